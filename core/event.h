@@ -1,0 +1,119 @@
+/*
+ * event.h - the record that flows: one message accepted for one service.
+ *
+ * An event's bytes (topic, key, payload, properties) live in one block that is allocated with the
+ * struct; the slices point into it. The numbers change while the event lives, the bytes do not.
+ */
+#ifndef ZINGQ_EVENT_H
+#define ZINGQ_EVENT_H
+
+#include "buf.h"
+#include "error.h"
+#include "uuid.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The states of an event; docs/states.md draws them. state, name, ended
+ *
+ *   ready ─▶ running ─▶ done
+ *     ▲        │ ├────▶ retrying ─┐ (due)
+ *     │        │ ├────▶ sleeping ─┤ (due)
+ *     │        │ └────▶ dead ──▶ discarded
+ *     └────────┴──────────┴───────┘ (due, crash, replay)
+ */
+#define EVENT_STATE_LIST(X)                                                                        \
+    X(EVENT_READY, "ready")         /* stored; runs when its lane and its service are free */      \
+    X(EVENT_RUNNING, "running")     /* an attempt is under way */                                  \
+    X(EVENT_RETRYING, "retrying")   /* an attempt failed; the next is due at due_ms */             \
+    X(EVENT_SLEEPING, "sleeping")   /* put off without a failure: snooze, throttle */              \
+    X(EVENT_DONE, "done")           /* the handler returned */                                     \
+    X(EVENT_DEAD, "dead")           /* failed for good; kept until someone decides */              \
+    X(EVENT_DISCARDED, "discarded") /* dead, and an operator or a policy let it go */
+
+enum event_state {
+#define X(state, name) state,
+    EVENT_STATE_LIST(X)
+#undef X
+        EVENT_STATE_COUNT
+};
+
+const char *event_state_name(enum event_state state);
+bool event_state_parse(const char *name, enum event_state *out);
+/* done, dead and discarded are ends; the rest is "waiting" in the books. */
+bool event_state_ended(enum event_state state);
+
+enum event_kind {
+    EVENT_MESSAGE,      /* came from a topic, the front door or an operator */
+    EVENT_LOCK_EXPIRED, /* a lock of this lane ran out; payload is the lock as JSON */
+    EVENT_DEAD_LETTER,  /* made dead by zing.dead_letter: never ran */
+};
+
+struct event {
+    struct uuid id;
+    struct uuid cause;  /* the event whose handler published this one; zero = from outside */
+    uint64_t seq;       /* arrival order on this host; orders a lane */
+    uint64_t lane;      /* hash(service, key); an unordered service: of the id */
+    uint16_t service;   /* the store's number for the service's name */
+    uint8_t partition;  /* hash(service, key) mod PARTITIONS */
+    uint8_t state;      /* enum event_state */
+    uint8_t kind;       /* enum event_kind */
+    uint8_t qos;        /* the QoS it came with */
+    bool retained;      /* came with the RETAIN flag */
+    bool replayed;      /* runs again because a person asked */
+    bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
+    uint16_t hops;      /* events caused by events before this one */
+    uint32_t attempts;  /* handler runs started */
+    uint32_t errors;    /* of them: ended in an error, since the last replay */
+    uint32_t timeouts;  /* of the errors: ran out of time */
+    uint32_t crashes;   /* host crashes in mid-handler, since the last replay */
+    uint32_t snoozes;   /* put off by the handler */
+    uint32_t throttles; /* put off because the remote said slow down */
+    int64_t accepted_ms, started_ms, due_ms, ended_ms; /* wall clock, ms since 1970; 0 = not yet */
+    uint32_t duration_us; /* of the last attempt, waits included */
+    uint64_t version;     /* of the handler in the last attempt */
+
+    struct slice topic; /* terminated: topic.data is a C string */
+    struct slice key;   /* "" = none */
+    struct slice payload;
+    struct slice content_type;   /* MQTT 5, 3.3.2.3.9 */
+    struct slice response_topic; /* 3.3.2.3.5 */
+    struct slice correlation;    /* 3.3.2.3.6 */
+    struct slice properties;     /* user properties as property_add wrote them */
+    struct slice reason;         /* why it is dead; "" otherwise */
+    struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
+
+    json_t *json;      /* the payload decoded, made on first use by event_json; owned */
+    bool json_failed;  /* event_json was tried in vain */
+    char *reason_own;  /* backs `reason` / `publishes` once set after the start; owned */
+    char *publishes_own;
+    struct event *next; /* link of whichever queue holds the event */
+};
+
+/* What event_new copies. Slices may point anywhere. */
+struct event_bytes {
+    struct slice topic, key, payload, content_type, response_topic, correlation, properties, reason,
+        publishes;
+};
+
+/* One zeroed event with its bytes copied, or NULL when out of memory. event_free takes it back. */
+struct event *event_new(const struct event_bytes *bytes);
+void event_free(struct event *event);
+/* Replace the reason / the list of publishes. ERR_MEMORY changes nothing. */
+int event_set_reason(struct event *event, struct slice reason);
+int event_set_publishes(struct event *event, struct slice publishes);
+
+/* The payload as JSON, decoded once; borrowed. NULL and a sentence ("payload is not JSON: ... near
+ * byte 17") when it is not. Strict RFC 8259, any value at the top, duplicate names refused. */
+const json_t *event_json(struct event *event, struct report *r);
+
+/* User properties: (u16 length, name, u32 length, value)*. */
+void property_add(struct buf *out, struct slice name, struct slice value);
+/* The next pair, or false at the end; start with *at = 0. */
+bool property_next(struct slice properties, size_t *at, struct slice *name, struct slice *value);
+/* The first value under the name. */
+bool property_find(struct slice properties, const char *name, struct slice *value);
+
+#endif

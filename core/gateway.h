@@ -1,0 +1,52 @@
+/*
+ * gateway.h - the HTTP door: libmicrohttpd on a libuv loop, over TCP or a unix socket.
+ *
+ * Owns: listening sockets, connections, request bytes up to a limit, response bytes.
+ * Knows nothing of events: a complete request goes to on_request; whoever got it answers with
+ * gateway_answer, at once or many turns later (the connection is suspended meanwhile), so that an
+ * answer can wait for the commit it speaks of.
+ */
+#ifndef ZINGQ_GATEWAY_H
+#define ZINGQ_GATEWAY_H
+
+#include "buf.h"
+#include "error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct gateway;
+struct gateway_request; /* one request under way; gateway's memory, valid until answered */
+
+struct gateway_callbacks {
+    void *ctx;
+    void (*on_request)(void *ctx, struct gateway_request *request);
+};
+
+/* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
+ * nobody listens on is replaced, a live one is ERR_BUSY). ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a
+ * sentence in r. body_max: larger requests are answered 413 here. */
+int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
+                const struct gateway_callbacks *callbacks, struct report *r);
+/* Closes every connection; a unix socket's file is removed. */
+void gateway_free(struct gateway *g);
+
+const char *gateway_method(const struct gateway_request *request);
+const char *gateway_path(const struct gateway_request *request); /* decoded, without the query */
+const char *gateway_query(const struct gateway_request *request, const char *name);  /* or NULL */
+const char *gateway_header(const struct gateway_request *request, const char *name); /* or NULL */
+struct slice gateway_body(const struct gateway_request *request);
+/* Whether the client has gone: an answer will be dropped, and that is no error. */
+
+/* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:
+ * "Name: value\n"*. The request is invalid afterwards. */
+void gateway_answer(struct gateway_request *request, int status, const char *content_type,
+                    const char *headers, struct slice body);
+
+/* A client for the same: one request over a unix socket or TCP, blocking; for the commands.
+ * ERR_NOTFOUND when nobody listens. The caller clears *body. */
+int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
+                int timeout_ms, long *status, struct buf *answer, struct report *r);
+
+#endif

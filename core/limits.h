@@ -1,0 +1,51 @@
+/*
+ * limits.h - every fixed limit of the program, with its unit and its reason.
+ *
+ * What a user may want to change is an option in topics.conf; what stands here protects the
+ * program from its input. docs/limits.md repeats this table for readers.
+ */
+#ifndef ZINGQ_LIMITS_H
+#define ZINGQ_LIMITS_H
+
+enum {
+    PARTITIONS = 64, /* hash(service, key) mod this; part of the stored format, never changes */
+
+    NAME_BYTES_MAX = 64,       /* a service's, lock's policy's name: it stands in topics and keys */
+    KEY_BYTES_MAX = 256,       /* an ordering key: LMDB keys end at 511 bytes, names share them */
+    STATE_NAME_BYTES_MAX = 160, /* a state or lock name: with the key it fits an LMDB key */
+    TOPIC_BYTES_MAX = 65535,   /* MQTT 5, 1.5.4: a UTF-8 string */
+    PROPERTIES_MAX = 64,       /* user properties on one message: more is abuse */
+    HOPS_MAX = 32,             /* events caused by events: past this it is a loop */
+
+    SERVICES_MAX = 256, /* services in one topics.conf; each is a few KB */
+    FILTERS_MAX = 64,   /* topic filters of one service */
+    VARS_MAX = 256,     /* entries of vars{} */
+
+    TURN_EVENTS_MAX = 2048,       /* events decided in a turn: bounds its memory and its length */
+    TURN_BYTES_MAX = 16 << 20,    /* bytes of events accepted in a turn */
+    TURN_MS_MAX = 8,              /* time deciding, before the commit is due */
+    LANE_QUEUE_MAX = 256,         /* events of one lane kept in memory, the rest wait on disk */
+    SERVICE_WINDOW_MAX = 4096,    /* events of one service kept in memory */
+    TRIM_ROWS_PER_TURN = 512,     /* rows retention looks at in a turn */
+    TRIM_ROWS_IDLE = 4096,        /* the same when there is nothing else to do */
+
+    EFFECTS_MAX = 10000,              /* effects of one invocation */
+    EFFECTS_BYTES_MAX = 32 << 20,     /* bytes of them */
+    VALUE_BYTES_MAX = 1 << 20,        /* one state value */
+    ERROR_BYTES_MAX = 4096,           /* an error with its traceback, kept in the history */
+    HISTORY_MAX = 100,                /* failed attempts kept for one event; the oldest go first */
+    LUA_HOOK_INSTRUCTIONS = 10000,    /* between two looks at the clock */
+    SCRIPT_BYTES_MAX = 4 << 20,       /* one script file */
+    JSON_DEPTH_MAX = 128,             /* nesting a handler may send; jansson itself stops at 2048 */
+
+    OUTBOX_WINDOW_MAX = 1000,         /* publishes sent and not yet acknowledged */
+    CALL_BYTES_MAX = 16 << 20,        /* one HTTP answer */
+    CALLS_MAX = 10000,                /* HTTP and SMTP calls under way */
+
+    DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
+
+    GATEWAY_CONNECTIONS_MAX = 4096,      /* HTTP connections of the front door */
+    GATEWAY_BODY_BYTES_MAX = 8 << 20,    /* a request body, before an endpoint's own limit */
+};
+
+#endif

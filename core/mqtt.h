@@ -1,0 +1,120 @@
+/*
+ * mqtt.h - the MQTT 5 door: libmosquitto in external-loop mode on a libuv loop.
+ *
+ * Owns: the connection, its reconnects, the subscriptions, what is in flight on the wire.
+ * Never decides: a callback hands bytes up; PUBACKs stay queued until mqtt_flush, so that the
+ * caller can make its decisions durable first (libmosquitto queues the PUBACK before on_message,
+ * and with mosquitto_threaded_set nothing leaves before mosquitto_loop_write).
+ * Everything here belongs to the loop's thread.
+ */
+#ifndef ZINGQ_MQTT_H
+#define ZINGQ_MQTT_H
+
+#include "buf.h"
+#include "conf.h"
+#include "error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct mqtt;
+
+enum { MQTT_SUBSCRIPTION_IDS_MAX = 16 };
+
+/* A PUBLISH that came; every pointer is valid during the callback only. */
+struct mqtt_message {
+    struct slice topic; /* terminated */
+    struct slice payload;
+    struct slice content_type, response_topic, correlation;
+    struct slice properties; /* user properties, as property_add writes them */
+    uint8_t qos;
+    bool retain, dup;
+    uint32_t subscription_ids[MQTT_SUBSCRIPTION_IDS_MAX]; /* those it was sent for */
+    size_t subscription_id_count;                         /* 0: broker told none */
+};
+
+struct mqtt_publish {
+    const char *topic;
+    struct slice payload;
+    struct slice content_type, response_topic, correlation; /* empty = not sent */
+    struct slice properties;
+    uint8_t qos;
+    bool retain;
+};
+
+/* What the broker said in CONNACK (MQTT 5, 3.2.2.3), with the protocol's defaults filled in. */
+struct mqtt_session {
+    bool connected;
+    bool session_present;
+    bool shared_available, wildcard_available, subscription_ids_available, retain_available;
+    uint16_t receive_maximum;     /* QoS>0 publishes it takes unacknowledged */
+    uint32_t packet_bytes_max;    /* 0 = no limit told */
+    uint32_t session_expiry_s;    /* granted */
+    uint16_t keepalive_s;         /* in force */
+    uint8_t qos_max;
+    uint64_t connects;            /* since the start */
+    char client_id[256];          /* in use: ours or the broker's Assigned Client Identifier */
+};
+
+/* Why a connection could not be had or ended, for on_down. */
+enum mqtt_down {
+    MQTT_DOWN_LOST,       /* network or broker went away; a reconnect is scheduled */
+    MQTT_DOWN_REFUSED,    /* CONNACK refusal that may pass (server busy...); reconnect scheduled */
+    MQTT_DOWN_FATAL,      /* will not pass by itself: no MQTT 5, bad credentials, not authorized,
+                             client id refused; no reconnect */
+    MQTT_DOWN_TAKEN_OVER, /* another client uses our client id (0x8E); no reconnect */
+};
+
+struct mqtt_callbacks {
+    void *ctx;
+    void (*on_message)(void *ctx, const struct mqtt_message *message);
+    /* The broker acknowledged (QoS 0: it was written) the publish; reason >= 0x80 is a refusal
+     * (MQTT 5, 3.4.2.1). */
+    void (*on_published)(void *ctx, int mid, uint8_t reason);
+    void (*on_up)(void *ctx, const struct mqtt_session *session);
+    void (*on_down)(void *ctx, enum mqtt_down why, const char *text);
+    /* A SUBACK: reason >= 0x80 is a refusal of that subscription. */
+    void (*on_subscribed)(void *ctx, const char *filter, uint8_t reason);
+    void (*on_readable)(void *ctx); /* the socket has input: call mqtt_collect in the next turn */
+};
+
+/* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` are borrowed for the
+ * client's life. Will: a retained message the broker publishes if we vanish; NULL topic = none.
+ * ERR_MEMORY, ERR_INVALID (a TLS file that cannot be read: named in r). */
+int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
+             const char *client_id, const struct mqtt_publish *will,
+             const struct mqtt_callbacks *callbacks, struct report *r);
+/* Closes at once, without writing what is queued; the loop must run once more before it ends. */
+void mqtt_free(struct mqtt *m);
+
+/* Registers a subscription (QoS 1); sent on every connect, as $share/<group>/<filter> when group is
+ * not NULL and the broker shares, plainly otherwise. id 1..268435455. Retained messages are asked
+ * for only on a new plain subscription (Retain Handling 1). */
+int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
+/* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave). */
+int mqtt_unsubscribe_all(struct mqtt *m);
+/* Starts connecting; from then on it reconnects by itself with jittered exponential backoff
+ * (0.25 s to 30 s). The connect itself runs off the loop's thread, so DNS or an unreachable host
+ * never stalls a turn. */
+void mqtt_start(struct mqtt *m);
+
+/* Reads packets until the socket is dry or `messages_max` messages came; callbacks run from here.
+ * Returns whether more may be waiting. */
+bool mqtt_collect(struct mqtt *m, size_t messages_max);
+/* Back-pressure: while held the socket is not read. */
+void mqtt_hold(struct mqtt *m, bool hold);
+/* Writes what is queued: PUBACKs, publishes. What the socket does not take goes later by itself. */
+void mqtt_flush(struct mqtt *m);
+/* Queues a publish; written by mqtt_flush. *mid is what on_published will name.
+ * ERR_NETWORK while not connected, ERR_INVALID (r) for what MQTT cannot carry, ERR_MEMORY. */
+int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, struct report *r);
+/* Drops the connection without writing anything queued, so that unacknowledged messages come
+ * again, and reconnects: for a turn whose commit failed. Publishes in flight are forgotten. */
+void mqtt_drop(struct mqtt *m);
+/* Sends DISCONNECT; session_expiry_s < 0 keeps the session's expiry, 0 ends it for good. */
+void mqtt_disconnect(struct mqtt *m, int64_t session_expiry_s);
+
+const struct mqtt_session *mqtt_session(const struct mqtt *m);
+
+#endif

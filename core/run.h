@@ -1,0 +1,101 @@
+/*
+ * run.h - one invocation: a coroutine, its staged effects, its outcome. The only place that calls
+ * lua_resume.
+ *
+ * A handler reads what `struct run_view` shows it (the transaction under way) plus its own staged
+ * effects. It ends in one of a closed list of outcomes; what that means for the event is the
+ * engine's to decide.
+ */
+#ifndef ZINGQ_RUN_H
+#define ZINGQ_RUN_H
+
+#include "effects.h"
+#include "error.h"
+#include "event.h"
+#include "fetch.h"
+#include "script.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum outcome {
+    OUTCOME_DONE,     /* returned */
+    OUTCOME_CALL,     /* waits for run->request; resume with run_resume_call */
+    OUTCOME_ERROR,    /* raised; run->error has message and traceback */
+    OUTCOME_RETRY,    /* zing.retry: like an error, with its own delay (after_ms >= 0) or the
+                         policy's (after_ms < 0) */
+    OUTCOME_SNOOZE,   /* zing.snooze: again after after_ms, uses up no attempt */
+    OUTCOME_THROTTLE, /* zing.throttle: the whole service backs off for after_ms */
+    OUTCOME_REJECT,   /* zing.reject, bad JSON in event.json, SMTP 5xx: dead at once, see error */
+    OUTCOME_DISCARD,  /* a dead-letter policy returned "discard" */
+};
+
+/* What a handler can look at. Slices are valid until the next call. Return ERR_NOTFOUND when there
+ * is none. `event` names lane and service of the invocation. */
+struct lock_view {
+    struct slice owner, data;
+    int64_t expires_ms;
+};
+
+struct run_view {
+    void *ctx;
+    int64_t (*now_ms)(void *ctx);                    /* the turn's clock */
+    struct uuid (*uuid)(void *ctx);                  /* for publishes and zing.uuid */
+    double (*random)(void *ctx);
+    int (*state_get)(void *ctx, const struct event *event, struct slice name, struct slice *value);
+    /* Calls each(arg, name, value) for the names that begin with prefix, in byte order; stops when
+     * each returns non-zero. */
+    int (*state_list)(void *ctx, const struct event *event, struct slice prefix, void *arg,
+                      int (*each)(void *arg, struct slice name, struct slice value));
+    int (*peek)(void *ctx, struct slice service, struct slice key, struct slice name,
+                struct slice *value);
+    /* A lock that has run out and whose on_lock_expired is still to come counts as held. */
+    int (*lock_get)(void *ctx, const struct event *event, struct slice name,
+                    struct lock_view *lock);
+};
+
+struct run {
+    struct event *event;           /* borrowed until run_free */
+    size_t service;                /* index in conf->services */
+    struct effects effects;
+    enum outcome outcome;          /* of the last step */
+    int64_t after_ms;              /* RETRY, SNOOZE, THROTTLE */
+    struct buf error;              /* ERROR, RETRY, REJECT: why; message, then the traceback */
+    struct fetch_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
+    uint32_t calls;                /* calls asked for so far in this attempt */
+    int64_t cpu_us;                /* spent in Lua so far in this attempt */
+    struct script_host *host;      /* borrowed */
+    const struct run_view *view;   /* borrowed */
+    int thread_ref;                /* the coroutine in the Lua registry */
+    void *owner;                   /* the engine's own record of the invocation */
+};
+
+/* Which function of the service's scripts runs. */
+enum run_entry {
+    RUN_EVENT,       /* the handler for event->topic, or on_lock_expired for EVENT_LOCK_EXPIRED */
+    RUN_ON_DEAD,     /* on_dead(event, reason) of the handler's table; must not wait */
+    RUN_DEAD_POLICY, /* the dead_letter script; must not wait */
+};
+
+/* Makes an invocation and runs it to its first outcome (see run->outcome).
+ * `reason` is for RUN_ON_DEAD and RUN_DEAD_POLICY. ERR_MEMORY: nothing was made. */
+int run_start(struct run **out, struct script_host *host, size_t service, enum run_entry entry,
+              struct event *event, const char *reason, const struct run_view *view);
+/* Continues after OUTCOME_CALL; `result` is read during the call only. */
+void run_resume_call(struct run *run, const struct fetch_result *result);
+/* Ends it wherever it is (to-be-closed variables are closed) and frees everything it owns. */
+void run_free(struct run *run);
+
+/* What the service's retry script says. */
+struct retry_verdict {
+    bool dead;         /* give up now: `reason` */
+    int64_t after_ms;  /* otherwise: the delay */
+    char reason[512];
+};
+/* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or answers
+ * nonsense: the caller then uses the numbers. */
+int run_retry_policy(struct script_host *host, size_t service, struct event *event,
+                     const char *error, const struct run_view *view,
+                     struct retry_verdict *verdict, struct report *r);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * script.h - the Lua host: one lua_State for the engine, every service's scripts loaded into it.
+ *
+ * Owns: the Lua state and its memory cap, the sandbox, `require`, loading, reloading (the last good
+ * version stays), the CPU-time hook. It runs nothing by itself: run.h does.
+ */
+#ifndef ZINGQ_SCRIPT_H
+#define ZINGQ_SCRIPT_H
+
+#include "conf.h"
+#include "error.h"
+#include "event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct script_host;
+
+/* Service indexes below are positions in conf->services. `conf` is borrowed for the host's life.
+ * ERR_MEMORY. Nothing is loaded yet. */
+int script_host_new(struct script_host **out, const struct conf *conf);
+void script_host_free(struct script_host *host);
+
+/* Loads every script of every service (handler, retry, dead_letter and what they require). At the
+ * first that cannot be read or compiled: ERR_SCRIPT and r reads
+ * "scripts/payment.lua:12: '=' expected near 'x'" (path as configured); the others stay. */
+int script_load_all(struct script_host *host, struct report *r);
+
+/* Reads the scripts folder again; a service any of whose files changed gets the new version, or
+ * keeps its last good one. For each of those on_reload is told: error NULL = live, else why not.
+ * Returns how many changed. */
+int script_reload(struct script_host *host, void *ctx,
+                  void (*on_reload)(void *ctx, size_t service, const char *error));
+
+/* The version of the code in force: the first 8 bytes of a BLAKE2b over every file the service
+ * uses. Shown as 16 hex digits. */
+uint64_t script_version(const struct script_host *host, size_t service);
+/* The error of the last reload that was refused, or NULL. */
+const char *script_error(const struct script_host *host, size_t service);
+/* Whether the service's table has the reserved name ("on_lock_expired", "on_dead"). */
+bool script_has(const struct script_host *host, size_t service, const char *reserved);
+/* Bytes the Lua state uses now. */
+size_t script_memory(const struct script_host *host);
+
+#endif
