@@ -1,0 +1,413 @@
+/*
+ * journal.c - the meta rows: services, sequence, books, flags, host id; and the hashing.
+ *
+ *   meta "host"             -> text, a UUID
+ *   meta "secret"           -> 16 random bytes
+ *   meta "seq"              -> u64, the last arrival number given out by a committed turn
+ *   meta "service/<name>"   -> u16, its number
+ *   meta "books/<number>"   -> u64 * 11
+ *   meta "flag/<name>"      -> u64
+ *   meta "dedupe"           -> i64 until_ms * DEDUPE_BUCKETS
+ */
+#include "journal_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(crypto_shorthash_siphash24_BYTES == 8, "a lane is 64 bits");
+static_assert(crypto_shorthash_siphashx24_BYTES == sizeof(struct dedupe_hash), "128 bits");
+
+bool key_bytes(struct key *k, struct slice s) {
+    if (s.len > sizeof k->bytes - k->len) {
+        return false;
+    }
+    if (s.len > 0) {
+        memcpy(k->bytes + k->len, s.data, s.len);
+        k->len += s.len;
+    }
+    return true;
+}
+
+struct uuid read_uuid(struct reader *r) {
+    struct uuid id = {{0}};
+    struct slice s = read_bytes(r, UUID_BYTES);
+    if (s.data != NULL) {
+        memcpy(id.bytes, s.data, UUID_BYTES);
+    }
+    return id;
+}
+
+int journal_put_record(struct journal *j, enum store_table t, const struct key *k) {
+    if (j->record.failed) {
+        return ERR_LIMIT;
+    }
+    return store_put(j->store, t, key_slice(k), buf_slice(&j->record));
+}
+
+int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,
+                        size_t prefix_len, bool after, struct slice *key, struct slice *value) {
+    assert(prefix_len <= from->len);
+    int code = store_seek(j->store, t, key_slice(from), after, key, value);
+    if (code != 0) {
+        return code;
+    }
+    if (key->len < prefix_len || memcmp(key->data, from->bytes, prefix_len) != 0) {
+        return ERR_NOTFOUND;
+    }
+    return 0;
+}
+
+/* --- meta rows ---------------------------------------------------------------------------------- */
+
+static int meta_get(struct journal *j, const char *name, struct slice *value) {
+    return store_get(j->store, TABLE_META, slice_of(name), value);
+}
+
+static int load_names(struct journal *j) {
+    static const char prefix[] = "service/";
+    struct slice from = {prefix, sizeof prefix - 1};
+    struct slice key;
+    struct slice value;
+    char last[sizeof prefix + NAME_BYTES_MAX];
+    int code = store_seek(j->store, TABLE_META, from, false, &key, &value);
+    for (; code == 0; code = store_seek(j->store, TABLE_META, from, true, &key, &value)) {
+        if (key.len < sizeof prefix - 1 || memcmp(key.data, prefix, sizeof prefix - 1) != 0) {
+            return 0;
+        }
+        struct reader r = reader_of(value.data, value.len);
+        uint16_t number = read_u16(&r);
+        if (r.failed || number >= j->name_count || key.len >= sizeof last) {
+            return ERR_CORRUPT;
+        }
+        free(j->names[number]);
+        j->names[number] = slice_dup((struct slice){key.data + sizeof prefix - 1,
+                                                    key.len - (sizeof prefix - 1)});
+        if (j->names[number] == NULL) {
+            return ERR_MEMORY;
+        }
+        memcpy(last, key.data, key.len);
+        from = (struct slice){last, key.len};
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int load_service_names(struct journal *j) {
+    uint64_t count = 0;
+    int code = journal_flag_get(j, "services", &count);
+    if (code == ERR_NOTFOUND) {
+        return 0;
+    }
+    if (code != 0 || count > UINT16_MAX) {
+        return code != 0 ? code : ERR_CORRUPT;
+    }
+    char **names = calloc(count + 1, sizeof *names);
+    if (names == NULL) {
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < j->name_count; i++) {
+        free(j->names[i]);
+    }
+    free(j->names);
+    j->names = names;
+    j->name_count = (uint16_t)count;
+    return load_names(j);
+}
+
+static int load_dedupe(struct journal *j) {
+    struct slice value;
+    int code = meta_get(j, "dedupe", &value);
+    if (code != 0) {
+        memset(j->buckets, 0, sizeof j->buckets);
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        j->buckets[i].until_ms = (int64_t)read_u64(&r);
+    }
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+static int load_seq(struct journal *j) {
+    struct slice value;
+    int code = meta_get(j, "seq", &value);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    j->seq = read_u64(&r);
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+static int load_identity(struct journal *j) {
+    struct slice host;
+    struct slice secret;
+    int code = meta_get(j, "host", &host);
+    if (code == 0) {
+        code = meta_get(j, "secret", &secret);
+    }
+    if (code != 0) {
+        return code;
+    }
+    if (host.len != UUID_TEXT_BYTES || secret.len != sizeof j->secret) {
+        return ERR_CORRUPT;
+    }
+    memcpy(j->host_id, host.data, UUID_TEXT_BYTES);
+    memcpy(j->secret, secret.data, sizeof j->secret);
+    return 0;
+}
+
+/* A new store gets its host id and its secret. */
+static int make_identity(struct journal *j) {
+    uint64_t seed;
+    randombytes_buf(&seed, sizeof seed);
+    randombytes_buf(j->secret, sizeof j->secret);
+    struct uuid_source source;
+    uuid_source_init(&source, seed);
+    struct uuid id = uuid_next(&source, 0);
+    randombytes_buf(id.bytes, 6); /* an identity has no use for a time */
+    (void)uuid_text(&id, j->host_id);
+    int code = store_put(j->store, TABLE_META, slice_of("host"), slice_of(j->host_id));
+    if (code == 0) {
+        code = store_put(j->store, TABLE_META, slice_of("secret"),
+                         (struct slice){(const char *)j->secret, sizeof j->secret});
+    }
+    return code;
+}
+
+static int load_all(struct journal *j, bool *made) {
+    int code = load_identity(j);
+    *made = code == ERR_NOTFOUND;
+    if (*made) {
+        code = make_identity(j);
+    }
+    if (code == 0) {
+        code = load_service_names(j);
+    }
+    if (code == 0) {
+        code = load_seq(j);
+    }
+    if (code == 0) {
+        code = load_dedupe(j);
+    }
+    return code;
+}
+
+int journal_reload(struct journal *j) {
+    int code = store_begin(j->store);
+    if (code != 0) {
+        return code;
+    }
+    bool made = false;
+    code = load_all(j, &made);
+    if (code == 0 && made) {
+        return store_commit(j->store);
+    }
+    store_abort(j->store);
+    return code;
+}
+
+int journal_open(struct journal **out, struct store *store, int64_t keep_idempotency_ms,
+                 struct report *r) {
+    assert(keep_idempotency_ms >= 0);
+    if (sodium_init() < 0) {
+        return report(r, ERR_SYSTEM, "libsodium cannot start: no source of randomness");
+    }
+    struct journal *j = calloc(1, sizeof *j);
+    if (j == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    j->store = store;
+    j->keep_ms = keep_idempotency_ms;
+    j->bucket_ms = keep_idempotency_ms / (DEDUPE_BUCKETS - 1) + 1;
+    buf_init(&j->record, (size_t)1 << 30);
+    int code = journal_reload(j);
+    if (code != 0) {
+        journal_close(j);
+        return report(r, code, "cannot read the store's meta rows: %s", error_text(code));
+    }
+    *out = j;
+    return 0;
+}
+
+void journal_close(struct journal *j) {
+    if (j == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < j->name_count; i++) {
+        free(j->names[i]);
+    }
+    free(j->names);
+    buf_clear(&j->record);
+    free(j);
+}
+
+struct store *journal_store(struct journal *j) {
+    return j->store;
+}
+
+const char *journal_host_id(const struct journal *j) {
+    return j->host_id;
+}
+
+/* --- services ----------------------------------------------------------------------------------- */
+
+const char *journal_service_name(const struct journal *j, uint16_t number) {
+    return number < j->name_count ? j->names[number] : NULL;
+}
+
+uint16_t journal_service_count(const struct journal *j) {
+    return j->name_count;
+}
+
+static int add_service(struct journal *j, const char *name, uint16_t *number) {
+    char key[sizeof "service/" + NAME_BYTES_MAX];
+    int len = snprintf(key, sizeof key, "service/%s", name);
+    if (len < 0 || (size_t)len >= sizeof key || j->name_count == UINT16_MAX) {
+        return ERR_LIMIT;
+    }
+    char **names = realloc(j->names, (size_t)(j->name_count + 2) * sizeof *names);
+    if (names == NULL) {
+        return ERR_MEMORY;
+    }
+    j->names = names;
+    buf_reset(&j->record);
+    buf_add_u16(&j->record, j->name_count);
+    int code = store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+    if (code == 0) {
+        code = journal_flag_put(j, "services", (uint64_t)j->name_count + 1);
+    }
+    if (code != 0) {
+        return code;
+    }
+    char *copy = slice_dup(slice_of(name));
+    if (copy == NULL) {
+        return ERR_MEMORY;
+    }
+    j->names[j->name_count] = copy;
+    *number = j->name_count++;
+    return 0;
+}
+
+int journal_service_number(struct journal *j, const char *name, uint16_t *number) {
+    for (uint16_t i = 0; i < j->name_count; i++) {
+        if (j->names[i] != NULL && strcmp(j->names[i], name) == 0) {
+            *number = i;
+            return 0;
+        }
+    }
+    return add_service(j, name, number);
+}
+
+/* --- sequence, books, flags --------------------------------------------------------------------- */
+
+uint64_t journal_next_seq(struct journal *j, int64_t now_ms) {
+    uint64_t clock = (uint64_t)now_ms * 1000;
+    j->seq = clock > j->seq ? clock : j->seq + 1;
+    return j->seq;
+}
+
+int journal_mark_seq(struct journal *j) {
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, j->seq);
+    return store_put(j->store, TABLE_META, slice_of("seq"), buf_slice(&j->record));
+}
+
+uint64_t books_waiting(const struct books *b) {
+    uint64_t ended = b->done + b->dead + b->discarded + b->duplicates;
+    assert(ended <= b->accepted);
+    return b->accepted - ended;
+}
+
+static void books_key(uint16_t service, char key[32]) {
+    (void)snprintf(key, 32, "books/%u", (unsigned)service);
+}
+
+int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
+    char key[32];
+    books_key(service, key);
+    struct slice value;
+    *out = (struct books){0};
+    int code = meta_get(j, key, &value);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    uint64_t *fields[] = {&out->accepted,   &out->done,        &out->dead,    &out->discarded,
+                          &out->duplicates, &out->handed_over, &out->retries, &out->timeouts,
+                          &out->crashes,    &out->snoozes,     &out->throttles};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        *fields[i] = read_u64(&r);
+    }
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_books_put(struct journal *j, uint16_t service, const struct books *b) {
+    char key[32];
+    books_key(service, key);
+    const uint64_t fields[] = {b->accepted,   b->done,        b->dead,    b->discarded,
+                               b->duplicates, b->handed_over, b->retries, b->timeouts,
+                               b->crashes,    b->snoozes,     b->throttles};
+    buf_reset(&j->record);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        buf_add_u64(&j->record, fields[i]);
+    }
+    return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+}
+
+static int flag_key(const char *name, char key[256]) {
+    int len = snprintf(key, 256, "flag/%s", name);
+    return len > 0 && len < 256 ? 0 : ERR_LIMIT;
+}
+
+int journal_flag_get(struct journal *j, const char *name, uint64_t *value) {
+    char key[256];
+    struct slice found;
+    int code = flag_key(name, key);
+    if (code == 0) {
+        code = meta_get(j, key, &found);
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(found.data, found.len);
+    *value = read_u64(&r);
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
+    char key[256];
+    int code = flag_key(name, key);
+    if (code != 0) {
+        return code;
+    }
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, value);
+    return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+}
+
+/* --- hashing ------------------------------------------------------------------------------------ */
+
+uint64_t journal_lane(struct slice service, struct slice key) {
+    /* A fixed key: every host must find the same partition for the same (service, key). */
+    static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq partition";
+    uint8_t text[NAME_BYTES_MAX + 1 + KEY_BYTES_MAX];
+    assert(service.len <= NAME_BYTES_MAX && key.len <= KEY_BYTES_MAX);
+    memcpy(text, service.data, service.len);
+    text[service.len] = 0;
+    if (key.len > 0) {
+        memcpy(text + service.len + 1, key.data, key.len);
+    }
+    uint8_t out[8];
+    (void)crypto_shorthash_siphash24(out, text, service.len + 1 + key.len, fixed);
+    struct reader r = reader_of(out, sizeof out);
+    return read_u64(&r);
+}
+
+uint8_t journal_partition(uint64_t lane) {
+    return (uint8_t)(lane % PARTITIONS);
+}

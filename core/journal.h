@@ -1,0 +1,288 @@
+/*
+ * journal.h - what is stored, as typed operations. Every function works inside the store's
+ * transaction under way.
+ *
+ * Keys (big-endian integers, so that bytes sort as numbers; p = partition, led by it everywhere):
+ *
+ *   event    p8 id128 service16                        -> the event (journal_event.c draws it)
+ *   ready    p8 service16 seq64                        -> id128          runnable, arrival order
+ *   lane     p8 service16 lane64 seq64                 -> id128 flags8   behind or at a blocked head
+ *   history  p8 id128 service16 n16                    -> one attempt that did not end well
+ *   timer    p8 due64 kind8 ...                        -> see struct timer
+ *   outbox   p8 seq64                                  -> a publication, until the broker has it
+ *   state    p8 service16 len16 key name               -> expires64 value
+ *   lock     p8 service16 len16 key name               -> expires64 owner data
+ *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
+ *   append   p8 seq64                                  -> file, line not yet known to be written
+ *   dedupeN  p8 hash128                                -> id128
+ *   meta     text                                      -> see journal.c
+ *
+ * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
+ * ready or in lane; one that ended has none, except a parked one (lane, with LANE_PARKED).
+ */
+#ifndef ZINGQ_JOURNAL_H
+#define ZINGQ_JOURNAL_H
+
+#include "buf.h"
+#include "error.h"
+#include "event.h"
+#include "limits.h"
+#include "store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct journal;
+
+/* Reads (and, when the store is writable, first makes) the meta rows. `keep_idempotency_ms` sets
+ * the width of the dedupe buckets. Begins and ends its own transaction. */
+int journal_open(struct journal **out, struct store *store, int64_t keep_idempotency_ms,
+                 struct report *r);
+void journal_close(struct journal *j);
+struct store *journal_store(struct journal *j);
+/* Makes what is cached of the meta rows true again after a transaction was dropped. Begins and
+ * ends its own transaction. */
+int journal_reload(struct journal *j);
+/* The host's own id: random, made with the store, part of the MQTT client id. Borrowed. */
+const char *journal_host_id(const struct journal *j);
+
+/* --- meta: services, sequence, books --------------------------------------------------------- */
+
+/* The stored number of a service's name; a new name gets the next one (ERR_NOTFOUND when the store
+ * is read only). */
+int journal_service_number(struct journal *j, const char *name, uint16_t *number);
+/* NULL when there is no such number; borrowed until journal_close. */
+const char *journal_service_name(const struct journal *j, uint16_t number);
+uint16_t journal_service_count(const struct journal *j);
+
+/* The next arrival number: microseconds of the clock, or one more than the last. Kept across
+ * restarts by journal_mark_seq. */
+uint64_t journal_next_seq(struct journal *j, int64_t now_ms);
+int journal_mark_seq(struct journal *j);
+
+/* accepted = waiting + done + dead + discarded + duplicates, always; waiting is not stored. */
+struct books {
+    uint64_t accepted, done, dead, discarded, duplicates;
+    uint64_t handed_over; /* broker copies skipped because local hand-over had served them */
+    uint64_t retries, timeouts, crashes, snoozes, throttles; /* attempts that ended so */
+};
+
+uint64_t books_waiting(const struct books *b);
+int journal_books_get(struct journal *j, uint16_t service, struct books *out); /* zeros if none */
+int journal_books_put(struct journal *j, uint16_t service, const struct books *b);
+
+/* A small flag kept by name, such as "paused/<service>". ERR_NOTFOUND. */
+int journal_flag_get(struct journal *j, const char *name, uint64_t *value);
+int journal_flag_put(struct journal *j, const char *name, uint64_t value);
+
+/* --- hashing ------------------------------------------------------------------------------------ */
+
+/* SipHash-2-4 of (service, key): the lane; mod PARTITIONS: the partition. */
+uint64_t journal_lane(struct slice service, struct slice key);
+uint8_t journal_partition(uint64_t lane);
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+int journal_event_put(struct journal *j, const struct event *event);
+/* A copy on the heap; the caller frees it with event_free. ERR_NOTFOUND. */
+int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id,
+                      uint16_t service, struct event **out);
+int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
+                      uint16_t service);
+bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
+                          uint16_t service);
+/* The next event at or after `from` (len 0 = the first) in key order within a partition, for
+ * retention and listings; *key is where the next call goes on (25 bytes at most are needed). */
+int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       bool after, struct event **out);
+/* The last event before (id, service), for listings from the newest. */
+int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       struct event **out);
+
+/* --- rows: where a waiting event stands --------------------------------------------------------- */
+
+enum lane_flags {
+    LANE_BEHIND = 0,   /* runnable once it is at the head */
+    LANE_WAITING = 1,  /* at the head until its timer is due */
+    LANE_PARKED = 2,   /* dead, and holds the lane until a person decides */
+};
+
+struct row {
+    uint8_t partition;
+    uint16_t service;
+    uint64_t lane; /* lane rows */
+    uint64_t seq;
+    struct uuid id;
+    uint8_t flags; /* lane rows: enum lane_flags */
+};
+
+int journal_ready_put(struct journal *j, const struct row *row);
+int journal_ready_del(struct journal *j, const struct row *row);
+/* The first ready row of (partition, service) with a seq above *row's; in/out. ERR_NOTFOUND. */
+int journal_ready_next(struct journal *j, struct row *row);
+int journal_lane_put(struct journal *j, const struct row *row);
+int journal_lane_del(struct journal *j, const struct row *row);
+/* The first row of the lane with a seq above row->seq; in/out. ERR_NOTFOUND. */
+int journal_lane_next(struct journal *j, struct row *row);
+/* The next lane row of any lane, in key order, after *row (zeroed at the start). ERR_NOTFOUND. */
+int journal_lane_scan(struct journal *j, struct row *row);
+
+/* --- history ------------------------------------------------------------------------------------ */
+
+#define ATTEMPT_END_LIST(X)                                                                        \
+    X(ATTEMPT_ERROR, "error")                                                                      \
+    X(ATTEMPT_TIMEOUT, "timeout")                                                                  \
+    X(ATTEMPT_CRASH, "crash")                                                                      \
+    X(ATTEMPT_REJECT, "reject")                                                                    \
+    X(ATTEMPT_SNOOZE, "snooze")                                                                    \
+    X(ATTEMPT_THROTTLE, "throttle")                                                                \
+    X(ATTEMPT_REPLAY, "replay") /* not a run: a person asked for another round */                  \
+    X(ATTEMPT_EDIT, "edit")     /* not a run: a person changed the payload; text = the original */
+
+enum attempt_end {
+#define X(end, name) end,
+    ATTEMPT_END_LIST(X)
+#undef X
+};
+
+const char *attempt_end_name(enum attempt_end end);
+
+struct attempt {
+    uint16_t n; /* position in the history, from 1 */
+    enum attempt_end end;
+    int64_t at_ms;        /* when it started */
+    uint32_t duration_us;
+    uint64_t version;     /* of the handler */
+    struct slice text;    /* error with traceback; points into the store */
+};
+
+/* Appends; past HISTORY_MAX the second-oldest makes room (the first failure tells the most). */
+int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a);
+/* The attempt after a->n; in/out, n = 0 to begin. ERR_NOTFOUND. */
+int journal_history_next(struct journal *j, const struct event *event, struct attempt *a);
+int journal_history_clear(struct journal *j, const struct event *event);
+
+/* --- dead letters ------------------------------------------------------------------------------- */
+
+struct dead_row {
+    uint8_t partition;
+    uint16_t service;
+    struct uuid id;
+    int64_t dead_ms;
+    uint64_t fingerprint; /* of the reason with its numbers and ids taken out: groups */
+};
+
+uint64_t journal_fingerprint(struct slice reason);
+int journal_dead_put(struct journal *j, const struct dead_row *row);
+int journal_dead_del(struct journal *j, const struct dead_row *row);
+/* The next in key order after *row (zeroed at the start). ERR_NOTFOUND. */
+int journal_dead_next(struct journal *j, struct dead_row *row);
+
+/* --- dedupe ------------------------------------------------------------------------------------- */
+
+struct dedupe_hash {
+    uint8_t bytes[16];
+};
+
+/* A keyed hash (SipHash, the key is the store's own secret, so nobody can aim for a collision). */
+struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
+                                       struct slice scope, struct slice key);
+/* Looks the hash up in every live bucket; when it is new, notes it with `id` in the one being
+ * filled. 0: new. ERR_EXISTS: *earlier is the event that had it. */
+int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
+                   const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
+
+/* --- outbox ------------------------------------------------------------------------------------- */
+
+/* A publish on its way: to services of this host, to the broker, or both. */
+struct publication {
+    struct uuid id;    /* zingq-id */
+    struct uuid cause; /* zero = none */
+    uint16_t hops;
+    uint8_t qos;
+    bool retain;
+    struct slice topic; /* terminated once decoded */
+    struct slice payload, key, content_type, response_topic, correlation;
+    struct slice properties; /* user properties; in the outbox with ours added, ready to send */
+};
+
+void publication_encode(const struct publication *p, struct buf *out);
+/* Slices point into `record`. ERR_CORRUPT. */
+int publication_decode(struct slice record, struct publication *out);
+
+int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq,
+                       const struct publication *p);
+int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq);
+/* The first with a seq above *seq; in/out; slices point into the store. ERR_NOTFOUND. */
+int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq,
+                        struct publication *p);
+
+/* --- timers ------------------------------------------------------------------------------------- */
+
+enum timer_kind {
+    TIMER_EVENT = 1,   /* an event's next attempt: row */
+    TIMER_LOCK = 2,    /* a lock runs out: service, key, name */
+    TIMER_STATE = 3,   /* a state value runs out: the same */
+    TIMER_PUBLISH = 4, /* a delayed publish: seq names it, record holds it */
+};
+
+struct timer {
+    enum timer_kind kind;
+    uint8_t partition;
+    int64_t due_ms;
+    struct row row;            /* TIMER_EVENT (service, lane, seq, id) */
+    uint16_t service;          /* TIMER_LOCK, TIMER_STATE */
+    struct slice key, name;    /* the same; once read they point into the store */
+    uint64_t seq;              /* TIMER_PUBLISH */
+    struct slice record;       /* TIMER_PUBLISH: a publication encoded */
+};
+
+int journal_timer_put(struct journal *j, const struct timer *timer);
+/* ERR_NOTFOUND when there was none. */
+int journal_timer_del(struct journal *j, const struct timer *timer);
+/* The earliest timer of the partition, whatever its due time. ERR_NOTFOUND. */
+int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out);
+
+/* --- keyed state and locks ---------------------------------------------------------------------- */
+
+/* Names (service, key) and, for one value, `name`. */
+struct cell {
+    uint8_t partition;
+    uint16_t service;
+    struct slice key, name;
+};
+
+/* A value whose time has run out is not found. */
+int journal_state_get(struct journal *j, const struct cell *cell, int64_t now_ms,
+                      struct slice *value, int64_t *expires_ms);
+int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
+                      int64_t expires_ms);
+int journal_state_del(struct journal *j, const struct cell *cell);
+/* The next cell of (service, key) whose name begins with `prefix` and sorts after cell->name
+ * (len 0: the first); in/out, the name points into the store. ERR_NOTFOUND. */
+int journal_state_next(struct journal *j, struct cell *cell, struct slice prefix, int64_t now_ms,
+                       struct slice *value);
+
+struct lock {
+    struct slice owner, data;
+    int64_t expires_ms; /* 0 = never */
+};
+
+int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out);
+int journal_lock_put(struct journal *j, const struct cell *cell, const struct lock *lock);
+int journal_lock_del(struct journal *j, const struct cell *cell);
+
+/* Any cell of state or locks, in key order, for `zingq state list`: the one after *cell (zeroed at
+ * the start). `table` is TABLE_STATE or TABLE_LOCK. ERR_NOTFOUND. */
+int journal_cell_scan(struct journal *j, enum store_table table, struct cell *cell,
+                      struct slice *value);
+
+/* --- lines for files ---------------------------------------------------------------------------- */
+
+int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
+                       struct slice line);
+int journal_append_del(struct journal *j, uint8_t partition, uint64_t seq);
+int journal_append_next(struct journal *j, uint8_t *partition, uint64_t *seq, struct slice *file,
+                        struct slice *line);
+
+#endif

@@ -1,0 +1,447 @@
+/*
+ * journal_event.c - events, the rows that say where they wait, their history, the dead letters.
+ *
+ * An event record:
+ *
+ *   u8 form=1 | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
+ *   u32 attempts errors timeouts crashes snoozes throttles
+ *   i64 accepted_ms started_ms due_ms ended_ms | u32 duration_us | u64 version
+ *   u64 seq | u64 lane | id128 cause
+ *   u32 len, bytes: topic key payload content_type response_topic correlation properties
+ *                   reason publishes
+ */
+#include "journal_impl.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORM = 1, FLAG_RETAINED = 1, FLAG_REPLAYED = 2, FLAG_PARKED = 4, EVENT_KEY_BYTES = 19 };
+
+static void event_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service) {
+    k->len = 0;
+    key_u8(k, partition);
+    key_uuid(k, id);
+    key_u16(k, service);
+}
+
+static void encode_event(const struct event *e, struct buf *b) {
+    buf_reset(b);
+    buf_add_u8(b, FORM);
+    buf_add_u8(b, e->state);
+    buf_add_u8(b, e->kind);
+    buf_add_u8(b, e->qos);
+    buf_add_u8(b, (uint8_t)((e->retained ? FLAG_RETAINED : 0) | (e->replayed ? FLAG_REPLAYED : 0) |
+                            (e->parked ? FLAG_PARKED : 0)));
+    buf_add_u16(b, e->hops);
+    const uint32_t counts[] = {e->attempts, e->errors,  e->timeouts,
+                               e->crashes,  e->snoozes, e->throttles};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        buf_add_u32(b, counts[i]);
+    }
+    buf_add_u64(b, (uint64_t)e->accepted_ms);
+    buf_add_u64(b, (uint64_t)e->started_ms);
+    buf_add_u64(b, (uint64_t)e->due_ms);
+    buf_add_u64(b, (uint64_t)e->ended_ms);
+    buf_add_u32(b, e->duration_us);
+    buf_add_u64(b, e->version);
+    buf_add_u64(b, e->seq);
+    buf_add_u64(b, e->lane);
+    buf_add(b, e->cause.bytes, UUID_BYTES);
+    const struct slice slices[] = {e->topic,          e->key,         e->payload,
+                                   e->content_type,   e->response_topic, e->correlation,
+                                   e->properties,     e->reason,      e->publishes};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        buf_add_lv(b, slices[i]);
+    }
+}
+
+int journal_event_put(struct journal *j, const struct event *event) {
+    assert(event->state < EVENT_STATE_COUNT && event->partition < PARTITIONS);
+    assert(event->seq > 0);
+    struct key k;
+    event_key(&k, event->partition, &event->id, event->service);
+    encode_event(event, &j->record);
+    return journal_put_record(j, TABLE_EVENT, &k);
+}
+
+static void decode_numbers(struct reader *r, struct event *e) {
+    e->state = read_u8(r);
+    e->kind = read_u8(r);
+    e->qos = read_u8(r);
+    uint8_t flags = read_u8(r);
+    e->retained = (flags & FLAG_RETAINED) != 0;
+    e->replayed = (flags & FLAG_REPLAYED) != 0;
+    e->parked = (flags & FLAG_PARKED) != 0;
+    e->hops = read_u16(r);
+    e->attempts = read_u32(r);
+    e->errors = read_u32(r);
+    e->timeouts = read_u32(r);
+    e->crashes = read_u32(r);
+    e->snoozes = read_u32(r);
+    e->throttles = read_u32(r);
+    e->accepted_ms = (int64_t)read_u64(r);
+    e->started_ms = (int64_t)read_u64(r);
+    e->due_ms = (int64_t)read_u64(r);
+    e->ended_ms = (int64_t)read_u64(r);
+    e->duration_us = read_u32(r);
+    e->version = read_u64(r);
+    e->seq = read_u64(r);
+    e->lane = read_u64(r);
+    e->cause = read_uuid(r);
+}
+
+static int decode_event(struct slice key, struct slice value, struct event **out) {
+    struct reader k = reader_of(key.data, key.len);
+    uint8_t partition = read_u8(&k);
+    struct uuid id = read_uuid(&k);
+    uint16_t service = read_u16_be(&k);
+    struct reader r = reader_of(value.data, value.len);
+    struct event numbers = {0};
+    uint8_t form = read_u8(&r);
+    decode_numbers(&r, &numbers);
+    struct event_bytes bytes = {0};
+    struct slice *slices[] = {&bytes.topic,        &bytes.key,            &bytes.payload,
+                              &bytes.content_type, &bytes.response_topic, &bytes.correlation,
+                              &bytes.properties,   &bytes.reason,         &bytes.publishes};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        *slices[i] = read_lv(&r);
+    }
+    if (k.failed || r.failed || form != FORM || numbers.state >= EVENT_STATE_COUNT) {
+        return ERR_CORRUPT;
+    }
+    struct event *e = event_new(&bytes);
+    if (e == NULL) {
+        return ERR_MEMORY;
+    }
+    numbers.topic = e->topic;
+    numbers.key = e->key;
+    numbers.payload = e->payload;
+    numbers.content_type = e->content_type;
+    numbers.response_topic = e->response_topic;
+    numbers.correlation = e->correlation;
+    numbers.properties = e->properties;
+    numbers.reason = e->reason;
+    numbers.publishes = e->publishes;
+    numbers.partition = partition;
+    numbers.id = id;
+    numbers.service = service;
+    *e = numbers;
+    assert(e->json == NULL && e->next == NULL);
+    *out = e;
+    return 0;
+}
+
+int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id,
+                      uint16_t service, struct event **out) {
+    struct key k;
+    event_key(&k, partition, id, service);
+    struct slice value;
+    int code = store_get(j->store, TABLE_EVENT, key_slice(&k), &value);
+    return code != 0 ? code : decode_event(key_slice(&k), value, out);
+}
+
+int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
+                      uint16_t service) {
+    struct key k;
+    event_key(&k, partition, id, service);
+    return store_del(j->store, TABLE_EVENT, key_slice(&k));
+}
+
+bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
+                          uint16_t service) {
+    struct key k;
+    event_key(&k, partition, id, service);
+    struct slice value;
+    return store_get(j->store, TABLE_EVENT, key_slice(&k), &value) == 0;
+}
+
+static int take_event(struct slice key, struct slice value, uint8_t partition, struct uuid *id,
+                      uint16_t *service, struct event **out) {
+    struct reader r = reader_of(key.data, key.len);
+    if (read_u8(&r) != partition) {
+        return ERR_NOTFOUND;
+    }
+    *id = read_uuid(&r);
+    *service = read_u16_be(&r);
+    return r.failed ? ERR_CORRUPT : decode_event(key, value, out);
+}
+
+int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       bool after, struct event **out) {
+    struct key k;
+    event_key(&k, partition, id, *service);
+    struct slice key;
+    struct slice value;
+    int code = store_seek(j->store, TABLE_EVENT, key_slice(&k), after, &key, &value);
+    return code != 0 ? code : take_event(key, value, partition, id, service, out);
+}
+
+int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       struct event **out) {
+    struct key k;
+    event_key(&k, partition, id, *service);
+    struct slice key;
+    struct slice value;
+    int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
+    return code != 0 ? code : take_event(key, value, partition, id, service, out);
+}
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
+static void ready_key(struct key *k, const struct row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_u64(k, row->seq);
+}
+
+int journal_ready_put(struct journal *j, const struct row *row) {
+    struct key k;
+    ready_key(&k, row);
+    return store_put(j->store, TABLE_READY, key_slice(&k),
+                     (struct slice){(const char *)row->id.bytes, UUID_BYTES});
+}
+
+int journal_ready_del(struct journal *j, const struct row *row) {
+    struct key k;
+    ready_key(&k, row);
+    return store_del(j->store, TABLE_READY, key_slice(&k));
+}
+
+int journal_ready_next(struct journal *j, struct row *row) {
+    struct key k;
+    ready_key(&k, row);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_READY, &k, 3, true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(key.data + 3, key.len - 3);
+    row->seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    row->id = read_uuid(&v);
+    return r.failed || v.failed ? ERR_CORRUPT : 0;
+}
+
+static void lane_key(struct key *k, const struct row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_u64(k, row->lane);
+    key_u64(k, row->seq);
+}
+
+int journal_lane_put(struct journal *j, const struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    buf_reset(&j->record);
+    buf_add(&j->record, row->id.bytes, UUID_BYTES);
+    buf_add_u8(&j->record, row->flags);
+    return journal_put_record(j, TABLE_LANE, &k);
+}
+
+int journal_lane_del(struct journal *j, const struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    return store_del(j->store, TABLE_LANE, key_slice(&k));
+}
+
+static int take_lane_row(struct slice key, struct slice value, struct row *row) {
+    struct reader r = reader_of(key.data, key.len);
+    row->partition = read_u8(&r);
+    row->service = read_u16_be(&r);
+    row->lane = read_u64_be(&r);
+    row->seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    row->id = read_uuid(&v);
+    row->flags = read_u8(&v);
+    return r.failed || v.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_lane_next(struct journal *j, struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_LANE, &k, 11, true, &key, &value);
+    return code != 0 ? code : take_lane_row(key, value, row);
+}
+
+int journal_lane_scan(struct journal *j, struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_LANE, &k, 0, true, &key, &value);
+    return code != 0 ? code : take_lane_row(key, value, row);
+}
+
+/* --- history ------------------------------------------------------------------------------------ */
+
+static void history_key(struct key *k, const struct event *e, uint16_t n) {
+    event_key(k, e->partition, &e->id, e->service);
+    key_u16(k, n);
+}
+
+const char *attempt_end_name(enum attempt_end end) {
+    static const char *const names[] = {
+#define X(value, name) [value] = name,
+        ATTEMPT_END_LIST(X)
+#undef X
+    };
+    assert((size_t)end < sizeof names / sizeof *names);
+    return names[end];
+}
+
+/* The highest n in use, 0 when there is none; how many rows there are. */
+static int history_last(struct journal *j, const struct event *e, uint16_t *last,
+                        uint16_t *count) {
+    *last = 0;
+    *count = 0;
+    struct attempt a = {0};
+    int code;
+    while ((code = journal_history_next(j, e, &a)) == 0) {
+        *last = a.n;
+        (*count)++;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int history_make_room(struct journal *j, const struct event *e) {
+    struct attempt a = {0};
+    int code = journal_history_next(j, e, &a);
+    if (code == 0) {
+        code = journal_history_next(j, e, &a);
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct key k;
+    history_key(&k, e, a.n);
+    return store_del(j->store, TABLE_HISTORY, key_slice(&k));
+}
+
+int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a) {
+    uint16_t last;
+    uint16_t count;
+    int code = history_last(j, event, &last, &count);
+    if (code == 0 && count >= HISTORY_MAX) {
+        code = history_make_room(j, event);
+    }
+    if (code != 0) {
+        return code;
+    }
+    if (last == UINT16_MAX) {
+        return 0; /* 65,535 attempts were noted before: the tale is told */
+    }
+    struct key k;
+    history_key(&k, event, (uint16_t)(last + 1));
+    buf_reset(&j->record);
+    buf_add_u8(&j->record, (uint8_t)a->end);
+    buf_add_u64(&j->record, (uint64_t)a->at_ms);
+    buf_add_u32(&j->record, a->duration_us);
+    buf_add_u64(&j->record, a->version);
+    buf_add_lv(&j->record, a->text);
+    return journal_put_record(j, TABLE_HISTORY, &k);
+}
+
+int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {
+    struct key k;
+    history_key(&k, event, a->n);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_HISTORY, &k, EVENT_KEY_BYTES, true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader n = reader_of(key.data + EVENT_KEY_BYTES, key.len - EVENT_KEY_BYTES);
+    a->n = read_u16_be(&n);
+    struct reader r = reader_of(value.data, value.len);
+    a->end = read_u8(&r);
+    a->at_ms = (int64_t)read_u64(&r);
+    a->duration_us = read_u32(&r);
+    a->version = read_u64(&r);
+    a->text = read_lv(&r);
+    return n.failed || r.failed || a->end > ATTEMPT_EDIT ? ERR_CORRUPT : 0;
+}
+
+int journal_history_clear(struct journal *j, const struct event *event) {
+    struct attempt a = {0};
+    int code;
+    while ((code = journal_history_next(j, event, &a)) == 0) {
+        struct key k;
+        history_key(&k, event, a.n);
+        code = store_del(j->store, TABLE_HISTORY, key_slice(&k));
+        if (code != 0) {
+            return code;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* --- dead letters ------------------------------------------------------------------------------- */
+
+/* Digits and hex runs differ from case to case of one fault; words and places do not. Only the
+ * first line counts: tracebacks vary with the path taken. */
+uint64_t journal_fingerprint(struct slice reason) {
+    static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq reason   ";
+    uint8_t text[512];
+    size_t len = 0;
+    for (size_t i = 0; i < reason.len && len < sizeof text && reason.data[i] != '\n'; i++) {
+        unsigned char c = (unsigned char)reason.data[i];
+        if (!isdigit(c)) {
+            text[len++] = c;
+        } else if (len == 0 || text[len - 1] != '#') {
+            text[len++] = '#';
+        }
+    }
+    uint8_t out[8];
+    (void)crypto_shorthash_siphash24(out, text, len, fixed);
+    struct reader r = reader_of(out, sizeof out);
+    return read_u64(&r);
+}
+
+static void dead_key(struct key *k, const struct dead_row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_uuid(k, &row->id);
+}
+
+int journal_dead_put(struct journal *j, const struct dead_row *row) {
+    struct key k;
+    dead_key(&k, row);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, (uint64_t)row->dead_ms);
+    buf_add_u64(&j->record, row->fingerprint);
+    return journal_put_record(j, TABLE_DEAD, &k);
+}
+
+int journal_dead_del(struct journal *j, const struct dead_row *row) {
+    struct key k;
+    dead_key(&k, row);
+    return store_del(j->store, TABLE_DEAD, key_slice(&k));
+}
+
+int journal_dead_next(struct journal *j, struct dead_row *row) {
+    struct key k;
+    dead_key(&k, row);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_DEAD, &k, 0, true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(key.data, key.len);
+    row->partition = read_u8(&r);
+    row->service = read_u16_be(&r);
+    row->id = read_uuid(&r);
+    struct reader v = reader_of(value.data, value.len);
+    row->dead_ms = (int64_t)read_u64(&v);
+    row->fingerprint = read_u64(&v);
+    return r.failed || v.failed ? ERR_CORRUPT : 0;
+}

@@ -1,0 +1,68 @@
+/*
+ * journal_impl.h - what the journal's files share; nobody else includes it.
+ */
+#ifndef ZINGQ_JOURNAL_IMPL_H
+#define ZINGQ_JOURNAL_IMPL_H
+
+#include "journal.h"
+
+struct dedupe_bucket {
+    int64_t until_ms; /* keys noted in it came before; 0 = never used */
+};
+
+struct journal {
+    struct store *store;
+    char host_id[UUID_TEXT_BYTES + 1];
+    uint8_t secret[16]; /* keys the dedupe hash */
+    char **names;       /* service names by number */
+    uint16_t name_count;
+    uint64_t seq; /* the last one given out */
+    int64_t keep_ms, bucket_ms;
+    struct dedupe_bucket buckets[DEDUPE_BUCKETS];
+    struct buf record; /* for encoding one record; reused */
+};
+
+/* A store key being built: 511 bytes are LMDB's maximum. */
+struct key {
+    uint8_t bytes[511];
+    size_t len;
+};
+
+static inline void key_u8(struct key *k, uint8_t v) {
+    k->bytes[k->len++] = v;
+}
+
+static inline void key_u16(struct key *k, uint16_t v) {
+    key_u8(k, (uint8_t)(v >> 8));
+    key_u8(k, (uint8_t)v);
+}
+
+static inline void key_u64(struct key *k, uint64_t v) {
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        key_u8(k, (uint8_t)(v >> shift));
+    }
+}
+
+static inline void key_uuid(struct key *k, const struct uuid *id) {
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        key_u8(k, id->bytes[i]);
+    }
+}
+
+/* False when the bytes do not fit a key. */
+bool key_bytes(struct key *k, struct slice s);
+
+static inline struct slice key_slice(const struct key *k) {
+    return (struct slice){(const char *)k->bytes, k->len};
+}
+
+struct uuid read_uuid(struct reader *r);
+
+/* ERR_MEMORY when the record in hand could not be built, else writes it under the key. */
+int journal_put_record(struct journal *j, enum store_table t, const struct key *k);
+
+/* The row after `from` within the prefix (the first prefix_len bytes of from). ERR_NOTFOUND. */
+int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,
+                        size_t prefix_len, bool after, struct slice *key, struct slice *value);
+
+#endif

@@ -1,0 +1,340 @@
+/*
+ * journal_keyed.c - keyed state and locks, timers, idempotency keys.
+ *
+ * Idempotency keys lie in DEDUPE_BUCKETS tables that are filled one after another, an eighth of
+ * store.keep_idempotency each. A table whose keys have all expired is emptied whole: no row is
+ * ever deleted singly, and inserts stay together in a small tree.
+ */
+#include "journal_impl.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+/* --- cells: state and locks --------------------------------------------------------------------- */
+
+static int cell_key(struct key *k, const struct cell *cell) {
+    k->len = 0;
+    key_u8(k, cell->partition);
+    key_u16(k, cell->service);
+    key_u16(k, (uint16_t)cell->key.len);
+    return key_bytes(k, cell->key) && key_bytes(k, cell->name) ? 0 : ERR_LIMIT;
+}
+
+static int take_cell(struct slice key, struct cell *cell) {
+    struct reader r = reader_of(key.data, key.len);
+    cell->partition = read_u8(&r);
+    cell->service = read_u16_be(&r);
+    uint16_t len = read_u16_be(&r);
+    cell->key = read_bytes(&r, len);
+    cell->name = read_bytes(&r, (size_t)(r.end - r.at));
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+static bool expired(int64_t expires_ms, int64_t now_ms) {
+    return expires_ms != 0 && expires_ms <= now_ms;
+}
+
+int journal_state_get(struct journal *j, const struct cell *cell, int64_t now_ms,
+                      struct slice *value, int64_t *expires_ms) {
+    struct key k;
+    struct slice found;
+    int code = cell_key(&k, cell);
+    if (code == 0) {
+        code = store_get(j->store, TABLE_STATE, key_slice(&k), &found);
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(found.data, found.len);
+    *expires_ms = (int64_t)read_u64(&r);
+    *value = read_bytes(&r, (size_t)(r.end - r.at));
+    if (r.failed) {
+        return ERR_CORRUPT;
+    }
+    return expired(*expires_ms, now_ms) ? ERR_NOTFOUND : 0;
+}
+
+int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
+                      int64_t expires_ms) {
+    struct key k;
+    int code = cell_key(&k, cell);
+    if (code != 0) {
+        return code;
+    }
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, (uint64_t)expires_ms);
+    buf_add_slice(&j->record, value);
+    return journal_put_record(j, TABLE_STATE, &k);
+}
+
+static int cell_del(struct journal *j, enum store_table table, const struct cell *cell) {
+    struct key k;
+    int code = cell_key(&k, cell);
+    return code != 0 ? code : store_del(j->store, table, key_slice(&k));
+}
+
+int journal_state_del(struct journal *j, const struct cell *cell) {
+    return cell_del(j, TABLE_STATE, cell);
+}
+
+int journal_state_next(struct journal *j, struct cell *cell, struct slice prefix, int64_t now_ms,
+                       struct slice *value) {
+    bool after = cell->name.len > 0;
+    if (!after) {
+        cell->name = prefix;
+    }
+    for (;;) {
+        struct key k;
+        struct slice key;
+        struct slice found;
+        int code = cell_key(&k, cell);
+        if (code == 0) {
+            code = journal_seek_prefix(j, TABLE_STATE, &k, 5 + cell->key.len, after, &key, &found);
+        }
+        if (code != 0) {
+            return code;
+        }
+        struct slice asked = cell->key; /* the caller's bytes outlive the store's */
+        code = take_cell(key, cell);
+        cell->key = asked;
+        if (code != 0) {
+            return code;
+        }
+        if (cell->name.len < prefix.len || !slice_equal((struct slice){cell->name.data, prefix.len},
+                                                        prefix)) {
+            return ERR_NOTFOUND;
+        }
+        struct reader r = reader_of(found.data, found.len);
+        int64_t expires_ms = (int64_t)read_u64(&r);
+        *value = read_bytes(&r, (size_t)(r.end - r.at));
+        if (!expired(expires_ms, now_ms)) {
+            return r.failed ? ERR_CORRUPT : 0;
+        }
+        after = true;
+    }
+}
+
+int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out) {
+    struct key k;
+    struct slice found;
+    int code = cell_key(&k, cell);
+    if (code == 0) {
+        code = store_get(j->store, TABLE_LOCK, key_slice(&k), &found);
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(found.data, found.len);
+    out->expires_ms = (int64_t)read_u64(&r);
+    out->owner = read_lv(&r);
+    out->data = read_lv(&r);
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_lock_put(struct journal *j, const struct cell *cell, const struct lock *lock) {
+    struct key k;
+    int code = cell_key(&k, cell);
+    if (code != 0) {
+        return code;
+    }
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, (uint64_t)lock->expires_ms);
+    buf_add_lv(&j->record, lock->owner);
+    buf_add_lv(&j->record, lock->data);
+    return journal_put_record(j, TABLE_LOCK, &k);
+}
+
+int journal_lock_del(struct journal *j, const struct cell *cell) {
+    return cell_del(j, TABLE_LOCK, cell);
+}
+
+int journal_cell_scan(struct journal *j, enum store_table table, struct cell *cell,
+                      struct slice *value) {
+    assert(table == TABLE_STATE || table == TABLE_LOCK);
+    struct key k;
+    struct slice key;
+    int code = cell_key(&k, cell);
+    if (code == 0) {
+        code = store_seek(j->store, table, key_slice(&k), true, &key, value);
+    }
+    return code != 0 ? code : take_cell(key, cell);
+}
+
+/* --- timers -------------------------------------------------------------------------------------
+ *
+ *   p8 due64 kind8, then      TIMER_EVENT            service16 lane64 seq64  -> id128
+ *                             TIMER_LOCK, _STATE     service16 len16 key name -> (empty)
+ *                             TIMER_PUBLISH          seq64                    -> publication
+ */
+
+static int timer_key(struct key *k, const struct timer *t) {
+    k->len = 0;
+    key_u8(k, t->partition);
+    key_u64(k, (uint64_t)t->due_ms);
+    key_u8(k, (uint8_t)t->kind);
+    switch (t->kind) {
+    case TIMER_EVENT:
+        key_u16(k, t->row.service);
+        key_u64(k, t->row.lane);
+        key_u64(k, t->row.seq);
+        return 0;
+    case TIMER_LOCK:
+    case TIMER_STATE:
+        key_u16(k, t->service);
+        key_u16(k, (uint16_t)t->key.len);
+        return key_bytes(k, t->key) && key_bytes(k, t->name) ? 0 : ERR_LIMIT;
+    case TIMER_PUBLISH:
+        key_u64(k, t->seq);
+        return 0;
+    }
+    return ERR_INVALID;
+}
+
+int journal_timer_put(struct journal *j, const struct timer *timer) {
+    assert(timer->due_ms > 0);
+    struct key k;
+    int code = timer_key(&k, timer);
+    if (code != 0) {
+        return code;
+    }
+    struct slice value = {"", 0};
+    if (timer->kind == TIMER_EVENT) {
+        value = (struct slice){(const char *)timer->row.id.bytes, UUID_BYTES};
+    } else if (timer->kind == TIMER_PUBLISH) {
+        value = timer->record;
+    }
+    return store_put(j->store, TABLE_TIMER, key_slice(&k), value);
+}
+
+int journal_timer_del(struct journal *j, const struct timer *timer) {
+    struct key k;
+    int code = timer_key(&k, timer);
+    return code != 0 ? code : store_del(j->store, TABLE_TIMER, key_slice(&k));
+}
+
+static void take_timer_tail(struct reader *r, struct slice value, struct timer *t) {
+    if (t->kind == TIMER_EVENT) {
+        t->row.partition = t->partition;
+        t->row.service = read_u16_be(r);
+        t->row.lane = read_u64_be(r);
+        t->row.seq = read_u64_be(r);
+        t->row.flags = LANE_WAITING;
+        struct reader v = reader_of(value.data, value.len);
+        t->row.id = read_uuid(&v);
+        r->failed = r->failed || v.failed;
+    } else if (t->kind == TIMER_PUBLISH) {
+        t->seq = read_u64_be(r);
+        t->record = value;
+    } else {
+        t->service = read_u16_be(r);
+        uint16_t len = read_u16_be(r);
+        t->key = read_bytes(r, len);
+        t->name = read_bytes(r, (size_t)(r->end - r->at));
+    }
+}
+
+int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out) {
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_TIMER, &k, 1, false, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    *out = (struct timer){0};
+    struct reader r = reader_of(key.data, key.len);
+    out->partition = read_u8(&r);
+    out->due_ms = (int64_t)read_u64_be(&r);
+    uint8_t kind = read_u8(&r);
+    if (kind < TIMER_EVENT || kind > TIMER_PUBLISH) {
+        return ERR_CORRUPT;
+    }
+    out->kind = (enum timer_kind)kind;
+    take_timer_tail(&r, value, out);
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+/* --- dedupe ------------------------------------------------------------------------------------- */
+
+struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
+                                       struct slice scope, struct slice key) {
+    /* Two 128-bit halves chained: (service, scope) keys the hash of the key, so that no way of
+     * cutting the three texts apart gives the same bytes to hash. */
+    struct dedupe_hash inner;
+    struct dedupe_hash outer;
+    uint8_t chained[crypto_shorthash_siphashx24_KEYBYTES];
+    (void)crypto_shorthash_siphashx24(inner.bytes, (const uint8_t *)service.data, service.len,
+                                      j->secret);
+    memcpy(chained, inner.bytes, sizeof chained);
+    (void)crypto_shorthash_siphashx24(inner.bytes, (const uint8_t *)scope.data, scope.len, chained);
+    memcpy(chained, inner.bytes, sizeof chained);
+    (void)crypto_shorthash_siphashx24(outer.bytes, (const uint8_t *)key.data, key.len, chained);
+    return outer;
+}
+
+static int mark_buckets(struct journal *j) {
+    buf_reset(&j->record);
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        buf_add_u64(&j->record, (uint64_t)j->buckets[i].until_ms);
+    }
+    return store_put(j->store, TABLE_META, slice_of("dedupe"), buf_slice(&j->record));
+}
+
+/* The bucket being filled; a new one is begun in the place of the oldest when the time has come.
+ * A bucket whose keys are still wanted (keep_idempotency was shortened) is never taken: then the
+ * newest goes on. */
+static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
+    size_t newest = 0;
+    size_t oldest = 0;
+    for (size_t i = 1; i < DEDUPE_BUCKETS; i++) {
+        newest = j->buckets[i].until_ms > j->buckets[newest].until_ms ? i : newest;
+        oldest = j->buckets[i].until_ms < j->buckets[oldest].until_ms ? i : oldest;
+    }
+    *out = newest;
+    if (j->buckets[newest].until_ms > now_ms) {
+        return 0;
+    }
+    bool free_to_take = j->buckets[oldest].until_ms + j->keep_ms <= now_ms;
+    if (free_to_take) {
+        if (j->buckets[oldest].until_ms != 0) {
+            int code = store_empty(j->store, TABLE_DEDUPE + oldest);
+            if (code != 0) {
+                return code;
+            }
+        }
+        *out = oldest;
+    }
+    j->buckets[*out].until_ms = now_ms + j->bucket_ms;
+    return mark_buckets(j);
+}
+
+int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
+                   const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier) {
+    size_t filling;
+    int code = filling_bucket(j, now_ms, &filling);
+    if (code != 0) {
+        return code;
+    }
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    (void)key_bytes(&k, (struct slice){(const char *)hash->bytes, sizeof hash->bytes});
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms <= now_ms) {
+            continue;
+        }
+        struct slice value;
+        code = store_get(j->store, TABLE_DEDUPE + i, key_slice(&k), &value);
+        if (code == 0) {
+            struct reader r = reader_of(value.data, value.len);
+            *earlier = read_uuid(&r);
+            return r.failed ? ERR_CORRUPT : ERR_EXISTS;
+        }
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return store_put(j->store, TABLE_DEDUPE + filling, key_slice(&k),
+                     (struct slice){(const char *)id->bytes, UUID_BYTES});
+}

@@ -1,0 +1,119 @@
+/*
+ * journal_outbox.c - publications on their way to the broker, lines on their way to files.
+ *
+ * A publication record:
+ *
+ *   id128 | id128 cause | u16 hops | u8 qos | u8 retain
+ *   u32 len, bytes: topic (with its NUL) payload key content_type response_topic correlation
+ *                   properties
+ */
+#include "journal_impl.h"
+
+#include <assert.h>
+
+void publication_encode(const struct publication *p, struct buf *out) {
+    assert(p->topic.data[p->topic.len] == '\0');
+    buf_add(out, p->id.bytes, UUID_BYTES);
+    buf_add(out, p->cause.bytes, UUID_BYTES);
+    buf_add_u16(out, p->hops);
+    buf_add_u8(out, p->qos);
+    buf_add_u8(out, p->retain ? 1 : 0);
+    buf_add_lv(out, (struct slice){p->topic.data, p->topic.len + 1});
+    const struct slice slices[] = {p->payload,        p->key,         p->content_type,
+                                   p->response_topic, p->correlation, p->properties};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        buf_add_lv(out, slices[i]);
+    }
+}
+
+int publication_decode(struct slice record, struct publication *out) {
+    struct reader r = reader_of(record.data, record.len);
+    *out = (struct publication){0};
+    out->id = read_uuid(&r);
+    out->cause = read_uuid(&r);
+    out->hops = read_u16(&r);
+    out->qos = read_u8(&r);
+    out->retain = read_u8(&r) != 0;
+    out->topic = read_lv(&r);
+    struct slice *slices[] = {&out->payload,        &out->key,         &out->content_type,
+                              &out->response_topic, &out->correlation, &out->properties};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        *slices[i] = read_lv(&r);
+    }
+    if (r.failed || out->topic.len == 0 || out->topic.data[out->topic.len - 1] != '\0') {
+        return ERR_CORRUPT;
+    }
+    out->topic.len--;
+    return 0;
+}
+
+static void numbered_key(struct key *k, uint8_t partition, uint64_t seq) {
+    k->len = 0;
+    key_u8(k, partition);
+    key_u64(k, seq);
+}
+
+int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq,
+                       const struct publication *p) {
+    struct key k;
+    numbered_key(&k, partition, seq);
+    buf_reset(&j->record);
+    publication_encode(p, &j->record);
+    return journal_put_record(j, TABLE_OUTBOX, &k);
+}
+
+int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq) {
+    struct key k;
+    numbered_key(&k, partition, seq);
+    return store_del(j->store, TABLE_OUTBOX, key_slice(&k));
+}
+
+int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq,
+                        struct publication *p) {
+    struct key k;
+    numbered_key(&k, partition, *seq);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_OUTBOX, &k, 1, true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(key.data + 1, key.len - 1);
+    *seq = read_u64_be(&r);
+    return r.failed ? ERR_CORRUPT : publication_decode(value, p);
+}
+
+int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
+                       struct slice line) {
+    struct key k;
+    numbered_key(&k, partition, seq);
+    buf_reset(&j->record);
+    buf_add_lv(&j->record, file);
+    buf_add_lv(&j->record, line);
+    return journal_put_record(j, TABLE_APPEND, &k);
+}
+
+int journal_append_del(struct journal *j, uint8_t partition, uint64_t seq) {
+    struct key k;
+    numbered_key(&k, partition, seq);
+    return store_del(j->store, TABLE_APPEND, key_slice(&k));
+}
+
+int journal_append_next(struct journal *j, uint8_t *partition, uint64_t *seq, struct slice *file,
+                        struct slice *line) {
+    struct key k;
+    numbered_key(&k, *partition, *seq);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_APPEND, &k, 0, true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(key.data, key.len);
+    *partition = read_u8(&r);
+    *seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    *file = read_lv(&v);
+    *line = read_lv(&v);
+    return r.failed || v.failed ? ERR_CORRUPT : 0;
+}

@@ -1,0 +1,93 @@
+/*
+ * store.h - ordered key/value tables on LMDB, and the turn's one write transaction.
+ *
+ * Owns: the environment, its tables, the lock that keeps a second host out, the schema version.
+ * Never knows what a record means; journal.h does. Every write of the program passes one function
+ * in here, so a replica can be fed from there, commit by commit.
+ *
+ * A store opened to write is for one thread of one process. Readers (the commands) open it read
+ * only, beside a running host; LMDB gives them the last commit, whole.
+ *
+ * Commits are synced fully: after store_commit the batch survives a power cut (LMDB's default
+ * flags; MDB_NOSYNC, MDB_NOMETASYNC, MDB_WRITEMAP are left out on purpose: they gained nothing
+ * worth their risk).
+ */
+#ifndef ZINGQ_STORE_H
+#define ZINGQ_STORE_H
+
+#include "buf.h"
+#include "error.h"
+#include "limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { STORE_SCHEMA = 1 }; /* raised when a stored form changes */
+
+enum store_table {
+    TABLE_META,
+    TABLE_EVENT,
+    TABLE_READY,
+    TABLE_LANE,
+    TABLE_HISTORY,
+    TABLE_OUTBOX,
+    TABLE_TIMER,
+    TABLE_STATE,
+    TABLE_LOCK,
+    TABLE_DEAD,
+    TABLE_APPEND,
+    TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
+    TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
+};
+
+struct store;
+
+struct store_options {
+    const char *path;   /* folder; made when missing, unless read_only */
+    uint64_t max_bytes; /* store.max_size: the map */
+    bool read_only;
+};
+
+/* ERR_BUSY: another host has the folder. ERR_SCHEMA: written by a newer zingq. ERR_NOTFOUND (read
+ * only): nothing there. ERR_DISK. Each with a sentence in r. */
+int store_open(struct store **out, const struct store_options *options, struct report *r);
+/* An open transaction is dropped. */
+void store_close(struct store *s);
+
+/* One transaction at a time: to write, or to read when opened read only. After any error inside it
+ * only store_abort makes sense. ERR_FULL, ERR_DISK, ERR_CORRUPT. */
+int store_begin(struct store *s);
+/* Durable when it returns 0; otherwise nothing of the transaction is stored: ERR_FULL when the map
+ * or the disk has no room, ERR_DISK for the rest. */
+int store_commit(struct store *s);
+void store_abort(struct store *s);
+bool store_active(const struct store *s);
+
+/* Values point into the map: valid until the next write or the transaction's end. Keys are 1 to
+ * 511 bytes. */
+int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value);
+int store_put(struct store *s, enum store_table t, struct slice key, struct slice value);
+/* ERR_NOTFOUND when there was none. */
+int store_del(struct store *s, enum store_table t, struct slice key);
+/* Empties a table, its pages at once. */
+int store_empty(struct store *s, enum store_table t);
+/* The first row whose key is >= `from`, or > `from` when `after`; ERR_NOTFOUND past the end. */
+int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
+               struct slice *key, struct slice *value);
+/* The last row whose key is < `before`. */
+int store_seek_back(struct store *s, enum store_table t, struct slice before, struct slice *key,
+                    struct slice *value);
+uint64_t store_rows(struct store *s, enum store_table t);
+
+/* Bytes of pages in use (free ones not counted) and the map's size. Looks through the free list:
+ * for now and then, not for every turn. */
+int store_usage(struct store *s, uint64_t *used, uint64_t *max);
+/* Bytes the file has taken of the map so far: cheap; free pages inside count as taken. */
+uint64_t store_taken(struct store *s);
+/* Clears reader slots of processes that died; returns how many. */
+int store_clear_readers(struct store *s);
+/* A failed write can leave LMDB refusing all further ones: closes and opens the environment again.
+ */
+int store_reopen(struct store *s, struct report *r);
+
+#endif

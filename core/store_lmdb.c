@@ -1,0 +1,460 @@
+/*
+ * store_lmdb.c - store.h on LMDB.
+ *
+ * One environment, one named database per table, one cached cursor per table and transaction for
+ * seeks. LMDB's errors become four of ours: not found, full (map or disk), corrupt, disk.
+ */
+#include "store.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct store {
+    char *path;
+    uint64_t max_bytes;
+    bool read_only;
+    int lock_fd; /* flock on DATA/zingq.lock while open to write; -1 = none */
+    MDB_env *env;
+    MDB_txn *txn; /* the one under way, or NULL */
+    MDB_dbi tables[TABLE_COUNT];
+    MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
+};
+
+static const char *const table_names[] = {
+    [TABLE_META] = "meta",   [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
+    [TABLE_LANE] = "lane",   [TABLE_HISTORY] = "history", [TABLE_OUTBOX] = "outbox",
+    [TABLE_TIMER] = "timer", [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
+    [TABLE_DEAD] = "dead",   [TABLE_APPEND] = "append",   [TABLE_DEDUPE] = "dedupe",
+};
+
+static const char schema_key[] = "schema";
+
+static int code_of(int rc) {
+    switch (rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return ERR_NOTFOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_FULL;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+        return ERR_CORRUPT;
+    case ENOMEM:
+        return ERR_MEMORY;
+    default:
+        return ERR_DISK;
+    }
+}
+
+/* Logs what LMDB said, once, where it turned into a code of ours. */
+static int failed(const struct store *s, const char *what, int rc) {
+    int code = code_of(rc);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, mdb_strerror(rc));
+    }
+    return code;
+}
+
+static MDB_val val_of(struct slice s) {
+    return (MDB_val){.mv_size = s.len, .mv_data = (void *)(uintptr_t)s.data};
+}
+
+static struct slice slice_of_val(MDB_val v) {
+    return (struct slice){v.mv_data, v.mv_size};
+}
+
+static int lock_folder(struct store *s, struct report *r) {
+    char name[4096];
+    int len = snprintf(name, sizeof name, "%s/zingq.lock", s->path);
+    if (len < 0 || (size_t)len >= sizeof name) {
+        return report(r, ERR_INVALID, "store.path is too long: %s", s->path);
+    }
+    s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0) {
+        return report(r, ERR_DISK, "cannot open %s: %s", name, strerror(errno));
+    }
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        char pid[32] = "?";
+        ssize_t got = pread(s->lock_fd, pid, sizeof pid - 1, 0);
+        pid[got > 0 ? got : 1] = '\0';
+        return report(r, ERR_BUSY,
+                      "another host (process %s) runs on the data folder %s: stop it, or give this "
+                      "one its own with --data",
+                      pid, s->path);
+    }
+    char pid[32];
+    int pid_len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)pid_len, 0) != pid_len) {
+        return report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+    }
+    return 0;
+}
+
+static int open_table(struct store *s, MDB_txn *txn, size_t t) {
+    char name[32];
+    if (t >= TABLE_DEDUPE) {
+        (void)snprintf(name, sizeof name, "dedupe%zu", t - TABLE_DEDUPE);
+    } else {
+        (void)snprintf(name, sizeof name, "%s", table_names[t]);
+    }
+    return mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
+}
+
+/* Writes the schema into a new store, refuses a newer one. */
+static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
+    MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
+    MDB_val value;
+    int rc = mdb_get(txn, s->tables[TABLE_META], &key, &value);
+    if (rc == MDB_NOTFOUND && !s->read_only) {
+        struct buf b;
+        buf_init(&b, 16);
+        buf_add_u32(&b, STORE_SCHEMA);
+        value = val_of(buf_slice(&b));
+        rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+        buf_clear(&b);
+        return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+    }
+    if (rc != 0) {
+        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, mdb_strerror(rc));
+    }
+    struct reader reader = reader_of(value.mv_data, value.mv_size);
+    uint32_t schema = read_u32(&reader);
+    if (reader.failed || schema != STORE_SCHEMA) {
+        return report(r, ERR_SCHEMA,
+                      "%s was written with store schema %u, this zingq knows %d: use the newer "
+                      "zingq, or another data folder",
+                      s->path, schema, STORE_SCHEMA);
+    }
+    return 0;
+}
+
+static int open_tables(struct store *s, struct report *r) {
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
+    for (size_t t = 0; rc == 0 && t < TABLE_COUNT; t++) {
+        rc = open_table(s, txn, t);
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
+    }
+    int code = check_schema(s, txn, r);
+    if (code != 0) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    rc = mdb_txn_commit(txn);
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+}
+
+static int open_env(struct store *s, struct report *r) {
+    int rc = mdb_env_create(&s->env);
+    if (rc == 0) {
+        rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
+    }
+    if (rc == 0 && s->max_bytes > 0) {
+        /* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
+        rc = mdb_env_set_mapsize(s->env, s->max_bytes / 4096 * 4096);
+    }
+    if (rc == 0) {
+        rc = mdb_env_open(s->env, s->path, MDB_NOTLS | (s->read_only ? MDB_RDONLY : 0u), 0600);
+    }
+    if (rc == ENOENT && s->read_only) {
+        return report(r, ERR_NOTFOUND,
+                      "no store at %s yet: it is made by the first `zingq run` (option store.path)",
+                      s->path);
+    }
+    if (rc != 0) {
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
+    }
+    return open_tables(s, r);
+}
+
+static int make_folder(const char *path, struct report *r) {
+    char part[4096];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof part) {
+        return report(r, ERR_INVALID, "store.path is empty or too long");
+    }
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0') {
+            continue;
+        }
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
+            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part,
+                          strerror(errno));
+        }
+        part[i] = kept;
+    }
+    return 0;
+}
+
+int store_open(struct store **out, const struct store_options *options, struct report *r) {
+    assert(out != NULL && options->path != NULL);
+    struct store *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    s->lock_fd = -1;
+    s->max_bytes = options->max_bytes;
+    s->read_only = options->read_only;
+    s->path = slice_dup(slice_of(options->path));
+    int code = s->path == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
+    if (code == 0 && !s->read_only) {
+        code = make_folder(s->path, r);
+    }
+    if (code == 0 && !s->read_only) {
+        code = lock_folder(s, r);
+    }
+    if (code == 0) {
+        code = open_env(s, r);
+    }
+    if (code != 0) {
+        store_close(s);
+        return code;
+    }
+    (void)store_clear_readers(s);
+    *out = s;
+    return 0;
+}
+
+void store_close(struct store *s) {
+    if (s == NULL) {
+        return;
+    }
+    if (s->txn != NULL) {
+        store_abort(s);
+    }
+    if (s->env != NULL) {
+        mdb_env_close(s->env);
+    }
+    if (s->lock_fd >= 0) {
+        (void)close(s->lock_fd);
+    }
+    free(s->path);
+    free(s);
+}
+
+int store_reopen(struct store *s, struct report *r) {
+    assert(s->txn == NULL);
+    mdb_env_close(s->env);
+    s->env = NULL;
+    return open_env(s, r);
+}
+
+int store_begin(struct store *s) {
+    assert(s->txn == NULL);
+    int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    if (rc == MDB_MAP_RESIZED) {
+        /* Another process (the host) was started with a larger store.max_size. */
+        rc = mdb_env_set_mapsize(s->env, 0);
+        if (rc == 0) {
+            rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+        }
+    }
+    if (rc != 0) {
+        s->txn = NULL;
+        return failed(s, "begin", rc);
+    }
+    return 0;
+}
+
+/* Cursors of a read transaction outlive it unless closed; those of a write one must be closed
+ * before it ends. Closing all first is right for both. */
+static void close_cursors(struct store *s) {
+    for (size_t t = 0; t < TABLE_COUNT; t++) {
+        if (s->cursors[t] != NULL) {
+            mdb_cursor_close(s->cursors[t]);
+            s->cursors[t] = NULL;
+        }
+    }
+}
+
+int store_commit(struct store *s) {
+    assert(s->txn != NULL);
+    close_cursors(s);
+    int rc = mdb_txn_commit(s->txn);
+    s->txn = NULL;
+    return failed(s, "commit", rc);
+}
+
+void store_abort(struct store *s) {
+    assert(s->txn != NULL);
+    close_cursors(s);
+    mdb_txn_abort(s->txn);
+    s->txn = NULL;
+}
+
+bool store_active(const struct store *s) {
+    return s->txn != NULL;
+}
+
+int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
+    assert(s->txn != NULL && t < TABLE_COUNT);
+    MDB_val k = val_of(key);
+    MDB_val v;
+    int rc = mdb_get(s->txn, s->tables[t], &k, &v);
+    if (rc == 0) {
+        *value = slice_of_val(v);
+    }
+    return failed(s, "get", rc);
+}
+
+/* The one function all writes pass: value NULL = delete. */
+static int write_row(struct store *s, enum store_table t, struct slice key,
+                     const struct slice *value) {
+    assert(s->txn != NULL && !s->read_only);
+    assert(key.len > 0 && key.len <= 511);
+    MDB_val k = val_of(key);
+    if (value == NULL) {
+        return failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
+    }
+    MDB_val v = val_of(*value);
+    return failed(s, "put", mdb_put(s->txn, s->tables[t], &k, &v, 0));
+}
+
+int store_put(struct store *s, enum store_table t, struct slice key, struct slice value) {
+    return write_row(s, t, key, &value);
+}
+
+int store_del(struct store *s, enum store_table t, struct slice key) {
+    return write_row(s, t, key, NULL);
+}
+
+int store_empty(struct store *s, enum store_table t) {
+    assert(s->txn != NULL && !s->read_only);
+    if (s->cursors[t] != NULL) {
+        mdb_cursor_close(s->cursors[t]);
+        s->cursors[t] = NULL;
+    }
+    return failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
+}
+
+static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
+    assert(s->txn != NULL && t < TABLE_COUNT);
+    if (s->cursors[t] == NULL) {
+        int rc = mdb_cursor_open(s->txn, s->tables[t], &s->cursors[t]);
+        if (rc != 0) {
+            s->cursors[t] = NULL;
+            return failed(s, "seek", rc);
+        }
+    }
+    *out = s->cursors[t];
+    return 0;
+}
+
+int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
+               struct slice *key, struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
+    MDB_val k = val_of(from);
+    MDB_val v;
+    int rc = mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    if (rc == 0 && after && slice_equal(slice_of_val(k), from)) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    if (rc != 0) {
+        return failed(s, "seek", rc);
+    }
+    *key = slice_of_val(k);
+    *value = slice_of_val(v);
+    return 0;
+}
+
+int store_seek_back(struct store *s, enum store_table t, struct slice before, struct slice *key,
+                    struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
+    MDB_val k = val_of(before);
+    MDB_val v;
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (rc == MDB_NOTFOUND) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+    } else if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+    }
+    if (rc != 0) {
+        return failed(s, "seek", rc);
+    }
+    *key = slice_of_val(k);
+    *value = slice_of_val(v);
+    return 0;
+}
+
+uint64_t store_rows(struct store *s, enum store_table t) {
+    assert(s->txn != NULL);
+    MDB_stat stat;
+    return mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
+}
+
+uint64_t store_taken(struct store *s) {
+    MDB_envinfo info;
+    MDB_stat stat;
+    if (mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
+        return 0;
+    }
+    return (info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+int store_usage(struct store *s, uint64_t *used, uint64_t *max) {
+    assert(s->txn != NULL);
+    MDB_envinfo info;
+    MDB_stat stat;
+    MDB_cursor *cursor = NULL;
+    int rc = mdb_env_info(s->env, &info);
+    if (rc == 0) {
+        rc = mdb_env_stat(s->env, &stat);
+    }
+    if (rc == 0) {
+        rc = mdb_cursor_open(s->txn, 0, &cursor); /* 0 is LMDB's own table of free pages */
+    }
+    if (rc != 0) {
+        return failed(s, "usage", rc);
+    }
+    uint64_t free_pages = 0;
+    MDB_val k;
+    MDB_val v;
+    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        size_t pages;
+        memcpy(&pages, v.mv_data, sizeof pages); /* each row begins with its count */
+        free_pages += pages;
+    }
+    mdb_cursor_close(cursor);
+    if (rc != MDB_NOTFOUND) {
+        return failed(s, "usage", rc);
+    }
+    uint64_t taken = info.me_last_pgno + 1;
+    *used = (taken - (free_pages < taken ? free_pages : taken)) * stat.ms_psize;
+    *max = info.me_mapsize;
+    return 0;
+}
+
+int store_clear_readers(struct store *s) {
+    int dead = 0;
+    int rc = mdb_reader_check(s->env, &dead);
+    return rc == 0 ? dead : failed(s, "reader check", rc);
+}
