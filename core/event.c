@@ -1,0 +1,172 @@
+/*
+ * event.c - the record that flows: allocation, its JSON, its user properties, state names.
+ *
+ * Design: an event is made for every message of every service, so event_new is one malloc and a
+ * memcpy a field. The struct comes first in the block, its bytes behind it:
+ *
+ *   | struct event | topic \0 | key | payload | content type | response topic | ... |
+ *
+ * Left out on purpose: who may change a state to what. That is the engine's, which alone knows why.
+ */
+#include "event.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const STATE_NAMES[] = {
+#define X(state, name) [state] = (name),
+    EVENT_STATE_LIST(X)
+#undef X
+};
+
+const char *event_state_name(enum event_state state) {
+    assert((unsigned)state < EVENT_STATE_COUNT);
+    return STATE_NAMES[state];
+}
+
+bool event_state_parse(const char *name, enum event_state *out) {
+    for (unsigned i = 0; i < EVENT_STATE_COUNT; i++) {
+        if (strcmp(STATE_NAMES[i], name) == 0) {
+            *out = (enum event_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool event_state_ended(enum event_state state) {
+    assert((unsigned)state < EVENT_STATE_COUNT);
+    return state == EVENT_DONE || state == EVENT_DEAD || state == EVENT_DISCARDED;
+}
+
+/* Copies `from` to *at, moves *at behind it and gives the copy. Never a NULL pointer, so that the
+ * copy of an empty field may be passed to anything that takes bytes. */
+static struct slice place(char **at, struct slice from) {
+    struct slice copy = {*at, from.len};
+    if (from.len > 0) {
+        memcpy(*at, from.data, from.len);
+    }
+    *at += from.len;
+    return copy;
+}
+
+struct event *event_new(const struct event_bytes *b) {
+    size_t len = b->topic.len + 1 + b->key.len + b->payload.len + b->content_type.len +
+                 b->response_topic.len + b->correlation.len + b->properties.len + b->reason.len +
+                 b->publishes.len;
+    struct event *event = malloc(sizeof *event + len);
+    if (event == NULL) {
+        return NULL;
+    }
+    *event = (struct event){0};
+    char *start = (char *)(event + 1);
+    char *at = start;
+    event->topic = place(&at, b->topic);
+    *at++ = '\0';
+    event->key = place(&at, b->key);
+    event->payload = place(&at, b->payload);
+    event->content_type = place(&at, b->content_type);
+    event->response_topic = place(&at, b->response_topic);
+    event->correlation = place(&at, b->correlation);
+    event->properties = place(&at, b->properties);
+    event->reason = place(&at, b->reason);
+    event->publishes = place(&at, b->publishes);
+    assert(at == start + len);
+    return event;
+}
+
+void event_free(struct event *event) {
+    if (event == NULL) {
+        return;
+    }
+    json_decref(event->json);
+    free(event->reason_own);
+    free(event->publishes_own);
+    free(event);
+}
+
+/* Makes `field` a copy of `bytes`, backed by *own; the old backing goes last, because `bytes` may
+ * point into it. */
+static int replace(struct slice *field, char **own, struct slice bytes) {
+    char *copy = slice_dup(bytes);
+    if (copy == NULL) {
+        return ERR_MEMORY;
+    }
+    free(*own);
+    *own = copy;
+    *field = (struct slice){copy, bytes.len};
+    return 0;
+}
+
+int event_set_reason(struct event *event, struct slice reason) {
+    return replace(&event->reason, &event->reason_own, reason);
+}
+
+int event_set_publishes(struct event *event, struct slice publishes) {
+    return replace(&event->publishes, &event->publishes_own, publishes);
+}
+
+/* An event is not known to be bad JSON because memory ran out: only a verdict on the bytes is kept
+ * in json_failed. Asked again, the payload is decoded again, for the sentence. */
+const json_t *event_json(struct event *event, struct report *r) {
+    if (event->json != NULL) {
+        return event->json;
+    }
+    if (event->json_failed && r == NULL) {
+        return NULL;
+    }
+    if (event->payload.len == 0) {
+        event->json_failed = true;
+        (void)report(r, ERR_INVALID, "payload is not JSON: it is empty");
+        return NULL;
+    }
+    json_error_t error;
+    event->json = json_loadb(event->payload.data, event->payload.len,
+                             JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (event->json == NULL) {
+        event->json_failed = json_error_code(&error) != json_error_out_of_memory;
+        (void)report(r, ERR_INVALID, "payload is not JSON: %s at byte %d", error.text,
+                     error.position);
+    }
+    return event->json;
+}
+
+void property_add(struct buf *out, struct slice name, struct slice value) {
+    if (name.len > UINT16_MAX) {
+        out->failed = true;
+        return;
+    }
+    buf_add_u16(out, (uint16_t)name.len);
+    buf_add_slice(out, name);
+    buf_add_lv(out, value);
+}
+
+bool property_next(struct slice properties, size_t *at, struct slice *name, struct slice *value) {
+    assert(*at <= properties.len);
+    if (*at == properties.len) {
+        return false;
+    }
+    struct reader r = reader_of(properties.data + *at, properties.len - *at);
+    uint16_t name_len = read_u16(&r);
+    *name = read_bytes(&r, name_len);
+    *value = read_lv(&r);
+    if (r.failed) {
+        return false;
+    }
+    *at = (size_t)((const char *)r.at - properties.data);
+    return true;
+}
+
+bool property_find(struct slice properties, const char *name, struct slice *value) {
+    size_t at = 0;
+    struct slice found;
+    struct slice candidate;
+    while (property_next(properties, &at, &found, &candidate)) {
+        if (slice_is(found, name)) {
+            *value = candidate;
+            return true;
+        }
+    }
+    return false;
+}
