@@ -5,7 +5,7 @@
  * Keys (big-endian integers, so that bytes sort as numbers; p = partition, led by it everywhere):
  *
  *   event    p8 id128 service16                        -> the event (journal_event.c draws it)
- *   ready    p8 service16 seq64                        -> id128          runnable, arrival order
+ *   ready    p8 service16 seq64                        -> id128 lane64   runnable, arrival order
  *   lane     p8 service16 lane64 seq64                 -> id128 flags8   behind or at a blocked head
  *   history  p8 id128 service16 n16                    -> one attempt that did not end well
  *   timer    p8 due64 kind8 ...                        -> see struct timer
@@ -110,7 +110,7 @@ enum lane_flags {
 struct row {
     uint8_t partition;
     uint16_t service;
-    uint64_t lane; /* lane rows */
+    uint64_t lane;
     uint64_t seq;
     struct uuid id;
     uint8_t flags; /* lane rows: enum lane_flags */
@@ -120,6 +120,9 @@ int journal_ready_put(struct journal *j, const struct row *row);
 int journal_ready_del(struct journal *j, const struct row *row);
 /* The first ready row of (partition, service) with a seq above *row's; in/out. ERR_NOTFOUND. */
 int journal_ready_next(struct journal *j, struct row *row);
+/* The next ready row of any service, in key order, after *row (zeroed at the start). ERR_NOTFOUND.
+ */
+int journal_ready_scan(struct journal *j, struct row *row);
 int journal_lane_put(struct journal *j, const struct row *row);
 int journal_lane_del(struct journal *j, const struct row *row);
 /* The first row of the lane with a seq above row->seq; in/out. ERR_NOTFOUND. */
@@ -210,12 +213,12 @@ void publication_encode(const struct publication *p, struct buf *out);
 /* Slices point into `record`. ERR_CORRUPT. */
 int publication_decode(struct slice record, struct publication *out);
 
-int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq,
-                       const struct publication *p);
+/* `record` is what publication_encode wrote. */
+int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record);
 int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq);
-/* The first with a seq above *seq; in/out; slices point into the store. ERR_NOTFOUND. */
+/* The first with a seq above *seq; in/out; the record points into the store. ERR_NOTFOUND. */
 int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq,
-                        struct publication *p);
+                        struct slice *record);
 
 /* --- timers ------------------------------------------------------------------------------------- */
 

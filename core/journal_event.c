@@ -201,8 +201,10 @@ static void ready_key(struct key *k, const struct row *row) {
 int journal_ready_put(struct journal *j, const struct row *row) {
     struct key k;
     ready_key(&k, row);
-    return store_put(j->store, TABLE_READY, key_slice(&k),
-                     (struct slice){(const char *)row->id.bytes, UUID_BYTES});
+    buf_reset(&j->record);
+    buf_add(&j->record, row->id.bytes, UUID_BYTES);
+    buf_add_u64(&j->record, row->lane);
+    return journal_put_record(j, TABLE_READY, &k);
 }
 
 int journal_ready_del(struct journal *j, const struct row *row) {
@@ -211,20 +213,31 @@ int journal_ready_del(struct journal *j, const struct row *row) {
     return store_del(j->store, TABLE_READY, key_slice(&k));
 }
 
-int journal_ready_next(struct journal *j, struct row *row) {
+static int seek_ready(struct journal *j, struct row *row, size_t prefix_len) {
     struct key k;
     ready_key(&k, row);
     struct slice key;
     struct slice value;
-    int code = journal_seek_prefix(j, TABLE_READY, &k, 3, true, &key, &value);
+    int code = journal_seek_prefix(j, TABLE_READY, &k, prefix_len, true, &key, &value);
     if (code != 0) {
         return code;
     }
-    struct reader r = reader_of(key.data + 3, key.len - 3);
+    struct reader r = reader_of(key.data, key.len);
+    row->partition = read_u8(&r);
+    row->service = read_u16_be(&r);
     row->seq = read_u64_be(&r);
     struct reader v = reader_of(value.data, value.len);
     row->id = read_uuid(&v);
+    row->lane = read_u64(&v);
     return r.failed || v.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_ready_next(struct journal *j, struct row *row) {
+    return seek_ready(j, row, 3);
+}
+
+int journal_ready_scan(struct journal *j, struct row *row) {
+    return seek_ready(j, row, 0);
 }
 
 static void lane_key(struct key *k, const struct row *row) {

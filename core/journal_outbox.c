@@ -53,13 +53,10 @@ static void numbered_key(struct key *k, uint8_t partition, uint64_t seq) {
     key_u64(k, seq);
 }
 
-int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq,
-                       const struct publication *p) {
+int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record) {
     struct key k;
     numbered_key(&k, partition, seq);
-    buf_reset(&j->record);
-    publication_encode(p, &j->record);
-    return journal_put_record(j, TABLE_OUTBOX, &k);
+    return store_put(j->store, TABLE_OUTBOX, key_slice(&k), record);
 }
 
 int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq) {
@@ -69,18 +66,17 @@ int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq) {
 }
 
 int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq,
-                        struct publication *p) {
+                        struct slice *record) {
     struct key k;
     numbered_key(&k, partition, *seq);
     struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_OUTBOX, &k, 1, true, &key, &value);
+    int code = journal_seek_prefix(j, TABLE_OUTBOX, &k, 1, true, &key, record);
     if (code != 0) {
         return code;
     }
     struct reader r = reader_of(key.data + 1, key.len - 1);
     *seq = read_u64_be(&r);
-    return r.failed ? ERR_CORRUPT : publication_decode(value, p);
+    return r.failed ? ERR_CORRUPT : 0;
 }
 
 int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,

@@ -23,8 +23,8 @@ enum {
 
     TURN_EVENTS_MAX = 2048,       /* events decided in a turn: bounds its memory and its length */
     TURN_BYTES_MAX = 16 << 20,    /* bytes of events accepted in a turn */
-    TURN_MS_MAX = 8,              /* time deciding, before the commit is due */
-    LANE_QUEUE_MAX = 256,         /* events of one lane kept in memory, the rest wait on disk */
+    TURN_MS_MAX = 15,             /* time deciding, before the commit is due */
+    LANE_QUEUE_MAX = 1024,        /* events of one lane kept in memory, the rest wait on disk */
     SERVICE_WINDOW_MAX = 4096,    /* events of one service kept in memory */
     TRIM_ROWS_PER_TURN = 512,     /* rows retention looks at in a turn */
     TRIM_ROWS_IDLE = 4096,        /* the same when there is nothing else to do */
@@ -38,6 +38,11 @@ enum {
     SCRIPT_BYTES_MAX = 4 << 20,       /* one script file */
     JSON_DEPTH_MAX = 128,             /* nesting a handler may send; jansson itself stops at 2048 */
 
+    TIMERS_PER_TURN = 1024,           /* timers that fire in a turn; the rest in the next */
+    WINDOW_FULL_DELAY_MS = 1000,      /* a due event whose service's window is full looks again */
+    BODIES_BYTES_MAX = 16 << 20,      /* bytes of waiting events kept in memory beside the disk */
+    ACKED_DELAY_MS = 20,              /* acknowledged outbox rows wait this long for company */
+    OUTBOX_QUEUE_MAX = 4096,          /* publishes kept in memory; the rest wait on disk */
     OUTBOX_WINDOW_MAX = 1000,         /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20,        /* one HTTP answer */
     CALLS_MAX = 10000,                /* HTTP and SMTP calls under way */

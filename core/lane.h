@@ -1,0 +1,93 @@
+/*
+ * lane.h - which event may run next. Pure memory: no store, no clock of its own.
+ *
+ * A lane is the queue of one (service, key). It exists in memory only while it has events here or
+ * one of them runs. Lanes that can run stand in their service's ring and are served in turn, and
+ * services are served in turn, so neither a noisy key nor a noisy service starves another.
+ *
+ * What limits a service (concurrency, rate, pause, throttle) is asked here, at lanes_next.
+ */
+#ifndef ZINGQ_LANE_H
+#define ZINGQ_LANE_H
+
+#include "event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where an event's row is. */
+enum lane_place {
+    PLACE_NEW,   /* nowhere yet: accepted in this turn */
+    PLACE_READY, /* in the ready table */
+    PLACE_LANE,  /* in the lane table */
+};
+
+struct lane;
+
+/* One waiting event. */
+struct lane_item {
+    struct uuid id;
+    uint64_t seq;
+    struct lane *lane;
+    struct event *event; /* owned; NULL = only on disk */
+    enum lane_place place;
+    bool stored; /* its event record is on disk, whatever its row's place */
+    struct lane_item *next;               /* in the lane, oldest first */
+    struct lane_item *new_prev, *new_next; /* in the engine's list of this turn's new events */
+};
+
+struct lane {
+    uint64_t hash;
+    size_t service; /* index */
+    uint8_t partition;
+    bool busy;    /* its head was taken and has not ended */
+    bool spilled; /* older than what comes, newer than what is here: rows in the lane table */
+    bool in_ring;
+    struct lane_item *head, *tail;
+    uint32_t count;
+    struct lane *ring_next;
+    struct lane *hash_next;
+};
+
+struct lanes;
+
+/* `services` services, indexed from 0, without limits. NULL when out of memory. */
+struct lanes *lanes_new(size_t services);
+/* Frees every lane and item with its event. */
+void lanes_free(struct lanes *lanes);
+
+/* concurrency 0 = no limit; rate_per_s 0 = no limit. */
+void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s);
+void lanes_pause(struct lanes *lanes, size_t service, bool paused);
+bool lanes_paused(const struct lanes *lanes, size_t service);
+/* No starts before until_ms. */
+void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
+
+/* NULL when it is not in memory. */
+struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash);
+/* A new, empty lane; the caller pushes to it or closes it. NULL when out of memory. */
+struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition);
+/* Frees an idle, empty lane. */
+void lanes_close(struct lanes *lanes, struct lane *lane);
+
+/* To the end of the lane; the lane owns the item from now on. */
+void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item);
+/* The lane that may start its head now, or NULL. */
+struct lane *lanes_next(struct lanes *lanes, int64_t now_ms);
+/* Takes the head off the lane, which is busy from now on. The caller owns the item. */
+struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane);
+/* The event that was taken has ended or waits elsewhere. An idle lane without items stays until
+ * it gets some or lanes_close. */
+void lanes_finish(struct lanes *lanes, struct lane *lane);
+/* Cuts the lane's items after the first `keep` off; the caller owns the list. */
+struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep);
+
+/* Whether anything could start now; when only the clock stands in the way, *wake_ms is lowered to
+ * the moment it no longer does. */
+bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms);
+/* Items waiting in memory; invocations under way. */
+size_t lanes_waiting(const struct lanes *lanes, size_t service);
+size_t lanes_running(const struct lanes *lanes, size_t service);
+
+#endif

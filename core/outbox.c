@@ -1,0 +1,313 @@
+/*
+ * outbox.c - staged -> queued -> in flight -> acknowledged, four lists of items.
+ */
+#include "outbox.h"
+
+#include "limits.h"
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MIDS = 65536 }; /* MQTT packet identifiers are 16 bits */
+
+struct outbox_item {
+    uint8_t partition;
+    uint64_t seq;
+    uint64_t sent_as; /* position in the order of sending, while in flight */
+    struct publication publication; /* points into record */
+    struct outbox_item *next;
+    char record[];
+};
+
+struct item_list {
+    struct outbox_item *head, *tail;
+    size_t count;
+};
+
+struct outbox {
+    struct journal *journal;
+    struct item_list staged, queued, acked, refused;
+    struct outbox_item *by_mid[MIDS]; /* in flight */
+    size_t in_flight;
+    uint64_t sent;                 /* publishes sent so far: numbers sent_as */
+    uint64_t on_disk[PARTITIONS];  /* rows not in memory */
+    uint64_t on_disk_total;
+    uint64_t loaded[PARTITIONS];   /* rows up to this seq are, or were, in memory */
+    size_t next_partition;         /* where loading goes on */
+    struct buf record;
+};
+
+static void list_add(struct item_list *list, struct outbox_item *item) {
+    item->next = NULL;
+    if (list->tail == NULL) {
+        list->head = item;
+    } else {
+        list->tail->next = item;
+    }
+    list->tail = item;
+    list->count++;
+}
+
+static struct outbox_item *list_take(struct item_list *list) {
+    struct outbox_item *item = list->head;
+    if (item != NULL) {
+        list->head = item->next;
+        if (list->head == NULL) {
+            list->tail = NULL;
+        }
+        list->count--;
+    }
+    return item;
+}
+
+static void list_clear(struct item_list *list) {
+    struct outbox_item *item;
+    while ((item = list_take(list)) != NULL) {
+        free(item);
+    }
+}
+
+/* All of `from` to the front of `to`. */
+static void list_prepend(struct item_list *to, struct item_list *from) {
+    if (from->head == NULL) {
+        return;
+    }
+    from->tail->next = to->head;
+    to->tail = to->tail == NULL ? from->tail : to->tail;
+    to->head = from->head;
+    to->count += from->count;
+    *from = (struct item_list){0};
+}
+
+int outbox_new(struct outbox **out, struct journal *journal) {
+    struct outbox *o = calloc(1, sizeof *o);
+    if (o == NULL) {
+        return ERR_MEMORY;
+    }
+    o->journal = journal;
+    buf_init(&o->record, (size_t)1 << 30);
+    *out = o;
+    return 0;
+}
+
+static void forget(struct outbox *o) {
+    list_clear(&o->staged);
+    list_clear(&o->queued);
+    list_clear(&o->acked);
+    list_clear(&o->refused);
+    for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
+        if (o->by_mid[i] != NULL) {
+            free(o->by_mid[i]);
+            o->by_mid[i] = NULL;
+            o->in_flight--;
+        }
+    }
+}
+
+void outbox_free(struct outbox *o) {
+    if (o == NULL) {
+        return;
+    }
+    forget(o);
+    buf_clear(&o->record);
+    free(o);
+}
+
+int outbox_load(struct outbox *o) {
+    forget(o);
+    memset(o->on_disk, 0, sizeof o->on_disk);
+    memset(o->loaded, 0, sizeof o->loaded);
+    o->on_disk_total = 0;
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        uint64_t seq = 0;
+        struct slice record;
+        int code;
+        while ((code = journal_outbox_next(o->journal, p, &seq, &record)) == 0) {
+            o->on_disk[p]++;
+            o->on_disk_total++;
+        }
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int item_new(uint8_t partition, uint64_t seq, struct slice record,
+                    struct outbox_item **out) {
+    struct outbox_item *item = malloc(sizeof *item + record.len);
+    if (item == NULL) {
+        return ERR_MEMORY;
+    }
+    *item = (struct outbox_item){.partition = partition, .seq = seq};
+    memcpy(item->record, record.data, record.len);
+    int code = publication_decode((struct slice){item->record, record.len}, &item->publication);
+    if (code != 0) {
+        free(item);
+        return code;
+    }
+    *out = item;
+    return 0;
+}
+
+int outbox_add(struct outbox *o, uint8_t partition, int64_t now_ms, const struct publication *p) {
+    assert(partition < PARTITIONS);
+    buf_reset(&o->record);
+    publication_encode(p, &o->record);
+    if (o->record.failed) {
+        return ERR_LIMIT;
+    }
+    struct slice record = buf_slice(&o->record);
+    uint64_t seq = journal_next_seq(o->journal, now_ms);
+    int code = journal_outbox_put(o->journal, partition, seq, record);
+    if (code != 0) {
+        return code;
+    }
+    if (o->on_disk_total > 0 || o->queued.count + o->staged.count >= OUTBOX_QUEUE_MAX) {
+        o->on_disk[partition]++;
+        o->on_disk_total++;
+        return 0;
+    }
+    struct outbox_item *item = NULL;
+    code = item_new(partition, seq, record, &item);
+    if (code == 0) {
+        o->loaded[partition] = seq;
+        list_add(&o->staged, item);
+    }
+    return code;
+}
+
+void outbox_committed(struct outbox *o) {
+    struct outbox_item *item;
+    while ((item = list_take(&o->staged)) != NULL) {
+        list_add(&o->queued, item);
+    }
+}
+
+void outbox_send(struct outbox *o, size_t window, void *ctx,
+                 int (*publish)(void *ctx, const struct publication *p, int *mid)) {
+    size_t most = window < OUTBOX_WINDOW_MAX ? window : OUTBOX_WINDOW_MAX;
+    while (o->queued.head != NULL && o->in_flight < most) {
+        int mid = 0;
+        if (publish(ctx, &o->queued.head->publication, &mid) != 0) {
+            return;
+        }
+        assert(mid > 0 && mid < MIDS && o->by_mid[mid] == NULL);
+        struct outbox_item *item = list_take(&o->queued);
+        item->sent_as = o->sent++;
+        o->by_mid[mid] = item;
+        o->in_flight++;
+    }
+}
+
+void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason) {
+    if (mid <= 0 || mid >= MIDS || o->by_mid[mid] == NULL) {
+        return;
+    }
+    struct outbox_item *item = o->by_mid[mid];
+    o->by_mid[mid] = NULL;
+    o->in_flight--;
+    if (reason < 0x80) {
+        list_add(&o->acked, item);
+        return;
+    }
+    char id[UUID_TEXT_BYTES + 1];
+    log_error("broker",
+              "the broker refused a publish topic=%s id=%s reason=0x%02x: kept in the outbox, tried "
+              "again at the next connect; check the broker's access rules and limits",
+              item->publication.topic.data, uuid_text(&item->publication.id, id), reason);
+    list_add(&o->refused, item);
+}
+
+static int by_sending(const void *a, const void *b) {
+    const struct outbox_item *const *x = a;
+    const struct outbox_item *const *y = b;
+    return ((*x)->sent_as > (*y)->sent_as) - ((*x)->sent_as < (*y)->sent_as);
+}
+
+void outbox_disconnected(struct outbox *o) {
+    struct outbox_item *flying[OUTBOX_WINDOW_MAX];
+    size_t count = 0;
+    for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
+        if (o->by_mid[i] != NULL) {
+            assert(count < OUTBOX_WINDOW_MAX);
+            flying[count++] = o->by_mid[i];
+            o->by_mid[i] = NULL;
+            o->in_flight--;
+        }
+    }
+    qsort(flying, count, sizeof *flying, by_sending);
+    struct item_list again = {0};
+    for (size_t i = 0; i < count; i++) {
+        list_add(&again, flying[i]);
+    }
+    list_prepend(&o->queued, &again);
+    list_prepend(&o->queued, &o->refused);
+}
+
+static int delete_acked(struct outbox *o) {
+    while (o->acked.head != NULL) {
+        struct outbox_item *item = o->acked.head;
+        int code = journal_outbox_del(o->journal, item->partition, item->seq);
+        if (code != 0) {
+            return code;
+        }
+        free(list_take(&o->acked));
+    }
+    return 0;
+}
+
+static int load_one(struct outbox *o, uint8_t p) {
+    uint64_t seq = o->loaded[p];
+    struct slice record;
+    int code = journal_outbox_next(o->journal, p, &seq, &record);
+    if (code != 0) {
+        return code;
+    }
+    struct outbox_item *item = NULL;
+    code = item_new(p, seq, record, &item);
+    if (code != 0) {
+        return code;
+    }
+    o->loaded[p] = seq;
+    o->on_disk[p]--;
+    o->on_disk_total--;
+    list_add(&o->staged, item);
+    return 0;
+}
+
+bool outbox_wants_settle(const struct outbox *o) {
+    return o->on_disk_total > 0 && o->queued.count < OUTBOX_QUEUE_MAX / 4;
+}
+
+int outbox_settle(struct outbox *o) {
+    int code = delete_acked(o);
+    if (code != 0 || !outbox_wants_settle(o)) {
+        return code;
+    }
+    while (o->on_disk_total > 0 && o->queued.count + o->staged.count < OUTBOX_QUEUE_MAX) {
+        uint8_t p = (uint8_t)(o->next_partition++ % PARTITIONS);
+        if (o->on_disk[p] == 0) {
+            continue;
+        }
+        code = load_one(o, p);
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+        }
+    }
+    return 0;
+}
+
+size_t outbox_acked(const struct outbox *o) {
+    return o->acked.count;
+}
+
+uint64_t outbox_rows(const struct outbox *o) {
+    return o->staged.count + o->queued.count + o->in_flight + o->refused.count + o->on_disk_total;
+}
+
+uint64_t outbox_refused(const struct outbox *o) {
+    return o->refused.count;
+}

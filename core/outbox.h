@@ -1,0 +1,49 @@
+/*
+ * outbox.h - publishes that are committed and not yet acknowledged by the broker.
+ *
+ * The rows are the journal's; this is the window on them in memory: what is in flight, what goes
+ * next, and how many rows are only on disk. Order is kept within a partition (so within a lane):
+ * while a row waits on disk, later ones join it there.
+ *
+ * A publish the broker refuses for good (not authorized, packet too large...) keeps its row, is
+ * counted, and is tried again after the next connect: the broker's configuration may be mended.
+ */
+#ifndef ZINGQ_OUTBOX_H
+#define ZINGQ_OUTBOX_H
+
+#include "journal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct outbox;
+
+/* ERR_MEMORY. Counts nothing yet: see outbox_load. */
+int outbox_new(struct outbox **out, struct journal *journal);
+void outbox_free(struct outbox *o);
+/* Forgets all that is in memory and counts the rows on disk again; inside a transaction. */
+int outbox_load(struct outbox *o);
+
+/* Stores a publication and stages it; it may leave after outbox_committed. */
+int outbox_add(struct outbox *o, uint8_t partition, int64_t now_ms, const struct publication *p);
+/* The transaction that staged them is durable. */
+void outbox_committed(struct outbox *o);
+
+/* Sends what may go: `publish` returns 0 and sets *mid, or an error that ends this round.
+ * At most `window` are in flight. */
+void outbox_send(struct outbox *o, size_t window, void *ctx,
+                 int (*publish)(void *ctx, const struct publication *p, int *mid));
+/* The broker answered; reason >= 0x80 is a refusal. Unknown mids are no error (late answers). */
+void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason);
+/* The connection is gone: what was in flight, and what was refused, goes again, in order. */
+void outbox_disconnected(struct outbox *o);
+/* Deletes the acknowledged rows, reads more from disk when there is room; inside a transaction. */
+int outbox_settle(struct outbox *o);
+
+size_t outbox_acked(const struct outbox *o);      /* acknowledged, rows not yet deleted */
+bool outbox_wants_settle(const struct outbox *o); /* rows on disk could come into memory now */
+uint64_t outbox_rows(const struct outbox *o);     /* not yet acknowledged, all told */
+uint64_t outbox_refused(const struct outbox *o);
+
+#endif
