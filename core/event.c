@@ -83,6 +83,7 @@ void event_free(struct event *event) {
     json_decref(event->json);
     free(event->reason_own);
     free(event->publishes_own);
+    free(event->key_own);
     free(event);
 }
 

@@ -89,6 +89,7 @@ struct event {
     bool json_failed;  /* event_json was tried in vain */
     char *reason_own;  /* backs `reason` / `publishes` once set after the start; owned */
     char *publishes_own;
+    char *key_own; /* backs `key` when it was found after the event was made; owned */
     struct event *next; /* link of whichever queue holds the event */
 };
 

@@ -1,0 +1,651 @@
+/*
+ * engine.c - the pipeline. Read this file first.
+ *
+ *   collect   engine_offer, engine_call_done, engine_published, engine_submit: noted
+ *   decide    one store transaction: settle what the broker has, carry out commands, admit
+ *             messages, resume what waited, fire timers, run lanes until the budget is used up
+ *   commit    new events get their rows, the books are written, one fsync for all
+ *   act       publishes leave, calls start, commands are answered; the caller lets PUBACKs go
+ *
+ * A turn that fails (no room, disk error) is dropped whole: the engine forgets everything in memory
+ * and loads what the store holds, as after a crash.
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STORE_CHECK_MS = 1000, STORE_RESERVE_PARTS = 20, STORE_RESERVE_BYTES_MIN = 1 << 20 };
+
+struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (e->services[i].number == number) {
+            return &e->services[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- loading ------------------------------------------------------------------------------------ */
+
+static int load_service(struct engine *e, struct engine_service *s) {
+    char flag[sizeof "paused/" + NAME_BYTES_MAX] = "paused/";
+    uint64_t paused = 0;
+    strncat(flag, s->conf->name, NAME_BYTES_MAX);
+    s->lane_rows = 0;
+    s->unloaded_total = 0;
+    s->books_dirty = false;
+    memset(s->unloaded, 0, sizeof s->unloaded);
+    memset(s->loaded, 0, sizeof s->loaded);
+    int code = journal_service_number(e->journal, s->conf->name, &s->number);
+    if (code == 0) {
+        code = journal_books_get(e->journal, s->number, &s->books);
+    }
+    if (code == 0) {
+        code = journal_flag_get(e->journal, flag, &paused);
+        code = code == ERR_NOTFOUND ? 0 : code;
+    }
+    lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
+    lanes_pause(e->lanes, s->index, paused != 0);
+    lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
+    e->waiting += books_waiting(&s->books);
+    return code;
+}
+
+/* Counts the delayed publishes: their timers are the only record of them. */
+static int load_all(struct engine *e) {
+    int code = 0;
+    e->waiting = 0;
+    e->body_bytes = 0;
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_load_rows(e);
+    }
+    if (code == 0) {
+        code = engine_load_timers(e);
+    }
+    if (code == 0) {
+        code = outbox_load(e->outbox);
+    }
+    if (code == 0) {
+        code = append_load(e->append);
+    }
+    return code;
+}
+
+/* Everything in memory is made from the store again. */
+static int load(struct engine *e) {
+    e->now_ms = e->doors.now_ms(e->doors.ctx);
+    lanes_free(e->lanes);
+    e->lanes = lanes_new(e->service_count);
+    if (e->lanes == NULL) {
+        return ERR_MEMORY;
+    }
+    int code = store_begin(journal_store(e->journal));
+    if (code != 0) {
+        return code;
+    }
+    code = load_all(e);
+    if (code == 0) {
+        return store_commit(journal_store(e->journal));
+    }
+    store_abort(journal_store(e->journal));
+    return code;
+}
+
+static bool is_wanted(const struct engine_options *options, const char *name) {
+    for (size_t i = 0; i < options->only_count; i++) {
+        if (strcmp(options->only[i], name) == 0) {
+            return true;
+        }
+    }
+    return options->only_count == 0;
+}
+
+static int make_services(struct engine *e, const struct engine_options *options,
+                         struct report *r) {
+    const struct conf *conf = options->conf;
+    e->services = calloc(conf->service_count + 1, sizeof *e->services);
+    if (e->services == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    e->service_count = conf->service_count;
+    size_t active = 0;
+    for (size_t i = 0; i < conf->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        s->conf = &conf->services[i];
+        s->index = i;
+        s->number = UINT16_MAX;
+        s->name = slice_of(s->conf->name);
+        s->active = is_wanted(options, s->conf->name);
+        active += s->active ? 1 : 0;
+    }
+    if (options->only_count > active) {
+        return report(r, ERR_INVALID, "--service names a service that is not in %s", conf->file);
+    }
+    return 0;
+}
+
+int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {
+    assert(options->scripts != NULL && options->store != NULL);
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    e->conf = options->conf;
+    e->doors = *options->doors;
+    e->scripts = options->scripts;
+    e->count_crashes = true;
+    uuid_source_init(&e->ids, options->seed);
+    buf_init(&e->scratch, 1 << 20);
+    buf_init(&e->properties, EFFECTS_BYTES_MAX);
+    buf_init(&e->publishes, EFFECTS_BYTES_MAX);
+    engine_view_init(e);
+    int code = make_services(e, options, r);
+    if (code == 0) {
+        code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
+    }
+    if (code == 0) {
+        code = outbox_new(&e->outbox, e->journal);
+    }
+    if (code == 0) {
+        code = append_new(&e->append, e->journal, e->conf->store_path);
+    }
+    if (code == 0) {
+        code = load(e);
+        code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
+    }
+    if (code != 0) {
+        engine_free(e);
+        return code;
+    }
+    *out = e;
+    return 0;
+}
+
+/* --- inputs ------------------------------------------------------------------------------------- */
+
+static void forget_inputs(struct engine *e) {
+    while (e->inbox_head != NULL) {
+        struct event *event = e->inbox_head;
+        e->inbox_head = event->next;
+        event_free(event);
+    }
+    e->inbox_tail = NULL;
+    while (e->ends_head != NULL) {
+        struct call_end *end = e->ends_head;
+        e->ends_head = end->next;
+        fetch_result_clear(&end->result);
+        free(end);
+    }
+    e->ends_tail = NULL;
+}
+
+void engine_free(struct engine *e) {
+    if (e == NULL) {
+        return;
+    }
+    forget_inputs(e);
+    engine_forget_invocations(e);
+    lanes_free(e->lanes);
+    outbox_free(e->outbox);
+    append_free(e->append);
+    journal_close(e->journal);
+    buf_clear(&e->scratch);
+    buf_clear(&e->properties);
+    buf_clear(&e->publishes);
+    for (size_t i = 0; i < e->qos0_topic_count; i++) {
+        free(e->qos0_topics[i]);
+    }
+    free(e->services);
+    free(e);
+}
+
+/* QoS 0 is lost whenever the connection is: say so once a topic. */
+static void note_qos0(struct engine *e, const char *topic) {
+    e->status.qos0++;
+    for (size_t i = 0; i < e->qos0_topic_count; i++) {
+        if (strcmp(e->qos0_topics[i], topic) == 0) {
+            return;
+        }
+    }
+    if (e->qos0_topic_count == QOS0_TOPICS_MAX) {
+        return;
+    }
+    char *copy = slice_dup(slice_of(topic));
+    if (copy != NULL) {
+        e->qos0_topics[e->qos0_topic_count++] = copy;
+        log_warn("broker",
+                 "topic %s is published with QoS 0: the broker may drop such messages before "
+                 "ZingQueue sees them; publish with QoS 1",
+                 topic);
+    }
+}
+
+/* A broker copy of what local hand-over served already, by this host or another of the group. */
+static bool is_handled(const struct engine_service *s, struct slice properties) {
+    struct slice names;
+    if (!s->conf->share || !property_find(properties, "zingq-handled", &names)) {
+        return false;
+    }
+    while (names.len > 0) {
+        const char *comma = memchr(names.data, ',', names.len);
+        size_t len = comma == NULL ? names.len : (size_t)(comma - names.data);
+        if (slice_equal((struct slice){names.data, len}, s->name)) {
+            return true;
+        }
+        size_t skip = comma == NULL ? len : len + 1;
+        names.data += skip;
+        names.len -= skip;
+    }
+    return false;
+}
+
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
+                 bool retained) {
+    assert(service < e->service_count);
+    struct engine_service *s = &e->services[service];
+    if (is_handled(s, bytes->properties)) {
+        s->books.handed_over++;
+        s->books_dirty = true;
+        return 0;
+    }
+    struct event *event = event_new(bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    if (qos == 0) {
+        note_qos0(e, event->topic.data);
+    }
+    event->key = (struct slice){NULL, 0};
+    event->service = (uint16_t)service; /* the index, until engine_admit puts the number */
+    event->qos = qos;
+    event->retained = retained;
+    if (e->inbox_tail == NULL) {
+        e->inbox_head = event;
+    } else {
+        e->inbox_tail->next = event;
+    }
+    e->inbox_tail = event;
+    return 0;
+}
+
+void engine_call_done(struct engine *e, uint64_t id, struct fetch_result *result) {
+    struct call_end *end = calloc(1, sizeof *end);
+    if (end == NULL) {
+        /* The attempt will time out and be tried again. */
+        log_error("engine", "out of memory: the answer of a call is dropped");
+        return;
+    }
+    end->id = id;
+    end->result = *result;
+    buf_init(&result->headers, result->headers.max);
+    buf_init(&result->body, result->body.max);
+    if (e->ends_tail == NULL) {
+        e->ends_head = end;
+    } else {
+        e->ends_tail->next = end;
+    }
+    e->ends_tail = end;
+}
+
+void engine_published(struct engine *e, int mid, uint8_t reason) {
+    if (outbox_acked(e->outbox) == 0) {
+        e->acked_ms = e->doors.now_ms(e->doors.ctx);
+    }
+    outbox_acknowledged(e->outbox, mid, reason);
+}
+
+void engine_connected(struct engine *e, size_t window) {
+    e->window = window;
+}
+
+void engine_disconnected(struct engine *e) {
+    e->window = 0;
+    outbox_disconnected(e->outbox);
+}
+
+void engine_submit(struct engine *e, struct command *command) {
+    command->next = NULL;
+    if (e->commands_tail == NULL) {
+        e->commands_head = command;
+    } else {
+        e->commands_tail->next = command;
+    }
+    e->commands_tail = command;
+}
+
+/* --- decide ------------------------------------------------------------------------------------- */
+
+static int carry_out_commands(struct engine *e) {
+    while (e->commands_head != NULL) {
+        struct command *command = e->commands_head;
+        int code = engine_carry_out(e, command);
+        if (code != 0) {
+            return code;
+        }
+        e->commands_head = command->next;
+        command->next = NULL;
+        if (e->commands_head == NULL) {
+            e->commands_tail = NULL;
+        }
+        if (e->answered_tail == NULL) {
+            e->answered_head = command;
+        } else {
+            e->answered_tail->next = command;
+        }
+        e->answered_tail = command;
+    }
+    return 0;
+}
+
+static int admit_inbox(struct engine *e) {
+    while (e->inbox_head != NULL) {
+        struct event *event = e->inbox_head;
+        struct engine_service *s = &e->services[event->service];
+        e->inbox_head = event->next;
+        event->next = NULL;
+        if (e->inbox_head == NULL) {
+            e->inbox_tail = NULL;
+        }
+        bool duplicate;
+        int code = engine_admit(e, s, event, &duplicate);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int resume_ended_calls(struct engine *e) {
+    while (e->ends_head != NULL) {
+        struct call_end *end = e->ends_head;
+        e->ends_head = end->next;
+        if (e->ends_head == NULL) {
+            e->ends_tail = NULL;
+        }
+        int code = engine_resume(e, end);
+        fetch_result_clear(&end->result);
+        free(end);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static bool budget_left(const struct engine *e, size_t events) {
+    if (events >= TURN_EVENTS_MAX) {
+        return false;
+    }
+    /* The clock is looked at now and then: it costs as much as a small event. */
+    return events % 16 != 0 ||
+           e->doors.monotonic_us(e->doors.ctx) - e->turn_us < TURN_MS_MAX * 1000;
+}
+
+static int run_lanes(struct engine *e) {
+    for (size_t events = 0; !e->draining && budget_left(e, events); events++) {
+        struct lane *lane = lanes_next(e->lanes, e->now_ms);
+        if (lane == NULL) {
+            return 0;
+        }
+        int code = engine_start(e, lane);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int check_space(struct engine *e) {
+    if (e->now_ms < e->store_checked_ms + STORE_CHECK_MS) {
+        return 0;
+    }
+    struct store *store = journal_store(e->journal);
+    e->store_checked_ms = e->now_ms;
+    uint64_t max = e->conf->store_max_bytes;
+    uint64_t used = store_taken(store);
+    uint64_t reserve = max / STORE_RESERVE_PARTS + STORE_RESERVE_BYTES_MIN;
+    int code = used + reserve > max ? store_usage(store, &used, &max) : 0;
+    bool low = used + reserve > max;
+    e->status.store_used = used;
+    e->status.store_max = max;
+    if (low != e->store_low) {
+        if (low) {
+            log_error("store",
+                      "nearly full (%llu of %llu bytes): no new events are accepted until space "
+                      "returns; raise store.max_size or lower store.keep_done",
+                      (unsigned long long)used, (unsigned long long)max);
+        } else {
+            log_info("store", "there is room again, events are accepted");
+        }
+        e->store_low = low;
+    }
+    return code;
+}
+
+static int decide(struct engine *e) {
+    static int (*const steps[])(struct engine *) = {
+        check_space,        carry_out_commands,  admit_inbox, resume_ended_calls,
+        engine_expire_waits, engine_fire_timers, engine_refill, run_lanes,
+        engine_trim,
+    };
+    int code = outbox_settle(e->outbox);
+    if (code == 0) {
+        code = append_settle(e->append);
+    }
+    for (size_t i = 0; code == 0 && i < sizeof steps / sizeof *steps; i++) {
+        code = steps[i](e);
+    }
+    return code;
+}
+
+/* --- commit ------------------------------------------------------------------------------------- */
+
+static int write_books(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        if (!s->books_dirty) {
+            continue;
+        }
+        int code = journal_books_put(e->journal, s->number, &s->books);
+        if (code != 0) {
+            return code;
+        }
+        s->books_dirty = false;
+    }
+    return journal_mark_seq(e->journal);
+}
+
+static int commit(struct engine *e) {
+    int code = engine_seal_new(e);
+    if (code == 0) {
+        code = write_books(e);
+    }
+    if (code != 0) {
+        return code;
+    }
+    int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
+    code = store_commit(journal_store(e->journal));
+    e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;
+    if (e->status.commit_us_last > e->status.commit_us_max) {
+        e->status.commit_us_max = e->status.commit_us_last;
+    }
+    e->status.commits++;
+    return code;
+}
+
+/* --- act ---------------------------------------------------------------------------------------- */
+
+static void start_calls(struct engine *e) {
+    while (e->to_start != NULL) {
+        struct invocation *inv = e->to_start;
+        e->to_start = inv->start_next;
+        inv->start_next = NULL;
+        inv->call_started = true;
+        int code = e->doors.call_start(e->doors.ctx, inv->call_id, inv->run->request);
+        if (code != 0) {
+            struct fetch_result failed = {.code = code};
+            strncat(failed.error, error_text(code), sizeof failed.error - 1);
+            inv->call_started = false;
+            engine_call_done(e, inv->call_id, &failed);
+            inv->call_started = true;
+        }
+    }
+}
+
+static void answer_commands(struct engine *e) {
+    while (e->answered_head != NULL) {
+        struct command *command = e->answered_head;
+        e->answered_head = command->next;
+        command->next = NULL;
+        e->doors.command_done(e->doors.ctx, command);
+    }
+    e->answered_tail = NULL;
+}
+
+static void act(struct engine *e) {
+    outbox_committed(e->outbox);
+    if (append_wants_write(e->append)) {
+        append_write(e->append);
+    }
+    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
+    start_calls(e);
+    answer_commands(e);
+}
+
+/* --- the turn ----------------------------------------------------------------------------------- */
+
+/* Nothing of the turn happened: back to what the store holds. Commands are told. */
+static void start_over(struct engine *e, int code) {
+    while (e->commands_head != NULL) {
+        struct command *command = e->commands_head;
+        e->commands_head = command->next;
+        command->next = e->answered_head;
+        e->answered_head = command;
+    }
+    e->commands_tail = NULL;
+    for (struct command *c = e->answered_head; c != NULL; c = c->next) {
+        c->code = report(&c->report, code, "nothing was changed: %s", error_text(code));
+    }
+    e->new_head = NULL;
+    e->new_tail = NULL;
+    e->to_start = NULL;
+    e->count_crashes = false; /* running on disk: dropped by us, not by a crash */
+    forget_inputs(e);
+    engine_forget_invocations(e);
+    int again = journal_reload(e->journal);
+    if (again == 0) {
+        again = load(e);
+    }
+    if (again != 0) {
+        log_error("engine", "the store cannot be read again: %s", error_text(again));
+    }
+    answer_commands(e);
+}
+
+int engine_turn(struct engine *e) {
+    if (!engine_due(e)) {
+        return 0;
+    }
+    struct store *store = journal_store(e->journal);
+    e->now_ms = e->doors.now_ms(e->doors.ctx);
+    e->turn_us = e->doors.monotonic_us(e->doors.ctx);
+    e->status.turns++;
+    int code = store_begin(store);
+    if (code == 0) {
+        code = decide(e);
+    }
+    if (code == 0) {
+        code = commit(e);
+    }
+    if (code != 0) {
+        if (store_active(store)) {
+            store_abort(store);
+        }
+        log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
+        start_over(e, code);
+        return code;
+    }
+    act(e);
+    return 0;
+}
+
+static bool acked_due(const struct engine *e, int64_t now_ms) {
+    size_t acked = outbox_acked(e->outbox);
+    return acked >= OUTBOX_WINDOW_MAX / 4 || (acked > 0 && now_ms >= e->acked_ms + ACKED_DELAY_MS);
+}
+
+/* Publishes can leave without a turn: they are committed. */
+bool engine_due(struct engine *e) {
+    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    int64_t wake_ms = INT64_MAX;
+    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
+    return e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
+           (!e->draining && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
+           engine_wants_refill(e) || outbox_wants_settle(e->outbox) ||
+           append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
+}
+
+int64_t engine_next_ms(struct engine *e) {
+    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    int64_t next = engine_earliest_timer(e);
+    int64_t deadline = engine_earliest_deadline(e);
+    next = deadline < next ? deadline : next;
+    if (!e->draining) {
+        (void)lanes_runnable(e->lanes, now_ms, &next);
+    }
+    if (outbox_acked(e->outbox) > 0 && e->acked_ms + ACKED_DELAY_MS < next) {
+        next = e->acked_ms + ACKED_DELAY_MS;
+    }
+    /* Retention and the look at the store's space need a turn of their own when all is quiet. */
+    int64_t check_ms = e->trim.next_pass_ms;
+    if (e->store_low && e->store_checked_ms + STORE_CHECK_MS < check_ms) {
+        check_ms = e->store_checked_ms + STORE_CHECK_MS;
+    }
+    return check_ms < next ? check_ms : next;
+}
+
+bool engine_accepts(struct engine *e) {
+    return e->waiting < e->conf->backlog_max && !e->store_low && !e->draining;
+}
+
+void engine_drain(struct engine *e) {
+    e->draining = true;
+}
+
+size_t engine_running(const struct engine *e) {
+    return e->running;
+}
+
+static int mark_ready(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct invocation *inv = e->services[i].waiting_head;
+        for (; inv != NULL; inv = inv->next) {
+            inv->item->event->state = EVENT_READY;
+            int code = journal_event_put(e->journal, inv->item->event);
+            if (code != 0) {
+                return code;
+            }
+        }
+    }
+    return outbox_settle(e->outbox);
+}
+
+int engine_stop(struct engine *e) {
+    int code = store_begin(journal_store(e->journal));
+    if (code != 0) {
+        return code;
+    }
+    code = mark_ready(e);
+    if (code == 0) {
+        return store_commit(journal_store(e->journal));
+    }
+    store_abort(journal_store(e->journal));
+    return code;
+}

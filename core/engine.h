@@ -1,0 +1,150 @@
+/*
+ * engine.h - the engine: every decision, in turns.
+ *
+ * A turn collects what came in (messages, finished calls, commands, due timers), decides inside
+ * one store transaction, commits, and only then acts: publishes, starts calls, answers commands.
+ * What the world sees is always durable.
+ *
+ * The engine is deterministic: its inputs are the functions below, a clock and a seed; its outputs
+ * are a commit and the calls on its doors. It opens no socket and reads no clock of its own.
+ */
+#ifndef ZINGQ_ENGINE_H
+#define ZINGQ_ENGINE_H
+
+#include "conf.h"
+#include "error.h"
+#include "event.h"
+#include "fetch.h"
+#include "journal.h"
+#include "metrics.h"
+#include "script.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+struct command;
+
+/* What the engine asks of the world, always after a commit. None may call back into the engine. */
+struct engine_doors {
+    void *ctx;
+    int64_t (*now_ms)(void *ctx);       /* wall clock, ms since 1970 */
+    int64_t (*monotonic_us)(void *ctx); /* for durations and budgets */
+    /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
+    int (*publish)(void *ctx, const struct publication *p, int *mid);
+    /* The request stays valid until engine_call_done or call_cancel. */
+    int (*call_start)(void *ctx, uint64_t id, const struct fetch_request *request);
+    void (*call_cancel)(void *ctx, uint64_t id);
+    /* The command was carried out (see its code) or refused; it is the caller's again. */
+    void (*command_done)(void *ctx, struct command *command);
+};
+
+struct engine_options {
+    const struct conf *conf;      /* borrowed */
+    struct store *store;          /* borrowed, writable */
+    struct script_host *scripts;  /* borrowed, loaded; NULL is not allowed */
+    const struct engine_doors *doors; /* copied */
+    uint64_t seed;
+    const char *const *only;      /* run these services; NULL = all */
+    size_t only_count;
+};
+
+/* Loads what the store holds. ERR_MEMORY, ERR_FULL, ERR_DISK, ERR_CORRUPT; ERR_INVALID when `only`
+ * names no service of conf. */
+int engine_new(struct engine **out, const struct engine_options *options, struct report *r);
+/* Ends every invocation without a trace; what was under way counts as a crash at the next start
+ * unless engine_stop came before. */
+void engine_free(struct engine *e);
+
+/* --- inputs: noted now, decided in the next turn ------------------------------------------------ */
+
+/* A message for a service (index in conf->services). Copied. The caller acknowledges it after a
+ * turn that returned 0. ERR_MEMORY. */
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
+                 bool retained);
+/* A call ended; the result's buffers are taken over (the original is emptied). */
+void engine_call_done(struct engine *e, uint64_t id, struct fetch_result *result);
+/* The broker answered a publish. */
+void engine_published(struct engine *e, int mid, uint8_t reason);
+/* window: publishes the broker takes unacknowledged. */
+void engine_connected(struct engine *e, size_t window);
+void engine_disconnected(struct engine *e);
+
+enum command_kind {
+    COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, due_ms */
+    COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead) */
+    COMMAND_DISCARD,    /* the same */
+    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
+    COMMAND_PAUSE,      /* service */
+    COMMAND_RESUME,     /* service */
+    COMMAND_KEY_RESUME, /* service, key: the parked event runs again */
+    COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
+};
+
+struct command {
+    enum command_kind kind;
+    struct slice service, key, topic; /* borrowed from the owner until command_done; terminated */
+    struct slice payload, properties, content_type;
+    struct uuid id;
+    uint8_t qos;
+    bool retain;
+    int64_t due_ms;
+    int code;             /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
+    struct report report; /* out: the sentence when code is not 0 */
+    struct uuid made;     /* out: the id of the publish */
+    void *owner;          /* the submitter's */
+    struct command *next;
+};
+
+void engine_submit(struct engine *e, struct command *command);
+
+/* --- the turn ----------------------------------------------------------------------------------- */
+
+/* 0: all that was collected is decided and durable (or there was nothing to do).
+ * ERR_FULL, ERR_DISK...: nothing of the turn is stored. The engine has gone back to what the store
+ * holds; the caller must drop the broker connection without acknowledging, so that everything
+ * unacknowledged comes again. */
+int engine_turn(struct engine *e);
+/* Whether a turn would have something to do now. */
+bool engine_due(struct engine *e);
+/* When the clock alone makes one due, ms since 1970; INT64_MAX = never. */
+int64_t engine_next_ms(struct engine *e);
+/* Back-pressure: false while the backlog is at its limit or the store nearly full. */
+bool engine_accepts(struct engine *e);
+
+/* No new invocations from now on (SIGTERM); waiting ones may end. */
+void engine_drain(struct engine *e);
+size_t engine_running(const struct engine *e);
+/* Marks what still runs as ready, so that it is not taken for a crash; one last commit. */
+int engine_stop(struct engine *e);
+
+/* --- looking at it ------------------------------------------------------------------------------ */
+
+struct engine_service_status {
+    const char *name;
+    bool active, paused;
+    struct books books;
+    uint64_t running;
+    int64_t throttled_until_ms;
+    struct metrics_summary lately;
+    uint64_t version;
+    const char *script_error; /* of the last refused reload, or NULL */
+};
+
+struct engine_status {
+    uint64_t waiting;      /* over all services */
+    uint64_t outbox, outbox_refused;
+    uint64_t delayed;      /* publishes waiting for their time */
+    uint64_t qos0;         /* messages that came with QoS 0 since the start */
+    uint64_t turns, commits;
+    int64_t commit_us_last, commit_us_max;
+    size_t lua_bytes;
+    uint64_t store_used, store_max;
+    bool accepts;
+};
+
+void engine_status(struct engine *e, struct engine_status *out);
+/* ERR_NOTFOUND past the last service of conf. */
+int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out);
+
+#endif

@@ -1,0 +1,239 @@
+/*
+ * engine_admit.c - a message becomes an event of one service: its id, its key, its lane; duplicates
+ * are found and noted in the same transaction that stores it, so two quick ones cannot both pass.
+ *
+ * Properties that ZingQueue reads on what comes:
+ *
+ *   zingq-id         a UUIDv7 names the event; anything else only serves to find duplicates
+ *   idempotency-key  replaces the service's idempotency rule
+ *   zingq-key        replaces the service's key rule (zing.publish with key=)
+ *   zingq-cause      the event whose handler published this one
+ *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DAY_MS = 24 * 60 * 60 * 1000 };
+
+static void read_cause(struct event *event) {
+    struct slice value;
+    if (property_find(event->properties, "zingq-cause", &value)) {
+        (void)uuid_parse(value, &event->cause);
+    }
+    if (property_find(event->properties, "zingq-hops", &value) && value.len > 0 && value.len < 6) {
+        unsigned hops = 0;
+        for (size_t i = 0; i < value.len; i++) {
+            if (value.data[i] < '0' || value.data[i] > '9') {
+                return;
+            }
+            hops = hops * 10 + (unsigned)(value.data[i] - '0');
+        }
+        event->hops = (uint16_t)(hops > UINT16_MAX ? UINT16_MAX : hops);
+    }
+}
+
+/* The key by property or by rule, into scratch. */
+static int find_key(struct engine *e, const struct engine_service *s, struct event *event,
+                    struct report *r) {
+    struct slice key;
+    buf_reset(&e->scratch);
+    if (!property_find(event->properties, "zingq-key", &key)) {
+        return rule_extract(&s->conf->key, event, &e->scratch, r);
+    }
+    if (key.len > KEY_BYTES_MAX) {
+        return report(r, ERR_INVALID, "the key in zingq-key has %zu bytes, %d is the limit",
+                      key.len, KEY_BYTES_MAX);
+    }
+    buf_add_slice(&e->scratch, key);
+    return e->scratch.failed ? ERR_MEMORY : 0;
+}
+
+/* What makes two messages the same: (scope, key) within the service. ERR_NOTFOUND: nothing does. */
+static int find_identity(struct engine *e, const struct engine_service *s, struct event *event,
+                         struct slice *scope, struct slice *key, struct report *r) {
+    *scope = event->topic;
+    if (property_find(event->properties, "idempotency-key", key)) {
+        return 0;
+    }
+    if (s->conf->idempotency.kind != RULE_NONE) {
+        buf_reset(&e->scratch);
+        int code = rule_extract(&s->conf->idempotency, event, &e->scratch, r);
+        *key = buf_slice(&e->scratch);
+        return code;
+    }
+    *scope = (struct slice){"", 0};
+    return property_find(event->properties, "zingq-id", key) ? 0 : ERR_NOTFOUND;
+}
+
+/* A UUIDv7 that came with the message names the event, unless its time lies so far ahead that
+ * retention, which goes by it, would never reach it, or an event has the name already. */
+static void find_id(struct engine *e, struct event *event) {
+    struct slice text;
+    struct uuid id;
+    if (property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
+        uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
+        !journal_event_exists(e->journal, event->partition, &id, event->service)) {
+        event->id = id;
+        return;
+    }
+    event->id = uuid_next(&e->ids, e->now_ms);
+}
+
+static int give_key(struct event *event, struct slice key) {
+    event->key_own = slice_dup(key);
+    if (event->key_own == NULL) {
+        return ERR_MEMORY;
+    }
+    event->key = (struct slice){event->key_own, key.len};
+    return 0;
+}
+
+static void find_lane(const struct engine_service *s, struct event *event) {
+    event->lane = journal_lane(s->name, event->key);
+    event->partition = journal_partition(event->lane);
+}
+
+/* Unordered events are a lane each, within the partition of their key. */
+static void leave_lane(const struct engine_service *s, struct event *event) {
+    if (!s->conf->ordered) {
+        struct reader r = reader_of(event->id.bytes, UUID_BYTES);
+        event->lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
+    }
+}
+
+static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {
+    leave_lane(s, event);
+    event->seq = journal_next_seq(e->journal, e->now_ms);
+    event->accepted_ms = e->now_ms;
+    s->books.accepted++;
+    s->books_dirty = true;
+    e->waiting++;
+}
+
+/* A message that cannot become work is kept as a dead letter, under the empty key. */
+static int admit_dead(struct engine *e, struct engine_service *s, struct event *event,
+                      const char *reason) {
+    if (event->key.data == NULL) {
+        event->key = (struct slice){"", 0};
+    }
+    find_lane(s, event);
+    find_id(e, event);
+    enter_books(e, s, event);
+    bool parked;
+    int code = engine_bury(e, s, event, reason, &parked);
+    event_free(event);
+    return code;
+}
+
+static int check_message(const struct engine *e, const struct event *event, struct report *r) {
+    if (event->payload.len > e->conf->payload_bytes_max) {
+        return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
+                      event->payload.len, (unsigned long long)e->conf->payload_bytes_max);
+    }
+    if (event->hops > HOPS_MAX) {
+        return report(r, ERR_INVALID,
+                      "a loop: %u events in a row caused one another (the limit is %d)",
+                      (unsigned)event->hops, HOPS_MAX);
+    }
+    return 0;
+}
+
+/* An event that never ran is dead for want of a key; with its payload mended it may have one, and
+ * with it another lane and partition. Its record and history move there. */
+static int move_history(struct engine *e, const struct event *from, const struct event *to) {
+    struct attempt a = {0};
+    int code;
+    while ((code = journal_history_next(e->journal, from, &a)) == 0) {
+        uint16_t n = a.n;
+        char *text = slice_dup(a.text);
+        a.text.data = text;
+        code = text == NULL ? ERR_MEMORY : journal_history_add(e->journal, to, &a);
+        free(text);
+        if (code != 0) {
+            return code;
+        }
+        a = (struct attempt){.n = n};
+    }
+    return code == ERR_NOTFOUND ? journal_history_clear(e->journal, from) : code;
+}
+
+int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
+                 struct report *r) {
+    struct event old = *event;
+    int code = check_message(e, event, r);
+    if (code == 0) {
+        code = find_key(e, s, event, r);
+    }
+    if (code != 0) {
+        return code;
+    }
+    event->key_own = NULL;
+    code = give_key(event, buf_slice(&e->scratch));
+    free(old.key_own);
+    if (code != 0) {
+        return code;
+    }
+    find_lane(s, event);
+    leave_lane(s, event);
+    if (event->partition == old.partition) {
+        return 0;
+    }
+    code = move_history(e, &old, event);
+    return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
+}
+
+static int dedupe(struct engine *e, struct engine_service *s, struct event *event,
+                  struct slice scope, struct slice key, bool *duplicate) {
+    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, scope, key);
+    struct uuid id = event->id;
+    struct uuid earlier;
+    int code = journal_dedupe(e->journal, e->now_ms, event->partition, &hash, &id, &earlier);
+    *duplicate = code == ERR_EXISTS;
+    return *duplicate ? 0 : code;
+}
+
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event,
+                 bool *duplicate) {
+    struct report r = {""};
+    struct slice scope;
+    struct slice identity;
+    *duplicate = false;
+    event->service = s->number;
+    event->state = EVENT_READY;
+    read_cause(event);
+    int code = check_message(e, event, &r);
+    if (code == 0 && event->key.data == NULL) {
+        code = find_key(e, s, event, &r);
+        code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
+    }
+    if (code == ERR_INVALID) {
+        return admit_dead(e, s, event, r.text);
+    }
+    if (code == 0) {
+        find_lane(s, event);
+        find_id(e, event);
+        code = find_identity(e, s, event, &scope, &identity, &r);
+    }
+    if (code == ERR_INVALID) {
+        return admit_dead(e, s, event, r.text);
+    }
+    if (code == 0) {
+        code = dedupe(e, s, event, scope, identity, duplicate);
+    } else if (code == ERR_NOTFOUND) {
+        code = 0;
+    }
+    if (code != 0 || *duplicate) {
+        s->books.accepted += *duplicate ? 1 : 0;
+        s->books.duplicates += *duplicate ? 1 : 0;
+        s->books_dirty = s->books_dirty || *duplicate;
+        event_free(event);
+        return code;
+    }
+    enter_books(e, s, event);
+    return engine_place(e, s, event);
+}

@@ -1,0 +1,325 @@
+/*
+ * engine_apply.c - the effects of an attempt that succeeded, one function a kind; and publishing
+ * with local hand-over.
+ *
+ * A publish that services of this host subscribe to is admitted to their lanes in the same commit.
+ * The copy for everyone else goes to the outbox and names the services already served in
+ * `zingq-handled`; members of those groups acknowledge and skip it. Broadcast services (share = no)
+ * are not served by hand-over: every host must get its copy, ours included.
+ */
+#include "engine_impl.h"
+
+#include "value.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct cell engine_cell(const struct event *event, struct slice name) {
+    return (struct cell){.partition = event->partition,
+                         .service = event->service,
+                         .key = event->key,
+                         .name = name};
+}
+
+int engine_timer_put(struct engine *e, const struct timer *timer) {
+    int code = journal_timer_put(e->journal, timer);
+    if (code == 0 && timer->due_ms < e->timer_ms[timer->partition]) {
+        e->timer_ms[timer->partition] = timer->due_ms;
+    }
+    return code;
+}
+
+static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind kind,
+                      int64_t due_ms) {
+    struct timer timer = {.kind = kind,
+                          .partition = cell->partition,
+                          .due_ms = due_ms,
+                          .service = cell->service,
+                          .key = cell->key,
+                          .name = cell->name};
+    return due_ms == 0 ? 0 : engine_timer_put(e, &timer);
+}
+
+/* --- state -------------------------------------------------------------------------------------- */
+
+struct apply {
+    struct engine *e;
+    struct engine_service *s;
+    struct event *event;
+};
+
+static int apply_state_set(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    int code = journal_state_put(a->e->journal, &cell, effect->value, effect->due_ms);
+    return code == 0 ? cell_timer(a->e, &cell, TIMER_STATE, effect->due_ms) : code;
+}
+
+static int apply_state_delete(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    int code = journal_state_del(a->e->journal, &cell);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int apply_state_incr(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    struct slice value = {NULL, 0};
+    int64_t expires_ms = 0;
+    int code = journal_state_get(a->e->journal, &cell, a->e->now_ms, &value, &expires_ms);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return code;
+    }
+    if (code == ERR_NOTFOUND) {
+        value = (struct slice){NULL, 0};
+        expires_ms = 0;
+    }
+    struct buf sum;
+    buf_init(&sum, 64);
+    code = value_add(value, effect->delta_is_int, effect->delta_int, effect->delta, &sum);
+    if (code == 0) {
+        code = journal_state_put(a->e->journal, &cell, buf_slice(&sum), expires_ms);
+    }
+    buf_clear(&sum);
+    /* The API refused to add to what is no number; another invocation of an unordered service may
+     * have changed it since: then the count is lost with the number it counted. */
+    return code == ERR_INVALID ? 0 : code;
+}
+
+/* --- locks -------------------------------------------------------------------------------------- */
+
+static int apply_lock(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    struct lock lock = {.owner = effect->owner,
+                        .data = effect->value,
+                        .expires_ms = effect->due_ms};
+    int code = journal_lock_put(a->e->journal, &cell, &lock);
+    return code == 0 ? cell_timer(a->e, &cell, TIMER_LOCK, effect->due_ms) : code;
+}
+
+static int apply_unlock(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    int code = journal_lock_del(a->e->journal, &cell);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
+                      const struct effects *effects, struct slice *lock) {
+    for (size_t i = 0; !s->conf->ordered && i < effects->count; i++) {
+        const struct effect *effect = &effects->items[i];
+        struct cell cell = engine_cell(event, effect->name);
+        struct lock held;
+        if (effect->kind != EFFECT_LOCK || journal_lock_get(e->journal, &cell, &held) != 0) {
+            continue;
+        }
+        bool live = held.expires_ms == 0 || held.expires_ms > e->now_ms;
+        if (live && !slice_equal(held.owner, effect->owner)) {
+            *lock = effect->name;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- publishing --------------------------------------------------------------------------------- */
+
+static void add_property(struct buf *out, const char *name, struct slice value) {
+    property_add(out, slice_of(name), value);
+}
+
+static void describe(struct engine *e, const struct publication *p) {
+    char text[UUID_TEXT_BYTES + 1];
+    buf_reset(&e->properties);
+    buf_add_slice(&e->properties, p->properties);
+    add_property(&e->properties, "zingq-id", slice_of(uuid_text(&p->id, text)));
+    if (!uuid_is_zero(&p->cause)) {
+        add_property(&e->properties, "zingq-cause", slice_of(uuid_text(&p->cause, text)));
+    }
+    if (p->hops > 0) {
+        char hops[8];
+        size_t at = sizeof hops;
+        for (unsigned n = p->hops; n > 0; n /= 10) {
+            hops[--at] = (char)('0' + n % 10);
+        }
+        add_property(&e->properties, "zingq-hops", (struct slice){hops + at, sizeof hops - at});
+    }
+    if (p->key.data != NULL && p->key.len > 0) {
+        add_property(&e->properties, "zingq-key", p->key);
+    }
+}
+
+static int hand_over_to(struct engine *e, struct engine_service *s, const struct publication *p) {
+    struct event_bytes bytes = {.topic = p->topic,
+                                .payload = p->payload,
+                                .content_type = p->content_type,
+                                .response_topic = p->response_topic,
+                                .correlation = p->correlation,
+                                .properties = buf_slice(&e->properties)};
+    struct event *event = event_new(&bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    event->key = (struct slice){NULL, 0};
+    event->qos = p->qos;
+    bool duplicate;
+    return engine_admit(e, s, event, &duplicate);
+}
+
+/* Serves this host's own services; their names go into `handled`, with commas. */
+static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
+    size_t described = e->properties.len;
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        if (!s->active || !s->conf->share || !service_wants(s->conf, p->topic.data)) {
+            continue;
+        }
+        int code = hand_over_to(e, s, p);
+        if (code != 0) {
+            return code;
+        }
+        /* Admission may bury an event, whose policies publish: the properties are made again. */
+        describe(e, p);
+        assert(e->properties.len == described);
+        if (handled->len > 0) {
+            buf_add_str(handled, ",");
+        }
+        buf_add_slice(handled, s->name);
+    }
+    return 0;
+}
+
+int engine_publish(struct engine *e, uint8_t partition, const struct publication *p) {
+    struct buf handled;
+    buf_init(&handled, (size_t)SERVICES_MAX * (NAME_BYTES_MAX + 1));
+    describe(e, p);
+    int code = e->properties.failed ? ERR_MEMORY : hand_over(e, p, &handled);
+    if (code == 0 && handled.len > 0) {
+        add_property(&e->properties, "zingq-handled", buf_slice(&handled));
+    }
+    if (code == 0 && (handled.failed || e->properties.failed)) {
+        code = ERR_MEMORY;
+    }
+    if (code == 0) {
+        struct publication sent = *p;
+        sent.properties = buf_slice(&e->properties);
+        code = outbox_add(e->outbox, partition, e->now_ms, &sent);
+    }
+    buf_clear(&handled);
+    return code;
+}
+
+static int publish_later(struct engine *e, uint8_t partition, const struct publication *p,
+                         int64_t due_ms) {
+    struct buf record;
+    buf_init(&record, (size_t)1 << 30);
+    publication_encode(p, &record);
+    struct timer timer = {.kind = TIMER_PUBLISH,
+                          .partition = partition,
+                          .due_ms = due_ms,
+                          .seq = journal_next_seq(e->journal, e->now_ms),
+                          .record = buf_slice(&record)};
+    int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
+    buf_clear(&record);
+    e->status.delayed += code == 0 ? 1 : 0;
+    return code;
+}
+
+/* W3C Trace Context goes on from cause to effect unless the handler set its own. */
+static void pass_trace_on(const struct event *event, const struct effect *effect,
+                          struct buf *out) {
+    static const char *const passed[] = {"traceparent", "tracestate"};
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+        struct slice value;
+        if (property_find(event->properties, passed[i], &value) &&
+            !property_find(effect->properties, passed[i], &(struct slice){0})) {
+            add_property(out, passed[i], value);
+        }
+    }
+}
+
+static int apply_publish(const struct apply *a, const struct effect *effect) {
+    struct engine *e = a->e;
+    struct buf properties;
+    buf_init(&properties, EFFECTS_BYTES_MAX);
+    buf_add_slice(&properties, effect->properties);
+    pass_trace_on(a->event, effect, &properties);
+    struct publication p = {.id = effect->id,
+                            .cause = a->event->id,
+                            .hops = (uint16_t)(a->event->hops + 1),
+                            .qos = effect->qos,
+                            .retain = effect->retain,
+                            .topic = effect->name,
+                            .payload = effect->value,
+                            .key = effect->key,
+                            .content_type = effect->content_type,
+                            .response_topic = effect->response_topic,
+                            .correlation = effect->correlation,
+                            .properties = buf_slice(&properties)};
+    buf_add(&e->publishes, effect->id.bytes, UUID_BYTES);
+    buf_add_lv(&e->publishes, effect->name);
+    int code = properties.failed ? ERR_MEMORY : 0;
+    if (code == 0 && effect->due_ms > e->now_ms) {
+        code = publish_later(e, a->event->partition, &p, effect->due_ms);
+    } else if (code == 0) {
+        code = engine_publish(e, a->event->partition, &p);
+    }
+    buf_clear(&properties);
+    return code;
+}
+
+/* --- the rest ----------------------------------------------------------------------------------- */
+
+static int apply_dead_letter(const struct apply *a, const struct effect *effect) {
+    struct engine *e = a->e;
+    struct event_bytes bytes = {.topic = a->event->topic,
+                                .key = a->event->key,
+                                .payload = effect->value,
+                                .content_type = a->event->content_type};
+    struct event *event = event_new(&bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    event->id = effect->id;
+    event->cause = a->event->id;
+    event->hops = a->event->hops;
+    event->service = a->event->service;
+    event->partition = a->event->partition;
+    event->lane = a->event->lane;
+    event->kind = EVENT_DEAD_LETTER;
+    event->state = EVENT_READY;
+    event->seq = journal_next_seq(e->journal, e->now_ms);
+    event->accepted_ms = e->now_ms;
+    a->s->books.accepted++;
+    e->waiting++;
+    bool parked;
+    int code = engine_bury(e, a->s, event, effect->owner.data, &parked);
+    event_free(event);
+    return code;
+}
+
+static int apply_append(const struct apply *a, const struct effect *effect) {
+    return append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name,
+                      effect->value);
+}
+
+int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
+                 const struct effects *effects) {
+    static int (*const apply_one[])(const struct apply *, const struct effect *) = {
+        [EFFECT_PUBLISH] = apply_publish,
+        [EFFECT_STATE_SET] = apply_state_set,
+        [EFFECT_STATE_DELETE] = apply_state_delete,
+        [EFFECT_STATE_INCR] = apply_state_incr,
+        [EFFECT_LOCK] = apply_lock,
+        [EFFECT_UNLOCK] = apply_unlock,
+        [EFFECT_DEAD_LETTER] = apply_dead_letter,
+        [EFFECT_APPEND] = apply_append,
+    };
+    struct apply a = {e, s, event};
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct effect *effect = &effects->items[i];
+        assert((size_t)effect->kind < sizeof apply_one / sizeof *apply_one);
+        int code = apply_one[effect->kind](&a, effect);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}

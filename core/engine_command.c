@@ -1,0 +1,351 @@
+/*
+ * engine_command.c - what an operator asks for, carried out inside a turn.
+ *
+ * A command that cannot be carried out says why and changes nothing; only an error of the store
+ * fails the turn.
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static int refuse(struct command *c, int code, const char *text) {
+    c->code = report(&c->report, code, "%s", text);
+    return 0;
+}
+
+static struct engine_service *service_named(struct engine *e, struct slice name) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (slice_equal(e->services[i].name, name)) {
+            return &e->services[i];
+        }
+    }
+    return NULL;
+}
+
+static int no_service(struct command *c) {
+    c->code = report(&c->report, ERR_NOTFOUND, "no service \"%.*s\" in topics.conf",
+                     (int)c->service.len, c->service.data);
+    return 0;
+}
+
+static int no_dead(struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
+                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
+                     c->service.data == NULL ? "" : c->service.data);
+    return 0;
+}
+
+/* --- publish ------------------------------------------------------------------------------------ */
+
+static int command_publish(struct engine *e, struct command *c) {
+    struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
+                            .qos = c->qos,
+                            .retain = c->retain,
+                            .topic = c->topic,
+                            .payload = c->payload,
+                            .content_type = c->content_type,
+                            .properties = c->properties};
+    c->made = p.id;
+    uint8_t partition = journal_partition(journal_lane((struct slice){"", 0}, (struct slice){"", 0}));
+    if (c->due_ms <= e->now_ms) {
+        return engine_publish(e, partition, &p);
+    }
+    struct buf record;
+    buf_init(&record, (size_t)1 << 30);
+    publication_encode(&p, &record);
+    struct timer timer = {.kind = TIMER_PUBLISH,
+                          .partition = partition,
+                          .due_ms = c->due_ms,
+                          .seq = journal_next_seq(e->journal, e->now_ms),
+                          .record = buf_slice(&record)};
+    int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
+    e->status.delayed += code == 0 ? 1 : 0;
+    buf_clear(&record);
+    return code;
+}
+
+/* --- dead letters ------------------------------------------------------------------------------- */
+
+/* The dead event the command names, from whichever partition and service. ERR_NOTFOUND. */
+static int find_dead(struct engine *e, const struct command *c, struct engine_service **s,
+                     struct event **out) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        *s = &e->services[i];
+        if (c->service.len > 0 && !slice_equal((*s)->name, c->service)) {
+            continue;
+        }
+        for (uint8_t p = 0; p < PARTITIONS; p++) {
+            int code = journal_event_get(e->journal, p, &c->id, (*s)->number, out);
+            if (code == 0 && (*out)->state == EVENT_DEAD) {
+                return 0;
+            }
+            if (code == 0) {
+                event_free(*out);
+            } else if (code != ERR_NOTFOUND) {
+                return code;
+            }
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
+static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
+    struct dead_row row = {.partition = event->partition,
+                           .service = event->service,
+                           .id = event->id};
+    assert(s->books.dead > 0);
+    s->books.dead--;
+    s->books_dirty = true;
+    return journal_dead_del(e->journal, &row);
+}
+
+static struct row lane_row(const struct event *event) {
+    return (struct row){.partition = event->partition,
+                        .service = event->service,
+                        .lane = event->lane,
+                        .seq = event->seq,
+                        .id = event->id,
+                        .flags = LANE_PARKED};
+}
+
+static int note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
+                        struct slice text) {
+    struct attempt a = {.end = end, .at_ms = e->now_ms, .text = text};
+    return journal_history_add(e->journal, event, &a);
+}
+
+/* The event waits again: its failures are forgotten, its history is not. */
+static int revive(struct engine *e, struct engine_service *s, struct event *event) {
+    int code = note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
+    event->state = EVENT_READY;
+    event->replayed = true;
+    event->errors = 0;
+    event->timeouts = 0;
+    event->crashes = 0;
+    event->ended_ms = 0;
+    e->waiting++;
+    return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
+}
+
+/* A parked event runs again where it stands, at the head of its lane. */
+static int revive_parked(struct engine *e, struct engine_service *s, struct event *event) {
+    struct row row = lane_row(event);
+    event->parked = false;
+    int code = forget_dead_row(e, s, event);
+    if (code == 0) {
+        code = revive(e, s, event);
+    }
+    if (code == 0) {
+        code = journal_event_put(e->journal, event);
+    }
+    event_free(event);
+    return code == 0 ? engine_lane_wake(e, s, &row) : code;
+}
+
+static int command_replay(struct engine *e, struct command *c) {
+    struct engine_service *s;
+    struct event *event = NULL;
+    int code = find_dead(e, c, &s, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? no_dead(c) : code;
+    }
+    if (event->parked) {
+        return revive_parked(e, s, event);
+    }
+    bool had_no_key = event->attempts == 0 && event->kind == EVENT_MESSAGE;
+    struct event dead = *event;
+    code = had_no_key ? engine_rekey(e, s, event, &c->report) : 0;
+    if (code == ERR_INVALID) {
+        c->code = code;
+        event_free(event);
+        return 0;
+    }
+    code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    code = code == 0 ? revive(e, s, event) : code;
+    event->seq = journal_next_seq(e->journal, e->now_ms);
+    if (code != 0) {
+        event_free(event);
+        return code;
+    }
+    return engine_place(e, s, event);
+}
+
+static int unpark(struct engine *e, struct engine_service *s, struct event *event) {
+    struct row row = lane_row(event);
+    event->parked = false;
+    int code = engine_lane_row_del(e, s, &row);
+    if (code != 0) {
+        return code;
+    }
+    struct row next = row;
+    next.seq = 0;
+    code = journal_lane_next(e->journal, &next);
+    return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int command_discard(struct engine *e, struct command *c) {
+    struct engine_service *s;
+    struct event *event = NULL;
+    int code = find_dead(e, c, &s, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? no_dead(c) : code;
+    }
+    code = forget_dead_row(e, s, event);
+    if (code == 0 && event->parked) {
+        code = unpark(e, s, event);
+    }
+    if (code == 0) {
+        event->state = EVENT_DISCARDED;
+        event->ended_ms = e->now_ms;
+        s->books.discarded++;
+        code = journal_event_put(e->journal, event);
+    }
+    event_free(event);
+    return code;
+}
+
+static struct event *with_payload(const struct event *event, struct slice payload) {
+    struct event_bytes bytes = {.topic = event->topic,
+                                .key = event->key,
+                                .payload = payload,
+                                .content_type = event->content_type,
+                                .response_topic = event->response_topic,
+                                .correlation = event->correlation,
+                                .properties = event->properties,
+                                .reason = event->reason,
+                                .publishes = event->publishes};
+    struct event *edited = event_new(&bytes);
+    if (edited != NULL) {
+        struct event numbers = *event;
+        numbers.topic = edited->topic;
+        numbers.key = edited->key;
+        numbers.payload = edited->payload;
+        numbers.content_type = edited->content_type;
+        numbers.response_topic = edited->response_topic;
+        numbers.correlation = edited->correlation;
+        numbers.properties = edited->properties;
+        numbers.reason = edited->reason;
+        numbers.publishes = edited->publishes;
+        numbers.json = NULL;
+        numbers.json_failed = false;
+        numbers.reason_own = NULL;
+        numbers.publishes_own = NULL;
+        numbers.key_own = NULL;
+        numbers.next = NULL;
+        *edited = numbers;
+    }
+    return edited;
+}
+
+static int command_edit(struct engine *e, struct command *c) {
+    struct engine_service *s;
+    struct event *event = NULL;
+    int code = find_dead(e, c, &s, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? no_dead(c) : code;
+    }
+    struct event *edited = with_payload(event, c->payload);
+    code = edited == NULL ? ERR_MEMORY
+                          : note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
+    if (code == 0) {
+        code = journal_event_put(e->journal, edited);
+    }
+    event_free(edited);
+    event_free(event);
+    return code;
+}
+
+/* --- services and keys -------------------------------------------------------------------------- */
+
+static int set_paused(struct engine *e, struct command *c, bool paused) {
+    struct engine_service *s = service_named(e, c->service);
+    if (s == NULL) {
+        return no_service(c);
+    }
+    char flag[sizeof "paused/" + NAME_BYTES_MAX];
+    (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
+    lanes_pause(e->lanes, s->index, paused);
+    log_info("engine", "service \"%s\" %s by an operator", s->conf->name,
+             paused ? "paused" : "resumed");
+    return journal_flag_put(e->journal, flag, paused ? 1 : 0);
+}
+
+static int command_pause(struct engine *e, struct command *c) {
+    return set_paused(e, c, true);
+}
+
+static int command_resume(struct engine *e, struct command *c) {
+    return set_paused(e, c, false);
+}
+
+/* The parked event at the head of the key's lane. ERR_NOTFOUND when it is not parked. */
+static int find_parked(struct engine *e, struct engine_service *s, struct slice key,
+                       struct event **out) {
+    struct row row = {.service = s->number};
+    row.lane = journal_lane(s->name, key);
+    row.partition = journal_partition(row.lane);
+    int code = journal_lane_next(e->journal, &row);
+    if (code != 0 || row.flags != LANE_PARKED) {
+        return code == 0 ? ERR_NOTFOUND : code;
+    }
+    return journal_event_get(e->journal, row.partition, &row.id, row.service, out);
+}
+
+static int with_parked(struct engine *e, struct command *c, struct engine_service **s,
+                       struct event **event) {
+    *s = service_named(e, c->service);
+    if (*s == NULL) {
+        (void)no_service(c);
+        return ERR_NOTFOUND;
+    }
+    if (c->key.len > KEY_BYTES_MAX) {
+        (void)refuse(c, ERR_INVALID, "the key is longer than any key can be");
+        return ERR_NOTFOUND;
+    }
+    int code = find_parked(e, *s, c->key, event);
+    if (code == ERR_NOTFOUND) {
+        (void)refuse(c, ERR_NOTFOUND, "the key is not parked");
+    }
+    return code;
+}
+
+static int command_key_resume(struct engine *e, struct command *c) {
+    struct engine_service *s;
+    struct event *event = NULL;
+    int code = with_parked(e, c, &s, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    return revive_parked(e, s, event);
+}
+
+static int command_key_skip(struct engine *e, struct command *c) {
+    struct engine_service *s;
+    struct event *event = NULL;
+    int code = with_parked(e, c, &s, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    code = unpark(e, s, event);
+    if (code == 0) {
+        code = journal_event_put(e->journal, event);
+    }
+    event_free(event);
+    return code;
+}
+
+int engine_carry_out(struct engine *e, struct command *command) {
+    static int (*const carry_out[])(struct engine *, struct command *) = {
+        [COMMAND_PUBLISH] = command_publish,       [COMMAND_REPLAY] = command_replay,
+        [COMMAND_DISCARD] = command_discard,       [COMMAND_EDIT] = command_edit,
+        [COMMAND_PAUSE] = command_pause,           [COMMAND_RESUME] = command_resume,
+        [COMMAND_KEY_RESUME] = command_key_resume, [COMMAND_KEY_SKIP] = command_key_skip,
+    };
+    assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
+    command->code = 0;
+    return carry_out[command->kind](e, command);
+}

@@ -1,0 +1,193 @@
+/*
+ * engine_impl.h - what the engine's files share; nobody else includes it.
+ *
+ * engine.c is the pipeline and the file to read first. Each arrow of it has a file:
+ *
+ *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
+ *   engine_place.c    where an event waits: memory, ready rows, lane rows
+ *   engine_run.c      an event is tried: invocation, outcome, retry, dead letter
+ *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
+ *   engine_time.c     what the clock brings: timers, time-outs, retention
+ *   engine_command.c  what an operator asks for
+ *   engine_view.c     what a handler can look at; status
+ *
+ * Every function that returns int returns 0 or an error that fails the whole turn.
+ */
+#ifndef ZINGQ_ENGINE_IMPL_H
+#define ZINGQ_ENGINE_IMPL_H
+
+#include "append.h"
+#include "engine.h"
+#include "lane.h"
+#include "limits.h"
+#include "outbox.h"
+#include "run.h"
+
+/* One try of one event, while it lasts. */
+struct invocation {
+    struct run *run;
+    struct lane_item *item;   /* owned; taken off its lane */
+    struct engine_service *service;
+    uint64_t call_id;         /* what it waits for; 0 = nothing */
+    bool call_started;
+    int64_t started_us;       /* monotonic */
+    int64_t deadline_ms;
+    struct invocation *prev, *next; /* in service->waiting, by deadline */
+    struct invocation *hash_next;
+    struct invocation *start_next;  /* in engine->to_start */
+};
+
+/* One service as this host runs it. */
+struct engine_service {
+    const struct service_conf *conf;
+    size_t index;    /* in conf->services */
+    uint16_t number; /* in the store */
+    struct slice name;
+    bool active;     /* this host runs it */
+    bool books_dirty;
+    struct books books;
+    struct metrics metrics;
+    uint64_t lane_rows;             /* rows in the lane table */
+    uint64_t unloaded[PARTITIONS];  /* ready rows not in memory */
+    uint64_t unloaded_total;
+    uint64_t loaded[PARTITIONS];    /* ready rows up to this seq are, or were, in memory */
+    size_t next_partition;          /* where loading goes on */
+    int64_t throttled_until_ms;
+    struct invocation *waiting_head, *waiting_tail; /* for calls; oldest deadline first */
+};
+
+struct call_end {
+    uint64_t id;
+    struct fetch_result result;
+    struct call_end *next;
+};
+
+enum { CALL_BUCKETS = 4096, QOS0_TOPICS_MAX = 64 };
+
+/* Where retention stands. */
+struct trim {
+    uint8_t partition;
+    struct uuid id;
+    uint16_t service;
+    int64_t next_pass_ms;
+};
+
+struct engine {
+    const struct conf *conf;
+    struct engine_doors doors;
+    struct script_host *scripts;
+    struct journal *journal;
+    struct run_view view;
+    struct uuid_source ids;
+    struct engine_service *services;
+    size_t service_count;
+    struct lanes *lanes;
+    struct outbox *outbox;
+    struct append *append;
+
+    /* inputs not yet decided */
+    struct event *inbox_head, *inbox_tail;
+    struct call_end *ends_head, *ends_tail;
+    struct command *commands_head, *commands_tail;
+
+    /* the turn under way */
+    int64_t now_ms;
+    int64_t turn_us;                          /* monotonic, at its start */
+    struct lane_item *new_head, *new_tail;    /* accepted in this turn, rows not yet written */
+    struct invocation *to_start;              /* calls to start after the commit */
+    struct lane_item *current_item;           /* off its lane, in nobody's list: being decided */
+    struct invocation *current;               /* the same for an invocation */
+    struct command *answered_head, *answered_tail;
+    struct buf scratch;                       /* keys and texts; reused */
+    struct buf properties;                    /* of the publication being made */
+    struct buf publishes;                     /* of the event being ended */
+
+    /* across turns */
+    struct invocation *calls[CALL_BUCKETS];   /* waiting invocations by call id */
+    size_t running;
+    uint64_t last_call_id;
+    size_t body_bytes;                        /* of waiting events kept in memory */
+    uint64_t waiting;                         /* over all services */
+    int64_t timer_ms[PARTITIONS];             /* the earliest timer; INT64_MAX = none */
+    struct trim trim;
+    size_t window;                            /* of the broker; 0 = not connected */
+    int64_t acked_ms;                         /* when an acknowledged row began to wait */
+    bool draining;
+    bool count_crashes;                       /* running on disk means the host crashed */
+    bool store_low;
+    int64_t store_checked_ms;
+    char *qos0_topics[QOS0_TOPICS_MAX];       /* warned of once each */
+    size_t qos0_topic_count;
+    struct engine_status status;
+};
+
+/* engine.c */
+struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
+
+/* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate);
+
+/* A dead event that never ran gets its key, lane and partition anew. ERR_INVALID (r): it still has
+ * none; nothing has changed. */
+int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
+                 struct report *r);
+
+/* engine_place.c */
+struct cell engine_cell(const struct event *event, struct slice name);
+/* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
+ * disk already and up to date. */
+int engine_place(struct engine *e, struct engine_service *s, struct event *event);
+/* Its record and its row, if it is new, are written; memory over its budget is given back. */
+int engine_seal_new(struct engine *e);
+/* The event record is written, unless the seal will do it. */
+int engine_save(struct engine *e, struct lane_item *item);
+/* Takes the row away wherever it is; the item is no longer new. */
+int engine_unplace(struct engine *e, struct lane_item *item);
+/* The lane's taken event has ended (or gone): the next may come. Frees the item and its event. */
+int engine_lane_next(struct engine *e, struct lane_item *item);
+/* The lane's taken event stays at its head with `flags`; what is behind goes to disk and the lane
+ * leaves memory. Frees the item and its event. */
+int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
+/* A blocked lane on disk may go on: its head is loaded. */
+int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
+/* Ready rows come into memory while there is room. */
+int engine_refill(struct engine *e);
+bool engine_wants_refill(const struct engine *e);
+int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
+int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row);
+int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row);
+
+/* engine_run.c */
+int engine_start(struct engine *e, struct lane *lane);
+int engine_resume(struct engine *e, struct call_end *end);
+int engine_time_out(struct engine *e, struct invocation *inv);
+void engine_forget_invocations(struct engine *e);
+/* Ends an event dead: policies, books, announcement. The event is off its lane and has no row;
+ * *parked tells whether its lane must be held. */
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
+                const char *reason, bool *parked);
+
+/* engine_apply.c */
+int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
+                 const struct effects *effects);
+/* Whether another invocation took a lock meanwhile (unordered services). */
+bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
+                      const struct effects *effects, struct slice *lock);
+int engine_publish(struct engine *e, uint8_t partition, const struct publication *p);
+int engine_timer_put(struct engine *e, const struct timer *timer);
+
+/* engine_time.c */
+int engine_fire_timers(struct engine *e);
+int engine_expire_waits(struct engine *e);
+int engine_trim(struct engine *e);
+int engine_load_timers(struct engine *e);
+int64_t engine_earliest_timer(const struct engine *e);
+int64_t engine_earliest_deadline(const struct engine *e);
+
+/* engine_command.c */
+int engine_carry_out(struct engine *e, struct command *command);
+
+/* engine_view.c */
+void engine_view_init(struct engine *e);
+
+#endif

@@ -1,0 +1,479 @@
+/*
+ * engine_place.c - where a waiting event stands: in memory, in the ready table, in the lane table.
+ *
+ * The disk holds every waiting event; memory holds a bounded window of them. Rules that keep order
+ * within a lane:
+ *
+ *   - Ready rows are in arrival order. While a partition has ready rows that were not loaded yet,
+ *     new events of that partition join them on disk.
+ *   - Lane rows stand in front of any ready row of the same lane: a lane that has lane rows takes
+ *     what comes as lane rows, too.
+ *   - A lane whose head waits or is parked is not in memory at all.
+ */
+#include "engine_impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
+
+/* --- items -------------------------------------------------------------------------------------- */
+
+static size_t body_bytes(const struct event *event) {
+    return sizeof *event + event->payload.len + event->topic.len + event->properties.len;
+}
+
+static struct lane_item *item_new(struct engine *e, const struct row *row, struct event *event,
+                                  enum lane_place place) {
+    struct lane_item *item = calloc(1, sizeof *item);
+    if (item != NULL) {
+        item->id = row->id;
+        item->seq = row->seq;
+        item->place = place;
+        item->event = event;
+        e->body_bytes += event == NULL ? 0 : body_bytes(event);
+    }
+    return item;
+}
+
+static void drop_body(struct engine *e, struct lane_item *item) {
+    if (item->event != NULL) {
+        size_t bytes = body_bytes(item->event);
+        e->body_bytes -= bytes < e->body_bytes ? bytes : e->body_bytes;
+        event_free(item->event);
+        item->event = NULL;
+    }
+}
+
+static void item_free(struct engine *e, struct lane_item *item) {
+    assert(item->new_prev == NULL && item->new_next == NULL && e->new_head != item);
+    if (e->current_item == item) {
+        e->current_item = NULL;
+    }
+    drop_body(e, item);
+    free(item);
+}
+
+static struct row row_of(const struct lane_item *item, const struct engine_service *s) {
+    return (struct row){.partition = item->lane->partition,
+                        .service = s->number,
+                        .lane = item->lane->hash,
+                        .seq = item->seq,
+                        .id = item->id};
+}
+
+static struct row row_of_event(const struct event *event) {
+    return (struct row){.partition = event->partition,
+                        .service = event->service,
+                        .lane = event->lane,
+                        .seq = event->seq,
+                        .id = event->id};
+}
+
+static void link_new(struct engine *e, struct lane_item *item) {
+    item->new_prev = e->new_tail;
+    if (e->new_tail == NULL) {
+        e->new_head = item;
+    } else {
+        e->new_tail->new_next = item;
+    }
+    e->new_tail = item;
+}
+
+static void unlink_new(struct engine *e, struct lane_item *item) {
+    if (item->new_prev == NULL) {
+        assert(e->new_head == item);
+        e->new_head = item->new_next;
+    } else {
+        item->new_prev->new_next = item->new_next;
+    }
+    if (item->new_next == NULL) {
+        e->new_tail = item->new_prev;
+    } else {
+        item->new_next->new_prev = item->new_prev;
+    }
+    item->new_prev = NULL;
+    item->new_next = NULL;
+}
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
+int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row) {
+    int code = journal_lane_put(e->journal, row);
+    s->lane_rows += code == 0 ? 1 : 0;
+    return code;
+}
+
+int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
+    int code = journal_lane_del(e->journal, row);
+    if (code == 0) {
+        assert(s->lane_rows > 0);
+        s->lane_rows--;
+    }
+    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+}
+
+/* Whether the lane, which is not in memory, has rows that stand in front of what comes. */
+static int blocked_on_disk(struct engine *e, const struct engine_service *s,
+                           const struct row *row, bool *blocked) {
+    *blocked = false;
+    if (s->lane_rows == 0) {
+        return 0;
+    }
+    struct row first = *row;
+    first.seq = 0;
+    int code = journal_lane_next(e->journal, &first);
+    *blocked = code == 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* --- placing ------------------------------------------------------------------------------------ */
+
+static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
+                         bool behind) {
+    struct row row = row_of_event(event);
+    int code = journal_event_put(e->journal, event);
+    if (code == 0 && behind) {
+        row.flags = LANE_BEHIND;
+        code = engine_lane_row_put(e, s, &row);
+    } else if (code == 0) {
+        code = journal_ready_put(e->journal, &row);
+        s->unloaded[event->partition]++;
+        s->unloaded_total++;
+    }
+    event_free(event);
+    return code;
+}
+
+static int place_in_memory(struct engine *e, struct engine_service *s, struct event *event,
+                           struct lane *lane) {
+    if (lane == NULL) {
+        lane = lanes_open(e->lanes, s->index, event->lane, event->partition);
+    }
+    struct row row = row_of_event(event);
+    struct lane_item *item = lane == NULL ? NULL : item_new(e, &row, event, PLACE_NEW);
+    if (item == NULL) {
+        event_free(event);
+        return ERR_MEMORY;
+    }
+    s->loaded[event->partition] = event->seq;
+    lanes_push(e->lanes, lane, item);
+    link_new(e, item);
+    return 0;
+}
+
+int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
+    assert(event->state == EVENT_READY && event->seq > 0);
+    bool window_full = lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
+    if (s->unloaded[event->partition] > 0 || window_full) {
+        return place_on_disk(e, s, event, false);
+    }
+    struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
+    bool behind = lane != NULL && lane->spilled;
+    if (lane == NULL) {
+        struct row row = row_of_event(event);
+        int code = blocked_on_disk(e, s, &row, &behind);
+        if (code != 0) {
+            event_free(event);
+            return code;
+        }
+    }
+    return behind ? place_on_disk(e, s, event, true) : place_in_memory(e, s, event, lane);
+}
+
+/* --- the seal: what is new gets its record and its row ------------------------------------------- */
+
+static int store_new(struct engine *e, struct lane_item *item, bool behind) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct row row = row_of(item, s);
+    assert(item->place == PLACE_NEW && item->event != NULL);
+    int code = journal_event_put(e->journal, item->event);
+    if (code == 0) {
+        row.flags = LANE_BEHIND;
+        code = behind ? engine_lane_row_put(e, s, &row) : journal_ready_put(e->journal, &row);
+    }
+    unlink_new(e, item);
+    item->place = behind ? PLACE_LANE : PLACE_READY;
+    item->stored = true;
+    return code;
+}
+
+/* An item that leaves memory for the lane table; freed. */
+static int item_to_lane_row(struct engine *e, struct lane_item *item) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct row row = row_of(item, s);
+    int code = 0;
+    if (item->place == PLACE_NEW) {
+        code = store_new(e, item, true);
+    } else if (item->place == PLACE_READY) {
+        code = journal_ready_del(e->journal, &row);
+        row.flags = LANE_BEHIND;
+        code = code == 0 ? engine_lane_row_put(e, s, &row) : code;
+    }
+    item_free(e, item);
+    return code;
+}
+
+static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
+    struct lane_item *item = lanes_cut(e->lanes, lane, keep);
+    int code = 0;
+    while (item != NULL) {
+        struct lane_item *next = item->next;
+        int failed = item_to_lane_row(e, item);
+        code = code == 0 ? failed : code;
+        lane->spilled = true;
+        item = next;
+    }
+    return code;
+}
+
+static int seal_item(struct engine *e, struct lane_item *item) {
+    int code = store_new(e, item, false);
+    if (code == 0 && e->body_bytes > BODIES_BYTES_MAX && item->event->state == EVENT_READY) {
+        drop_body(e, item);
+    }
+    return code;
+}
+
+int engine_seal_new(struct engine *e) {
+    int code = 0;
+    while (code == 0 && e->new_head != NULL) {
+        struct lane_item *item = e->new_head;
+        code = item->lane->count > LANE_QUEUE_MAX ? spill(e, item->lane, LANE_QUEUE_MAX)
+                                                  : seal_item(e, item);
+    }
+    return code;
+}
+
+int engine_save(struct engine *e, struct lane_item *item) {
+    return item->place == PLACE_NEW ? 0 : journal_event_put(e->journal, item->event);
+}
+
+int engine_unplace(struct engine *e, struct lane_item *item) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct row row = row_of(item, s);
+    enum lane_place place = item->place;
+    item->place = PLACE_NEW;
+    switch (place) {
+    case PLACE_NEW:
+        unlink_new(e, item);
+        return 0;
+    case PLACE_READY:
+        return journal_ready_del(e->journal, &row);
+    case PLACE_LANE:
+        return engine_lane_row_del(e, s, &row);
+    }
+    return ERR_CORRUPT;
+}
+
+/* --- lanes -------------------------------------------------------------------------------------- */
+
+/* Brings lane rows into the empty lane. A waiting or parked head stays where it is. */
+static int load_lane(struct engine *e, struct engine_service *s, struct lane *lane) {
+    assert(lane->count == 0);
+    struct row row = {.partition = lane->partition, .service = s->number, .lane = lane->hash};
+    lane->spilled = false;
+    for (size_t i = 0;; i++) {
+        int code = journal_lane_next(e->journal, &row);
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? 0 : code;
+        }
+        if (i == LANE_LOAD || row.flags != LANE_BEHIND) {
+            lane->spilled = i > 0;
+            return 0;
+        }
+        struct lane_item *item = item_new(e, &row, NULL, PLACE_LANE);
+        if (item == NULL) {
+            return ERR_MEMORY;
+        }
+        item->stored = true;
+        lanes_push(e->lanes, lane, item);
+    }
+}
+
+int engine_lane_next(struct engine *e, struct lane_item *item) {
+    struct lane *lane = item->lane;
+    struct engine_service *s = &e->services[lane->service];
+    item_free(e, item);
+    int code = lane->count == 0 && lane->spilled ? load_lane(e, s, lane) : 0;
+    lanes_finish(e->lanes, lane);
+    if (lane->count == 0) {
+        lanes_close(e->lanes, lane);
+    }
+    return code;
+}
+
+int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
+    struct lane *lane = item->lane;
+    struct engine_service *s = &e->services[lane->service];
+    struct row row = row_of(item, s);
+    row.flags = flags;
+    int code = engine_unplace(e, item);
+    if (code == 0) {
+        code = engine_lane_row_put(e, s, &row);
+    }
+    if (code == 0) {
+        code = journal_event_put(e->journal, item->event);
+    }
+    int spilled = spill(e, lane, 0);
+    item_free(e, item);
+    lanes_finish(e->lanes, lane);
+    lanes_close(e->lanes, lane);
+    return code == 0 ? spilled : code;
+}
+
+int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
+    struct row row = *head;
+    if (row.flags != LANE_BEHIND) {
+        row.flags = LANE_BEHIND;
+        int code = journal_lane_put(e->journal, &row);
+        if (code != 0) {
+            return code;
+        }
+    }
+    assert(lanes_find(e->lanes, s->index, row.lane) == NULL);
+    struct lane *lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
+    if (lane == NULL) {
+        return ERR_MEMORY;
+    }
+    int code = load_lane(e, s, lane);
+    if (lane->count == 0) {
+        lanes_close(e->lanes, lane);
+    }
+    return code;
+}
+
+/* --- refill ------------------------------------------------------------------------------------- */
+
+static int load_ready_row(struct engine *e, struct engine_service *s, const struct row *row) {
+    struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
+    bool behind = lane != NULL && (lane->spilled || lane->count >= LANE_QUEUE_MAX);
+    int code = lane == NULL ? blocked_on_disk(e, s, row, &behind) : 0;
+    if (code != 0) {
+        return code;
+    }
+    if (behind) {
+        code = journal_ready_del(e->journal, row);
+        if (lane != NULL) {
+            lane->spilled = true;
+        }
+        return code == 0 ? engine_lane_row_put(e, s, row) : code;
+    }
+    if (lane == NULL) {
+        lane = lanes_open(e->lanes, s->index, row->lane, row->partition);
+    }
+    struct lane_item *item = lane == NULL ? NULL : item_new(e, row, NULL, PLACE_READY);
+    if (item == NULL) {
+        return ERR_MEMORY;
+    }
+    item->stored = true;
+    lanes_push(e->lanes, lane, item);
+    return 0;
+}
+
+/* Loads from one partition until the window is full or the partition has had its share. */
+static int refill_partition(struct engine *e, struct engine_service *s, uint8_t p, size_t *rows) {
+    struct row row = {.partition = p, .service = s->number, .seq = s->loaded[p]};
+    size_t share = REFILL_ROWS / 8;
+    while (s->unloaded[p] > 0 && share > 0 && *rows > 0 &&
+           lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX) {
+        int code = journal_ready_next(e->journal, &row);
+        if (code == 0) {
+            row.flags = LANE_BEHIND;
+            code = load_ready_row(e, s, &row);
+        }
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+        }
+        s->loaded[p] = row.seq;
+        s->unloaded[p]--;
+        s->unloaded_total--;
+        share--;
+        (*rows)--;
+    }
+    return 0;
+}
+
+static bool service_wants_refill(const struct engine *e, const struct engine_service *s) {
+    return s->active && s->unloaded_total > 0 &&
+           lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX / 2;
+}
+
+bool engine_wants_refill(const struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (service_wants_refill(e, &e->services[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int refill_service(struct engine *e, struct engine_service *s) {
+    size_t rows = REFILL_ROWS;
+    for (size_t i = 0; i < PARTITIONS && rows > 0 && service_wants_refill(e, s); i++) {
+        int code = refill_partition(e, s, (uint8_t)(s->next_partition++ % PARTITIONS), &rows);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+int engine_refill(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        int code = service_wants_refill(e, &e->services[i]) ? refill_service(e, &e->services[i])
+                                                            : 0;
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* --- at the start ------------------------------------------------------------------------------- */
+
+static int count_ready_rows(struct engine *e) {
+    struct row row = {0};
+    int code;
+    while ((code = journal_ready_scan(e->journal, &row)) == 0) {
+        struct engine_service *s = engine_service_of(e, row.service);
+        if (s != NULL && row.partition < PARTITIONS) {
+            s->unloaded[row.partition]++;
+            s->unloaded_total++;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* A head that could run was in memory when the host stopped: it gets a timer that is due now, so
+ * that it comes back within the bounds that timers keep. */
+static int wake_head(struct engine *e, struct engine_service *s, struct row *row) {
+    if (row->flags != LANE_BEHIND || !s->active) {
+        return 0;
+    }
+    row->flags = LANE_WAITING;
+    int code = journal_lane_put(e->journal, row);
+    struct timer timer = {.kind = TIMER_EVENT,
+                          .partition = row->partition,
+                          .due_ms = e->now_ms,
+                          .row = *row};
+    return code == 0 ? journal_timer_put(e->journal, &timer) : code;
+}
+
+int engine_load_rows(struct engine *e) {
+    int code = count_ready_rows(e);
+    struct row row = {0};
+    struct row last = {.seq = 0};
+    while (code == 0 && (code = journal_lane_scan(e->journal, &row)) == 0) {
+        struct engine_service *s = engine_service_of(e, row.service);
+        bool head = last.seq == 0 || row.lane != last.lane || row.service != last.service ||
+                    row.partition != last.partition;
+        last = row;
+        if (s == NULL) {
+            continue;
+        }
+        s->lane_rows++;
+        code = head ? wake_head(e, s, &row) : 0;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}

@@ -1,0 +1,606 @@
+/*
+ * engine_run.c - an event is tried: its invocation, and one function for each outcome.
+ *
+ * An attempt that fails leaves nothing behind but its history: effects are applied only by
+ * end_done and, for the policies of a dead letter, by engine_bury.
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the list of waiting invocations ------------------------------------------------------------ */
+
+static struct invocation **call_bucket(struct engine *e, uint64_t id) {
+    return &e->calls[id % CALL_BUCKETS];
+}
+
+static void enter_calls(struct engine *e, struct invocation *inv) {
+    struct invocation **bucket = call_bucket(e, inv->call_id);
+    inv->hash_next = *bucket;
+    *bucket = inv;
+}
+
+static void leave_calls(struct engine *e, struct invocation *inv) {
+    struct invocation **link = call_bucket(e, inv->call_id);
+    while (*link != inv) {
+        assert(*link != NULL);
+        link = &(*link)->hash_next;
+    }
+    *link = inv->hash_next;
+    inv->call_id = 0;
+}
+
+/* Deadlines of one service come in order of starting; a second wait of one attempt has an earlier
+ * one than its neighbours, so the place is looked for from the end. */
+static void enter_waiting(struct engine_service *s, struct invocation *inv) {
+    struct invocation *after = s->waiting_tail;
+    while (after != NULL && after->deadline_ms > inv->deadline_ms) {
+        after = after->prev;
+    }
+    inv->prev = after;
+    inv->next = after == NULL ? s->waiting_head : after->next;
+    *(inv->next == NULL ? &s->waiting_tail : &inv->next->prev) = inv;
+    *(after == NULL ? &s->waiting_head : &after->next) = inv;
+}
+
+static void leave_waiting(struct engine_service *s, struct invocation *inv) {
+    *(inv->prev == NULL ? &s->waiting_head : &inv->prev->next) = inv->next;
+    *(inv->next == NULL ? &s->waiting_tail : &inv->next->prev) = inv->prev;
+    inv->prev = NULL;
+    inv->next = NULL;
+}
+
+static void leave_to_start(struct engine *e, struct invocation *inv) {
+    for (struct invocation **link = &e->to_start; *link != NULL; link = &(*link)->start_next) {
+        if (*link == inv) {
+            *link = inv->start_next;
+            return;
+        }
+    }
+}
+
+/* No longer waits: off the lists, its call cancelled when it is still out. */
+static void stop_waiting(struct engine *e, struct invocation *inv, bool cancel) {
+    if (inv->call_id == 0) {
+        return;
+    }
+    if (!inv->call_started) {
+        leave_to_start(e, inv);
+    } else if (cancel) {
+        e->doors.call_cancel(e->doors.ctx, inv->call_id);
+    }
+    leave_calls(e, inv);
+    leave_waiting(inv->service, inv);
+    inv->call_started = false;
+}
+
+static void invocation_free(struct engine *e, struct invocation *inv) {
+    stop_waiting(e, inv, true);
+    if (inv->run != NULL) {
+        run_free(inv->run);
+    }
+    assert(e->running > 0);
+    e->running--;
+    if (e->current == inv) {
+        e->current = NULL;
+    }
+    free(inv);
+}
+
+void engine_forget_invocations(struct engine *e) {
+    if (e->current != NULL) {
+        invocation_free(e, e->current);
+    }
+    if (e->current_item != NULL) {
+        event_free(e->current_item->event);
+        free(e->current_item);
+        e->current_item = NULL;
+    }
+    for (size_t i = 0; i < e->service_count; i++) {
+        while (e->services[i].waiting_head != NULL) {
+            struct invocation *inv = e->services[i].waiting_head;
+            event_free(inv->item->event);
+            free(inv->item);
+            invocation_free(e, inv);
+        }
+    }
+    e->to_start = NULL;
+}
+
+/* --- history and books -------------------------------------------------------------------------- */
+
+static int note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
+                        const char *text) {
+    struct attempt a = {.end = end,
+                        .at_ms = event->started_ms,
+                        .duration_us = event->duration_us,
+                        .version = event->version,
+                        .text = slice_of(text)};
+    if (a.text.len > ERROR_BYTES_MAX) {
+        a.text.len = ERROR_BYTES_MAX;
+    }
+    return journal_history_add(e->journal, event, &a);
+}
+
+static void note_end(struct engine *e, struct engine_service *s, struct event *event,
+                     enum event_state state) {
+    assert(!event_state_ended(event->state) && event_state_ended(state));
+    event->state = (uint8_t)state;
+    event->ended_ms = e->now_ms;
+    event->due_ms = 0;
+    s->books_dirty = true;
+    assert(e->waiting > 0);
+    e->waiting--;
+}
+
+/* --- dead --------------------------------------------------------------------------------------- */
+
+/* The policies look at the dead event and may publish, write state, or let it go. One that fails
+ * is logged and changes nothing. */
+static int run_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
+                      struct event *event, const char *reason, bool *discard) {
+    struct run *run = NULL;
+    int code = run_start(&run, e->scripts, s->index, entry, event, reason, &e->view);
+    if (code != 0) {
+        return code;
+    }
+    char id[UUID_TEXT_BYTES + 1];
+    if (run->outcome == OUTCOME_DONE || run->outcome == OUTCOME_DISCARD) {
+        *discard = *discard || run->outcome == OUTCOME_DISCARD;
+        code = engine_apply(e, s, event, &run->effects);
+    } else {
+        log_error("engine", "%s of service \"%s\" failed event=%s error=\"%s\"",
+                  entry == RUN_ON_DEAD ? "on_dead" : "the dead_letter policy", s->conf->name,
+                  uuid_text(&event->id, id),
+                  run->outcome == OUTCOME_CALL ? "it must not wait for a call"
+                                               : buf_str(&run->error));
+    }
+    run_free(run);
+    return code;
+}
+
+static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
+    if (s->conf->dead_topic[0] == '\0') {
+        return 0;
+    }
+    char number[16];
+    char once[UUID_TEXT_BYTES + 16];
+    char id[UUID_TEXT_BYTES + 1];
+    (void)snprintf(number, sizeof number, "%u", event->attempts);
+    (void)snprintf(once, sizeof once, "%s-%u", uuid_text(&event->id, id), event->attempts);
+    struct buf properties;
+    buf_init(&properties, 1 << 20);
+    property_add(&properties, slice_of("zingq-reason"), event->reason);
+    property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
+    property_add(&properties, slice_of("zingq-topic"), event->topic);
+    /* The same event may die again after a replay: that is another announcement. */
+    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
+    struct publication p = {.id = event->id,
+                            .cause = event->cause,
+                            .hops = (uint16_t)(event->hops + 1),
+                            .qos = 1,
+                            .topic = slice_of(s->conf->dead_topic),
+                            .payload = event->payload,
+                            .content_type = event->content_type,
+                            .properties = buf_slice(&properties)};
+    int code = properties.failed ? ERR_MEMORY : engine_publish(e, event->partition, &p);
+    buf_clear(&properties);
+    return code;
+}
+
+/* Policies and announcement; not for the end of a loop, which they would make endless. */
+static int tell_of_death(struct engine *e, struct engine_service *s, struct event *event,
+                         const char *reason, bool *discard) {
+    if (event->hops > HOPS_MAX) {
+        return 0;
+    }
+    struct buf publishes = e->publishes; /* those of whoever made this event die */
+    buf_init(&e->publishes, publishes.max);
+    int code = 0;
+    if (script_has(e->scripts, s->index, "on_dead")) {
+        code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);
+    }
+    if (code == 0 && s->conf->dead_letter != NULL) {
+        code = run_policy(e, s, RUN_DEAD_POLICY, event, reason, discard);
+    }
+    if (code == 0 && e->publishes.len > 0) {
+        code = event_set_publishes(event, buf_slice(&e->publishes));
+    }
+    buf_clear(&e->publishes);
+    e->publishes = publishes;
+    return code == 0 && !*discard ? announce(e, s, event) : code;
+}
+
+static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {
+    struct dead_row row = {.partition = event->partition,
+                           .service = event->service,
+                           .id = event->id,
+                           .dead_ms = e->now_ms,
+                           .fingerprint = journal_fingerprint(event->reason)};
+    s->books.dead++;
+    char id[UUID_TEXT_BYTES + 1];
+    log_warn("engine", "dead letter service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
+             s->conf->name, uuid_text(&event->id, id), event->topic.data, (int)event->key.len,
+             event->key.data, (int)(event->reason.len < 300 ? event->reason.len : 300),
+             event->reason.data);
+    return journal_dead_put(e->journal, &row);
+}
+
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
+                const char *reason, bool *parked) {
+    bool discard = false;
+    struct slice why = slice_of(reason);
+    why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
+    note_end(e, s, event, EVENT_DEAD);
+    int code = event_set_reason(event, why);
+    if (code == 0) {
+        code = tell_of_death(e, s, event, reason, &discard);
+    }
+    /* An event that never ran has no lane to hold. */
+    event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && event->attempts > 0;
+    *parked = event->parked;
+    if (code == 0 && discard) {
+        event->state = EVENT_DISCARDED;
+        s->books.discarded++;
+    } else if (code == 0) {
+        code = note_dead(e, s, event);
+    }
+    return code == 0 ? journal_event_put(e->journal, event) : code;
+}
+
+static int bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     const char *reason) {
+    /* A lock whose expiry could not be handled is free all the same. */
+    if (item->event->kind == EVENT_LOCK_EXPIRED) {
+        struct slice name;
+        if (property_find(item->event->properties, "zingq-lock", &name)) {
+            struct cell cell = engine_cell(item->event, name);
+            int code = journal_lock_del(e->journal, &cell);
+            if (code != 0 && code != ERR_NOTFOUND) {
+                return code;
+            }
+        }
+    }
+    bool parked = false;
+    int code = engine_bury(e, s, item->event, reason, &parked);
+    if (code != 0) {
+        return code;
+    }
+    if (parked) {
+        return engine_lane_block(e, item, LANE_PARKED);
+    }
+    code = engine_unplace(e, item);
+    return code == 0 ? engine_lane_next(e, item) : code;
+}
+
+/* --- outcomes ----------------------------------------------------------------------------------- */
+
+/* Ends the invocation, keeps its item. */
+static struct lane_item *release(struct engine *e, struct invocation *inv) {
+    struct lane_item *item = inv->item;
+    item->event->duration_us =
+        (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
+    invocation_free(e, inv);
+    return item;
+}
+
+static int put_off(struct engine *e, struct lane_item *item, enum event_state state,
+                   int64_t due_ms) {
+    struct event *event = item->event;
+    event->state = (uint8_t)state;
+    event->due_ms = due_ms;
+    struct timer timer = {.kind = TIMER_EVENT,
+                          .partition = event->partition,
+                          .due_ms = due_ms,
+                          .row = {.partition = event->partition,
+                                  .service = event->service,
+                                  .lane = event->lane,
+                                  .seq = event->seq,
+                                  .id = event->id}};
+    int code = engine_timer_put(e, &timer);
+    return code == 0 ? engine_lane_block(e, item, LANE_WAITING) : code;
+}
+
+static int fail(struct engine *e, struct invocation *inv, enum attempt_end end);
+
+static int end_done(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    struct event *event = inv->item->event;
+    struct slice lock;
+    if (engine_conflicts(e, s, event, &inv->run->effects, &lock)) {
+        buf_reset(&inv->run->error);
+        buf_printf(&inv->run->error, "lock \"%.*s\" was taken by another event meanwhile",
+                   (int)lock.len, lock.data);
+        return fail(e, inv, ATTEMPT_ERROR);
+    }
+    buf_reset(&e->publishes);
+    int code = 0;
+    if (event->kind == EVENT_LOCK_EXPIRED) {
+        struct slice name;
+        (void)property_find(event->properties, "zingq-lock", &name);
+        struct cell cell = engine_cell(event, name);
+        code = journal_lock_del(e->journal, &cell);
+        code = code == ERR_NOTFOUND ? 0 : code;
+    }
+    if (code == 0) {
+        code = engine_apply(e, s, event, &inv->run->effects);
+    }
+    if (code == 0 && e->publishes.len > 0) {
+        code = event_set_publishes(event, buf_slice(&e->publishes));
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct lane_item *item = release(e, inv);
+    note_end(e, s, event, EVENT_DONE);
+    s->books.done++;
+    metrics_done(&s->metrics, e->now_ms, (e->now_ms - event->accepted_ms) * 1000);
+    code = journal_event_put(e->journal, event);
+    if (code == 0) {
+        code = engine_unplace(e, item);
+    }
+    return code == 0 ? engine_lane_next(e, item) : code;
+}
+
+static int end_call(struct engine *e, struct invocation *inv) {
+    inv->call_id = ++e->last_call_id;
+    inv->call_started = false;
+    enter_calls(e, inv);
+    enter_waiting(inv->service, inv);
+    inv->start_next = e->to_start;
+    e->to_start = inv;
+    e->current = NULL;
+    e->current_item = NULL;
+    return engine_save(e, inv->item);
+}
+
+/* After a failure: the delay before the next attempt, or dead with a reason in `reason`. */
+static bool next_delay(struct engine *e, const struct invocation *inv, int64_t *delay_ms,
+                       struct buf *reason) {
+    struct engine_service *s = inv->service;
+    struct event *event = inv->item->event;
+    struct retry_verdict verdict;
+    struct report r;
+    const char *error = buf_str(&inv->run->error);
+    int code = run_retry_policy(e->scripts, s->index, event, error, &e->view, &verdict, &r);
+    if (code == 0) {
+        *delay_ms = verdict.after_ms;
+        if (verdict.dead) {
+            buf_add_str(reason, verdict.reason);
+        }
+        return !verdict.dead;
+    }
+    if (code != ERR_NOTFOUND) {
+        log_error("engine", "the retry policy of service \"%s\" failed, the numbers of topics.conf "
+                            "are used error=\"%s\"",
+                  s->conf->name, r.text);
+    }
+    if (event->errors > s->conf->retries) {
+        buf_add_str(reason, error);
+        return false;
+    }
+    bool own = inv->run->outcome == OUTCOME_RETRY && inv->run->after_ms >= 0;
+    *delay_ms = own ? inv->run->after_ms
+                    : service_backoff_ms(s->conf, event->errors, uuid_source_random(&e->ids));
+    return true;
+}
+
+static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
+    struct engine_service *s = inv->service;
+    struct event *event = inv->item->event;
+    event->errors++;
+    s->books_dirty = true;
+    if (end == ATTEMPT_TIMEOUT) {
+        event->timeouts++;
+        s->books.timeouts++;
+    }
+    metrics_failed(&s->metrics, e->now_ms);
+    event->duration_us = (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
+    int code = note_attempt(e, event, end, buf_str(&inv->run->error));
+    if (code != 0) {
+        return code;
+    }
+    struct buf reason;
+    buf_init(&reason, ERROR_BYTES_MAX + 1024);
+    int64_t delay_ms = 0;
+    bool again = next_delay(e, inv, &delay_ms, &reason);
+    struct lane_item *item = release(e, inv);
+    if (again) {
+        s->books.retries++;
+        code = put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
+    } else {
+        code = bury_item(e, s, item, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return code;
+}
+
+static int end_error(struct engine *e, struct invocation *inv) {
+    return fail(e, inv, ATTEMPT_ERROR);
+}
+
+static int end_reject(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    metrics_failed(&s->metrics, e->now_ms);
+    struct buf reason = inv->run->error;
+    buf_init(&inv->run->error, reason.max);
+    struct lane_item *item = release(e, inv);
+    int code = note_attempt(e, item->event, ATTEMPT_REJECT, buf_str(&reason));
+    if (code == 0) {
+        code = bury_item(e, s, item, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return code;
+}
+
+static int64_t at_least_1ms(int64_t ms) {
+    return ms > 0 ? ms : 1;
+}
+
+static int end_snooze(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    int64_t due_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
+    int code = note_attempt(e, inv->item->event, ATTEMPT_SNOOZE, buf_str(&inv->run->error));
+    struct lane_item *item = release(e, inv);
+    item->event->snoozes++;
+    s->books.snoozes++;
+    s->books_dirty = true;
+    return code == 0 ? put_off(e, item, EVENT_SLEEPING, due_ms) : code;
+}
+
+static int end_throttle(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    int64_t until_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
+    lanes_throttle(e->lanes, s->index, until_ms);
+    s->throttled_until_ms = until_ms;
+    int code = note_attempt(e, inv->item->event, ATTEMPT_THROTTLE, buf_str(&inv->run->error));
+    struct lane_item *item = release(e, inv);
+    item->event->throttles++;
+    s->books.throttles++;
+    s->books_dirty = true;
+    return code == 0 ? put_off(e, item, EVENT_SLEEPING, until_ms) : code;
+}
+
+static int conclude(struct engine *e, struct invocation *inv) {
+    static int (*const outcomes[])(struct engine *, struct invocation *) = {
+        [OUTCOME_DONE] = end_done,         [OUTCOME_CALL] = end_call,
+        [OUTCOME_ERROR] = end_error,       [OUTCOME_RETRY] = end_error,
+        [OUTCOME_SNOOZE] = end_snooze,     [OUTCOME_THROTTLE] = end_throttle,
+        [OUTCOME_REJECT] = end_reject,     [OUTCOME_DISCARD] = end_done,
+    };
+    assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes);
+    return outcomes[inv->run->outcome](e, inv);
+}
+
+/* --- starting ----------------------------------------------------------------------------------- */
+
+static int load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    if (item->event != NULL) {
+        return 0;
+    }
+    int code = journal_event_get(e->journal, item->lane->partition, &item->id, s->number,
+                                 &item->event);
+    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+}
+
+/* Running on disk at the start of an attempt: the host went down in the last one. Returns whether
+ * it was one too many. */
+static int note_crash(struct engine *e, struct engine_service *s, struct event *event,
+                      bool *too_many) {
+    *too_many = false;
+    if (event->state != EVENT_RUNNING || !e->count_crashes) {
+        return 0;
+    }
+    event->crashes++;
+    event->duration_us = 0;
+    s->books.crashes++;
+    s->books_dirty = true;
+    *too_many = event->crashes >= s->conf->crashes && s->conf->crashes > 0;
+    return note_attempt(e, event, ATTEMPT_CRASH, "the host went down while this attempt ran");
+}
+
+/* A lock that was extended or released after its time ran out is none of the handler's business.
+ */
+static bool expiry_is_stale(struct engine *e, const struct event *event) {
+    struct slice name;
+    if (event->kind != EVENT_LOCK_EXPIRED ||
+        !property_find(event->properties, "zingq-lock", &name)) {
+        return false;
+    }
+    struct cell cell = engine_cell(event, name);
+    struct lock lock;
+    return journal_lock_get(e->journal, &cell, &lock) != 0 || lock.expires_ms == 0 ||
+           lock.expires_ms > e->now_ms;
+}
+
+static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    note_end(e, s, item->event, EVENT_DONE);
+    s->books.done++;
+    int code = journal_event_put(e->journal, item->event);
+    if (code == 0) {
+        code = engine_unplace(e, item);
+    }
+    return code == 0 ? engine_lane_next(e, item) : code;
+}
+
+static int start_run(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    struct event *event = item->event;
+    struct invocation *inv = calloc(1, sizeof *inv);
+    if (inv == NULL) {
+        return ERR_MEMORY;
+    }
+    inv->item = item;
+    inv->service = s;
+    inv->started_us = e->doors.monotonic_us(e->doors.ctx);
+    inv->deadline_ms = e->now_ms + s->conf->timeout_ms;
+    event->state = EVENT_RUNNING;
+    event->attempts++;
+    event->started_ms = e->now_ms;
+    event->version = script_version(e->scripts, s->index);
+    e->running++;
+    e->current = inv;
+    int code = run_start(&inv->run, e->scripts, s->index, RUN_EVENT, event, NULL, &e->view);
+    return code == 0 ? conclude(e, inv) : code;
+}
+
+int engine_start(struct engine *e, struct lane *lane) {
+    struct engine_service *s = &e->services[lane->service];
+    struct lane_item *item = lanes_start(e->lanes, lane);
+    e->current_item = item;
+    bool too_many = false;
+    int code = load_body(e, s, item);
+    if (code == 0) {
+        code = note_crash(e, s, item->event, &too_many);
+    }
+    if (code == 0 && too_many) {
+        char reason[128];
+        (void)snprintf(reason, sizeof reason,
+                       "the host went down %u times while this event's handler ran (crashes = %u)",
+                       item->event->crashes, s->conf->crashes);
+        return bury_item(e, s, item, reason);
+    }
+    if (code == 0 && expiry_is_stale(e, item->event)) {
+        return end_stale(e, s, item);
+    }
+    return code == 0 ? start_run(e, s, item) : code;
+}
+
+/* --- resuming ----------------------------------------------------------------------------------- */
+
+static struct invocation *find_call(struct engine *e, uint64_t id) {
+    struct invocation *inv = *call_bucket(e, id);
+    while (inv != NULL && inv->call_id != id) {
+        inv = inv->hash_next;
+    }
+    return inv;
+}
+
+/* Ids are never used twice, so the end of a call that nobody waits for any more finds nobody. */
+int engine_resume(struct engine *e, struct call_end *end) {
+    struct invocation *inv = find_call(e, end->id);
+    if (inv == NULL) {
+        return 0;
+    }
+    stop_waiting(e, inv, false);
+    e->current = inv;
+    e->current_item = inv->item;
+    run_resume_call(inv->run, &end->result);
+    return conclude(e, inv);
+}
+
+int engine_time_out(struct engine *e, struct invocation *inv) {
+    char text[32];
+    stop_waiting(e, inv, true);
+    e->current = inv;
+    e->current_item = inv->item;
+    buf_reset(&inv->run->error);
+    buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
+               conf_duration_text(inv->service->conf->timeout_ms, text));
+    inv->run->outcome = OUTCOME_ERROR;
+    return fail(e, inv, ATTEMPT_TIMEOUT);
+}

@@ -1,0 +1,313 @@
+/*
+ * engine_time.c - what the clock brings: due timers, time-outs, retention.
+ *
+ * Timers are rows; memory holds only the earliest due time of each partition. Retention looks at a
+ * bounded number of rows a turn, so a day that expires never stalls the engine.
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { INACTIVE_DELAY_MS = 60 * 1000 };
+
+/* --- timers ------------------------------------------------------------------------------------- */
+
+static int look_up_timer(struct engine *e, uint8_t p, struct timer *timer) {
+    int code = journal_timer_first(e->journal, p, timer);
+    e->timer_ms[p] = code == 0 ? timer->due_ms : INT64_MAX;
+    return code;
+}
+
+int engine_load_timers(struct engine *e) {
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        struct timer timer;
+        int code = look_up_timer(e, p, &timer);
+        if (code != 0 && code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+int64_t engine_earliest_timer(const struct engine *e) {
+    int64_t earliest = INT64_MAX;
+    for (size_t p = 0; p < PARTITIONS; p++) {
+        earliest = e->timer_ms[p] < earliest ? e->timer_ms[p] : earliest;
+    }
+    return earliest;
+}
+
+static int put_again(struct engine *e, const struct timer *timer, int64_t delay_ms) {
+    struct timer later = *timer;
+    later.due_ms = e->now_ms + delay_ms;
+    return engine_timer_put(e, &later);
+}
+
+static int fire_event(struct engine *e, const struct timer *timer) {
+    struct engine_service *s = engine_service_of(e, timer->row.service);
+    if (s == NULL || !s->active) {
+        return put_again(e, timer, INACTIVE_DELAY_MS);
+    }
+    if (lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX) {
+        return put_again(e, timer, WINDOW_FULL_DELAY_MS);
+    }
+    struct row row = timer->row;
+    row.flags = LANE_WAITING;
+    return engine_lane_wake(e, s, &row);
+}
+
+static int fire_state(struct engine *e, const struct timer *timer) {
+    struct cell cell = {.partition = timer->partition,
+                        .service = timer->service,
+                        .key = timer->key,
+                        .name = timer->name};
+    struct slice value;
+    int64_t expires_ms = 0;
+    int code = journal_state_get(e->journal, &cell, e->now_ms, &value, &expires_ms);
+    if (code != ERR_NOTFOUND || expires_ms == 0) {
+        return code == ERR_NOTFOUND ? 0 : code; /* written again meanwhile, or gone */
+    }
+    code = journal_state_del(e->journal, &cell);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. */
+static char *lock_json(const struct cell *cell, const struct lock *lock) {
+    json_t *data = lock->data.len == 0 ? json_null()
+                                       : json_loadb(lock->data.data, lock->data.len,
+                                                    JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *root =
+        json_pack("{s:s%, s:s%, s:I, s:o}", "name", cell->name.data, cell->name.len, "owner",
+                  lock->owner.data, lock->owner.len, "expires_ms", (json_int_t)lock->expires_ms,
+                  "data", data == NULL ? json_null() : data);
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return text;
+}
+
+static int admit_expiry(struct engine *e, struct engine_service *s, const struct cell *cell,
+                        const struct lock *lock) {
+    char *payload = lock_json(cell, lock);
+    struct buf properties;
+    buf_init(&properties, 4096);
+    property_add(&properties, slice_of("zingq-lock"), cell->name);
+    struct event_bytes bytes = {.topic = slice_of("zingq/lock-expired"),
+                                .key = cell->key,
+                                .payload = slice_of(payload),
+                                .content_type = slice_of("application/json"),
+                                .properties = buf_slice(&properties)};
+    struct event *event = payload == NULL || properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
+    free(payload);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    if (event->key.data == NULL) {
+        event->key = (struct slice){"", 0};
+    }
+    event->kind = EVENT_LOCK_EXPIRED;
+    bool duplicate;
+    return engine_admit(e, s, event, &duplicate);
+}
+
+static int fire_lock(struct engine *e, const struct timer *timer) {
+    struct engine_service *s = engine_service_of(e, timer->service);
+    if (s == NULL || !s->active) {
+        return put_again(e, timer, INACTIVE_DELAY_MS);
+    }
+    struct cell cell = {.partition = timer->partition,
+                        .service = timer->service,
+                        .key = timer->key,
+                        .name = timer->name};
+    struct lock lock;
+    int code = journal_lock_get(e->journal, &cell, &lock);
+    if (code != 0 || lock.expires_ms != timer->due_ms) {
+        return code == ERR_NOTFOUND ? 0 : code; /* released or extended meanwhile */
+    }
+    if (!script_has(e->scripts, s->index, "on_lock_expired")) {
+        return journal_lock_del(e->journal, &cell);
+    }
+    return admit_expiry(e, s, &cell, &lock);
+}
+
+static int fire_publish(struct engine *e, const struct timer *timer) {
+    struct publication p;
+    int code = publication_decode(timer->record, &p);
+    e->status.delayed -= e->status.delayed > 0 ? 1 : 0;
+    return code == 0 ? engine_publish(e, timer->partition, &p) : code;
+}
+
+/* A timer read from the store points into it; what it fires writes. The copy lives in `bytes`. */
+static int copy_timer(struct timer *timer, char **bytes) {
+    size_t len = timer->key.len + timer->name.len + timer->record.len;
+    char *copy = malloc(len + 1);
+    if (copy == NULL) {
+        return ERR_MEMORY;
+    }
+    struct slice *slices[] = {&timer->key, &timer->name, &timer->record};
+    char *at = copy;
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        if (slices[i]->len > 0) {
+            memcpy(at, slices[i]->data, slices[i]->len);
+        }
+        slices[i]->data = at;
+        at += slices[i]->len;
+    }
+    *bytes = copy;
+    return 0;
+}
+
+static int fire(struct engine *e, struct timer *timer) {
+    static int (*const fire_kind[])(struct engine *, const struct timer *) = {
+        [TIMER_EVENT] = fire_event,
+        [TIMER_LOCK] = fire_lock,
+        [TIMER_STATE] = fire_state,
+        [TIMER_PUBLISH] = fire_publish,
+    };
+    char *bytes = NULL;
+    int code = copy_timer(timer, &bytes);
+    if (code == 0) {
+        code = journal_timer_del(e->journal, timer);
+    }
+    if (code == 0) {
+        code = fire_kind[timer->kind](e, timer);
+    }
+    free(bytes);
+    return code;
+}
+
+static int fire_partition(struct engine *e, uint8_t p, size_t *left) {
+    while (*left > 0 && e->timer_ms[p] <= e->now_ms) {
+        struct timer timer;
+        int code = look_up_timer(e, p, &timer);
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? 0 : code;
+        }
+        if (timer.due_ms > e->now_ms) {
+            return 0;
+        }
+        code = fire(e, &timer);
+        if (code != 0) {
+            return code;
+        }
+        (*left)--;
+    }
+    return 0;
+}
+
+int engine_fire_timers(struct engine *e) {
+    size_t left = TIMERS_PER_TURN;
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        if (e->timer_ms[p] > e->now_ms) {
+            continue;
+        }
+        int code = fire_partition(e, p, &left);
+        struct timer timer;
+        if (code == 0) {
+            code = look_up_timer(e, p, &timer);
+        }
+        if (code != 0 && code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* --- time-outs ---------------------------------------------------------------------------------- */
+
+int engine_expire_waits(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        while (s->waiting_head != NULL && s->waiting_head->deadline_ms <= e->now_ms) {
+            int code = engine_time_out(e, s->waiting_head);
+            if (code != 0) {
+                return code;
+            }
+        }
+    }
+    return 0;
+}
+
+int64_t engine_earliest_deadline(const struct engine *e) {
+    int64_t earliest = INT64_MAX;
+    for (size_t i = 0; i < e->service_count; i++) {
+        const struct invocation *inv = e->services[i].waiting_head;
+        if (inv != NULL && inv->deadline_ms < earliest) {
+            earliest = inv->deadline_ms;
+        }
+    }
+    return earliest;
+}
+
+/* --- retention ---------------------------------------------------------------------------------- */
+
+static bool is_history(const struct engine *e, const struct event *event) {
+    bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED;
+    return kept && event->ended_ms + e->conf->keep_done_ms <= e->now_ms;
+}
+
+static int trim_event(struct engine *e, const struct event *event) {
+    int code = 0;
+    if (event->attempts > 1 || event->errors > 0 || event->replayed ||
+        event->state == EVENT_DISCARDED) {
+        code = journal_history_clear(e->journal, event);
+    }
+    if (code != 0) {
+        return code;
+    }
+    return journal_event_del(e->journal, event->partition, &event->id, event->service);
+}
+
+/* The partition's events are in the order of their ids' times: past the first that is too young,
+ * none is old enough. */
+static void next_trim_partition(struct engine *e) {
+    e->trim.partition++;
+    e->trim.id = (struct uuid){{0}};
+    e->trim.service = 0;
+    if (e->trim.partition == PARTITIONS) {
+        int64_t pause_ms = e->conf->keep_done_ms / 100;
+        pause_ms = pause_ms < 100 ? 100 : pause_ms;
+        e->trim.partition = 0;
+        e->trim.next_pass_ms = e->now_ms + (pause_ms > 60000 ? 60000 : pause_ms);
+    }
+}
+
+static int trim_step(struct engine *e, bool *partition_ends) {
+    struct event *event = NULL;
+    int code = journal_event_next(e->journal, e->trim.partition, &e->trim.id, &e->trim.service,
+                                  true, &event);
+    *partition_ends = code == ERR_NOTFOUND;
+    if (code != 0) {
+        return *partition_ends ? 0 : code;
+    }
+    *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
+    if (!*partition_ends && is_history(e, event)) {
+        code = trim_event(e, event);
+    }
+    event_free(event);
+    return code;
+}
+
+int engine_trim(struct engine *e) {
+    if (e->now_ms < e->trim.next_pass_ms) {
+        return 0;
+    }
+    for (size_t i = 0; i < TRIM_ROWS_PER_TURN; i++) {
+        bool partition_ends;
+        int code = trim_step(e, &partition_ends);
+        if (code != 0) {
+            return code;
+        }
+        if (partition_ends) {
+            next_trim_partition(e);
+            if (e->now_ms < e->trim.next_pass_ms) {
+                return 0;
+            }
+        }
+    }
+    return 0;
+}

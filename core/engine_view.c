@@ -1,0 +1,126 @@
+/*
+ * engine_view.c - what a handler can look at (the transaction under way), and the status.
+ */
+#include "engine_impl.h"
+
+#include <assert.h>
+
+static int64_t view_now(void *ctx) {
+    const struct engine *e = ctx;
+    return e->now_ms;
+}
+
+static struct uuid view_uuid(void *ctx) {
+    struct engine *e = ctx;
+    return uuid_next(&e->ids, e->now_ms);
+}
+
+static double view_random(void *ctx) {
+    struct engine *e = ctx;
+    return uuid_source_random(&e->ids);
+}
+
+static int view_state_get(void *ctx, const struct event *event, struct slice name,
+                          struct slice *value) {
+    struct engine *e = ctx;
+    struct cell cell = engine_cell(event, name);
+    int64_t expires_ms;
+    return journal_state_get(e->journal, &cell, e->now_ms, value, &expires_ms);
+}
+
+static int view_state_list(void *ctx, const struct event *event, struct slice prefix, void *arg,
+                           int (*each)(void *arg, struct slice name, struct slice value)) {
+    struct engine *e = ctx;
+    struct cell cell = engine_cell(event, (struct slice){NULL, 0});
+    struct slice value;
+    int code;
+    while ((code = journal_state_next(e->journal, &cell, prefix, e->now_ms, &value)) == 0) {
+        if (each(arg, cell.name, value) != 0) {
+            return 0;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int view_peek(void *ctx, struct slice service, struct slice key, struct slice name,
+                     struct slice *value) {
+    struct engine *e = ctx;
+    for (size_t i = 0; i < e->service_count; i++) {
+        const struct engine_service *s = &e->services[i];
+        if (!slice_equal(s->name, service)) {
+            continue;
+        }
+        struct cell cell = {.service = s->number, .key = key, .name = name};
+        cell.partition = journal_partition(journal_lane(s->name, key));
+        int64_t expires_ms;
+        return journal_state_get(e->journal, &cell, e->now_ms, value, &expires_ms);
+    }
+    return ERR_NOTFOUND;
+}
+
+/* Whether the event is the expiry of just this lock: to its handler the lock is free. */
+static bool own_expiry(const struct event *event, struct slice name) {
+    struct slice expired;
+    return event->kind == EVENT_LOCK_EXPIRED &&
+           property_find(event->properties, "zingq-lock", &expired) && slice_equal(expired, name);
+}
+
+static int view_lock_get(void *ctx, const struct event *event, struct slice name,
+                         struct lock_view *view) {
+    struct engine *e = ctx;
+    if (own_expiry(event, name)) {
+        return ERR_NOTFOUND;
+    }
+    struct cell cell = engine_cell(event, name);
+    struct lock lock;
+    int code = journal_lock_get(e->journal, &cell, &lock);
+    if (code != 0) {
+        return code;
+    }
+    const struct engine_service *s = engine_service_of(e, event->service);
+    bool ran_out = lock.expires_ms != 0 && lock.expires_ms <= e->now_ms;
+    if (ran_out && !script_has(e->scripts, s->index, "on_lock_expired")) {
+        return ERR_NOTFOUND;
+    }
+    *view = (struct lock_view){lock.owner, lock.data, lock.expires_ms};
+    return 0;
+}
+
+void engine_view_init(struct engine *e) {
+    e->view = (struct run_view){.ctx = e,
+                                .now_ms = view_now,
+                                .uuid = view_uuid,
+                                .random = view_random,
+                                .state_get = view_state_get,
+                                .state_list = view_state_list,
+                                .peek = view_peek,
+                                .lock_get = view_lock_get};
+}
+
+/* --- status ------------------------------------------------------------------------------------- */
+
+void engine_status(struct engine *e, struct engine_status *out) {
+    e->status.waiting = e->waiting;
+    e->status.outbox = outbox_rows(e->outbox);
+    e->status.outbox_refused = outbox_refused(e->outbox);
+    e->status.lua_bytes = script_memory(e->scripts);
+    e->status.accepts = engine_accepts(e);
+    *out = e->status;
+}
+
+int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out) {
+    if (service >= e->service_count) {
+        return ERR_NOTFOUND;
+    }
+    struct engine_service *s = &e->services[service];
+    *out = (struct engine_service_status){.name = s->conf->name,
+                                          .active = s->active,
+                                          .paused = lanes_paused(e->lanes, s->index),
+                                          .books = s->books,
+                                          .running = lanes_running(e->lanes, s->index),
+                                          .throttled_until_ms = s->throttled_until_ms,
+                                          .version = script_version(e->scripts, s->index),
+                                          .script_error = script_error(e->scripts, s->index)};
+    metrics_summarise(&s->metrics, e->doors.now_ms(e->doors.ctx), &out->lately);
+    return 0;
+}
