@@ -1,5 +1,6 @@
 # documented - every function declared in a header stands under or beside a comment: the paragraph
-# (lines without an empty one between) that declares it has a comment in it.
+# (lines without an empty one between) that declares it has a comment in it. A function
+# with its body in the header speaks for itself.
 
 function paragraph_ends() {
     if (declared > 0 && !commented) {
@@ -28,6 +29,9 @@ FNR == 1 || /^[ \t]*$/ {
         name = code
         sub(/[ \t]*\(.*/, "", name)
         sub(/.*[ *]/, "", name)
+    }
+    if (depth == 0 && code ~ /\{[ \t]*$/) {
+        declared = 0
     }
     depth += gsub(/{/, "", code) - gsub(/}/, "", code)
 }
