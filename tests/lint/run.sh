@@ -54,6 +54,7 @@ step shellcheck shellcheck -x $(scripts)
 for gate in banned documented layers length marks naps; do
     step "$gate" tests/lint/gate.sh "$gate"
 done
+step limits tests/lint/limits.sh
 step gates-refuse tests/lint/selftest.sh
 step clang-tidy tidy
 step cppcheck check
