@@ -1,9 +1,8 @@
 # layers - who may include whom: reads the #include "..." lines and holds them to layers.txt, which
 # says what its lines mean.
 
-function regex_of(glob) {
-    gsub(/\*/, ".*", glob)
-    return "^" glob "$"
+function regex_of(module) {
+    return "^" module "(_.*)?$"
 }
 
 # The number of the module's layer, 0 when it is in none.

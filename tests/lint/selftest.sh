@@ -48,4 +48,6 @@ verdict layers refuses "$(echo '#include "engine.h"' | file journal.c)"
 verdict layers refuses "$(echo '#include "journal.h"' | file mqtt.c)"
 verdict layers refuses "$(echo '#include "buf.h"' | file newcomer.c)"
 verdict layers accepts "$(echo '#include "journal.h"' | file engine.c)"
+verdict layers accepts "$(echo '#include "journal_impl.h"' | file journal_event.c)"
+verdict layers refuses "$(echo '#include "fetch.h"' | file engine_turn.c)"
 exit $failed
