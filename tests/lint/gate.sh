@@ -1,0 +1,38 @@
+#!/bin/sh
+# gate.sh NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented layers length
+# marks naps. Without files it looks at all that the rule is for. Prints file:line, what is wrong
+# and how to mend it; the exit status says whether anything was.
+set -eu
+cd "$(dirname "$0")/../.."
+name=$1
+shift
+
+find_files() {
+    find "$@" 2>/dev/null | grep -v '^tests/lint/' | sort
+}
+
+files_of() {
+    case $name in
+    banned) find_files core tests -name '*.[ch]' ;;
+    documented) find_files core -name '*.h' ;;
+    layers) find_files core -name '*.[ch]' ;;
+    length)
+        echo dev
+        find_files core scripts tests -name '*.[ch]' -o -name '*.sh' -o -name '*.lua' -o -name '*.py'
+        ;;
+    marks)
+        printf '%s\n' dev CMakeLists.txt README.md
+        find_files core scripts tests docs docker -type f
+        ;;
+    naps) find_files tests/unit tests/engine tests/blackbox -type f ;;
+    *)
+        echo "gate.sh: there is no gate \"$name\"" >&2
+        exit 2
+        ;;
+    esac
+}
+
+# shellcheck disable=SC2046 # no name in this repository has a space
+[ $# -gt 0 ] || set -- $(files_of)
+[ $# -gt 0 ] || exit 0
+exec awk -v layers_file=tests/lint/layers.txt -f "tests/lint/$name.awk" -f tests/lint/code.awk "$@"

@@ -1,0 +1,53 @@
+#!/bin/sh
+# selftest.sh - gates that cannot fail protect nothing: each must refuse a file that breaks its
+# rule, and accept one that only looks like it.
+set -eu
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+# verdict GATE WANTED FILE: runs the gate over the file.
+verdict() {
+    got=accepts
+    tests/lint/gate.sh "$1" "$3" >"$work/out" 2>&1 || got=refuses
+    if [ "$got" != "$2" ]; then
+        echo "selftest.sh: the gate \"$1\" $got $(basename "$3"), wanted: $2"
+        cat "$work/out"
+        failed=1
+    fi
+}
+
+# file NAME: makes a file of what stands on standard input, prints its path.
+file() {
+    cat >"$work/$1"
+    echo "$work/$1"
+}
+
+verdict banned refuses "$(file bad.c <<'END'
+    n = atoi(text);
+END
+)"
+verdict banned accepts "$(file good.c <<'END'
+    /* atoi(text) hides errors */
+    log_info("x", "never strcpy(a, b)"); snprintf(text, 4, "%d", my_rand(1));
+END
+)"
+verdict length refuses "$({ echo 'int f(void) {'; yes '    x++;' | head -n 70; echo '}'; } | file long.c)"
+verdict length accepts "$({ echo 'int f(void) {'; yes '    x++;' | head -n 68; echo '}'; } | file fits.c)"
+verdict length refuses "$(yes '' | head -n 601 | file endless.h)"
+verdict marks refuses "$(echo '/* TO''DO: later */' | file mark.c)"
+verdict marks accepts "$(echo 'mktemp -d /tmp/t.XXXXXX' | file mktemp.sh)"
+verdict naps refuses "$(echo '    usleep(1000);' | file nap.c)"
+verdict naps refuses "$(echo 'start_host && sleep 2' | file nap.sh)"
+verdict naps accepts "$(echo '/* never sleep(1) here */' | file awake.c)"
+verdict documented refuses "$(printf '/* head */\n\nint lane_take(struct lane *l);\n' | file bare.h)"
+verdict documented accepts "$(printf '/* head */\n\n/* Takes. */\nint lane_take(struct lane *l);\n' | file said.h)"
+verdict documented accepts "$(printf 'static inline int f(void) {\n    return 1;\n}\n' | file body.h)"
+verdict layers refuses "$(echo '#include "engine.h"' | file journal.c)"
+verdict layers refuses "$(echo '#include "journal.h"' | file mqtt.c)"
+verdict layers refuses "$(echo '#include "buf.h"' | file newcomer.c)"
+verdict layers accepts "$(echo '#include "journal.h"' | file engine.c)"
+verdict layers accepts "$(echo '#include "journal_impl.h"' | file journal_event.c)"
+verdict layers refuses "$(echo '#include "fetch.h"' | file engine_turn.c)"
+exit $failed
