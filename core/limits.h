@@ -20,6 +20,11 @@ enum {
     SERVICES_MAX = 256, /* services in one topics.conf; each is a few KB */
     FILTERS_MAX = 64,   /* topic filters of one service */
     VARS_MAX = 256,     /* entries of vars{} */
+    ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
+    SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
+    CONF_BYTES_MAX = 1 << 20, /* topics.conf; also a file with a secret */
+    RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
+    RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
     TURN_EVENTS_MAX = 2048,       /* events decided in a turn: bounds its memory and its length */
     TURN_BYTES_MAX = 16 << 20,    /* bytes of events accepted in a turn */
