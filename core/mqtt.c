@@ -44,6 +44,7 @@ enum state { IDLE, CONNECTING, GREETING, UP, WAITING, STOPPED, STATE_COUNT };
 enum {
     TICK_MS = 1000,
     STEADY_MS = 5000,    /* a connection that lasted this long makes the next wait short again */
+    KICKS_MAX = 4,       /* connections in a row that the broker closed before they were steady */
     GREETING_READS = 16, /* packets (TLS records) looked at in one wake-up before CONNACK */
     NO_ANSWER = -1,
 };
@@ -73,6 +74,7 @@ struct mqtt {
     uv_async_t wake;   /* the connect thread is done, or there may be input unread */
     int open_handles;  /* of the two above */
     uint32_t attempts; /* connects since the last steady connection */
+    uint32_t kicks;    /* see was_kicked */
     uint64_t up_ms;    /* loop time: when the connection came up */
     uint64_t wrote_ms; /* loop time: the last write */
 
@@ -148,10 +150,14 @@ static void close_link(struct mqtt *m) {
 
 static void on_retry_due(uv_timer_t *timer);
 
+static bool was_steady(const struct mqtt *m) {
+    return m->state == UP && uv_now(m->loop) - m->up_ms >= STEADY_MS;
+}
+
 /* The one way down: every loss, refusal and drop ends here. */
 static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
     assert(!m->in_library && m->link != NULL);
-    if (m->state == UP && uv_now(m->loop) - m->up_ms >= STEADY_MS) {
+    if (was_steady(m)) {
         m->attempts = 0;
     }
     close_link(m);
@@ -165,14 +171,25 @@ static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
     m->callbacks.on_down(m->callbacks.ctx, why, text);
 }
 
+/* A broker that closes the connection without a word moments after it stood, session present, has
+ * most likely let another client of our id in: Mosquitto before 2.0.15 does not say 0x8E. The other
+ * comes back as we do, so after KICKS_MAX rounds one of the two has to stop. */
+static bool was_kicked(const struct mqtt *m, int code, int err) {
+    bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && err == EPIPE);
+    return m->state == UP && closed && m->session.session_present && !was_steady(m);
+}
+
 static void lose(struct mqtt *m, int rc, int err) {
     struct report r;
     int code = m->gone ? m->gone_code : rc;
     if (m->no_memory) {
         code = MOSQ_ERR_NOMEM;
     }
+    m->kicks = was_kicked(m, code, err) ? m->kicks + 1 : 0;
     enum mqtt_down why = MQTT_DOWN_LOST;
-    if (m->state == UP || code >= 0x80) {
+    if (m->kicks >= KICKS_MAX) {
+        why = mqtt_ending(MQTT_RC_SESSION_TAKEN_OVER, 0, m->client_id, m->where, &r);
+    } else if (m->state == UP || code >= 0x80) {
         why = mqtt_ending(code, err, m->client_id, m->where, &r);
     } else {
         mqtt_failure(code, err, m->conf, m->where, mqtt_link_complaint(m->link), &r);
