@@ -48,6 +48,13 @@ enum {
     BODIES_BYTES_MAX = 16 << 20,      /* bytes of waiting events kept in memory beside the disk */
     ACKED_DELAY_MS = 20,              /* acknowledged outbox rows wait this long for company */
     OUTBOX_QUEUE_MAX = 4096,          /* publishes kept in memory; the rest wait on disk */
+    MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
+    MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
+    MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */
+    MQTT_KEEPALIVE_S = 30,       /* the broker gives us up after 1.5 times this */
+    MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
+    MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
+
     OUTBOX_WINDOW_MAX = 1000,         /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20,        /* one HTTP answer */
     CALLS_MAX = 10000,                /* HTTP and SMTP calls under way */

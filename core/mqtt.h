@@ -5,7 +5,17 @@
  * Never decides: a callback hands bytes up; PUBACKs stay queued until mqtt_flush, so that the
  * caller can make its decisions durable first (libmosquitto queues the PUBACK before on_message,
  * and with mosquitto_threaded_set nothing leaves before mosquitto_loop_write).
- * Everything here belongs to the loop's thread.
+ *
+ * The turn: on_readable -> mqtt_collect (until it returns false) -> decide, commit -> mqtt_flush.
+ * on_readable comes once; the socket is watched again when mqtt_collect has read it dry.
+ *
+ * Publishes: each one accepted by mqtt_publish ends in exactly one on_published, or is forgotten
+ * at on_down: the caller sends what it still has after on_up (every connection starts with an
+ * empty libmosquitto handle, so nothing is sent twice behind the caller's back). QoS 2 goes out as
+ * QoS 1: forgetting half a QoS 2 handshake could lose a message, ids make a second copy harmless.
+ *
+ * From within a callback only mqtt_publish, mqtt_hold and mqtt_session may be called: libmosquitto
+ * holds locks there. Everything here belongs to the loop's thread.
  */
 #ifndef ZINGQ_MQTT_H
 #define ZINGQ_MQTT_H
@@ -29,7 +39,7 @@ struct mqtt_message {
     struct slice content_type, response_topic, correlation;
     struct slice properties; /* user properties, as property_add writes them */
     uint8_t qos;
-    bool retain, dup;
+    bool retain; /* kept by the broker from before we subscribed */
     uint32_t subscription_ids[MQTT_SUBSCRIPTION_IDS_MAX]; /* those it was sent for */
     size_t subscription_id_count;                         /* 0: broker told none */
 };
@@ -48,13 +58,14 @@ struct mqtt_session {
     bool connected;
     bool session_present;
     bool shared_available, wildcard_available, subscription_ids_available, retain_available;
-    uint16_t receive_maximum;     /* QoS>0 publishes it takes unacknowledged */
-    uint32_t packet_bytes_max;    /* 0 = no limit told */
-    uint32_t session_expiry_s;    /* granted */
-    uint16_t keepalive_s;         /* in force */
+    uint16_t receive_maximum;  /* QoS>0 publishes it takes unacknowledged; mqtt_publish refuses
+                                  more, the caller keeps its window below */
+    uint32_t packet_bytes_max; /* 0 = no limit told */
+    uint32_t session_expiry_s; /* granted */
+    uint16_t keepalive_s;      /* in force */
     uint8_t qos_max;
-    uint64_t connects;            /* since the start */
-    char client_id[256];          /* in use: ours or the broker's Assigned Client Identifier */
+    uint64_t connects;   /* since the start */
+    char client_id[256]; /* in use: ours or the broker's Assigned Client Identifier */
 };
 
 /* Why a connection could not be had or ended, for on_down. */
@@ -74,14 +85,19 @@ struct mqtt_callbacks {
     void (*on_published)(void *ctx, int mid, uint8_t reason);
     void (*on_up)(void *ctx, const struct mqtt_session *session);
     void (*on_down)(void *ctx, enum mqtt_down why, const char *text);
-    /* A SUBACK: reason >= 0x80 is a refusal of that subscription. */
+    /* A SUBACK: reason >= 0x80 is a refusal of that subscription. `filter` as it was sent, with
+     * $share/<group>/ where it is shared. */
     void (*on_subscribed)(void *ctx, const char *filter, uint8_t reason);
+    /* Every subscription given up by mqtt_unsubscribe_all is gone at the broker; may be NULL. */
+    void (*on_unsubscribed)(void *ctx);
     void (*on_readable)(void *ctx); /* the socket has input: call mqtt_collect in the next turn */
 };
 
-/* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` are borrowed for the
- * client's life. Will: a retained message the broker publishes if we vanish; NULL topic = none.
- * ERR_MEMORY, ERR_INVALID (a TLS file that cannot be read: named in r). */
+/* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
+ * borrowed for the client's life. Will: a message the broker publishes if we vanish (copied); NULL
+ * or a NULL topic = none.
+ * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a TLS file that cannot be read, a client id that MQTT
+ * cannot carry: named in r). */
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
              const char *client_id, const struct mqtt_publish *will,
              const struct mqtt_callbacks *callbacks, struct report *r);
@@ -90,9 +106,11 @@ void mqtt_free(struct mqtt *m);
 
 /* Registers a subscription (QoS 1); sent on every connect, as $share/<group>/<filter> when group is
  * not NULL and the broker shares, plainly otherwise. id 1..268435455. Retained messages are asked
- * for only on a new plain subscription (Retain Handling 1). */
+ * for only on a new plain subscription (Retain Handling 1). A filter subscribed plainly twice is
+ * one subscription at the broker, under the later id. ERR_MEMORY, ERR_INVALID (the filter). */
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
-/* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave). */
+/* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);
+ * on_unsubscribed follows, over a reconnect if need be. ERR_NOTFOUND when there is none. */
 int mqtt_unsubscribe_all(struct mqtt *m);
 /* Starts connecting; from then on it reconnects by itself with jittered exponential backoff
  * (0.25 s to 30 s). The connect itself runs off the loop's thread, so DNS or an unreachable host
@@ -100,19 +118,26 @@ int mqtt_unsubscribe_all(struct mqtt *m);
 void mqtt_start(struct mqtt *m);
 
 /* Reads packets until the socket is dry or `messages_max` messages came; callbacks run from here.
- * Returns whether more may be waiting. */
+ * libmosquitto reads on for as many packets as publishes are in flight, so up to that many
+ * messages more may come. Never writes. Returns whether more may be waiting: then call it again,
+ * on_readable will not remind you. */
 bool mqtt_collect(struct mqtt *m, size_t messages_max);
-/* Back-pressure: while held the socket is not read. */
+/* Back-pressure: while held the socket is not read; the connection is kept alive meanwhile. */
 void mqtt_hold(struct mqtt *m, bool hold);
-/* Writes what is queued: PUBACKs, publishes. What the socket does not take goes later by itself. */
+/* Writes what is queued: PUBACKs, publishes. What the socket does not take goes later by itself,
+ * but nothing queued after this call does: that waits for the next mqtt_flush. */
 void mqtt_flush(struct mqtt *m);
 /* Queues a publish; written by mqtt_flush. *mid is what on_published will name.
- * ERR_NETWORK while not connected, ERR_INVALID (r) for what MQTT cannot carry, ERR_MEMORY. */
+ * ERR_NETWORK while not connected, ERR_BUSY past the broker's Receive Maximum, ERR_INVALID (r) for
+ * what MQTT or this broker (packet size, QoS) cannot carry, ERR_MEMORY. */
 int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, struct report *r);
 /* Drops the connection without writing anything queued, so that unacknowledged messages come
- * again, and reconnects: for a turn whose commit failed. Publishes in flight are forgotten. */
+ * again, and reconnects: for a turn whose commit failed. on_down is called from here, publishes in
+ * flight are forgotten. Does nothing while there is no connection. */
 void mqtt_drop(struct mqtt *m);
-/* Sends DISCONNECT; session_expiry_s < 0 keeps the session's expiry, 0 ends it for good. */
+/* Writes what is queued and a DISCONNECT, waiting for the socket at most a second, and stops for
+ * good; on_down is not called. session_expiry_s < 0 keeps the session's expiry, 0 ends it for good.
+ * With messages collected and not flushed it closes without a word instead, as mqtt_drop does. */
 void mqtt_disconnect(struct mqtt *m, int64_t session_expiry_s);
 
 const struct mqtt_session *mqtt_session(const struct mqtt *m);

@@ -1,0 +1,175 @@
+/* broker.c - a private Mosquitto for tests. */
+#include "broker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { START_TRIES = 500, TRY_MS = 10 };
+
+__attribute__((noreturn)) static void give_up(const char *what) {
+    (void)fprintf(stderr, "test broker: %s: %s\n", what, strerror(errno));
+    abort();
+}
+
+static void pause_ms(long ms) {
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    (void)nanosleep(&t, NULL);
+}
+
+static int loopback_socket(uint16_t port, struct sockaddr_in *address) {
+    *address = (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (sock < 0) {
+        give_up("socket");
+    }
+    return sock;
+}
+
+uint16_t free_port(void) {
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    int sock = loopback_socket(0, &address);
+    if (bind(sock, (struct sockaddr *)&address, sizeof address) != 0 ||
+        getsockname(sock, (struct sockaddr *)&address, &len) != 0) {
+        give_up("bind");
+    }
+    (void)close(sock);
+    return ntohs(address.sin_port);
+}
+
+static bool answers(uint16_t port) {
+    struct sockaddr_in address;
+    int sock = loopback_socket(port, &address);
+    bool connected = connect(sock, (struct sockaddr *)&address, sizeof address) == 0;
+    (void)close(sock);
+    return connected;
+}
+
+void broker_init(struct broker *b) {
+    *b = (struct broker){.port = free_port()};
+    (void)snprintf(b->dir, sizeof b->dir, "/tmp/zingq-broker-XXXXXX");
+    if (mkdtemp(b->dir) == NULL) {
+        give_up("mkdtemp");
+    }
+    (void)snprintf(b->url, sizeof b->url, "mqtt://127.0.0.1:%u", b->port);
+}
+
+void broker_file(const struct broker *b, const char *name, const char *text, char path[128]) {
+    (void)snprintf(path, 128, "%s/%s", b->dir, name);
+    FILE *f = fopen(path, "w");
+    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0) {
+        give_up(path);
+    }
+}
+
+static void run_and_wait(char *const argv[]) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execvp(argv[0], argv);
+        _exit(127);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+        give_up(argv[0]);
+    }
+}
+
+void broker_password(const struct broker *b, const char *name, const char *user,
+                     const char *password, char path[128]) {
+    (void)snprintf(path, 128, "%s/%s", b->dir, name);
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (file < 0) {
+        give_up(path);
+    }
+    (void)close(file);
+    run_and_wait(
+        (char *const[]){"mosquitto_passwd", "-b", path, (char *)user, (char *)password, NULL});
+}
+
+static void exec_broker(const struct broker *b, char *conf) {
+    char log[128];
+    (void)snprintf(log, sizeof log, "%s/log", b->dir);
+    int file = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    if (file >= 0) {
+        (void)dup2(file, STDOUT_FILENO);
+        (void)dup2(file, STDERR_FILENO);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* no broker outlives its test */
+    (void)execlp("mosquitto", "mosquitto", "-c", conf, (char *)NULL);
+    (void)execl("/usr/sbin/mosquitto", "mosquitto", "-c", conf, (char *)NULL);
+    _exit(127);
+}
+
+void broker_start(struct broker *b, const char *options) {
+    char text[4096];
+    char conf[128];
+    (void)snprintf(text, sizeof text,
+                   "listener %u 127.0.0.1\npersistence_location %s/\nuser root\nlog_dest stdout\n"
+                   "log_type all\n%s",
+                   b->port, b->dir, options != NULL ? options : "allow_anonymous true\n");
+    broker_file(b, "mosquitto.conf", text, conf);
+    b->pid = fork();
+    if (b->pid < 0) {
+        give_up("fork");
+    }
+    if (b->pid == 0) {
+        exec_broker(b, conf);
+    }
+    for (int i = 0; i < START_TRIES; i++) {
+        if (waitpid(b->pid, NULL, WNOHANG) == b->pid) {
+            errno = ECHILD;
+            give_up("mosquitto ended at once (is it installed? see its log)");
+        }
+        if (answers(b->port)) {
+            return;
+        }
+        pause_ms(TRY_MS);
+    }
+    errno = ETIMEDOUT;
+    give_up("mosquitto does not answer");
+}
+
+static void end(struct broker *b, int signal) {
+    if (b->pid != 0) {
+        (void)kill(b->pid, signal);
+        (void)waitpid(b->pid, NULL, 0);
+        b->pid = 0;
+    }
+}
+
+void broker_stop(struct broker *b) {
+    end(b, SIGTERM);
+}
+
+void broker_kill(struct broker *b) {
+    end(b, SIGKILL);
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *walk) {
+    (void)s;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+void broker_clear(struct broker *b) {
+    broker_kill(b);
+    (void)nftw(b->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
