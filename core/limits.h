@@ -55,6 +55,8 @@ enum {
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
     GATEWAY_CONNECTIONS_MAX = 4096,      /* HTTP connections of the front door */
+    GATEWAY_IDLE_S = 30,                 /* a connection on which nothing moves is closed */
+    GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,    /* a request body, before an endpoint's own limit */
 };
 
