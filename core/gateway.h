@@ -29,23 +29,29 @@ struct gateway_callbacks {
  * sentence in r. body_max: larger requests are answered 413 here. */
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
                 const struct gateway_callbacks *callbacks, struct report *r);
-/* Closes every connection; a unix socket's file is removed. */
+/* Closes every connection; a unix socket's file is removed. Requests not yet answered are gone:
+ * they must not be answered afterwards. The loop must run once more before it ends. */
 void gateway_free(struct gateway *g);
+/* The TCP port in use (that of "127.0.0.1:0" is chosen by the system); 0 for a unix socket. */
+uint16_t gateway_port(const struct gateway *g);
 
 const char *gateway_method(const struct gateway_request *request);
 const char *gateway_path(const struct gateway_request *request); /* decoded, without the query */
 const char *gateway_query(const struct gateway_request *request, const char *name);  /* or NULL */
 const char *gateway_header(const struct gateway_request *request, const char *name); /* or NULL */
 struct slice gateway_body(const struct gateway_request *request);
-/* Whether the client has gone: an answer will be dropped, and that is no error. */
 
 /* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:
- * "Name: value\n"*. The request is invalid afterwards. */
+ * "Name: value\n"*. The request is invalid afterwards. If the client has gone meanwhile the answer
+ * is dropped, and that is no error. */
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body);
 
-/* A client for the same: one request over a unix socket or TCP, blocking; for the commands.
- * ERR_NOTFOUND when nobody listens. The caller clears *body. */
+/* A client for the same: one request over a unix socket or TCP, blocking; for the commands. `path`
+ * is sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
+ * ERR_NOTFOUND when nobody listens, ERR_REFUSED when the socket belongs to somebody else,
+ * ERR_TIMEOUT, ERR_LIMIT (an answer past CALL_BYTES_MAX), ERR_NETWORK, ERR_INVALID, ERR_MEMORY.
+ * *answer is initialised here, in every case; the caller clears it. */
 int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
                 int timeout_ms, long *status, struct buf *answer, struct report *r);
 

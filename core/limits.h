@@ -58,10 +58,17 @@ enum {
     OUTBOX_WINDOW_MAX = 1000,         /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20,        /* one HTTP answer */
     CALLS_MAX = 10000,                /* HTTP and SMTP calls under way */
+    CALLS_IDLE_MAX = 256,             /* idle HTTP connections kept for the next call */
+    CALL_HEADERS_MAX = 256,           /* headers or recipients of one call */
+    MAIL_SESSIONS_MAX = 32,           /* SMTP connections open at once: servers refuse more */
+    MAIL_LINE_BYTES_MAX = 4096,       /* one reply line of an SMTP server: RFC 5321 says 512 */
+    MAIL_IDLE_MS = 10000,             /* an SMTP connection with nothing to send is closed */
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
     GATEWAY_CONNECTIONS_MAX = 4096,      /* HTTP connections of the front door */
+    GATEWAY_IDLE_S = 30,                 /* a connection on which nothing moves is closed */
+    GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,    /* a request body, before an endpoint's own limit */
 };
 
