@@ -57,7 +57,7 @@ void json_push_null(lua_State *L) {
     lua_pushlightuserdata(L, NULL);
 }
 
-bool json_is_null(lua_State *L, int index) {
+bool json_at_null(lua_State *L, int index) {
     return lua_islightuserdata(L, index) && lua_touserdata(L, index) == NULL;
 }
 
@@ -163,7 +163,7 @@ static void add_place(luaL_Buffer *b, const struct place *at) {
     add_place(b, at->parent);
     if (at->name == NULL) {
         lua_State *L = b->L;
-        lua_pushfstring(L, "[%I]", (LUAI_UACINT)at->index);
+        lua_pushfstring(L, "[%I]", at->index);
         luaL_addvalue(b);
     } else if (is_identifier(at)) {
         luaL_addchar(b, '.');
@@ -409,7 +409,7 @@ static void encode(struct encoder *e, int index, const struct place *at) {
         refuse(e, at, "is nil: use zing.json.null");
         return;
     case LUA_TLIGHTUSERDATA:
-        assert(json_is_null(e->L, index));
+        assert(json_at_null(e->L, index));
         buf_add_str(e->out, "null");
         return;
     default:

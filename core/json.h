@@ -28,7 +28,7 @@ void json_open(lua_State *L);
 /* Pushes the value. May raise (memory). */
 void json_push(lua_State *L, const json_t *value);
 void json_push_null(lua_State *L);
-bool json_is_null(lua_State *L, int index);
+bool json_at_null(lua_State *L, int index);
 
 /* Marks the table at `index` as an array, so that it is one even when empty. Raises when it has a
  * metatable of its own. */
