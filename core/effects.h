@@ -30,13 +30,13 @@ struct effect {
     enum effect_kind kind;
     struct slice name;  /* state name, lock name, topic (terminated) or file name (terminated) */
     struct slice value; /* state value (value.h form), lock data (JSON), payload, line */
-    struct slice owner;      /* lock owner; dead letter: the reason */
-    struct slice key;        /* publish: explicit key, data NULL = none */
+    struct slice owner; /* lock owner; dead letter: the reason */
+    struct slice key;   /* publish: explicit key, data NULL = none */
     struct slice properties; /* publish: user properties as property_add writes them */
     struct slice content_type, response_topic, correlation; /* publish */
-    int64_t due_ms;     /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */
-    double delta;       /* STATE_INCR of a float */
-    int64_t delta_int;  /* STATE_INCR of an integer */
+    int64_t due_ms;    /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */
+    double delta;      /* STATE_INCR of a float */
+    int64_t delta_int; /* STATE_INCR of an integer */
     bool delta_is_int;
     uint8_t qos;
     bool retain;
@@ -50,13 +50,17 @@ struct effects {
     size_t count, cap;
     size_t bytes; /* copied so far; bounded by EFFECTS_BYTES_MAX */
     struct effects_block *blocks;
+    uint32_t *index; /* positions by state or lock name; NULL while there are few effects */
+    size_t index_cap;
 };
 
 void effects_init(struct effects *effects);
 void effects_clear(struct effects *effects); /* frees all; may be used again */
+void effects_reset(struct effects *effects); /* forgets all, keeps the memory of a usual run */
 
 /* Adds a copy of `effect`, its slices copied and terminated. ERR_LIMIT past EFFECTS_MAX or
- * EFFECTS_BYTES_MAX, ERR_MEMORY; then nothing was added. */
+ * EFFECTS_BYTES_MAX, ERR_MEMORY, ERR_INVALID for an INCR of a staged value that is not a number;
+ * then nothing was added. */
 int effects_add(struct effects *effects, const struct effect *effect);
 /* The last staged effect on state `name` (SET, DELETE or INCR), or NULL. INCRs of one name are
  * merged into one, and into a SET before it, so that the last is all there is to know. */

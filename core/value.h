@@ -16,6 +16,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { VALUE_REAL_BYTES = 32 };
+
+/* A float in the fewest digits (15 to 17) that read back the same, always recognisable as a float
+ * ("5.0", "1e+300"); v is finite. Returns out. */
+const char *value_real_text(double v, char out[VALUE_REAL_BYTES]);
+/* The text as a JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD and the
+ * answer is false. */
+bool value_quote(struct slice text, struct buf *out);
+
 /* value + delta into `out`: a missing value (len 0) counts as 0; int + int stays int, on overflow
  * it becomes a float. ERR_INVALID when the value is not a number. */
 int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double delta,
