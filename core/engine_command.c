@@ -119,7 +119,7 @@ static int note_by_hand(struct engine *e, const struct event *event, enum attemp
 }
 
 /* The event waits again: its failures are forgotten, its history is not. */
-static int revive(struct engine *e, struct engine_service *s, struct event *event) {
+static int revive(struct engine *e, struct event *event) {
     int code = note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
     event->state = EVENT_READY;
     event->replayed = true;
@@ -137,7 +137,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     event->parked = false;
     int code = forget_dead_row(e, s, event);
     if (code == 0) {
-        code = revive(e, s, event);
+        code = revive(e, event);
     }
     if (code == 0) {
         code = journal_event_put(e->journal, event);
@@ -165,7 +165,7 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     code = code == 0 ? forget_dead_row(e, s, &dead) : code;
-    code = code == 0 ? revive(e, s, event) : code;
+    code = code == 0 ? revive(e, event) : code;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     if (code != 0) {
         event_free(event);
