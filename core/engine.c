@@ -168,6 +168,10 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     return 0;
 }
 
+const char *engine_host_id(const struct engine *e) {
+    return journal_host_id(e->journal);
+}
+
 /* --- inputs ------------------------------------------------------------------------------------- */
 
 static void forget_inputs(struct engine *e) {

@@ -56,6 +56,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
  * unless engine_stop came before. */
 void engine_free(struct engine *e);
 
+/* The store's own id, part of the default MQTT client id; borrowed. */
+const char *engine_host_id(const struct engine *e);
+
 /* --- inputs: noted now, decided in the next turn ------------------------------------------------ */
 
 /* A message for a service (index in conf->services). Copied. The caller acknowledges it after a
@@ -71,7 +74,7 @@ void engine_connected(struct engine *e, size_t window);
 void engine_disconnected(struct engine *e);
 
 enum command_kind {
-    COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, due_ms */
+    COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
     COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead) */
     COMMAND_DISCARD,    /* the same */
     COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
@@ -88,7 +91,7 @@ struct command {
     struct uuid id;
     uint8_t qos;
     bool retain;
-    int64_t due_ms;
+    int64_t after_ms;     /* 0 = at once */
     int code;             /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report; /* out: the sentence when code is not 0 */
     struct uuid made;     /* out: the id of the publish */

@@ -51,7 +51,7 @@ static int command_publish(struct engine *e, struct command *c) {
                             .properties = c->properties};
     c->made = p.id;
     uint8_t partition = journal_partition(journal_lane((struct slice){"", 0}, (struct slice){"", 0}));
-    if (c->due_ms <= e->now_ms) {
+    if (c->after_ms <= 0) {
         return engine_publish(e, partition, &p);
     }
     struct buf record;
@@ -59,7 +59,7 @@ static int command_publish(struct engine *e, struct command *c) {
     publication_encode(&p, &record);
     struct timer timer = {.kind = TIMER_PUBLISH,
                           .partition = partition,
-                          .due_ms = c->due_ms,
+                          .due_ms = e->now_ms + c->after_ms,
                           .seq = journal_next_seq(e->journal, e->now_ms),
                           .record = buf_slice(&record)};
     int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);

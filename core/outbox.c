@@ -7,6 +7,7 @@
 #include "log.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,12 +187,26 @@ void outbox_committed(struct outbox *o) {
     }
 }
 
+static void refuse(struct outbox *o, struct outbox_item *item, const char *why) {
+    char id[UUID_TEXT_BYTES + 1];
+    log_error("broker",
+              "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again at the next "
+              "connect; look at the broker's access rules and limits",
+              item->publication.topic.data, uuid_text(&item->publication.id, id), why);
+    list_add(&o->refused, item);
+}
+
 void outbox_send(struct outbox *o, size_t window, void *ctx,
                  int (*publish)(void *ctx, const struct publication *p, int *mid)) {
     size_t most = window < OUTBOX_WINDOW_MAX ? window : OUTBOX_WINDOW_MAX;
     while (o->queued.head != NULL && o->in_flight < most) {
         int mid = 0;
-        if (publish(ctx, &o->queued.head->publication, &mid) != 0) {
+        int code = publish(ctx, &o->queued.head->publication, &mid);
+        if (code == ERR_INVALID) {
+            refuse(o, list_take(&o->queued), "this broker cannot carry it");
+            continue;
+        }
+        if (code != 0) {
             return;
         }
         assert(mid > 0 && mid < MIDS && o->by_mid[mid] == NULL);
@@ -213,12 +228,9 @@ void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason) {
         list_add(&o->acked, item);
         return;
     }
-    char id[UUID_TEXT_BYTES + 1];
-    log_error("broker",
-              "the broker refused a publish topic=%s id=%s reason=0x%02x: kept in the outbox, tried "
-              "again at the next connect; check the broker's access rules and limits",
-              item->publication.topic.data, uuid_text(&item->publication.id, id), reason);
-    list_add(&o->refused, item);
+    char why[64];
+    (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
+    refuse(o, item, why);
 }
 
 static int by_sending(const void *a, const void *b) {

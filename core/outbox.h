@@ -30,7 +30,8 @@ int outbox_add(struct outbox *o, uint8_t partition, int64_t now_ms, const struct
 /* The transaction that staged them is durable. */
 void outbox_committed(struct outbox *o);
 
-/* Sends what may go: `publish` returns 0 and sets *mid, or an error that ends this round.
+/* Sends what may go: `publish` returns 0 and sets *mid, ERR_INVALID for what can never be carried
+ * (refused, as by the broker), or another error, which ends this round.
  * At most `window` are in flight. */
 void outbox_send(struct outbox *o, size_t window, void *ctx,
                  int (*publish)(void *ctx, const struct publication *p, int *mid));

@@ -1,0 +1,33 @@
+/*
+ * admin.h - the commands as HTTP routes: what `zingq dlq replay` and its kin ask of a running host.
+ *
+ * A request becomes a command of the engine; its answer waits for the commit. docs/http.md lists
+ * the routes.
+ */
+#ifndef ZINGQ_ADMIN_H
+#define ZINGQ_ADMIN_H
+
+#include "engine.h"
+#include "gateway.h"
+
+struct admin;
+
+/* What the host adds to GET /api/status, and what it alone can do. */
+struct admin_hooks {
+    void *ctx;
+    /* A new object with the host's own figures (broker, version, uptime); the caller owns it. */
+    json_t *(*host_status)(void *ctx);
+    void (*leave)(void *ctx);  /* unsubscribe, drain, end the session, stop */
+    void (*reload)(void *ctx); /* read the scripts again */
+    void (*wake)(void *ctx);   /* a command waits for a turn */
+};
+
+int admin_new(struct admin **out, struct engine *engine, const struct admin_hooks *hooks);
+/* Requests not yet answered are forgotten: close their gateway first. */
+void admin_free(struct admin *a);
+/* Takes the request over and answers it, at once or after a turn. */
+void admin_request(struct admin *a, struct gateway_request *request);
+/* The engine is through with a command that came from here. */
+void admin_command_done(struct admin *a, struct command *command);
+
+#endif
