@@ -21,11 +21,12 @@ struct broker_conf {
     uint16_t port;   /* from the url; 1883, 8883 for mqtts */
     bool tls;        /* mqtts:// */
     char *client_id; /* "" = derived from the store's host id, stable over restarts */
-    char *username;  /* "" = none */
-    char *password;  /* resolved; "" = none */
-    char *ca_file, *cert_file, *key_file; /* "" = none; paths relative to topics.conf made absolute */
-    uint16_t receive_maximum;             /* 1..65535 */
-    uint32_t session_expiry_s;            /* seconds */
+    char *username;  /* resolved; "" = none */
+    char *password;  /* resolved; "" = none, also when the default's variable is not set */
+    char *ca_file, *cert_file,
+        *key_file;             /* "" = none; absolute, relative to topics.conf's folder */
+    uint16_t receive_maximum;  /* 1..65535 */
+    uint32_t session_expiry_s; /* seconds */
 };
 
 /* An entry of vars{}. A value given as env:NAME or file:PATH is a secret: handlers see it only
@@ -58,7 +59,7 @@ struct conf {
     uint64_t store_max_bytes;
     int64_t keep_done_ms, keep_idempotency_ms;
     char *http_listen; /* "127.0.0.1:8080"; "" = no front door */
-    char *http_token;  /* resolved; "" = none */
+    char *http_token;  /* resolved; "" = none, then http_listen is loopback */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
     uint64_t backlog_max; /* events waiting, over all services */
@@ -75,7 +76,9 @@ struct conf {
 
 /* Command-line words that win over the environment, which wins over the file; NULL = not given.
  * The environment's names are ZINGQ_<SECTION>_<OPTION>: ZINGQ_BROKER_URL, ZINGQ_STORE_PATH,
- * ZINGQ_VARS_GATEWAY_URL. `data` is relative to the working directory, store.path to the file. */
+ * ZINGQ_VARS_GATEWAY_URL (an entry the file lacks is made, its name in lower case). Variables that
+ * name no option are ignored. `data` is relative to the working directory, store.path to the
+ * file. */
 struct conf_overrides {
     const char *broker_url;
     const char *data;
@@ -83,7 +86,8 @@ struct conf_overrides {
 
 /* Reads `file`; NULL = ./topics.conf, else /etc/zingq/topics.conf.
  * On ERR_INVALID `r` reads "topics.conf:14: service \"payments\": unknown option \"retires\" (did
- * you mean \"retries\"?)"; ERR_NOTFOUND when there is no such file; ERR_MEMORY.
+ * you mean \"retries\"?)"; ERR_NOTFOUND when there is no such file; ERR_SYSTEM or ERR_LIMIT when
+ * it cannot be read; ERR_MEMORY. r has a sentence for each.
  * On 0 the caller frees *out with conf_free. Scripts are not looked at. */
 int conf_load(struct conf **out, const char *file, const struct conf_overrides *overrides,
               struct report *r);
@@ -100,7 +104,8 @@ int conf_parse_size(const char *text, uint64_t *bytes, struct report *r);
 int conf_parse_rate(const char *text, double *per_second, struct report *r);
 /* ms as a person writes it: "250 ms", "4 s", "1 m 30 s", "24 h". Returns `out`. */
 const char *conf_duration_text(int64_t ms, char out[32]);
-/* The nearest of `names` to `word` (edit distance at most 2, or a third of the word), or NULL. */
+/* The nearest of `names` to `word` (edit distance at most 2, or a third of the
+ * word, and less than the word), or NULL. */
 const char *conf_suggest(const char *word, const char *const *names, size_t count);
 
 #endif

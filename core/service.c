@@ -21,6 +21,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <mosquitto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,7 +173,13 @@ static const char *place_name(const char *pointer) {
     return pointer[0] == '\0' ? "the top" : pointer;
 }
 
-static int extract_json(const struct rule *rule, struct event *event, struct buf *out,
+/* A value found; in the event's memory, or in `room` for what had to be written out. */
+struct found {
+    struct slice value;
+    char room[32];
+};
+
+static int extract_json(const struct rule *rule, struct event *event, struct found *out,
                         struct report *r) {
     const json_t *root = event_json(event, r);
     if (root == NULL) {
@@ -183,11 +190,13 @@ static int extract_json(const struct rule *rule, struct event *event, struct buf
         return report(r, ERR_INVALID, "no value at %s in the payload", place_name(rule->arg));
     }
     if (json_is_string(value)) {
-        buf_add(out, json_string_value(value), json_string_length(value));
+        out->value = (struct slice){json_string_value(value), json_string_length(value)};
     } else if (json_is_integer(value)) {
-        buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        (void)snprintf(out->room, sizeof out->room, "%" JSON_INTEGER_FORMAT,
+                       json_integer_value(value));
+        out->value = slice_of(out->room);
     } else if (json_is_boolean(value)) {
-        buf_add_str(out, json_is_true(value) ? "true" : "false");
+        out->value = slice_of(json_is_true(value) ? "true" : "false");
     } else {
         return report(r, ERR_INVALID,
                       "the value at %s is %s, a key must be a string or a whole number",
@@ -196,7 +205,7 @@ static int extract_json(const struct rule *rule, struct event *event, struct buf
     return 0;
 }
 
-static int extract_topic(const struct rule *rule, struct event *event, struct buf *out,
+static int extract_topic(const struct rule *rule, struct event *event, struct found *out,
                          struct report *r) {
     assert(rule->level >= 1);
     const char *level = event->topic.data;
@@ -208,17 +217,15 @@ static int extract_topic(const struct rule *rule, struct event *event, struct bu
         }
         level = slash + 1;
     }
-    buf_add(out, level, strcspn(level, "/"));
+    out->value = (struct slice){level, strcspn(level, "/")};
     return 0;
 }
 
-static int extract_property(const struct rule *rule, struct event *event, struct buf *out,
+static int extract_property(const struct rule *rule, struct event *event, struct found *out,
                             struct report *r) {
-    struct slice value;
-    if (!property_find(event->properties, rule->arg, &value)) {
+    if (!property_find(event->properties, rule->arg, &out->value)) {
         return report(r, ERR_INVALID, "no user property \"%s\"", rule->arg);
     }
-    buf_add_slice(out, value);
     return 0;
 }
 
@@ -235,7 +242,7 @@ static int refuse_empty(const struct rule *rule, struct report *r) {
 }
 
 int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r) {
-    static int (*const extract[])(const struct rule *, struct event *, struct buf *,
+    static int (*const extract[])(const struct rule *, struct event *, struct found *,
                                   struct report *) = {
         [RULE_JSON] = extract_json,
         [RULE_TOPIC] = extract_topic,
@@ -245,23 +252,20 @@ int rule_extract(const struct rule *rule, struct event *event, struct buf *out, 
         return 0;
     }
     assert(rule->kind <= RULE_PROPERTY);
-    size_t before = out->len;
-    int code = extract[rule->kind](rule, event, out, r);
+    struct found found;
+    int code = extract[rule->kind](rule, event, &found, r);
     if (code != 0) {
         return code;
     }
-    size_t len = out->len - before;
-    if (out->failed) {
-        return report(r, ERR_MEMORY, "no memory for a key");
-    }
-    if (len == 0) {
+    if (found.value.len == 0) {
         return refuse_empty(rule, r);
     }
-    if (len > KEY_BYTES_MAX) {
-        out->len = before;
-        return report(r, ERR_INVALID, "the key has %zu bytes, %d is the limit", len, KEY_BYTES_MAX);
+    if (found.value.len > KEY_BYTES_MAX) {
+        return report(r, ERR_INVALID, "the key has %zu bytes, %d is the limit", found.value.len,
+                      KEY_BYTES_MAX);
     }
-    return 0;
+    buf_add_slice(out, found.value);
+    return out->failed ? report(r, ERR_MEMORY, "out of memory for a key") : 0;
 }
 
 /* ---- filters ---- */

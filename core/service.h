@@ -37,7 +37,8 @@ struct service_conf {
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
     bool share;           /* no: plain subscription, every host gets every message */
-    bool ordered;         /* one event of a key at a time; default: whether there is a key rule */
+    bool ordered;         /* one event of a key at a time; `order` not given: by key when there is a
+                             key rule, else not. order = key without a rule: one at a time */
     uint32_t concurrency; /* invocations at once */
     double rate_per_s;    /* starts at most; 0 unlimited */
     int64_t timeout_ms;   /* one attempt, waits included */
@@ -58,7 +59,8 @@ void rule_clear(struct rule *rule);
  * ERR_INVALID with the reason a dead letter will carry: "payload is not JSON: ... at byte 17",
  * "no value at /event_id in the payload", "the value at /x is an object, a key must be a string
  * or a whole number", "the topic has 2 levels, the rule wants level 3",
- * "no user property \"tenant\"", "the key has 300 bytes, 256 is the limit". */
+ * "no user property \"tenant\"", "the value at /x is empty" (an empty key would be no key),
+ * "the key has 300 bytes, 256 is the limit". ERR_MEMORY. `out` is unchanged after ERR_INVALID. */
 int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r);
 
 /* Whether a topic filter (MQTT 5, 4.7) matches a topic. */

@@ -132,6 +132,24 @@ static void rule_extract_refuses_a_key_over_the_limit_and_leaves_the_buffer(void
     assert_extracts("json:", payload, 0, expected);
 }
 
+static void rule_extract_refuses_a_long_key_whatever_the_buffer_holds(void **state) {
+    (void)state;
+    char payload[400] = "\"";
+    memset(payload + 1, 'k', 300);
+    payload[301] = '"';
+    struct event_bytes bytes = {.topic = slice_of("t"), .payload = {payload, 302}};
+    struct event *event = event_new(&bytes);
+    assert_non_null(event);
+    struct rule rule;
+    assert_int_equal(rule_parse("json:", &rule, NULL), 0);
+    struct buf out;
+    buf_init(&out, KEY_BYTES_MAX);
+    assert_int_equal(rule_extract(&rule, event, &out, NULL), ERR_INVALID);
+    assert_false(out.failed);
+    rule_clear(&rule);
+    event_free(event);
+}
+
 static void rule_extract_tells_a_full_buffer_from_a_bad_payload(void **state) {
     (void)state;
     struct event_bytes bytes = {.topic = slice_of("t"), .payload = slice_of("\"too long\"")};
@@ -398,6 +416,7 @@ int main(void) {
         cmocka_unit_test(rule_property_finds_a_user_property),
         cmocka_unit_test(rule_none_finds_nothing_and_that_is_no_error),
         cmocka_unit_test(rule_extract_refuses_a_key_over_the_limit_and_leaves_the_buffer),
+        cmocka_unit_test(rule_extract_refuses_a_long_key_whatever_the_buffer_holds),
         cmocka_unit_test(rule_extract_tells_a_full_buffer_from_a_bad_payload),
         cmocka_unit_test(rule_parse_refuses_with_the_form_to_write),
         cmocka_unit_test(filter_matches_as_mqtt_says),
