@@ -409,7 +409,7 @@ static void write_if_clean(struct mqtt *m) {
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id) {
     assert(!m->in_library);
     assert(id >= 1 && id <= 268435455);
-    if (mosquitto_sub_topic_check(filter) != MOSQ_ERR_SUCCESS ||
+    if (filter[0] == '\0' || mosquitto_sub_topic_check(filter) != MOSQ_ERR_SUCCESS ||
         mosquitto_validate_utf8(filter, (int)strlen(filter)) != MOSQ_ERR_SUCCESS) {
         return ERR_INVALID;
     }
