@@ -64,7 +64,7 @@ static int no_pass_phrase(char *buf, int size, int rwflag, void *userdata) {
 static void on_log(struct mosquitto *mosq, void *userdata, int level, const char *text) {
     (void)mosq;
     struct mqtt_link *link = userdata;
-    if (level == MOSQ_LOG_ERR) {
+    if (level == MOSQ_LOG_ERR && link->complaint[0] == '\0') {
         strncpy(link->complaint, text, sizeof link->complaint - 1);
     }
 }

@@ -41,7 +41,7 @@ bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err);
 /* The handle; its user data is the link. */
 struct mosquitto *mqtt_link_handle(struct mqtt_link *link);
 void *mqtt_link_owner(const struct mqtt_link *link);
-/* libmosquitto's last complaint while connecting, or "". */
+/* libmosquitto's first complaint while connecting, or "". */
 const char *mqtt_link_complaint(const struct mqtt_link *link);
 /* No complaints are kept from here on: formatting them costs on every packet. */
 void mqtt_link_settled(struct mqtt_link *link);

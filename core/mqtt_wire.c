@@ -345,6 +345,18 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
     return MQTT_DOWN_LOST;
 }
 
+/* "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed" to its last part,
+ * "Error: Unable to load ..." to its sentence. */
+static const char *plain_detail(const char *detail) {
+    if (strncmp(detail, "OpenSSL Error", 13) == 0) {
+        return strrchr(detail, ':') + 1;
+    }
+    if (strncmp(detail, "Error: ", 7) == 0) {
+        return detail + 7;
+    }
+    return detail[0] != '\0' ? detail : "no reason was given";
+}
+
 void mqtt_failure(int code, int err, const struct broker_conf *conf, const char *where,
                   const char *detail, struct report *r) {
     char text[128];
@@ -363,7 +375,7 @@ void mqtt_failure(int code, int err, const struct broker_conf *conf, const char 
         break;
     case MOSQ_ERR_TLS:
         (void)report(r, 0, "the TLS handshake with the broker at %s failed: %s", where,
-                     detail[0] != '\0' ? detail : "no reason was given");
+                     plain_detail(detail));
         break;
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:

@@ -44,7 +44,7 @@ enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, cons
  * DISCONNECT without one, else a MOSQ_ERR_*; `err` is the errno that came with MOSQ_ERR_ERRNO. */
 enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char *where,
                            struct report *r);
-/* A connect that failed before CONNACK, the same way; `detail` is libmosquitto's last complaint
+/* A connect that failed before CONNACK, the same way; `detail` is libmosquitto's complaint
  * or "". */
 void mqtt_failure(int code, int err, const struct broker_conf *conf, const char *where,
                   const char *detail, struct report *r);

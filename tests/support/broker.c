@@ -82,6 +82,8 @@ void broker_file(const struct broker *b, const char *name, const char *text, cha
 static void run_and_wait(char *const argv[]) {
     pid_t pid = fork();
     if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        (void)dup2(null, STDERR_FILENO); /* openssl shows its progress there */
         (void)execvp(argv[0], argv);
         _exit(127);
     }
@@ -101,6 +103,19 @@ void broker_password(const struct broker *b, const char *name, const char *user,
     (void)close(file);
     run_and_wait(
         (char *const[]){"mosquitto_passwd", "-b", path, (char *)user, (char *)password, NULL});
+}
+
+void broker_certificate(const struct broker *b, char cert[128], char options[512]) {
+    char key[128];
+    (void)snprintf(key, sizeof key, "%s/key.pem", b->dir);
+    (void)snprintf(cert, 128, "%s/cert.pem", b->dir);
+    /* clang-format off */
+    run_and_wait((char *const[]){
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+        "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+        "-keyout", key, "-out", cert, NULL});
+    /* clang-format on */
+    (void)snprintf(options, 512, "certfile %s\nkeyfile %s\nallow_anonymous true\n", cert, key);
 }
 
 static void exec_broker(const struct broker *b, char *conf) {

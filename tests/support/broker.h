@@ -25,6 +25,9 @@ void broker_file(const struct broker *b, const char *name, const char *text, cha
 /* Adds `user` to the password file `name` in the folder. */
 void broker_password(const struct broker *b, const char *name, const char *user,
                      const char *password, char path[128]);
+/* Makes a key and a certificate for 127.0.0.1 that is its own CA; `options` gets the lines that
+ * make the broker use them. */
+void broker_certificate(const struct broker *b, char cert[128], char options[512]);
 /* Starts it and waits until it answers. `options` are mosquitto.conf lines, NULL =
  * "allow_anonymous true\n"; listener, log and folder are given. */
 void broker_start(struct broker *b, const char *options);

@@ -747,6 +747,79 @@ static void a_tls_file_that_cannot_be_read_is_named(void **state) {
     assert_non_null(strstr(r.text, "broker.ca_file \"/no/such/ca.pem\""));
 }
 
+/* ---- TLS ---- */
+
+static void tls_client(struct bench *b, struct client *c, const char *id, const char *ca) {
+    client_make(b, c, id, NULL);
+    c->conf.tls = true;
+    c->conf.ca_file = (char *)ca;
+}
+
+/* What TLS reads ahead wakes no watcher: a burst, bounded collects and a hold find out. */
+static void over_tls_every_message_of_a_burst_arrives(void **state) {
+    struct bench *b = *state;
+    char cert[128];
+    char options[512];
+    broker_certificate(&b->broker, cert, options);
+    broker_start(&b->broker, options);
+    struct client *worker = &b->clients[0];
+    tls_client(b, worker, "worker", cert);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, "a", 7), 0);
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->subscribed, 1);
+
+    for (int i = 0; i < 20; i++) {
+        (void)publish(worker, "a", "x", 1);
+    }
+    wait_until(b, &worker->messages, 3);
+    mqtt_hold(worker->mqtt, true);
+    mqtt_hold(worker->mqtt, false);
+    wait_until(b, &worker->messages, 20);
+    wait_until(b, &worker->published, 20);
+    assert_int_equal(worker->downs, 0);
+}
+
+static void a_certificate_nobody_vouches_for_is_told(void **state) {
+    struct bench *b = *state;
+    char cert[128];
+    char options[512];
+    broker_certificate(&b->broker, cert, options);
+    broker_start(&b->broker, options);
+    struct client *worker = &b->clients[0];
+    tls_client(b, worker, "worker", ""); /* the system's CAs */
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_LOST);
+    assert_non_null(strstr(worker->text, "certificate verify failed"));
+}
+
+static void a_plain_client_at_a_tls_port_is_told(void **state) {
+    struct bench *b = *state;
+    char cert[128];
+    char options[512];
+    broker_certificate(&b->broker, cert, options);
+    broker_start(&b->broker, options);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->downs, 1);
+    assert_non_null(strstr(worker->text, "wants TLS"));
+}
+
+static void a_tls_client_at_a_plain_port_is_told(void **state) {
+    struct bench *b = *state;
+    char cert[128];
+    char options[512];
+    broker_certificate(&b->broker, cert, options);
+    broker_start(&b->broker, NULL);
+    struct client *worker = &b->clients[0];
+    tls_client(b, worker, "worker", cert);
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_LOST);
+    assert_non_null(strstr(worker->text, "TLS handshake"));
+}
+
 /* ---- a fake broker: what a real one cannot be made to do ---- */
 
 static void on_fake_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
@@ -1009,6 +1082,10 @@ int main(void) {
         T(a_disconnect_with_expiry_0_ends_the_session),
         T(the_will_is_published_when_we_vanish_and_not_when_we_leave),
         T(a_tls_file_that_cannot_be_read_is_named),
+        T(over_tls_every_message_of_a_burst_arrives),
+        T(a_certificate_nobody_vouches_for_is_told),
+        T(a_plain_client_at_a_tls_port_is_told),
+        T(a_tls_client_at_a_plain_port_is_told),
         T(a_broker_without_mqtt_5_is_fatal),
         T(something_that_is_no_broker_is_told_so),
         T(a_refusal_is_final_only_when_it_cannot_pass),
