@@ -30,6 +30,14 @@ enum outcome {
     OUTCOME_DISCARD,  /* a dead-letter policy returned "discard" */
 };
 
+/* Which function of the service's scripts runs. */
+enum run_entry {
+    RUN_EVENT,        /* the handler for event->topic, or on_lock_expired for EVENT_LOCK_EXPIRED */
+    RUN_ON_DEAD,      /* on_dead(event, reason) of the handler's table; must not wait */
+    RUN_DEAD_POLICY,  /* the dead_letter script; must not wait */
+    RUN_RETRY_POLICY, /* run_retry_policy's own; must neither wait nor stage effects */
+};
+
 /* What a handler can look at. Slices are valid until the next call. Return ERR_NOTFOUND when there
  * is none. `event` names lane and service of the invocation. */
 struct lock_view {
@@ -39,8 +47,8 @@ struct lock_view {
 
 struct run_view {
     void *ctx;
-    int64_t (*now_ms)(void *ctx);                    /* the turn's clock */
-    struct uuid (*uuid)(void *ctx);                  /* for publishes and zing.uuid */
+    int64_t (*now_ms)(void *ctx);   /* the turn's clock */
+    struct uuid (*uuid)(void *ctx); /* for publishes and zing.uuid */
     double (*random)(void *ctx);
     int (*state_get)(void *ctx, const struct event *event, struct slice name, struct slice *value);
     /* Calls each(arg, name, value) for the names that begin with prefix, in byte order; stops when
@@ -54,9 +62,16 @@ struct run_view {
                     struct lock_view *lock);
 };
 
+/* What the service's retry script says. */
+struct retry_verdict {
+    bool dead;        /* give up now: `reason` */
+    int64_t after_ms; /* otherwise: the delay */
+    char reason[512];
+};
+
 struct run {
-    struct event *event;           /* borrowed until run_free */
-    size_t service;                /* index in conf->services */
+    struct event *event; /* borrowed until run_free */
+    size_t service;      /* index in conf->services */
     struct effects effects;
     enum outcome outcome;          /* of the last step */
     int64_t after_ms;              /* RETRY, SNOOZE, THROTTLE */
@@ -66,15 +81,19 @@ struct run {
     int64_t cpu_us;                /* spent in Lua so far in this attempt */
     struct script_host *host;      /* borrowed */
     const struct run_view *view;   /* borrowed */
-    int thread_ref;                /* the coroutine in the Lua registry */
     void *owner;                   /* the engine's own record of the invocation */
-};
 
-/* Which function of the service's scripts runs. */
-enum run_entry {
-    RUN_EVENT,       /* the handler for event->topic, or on_lock_expired for EVENT_LOCK_EXPIRED */
-    RUN_ON_DEAD,     /* on_dead(event, reason) of the handler's table; must not wait */
-    RUN_DEAD_POLICY, /* the dead_letter script; must not wait */
+    /* Private to the Lua host. */
+    enum run_entry entry;
+    struct script_thread thread;       /* the coroutine; L NULL once it is gone */
+    int function;                      /* what runs, in the registry */
+    const char *reason;                /* RUN_ON_DEAD, RUN_DEAD_POLICY, the retry policy's error;
+                                          borrowed during run_start */
+    bool yielded;                      /* it yielded through the API, which set outcome */
+    bool discard;                      /* the dead-letter policy said so */
+    const void *event_table;           /* identity of its event object */
+    const struct fetch_result *result; /* of the call, during run_resume_call */
+    struct retry_verdict *verdict;     /* where a retry policy's answer goes */
 };
 
 /* Makes an invocation and runs it to its first outcome (see run->outcome).
@@ -86,16 +105,10 @@ void run_resume_call(struct run *run, const struct fetch_result *result);
 /* Ends it wherever it is (to-be-closed variables are closed) and frees everything it owns. */
 void run_free(struct run *run);
 
-/* What the service's retry script says. */
-struct retry_verdict {
-    bool dead;         /* give up now: `reason` */
-    int64_t after_ms;  /* otherwise: the delay */
-    char reason[512];
-};
 /* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or answers
  * nonsense: the caller then uses the numbers. */
 int run_retry_policy(struct script_host *host, size_t service, struct event *event,
-                     const char *error, const struct run_view *view,
-                     struct retry_verdict *verdict, struct report *r);
+                     const char *error, const struct run_view *view, struct retry_verdict *verdict,
+                     struct report *r);
 
 #endif

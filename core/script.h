@@ -15,6 +15,13 @@
 #include <stdint.h>
 
 struct script_host;
+struct lua_State;
+
+/* A coroutine of the host. */
+struct script_thread {
+    struct lua_State *L;
+    int ref; /* in the registry */
+};
 
 /* Service indexes below are positions in conf->services. `conf` is borrowed for the host's life.
  * ERR_MEMORY. Nothing is loaded yet. */

@@ -1,0 +1,88 @@
+/*
+ * api.h - what handlers can call: the `zing` table, one file a subject.
+ *
+ * Each api_open_x sets its functions in the table on top of the stack; a new subject is a row in
+ * api.c. Functions that wait or end the attempt do it by yielding, so that no pcall of a handler
+ * can swallow it; run.c gets the outcome. Lua raises by longjmp: no function here holds malloc'd
+ * memory, a json_t or a cursor of its own while something may raise. Texts are built in the host's
+ * scratch buffers, requests belong to the run from the first byte.
+ */
+#ifndef ZINGQ_API_H
+#define ZINGQ_API_H
+
+#include "run.h"
+#include "script_host.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* --- for run.c and the sandbox --- */
+
+/* Sets everything in the table on top. May raise (memory). */
+void api_open(lua_State *L);
+/* Sets print in the table at `globals`: a line of the log. May raise (memory). */
+void api_open_print(lua_State *L, int globals);
+/* Push the argument of a handler / of on_lock_expired. May raise. */
+void api_push_event(lua_State *L, struct run *run);
+void api_push_lock_event(lua_State *L, struct run *run);
+
+/* --- the subjects --- */
+
+void api_open_event(lua_State *L);
+void api_open_basics(lua_State *L);
+void api_open_json(lua_State *L);
+void api_open_log(lua_State *L);
+void api_open_publish(lua_State *L);
+void api_open_state(lua_State *L);
+void api_open_lock(lua_State *L);
+void api_open_end(lua_State *L);
+void api_open_http(lua_State *L);
+void api_open_mail(lua_State *L);
+
+/* --- helpers; all may raise --- */
+
+/* The invocation that runs; raises "zing.publish works only while a handler runs". `call` is the
+ * bare name, "publish". */
+struct run *api_run(lua_State *L, const char *call);
+/* The same for calls that stage effects, which a retry policy must not. */
+struct run *api_staging_run(lua_State *L, const char *call);
+/* Stages it, or raises with the limit it went over. */
+void api_stage(lua_State *L, struct run *run, const struct effect *effect);
+
+/* Raises unless the handler can be suspended here. */
+void api_check_can_yield(lua_State *L, struct run *run, const char *call);
+/* The same for a call that waits, which only an event's handler may. */
+void api_check_can_wait(lua_State *L, struct run *run, const char *call);
+/* A fresh run->request; it belongs to the run at once, so a raise loses nothing. */
+struct fetch_request *api_new_request(lua_State *L, struct run *run);
+/* Ends the attempt: `return api_end_attempt(...)`. run->error and after_ms are set before. */
+int api_end_attempt(lua_State *L, struct run *run, enum outcome outcome, const char *call);
+/* Sets run->error, cut at ERROR_BYTES_MAX. Does not raise. */
+void api_set_error(struct run *run, struct slice text);
+
+/* A number of seconds or "10m" at `index`, as milliseconds; not negative. `what` names it. */
+int64_t api_check_duration(lua_State *L, int index, const char *what);
+/* A string without NUL at `index`. */
+struct slice api_check_text(lua_State *L, int index, const char *what);
+/* A state or lock name: 1 to STATE_NAME_BYTES_MAX bytes without NUL. */
+struct slice api_check_name(lua_State *L, int index, const char *what);
+/* Raises when the text holds CR, LF or NUL: it would forge a header. */
+void api_check_line(lua_State *L, struct slice text, const char *what);
+
+/* One option of an options table: its name, what takes the value on top of the stack. */
+struct api_option {
+    const char *name;
+    void (*take)(lua_State *L, int index, void *to);
+};
+/* Walks the table at `index` (nil or none: nothing); an unknown name raises with the list. */
+void api_take_options(lua_State *L, int index, const struct api_option *options, size_t count,
+                      const char *call, void *to);
+
+/* Pushes a state value (value.h form) / appends the Lua value at `index` in that form to `out`. */
+void api_push_value(lua_State *L, struct slice value);
+void api_add_value(lua_State *L, int index, const char *what, struct buf *out);
+/* Pushes the JSON text decoded; raises with `what` when it is not JSON. */
+void api_push_json(lua_State *L, struct slice text, const char *what);
+
+#endif
