@@ -37,7 +37,8 @@ void admin_free(struct admin *a) {
     free(a);
 }
 
-/* --- answers ------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------------
+ */
 
 static void answer_json(struct gateway_request *request, int status, json_t *body) {
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
@@ -68,7 +69,8 @@ static int status_of(int code) {
     }
 }
 
-/* --- commands ----------------------------------------------------------------------------------- */
+/* --- commands -----------------------------------------------------------------------------------
+ */
 
 static void pending_free(struct pending *p) {
     free(p->service);
@@ -118,8 +120,9 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     if ((qos_text != NULL && !number_of(qos_text, 1, &qos)) ||
         !number_of(gateway_query(request, "retain"), 1, &retain) ||
         !number_of(gateway_query(request, "after_ms"), ten_years_ms, &after_ms)) {
-        (void)report(r, ERR_INVALID, "qos and retain are 0 or 1, after_ms is a number of "
-                                     "milliseconds");
+        (void)report(r, ERR_INVALID,
+                     "qos and retain are 0 or 1, after_ms is a number of "
+                     "milliseconds");
         return false;
     }
     if (topic_check(p->topic, r) != 0) {
@@ -156,14 +159,10 @@ struct route {
 };
 
 static const struct route routes[] = {
-    {"publish", NULL, COMMAND_PUBLISH, false},
-    {"dlq", "replay", COMMAND_REPLAY, true},
-    {"dlq", "discard", COMMAND_DISCARD, true},
-    {"dlq", "edit", COMMAND_EDIT, true},
-    {"services", "pause", COMMAND_PAUSE, false},
-    {"services", "resume", COMMAND_RESUME, false},
-    {"keys", "resume", COMMAND_KEY_RESUME, false},
-    {"keys", "skip", COMMAND_KEY_SKIP, false},
+    {"publish", NULL, COMMAND_PUBLISH, false},     {"dlq", "replay", COMMAND_REPLAY, true},
+    {"dlq", "discard", COMMAND_DISCARD, true},     {"dlq", "edit", COMMAND_EDIT, true},
+    {"services", "pause", COMMAND_PAUSE, false},   {"services", "resume", COMMAND_RESUME, false},
+    {"keys", "resume", COMMAND_KEY_RESUME, false}, {"keys", "skip", COMMAND_KEY_SKIP, false},
 };
 
 static const struct route *find_route(const struct parts *parts) {
@@ -222,7 +221,8 @@ static void submit(struct admin *a, const struct route *route, const struct part
     a->hooks.wake(a->hooks.ctx);
 }
 
-/* --- looking ------------------------------------------------------------------------------------ */
+/* --- looking ------------------------------------------------------------------------------------
+ */
 
 struct figure {
     const char *name;
@@ -260,10 +260,10 @@ static json_t *service_json(const struct engine_service_status *s) {
     };
     char version[17];
     (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object = json_pack("{s:s, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
-                               (int)s->active, "paused", (int)s->paused, "failure_rate",
-                               s->lately.failure_rate, "handler_version", version, "handler_error",
-                               s->script_error);
+    json_t *object =
+        json_pack("{s:s, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active", (int)s->active,
+                  "paused", (int)s->paused, "failure_rate", s->lately.failure_rate,
+                  "handler_version", version, "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
     return object;
 }

@@ -37,8 +37,7 @@ static void wait_step(void) {
 /* A loopback port that is free now. */
 static int free_port(uint16_t *port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
@@ -53,9 +52,8 @@ static int free_port(uint16_t *port) {
 
 static bool listens(uint16_t port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (fd >= 0) {
         (void)close(fd);
@@ -96,7 +94,8 @@ static bool last_has_ended(struct companions *c) {
     return true;
 }
 
-/* --- the broker --------------------------------------------------------------------------------- */
+/* --- the broker ---------------------------------------------------------------------------------
+ */
 
 static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
     (void)snprintf(path, 128, "%s/mosquitto.conf", c->folder);
@@ -126,8 +125,9 @@ static int start_broker(struct companions *c, struct report *r) {
         code = spawn(c, in_sbin, -1);
     }
     if (code != 0) {
-        return report(r, code, "cannot start mosquitto: install it (Debian: apt-get install "
-                               "mosquitto) or run `zingq run` with a broker of your own");
+        return report(r, code,
+                      "cannot start mosquitto: install it (Debian: apt-get install "
+                      "mosquitto) or run `zingq run` with a broker of your own");
     }
     for (int i = 0; i < WAIT_STEPS && !listens(port); i++) {
         if (last_has_ended(c)) {
@@ -140,7 +140,8 @@ static int start_broker(struct companions *c, struct report *r) {
     return 0;
 }
 
-/* --- the payment gateway and the mail server ------------------------------------------------------ */
+/* --- the payment gateway and the mail server
+ * ------------------------------------------------------ */
 
 /* The folder of this program, or "". */
 static void own_folder(char out[4096]) {

@@ -14,7 +14,7 @@ enum { COMPANIONS_MAX = 3 };
 struct companions {
     pid_t pids[COMPANIONS_MAX];
     size_t count;
-    char folder[64];     /* temporary; "" = none */
+    char folder[64]; /* temporary; "" = none */
     char broker_url[64];
 };
 

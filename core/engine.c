@@ -29,7 +29,8 @@ struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     return NULL;
 }
 
-/* --- loading ------------------------------------------------------------------------------------ */
+/* --- loading ------------------------------------------------------------------------------------
+ */
 
 static int load_service(struct engine *e, struct engine_service *s) {
     char flag[sizeof "paused/" + NAME_BYTES_MAX] = "paused/";
@@ -107,8 +108,7 @@ static bool is_wanted(const struct engine_options *options, const char *name) {
     return options->only_count == 0;
 }
 
-static int make_services(struct engine *e, const struct engine_options *options,
-                         struct report *r) {
+static int make_services(struct engine *e, const struct engine_options *options, struct report *r) {
     const struct conf *conf = options->conf;
     e->services = calloc(conf->service_count + 1, sizeof *e->services);
     if (e->services == NULL) {
@@ -172,7 +172,8 @@ const char *engine_host_id(const struct engine *e) {
     return journal_host_id(e->journal);
 }
 
-/* --- inputs ------------------------------------------------------------------------------------- */
+/* --- inputs -------------------------------------------------------------------------------------
+ */
 
 static void forget_inputs(struct engine *e) {
     while (e->inbox_head != NULL) {
@@ -324,7 +325,8 @@ void engine_submit(struct engine *e, struct command *command) {
     e->commands_tail = command;
 }
 
-/* --- decide ------------------------------------------------------------------------------------- */
+/* --- decide -------------------------------------------------------------------------------------
+ */
 
 static int carry_out_commands(struct engine *e) {
     while (e->commands_head != NULL) {
@@ -435,9 +437,9 @@ static int check_space(struct engine *e) {
 
 static int decide(struct engine *e) {
     static int (*const steps[])(struct engine *) = {
-        check_space,        carry_out_commands,  admit_inbox, resume_ended_calls,
-        engine_expire_waits, engine_fire_timers, engine_refill, run_lanes,
-        engine_trim,
+        check_space,        carry_out_commands,  admit_inbox,
+        resume_ended_calls, engine_expire_waits, engine_fire_timers,
+        engine_refill,      run_lanes,           engine_trim,
     };
     int code = outbox_settle(e->outbox);
     if (code == 0) {
@@ -449,7 +451,8 @@ static int decide(struct engine *e) {
     return code;
 }
 
-/* --- commit ------------------------------------------------------------------------------------- */
+/* --- commit -------------------------------------------------------------------------------------
+ */
 
 static int write_books(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
@@ -484,7 +487,8 @@ static int commit(struct engine *e) {
     return code;
 }
 
-/* --- act ---------------------------------------------------------------------------------------- */
+/* --- act ----------------------------------------------------------------------------------------
+ */
 
 static void start_calls(struct engine *e) {
     while (e->to_start != NULL) {
@@ -523,7 +527,8 @@ static void act(struct engine *e) {
     answer_commands(e);
 }
 
-/* --- the turn ----------------------------------------------------------------------------------- */
+/* --- the turn -----------------------------------------------------------------------------------
+ */
 
 /* Nothing of the turn happened: back to what the store holds. Commands are told. */
 static void start_over(struct engine *e, int code) {
@@ -591,9 +596,9 @@ bool engine_due(struct engine *e) {
     int64_t wake_ms = INT64_MAX;
     outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
     return e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
-           (!e->draining && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
-           engine_wants_refill(e) || outbox_wants_settle(e->outbox) ||
-           append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
+           (!e->draining && lanes_runnable(e->lanes, now_ms, &wake_ms)) || engine_wants_refill(e) ||
+           outbox_wants_settle(e->outbox) || append_wants_settle(e->append) ||
+           acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
 }
 
 int64_t engine_next_ms(struct engine *e) {

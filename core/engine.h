@@ -40,12 +40,12 @@ struct engine_doors {
 };
 
 struct engine_options {
-    const struct conf *conf;      /* borrowed */
-    struct store *store;          /* borrowed, writable */
-    struct script_host *scripts;  /* borrowed, loaded; NULL is not allowed */
+    const struct conf *conf;          /* borrowed */
+    struct store *store;              /* borrowed, writable */
+    struct script_host *scripts;      /* borrowed, loaded; NULL is not allowed */
     const struct engine_doors *doors; /* copied */
     uint64_t seed;
-    const char *const *only;      /* run these services; NULL = all */
+    const char *const *only; /* run these services; NULL = all */
     size_t only_count;
 };
 
@@ -59,7 +59,8 @@ void engine_free(struct engine *e);
 /* The store's own id, part of the default MQTT client id; borrowed. */
 const char *engine_host_id(const struct engine *e);
 
-/* --- inputs: noted now, decided in the next turn ------------------------------------------------ */
+/* --- inputs: noted now, decided in the next turn ------------------------------------------------
+ */
 
 /* A message for a service (index in conf->services). Copied. The caller acknowledges it after a
  * turn that returned 0. ERR_MEMORY. */
@@ -101,7 +102,8 @@ struct command {
 
 void engine_submit(struct engine *e, struct command *command);
 
-/* --- the turn ----------------------------------------------------------------------------------- */
+/* --- the turn -----------------------------------------------------------------------------------
+ */
 
 /* 0: all that was collected is decided and durable (or there was nothing to do).
  * ERR_FULL, ERR_DISK...: nothing of the turn is stored. The engine has gone back to what the store
@@ -121,7 +123,8 @@ size_t engine_running(const struct engine *e);
 /* Marks what still runs as ready, so that it is not taken for a crash; one last commit. */
 int engine_stop(struct engine *e);
 
-/* --- looking at it ------------------------------------------------------------------------------ */
+/* --- looking at it ------------------------------------------------------------------------------
+ */
 
 struct engine_service_status {
     const char *name;
@@ -135,10 +138,10 @@ struct engine_service_status {
 };
 
 struct engine_status {
-    uint64_t waiting;      /* over all services */
+    uint64_t waiting; /* over all services */
     uint64_t outbox, outbox_refused;
-    uint64_t delayed;      /* publishes waiting for their time */
-    uint64_t qos0;         /* messages that came with QoS 0 since the start */
+    uint64_t delayed; /* publishes waiting for their time */
+    uint64_t qos0;    /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
     int64_t commit_us_last, commit_us_max;
     size_t lua_bytes;

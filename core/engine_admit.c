@@ -197,8 +197,7 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
     return *duplicate ? 0 : code;
 }
 
-int engine_admit(struct engine *e, struct engine_service *s, struct event *event,
-                 bool *duplicate) {
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate) {
     struct report r = {""};
     struct slice scope;
     struct slice identity;

@@ -15,10 +15,8 @@
 #include <string.h>
 
 struct cell engine_cell(const struct event *event, struct slice name) {
-    return (struct cell){.partition = event->partition,
-                         .service = event->service,
-                         .key = event->key,
-                         .name = name};
+    return (struct cell){
+        .partition = event->partition, .service = event->service, .key = event->key, .name = name};
 }
 
 int engine_timer_put(struct engine *e, const struct timer *timer) {
@@ -40,7 +38,8 @@ static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind
     return due_ms == 0 ? 0 : engine_timer_put(e, &timer);
 }
 
-/* --- state -------------------------------------------------------------------------------------- */
+/* --- state --------------------------------------------------------------------------------------
+ */
 
 struct apply {
     struct engine *e;
@@ -84,13 +83,13 @@ static int apply_state_incr(const struct apply *a, const struct effect *effect) 
     return code == ERR_INVALID ? 0 : code;
 }
 
-/* --- locks -------------------------------------------------------------------------------------- */
+/* --- locks --------------------------------------------------------------------------------------
+ */
 
 static int apply_lock(const struct apply *a, const struct effect *effect) {
     struct cell cell = engine_cell(a->event, effect->name);
-    struct lock lock = {.owner = effect->owner,
-                        .data = effect->value,
-                        .expires_ms = effect->due_ms};
+    struct lock lock = {
+        .owner = effect->owner, .data = effect->value, .expires_ms = effect->due_ms};
     int code = journal_lock_put(a->e->journal, &cell, &lock);
     return code == 0 ? cell_timer(a->e, &cell, TIMER_LOCK, effect->due_ms) : code;
 }
@@ -119,7 +118,8 @@ bool engine_conflicts(struct engine *e, struct engine_service *s, const struct e
     return false;
 }
 
-/* --- publishing --------------------------------------------------------------------------------- */
+/* --- publishing ---------------------------------------------------------------------------------
+ */
 
 static void add_property(struct buf *out, const char *name, struct slice value) {
     property_add(out, slice_of(name), value);
@@ -223,8 +223,7 @@ static int publish_later(struct engine *e, uint8_t partition, const struct publi
 }
 
 /* W3C Trace Context goes on from cause to effect unless the handler set its own. */
-static void pass_trace_on(const struct event *event, const struct effect *effect,
-                          struct buf *out) {
+static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
         struct slice value;
@@ -265,7 +264,8 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     return code;
 }
 
-/* --- the rest ----------------------------------------------------------------------------------- */
+/* --- the rest -----------------------------------------------------------------------------------
+ */
 
 static int apply_dead_letter(const struct apply *a, const struct effect *effect) {
     struct engine *e = a->e;
@@ -296,8 +296,7 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
-    return append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name,
-                      effect->value);
+    return append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name, effect->value);
 }
 
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,

@@ -39,7 +39,8 @@ static int no_dead(struct command *c) {
     return 0;
 }
 
-/* --- publish ------------------------------------------------------------------------------------ */
+/* --- publish ------------------------------------------------------------------------------------
+ */
 
 static int command_publish(struct engine *e, struct command *c) {
     struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
@@ -50,7 +51,8 @@ static int command_publish(struct engine *e, struct command *c) {
                             .content_type = c->content_type,
                             .properties = c->properties};
     c->made = p.id;
-    uint8_t partition = journal_partition(journal_lane((struct slice){"", 0}, (struct slice){"", 0}));
+    uint8_t partition =
+        journal_partition(journal_lane((struct slice){"", 0}, (struct slice){"", 0}));
     if (c->after_ms <= 0) {
         return engine_publish(e, partition, &p);
     }
@@ -68,7 +70,8 @@ static int command_publish(struct engine *e, struct command *c) {
     return code;
 }
 
-/* --- dead letters ------------------------------------------------------------------------------- */
+/* --- dead letters -------------------------------------------------------------------------------
+ */
 
 /* The dead event the command names, from whichever partition and service. ERR_NOTFOUND. */
 static int find_dead(struct engine *e, const struct command *c, struct engine_service **s,
@@ -94,9 +97,8 @@ static int find_dead(struct engine *e, const struct command *c, struct engine_se
 }
 
 static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
-    struct dead_row row = {.partition = event->partition,
-                           .service = event->service,
-                           .id = event->id};
+    struct dead_row row = {
+        .partition = event->partition, .service = event->service, .id = event->id};
     assert(s->books.dead > 0);
     s->books.dead--;
     s->books_dirty = true;
@@ -249,8 +251,7 @@ static int command_edit(struct engine *e, struct command *c) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
     struct event *edited = with_payload(event, c->payload);
-    code = edited == NULL ? ERR_MEMORY
-                          : note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
+    code = edited == NULL ? ERR_MEMORY : note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
     if (code == 0) {
         code = journal_event_put(e->journal, edited);
     }
@@ -259,7 +260,8 @@ static int command_edit(struct engine *e, struct command *c) {
     return code;
 }
 
-/* --- services and keys -------------------------------------------------------------------------- */
+/* --- services and keys --------------------------------------------------------------------------
+ */
 
 static int set_paused(struct engine *e, struct command *c, bool paused) {
     struct engine_service *s = service_named(e, c->service);

@@ -26,15 +26,15 @@
 /* One try of one event, while it lasts. */
 struct invocation {
     struct run *run;
-    struct lane_item *item;   /* owned; taken off its lane */
+    struct lane_item *item; /* owned; taken off its lane */
     struct engine_service *service;
-    uint64_t call_id;         /* what it waits for; 0 = nothing */
+    uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
-    int64_t started_us;       /* monotonic */
+    int64_t started_us; /* monotonic */
     int64_t deadline_ms;
     struct invocation *prev, *next; /* in service->waiting, by deadline */
     struct invocation *hash_next;
-    struct invocation *start_next;  /* in engine->to_start */
+    struct invocation *start_next; /* in engine->to_start */
 };
 
 /* One service as this host runs it. */
@@ -43,15 +43,15 @@ struct engine_service {
     size_t index;    /* in conf->services */
     uint16_t number; /* in the store */
     struct slice name;
-    bool active;     /* this host runs it */
+    bool active; /* this host runs it */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
-    uint64_t lane_rows;             /* rows in the lane table */
-    uint64_t unloaded[PARTITIONS];  /* ready rows not in memory */
+    uint64_t lane_rows;            /* rows in the lane table */
+    uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
-    uint64_t loaded[PARTITIONS];    /* ready rows up to this seq are, or were, in memory */
-    size_t next_partition;          /* where loading goes on */
+    uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
+    size_t next_partition;       /* where loading goes on */
     int64_t throttled_until_ms;
     struct invocation *waiting_head, *waiting_tail; /* for calls; oldest deadline first */
 };
@@ -92,31 +92,31 @@ struct engine {
 
     /* the turn under way */
     int64_t now_ms;
-    int64_t turn_us;                          /* monotonic, at its start */
-    struct lane_item *new_head, *new_tail;    /* accepted in this turn, rows not yet written */
-    struct invocation *to_start;              /* calls to start after the commit */
-    struct lane_item *current_item;           /* off its lane, in nobody's list: being decided */
-    struct invocation *current;               /* the same for an invocation */
+    int64_t turn_us;                       /* monotonic, at its start */
+    struct lane_item *new_head, *new_tail; /* accepted in this turn, rows not yet written */
+    struct invocation *to_start;           /* calls to start after the commit */
+    struct lane_item *current_item;        /* off its lane, in nobody's list: being decided */
+    struct invocation *current;            /* the same for an invocation */
     struct command *answered_head, *answered_tail;
-    struct buf scratch;                       /* keys and texts; reused */
-    struct buf properties;                    /* of the publication being made */
-    struct buf publishes;                     /* of the event being ended */
+    struct buf scratch;    /* keys and texts; reused */
+    struct buf properties; /* of the publication being made */
+    struct buf publishes;  /* of the event being ended */
 
     /* across turns */
-    struct invocation *calls[CALL_BUCKETS];   /* waiting invocations by call id */
+    struct invocation *calls[CALL_BUCKETS]; /* waiting invocations by call id */
     size_t running;
     uint64_t last_call_id;
-    size_t body_bytes;                        /* of waiting events kept in memory */
-    uint64_t waiting;                         /* over all services */
-    int64_t timer_ms[PARTITIONS];             /* the earliest timer; INT64_MAX = none */
+    size_t body_bytes;            /* of waiting events kept in memory */
+    uint64_t waiting;             /* over all services */
+    int64_t timer_ms[PARTITIONS]; /* the earliest timer; INT64_MAX = none */
     struct trim trim;
-    size_t window;                            /* of the broker; 0 = not connected */
-    int64_t acked_ms;                         /* when an acknowledged row began to wait */
+    size_t window;    /* of the broker; 0 = not connected */
+    int64_t acked_ms; /* when an acknowledged row began to wait */
     bool draining;
-    bool count_crashes;                       /* running on disk means the host crashed */
+    bool count_crashes; /* running on disk means the host crashed */
     bool store_low;
     int64_t store_checked_ms;
-    char *qos0_topics[QOS0_TOPICS_MAX];       /* warned of once each */
+    char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
     struct engine_status status;
 };
@@ -129,8 +129,7 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
 
 /* A dead event that never ran gets its key, lane and partition anew. ERR_INVALID (r): it still has
  * none; nothing has changed. */
-int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
-                 struct report *r);
+int engine_rekey(struct engine *e, struct engine_service *s, struct event *event, struct report *r);
 
 /* engine_place.c */
 struct cell engine_cell(const struct event *event, struct slice name);
@@ -164,8 +163,8 @@ int engine_time_out(struct engine *e, struct invocation *inv);
 void engine_forget_invocations(struct engine *e);
 /* Ends an event dead: policies, books, announcement. The event is off its lane and has no row;
  * *parked tells whether its lane must be held. */
-int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
-                const char *reason, bool *parked);
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,
+                bool *parked);
 
 /* engine_apply.c */
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,

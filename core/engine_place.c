@@ -17,7 +17,8 @@
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
-/* --- items -------------------------------------------------------------------------------------- */
+/* --- items --------------------------------------------------------------------------------------
+ */
 
 static size_t body_bytes(const struct event *event) {
     return sizeof *event + event->payload.len + event->topic.len + event->properties.len;
@@ -96,7 +97,8 @@ static void unlink_new(struct engine *e, struct lane_item *item) {
     item->new_next = NULL;
 }
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------------------------------
+ */
 
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_put(e->journal, row);
@@ -114,8 +116,8 @@ int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct
 }
 
 /* Whether the lane, which is not in memory, has rows that stand in front of what comes. */
-static int blocked_on_disk(struct engine *e, const struct engine_service *s,
-                           const struct row *row, bool *blocked) {
+static int blocked_on_disk(struct engine *e, const struct engine_service *s, const struct row *row,
+                           bool *blocked) {
     *blocked = false;
     if (s->lane_rows == 0) {
         return 0;
@@ -127,7 +129,8 @@ static int blocked_on_disk(struct engine *e, const struct engine_service *s,
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* --- placing ------------------------------------------------------------------------------------ */
+/* --- placing ------------------------------------------------------------------------------------
+ */
 
 static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
                          bool behind) {
@@ -181,7 +184,8 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     return behind ? place_on_disk(e, s, event, true) : place_in_memory(e, s, event, lane);
 }
 
-/* --- the seal: what is new gets its record and its row ------------------------------------------- */
+/* --- the seal: what is new gets its record and its row -------------------------------------------
+ */
 
 static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     struct engine_service *s = &e->services[item->lane->service];
@@ -266,7 +270,8 @@ int engine_unplace(struct engine *e, struct lane_item *item) {
     return ERR_CORRUPT;
 }
 
-/* --- lanes -------------------------------------------------------------------------------------- */
+/* --- lanes --------------------------------------------------------------------------------------
+ */
 
 /* Brings lane rows into the empty lane. A waiting or parked head stays where it is. */
 static int load_lane(struct engine *e, struct engine_service *s, struct lane *lane) {
@@ -343,7 +348,8 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     return code;
 }
 
-/* --- refill ------------------------------------------------------------------------------------- */
+/* --- refill -------------------------------------------------------------------------------------
+ */
 
 static int load_ready_row(struct engine *e, struct engine_service *s, const struct row *row) {
     struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
@@ -421,8 +427,8 @@ static int refill_service(struct engine *e, struct engine_service *s) {
 
 int engine_refill(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
-        int code = service_wants_refill(e, &e->services[i]) ? refill_service(e, &e->services[i])
-                                                            : 0;
+        int code =
+            service_wants_refill(e, &e->services[i]) ? refill_service(e, &e->services[i]) : 0;
         if (code != 0) {
             return code;
         }
@@ -430,7 +436,8 @@ int engine_refill(struct engine *e) {
     return 0;
 }
 
-/* --- at the start ------------------------------------------------------------------------------- */
+/* --- at the start -------------------------------------------------------------------------------
+ */
 
 static int count_ready_rows(struct engine *e) {
     struct row row = {0};
@@ -453,10 +460,8 @@ static int wake_head(struct engine *e, struct engine_service *s, struct row *row
     }
     row->flags = LANE_WAITING;
     int code = journal_lane_put(e->journal, row);
-    struct timer timer = {.kind = TIMER_EVENT,
-                          .partition = row->partition,
-                          .due_ms = e->now_ms,
-                          .row = *row};
+    struct timer timer = {
+        .kind = TIMER_EVENT, .partition = row->partition, .due_ms = e->now_ms, .row = *row};
     return code == 0 ? journal_timer_put(e->journal, &timer) : code;
 }
 

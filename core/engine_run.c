@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the list of waiting invocations ------------------------------------------------------------ */
+/* --- the list of waiting invocations ------------------------------------------------------------
+ */
 
 static struct invocation **call_bucket(struct engine *e, uint64_t id) {
     return &e->calls[id % CALL_BUCKETS];
@@ -112,7 +113,8 @@ void engine_forget_invocations(struct engine *e) {
     e->to_start = NULL;
 }
 
-/* --- history and books -------------------------------------------------------------------------- */
+/* --- history and books --------------------------------------------------------------------------
+ */
 
 static int note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
                         const char *text) {
@@ -138,7 +140,8 @@ static void note_end(struct engine *e, struct engine_service *s, struct event *e
     e->waiting--;
 }
 
-/* --- dead --------------------------------------------------------------------------------------- */
+/* --- dead ---------------------------------------------------------------------------------------
+ */
 
 /* The policies look at the dead event and may publish, write state, or let it go. One that fails
  * is logged and changes nothing. */
@@ -231,8 +234,8 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
     return journal_dead_put(e->journal, &row);
 }
 
-int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
-                const char *reason, bool *parked) {
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,
+                bool *parked) {
     bool discard = false;
     struct slice why = slice_of(reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
@@ -278,13 +281,13 @@ static int bury_item(struct engine *e, struct engine_service *s, struct lane_ite
     return code == 0 ? engine_lane_next(e, item) : code;
 }
 
-/* --- outcomes ----------------------------------------------------------------------------------- */
+/* --- outcomes -----------------------------------------------------------------------------------
+ */
 
 /* Ends the invocation, keeps its item. */
 static struct lane_item *release(struct engine *e, struct invocation *inv) {
     struct lane_item *item = inv->item;
-    item->event->duration_us =
-        (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
+    item->event->duration_us = (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
     invocation_free(e, inv);
     return item;
 }
@@ -376,8 +379,9 @@ static bool next_delay(struct engine *e, const struct invocation *inv, int64_t *
         return !verdict.dead;
     }
     if (code != ERR_NOTFOUND) {
-        log_error("engine", "the retry policy of service \"%s\" failed, the numbers of topics.conf "
-                            "are used error=\"%s\"",
+        log_error("engine",
+                  "the retry policy of service \"%s\" failed, the numbers of topics.conf "
+                  "are used error=\"%s\"",
                   s->conf->name, r.text);
     }
     if (event->errors > s->conf->retries) {
@@ -468,23 +472,24 @@ static int end_throttle(struct engine *e, struct invocation *inv) {
 
 static int conclude(struct engine *e, struct invocation *inv) {
     static int (*const outcomes[])(struct engine *, struct invocation *) = {
-        [OUTCOME_DONE] = end_done,         [OUTCOME_CALL] = end_call,
-        [OUTCOME_ERROR] = end_error,       [OUTCOME_RETRY] = end_error,
-        [OUTCOME_SNOOZE] = end_snooze,     [OUTCOME_THROTTLE] = end_throttle,
-        [OUTCOME_REJECT] = end_reject,     [OUTCOME_DISCARD] = end_done,
+        [OUTCOME_DONE] = end_done,     [OUTCOME_CALL] = end_call,
+        [OUTCOME_ERROR] = end_error,   [OUTCOME_RETRY] = end_error,
+        [OUTCOME_SNOOZE] = end_snooze, [OUTCOME_THROTTLE] = end_throttle,
+        [OUTCOME_REJECT] = end_reject, [OUTCOME_DISCARD] = end_done,
     };
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes);
     return outcomes[inv->run->outcome](e, inv);
 }
 
-/* --- starting ----------------------------------------------------------------------------------- */
+/* --- starting -----------------------------------------------------------------------------------
+ */
 
 static int load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
     if (item->event != NULL) {
         return 0;
     }
-    int code = journal_event_get(e->journal, item->lane->partition, &item->id, s->number,
-                                 &item->event);
+    int code =
+        journal_event_get(e->journal, item->lane->partition, &item->id, s->number, &item->event);
     return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
 }
 
@@ -570,7 +575,8 @@ int engine_start(struct engine *e, struct lane *lane) {
     return code == 0 ? start_run(e, s, item) : code;
 }
 
-/* --- resuming ----------------------------------------------------------------------------------- */
+/* --- resuming -----------------------------------------------------------------------------------
+ */
 
 static struct invocation *find_call(struct engine *e, uint64_t id) {
     struct invocation *inv = *call_bucket(e, id);

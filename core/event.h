@@ -72,8 +72,8 @@ struct event {
     uint32_t snoozes;   /* put off by the handler */
     uint32_t throttles; /* put off because the remote said slow down */
     int64_t accepted_ms, started_ms, due_ms, ended_ms; /* wall clock, ms since 1970; 0 = not yet */
-    uint32_t duration_us; /* of the last attempt, waits included */
-    uint64_t version;     /* of the handler in the last attempt */
+    uint32_t duration_us;                              /* of the last attempt, waits included */
+    uint64_t version;                                  /* of the handler in the last attempt */
 
     struct slice topic; /* terminated: topic.data is a C string */
     struct slice key;   /* "" = none */
@@ -85,11 +85,11 @@ struct event {
     struct slice reason;         /* why it is dead; "" otherwise */
     struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
 
-    json_t *json;      /* the payload decoded, made on first use by event_json; owned */
-    bool json_failed;  /* event_json was tried in vain */
-    char *reason_own;  /* backs `reason` / `publishes` once set after the start; owned */
+    json_t *json;     /* the payload decoded, made on first use by event_json; owned */
+    bool json_failed; /* event_json was tried in vain */
+    char *reason_own; /* backs `reason` / `publishes` once set after the start; owned */
     char *publishes_own;
-    char *key_own; /* backs `key` when it was found after the event was made; owned */
+    char *key_own;      /* backs `key` when it was found after the event was made; owned */
     struct event *next; /* link of whichever queue holds the event */
 };
 

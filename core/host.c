@@ -38,8 +38,8 @@ struct host {
     const struct host_options *options;
     uv_loop_t loop;
     uv_check_t check;
-    uv_idle_t idle;         /* active while there is more to do at once */
-    uv_timer_t timer;       /* the next turn the clock makes due */
+    uv_idle_t idle;          /* active while there is more to do at once */
+    uv_timer_t timer;        /* the next turn the clock makes due */
     uv_timer_t reload_timer; /* gathers the many events of one saved file */
     uv_timer_t drain_timer;
     uv_signal_t sigterm, sigint, sighup;
@@ -55,17 +55,18 @@ struct host {
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
-    int64_t retry_ms;  /* no turns before: the last one failed */
-    bool readable;     /* the broker's socket has input */
+    int64_t retry_ms; /* no turns before: the last one failed */
+    bool readable;    /* the broker's socket has input */
     bool stopping;
-    bool leaving; /* unsubscribed for good: stops when nothing waits */
-    bool drop;    /* the connection: a message could not be kept */
-    bool said_lost;    /* that the connection is lost: once an outage */
-    int status;        /* to exit with */
+    bool leaving;   /* unsubscribed for good: stops when nothing waits */
+    bool drop;      /* the connection: a message could not be kept */
+    bool said_lost; /* that the connection is lost: once an outage */
+    int status;     /* to exit with */
     char broker_error[256];
 };
 
-/* --- clocks ------------------------------------------------------------------------------------- */
+/* --- clocks -------------------------------------------------------------------------------------
+ */
 
 static int64_t now_ms(void *ctx) {
     (void)ctx;
@@ -81,7 +82,8 @@ static int64_t monotonic_us(void *ctx) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* --- the turn ----------------------------------------------------------------------------------- */
+/* --- the turn -----------------------------------------------------------------------------------
+ */
 
 static void on_timer(uv_timer_t *timer) {
     (void)timer; /* on_check follows */
@@ -167,12 +169,14 @@ static void on_check(uv_check_t *check) {
     turn(check->data);
 }
 
-/* --- stopping ----------------------------------------------------------------------------------- */
+/* --- stopping -----------------------------------------------------------------------------------
+ */
 
 static void on_drain_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
-    log_warn("host", "stopping with %zu events still waiting for a call: they run again at the "
-                     "next start",
+    log_warn("host",
+             "stopping with %zu events still waiting for a call: they run again at the "
+             "next start",
              engine_running(h->engine));
     end_loop(h);
 }
@@ -196,7 +200,8 @@ static void on_signal(uv_signal_t *signal, int number) {
     stop(h, EXIT_GOOD);
 }
 
-/* --- scripts ------------------------------------------------------------------------------------ */
+/* --- scripts ------------------------------------------------------------------------------------
+ */
 
 static void on_reload(void *ctx, size_t service, const char *error) {
     const struct host *h = ctx;
@@ -230,7 +235,8 @@ static void on_sighup(uv_signal_t *signal, int number) {
     reload(signal->data);
 }
 
-/* --- MQTT --------------------------------------------------------------------------------------- */
+/* --- MQTT ---------------------------------------------------------------------------------------
+ */
 
 static void on_readable(void *ctx) {
     struct host *h = ctx;
@@ -328,8 +334,9 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     (void)ctx;
     if (reason >= 0x80) {
-        log_error("broker", "the broker refused the subscription %s (reason 0x%02x): check its "
-                            "access rules",
+        log_error("broker",
+                  "the broker refused the subscription %s (reason 0x%02x): check its "
+                  "access rules",
                   filter, reason);
     }
 }
@@ -341,7 +348,8 @@ static void on_unsubscribed(void *ctx) {
     check_uv(uv_idle_start(&h->idle, on_idle), "idle");
 }
 
-/* --- calls and commands ------------------------------------------------------------------------- */
+/* --- calls and commands -------------------------------------------------------------------------
+ */
 
 static int call_start(void *ctx, uint64_t id, const struct fetch_request *request) {
     struct host *h = ctx;
@@ -371,12 +379,12 @@ static void on_request(void *ctx, struct gateway_request *request) {
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
-    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:I, s:i}", "version",
-                     ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
+    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:I, s:i}", "version", ZINGQ_VERSION,
+                     "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
                      (json_int_t)(now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
-                     "connected", (int)session->connected, "broker_error", h->broker_error,
-                     "conf", h->conf->file, "connects", (json_int_t)session->connects,
-                     "calls", (int)fetch_running(h->fetch));
+                     "connected", (int)session->connected, "broker_error", h->broker_error, "conf",
+                     h->conf->file, "connects", (json_int_t)session->connects, "calls",
+                     (int)fetch_running(h->fetch));
 }
 
 static void leave(void *ctx) {
@@ -396,7 +404,8 @@ static void wake(void *ctx) {
     check_uv(uv_idle_start(&h->idle, on_idle), "idle");
 }
 
-/* --- start -------------------------------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------------------------------
+ */
 
 static int raise_file_limit(void) {
     struct rlimit limit;
@@ -416,11 +425,16 @@ static int open_loop(struct host *h, struct report *r) {
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
-        uv_check_init(&h->loop, &h->check),        uv_check_start(&h->check, on_check),
-        uv_idle_init(&h->loop, &h->idle),          uv_timer_init(&h->loop, &h->timer),
-        uv_timer_init(&h->loop, &h->reload_timer), uv_timer_init(&h->loop, &h->drain_timer),
-        uv_signal_init(&h->loop, &h->sigterm),     uv_signal_init(&h->loop, &h->sigint),
-        uv_signal_init(&h->loop, &h->sighup),      uv_fs_event_init(&h->loop, &h->watch),
+        uv_check_init(&h->loop, &h->check),
+        uv_check_start(&h->check, on_check),
+        uv_idle_init(&h->loop, &h->idle),
+        uv_timer_init(&h->loop, &h->timer),
+        uv_timer_init(&h->loop, &h->reload_timer),
+        uv_timer_init(&h->loop, &h->drain_timer),
+        uv_signal_init(&h->loop, &h->sigterm),
+        uv_signal_init(&h->loop, &h->sigint),
+        uv_signal_init(&h->loop, &h->sighup),
+        uv_fs_event_init(&h->loop, &h->watch),
         uv_signal_start(&h->sigterm, on_signal, SIGTERM),
         uv_signal_start(&h->sigint, on_signal, SIGINT),
         uv_signal_start(&h->sighup, on_sighup, SIGHUP),
@@ -471,8 +485,8 @@ static int subscribe(struct host *h, struct report *r) {
             continue;
         }
         for (size_t f = 0; f < s->filter_count; f++) {
-            int code = mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f],
-                                      (uint32_t)i + 1);
+            int code =
+                mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], (uint32_t)i + 1);
             if (code != 0) {
                 return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
                               s->filters[f], error_text(code));
@@ -505,11 +519,8 @@ static int open_doors(struct host *h, struct report *r) {
     if (code == 0) {
         code = open_broker(h, r);
     }
-    const struct admin_hooks hooks = {.ctx = h,
-                                      .host_status = host_status,
-                                      .leave = leave,
-                                      .reload = admin_reload,
-                                      .wake = wake};
+    const struct admin_hooks hooks = {
+        .ctx = h, .host_status = host_status, .leave = leave, .reload = admin_reload, .wake = wake};
     if (code == 0) {
         code = admin_new(&h->admin, h->engine, &hooks);
     }
@@ -563,7 +574,8 @@ static int start(struct host *h, struct report *r) {
     return 0;
 }
 
-/* --- stop --------------------------------------------------------------------------------------- */
+/* --- stop ---------------------------------------------------------------------------------------
+ */
 
 static void on_walk(uv_handle_t *handle, void *arg) {
     (void)arg;

@@ -62,7 +62,8 @@ int journal_seek_prefix(struct journal *j, enum store_table t, const struct key 
     return 0;
 }
 
-/* --- meta rows ---------------------------------------------------------------------------------- */
+/* --- meta rows ----------------------------------------------------------------------------------
+ */
 
 static int meta_get(struct journal *j, const char *name, struct slice *value) {
     return store_get(j->store, TABLE_META, slice_of(name), value);
@@ -85,8 +86,8 @@ static int load_names(struct journal *j) {
             return ERR_CORRUPT;
         }
         free(j->names[number]);
-        j->names[number] = slice_dup((struct slice){key.data + sizeof prefix - 1,
-                                                    key.len - (sizeof prefix - 1)});
+        j->names[number] =
+            slice_dup((struct slice){key.data + sizeof prefix - 1, key.len - (sizeof prefix - 1)});
         if (j->names[number] == NULL) {
             return ERR_MEMORY;
         }
@@ -254,7 +255,8 @@ const char *journal_host_id(const struct journal *j) {
     return j->host_id;
 }
 
-/* --- services ----------------------------------------------------------------------------------- */
+/* --- services -----------------------------------------------------------------------------------
+ */
 
 const char *journal_service_name(const struct journal *j, uint16_t number) {
     return number < j->name_count ? j->names[number] : NULL;
@@ -303,7 +305,8 @@ int journal_service_number(struct journal *j, const char *name, uint16_t *number
     return add_service(j, name, number);
 }
 
-/* --- sequence, books, flags --------------------------------------------------------------------- */
+/* --- sequence, books, flags ---------------------------------------------------------------------
+ */
 
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms) {
     uint64_t clock = (uint64_t)now_ms * 1000;
@@ -337,8 +340,8 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
     struct reader r = reader_of(value.data, value.len);
-    uint64_t *fields[] = {&out->accepted,   &out->done,        &out->dead,    &out->discarded,
-                          &out->duplicates, &out->handed_over, &out->retries, &out->timeouts,
+    uint64_t *fields[] = {&out->accepted,   &out->done,        &out->dead,     &out->discarded,
+                          &out->duplicates, &out->handed_over, &out->retries,  &out->timeouts,
                           &out->crashes,    &out->snoozes,     &out->throttles};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         *fields[i] = read_u64(&r);
@@ -349,8 +352,8 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
 int journal_books_put(struct journal *j, uint16_t service, const struct books *b) {
     char key[32];
     books_key(service, key);
-    const uint64_t fields[] = {b->accepted,   b->done,        b->dead,    b->discarded,
-                               b->duplicates, b->handed_over, b->retries, b->timeouts,
+    const uint64_t fields[] = {b->accepted,   b->done,        b->dead,     b->discarded,
+                               b->duplicates, b->handed_over, b->retries,  b->timeouts,
                                b->crashes,    b->snoozes,     b->throttles};
     buf_reset(&j->record);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -390,7 +393,8 @@ int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
     return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
 }
 
-/* --- hashing ------------------------------------------------------------------------------------ */
+/* --- hashing ------------------------------------------------------------------------------------
+ */
 
 uint64_t journal_lane(struct slice service, struct slice key) {
     /* A fixed key: every host must find the same partition for the same (service, key). */

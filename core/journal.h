@@ -6,8 +6,8 @@
  *
  *   event    p8 id128 service16                        -> the event (journal_event.c draws it)
  *   ready    p8 service16 seq64                        -> id128 lane64   runnable, arrival order
- *   lane     p8 service16 lane64 seq64                 -> id128 flags8   behind or at a blocked head
- *   history  p8 id128 service16 n16                    -> one attempt that did not end well
+ *   lane     p8 service16 lane64 seq64                 -> id128 flags8   behind or at a blocked
+ * head history  p8 id128 service16 n16                    -> one attempt that did not end well
  *   timer    p8 due64 kind8 ...                        -> see struct timer
  *   outbox   p8 seq64                                  -> a publication, until the broker has it
  *   state    p8 service16 len16 key name               -> expires64 value
@@ -75,18 +75,20 @@ int journal_books_put(struct journal *j, uint16_t service, const struct books *b
 int journal_flag_get(struct journal *j, const char *name, uint64_t *value);
 int journal_flag_put(struct journal *j, const char *name, uint64_t value);
 
-/* --- hashing ------------------------------------------------------------------------------------ */
+/* --- hashing ------------------------------------------------------------------------------------
+ */
 
 /* SipHash-2-4 of (service, key): the lane; mod PARTITIONS: the partition. */
 uint64_t journal_lane(struct slice service, struct slice key);
 uint8_t journal_partition(uint64_t lane);
 
-/* --- events ------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------------------
+ */
 
 int journal_event_put(struct journal *j, const struct event *event);
 /* A copy on the heap; the caller frees it with event_free. ERR_NOTFOUND. */
-int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id,
-                      uint16_t service, struct event **out);
+int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
+                      struct event **out);
 int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
                       uint16_t service);
 bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
@@ -99,12 +101,13 @@ int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, ui
 int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        struct event **out);
 
-/* --- rows: where a waiting event stands --------------------------------------------------------- */
+/* --- rows: where a waiting event stands ---------------------------------------------------------
+ */
 
 enum lane_flags {
-    LANE_BEHIND = 0,   /* runnable once it is at the head */
-    LANE_WAITING = 1,  /* at the head until its timer is due */
-    LANE_PARKED = 2,   /* dead, and holds the lane until a person decides */
+    LANE_BEHIND = 0,  /* runnable once it is at the head */
+    LANE_WAITING = 1, /* at the head until its timer is due */
+    LANE_PARKED = 2,  /* dead, and holds the lane until a person decides */
 };
 
 struct row {
@@ -130,7 +133,8 @@ int journal_lane_next(struct journal *j, struct row *row);
 /* The next lane row of any lane, in key order, after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_lane_scan(struct journal *j, struct row *row);
 
-/* --- history ------------------------------------------------------------------------------------ */
+/* --- history ------------------------------------------------------------------------------------
+ */
 
 #define ATTEMPT_END_LIST(X)                                                                        \
     X(ATTEMPT_ERROR, "error")                                                                      \
@@ -153,10 +157,10 @@ const char *attempt_end_name(enum attempt_end end);
 struct attempt {
     uint16_t n; /* position in the history, from 1 */
     enum attempt_end end;
-    int64_t at_ms;        /* when it started */
+    int64_t at_ms; /* when it started */
     uint32_t duration_us;
-    uint64_t version;     /* of the handler */
-    struct slice text;    /* error with traceback; points into the store */
+    uint64_t version;  /* of the handler */
+    struct slice text; /* error with traceback; points into the store */
 };
 
 /* Appends; past HISTORY_MAX the second-oldest makes room (the first failure tells the most). */
@@ -165,7 +169,8 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a);
 int journal_history_clear(struct journal *j, const struct event *event);
 
-/* --- dead letters ------------------------------------------------------------------------------- */
+/* --- dead letters -------------------------------------------------------------------------------
+ */
 
 struct dead_row {
     uint8_t partition;
@@ -181,7 +186,8 @@ int journal_dead_del(struct journal *j, const struct dead_row *row);
 /* The next in key order after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_dead_next(struct journal *j, struct dead_row *row);
 
-/* --- dedupe ------------------------------------------------------------------------------------- */
+/* --- dedupe -------------------------------------------------------------------------------------
+ */
 
 struct dedupe_hash {
     uint8_t bytes[16];
@@ -195,7 +201,8 @@ struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice ser
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
 
-/* --- outbox ------------------------------------------------------------------------------------- */
+/* --- outbox -------------------------------------------------------------------------------------
+ */
 
 /* A publish on its way: to services of this host, to the broker, or both. */
 struct publication {
@@ -217,10 +224,10 @@ int publication_decode(struct slice record, struct publication *out);
 int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record);
 int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq);
 /* The first with a seq above *seq; in/out; the record points into the store. ERR_NOTFOUND. */
-int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq,
-                        struct slice *record);
+int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record);
 
-/* --- timers ------------------------------------------------------------------------------------- */
+/* --- timers -------------------------------------------------------------------------------------
+ */
 
 enum timer_kind {
     TIMER_EVENT = 1,   /* an event's next attempt: row */
@@ -233,11 +240,11 @@ struct timer {
     enum timer_kind kind;
     uint8_t partition;
     int64_t due_ms;
-    struct row row;            /* TIMER_EVENT (service, lane, seq, id) */
-    uint16_t service;          /* TIMER_LOCK, TIMER_STATE */
-    struct slice key, name;    /* the same; once read they point into the store */
-    uint64_t seq;              /* TIMER_PUBLISH */
-    struct slice record;       /* TIMER_PUBLISH: a publication encoded */
+    struct row row;         /* TIMER_EVENT (service, lane, seq, id) */
+    uint16_t service;       /* TIMER_LOCK, TIMER_STATE */
+    struct slice key, name; /* the same; once read they point into the store */
+    uint64_t seq;           /* TIMER_PUBLISH */
+    struct slice record;    /* TIMER_PUBLISH: a publication encoded */
 };
 
 int journal_timer_put(struct journal *j, const struct timer *timer);
@@ -246,7 +253,8 @@ int journal_timer_del(struct journal *j, const struct timer *timer);
 /* The earliest timer of the partition, whatever its due time. ERR_NOTFOUND. */
 int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out);
 
-/* --- keyed state and locks ---------------------------------------------------------------------- */
+/* --- keyed state and locks ----------------------------------------------------------------------
+ */
 
 /* Names (service, key) and, for one value, `name`. */
 struct cell {
@@ -280,7 +288,8 @@ int journal_lock_del(struct journal *j, const struct cell *cell);
 int journal_cell_scan(struct journal *j, enum store_table table, struct cell *cell,
                       struct slice *value);
 
-/* --- lines for files ---------------------------------------------------------------------------- */
+/* --- lines for files ----------------------------------------------------------------------------
+ */
 
 int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
                        struct slice line);

@@ -50,9 +50,9 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u64(b, e->seq);
     buf_add_u64(b, e->lane);
     buf_add(b, e->cause.bytes, UUID_BYTES);
-    const struct slice slices[] = {e->topic,          e->key,         e->payload,
-                                   e->content_type,   e->response_topic, e->correlation,
-                                   e->properties,     e->reason,      e->publishes};
+    const struct slice slices[] = {
+        e->topic,       e->key,        e->payload, e->content_type, e->response_topic,
+        e->correlation, e->properties, e->reason,  e->publishes};
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         buf_add_lv(b, slices[i]);
     }
@@ -103,9 +103,10 @@ static int decode_event(struct slice key, struct slice value, struct event **out
     uint8_t form = read_u8(&r);
     decode_numbers(&r, &numbers);
     struct event_bytes bytes = {0};
-    struct slice *slices[] = {&bytes.topic,        &bytes.key,            &bytes.payload,
-                              &bytes.content_type, &bytes.response_topic, &bytes.correlation,
-                              &bytes.properties,   &bytes.reason,         &bytes.publishes};
+    struct slice *slices[] = {
+        &bytes.topic,          &bytes.key,         &bytes.payload,    &bytes.content_type,
+        &bytes.response_topic, &bytes.correlation, &bytes.properties, &bytes.reason,
+        &bytes.publishes};
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         *slices[i] = read_lv(&r);
     }
@@ -134,8 +135,8 @@ static int decode_event(struct slice key, struct slice value, struct event **out
     return 0;
 }
 
-int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id,
-                      uint16_t service, struct event **out) {
+int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
+                      struct event **out) {
     struct key k;
     event_key(&k, partition, id, service);
     struct slice value;
@@ -189,7 +190,8 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
     return code != 0 ? code : take_event(key, value, partition, id, service, out);
 }
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------------------------------
+ */
 
 static void ready_key(struct key *k, const struct row *row) {
     k->len = 0;
@@ -293,7 +295,8 @@ int journal_lane_scan(struct journal *j, struct row *row) {
     return code != 0 ? code : take_lane_row(key, value, row);
 }
 
-/* --- history ------------------------------------------------------------------------------------ */
+/* --- history ------------------------------------------------------------------------------------
+ */
 
 static void history_key(struct key *k, const struct event *e, uint16_t n) {
     event_key(k, e->partition, &e->id, e->service);
@@ -311,8 +314,7 @@ const char *attempt_end_name(enum attempt_end end) {
 }
 
 /* The highest n in use, 0 when there is none; how many rows there are. */
-static int history_last(struct journal *j, const struct event *e, uint16_t *last,
-                        uint16_t *count) {
+static int history_last(struct journal *j, const struct event *e, uint16_t *last, uint16_t *count) {
     *last = 0;
     *count = 0;
     struct attempt a = {0};
@@ -396,7 +398,8 @@ int journal_history_clear(struct journal *j, const struct event *event) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* --- dead letters ------------------------------------------------------------------------------- */
+/* --- dead letters -------------------------------------------------------------------------------
+ */
 
 /* Digits and hex runs differ from case to case of one fault; words and places do not. Only the
  * first line counts: tracebacks vary with the path taken. */

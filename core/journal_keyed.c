@@ -11,7 +11,8 @@
 #include <sodium.h>
 #include <string.h>
 
-/* --- cells: state and locks --------------------------------------------------------------------- */
+/* --- cells: state and locks ---------------------------------------------------------------------
+ */
 
 static int cell_key(struct key *k, const struct cell *cell) {
     k->len = 0;
@@ -101,8 +102,8 @@ int journal_state_next(struct journal *j, struct cell *cell, struct slice prefix
         if (code != 0) {
             return code;
         }
-        if (cell->name.len < prefix.len || !slice_equal((struct slice){cell->name.data, prefix.len},
-                                                        prefix)) {
+        if (cell->name.len < prefix.len ||
+            !slice_equal((struct slice){cell->name.data, prefix.len}, prefix)) {
             return ERR_NOTFOUND;
         }
         struct reader r = reader_of(found.data, found.len);
@@ -256,7 +257,8 @@ int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out)
     return r.failed ? ERR_CORRUPT : 0;
 }
 
-/* --- dedupe ------------------------------------------------------------------------------------- */
+/* --- dedupe -------------------------------------------------------------------------------------
+ */
 
 struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
                                        struct slice scope, struct slice key) {

@@ -65,8 +65,7 @@ int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq) {
     return store_del(j->store, TABLE_OUTBOX, key_slice(&k));
 }
 
-int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq,
-                        struct slice *record) {
+int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record) {
     struct key k;
     numbered_key(&k, partition, *seq);
     struct slice key;

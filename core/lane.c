@@ -13,7 +13,7 @@ struct lane_service {
     size_t waiting, running;
     uint32_t concurrency;
     double rate_per_s, tokens;
-    int64_t tokens_ms;   /* when tokens were last counted */
+    int64_t tokens_ms; /* when tokens were last counted */
     int64_t not_before_ms;
     bool paused;
 };
@@ -97,7 +97,8 @@ void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms) {
     s->not_before_ms = until_ms > s->not_before_ms ? until_ms : s->not_before_ms;
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------
+ */
 
 static size_t bucket_of(const struct lanes *lanes, size_t service, uint64_t hash) {
     return (size_t)(hash ^ service * 0x9e3779b97f4a7c15u) & (lanes->bucket_count - 1);
@@ -165,7 +166,8 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
     free(lane);
 }
 
-/* --- the rings ---------------------------------------------------------------------------------- */
+/* --- the rings ----------------------------------------------------------------------------------
+ */
 
 static void enter_ring(struct lane_service *s, struct lane *lane) {
     if (lane->in_ring || lane->busy || lane->head == NULL) {

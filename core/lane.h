@@ -32,8 +32,8 @@ struct lane_item {
     struct lane *lane;
     struct event *event; /* owned; NULL = only on disk */
     enum lane_place place;
-    bool stored; /* its event record is on disk, whatever its row's place */
-    struct lane_item *next;               /* in the lane, oldest first */
+    bool stored;            /* its event record is on disk, whatever its row's place */
+    struct lane_item *next; /* in the lane, oldest first */
     struct lane_item *new_prev, *new_next; /* in the engine's list of this turn's new events */
 };
 

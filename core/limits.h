@@ -10,44 +10,44 @@
 enum {
     PARTITIONS = 64, /* hash(service, key) mod this; part of the stored format, never changes */
 
-    NAME_BYTES_MAX = 64,       /* a service's, lock's policy's name: it stands in topics and keys */
-    KEY_BYTES_MAX = 256,       /* an ordering key: LMDB keys end at 511 bytes, names share them */
+    NAME_BYTES_MAX = 64, /* a service's, lock's policy's name: it stands in topics and keys */
+    KEY_BYTES_MAX = 256, /* an ordering key: LMDB keys end at 511 bytes, names share them */
     STATE_NAME_BYTES_MAX = 160, /* a state or lock name: with the key it fits an LMDB key */
-    TOPIC_BYTES_MAX = 65535,   /* MQTT 5, 1.5.4: a UTF-8 string */
-    PROPERTIES_MAX = 64,       /* user properties on one message: more is abuse */
-    HOPS_MAX = 32,             /* events caused by events: past this it is a loop */
+    TOPIC_BYTES_MAX = 65535,    /* MQTT 5, 1.5.4: a UTF-8 string */
+    PROPERTIES_MAX = 64,        /* user properties on one message: more is abuse */
+    HOPS_MAX = 32,              /* events caused by events: past this it is a loop */
 
-    SERVICES_MAX = 256, /* services in one topics.conf; each is a few KB */
-    FILTERS_MAX = 64,   /* topic filters of one service */
-    VARS_MAX = 256,     /* entries of vars{} */
+    SERVICES_MAX = 256,       /* services in one topics.conf; each is a few KB */
+    FILTERS_MAX = 64,         /* topic filters of one service */
+    VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
     CONF_BYTES_MAX = 1 << 20, /* topics.conf; also a file with a secret */
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
-    TURN_EVENTS_MAX = 2048,       /* events decided in a turn: bounds its memory and its length */
-    TURN_BYTES_MAX = 16 << 20,    /* bytes of events accepted in a turn */
-    TURN_MS_MAX = 15,             /* time deciding, before the commit is due */
-    LANE_QUEUE_MAX = 1024,        /* events of one lane kept in memory, the rest wait on disk */
-    SERVICE_WINDOW_MAX = 4096,    /* events of one service kept in memory */
-    TRIM_ROWS_PER_TURN = 512,     /* rows retention looks at in a turn */
-    TRIM_ROWS_IDLE = 4096,        /* the same when there is nothing else to do */
+    TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and its length */
+    TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
+    TURN_MS_MAX = 15,          /* time deciding, before the commit is due */
+    LANE_QUEUE_MAX = 1024,     /* events of one lane kept in memory, the rest wait on disk */
+    SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
+    TRIM_ROWS_PER_TURN = 512,  /* rows retention looks at in a turn */
+    TRIM_ROWS_IDLE = 4096,     /* the same when there is nothing else to do */
 
-    EFFECTS_MAX = 10000,              /* effects of one invocation */
-    EFFECTS_BYTES_MAX = 32 << 20,     /* bytes of them */
-    VALUE_BYTES_MAX = 1 << 20,        /* one state value */
-    ERROR_BYTES_MAX = 4096,           /* an error with its traceback, kept in the history */
-    HISTORY_MAX = 100,                /* failed attempts kept for one event; the oldest go first */
-    LUA_HOOK_INSTRUCTIONS = 10000,    /* between two looks at the clock */
-    SCRIPT_BYTES_MAX = 4 << 20,       /* one script file */
-    JSON_DEPTH_MAX = 128,             /* nesting a handler may send; jansson itself stops at 2048 */
+    EFFECTS_MAX = 10000,           /* effects of one invocation */
+    EFFECTS_BYTES_MAX = 32 << 20,  /* bytes of them */
+    VALUE_BYTES_MAX = 1 << 20,     /* one state value */
+    ERROR_BYTES_MAX = 4096,        /* an error with its traceback, kept in the history */
+    HISTORY_MAX = 100,             /* failed attempts kept for one event; the oldest go first */
+    LUA_HOOK_INSTRUCTIONS = 10000, /* between two looks at the clock */
+    SCRIPT_BYTES_MAX = 4 << 20,    /* one script file */
+    JSON_DEPTH_MAX = 128,          /* nesting a handler may send; jansson itself stops at 2048 */
 
-    TIMERS_PER_TURN = 1024,           /* timers that fire in a turn; the rest in the next */
-    WINDOW_FULL_DELAY_MS = 1000,      /* a due event whose service's window is full looks again */
-    BODIES_BYTES_MAX = 16 << 20,      /* bytes of waiting events kept in memory beside the disk */
-    ACKED_DELAY_MS = 20,              /* acknowledged outbox rows wait this long for company */
-    OUTBOX_QUEUE_MAX = 4096,          /* publishes kept in memory; the rest wait on disk */
+    TIMERS_PER_TURN = 1024,      /* timers that fire in a turn; the rest in the next */
+    WINDOW_FULL_DELAY_MS = 1000, /* a due event whose service's window is full looks again */
+    BODIES_BYTES_MAX = 16 << 20, /* bytes of waiting events kept in memory beside the disk */
+    ACKED_DELAY_MS = 20,         /* acknowledged outbox rows wait this long for company */
+    OUTBOX_QUEUE_MAX = 4096,     /* publishes kept in memory; the rest wait on disk */
     MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
     MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
     MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */
@@ -55,21 +55,21 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
-    OUTBOX_WINDOW_MAX = 1000,         /* publishes sent and not yet acknowledged */
-    CALL_BYTES_MAX = 16 << 20,        /* one HTTP answer */
-    CALLS_MAX = 10000,                /* HTTP and SMTP calls under way */
-    CALLS_IDLE_MAX = 256,             /* idle HTTP connections kept for the next call */
-    CALL_HEADERS_MAX = 256,           /* headers or recipients of one call */
-    MAIL_SESSIONS_MAX = 32,           /* SMTP connections open at once: servers refuse more */
-    MAIL_LINE_BYTES_MAX = 4096,       /* one reply line of an SMTP server: RFC 5321 says 512 */
-    MAIL_IDLE_MS = 10000,             /* an SMTP connection with nothing to send is closed */
+    OUTBOX_WINDOW_MAX = 1000,   /* publishes sent and not yet acknowledged */
+    CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
+    CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
+    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept for the next call */
+    CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
+    MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
+    MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
+    MAIL_IDLE_MS = 10000,       /* an SMTP connection with nothing to send is closed */
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
-    GATEWAY_CONNECTIONS_MAX = 4096,      /* HTTP connections of the front door */
-    GATEWAY_IDLE_S = 30,                 /* a connection on which nothing moves is closed */
+    GATEWAY_CONNECTIONS_MAX = 4096,       /* HTTP connections of the front door */
+    GATEWAY_IDLE_S = 30,                  /* a connection on which nothing moves is closed */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
-    GATEWAY_BODY_BYTES_MAX = 8 << 20,    /* a request body, before an endpoint's own limit */
+    GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body, before an endpoint's own limit */
 };
 
 #endif

@@ -28,7 +28,7 @@ void metrics_failed(struct metrics *m, int64_t now_ms);
 
 struct metrics_summary {
     uint32_t done_1min, failures_1min;
-    double failure_rate; /* failures / attempts ended in the last minute, 0..1 */
+    double failure_rate;    /* failures / attempts ended in the last minute, 0..1 */
     int64_t p50_us, p99_us; /* 0 = nothing ended in the last two minutes */
 };
 

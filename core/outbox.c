@@ -16,7 +16,7 @@ enum { MIDS = 65536 }; /* MQTT packet identifiers are 16 bits */
 struct outbox_item {
     uint8_t partition;
     uint64_t seq;
-    uint64_t sent_as; /* position in the order of sending, while in flight */
+    uint64_t sent_as;               /* position in the order of sending, while in flight */
     struct publication publication; /* points into record */
     struct outbox_item *next;
     char record[];
@@ -32,11 +32,11 @@ struct outbox {
     struct item_list staged, queued, acked, refused;
     struct outbox_item *by_mid[MIDS]; /* in flight */
     size_t in_flight;
-    uint64_t sent;                 /* publishes sent so far: numbers sent_as */
-    uint64_t on_disk[PARTITIONS];  /* rows not in memory */
+    uint64_t sent;                /* publishes sent so far: numbers sent_as */
+    uint64_t on_disk[PARTITIONS]; /* rows not in memory */
     uint64_t on_disk_total;
-    uint64_t loaded[PARTITIONS];   /* rows up to this seq are, or were, in memory */
-    size_t next_partition;         /* where loading goes on */
+    uint64_t loaded[PARTITIONS]; /* rows up to this seq are, or were, in memory */
+    size_t next_partition;       /* where loading goes on */
     struct buf record;
 };
 
@@ -189,10 +189,11 @@ void outbox_committed(struct outbox *o) {
 
 static void refuse(struct outbox *o, struct outbox_item *item, const char *why) {
     char id[UUID_TEXT_BYTES + 1];
-    log_error("broker",
-              "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again at the next "
-              "connect; look at the broker's access rules and limits",
-              item->publication.topic.data, uuid_text(&item->publication.id, id), why);
+    log_error(
+        "broker",
+        "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again at the next "
+        "connect; look at the broker's access rules and limits",
+        item->publication.topic.data, uuid_text(&item->publication.id, id), why);
     list_add(&o->refused, item);
 }
 

@@ -199,8 +199,7 @@ static int make_folder(const char *path, struct report *r) {
         char kept = part[i];
         part[i] = '\0';
         if (mkdir(part, 0700) != 0 && errno != EEXIST) {
-            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part,
-                          strerror(errno));
+            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part, strerror(errno));
         }
         part[i] = kept;
     }
