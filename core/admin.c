@@ -37,8 +37,7 @@ void admin_free(struct admin *a) {
     free(a);
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 static void answer_json(struct gateway_request *request, int status, json_t *body) {
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
@@ -69,8 +68,7 @@ static int status_of(int code) {
     }
 }
 
-/* --- commands -----------------------------------------------------------------------------------
- */
+/* --- commands --- */
 
 static void pending_free(struct pending *p) {
     free(p->service);
@@ -221,8 +219,7 @@ static void submit(struct admin *a, const struct route *route, const struct part
     a->hooks.wake(a->hooks.ctx);
 }
 
-/* --- looking ------------------------------------------------------------------------------------
- */
+/* --- looking --- */
 
 struct figure {
     const char *name;

@@ -94,8 +94,7 @@ static bool last_has_ended(struct companions *c) {
     return true;
 }
 
-/* --- the broker ---------------------------------------------------------------------------------
- */
+/* --- the broker --- */
 
 static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
     (void)snprintf(path, 128, "%s/mosquitto.conf", c->folder);

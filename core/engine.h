@@ -59,8 +59,7 @@ void engine_free(struct engine *e);
 /* The store's own id, part of the default MQTT client id; borrowed. */
 const char *engine_host_id(const struct engine *e);
 
-/* --- inputs: noted now, decided in the next turn ------------------------------------------------
- */
+/* --- inputs: noted now, decided in the next turn --- */
 
 /* A message for a service (index in conf->services). Copied. The caller acknowledges it after a
  * turn that returned 0. ERR_MEMORY. */
@@ -100,10 +99,10 @@ struct command {
     struct command *next;
 };
 
+/* The command stays the caller's memory; the engine has it until doors.command_done. */
 void engine_submit(struct engine *e, struct command *command);
 
-/* --- the turn -----------------------------------------------------------------------------------
- */
+/* --- the turn --- */
 
 /* 0: all that was collected is decided and durable (or there was nothing to do).
  * ERR_FULL, ERR_DISK...: nothing of the turn is stored. The engine has gone back to what the store
@@ -123,8 +122,7 @@ size_t engine_running(const struct engine *e);
 /* Marks what still runs as ready, so that it is not taken for a crash; one last commit. */
 int engine_stop(struct engine *e);
 
-/* --- looking at it ------------------------------------------------------------------------------
- */
+/* --- looking at it --- */
 
 struct engine_service_status {
     const char *name;

@@ -38,8 +38,7 @@ static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind
     return due_ms == 0 ? 0 : engine_timer_put(e, &timer);
 }
 
-/* --- state --------------------------------------------------------------------------------------
- */
+/* --- state --- */
 
 struct apply {
     struct engine *e;
@@ -83,8 +82,7 @@ static int apply_state_incr(const struct apply *a, const struct effect *effect) 
     return code == ERR_INVALID ? 0 : code;
 }
 
-/* --- locks --------------------------------------------------------------------------------------
- */
+/* --- locks --- */
 
 static int apply_lock(const struct apply *a, const struct effect *effect) {
     struct cell cell = engine_cell(a->event, effect->name);
@@ -118,8 +116,7 @@ bool engine_conflicts(struct engine *e, struct engine_service *s, const struct e
     return false;
 }
 
-/* --- publishing ---------------------------------------------------------------------------------
- */
+/* --- publishing --- */
 
 static void add_property(struct buf *out, const char *name, struct slice value) {
     property_add(out, slice_of(name), value);
@@ -264,8 +261,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     return code;
 }
 
-/* --- the rest -----------------------------------------------------------------------------------
- */
+/* --- the rest --- */
 
 static int apply_dead_letter(const struct apply *a, const struct effect *effect) {
     struct engine *e = a->e;

@@ -39,8 +39,7 @@ static int no_dead(struct command *c) {
     return 0;
 }
 
-/* --- publish ------------------------------------------------------------------------------------
- */
+/* --- publish --- */
 
 static int command_publish(struct engine *e, struct command *c) {
     struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
@@ -70,8 +69,7 @@ static int command_publish(struct engine *e, struct command *c) {
     return code;
 }
 
-/* --- dead letters -------------------------------------------------------------------------------
- */
+/* --- dead letters --- */
 
 /* The dead event the command names, from whichever partition and service. ERR_NOTFOUND. */
 static int find_dead(struct engine *e, const struct command *c, struct engine_service **s,
@@ -260,8 +258,7 @@ static int command_edit(struct engine *e, struct command *c) {
     return code;
 }
 
-/* --- services and keys --------------------------------------------------------------------------
- */
+/* --- services and keys --- */
 
 static int set_paused(struct engine *e, struct command *c, bool paused) {
     struct engine_service *s = service_named(e, c->service);

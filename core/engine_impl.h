@@ -3,9 +3,11 @@
  *
  * engine.c is the pipeline and the file to read first. Each arrow of it has a file:
  *
+ *   engine_input.c    what comes in is noted until the next turn
  *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
  *   engine_place.c    where an event waits: memory, ready rows, lane rows
  *   engine_run.c      an event is tried: invocation, outcome, retry, dead letter
+ *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_command.c  what an operator asks for
@@ -121,6 +123,9 @@ struct engine {
     struct engine_status status;
 };
 
+/* engine_input.c */
+void engine_forget_inputs(struct engine *e);
+
 /* engine.c */
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 
@@ -161,6 +166,17 @@ int engine_start(struct engine *e, struct lane *lane);
 int engine_resume(struct engine *e, struct call_end *end);
 int engine_time_out(struct engine *e, struct invocation *inv);
 void engine_forget_invocations(struct engine *e);
+
+/* engine_bury.c */
+int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
+                        const char *text);
+/* The event's state becomes an end; the service's book of that end is the caller's to count. */
+void engine_note_end(struct engine *e, struct engine_service *s, struct event *event,
+                     enum event_state state);
+/* engine_bury for an event that was taken off its lane: its row goes, its lane goes on or is held.
+ */
+int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     const char *reason);
 /* Ends an event dead: policies, books, announcement. The event is off its lane and has no row;
  * *parked tells whether its lane must be held. */
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,

@@ -17,8 +17,7 @@
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
-/* --- items --------------------------------------------------------------------------------------
- */
+/* --- items --- */
 
 static size_t body_bytes(const struct event *event) {
     return sizeof *event + event->payload.len + event->topic.len + event->properties.len;
@@ -97,8 +96,7 @@ static void unlink_new(struct engine *e, struct lane_item *item) {
     item->new_next = NULL;
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows --- */
 
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_put(e->journal, row);
@@ -129,8 +127,7 @@ static int blocked_on_disk(struct engine *e, const struct engine_service *s, con
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* --- placing ------------------------------------------------------------------------------------
- */
+/* --- placing --- */
 
 static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
                          bool behind) {
@@ -184,8 +181,7 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     return behind ? place_on_disk(e, s, event, true) : place_in_memory(e, s, event, lane);
 }
 
-/* --- the seal: what is new gets its record and its row -------------------------------------------
- */
+/* --- the seal: what is new gets its record and its row --- */
 
 static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     struct engine_service *s = &e->services[item->lane->service];
@@ -270,8 +266,7 @@ int engine_unplace(struct engine *e, struct lane_item *item) {
     return ERR_CORRUPT;
 }
 
-/* --- lanes --------------------------------------------------------------------------------------
- */
+/* --- lanes --- */
 
 /* Brings lane rows into the empty lane. A waiting or parked head stays where it is. */
 static int load_lane(struct engine *e, struct engine_service *s, struct lane *lane) {
@@ -348,8 +343,7 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     return code;
 }
 
-/* --- refill -------------------------------------------------------------------------------------
- */
+/* --- refill --- */
 
 static int load_ready_row(struct engine *e, struct engine_service *s, const struct row *row) {
     struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
@@ -436,8 +430,7 @@ int engine_refill(struct engine *e) {
     return 0;
 }
 
-/* --- at the start -------------------------------------------------------------------------------
- */
+/* --- at the start --- */
 
 static int count_ready_rows(struct engine *e) {
     struct row row = {0};

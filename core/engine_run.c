@@ -2,7 +2,7 @@
  * engine_run.c - an event is tried: its invocation, and one function for each outcome.
  *
  * An attempt that fails leaves nothing behind but its history: effects are applied only by
- * end_done and, for the policies of a dead letter, by engine_bury.
+ * end_done and, for the policies of a dead letter, in engine_bury.c.
  */
 #include "engine_impl.h"
 
@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the list of waiting invocations ------------------------------------------------------------
- */
+/* --- the list of waiting invocations --- */
 
 static struct invocation **call_bucket(struct engine *e, uint64_t id) {
     return &e->calls[id % CALL_BUCKETS];
@@ -80,8 +79,9 @@ static void stop_waiting(struct engine *e, struct invocation *inv, bool cancel) 
     inv->call_started = false;
 }
 
+/* Not waiting for anything any more. */
 static void invocation_free(struct engine *e, struct invocation *inv) {
-    stop_waiting(e, inv, true);
+    assert(inv->call_id == 0);
     if (inv->run != NULL) {
         run_free(inv->run);
     }
@@ -103,8 +103,10 @@ void engine_forget_invocations(struct engine *e) {
         e->current_item = NULL;
     }
     for (size_t i = 0; i < e->service_count; i++) {
-        while (e->services[i].waiting_head != NULL) {
-            struct invocation *inv = e->services[i].waiting_head;
+        struct invocation *next = NULL;
+        for (struct invocation *inv = e->services[i].waiting_head; inv != NULL; inv = next) {
+            next = inv->next;
+            stop_waiting(e, inv, true);
             event_free(inv->item->event);
             free(inv->item);
             invocation_free(e, inv);
@@ -113,176 +115,7 @@ void engine_forget_invocations(struct engine *e) {
     e->to_start = NULL;
 }
 
-/* --- history and books --------------------------------------------------------------------------
- */
-
-static int note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
-                        const char *text) {
-    struct attempt a = {.end = end,
-                        .at_ms = event->started_ms,
-                        .duration_us = event->duration_us,
-                        .version = event->version,
-                        .text = slice_of(text)};
-    if (a.text.len > ERROR_BYTES_MAX) {
-        a.text.len = ERROR_BYTES_MAX;
-    }
-    return journal_history_add(e->journal, event, &a);
-}
-
-static void note_end(struct engine *e, struct engine_service *s, struct event *event,
-                     enum event_state state) {
-    assert(!event_state_ended(event->state) && event_state_ended(state));
-    event->state = (uint8_t)state;
-    event->ended_ms = e->now_ms;
-    event->due_ms = 0;
-    s->books_dirty = true;
-    assert(e->waiting > 0);
-    e->waiting--;
-}
-
-/* --- dead ---------------------------------------------------------------------------------------
- */
-
-/* The policies look at the dead event and may publish, write state, or let it go. One that fails
- * is logged and changes nothing. */
-static int run_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
-                      struct event *event, const char *reason, bool *discard) {
-    struct run *run = NULL;
-    int code = run_start(&run, e->scripts, s->index, entry, event, reason, &e->view);
-    if (code != 0) {
-        return code;
-    }
-    char id[UUID_TEXT_BYTES + 1];
-    if (run->outcome == OUTCOME_DONE || run->outcome == OUTCOME_DISCARD) {
-        *discard = *discard || run->outcome == OUTCOME_DISCARD;
-        code = engine_apply(e, s, event, &run->effects);
-    } else {
-        log_error("engine", "%s of service \"%s\" failed event=%s error=\"%s\"",
-                  entry == RUN_ON_DEAD ? "on_dead" : "the dead_letter policy", s->conf->name,
-                  uuid_text(&event->id, id),
-                  run->outcome == OUTCOME_CALL ? "it must not wait for a call"
-                                               : buf_str(&run->error));
-    }
-    run_free(run);
-    return code;
-}
-
-static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
-    if (s->conf->dead_topic[0] == '\0') {
-        return 0;
-    }
-    char number[16];
-    char once[UUID_TEXT_BYTES + 16];
-    char id[UUID_TEXT_BYTES + 1];
-    (void)snprintf(number, sizeof number, "%u", event->attempts);
-    (void)snprintf(once, sizeof once, "%s-%u", uuid_text(&event->id, id), event->attempts);
-    struct buf properties;
-    buf_init(&properties, 1 << 20);
-    property_add(&properties, slice_of("zingq-reason"), event->reason);
-    property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
-    property_add(&properties, slice_of("zingq-topic"), event->topic);
-    /* The same event may die again after a replay: that is another announcement. */
-    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
-    struct publication p = {.id = event->id,
-                            .cause = event->cause,
-                            .hops = (uint16_t)(event->hops + 1),
-                            .qos = 1,
-                            .topic = slice_of(s->conf->dead_topic),
-                            .payload = event->payload,
-                            .content_type = event->content_type,
-                            .properties = buf_slice(&properties)};
-    int code = properties.failed ? ERR_MEMORY : engine_publish(e, event->partition, &p);
-    buf_clear(&properties);
-    return code;
-}
-
-/* Policies and announcement; not for the end of a loop, which they would make endless. */
-static int tell_of_death(struct engine *e, struct engine_service *s, struct event *event,
-                         const char *reason, bool *discard) {
-    if (event->hops > HOPS_MAX) {
-        return 0;
-    }
-    struct buf publishes = e->publishes; /* those of whoever made this event die */
-    buf_init(&e->publishes, publishes.max);
-    int code = 0;
-    if (script_has(e->scripts, s->index, "on_dead")) {
-        code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);
-    }
-    if (code == 0 && s->conf->dead_letter != NULL) {
-        code = run_policy(e, s, RUN_DEAD_POLICY, event, reason, discard);
-    }
-    if (code == 0 && e->publishes.len > 0) {
-        code = event_set_publishes(event, buf_slice(&e->publishes));
-    }
-    buf_clear(&e->publishes);
-    e->publishes = publishes;
-    return code == 0 && !*discard ? announce(e, s, event) : code;
-}
-
-static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {
-    struct dead_row row = {.partition = event->partition,
-                           .service = event->service,
-                           .id = event->id,
-                           .dead_ms = e->now_ms,
-                           .fingerprint = journal_fingerprint(event->reason)};
-    s->books.dead++;
-    char id[UUID_TEXT_BYTES + 1];
-    log_warn("engine", "dead letter service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
-             s->conf->name, uuid_text(&event->id, id), event->topic.data, (int)event->key.len,
-             event->key.data, (int)(event->reason.len < 300 ? event->reason.len : 300),
-             event->reason.data);
-    return journal_dead_put(e->journal, &row);
-}
-
-int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,
-                bool *parked) {
-    bool discard = false;
-    struct slice why = slice_of(reason);
-    why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
-    note_end(e, s, event, EVENT_DEAD);
-    int code = event_set_reason(event, why);
-    if (code == 0) {
-        code = tell_of_death(e, s, event, reason, &discard);
-    }
-    /* An event that never ran has no lane to hold. */
-    event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && event->attempts > 0;
-    *parked = event->parked;
-    if (code == 0 && discard) {
-        event->state = EVENT_DISCARDED;
-        s->books.discarded++;
-    } else if (code == 0) {
-        code = note_dead(e, s, event);
-    }
-    return code == 0 ? journal_event_put(e->journal, event) : code;
-}
-
-static int bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
-                     const char *reason) {
-    /* A lock whose expiry could not be handled is free all the same. */
-    if (item->event->kind == EVENT_LOCK_EXPIRED) {
-        struct slice name;
-        if (property_find(item->event->properties, "zingq-lock", &name)) {
-            struct cell cell = engine_cell(item->event, name);
-            int code = journal_lock_del(e->journal, &cell);
-            if (code != 0 && code != ERR_NOTFOUND) {
-                return code;
-            }
-        }
-    }
-    bool parked = false;
-    int code = engine_bury(e, s, item->event, reason, &parked);
-    if (code != 0) {
-        return code;
-    }
-    if (parked) {
-        return engine_lane_block(e, item, LANE_PARKED);
-    }
-    code = engine_unplace(e, item);
-    return code == 0 ? engine_lane_next(e, item) : code;
-}
-
-/* --- outcomes -----------------------------------------------------------------------------------
- */
+/* --- outcomes --- */
 
 /* Ends the invocation, keeps its item. */
 static struct lane_item *release(struct engine *e, struct invocation *inv) {
@@ -340,7 +173,7 @@ static int end_done(struct engine *e, struct invocation *inv) {
         return code;
     }
     struct lane_item *item = release(e, inv);
-    note_end(e, s, event, EVENT_DONE);
+    engine_note_end(e, s, event, EVENT_DONE);
     s->books.done++;
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - event->accepted_ms) * 1000);
     code = journal_event_put(e->journal, event);
@@ -405,7 +238,7 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
     }
     metrics_failed(&s->metrics, e->now_ms);
     event->duration_us = (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
-    int code = note_attempt(e, event, end, buf_str(&inv->run->error));
+    int code = engine_note_attempt(e, event, end, buf_str(&inv->run->error));
     if (code != 0) {
         return code;
     }
@@ -418,7 +251,7 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
         s->books.retries++;
         code = put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
     } else {
-        code = bury_item(e, s, item, buf_str(&reason));
+        code = engine_bury_item(e, s, item, buf_str(&reason));
     }
     buf_clear(&reason);
     return code;
@@ -434,9 +267,9 @@ static int end_reject(struct engine *e, struct invocation *inv) {
     struct buf reason = inv->run->error;
     buf_init(&inv->run->error, reason.max);
     struct lane_item *item = release(e, inv);
-    int code = note_attempt(e, item->event, ATTEMPT_REJECT, buf_str(&reason));
+    int code = engine_note_attempt(e, item->event, ATTEMPT_REJECT, buf_str(&reason));
     if (code == 0) {
-        code = bury_item(e, s, item, buf_str(&reason));
+        code = engine_bury_item(e, s, item, buf_str(&reason));
     }
     buf_clear(&reason);
     return code;
@@ -449,7 +282,7 @@ static int64_t at_least_1ms(int64_t ms) {
 static int end_snooze(struct engine *e, struct invocation *inv) {
     struct engine_service *s = inv->service;
     int64_t due_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
-    int code = note_attempt(e, inv->item->event, ATTEMPT_SNOOZE, buf_str(&inv->run->error));
+    int code = engine_note_attempt(e, inv->item->event, ATTEMPT_SNOOZE, buf_str(&inv->run->error));
     struct lane_item *item = release(e, inv);
     item->event->snoozes++;
     s->books.snoozes++;
@@ -462,7 +295,8 @@ static int end_throttle(struct engine *e, struct invocation *inv) {
     int64_t until_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
     lanes_throttle(e->lanes, s->index, until_ms);
     s->throttled_until_ms = until_ms;
-    int code = note_attempt(e, inv->item->event, ATTEMPT_THROTTLE, buf_str(&inv->run->error));
+    int code =
+        engine_note_attempt(e, inv->item->event, ATTEMPT_THROTTLE, buf_str(&inv->run->error));
     struct lane_item *item = release(e, inv);
     item->event->throttles++;
     s->books.throttles++;
@@ -481,8 +315,7 @@ static int conclude(struct engine *e, struct invocation *inv) {
     return outcomes[inv->run->outcome](e, inv);
 }
 
-/* --- starting -----------------------------------------------------------------------------------
- */
+/* --- starting --- */
 
 static int load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
     if (item->event != NULL) {
@@ -506,7 +339,8 @@ static int note_crash(struct engine *e, struct engine_service *s, struct event *
     s->books.crashes++;
     s->books_dirty = true;
     *too_many = event->crashes >= s->conf->crashes && s->conf->crashes > 0;
-    return note_attempt(e, event, ATTEMPT_CRASH, "the host went down while this attempt ran");
+    return engine_note_attempt(e, event, ATTEMPT_CRASH,
+                               "the host went down while this attempt ran");
 }
 
 /* A lock that was extended or released after its time ran out is none of the handler's business.
@@ -524,7 +358,7 @@ static bool expiry_is_stale(struct engine *e, const struct event *event) {
 }
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    note_end(e, s, item->event, EVENT_DONE);
+    engine_note_end(e, s, item->event, EVENT_DONE);
     s->books.done++;
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
@@ -567,7 +401,7 @@ int engine_start(struct engine *e, struct lane *lane) {
         (void)snprintf(reason, sizeof reason,
                        "the host went down %u times while this event's handler ran (crashes = %u)",
                        item->event->crashes, s->conf->crashes);
-        return bury_item(e, s, item, reason);
+        return engine_bury_item(e, s, item, reason);
     }
     if (code == 0 && expiry_is_stale(e, item->event)) {
         return end_stale(e, s, item);
@@ -575,8 +409,7 @@ int engine_start(struct engine *e, struct lane *lane) {
     return code == 0 ? start_run(e, s, item) : code;
 }
 
-/* --- resuming -----------------------------------------------------------------------------------
- */
+/* --- resuming --- */
 
 static struct invocation *find_call(struct engine *e, uint64_t id) {
     struct invocation *inv = *call_bucket(e, id);

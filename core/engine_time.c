@@ -14,8 +14,7 @@
 
 enum { INACTIVE_DELAY_MS = 60 * 1000 };
 
-/* --- timers -------------------------------------------------------------------------------------
- */
+/* --- timers --- */
 
 static int look_up_timer(struct engine *e, uint8_t p, struct timer *timer) {
     int code = journal_timer_first(e->journal, p, timer);
@@ -218,8 +217,7 @@ int engine_fire_timers(struct engine *e) {
     return 0;
 }
 
-/* --- time-outs ----------------------------------------------------------------------------------
- */
+/* --- time-outs --- */
 
 int engine_expire_waits(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
@@ -245,8 +243,7 @@ int64_t engine_earliest_deadline(const struct engine *e) {
     return earliest;
 }
 
-/* --- retention ----------------------------------------------------------------------------------
- */
+/* --- retention --- */
 
 static bool is_history(const struct engine *e, const struct event *event) {
     bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED;

@@ -97,8 +97,7 @@ void engine_view_init(struct engine *e) {
                                 .lock_get = view_lock_get};
 }
 
-/* --- status -------------------------------------------------------------------------------------
- */
+/* --- status --- */
 
 void engine_status(struct engine *e, struct engine_status *out) {
     e->status.waiting = e->waiting;

@@ -8,16 +8,9 @@
  * Stopping: SIGTERM stops new work and gives what waits for a call DRAIN_MS to end; a second one
  * stops at once. What is left is marked ready, not crashed.
  */
-#include "host.h"
+#include "host_impl.h"
 
-#include "admin.h"
-#include "companion.h"
-#include "engine.h"
-#include "fetch.h"
-#include "gateway.h"
 #include "log.h"
-#include "mqtt.h"
-#include "script.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,62 +21,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 10000, RELOAD_DELAY_MS = 100, PAUSE_AFTER_FAILURE_MS = 1000 };
 
-struct host {
-    const struct host_options *options;
-    uv_loop_t loop;
-    uv_check_t check;
-    uv_idle_t idle;          /* active while there is more to do at once */
-    uv_timer_t timer;        /* the next turn the clock makes due */
-    uv_timer_t reload_timer; /* gathers the many events of one saved file */
-    uv_timer_t drain_timer;
-    uv_signal_t sigterm, sigint, sighup;
-    uv_fs_event_t watch;
-    struct conf *conf;
-    struct store *store;
-    struct script_host *scripts;
-    struct engine *engine;
-    struct mqtt *mqtt;
-    struct fetch *fetch;
-    struct gateway *socket; /* DATA/zingq.sock */
-    struct admin *admin;
-    struct companions companions;
-    char client_id[256];
-    int64_t started_ms;
-    int64_t retry_ms; /* no turns before: the last one failed */
-    bool readable;    /* the broker's socket has input */
-    bool stopping;
-    bool leaving;   /* unsubscribed for good: stops when nothing waits */
-    bool drop;      /* the connection: a message could not be kept */
-    bool said_lost; /* that the connection is lost: once an outage */
-    int status;     /* to exit with */
-    char broker_error[256];
-};
+/* --- the turn --- */
 
-/* --- clocks -------------------------------------------------------------------------------------
- */
-
-static int64_t now_ms(void *ctx) {
-    (void)ctx;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+static void check_uv(int rc, const char *what) {
+    if (rc != 0) {
+        log_error("host", "%s: %s", what, uv_strerror(rc));
+    }
 }
-
-static int64_t monotonic_us(void *ctx) {
-    (void)ctx;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* --- the turn -----------------------------------------------------------------------------------
- */
 
 static void on_timer(uv_timer_t *timer) {
     (void)timer; /* on_check follows */
@@ -93,22 +41,20 @@ static void on_idle(uv_idle_t *idle) {
     (void)idle; /* keeps the loop from sleeping */
 }
 
-static void check_uv(int rc, const char *what) {
-    if (rc != 0) {
-        log_error("host", "%s: %s", what, uv_strerror(rc));
-    }
+void host_wake(struct host *h) {
+    check_uv(uv_idle_start(&h->idle, on_idle), "idle");
 }
 
 /* When the next turn is due: at once (idle runs), at a time (timer), or when something comes. */
 static void arm(struct host *h, bool more) {
-    int64_t now = now_ms(h);
+    int64_t now = host_now_ms(h);
     int64_t next = engine_next_ms(h->engine);
     if (h->retry_ms > now) {
         next = h->retry_ms;
         more = false;
     }
     if (more || next <= now) {
-        check_uv(uv_idle_start(&h->idle, on_idle), "idle");
+        host_wake(h);
         return;
     }
     check_uv(uv_idle_stop(&h->idle), "idle");
@@ -131,7 +77,7 @@ static void drop_connection(struct host *h) {
     mqtt_drop(h->mqtt);
     h->readable = false;
     h->drop = false;
-    h->retry_ms = now_ms(h) + PAUSE_AFTER_FAILURE_MS;
+    h->retry_ms = host_now_ms(h) + PAUSE_AFTER_FAILURE_MS;
 }
 
 static void stop_when_idle(struct host *h) {
@@ -144,7 +90,7 @@ static void stop_when_idle(struct host *h) {
 }
 
 static void turn(struct host *h) {
-    if (now_ms(h) < h->retry_ms) {
+    if (host_now_ms(h) < h->retry_ms) {
         arm(h, false);
         return;
     }
@@ -169,8 +115,7 @@ static void on_check(uv_check_t *check) {
     turn(check->data);
 }
 
-/* --- stopping -----------------------------------------------------------------------------------
- */
+/* --- stopping --- */
 
 static void on_drain_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
@@ -181,7 +126,7 @@ static void on_drain_timer(uv_timer_t *timer) {
     end_loop(h);
 }
 
-static void stop(struct host *h, int status) {
+void host_stop(struct host *h, int status) {
     if (h->stopping) {
         end_loop(h);
         return;
@@ -190,18 +135,17 @@ static void stop(struct host *h, int status) {
     h->status = status;
     engine_drain(h->engine);
     check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, DRAIN_MS, 0), "drain timer");
-    check_uv(uv_idle_start(&h->idle, on_idle), "idle");
+    host_wake(h);
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
     struct host *h = signal->data;
     log_info("host", "%s: stopping%s", number == SIGINT ? "SIGINT" : "SIGTERM",
              h->stopping ? " at once" : ", once more stops at once");
-    stop(h, EXIT_GOOD);
+    host_stop(h, EXIT_GOOD);
 }
 
-/* --- scripts ------------------------------------------------------------------------------------
- */
+/* --- scripts --- */
 
 static void on_reload(void *ctx, size_t service, const char *error) {
     const struct host *h = ctx;
@@ -214,12 +158,12 @@ static void on_reload(void *ctx, size_t service, const char *error) {
     }
 }
 
-static void reload(struct host *h) {
+void host_reload(struct host *h) {
     (void)script_reload(h->scripts, h, on_reload);
 }
 
 static void on_reload_timer(uv_timer_t *timer) {
-    reload(timer->data);
+    host_reload(timer->data);
 }
 
 static void on_files_changed(uv_fs_event_t *watch, const char *name, int events, int status) {
@@ -232,180 +176,10 @@ static void on_files_changed(uv_fs_event_t *watch, const char *name, int events,
 
 static void on_sighup(uv_signal_t *signal, int number) {
     (void)number;
-    reload(signal->data);
+    host_reload(signal->data);
 }
 
-/* --- MQTT ---------------------------------------------------------------------------------------
- */
-
-static void on_readable(void *ctx) {
-    struct host *h = ctx;
-    h->readable = true;
-}
-
-static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
-    struct event_bytes bytes = {.topic = m->topic,
-                                .payload = m->payload,
-                                .content_type = m->content_type,
-                                .response_topic = m->response_topic,
-                                .correlation = m->correlation,
-                                .properties = m->properties};
-    if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
-        /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
-        h->drop = true;
-    }
-}
-
-/* The subscription's number tells which service a copy is for. A broker without such numbers
- * leaves only the filters to go by. */
-static void on_message(void *ctx, const struct mqtt_message *m) {
-    struct host *h = ctx;
-    for (size_t i = 0; i < m->subscription_id_count; i++) {
-        size_t service = m->subscription_ids[i] - 1;
-        if (service < h->conf->service_count) {
-            offer(h, service, m);
-        }
-    }
-    for (size_t i = 0; m->subscription_id_count == 0 && i < h->conf->service_count; i++) {
-        struct engine_service_status s;
-        if (engine_service_status(h->engine, i, &s) == 0 && s.active &&
-            service_wants(&h->conf->services[i], m->topic.data)) {
-            offer(h, i, m);
-        }
-    }
-}
-
-static void on_published(void *ctx, int mid, uint8_t reason) {
-    struct host *h = ctx;
-    engine_published(h->engine, mid, reason);
-}
-
-static int publish(void *ctx, const struct publication *p, int *mid) {
-    struct host *h = ctx;
-    struct mqtt_publish out = {.topic = p->topic.data,
-                               .payload = p->payload,
-                               .content_type = p->content_type,
-                               .response_topic = p->response_topic,
-                               .correlation = p->correlation,
-                               .properties = p->properties,
-                               .qos = p->qos,
-                               .retain = p->retain};
-    struct report r;
-    int code = mqtt_publish(h->mqtt, &out, mid, &r);
-    if (code == ERR_INVALID) {
-        log_error("broker", "%s", r.text);
-    }
-    return code;
-}
-
-static void on_up(void *ctx, const struct mqtt_session *session) {
-    struct host *h = ctx;
-    bool again = session->connects > 1;
-    log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
-             session->client_id, session->session_present ? "kept" : "new");
-    if (again && !session->session_present) {
-        log_warn("broker", "the broker has lost our session: messages it held for us may be "
-                           "missing; give it persistence (zingq doctor)");
-    }
-    if (!session->shared_available) {
-        log_warn("broker", "the broker has no shared subscriptions: plain ones are used, run one "
-                           "host only");
-    }
-    h->said_lost = false;
-    h->broker_error[0] = '\0';
-    engine_connected(h->engine, session->receive_maximum);
-}
-
-static void on_down(void *ctx, enum mqtt_down why, const char *text) {
-    struct host *h = ctx;
-    engine_disconnected(h->engine);
-    h->readable = false;
-    (void)snprintf(h->broker_error, sizeof h->broker_error, "%s", text);
-    if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
-        fprintf(stderr, "zingq: %s\n", text);
-        stop(h, EXIT_CANNOT_RUN);
-    } else if (!h->said_lost) {
-        h->said_lost = true;
-        log_warn("broker", "%s: trying again", text);
-    }
-}
-
-static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
-    (void)ctx;
-    if (reason >= 0x80) {
-        log_error("broker",
-                  "the broker refused the subscription %s (reason 0x%02x): check its "
-                  "access rules",
-                  filter, reason);
-    }
-}
-
-static void on_unsubscribed(void *ctx) {
-    struct host *h = ctx;
-    log_info("host", "left every group; what is stored is handled before the session ends");
-    h->leaving = true;
-    check_uv(uv_idle_start(&h->idle, on_idle), "idle");
-}
-
-/* --- calls and commands -------------------------------------------------------------------------
- */
-
-static int call_start(void *ctx, uint64_t id, const struct fetch_request *request) {
-    struct host *h = ctx;
-    return fetch_start(h->fetch, id, request);
-}
-
-static void call_cancel(void *ctx, uint64_t id) {
-    struct host *h = ctx;
-    fetch_cancel(h->fetch, id);
-}
-
-static void on_fetched(void *ctx, uint64_t id, struct fetch_result *result) {
-    struct host *h = ctx;
-    engine_call_done(h->engine, id, result);
-}
-
-static void command_done(void *ctx, struct command *command) {
-    struct host *h = ctx;
-    admin_command_done(h->admin, command);
-}
-
-static void on_request(void *ctx, struct gateway_request *request) {
-    struct host *h = ctx;
-    admin_request(h->admin, request);
-}
-
-static json_t *host_status(void *ctx) {
-    struct host *h = ctx;
-    const struct mqtt_session *session = mqtt_session(h->mqtt);
-    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:I, s:i}", "version", ZINGQ_VERSION,
-                     "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
-                     (json_int_t)(now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
-                     "connected", (int)session->connected, "broker_error", h->broker_error, "conf",
-                     h->conf->file, "connects", (json_int_t)session->connects, "calls",
-                     (int)fetch_running(h->fetch));
-}
-
-static void leave(void *ctx) {
-    struct host *h = ctx;
-    log_info("host", "leaving: no new messages from now on");
-    if (mqtt_unsubscribe_all(h->mqtt) == ERR_NOTFOUND) {
-        on_unsubscribed(h);
-    }
-}
-
-static void admin_reload(void *ctx) {
-    reload(ctx);
-}
-
-static void wake(void *ctx) {
-    struct host *h = ctx;
-    check_uv(uv_idle_start(&h->idle, on_idle), "idle");
-}
-
-/* --- start --------------------------------------------------------------------------------------
- */
+/* --- start --- */
 
 static int raise_file_limit(void) {
     struct rlimit limit;
@@ -460,13 +234,7 @@ static int open_engine(struct host *h, struct report *r) {
     if (code != 0) {
         return code;
     }
-    const struct engine_doors doors = {.ctx = h,
-                                       .now_ms = now_ms,
-                                       .monotonic_us = monotonic_us,
-                                       .publish = publish,
-                                       .call_start = call_start,
-                                       .call_cancel = call_cancel,
-                                       .command_done = command_done};
+    const struct engine_doors doors = host_engine_doors(h);
     struct engine_options options = {.conf = h->conf,
                                      .store = h->store,
                                      .scripts = h->scripts,
@@ -475,65 +243,6 @@ static int open_engine(struct host *h, struct report *r) {
                                      .only_count = h->options->service_count};
     randombytes_buf(&options.seed, sizeof options.seed);
     return engine_new(&h->engine, &options, r);
-}
-
-static int subscribe(struct host *h, struct report *r) {
-    for (size_t i = 0; i < h->conf->service_count; i++) {
-        const struct service_conf *s = &h->conf->services[i];
-        struct engine_service_status status;
-        if (engine_service_status(h->engine, i, &status) != 0 || !status.active) {
-            continue;
-        }
-        for (size_t f = 0; f < s->filter_count; f++) {
-            int code =
-                mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], (uint32_t)i + 1);
-            if (code != 0) {
-                return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
-                              s->filters[f], error_text(code));
-            }
-        }
-    }
-    return 0;
-}
-
-static int open_broker(struct host *h, struct report *r) {
-    const struct mqtt_callbacks callbacks = {.ctx = h,
-                                             .on_message = on_message,
-                                             .on_published = on_published,
-                                             .on_up = on_up,
-                                             .on_down = on_down,
-                                             .on_subscribed = on_subscribed,
-                                             .on_unsubscribed = on_unsubscribed,
-                                             .on_readable = on_readable};
-    if (h->conf->broker.client_id[0] != '\0') {
-        (void)snprintf(h->client_id, sizeof h->client_id, "%s", h->conf->broker.client_id);
-    } else {
-        (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
-    }
-    int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
-    return code == 0 ? subscribe(h, r) : code;
-}
-
-static int open_doors(struct host *h, struct report *r) {
-    int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
-    if (code == 0) {
-        code = open_broker(h, r);
-    }
-    const struct admin_hooks hooks = {
-        .ctx = h, .host_status = host_status, .leave = leave, .reload = admin_reload, .wake = wake};
-    if (code == 0) {
-        code = admin_new(&h->admin, h->engine, &hooks);
-    }
-    if (code != 0) {
-        return code;
-    }
-    char listen[4096];
-    int len = snprintf(listen, sizeof listen, "unix:%s/zingq.sock", h->conf->store_path);
-    if (len < 0 || (size_t)len >= sizeof listen) {
-        return report(r, ERR_INVALID, "store.path is too long for a socket in it");
-    }
-    const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_request};
-    return gateway_new(&h->socket, &h->loop, listen, GATEWAY_BODY_BYTES_MAX, &callbacks, r);
 }
 
 static void watch_scripts(struct host *h) {
@@ -545,7 +254,6 @@ static void watch_scripts(struct host *h) {
 }
 
 static int start(struct host *h, struct report *r) {
-    (void)snprintf(r->text, sizeof r->text, "out of memory");
     int code = h->options->with_broker ? companions_start(&h->companions, r) : 0;
     struct conf_overrides overrides = h->options->overrides;
     if (h->options->with_broker && overrides.broker_url == NULL) {
@@ -561,21 +269,20 @@ static int start(struct host *h, struct report *r) {
         code = open_engine(h, r);
     }
     if (code == 0) {
-        code = open_doors(h, r);
+        code = host_open_doors(h, r);
     }
     if (code != 0) {
         return code;
     }
     watch_scripts(h);
-    h->started_ms = now_ms(h);
+    h->started_ms = host_now_ms(h);
     mqtt_start(h->mqtt);
     log_info("host", "zingq %s runs %zu services from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->file, h->conf->store_path);
     return 0;
 }
 
-/* --- stop ---------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void on_walk(uv_handle_t *handle, void *arg) {
     (void)arg;
@@ -620,9 +327,9 @@ static int exit_status_of(int code) {
 
 int host_run(const struct host_options *options) {
     struct host *h = calloc(1, sizeof *h);
-    struct report r;
+    struct report r = {"out of memory"};
     if (h == NULL) {
-        fprintf(stderr, "zingq: out of memory\n");
+        (void)fprintf(stderr, "zingq: out of memory\n");
         return EXIT_CANNOT_RUN;
     }
     h->options = options;
@@ -635,7 +342,7 @@ int host_run(const struct host_options *options) {
         (void)uv_run(&h->loop, UV_RUN_DEFAULT);
         log_info("host", "stopped");
     } else {
-        fprintf(stderr, "zingq: %s\n", r.text);
+        (void)fprintf(stderr, "zingq: %s\n", r.text);
         h->status = exit_status_of(code);
     }
     int status = h->status;

@@ -62,8 +62,7 @@ int journal_seek_prefix(struct journal *j, enum store_table t, const struct key 
     return 0;
 }
 
-/* --- meta rows ----------------------------------------------------------------------------------
- */
+/* --- meta rows --- */
 
 static int meta_get(struct journal *j, const char *name, struct slice *value) {
     return store_get(j->store, TABLE_META, slice_of(name), value);
@@ -255,8 +254,7 @@ const char *journal_host_id(const struct journal *j) {
     return j->host_id;
 }
 
-/* --- services -----------------------------------------------------------------------------------
- */
+/* --- services --- */
 
 const char *journal_service_name(const struct journal *j, uint16_t number) {
     return number < j->name_count ? j->names[number] : NULL;
@@ -305,8 +303,7 @@ int journal_service_number(struct journal *j, const char *name, uint16_t *number
     return add_service(j, name, number);
 }
 
-/* --- sequence, books, flags ---------------------------------------------------------------------
- */
+/* --- sequence, books, flags --- */
 
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms) {
     uint64_t clock = (uint64_t)now_ms * 1000;
@@ -393,8 +390,7 @@ int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
     return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
 }
 
-/* --- hashing ------------------------------------------------------------------------------------
- */
+/* --- hashing --- */
 
 uint64_t journal_lane(struct slice service, struct slice key) {
     /* A fixed key: every host must find the same partition for the same (service, key). */

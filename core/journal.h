@@ -46,7 +46,7 @@ int journal_reload(struct journal *j);
 /* The host's own id: random, made with the store, part of the MQTT client id. Borrowed. */
 const char *journal_host_id(const struct journal *j);
 
-/* --- meta: services, sequence, books --------------------------------------------------------- */
+/* --- meta: services, sequence, books --- */
 
 /* The stored number of a service's name; a new name gets the next one (ERR_NOTFOUND when the store
  * is read only). */
@@ -75,15 +75,13 @@ int journal_books_put(struct journal *j, uint16_t service, const struct books *b
 int journal_flag_get(struct journal *j, const char *name, uint64_t *value);
 int journal_flag_put(struct journal *j, const char *name, uint64_t value);
 
-/* --- hashing ------------------------------------------------------------------------------------
- */
+/* --- hashing --- */
 
 /* SipHash-2-4 of (service, key): the lane; mod PARTITIONS: the partition. */
 uint64_t journal_lane(struct slice service, struct slice key);
 uint8_t journal_partition(uint64_t lane);
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 int journal_event_put(struct journal *j, const struct event *event);
 /* A copy on the heap; the caller frees it with event_free. ERR_NOTFOUND. */
@@ -101,8 +99,7 @@ int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, ui
 int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        struct event **out);
 
-/* --- rows: where a waiting event stands ---------------------------------------------------------
- */
+/* --- rows: where a waiting event stands --- */
 
 enum lane_flags {
     LANE_BEHIND = 0,  /* runnable once it is at the head */
@@ -133,8 +130,7 @@ int journal_lane_next(struct journal *j, struct row *row);
 /* The next lane row of any lane, in key order, after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_lane_scan(struct journal *j, struct row *row);
 
-/* --- history ------------------------------------------------------------------------------------
- */
+/* --- history --- */
 
 #define ATTEMPT_END_LIST(X)                                                                        \
     X(ATTEMPT_ERROR, "error")                                                                      \
@@ -152,6 +148,7 @@ enum attempt_end {
 #undef X
 };
 
+/* "error", "timeout"...; never NULL. */
 const char *attempt_end_name(enum attempt_end end);
 
 struct attempt {
@@ -169,8 +166,7 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a);
 int journal_history_clear(struct journal *j, const struct event *event);
 
-/* --- dead letters -------------------------------------------------------------------------------
- */
+/* --- dead letters --- */
 
 struct dead_row {
     uint8_t partition;
@@ -186,8 +182,7 @@ int journal_dead_del(struct journal *j, const struct dead_row *row);
 /* The next in key order after *row (zeroed at the start). ERR_NOTFOUND. */
 int journal_dead_next(struct journal *j, struct dead_row *row);
 
-/* --- dedupe -------------------------------------------------------------------------------------
- */
+/* --- dedupe --- */
 
 struct dedupe_hash {
     uint8_t bytes[16];
@@ -201,8 +196,7 @@ struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice ser
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
 
-/* --- outbox -------------------------------------------------------------------------------------
- */
+/* --- outbox --- */
 
 /* A publish on its way: to services of this host, to the broker, or both. */
 struct publication {
@@ -226,8 +220,7 @@ int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq);
 /* The first with a seq above *seq; in/out; the record points into the store. ERR_NOTFOUND. */
 int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record);
 
-/* --- timers -------------------------------------------------------------------------------------
- */
+/* --- timers --- */
 
 enum timer_kind {
     TIMER_EVENT = 1,   /* an event's next attempt: row */
@@ -253,8 +246,7 @@ int journal_timer_del(struct journal *j, const struct timer *timer);
 /* The earliest timer of the partition, whatever its due time. ERR_NOTFOUND. */
 int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out);
 
-/* --- keyed state and locks ----------------------------------------------------------------------
- */
+/* --- keyed state and locks --- */
 
 /* Names (service, key) and, for one value, `name`. */
 struct cell {
@@ -279,6 +271,8 @@ struct lock {
     int64_t expires_ms; /* 0 = never */
 };
 
+/* A lock is found as long as its record exists, whether its time has run out or not. ERR_NOTFOUND.
+ */
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out);
 int journal_lock_put(struct journal *j, const struct cell *cell, const struct lock *lock);
 int journal_lock_del(struct journal *j, const struct cell *cell);
@@ -288,9 +282,9 @@ int journal_lock_del(struct journal *j, const struct cell *cell);
 int journal_cell_scan(struct journal *j, enum store_table table, struct cell *cell,
                       struct slice *value);
 
-/* --- lines for files ----------------------------------------------------------------------------
- */
+/* --- lines for files --- */
 
+/* One row a line; seq orders the lines of a partition. */
 int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
                        struct slice line);
 int journal_append_del(struct journal *j, uint8_t partition, uint64_t seq);

@@ -190,8 +190,7 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
     return code != 0 ? code : take_event(key, value, partition, id, service, out);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows --- */
 
 static void ready_key(struct key *k, const struct row *row) {
     k->len = 0;
@@ -295,8 +294,7 @@ int journal_lane_scan(struct journal *j, struct row *row) {
     return code != 0 ? code : take_lane_row(key, value, row);
 }
 
-/* --- history ------------------------------------------------------------------------------------
- */
+/* --- history --- */
 
 static void history_key(struct key *k, const struct event *e, uint16_t n) {
     event_key(k, e->partition, &e->id, e->service);
@@ -398,8 +396,7 @@ int journal_history_clear(struct journal *j, const struct event *event) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* --- dead letters -------------------------------------------------------------------------------
- */
+/* --- dead letters --- */
 
 /* Digits and hex runs differ from case to case of one fault; words and places do not. Only the
  * first line counts: tracebacks vary with the path taken. */

@@ -56,6 +56,7 @@ static inline struct slice key_slice(const struct key *k) {
     return (struct slice){(const char *)k->bytes, k->len};
 }
 
+/* The next 16 bytes; zero when the reader has failed. */
 struct uuid read_uuid(struct reader *r);
 
 /* ERR_MEMORY when the record in hand could not be built, else writes it under the key. */

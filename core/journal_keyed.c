@@ -11,8 +11,7 @@
 #include <sodium.h>
 #include <string.h>
 
-/* --- cells: state and locks ---------------------------------------------------------------------
- */
+/* --- cells: state and locks --- */
 
 static int cell_key(struct key *k, const struct cell *cell) {
     k->len = 0;
@@ -257,8 +256,7 @@ int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out)
     return r.failed ? ERR_CORRUPT : 0;
 }
 
-/* --- dedupe -------------------------------------------------------------------------------------
- */
+/* --- dedupe --- */
 
 struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
                                        struct slice scope, struct slice key) {

@@ -97,8 +97,7 @@ void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms) {
     s->not_before_ms = until_ms > s->not_before_ms ? until_ms : s->not_before_ms;
 }
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table --- */
 
 static size_t bucket_of(const struct lanes *lanes, size_t service, uint64_t hash) {
     return (size_t)(hash ^ service * 0x9e3779b97f4a7c15u) & (lanes->bucket_count - 1);
@@ -166,8 +165,7 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
     free(lane);
 }
 
-/* --- the rings ----------------------------------------------------------------------------------
- */
+/* --- the rings --- */
 
 static void enter_ring(struct lane_service *s, struct lane *lane) {
     if (lane->in_ring || lane->busy || lane->head == NULL) {

@@ -32,6 +32,7 @@ struct metrics_summary {
     int64_t p50_us, p99_us; /* 0 = nothing ended in the last two minutes */
 };
 
+/* The last minute's rates, the last two minutes' quantiles. */
 void metrics_summarise(struct metrics *m, int64_t now_ms, struct metrics_summary *out);
 
 #endif

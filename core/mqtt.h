@@ -140,6 +140,7 @@ void mqtt_drop(struct mqtt *m);
  * With messages collected and not flushed it closes without a word instead, as mqtt_drop does. */
 void mqtt_disconnect(struct mqtt *m, int64_t session_expiry_s);
 
+/* The connection in force, or the last one; never NULL. */
 const struct mqtt_session *mqtt_session(const struct mqtt *m);
 
 #endif

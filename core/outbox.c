@@ -241,7 +241,7 @@ static int by_sending(const void *a, const void *b) {
 }
 
 void outbox_disconnected(struct outbox *o) {
-    struct outbox_item *flying[OUTBOX_WINDOW_MAX];
+    struct outbox_item *flying[OUTBOX_WINDOW_MAX] = {NULL};
     size_t count = 0;
     for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
         if (o->by_mid[i] != NULL) {

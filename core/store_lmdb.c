@@ -216,10 +216,11 @@ int store_open(struct store **out, const struct store_options *options, struct r
     s->max_bytes = options->max_bytes;
     s->read_only = options->read_only;
     s->path = slice_dup(slice_of(options->path));
-    int code = s->path == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
-    if (code == 0 && !s->read_only) {
-        code = make_folder(s->path, r);
+    if (s->path == NULL) {
+        free(s);
+        return report(r, ERR_MEMORY, "out of memory");
     }
+    int code = s->read_only ? 0 : make_folder(s->path, r);
     if (code == 0 && !s->read_only) {
         code = lock_folder(s, r);
     }

@@ -1,0 +1,173 @@
+/*
+ * engine_bury.c - how an event ends, and what happens to one that ends dead: its policies, its row
+ * among the dead letters, its announcement.
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
+                        const char *text) {
+    struct attempt a = {.end = end,
+                        .at_ms = event->started_ms,
+                        .duration_us = event->duration_us,
+                        .version = event->version,
+                        .text = slice_of(text)};
+    if (a.text.len > ERROR_BYTES_MAX) {
+        a.text.len = ERROR_BYTES_MAX;
+    }
+    return journal_history_add(e->journal, event, &a);
+}
+
+void engine_note_end(struct engine *e, struct engine_service *s, struct event *event,
+                     enum event_state state) {
+    assert(!event_state_ended(event->state) && event_state_ended(state));
+    event->state = (uint8_t)state;
+    event->ended_ms = e->now_ms;
+    event->due_ms = 0;
+    s->books_dirty = true;
+    assert(e->waiting > 0);
+    e->waiting--;
+}
+
+/* The policies look at the dead event and may publish, write state, or let it go. One that fails
+ * is logged and changes nothing. */
+static int run_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
+                      struct event *event, const char *reason, bool *discard) {
+    struct run *run = NULL;
+    int code = run_start(&run, e->scripts, s->index, entry, event, reason, &e->view);
+    if (code != 0) {
+        return code;
+    }
+    char id[UUID_TEXT_BYTES + 1];
+    if (run->outcome == OUTCOME_DONE || run->outcome == OUTCOME_DISCARD) {
+        *discard = *discard || run->outcome == OUTCOME_DISCARD;
+        code = engine_apply(e, s, event, &run->effects);
+    } else {
+        log_error("engine", "%s of service \"%s\" failed event=%s error=\"%s\"",
+                  entry == RUN_ON_DEAD ? "on_dead" : "the dead_letter policy", s->conf->name,
+                  uuid_text(&event->id, id),
+                  run->outcome == OUTCOME_CALL ? "it must not wait for a call"
+                                               : buf_str(&run->error));
+    }
+    run_free(run);
+    return code;
+}
+
+static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
+    if (s->conf->dead_topic[0] == '\0') {
+        return 0;
+    }
+    char number[16];
+    char once[UUID_TEXT_BYTES + 16];
+    char id[UUID_TEXT_BYTES + 1];
+    (void)snprintf(number, sizeof number, "%u", event->attempts);
+    (void)snprintf(once, sizeof once, "%s-%u", uuid_text(&event->id, id), event->attempts);
+    struct buf properties;
+    buf_init(&properties, 1 << 20);
+    property_add(&properties, slice_of("zingq-reason"), event->reason);
+    property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
+    property_add(&properties, slice_of("zingq-topic"), event->topic);
+    /* The same event may die again after a replay: that is another announcement. */
+    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
+    struct publication p = {.id = event->id,
+                            .cause = event->cause,
+                            .hops = (uint16_t)(event->hops + 1),
+                            .qos = 1,
+                            .topic = slice_of(s->conf->dead_topic),
+                            .payload = event->payload,
+                            .content_type = event->content_type,
+                            .properties = buf_slice(&properties)};
+    int code = properties.failed ? ERR_MEMORY : engine_publish(e, event->partition, &p);
+    buf_clear(&properties);
+    return code;
+}
+
+/* Policies and announcement; not for the end of a loop, which they would make endless. */
+static int tell_of_death(struct engine *e, struct engine_service *s, struct event *event,
+                         const char *reason, bool *discard) {
+    if (event->hops > HOPS_MAX) {
+        return 0;
+    }
+    struct buf publishes = e->publishes; /* those of whoever made this event die */
+    buf_init(&e->publishes, publishes.max);
+    int code = 0;
+    if (script_has(e->scripts, s->index, "on_dead")) {
+        code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);
+    }
+    if (code == 0 && s->conf->dead_letter != NULL) {
+        code = run_policy(e, s, RUN_DEAD_POLICY, event, reason, discard);
+    }
+    if (code == 0 && e->publishes.len > 0) {
+        code = event_set_publishes(event, buf_slice(&e->publishes));
+    }
+    buf_clear(&e->publishes);
+    e->publishes = publishes;
+    return code == 0 && !*discard ? announce(e, s, event) : code;
+}
+
+static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {
+    struct dead_row row = {.partition = event->partition,
+                           .service = event->service,
+                           .id = event->id,
+                           .dead_ms = e->now_ms,
+                           .fingerprint = journal_fingerprint(event->reason)};
+    s->books.dead++;
+    char id[UUID_TEXT_BYTES + 1];
+    log_warn("engine", "dead letter service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
+             s->conf->name, uuid_text(&event->id, id), event->topic.data, (int)event->key.len,
+             event->key.data, (int)(event->reason.len < 300 ? event->reason.len : 300),
+             event->reason.data);
+    return journal_dead_put(e->journal, &row);
+}
+
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,
+                bool *parked) {
+    bool discard = false;
+    struct slice why = slice_of(reason);
+    why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
+    engine_note_end(e, s, event, EVENT_DEAD);
+    int code = event_set_reason(event, why);
+    if (code == 0) {
+        code = tell_of_death(e, s, event, reason, &discard);
+    }
+    /* An event that never ran has no lane to hold. */
+    event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && event->attempts > 0;
+    *parked = event->parked;
+    if (code == 0 && discard) {
+        event->state = EVENT_DISCARDED;
+        s->books.discarded++;
+    } else if (code == 0) {
+        code = note_dead(e, s, event);
+    }
+    return code == 0 ? journal_event_put(e->journal, event) : code;
+}
+
+int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     const char *reason) {
+    /* A lock whose expiry could not be handled is free all the same. */
+    if (item->event->kind == EVENT_LOCK_EXPIRED) {
+        struct slice name;
+        if (property_find(item->event->properties, "zingq-lock", &name)) {
+            struct cell cell = engine_cell(item->event, name);
+            int code = journal_lock_del(e->journal, &cell);
+            if (code != 0 && code != ERR_NOTFOUND) {
+                return code;
+            }
+        }
+    }
+    bool parked = false;
+    int code = engine_bury(e, s, item->event, reason, &parked);
+    if (code != 0) {
+        return code;
+    }
+    if (parked) {
+        return engine_lane_block(e, item, LANE_PARKED);
+    }
+    code = engine_unplace(e, item);
+    return code == 0 ? engine_lane_next(e, item) : code;
+}

@@ -1,0 +1,270 @@
+/*
+ * host_doors.c - the doors' callbacks: what they bring goes to the engine, what the engine wants
+ * goes to them. No decision is taken here.
+ */
+#include "host_impl.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- clocks --- */
+
+int64_t host_now_ms(const struct host *h) {
+    (void)h;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int64_t now_ms(void *ctx) {
+    return host_now_ms(ctx);
+}
+
+static int64_t monotonic_us(void *ctx) {
+    (void)ctx;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* --- MQTT --- */
+
+static void on_readable(void *ctx) {
+    struct host *h = ctx;
+    h->readable = true;
+}
+
+static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
+    struct event_bytes bytes = {.topic = m->topic,
+                                .payload = m->payload,
+                                .content_type = m->content_type,
+                                .response_topic = m->response_topic,
+                                .correlation = m->correlation,
+                                .properties = m->properties};
+    if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
+        /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
+        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        h->drop = true;
+    }
+}
+
+/* The subscription's number tells which service a copy is for. A broker without such numbers
+ * leaves only the filters to go by. */
+static void on_message(void *ctx, const struct mqtt_message *m) {
+    struct host *h = ctx;
+    for (size_t i = 0; i < m->subscription_id_count; i++) {
+        size_t service = m->subscription_ids[i] - 1;
+        if (service < h->conf->service_count) {
+            offer(h, service, m);
+        }
+    }
+    for (size_t i = 0; m->subscription_id_count == 0 && i < h->conf->service_count; i++) {
+        struct engine_service_status s;
+        if (engine_service_status(h->engine, i, &s) == 0 && s.active &&
+            service_wants(&h->conf->services[i], m->topic.data)) {
+            offer(h, i, m);
+        }
+    }
+}
+
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    struct host *h = ctx;
+    engine_published(h->engine, mid, reason);
+}
+
+static int publish(void *ctx, const struct publication *p, int *mid) {
+    struct host *h = ctx;
+    struct mqtt_publish out = {.topic = p->topic.data,
+                               .payload = p->payload,
+                               .content_type = p->content_type,
+                               .response_topic = p->response_topic,
+                               .correlation = p->correlation,
+                               .properties = p->properties,
+                               .qos = p->qos,
+                               .retain = p->retain};
+    struct report r;
+    int code = mqtt_publish(h->mqtt, &out, mid, &r);
+    if (code == ERR_INVALID) {
+        log_error("broker", "%s", r.text);
+    }
+    return code;
+}
+
+static void on_up(void *ctx, const struct mqtt_session *session) {
+    struct host *h = ctx;
+    bool again = session->connects > 1;
+    log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
+             session->client_id, session->session_present ? "kept" : "new");
+    if (again && !session->session_present) {
+        log_warn("broker", "the broker has lost our session: messages it held for us may be "
+                           "missing; give it persistence (zingq doctor)");
+    }
+    if (!session->shared_available) {
+        log_warn("broker", "the broker has no shared subscriptions: plain ones are used, run one "
+                           "host only");
+    }
+    h->said_lost = false;
+    h->broker_error[0] = '\0';
+    engine_connected(h->engine, session->receive_maximum);
+}
+
+static void on_down(void *ctx, enum mqtt_down why, const char *text) {
+    struct host *h = ctx;
+    engine_disconnected(h->engine);
+    h->readable = false;
+    (void)snprintf(h->broker_error, sizeof h->broker_error, "%s", text);
+    if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
+        (void)fprintf(stderr, "zingq: %s\n", text);
+        host_stop(h, EXIT_CANNOT_RUN);
+    } else if (!h->said_lost) {
+        h->said_lost = true;
+        log_warn("broker", "%s: trying again", text);
+    }
+}
+
+static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
+    (void)ctx;
+    if (reason >= 0x80) {
+        log_error("broker",
+                  "the broker refused the subscription %s (reason 0x%02x): check its "
+                  "access rules",
+                  filter, reason);
+    }
+}
+
+static void on_unsubscribed(void *ctx) {
+    struct host *h = ctx;
+    log_info("host", "left every group; what is stored is handled before the session ends");
+    h->leaving = true;
+    host_wake(h);
+}
+
+/* --- calls and commands --- */
+
+static int call_start(void *ctx, uint64_t id, const struct fetch_request *request) {
+    struct host *h = ctx;
+    return fetch_start(h->fetch, id, request);
+}
+
+static void call_cancel(void *ctx, uint64_t id) {
+    struct host *h = ctx;
+    fetch_cancel(h->fetch, id);
+}
+
+static void on_fetched(void *ctx, uint64_t id, struct fetch_result *result) {
+    struct host *h = ctx;
+    engine_call_done(h->engine, id, result);
+}
+
+static void command_done(void *ctx, struct command *command) {
+    struct host *h = ctx;
+    admin_command_done(h->admin, command);
+}
+
+static void on_request(void *ctx, struct gateway_request *request) {
+    struct host *h = ctx;
+    admin_request(h->admin, request);
+}
+
+static json_t *host_status(void *ctx) {
+    struct host *h = ctx;
+    const struct mqtt_session *session = mqtt_session(h->mqtt);
+    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:I, s:i}", "version", ZINGQ_VERSION,
+                     "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
+                     (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
+                     "connected", (int)session->connected, "broker_error", h->broker_error, "conf",
+                     h->conf->file, "connects", (json_int_t)session->connects, "calls",
+                     (int)fetch_running(h->fetch));
+}
+
+static void leave(void *ctx) {
+    struct host *h = ctx;
+    log_info("host", "leaving: no new messages from now on");
+    if (mqtt_unsubscribe_all(h->mqtt) == ERR_NOTFOUND) {
+        on_unsubscribed(h);
+    }
+}
+
+static void admin_reload(void *ctx) {
+    host_reload(ctx);
+}
+
+static void wake(void *ctx) {
+    struct host *h = ctx;
+    host_wake(h);
+}
+
+/* --- opening --- */
+
+struct engine_doors host_engine_doors(struct host *h) {
+    return (struct engine_doors){.ctx = h,
+                                 .now_ms = now_ms,
+                                 .monotonic_us = monotonic_us,
+                                 .publish = publish,
+                                 .call_start = call_start,
+                                 .call_cancel = call_cancel,
+                                 .command_done = command_done};
+}
+
+static int subscribe(struct host *h, struct report *r) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *s = &h->conf->services[i];
+        struct engine_service_status status;
+        if (engine_service_status(h->engine, i, &status) != 0 || !status.active) {
+            continue;
+        }
+        for (size_t f = 0; f < s->filter_count; f++) {
+            int code =
+                mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], (uint32_t)i + 1);
+            if (code != 0) {
+                return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
+                              s->filters[f], error_text(code));
+            }
+        }
+    }
+    return 0;
+}
+
+static int open_broker(struct host *h, struct report *r) {
+    const struct mqtt_callbacks callbacks = {.ctx = h,
+                                             .on_message = on_message,
+                                             .on_published = on_published,
+                                             .on_up = on_up,
+                                             .on_down = on_down,
+                                             .on_subscribed = on_subscribed,
+                                             .on_unsubscribed = on_unsubscribed,
+                                             .on_readable = on_readable};
+    if (h->conf->broker.client_id[0] != '\0') {
+        (void)snprintf(h->client_id, sizeof h->client_id, "%s", h->conf->broker.client_id);
+    } else {
+        (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
+    }
+    int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
+    return code == 0 ? subscribe(h, r) : code;
+}
+
+int host_open_doors(struct host *h, struct report *r) {
+    int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    if (code == 0) {
+        code = open_broker(h, r);
+    }
+    const struct admin_hooks hooks = {
+        .ctx = h, .host_status = host_status, .leave = leave, .reload = admin_reload, .wake = wake};
+    if (code == 0) {
+        code = admin_new(&h->admin, h->engine, &hooks);
+    }
+    if (code != 0) {
+        return code;
+    }
+    char listen[4096];
+    int len = snprintf(listen, sizeof listen, "unix:%s/zingq.sock", h->conf->store_path);
+    if (len < 0 || (size_t)len >= sizeof listen) {
+        return report(r, ERR_INVALID, "store.path is too long for a socket in it");
+    }
+    const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_request};
+    return gateway_new(&h->socket, &h->loop, listen, GATEWAY_BODY_BYTES_MAX, &callbacks, r);
+}

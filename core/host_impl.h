@@ -1,0 +1,63 @@
+/*
+ * host_impl.h - what the host's files share; nobody else includes it.
+ */
+#ifndef ZINGQ_HOST_IMPL_H
+#define ZINGQ_HOST_IMPL_H
+
+#include "admin.h"
+#include "companion.h"
+#include "engine.h"
+#include "fetch.h"
+#include "gateway.h"
+#include "host.h"
+#include "mqtt.h"
+#include "script.h"
+
+#include <uv.h>
+
+struct host {
+    const struct host_options *options;
+    uv_loop_t loop;
+    uv_check_t check;
+    uv_idle_t idle;          /* active while there is more to do at once */
+    uv_timer_t timer;        /* the next turn the clock makes due */
+    uv_timer_t reload_timer; /* gathers the many events of one saved file */
+    uv_timer_t drain_timer;
+    uv_signal_t sigterm, sigint, sighup;
+    uv_fs_event_t watch;
+    struct conf *conf;
+    struct store *store;
+    struct script_host *scripts;
+    struct engine *engine;
+    struct mqtt *mqtt;
+    struct fetch *fetch;
+    struct gateway *socket; /* DATA/zingq.sock */
+    struct admin *admin;
+    struct companions companions;
+    char client_id[256];
+    int64_t started_ms;
+    int64_t retry_ms; /* no turns before: the last one failed */
+    bool readable;    /* the broker's socket has input */
+    bool stopping;
+    bool leaving;   /* unsubscribed for good: stops when nothing waits */
+    bool drop;      /* the connection: a message could not be kept */
+    bool said_lost; /* that the connection is lost: once an outage */
+    int status;     /* to exit with */
+    char broker_error[256];
+};
+
+/* host.c */
+/* The loop does not sleep before the next turn. */
+void host_wake(struct host *h);
+/* Stops new work and ends when what waits for a call is through; called again: at once. */
+void host_stop(struct host *h, int status);
+/* Reads the scripts again and logs what changed. */
+void host_reload(struct host *h);
+
+/* host_doors.c */
+int64_t host_now_ms(const struct host *h);
+struct engine_doors host_engine_doors(struct host *h);
+/* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
+int host_open_doors(struct host *h, struct report *r);
+
+#endif
