@@ -33,6 +33,13 @@ static void need_memory(lua_State *L, bool had) {
     }
 }
 
+static void add_header(lua_State *L, struct asking *ask, struct slice name, struct slice value) {
+    int rc = fetch_request_header(ask->request, name, value);
+    if (rc != 0) {
+        luaL_error(L, "zing.http: header %s: %s", name.data, error_text(rc));
+    }
+}
+
 /* --- options --- */
 
 static void begin_body(lua_State *L, struct asking *ask) {
@@ -109,7 +116,7 @@ static void take_header(lua_State *L, struct asking *ask) {
     api_check_line(L, value, "a header's value");
     ask->has_key = ask->has_key || strcasecmp(name.data, "Idempotency-Key") == 0;
     ask->has_type = ask->has_type || strcasecmp(name.data, "Content-Type") == 0;
-    need_memory(L, fetch_request_header(ask->request, name, value) == 0);
+    add_header(L, ask, name, value);
 }
 
 static void take_headers(lua_State *L, int index, void *to) {
@@ -332,15 +339,13 @@ static void add_idempotency_key(lua_State *L, struct asking *ask) {
     if (len > 0 && (size_t)len < sizeof key && run->calls > 1) {
         (void)snprintf(key + len, sizeof key - (size_t)len, "-%u", run->calls);
     }
-    need_memory(L, fetch_request_header(ask->request, slice_of("Idempotency-Key"), slice_of(key)) ==
-                       0);
+    add_header(L, ask, slice_of("Idempotency-Key"), slice_of(key));
 }
 
 static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
     struct fetch_request *request = ask->request;
     if (ask->content_type != NULL && !ask->has_type) {
-        need_memory(L, fetch_request_header(request, slice_of("Content-Type"),
-                                            slice_of(ask->content_type)) == 0);
+        add_header(L, ask, slice_of("Content-Type"), slice_of(ask->content_type));
     }
     add_idempotency_key(L, ask);
     request->url = slice_dup(url);
