@@ -360,6 +360,12 @@ void mqtt_link_cork(struct mqtt_link *link, bool on) {
     }
 }
 
+void mqtt_link_acknowledge(struct mqtt_link *link) {
+    int value = 1;
+    /* Only speed depends on it. */
+    (void)setsockopt(mosquitto_socket(link->mosq), IPPROTO_TCP, TCP_QUICKACK, &value, sizeof value);
+}
+
 bool mqtt_link_ended(const struct mqtt_link *link) {
     char byte;
     ssize_t n = recv(mosquitto_socket(link->mosq), &byte, 1, MSG_PEEK | MSG_DONTWAIT);

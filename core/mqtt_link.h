@@ -52,6 +52,10 @@ int mqtt_link_watch(struct mqtt_link *link, int events,
                     void (*on_event)(void *owner, int status, int events));
 /* Holds back partial packets while `on`, so that many small ones leave in few. */
 void mqtt_link_cork(struct mqtt_link *link, bool on);
+/* Acknowledges (TCP) what was read, now: a broker without TCP_NODELAY, as Mosquitto is by default,
+ * sends no further small packet before that, and the kernel takes 40 ms when we have nothing to
+ * say ourselves. */
+void mqtt_link_acknowledge(struct mqtt_link *link);
 /* Whether the peer has closed and nothing is left to read. */
 bool mqtt_link_ended(const struct mqtt_link *link);
 

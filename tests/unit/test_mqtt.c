@@ -421,27 +421,6 @@ static void a_held_client_notices_that_the_broker_went(void **state) {
     assert_int_equal(worker->why, MQTT_DOWN_LOST);
 }
 
-static void collect_stops_at_its_bound_and_says_so(void **state) {
-    struct bench *b = *state;
-    broker_start(&b->broker, NULL);
-    struct client *worker = &b->clients[0];
-    struct client *sender = &b->clients[1];
-    client_up(b, worker, "worker", "seats", "booking/+");
-    client_up(b, sender, "sender", NULL, NULL);
-    mqtt_hold(worker->mqtt, true);
-    for (int i = 0; i < 8; i++) {
-        (void)publish(sender, "booking/request", "x", 1);
-    }
-    wait_until(b, &sender->published, 8);
-    worker->collects = false;
-    mqtt_hold(worker->mqtt, false);
-    assert_true(mqtt_collect(worker->mqtt, 3));
-    assert_int_equal(worker->messages, 3);
-    while (worker->messages < 8) {
-        (void)mqtt_collect(worker->mqtt, 100);
-    }
-}
-
 /* ---- publishing ---- */
 
 static void a_refused_publish_tells_its_reason(void **state) {
@@ -986,6 +965,25 @@ static void a_refused_subscription_is_told(void **state) {
     wait_until(b, &worker->subscribed, 1);
     assert_int_equal(worker->subscribe_reason, MQTT_RC_NOT_AUTHORIZED);
     assert_string_equal(worker->filter, "$share/seats/closed/#");
+}
+
+static void collect_stops_at_its_bound_and_says_so(void **state) {
+    struct bench *b = *state;
+    char bytes[5 + 8 * 9] = "\x20\x03\x00\x00\x00";
+    for (size_t i = 0; i < 8; i++) {
+        memcpy(bytes + 5 + i * 9, "\x32\x07\x00\x01x\x00\x01\x00!", 9);
+    }
+    fake_start(b, bytes, sizeof bytes);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    worker->collects = worker->flushes = false;
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->ups, 1);
+    assert_true(mqtt_collect(worker->mqtt, 3));
+    assert_int_equal(worker->messages, 3);
+    assert_true(mqtt_collect(worker->mqtt, 5));
+    assert_int_equal(worker->messages, 8);
+    assert_false(mqtt_collect(worker->mqtt, 5));
 }
 
 static void the_limits_in_connack_are_passed_on(void **state) {

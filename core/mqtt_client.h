@@ -1,0 +1,97 @@
+/*
+ * mqtt_client.h - the inside of struct mqtt, shared by the files of the MQTT door: mqtt.c (states),
+ * mqtt_turn.c (reads, writes, publishes), mqtt_subscribe.c. Nobody else includes it.
+ */
+#ifndef ZINGQ_MQTT_CLIENT_H
+#define ZINGQ_MQTT_CLIENT_H
+
+#include "mqtt.h"
+#include "mqtt_link.h"
+#include "mqtt_wire.h"
+
+enum mqtt_state { IDLE, CONNECTING, GREETING, UP, WAITING, STOPPED, STATE_COUNT };
+
+enum { NO_ANSWER = -1 };
+
+struct mqtt_subscription {
+    char *filter; /* as registered; owned */
+    char *shared; /* $share/<group>/<filter>; owned, NULL = not shared */
+    uint32_t id;
+    int mid;      /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
+    bool leaving; /* given up, waiting for UNSUBACK */
+};
+
+struct mqtt {
+    uv_loop_t *loop;
+    const struct broker_conf *conf; /* borrowed */
+    const char *client_id;          /* borrowed */
+    struct mqtt_callbacks callbacks;
+    char where[300]; /* "host:port" for sentences */
+    struct mqtt_publish will;
+    char *will_topic, *will_payload; /* owned; back will */
+    mosquitto_property *will_properties;
+
+    enum mqtt_state state;
+    struct mqtt_link *link; /* from CONNECTING to UP */
+    struct mosquitto *mosq; /* the link's handle */
+    uv_timer_t timer;
+    uv_async_t wake;   /* the connect thread is done, or there may be input unread */
+    int open_handles;  /* of the two above */
+    uint32_t attempts; /* connects since the last steady connection */
+    uint32_t kicks;    /* see was_kicked */
+    uint64_t up_ms;    /* loop time: when the connection came up */
+    uint64_t wrote_ms; /* loop time: the last write */
+
+    struct mqtt_subscription *subs;
+    size_t sub_count, sub_cap;
+    struct mqtt_session session;
+    struct mqtt_incoming incoming;
+    struct buf scratch;
+
+    bool held;
+    bool readable; /* there may be unread input: the caller knows, the watcher is off */
+    bool unsent;   /* the last write was incomplete */
+    bool dirty;    /* something was queued since the last flush */
+    size_t queued; /* packets of it, for the cork */
+    bool acks;     /* of it: PUBACKs */
+    size_t in_flight;
+
+    /* What libmosquitto's callbacks recorded, for after the call. */
+    bool in_library;
+    bool no_memory;
+    size_t heard; /* callbacks so far */
+    size_t taken; /* messages handed up by this mqtt_collect */
+    int answer;   /* CONNACK's reason; NO_ANSWER */
+    bool gone;    /* the socket is closed */
+    int gone_code;
+};
+
+/* mqtt.c: the connection ends, for what libmosquitto returned (`err`: errno with MOSQ_ERR_ERRNO) or
+ * what a callback recorded. on_down is called from here. */
+void mqtt_lose(struct mqtt *m, int rc, int err);
+void mqtt_on_socket(void *owner, int status, int events);
+
+/* mqtt_turn.c: calls into libmosquitto; MOSQ_ERR_* and errno. */
+int mqtt_read_packets(struct mqtt *m, int *err);
+int mqtt_write_packets(struct mqtt *m, int *err);
+/* Writes all that is queued; may lose the connection. Not while m->dirty. */
+void mqtt_write_queued(struct mqtt *m);
+void mqtt_tell_readable(struct mqtt *m);
+void mqtt_on_up_socket(struct mqtt *m, int status, int events);
+void mqtt_on_tick(uv_timer_t *timer);
+/* Every callback of libmosquitto starts with it. */
+struct mqtt *mqtt_heard(void *userdata);
+void mqtt_on_message(struct mosquitto *mosq, void *userdata,
+                     const struct mosquitto_message *message, const mosquitto_property *properties);
+void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
+                     const mosquitto_property *properties);
+
+/* mqtt_subscribe.c: queues the SUBSCRIBE or UNSUBSCRIBE. MOSQ_ERR_*. */
+int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
+void mqtt_forget_subscription(struct mqtt *m, size_t i);
+void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
+                    const mosquitto_property *properties);
+void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
+                      const mosquitto_property *properties);
+
+#endif
