@@ -73,11 +73,11 @@ void api_check_can_yield(lua_State *L, struct run *run, const char *call) {
     }
 }
 
-struct fetch_request *api_new_request(lua_State *L, struct run *run) {
+struct call_request *api_new_request(lua_State *L, struct run *run) {
     if (run->request != NULL) { /* of a call that raised before it was made */
-        fetch_request_free(run->request);
+        call_request_free(run->request);
     }
-    run->request = fetch_request_new();
+    run->request = call_request_new();
     if (run->request == NULL) {
         luaL_error(L, "out of memory");
     }

@@ -55,7 +55,7 @@ void api_check_can_yield(lua_State *L, struct run *run, const char *call);
 /* The same for a call that waits, which only an event's handler may. */
 void api_check_can_wait(lua_State *L, struct run *run, const char *call);
 /* A fresh run->request; it belongs to the run at once, so a raise loses nothing. */
-struct fetch_request *api_new_request(lua_State *L, struct run *run);
+struct call_request *api_new_request(lua_State *L, struct run *run);
 /* Ends the attempt: `return api_end_attempt(...)`. run->error and after_ms are set before. */
 int api_end_attempt(lua_State *L, struct run *run, enum outcome outcome, const char *call);
 /* Sets run->error, cut at ERROR_BYTES_MAX. Does not raise. */

@@ -1,7 +1,7 @@
 /*
  * api_http.c - zing.http: a request that suspends the handler until its answer is there.
  *
- * The parts: the call (options to a struct fetch_request that belongs to the run), the suspension,
+ * The parts: the call (options to a struct call_request that belongs to the run), the suspension,
  * and `answered`, which runs when the engine resumes the handler with the result. Cancelling is the
  * engine's: it drops the run and the call with it.
  */
@@ -20,7 +20,7 @@ enum { HTTP_TIMEOUT_MS = 10000, METHOD_BYTES_MAX = 16, FORM_DEPTH_MAX = 8 };
 /* A call being built. */
 struct asking {
     struct run *run;
-    struct fetch_request *request; /* the run's */
+    struct call_request *request; /* the run's */
     const char *method;
     struct buf *body; /* the host's scratch */
     bool has_body, has_key, has_type;
@@ -34,7 +34,7 @@ static void need_memory(lua_State *L, bool had) {
 }
 
 static void add_header(lua_State *L, struct asking *ask, struct slice name, struct slice value) {
-    int rc = fetch_request_header(ask->request, name, value);
+    int rc = call_request_header(ask->request, name, value);
     if (rc != 0) {
         luaL_error(L, "zing.http: header %s: %s", name.data, error_text(rc));
     }
@@ -293,7 +293,7 @@ static void push_headers(lua_State *L, struct slice text) {
     }
 }
 
-static void push_answer(lua_State *L, const struct fetch_result *result, int label) {
+static void push_answer(lua_State *L, const struct call_result *result, int label) {
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, result->status);
     lua_setfield(L, -2, "status");
@@ -312,7 +312,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     (void)status;
     struct run *run = script_host_of(L)->current;
-    const struct fetch_result *result = run->result;
+    const struct call_result *result = run->result;
     assert(result != NULL);
     int label = lua_gettop(L);
     if (result->code == 0) {
@@ -343,7 +343,7 @@ static void add_idempotency_key(lua_State *L, struct asking *ask) {
 }
 
 static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
-    struct fetch_request *request = ask->request;
+    struct call_request *request = ask->request;
     if (ask->content_type != NULL && !ask->has_type) {
         add_header(L, ask, slice_of("Content-Type"), slice_of(ask->content_type));
     }
@@ -399,7 +399,7 @@ static int ask(lua_State *L) {
                             .request = api_new_request(L, run),
                             .method = fixed == NULL ? "GET" : fixed,
                             .body = &run->host->scratch};
-    asking.request->kind = FETCH_HTTP;
+    asking.request->kind = CALL_KIND_HTTP;
     asking.request->timeout_ms = HTTP_TIMEOUT_MS;
     size_t rows = sizeof http_options / sizeof http_options[0];
     api_take_options(L, 2, http_options, fixed == NULL ? rows : rows - 1, "http", &asking);

@@ -107,7 +107,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     (void)status;
     struct run *run = script_host_of(L)->current;
-    const struct fetch_result *result = run->result;
+    const struct call_result *result = run->result;
     assert(result != NULL);
     if (result->code == 0 && result->status < 400) {
         lua_pushboolean(L, 1);
@@ -140,7 +140,7 @@ static void check_complete(struct mailing *m) {
 }
 
 /* Copies the envelope. False when out of memory. */
-static bool set_envelope(struct fetch_request *request, const struct mime_mail *mail) {
+static bool set_envelope(struct call_request *request, const struct mime_mail *mail) {
     struct slice name, address;
     int rc = mime_address(mail->from, &name, &address, NULL);
     assert(rc == 0);
@@ -151,7 +151,7 @@ static bool set_envelope(struct fetch_request *request, const struct mime_mail *
     for (size_t i = 0; i < mail->to_count; i++) {
         rc = mime_address(mail->to[i], &name, &address, NULL);
         assert(rc == 0);
-        if (fetch_request_to(request, address) != 0) {
+        if (call_request_to(request, address) != 0) {
             return false;
         }
     }
@@ -159,12 +159,12 @@ static bool set_envelope(struct fetch_request *request, const struct mime_mail *
 }
 
 static void fill_request(lua_State *L, struct mailing *m, const struct buf *message) {
-    struct fetch_request *request = api_new_request(L, m->run);
+    struct call_request *request = api_new_request(L, m->run);
     const char *url = conf_var(m->run->host->conf, "smtp_url");
     if (url == NULL || url[0] == '\0') {
         luaL_error(L, "zing.mail: vars{} in topics.conf has no smtp_url");
     }
-    request->kind = FETCH_MAIL;
+    request->kind = CALL_KIND_MAIL;
     request->timeout_ms = MAIL_TIMEOUT_MS;
     request->url = slice_dup(slice_of(url));
     request->body = slice_dup(buf_slice(message));

@@ -241,7 +241,7 @@ static int resume_ended_calls(struct engine *e) {
             e->ends_tail = NULL;
         }
         int code = engine_resume(e, end);
-        fetch_result_clear(&end->result);
+        call_result_clear(&end->result);
         free(end);
         if (code != 0) {
             return code;
@@ -361,7 +361,7 @@ static void start_calls(struct engine *e) {
         inv->call_started = true;
         int code = e->doors.call_start(e->doors.ctx, inv->call_id, inv->run->request);
         if (code != 0) {
-            struct fetch_result failed = {.code = code};
+            struct call_result failed = {.code = code};
             strncat(failed.error, error_text(code), sizeof failed.error - 1);
             inv->call_started = false;
             engine_call_done(e, inv->call_id, &failed);

@@ -11,10 +11,10 @@
 #ifndef ZINGQ_ENGINE_H
 #define ZINGQ_ENGINE_H
 
+#include "call.h"
 #include "conf.h"
 #include "error.h"
 #include "event.h"
-#include "fetch.h"
 #include "journal.h"
 #include "metrics.h"
 #include "script.h"
@@ -33,7 +33,7 @@ struct engine_doors {
     /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
     int (*publish)(void *ctx, const struct publication *p, int *mid);
     /* The request stays valid until engine_call_done or call_cancel. */
-    int (*call_start)(void *ctx, uint64_t id, const struct fetch_request *request);
+    int (*call_start)(void *ctx, uint64_t id, const struct call_request *request);
     void (*call_cancel)(void *ctx, uint64_t id);
     /* The command was carried out (see its code) or refused; it is the caller's again. */
     void (*command_done)(void *ctx, struct command *command);
@@ -66,7 +66,7 @@ const char *engine_host_id(const struct engine *e);
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
                  bool retained);
 /* A call ended; the result's buffers are taken over (the original is emptied). */
-void engine_call_done(struct engine *e, uint64_t id, struct fetch_result *result);
+void engine_call_done(struct engine *e, uint64_t id, struct call_result *result);
 /* The broker answered a publish. */
 void engine_published(struct engine *e, int mid, uint8_t reason);
 /* window: publishes the broker takes unacknowledged. */

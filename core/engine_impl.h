@@ -60,7 +60,7 @@ struct engine_service {
 
 struct call_end {
     uint64_t id;
-    struct fetch_result result;
+    struct call_result result;
     struct call_end *next;
 };
 

@@ -19,7 +19,7 @@ void engine_forget_inputs(struct engine *e) {
     while (e->ends_head != NULL) {
         struct call_end *end = e->ends_head;
         e->ends_head = end->next;
-        fetch_result_clear(&end->result);
+        call_result_clear(&end->result);
         free(end);
     }
     e->ends_tail = NULL;
@@ -94,7 +94,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     return 0;
 }
 
-void engine_call_done(struct engine *e, uint64_t id, struct fetch_result *result) {
+void engine_call_done(struct engine *e, uint64_t id, struct call_result *result) {
     struct call_end *end = calloc(1, sizeof *end);
     if (end == NULL) {
         /* The attempt will time out and be tried again. */

@@ -31,96 +31,6 @@ struct watch {
     curl_socket_t fd;
 };
 
-/* ---- requests and results ---- */
-
-struct fetch_request *fetch_request_new(void) {
-    return calloc(1, sizeof(struct fetch_request));
-}
-
-static void free_all(char **texts, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        free(texts[i]);
-    }
-    free(texts);
-}
-
-void fetch_request_free(struct fetch_request *request) {
-    if (request == NULL) {
-        return;
-    }
-    free(request->url);
-    free(request->method);
-    free_all(request->headers, request->header_count);
-    free(request->body);
-    free(request->mail_from);
-    free_all(request->mail_to, request->mail_to_count);
-    free(request);
-}
-
-/* Appends `text` (malloc'd, taken over in every case) to the array. */
-static int append(char ***texts, size_t *count, char *text) {
-    if (text == NULL) {
-        return ERR_MEMORY;
-    }
-    if (*count >= CALL_HEADERS_MAX) {
-        free(text);
-        return ERR_LIMIT;
-    }
-    char **grown = realloc(*texts, (*count + 1) * sizeof *grown);
-    if (grown == NULL) {
-        free(text);
-        return ERR_MEMORY;
-    }
-    grown[(*count)++] = text;
-    *texts = grown;
-    return 0;
-}
-
-static bool token_char(char c) {
-    return c > 0x20 && c < 0x7f && strchr("()<>@,;:\\\"/[]?={}", c) == NULL;
-}
-
-static bool header_ok(struct slice name, struct slice value) {
-    for (size_t i = 0; i < name.len; i++) {
-        if (!token_char(name.data[i])) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
-int fetch_request_header(struct fetch_request *request, struct slice name, struct slice value) {
-    if (!header_ok(name, value)) {
-        return ERR_INVALID;
-    }
-    struct buf line;
-    buf_init(&line, CALL_BYTES_MAX);
-    buf_add_slice(&line, name);
-    buf_add_str(&line, ": ");
-    buf_add_slice(&line, value);
-    char *text = line.failed ? NULL : slice_dup(buf_slice(&line));
-    buf_clear(&line);
-    return append(&request->headers, &request->header_count, text);
-}
-
-int fetch_request_to(struct fetch_request *request, struct slice address) {
-    if (!mail_address_ok(address.data, address.len)) {
-        return ERR_INVALID;
-    }
-    return append(&request->mail_to, &request->mail_to_count, slice_dup(address));
-}
-
-void fetch_result_clear(struct fetch_result *result) {
-    buf_clear(&result->headers);
-    buf_clear(&result->body);
-}
-
 /* ---- the table of calls ---- */
 
 static struct call **bucket_of(struct fetch *f, uint64_t id) {
@@ -135,7 +45,7 @@ static struct call *find(struct fetch *f, uint64_t id) {
     return call;
 }
 
-static struct call *call_new(struct fetch *f, uint64_t id, const struct fetch_request *request) {
+static struct call *call_new(struct fetch *f, uint64_t id, const struct call_request *request) {
     struct call *call = calloc(1, sizeof *call);
     if (call == NULL) {
         return NULL;
@@ -163,7 +73,7 @@ static void call_free(struct call *call) {
     *at = call->bucket_next;
     assert(f->running > 0);
     f->running--;
-    fetch_result_clear(&call->result);
+    call_result_clear(&call->result);
     free(call);
 }
 
@@ -192,13 +102,13 @@ void fetch_hand_over(struct fetch *f) {
     struct call *call;
     while ((call = TAILQ_FIRST(&f->finished)) != NULL) {
         TAILQ_REMOVE(&f->finished, call, link);
-        struct fetch_result result = call->result;
+        struct call_result result = call->result;
         uint64_t id = call->id;
         buf_init(&call->result.headers, CALL_BYTES_MAX);
         buf_init(&call->result.body, CALL_BYTES_MAX);
         call_free(call);
         f->on_done(f->ctx, id, &result);
-        fetch_result_clear(&result);
+        call_result_clear(&result);
     }
     f->handing_over = false;
     (void)uv_timer_stop(&f->hand_over);
@@ -367,7 +277,7 @@ static void timer_setup(struct fetch *f, uv_timer_t *timer) {
 }
 
 int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
-              void (*on_done)(void *ctx, uint64_t id, struct fetch_result *result)) {
+              void (*on_done)(void *ctx, uint64_t id, struct call_result *result)) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return ERR_MEMORY;
     }
@@ -440,7 +350,7 @@ void fetch_free(struct fetch *f) {
     uv_close((uv_handle_t *)&f->mail_timer, on_timer_closed);
 }
 
-int fetch_start(struct fetch *f, uint64_t id, const struct fetch_request *request) {
+int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request) {
     assert(find(f, id) == NULL);
     assert(request->url != NULL && request->timeout_ms > 0);
     if (f->running >= CALLS_MAX) {
@@ -450,7 +360,7 @@ int fetch_start(struct fetch *f, uint64_t id, const struct fetch_request *reques
     if (call == NULL) {
         return ERR_MEMORY;
     }
-    if (request->kind == FETCH_MAIL) {
+    if (request->kind == CALL_KIND_MAIL) {
         mail_start(call);
         return 0;
     }

@@ -57,7 +57,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
     return headers->failed ? 0 : len;
 }
 
-static bool has_header(const struct fetch_request *request, const char *name) {
+static bool has_header(const struct call_request *request, const char *name) {
     size_t len = strlen(name);
     for (size_t i = 0; i < request->header_count; i++) {
         const char *header = request->headers[i];
@@ -79,13 +79,13 @@ static int add_header(struct call *call, const char *line) {
 
 /* The caller's headers; and those curl would add by itself taken away ("Name:" removes). */
 static int build_headers(struct call *call) {
-    const struct fetch_request *request = call->request;
+    const struct call_request *request = call->request;
     int code = 0;
     for (size_t i = 0; i < request->header_count && code == 0; i++) {
         /* "Name: " with nothing behind means "remove" to curl; "Name;" sends it empty. */
         const char *line = request->headers[i];
         size_t len = strlen(line);
-        assert(len >= 3); /* fetch_request_header made it */
+        assert(len >= 3); /* call_request_header made it */
         if (line[len - 1] == ' ' && line[len - 2] == ':') {
             char *empty = slice_dup(slice_of(line));
             if (empty == NULL) {
@@ -111,7 +111,7 @@ static int build_headers(struct call *call) {
     return code;
 }
 
-static CURLcode set_method(CURL *easy, const struct fetch_request *request) {
+static CURLcode set_method(CURL *easy, const struct call_request *request) {
     const char *method = request->method;
     bool get = strcmp(method, "GET") == 0;
     bool head = strcmp(method, "HEAD") == 0;
@@ -135,7 +135,7 @@ static CURLcode set_method(CURL *easy, const struct fetch_request *request) {
 
 static int set_options(struct call *call) {
     CURL *easy = call->easy;
-    const struct fetch_request *request = call->request;
+    const struct call_request *request = call->request;
     CURLcode code = set_method(easy, request);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_URL, request->url);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
@@ -168,7 +168,7 @@ static void release(struct call *call) {
 
 static void on_complete(struct transfer *transfer, CURLcode code) {
     struct call *call = (struct call *)transfer;
-    struct fetch_result *result = &call->result;
+    struct call_result *result = &call->result;
     assert(call->place == CALL_HTTP);
     long request_bytes = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result->status);

@@ -108,20 +108,10 @@ static void on_timer(uv_timer_t *timer) {
 
 /* ---- calls ---- */
 
-bool mail_address_ok(const char *address, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)address[i];
-        if (c <= 0x20 || c == 0x7f || c == '<' || c == '>') {
-            return false;
-        }
-    }
-    return len > 0;
-}
-
-static const char *flaw_of(const struct fetch_request *request) {
+static const char *flaw_of(const struct call_request *request) {
     if (request->mail_from == NULL ||
         (request->mail_from[0] != '\0' &&
-         !mail_address_ok(request->mail_from, strlen(request->mail_from)))) {
+         !call_address_ok(request->mail_from, strlen(request->mail_from)))) {
         return "the sender's address is not one that SMTP can carry";
     }
     if (request->mail_to_count == 0) {

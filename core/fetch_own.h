@@ -29,8 +29,8 @@ struct call {
     struct transfer transfer; /* first: curl's private pointer is a struct transfer */
     struct fetch *fetch;
     uint64_t id;
-    const struct fetch_request *request; /* the caller's */
-    struct fetch_result result;
+    const struct call_request *request; /* the caller's */
+    struct call_result result;
     enum call_place place;
     uint64_t deadline_ms;   /* loop time */
     TAILQ_ENTRY(call) link; /* CALL_MAIL_WAITING, CALL_FINISHED */
@@ -73,7 +73,7 @@ struct mail_session {
 struct fetch {
     uv_loop_t *loop;
     void *ctx;
-    void (*on_done)(void *ctx, uint64_t id, struct fetch_result *result);
+    void (*on_done)(void *ctx, uint64_t id, struct call_result *result);
     CURLM *multi;
     uv_timer_t curl_timer; /* when curl wants to be called */
     uv_timer_t hand_over;  /* zero delay: there are finished calls and no event will come */
@@ -114,8 +114,6 @@ void mail_dispatch(struct fetch *f);
 /* Sees to it that mail_timer fires at `due_ms` (loop time) at the latest. */
 void mail_arm(struct fetch *f, uint64_t due_ms);
 void mail_close_all(struct fetch *f);
-bool mail_address_ok(const char *address, size_t len);
-
 /* fetch_smtp.c */
 /* Opens a session for the call, which fails with ERR_MEMORY if that cannot even be begun. */
 void smtp_open(struct fetch *f, struct call *call);

@@ -178,7 +178,7 @@ static bool flush(struct mail_session *s) {
 }
 
 static void say_mail(struct mail_session *s) {
-    const struct fetch_request *request = s->call->request;
+    const struct call_request *request = s->call->request;
     s->step = STEP_MAIL;
     s->recipient = 0;
     bool utf8 = has_high_bytes(request->mail_from, strlen(request->mail_from));
@@ -191,7 +191,7 @@ static void say_mail(struct mail_session *s) {
 }
 
 static void say_next_recipient(struct mail_session *s) {
-    const struct fetch_request *request = s->call->request;
+    const struct call_request *request = s->call->request;
     if (s->recipient == request->mail_to_count) {
         s->step = STEP_DATA;
         buf_add_str(&s->out, "DATA\r\n");
@@ -202,7 +202,7 @@ static void say_next_recipient(struct mail_session *s) {
 }
 
 static void say_message(struct mail_session *s) {
-    const struct fetch_request *request = s->call->request;
+    const struct call_request *request = s->call->request;
     s->step = STEP_MESSAGE;
     s->call->result.sent = true;
     add_message(&s->out, request->body, request->body_len);

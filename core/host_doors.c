@@ -145,7 +145,7 @@ static void on_unsubscribed(void *ctx) {
 
 /* --- calls and commands --- */
 
-static int call_start(void *ctx, uint64_t id, const struct fetch_request *request) {
+static int call_start(void *ctx, uint64_t id, const struct call_request *request) {
     struct host *h = ctx;
     return fetch_start(h->fetch, id, request);
 }
@@ -155,7 +155,7 @@ static void call_cancel(void *ctx, uint64_t id) {
     fetch_cancel(h->fetch, id);
 }
 
-static void on_fetched(void *ctx, uint64_t id, struct fetch_result *result) {
+static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {
     struct host *h = ctx;
     engine_call_done(h->engine, id, result);
 }

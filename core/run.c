@@ -330,9 +330,9 @@ int run_start(struct run **out, struct script_host *host, size_t service, enum r
     return 0;
 }
 
-void run_resume_call(struct run *run, const struct fetch_result *result) {
+void run_resume_call(struct run *run, const struct call_result *result) {
     assert(run->outcome == OUTCOME_CALL && run->thread.L != NULL);
-    fetch_request_free(run->request);
+    call_request_free(run->request);
     run->request = NULL;
     run->result = result;
     step(run);
@@ -344,7 +344,7 @@ static void clear_run(struct run *run) {
         end_thread(run, false);
     }
     if (run->request != NULL) {
-        fetch_request_free(run->request);
+        call_request_free(run->request);
     }
     effects_clear(&run->effects);
     buf_clear(&run->error);

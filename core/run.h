@@ -9,10 +9,10 @@
 #ifndef ZINGQ_RUN_H
 #define ZINGQ_RUN_H
 
+#include "call.h"
 #include "effects.h"
 #include "error.h"
 #include "event.h"
-#include "fetch.h"
 #include "script.h"
 
 #include <stdbool.h>
@@ -73,27 +73,27 @@ struct run {
     struct event *event; /* borrowed until run_free */
     size_t service;      /* index in conf->services */
     struct effects effects;
-    enum outcome outcome;          /* of the last step */
-    int64_t after_ms;              /* RETRY, SNOOZE, THROTTLE */
-    struct buf error;              /* ERROR, RETRY, REJECT: why; message, then the traceback */
-    struct fetch_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
-    uint32_t calls;                /* calls asked for so far in this attempt */
-    int64_t cpu_us;                /* spent in Lua so far in this attempt */
-    struct script_host *host;      /* borrowed */
-    const struct run_view *view;   /* borrowed */
-    void *owner;                   /* the engine's own record of the invocation */
+    enum outcome outcome;         /* of the last step */
+    int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
+    struct buf error;             /* ERROR, RETRY, REJECT: why; message, then the traceback */
+    struct call_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
+    uint32_t calls;               /* calls asked for so far in this attempt */
+    int64_t cpu_us;               /* spent in Lua so far in this attempt */
+    struct script_host *host;     /* borrowed */
+    const struct run_view *view;  /* borrowed */
+    void *owner;                  /* the engine's own record of the invocation */
 
     /* Private to the Lua host. */
     enum run_entry entry;
-    struct script_thread thread;       /* the coroutine; L NULL once it is gone */
-    int function;                      /* what runs, in the registry */
-    const char *reason;                /* RUN_ON_DEAD, RUN_DEAD_POLICY, the retry policy's error;
-                                          borrowed during run_start */
-    bool yielded;                      /* it yielded through the API, which set outcome */
-    bool discard;                      /* the dead-letter policy said so */
-    const void *event_table;           /* identity of its event object */
-    const struct fetch_result *result; /* of the call, during run_resume_call */
-    struct retry_verdict *verdict;     /* where a retry policy's answer goes */
+    struct script_thread thread;      /* the coroutine; L NULL once it is gone */
+    int function;                     /* what runs, in the registry */
+    const char *reason;               /* RUN_ON_DEAD, RUN_DEAD_POLICY, the retry policy's error;
+                                         borrowed during run_start */
+    bool yielded;                     /* it yielded through the API, which set outcome */
+    bool discard;                     /* the dead-letter policy said so */
+    const void *event_table;          /* identity of its event object */
+    const struct call_result *result; /* of the call, during run_resume_call */
+    struct retry_verdict *verdict;    /* where a retry policy's answer goes */
 };
 
 /* Makes an invocation and runs it to its first outcome (see run->outcome).
@@ -101,7 +101,7 @@ struct run {
 int run_start(struct run **out, struct script_host *host, size_t service, enum run_entry entry,
               struct event *event, const char *reason, const struct run_view *view);
 /* Continues after OUTCOME_CALL; `result` is read during the call only. */
-void run_resume_call(struct run *run, const struct fetch_result *result);
+void run_resume_call(struct run *run, const struct call_result *result);
 /* Ends it wherever it is (to-be-closed variables are closed) and frees everything it owns. */
 void run_free(struct run *run);
 

@@ -209,7 +209,7 @@ struct run *world_run(struct lua_world *w, const char *payload) {
 }
 
 void world_answer(struct lua_world *w, long status, const char *headers, const char *body) {
-    struct fetch_result result = {.status = status};
+    struct call_result result = {.status = status};
     buf_init(&result.headers, 1 << 16);
     buf_init(&result.body, 1 << 20);
     buf_add_str(&result.headers, headers);
@@ -221,7 +221,7 @@ void world_answer(struct lua_world *w, long status, const char *headers, const c
 }
 
 void world_fail_call(struct lua_world *w, int code, bool sent, const char *error) {
-    struct fetch_result result = {.code = code, .sent = sent};
+    struct call_result result = {.code = code, .sent = sent};
     buf_init(&result.headers, 16);
     buf_init(&result.body, 16);
     (void)snprintf(result.error, sizeof result.error, "%s", error);

@@ -26,7 +26,7 @@ enum { RESULTS_MAX = 1100, CROWD = 1000 };
 struct world {
     uv_loop_t loop;
     struct fetch *fetch;
-    struct fetch_result results[RESULTS_MAX]; /* by id */
+    struct call_result results[RESULTS_MAX]; /* by id */
     int done[RESULTS_MAX];                    /* times on_done came */
     size_t done_count;
     struct MHD_Daemon *http;
@@ -169,12 +169,12 @@ static void smtp_up(struct world *w) {
 
 /* ---- the world ---- */
 
-static void on_done(void *ctx, uint64_t id, struct fetch_result *result) {
+static void on_done(void *ctx, uint64_t id, struct call_result *result) {
     struct world *w = ctx;
     assert_true(id < RESULTS_MAX);
     w->done[id]++;
     w->done_count++;
-    fetch_result_clear(&w->results[id]);
+    call_result_clear(&w->results[id]);
     w->results[id] = *result;
     buf_init(&result->headers, CALL_BYTES_MAX);
     buf_init(&result->body, CALL_BYTES_MAX);
@@ -207,7 +207,7 @@ static int tear_down(void **state) {
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     for (size_t i = 0; i < RESULTS_MAX; i++) {
-        fetch_result_clear(&w->results[i]);
+        call_result_clear(&w->results[i]);
     }
     if (w->silent != NULL) {
         MHD_resume_connection(w->silent);
@@ -229,25 +229,25 @@ static void run_until(struct world *w, size_t done_count) {
     }
 }
 
-static struct fetch_request *http_request(const char *method, uint16_t port, const char *path) {
-    struct fetch_request *request = fetch_request_new();
+static struct call_request *http_request(const char *method, uint16_t port, const char *path) {
+    struct call_request *request = call_request_new();
     char url[128];
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u%s", port, path);
-    request->kind = FETCH_HTTP;
+    request->kind = CALL_KIND_HTTP;
     request->url = slice_dup(slice_of(url));
     request->method = slice_dup(slice_of(method));
     request->timeout_ms = 10000;
     return request;
 }
 
-static struct fetch_request *mail_request(struct world *w, const char *to, const char *message) {
-    struct fetch_request *request = fetch_request_new();
+static struct call_request *mail_request(struct world *w, const char *to, const char *message) {
+    struct call_request *request = call_request_new();
     char url[64];
     (void)snprintf(url, sizeof url, "smtp://127.0.0.1:%u", w->smtp_port);
-    request->kind = FETCH_MAIL;
+    request->kind = CALL_KIND_MAIL;
     request->url = slice_dup(slice_of(url));
     request->mail_from = slice_dup(slice_of("shop@example.com"));
-    assert_int_equal(fetch_request_to(request, slice_of(to)), 0);
+    assert_int_equal(call_request_to(request, slice_of(to)), 0);
     request->body = slice_dup(slice_of(message));
     request->body_len = strlen(message);
     request->timeout_ms = 10000;
@@ -255,13 +255,13 @@ static struct fetch_request *mail_request(struct world *w, const char *to, const
 }
 
 /* Runs one call to its end and frees the request. */
-static struct fetch_result *call(struct world *w, uint64_t id, struct fetch_request *request) {
+static struct call_result *call(struct world *w, uint64_t id, struct call_request *request) {
     assert_int_equal(fetch_start(w->fetch, id, request), 0);
     while (w->done[id] == 0) {
         run_until(w, w->done_count + 1);
     }
     assert_int_equal(w->done[id], 1);
-    fetch_request_free(request);
+    call_request_free(request);
     return &w->results[id];
 }
 
@@ -284,7 +284,7 @@ static void an_answer_comes_with_status_headers_and_body(void **state) {
     for (uint64_t i = 0; i < 4; i++) {
         char path[32];
         (void)snprintf(path, sizeof path, "/status/%ld", statuses[i]);
-        struct fetch_result *r = call(w, i, http_request("GET", w->http_port, path));
+        struct call_result *r = call(w, i, http_request("GET", w->http_port, path));
         assert_int_equal(r->code, 0);
         assert_int_equal(r->status, statuses[i]);
         assert_true(r->sent);
@@ -296,12 +296,12 @@ static void an_answer_comes_with_status_headers_and_body(void **state) {
 
 static void a_post_sends_what_was_asked_and_nothing_else(void **state) {
     struct world *w = *state;
-    struct fetch_request *request = http_request("POST", w->http_port, "/echo");
+    struct call_request *request = http_request("POST", w->http_port, "/echo");
     request->body = slice_dup(slice_of("a=1&b=2"));
     request->body_len = 7;
-    assert_int_equal(fetch_request_header(request, slice_of("Idempotency-Key"), slice_of("k-1")),
+    assert_int_equal(call_request_header(request, slice_of("Idempotency-Key"), slice_of("k-1")),
                      0);
-    assert_int_equal(fetch_request_header(request, slice_of("X-Empty"), slice_of("")), 0);
+    assert_int_equal(call_request_header(request, slice_of("X-Empty"), slice_of("")), 0);
     const char *echoed = buf_str(&call(w, 1, request)->body);
     assert_non_null(strstr(echoed, "POST;"));
     assert_non_null(strstr(echoed, "Idempotency-Key=k-1;"));
@@ -316,7 +316,7 @@ static void every_method_goes_out_by_its_name(void **state) {
     struct world *w = *state;
     static const char *const methods[] = {"GET", "PUT", "DELETE", "PATCH", "POST"};
     for (uint64_t i = 0; i < 5; i++) {
-        struct fetch_result *r = call(w, i, http_request(methods[i], w->http_port, "/echo"));
+        struct call_result *r = call(w, i, http_request(methods[i], w->http_port, "/echo"));
         assert_memory_equal(buf_str(&r->body), methods[i], strlen(methods[i]));
     }
     assert_int_equal(call(w, 9, http_request("HEAD", w->http_port, "/status/200"))->status, 200);
@@ -324,20 +324,20 @@ static void every_method_goes_out_by_its_name(void **state) {
 
 static void a_large_body_is_sent_whole_without_asking_first(void **state) {
     struct world *w = *state;
-    struct fetch_request *request = http_request("POST", w->http_port, "/echo");
+    struct call_request *request = http_request("POST", w->http_port, "/echo");
     request->body_len = 900 << 10;
     request->body = malloc(request->body_len);
     memset(request->body, 'x', request->body_len);
-    struct fetch_result *r = call(w, 1, request);
+    struct call_result *r = call(w, 1, request);
     assert_int_equal(r->status, 200);
     assert_true(r->body.len > 900 << 10);
 }
 
 static void a_silent_server_is_a_timeout_of_unknown_outcome(void **state) {
     struct world *w = *state;
-    struct fetch_request *request = http_request("POST", w->http_port, "/silent");
+    struct call_request *request = http_request("POST", w->http_port, "/silent");
     request->timeout_ms = 50;
-    struct fetch_result *r = call(w, 1, request);
+    struct call_result *r = call(w, 1, request);
     assert_int_equal(r->code, ERR_TIMEOUT);
     assert_int_equal(r->status, 0);
     assert_true(r->sent);
@@ -348,7 +348,7 @@ static void a_refused_connection_was_never_sent(void **state) {
     struct world *w = *state;
     uint16_t port;
     int fd = closed_port(&port);
-    struct fetch_result *r = call(w, 1, http_request("POST", port, "/"));
+    struct call_result *r = call(w, 1, http_request("POST", port, "/"));
     assert_int_equal(r->code, ERR_NETWORK);
     assert_false(r->sent);
     (void)close(fd);
@@ -356,7 +356,7 @@ static void a_refused_connection_was_never_sent(void **state) {
 
 static void a_connection_lost_after_sending_is_of_unknown_outcome(void **state) {
     struct world *w = *state;
-    struct fetch_result *r = call(w, 1, http_request("POST", w->http_port, "/drop"));
+    struct call_result *r = call(w, 1, http_request("POST", w->http_port, "/drop"));
     assert_int_equal(r->code, ERR_NETWORK);
     assert_int_equal(r->status, 0);
     assert_true(r->sent);
@@ -372,24 +372,24 @@ static void other_protocols_and_broken_requests_are_refused(void **state) {
     static const char *const urls[] = {"file:///etc/passwd", "gopher://127.0.0.1/", "http://",
                                        "ht tp"};
     for (uint64_t i = 0; i < 4; i++) {
-        struct fetch_request *request = http_request("GET", 1, "/");
+        struct call_request *request = http_request("GET", 1, "/");
         free(request->url);
         request->url = slice_dup(slice_of(urls[i]));
         assert_int_equal(call(w, i, request)->code, ERR_INVALID);
     }
-    struct fetch_request *request = http_request("GET / HTTP/1.1\r\nX: y", w->http_port, "/");
+    struct call_request *request = http_request("GET / HTTP/1.1\r\nX: y", w->http_port, "/");
     assert_int_equal(call(w, 9, request)->code, ERR_INVALID);
 }
 
 static void a_header_cannot_break_out_of_its_line(void **state) {
     (void)state;
-    struct fetch_request *r = fetch_request_new();
-    assert_int_equal(fetch_request_header(r, slice_of("X"), slice_of("a\r\nY: b")), ERR_INVALID);
-    assert_int_equal(fetch_request_header(r, slice_of("X:"), slice_of("a")), ERR_INVALID);
-    assert_int_equal(fetch_request_header(r, slice_of(""), slice_of("a")), ERR_INVALID);
-    assert_int_equal(fetch_request_to(r, slice_of("a@b>\r\nRSET")), ERR_INVALID);
+    struct call_request *r = call_request_new();
+    assert_int_equal(call_request_header(r, slice_of("X"), slice_of("a\r\nY: b")), ERR_INVALID);
+    assert_int_equal(call_request_header(r, slice_of("X:"), slice_of("a")), ERR_INVALID);
+    assert_int_equal(call_request_header(r, slice_of(""), slice_of("a")), ERR_INVALID);
+    assert_int_equal(call_request_to(r, slice_of("a@b>\r\nRSET")), ERR_INVALID);
     assert_int_equal(r->header_count + r->mail_to_count, 0);
-    fetch_request_free(r);
+    call_request_free(r);
 }
 
 static void a_connection_serves_one_call_after_the_other(void **state) {
@@ -402,7 +402,7 @@ static void a_connection_serves_one_call_after_the_other(void **state) {
 
 static void a_thousand_calls_wait_at_once(void **state) {
     struct world *w = *state;
-    struct fetch_request *requests[CROWD];
+    struct call_request *requests[CROWD];
     for (uint64_t i = 0; i < CROWD; i++) {
         requests[i] = http_request("POST", w->http_port, "/status/200");
         requests[i]->timeout_ms = 60000;
@@ -413,19 +413,19 @@ static void a_thousand_calls_wait_at_once(void **state) {
     for (uint64_t i = 0; i < CROWD; i++) {
         assert_int_equal(w->done[i], 1);
         assert_int_equal(w->results[i].status, 200);
-        fetch_request_free(requests[i]);
+        call_request_free(requests[i]);
     }
     assert_int_equal(fetch_running(w->fetch), 0);
 }
 
 static void a_cancelled_call_is_heard_of_no_more(void **state) {
     struct world *w = *state;
-    struct fetch_request *silent = http_request("GET", w->http_port, "/silent");
+    struct call_request *silent = http_request("GET", w->http_port, "/silent");
     assert_int_equal(fetch_start(w->fetch, 1, silent), 0);
     assert_int_equal(call(w, 2, http_request("GET", w->http_port, "/status/200"))->status, 200);
     fetch_cancel(w->fetch, 1);
     fetch_cancel(w->fetch, 77);
-    fetch_request_free(silent);
+    call_request_free(silent);
     assert_int_equal(fetch_running(w->fetch), 0);
     assert_int_equal(call(w, 3, http_request("GET", w->http_port, "/status/200"))->status, 200);
     assert_int_equal(w->done[1], 0);
@@ -435,11 +435,11 @@ static void calls_under_way_are_dropped_when_fetch_ends(void **state) {
     struct world *w = *state;
     struct fetch *second = NULL;
     assert_int_equal(fetch_new(&second, &w->loop, w, on_done), 0);
-    struct fetch_request *silent = http_request("GET", w->http_port, "/silent");
+    struct call_request *silent = http_request("GET", w->http_port, "/silent");
     assert_int_equal(fetch_start(second, 1, silent), 0);
     assert_int_equal(call(w, 2, http_request("GET", w->http_port, "/status/200"))->status, 200);
     fetch_free(second);
-    fetch_request_free(silent);
+    call_request_free(silent);
     assert_int_equal(w->done[1], 0);
 }
 
@@ -449,7 +449,7 @@ static const char plain_mail[] = "Subject: Hello\nMessage-ID: <1@test>\n\n.dot\n
 
 static void a_mail_is_accepted_with_the_servers_words(void **state) {
     struct world *w = *state;
-    struct fetch_result *r = call(w, 1, mail_request(w, "ann@example.com", plain_mail));
+    struct call_result *r = call(w, 1, mail_request(w, "ann@example.com", plain_mail));
     assert_int_equal(r->code, 0);
     assert_int_equal(r->status, 250);
     assert_string_equal(r->error, "");
@@ -484,7 +484,7 @@ static void a_refusal_carries_status_and_last_line(void **state) {
         {"ann@example.com", 250, "", true},
     };
     for (uint64_t i = 0; i < 5; i++) {
-        struct fetch_result *r = call(w, i, mail_request(w, rows[i].to, plain_mail));
+        struct call_result *r = call(w, i, mail_request(w, rows[i].to, plain_mail));
         assert_int_equal(r->code, 0);
         assert_int_equal(r->status, rows[i].status);
         assert_int_equal(r->sent, rows[i].sent);
@@ -494,23 +494,23 @@ static void a_refusal_carries_status_and_last_line(void **state) {
 
 static void a_mail_with_one_refused_recipient_goes_to_nobody(void **state) {
     struct world *w = *state;
-    struct fetch_request *request = mail_request(w, "ann@example.com", plain_mail);
-    assert_int_equal(fetch_request_to(request, slice_of("nobody@example.com")), 0);
-    struct fetch_result *r = call(w, 1, request);
+    struct call_request *request = mail_request(w, "ann@example.com", plain_mail);
+    assert_int_equal(call_request_to(request, slice_of("nobody@example.com")), 0);
+    struct call_result *r = call(w, 1, request);
     assert_int_equal(r->status, 550);
     assert_false(r->sent);
 }
 
 static void a_connection_lost_after_the_message_is_of_unknown_outcome(void **state) {
     struct world *w = *state;
-    struct fetch_result *r = call(w, 1, mail_request(w, "drop@example.com", plain_mail));
+    struct call_result *r = call(w, 1, mail_request(w, "drop@example.com", plain_mail));
     assert_int_equal(r->code, ERR_NETWORK);
     assert_true(r->sent);
 }
 
 static void a_server_silent_after_the_message_stops_nobody_else(void **state) {
     struct world *w = *state;
-    struct fetch_request *silent = mail_request(w, "silent@example.com", plain_mail);
+    struct call_request *silent = mail_request(w, "silent@example.com", plain_mail);
     silent->timeout_ms = 400;
     assert_int_equal(fetch_start(w->fetch, 1, silent), 0);
     assert_int_equal(call(w, 2, mail_request(w, "ann@example.com", plain_mail))->status, 250);
@@ -519,13 +519,13 @@ static void a_server_silent_after_the_message_stops_nobody_else(void **state) {
     run_until(w, 3);
     assert_int_equal(w->results[1].code, ERR_TIMEOUT);
     assert_true(w->results[1].sent);
-    fetch_request_free(silent);
+    call_request_free(silent);
 }
 
 static void an_smtp_server_that_is_down_was_sent_nothing(void **state) {
     struct world *w = *state;
     int fd = closed_port(&w->smtp_port);
-    struct fetch_result *r = call(w, 1, mail_request(w, "ann@example.com", plain_mail));
+    struct call_result *r = call(w, 1, mail_request(w, "ann@example.com", plain_mail));
     assert_int_equal(r->code, ERR_NETWORK);
     assert_false(r->sent);
     (void)close(fd);
@@ -534,7 +534,7 @@ static void an_smtp_server_that_is_down_was_sent_nothing(void **state) {
 static void a_kept_session_that_the_server_closes_is_replaced(void **state) {
     struct world *w = *state;
     for (uint64_t i = 0; i < 30; i++) {
-        struct fetch_result *r = call(w, i, mail_request(w, "bye@example.com", plain_mail));
+        struct call_result *r = call(w, i, mail_request(w, "bye@example.com", plain_mail));
         assert_int_equal(r->code, 0);
         assert_int_equal(r->status, 250);
     }
@@ -542,7 +542,7 @@ static void a_kept_session_that_the_server_closes_is_replaced(void **state) {
 
 static void a_thousand_mails_share_a_few_sessions(void **state) {
     struct world *w = *state;
-    struct fetch_request *requests[CROWD];
+    struct call_request *requests[CROWD];
     for (uint64_t i = 0; i < CROWD; i++) {
         requests[i] = mail_request(w, "ann@example.com", plain_mail);
         requests[i]->timeout_ms = 60000;
@@ -556,13 +556,13 @@ static void a_thousand_mails_share_a_few_sessions(void **state) {
     }
     assert_int_equal(fetch_running(w->fetch), 0);
     for (uint64_t i = 0; i < CROWD; i++) {
-        fetch_request_free(requests[i]);
+        call_request_free(requests[i]);
     }
 }
 
 static void a_mail_without_sender_or_recipient_is_refused(void **state) {
     struct world *w = *state;
-    struct fetch_request *request = mail_request(w, "ann@example.com", plain_mail);
+    struct call_request *request = mail_request(w, "ann@example.com", plain_mail);
     free(request->mail_from);
     request->mail_from = slice_dup(slice_of("a@b\r\nRCPT TO:<c@d>"));
     assert_int_equal(call(w, 1, request)->code, ERR_INVALID);

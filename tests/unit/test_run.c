@@ -433,7 +433,7 @@ static void run_lock_sees_the_stored_one_even_past_its_time(void **state) {
 
 /* --- http --- */
 
-static const char *header_of(const struct fetch_request *request, const char *prefix) {
+static const char *header_of(const struct call_request *request, const char *prefix) {
     for (size_t i = 0; i < request->header_count; i++) {
         if (strncmp(request->headers[i], prefix, strlen(prefix)) == 0) {
             return request->headers[i];
@@ -450,7 +450,7 @@ static void run_http_waits_for_its_answer(void **state) {
                               "zing.state.set('id', r:json().id)",
                               "{}");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
-    const struct fetch_request *q = w->run->request;
+    const struct call_request *q = w->run->request;
     assert_string_equal(q->url, "http://h/x");
     assert_string_equal(q->method, "POST");
     assert_int_equal(q->timeout_ms, 10000);
@@ -492,7 +492,7 @@ static void run_http_forms_are_encoded_like_stripes(void **state) {
     struct lua_world *w = ran("zing.http.post('http://h/', {form = {amount = 5, source = 'a b&',\n"
                               "metadata = {id = 'x'}, tags = {'u', 'v'}, ['k[z]'] = true}})",
                               "{}");
-    const struct fetch_request *q = w->run->request;
+    const struct call_request *q = w->run->request;
     static const char expected[] = "amount=5&k%5Bz%5D=true&metadata%5Bid%5D=x&source=a+b%26"
                                    "&tags%5B%5D=u&tags%5B%5D=v";
     assert_string_equal(q->body, expected);
@@ -539,8 +539,8 @@ static void run_mail_builds_a_message_and_waits(void **state) {
                               "headers = {['Reply-To'] = 'desk@example.com'}})",
                               "{}");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
-    const struct fetch_request *q = w->run->request;
-    assert_int_equal(q->kind, FETCH_MAIL);
+    const struct call_request *q = w->run->request;
+    assert_int_equal(q->kind, CALL_KIND_MAIL);
     assert_string_equal(q->url, "smtp://127.0.0.1:2525");
     assert_string_equal(q->mail_from, "tickets@example.com");
     assert_int_equal(q->mail_to_count, 2);
