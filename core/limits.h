@@ -34,14 +34,14 @@ enum {
     TRIM_ROWS_PER_TURN = 512,  /* rows retention looks at in a turn */
     TRIM_ROWS_IDLE = 4096,     /* the same when there is nothing else to do */
 
-    EFFECTS_MAX = 10000,           /* effects of one invocation */
-    EFFECTS_BYTES_MAX = 32 << 20,  /* bytes of them */
-    VALUE_BYTES_MAX = 1 << 20,     /* one state value */
-    ERROR_BYTES_MAX = 4096,        /* an error with its traceback, kept in the history */
-    HISTORY_MAX = 100,             /* failed attempts kept for one event; the oldest go first */
-    LUA_HOOK_INSTRUCTIONS = 10000, /* between two looks at the clock */
-    SCRIPT_BYTES_MAX = 4 << 20,    /* one script file */
-    JSON_DEPTH_MAX = 128,          /* nesting a handler may send; jansson itself stops at 2048 */
+    EFFECTS_MAX = 10000,          /* effects of one invocation */
+    EFFECTS_BYTES_MAX = 32 << 20, /* bytes of them */
+    VALUE_BYTES_MAX = 1 << 20,    /* one state value */
+    ERROR_BYTES_MAX = 4096,       /* an error with its traceback, kept in the history */
+    HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
+    LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
+    SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
+    JSON_DEPTH_MAX = 128,         /* nesting a handler may send; jansson itself stops at 2048 */
 
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn; the rest in the next */
     WINDOW_FULL_DELAY_MS = 1000, /* a due event whose service's window is full looks again */
