@@ -79,11 +79,14 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
                     struct slice *value);
 uint64_t store_rows(struct store *s, enum store_table t);
 
-/* Bytes of pages in use (free ones not counted) and the map's size. Looks through the free list:
- * for now and then, not for every turn. */
+/* Bytes of pages in use at the last commit (free ones not counted) and max_bytes. Looks through
+ * the free list: for now and then, not for every turn. */
 int store_usage(struct store *s, uint64_t *used, uint64_t *max);
 /* Bytes the file has taken of the map so far: cheap; free pages inside count as taken. */
 uint64_t store_taken(struct store *s);
+/* Deleting takes pages, too, before it gives any back: a full store cannot be emptied. While lent,
+ * there is room for that beyond max_bytes; it is meant for nothing else. Between transactions. */
+int store_lend(struct store *s, bool lent);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
 /* A failed write can leave LMDB refusing all further ones: closes and opens the environment again.

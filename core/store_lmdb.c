@@ -23,6 +23,7 @@ struct store {
     char *path;
     uint64_t max_bytes;
     bool read_only;
+    bool lent;   /* the map is larger than max_bytes by the spare room */
     int lock_fd; /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
     MDB_txn *txn; /* the one under way, or NULL */
@@ -36,6 +37,9 @@ static const char *const table_names[] = {
     [TABLE_TIMER] = "timer", [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
     [TABLE_DEAD] = "dead",   [TABLE_APPEND] = "append",   [TABLE_DEDUPE] = "dedupe",
 };
+
+/* Room beyond max_bytes that store_lend gives. */
+enum { PAGE = 4096, SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 
 static const char schema_key[] = "schema";
 
@@ -162,14 +166,19 @@ static int open_tables(struct store *s, struct report *r) {
     return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
 }
 
+/* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
+static size_t map_bytes(const struct store *s) {
+    uint64_t bytes = s->max_bytes / PAGE * PAGE;
+    return (size_t)(bytes + (s->lent ? bytes / SPARE_PARTS / PAGE * PAGE + SPARE_BYTES_MIN : 0));
+}
+
 static int open_env(struct store *s, struct report *r) {
     int rc = mdb_env_create(&s->env);
     if (rc == 0) {
         rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
     }
     if (rc == 0 && s->max_bytes > 0) {
-        /* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
-        rc = mdb_env_set_mapsize(s->env, s->max_bytes / 4096 * 4096);
+        rc = mdb_env_set_mapsize(s->env, map_bytes(s));
     }
     if (rc == 0) {
         rc = mdb_env_open(s->env, s->path, MDB_NOTLS | (s->read_only ? MDB_RDONLY : 0u), 0600);
@@ -258,6 +267,15 @@ int store_reopen(struct store *s, struct report *r) {
     mdb_env_close(s->env);
     s->env = NULL;
     return open_env(s, r);
+}
+
+int store_lend(struct store *s, bool lent) {
+    assert(s->txn == NULL && !s->read_only && s->max_bytes > 0);
+    if (s->lent == lent) {
+        return 0;
+    }
+    s->lent = lent;
+    return failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
 }
 
 int store_begin(struct store *s) {
@@ -420,36 +438,47 @@ uint64_t store_taken(struct store *s) {
     return (info.me_last_pgno + 1) * stat.ms_psize;
 }
 
+/* LMDB shows its table of free pages, number 0, to read transactions only. */
+static int count_free_pages(MDB_txn *txn, uint64_t *pages) {
+    MDB_cursor *cursor = NULL;
+    MDB_val k;
+    MDB_val v;
+    *pages = 0;
+    int rc = mdb_cursor_open(txn, 0, &cursor);
+    if (rc != 0) {
+        return rc;
+    }
+    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        size_t count;
+        memcpy(&count, v.mv_data, sizeof count); /* each row begins with its count */
+        *pages += count;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 int store_usage(struct store *s, uint64_t *used, uint64_t *max) {
-    assert(s->txn != NULL);
     MDB_envinfo info;
     MDB_stat stat;
-    MDB_cursor *cursor = NULL;
-    int rc = mdb_env_info(s->env, &info);
+    MDB_txn *txn = NULL;
+    uint64_t free_pages = 0;
+    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn); /* MDB_NOTLS: beside a writing one */
     if (rc == 0) {
-        rc = mdb_env_stat(s->env, &stat);
+        rc = count_free_pages(txn, &free_pages);
+        mdb_txn_abort(txn);
     }
     if (rc == 0) {
-        rc = mdb_cursor_open(s->txn, 0, &cursor); /* 0 is LMDB's own table of free pages */
+        rc = mdb_env_info(s->env, &info);
+    }
+    if (rc == 0) {
+        rc = mdb_env_stat(s->env, &stat);
     }
     if (rc != 0) {
         return failed(s, "usage", rc);
     }
-    uint64_t free_pages = 0;
-    MDB_val k;
-    MDB_val v;
-    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
-        size_t pages;
-        memcpy(&pages, v.mv_data, sizeof pages); /* each row begins with its count */
-        free_pages += pages;
-    }
-    mdb_cursor_close(cursor);
-    if (rc != MDB_NOTFOUND) {
-        return failed(s, "usage", rc);
-    }
     uint64_t taken = info.me_last_pgno + 1;
     *used = (taken - (free_pages < taken ? free_pages : taken)) * stat.ms_psize;
-    *max = info.me_mapsize;
+    *max = s->max_bytes > 0 ? s->max_bytes / PAGE * PAGE : info.me_mapsize;
     return 0;
 }
 

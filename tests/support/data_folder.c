@@ -1,0 +1,37 @@
+/* data_folder.c - a temporary folder for a store. */
+#include "data_folder.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+void data_folder_make(struct data_folder *folder) {
+    (void)snprintf(folder->path, sizeof folder->path, "/tmp/zingq-data-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+void data_folder_remove(struct data_folder *folder) {
+    assert_int_equal(nftw(folder->path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+struct store *data_folder_store(const struct data_folder *folder, uint64_t max_bytes) {
+    struct store_options options = {.path = folder->path, .max_bytes = max_bytes};
+    struct store *store = NULL;
+    struct report r = {""};
+    if (store_open(&store, &options, &r) != 0) {
+        fail_msg("%s", r.text);
+    }
+    return store;
+}

@@ -1,0 +1,22 @@
+/*
+ * data_folder.h - a temporary folder for a store, on a real disk, and a store in it.
+ */
+#ifndef ZINGQ_TEST_DATA_FOLDER_H
+#define ZINGQ_TEST_DATA_FOLDER_H
+
+#include "store.h"
+
+#include <stdint.h>
+
+struct data_folder {
+    char path[64];
+};
+
+void data_folder_make(struct data_folder *folder);
+/* With everything in it. */
+void data_folder_remove(struct data_folder *folder);
+
+/* The test fails when it cannot be opened. */
+struct store *data_folder_store(const struct data_folder *folder, uint64_t max_bytes);
+
+#endif

@@ -1,0 +1,484 @@
+/* test_store.c - transactions, order of keys, a full map, who may open what. */
+#include "buf.h"
+#include "data_folder.h"
+#include "store.h"
+
+#include <lmdb.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { ROOM = 16 << 20, TIGHT = 1 << 20 };
+
+struct fixture {
+    struct data_folder folder;
+    struct store *store;
+};
+
+static int set_up(void **state) {
+    static struct fixture f;
+    data_folder_make(&f.folder);
+    f.store = data_folder_store(&f.folder, ROOM);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    store_close(f->store);
+    data_folder_remove(&f->folder);
+    return 0;
+}
+
+static void put(struct store *s, const char *key, const char *value) {
+    assert_int_equal(store_put(s, TABLE_STATE, slice_of(key), slice_of(value)), 0);
+}
+
+static void assert_value(struct store *s, const char *key, const char *value) {
+    struct slice found;
+    assert_int_equal(store_get(s, TABLE_STATE, slice_of(key), &found), 0);
+    assert_true(slice_is(found, value));
+}
+
+static void assert_absent(struct store *s, const char *key) {
+    struct slice found;
+    assert_int_equal(store_get(s, TABLE_STATE, slice_of(key), &found), ERR_NOTFOUND);
+}
+
+static void put_and_commit(struct store *s, const char *key, const char *value) {
+    assert_int_equal(store_begin(s), 0);
+    put(s, key, value);
+    assert_int_equal(store_commit(s), 0);
+}
+
+/* --- transactions -------------------------------------------------------------------------------
+ */
+
+static void store_keeps_what_was_committed_and_drops_what_was_not(void **state) {
+    struct fixture *f = *state;
+    put_and_commit(f->store, "a", "1");
+    assert_int_equal(store_begin(f->store), 0);
+    assert_true(store_active(f->store));
+    put(f->store, "a", "2");
+    put(f->store, "b", "3");
+    assert_value(f->store, "a", "2");
+    store_abort(f->store);
+    assert_false(store_active(f->store));
+
+    store_close(f->store);
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_value(f->store, "a", "1");
+    assert_absent(f->store, "b");
+}
+
+static void store_drops_an_open_transaction_when_it_is_closed(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(store_begin(f->store), 0);
+    put(f->store, "a", "1");
+    store_close(f->store);
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_absent(f->store, "a");
+}
+
+static void store_del_tells_when_there_was_nothing(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(store_begin(f->store), 0);
+    put(f->store, "a", "1");
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("a")), 0);
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("a")), ERR_NOTFOUND);
+    assert_absent(f->store, "a");
+}
+
+static void store_tables_do_not_share_keys(void **state) {
+    struct fixture *f = *state;
+    struct slice found;
+    assert_int_equal(store_begin(f->store), 0);
+    for (enum store_table t = TABLE_EVENT; t < TABLE_COUNT; t++) {
+        struct slice number = {(const char *)&t, sizeof t};
+        assert_int_equal(store_put(f->store, t, slice_of("k"), number), 0);
+    }
+    for (enum store_table t = TABLE_EVENT; t < TABLE_COUNT; t++) {
+        assert_int_equal(store_get(f->store, t, slice_of("k"), &found), 0);
+        assert_memory_equal(found.data, &t, sizeof t);
+        assert_int_equal(store_rows(f->store, t), 1);
+    }
+}
+
+static void store_empty_empties_one_table(void **state) {
+    struct fixture *f = *state;
+    struct slice key;
+    struct slice value;
+    assert_int_equal(store_begin(f->store), 0);
+    put(f->store, "a", "1");
+    put(f->store, "b", "2");
+    assert_int_equal(store_put(f->store, TABLE_LOCK, slice_of("a"), slice_of("x")), 0);
+    assert_int_equal(store_seek(f->store, TABLE_STATE, slice_of("a"), true, &key, &value), 0);
+    assert_int_equal(store_empty(f->store, TABLE_STATE), 0);
+    assert_int_equal(store_rows(f->store, TABLE_STATE), 0);
+    assert_int_equal(store_rows(f->store, TABLE_LOCK), 1);
+    assert_int_equal(store_seek(f->store, TABLE_STATE, slice_of(""), false, &key, &value),
+                     ERR_NOTFOUND);
+}
+
+/* --- seeking ------------------------------------------------------------------------------------
+ */
+
+static void put_letters(struct store *s) {
+    assert_int_equal(store_begin(s), 0);
+    put(s, "d", "4");
+    put(s, "b", "2");
+    put(s, "ba", "3");
+}
+
+static void assert_seek(struct store *s, const char *from, bool after, const char *expected) {
+    struct slice key;
+    struct slice value;
+    int code = store_seek(s, TABLE_STATE, slice_of(from), after, &key, &value);
+    assert_int_equal(code, expected == NULL ? ERR_NOTFOUND : 0);
+    if (expected != NULL) {
+        assert_true(slice_is(key, expected));
+    }
+}
+
+static void store_seek_finds_keys_in_byte_order(void **state) {
+    struct fixture *f = *state;
+    put_letters(f->store);
+    assert_seek(f->store, "", false, "b");
+    assert_seek(f->store, "b", false, "b");
+    assert_seek(f->store, "b", true, "ba");
+    assert_seek(f->store, "c", true, "d");
+    assert_seek(f->store, "d", true, NULL);
+    assert_seek(f->store, "e", false, NULL);
+}
+
+static void store_seek_sees_writes_made_between_two_steps(void **state) {
+    struct fixture *f = *state;
+    put_letters(f->store);
+    assert_seek(f->store, "b", true, "ba");
+    put(f->store, "bb", "x");
+    assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("ba")), 0);
+    assert_seek(f->store, "ba", true, "bb");
+    assert_seek(f->store, "bb", true, "d");
+}
+
+static void assert_seek_back(struct store *s, const char *before, const char *expected) {
+    struct slice key;
+    struct slice value;
+    int code = store_seek_back(s, TABLE_STATE, slice_of(before), &key, &value);
+    assert_int_equal(code, expected == NULL ? ERR_NOTFOUND : 0);
+    if (expected != NULL) {
+        assert_true(slice_is(key, expected));
+    }
+}
+
+static void store_seek_back_finds_the_last_key_before(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(store_begin(f->store), 0);
+    assert_seek_back(f->store, "x", NULL);
+    store_abort(f->store);
+    put_letters(f->store);
+    assert_seek_back(f->store, "x", "d");
+    assert_seek_back(f->store, "d", "ba");
+    assert_seek_back(f->store, "ba", "b");
+    assert_seek_back(f->store, "b", NULL);
+}
+
+/* --- a full map ---------------------------------------------------------------------------------
+ */
+
+/* Rows of 1 KiB until one fails; how many were committed. */
+static unsigned fill(struct store *s) {
+    char text[1024];
+    memset(text, 'x', sizeof text);
+    for (unsigned rows = 0;; rows++) {
+        struct buf key;
+        buf_init(&key, 64);
+        buf_add_u32_be(&key, rows);
+        assert_int_equal(store_begin(s), 0);
+        int code = store_put(s, TABLE_EVENT, buf_slice(&key), (struct slice){text, sizeof text});
+        buf_clear(&key);
+        if (code == 0) {
+            code = store_commit(s);
+        } else {
+            store_abort(s);
+        }
+        if (code != 0) {
+            assert_int_equal(code, ERR_FULL);
+            return rows;
+        }
+    }
+}
+
+static void open_tight(struct fixture *f) {
+    store_close(f->store);
+    data_folder_remove(&f->folder);
+    data_folder_make(&f->folder);
+    f->store = data_folder_store(&f->folder, TIGHT);
+}
+
+static void delete_50(struct store *s) {
+    assert_int_equal(store_begin(s), 0);
+    for (uint8_t i = 0; i < 50; i++) {
+        const char key[] = {0, 0, 0, (char)i};
+        assert_int_equal(store_del(s, TABLE_EVENT, (struct slice){key, sizeof key}), 0);
+    }
+    assert_int_equal(store_commit(s), 0);
+}
+
+static void store_says_full_and_keeps_what_it_has(void **state) {
+    struct fixture *f = *state;
+    open_tight(f);
+    unsigned rows = fill(f->store);
+    assert_in_range(rows, 100, 1000);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_rows(f->store, TABLE_EVENT), rows);
+}
+
+static void store_lends_room_for_deletes_and_takes_rows_again(void **state) {
+    struct fixture *f = *state;
+    open_tight(f);
+    (void)fill(f->store);
+    assert_int_equal(store_lend(f->store, true), 0);
+    delete_50(f->store);
+    assert_int_equal(store_lend(f->store, false), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "again%u", i);
+        put_and_commit(f->store, key, "fits");
+    }
+}
+
+static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
+    struct fixture *f = *state;
+    uint64_t before;
+    uint64_t full;
+    uint64_t after;
+    uint64_t max;
+    char text[4096] = "";
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_usage(f->store, &before, &max), 0);
+    assert_int_equal(max, ROOM);
+    for (char i = 'a'; i <= 'z'; i++) {
+        assert_int_equal(
+            store_put(f->store, TABLE_EVENT, (struct slice){&i, 1}, (struct slice){text, 40}), 0);
+        for (char k = 'a'; k <= 'z'; k++) {
+            const char key[] = {i, k};
+            assert_int_equal(store_put(f->store, TABLE_EVENT, (struct slice){key, 2},
+                                       (struct slice){text, sizeof text}),
+                             0);
+        }
+    }
+    assert_int_equal(store_commit(f->store), 0);
+    assert_true(store_taken(f->store) > (uint64_t)26 * 26 * sizeof text);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_usage(f->store, &full, &max), 0);
+    assert_true(full > before + (uint64_t)26 * 26 * sizeof text);
+    assert_int_equal(store_empty(f->store, TABLE_EVENT), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_usage(f->store, &after, &max), 0);
+    assert_true(after < full / 4);
+}
+
+/* --- who may open what --------------------------------------------------------------------------
+ */
+
+static void store_refuses_a_second_writer_and_names_the_first(void **state) {
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+    struct store *second = NULL;
+    struct report r = {""};
+    char pid[32];
+    (void)snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    assert_int_equal(store_open(&second, &options, &r), ERR_BUSY);
+    assert_null(second);
+    assert_non_null(strstr(r.text, pid));
+    assert_non_null(strstr(r.text, f->folder.path));
+    put_and_commit(f->store, "still", "works");
+}
+
+static void store_is_free_again_when_its_writer_was_killed(void **state) {
+    struct fixture *f = *state;
+    store_close(f->store);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+        struct store *s = NULL;
+        _exit(store_open(&s, &options, NULL) != 0 || store_begin(s) != 0 ||
+              store_put(s, TABLE_STATE, slice_of("half"), slice_of("done")) != 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_absent(f->store, "half");
+}
+
+/* The commands read in a process of their own, beside the host. */
+static void store_is_readable_beside_a_writer(void **state) {
+    struct fixture *f = *state;
+    put_and_commit(f->store, "a", "1");
+    assert_int_equal(store_begin(f->store), 0);
+    put(f->store, "a", "2");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store_options options = {.path = f->folder.path, .read_only = true};
+        struct store *reader = NULL;
+        struct slice found = {NULL, 0};
+        int code = store_open(&reader, &options, NULL);
+        code = code == 0 ? store_begin(reader) : code;
+        code = code == 0 ? store_get(reader, TABLE_STATE, slice_of("a"), &found) : code;
+        _exit(code == 0 && slice_is(found, "1") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(store_commit(f->store), 0);
+    /* The reader ended without a word; its slot is found and freed. */
+    assert_in_range(store_clear_readers(f->store), 0, 1);
+}
+
+static void store_read_only_says_when_there_is_nothing(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/none", f->folder.path);
+    struct store_options options = {.path = path, .read_only = true};
+    struct store *s = NULL;
+    struct report r = {""};
+    assert_int_equal(store_open(&s, &options, &r), ERR_NOTFOUND);
+    assert_non_null(strstr(r.text, path));
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void store_makes_the_folders_above_it(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/a/b/c", f->folder.path);
+    struct store_options options = {.path = path, .max_bytes = ROOM};
+    struct store *s = NULL;
+    assert_int_equal(store_open(&s, &options, NULL), 0);
+    put_and_commit(s, "a", "1");
+    store_close(s);
+}
+
+static void store_says_why_a_folder_cannot_be_made(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/zingq.lock/data", f->folder.path);
+    struct store_options options = {.path = path, .max_bytes = ROOM};
+    struct store *s = NULL;
+    struct report r = {""};
+    assert_int_equal(store_open(&s, &options, &r), ERR_DISK);
+    assert_non_null(strstr(r.text, path));
+}
+
+/* Writes the schema number past the store's back, as a newer program would. */
+static void write_schema(const char *path, uint32_t schema) {
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi meta;
+    MDB_val key = {6, "schema"};
+    uint8_t bytes[4] = {(uint8_t)schema, (uint8_t)(schema >> 8), 0, 0};
+    MDB_val value = {sizeof bytes, bytes};
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, TABLE_COUNT), 0);
+    assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void store_refuses_what_a_newer_program_wrote(void **state) {
+    struct fixture *f = *state;
+    store_close(f->store);
+    f->store = NULL;
+    write_schema(f->folder.path, STORE_SCHEMA + 1);
+    for (int read_only = 0; read_only <= 1; read_only++) {
+        struct store_options options = {
+            .path = f->folder.path, .max_bytes = ROOM, .read_only = read_only == 1};
+        struct report r = {""};
+        assert_int_equal(store_open(&f->store, &options, &r), ERR_SCHEMA);
+        assert_non_null(strstr(r.text, "schema 2"));
+    }
+    write_schema(f->folder.path, STORE_SCHEMA);
+    f->store = data_folder_store(&f->folder, ROOM);
+}
+
+static void store_says_when_its_file_is_none_of_ours(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    store_close(f->store);
+    f->store = NULL;
+    (void)snprintf(path, sizeof path, "%s/data.mdb", f->folder.path);
+    FILE *fp = fopen(path, "w");
+    assert_non_null(fp);
+    for (int i = 0; i < 20000; i++) {
+        assert_true(fputc('x', fp) == 'x');
+    }
+    assert_int_equal(fclose(fp), 0);
+    struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+    struct report r = {""};
+    assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
+    assert_non_null(strstr(r.text, f->folder.path));
+}
+
+static void store_reopens_with_its_lock_and_its_rows(void **state) {
+    struct fixture *f = *state;
+    struct report r = {""};
+    put_and_commit(f->store, "a", "1");
+    assert_int_equal(store_reopen(f->store, &r), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_value(f->store, "a", "1");
+    store_abort(f->store);
+    store_refuses_a_second_writer_and_names_the_first(state);
+}
+
+static void store_grows_when_its_size_is_raised(void **state) {
+    struct fixture *f = *state;
+    open_tight(f);
+    (void)fill(f->store);
+    store_close(f->store);
+    f->store = data_folder_store(&f->folder, ROOM);
+    put_and_commit(f->store, "more", "room");
+}
+
+int main(void) {
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(store_keeps_what_was_committed_and_drops_what_was_not),
+        STORE_TEST(store_drops_an_open_transaction_when_it_is_closed),
+        STORE_TEST(store_del_tells_when_there_was_nothing),
+        STORE_TEST(store_tables_do_not_share_keys),
+        STORE_TEST(store_empty_empties_one_table),
+        STORE_TEST(store_seek_finds_keys_in_byte_order),
+        STORE_TEST(store_seek_sees_writes_made_between_two_steps),
+        STORE_TEST(store_seek_back_finds_the_last_key_before),
+        STORE_TEST(store_says_full_and_keeps_what_it_has),
+        STORE_TEST(store_lends_room_for_deletes_and_takes_rows_again),
+        STORE_TEST(store_usage_counts_pages_and_forgets_freed_ones),
+        STORE_TEST(store_refuses_a_second_writer_and_names_the_first),
+        STORE_TEST(store_is_free_again_when_its_writer_was_killed),
+        STORE_TEST(store_is_readable_beside_a_writer),
+        STORE_TEST(store_read_only_says_when_there_is_nothing),
+        STORE_TEST(store_makes_the_folders_above_it),
+        STORE_TEST(store_says_why_a_folder_cannot_be_made),
+        STORE_TEST(store_refuses_what_a_newer_program_wrote),
+        STORE_TEST(store_says_when_its_file_is_none_of_ours),
+        STORE_TEST(store_reopens_with_its_lock_and_its_rows),
+        STORE_TEST(store_grows_when_its_size_is_raised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
