@@ -75,6 +75,9 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = append_load(e->append);
     }
+    if (code == 0) {
+        code = engine_load_careful(e);
+    }
     return code;
 }
 
@@ -177,6 +180,7 @@ void engine_free(struct engine *e) {
     }
     engine_forget_inputs(e);
     engine_forget_invocations(e);
+    engine_forget_held(e);
     lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);
@@ -260,12 +264,20 @@ static bool budget_left(const struct engine *e, size_t events) {
 }
 
 static int run_lanes(struct engine *e) {
+    if ((e->careful_left > 0 || e->held_count > 0) && !e->draining) {
+        return engine_run_carefully(e);
+    }
     for (size_t events = 0; !e->draining && budget_left(e, events); events++) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
         if (lane == NULL) {
             return 0;
         }
-        int code = engine_start(e, lane);
+        struct lane_item *item = NULL;
+        bool suspect;
+        int code = engine_take(e, lane, &item, &suspect);
+        if (code == 0 && item != NULL) {
+            code = engine_start(e, item);
+        }
         if (code != 0) {
             return code;
         }
@@ -410,6 +422,7 @@ static void start_over(struct engine *e, int code) {
     e->count_crashes = false; /* running on disk: dropped by us, not by a crash */
     engine_forget_inputs(e);
     engine_forget_invocations(e);
+    engine_forget_held(e);
     int again = journal_reload(e->journal);
     if (again == 0) {
         again = load(e);
@@ -421,6 +434,8 @@ static void start_over(struct engine *e, int code) {
 }
 
 int engine_turn(struct engine *e) {
+    /* What is committed can leave without a turn. */
+    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
     if (!engine_due(e)) {
         return 0;
     }
@@ -452,15 +467,13 @@ static bool acked_due(const struct engine *e, int64_t now_ms) {
     return acked >= OUTBOX_WINDOW_MAX / 4 || (acked > 0 && now_ms >= e->acked_ms + ACKED_DELAY_MS);
 }
 
-/* Publishes can leave without a turn: they are committed. */
 bool engine_due(struct engine *e) {
     int64_t now_ms = e->doors.now_ms(e->doors.ctx);
     int64_t wake_ms = INT64_MAX;
-    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
     return e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
-           (!e->draining && lanes_runnable(e->lanes, now_ms, &wake_ms)) || engine_wants_refill(e) ||
-           outbox_wants_settle(e->outbox) || append_wants_settle(e->append) ||
-           acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
+           (!e->draining && (e->held_count > 0 || lanes_runnable(e->lanes, now_ms, &wake_ms))) ||
+           engine_wants_refill(e) || outbox_wants_settle(e->outbox) ||
+           append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
 }
 
 int64_t engine_next_ms(struct engine *e) {
@@ -505,7 +518,8 @@ static int mark_ready(struct engine *e) {
             }
         }
     }
-    return outbox_settle(e->outbox);
+    int code = outbox_settle(e->outbox);
+    return code == 0 ? engine_release_held(e) : code;
 }
 
 int engine_stop(struct engine *e) {

@@ -7,6 +7,7 @@
  *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
  *   engine_place.c    where an event waits: memory, ready rows, lane rows
  *   engine_run.c      an event is tried: invocation, outcome, retry, dead letter
+ *   engine_careful.c  after a crash: events are marked before they run
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_time.c     what the clock brings: timers, time-outs, retention
@@ -64,7 +65,7 @@ struct call_end {
     struct call_end *next;
 };
 
-enum { CALL_BUCKETS = 4096, QOS0_TOPICS_MAX = 64 };
+enum { CALL_BUCKETS = 4096, QOS0_TOPICS_MAX = 64, CAREFUL_BATCH = 16 };
 
 /* Where retention stands. */
 struct trim {
@@ -117,6 +118,9 @@ struct engine {
     bool draining;
     bool count_crashes; /* running on disk means the host crashed */
     bool store_low;
+    size_t careful_left;                   /* events still to be marked before they run */
+    struct lane_item *held[CAREFUL_BATCH]; /* marked, to run in the next turn; owned */
+    size_t held_count;
     int64_t store_checked_ms;
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
@@ -162,10 +166,22 @@ int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct
 int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row);
 
 /* engine_run.c */
-int engine_start(struct engine *e, struct lane *lane);
+/* Takes a lane's head off, its body in memory. *out NULL: it ended without a run (too many crashes,
+ * a stale lock expiry). *suspect: it was running when the host went down. */
+int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, bool *suspect);
+/* Runs a taken event to its first outcome and does what that means. */
+int engine_start(struct engine *e, struct lane_item *item);
 int engine_resume(struct engine *e, struct call_end *end);
 int engine_time_out(struct engine *e, struct invocation *inv);
 void engine_forget_invocations(struct engine *e);
+
+/* engine_careful.c */
+/* Notes that the host runs; after a crash the first events run carefully. */
+int engine_load_careful(struct engine *e);
+int engine_run_carefully(struct engine *e);
+/* What is held is ready again on disk: for engine_stop. */
+int engine_release_held(struct engine *e);
+void engine_forget_held(struct engine *e);
 
 /* engine_bury.c */
 int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,

@@ -387,12 +387,14 @@ static int start_run(struct engine *e, struct engine_service *s, struct lane_ite
     return code == 0 ? conclude(e, inv) : code;
 }
 
-int engine_start(struct engine *e, struct lane *lane) {
+int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, bool *suspect) {
     struct engine_service *s = &e->services[lane->service];
     struct lane_item *item = lanes_start(e->lanes, lane);
     e->current_item = item;
+    *out = NULL;
     bool too_many = false;
     int code = load_body(e, s, item);
+    *suspect = code == 0 && item->event->state == EVENT_RUNNING;
     if (code == 0) {
         code = note_crash(e, s, item->event, &too_many);
     }
@@ -406,7 +408,13 @@ int engine_start(struct engine *e, struct lane *lane) {
     if (code == 0 && expiry_is_stale(e, item->event)) {
         return end_stale(e, s, item);
     }
-    return code == 0 ? start_run(e, s, item) : code;
+    *out = item;
+    return code;
+}
+
+int engine_start(struct engine *e, struct lane_item *item) {
+    e->current_item = item;
+    return start_run(e, &e->services[item->lane->service], item);
 }
 
 /* --- resuming --- */

@@ -29,6 +29,7 @@ enum {
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and its length */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
     TURN_MS_MAX = 15,          /* time deciding, before the commit is due */
+    CAREFUL_EVENTS = 1024,     /* after a crash: more than one turn of events was under way */
     LANE_QUEUE_MAX = 1024,     /* events of one lane kept in memory, the rest wait on disk */
     SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
     TRIM_ROWS_PER_TURN = 512,  /* rows retention looks at in a turn */
