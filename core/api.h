@@ -27,17 +27,27 @@ void api_open_print(lua_State *L, int globals);
 void api_push_event(lua_State *L, struct run *run);
 void api_push_lock_event(lua_State *L, struct run *run);
 
-/* --- the subjects --- */
+/* --- the subjects: each sets its calls in the table on top; may raise (memory) --- */
 
+/* The event's metatable. */
 void api_open_event(lua_State *L);
+/* now, uuid, config, secret */
 void api_open_basics(lua_State *L);
+/* json.encode, decode, null, array */
 void api_open_json(lua_State *L);
+/* log.debug, info, warn, error */
 void api_open_log(lua_State *L);
+/* publish, reply, append */
 void api_open_publish(lua_State *L);
+/* state.get, set, delete, incr, list; peek */
 void api_open_state(lua_State *L);
+/* lock, unlock, lock_owner */
 void api_open_lock(lua_State *L);
+/* retry, snooze, throttle, reject; dead_letter */
 void api_open_end(lua_State *L);
+/* http.get, post, put, delete, request */
 void api_open_http(lua_State *L);
+/* mail */
 void api_open_mail(lua_State *L);
 
 /* --- helpers; all may raise --- */

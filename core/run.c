@@ -231,17 +231,21 @@ static bool is_memory_text(lua_State *L) {
 
 static void settle_error(struct run *run, int status, bool over) {
     struct failure f = {.run = run, .L = run->thread.L};
+    bool memory = status == LUA_ERRMEM || is_memory_text(run->thread.L);
     char limit[96];
     if (over) {
         (void)snprintf(f.message_text, sizeof f.message_text, "%s",
                        script_time_text(run->host, limit));
-    } else if (status == LUA_ERRMEM || is_memory_text(run->thread.L)) {
+    } else if (memory) {
         (void)snprintf(f.message_text, sizeof f.message_text, "%s",
                        script_memory_text(run->host, limit));
     }
     run->outcome = OUTCOME_ERROR;
     describe_error(&f);
     end_thread(run, over);
+    if (over || memory) { /* the next handler's time is not for this one's garbage */
+        (void)lua_gc(run->host->L, LUA_GCCOLLECT);
+    }
 }
 
 /* Runs the coroutine until it returns, waits or fails. */

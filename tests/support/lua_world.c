@@ -243,3 +243,22 @@ const struct effect *world_effect(struct lua_world *w, size_t n) {
     assert_true(n < w->run->effects.count);
     return &w->run->effects.items[n];
 }
+
+struct lua_world *world_ran(const char *body, const char *payload) {
+    struct lua_world *w = world_new(world_handler(body));
+    (void)world_run(w, payload);
+    return w;
+}
+
+void world_ends(const char *body, enum outcome outcome, const char *text) {
+    struct lua_world *w = world_ran(body, "{\"x\":5,\"list\":[]}");
+    if (w->run->outcome != outcome || strstr(world_error(w), text) == NULL) {
+        print_error("%s\n-> outcome %d: %s\n", body, (int)w->run->outcome, world_error(w));
+        fail();
+    }
+    world_free(w);
+}
+
+void world_holds(const char *body) {
+    world_ends(body, OUTCOME_DONE, "");
+}

@@ -65,4 +65,11 @@ const char *world_error(struct lua_world *w);
 /* The n-th effect's slice as a C string; fails the test when there is no such effect. */
 const struct effect *world_effect(struct lua_world *w, size_t n);
 
+/* A world in which a handler with this body has run on `payload`. */
+struct lua_world *world_ran(const char *body, const char *payload);
+/* Runs a handler's body: it must end as `outcome` with `text` in the error. */
+void world_ends(const char *body, enum outcome outcome, const char *text);
+/* Runs a body that checks itself with assert: it must return. */
+void world_holds(const char *body);
+
 #endif
