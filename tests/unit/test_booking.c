@@ -333,7 +333,7 @@ static int payments_open(void **state) {
 }
 
 static bool asks_for(const struct shop *shop, const char *text) {
-    const struct fetch_request *request = shop->w->run->request;
+    const struct call_request *request = shop->w->run->request;
     for (size_t i = 0; i < request->header_count; i++) {
         if (strstr(request->headers[i], text) != NULL) {
             return true;
@@ -489,7 +489,7 @@ static void a_sold_seat_is_confirmed_by_mail(void **state) {
     struct shop *shop = *state;
     (void)start(shop, "booking/sold", "{" REQUEST ",\"charge_id\":\"ch_1\"}");
     assert_int_equal(shop->w->run->outcome, OUTCOME_CALL);
-    const struct fetch_request *request = shop->w->run->request;
+    const struct call_request *request = shop->w->run->request;
     assert_string_equal(request->mail_to[0], "ada@example.org");
     assert_non_null(strstr(request->body, "42.00 EUR"));
     assert_non_null(strstr(request->body, "Subject: Your ticket: seat A1"));
