@@ -16,13 +16,11 @@
 /* ---- who goes next ---- */
 
 static struct mail_session *find_idle(struct fetch *f, const char *url) {
-    struct mail_session *s;
-    TAILQ_FOREACH(s, &f->mail_sessions, link) {
-        if (s->step == STEP_IDLE && (url == NULL || strcmp(s->url, url) == 0)) {
-            return s;
-        }
+    struct mail_session *s = TAILQ_FIRST(&f->mail_sessions);
+    while (s != NULL && (s->step != STEP_IDLE || (url != NULL && strcmp(s->url, url) != 0))) {
+        s = TAILQ_NEXT(s, link);
     }
-    return NULL;
+    return s;
 }
 
 /* Gives the call a session: an idle one for its server, else a new one. False: none is free. */

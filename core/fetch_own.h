@@ -43,6 +43,7 @@ struct call {
     bool fresh_only;              /* a reused session broke under it: take a new one */
 };
 
+/* Queues; each element is in one at a time. */
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(mail_session_list, mail_session);
 

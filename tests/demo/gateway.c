@@ -3,6 +3,7 @@
  *
  *   POST /v1/charges   amount currency source metadata[booking_id]   200, 402 card_declined
  *   POST /v1/refunds   charge                                        200
+ *   GET  /v1/charges/search?query=metadata['booking_id']:'b-1'       the charges of a booking
  *   GET  /stats        counters
  *
  * Both POSTs need an Idempotency-Key: the same key with the same form gets the answer it got
@@ -38,7 +39,7 @@ struct job {
     bool given[FIELDS], too_long;
     char key[VALUE_MAX]; /* "" = none that the ledger keeps busy */
     struct ledger_answer answer;
-    bool decided, queued;
+    bool decided;
     int64_t due_ms; /* when the answer may leave */
     TAILQ_ENTRY(job) link;
 };
@@ -116,7 +117,6 @@ static enum MHD_Result deliver(struct server *server, struct job *job) {
     if (job->answer.drop) {
         return MHD_NO;
     }
-    job->queued = true;
     return queue_json(job->connection, job->answer.status, job->answer.body);
 }
 
@@ -176,6 +176,40 @@ static enum MHD_Result refuse(struct MHD_Connection *connection) {
     return queued;
 }
 
+/* The booking in metadata['booking_id']:'b-1'; the only query there is. */
+static bool parse_query(const char *query, char booking_id[VALUE_MAX]) {
+    static const char before[] = "metadata['booking_id']:'";
+    size_t skip = sizeof before - 1;
+    if (query == NULL || strncmp(query, before, skip) != 0) {
+        return false;
+    }
+    size_t len = strcspn(query + skip, "'");
+    if (len >= VALUE_MAX || strcmp(query + skip + len, "'") != 0) {
+        return false;
+    }
+    memcpy(booking_id, query + skip, len);
+    booking_id[len] = '\0';
+    return true;
+}
+
+/* Requests that change nothing. */
+static enum MHD_Result look(struct server *server, struct MHD_Connection *connection,
+                            const char *url) {
+    const char *query = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "query");
+    char booking_id[VALUE_MAX];
+    json_t *body;
+    if (strcmp(url, "/stats") == 0) {
+        body = ledger_stats(server->ledger);
+    } else if (strcmp(url, "/v1/charges/search") == 0 && parse_query(query, booking_id)) {
+        body = ledger_search(server->ledger, booking_id);
+    } else {
+        return refuse(connection);
+    }
+    enum MHD_Result queued = queue_json(connection, MHD_HTTP_OK, body);
+    json_decref(body);
+    return queued;
+}
+
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url,
                                  const char *method, const char *version, const char *data,
                                  size_t *len, void **own) {
@@ -202,13 +236,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     if (post && strcmp(url, "/v1/refunds") == 0) {
         return finish_post(server, job, true);
     }
-    if (strcmp(method, "GET") == 0 && strcmp(url, "/stats") == 0) {
-        json_t *stats = ledger_stats(server->ledger);
-        enum MHD_Result queued = queue_json(connection, MHD_HTTP_OK, stats);
-        json_decref(stats);
-        return queued;
-    }
-    return refuse(connection);
+    return post ? refuse(connection) : look(server, connection, url);
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,

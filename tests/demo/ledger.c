@@ -24,6 +24,7 @@ struct record {
 /* One successful charge. */
 struct charge {
     char *id;
+    char *booking_id; /* "" = none was given */
     json_int_t amount;
     bool refunded;
 };
@@ -74,10 +75,12 @@ static struct charge *find_charge(struct ledger *ledger, const char *id) {
     return found != NULL ? *found : NULL;
 }
 
-static void add_charge(struct ledger *ledger, const char *id, json_int_t amount) {
+static void add_charge(struct ledger *ledger, const char *id, const char *booking_id,
+                       json_int_t amount) {
     assert(find_charge(ledger, id) == NULL);
     struct charge *charge = checked(calloc(1, sizeof *charge));
     charge->id = checked(strdup(id));
+    charge->booking_id = checked(strdup(booking_id != NULL ? booking_id : ""));
     charge->amount = amount;
     (void)checked(tsearch(charge, &ledger->charges, compare_charges));
 }
@@ -162,7 +165,8 @@ static void recall(struct ledger *ledger, const json_t *line) {
     if (is(line, "outcome", "declined")) {
         ledger->count.declines++;
     } else if (is(line, "kind", "charge")) {
-        add_charge(ledger, json_string_value(json_object_get(line, "id")), amount);
+        add_charge(ledger, json_string_value(json_object_get(line, "id")),
+                   json_string_value(json_object_get(line, "booking_id")), amount);
         ledger->count.charges++;
         ledger->count.charged += amount;
     } else {
@@ -221,6 +225,7 @@ static void free_entry(void *node) {
 static void free_charge(void *node) {
     struct charge *charge = node;
     free(charge->id);
+    free(charge->booking_id);
     free(charge);
 }
 
@@ -296,7 +301,7 @@ static void decide_charge(struct ledger *ledger, const struct ledger_request *re
                                       "charge", "status", "succeeded", "paid", 1, "amount", amount,
                                       "currency", request->currency, "metadata", "booking_id",
                                       request->booking_id != NULL ? request->booking_id : ""));
-    add_charge(ledger, id, amount);
+    add_charge(ledger, id, request->booking_id, amount);
     ledger->count.charges++;
     ledger->count.charged += amount;
     log_line(ledger, request, entry, "succeeded", amount);
@@ -391,6 +396,31 @@ void ledger_finish(struct ledger *ledger, const char *key) {
     struct record *entry = entry_of(ledger, key);
     assert(entry->busy);
     entry->busy = false;
+}
+
+/* What twalk_r carries along. */
+struct search {
+    const char *booking_id;
+    json_t *found;
+};
+
+static void note_if_found(const void *node, VISIT visit, void *closure) {
+    const struct charge *charge = *(struct charge *const *)node;
+    struct search *search = closure;
+    if ((visit != postorder && visit != leaf) ||
+        strcmp(charge->booking_id, search->booking_id) != 0) {
+        return;
+    }
+    json_t *row = checked(json_pack("{s:s, s:s, s:s, s:I, s:b}", "id", charge->id, "object",
+                                    "charge", "status", "succeeded", "amount", charge->amount,
+                                    "refunded", charge->refunded));
+    (void)json_array_append_new(search->found, row);
+}
+
+json_t *ledger_search(const struct ledger *ledger, const char *booking_id) {
+    struct search search = {.booking_id = booking_id, .found = checked(json_array())};
+    twalk_r(ledger->charges, note_if_found, &search);
+    return checked(json_pack("{s:s, s:o}", "object", "search_result", "data", search.found));
 }
 
 json_t *ledger_stats(const struct ledger *ledger) {

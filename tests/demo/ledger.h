@@ -49,6 +49,8 @@ void ledger_decide(struct ledger *ledger, const struct ledger_request *request,
 /* The answer to a request that was `begun` has left: its key may come again. Until then it gets a
  * 409, as two requests at once under one key do at a real gateway. */
 void ledger_finish(struct ledger *ledger, const char *key);
+/* {"object":"search_result","data":[charge...]}: the charges made for a booking. */
+json_t *ledger_search(const struct ledger *ledger, const char *booking_id);
 /* Counters: charges refunds declines failures unanswered replays conflicts errors, and amounts. */
 json_t *ledger_stats(const struct ledger *ledger);
 
