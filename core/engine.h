@@ -88,6 +88,9 @@ struct command {
     enum command_kind kind;
     struct slice service, key, topic; /* borrowed from the owner until command_done; terminated */
     struct slice payload, properties, content_type;
+    struct slice once; /* PUBLISH: an idempotency key within the topic; len 0 = none. A second
+                          publish under it makes nothing and gets the first one's id; with another
+                          payload it is ERR_EXISTS */
     struct uuid id;
     uint8_t qos;
     bool retain;

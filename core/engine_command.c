@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 static int refuse(struct command *c, int code, const char *text) {
     c->code = report(&c->report, code, "%s", text);
@@ -41,6 +42,27 @@ static int no_dead(struct command *c) {
 
 /* --- publish --- */
 
+/* Whether this publish was made before. ERR_EXISTS: another one was, under the same key. */
+static int published_before(struct engine *e, struct command *c, uint8_t partition, bool *before) {
+    static const struct slice scope = {"\001publish", sizeof "\001publish" - 1}; /* no service */
+    struct dedupe_hash hash = journal_dedupe_hash(e->journal, scope, c->topic, c->once);
+    struct dedupe_note note = {
+        .id = c->made,
+        .marked = true,
+        .mark = journal_dedupe_hash(e->journal, scope, c->content_type, c->payload)};
+    struct dedupe_note earlier;
+    int code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
+    *before = code == ERR_EXISTS;
+    if (!*before) {
+        return code;
+    }
+    c->made = earlier.id;
+    if (memcmp(earlier.mark.bytes, note.mark.bytes, sizeof note.mark.bytes) != 0) {
+        return refuse(c, ERR_EXISTS, "another request came under the same idempotency key");
+    }
+    return 0;
+}
+
 static int command_publish(struct engine *e, struct command *c) {
     struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
                             .qos = c->qos,
@@ -50,8 +72,14 @@ static int command_publish(struct engine *e, struct command *c) {
                             .content_type = c->content_type,
                             .properties = c->properties};
     c->made = p.id;
-    uint8_t partition =
-        journal_partition(journal_lane((struct slice){"", 0}, (struct slice){"", 0}));
+    uint8_t partition = journal_partition(journal_lane(c->service, c->key));
+    if (c->once.len > 0) {
+        bool before = false;
+        int code = published_before(e, c, partition, &before);
+        if (code != 0 || before) {
+            return code;
+        }
+    }
     if (c->after_ms <= 0) {
         return engine_publish(e, partition, &p);
     }

@@ -14,7 +14,7 @@
  *   lock     p8 service16 len16 key name               -> expires64 owner data
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
  *   append   p8 seq64                                  -> file, line not yet known to be written
- *   dedupeN  p8 hash128                                -> id128
+ *   dedupeN  p8 hash128                                -> id128 (mark128)
  *   meta     text                                      -> see journal.c
  *
  * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
@@ -195,6 +195,18 @@ struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice ser
  * filled. 0: new. ERR_EXISTS: *earlier is the event that had it. */
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
+
+/* The same with a mark beside the id: the hash of what came under the key, so that something else
+ * under the same key can be told from a repetition. */
+struct dedupe_note {
+    struct uuid id;
+    bool marked;
+    struct dedupe_hash mark;
+};
+
+int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
+                          const struct dedupe_hash *hash, const struct dedupe_note *note,
+                          struct dedupe_note *earlier);
 
 /* --- outbox --- */
 

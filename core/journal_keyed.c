@@ -310,8 +310,21 @@ static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
     return mark_buckets(j);
 }
 
-int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
-                   const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier) {
+static int take_note(struct reader *r, struct dedupe_note *note) {
+    note->id = read_uuid(r);
+    note->marked = r->at < r->end;
+    if (note->marked) {
+        struct slice mark = read_bytes(r, sizeof note->mark.bytes);
+        if (mark.data != NULL) {
+            memcpy(note->mark.bytes, mark.data, mark.len);
+        }
+    }
+    return r->failed ? ERR_CORRUPT : ERR_EXISTS;
+}
+
+int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
+                          const struct dedupe_hash *hash, const struct dedupe_note *note,
+                          struct dedupe_note *earlier) {
     size_t filling;
     int code = filling_bucket(j, now_ms, &filling);
     if (code != 0) {
@@ -328,13 +341,27 @@ int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
         code = store_get(j->store, TABLE_DEDUPE + i, key_slice(&k), &value);
         if (code == 0) {
             struct reader r = reader_of(value.data, value.len);
-            *earlier = read_uuid(&r);
-            return r.failed ? ERR_CORRUPT : ERR_EXISTS;
+            return take_note(&r, earlier);
         }
         if (code != ERR_NOTFOUND) {
             return code;
         }
     }
-    return store_put(j->store, TABLE_DEDUPE + filling, key_slice(&k),
-                     (struct slice){(const char *)id->bytes, UUID_BYTES});
+    buf_reset(&j->record);
+    buf_add(&j->record, note->id.bytes, UUID_BYTES);
+    if (note->marked) {
+        buf_add(&j->record, note->mark.bytes, sizeof note->mark.bytes);
+    }
+    return store_put(j->store, TABLE_DEDUPE + filling, key_slice(&k), buf_slice(&j->record));
+}
+
+int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
+                   const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier) {
+    const struct dedupe_note note = {.id = *id};
+    struct dedupe_note found;
+    int code = journal_dedupe_marked(j, now_ms, partition, hash, &note, &found);
+    if (code == ERR_EXISTS) {
+        *earlier = found.id;
+    }
+    return code;
 }
