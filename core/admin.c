@@ -19,7 +19,8 @@ struct admin {
 struct pending {
     struct command command;
     struct gateway_request *request;
-    char *service, *key, *topic, *payload, *content_type;
+    char *service, *key, *topic, *payload, *content_type, *once;
+    bool with_status; /* the answer names where to follow the job */
 };
 
 int admin_new(struct admin **out, struct engine *engine, const struct admin_hooks *hooks) {
@@ -63,6 +64,8 @@ static int status_of(int code) {
     case ERR_INVALID:
     case ERR_LIMIT:
         return 400;
+    case ERR_EXISTS:
+        return 409;
     default:
         return 503;
     }
@@ -76,7 +79,20 @@ static void pending_free(struct pending *p) {
     free(p->topic);
     free(p->payload);
     free(p->content_type);
+    free(p->once);
     free(p);
+}
+
+static void answer_published(struct gateway_request *request, const struct uuid *made,
+                             bool with_status) {
+    char id[UUID_TEXT_BYTES + 1];
+    char path[64];
+    (void)snprintf(path, sizeof path, "/api/events/%s", uuid_text(made, id));
+    json_t *body = json_pack("{s:s}", "id", id);
+    if (with_status && body != NULL) {
+        (void)json_object_set_new(body, "status", json_string(path));
+    }
+    answer_json(request, 202, body);
 }
 
 void admin_command_done(struct admin *a, struct command *command) {
@@ -86,8 +102,7 @@ void admin_command_done(struct admin *a, struct command *command) {
     if (command->code != 0) {
         answer_error(request, status_of(command->code), command->report.text);
     } else if (command->kind == COMMAND_PUBLISH) {
-        char id[UUID_TEXT_BYTES + 1];
-        answer_json(request, 202, json_pack("{s:s}", "id", uuid_text(&command->made, id)));
+        answer_published(request, &command->made, p->with_status);
     } else {
         answer_json(request, 200, json_pack("{s:b}", "ok", 1));
     }
@@ -219,6 +234,30 @@ static void submit(struct admin *a, const struct route *route, const struct part
     a->hooks.wake(a->hooks.ctx);
 }
 
+void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                   const char *once) {
+    struct pending *p = calloc(1, sizeof *p);
+    struct command *c = p == NULL ? NULL : &p->command;
+    bool kept = p != NULL && keep(&p->topic, &c->topic, slice_of(topic)) &&
+                keep(&p->payload, &c->payload, gateway_body(request)) &&
+                keep(&p->content_type, &c->content_type, slice_of("application/json")) &&
+                keep(&p->once, &c->once, slice_of(once));
+    if (!kept) {
+        answer_error(request, 503, "out of memory");
+        if (p != NULL) {
+            pending_free(p);
+        }
+        return;
+    }
+    p->request = request;
+    p->with_status = true;
+    c->kind = COMMAND_PUBLISH;
+    c->qos = 1;
+    c->owner = p;
+    engine_submit(a->engine, c);
+    a->hooks.wake(a->hooks.ctx);
+}
+
 /* --- looking --- */
 
 struct figure {
@@ -239,6 +278,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"waiting", books_waiting(&s->books)},
         {"done", s->books.done},
         {"dead", s->books.dead},
+        {"died", s->books.died},
         {"discarded", s->books.discarded},
         {"duplicates", s->books.duplicates},
         {"handed_over", s->books.handed_over},
@@ -252,6 +292,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"rate_1min", s->lately.done_1min},
         {"failures_1min", s->lately.failures_1min},
         {"throttled_until_ms", (uint64_t)s->throttled_until_ms},
+        {"oldest_ms", (uint64_t)s->oldest_ms},
         {"p50_us", (uint64_t)s->lately.p50_us},
         {"p99_us", (uint64_t)s->lately.p99_us},
     };

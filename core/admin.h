@@ -27,6 +27,11 @@ int admin_new(struct admin **out, struct engine *engine, const struct admin_hook
 void admin_free(struct admin *a);
 /* Takes the request over and answers it, at once or after a turn. */
 void admin_request(struct admin *a, struct gateway_request *request);
+/* Publishes the request's body on `topic` (borrowed for the call) through the outbox, under the
+ * idempotency key `once` if it is not NULL; answers 202 with the id and where to follow it, or 409
+ * when something else was published under the key. Takes the request over. */
+void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                   const char *once);
 /* The engine is through with a command that came from here. */
 void admin_command_done(struct admin *a, struct command *command);
 

@@ -359,6 +359,7 @@ static int commit(struct engine *e) {
     if (e->status.commit_us_last > e->status.commit_us_max) {
         e->status.commit_us_max = e->status.commit_us_last;
     }
+    histogram_add(&e->status.commit, e->status.commit_us_last);
     e->status.commits++;
     return code;
 }

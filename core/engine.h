@@ -133,7 +133,9 @@ struct engine_service_status {
     struct books books;
     uint64_t running;
     int64_t throttled_until_ms;
+    int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;
+    struct histogram handler; /* attempts, waits included */
     uint64_t version;
     const char *script_error; /* of the last refused reload, or NULL */
 };
@@ -145,13 +147,16 @@ struct engine_status {
     uint64_t qos0;    /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
     int64_t commit_us_last, commit_us_max;
+    struct histogram commit;
     size_t lua_bytes;
     uint64_t store_used, store_max;
     bool accepts;
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
-/* ERR_NOTFOUND past the last service of conf. */
+/* Whether this host runs the service. */
+bool engine_runs(const struct engine *e, size_t service);
+/* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out);
 
 #endif

@@ -117,6 +117,7 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
                            .dead_ms = e->now_ms,
                            .fingerprint = journal_fingerprint(event->reason)};
     s->books.dead++;
+    s->books.died++;
     char id[UUID_TEXT_BYTES + 1];
     log_warn("engine", "dead letter service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
              s->conf->name, uuid_text(&event->id, id), event->topic.data, (int)event->key.len,

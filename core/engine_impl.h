@@ -50,6 +50,7 @@ struct engine_service {
     bool books_dirty;
     struct books books;
     struct metrics metrics;
+    struct histogram handler;
     uint64_t lane_rows;            /* rows in the lane table */
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;

@@ -120,7 +120,9 @@ void engine_forget_invocations(struct engine *e) {
 /* Ends the invocation, keeps its item. */
 static struct lane_item *release(struct engine *e, struct invocation *inv) {
     struct lane_item *item = inv->item;
-    item->event->duration_us = (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
+    int64_t us = e->doors.monotonic_us(e->doors.ctx) - inv->started_us;
+    item->event->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+    histogram_add(&inv->service->handler, us);
     invocation_free(e, inv);
     return item;
 }

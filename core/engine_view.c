@@ -108,6 +108,37 @@ void engine_status(struct engine *e, struct engine_status *out) {
     *out = e->status;
 }
 
+bool engine_runs(const struct engine *e, size_t service) {
+    return service < e->service_count && e->services[service].active;
+}
+
+/* Sequence numbers are microseconds of the clock, so the lowest of the waiting rows tells since
+ * when. Lane rows are in the order of lanes, not of time: a bounded number of them is looked at. */
+static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
+    enum { LANE_ROWS_LOOKED_AT = 1000 };
+    struct store *store = journal_store(e->journal);
+    if (books_waiting(&s->books) == 0 || store_begin(store) != 0) {
+        return 0;
+    }
+    uint64_t oldest = UINT64_MAX;
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        struct row row = {.partition = p, .service = s->number};
+        if (journal_ready_next(e->journal, &row) == 0 && row.seq < oldest) {
+            oldest = row.seq;
+        }
+        struct row lane = {.partition = p, .service = s->number};
+        for (int i = 0; s->lane_rows > 0 && i < LANE_ROWS_LOOKED_AT / PARTITIONS &&
+                        journal_lane_scan(e->journal, &lane) == 0 && lane.partition == p &&
+                        lane.service == s->number;
+             i++) {
+            oldest = lane.seq < oldest ? lane.seq : oldest;
+        }
+    }
+    store_abort(store);
+    int64_t waited = e->doors.now_ms(e->doors.ctx) - (int64_t)(oldest / 1000);
+    return oldest == UINT64_MAX || waited < 0 ? 0 : waited;
+}
+
 int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out) {
     if (service >= e->service_count) {
         return ERR_NOTFOUND;
@@ -117,6 +148,8 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .active = s->active,
                                           .paused = lanes_paused(e->lanes, s->index),
                                           .books = s->books,
+                                          .handler = s->handler,
+                                          .oldest_ms = oldest_wait(e, s),
                                           .running = lanes_running(e->lanes, s->index),
                                           .throttled_until_ms = s->throttled_until_ms,
                                           .version = script_version(e->scripts, s->index),

@@ -299,6 +299,8 @@ static void close_all(struct host *h) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
     gateway_free(h->socket);
+    gateway_free(h->tcp);
+    front_free(h->front);
     admin_free(h->admin);
     engine_free(h->engine);
     fetch_free(h->fetch);

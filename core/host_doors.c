@@ -63,9 +63,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
         }
     }
     for (size_t i = 0; m->subscription_id_count == 0 && i < h->conf->service_count; i++) {
-        struct engine_service_status s;
-        if (engine_service_status(h->engine, i, &s) == 0 && s.active &&
-            service_wants(&h->conf->services[i], m->topic.data)) {
+        if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
             offer(h, i, m);
         }
     }
@@ -170,6 +168,32 @@ static void on_request(void *ctx, struct gateway_request *request) {
     admin_request(h->admin, request);
 }
 
+static void on_front_request(void *ctx, struct gateway_request *request) {
+    struct host *h = ctx;
+    front_request(h->front, request);
+}
+
+static bool broker_connected(void *ctx) {
+    const struct host *h = ctx;
+    return mqtt_session(h->mqtt)->connected;
+}
+
+static void host_metrics(void *ctx, struct buf *out) {
+    const struct host *h = ctx;
+    const struct mqtt_session *session = mqtt_session(h->mqtt);
+    buf_printf(out,
+               "# HELP zingq_broker_connected 1 while connected to the broker\n"
+               "# TYPE zingq_broker_connected gauge\nzingq_broker_connected %d\n"
+               "# HELP zingq_broker_connects_total connections made since the start\n"
+               "# TYPE zingq_broker_connects_total counter\nzingq_broker_connects_total %llu\n"
+               "# HELP zingq_calls HTTP and SMTP calls under way\n"
+               "# TYPE zingq_calls gauge\nzingq_calls %zu\n"
+               "# HELP zingq_uptime_seconds since the host started\n"
+               "# TYPE zingq_uptime_seconds gauge\nzingq_uptime_seconds %.3f\n",
+               session->connected ? 1 : 0, (unsigned long long)session->connects,
+               fetch_running(h->fetch), (double)(host_now_ms(h) - h->started_ms) / 1000);
+}
+
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
@@ -213,8 +237,7 @@ struct engine_doors host_engine_doors(struct host *h) {
 static int subscribe(struct host *h, struct report *r) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
-        struct engine_service_status status;
-        if (engine_service_status(h->engine, i, &status) != 0 || !status.active) {
+        if (!engine_runs(h->engine, i)) {
             continue;
         }
         for (size_t f = 0; f < s->filter_count; f++) {
@@ -247,19 +270,7 @@ static int open_broker(struct host *h, struct report *r) {
     return code == 0 ? subscribe(h, r) : code;
 }
 
-int host_open_doors(struct host *h, struct report *r) {
-    int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
-    if (code == 0) {
-        code = open_broker(h, r);
-    }
-    const struct admin_hooks hooks = {
-        .ctx = h, .host_status = host_status, .leave = leave, .reload = admin_reload, .wake = wake};
-    if (code == 0) {
-        code = admin_new(&h->admin, h->engine, &hooks);
-    }
-    if (code != 0) {
-        return code;
-    }
+static int open_socket(struct host *h, struct report *r) {
     char listen[4096];
     int len = snprintf(listen, sizeof listen, "unix:%s/zingq.sock", h->conf->store_path);
     if (len < 0 || (size_t)len >= sizeof listen) {
@@ -267,4 +278,35 @@ int host_open_doors(struct host *h, struct report *r) {
     }
     const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_request};
     return gateway_new(&h->socket, &h->loop, listen, GATEWAY_BODY_BYTES_MAX, &callbacks, r);
+}
+
+static int open_front(struct host *h, struct report *r) {
+    const struct front_hooks hooks = {
+        .ctx = h, .broker_connected = broker_connected, .host_metrics = host_metrics};
+    if (h->conf->http_listen[0] == '\0') {
+        return 0;
+    }
+    int code = front_new(&h->front, h->conf, h->engine, h->admin, &hooks);
+    if (code != 0) {
+        return report(r, code, "out of memory");
+    }
+    const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_front_request};
+    return gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
+                       r);
+}
+
+int host_open_doors(struct host *h, struct report *r) {
+    const struct admin_hooks hooks = {
+        .ctx = h, .host_status = host_status, .leave = leave, .reload = admin_reload, .wake = wake};
+    int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    if (code == 0) {
+        code = open_broker(h, r);
+    }
+    if (code == 0) {
+        code = admin_new(&h->admin, h->engine, &hooks);
+    }
+    if (code == 0) {
+        code = open_socket(h, r);
+    }
+    return code == 0 ? open_front(h, r) : code;
 }

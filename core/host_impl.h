@@ -8,6 +8,7 @@
 #include "companion.h"
 #include "engine.h"
 #include "fetch.h"
+#include "front.h"
 #include "gateway.h"
 #include "host.h"
 #include "mqtt.h"
@@ -32,7 +33,9 @@ struct host {
     struct mqtt *mqtt;
     struct fetch *fetch;
     struct gateway *socket; /* DATA/zingq.sock */
+    struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;
+    struct front *front;
     struct companions companions;
     char client_id[256];
     int64_t started_ms;

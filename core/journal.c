@@ -5,7 +5,7 @@
  *   meta "secret"           -> 16 random bytes
  *   meta "seq"              -> u64, the last arrival number given out by a committed turn
  *   meta "service/<name>"   -> u16, its number
- *   meta "books/<number>"   -> u64 * 11
+ *   meta "books/<number>"   -> u64 * 12
  *   meta "flag/<name>"      -> u64
  *   meta "dedupe"           -> i64 until_ms * DEDUPE_BUCKETS
  */
@@ -337,9 +337,9 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
     struct reader r = reader_of(value.data, value.len);
-    uint64_t *fields[] = {&out->accepted,   &out->done,        &out->dead,     &out->discarded,
-                          &out->duplicates, &out->handed_over, &out->retries,  &out->timeouts,
-                          &out->crashes,    &out->snoozes,     &out->throttles};
+    uint64_t *fields[] = {&out->accepted,   &out->done,        &out->dead,      &out->discarded,
+                          &out->duplicates, &out->handed_over, &out->retries,   &out->timeouts,
+                          &out->crashes,    &out->snoozes,     &out->throttles, &out->died};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         *fields[i] = read_u64(&r);
     }
@@ -349,9 +349,9 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
 int journal_books_put(struct journal *j, uint16_t service, const struct books *b) {
     char key[32];
     books_key(service, key);
-    const uint64_t fields[] = {b->accepted,   b->done,        b->dead,     b->discarded,
-                               b->duplicates, b->handed_over, b->retries,  b->timeouts,
-                               b->crashes,    b->snoozes,     b->throttles};
+    const uint64_t fields[] = {b->accepted,   b->done,        b->dead,      b->discarded,
+                               b->duplicates, b->handed_over, b->retries,   b->timeouts,
+                               b->crashes,    b->snoozes,     b->throttles, b->died};
     buf_reset(&j->record);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         buf_add_u64(&j->record, fields[i]);
@@ -397,7 +397,9 @@ uint64_t journal_lane(struct slice service, struct slice key) {
     static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq partition";
     uint8_t text[NAME_BYTES_MAX + 1 + KEY_BYTES_MAX];
     assert(service.len <= NAME_BYTES_MAX && key.len <= KEY_BYTES_MAX);
-    memcpy(text, service.data, service.len);
+    if (service.len > 0) {
+        memcpy(text, service.data, service.len);
+    }
     text[service.len] = 0;
     if (key.len > 0) {
         memcpy(text + service.len + 1, key.data, key.len);

@@ -65,6 +65,7 @@ struct books {
     uint64_t accepted, done, dead, discarded, duplicates;
     uint64_t handed_over; /* broker copies skipped because local hand-over had served them */
     uint64_t retries, timeouts, crashes, snoozes, throttles; /* attempts that ended so */
+    uint64_t died; /* events that ever became dead; `dead` are those that still are */
 };
 
 uint64_t books_waiting(const struct books *b);

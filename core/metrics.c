@@ -94,3 +94,16 @@ void metrics_summarise(struct metrics *m, int64_t now_ms, struct metrics_summary
     out->p50_us = quantile(m, 0.50);
     out->p99_us = quantile(m, 0.99);
 }
+
+void histogram_add(struct histogram *h, int64_t us) {
+    size_t bucket = 0;
+    while (bucket + 1 < HISTOGRAM_BUCKETS && us > (int64_t)64 << bucket) {
+        bucket++;
+    }
+    h->counts[bucket]++;
+    h->sum_us += us > 0 ? (uint64_t)us : 0;
+}
+
+double histogram_bound(size_t bucket) {
+    return (double)((int64_t)64 << bucket) / 1e6;
+}

@@ -6,6 +6,7 @@
 #ifndef ZINGQ_METRICS_H
 #define ZINGQ_METRICS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -20,6 +21,18 @@ struct metrics {
     uint64_t latency[2][METRICS_BUCKETS];
     int64_t latency_half; /* minutes since 1970 of latency[latency_half % 2] */
 };
+
+/* Durations since the start, for Prometheus: powers of two from 64 microseconds up. */
+enum { HISTOGRAM_BUCKETS = 21 }; /* the last one has no bound */
+
+struct histogram {
+    uint64_t counts[HISTOGRAM_BUCKETS]; /* not cumulative */
+    uint64_t sum_us;
+};
+
+void histogram_add(struct histogram *h, int64_t us);
+/* The upper bound of a bucket, seconds. */
+double histogram_bound(size_t bucket);
 
 /* An event ended well; latency from its acceptance, microseconds. */
 void metrics_done(struct metrics *m, int64_t now_ms, int64_t latency_us);

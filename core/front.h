@@ -1,0 +1,35 @@
+/*
+ * front.h - the front door: what stands on http.listen for everyone.
+ *
+ *   POST <endpoint>        a JSON body becomes a durable publish: 202 after the commit
+ *   GET  /healthz /readyz  liveness, readiness; never guarded
+ *   GET  /metrics          Prometheus text
+ *   *    /api/...          the commands, see admin.h
+ *
+ * With http.token set, everything but /healthz and /readyz wants it as a bearer.
+ */
+#ifndef ZINGQ_FRONT_H
+#define ZINGQ_FRONT_H
+
+#include "admin.h"
+#include "conf.h"
+#include "engine.h"
+#include "gateway.h"
+
+struct front;
+
+struct front_hooks {
+    void *ctx;
+    bool (*broker_connected)(void *ctx);
+    /* Prometheus text of the host's own figures, appended. */
+    void (*host_metrics)(void *ctx, struct buf *out);
+};
+
+/* `conf`, `engine` and `admin` are borrowed. ERR_MEMORY. */
+int front_new(struct front **out, const struct conf *conf, struct engine *engine,
+              struct admin *admin, const struct front_hooks *hooks);
+void front_free(struct front *f);
+/* Takes the request over and answers it, at once or after a turn. */
+void front_request(struct front *f, struct gateway_request *request);
+
+#endif
