@@ -27,7 +27,8 @@ struct line {
 
 struct written_file {
     char *name;
-    uint64_t length; /* once all written lines are settled */
+    uint64_t length; /* bytes that count; what lies behind them is a write that was cut off */
+    int error;       /* errno of the last write, logged once; 0 = it went well */
     struct written_file *next;
 };
 
@@ -36,7 +37,7 @@ struct append {
     char *folder;
     struct line *staged, *staged_tail; /* rows stored, not yet written */
     struct line *written;              /* written, rows to be deleted */
-    struct written_file *files;        /* whose length changed since the last settle */
+    struct written_file *files;        /* of the lines above */
 };
 
 static void free_line(struct line *line) {
@@ -116,18 +117,17 @@ static int stage(struct append *a, uint8_t partition, uint64_t seq, struct slice
     return 0;
 }
 
-int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
-               struct slice line) {
-    uint64_t seq = journal_next_seq(a->journal, now_ms);
-    int code = journal_append_put(a->journal, partition, seq, file, line);
-    return code != 0 ? code : stage(a, partition, seq, file, line);
+enum { PATH_BYTES_MAX = 4096 + STATE_NAME_BYTES_MAX };
+
+static int path_of(const struct append *a, const char *name, char path[PATH_BYTES_MAX]) {
+    int len = snprintf(path, PATH_BYTES_MAX, "%s/%s", a->folder, name);
+    errno = ENAMETOOLONG;
+    return len < 0 || len >= PATH_BYTES_MAX ? -1 : 0;
 }
 
 static int open_file(const struct append *a, const char *name) {
-    char path[4096 + NAME_BYTES_MAX];
-    int len = snprintf(path, sizeof path, "%s/%s", a->folder, name);
-    if (len < 0 || (size_t)len >= sizeof path) {
-        errno = ENAMETOOLONG;
+    char path[PATH_BYTES_MAX];
+    if (path_of(a, name, path) != 0) {
         return -1;
     }
     if (mkdir(a->folder, 0700) != 0 && errno != EEXIST) {
@@ -157,7 +157,6 @@ static struct written_file *file_find(struct append *a, const char *name) {
     return file;
 }
 
-/* Notes how long the file is now, before a line of this round is written to it. */
 static struct written_file *file_enter(struct append *a, const char *name, uint64_t length) {
     struct written_file *file = file_find(a, name);
     if (file != NULL) {
@@ -175,6 +174,40 @@ static struct written_file *file_enter(struct append *a, const char *name, uint6
     file->next = a->files;
     a->files = file;
     return file;
+}
+
+/* Before the first line of a round: how long the file is now is noted with the line, so that after
+ * a crash it is known where the line's bytes begin, also in a file that was rotated away or that
+ * had bytes of somebody else's. */
+static int enter_and_note(struct append *a, const char *name) {
+    char path[PATH_BYTES_MAX];
+    struct stat st;
+    uint64_t noted;
+    char flag[256];
+    if (file_find(a, name) != NULL) {
+        return 0;
+    }
+    bool there = path_of(a, name, path) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+    uint64_t length = there ? (uint64_t)st.st_size : 0;
+    int code = noted_length(a, name, &noted);
+    if (code == 0 && noted != length) {
+        flag_name(name, flag);
+        code = journal_flag_put(a->journal, flag, length);
+    }
+    if (code == 0 && file_enter(a, name, length) == NULL) {
+        code = ERR_MEMORY;
+    }
+    return code;
+}
+
+int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
+               struct slice line) {
+    uint64_t seq = journal_next_seq(a->journal, now_ms);
+    int code = journal_append_put(a->journal, partition, seq, file, line);
+    if (code == 0) {
+        code = stage(a, partition, seq, file, line);
+    }
+    return code == 0 ? enter_and_note(a, a->staged_tail->file) : code;
 }
 
 int append_load(struct append *a) {
@@ -197,7 +230,6 @@ int append_load(struct append *a) {
         if (code != 0) {
             return code;
         }
-        /* Cut when the first line is written: file_enter holds where to write. */
         if (file_enter(a, name, length) == NULL) {
             return ERR_MEMORY;
         }
@@ -221,35 +253,46 @@ static int write_all(int fd, const char *data, size_t len, uint64_t at) {
     return 0;
 }
 
+static int write_lines(struct append *a, const struct written_file *file, int fd, uint64_t *at) {
+    if (ftruncate(fd, (off_t)*at) != 0) {
+        return -1;
+    }
+    for (struct line *line = a->staged; line != NULL; line = line->next) {
+        if (strcmp(line->file, file->name) != 0) {
+            continue;
+        }
+        if (write_all(fd, line->text, line->len, *at) != 0) {
+            return -1;
+        }
+        *at += line->len;
+    }
+    return fdatasync(fd);
+}
+
 /* Writes every staged line of the file at its end. 0, or -1 with errno: then the file's length is
  * what it was and the lines stay staged. */
-static int write_file(struct append *a, const char *name) {
-    int fd = open_file(a, name);
+static int write_file(struct append *a, struct written_file *file) {
+    int fd = open_file(a, file->name);
     if (fd < 0) {
         return -1;
     }
     struct stat st;
-    if (fstat(fd, &st) != 0) {
-        (void)close(fd);
+    int failed = fstat(fd, &st);
+    uint64_t at = file->length;
+    if (failed == 0) {
+        /* Shorter than noted: somebody rotated it away just now. */
+        at = (uint64_t)st.st_size < at ? (uint64_t)st.st_size : at;
+        failed = write_lines(a, file, fd, &at);
+    }
+    int saved = errno;
+    if (close(fd) != 0 && failed == 0) {
         return -1;
     }
-    struct written_file *file = file_enter(a, name, (uint64_t)st.st_size);
-    uint64_t at = file == NULL ? 0 : file->length;
-    bool failed = file == NULL || ftruncate(fd, (off_t)at) != 0;
-    for (struct line *line = a->staged; !failed && line != NULL; line = line->next) {
-        if (strcmp(line->file, name) == 0) {
-            failed = write_all(fd, line->text, line->len, at) != 0;
-            at += line->len;
-        }
-    }
-    failed = failed || fdatasync(fd) != 0;
-    int saved = errno;
-    failed = close(fd) != 0 || failed;
     errno = saved;
-    if (!failed) {
+    if (failed == 0) {
         file->length = at;
     }
-    return failed ? -1 : 0;
+    return failed;
 }
 
 /* Moves the file's lines from staged to written. */
@@ -269,17 +312,27 @@ static void mark_written(struct append *a, const char *name) {
     }
 }
 
+static bool has_staged(const struct append *a, const char *name) {
+    const struct line *line = a->staged;
+    while (line != NULL && strcmp(line->file, name) != 0) {
+        line = line->next;
+    }
+    return line != NULL;
+}
+
 void append_write(struct append *a) {
-    while (a->staged != NULL) {
-        char *name = slice_dup(slice_of(a->staged->file));
-        if (name == NULL || write_file(a, name) != 0) {
-            log_error("files", "cannot write %s/%s: %s: the lines wait in the store", a->folder,
-                      a->staged->file, strerror(errno));
-            free(name);
-            return;
+    for (struct written_file *file = a->files; file != NULL; file = file->next) {
+        if (!has_staged(a, file->name)) {
+            continue;
         }
-        mark_written(a, name);
-        free(name);
+        if (write_file(a, file) == 0) {
+            file->error = 0;
+            mark_written(a, file->name);
+        } else if (file->error != errno) {
+            file->error = errno;
+            log_error("files", "cannot write %s/%s: %s: the lines wait in the store", a->folder,
+                      file->name, strerror(errno));
+        }
     }
 }
 

@@ -99,11 +99,11 @@ static int load_names(struct journal *j) {
 static int load_service_names(struct journal *j) {
     uint64_t count = 0;
     int code = journal_flag_get(j, "services", &count);
-    if (code == ERR_NOTFOUND) {
-        return 0;
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return code;
     }
-    if (code != 0 || count > UINT16_MAX) {
-        return code != 0 ? code : ERR_CORRUPT;
+    if (count > UINT16_MAX) {
+        return ERR_CORRUPT;
     }
     char **names = calloc(count + 1, sizeof *names);
     if (names == NULL) {
@@ -181,7 +181,7 @@ static int make_identity(struct journal *j) {
 
 static int load_all(struct journal *j, bool *made) {
     int code = load_identity(j);
-    *made = code == ERR_NOTFOUND;
+    *made = code == ERR_NOTFOUND && !store_read_only(j->store);
     if (*made) {
         code = make_identity(j);
     }
@@ -300,7 +300,7 @@ int journal_service_number(struct journal *j, const char *name, uint16_t *number
             return 0;
         }
     }
-    return add_service(j, name, number);
+    return store_read_only(j->store) ? ERR_NOTFOUND : add_service(j, name, number);
 }
 
 /* --- sequence, books, flags --- */

@@ -398,19 +398,42 @@ int journal_history_clear(struct journal *j, const struct event *event) {
 
 /* --- dead letters --- */
 
-/* Digits and hex runs differ from case to case of one fault; words and places do not. Only the
+static bool is_id_byte(unsigned char c) {
+    return isxdigit(c) || c == '-';
+}
+
+/* Length of the run of hex digits and hyphens at `text` when it looks like an id or a hash: eight
+ * bytes or more, a digit among them, no word around it. 0 otherwise. */
+static size_t id_length(struct slice reason, size_t at) {
+    size_t len = 0;
+    bool digit = false;
+    if (at > 0 && isalnum((unsigned char)reason.data[at - 1])) {
+        return 0;
+    }
+    while (at + len < reason.len && is_id_byte((unsigned char)reason.data[at + len])) {
+        digit = digit || isdigit((unsigned char)reason.data[at + len]);
+        len++;
+    }
+    bool word_follows = at + len < reason.len && isalnum((unsigned char)reason.data[at + len]);
+    return digit && len >= 8 && !word_follows ? len : 0;
+}
+
+/* Numbers, ids and hashes differ from case to case of one fault; words and places do not. Only the
  * first line counts: tracebacks vary with the path taken. */
 uint64_t journal_fingerprint(struct slice reason) {
     static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq reason   ";
     uint8_t text[512];
     size_t len = 0;
-    for (size_t i = 0; i < reason.len && len < sizeof text && reason.data[i] != '\n'; i++) {
+    for (size_t i = 0; i < reason.len && len < sizeof text && reason.data[i] != '\n';) {
         unsigned char c = (unsigned char)reason.data[i];
-        if (!isdigit(c)) {
+        size_t id = id_length(reason, i);
+        bool variable = id > 0 || isdigit(c);
+        if (!variable) {
             text[len++] = c;
         } else if (len == 0 || text[len - 1] != '#') {
             text[len++] = '#';
         }
+        i += id > 0 ? id : 1;
     }
     uint8_t out[8];
     (void)crypto_shorthash_siphash24(out, text, len, fixed);

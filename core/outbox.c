@@ -16,7 +16,6 @@ enum { MIDS = 65536 }; /* MQTT packet identifiers are 16 bits */
 struct outbox_item {
     uint8_t partition;
     uint64_t seq;
-    uint64_t sent_as;               /* position in the order of sending, while in flight */
     struct publication publication; /* points into record */
     struct outbox_item *next;
     char record[];
@@ -32,7 +31,8 @@ struct outbox {
     struct item_list staged, queued, acked, refused;
     struct outbox_item *by_mid[MIDS]; /* in flight */
     size_t in_flight;
-    uint64_t sent;                /* publishes sent so far: numbers sent_as */
+    uint64_t shelved;             /* refused, and only on disk: memory is bounded */
+    bool recount;                 /* what is in memory is not the oldest: load anew */
     uint64_t on_disk[PARTITIONS]; /* rows not in memory */
     uint64_t on_disk_total;
     uint64_t loaded[PARTITIONS]; /* rows up to this seq are, or were, in memory */
@@ -118,6 +118,8 @@ void outbox_free(struct outbox *o) {
 
 int outbox_load(struct outbox *o) {
     forget(o);
+    o->shelved = 0;
+    o->recount = false;
     memset(o->on_disk, 0, sizeof o->on_disk);
     memset(o->loaded, 0, sizeof o->loaded);
     o->on_disk_total = 0;
@@ -194,13 +196,18 @@ static void refuse(struct outbox *o, struct outbox_item *item, const char *why) 
         "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again at the next "
         "connect; look at the broker's access rules and limits",
         item->publication.topic.data, uuid_text(&item->publication.id, id), why);
-    list_add(&o->refused, item);
+    if (o->refused.count < OUTBOX_QUEUE_MAX) {
+        list_add(&o->refused, item);
+        return;
+    }
+    o->shelved++;
+    free(item);
 }
 
 void outbox_send(struct outbox *o, size_t window, void *ctx,
                  int (*publish)(void *ctx, const struct publication *p, int *mid)) {
     size_t most = window < OUTBOX_WINDOW_MAX ? window : OUTBOX_WINDOW_MAX;
-    while (o->queued.head != NULL && o->in_flight < most) {
+    while (!o->recount && o->queued.head != NULL && o->in_flight < most) {
         int mid = 0;
         int code = publish(ctx, &o->queued.head->publication, &mid);
         if (code == ERR_INVALID) {
@@ -212,7 +219,6 @@ void outbox_send(struct outbox *o, size_t window, void *ctx,
         }
         assert(mid > 0 && mid < MIDS && o->by_mid[mid] == NULL);
         struct outbox_item *item = list_take(&o->queued);
-        item->sent_as = o->sent++;
         o->by_mid[mid] = item;
         o->in_flight++;
     }
@@ -234,30 +240,33 @@ void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason) {
     refuse(o, item, why);
 }
 
-static int by_sending(const void *a, const void *b) {
+static int by_seq(const void *a, const void *b) {
     const struct outbox_item *const *x = a;
     const struct outbox_item *const *y = b;
-    return ((*x)->sent_as > (*y)->sent_as) - ((*x)->sent_as < (*y)->sent_as);
+    return ((*x)->seq > (*y)->seq) - ((*x)->seq < (*y)->seq);
 }
 
 void outbox_disconnected(struct outbox *o) {
-    struct outbox_item *flying[OUTBOX_WINDOW_MAX] = {NULL};
+    struct outbox_item *items[OUTBOX_WINDOW_MAX + OUTBOX_QUEUE_MAX] = {NULL};
     size_t count = 0;
     for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
         if (o->by_mid[i] != NULL) {
-            assert(count < OUTBOX_WINDOW_MAX);
-            flying[count++] = o->by_mid[i];
+            items[count++] = o->by_mid[i];
             o->by_mid[i] = NULL;
             o->in_flight--;
         }
     }
-    qsort(flying, count, sizeof *flying, by_sending);
+    while (o->refused.head != NULL) {
+        assert(count < sizeof items / sizeof *items);
+        items[count++] = list_take(&o->refused);
+    }
+    qsort(items, count, sizeof *items, by_seq);
     struct item_list again = {0};
     for (size_t i = 0; i < count; i++) {
-        list_add(&again, flying[i]);
+        list_add(&again, items[i]);
     }
     list_prepend(&o->queued, &again);
-    list_prepend(&o->queued, &o->refused);
+    o->recount = o->shelved > 0;
 }
 
 static int delete_acked(struct outbox *o) {
@@ -292,11 +301,14 @@ static int load_one(struct outbox *o, uint8_t p) {
 }
 
 bool outbox_wants_settle(const struct outbox *o) {
-    return o->on_disk_total > 0 && o->queued.count < OUTBOX_QUEUE_MAX / 4;
+    return o->recount || (o->on_disk_total > 0 && o->queued.count < OUTBOX_QUEUE_MAX / 4);
 }
 
 int outbox_settle(struct outbox *o) {
     int code = delete_acked(o);
+    if (code == 0 && o->recount) {
+        code = outbox_load(o);
+    }
     if (code != 0 || !outbox_wants_settle(o)) {
         return code;
     }
@@ -318,9 +330,10 @@ size_t outbox_acked(const struct outbox *o) {
 }
 
 uint64_t outbox_rows(const struct outbox *o) {
-    return o->staged.count + o->queued.count + o->in_flight + o->refused.count + o->on_disk_total;
+    return o->staged.count + o->queued.count + o->in_flight + o->refused.count + o->shelved +
+           o->on_disk_total;
 }
 
 uint64_t outbox_refused(const struct outbox *o) {
-    return o->refused.count;
+    return o->refused.count + o->shelved;
 }

@@ -62,6 +62,7 @@ int store_begin(struct store *s);
 int store_commit(struct store *s);
 void store_abort(struct store *s);
 bool store_active(const struct store *s);
+bool store_read_only(const struct store *s);
 
 /* Values point into the map: valid until the next write or the transaction's end. Keys are 1 to
  * 511 bytes. */

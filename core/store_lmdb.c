@@ -325,6 +325,10 @@ bool store_active(const struct store *s) {
     return s->txn != NULL;
 }
 
+bool store_read_only(const struct store *s) {
+    return s->read_only;
+}
+
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
     assert(s->txn != NULL && t < TABLE_COUNT);
     MDB_val k = val_of(key);

@@ -1,0 +1,322 @@
+/* test_lane.c - which event may run next: order, fairness, limits. */
+#include "lane.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { SERVICES = 3, T0 = 1000000 };
+
+static int set_up(void **state) {
+    *state = lanes_new(SERVICES);
+    return *state == NULL;
+}
+
+static int tear_down(void **state) {
+    lanes_free(*state);
+    return 0;
+}
+
+static struct lane *lane_at(struct lanes *lanes, size_t service, uint64_t hash) {
+    struct lane *lane = lanes_find(lanes, service, hash);
+    return lane != NULL ? lane : lanes_open(lanes, service, hash, (uint8_t)(hash % 64));
+}
+
+static void push(struct lanes *lanes, size_t service, uint64_t hash, uint64_t seq) {
+    struct lane_item *item = calloc(1, sizeof *item);
+    assert_non_null(item);
+    item->seq = seq;
+    lanes_push(lanes, lane_at(lanes, service, hash), item);
+}
+
+/* Starts the next event; its seq, 0 when nothing may start. The lane stays busy. */
+static uint64_t start(struct lanes *lanes, int64_t now_ms, struct lane **taken) {
+    struct lane *lane = lanes_next(lanes, now_ms);
+    if (lane == NULL) {
+        return 0;
+    }
+    struct lane_item *item = lanes_start(lanes, lane);
+    uint64_t seq = item->seq;
+    assert_ptr_equal(item->lane, lane);
+    free(item);
+    *taken = lane;
+    return seq;
+}
+
+/* Runs one event from start to end. */
+static uint64_t run_one(struct lanes *lanes, int64_t now_ms) {
+    struct lane *lane = NULL;
+    uint64_t seq = start(lanes, now_ms, &lane);
+    if (lane != NULL) {
+        lanes_finish(lanes, lane);
+    }
+    return seq;
+}
+
+static void lane_runs_events_in_arrival_order(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        push(lanes, 0, 7, seq);
+    }
+    assert_int_equal(lanes_waiting(lanes, 0), 5);
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        assert_int_equal(run_one(lanes, T0), seq);
+    }
+    assert_int_equal(run_one(lanes, T0), 0);
+    assert_int_equal(lanes_waiting(lanes, 0), 0);
+}
+
+static void lane_runs_one_event_at_a_time(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *lane = NULL;
+    push(lanes, 0, 7, 1);
+    push(lanes, 0, 7, 2);
+    assert_int_equal(start(lanes, T0, &lane), 1);
+    assert_int_equal(lanes_running(lanes, 0), 1);
+    assert_null(lanes_next(lanes, T0));
+    push(lanes, 0, 7, 3);
+    assert_null(lanes_next(lanes, T0));
+    lanes_finish(lanes, lane);
+    assert_int_equal(lanes_running(lanes, 0), 0);
+    assert_int_equal(run_one(lanes, T0), 2);
+    assert_int_equal(run_one(lanes, T0), 3);
+}
+
+static void lanes_take_turns_so_a_noisy_key_starves_nobody(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t seq = 1; seq <= 100; seq++) {
+        push(lanes, 0, 1, seq);
+    }
+    push(lanes, 0, 2, 101);
+    push(lanes, 0, 3, 102);
+    assert_int_equal(run_one(lanes, T0), 1);
+    assert_int_equal(run_one(lanes, T0), 101);
+    assert_int_equal(run_one(lanes, T0), 102);
+    assert_int_equal(run_one(lanes, T0), 2);
+}
+
+static void services_take_turns_so_a_noisy_one_starves_nobody(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t hash = 1; hash <= 100; hash++) {
+        push(lanes, 0, hash, hash);
+    }
+    push(lanes, 1, 1, 201);
+    push(lanes, 1, 2, 202);
+    push(lanes, 2, 1, 301);
+    const uint64_t expected[] = {1, 201, 301, 2, 202, 3, 4};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        assert_int_equal(run_one(lanes, T0), expected[i]);
+    }
+}
+
+static void lanes_of_two_services_with_one_hash_are_two(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *lane = NULL;
+    push(lanes, 0, 7, 1);
+    push(lanes, 1, 7, 2);
+    assert_ptr_not_equal(lanes_find(lanes, 0, 7), lanes_find(lanes, 1, 7));
+    assert_int_equal(start(lanes, T0, &lane), 1);
+    assert_int_equal(start(lanes, T0, &lane), 2);
+}
+
+static void concurrency_bounds_the_running_of_its_service_only(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *first = NULL;
+    struct lane *second = NULL;
+    struct lane *other = NULL;
+    lanes_limit(lanes, 0, 2, 0);
+    for (uint64_t hash = 1; hash <= 4; hash++) {
+        push(lanes, 0, hash, hash);
+    }
+    assert_int_equal(start(lanes, T0, &first), 1);
+    assert_int_equal(start(lanes, T0, &second), 2);
+    assert_null(lanes_next(lanes, T0));
+    push(lanes, 1, 1, 9);
+    assert_int_equal(start(lanes, T0, &other), 9);
+    lanes_finish(lanes, first);
+    assert_int_equal(run_one(lanes, T0), 3);
+    int64_t wake_ms = INT64_MAX;
+    lanes_finish(lanes, second);
+    assert_true(lanes_runnable(lanes, T0, &wake_ms));
+}
+
+static void concurrency_reached_needs_no_clock(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *lane = NULL;
+    int64_t wake_ms = INT64_MAX;
+    lanes_limit(lanes, 0, 1, 0);
+    push(lanes, 0, 1, 1);
+    push(lanes, 0, 2, 2);
+    assert_int_equal(start(lanes, T0, &lane), 1);
+    assert_false(lanes_runnable(lanes, T0, &wake_ms));
+    assert_true(wake_ms == INT64_MAX);
+}
+
+/* Starts within [from, to), looked at every millisecond. */
+static unsigned starts_between(struct lanes *lanes, int64_t from, int64_t to) {
+    unsigned starts = 0;
+    for (int64_t now = from; now < to; now++) {
+        while (run_one(lanes, now) != 0) {
+            starts++;
+        }
+    }
+    return starts;
+}
+
+static void rate_bounds_the_starts_of_every_second(void **state) {
+    struct lanes *lanes = *state;
+    lanes_limit(lanes, 0, 0, 200);
+    for (uint64_t seq = 1; seq <= 2000; seq++) {
+        push(lanes, 0, seq, seq);
+    }
+    /* A quiet hour before it must not save up a burst. */
+    assert_in_range(starts_between(lanes, T0 + 3600000, T0 + 3600100), 1, 40);
+    for (int64_t second = 1; second < 5; second++) {
+        int64_t from = T0 + 3600000 + second * 1000;
+        assert_in_range(starts_between(lanes, from, from + 1000), 190, 220);
+    }
+}
+
+static void rate_below_one_a_second_is_kept(void **state) {
+    struct lanes *lanes = *state;
+    lanes_limit(lanes, 0, 0, 0.5);
+    for (uint64_t seq = 1; seq <= 100; seq++) {
+        push(lanes, 0, seq, seq);
+    }
+    assert_in_range(starts_between(lanes, T0, T0 + 20000), 10, 11);
+}
+
+static void rate_tells_when_the_next_start_is_due(void **state) {
+    struct lanes *lanes = *state;
+    lanes_limit(lanes, 0, 0, 4);
+    push(lanes, 0, 1, 1);
+    push(lanes, 0, 2, 2);
+    assert_int_equal(run_one(lanes, T0), 1);
+    int64_t wake_ms = INT64_MAX;
+    assert_false(lanes_runnable(lanes, T0, &wake_ms));
+    assert_in_range(wake_ms, T0 + 250, T0 + 252);
+    assert_int_equal(run_one(lanes, T0 + 200), 0);
+    assert_int_equal(run_one(lanes, wake_ms), 2);
+}
+
+static void rate_survives_a_clock_that_is_set_back(void **state) {
+    struct lanes *lanes = *state;
+    lanes_limit(lanes, 0, 0, 10);
+    for (uint64_t seq = 1; seq <= 100; seq++) {
+        push(lanes, 0, seq, seq);
+    }
+    (void)starts_between(lanes, T0 + 5000, T0 + 6000);
+    assert_in_range(starts_between(lanes, T0, T0 + 1000), 9, 11);
+}
+
+static void pause_holds_and_resuming_lets_go_on(void **state) {
+    struct lanes *lanes = *state;
+    int64_t wake_ms = INT64_MAX;
+    push(lanes, 0, 1, 1);
+    lanes_pause(lanes, 0, true);
+    assert_true(lanes_paused(lanes, 0));
+    assert_false(lanes_paused(lanes, 1));
+    assert_null(lanes_next(lanes, T0));
+    assert_false(lanes_runnable(lanes, T0, &wake_ms));
+    assert_true(wake_ms == INT64_MAX);
+    lanes_pause(lanes, 0, false);
+    assert_int_equal(run_one(lanes, T0), 1);
+}
+
+static void throttle_holds_the_service_until_its_time(void **state) {
+    struct lanes *lanes = *state;
+    int64_t wake_ms = INT64_MAX;
+    push(lanes, 0, 1, 1);
+    push(lanes, 1, 1, 2);
+    lanes_throttle(lanes, 0, T0 + 500);
+    lanes_throttle(lanes, 0, T0 + 100); /* an earlier end takes nothing back */
+    assert_int_equal(run_one(lanes, T0), 2);
+    assert_false(lanes_runnable(lanes, T0, &wake_ms));
+    assert_int_equal(wake_ms, T0 + 500);
+    assert_int_equal(run_one(lanes, T0 + 499), 0);
+    assert_int_equal(run_one(lanes, T0 + 500), 1);
+}
+
+static unsigned free_cut(struct lane_item *item, uint64_t first) {
+    unsigned count = 0;
+    while (item != NULL) {
+        struct lane_item *next = item->next;
+        assert_int_equal(item->seq, first + count);
+        free(item);
+        item = next;
+        count++;
+    }
+    return count;
+}
+
+static void cut_takes_the_newest_and_leaves_the_rest_in_order(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t seq = 1; seq <= 10; seq++) {
+        push(lanes, 0, 7, seq);
+    }
+    struct lane *lane = lanes_find(lanes, 0, 7);
+    assert_null(lanes_cut(lanes, lane, 10));
+    assert_int_equal(free_cut(lanes_cut(lanes, lane, 4), 5), 6);
+    assert_int_equal(lane->count, 4);
+    assert_int_equal(lanes_waiting(lanes, 0), 4);
+    push(lanes, 0, 7, 11);
+    const uint64_t expected[] = {1, 2, 3, 4, 11, 0};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        assert_int_equal(run_one(lanes, T0), expected[i]);
+    }
+}
+
+static void cut_of_a_busy_lane_may_take_all(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *lane = NULL;
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        push(lanes, 0, 7, seq);
+    }
+    assert_int_equal(start(lanes, T0, &lane), 1);
+    assert_int_equal(free_cut(lanes_cut(lanes, lane, 0), 2), 2);
+    lanes_finish(lanes, lane);
+    assert_null(lanes_next(lanes, T0));
+    lanes_close(lanes, lane);
+    assert_null(lanes_find(lanes, 0, 7));
+}
+
+static void lanes_are_found_among_very_many(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t hash = 0; hash < 20000; hash++) {
+        push(lanes, hash % SERVICES, hash * 64, hash + 1);
+    }
+    for (uint64_t hash = 0; hash < 20000; hash++) {
+        struct lane *lane = lanes_find(lanes, hash % SERVICES, hash * 64);
+        assert_non_null(lane);
+        assert_int_equal(lane->head->seq, hash + 1);
+        assert_null(lanes_find(lanes, (hash + 1) % SERVICES, hash * 64));
+    }
+}
+
+int main(void) {
+#define LANE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        LANE_TEST(lane_runs_events_in_arrival_order),
+        LANE_TEST(lane_runs_one_event_at_a_time),
+        LANE_TEST(lanes_take_turns_so_a_noisy_key_starves_nobody),
+        LANE_TEST(services_take_turns_so_a_noisy_one_starves_nobody),
+        LANE_TEST(lanes_of_two_services_with_one_hash_are_two),
+        LANE_TEST(concurrency_bounds_the_running_of_its_service_only),
+        LANE_TEST(concurrency_reached_needs_no_clock),
+        LANE_TEST(rate_bounds_the_starts_of_every_second),
+        LANE_TEST(rate_below_one_a_second_is_kept),
+        LANE_TEST(rate_tells_when_the_next_start_is_due),
+        LANE_TEST(rate_survives_a_clock_that_is_set_back),
+        LANE_TEST(pause_holds_and_resuming_lets_go_on),
+        LANE_TEST(throttle_holds_the_service_until_its_time),
+        LANE_TEST(cut_takes_the_newest_and_leaves_the_rest_in_order),
+        LANE_TEST(cut_of_a_busy_lane_may_take_all),
+        LANE_TEST(lanes_are_found_among_very_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
