@@ -108,6 +108,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
                            "host only");
     }
     h->said_lost = false;
+    h->granted = 0;
     h->broker_error[0] = '\0';
     engine_connected(h->engine, session->receive_maximum);
 }
@@ -127,8 +128,10 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
-    (void)ctx;
-    if (reason >= 0x80) {
+    struct host *h = ctx;
+    if (reason < 0x80) {
+        h->granted++;
+    } else {
         log_error("broker",
                   "the broker refused the subscription %s (reason 0x%02x): check its "
                   "access rules",
@@ -170,15 +173,21 @@ static void on_request(void *ctx, struct gateway_request *request) {
     admin_request(h->admin, request);
 }
 
+/* What is published from now on reaches every service. */
+static bool is_ready(const struct host *h) {
+    return mqtt_session(h->mqtt)->connected && h->granted >= h->filters &&
+           engine_accepts(h->engine);
+}
+
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
-    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:I, s:i}", "version", ZINGQ_VERSION,
-                     "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
+    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
+                     ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
                      (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
-                     "connected", (int)session->connected, "broker_error", h->broker_error, "conf",
-                     h->conf->file, "connects", (json_int_t)session->connects, "calls",
-                     (int)fetch_running(h->fetch));
+                     "connected", (int)session->connected, "ready", (int)is_ready(h),
+                     "broker_error", h->broker_error, "conf", h->conf->file, "connects",
+                     (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
 }
 
 static void leave(void *ctx) {
@@ -224,6 +233,7 @@ static int subscribe(struct host *h, struct report *r) {
                 return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
                               s->filters[f], error_text(code));
             }
+            h->filters++;
         }
     }
     return 0;
