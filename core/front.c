@@ -149,7 +149,7 @@ static void serve_endpoint(struct front *f, const struct endpoint_conf *endpoint
 static void serve_ready(struct front *f, struct gateway_request *request) {
     struct engine_status s;
     engine_status(f->engine, &s);
-    bool connected = f->hooks.broker_connected(f->hooks.ctx);
+    bool connected = f->hooks.broker_ready(f->hooks.ctx);
     bool ready = connected && s.accepts;
     json_t *body = json_pack("{s:b, s:b, s:b}", "ready", (int)ready, "broker", (int)connected,
                              "accepts", (int)s.accepts);

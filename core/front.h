@@ -20,7 +20,7 @@ struct front;
 
 struct front_hooks {
     void *ctx;
-    bool (*broker_connected)(void *ctx);
+    bool (*broker_ready)(void *ctx);
     /* Prometheus text of the host's own figures, appended. */
     void (*host_metrics)(void *ctx, struct buf *out);
 };

@@ -106,6 +106,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
                            "host only");
     }
     h->said_lost = false;
+    h->granted = 0;
     h->broker_error[0] = '\0';
     engine_connected(h->engine, session->receive_maximum);
 }
@@ -125,8 +126,10 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
-    (void)ctx;
-    if (reason >= 0x80) {
+    struct host *h = ctx;
+    if (reason < 0x80) {
+        h->granted++;
+    } else {
         log_error("broker",
                   "the broker refused the subscription %s (reason 0x%02x): check its "
                   "access rules",
@@ -173,11 +176,6 @@ static void on_front_request(void *ctx, struct gateway_request *request) {
     front_request(h->front, request);
 }
 
-static bool broker_connected(void *ctx) {
-    const struct host *h = ctx;
-    return mqtt_session(h->mqtt)->connected;
-}
-
 static void host_metrics(void *ctx, struct buf *out) {
     const struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
@@ -194,15 +192,22 @@ static void host_metrics(void *ctx, struct buf *out) {
                fetch_running(h->fetch), (double)(host_now_ms(h) - h->started_ms) / 1000);
 }
 
+/* Connected, and every subscription stands: what is published from now on reaches every service. */
+static bool broker_ready(void *ctx) {
+    const struct host *h = ctx;
+    return mqtt_session(h->mqtt)->connected && h->granted >= h->filters;
+}
+
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
-    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:s, s:s, s:I, s:i}", "version", ZINGQ_VERSION,
-                     "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
+    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
+                     ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
                      (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
-                     "connected", (int)session->connected, "broker_error", h->broker_error, "conf",
-                     h->conf->file, "connects", (json_int_t)session->connects, "calls",
-                     (int)fetch_running(h->fetch));
+                     "connected", (int)session->connected, "ready",
+                     (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
+                     h->broker_error, "conf", h->conf->file, "connects",
+                     (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
 }
 
 static void leave(void *ctx) {
@@ -247,6 +252,7 @@ static int subscribe(struct host *h, struct report *r) {
                 return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
                               s->filters[f], error_text(code));
             }
+            h->filters++;
         }
     }
     return 0;
@@ -282,7 +288,7 @@ static int open_socket(struct host *h, struct report *r) {
 
 static int open_front(struct host *h, struct report *r) {
     const struct front_hooks hooks = {
-        .ctx = h, .broker_connected = broker_connected, .host_metrics = host_metrics};
+        .ctx = h, .broker_ready = broker_ready, .host_metrics = host_metrics};
     if (h->conf->http_listen[0] == '\0') {
         return 0;
     }

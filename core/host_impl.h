@@ -46,6 +46,8 @@ struct host {
     bool drop;      /* the connection: a message could not be kept */
     bool said_lost; /* that the connection is lost: once an outage */
     int status;     /* to exit with */
+    size_t filters; /* wanted of the broker */
+    size_t granted; /* of them on this connection */
     char broker_error[256];
 };
 

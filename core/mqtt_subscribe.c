@@ -74,7 +74,9 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
         rc = mosquitto_property_add_varint(&properties, MQTT_PROP_SUBSCRIPTION_IDENTIFIER, sub->id);
     }
     if (rc == MOSQ_ERR_SUCCESS) {
-        int options = filter == sub->shared ? 0 : MQTT_SUB_OPT_SEND_RETAIN_NEW;
+        /* No broker should send retained messages for a shared one (MQTT 5, 4.8.2); some do. */
+        int options =
+            filter == sub->shared ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : MQTT_SUB_OPT_SEND_RETAIN_NEW;
         rc = mosquitto_subscribe_v5(m->mosq, &sub->mid, filter, 1, options, properties);
     }
     mosquitto_property_free_all(&properties);
