@@ -7,7 +7,9 @@
  * and with mosquitto_threaded_set nothing leaves before mosquitto_loop_write).
  *
  * The turn: on_readable -> mqtt_collect (until it returns false) -> decide, commit -> mqtt_flush.
- * on_readable comes once; the socket is watched again when mqtt_collect has read it dry.
+ * on_readable comes once; the socket is watched again when mqtt_collect has read it dry. A turn
+ * that cannot be committed ends in mqtt_drop; one left unflushed sends nothing, not even a
+ * keepalive, and the broker ends the connection after 45 s.
  *
  * Publishes: each one accepted by mqtt_publish ends in exactly one on_published, or is forgotten
  * at on_down: the caller sends what it still has after on_up (every connection starts with an

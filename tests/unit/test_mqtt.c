@@ -116,11 +116,13 @@ struct fake {
     const char *answer; /* bytes sent when the first bytes come */
     size_t answer_len;
     bool answered;
-    bool deaf;      /* reads nothing after the answer */
-    int pubacks;    /* 0x40 packets seen */
-    int publishes;  /* 0x30 packets seen */
-    size_t skip;    /* bytes of the packet under way still to come */
-    uint8_t header; /* its first byte; 0 = between packets */
+    bool deaf;        /* reads nothing after the answer */
+    int pubacks;      /* 0x40 packets seen */
+    int publishes;    /* 0x30 packets seen */
+    int unsubscribes; /* 0xA0 packets seen */
+    int pings;        /* 0xC0 packets seen */
+    size_t skip;      /* bytes of the packet under way still to come */
+    uint8_t header;   /* its first byte; 0 = between packets */
     uint32_t length, shift;
     char bytes[65536];
 };
@@ -819,6 +821,8 @@ static void fake_parse(struct fake *f, const uint8_t *data, size_t len) {
             f->length = f->shift = 0;
             f->pubacks += (f->header & 0xF0) == 0x40;
             f->publishes += (f->header & 0xF0) == 0x30;
+            f->unsubscribes += (f->header & 0xF0) == 0xA0;
+            f->pings += (f->header & 0xF0) == 0xC0;
         } else {
             uint8_t byte = data[i++];
             f->length |= (uint32_t)(byte & 127) << f->shift;
@@ -986,6 +990,53 @@ static void collect_stops_at_its_bound_and_says_so(void **state) {
     assert_false(mqtt_collect(worker->mqtt, 5));
 }
 
+/* CONNACK with a Server Keep Alive of 2 s, so that the test is short. */
+#define CONNACK_KEEPALIVE_2 "\x20\x06\x00\x00\x03\x13\x00\x02"
+
+static void a_held_client_shows_life_without_waiting_for_an_answer(void **state) {
+    struct bench *b = *state;
+    fake_start(b, CONNACK_KEEPALIVE_2, 8);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->ups, 1);
+    assert_int_equal(mqtt_session(worker->mqtt)->keepalive_s, 2);
+    mqtt_hold(worker->mqtt, true);
+    wait_until(b, &b->fake->unsubscribes, 4); /* longer than the keepalive, unanswered */
+    assert_int_equal(b->fake->pings, 0);
+    assert_int_equal(worker->downs, 0);
+}
+
+static void a_broker_that_answers_no_ping_is_lost(void **state) {
+    struct bench *b = *state;
+    fake_start(b, CONNACK_KEEPALIVE_2, 8);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_LOST);
+    assert_non_null(strstr(worker->text, "did not answer a ping"));
+    assert_int_equal(b->fake->pings, 1);
+}
+
+/* What waits for a flush must not leave with a keepalive. */
+static void no_puback_leaves_with_a_keepalive(void **state) {
+    struct bench *b = *state;
+    fake_start(b, CONNACK_KEEPALIVE_2 "\x32\x07\x00\x01x\x00\x01\x00!", 17);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    worker->flushes = false;
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->messages, 1);
+    uint64_t end = uv_hrtime() + 2500000000; /* past the keepalive: nothing may happen */
+    while (uv_hrtime() < end) {
+        (void)uv_run(&b->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(b->fake->pubacks + b->fake->pings + b->fake->unsubscribes, 0);
+    mqtt_flush(worker->mqtt);
+    wait_until(b, &b->fake->pubacks, 1);
+}
+
 static void the_limits_in_connack_are_passed_on(void **state) {
     struct bench *b = *state;
     const char connack[] = "\x20\x18\x01\x00\x15"
@@ -1090,6 +1141,9 @@ int main(void) {
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
         T(no_puback_leaves_with_the_rest_of_an_earlier_flush),
+        T(no_puback_leaves_with_a_keepalive),
+        T(a_held_client_shows_life_without_waiting_for_an_answer),
+        T(a_broker_that_answers_no_ping_is_lost),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
