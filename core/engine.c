@@ -49,7 +49,8 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
-    lanes_pause(e->lanes, s->index, paused != 0);
+    /* Events of a service this host does not run are kept for one that does. */
+    lanes_pause(e->lanes, s->index, paused != 0 || !s->active);
     lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
     e->waiting += books_waiting(&s->books);
     return code;

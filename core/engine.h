@@ -59,6 +59,16 @@ void engine_free(struct engine *e);
 /* The store's own id, part of the default MQTT client id; borrowed. */
 const char *engine_host_id(const struct engine *e);
 
+/* The stored number of a service, which stays the same however topics.conf is reordered: what a
+ * subscription identifier is made of. And back: false when no service of conf has the number. */
+uint16_t engine_service_number(const struct engine *e, size_t service);
+bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
+
+/* A text of the host's own that outlives it; between turns only. `out` is appended to.
+ * ERR_NOTFOUND; storing is durable at once. */
+int engine_recall(struct engine *e, const char *name, struct buf *out);
+int engine_remember(struct engine *e, const char *name, struct slice text);
+
 /* --- inputs: noted now, decided in the next turn --- */
 
 /* A message for a service (index in conf->services). Copied. The caller acknowledges it after a

@@ -112,6 +112,50 @@ bool engine_runs(const struct engine *e, size_t service) {
     return service < e->service_count && e->services[service].active;
 }
 
+uint16_t engine_service_number(const struct engine *e, size_t service) {
+    assert(service < e->service_count);
+    return e->services[service].number;
+}
+
+bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (e->services[i].number == number) {
+            *service = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int engine_recall(struct engine *e, const char *name, struct buf *out) {
+    struct store *store = journal_store(e->journal);
+    int code = store_begin(store);
+    if (code != 0) {
+        return code;
+    }
+    struct slice text;
+    code = journal_text_get(e->journal, name, &text);
+    if (code == 0) {
+        buf_add_slice(out, text);
+    }
+    store_abort(store);
+    return code == 0 && out->failed ? ERR_MEMORY : code;
+}
+
+int engine_remember(struct engine *e, const char *name, struct slice text) {
+    struct store *store = journal_store(e->journal);
+    int code = store_begin(store);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_text_put(e->journal, name, text);
+    if (code == 0) {
+        return store_commit(store);
+    }
+    store_abort(store);
+    return code;
+}
+
 /* Sequence numbers are microseconds of the clock, so the lowest of the waiting rows tells since
  * when. Lane rows are in the order of lanes, not of time: a bounded number of them is looked at. */
 static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {

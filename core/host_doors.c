@@ -52,20 +52,70 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
     }
 }
 
+static bool subscribes_to(const struct service_conf *s, const char *filter) {
+    for (size_t i = 0; i < s->filter_count; i++) {
+        if (strcmp(s->filters[i], filter) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two plain subscriptions to one filter are one at the broker, under the later number: the others
+ * get their copy here. */
+static void offer_to_twins(struct host *h, size_t service, const struct mqtt_message *m) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *twin = &h->conf->services[i];
+        bool told = false;
+        for (size_t k = 0; k < m->subscription_id_count; k++) {
+            told = told || m->subscription_ids[k] == engine_service_number(h->engine, i) + 1u;
+        }
+        for (size_t f = 0; !told && !twin->share && i != service && f < twin->filter_count; f++) {
+            if (filter_matches(twin->filters[f], m->topic.data) &&
+                subscribes_to(&h->conf->services[service], twin->filters[f])) {
+                offer(h, i, m);
+                break;
+            }
+        }
+    }
+}
+
+/* Queued in our session for a service that topics.conf no longer has. */
+static void pass_over(struct host *h, const struct mqtt_message *m) {
+    if (h->passed_over++ == 0) {
+        log_error(
+            "broker",
+            "a message on %s is for a service that is no longer in topics.conf: such messages "
+            "are acknowledged and dropped (said once)",
+            m->topic.data);
+    }
+}
+
+static void route_by_filter(struct host *h, const struct mqtt_message *m) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
+            offer(h, i, m);
+        }
+    }
+}
+
 /* The subscription's number tells which service a copy is for. A broker without such numbers
  * leaves only the filters to go by. */
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
     for (size_t i = 0; i < m->subscription_id_count; i++) {
-        size_t service = m->subscription_ids[i] - 1;
-        if (service < h->conf->service_count) {
-            offer(h, service, m);
+        size_t service = 0;
+        if (!engine_service_by_number(h->engine, m->subscription_ids[i] - 1, &service)) {
+            pass_over(h, m);
+            continue;
+        }
+        offer(h, service, m);
+        if (!h->conf->services[service].share) {
+            offer_to_twins(h, service, m);
         }
     }
-    for (size_t i = 0; m->subscription_id_count == 0 && i < h->conf->service_count; i++) {
-        if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
-            offer(h, i, m);
-        }
+    if (m->subscription_id_count == 0) {
+        route_by_filter(h, m);
     }
 }
 
@@ -94,13 +144,9 @@ static int publish(void *ctx, const struct publication *p, int *mid) {
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
-    bool again = session->connects > 1;
     log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
              session->client_id, session->session_present ? "kept" : "new");
-    if (again && !session->session_present) {
-        log_warn("broker", "the broker has lost our session: messages it held for us may be "
-                           "missing; give it persistence (zingq doctor)");
-    }
+    host_session_up(h, session->session_present);
     if (!session->shared_available) {
         log_warn("broker", "the broker has no shared subscriptions: plain ones are used, run one "
                            "host only");
@@ -139,6 +185,11 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
 
 static void on_unsubscribed(void *ctx) {
     struct host *h = ctx;
+    if (!h->leave_asked) {
+        host_session_tidied(h);
+        return;
+    }
+    host_session_ended(h);
     log_info("host", "left every group; what is stored is handled before the session ends");
     h->leaving = true;
     host_wake(h);
@@ -213,6 +264,7 @@ static json_t *host_status(void *ctx) {
 static void leave(void *ctx) {
     struct host *h = ctx;
     log_info("host", "leaving: no new messages from now on");
+    h->leave_asked = true;
     if (mqtt_unsubscribe_all(h->mqtt) == ERR_NOTFOUND) {
         on_unsubscribed(h);
     }
@@ -239,25 +291,6 @@ struct engine_doors host_engine_doors(struct host *h) {
                                  .command_done = command_done};
 }
 
-static int subscribe(struct host *h, struct report *r) {
-    for (size_t i = 0; i < h->conf->service_count; i++) {
-        const struct service_conf *s = &h->conf->services[i];
-        if (!engine_runs(h->engine, i)) {
-            continue;
-        }
-        for (size_t f = 0; f < s->filter_count; f++) {
-            int code =
-                mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], (uint32_t)i + 1);
-            if (code != 0) {
-                return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
-                              s->filters[f], error_text(code));
-            }
-            h->filters++;
-        }
-    }
-    return 0;
-}
-
 static int open_broker(struct host *h, struct report *r) {
     const struct mqtt_callbacks callbacks = {.ctx = h,
                                              .on_message = on_message,
@@ -273,7 +306,7 @@ static int open_broker(struct host *h, struct report *r) {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
     int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
-    return code == 0 ? subscribe(h, r) : code;
+    return code == 0 ? host_subscribe(h, r) : code;
 }
 
 static int open_socket(struct host *h, struct report *r) {

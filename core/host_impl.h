@@ -42,12 +42,14 @@ struct host {
     int64_t retry_ms; /* no turns before: the last one failed */
     bool readable;    /* the broker's socket has input */
     bool stopping;
-    bool leaving;   /* unsubscribed for good: stops when nothing waits */
-    bool drop;      /* the connection: a message could not be kept */
-    bool said_lost; /* that the connection is lost: once an outage */
-    int status;     /* to exit with */
-    size_t filters; /* wanted of the broker */
-    size_t granted; /* of them on this connection */
+    bool leaving;         /* unsubscribed for good: stops when nothing waits */
+    bool drop;            /* the connection: a message could not be kept */
+    bool said_lost;       /* that the connection is lost: once an outage */
+    int status;           /* to exit with */
+    uint64_t passed_over; /* messages for services that are gone */
+    bool leave_asked;     /* zingq leave: every subscription is being given up */
+    size_t filters;       /* wanted of the broker */
+    size_t granted;       /* of them on this connection */
     char broker_error[256];
 };
 
@@ -58,6 +60,17 @@ void host_wake(struct host *h);
 void host_stop(struct host *h, int status);
 /* Reads the scripts again and logs what changed. */
 void host_reload(struct host *h);
+
+/* host_session.c */
+/* Subscribes every service that runs here, gives up what an earlier run had and this one has not.
+ */
+int host_subscribe(struct host *h, struct report *r);
+/* Connected: was the session there if it should have been? */
+void host_session_up(struct host *h, bool present);
+/* What was to be given up is given up. */
+void host_session_tidied(struct host *h);
+/* Nothing is subscribed any more: the next start expects no session. */
+void host_session_ended(struct host *h);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);

@@ -7,6 +7,7 @@
  *   meta "service/<name>"   -> u16, its number
  *   meta "books/<number>"   -> u64 * 12
  *   meta "flag/<name>"      -> u64
+ *   meta "text/<name>"      -> bytes
  *   meta "dedupe"           -> i64 until_ms * DEDUPE_BUCKETS
  */
 #include "journal_impl.h"
@@ -388,6 +389,23 @@ int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, value);
     return store_put(j->store, TABLE_META, slice_of(key), buf_slice(&j->record));
+}
+
+static int text_key(const char *name, char key[256]) {
+    int len = snprintf(key, 256, "text/%s", name);
+    return len > 0 && len < 256 ? 0 : ERR_LIMIT;
+}
+
+int journal_text_get(struct journal *j, const char *name, struct slice *text) {
+    char key[256];
+    int code = text_key(name, key);
+    return code == 0 ? meta_get(j, key, text) : code;
+}
+
+int journal_text_put(struct journal *j, const char *name, struct slice text) {
+    char key[256];
+    int code = text_key(name, key);
+    return code == 0 ? store_put(j->store, TABLE_META, slice_of(key), text) : code;
 }
 
 /* --- hashing --- */

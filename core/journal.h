@@ -76,6 +76,11 @@ int journal_books_put(struct journal *j, uint16_t service, const struct books *b
 int journal_flag_get(struct journal *j, const char *name, uint64_t *value);
 int journal_flag_put(struct journal *j, const char *name, uint64_t value);
 
+/* A text kept by name, such as the subscriptions the session holds. Points into the store.
+ * ERR_NOTFOUND. */
+int journal_text_get(struct journal *j, const char *name, struct slice *text);
+int journal_text_put(struct journal *j, const char *name, struct slice text);
+
 /* --- hashing --- */
 
 /* SipHash-2-4 of (service, key): the lane; mod PARTITIONS: the partition. */

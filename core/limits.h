@@ -56,7 +56,7 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
-    OUTBOX_WINDOW_MAX = 1000,   /* publishes sent and not yet acknowledged */
+    OUTBOX_WINDOW_MAX = 256,    /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
     CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
     CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept for the next call */

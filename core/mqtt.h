@@ -114,6 +114,9 @@ int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32
 /* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);
  * on_unsubscribed follows, over a reconnect if need be. ERR_NOTFOUND when there is none. */
 int mqtt_unsubscribe_all(struct mqtt *m);
+/* Gives up a subscription of an earlier run that the session may still hold; `filter` as it was
+ * sent (on_subscribed names it so). on_unsubscribed follows. ERR_MEMORY, ERR_INVALID. */
+int mqtt_unsubscribe(struct mqtt *m, const char *filter);
 /* Starts connecting; from then on it reconnects by itself with jittered exponential backoff
  * (0.25 s to 30 s). The connect itself runs off the loop's thread, so DNS or an unreachable host
  * never stalls a turn. */

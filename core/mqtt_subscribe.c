@@ -135,6 +135,26 @@ int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32
     return 0;
 }
 
+int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
+    assert(!m->in_library);
+    if (filter[0] == '\0' || mosquitto_sub_topic_check(filter) != MOSQ_ERR_SUCCESS) {
+        return ERR_INVALID;
+    }
+    struct mqtt_subscription sub = {.filter = strdup(filter), .leaving = true};
+    if (sub.filter == NULL || !grow_subscriptions(m)) {
+        free(sub.filter);
+        return ERR_MEMORY;
+    }
+    m->subs[m->sub_count++] = sub;
+    if (m->state == UP) {
+        if (mqtt_send_subscription(m, &m->subs[m->sub_count - 1]) != MOSQ_ERR_SUCCESS) {
+            return ERR_MEMORY;
+        }
+        write_if_clean(m);
+    }
+    return 0;
+}
+
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
     if (m->sub_count == 0) {

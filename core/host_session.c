@@ -1,0 +1,145 @@
+/*
+ * host_session.c - what the broker's session holds for us, remembered in the store.
+ *
+ * The session outlives the process. So a filter that was taken out of topics.conf stays subscribed
+ * at the broker until someone unsubscribes it, and a session that is not there any more is a loss
+ * worth a warning only if there was one.
+ *
+ *   "session"        the client id of the session that was made last
+ *   "subscriptions"  what it holds, one filter a line, as it was sent
+ */
+#include "host_impl.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUBSCRIPTIONS_BYTES_MAX = 64 << 20 };
+
+static void add_filter(struct buf *out, const struct service_conf *s, const char *filter) {
+    if (s->share) {
+        buf_printf(out, "$share/%s/", s->name);
+    }
+    buf_printf(out, "%s\n", filter);
+}
+
+/* The filters of this run, one a line. */
+static void wanted_filters(const struct host *h, struct buf *out) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *s = &h->conf->services[i];
+        for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
+            add_filter(out, s, s->filters[f]);
+        }
+    }
+}
+
+static bool has_line(const char *lines, const char *line, size_t len) {
+    for (const char *at = lines; *at != '\0'; at += strcspn(at, "\n") + 1) {
+        if (strcspn(at, "\n") == len && memcmp(at, line, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Unsubscribes the lines of `held` that are not in `wanted`, and adds them to it: until they are
+ * gone they are to be remembered. */
+static int give_up(struct host *h, char *held, struct buf *wanted, const char *kept) {
+    int code = 0;
+    char *next = held;
+    while (code == 0 && *next != '\0') {
+        char *line = next;
+        size_t len = strcspn(line, "\n");
+        next = line[len] == '\0' ? line + len : line + len + 1;
+        line[len] = '\0';
+        if (len == 0 || has_line(kept, line, len)) {
+            continue;
+        }
+        log_info("broker", "giving up the subscription %s of an earlier run", line);
+        buf_printf(wanted, "%s\n", line);
+        code = mqtt_unsubscribe(h->mqtt, line);
+    }
+    return code;
+}
+
+static int tidy(struct host *h) {
+    struct buf wanted;
+    struct buf held;
+    buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);
+    buf_init(&held, SUBSCRIPTIONS_BYTES_MAX);
+    wanted_filters(h, &wanted);
+    char *kept = slice_dup(buf_slice(&wanted));
+    int code = engine_recall(h->engine, "subscriptions", &held);
+    if (code == 0 && kept != NULL && held.len > 0) {
+        (void)buf_str(&held);
+        code = give_up(h, held.data, &wanted, kept);
+    }
+    if (code == 0 || code == ERR_NOTFOUND) {
+        code = kept == NULL || wanted.failed
+                   ? ERR_MEMORY
+                   : engine_remember(h->engine, "subscriptions", buf_slice(&wanted));
+    }
+    free(kept);
+    buf_clear(&wanted);
+    buf_clear(&held);
+    return code;
+}
+
+int host_subscribe(struct host *h, struct report *r) {
+    int code = tidy(h);
+    if (code != 0) {
+        return report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
+    }
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *s = &h->conf->services[i];
+        uint32_t id = engine_service_number(h->engine, i) + 1u;
+        for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
+            code = mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], id);
+            if (code != 0) {
+                return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
+                              s->filters[f], error_text(code));
+            }
+            h->filters++;
+        }
+    }
+    return 0;
+}
+
+void host_session_up(struct host *h, bool present) {
+    struct buf expected;
+    buf_init(&expected, 1024);
+    int code = engine_recall(h->engine, "session", &expected);
+    bool had = code == 0 && strcmp(buf_str(&expected), h->client_id) == 0;
+    buf_clear(&expected);
+    if (had && !present) {
+        log_warn("broker",
+                 "the broker has lost our session: messages may be missing, those it held "
+                 "for us are gone; give it persistence (zingq doctor)");
+    } else if (!had) {
+        code = engine_remember(h->engine, "session", slice_of(h->client_id));
+        if (code != 0) {
+            log_error("host", "cannot remember the session: %s", error_text(code));
+        }
+    }
+}
+
+void host_session_tidied(struct host *h) {
+    struct buf wanted;
+    buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);
+    wanted_filters(h, &wanted);
+    int code = wanted.failed ? ERR_MEMORY
+                             : engine_remember(h->engine, "subscriptions", buf_slice(&wanted));
+    if (code != 0) {
+        log_error("host", "cannot keep the list of subscriptions: %s", error_text(code));
+    }
+    buf_clear(&wanted);
+}
+
+void host_session_ended(struct host *h) {
+    if (engine_remember(h->engine, "subscriptions", slice_of("")) != 0 ||
+        engine_remember(h->engine, "session", slice_of("")) != 0) {
+        log_error("host", "cannot note in the store that the session has ended");
+    }
+}
