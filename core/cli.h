@@ -1,0 +1,184 @@
+/*
+ * cli.h - the commands: what they are called, what they take, what they share.
+ *
+ * Each family of commands is one file, cli_<family>.c, that offers rows of `struct cli_command`;
+ * cli.c finds the row, reads the options it lists, and runs it. Commands return the program's exit
+ * status (error.h) and have then told the user all there is to tell.
+ *
+ * Reading commands look at the last commit in the store, beside a running host or without one.
+ * Changing commands ask the running host over DATA/zingq.sock.
+ */
+#ifndef ZINGQ_CLI_H
+#define ZINGQ_CLI_H
+
+#include "conf.h"
+#include "error.h"
+#include "event.h"
+#include "journal.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    CLI_OPTIONS_MAX = 128, /* options on one command line */
+    CLI_ASK_MS = 30000,    /* the running host answers after its next commit */
+};
+
+/* One option of a command. A list of them ends with a row whose name is NULL. */
+struct cli_option {
+    const char *name;  /* without the dashes */
+    const char *value; /* what stands for its value in the help; NULL = a flag */
+    const char *help;
+};
+
+struct cli;
+
+/* One command. A list of them ends with a row whose name is NULL. */
+struct cli_command {
+    const char *name;      /* "status", "dlq list" */
+    const char *arguments; /* "SERVICE KEY", for the help */
+    const char *help;      /* one line for the list of commands */
+    const char *more;      /* further lines for its own help, or NULL */
+    int words_min, words_max;
+    const struct cli_option *options; /* beyond those every command has; or NULL */
+    int (*run)(struct cli *cli);
+};
+
+/* Commands that stand together in the help. */
+struct cli_group {
+    const char *title;
+    const struct cli_command *commands;
+};
+
+struct cli_given {
+    const struct cli_option *option;
+    const char *value;
+};
+
+/* One command under way. */
+struct cli {
+    const struct cli_command *command;
+    char **words; /* the arguments that are no options */
+    int word_count;
+    struct cli_given given[CLI_OPTIONS_MAX];
+    size_t given_count;
+    bool json;   /* --json */
+    bool colour; /* standard output is a terminal that may be coloured */
+    int64_t now_ms;
+    struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
+    char *data;              /* the data folder, from cli_find_data */
+    struct store *store;     /* from cli_open_store */
+    struct journal *journal; /* the same */
+    unsigned rows;           /* read since the transaction began */
+};
+
+/* The program: returns the exit status. */
+int cli_main(int argc, char **argv);
+
+/* --- options ------------------------------------------------------------------------------------
+ */
+
+/* The value of the last option of that name, or NULL when it was not given. */
+const char *cli_option(const struct cli *cli, const char *name);
+/* The next value of an option that may be given often, after *at (0 to begin); NULL at the end. */
+const char *cli_option_next(const struct cli *cli, const char *name, size_t *at);
+bool cli_flag(const struct cli *cli, const char *name);
+/* A whole number from 1 on; `otherwise` when it was not given. EXIT_USAGE after telling why. */
+int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out);
+
+/* --- telling ------------------------------------------------------------------------------------
+ */
+
+/* "zingq: <sentence>" on standard error; returns the exit status that fits the code. */
+int cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a wrong use of the command, with a pointer to its help; returns EXIT_USAGE. */
+int cli_misused(const struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* EXIT_USAGE, after naming the word that is none of `names` and the one that was perhaps meant. */
+int cli_unknown(const char *kind, const char *word, const char *const *names, size_t count);
+/* Prints a JSON document with a newline and takes it over; NULL counts as out of memory. */
+int cli_print_json(json_t *document);
+/* A list as JSON, an element at a time: "[" element, element "]". *count begins at 0. */
+int cli_print_json_item(json_t *item, uint64_t *count);
+void cli_print_json_end(uint64_t count);
+
+/* --- what commands work on ----------------------------------------------------------------------
+ */
+
+/* topics.conf into cli->conf; 0 or an exit status after telling why. */
+int cli_load_conf(struct cli *cli);
+/* The data folder into cli->data. With --data topics.conf may be missing (cli->conf is NULL). */
+int cli_find_data(struct cli *cli);
+/* The store, read only, outside a transaction. 0 or an exit status after telling why. */
+int cli_open_store(struct cli *cli);
+
+void cli_close_store(struct cli *cli);
+
+/* A transaction to read in; what it shows does not change until cli_end. ERR_... */
+int cli_begin(struct cli *cli);
+void cli_end(struct cli *cli);
+/* Between two rows of a long read: now and then begins anew, so that the running host can use
+ * again the pages it has freed. What pointed into the store is invalid afterwards. */
+int cli_breathe(struct cli *cli);
+/* Prints what a failed read means; returns the exit status. */
+int cli_read_failed(int code);
+
+/* The service's number; EXIT_NO after telling that the store has no such service. */
+int cli_service(struct cli *cli, const char *name, uint16_t *number);
+/* Its name; never NULL. */
+const char *cli_service_name(const struct cli *cli, uint16_t number);
+/* An event id as written; EXIT_USAGE after telling that it is none. */
+int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id);
+/* A key as written; EXIT_USAGE when no key can be that long. */
+int cli_parse_key(const struct cli *cli, const char *text, struct slice *key);
+
+/* Every event with the id, one a service: `each` gets it and owns it. Within a transaction. */
+int cli_each_by_id(struct cli *cli, const struct uuid *id, void *ctx,
+                   int (*each)(void *ctx, struct event *event));
+
+/* Events from the newest to the oldest, over all partitions or one of them. */
+struct cli_walk {
+    struct {
+        struct uuid id;
+        uint16_t service;
+        bool over;
+        struct event *event; /* the next one, owned; NULL = not read yet */
+    } parts[PARTITIONS];
+};
+
+/* partition < 0: all. */
+void cli_walk_init(struct cli_walk *walk, int partition);
+/* The next event, the caller's from now on; ERR_NOTFOUND after the last. Within a transaction. */
+int cli_walk_next(struct cli *cli, struct cli_walk *walk, struct event **out);
+void cli_walk_clear(struct cli_walk *walk);
+
+/* --- asking the running host --------------------------------------------------------------------
+ */
+
+/* Appends a path or query part, percent-encoded. */
+void cli_add_part(struct buf *path, struct slice part);
+/* One request; the host's refusal is told. `*answer` is the JSON it sent, NULL when `answer` is
+ * NULL or there was none. 0, or an exit status. */
+int cli_ask(struct cli *cli, const char *method, const char *path, struct slice body,
+            json_t **answer);
+/* The same, quietly: ERR_NOTFOUND when no host runs. *status is the HTTP status. */
+int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
+                    long *status, json_t **answer, struct report *r);
+
+/* Commands in files of their own. */
+int cli_status(struct cli *cli);
+int cli_trace(struct cli *cli);
+
+/* --- the families -------------------------------------------------------------------------------
+ */
+
+extern const struct cli_command cli_host_commands[];
+extern const struct cli_command cli_check_commands[];
+extern const struct cli_command cli_look_commands[];
+extern const struct cli_command cli_dlq_commands[];
+extern const struct cli_command cli_keys_commands[];
+extern const struct cli_command cli_state_commands[];
+extern const struct cli_command cli_change_commands[];
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * cli_check.c - check, version: what can be said without a host, a broker or a store.
+ *
+ * A configuration that is wrong ends `check` with status 2, as it would end every other command.
+ */
+#include "cli.h"
+
+#include "cli_json.h"
+#include "cli_text.h"
+#include "script.h"
+
+#include <confuse.h>
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <lmdb.h>
+#include <lua.h>
+#include <microhttpd.h>
+#include <mosquitto.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+/* ---- version ---- */
+
+static int version(struct cli *cli) {
+    int major = 0;
+    int minor = 0;
+    int patch = 0;
+    char mosquitto[64];
+    char lmdb[64];
+    (void)mosquitto_lib_version(&major, &minor, &patch);
+    (void)snprintf(mosquitto, sizeof mosquitto, "%d.%d.%d", major, minor, patch);
+    (void)mdb_version(&major, &minor, &patch);
+    (void)snprintf(lmdb, sizeof lmdb, "%d.%d.%d", major, minor, patch);
+    const struct {
+        const char *name, *version;
+    } rows[] = {
+        {"zingq", ZINGQ_VERSION},
+        {"libmosquitto", mosquitto},
+        {"LMDB", lmdb},
+        {"Lua", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE},
+        {"libuv", uv_version_string()},
+        {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
+        {"libmicrohttpd", MHD_get_version()},
+        {"jansson", jansson_version_str()},
+        {"libsodium", sodium_version_string()},
+        {"libconfuse", confuse_version},
+    };
+    json_t *object = json_object();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (cli->json && !cli_json_text(object, rows[i].name, rows[i].version)) {
+            json_decref(object);
+            object = NULL;
+        } else if (!cli->json) {
+            (void)printf("%s %s\n", rows[i].name, rows[i].version);
+        }
+    }
+    if (cli->json) {
+        return cli_print_json(object);
+    }
+    json_decref(object);
+    return EXIT_GOOD;
+}
+
+/* ---- check ---- */
+
+static void add_rule(struct buf *out, const struct rule *rule) {
+    switch (rule->kind) {
+    case RULE_NONE:
+        buf_add_str(out, "none");
+        break;
+    case RULE_JSON:
+        buf_printf(out, "json:%s", rule->arg);
+        break;
+    case RULE_TOPIC:
+        buf_printf(out, "topic:%d", rule->level);
+        break;
+    case RULE_PROPERTY:
+        buf_printf(out, "property:%s", rule->arg);
+        break;
+    }
+}
+
+static void add_filters(struct buf *out, const struct service_conf *s) {
+    for (size_t i = 0; i < s->filter_count; i++) {
+        buf_add_str(out, i == 0 ? "" : ", ");
+        buf_add_str(out, s->filters[i]);
+    }
+    buf_add_str(out, s->share ? "" : " (every host gets every message)");
+}
+
+static void add_key(struct buf *out, const struct service_conf *s) {
+    add_rule(out, &s->key);
+    buf_add_str(out, s->ordered ? "; one event of a key at a time, in order"
+                                : "; events run side by side, in no order");
+}
+
+static void add_idempotency(struct buf *out, const struct conf *conf,
+                            const struct service_conf *s) {
+    char keep[32];
+    add_rule(out, &s->idempotency);
+    if (s->idempotency.kind == RULE_NONE) {
+        buf_add_str(out, " (publishers may still set idempotency-key)");
+    } else {
+        buf_printf(out, "; remembered for %s", conf_duration_text(conf->keep_idempotency_ms, keep));
+    }
+}
+
+static void add_limits(struct buf *out, const struct service_conf *s) {
+    char timeout[32];
+    buf_printf(out, "%" PRIu32 " at once, %s each", s->concurrency,
+               conf_duration_text(s->timeout_ms, timeout));
+    if (s->rate_per_s > 0) {
+        buf_printf(out, ", at most %g starts/s", s->rate_per_s);
+    }
+}
+
+static void add_retries(struct buf *out, const struct service_conf *s) {
+    if (s->retry != NULL) {
+        buf_printf(out, "as %s decides; should it fail, ", s->retry);
+    }
+    service_schedule_text(s, out);
+}
+
+static void add_dead(struct buf *out, const struct service_conf *s) {
+    buf_add_str(out, s->on_dead == ON_DEAD_PARK ? "its key is parked until a person decides"
+                                                : "its key goes on");
+    if (s->dead_topic != NULL && s->dead_topic[0] != '\0') {
+        buf_printf(out, "; announced on %s", s->dead_topic);
+    }
+    if (s->dead_letter != NULL) {
+        buf_printf(out, "; %s is asked", s->dead_letter);
+    }
+}
+
+enum { LINE_BYTES_MAX = 1 << 20 };
+
+/* The lines about a service, as (title, text). */
+struct line {
+    const char *title, *field;
+    struct buf text;
+};
+
+enum line_of {
+    LINE_FILTERS,
+    LINE_HANDLER,
+    LINE_KEY,
+    LINE_IDEMPOTENCY,
+    LINE_LIMITS,
+    LINE_RETRIES,
+    LINE_DEAD,
+    LINE_COUNT
+};
+
+static void describe(const struct conf *conf, const struct script_host *scripts, size_t index,
+                     struct line lines[LINE_COUNT]) {
+    static const char *const titles[LINE_COUNT][2] = {
+        {"subscribes to", "subscribe"}, {"handler", "handler"}, {"key", "key"},
+        {"idempotency", "idempotency"}, {"runs", "limits"},     {"retries", "schedule"},
+        {"dead letters", "dead"},
+    };
+    const struct service_conf *s = &conf->services[index];
+    for (size_t i = 0; i < LINE_COUNT; i++) {
+        lines[i].title = titles[i][0];
+        lines[i].field = titles[i][1];
+        buf_init(&lines[i].text, LINE_BYTES_MAX);
+    }
+    add_filters(&lines[LINE_FILTERS].text, s);
+    buf_printf(&lines[LINE_HANDLER].text, "%s, version %016" PRIx64, s->handler,
+               script_version(scripts, index));
+    add_key(&lines[LINE_KEY].text, s);
+    add_idempotency(&lines[LINE_IDEMPOTENCY].text, conf, s);
+    add_limits(&lines[LINE_LIMITS].text, s);
+    add_retries(&lines[LINE_RETRIES].text, s);
+    add_dead(&lines[LINE_DEAD].text, s);
+}
+
+static void print_service(const struct cli *cli, const char *name, struct line lines[LINE_COUNT]) {
+    (void)printf("\n");
+    text_print(stdout, cli->colour, STYLE_HEAD, name);
+    (void)printf("\n");
+    for (size_t i = 0; i < LINE_COUNT; i++) {
+        struct buf safe;
+        buf_init(&safe, LINE_BYTES_MAX * 4);
+        text_add_safe(&safe, buf_slice(&lines[i].text));
+        (void)printf("  %-14s %s\n", lines[i].title, buf_str(&safe));
+        buf_clear(&safe);
+    }
+}
+
+static json_t *service_json(const char *name, struct line lines[LINE_COUNT]) {
+    json_t *object = json_object();
+    bool ok = object != NULL && cli_json_text(object, "name", name);
+    for (size_t i = 0; i < LINE_COUNT && ok; i++) {
+        ok = cli_json_bytes(object, lines[i].field, buf_slice(&lines[i].text));
+    }
+    if (!ok) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static int print_check(const struct cli *cli, const struct script_host *scripts) {
+    const struct conf *conf = cli->conf;
+    json_t *services = json_array();
+    bool ok = services != NULL;
+    if (!cli->json) {
+        (void)printf("%s is good: %zu service%s, every script compiles\n", conf->file,
+                     conf->service_count, conf->service_count == 1 ? "" : "s");
+    }
+    for (size_t i = 0; i < conf->service_count && ok; i++) {
+        struct line lines[LINE_COUNT];
+        describe(conf, scripts, i, lines);
+        if (cli->json) {
+            json_t *one = service_json(conf->services[i].name, lines);
+            ok = one != NULL && json_array_append_new(services, one) == 0;
+        } else {
+            print_service(cli, conf->services[i].name, lines);
+        }
+        for (size_t l = 0; l < LINE_COUNT; l++) {
+            buf_clear(&lines[l].text);
+        }
+    }
+    if (cli->json && ok) {
+        return cli_print_json(json_pack("{s:s, s:o}", "file", conf->file, "services", services));
+    }
+    json_decref(services);
+    return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
+}
+
+static int check(struct cli *cli) {
+    struct script_host *scripts = NULL;
+    struct report r = {""};
+    int status = cli_load_conf(cli);
+    if (status != 0) {
+        return status;
+    }
+    int code = script_host_new(&scripts, cli->conf);
+    if (code != 0) {
+        return cli_fail(code, "cannot start Lua: %s", error_text(code));
+    }
+    code = script_load_all(scripts, &r);
+    status = code == 0 ? print_check(cli, scripts) : cli_fail(code, "%s", r.text);
+    script_host_free(scripts);
+    return status;
+}
+
+const struct cli_command cli_check_commands[] = {
+    {"check", "", "read topics.conf and compile every script",
+     "Says of each service what it subscribes to, what orders its events, when it tries again.", 0,
+     0, NULL, check},
+    {"version", "", "the versions of the program and its libraries", NULL, 0, 0, NULL, version},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

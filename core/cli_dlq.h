@@ -1,0 +1,40 @@
+/*
+ * cli_dlq.h - what the dead-letter commands share: which dead letters are meant, reading them.
+ */
+#ifndef ZINGQ_CLI_DLQ_H
+#define ZINGQ_CLI_DLQ_H
+
+#include "cli.h"
+
+/* Which dead letters --service and --group ask for. */
+struct dlq_wish {
+    const char *service_name; /* NULL = all */
+    const char *group;        /* the first hex digits of a fingerprint; NULL = all */
+    uint16_t service;
+};
+
+/* Reads the options; needs the store open. 0 or an exit status. */
+int dlq_parse_wish(struct cli *cli, struct dlq_wish *wish);
+/* The next dead row that is wished for after *row (zeroed at the start). Between two calls the
+ * transaction may have begun anew. ERR_NOTFOUND. */
+int dlq_next(struct cli *cli, const struct dlq_wish *wish, struct dead_row *row);
+/* The event of a dead row; ERR_NOTFOUND when it is gone, which a retention pass between two
+ * transactions may have done. */
+int dlq_event(struct cli *cli, const struct dead_row *row, struct event **out);
+/* The dead letter with that id, of --service when it was given. EXIT_NO after telling that there
+ * is none. Opens the store and a transaction of its own. */
+int dlq_find(struct cli *cli, const char *id_text, struct event **out);
+
+/* POSTs /api/dlq/<id>/<verb>; service may be NULL. 0 or an exit status after telling why. */
+int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const char *verb,
+            struct slice body, json_t **answer);
+
+/* The family's commands that stand in files of their own. */
+int dlq_show(struct cli *cli);
+int dlq_export(struct cli *cli);
+int dlq_replay(struct cli *cli);
+int dlq_discard(struct cli *cli);
+int dlq_edit(struct cli *cli);
+int dlq_try(struct cli *cli);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * cli_dlq_show.c - dead letters in full: show for people, export for programs.
+ */
+#include "cli_dlq.h"
+
+#include "cli_json.h"
+#include "cli_life.h"
+#include "cli_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The life with its group. */
+static json_t *letter_json(const struct cli *cli, const struct life *life) {
+    json_t *object = life_json(cli, life);
+    uint64_t group = journal_fingerprint(life->event->reason);
+    if (object != NULL && !cli_json_hex(object, "group", group)) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static void print_letter(const struct cli *cli, const struct life *life) {
+    char id[UUID_TEXT_BYTES + 1];
+    life_print_title(cli, life, "");
+    life_print_course(cli, life, "", true);
+    (void)printf("\n");
+    life_print_content(life, "");
+    (void)printf("  group          %016" PRIx64 "\n", journal_fingerprint(life->event->reason));
+    (void)uuid_text(&life->event->id, id);
+    (void)printf("\nzingq dlq try %s runs its handler dry, dlq replay handles it once more.\n", id);
+}
+
+int dlq_show(struct cli *cli) {
+    struct event *event = NULL;
+    struct life life;
+    int status = dlq_find(cli, cli->words[0], &event);
+    if (status != 0) {
+        return status;
+    }
+    int code = cli_begin(cli);
+    if (code != 0) {
+        event_free(event);
+        return cli_read_failed(code);
+    }
+    code = life_read(cli, event, &life);
+    cli_end(cli);
+    if (code != 0) {
+        return cli_read_failed(code);
+    }
+    if (cli->json) {
+        status = cli_print_json(letter_json(cli, &life));
+    } else {
+        print_letter(cli, &life);
+    }
+    life_clear(&life);
+    return status;
+}
+
+static int export_row(struct cli *cli, const struct dead_row *row) {
+    struct event *event = NULL;
+    struct life life;
+    int code = dlq_event(cli, row, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    code = life_read(cli, event, &life);
+    if (code != 0) {
+        return code;
+    }
+    json_t *letter = letter_json(cli, &life);
+    life_clear(&life);
+    code = letter == NULL || json_dumpf(letter, stdout, JSON_COMPACT) != 0 ? ERR_MEMORY : 0;
+    json_decref(letter);
+    (void)putchar('\n');
+    return code;
+}
+
+int dlq_export(struct cli *cli) {
+    struct dlq_wish wish;
+    struct dead_row row = {0};
+    int status = cli_open_store(cli);
+    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
+    if (status != 0) {
+        return status;
+    }
+    int code = cli_begin(cli);
+    while (code == 0 && (code = dlq_next(cli, &wish, &row)) == 0) {
+        code = export_row(cli, &row);
+    }
+    cli_end(cli);
+    return code == ERR_NOTFOUND ? EXIT_GOOD : cli_read_failed(code);
+}

@@ -1,0 +1,368 @@
+/*
+ * cli_keys.c - keys that wait or are parked: what for, and how much stands behind them.
+ *
+ * A key that is held up has rows in the lane table, its head first (journal.h). What is only ready
+ * to run has none, so `keys list` shows what stands still, not what moves.
+ */
+#include "cli.h"
+
+#include "cli_json.h"
+#include "cli_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { KEYS_SHOWN = 100, EVENTS_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
+
+/* One lane with rows. */
+struct held {
+    struct row head;
+    uint64_t behind; /* rows after the head */
+};
+
+/* ---- what a key waits for ---- */
+
+static const char *waits_name(const struct row *head, const struct event *event) {
+    if (head->flags == LANE_PARKED) {
+        return "parked";
+    }
+    return event_state_name(event->state);
+}
+
+static void add_waits(const struct cli *cli, struct buf *out, const struct row *head,
+                      const struct event *e) {
+    char id[UUID_TEXT_BYTES + 1];
+    (void)uuid_text(&e->id, id);
+    if (head->flags == LANE_PARKED) {
+        buf_printf(out, "parked behind %s (dead: ", id);
+        text_add_safe(out, text_first_line(e->reason));
+        buf_add_str(out, ")");
+    } else if (e->state == EVENT_RETRYING) {
+        buf_printf(out, "held by %s attempt %" PRIu32 ", next try ", id, e->attempts);
+        text_add_ago(out, cli->now_ms, e->due_ms);
+    } else if (e->state == EVENT_SLEEPING) {
+        buf_printf(out, "held by %s, put off, due ", id);
+        text_add_ago(out, cli->now_ms, e->due_ms);
+    } else {
+        buf_printf(out, "in work: %s is %s", id, event_state_name(e->state));
+    }
+}
+
+static json_t *held_json(const struct cli *cli, const struct held *held, const struct event *e) {
+    char id[UUID_TEXT_BYTES + 1];
+    bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:I, s:I}", "service", cli_service_name(cli, e->service),
+                  "waits", waits_name(&held->head, e), "event", uuid_text(&e->id, id), "attempts",
+                  (json_int_t)e->attempts, "behind", (json_int_t)held->behind);
+    if (object != NULL && !(cli_json_bytes(object, "key", e->key) &&
+                            cli_json_time(object, "due_at", waits ? e->due_ms : 0) &&
+                            cli_json_bytes(object, "reason", e->reason))) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* ---- list ---- */
+
+static const struct table_column list_columns[] = {
+    {"SERVICE", false}, {"KEY", false}, {"BEHIND", true}, {"WAITS", false}};
+
+/* What becomes of the lanes found. */
+struct listing {
+    struct table *table;
+    uint64_t limit, seen, printed;
+    int status;
+};
+
+static void add_held(const struct cli *cli, struct table *table, const struct held *held,
+                     const struct event *event) {
+    struct buf text;
+    buf_init(&text, CELL_BYTES_MAX);
+    text_add_safe(&text, slice_of(cli_service_name(cli, event->service)));
+    table_take(table, STYLE_PLAIN, &text);
+    text_add_safe(&text, event->key);
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_PLAIN, held->behind);
+    add_waits(cli, &text, &held->head, event);
+    table_take(table, held->head.flags == LANE_PARKED ? STYLE_BAD : STYLE_PLAIN, &text);
+    buf_clear(&text);
+}
+
+static int list_lane(struct cli *cli, struct listing *listing, const struct held *held) {
+    struct event *event = NULL;
+    if (++listing->seen > listing->limit) {
+        return 0;
+    }
+    int code = journal_event_get(cli->journal, held->head.partition, &held->head.id,
+                                 held->head.service, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    if (cli->json) {
+        listing->status = cli_print_json_item(held_json(cli, held, event), &listing->printed);
+    } else {
+        add_held(cli, listing->table, held, event);
+    }
+    event_free(event);
+    return 0;
+}
+
+static bool same_lane(const struct row *a, const struct row *b) {
+    return a->partition == b->partition && a->service == b->service && a->lane == b->lane;
+}
+
+/* Each lane once, with its head and the count of the rest; of one service or (-1) of all. */
+static int each_lane(struct cli *cli, int service, struct listing *listing) {
+    struct row row = {0};
+    struct held held = {0};
+    bool any = false;
+    int code = cli_begin(cli);
+    while (code == 0 && listing->status == 0 &&
+           (code = journal_lane_scan(cli->journal, &row)) == 0) {
+        if (any && same_lane(&held.head, &row)) {
+            held.behind++;
+        } else {
+            code = any ? list_lane(cli, listing, &held) : 0;
+            held = (struct held){.head = row};
+            any = service < 0 || row.service == service;
+        }
+        code = code == 0 ? cli_breathe(cli) : code;
+    }
+    if (code == ERR_NOTFOUND) {
+        code = any ? list_lane(cli, listing, &held) : 0;
+    }
+    cli_end(cli);
+    return code;
+}
+
+static int print_list(struct cli *cli, int service, struct listing *listing) {
+    listing->table = table_new(list_columns, sizeof list_columns / sizeof *list_columns);
+    int code = listing->table == NULL ? ERR_MEMORY : each_lane(cli, service, listing);
+    if (cli->json && code == 0) {
+        cli_print_json_end(listing->printed);
+    } else if (code == 0 && listing->seen == 0) {
+        (void)printf("no key waits\n");
+    } else if (code == 0) {
+        code = table_print(listing->table, stdout, cli->colour, table_terminal_width());
+        if (listing->seen > listing->limit) {
+            (void)printf("and %" PRIu64 " more: --limit N shows more\n",
+                         listing->seen - listing->limit);
+        }
+    }
+    table_free(listing->table);
+    return code != 0 ? cli_read_failed(code) : listing->status;
+}
+
+static int list(struct cli *cli) {
+    struct listing listing = {0};
+    uint16_t number = 0;
+    const char *name = cli_option(cli, "service");
+    int status = cli_option_count(cli, "limit", KEYS_SHOWN, &listing.limit);
+    status = status == 0 ? cli_open_store(cli) : status;
+    if (status == 0 && name != NULL) {
+        status = cli_service(cli, name, &number);
+    }
+    return status != 0 ? status : print_list(cli, name == NULL ? -1 : number, &listing);
+}
+
+/* ---- show ---- */
+
+static const struct table_column show_columns[] = {{"", true},       {"EVENT", false},
+                                                   {"STATE", false}, {"ACCEPTED", false},
+                                                   {"TRIES", true},  {"TOPIC", false}};
+
+/* The lane of one key: what waits in it, in order. */
+struct queue {
+    struct row at;
+    struct held held;
+    uint64_t count, limit, printed;
+    struct table *table;
+    json_t *events; /* with --json */
+};
+
+static void add_waiting(const struct cli *cli, struct queue *q, const struct event *event) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf text;
+    buf_init(&text, CELL_BYTES_MAX);
+    table_add_count(q->table, STYLE_DIM, q->count);
+    table_add(q->table, STYLE_PLAIN, uuid_text(&event->id, id));
+    table_add(q->table, text_state_style(event->state), event_state_name(event->state));
+    text_add_when(&text, cli->now_ms, event->accepted_ms);
+    table_take(q->table, STYLE_PLAIN, &text);
+    table_add_count(q->table, STYLE_PLAIN, event->attempts);
+    text_add_safe(&text, event->topic);
+    table_take(q->table, STYLE_PLAIN, &text);
+    buf_clear(&text);
+}
+
+static int show_row(struct cli *cli, struct queue *q, const struct row *row) {
+    struct event *event = NULL;
+    if (q->count == 0) {
+        q->held.head = *row;
+    }
+    if (q->count++ >= q->limit) {
+        return 0;
+    }
+    int code = journal_event_get(cli->journal, row->partition, &row->id, row->service, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    if (cli->json) {
+        code = json_array_append_new(q->events, cli_json_event(cli, event, false)) == 0
+                   ? 0
+                   : ERR_MEMORY;
+    } else {
+        add_waiting(cli, q, event);
+    }
+    event_free(event);
+    return code;
+}
+
+/* Lane rows stand in front of ready rows of the same lane. */
+static int read_queue(struct cli *cli, struct queue *q) {
+    struct row row = q->at;
+    int code;
+    while ((code = journal_lane_next(cli->journal, &row)) == 0) {
+        code = show_row(cli, q, &row);
+        if (code != 0) {
+            return code;
+        }
+    }
+    if (code != ERR_NOTFOUND) {
+        return code;
+    }
+    row = q->at;
+    while ((code = journal_ready_next(cli->journal, &row)) == 0) {
+        code = row.lane == q->at.lane ? show_row(cli, q, &row) : 0;
+        if (code != 0) {
+            return code;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* The sentence about the head. */
+static int print_head(struct cli *cli, struct queue *q) {
+    struct event *event = NULL;
+    struct buf text;
+    int code = journal_event_get(cli->journal, q->held.head.partition, &q->held.head.id,
+                                 q->held.head.service, &event);
+    if (code != 0) {
+        return code;
+    }
+    buf_init(&text, CELL_BYTES_MAX);
+    text_add_safe(&text, slice_of(cli->words[0]));
+    buf_add_str(&text, " ");
+    text_add_safe(&text, event->key);
+    buf_add_str(&text, ": ");
+    add_waits(cli, &text, &q->held.head, event);
+    (void)printf("%s; %" PRIu64 " behind it\n\n", buf_str(&text), q->count - 1);
+    buf_clear(&text);
+    event_free(event);
+    return 0;
+}
+
+static int print_queue(struct cli *cli, struct queue *q) {
+    int code = cli_begin(cli);
+    code = code == 0 ? read_queue(cli, q) : code;
+    if (code == 0 && q->count > 0 && !cli->json) {
+        code = print_head(cli, q);
+    }
+    cli_end(cli);
+    if (code == 0 && cli->json) {
+        bool parked = q->count > 0 && q->held.head.flags == LANE_PARKED;
+        return cli_print_json(json_pack("{s:b, s:I, s:O}", "parked", (int)parked, "count",
+                                        (json_int_t)q->count, "events", q->events));
+    }
+    if (code == 0 && q->count == 0) {
+        (void)printf("nothing of this key waits\n");
+    } else if (code == 0) {
+        code = table_print(q->table, stdout, cli->colour, table_terminal_width());
+    }
+    if (code == 0 && q->count > q->limit) {
+        (void)printf("and %" PRIu64 " more: --limit N shows more\n", q->count - q->limit);
+    }
+    return code != 0 ? cli_read_failed(code) : EXIT_GOOD;
+}
+
+static int show(struct cli *cli) {
+    struct queue q = {.count = 0};
+    struct slice key;
+    uint16_t number = 0;
+    int status = cli_option_count(cli, "limit", EVENTS_SHOWN, &q.limit);
+    status = status == 0 ? cli_parse_key(cli, cli->words[1], &key) : status;
+    status = status == 0 ? cli_open_store(cli) : status;
+    status = status == 0 ? cli_service(cli, cli->words[0], &number) : status;
+    if (status != 0) {
+        return status;
+    }
+    q.at = (struct row){.service = number, .lane = journal_lane(slice_of(cli->words[0]), key)};
+    q.at.partition = journal_partition(q.at.lane);
+    q.table = table_new(show_columns, sizeof show_columns / sizeof *show_columns);
+    q.events = json_array();
+    status = q.table == NULL || q.events == NULL ? cli_fail(ERR_MEMORY, "out of memory")
+                                                 : print_queue(cli, &q);
+    json_decref(q.events);
+    table_free(q.table);
+    return status;
+}
+
+/* ---- resume, skip ---- */
+
+static int ask_key(struct cli *cli, const char *verb, const char *done) {
+    struct slice key;
+    struct buf path;
+    json_t *answer = NULL;
+    int status = cli_parse_key(cli, cli->words[1], &key);
+    if (status != 0) {
+        return status;
+    }
+    buf_init(&path, 8192);
+    buf_add_str(&path, "/api/keys/");
+    cli_add_part(&path, slice_of(cli->words[0]));
+    buf_printf(&path, "/%s?key=", verb);
+    cli_add_part(&path, key);
+    status = path.failed ? cli_misused(cli, "a service's name is not that long")
+                         : cli_ask(cli, "POST", buf_str(&path), (struct slice){"", 0}, &answer);
+    buf_clear(&path);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        (void)printf("%s\n", done);
+    }
+    json_decref(answer);
+    return status;
+}
+
+static int resume(struct cli *cli) {
+    return ask_key(cli, "resume", "the parked event is handled once more, then what is behind it");
+}
+
+static int skip(struct cli *cli) {
+    return ask_key(cli, "skip", "the key goes on; the event that parked it stays dead");
+}
+
+static const struct cli_option list_options[] = {
+    {"service", "NAME", "of this service"},
+    {"limit", "N", "at most so many (100)"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option show_options[] = {
+    {"limit", "N", "at most so many of its events (50)"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_keys_commands[] = {
+    {"keys list", "", "keys that wait or are parked, and what for", NULL, 0, 0, list_options, list},
+    {"keys show", "SERVICE KEY", "what waits in one key, in order", NULL, 2, 2, show_options, show},
+    {"keys resume", "SERVICE KEY", "handle the event that parked the key once more", NULL, 2, 2,
+     NULL, resume},
+    {"keys skip", "SERVICE KEY", "leave the event that parked the key dead, go on behind it", NULL,
+     2, 2, NULL, skip},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

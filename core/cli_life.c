@@ -1,0 +1,273 @@
+/*
+ * cli_life.c - see cli_life.h.
+ *
+ * The history keeps what did not end well and what a person did; the attempt that succeeded, or
+ * is under way, is told by the event itself.
+ */
+#include "cli_life.h"
+
+#include "cli_json.h"
+#include "cli_text.h"
+#include "limits.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_BYTES_MAX = 64 << 20, ERROR_EXCERPT = 200 };
+
+/* ---- reading ---- */
+
+static int keep_attempt(struct life *life, const struct attempt *a) {
+    assert(life->count < HISTORY_MAX + 1);
+    char *text = slice_dup(a->text);
+    if (text == NULL) {
+        return ERR_MEMORY;
+    }
+    struct attempt *kept = &life->attempts[life->count++];
+    *kept = *a;
+    kept->text.data = text;
+    return 0;
+}
+
+int life_read(struct cli *cli, struct event *event, struct life *out) {
+    *out =
+        (struct life){.event = event, .attempts = calloc(HISTORY_MAX + 1, sizeof *out->attempts)};
+    struct attempt a = {0};
+    int code = out->attempts == NULL ? ERR_MEMORY : 0;
+    while (code == 0 && out->count <= HISTORY_MAX &&
+           (code = journal_history_next(cli->journal, event, &a)) == 0) {
+        code = keep_attempt(out, &a);
+    }
+    if (code != 0 && code != ERR_NOTFOUND) {
+        life_clear(out);
+        return code;
+    }
+    return 0;
+}
+
+void life_clear(struct life *life) {
+    for (size_t i = 0; i < life->count; i++) {
+        free((void *)(uintptr_t)life->attempts[i].text.data);
+    }
+    free(life->attempts);
+    event_free(life->event);
+    *life = (struct life){0};
+}
+
+/* ---- for people ---- */
+
+static void print_buf(struct buf *text) {
+    (void)fputs(buf_str(text), stdout);
+    buf_reset(text);
+}
+
+void life_print_title(const struct cli *cli, const struct life *life, const char *indent) {
+    const struct event *e = life->event;
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    (void)fputs(indent, stdout);
+    text_print(stdout, cli->colour, STYLE_HEAD, uuid_text(&e->id, id));
+    (void)printf("  ");
+    text_print(stdout, cli->colour, text_state_style(e->state), event_state_name(e->state));
+    buf_add_str(&text, e->parked ? " (parks its key)  " : "  ");
+    text_add_safe(&text, slice_of(cli_service_name(cli, e->service)));
+    if (e->key.len > 0) {
+        buf_add_str(&text, "  key ");
+        text_add_safe(&text, e->key);
+    }
+    buf_add_str(&text, "  topic ");
+    text_add_safe(&text, e->topic);
+    buf_add_str(&text, "\n");
+    print_buf(&text);
+    buf_clear(&text);
+}
+
+/* The time, and how long after the event was accepted. */
+static void print_moment(const struct event *e, const char *indent, int64_t ms) {
+    struct buf text;
+    char since[32];
+    buf_init(&text, 256);
+    buf_printf(&text, "%s  ", indent);
+    text_add_time(&text, ms, true);
+    (void)conf_duration_text(ms - e->accepted_ms, since);
+    buf_printf(&text, "  +%-9s ", since);
+    print_buf(&text);
+    buf_clear(&text);
+}
+
+static void print_accepted(const struct cli *cli, const struct event *e, const char *indent) {
+    static const char *const kinds[] = {[EVENT_MESSAGE] = "accepted",
+                                        [EVENT_LOCK_EXPIRED] = "made: a lock ran out",
+                                        [EVENT_DEAD_LETTER] = "made by zing.dead_letter"};
+    struct buf text;
+    buf_init(&text, 256);
+    print_moment(e, indent, e->accepted_ms);
+    text_add_ago(&text, cli->now_ms, e->accepted_ms);
+    (void)printf("%s, QoS %d%s, %zu bytes (%s)\n",
+                 e->kind < sizeof kinds / sizeof *kinds ? kinds[e->kind] : "made", e->qos,
+                 e->retained ? ", retained" : "", e->payload.len, buf_str(&text));
+    buf_clear(&text);
+}
+
+static enum text_style end_style(enum attempt_end end) {
+    switch (end) {
+    case ATTEMPT_SNOOZE:
+    case ATTEMPT_THROTTLE:
+    case ATTEMPT_REPLAY:
+    case ATTEMPT_EDIT:
+        return STYLE_WARN;
+    default:
+        return STYLE_BAD;
+    }
+}
+
+static bool by_hand(enum attempt_end end) {
+    return end == ATTEMPT_REPLAY || end == ATTEMPT_EDIT;
+}
+
+static void print_attempt(const struct cli *cli, const struct event *e, const struct attempt *a,
+                          const char *indent, bool whole) {
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    print_moment(e, indent, a->at_ms);
+    text_print(stdout, cli->colour, end_style(a->end), attempt_end_name(a->end));
+    if (!by_hand(a->end)) {
+        buf_add_str(&text, " after ");
+        text_add_duration_us(&text, a->duration_us);
+        buf_printf(&text, ", handler %08" PRIx64, a->version >> 32);
+    }
+    struct slice line = text_first_line(a->text);
+    bool more = line.len < a->text.len;
+    line.len = !whole && line.len > ERROR_EXCERPT ? ERROR_EXCERPT : line.len;
+    if (a->end == ATTEMPT_EDIT) {
+        buf_add_str(&text, ": the payload was changed");
+        buf_add_str(&text, whole ? "; before, it was" : "");
+        line.len = 0;
+        more = a->text.len > 0;
+    } else if (line.len > 0) {
+        buf_add_str(&text, ": ");
+        text_add_safe(&text, line);
+    }
+    buf_add_str(&text, "\n");
+    print_buf(&text);
+    if (whole && more) {
+        char deeper[64];
+        (void)snprintf(deeper, sizeof deeper, "%s        ", indent);
+        size_t skip = a->end == ATTEMPT_EDIT ? 0 : line.len + 1;
+        text_add_lines(&text, (struct slice){a->text.data + skip, a->text.len - skip}, deeper);
+        print_buf(&text);
+    }
+    buf_clear(&text);
+}
+
+/* What the event itself says of its last attempt or its end. */
+static void print_end(const struct cli *cli, const struct event *e, const char *indent) {
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
+    bool ended = event_state_ended(e->state);
+    int64_t ms = waits ? e->due_ms : ended ? e->ended_ms : e->started_ms;
+    print_moment(e, indent, e->state == EVENT_READY || ms == 0 ? cli->now_ms : ms);
+    text_print(stdout, cli->colour, text_state_style(e->state), event_state_name(e->state));
+    if (e->state == EVENT_DONE) {
+        buf_add_str(&text, " after ");
+        text_add_duration_us(&text, e->duration_us);
+        buf_printf(&text, ", attempt %" PRIu32 ", handler %08" PRIx64, e->attempts,
+                   e->version >> 32);
+    } else if (waits) {
+        buf_printf(&text, ": attempt %" PRIu32 " is due ", e->attempts + 1);
+        text_add_ago(&text, cli->now_ms, e->due_ms);
+    } else if (e->state == EVENT_RUNNING) {
+        buf_printf(&text, ": attempt %" PRIu32 " is under way", e->attempts);
+    } else if (e->reason.len > 0) {
+        buf_add_str(&text, ": ");
+        text_add_safe(&text, text_first_line(e->reason));
+    }
+    buf_add_str(&text, "\n");
+    print_buf(&text);
+    buf_clear(&text);
+}
+
+void life_print_course(const struct cli *cli, const struct life *life, const char *indent,
+                       bool whole) {
+    print_accepted(cli, life->event, indent);
+    for (size_t i = 0; i < life->count; i++) {
+        print_attempt(cli, life->event, &life->attempts[i], indent, whole);
+    }
+    print_end(cli, life->event, indent);
+}
+
+static void add_field(struct buf *out, const char *indent, const char *name, struct slice value) {
+    if (value.len > 0) {
+        buf_printf(out, "%s  %-14s ", indent, name);
+        text_add_safe(out, value);
+        buf_add_str(out, "\n");
+    }
+}
+
+static void add_payload(struct buf *out, struct slice payload, const char *indent) {
+    struct buf spread;
+    char deeper[64];
+    (void)snprintf(deeper, sizeof deeper, "%s    ", indent);
+    buf_init(&spread, TEXT_BYTES_MAX);
+    if (text_is_json(payload)) {
+        text_add_json_spread(&spread, payload);
+        payload = spread.failed ? payload : buf_slice(&spread);
+    }
+    buf_printf(out, "%s  payload%s\n", indent, payload.len == 0 ? "        (empty)" : "");
+    text_add_lines(out, payload, deeper);
+    buf_clear(&spread);
+}
+
+void life_print_content(const struct life *life, const char *indent) {
+    const struct event *e = life->event;
+    struct buf text;
+    char id[UUID_TEXT_BYTES + 1];
+    struct slice name;
+    struct slice value;
+    size_t at = 0;
+    buf_init(&text, TEXT_BYTES_MAX);
+    if (!uuid_is_zero(&e->cause)) {
+        add_field(&text, indent, "caused by", slice_of(uuid_text(&e->cause, id)));
+    }
+    add_field(&text, indent, "content type", e->content_type);
+    add_field(&text, indent, "response topic", e->response_topic);
+    while (property_next(e->properties, &at, &name, &value)) {
+        buf_printf(&text, "%s  %-14s ", indent, "property");
+        text_add_safe(&text, name);
+        buf_add_str(&text, "=");
+        text_add_safe(&text, value);
+        buf_add_str(&text, "\n");
+    }
+    add_payload(&text, e->payload, indent);
+    if (text.failed) {
+        (void)cli_fail(ERR_MEMORY, "this is not all: out of memory");
+    }
+    print_buf(&text);
+    buf_clear(&text);
+}
+
+/* ---- for programs ---- */
+
+json_t *life_json(const struct cli *cli, const struct life *life) {
+    json_t *object = cli_json_event(cli, life->event, true);
+    json_t *history = json_array();
+    bool ok = object != NULL && history != NULL;
+    for (size_t i = 0; i < life->count && ok; i++) {
+        ok = json_array_append_new(history, cli_json_attempt(&life->attempts[i])) == 0;
+    }
+    if (!ok) {
+        json_decref(history);
+        json_decref(object);
+        return NULL;
+    }
+    if (json_object_set_new(object, "history", history) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}

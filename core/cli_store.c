@@ -1,0 +1,261 @@
+/*
+ * cli_store.c - what the reading commands share: the data folder, the store, events by id and by
+ * time.
+ *
+ * A long read keeps its transactions short: every page that the running host frees meanwhile stays
+ * pinned until the reader lets go, and the store grows by it.
+ */
+#include "cli.h"
+
+#include "limits.h"
+#include "store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_PER_READ = 2048, DEFAULT_KEEP_MS = 24 * 3600 * 1000 };
+
+/* ---- the store ---- */
+
+static int load_conf(struct cli *cli, struct report *r) {
+    assert(cli->conf == NULL);
+    const struct conf_overrides overrides = {.broker_url = cli_option(cli, "broker"),
+                                             .data = cli_option(cli, "data")};
+    int code = conf_load(&cli->conf, cli_option(cli, "conf"), &overrides, r);
+    if (code != 0) {
+        cli->conf = NULL;
+    }
+    return code;
+}
+
+int cli_load_conf(struct cli *cli) {
+    struct report r = {""};
+    int code = load_conf(cli, &r);
+    if (code != 0) {
+        int status = cli_fail(code, "%s", r.text);
+        return code == ERR_NOTFOUND ? EXIT_USAGE : status;
+    }
+    return 0;
+}
+
+/* With --data the store can be read without topics.conf: on a copy brought elsewhere, or in a
+ * shell that lacks the host's secrets. */
+static void load_conf_if_good(struct cli *cli) {
+    struct report r = {""};
+    int code = load_conf(cli, &r);
+    if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
+        (void)cli_fail(code, "%s; going on with --data alone", r.text);
+    }
+}
+
+int cli_find_data(struct cli *cli) {
+    const char *path = cli_option(cli, "data");
+    if (cli->data != NULL) {
+        return 0;
+    }
+    if (cli->conf == NULL && path == NULL) {
+        int status = cli_load_conf(cli);
+        if (status != 0) {
+            return status;
+        }
+    } else if (cli->conf == NULL) {
+        load_conf_if_good(cli);
+    }
+    path = cli->conf != NULL ? cli->conf->store_path : path;
+    char *real = realpath(path, NULL); /* a folder not made yet has none */
+    cli->data = real != NULL ? real : slice_dup(slice_of(path));
+    return cli->data != NULL ? 0 : cli_fail(ERR_MEMORY, "out of memory");
+}
+
+/* A store has an id from its first commit on; before it there is nothing to read. */
+static int check_begun(struct store *store) {
+    struct slice value;
+    int code = store_begin(store);
+    if (code == 0) {
+        code = store_get(store, TABLE_META, slice_of("host"), &value);
+        store_abort(store);
+    }
+    return code;
+}
+
+int cli_open_store(struct cli *cli) {
+    int status = cli_find_data(cli);
+    if (status != 0) {
+        return status;
+    }
+    struct report r = {""};
+    const struct store_options options = {.path = cli->data, .read_only = true};
+    int code = store_open(&cli->store, &options, &r);
+    if (code != 0) {
+        cli->store = NULL;
+        (void)cli_fail(code, "%s", r.text);
+        return EXIT_CANNOT_RUN;
+    }
+    code = check_begun(cli->store);
+    if (code == ERR_NOTFOUND) {
+        (void)cli_fail(code, "the store at %s is empty: its host is just starting", cli->data);
+        return EXIT_CANNOT_RUN;
+    }
+    int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : cli->conf->keep_idempotency_ms;
+    code = code != 0 ? code : journal_open(&cli->journal, cli->store, keep_ms, &r);
+    if (code != 0) {
+        (void)cli_fail(code, "cannot read the store at %s: %s", cli->data, error_text(code));
+        return EXIT_CANNOT_RUN;
+    }
+    return 0;
+}
+
+void cli_close_store(struct cli *cli) {
+    journal_close(cli->journal);
+    store_close(cli->store);
+    cli->journal = NULL;
+    cli->store = NULL;
+}
+
+int cli_begin(struct cli *cli) {
+    cli->rows = 0;
+    return store_begin(cli->store);
+}
+
+void cli_end(struct cli *cli) {
+    if (store_active(cli->store)) {
+        store_abort(cli->store);
+    }
+}
+
+int cli_breathe(struct cli *cli) {
+    if (++cli->rows < ROWS_PER_READ) {
+        return 0;
+    }
+    cli_end(cli);
+    return cli_begin(cli);
+}
+
+int cli_read_failed(int code) {
+    (void)cli_fail(code, "reading the store failed: %s", error_text(code));
+    return EXIT_CANNOT_RUN;
+}
+
+/* ---- names ---- */
+
+const char *cli_service_name(const struct cli *cli, uint16_t number) {
+    const char *name = journal_service_name(cli->journal, number);
+    return name == NULL ? "?" : name;
+}
+
+int cli_service(struct cli *cli, const char *name, uint16_t *number) {
+    const char *names[SERVICES_MAX];
+    size_t count = 0;
+    for (uint16_t i = 0; i < journal_service_count(cli->journal); i++) {
+        if (strcmp(cli_service_name(cli, i), name) == 0) {
+            *number = i;
+            return 0;
+        }
+        if (count < SERVICES_MAX) {
+            names[count++] = cli_service_name(cli, i);
+        }
+    }
+    (void)cli_unknown("service", name, names, count);
+    return EXIT_NO;
+}
+
+int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id) {
+    if (uuid_parse(slice_of(text), id)) {
+        return 0;
+    }
+    return cli_misused(cli,
+                       "\"%s\" is no event id: it looks like "
+                       "0192f0c1-2345-7abc-8def-0123456789ab",
+                       text);
+}
+
+int cli_parse_key(const struct cli *cli, const char *text, struct slice *key) {
+    *key = slice_of(text);
+    if (key->len <= KEY_BYTES_MAX) {
+        return 0;
+    }
+    return cli_misused(cli, "a key has at most %d bytes, this one has %zu", KEY_BYTES_MAX,
+                       key->len);
+}
+
+/* ---- events ---- */
+
+int cli_each_by_id(struct cli *cli, const struct uuid *id, void *ctx,
+                   int (*each)(void *ctx, struct event *event)) {
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        struct uuid at = *id;
+        uint16_t service = 0;
+        struct event *event = NULL;
+        int code = journal_event_next(cli->journal, p, &at, &service, false, &event);
+        while (code == 0 && uuid_equal(&at, id)) {
+            code = each(ctx, event);
+            if (code == 0) {
+                code = journal_event_next(cli->journal, p, &at, &service, true, &event);
+            }
+            if (code != 0 && code != ERR_NOTFOUND) {
+                return code;
+            }
+        }
+        if (code == 0) {
+            event_free(event);
+        } else if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+void cli_walk_init(struct cli_walk *walk, int partition) {
+    memset(walk, 0, sizeof *walk);
+    for (int p = 0; p < PARTITIONS; p++) {
+        memset(walk->parts[p].id.bytes, 0xFF, UUID_BYTES);
+        walk->parts[p].service = UINT16_MAX;
+        walk->parts[p].over = partition >= 0 && p != partition;
+    }
+}
+
+static int fill_walk(struct cli *cli, struct cli_walk *walk) {
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        if (walk->parts[p].over || walk->parts[p].event != NULL) {
+            continue;
+        }
+        int code = journal_event_prev(cli->journal, p, &walk->parts[p].id, &walk->parts[p].service,
+                                      &walk->parts[p].event);
+        if (code == ERR_NOTFOUND) {
+            walk->parts[p].over = true;
+        } else if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+int cli_walk_next(struct cli *cli, struct cli_walk *walk, struct event **out) {
+    int code = fill_walk(cli, walk);
+    if (code != 0) {
+        return code;
+    }
+    int newest = -1;
+    for (int p = 0; p < PARTITIONS; p++) {
+        const struct event *event = walk->parts[p].event;
+        if (event != NULL &&
+            (newest < 0 ||
+             memcmp(event->id.bytes, walk->parts[newest].event->id.bytes, UUID_BYTES) > 0)) {
+            newest = p;
+        }
+    }
+    if (newest < 0) {
+        return ERR_NOTFOUND;
+    }
+    *out = walk->parts[newest].event;
+    walk->parts[newest].event = NULL;
+    return 0;
+}
+
+void cli_walk_clear(struct cli_walk *walk) {
+    for (int p = 0; p < PARTITIONS; p++) {
+        event_free(walk->parts[p].event);
+        walk->parts[p].event = NULL;
+    }
+}

@@ -1,0 +1,6 @@
+/* main.c - the program's entry; everything is in cli.c, where tests can reach it. */
+#include "cli.h"
+
+int main(int argc, char **argv) {
+    return cli_main(argc, argv);
+}
