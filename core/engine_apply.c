@@ -86,8 +86,10 @@ static int apply_state_incr(const struct apply *a, const struct effect *effect) 
 
 static int apply_lock(const struct apply *a, const struct effect *effect) {
     struct cell cell = engine_cell(a->event, effect->name);
-    struct lock lock = {
-        .owner = effect->owner, .data = effect->value, .expires_ms = effect->due_ms};
+    struct lock lock = {.owner = effect->owner,
+                        .data = effect->value,
+                        .topic = a->event->topic,
+                        .expires_ms = effect->due_ms};
     int code = journal_lock_put(a->e->journal, &cell, &lock);
     return code == 0 ? cell_timer(a->e, &cell, TIMER_LOCK, effect->due_ms) : code;
 }
@@ -263,9 +265,19 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
 
 /* --- the rest --- */
 
+/* The topic a replay would run: for an expired lock that of the event which took it. */
+static struct slice dead_letter_topic(const struct event *event) {
+    struct slice topic;
+    if (event->kind == EVENT_LOCK_EXPIRED &&
+        property_find(event->properties, "zingq-lock-topic", &topic) && topic.len > 0) {
+        return topic;
+    }
+    return event->topic;
+}
+
 static int apply_dead_letter(const struct apply *a, const struct effect *effect) {
     struct engine *e = a->e;
-    struct event_bytes bytes = {.topic = a->event->topic,
+    struct event_bytes bytes = {.topic = dead_letter_topic(a->event),
                                 .key = a->event->key,
                                 .payload = effect->value,
                                 .content_type = a->event->content_type};

@@ -63,10 +63,11 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
         return 0;
     }
     char number[16];
-    char once[UUID_TEXT_BYTES + 16];
+    char once[UUID_TEXT_BYTES + 24];
     char id[UUID_TEXT_BYTES + 1];
     (void)snprintf(number, sizeof number, "%u", event->attempts);
-    (void)snprintf(once, sizeof once, "%s-%u", uuid_text(&event->id, id), event->attempts);
+    (void)snprintf(once, sizeof once, "%s-%lld", uuid_text(&event->id, id),
+                   (long long)event->ended_ms);
     struct buf properties;
     buf_init(&properties, 1 << 20);
     property_add(&properties, slice_of("zingq-reason"), event->reason);

@@ -151,6 +151,7 @@ static int revive(struct engine *e, struct event *event) {
     int code = note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
     event->state = EVENT_READY;
     event->replayed = true;
+    event->attempts = 0; /* of this round */
     event->errors = 0;
     event->timeouts = 0;
     event->crashes = 0;

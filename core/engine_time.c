@@ -95,6 +95,7 @@ static int admit_expiry(struct engine *e, struct engine_service *s, const struct
     struct buf properties;
     buf_init(&properties, 4096);
     property_add(&properties, slice_of("zingq-lock"), cell->name);
+    property_add(&properties, slice_of("zingq-lock-topic"), lock->topic);
     struct event_bytes bytes = {.topic = slice_of("zingq/lock-expired"),
                                 .key = cell->key,
                                 .payload = slice_of(payload),

@@ -65,7 +65,7 @@ struct event {
     bool replayed;      /* runs again because a person asked */
     bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
     uint16_t hops;      /* events caused by events before this one */
-    uint32_t attempts;  /* handler runs started */
+    uint32_t attempts;  /* handler runs started, since the last replay */
     uint32_t errors;    /* of them: ended in an error, since the last replay */
     uint32_t timeouts;  /* of the errors: ran out of time */
     uint32_t crashes;   /* host crashes in mid-handler, since the last replay */

@@ -11,7 +11,7 @@
  *   timer    p8 due64 kind8 ...                        -> see struct timer
  *   outbox   p8 seq64                                  -> a publication, until the broker has it
  *   state    p8 service16 len16 key name               -> expires64 value
- *   lock     p8 service16 len16 key name               -> expires64 owner data
+ *   lock     p8 service16 len16 key name               -> expires64 owner data topic
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
  *   append   p8 seq64                                  -> file, line not yet known to be written
  *   dedupeN  p8 hash128                                -> id128 (mark128)
@@ -286,6 +286,7 @@ int journal_state_next(struct journal *j, struct cell *cell, struct slice prefix
 
 struct lock {
     struct slice owner, data;
+    struct slice topic; /* of the event that took it: a dead letter made at its expiry carries it */
     int64_t expires_ms; /* 0 = never */
 };
 

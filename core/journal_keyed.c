@@ -129,6 +129,7 @@ int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *ou
     out->expires_ms = (int64_t)read_u64(&r);
     out->owner = read_lv(&r);
     out->data = read_lv(&r);
+    out->topic = read_lv(&r);
     return r.failed ? ERR_CORRUPT : 0;
 }
 
@@ -142,6 +143,7 @@ int journal_lock_put(struct journal *j, const struct cell *cell, const struct lo
     buf_add_u64(&j->record, (uint64_t)lock->expires_ms);
     buf_add_lv(&j->record, lock->owner);
     buf_add_lv(&j->record, lock->data);
+    buf_add_lv(&j->record, lock->topic);
     return journal_put_record(j, TABLE_LOCK, &k);
 }
 
