@@ -10,6 +10,7 @@
  */
 #include "host_impl.h"
 
+#include "limits.h"
 #include "log.h"
 
 #include <assert.h>
@@ -23,7 +24,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 10000, RELOAD_DELAY_MS = 100, PAUSE_AFTER_FAILURE_MS = 1000 };
+enum {
+    DRAIN_MS = 10000,
+    RELOAD_DELAY_MS = 100,
+    PAUSE_AFTER_FAILURE_MS = 1000,
+    COLLECT_AT_ONCE = 64
+};
 
 /* --- the turn --- */
 
@@ -89,14 +95,22 @@ static void stop_when_idle(struct host *h) {
     }
 }
 
+/* Reads the broker's socket dry, within the bounds of a turn. */
+static void collect(struct host *h) {
+    h->turn_messages = 0;
+    h->turn_bytes = 0;
+    while (h->readable && h->turn_messages < TURN_EVENTS_MAX / 2 &&
+           h->turn_bytes < TURN_BYTES_MAX && engine_accepts(h->engine)) {
+        h->readable = mqtt_collect(h->mqtt, COLLECT_AT_ONCE);
+    }
+}
+
 static void turn(struct host *h) {
     if (host_now_ms(h) < h->retry_ms) {
         arm(h, false);
         return;
     }
-    if (h->readable && engine_accepts(h->engine)) {
-        h->readable = mqtt_collect(h->mqtt, TURN_EVENTS_MAX / 2);
-    }
+    collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
         drop_connection(h);

@@ -45,6 +45,8 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
                                 .response_topic = m->response_topic,
                                 .correlation = m->correlation,
                                 .properties = m->properties};
+    h->turn_messages++;
+    h->turn_bytes += m->payload.len + m->properties.len;
     if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
         log_error("host", "out of memory: dropping the connection, the broker sends it again");

@@ -39,8 +39,9 @@ struct host {
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
-    int64_t retry_ms; /* no turns before: the last one failed */
-    bool readable;    /* the broker's socket has input */
+    int64_t retry_ms;                 /* no turns before: the last one failed */
+    size_t turn_messages, turn_bytes; /* offered to the engine since the last turn */
+    bool readable;                    /* the broker's socket has input */
     bool stopping;
     bool leaving;         /* unsubscribed for good: stops when nothing waits */
     bool drop;            /* the connection: a message could not be kept */
