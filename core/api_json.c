@@ -8,6 +8,7 @@
 /* zing.json.encode(value) -> text */
 static int encode(lua_State *L) {
     luaL_checkany(L, 1);
+    script_look_at_clock(L); /* megabytes are one instruction */
     struct buf *out = &script_host_of(L)->scratch;
     buf_reset(out);
     json_encode(L, 1, "value", out);
@@ -19,6 +20,7 @@ static int encode(lua_State *L) {
 static int decode(lua_State *L) {
     struct slice text;
     text.data = luaL_checklstring(L, 1, &text.len);
+    script_look_at_clock(L);
     api_push_json(L, text, "the text");
     return 1;
 }

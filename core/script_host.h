@@ -117,6 +117,8 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
 int64_t script_leave(struct script_host *host);
 /* Raises when the time is up; for whatever may have caught the first raise. */
 void script_check_time(lua_State *L);
+/* Looks at the clock now and raises when the time is up: for functions of C that can take long. */
+void script_look_at_clock(lua_State *L);
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_host *host, char out[96]);
 const char *script_memory_text(const struct script_host *host, char out[96]);
@@ -129,6 +131,8 @@ void sandbox_open(lua_State *L);
 void sandbox_push_environment(lua_State *L);
 /* Replaces the table on top by a read-only view of it; `what` names it in errors. May raise. */
 void sandbox_protect(lua_State *L, const char *what);
+/* Sets find, match, gmatch, gsub in the table on top. May raise. */
+void sandbox_open_patterns(lua_State *L);
 /* Sets create, wrap, resume... / pcall and xpcall in the table on top. May raise. */
 void sandbox_open_coroutines(lua_State *L);
 void sandbox_open_catching(lua_State *L);

@@ -59,6 +59,19 @@ static void raise_time(lua_State *L, int level) {
     lua_error(L);
 }
 
+static void look_at_clock(lua_State *L, lua_Debug *ar);
+
+/* Raises when the time is up; `level` is where to say it happened. */
+static void look(lua_State *L, int level) {
+    struct script_watch *watch = &script_host_of(L)->watch;
+    if (!watch->over && !time_is_up(watch)) {
+        return;
+    }
+    watch->over = true;
+    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
+    raise_time(L, level);
+}
+
 /* The count hook. */
 static void look_at_clock(lua_State *L, lua_Debug *ar) {
     (void)ar;
@@ -67,15 +80,16 @@ static void look_at_clock(lua_State *L, lua_Debug *ar) {
     if (!watch->active) {
         return;
     }
-    if (!watch->over && !time_is_up(watch)) {
-        if (lua_gethookcount(L) != LUA_HOOK_INSTRUCTIONS) {
-            lua_sethook(L, look_at_clock, LUA_MASKCOUNT, LUA_HOOK_INSTRUCTIONS);
-        }
-        return;
+    look(L, 0);
+    if (lua_gethookcount(L) != LUA_HOOK_INSTRUCTIONS) {
+        lua_sethook(L, look_at_clock, LUA_MASKCOUNT, LUA_HOOK_INSTRUCTIONS);
     }
-    watch->over = true;
-    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
-    raise_time(L, 0);
+}
+
+void script_look_at_clock(lua_State *L) {
+    if (script_host_of(L)->watch.active) {
+        look(L, 1);
+    }
 }
 
 /* lua_sethook may be called at any moment, a signal handler's or this one. */

@@ -22,7 +22,12 @@
 /* Registry key of the globals that every environment starts from. */
 static const char globals_key = 'g';
 
-enum { MOVE_MAX = 10000000 /* elements of one table.move: it loops in C, where no hook looks */ };
+/* Bounds of what loops in C, where no hook looks. */
+enum {
+    MOVE_MAX = 10000000,       /* elements of one table.move */
+    SORT_UNWATCHED_MAX = 1000, /* elements sorted without looking at the clock */
+    LOAD_BYTES_MAX = 1 << 20,  /* text for one load() */
+};
 
 /* --- read-only tables --- */
 
@@ -128,6 +133,10 @@ static int load_text(lua_State *L) {
     size_t len;
     const char *text = lua_tolstring(L, 1, &len);
     const char *name = luaL_optstring(L, 2, "=load");
+    script_look_at_clock(L);
+    if (len > LOAD_BYTES_MAX) {
+        return luaL_error(L, "load: more than %d bytes", LOAD_BYTES_MAX);
+    }
     bool own_env = !lua_isnone(L, 4);
     if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
         lua_pushnil(L);
@@ -162,15 +171,37 @@ static int bounded_move(lua_State *L) {
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-static int refuse_len(lua_State *L) {
+static int compare_and_look(lua_State *L) {
+    script_look_at_clock(L);
+    lua_pushboolean(L, lua_compare(L, 1, 2, LUA_OPLT));
+    return 1;
+}
+
+/* What __len claims, the library would count up to. */
+static void refuse_len(lua_State *L) {
     if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__len") != LUA_TNIL) {
-        return luaL_error(L, "table.%s does not take a table with __len",
-                          lua_tostring(L, lua_upvalueindex(2)));
+        luaL_error(L, "table.%s does not take a table with __len",
+                   lua_tostring(L, lua_upvalueindex(2)));
+    }
+}
+
+static int bounded_by_length(lua_State *L) {
+    refuse_len(L);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* Without a function of the handler's no hook would look while it sorts. */
+static int bounded_sort(lua_State *L) {
+    refuse_len(L);
+    if (lua_istable(L, 1) && lua_rawlen(L, 1) > SORT_UNWATCHED_MAX && lua_isnoneornil(L, 2)) {
+        lua_settop(L, 1);
+        lua_pushcfunction(L, compare_and_look);
     }
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-/* Wraps the field's function; upvalues: the function, its name. */
+/* Wraps the field's function, a plain one of C; upvalues: the function, its name. A function is
+ * wrapped once: the wrapper calls it in its own frame. */
 static void wrap_field(lua_State *L, const char *name, lua_CFunction wrapper) {
     lua_getfield(L, -1, name);
     lua_pushstring(L, name);
@@ -179,10 +210,11 @@ static void wrap_field(lua_State *L, const char *name, lua_CFunction wrapper) {
 }
 
 static void bound_table_library(lua_State *L) {
-    static const char *const by_length[] = {"insert", "remove", "sort", "concat", "unpack"};
+    static const char *const by_length[] = {"insert", "remove", "concat", "unpack"};
     wrap_field(L, "move", bounded_move);
+    wrap_field(L, "sort", bounded_sort);
     for (size_t i = 0; i < sizeof by_length / sizeof by_length[0]; i++) {
-        wrap_field(L, by_length[i], refuse_len);
+        wrap_field(L, by_length[i], bounded_by_length);
     }
 }
 
@@ -242,6 +274,7 @@ static void open_string(lua_State *L) {
     luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 0);
     drop_field(L, "dump");
     wrap_field(L, "rep", bounded_rep);
+    sandbox_open_patterns(L);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
     lua_pushliteral(L, "string");

@@ -362,6 +362,15 @@ static void script_time_limit_stops_every_loop(void **state) {
         "while true do pcall(string.rep, 'x', 1e8) end",
         "local a, b = ('a'):rep(2000000), ('a'):rep(2000000)\n"
         "while a == b do end",
+        "string.rep('a', 100000):find(string.rep('.-', 5) .. 'b')",
+        "string.rep('a', 1000000):match('.-b')",
+        "string.rep('a', 30):find(string.rep('a?', 30) .. string.rep('a', 31))",
+        "while true do pcall(string.gsub, string.rep('a', 5000), string.rep('a*', 4) .. 'b', '') "
+        "end",
+        "for w in string.rep('(', 1000000):gmatch('%b()') do end",
+        "local t, s = {}, string.rep('x', 200000) for i = 1, 50000 do t[i] = s end table.sort(t)",
+        "local s = string.rep('x = 1 ', 100000) while true do load(s) end",
+        "local s = '[' .. string.rep('1,', 500000) .. '1]' while true do zing.json.decode(s) end",
         "tostring(setmetatable({}, {__tostring = function() while true do end end}))",
         "for i in function() return 1 end do end",
         "goto a ::a:: goto a",
