@@ -70,6 +70,14 @@ static void take_retain(lua_State *L, int index, void *to) {
     p->effect.retain = lua_toboolean(L, index);
 }
 
+/* A broker may answer such a property by closing the connection, at every try. */
+static void check_carried(lua_State *L, struct slice text, const char *what) {
+    struct report r;
+    if (property_check(text, what, &r) != 0) {
+        luaL_error(L, "%s", r.text);
+    }
+}
+
 static void take_key(lua_State *L, int index, void *to) {
     struct publishing *p = to;
     if (lua_isinteger(L, index)) {
@@ -82,6 +90,7 @@ static void take_key(lua_State *L, int index, void *to) {
     if (p->effect.key.len > KEY_BYTES_MAX) {
         luaL_error(L, "key must have at most %d bytes", KEY_BYTES_MAX);
     }
+    check_carried(L, p->effect.key, "key");
 }
 
 static void add_property(lua_State *L, struct buf *out) {
@@ -98,9 +107,8 @@ static void add_property(lua_State *L, struct buf *out) {
     }
     struct slice value;
     value.data = lua_tolstring(L, -1, &value.len);
-    if (value.len > TOPIC_BYTES_MAX || name.len > TOPIC_BYTES_MAX) {
-        luaL_error(L, "properties.%s is longer than %d bytes", name.data, TOPIC_BYTES_MAX);
-    }
+    check_carried(L, name, "a property's name");
+    check_carried(L, value, "a property");
     property_add(out, name, value);
 }
 
@@ -129,11 +137,13 @@ static void take_properties(lua_State *L, int index, void *to) {
 static void take_content_type(lua_State *L, int index, void *to) {
     struct publishing *p = to;
     p->effect.content_type = api_check_text(L, index, "content_type");
+    check_carried(L, p->effect.content_type, "content_type");
 }
 
 static void take_response_topic(lua_State *L, int index, void *to) {
     struct publishing *p = to;
     p->effect.response_topic = api_check_text(L, index, "response_topic");
+    check_carried(L, p->effect.response_topic, "response_topic");
 }
 
 static void take_correlation(lua_State *L, int index, void *to) {

@@ -58,6 +58,14 @@ static int run_policy(struct engine *e, struct engine_service *s, enum run_entry
     return code;
 }
 
+/* The announcement tells what happened; where it did is kept with the dead letter. */
+static struct slice without_traceback(struct slice reason) {
+    static const char traceback[] = "\nstack traceback:";
+    const char *at =
+        reason.len == 0 ? NULL : memmem(reason.data, reason.len, traceback, sizeof traceback - 1);
+    return (struct slice){reason.data, at == NULL ? reason.len : (size_t)(at - reason.data)};
+}
+
 static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
     if (s->conf->dead_topic[0] == '\0') {
         return 0;
@@ -69,8 +77,11 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     (void)snprintf(once, sizeof once, "%s-%lld", uuid_text(&event->id, id),
                    (long long)event->ended_ms);
     struct buf properties;
+    struct buf why;
     buf_init(&properties, 1 << 20);
-    property_add(&properties, slice_of("zingq-reason"), event->reason);
+    buf_init(&why, ERROR_BYTES_MAX);
+    property_clean(without_traceback(event->reason), &why);
+    property_add(&properties, slice_of("zingq-reason"), buf_slice(&why));
     property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
     property_add(&properties, slice_of("zingq-topic"), event->topic);
     /* The same event may die again after a replay: that is another announcement. */
@@ -83,8 +94,10 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
                             .payload = event->payload,
                             .content_type = event->content_type,
                             .properties = buf_slice(&properties)};
-    int code = properties.failed ? ERR_MEMORY : engine_publish(e, event->partition, &p);
+    bool failed = properties.failed || why.failed;
+    int code = failed ? ERR_MEMORY : engine_publish(e, event->partition, &p);
     buf_clear(&properties);
+    buf_clear(&why);
     return code;
 }
 

@@ -10,7 +10,10 @@
  */
 #include "event.h"
 
+#include "limits.h"
+
 #include <assert.h>
+#include <mosquitto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,4 +173,30 @@ bool property_find(struct slice properties, const char *name, struct slice *valu
         }
     }
     return false;
+}
+
+int property_check(struct slice text, const char *what, struct report *r) {
+    if (text.len > TOPIC_BYTES_MAX) {
+        return report(r, ERR_INVALID, "%s has %zu bytes, MQTT carries %d", what, text.len,
+                      TOPIC_BYTES_MAX);
+    }
+    if (text.len > 0 && mosquitto_validate_utf8(text.data, (int)text.len) != MOSQ_ERR_SUCCESS) {
+        return report(r, ERR_INVALID, "%s is not UTF-8 or has control characters", what);
+    }
+    return 0;
+}
+
+void property_clean(struct slice text, struct buf *out) {
+    size_t start = out->len;
+    for (size_t i = 0; i < text.len && i < TOPIC_BYTES_MAX; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        buf_add_u8(out, c < 0x20 || c == 0x7f ? ' ' : c);
+    }
+    struct slice made = {out->data + start, out->len - start};
+    if (out->failed || property_check(made, "", NULL) == 0) {
+        return;
+    }
+    for (size_t i = start; i < out->len; i++) {
+        out->data[i] = (unsigned char)out->data[i] < 0x80 ? out->data[i] : '?';
+    }
 }

@@ -116,5 +116,11 @@ void property_add(struct buf *out, struct slice name, struct slice value);
 bool property_next(struct slice properties, size_t *at, struct slice *name, struct slice *value);
 /* The first value under the name. */
 bool property_find(struct slice properties, const char *name, struct slice *value);
+/* Whether MQTT carries the text as a property: UTF-8 without control characters, which some brokers
+ * answer by closing the connection, and at most TOPIC_BYTES_MAX bytes. ERR_INVALID; `what` begins
+ * the sentence. */
+int property_check(struct slice text, const char *what, struct report *r);
+/* Appends the text as MQTT carries it: spaces for control characters, ? for what is no UTF-8. */
+void property_clean(struct slice text, struct buf *out);
 
 #endif

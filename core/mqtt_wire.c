@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <mqtt_protocol.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,11 +131,6 @@ static size_t terminate(struct buf *scratch, struct slice s) {
     return at;
 }
 
-/* MQTT 5, 1.5.4: a string has at most 65,535 bytes and no NUL; libmosquitto checks the UTF-8. */
-static bool fits_string(struct slice s) {
-    return s.len <= UINT16_MAX && (s.len == 0 || memchr(s.data, '\0', s.len) == NULL);
-}
-
 static int added(int rc, const char *what, struct report *r) {
     if (rc == MOSQ_ERR_SUCCESS) {
         return 0;
@@ -151,8 +147,10 @@ static int add_string(mosquitto_property **list, int kind, struct slice value, c
     if (value.len == 0) {
         return 0;
     }
-    if (!fits_string(value)) {
-        return report(r, ERR_INVALID, "the %s has a NUL byte or more than 65535 bytes", what);
+    char subject[64];
+    (void)snprintf(subject, sizeof subject, "the %s", what);
+    if (property_check(value, subject, r) != 0) {
+        return ERR_INVALID;
     }
     buf_reset(scratch);
     size_t at = terminate(scratch, value);
@@ -164,10 +162,12 @@ static int add_string(mosquitto_property **list, int kind, struct slice value, c
 
 static int add_pair(mosquitto_property **list, struct slice name, struct slice value,
                     struct buf *scratch, struct report *r) {
-    if (!fits_string(name) || !fits_string(value)) {
-        return report(r, ERR_INVALID,
-                      "the user property \"%.*s\" has a NUL byte or more than 65535 bytes",
-                      (int)(name.len < 64 ? name.len : 64), name.data);
+    char subject[128];
+    (void)snprintf(subject, sizeof subject, "the user property \"%.*s\"",
+                   (int)(name.len < 64 ? name.len : 64), name.data);
+    if (property_check(name, "a user property's name", r) != 0 ||
+        property_check(value, subject, r) != 0) {
+        return ERR_INVALID;
     }
     buf_reset(scratch);
     size_t name_at = terminate(scratch, name);

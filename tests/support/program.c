@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,39 +73,72 @@ char *program_read(const struct program *p, const char *name) {
 /* --- start and stop -----------------------------------------------------------------------------
  */
 
-static void exec_zingq(const struct program *p, const char *const *words) {
+static void exec_zingq(const struct program *p, const char *const *words, const char *output) {
+    char conf[256];
     char path[256];
-    const char *argv[PROGRAM_ARGS_MAX + 5] = {getenv("ZINGQ"), "run", "-c", path};
-    path_of(p, "output", path);
+    const char *argv[PROGRAM_ARGS_MAX + 4] = {getenv("ZINGQ")};
+    size_t count = 1;
+    path_of(p, output, path);
+    path_of(p, "topics.conf", conf);
     int file = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
     if (file < 0 || dup2(file, STDOUT_FILENO) < 0 || dup2(file, STDERR_FILENO) < 0) {
         _exit(127);
     }
-    path_of(p, "topics.conf", path);
-    for (size_t i = 0; words != NULL && words[i] != NULL && i < PROGRAM_ARGS_MAX; i++) {
-        argv[4 + i] = words[i];
+    while (words[count - 1] != NULL && count <= PROGRAM_ARGS_MAX) {
+        argv[count] = words[count - 1];
+        count++;
     }
+    argv[count++] = "-c";
+    argv[count++] = conf;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* no host outlives its test */
     (void)execv(argv[0], (char *const *)argv);
     _exit(127);
 }
 
-void program_launch(struct program *p, const char *const *words) {
-    char path[256];
-    struct stat s;
+static pid_t spawn_zingq(const struct program *p, const char *const *words, const char *output) {
     if (getenv("ZINGQ") == NULL) {
         errno = EINVAL;
         give_up("the variable ZINGQ names no program (run this with ctest)");
     }
-    path_of(p, "output", path);
-    p->said = stat(path, &s) == 0 ? (long)s.st_size : 0;
-    p->pid = fork();
-    if (p->pid < 0) {
+    pid_t pid = fork();
+    if (pid < 0) {
         give_up("fork");
     }
-    if (p->pid == 0) {
-        exec_zingq(p, words);
+    if (pid == 0) {
+        exec_zingq(p, words, output);
     }
+    return pid;
+}
+
+void program_launch(struct program *p) {
+    char path[256];
+    struct stat s;
+    path_of(p, "output", path);
+    p->said = stat(path, &s) == 0 ? (long)s.st_size : 0;
+    p->pid = spawn_zingq(p, (const char *const[]){"run", NULL}, "output");
+}
+
+int program_command(const struct program *p, char **output, ...) {
+    const char *words[PROGRAM_ARGS_MAX + 1] = {NULL};
+    char path[256];
+    va_list list;
+    va_start(list, output);
+    for (size_t i = 0; i < PROGRAM_ARGS_MAX; i++) {
+        words[i] = va_arg(list, const char *);
+        if (words[i] == NULL) {
+            break;
+        }
+    }
+    va_end(list);
+    struct program command = *p;
+    command.pid = spawn_zingq(p, words, "command");
+    int status = program_wait(&command);
+    if (output != NULL) {
+        *output = program_read(p, "command");
+    }
+    path_of(p, "command", path);
+    (void)unlink(path);
+    return status;
 }
 
 static bool has_ended(struct program *p, int *status) {
@@ -124,7 +158,7 @@ static void fail(const struct program *p, const char *what) {
 }
 
 void program_start(struct program *p) {
-    program_launch(p, NULL);
+    program_launch(p);
     struct wait w = wait_of(READY_S);
     while (!program_ready(p)) {
         int status = 0;

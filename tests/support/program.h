@@ -25,8 +25,8 @@ void program_init(struct program *p);
  * "scripts/seats.lua". */
 void program_file(const struct program *p, const char *name, const char *text);
 
-/* Starts `zingq run -c <folder>/topics.conf` with these words behind; NULL ends them. */
-void program_launch(struct program *p, const char *const *words);
+/* Starts `zingq run -c <folder>/topics.conf`. */
+void program_launch(struct program *p);
 /* The same, and waits until it is connected and subscribed: what is published now is handled. */
 void program_start(struct program *p);
 /* Waits for its end: the exit status, or 256 plus the signal that ended it. */
@@ -36,6 +36,10 @@ int program_stop(struct program *p);
 void program_kill(struct program *p);
 /* Kills it if it runs and removes the folder. */
 void program_clear(struct program *p);
+
+/* Runs `zingq <word> ... -c <folder>/topics.conf`; NULL ends the words. Returns its exit status;
+ * *output is what it printed to both outputs, the caller frees it; NULL = not wanted. */
+int program_command(const struct program *p, char **output, ...) __attribute__((sentinel));
 
 /* POST or GET on its socket: the answer, or NULL when there is none or it is no JSON. */
 json_t *program_ask(const struct program *p, const char *method, const char *path);

@@ -25,6 +25,7 @@ int stage_close(void **state) {
     peer_clear(&s->publisher);
     peer_clear(&s->observer);
     broker_clear(&s->broker);
+    silent_free(s->silent);
     free(s);
     return 0;
 }

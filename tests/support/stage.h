@@ -8,6 +8,7 @@
 #include "broker.h"
 #include "peer.h"
 #include "program.h"
+#include "silent.h"
 #include "wait.h"
 
 struct stage {
@@ -15,6 +16,7 @@ struct stage {
     struct program host;  /* neither is started */
     struct program other;
     struct peer publisher, observer;
+    struct silent *silent; /* a server that says nothing of use; NULL = none */
 };
 
 /* mosquitto.conf: queues without an end, for clients that are away. */
