@@ -117,13 +117,6 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
     }
 }
 
-static void add_retries(struct buf *out, const struct service_conf *s) {
-    if (s->retry != NULL) {
-        buf_printf(out, "as %s decides; should it fail, ", s->retry);
-    }
-    service_schedule_text(s, out);
-}
-
 static void add_dead(struct buf *out, const struct service_conf *s) {
     buf_add_str(out, s->on_dead == ON_DEAD_PARK ? "its key is parked until a person decides"
                                                 : "its key goes on");
@@ -173,7 +166,7 @@ static void describe(const struct conf *conf, const struct script_host *scripts,
     add_key(&lines[LINE_KEY].text, s);
     add_idempotency(&lines[LINE_IDEMPOTENCY].text, conf, s);
     add_limits(&lines[LINE_LIMITS].text, s);
-    add_retries(&lines[LINE_RETRIES].text, s);
+    service_schedule_text(s, &lines[LINE_RETRIES].text);
     add_dead(&lines[LINE_DEAD].text, s);
 }
 
