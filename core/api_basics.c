@@ -17,7 +17,8 @@ static int now(lua_State *L) {
     if (clock_gettime(CLOCK_REALTIME, &at) != 0) {
         return luaL_error(L, "zing.now: the clock cannot be read");
     }
-    lua_pushnumber(L, (double)at.tv_sec + (double)(at.tv_nsec / 1000000) / 1000.0);
+    int64_t ms = (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+    lua_pushnumber(L, (double)ms / 1000.0);
     return 1;
 }
 

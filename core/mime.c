@@ -272,9 +272,13 @@ static void add_part(struct buf *out, const char *type, struct slice body) {
 /* The boundary holds "=_", which quoted-printable cannot produce, and the message's id, which a
  * plain body could only by intent. */
 static void add_body(struct buf *out, const struct mime_mail *mail) {
-    if (mail->html.data == NULL || mail->text.data == NULL) {
-        bool html = mail->text.data == NULL && mail->html.data != NULL;
-        add_part(out, html ? "text/html" : "text/plain", html ? mail->html : mail->text);
+    if (mail->html.data == NULL) {
+        struct slice text = {"", 0};
+        add_part(out, "text/plain", mail->text.data == NULL ? text : mail->text);
+        return;
+    }
+    if (mail->text.data == NULL) {
+        add_part(out, "text/html", mail->html);
         return;
     }
     int id_len = (int)mail->message_id.len;
@@ -290,7 +294,7 @@ static void add_body(struct buf *out, const struct mime_mail *mail) {
 /* --- the message --- */
 
 static int add_recipients(struct buf *out, const struct mime_mail *mail, struct report *r) {
-    struct slice name, address;
+    struct slice name = {NULL, 0}, address = {NULL, 0};
     buf_add_str(out, "To: ");
     for (size_t i = 0; i < mail->to_count; i++) {
         int rc = mime_address(mail->to[i], &name, &address, r);
@@ -322,7 +326,7 @@ static int add_extra_headers(struct buf *out, const struct mime_mail *mail, stru
 
 int mime_write(const struct mime_mail *mail, struct buf *out, struct report *r) {
     assert(mail->to_count > 0 && mail->message_id.len > 0);
-    struct slice name, address;
+    struct slice name = {NULL, 0}, address = {NULL, 0};
     int rc = mime_address(mail->from, &name, &address, r);
     if (rc != 0) {
         return rc;
@@ -330,6 +334,7 @@ int mime_write(const struct mime_mail *mail, struct buf *out, struct report *r) 
     if (has_break(mail->subject)) {
         return report(r, ERR_INVALID, "the mail's subject holds a line break");
     }
+    assert(address.len > 0 && address.data != NULL);
     const char *domain = memchr(address.data, '@', address.len);
     assert(domain != NULL);
     add_date(out, mail->date_ms);

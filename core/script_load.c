@@ -123,6 +123,7 @@ void script_run_file(lua_State *L, const char *name, int env) {
     struct script_file *file = track_file(host->loading, name);
     if (file == NULL) {
         luaL_error(L, "scripts/%s: out of memory", name); /* raises; nothing is held */
+        return;
     }
     if (read_script(host, file, &host->scratch, &r) != 0) {
         lua_pushstring(L, r.text);
@@ -180,6 +181,7 @@ static void add_route(lua_State *L, struct script_code *code, const char *file) 
     struct script_route *routes = realloc(code->routes, (code->route_count + 1) * sizeof *routes);
     if (routes == NULL) {
         luaL_error(L, "scripts/%s: out of memory", file);
+        return;
     }
     code->routes = routes;
     struct script_route *route = &routes[code->route_count];

@@ -413,7 +413,7 @@ static int find_plain(lua_State *L, const struct matcher *m, size_t from, const 
 
 static bool is_plain(const char *pattern, const char *end) {
     for (const char *p = pattern; p < end; p++) {
-        if (memchr("^$*+?.([%-", *p, 10) != NULL) {
+        if (*p != '\0' && strchr("^$*+?.([%-", *p) != NULL) {
             return false;
         }
     }
