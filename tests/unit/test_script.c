@@ -1,7 +1,7 @@
 /* test_script.c - loading, reloading, the sandbox and its limits. */
 #include "lua_world.h"
 
-#include "script.h"
+#include "script_host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -473,6 +473,45 @@ static void script_memory_comes_back_after_an_offender(void **state) {
     world_free(w);
 }
 
+/* A little more memory each time: an allocation fails at every place a handler can come to, and
+ * nothing is lost (the sanitizers look) or left behind. */
+static void script_memory_may_fail_at_any_allocation(void **state) {
+    (void)state;
+    struct lua_world *w = unhurried(
+        "local j = event.json\n"
+        "zing.state.set('t', {list = j.list, name = event.topic .. j.x})\n"
+        "zing.state.incr('n', 2) zing.state.list('') zing.lock('l', {data = {a = 1}, ttl = 5})\n"
+        "zing.publish('a/' .. j.x, {id = event.id, p = event.properties}, {key = 'k',\n"
+        "  properties = {a = 'b'}})\n"
+        "local t = {} for i = 1, 20 do t['k' .. i] = tostring(i):rep(3) end\n"
+        "zing.append('f', zing.json.encode(t)) zing.json.decode(zing.json.encode(t))\n"
+        "local co = coroutine.wrap(function(...) coroutine.yield(...) end) co(1, 2)\n"
+        "pcall(error, {}) xpcall(error, tostring, 'x')\n"
+        "local s = ('a b c'):gsub('%w', function(c) return c .. c end)\n"
+        "local u = {} for w in s:gmatch('%w+') do u[#u + 1] = w end table.sort(u)\n"
+        "local r = zing.http.post('http://h/', {form = t, headers = {a = 'b'}})\n"
+        "return r.json().ok");
+    world_set(w, "n", "1");
+    (void)lua_gc(w->host->L, LUA_GCCOLLECT);
+    size_t base = script_memory(w->host);
+    int failed = 0, done = 0;
+    for (size_t extra = 0; done < 3 && extra < 1 << 18; extra += 48) {
+        (void)lua_gc(w->host->L, LUA_GCCOLLECT);
+        w->host->memory_limit = base + extra;
+        (void)world_run(w, "{\"x\":5,\"list\":[1,2,{\"a\":null}]}");
+        if (w->run->outcome == OUTCOME_CALL) {
+            world_answer(w, 200, "a: b\n", "{\"ok\":true}");
+        }
+        failed += w->run->outcome == OUTCOME_ERROR;
+        done += w->run->outcome == OUTCOME_DONE;
+    }
+    if (done < 3) {
+        print_error("%d failed, %d done: %s\n", failed, done, world_error(w));
+    }
+    assert_true(failed > 50 && done == 3);
+    world_free(w);
+}
+
 static void script_deep_recursion_is_an_error(void **state) {
     (void)state;
     world_ends("local function f() return (('x'):gsub('x', f)) end f()", OUTCOME_ERROR,
@@ -510,6 +549,7 @@ int main(void) {
         cmocka_unit_test(script_loops_inside_c_are_bounded),
         cmocka_unit_test(script_memory_limit_raises_in_the_offender),
         cmocka_unit_test(script_memory_comes_back_after_an_offender),
+        cmocka_unit_test(script_memory_may_fail_at_any_allocation),
         cmocka_unit_test(script_deep_recursion_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
