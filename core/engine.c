@@ -399,7 +399,7 @@ static void act(struct engine *e) {
     if (append_wants_write(e->append)) {
         append_write(e->append);
     }
-    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
+    engine_send(e);
     start_calls(e);
     answer_commands(e);
 }
@@ -437,7 +437,7 @@ static void start_over(struct engine *e, int code) {
 
 int engine_turn(struct engine *e) {
     /* What is committed can leave without a turn. */
-    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
+    engine_send(e);
     if (!engine_due(e)) {
         return 0;
     }

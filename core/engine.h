@@ -82,6 +82,8 @@ void engine_published(struct engine *e, int mid, uint8_t reason);
 /* window: publishes the broker takes unacknowledged. */
 void engine_connected(struct engine *e, size_t window);
 void engine_disconnected(struct engine *e);
+/* Offers committed publishes to doors.publish; between turns only, as often as one likes. */
+void engine_send(struct engine *e);
 
 enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */

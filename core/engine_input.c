@@ -138,3 +138,7 @@ void engine_submit(struct engine *e, struct command *command) {
     }
     e->commands_tail = command;
 }
+
+void engine_send(struct engine *e) {
+    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
+}

@@ -28,7 +28,7 @@ enum {
     DRAIN_MS = 10000,
     RELOAD_DELAY_MS = 100,
     PAUSE_AFTER_FAILURE_MS = 1000,
-    COLLECT_AT_ONCE = 64
+    COLLECT_AT_ONCE = 16
 };
 
 /* --- the turn --- */
@@ -102,6 +102,7 @@ static void collect(struct host *h) {
     while (h->readable && h->turn_messages < TURN_EVENTS_MAX / 2 &&
            h->turn_bytes < TURN_BYTES_MAX && engine_accepts(h->engine)) {
         h->readable = mqtt_collect(h->mqtt, COLLECT_AT_ONCE);
+        host_pump(h);
     }
 }
 
@@ -110,19 +111,21 @@ static void turn(struct host *h) {
         arm(h, false);
         return;
     }
+    host_pump(h);
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
         drop_connection(h);
     } else {
         mqtt_flush(h->mqtt);
+        mqtt_flush(h->out);
     }
     bool accepts = engine_accepts(h->engine);
     mqtt_hold(h->mqtt, !accepts);
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
     }
-    arm(h, (h->readable && accepts) || engine_due(h->engine));
+    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine));
 }
 
 static void on_check(uv_check_t *check) {
@@ -291,6 +294,7 @@ static int start(struct host *h, struct report *r) {
     watch_scripts(h);
     h->started_ms = host_now_ms(h);
     mqtt_start(h->mqtt);
+    mqtt_start(h->out);
     log_info("host", "zingq %s runs %zu services from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->file, h->conf->store_path);
     return 0;
@@ -312,6 +316,9 @@ static void close_all(struct host *h) {
     if (h->mqtt != NULL) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
+    if (h->out != NULL) {
+        mqtt_disconnect(h->out, -1);
+    }
     gateway_free(h->socket);
     gateway_free(h->tcp);
     front_free(h->front);
@@ -319,6 +326,7 @@ static void close_all(struct host *h) {
     engine_free(h->engine);
     fetch_free(h->fetch);
     mqtt_free(h->mqtt);
+    mqtt_free(h->out);
     if (h->loop.data == h) {
         uv_walk(&h->loop, on_walk, NULL);
         (void)uv_run(&h->loop, UV_RUN_DEFAULT);

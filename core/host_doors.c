@@ -121,29 +121,6 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
 }
 
-static void on_published(void *ctx, int mid, uint8_t reason) {
-    struct host *h = ctx;
-    engine_published(h->engine, mid, reason);
-}
-
-static int publish(void *ctx, const struct publication *p, int *mid) {
-    struct host *h = ctx;
-    struct mqtt_publish out = {.topic = p->topic.data,
-                               .payload = p->payload,
-                               .content_type = p->content_type,
-                               .response_topic = p->response_topic,
-                               .correlation = p->correlation,
-                               .properties = p->properties,
-                               .qos = p->qos,
-                               .retain = p->retain};
-    struct report r;
-    int code = mqtt_publish(h->mqtt, &out, mid, &r);
-    if (code == ERR_INVALID) {
-        log_error("broker", "%s", r.text);
-    }
-    return code;
-}
-
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
     log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
@@ -156,13 +133,9 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     h->said_lost = false;
     h->granted = 0;
     h->broker_error[0] = '\0';
-    engine_connected(h->engine, session->receive_maximum);
 }
 
-static void on_down(void *ctx, enum mqtt_down why, const char *text) {
-    struct host *h = ctx;
-    engine_disconnected(h->engine);
-    h->readable = false;
+void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
     (void)snprintf(h->broker_error, sizeof h->broker_error, "%s", text);
     if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
         (void)fprintf(stderr, "zingq: %s\n", text);
@@ -171,6 +144,19 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
         h->said_lost = true;
         log_warn("broker", "%s: trying again", text);
     }
+}
+
+static void on_down(void *ctx, enum mqtt_down why, const char *text) {
+    struct host *h = ctx;
+    h->readable = false;
+    host_broker_down(h, why, text);
+}
+
+/* Nothing is published over this connection. */
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    (void)ctx;
+    (void)mid;
+    (void)reason;
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
@@ -248,7 +234,8 @@ static void host_metrics(void *ctx, struct buf *out) {
 /* Connected, and every subscription stands: what is published from now on reaches every service. */
 static bool broker_ready(void *ctx) {
     const struct host *h = ctx;
-    return mqtt_session(h->mqtt)->connected && h->granted >= h->filters;
+    return mqtt_session(h->mqtt)->connected && h->granted >= h->filters &&
+           mqtt_session(h->out)->connected;
 }
 
 static json_t *host_status(void *ctx) {
@@ -287,7 +274,7 @@ struct engine_doors host_engine_doors(struct host *h) {
     return (struct engine_doors){.ctx = h,
                                  .now_ms = now_ms,
                                  .monotonic_us = monotonic_us,
-                                 .publish = publish,
+                                 .publish = host_publish,
                                  .call_start = call_start,
                                  .call_cancel = call_cancel,
                                  .command_done = command_done};
@@ -308,7 +295,8 @@ static int open_broker(struct host *h, struct report *r) {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
     int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
-    return code == 0 ? host_subscribe(h, r) : code;
+    code = code == 0 ? host_subscribe(h, r) : code;
+    return code == 0 ? host_open_publisher(h, r) : code;
 }
 
 static int open_socket(struct host *h, struct report *r) {

@@ -30,7 +30,10 @@ struct host {
     struct store *store;
     struct script_host *scripts;
     struct engine *engine;
-    struct mqtt *mqtt;
+    struct mqtt *mqtt; /* subscribes */
+    struct mqtt *out;  /* publishes */
+    struct broker_conf out_conf;
+    char out_client_id[260];
     struct fetch *fetch;
     struct gateway *socket; /* DATA/zingq.sock */
     struct gateway *tcp;    /* http.listen; NULL = none */
@@ -41,6 +44,7 @@ struct host {
     int64_t started_ms;
     int64_t retry_ms;                 /* no turns before: the last one failed */
     size_t turn_messages, turn_bytes; /* offered to the engine since the last turn */
+    bool out_readable;                /* the same of the publishing one */
     bool readable;                    /* the broker's socket has input */
     bool stopping;
     bool leaving;         /* unsubscribed for good: stops when nothing waits */
@@ -62,6 +66,13 @@ void host_stop(struct host *h, int status);
 /* Reads the scripts again and logs what changed. */
 void host_reload(struct host *h);
 
+/* host_publish.c */
+int host_open_publisher(struct host *h, struct report *r);
+/* The engine's door: queues a publish. */
+int host_publish(void *ctx, const struct publication *p, int *mid);
+/* Takes acknowledgements, sends what may follow. Allowed at any time outside the engine. */
+void host_pump(struct host *h);
+
 /* host_session.c */
 /* Subscribes every service that runs here, gives up what an earlier run had and this one has not.
  */
@@ -75,6 +86,8 @@ void host_session_ended(struct host *h);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
+/* A connection is gone: says so once, or stops the host when it will not come back by itself. */
+void host_broker_down(struct host *h, enum mqtt_down why, const char *text);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
 int host_open_doors(struct host *h, struct report *r);

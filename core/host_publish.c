@@ -1,0 +1,97 @@
+/*
+ * host_publish.c - the second connection: everything ZingQueue publishes.
+ *
+ * On the first one nothing may be written between reading a message and the commit, because
+ * libmosquitto has queued its PUBACK. Publishes are committed already and need not wait for that,
+ * and a broker takes only a few unacknowledged (Mosquitto: 20), so they must be acknowledged and
+ * followed up many times a turn. Hence a connection of their own, pumped between the steps of a
+ * turn.
+ *
+ * Its session ends with the connection: what was not acknowledged is in the outbox.
+ */
+#include "host_impl.h"
+
+#include "log.h"
+
+#include <stdio.h>
+
+static void on_message(void *ctx, const struct mqtt_message *m) {
+    (void)ctx;
+    log_warn("broker",
+             "a message on %s came over the publishing connection, which subscribed to "
+             "nothing: ignored",
+             m->topic.data);
+}
+
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    struct host *h = ctx;
+    engine_published(h->engine, mid, reason);
+}
+
+static void on_up(void *ctx, const struct mqtt_session *session) {
+    struct host *h = ctx;
+    engine_connected(h->engine, session->receive_maximum);
+    host_wake(h);
+}
+
+static void on_down(void *ctx, enum mqtt_down why, const char *text) {
+    struct host *h = ctx;
+    engine_disconnected(h->engine);
+    h->out_readable = false;
+    host_broker_down(h, why, text);
+}
+
+static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
+    (void)ctx;
+    (void)filter;
+    (void)reason;
+}
+
+static void on_readable(void *ctx) {
+    struct host *h = ctx;
+    h->out_readable = true;
+}
+
+int host_publish(void *ctx, const struct publication *p, int *mid) {
+    struct host *h = ctx;
+    struct mqtt_publish out = {.topic = p->topic.data,
+                               .payload = p->payload,
+                               .content_type = p->content_type,
+                               .response_topic = p->response_topic,
+                               .correlation = p->correlation,
+                               .properties = p->properties,
+                               .qos = p->qos,
+                               .retain = p->retain};
+    struct report r;
+    int code = mqtt_publish(h->out, &out, mid, &r);
+    if (code == ERR_INVALID) {
+        log_error("broker", "%s", r.text);
+    }
+    return code;
+}
+
+void host_pump(struct host *h) {
+    enum { ACKS_AT_ONCE = 256 };
+    if (h->out_readable) {
+        h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
+    }
+    engine_send(h->engine);
+    mqtt_flush(h->out);
+}
+
+int host_open_publisher(struct host *h, struct report *r) {
+    const struct mqtt_callbacks callbacks = {.ctx = h,
+                                             .on_message = on_message,
+                                             .on_published = on_published,
+                                             .on_up = on_up,
+                                             .on_down = on_down,
+                                             .on_subscribed = on_subscribed,
+                                             .on_readable = on_readable};
+    h->out_conf = h->conf->broker;
+    h->out_conf.session_expiry_s = 0;
+    int len = snprintf(h->out_client_id, sizeof h->out_client_id, "%s-out", h->client_id);
+    if (len < 0 || (size_t)len > 255) {
+        return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
+    }
+    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, NULL, &callbacks, r);
+}
