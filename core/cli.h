@@ -87,6 +87,11 @@ bool cli_flag(const struct cli *cli, const char *name);
 /* A whole number from 1 on; `otherwise` when it was not given. EXIT_USAGE after telling why. */
 int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out);
 
+/* --property NAME=VALUE, as property_add writes them. 0 or an exit status after telling why. */
+int cli_read_properties(const struct cli *cli, struct buf *out);
+/* A whole file; *out is made here, in every case. 0 or an exit status after telling why. */
+int cli_read_file(const char *path, size_t max, struct buf *out);
+
 /* --- telling ------------------------------------------------------------------------------------
  */
 
@@ -169,6 +174,8 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
 /* Commands in files of their own. */
 int cli_status(struct cli *cli);
 int cli_trace(struct cli *cli);
+int cli_try(struct cli *cli);
+int cli_doctor(struct cli *cli);
 
 /* --- the families -------------------------------------------------------------------------------
  */
