@@ -146,21 +146,25 @@ static int new_payload(const struct cli *cli, struct slice before, struct buf *a
     return edit_payload(before, after);
 }
 
-static int send_edit(struct cli *cli, const struct event *event, struct slice after) {
-    json_t *answer = NULL;
+/* The edit is on disk: shows it. */
+static int tell_edit(const struct cli *cli, const struct event *event, struct slice after) {
     char id[UUID_TEXT_BYTES + 1];
-    int status =
-        dlq_ask(cli, &event->id, cli_service_name(cli, event->service), "edit", after, &answer);
-    if (status == 0 && cli->json) {
-        return cli_print_json(answer);
-    }
-    json_decref(answer);
-    if (status != 0) {
-        return status;
+    (void)uuid_text(&event->id, id);
+    if (cli->json) {
+        return cli_print_json(json_pack("{s:s, s:b}", "id", id, "edited", 1));
     }
     int code = diff_print(stdout, cli->colour, event->payload, after);
-    (void)printf("\nedited; it stays dead until: zingq dlq replay %s\n", uuid_text(&event->id, id));
+    (void)printf("\nedited; it stays dead until: zingq dlq replay %s\n", id);
     return code == 0 ? EXIT_GOOD : cli_fail(code, "cannot show the difference: out of memory");
+}
+
+static int send_edit(struct cli *cli, const struct event *event, struct slice after) {
+    struct dlq_answer answer;
+    int status =
+        dlq_ask(cli, &event->id, cli_service_name(cli, event->service), "edit", after, &answer);
+    status = status != 0 ? status : cli_judge(answer.status, answer.body);
+    json_decref(answer.body);
+    return status != 0 ? status : tell_edit(cli, event, after);
 }
 
 int dlq_edit(struct cli *cli) {
