@@ -118,6 +118,7 @@ int cli_find_data(struct cli *cli);
 /* The store, read only, outside a transaction. 0 or an exit status after telling why. */
 int cli_open_store(struct cli *cli);
 
+/* Closes what cli_open_store opened, if it did. */
 void cli_close_store(struct cli *cli);
 
 /* A transaction to read in; what it shows does not change until cli_end. ERR_... */

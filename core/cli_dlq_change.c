@@ -82,7 +82,10 @@ static int note_answer(struct bulk *bulk, const struct uuid *id, struct dlq_answ
     bulk->gone += gone ? 1 : 0;
     bulk->refused += good || gone ? 0 : 1;
     if (!good && bulk->gone + bulk->refused <= REFUSALS_TOLD) {
-        (void)cli_fail(ERR_INVALID, "%s: %s", uuid_text(id, text), why == NULL ? "refused" : why);
+        (void)cli_fail(ERR_INVALID, "%s: %s", uuid_text(id, text),
+                       gone          ? "no such dead letter"
+                       : why == NULL ? "refused"
+                                     : why);
     }
     json_decref(answer->body);
     return answer->status >= 500 ? EXIT_CANNOT_RUN : 0;
