@@ -20,6 +20,7 @@ struct pending {
     struct command command;
     struct gateway_request *request;
     char *service, *key, *topic, *payload, *content_type, *once;
+    struct buf properties;
     bool with_status; /* the answer names where to follow the job */
 };
 
@@ -79,6 +80,7 @@ static void pending_free(struct pending *p) {
     free(p->topic);
     free(p->payload);
     free(p->content_type);
+    buf_clear(&p->properties);
     free(p->once);
     free(p);
 }
@@ -123,6 +125,29 @@ static bool number_of(const char *text, int64_t most, int64_t *out) {
     return text == NULL || (*text != '\0' && *end == '\0' && value >= 0 && value <= most);
 }
 
+/* property0=NAME=VALUE, property1=... */
+static bool fill_properties(struct pending *p, const struct gateway_request *request,
+                            struct report *r) {
+    char name[32];
+    const char *pair = NULL;
+    buf_init(&p->properties, GATEWAY_BODY_BYTES_MAX);
+    for (int i = 0; i < PROPERTIES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "property%d", i);
+        pair = gateway_query(request, name);
+        if (pair == NULL) {
+            break;
+        }
+        size_t len = strcspn(pair, "=");
+        if (len == 0 || pair[len] == '\0') {
+            (void)report(r, ERR_INVALID, "%s is no NAME=VALUE: \"%s\"", name, pair);
+            return false;
+        }
+        property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
+    }
+    p->command.properties = buf_slice(&p->properties);
+    return !p->properties.failed;
+}
+
 static bool fill_publish(struct pending *p, const struct gateway_request *request,
                          struct report *r) {
     int64_t qos = 1;
@@ -144,7 +169,7 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     p->command.qos = (uint8_t)qos;
     p->command.retain = retain != 0;
     p->command.after_ms = after_ms;
-    return true;
+    return fill_properties(p, request, r);
 }
 
 /* Path parts between slashes, percent-decoded by the gateway already. */
@@ -203,7 +228,8 @@ static bool fill(struct pending *p, const struct route *route, const struct part
     if (!route->name_is_id && route->verb != NULL) {
         name = parts->at[2];
     }
-    const char *type = gateway_header(request, "Content-Type");
+    const char *type = gateway_query(request, "content_type");
+    type = type != NULL ? type : gateway_header(request, "Content-Type");
     bool kept = keep(&p->service, &c->service, name) &&
                 keep(&p->key, &c->key, slice_of(gateway_query(request, "key"))) &&
                 keep(&p->topic, &c->topic, slice_of(gateway_query(request, "topic"))) &&

@@ -87,6 +87,11 @@ bool cli_flag(const struct cli *cli, const char *name);
 /* A whole number from 1 on; `otherwise` when it was not given. EXIT_USAGE after telling why. */
 int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out);
 
+/* --property NAME=VALUE, as property_add writes them. 0 or an exit status after telling why. */
+int cli_read_properties(const struct cli *cli, struct buf *out);
+/* A whole file; *out is made here, in every case. 0 or an exit status after telling why. */
+int cli_read_file(const char *path, size_t max, struct buf *out);
+
 /* --- telling ------------------------------------------------------------------------------------
  */
 
@@ -113,6 +118,7 @@ int cli_find_data(struct cli *cli);
 /* The store, read only, outside a transaction. 0 or an exit status after telling why. */
 int cli_open_store(struct cli *cli);
 
+/* Closes what cli_open_store opened, if it did. */
 void cli_close_store(struct cli *cli);
 
 /* A transaction to read in; what it shows does not change until cli_end. ERR_... */
@@ -162,13 +168,19 @@ void cli_add_part(struct buf *path, struct slice part);
  * NULL or there was none. 0, or an exit status. */
 int cli_ask(struct cli *cli, const char *method, const char *path, struct slice body,
             json_t **answer);
-/* The same, quietly: ERR_NOTFOUND when no host runs. *status is the HTTP status. */
+/* Tells why there was no answer; returns EXIT_CANNOT_RUN. */
+int cli_not_asked(const struct cli *cli, int code, const struct report *r);
+/* Tells the host's refusal. 0 for a 2xx status, else the exit status that fits. */
+int cli_judge(long status, const json_t *answer);
+/* The same as cli_ask, quietly: ERR_NOTFOUND when no host runs. *status is the HTTP status. */
 int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
                     long *status, json_t **answer, struct report *r);
 
 /* Commands in files of their own. */
 int cli_status(struct cli *cli);
 int cli_trace(struct cli *cli);
+int cli_try(struct cli *cli);
+int cli_doctor(struct cli *cli);
 
 /* --- the families -------------------------------------------------------------------------------
  */

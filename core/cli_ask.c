@@ -42,12 +42,21 @@ static const char *sentence_in(const json_t *answer) {
     return text == NULL ? "the host refused without saying why" : text;
 }
 
-static int judge(long status, const json_t *answer) {
+int cli_judge(long status, const json_t *answer) {
     if (status >= 200 && status < 300) {
         return 0;
     }
     int code = status == 404 ? ERR_NOTFOUND : status < 500 ? ERR_INVALID : ERR_BUSY;
     return cli_fail(code, "%s", sentence_in(answer));
+}
+
+int cli_not_asked(const struct cli *cli, int code, const struct report *r) {
+    if (code == ERR_NOTFOUND) {
+        (void)cli_fail(code, "no host runs on %s: start one with \"zingq run\"", cli->data);
+    } else {
+        (void)cli_fail(code, "%s", r->text);
+    }
+    return EXIT_CANNOT_RUN;
 }
 
 int cli_ask(struct cli *cli, const char *method, const char *path, struct slice body,
@@ -60,15 +69,7 @@ int cli_ask(struct cli *cli, const char *method, const char *path, struct slice 
         return result;
     }
     int code = cli_ask_quietly(cli, method, path, body, &status, &got, &r);
-    if (code == ERR_NOTFOUND) {
-        (void)cli_fail(code, "no host runs on %s: start one with \"zingq run\"", cli->data);
-        result = EXIT_CANNOT_RUN;
-    } else if (code != 0) {
-        (void)cli_fail(code, "%s", r.text);
-        result = EXIT_CANNOT_RUN;
-    } else {
-        result = judge(status, got);
-    }
+    result = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(status, got);
     if (answer != NULL && result == 0) {
         *answer = got;
     } else {

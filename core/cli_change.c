@@ -79,8 +79,16 @@ static int publish_path(const struct cli *cli, struct buf *path) {
     return status != 0 ? status : add_properties(cli, path);
 }
 
+/* Only a JSON object or array says of itself that it is JSON: "5" may be anything. */
+static void add_content_type(struct buf *path, struct slice payload) {
+    bool json = payload.len > 0 && (payload.data[0] == '{' || payload.data[0] == '[') &&
+                text_is_json(payload);
+    buf_add_str(path, json ? "&content_type=application%2Fjson" : "&content_type=");
+}
+
 static int send_publish(struct cli *cli, struct buf *path, struct slice payload) {
     json_t *answer = NULL;
+    add_content_type(path, payload);
     int status = cli_ask(cli, "POST", buf_str(path), payload, &answer);
     if (status == 0 && cli->json) {
         return cli_print_json(answer);

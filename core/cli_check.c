@@ -241,10 +241,29 @@ static int check(struct cli *cli) {
     return status;
 }
 
+static const struct cli_option doctor_options[] = {
+    {"broker", "URL", "the broker instead of broker.url"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option try_options[] = {
+    {"payload", "TEXT", "the payload"},
+    {"file", "FILE", "the payload is in this file"},
+    {"property", "NAME=VALUE", "a user property; may be given often"},
+    {"state", "FILE", "a JSON object of names and values in place of the stored state"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_check_commands[] = {
     {"check", "", "read topics.conf and compile every script",
      "Says of each service what it subscribes to, what orders its events, when it tries again.", 0,
      0, NULL, check},
+    {"doctor", "", "probe the broker and the disk: what could be lost, and what mends it",
+     "Ends with status 1 when something is bad. Leaves nothing behind.", 0, 0, doctor_options,
+     cli_doctor},
+    {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
+     "The handler sees the state of the store, or of --state. It ends where it would make a call.",
+     2, 2, try_options, cli_try},
     {"version", "", "the versions of the program and its libraries", NULL, 0, 0, NULL, version},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

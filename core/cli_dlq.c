@@ -448,6 +448,13 @@ static const struct cli_option bulk_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option edit_options[] = {
+    {"service", "NAME", "of this service, when it is dead in several"},
+    {"payload", "TEXT", "the new payload"},
+    {"file", "FILE", "the new payload is in this file"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_dlq_commands[] = {
     {"dlq list", "", "dead letters, newest first", NULL, 0, 0, list_options, list},
     {"dlq groups", "", "dead letters summed up by what went wrong",
@@ -456,6 +463,11 @@ const struct cli_command cli_dlq_commands[] = {
      one_options, dlq_show},
     {"dlq export", "", "dead letters with everything known, as lines of JSON", NULL, 0, 0,
      wish_options, dlq_export},
+    {"dlq try", "ID", "run the handler once, dry: print what it would do, change nothing", NULL, 1,
+     1, one_options, dlq_try},
+    {"dlq edit", "ID", "change the payload; the original stays in the history",
+     "Without --payload and --file it opens $EDITOR. The event stays dead: replay it afterwards.",
+     1, 1, edit_options, dlq_edit},
     {"dlq replay", "[ID...]", "handle dead letters once more, in the order they came",
      "Either ids, or --service.", 0, INT_MAX, bulk_options, dlq_replay},
     {"dlq discard", "[ID...]", "let dead letters go",

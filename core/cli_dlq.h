@@ -25,9 +25,16 @@ int dlq_event(struct cli *cli, const struct dead_row *row, struct event **out);
  * is none. Opens the store and a transaction of its own. */
 int dlq_find(struct cli *cli, const char *id_text, struct event **out);
 
-/* POSTs /api/dlq/<id>/<verb>; service may be NULL. 0 or an exit status after telling why. */
+/* What the running host answered. */
+struct dlq_answer {
+    long status;  /* HTTP */
+    json_t *body; /* owned by the caller; NULL = none */
+};
+
+/* POSTs /api/dlq/<id>/<verb>; service may be NULL. 0 when there is an answer, or an exit status
+ * after telling why there is none. */
 int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const char *verb,
-            struct slice body, json_t **answer);
+            struct slice body, struct dlq_answer *answer);
 
 /* The family's commands that stand in files of their own. */
 int dlq_show(struct cli *cli);

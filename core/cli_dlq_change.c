@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 500 };
+enum { PROGRESS_MS = 500, REFUSALS_TOLD = 20 };
 
 /* One letter to ask for. */
 struct target {
@@ -35,7 +35,9 @@ struct targets {
 /* How the work goes. */
 struct bulk {
     const char *verb, *past; /* "replay", "replayed" */
-    uint64_t good, gone;     /* carried out; no longer dead when their turn came */
+    uint64_t good;           /* carried out */
+    uint64_t gone;           /* no longer dead when their turn came */
+    uint64_t refused;        /* the host would not, and said why */
     int64_t told_ms;         /* when progress was last printed */
 };
 
@@ -48,43 +50,65 @@ static int64_t monotonic_ms(void) {
 /* ---- one letter ---- */
 
 int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const char *verb,
-            struct slice body, json_t **answer) {
+            struct slice body, struct dlq_answer *answer) {
     char text[UUID_TEXT_BYTES + 1];
     struct buf path;
+    struct report r = {""};
+    int status = cli_find_data(cli);
+    *answer = (struct dlq_answer){.status = 0};
+    if (status != 0) {
+        return status;
+    }
     buf_init(&path, 4096);
     buf_printf(&path, "/api/dlq/%s/%s", uuid_text(id, text), verb);
     if (service != NULL) {
         buf_add_str(&path, "?service=");
         cli_add_part(&path, slice_of(service));
     }
-    int status = path.failed ? cli_fail(ERR_LIMIT, "the service's name is too long")
-                             : cli_ask(cli, "POST", buf_str(&path), body, answer);
+    int code = path.failed ? report(&r, ERR_LIMIT, "the service's name is too long")
+                           : cli_ask_quietly(cli, "POST", buf_str(&path), body, &answer->status,
+                                             &answer->body, &r);
     buf_clear(&path);
-    return status;
+    return code == 0 ? 0 : cli_not_asked(cli, code, &r);
+}
+
+/* Counts one answer, tells a refusal. EXIT_CANNOT_RUN: no use in going on. */
+static int note_answer(struct bulk *bulk, const struct uuid *id, struct dlq_answer *answer) {
+    char text[UUID_TEXT_BYTES + 1];
+    bool good = answer->status >= 200 && answer->status < 300;
+    bool gone = answer->status == 404;
+    const char *why = json_string_value(json_object_get(answer->body, "error"));
+    bulk->good += good ? 1 : 0;
+    bulk->gone += gone ? 1 : 0;
+    bulk->refused += good || gone ? 0 : 1;
+    if (!good && bulk->gone + bulk->refused <= REFUSALS_TOLD) {
+        (void)cli_fail(ERR_INVALID, "%s: %s", uuid_text(id, text),
+                       gone          ? "no such dead letter"
+                       : why == NULL ? "refused"
+                                     : why);
+    }
+    json_decref(answer->body);
+    return answer->status >= 500 ? EXIT_CANNOT_RUN : 0;
+}
+
+static int ask_one(struct cli *cli, struct bulk *bulk, const struct uuid *id, const char *service) {
+    struct dlq_answer answer;
+    int status = dlq_ask(cli, id, service, bulk->verb, (struct slice){"", 0}, &answer);
+    return status != 0 ? status : note_answer(bulk, id, &answer);
 }
 
 static int ask_named(struct cli *cli, struct bulk *bulk) {
-    int worst = EXIT_GOOD;
-    for (int i = 0; i < cli->word_count; i++) {
-        struct uuid id;
-        int status = cli_parse_id(cli, cli->words[i], &id);
-        if (status != 0) {
-            return status;
-        }
+    struct uuid id = {{0}};
+    int status = 0;
+    for (int i = 0; i < cli->word_count && status == 0; i++) { /* all or none */
+        status = cli_parse_id(cli, cli->words[i], &id);
     }
-    for (int i = 0; i < cli->word_count; i++) {
-        struct uuid id = {{0}};
+    for (int i = 0; i < cli->word_count && status == 0; i++) {
         bool parsed = uuid_parse(slice_of(cli->words[i]), &id);
         assert(parsed);
-        int status =
-            dlq_ask(cli, &id, cli_option(cli, "service"), bulk->verb, (struct slice){"", 0}, NULL);
-        if (status == EXIT_CANNOT_RUN) {
-            return status;
-        }
-        bulk->good += status == 0 ? 1 : 0;
-        worst = status > worst ? status : worst;
+        status = ask_one(cli, bulk, &id, cli_option(cli, "service"));
     }
-    return worst;
+    return status;
 }
 
 /* ---- many ---- */
@@ -154,11 +178,8 @@ static int ask_all(struct cli *cli, struct bulk *bulk, const struct targets *tar
             wait_until(begin_ms + (int64_t)((double)i * 1000.0 / per_second));
         }
         const struct target *target = &targets->items[i];
-        int status = dlq_ask(cli, &target->id, cli_service_name(cli, target->service), bulk->verb,
-                             (struct slice){"", 0}, NULL);
-        bulk->good += status == 0 ? 1 : 0;
-        bulk->gone += status == EXIT_NO ? 1 : 0;
-        if (status != 0 && status != EXIT_NO) {
+        int status = ask_one(cli, bulk, &target->id, cli_service_name(cli, target->service));
+        if (status != 0) {
             tell_progress(cli, bulk, targets->count, true);
             return status;
         }
@@ -193,6 +214,17 @@ static int ask_wished(struct cli *cli, struct bulk *bulk) {
     return status;
 }
 
+static void tell_result(const struct bulk *bulk) {
+    (void)printf("%" PRIu64 " %s", bulk->good, bulk->past);
+    if (bulk->gone > 0) {
+        (void)printf(", %" PRIu64 " no longer dead", bulk->gone);
+    }
+    if (bulk->refused > 0) {
+        (void)printf(", %" PRIu64 " refused", bulk->refused);
+    }
+    (void)printf("\n");
+}
+
 static int change(struct cli *cli, const char *verb, const char *past) {
     struct bulk bulk = {.verb = verb, .past = past};
     bool by_service = cli_option(cli, "service") != NULL;
@@ -203,18 +235,21 @@ static int change(struct cli *cli, const char *verb, const char *past) {
         return cli_misused(cli, "either ids or --group");
     }
     int status = cli->word_count > 0 ? ask_named(cli, &bulk) : ask_wished(cli, &bulk);
-    if (status == EXIT_USAGE && bulk.good == 0) {
+    uint64_t asked = bulk.good + bulk.gone + bulk.refused;
+    if (status != 0 && asked == 0) {
         return status;
     }
     if (cli->json) {
-        int printed = cli_print_json(json_pack("{s:I, s:I}", bulk.past, (json_int_t)bulk.good,
-                                               "gone", (json_int_t)bulk.gone));
-        return status != 0 ? status : printed;
+        int printed =
+            cli_print_json(json_pack("{s:I, s:I, s:I}", bulk.past, (json_int_t)bulk.good, "gone",
+                                     (json_int_t)bulk.gone, "refused", (json_int_t)bulk.refused));
+        status = status != 0 ? status : printed;
+    } else {
+        tell_result(&bulk);
     }
-    if (status != EXIT_CANNOT_RUN || bulk.good > 0) {
-        (void)printf("%" PRIu64 " %s\n", bulk.good, bulk.past);
-    }
-    return status;
+    /* A letter that another person was quicker to handle is no failure of a replay of all. */
+    bool failed = bulk.refused > 0 || (cli->word_count > 0 && bulk.gone > 0);
+    return status != 0 ? status : failed ? EXIT_NO : EXIT_GOOD;
 }
 
 int dlq_replay(struct cli *cli) {

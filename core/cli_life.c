@@ -164,8 +164,19 @@ static void print_attempt(const struct cli *cli, const struct event *e, const st
     buf_clear(&text);
 }
 
+/* Whether the last attempt ended for the reason that the event is dead for. */
+static bool told_already(const struct life *life) {
+    size_t last = life->count;
+    while (last > 0 && by_hand(life->attempts[last - 1].end)) {
+        last--;
+    }
+    return last > 0 && slice_equal(text_first_line(life->attempts[last - 1].text),
+                                   text_first_line(life->event->reason));
+}
+
 /* What the event itself says of its last attempt or its end. */
-static void print_end(const struct cli *cli, const struct event *e, const char *indent) {
+static void print_end(const struct cli *cli, const struct life *life, const char *indent) {
+    const struct event *e = life->event;
     struct buf text;
     buf_init(&text, TEXT_BYTES_MAX);
     bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
@@ -183,7 +194,7 @@ static void print_end(const struct cli *cli, const struct event *e, const char *
         text_add_ago(&text, cli->now_ms, e->due_ms);
     } else if (e->state == EVENT_RUNNING) {
         buf_printf(&text, ": attempt %" PRIu32 " is under way", e->attempts);
-    } else if (e->reason.len > 0) {
+    } else if (e->reason.len > 0 && !told_already(life)) {
         buf_add_str(&text, ": ");
         text_add_safe(&text, text_first_line(e->reason));
     }
@@ -192,13 +203,23 @@ static void print_end(const struct cli *cli, const struct event *e, const char *
     buf_clear(&text);
 }
 
+/* A dead event may have been edited since it ended. */
 void life_print_course(const struct cli *cli, const struct life *life, const char *indent,
                        bool whole) {
+    bool ended = false;
     print_accepted(cli, life->event, indent);
     for (size_t i = 0; i < life->count; i++) {
-        print_attempt(cli, life->event, &life->attempts[i], indent, whole);
+        const struct attempt *a = &life->attempts[i];
+        if (!ended && by_hand(a->end) && event_state_ended(life->event->state) &&
+            life->event->ended_ms < a->at_ms) {
+            print_end(cli, life, indent);
+            ended = true;
+        }
+        print_attempt(cli, life->event, a, indent, whole);
     }
-    print_end(cli, life->event, indent);
+    if (!ended) {
+        print_end(cli, life, indent);
+    }
 }
 
 static void add_field(struct buf *out, const char *indent, const char *name, struct slice value) {

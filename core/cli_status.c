@@ -204,6 +204,12 @@ static const struct table_column columns[] = {
     {"", false},
 };
 
+static const struct table_column columns_without_host[] = {
+    {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true},    {"DONE", true},
+    {"DEAD", true},     {"DISCARDED", true}, {"DUPLICATES", true}, {"RETRIES", true},
+    {"TIMEOUTS", true}, {"CRASHES", true},   {"OLDEST", true},     {"", false},
+};
+
 static void add_live_cells(struct table *table, const json_t *live) {
     static const char *const counts[] = {"inflight", "rate_1min", "failures_1min"};
     static const char *const times[] = {"p50_us", "p99_us"};
@@ -218,6 +224,8 @@ static void add_live_cells(struct table *table, const json_t *live) {
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         if (live != NULL && figure(live, times[i]) > 0) {
             text_add_duration_us(&text, figure(live, times[i]));
+        } else if (live != NULL && figure(live, "rate_1min") > 0) {
+            buf_add_str(&text, "<1 ms"); /* accepted and done in one turn */
         }
         table_take(table, STYLE_PLAIN, &text);
     }
@@ -274,7 +282,9 @@ static void add_line(const struct cli *cli, struct table *table, const struct sc
         buf_add_str(&text, "?");
     }
     table_take(table, STYLE_PLAIN, &text);
-    add_live_cells(table, line->live);
+    if (screen->status != NULL) {
+        add_live_cells(table, line->live);
+    }
     add_remarks(&text, screen, line);
     table_take(table, STYLE_WARN, &text);
     buf_clear(&text);
@@ -335,7 +345,10 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
 static int print_screen(const struct cli *cli, const struct screen *screen) {
     print_host(cli, screen);
     (void)printf("\n");
-    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
+    struct table *table = screen->status != NULL
+                              ? table_new(columns, sizeof columns / sizeof *columns)
+                              : table_new(columns_without_host, sizeof columns_without_host /
+                                                                    sizeof *columns_without_host);
     if (table == NULL) {
         return ERR_MEMORY;
     }

@@ -83,10 +83,10 @@ static void add_escaped(struct buf *out, uint32_t code) {
 void text_add_safe(struct buf *out, struct slice text) {
     const unsigned char *s = (const unsigned char *)text.data;
     for (size_t i = 0; i < text.len;) {
-        uint32_t code = s[i];
+        uint32_t code = 0;
         size_t len = utf8_read(s + i, text.len - i, &code);
         if (len == 0 || is_harmful(code)) {
-            add_escaped(out, code);
+            add_escaped(out, len == 0 ? s[i] : code);
         } else {
             buf_add(out, s + i, len);
         }

@@ -1,0 +1,257 @@
+#!/bin/sh
+# cli.sh - the commands a person types, on a host that runs and on one that has stopped.
+#
+# ctest: timeout=120
+set -u
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
+# shellcheck source=tests/support/wait.sh
+. "$SOURCE_DIR/tests/support/wait.sh"
+
+dir=$(mktemp -d)
+host=
+count=0
+failed=0
+
+# shellcheck disable=SC2317 # called by the trap
+end() {
+    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
+    rm -rf "$dir"
+}
+trap end EXIT
+trap 'exit 1' INT TERM
+
+z() {
+    "$ZINGQ" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+}
+
+# ok SENTENCE COMMAND...: the promise, and what must succeed.
+ok() {
+    count=$((count + 1))
+    sentence=$1
+    shift
+    if "$@"; then
+        echo "ok $count $sentence"
+    else
+        failed=$((failed + 1))
+        echo "not ok $count $sentence"
+        sed 's/^/# out: /' "$dir/out"
+        sed 's/^/# err: /' "$dir/err"
+    fi
+}
+
+# ends STATUS COMMAND...: zingq COMMAND ends with the status.
+ends() {
+    wanted=$1
+    shift
+    z "$@"
+    got=$?
+    [ "$got" -eq "$wanted" ] || {
+        echo "# zingq $*: status $got, not $wanted"
+        return 1
+    }
+}
+
+# says STATUS PATTERN COMMAND... / complains STATUS PATTERN COMMAND...: and prints the pattern.
+says() {
+    pattern=$2
+    wanted=$1
+    shift 2
+    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/out"
+}
+
+complains() {
+    pattern=$2
+    wanted=$1
+    shift 2
+    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/err"
+}
+
+# The id at the beginning of standard output.
+printed_id() {
+    sed -n '1s/^\([0-9a-f-]\{36\}\)$/\1/p' "$dir/out"
+}
+
+start_host() {
+    "$ZINGQ" dev >"$dir/host.log" 2>&1 </dev/null &
+    host=$!
+    wait_for 20 grep -q 'connected to' "$dir/host.log" || {
+        cat "$dir/host.log"
+        echo "Bail out! the host does not start"
+        exit 1
+    }
+}
+
+stop_host() {
+    kill "$host"
+    wait "$host"
+    host_status=$?
+    host=
+    [ "$host_status" -eq 0 ]
+}
+
+mkdir "$dir/scripts"
+cd "$dir" || exit 1
+cat >topics.conf <<'END'
+store { path = "data" }
+http  { listen = "" }
+service "orders" {
+  subscribe = {"order/+"}
+  handler   = "orders.lua"
+  key       = "json:/id"
+  retries   = 1
+  delay     = "50ms"
+}
+service "bills" {
+  subscribe = {"bill/new"}
+  handler   = "bills.lua"
+  key       = "json:/id"
+  retries   = 3
+  delay     = "1h"
+  max_delay = "2h"
+}
+service "parking" {
+  subscribe = {"park/in"}
+  handler   = "parking.lua"
+  key       = "json:/place"
+  retries   = 0
+  on_dead   = park
+}
+END
+cat >scripts/orders.lua <<'END'
+local orders = {}
+orders["order/new"] = function(event)
+  zing.state.incr("orders", 1)
+  zing.lock("seat", {owner = "me", ttl = 600, data = {row = 7}})
+  zing.publish("bill/new", {id = event.json.id, slow = event.json.slow})
+end
+orders["order/bad"] = function(event)
+  error("no stock of item " .. event.json.item .. " \27[31m")
+end
+orders["order/call"] = function(event)
+  zing.http.post("http://user:pass@127.0.0.1:9/pay", {
+    form = {amount = 5}, headers = {Authorization = "Bearer hidden-token"}})
+end
+return orders
+END
+cat >scripts/bills.lua <<'END'
+return function(event) if event.json.slow then error("bank is closed") end end
+END
+cat >scripts/parking.lua <<'END'
+return function(event) if event.json.broken then zing.reject("barrier broken") end end
+END
+
+# ---- without a store ----------------------------------------------------------------------------
+
+ok "help lists the commands" says 0 'dlq replay' --help
+ok "a command explains itself" says 0 'usage: zingq dlq list' dlq list --help
+ok "no command is wrong usage" complains 2 'no command' -c topics.conf
+ok "a mistyped command gets a suggestion" complains 2 'did you mean "status"' statis
+ok "a mistyped second word gets a suggestion" complains 2 'did you mean "groups"' dlq group
+ok "a mistyped option gets a suggestion" complains 2 'did you mean --service' events --servce x
+ok "a missing argument is wrong usage" complains 2 'wants TOPIC PAYLOAD' publish x
+ok "version names the libraries" says 0 'libmosquitto 2' version
+ok "check says when it tries again" says 0 '2 tries: now, 50 ms' check
+ok "try needs no store" says 0 'would publish *bill/new' \
+    try orders order/new --payload '{"id":"o-1"}'
+ok "without a store status cannot run" complains 3 'no store at' status
+ok "without a host publish cannot run" complains 3 'no host runs on' publish a b
+sed 's/retries/retires/' topics.conf >wrong.conf
+ok "a wrong topics.conf is status 2" complains 2 'did you mean "retries"' check -c wrong.conf
+ok "a missing topics.conf is status 2" complains 2 'missing.conf' status -c missing.conf
+echo 'return function( end' >scripts/broken.lua
+sed 's/"bills.lua"/"broken.lua"/' topics.conf >broken.conf
+ok "a script that does not compile is status 2" complains 2 'scripts/broken.lua:1:' \
+    check -c broken.conf
+
+# ---- with a host --------------------------------------------------------------------------------
+
+start_host
+ok "publish prints the id" ends 0 publish order/new '{"id":"o-1"}'
+order=$(printed_id)
+ends 0 publish order/bad '{"id":"o-2","item":17}'
+bad=$(printed_id)
+ends 0 publish order/bad '{"id":"o-3","item":18}'
+ends 0 publish order/call nonsense
+ends 0 publish order/new '{"id":"o-4","slow":true}'
+ends 0 publish park/in '{"place":"p/1 ä","broken":true}'
+ends 0 publish park/in '{"place":"p/1 ä"}'
+ends 0 publish later/on x --after 1h --property who=me
+ok "a publish to a filter is refused" complains 2 'wildcards' publish 'a/#' x
+
+count_is() { # COUNT STATE SERVICE
+    [ "$("$ZINGQ" events --state "$2" --service "$3" --json | grep -c '"id"')" -eq "$1" ]
+}
+ok "what fails is dead" wait_for 20 count_is 3 dead orders
+ok "what is right is done" wait_for 20 count_is 2 "done" orders
+ok "what may yet work waits" wait_for 20 count_is 1 retrying bills
+ok "what parks its key is dead" wait_for 20 count_is 1 dead parking
+
+ok "status shows that the books balance" says 0 'holds, every waiting event was found' status
+ok "status knows the running host" says 0 'broker  mqtt://127.0.0.1:[0-9]* connected' status
+ok "status as JSON says the same" says 0 '"balanced": true' status --json
+ok "events finds by key" says 0 'o-2' events --service orders --key o-2
+ok "events finds by topic" says 0 'bill/new' events --topic 'bill/#'
+ok "events knows the states" complains 2 'did you mean "dead"' events --state ded
+ok "trace follows a publish into another service" says 0 '  done  bills  key o-1' trace "$order"
+ok "trace finds by key" says 0 "$bad" trace orders o-2
+ok "trace of an unknown event is no" complains 1 'no event' \
+    trace 0192f0c1-2345-7abc-8def-0123456789ab
+ok "nothing raw from a handler reaches the terminal" says 0 'item 17 \\x1b\[31m' dlq show "$bad"
+ok "dlq show has every attempt" says 0 'stack traceback' dlq show "$bad"
+ok "dlq groups counts what has one reason" says 0 'orders *2 ' dlq groups
+ok "dlq export prints a line a letter" test "$("$ZINGQ" dlq export | grep -c '"history"')" -eq 4
+ok "dlq try changes nothing" says 1 'nothing was changed' dlq try "$bad"
+ok "try stops at a call" says 0 'would POST http://127.0.0.1:9/pay' \
+    try orders order/call --payload '{"id":"x"}'
+ok "a dry run shows no secrets" test "$(grep -c -e hidden-token -e user:pass out)" -eq 0
+ok "a dry run may bring its own state" says 0 'would add to state' \
+    try orders order/new --payload '{"id":"o-1"}' --state /dev/fd/3 3<<'END'
+{"orders": 41}
+END
+ok "state get finds values and locks" says 0 'lock *o-1 *seat' state get orders o-1
+ok "state get of nothing is no" ends 1 state get orders nobody
+ok "state list has every key" says 0 '"value":1' state list orders --json
+ok "keys list says what a key waits for" says 0 'held by .* attempt 1, next try in' keys list
+ok "keys list says what a key is parked behind" says 0 'parked behind .*barrier broken' keys list
+ok "keys show counts what is behind" says 0 '; 1 behind it' keys show parking 'p/1 ä'
+
+ok "dlq edit shows the difference" says 0 '^+   "item": 99$' \
+    dlq edit "$bad" --payload '{"id":"o-2","item":99}'
+ok "dlq edit keeps the original" says 0 '"item":17' dlq show "$bad"
+ok "dlq edit with the same payload changes nothing" ends 1 \
+    dlq edit "$bad" --payload '{"id":"o-2","item":99}'
+sed 's/error(.*)/return/' scripts/orders.lua >orders.new && mv orders.new scripts/orders.lua
+ok "a saved script is live" wait_for 20 grep -q '"orders" runs its new scripts' host.log
+ok "dlq replay of all goes on behind a refusal" says 1 '2 replayed, 1 refused' \
+    dlq replay --service orders --rate 50/s
+ok "they are handled" wait_for 20 count_is 4 "done" orders
+ok "what was replayed is done" says 0 'replay: replayed by an operator' trace "$bad"
+ok "dlq replay of what is not dead is no" says 1 '1 no longer dead' dlq replay "$bad"
+ok "dlq discard lets go" says 0 '^1 discarded' dlq discard --service orders
+ok "a parked key goes on when told to" ends 0 keys skip parking 'p/1 ä'
+ok "what stood behind is handled" wait_for 20 count_is 1 "done" parking
+ok "a key that is not parked is told apart" complains 1 'not parked' keys skip parking 'p/1 ä'
+ok "pause stops a service" ends 0 pause orders
+ok "status tells" says 0 'paused' status
+ok "resume lets it go on" ends 0 resume orders
+ok "an unknown service is no" complains 1 'no service "ordres"' pause ordres
+ok "leave wants to be meant" complains 2 '--yes' leave
+ok "a second host on the folder is refused" complains 3 'another host' run
+
+# ---- and stopped again --------------------------------------------------------------------------
+
+ok "the host stops with status 0" stop_host
+ok "status works on a stopped host" says 0 'host    not running' status
+ok "and the books still balance" says 0 'holds, every waiting event was found' status
+ok "trace works on a stopped host" says 0 'done  bills' trace "$order"
+ok "with --data topics.conf may be missing" says 0 'orders' status -c topics.conf --data data
+cd / || exit 1
+ok "even from elsewhere" says 0 'orders' status --data "$dir/data"
+cd "$dir" || exit 1
+sed '/service "parking"/,/^}/d' topics.conf >fewer.conf
+ok "a service that left topics.conf is still told of" says 0 'parking .*not in topics.conf' \
+    status -c fewer.conf
+ok "colour stays off in a pipe" test "$("$ZINGQ" events | grep -c "$(printf '\033')")" -eq 0
+
+echo "1..$count"
+[ "$failed" -eq 0 ]
