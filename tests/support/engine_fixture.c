@@ -318,10 +318,11 @@ int turn(struct engine_fixture *f) {
 }
 
 void settle(struct engine_fixture *f) {
-    for (int i = 0; engine_due(f->engine); i++) {
-        assert_true(i < TURNS_MAX);
+    int turns = 0;
+    do {
         assert_int_equal(turn(f), 0);
-    }
+        assert_true(turns++ < TURNS_MAX);
+    } while (engine_due(f->engine));
 }
 
 void advance(struct engine_fixture *f, int64_t ms) {
