@@ -56,7 +56,6 @@ static int load_service(struct engine *e, struct engine_service *s) {
     return code;
 }
 
-/* Counts the delayed publishes: their timers are the only record of them. */
 static int load_all(struct engine *e) {
     int code = 0;
     e->waiting = 0;
@@ -530,6 +529,9 @@ int engine_stop(struct engine *e) {
         return code;
     }
     code = mark_ready(e);
+    if (code == 0) {
+        code = write_books(e);
+    }
     if (code == 0) {
         return store_commit(journal_store(e->journal));
     }

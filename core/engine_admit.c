@@ -71,11 +71,14 @@ static int find_identity(struct engine *e, const struct engine_service *s, struc
 }
 
 /* A UUIDv7 that came with the message names the event, unless its time lies so far ahead that
- * retention, which goes by it, would never reach it, or an event has the name already. */
+ * retention, which goes by it, would never reach it, or an event has the name already. What
+ * announces a dead letter carries the dead one's name, it is an event of its own. */
 static void find_id(struct engine *e, struct event *event) {
     struct slice text;
+    struct slice reason;
     struct uuid id;
-    if (property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
+    if (!property_find(event->properties, "zingq-reason", &reason) &&
+        property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
         uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
         !journal_event_exists(e->journal, event->partition, &id, event->service)) {
         event->id = id;
@@ -187,9 +190,13 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
     return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
 }
 
+/* The key is part of what makes two messages the same: it decides the partition, where alone a
+ * duplicate is looked for. */
 static int dedupe(struct engine *e, struct engine_service *s, struct event *event,
                   struct slice scope, struct slice key, bool *duplicate) {
-    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, scope, key);
+    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, scope, event->key);
+    struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
+    hash = journal_dedupe_hash(e->journal, hashed, (struct slice){"", 0}, key);
     struct uuid id = event->id;
     struct uuid earlier;
     int code = journal_dedupe(e->journal, e->now_ms, event->partition, &hash, &id, &earlier);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TELLING_MAX = 3 };
+
 int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
                         const char *text) {
     struct attempt a = {.end = end,
@@ -67,7 +69,11 @@ static struct slice without_traceback(struct slice reason) {
 }
 
 static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
-    if (s->conf->dead_topic[0] == '\0') {
+    struct slice reason;
+    /* An announcement that a service could not handle is not announced: two services that listen
+     * to everything would breed them. */
+    if (s->conf->dead_topic[0] == '\0' ||
+        property_find(event->properties, "zingq-reason", &reason)) {
         return 0;
     }
     char number[16];
@@ -101,12 +107,14 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     return code;
 }
 
-/* Policies and announcement; not for the end of a loop, which they would make endless. */
+/* Policies and announcement; not for the end of a loop, which they would make endless. What they
+ * publish may die at its admission and be told of in turn, a few times over. */
 static int tell_of_death(struct engine *e, struct engine_service *s, struct event *event,
                          const char *reason, bool *discard) {
-    if (event->hops > HOPS_MAX) {
+    if (event->hops > HOPS_MAX || e->telling == TELLING_MAX) {
         return 0;
     }
+    e->telling++;
     struct buf publishes = e->publishes; /* those of whoever made this event die */
     buf_init(&e->publishes, publishes.max);
     int code = 0;
@@ -121,7 +129,11 @@ static int tell_of_death(struct engine *e, struct engine_service *s, struct even
     }
     buf_clear(&e->publishes);
     e->publishes = publishes;
-    return code == 0 && !*discard ? announce(e, s, event) : code;
+    if (code == 0 && !*discard) {
+        code = announce(e, s, event);
+    }
+    e->telling--;
+    return code;
 }
 
 static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {

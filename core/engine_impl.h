@@ -104,6 +104,7 @@ struct engine {
     struct command *answered_head, *answered_tail;
     struct buf scratch;    /* keys and texts; reused */
     struct buf properties; /* of the publication being made */
+    unsigned telling;      /* deaths being told of, one within the other */
     struct buf publishes;  /* of the event being ended */
 
     /* across turns */

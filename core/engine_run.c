@@ -205,9 +205,10 @@ static bool next_delay(struct engine *e, const struct invocation *inv, int64_t *
     struct retry_verdict verdict;
     struct report r;
     const char *error = buf_str(&inv->run->error);
+    bool own = inv->run->outcome == OUTCOME_RETRY && inv->run->after_ms >= 0;
     int code = run_retry_policy(e->scripts, s->index, event, error, &e->view, &verdict, &r);
     if (code == 0) {
-        *delay_ms = verdict.after_ms;
+        *delay_ms = own ? inv->run->after_ms : verdict.after_ms;
         if (verdict.dead) {
             buf_add_str(reason, verdict.reason);
         }
@@ -223,7 +224,6 @@ static bool next_delay(struct engine *e, const struct invocation *inv, int64_t *
         buf_add_str(reason, error);
         return false;
     }
-    bool own = inv->run->outcome == OUTCOME_RETRY && inv->run->after_ms >= 0;
     *delay_ms = own ? inv->run->after_ms
                     : service_backoff_ms(s->conf, event->errors, uuid_source_random(&e->ids));
     return true;

@@ -30,7 +30,7 @@ int engine_load_timers(struct engine *e) {
             return code;
         }
     }
-    return 0;
+    return journal_timer_count(e->journal, TIMER_PUBLISH, &e->status.delayed);
 }
 
 int64_t engine_earliest_timer(const struct engine *e) {

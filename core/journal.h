@@ -263,6 +263,8 @@ int journal_timer_put(struct journal *j, const struct timer *timer);
 int journal_timer_del(struct journal *j, const struct timer *timer);
 /* The earliest timer of the partition, whatever its due time. ERR_NOTFOUND. */
 int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out);
+/* How many timers of the kind there are; looks at every row. */
+int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count);
 
 /* --- keyed state and locks --- */
 

@@ -170,6 +170,8 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
  *                             TIMER_PUBLISH          seq64                    -> publication
  */
 
+enum { TIMER_KIND_AT = 9 };
+
 static int timer_key(struct key *k, const struct timer *t) {
     k->len = 0;
     key_u8(k, t->partition);
@@ -256,6 +258,23 @@ int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out)
     out->kind = (enum timer_kind)kind;
     take_timer_tail(&r, value, out);
     return r.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count) {
+    struct key k = {.len = 0};
+    struct slice key;
+    struct slice value;
+    int code;
+    *count = 0;
+    while ((code = store_seek(j->store, TABLE_TIMER, key_slice(&k), k.len > 0, &key, &value)) ==
+           0) {
+        k.len = 0;
+        if (!key_bytes(&k, key) || k.len <= TIMER_KIND_AT) {
+            return ERR_CORRUPT;
+        }
+        *count += k.bytes[TIMER_KIND_AT] == kind ? 1 : 0;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* --- dedupe --- */

@@ -662,6 +662,9 @@ static void journal_timers_come_by_due_time_with_what_they_carry(void **state) {
         timers[i].partition = 8;
         assert_int_equal(journal_timer_put(f->journal, &timers[i]), 0);
     }
+    uint64_t count;
+    assert_int_equal(journal_timer_count(f->journal, TIMER_LOCK, &count), 0);
+    assert_int_equal(count, 1);
     assert_int_equal(journal_timer_first(f->journal, 7, &t), ERR_NOTFOUND);
     assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
     assert_true(t.kind == TIMER_EVENT && t.due_ms == T0 + 1 && t.partition == 8);

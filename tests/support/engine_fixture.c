@@ -1,0 +1,470 @@
+/* engine_fixture.c - the world around an engine under test. */
+#include "engine_fixture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+enum { WINDOW = 100, TURNS_MAX = 100000 };
+static const int64_t START_MS = 1700000000000;
+
+/* --- doors --- */
+
+static int64_t door_now_ms(void *ctx) {
+    return ((struct engine_fixture *)ctx)->now_ms;
+}
+
+static int64_t door_monotonic_us(void *ctx) {
+    return ((struct engine_fixture *)ctx)->monotonic_us;
+}
+
+static char *copy(const char *data, size_t len) {
+    char *text = slice_dup((struct slice){data, len});
+    assert_non_null(text);
+    return text;
+}
+
+/* Room for one more in a growing array. */
+static void *grow(void *items, size_t count, size_t *cap, size_t size) {
+    if (count < *cap) {
+        return items;
+    }
+    *cap = *cap * 2 + 16;
+    void *more = realloc(items, *cap * size);
+    assert_non_null(more);
+    return more;
+}
+
+static int door_publish(void *ctx, const struct publication *p, int *mid) {
+    struct engine_fixture *f = ctx;
+    assert_false(store_active(f->store));
+    f->published = grow(f->published, f->published_count, &f->published_cap, sizeof *f->published);
+    f->last_mid = f->last_mid % 65535 + 1;
+    f->published[f->published_count++] =
+        (struct published){.topic = copy(p->topic.data, p->topic.len),
+                           .payload = copy(p->payload.data, p->payload.len),
+                           .payload_len = p->payload.len,
+                           .properties = copy(p->properties.data, p->properties.len),
+                           .properties_len = p->properties.len,
+                           .qos = p->qos,
+                           .retain = p->retain,
+                           .mid = f->last_mid};
+    *mid = f->last_mid;
+    return 0;
+}
+
+static char *join_headers(const struct call_request *request) {
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < request->header_count; i++) {
+        buf_printf(&b, "%s\n", request->headers[i]);
+    }
+    char *text = copy(buf_str(&b), b.len);
+    buf_clear(&b);
+    return text;
+}
+
+static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
+    struct engine_fixture *f = ctx;
+    assert_false(store_active(f->store));
+    f->asked = grow(f->asked, f->asked_count, &f->asked_cap, sizeof *f->asked);
+    struct slice method = slice_of(request->method);
+    struct slice url = slice_of(request->url);
+    f->asked[f->asked_count++] = (struct asked){.id = id,
+                                                .method = copy(method.data, method.len),
+                                                .url = copy(url.data, url.len),
+                                                .body = copy(request->body, request->body_len),
+                                                .headers = join_headers(request),
+                                                .open = true};
+    return 0;
+}
+
+static void door_call_cancel(void *ctx, uint64_t id) {
+    struct engine_fixture *f = ctx;
+    for (size_t i = 0; i < f->asked_count; i++) {
+        if (f->asked[i].id == id && f->asked[i].open) {
+            f->asked[i].open = false;
+            return;
+        }
+    }
+}
+
+static void door_command_done(void *ctx, struct command *command) {
+    struct engine_fixture *f = ctx;
+    f->code = command->code;
+    f->report = command->report;
+    f->made = command->made;
+}
+
+/* --- start and end --- */
+
+struct engine_fixture *fixture_new(void) {
+    char path[128];
+    struct engine_fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    data_folder_make(&f->folder);
+    (void)snprintf(path, sizeof path, "%s/scripts", f->folder.path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    f->now_ms = START_MS;
+    return f;
+}
+
+static void write_text(const char *path, const char *text) {
+    FILE *fp = fopen(path, "w");
+    assert_non_null(fp);
+    assert_true(fputs(text, fp) >= 0);
+    assert_int_equal(fclose(fp), 0);
+}
+
+void fixture_script(struct engine_fixture *f, const char *name, const char *text) {
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/scripts/%s", f->folder.path, name);
+    write_text(path, text);
+}
+
+void fixture_conf(struct engine_fixture *f, const char *text) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/topics.conf", f->folder.path);
+    write_text(path, text);
+}
+
+static void need(int code, const struct report *r) {
+    if (code != 0) {
+        fail_msg("%s: %s", error_name(code), r->text);
+    }
+}
+
+static void start_engine(struct engine_fixture *f) {
+    const struct engine_doors doors = {.ctx = f,
+                                       .now_ms = door_now_ms,
+                                       .monotonic_us = door_monotonic_us,
+                                       .publish = door_publish,
+                                       .call_start = door_call_start,
+                                       .call_cancel = door_call_cancel,
+                                       .command_done = door_command_done};
+    struct engine_options options = {.conf = f->conf,
+                                     .store = f->store,
+                                     .scripts = f->scripts,
+                                     .doors = &doors,
+                                     .seed = ++f->seed,
+                                     .only = &f->only,
+                                     .only_count = f->only == NULL ? 0 : 1};
+    struct report r = {""};
+    need(engine_new(&f->engine, &options, &r), &r);
+    need(journal_open(&f->view, f->store, f->conf->keep_idempotency_ms, &r), &r);
+    if (!f->offline) {
+        engine_connected(f->engine, WINDOW);
+    }
+}
+
+void fixture_start(struct engine_fixture *f) {
+    char path[128];
+    struct report r = {""};
+    (void)snprintf(path, sizeof path, "%s/topics.conf", f->folder.path);
+    need(conf_load(&f->conf, path, NULL, &r), &r);
+    need(script_host_new(&f->scripts, f->conf), &r);
+    need(script_load_all(f->scripts, &r), &r);
+    struct store_options options = {.path = f->conf->store_path,
+                                    .max_bytes = f->conf->store_max_bytes};
+    need(store_open(&f->store, &options, &r), &r);
+    start_engine(f);
+}
+
+void fixture_run(struct engine_fixture *f, const char *conf, const char *script) {
+    fixture_script(f, "h.lua", script);
+    fixture_conf(f, conf);
+    fixture_start(f);
+}
+
+static void on_reload(void *ctx, size_t service, const char *error) {
+    (void)ctx;
+    (void)service;
+    assert_null(error);
+}
+
+void fixture_reload(struct engine_fixture *f) {
+    (void)script_reload(f->scripts, f, on_reload);
+}
+
+static void close_all(struct engine_fixture *f) {
+    journal_close(f->view);
+    engine_free(f->engine);
+    script_host_free(f->scripts);
+    store_close(f->store);
+    conf_free(f->conf);
+    f->view = NULL;
+    f->engine = NULL;
+    f->scripts = NULL;
+    f->store = NULL;
+    f->conf = NULL;
+    for (size_t i = 0; i < f->published_count; i++) {
+        f->published[i].answered = true;
+    }
+    for (size_t i = 0; i < f->asked_count; i++) {
+        f->asked[i].open = false;
+    }
+}
+
+void crash(struct engine_fixture *f) {
+    close_all(f);
+    fixture_start(f);
+}
+
+void restart(struct engine_fixture *f) {
+    assert_int_equal(engine_stop(f->engine), 0);
+    crash(f);
+}
+
+static void forget_offered(struct engine_fixture *f) {
+    for (size_t i = 0; i < f->offered_count; i++) {
+        free(f->offered[i].topic);
+        free(f->offered[i].payload);
+        free(f->offered[i].properties);
+    }
+    f->offered_count = 0;
+}
+
+void fixture_free(struct engine_fixture *f) {
+    close_all(f);
+    forget_offered(f);
+    for (size_t i = 0; i < f->published_count; i++) {
+        free(f->published[i].topic);
+        free(f->published[i].payload);
+        free(f->published[i].properties);
+    }
+    for (size_t i = 0; i < f->asked_count; i++) {
+        free(f->asked[i].method);
+        free(f->asked[i].url);
+        free(f->asked[i].body);
+        free(f->asked[i].headers);
+    }
+    free(f->offered);
+    free(f->published);
+    free(f->asked);
+    data_folder_remove(&f->folder);
+    free(f);
+}
+
+/* --- messages --- */
+
+static void offer_one(struct engine_fixture *f, const struct offered *o) {
+    struct event_bytes bytes = {.topic = slice_of(o->topic),
+                                .payload = slice_of(o->payload),
+                                .properties = {o->properties, o->properties_len}};
+    assert_int_equal(engine_offer(f->engine, o->service, &bytes, 1, false), 0);
+}
+
+static void offer_bytes(struct engine_fixture *f, const char *service, const char *topic,
+                        const char *payload, struct slice properties) {
+    f->offered = grow(f->offered, f->offered_count, &f->offered_cap, sizeof *f->offered);
+    struct offered *o = &f->offered[f->offered_count++];
+    *o = (struct offered){.service = service_index(f, service),
+                          .topic = copy(topic, strlen(topic)),
+                          .payload = copy(payload, strlen(payload)),
+                          .properties = copy(properties.data, properties.len),
+                          .properties_len = properties.len};
+    offer_one(f, o);
+}
+
+void offer(struct engine_fixture *f, const char *service, const char *topic, const char *payload,
+           ...) {
+    struct buf properties;
+    va_list args;
+    buf_init(&properties, 1 << 20);
+    va_start(args, payload);
+    for (const char *name = va_arg(args, const char *); name != NULL;
+         name = va_arg(args, const char *)) {
+        property_add(&properties, slice_of(name), slice_of(va_arg(args, const char *)));
+    }
+    va_end(args);
+    offer_bytes(f, service, topic, payload, buf_slice(&properties));
+    buf_clear(&properties);
+}
+
+void offer_copy(struct engine_fixture *f, const char *service, size_t published) {
+    const struct published *p = &f->published[published];
+    offer_bytes(f, service, p->topic, p->payload, (struct slice){p->properties, p->properties_len});
+}
+
+size_t redeliver(struct engine_fixture *f) {
+    for (size_t i = 0; i < f->offered_count; i++) {
+        offer_one(f, &f->offered[i]);
+    }
+    return f->offered_count;
+}
+
+/* --- turns --- */
+
+int turn(struct engine_fixture *f) {
+    int code = engine_turn(f->engine);
+    if (code != 0) {
+        return code;
+    }
+    forget_offered(f);
+    if (!f->hold_acks) {
+        acknowledge(f);
+    }
+    if (!f->unchecked) {
+        engine_check(f);
+    }
+    return 0;
+}
+
+void settle(struct engine_fixture *f) {
+    int turns = 0;
+    do {
+        assert_int_equal(turn(f), 0);
+        assert_true(turns++ < TURNS_MAX);
+    } while (engine_due(f->engine));
+}
+
+void advance(struct engine_fixture *f, int64_t ms) {
+    int64_t end = f->now_ms + ms;
+    settle(f);
+    for (;;) {
+        int64_t next = engine_next_ms(f->engine);
+        int64_t to = next < end ? next : end;
+        f->monotonic_us += (to > f->now_ms ? to - f->now_ms : 0) * 1000;
+        f->now_ms = to > f->now_ms ? to : f->now_ms;
+        settle(f);
+        if (f->now_ms == end) {
+            return;
+        }
+    }
+}
+
+void deliver(struct engine_fixture *f, const char *service, const char *topic,
+             const char *payload) {
+    offer(f, service, topic, payload, NULL);
+    settle(f);
+}
+
+/* --- the broker's and the peers' answers --- */
+
+void disconnect(struct engine_fixture *f) {
+    engine_disconnected(f->engine);
+    for (size_t i = 0; i < f->published_count; i++) {
+        f->published[i].answered = true;
+    }
+}
+
+void connect_again(struct engine_fixture *f) {
+    engine_connected(f->engine, WINDOW);
+}
+
+void answer_publish(struct engine_fixture *f, size_t published, uint8_t reason) {
+    struct published *p = &f->published[published];
+    assert_false(p->answered);
+    p->answered = true;
+    engine_published(f->engine, p->mid, reason);
+}
+
+void acknowledge(struct engine_fixture *f) {
+    for (size_t i = f->published_count; i-- > 0;) {
+        if (f->published[i].answered) {
+            break; /* answered in order: the rest is, too */
+        }
+        answer_publish(f, i, 0);
+    }
+}
+
+static void end_call(struct engine_fixture *f, size_t asked, struct call_result *result) {
+    assert_true(asked < f->asked_count && f->asked[asked].open);
+    f->asked[asked].open = false;
+    engine_call_done(f->engine, f->asked[asked].id, result);
+    call_result_clear(result);
+}
+
+void answer(struct engine_fixture *f, size_t asked, long status, const char *body) {
+    struct call_result result = {.status = status, .sent = true};
+    buf_init(&result.headers, 4096);
+    buf_init(&result.body, 1 << 20);
+    buf_add_str(&result.body, body);
+    end_call(f, asked, &result);
+}
+
+void answer_code(struct engine_fixture *f, size_t asked, int code) {
+    struct call_result result = {.code = code, .sent = true};
+    buf_init(&result.headers, 4096);
+    buf_init(&result.body, 4096);
+    (void)snprintf(result.error, sizeof result.error, "%s", error_text(code));
+    end_call(f, asked, &result);
+}
+
+int command(struct engine_fixture *f, struct command c) {
+    f->code = 1; /* not answered yet */
+    engine_submit(f->engine, &c);
+    settle(f);
+    assert_int_not_equal(f->code, 1);
+    return f->code;
+}
+
+/* --- looking at it --- */
+
+size_t service_index(const struct engine_fixture *f, const char *service) {
+    for (size_t i = 0; i < f->conf->service_count; i++) {
+        if (strcmp(f->conf->services[i].name, service) == 0) {
+            return i;
+        }
+    }
+    fail_msg("no service %s", service);
+    return 0;
+}
+
+struct engine_service_status service_status(struct engine_fixture *f, const char *service) {
+    struct engine_service_status s;
+    assert_int_equal(engine_service_status(f->engine, service_index(f, service), &s), 0);
+    return s;
+}
+
+struct engine_status status(struct engine_fixture *f) {
+    struct engine_status s;
+    engine_status(f->engine, &s);
+    return s;
+}
+
+struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n) {
+    for (size_t i = 0; i < f->published_count; i++) {
+        if (strcmp(f->published[i].topic, topic) == 0 && n-- == 0) {
+            return &f->published[i];
+        }
+    }
+    return NULL;
+}
+
+size_t count_published(const struct engine_fixture *f, const char *topic) {
+    size_t count = 0;
+    for (size_t i = 0; i < f->published_count; i++) {
+        count += strcmp(f->published[i].topic, topic) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+const char *published_property(const struct published *p, const char *name, char out[512]) {
+    struct slice value = {"", 0};
+    assert_non_null(p);
+    (void)property_find((struct slice){p->properties, p->properties_len}, name, &value);
+    (void)snprintf(out, 512, "%.*s", (int)value.len, value.data);
+    return out;
+}
+
+const char *payloads(const struct engine_fixture *f, const char *topic, char *out, size_t size) {
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < f->published_count; i++) {
+        if (strcmp(f->published[i].topic, topic) != 0) {
+            continue;
+        }
+        len += (size_t)snprintf(out + len, size - len, "%s%s", len == 0 ? "" : " ",
+                                f->published[i].payload);
+        assert_true(len < size);
+    }
+    return out;
+}

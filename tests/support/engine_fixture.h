@@ -1,0 +1,152 @@
+/*
+ * engine_fixture.h - the real engine, journal, store and Lua host in a temporary folder, with a
+ * clock that moves when the test says so and doors that note what the engine asks of the world.
+ *
+ * After every turn that is stored the books and the rows are compared (engine_check). Messages
+ * offered stay "unacknowledged" until a turn returns 0; redeliver() offers them again, as a broker
+ * does after the connection was lost.
+ */
+#ifndef ZINGQ_TEST_ENGINE_FIXTURE_H
+#define ZINGQ_TEST_ENGINE_FIXTURE_H
+
+#include "data_folder.h"
+#include "engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A publish the engine handed to the broker. */
+struct published {
+    char *topic, *payload, *properties;
+    size_t payload_len, properties_len;
+    uint8_t qos;
+    bool retain;
+    int mid;
+    bool answered; /* acknowledged or refused, or its connection is gone */
+};
+
+/* A call the engine started. */
+struct asked {
+    uint64_t id;
+    char *method, *url, *body;
+    char *headers; /* "Name: value\n"* */
+    bool open;     /* neither answered nor cancelled */
+};
+
+/* A message that was offered and not acknowledged yet. */
+struct offered {
+    size_t service;
+    char *topic, *payload, *properties;
+    size_t properties_len;
+};
+
+struct engine_fixture {
+    struct data_folder folder;
+    struct conf *conf;
+    struct script_host *scripts;
+    struct store *store;
+    struct engine *engine;
+    struct journal *view; /* the test's own look at the store */
+    const char *only;     /* run this service alone; NULL = all */
+    int64_t now_ms, monotonic_us;
+    uint64_t seed; /* another one for every start */
+    struct published *published;
+    size_t published_count, published_cap;
+    struct asked *asked;
+    size_t asked_count, asked_cap;
+    struct offered *offered;
+    size_t offered_count, offered_cap;
+    int last_mid;
+    bool hold_acks; /* the broker takes publishes and says nothing */
+    bool offline;   /* the next start finds no broker */
+    bool unchecked; /* too many events to look at all of them after every turn */
+    int code;       /* of the last command */
+    struct report report;
+    struct uuid made;
+};
+
+/* A folder, a clock that stands, nothing started. Free with fixture_free. */
+struct engine_fixture *fixture_new(void);
+void fixture_free(struct engine_fixture *f);
+
+/* Writes scripts/NAME. */
+void fixture_script(struct engine_fixture *f, const char *name, const char *text);
+/* Writes topics.conf; it counts from the next start on. */
+void fixture_conf(struct engine_fixture *f, const char *text);
+/* Loads topics.conf and the scripts, opens store and engine, connects. */
+void fixture_start(struct engine_fixture *f);
+/* Most tests: handler "h.lua" with `script`, and `conf`. */
+void fixture_run(struct engine_fixture *f, const char *conf, const char *script);
+/* Reads the scripts folder again, as the host does when a file was saved. */
+void fixture_reload(struct engine_fixture *f);
+
+/* As kill -9 and a new start: what was offered and not acknowledged is lost to the engine. */
+void crash(struct engine_fixture *f);
+/* As SIGTERM and a new start. */
+void restart(struct engine_fixture *f);
+
+/* Offers a message; user properties as name, value, ..., NULL. */
+void offer(struct engine_fixture *f, const char *service, const char *topic, const char *payload,
+           ...) __attribute__((sentinel));
+/* Offers again what was not acknowledged; how many. */
+size_t redeliver(struct engine_fixture *f);
+/* The broker's copy of a publish comes to a service that subscribes to it. */
+void offer_copy(struct engine_fixture *f, const char *service, size_t published);
+
+/* One turn; its code. */
+int turn(struct engine_fixture *f);
+/* Turns until nothing is due; each must return 0. */
+void settle(struct engine_fixture *f);
+/* Lets the clock go on, with turns whenever one is due. */
+void advance(struct engine_fixture *f, int64_t ms);
+/* offer and settle. */
+void deliver(struct engine_fixture *f, const char *service, const char *topic, const char *payload);
+
+void disconnect(struct engine_fixture *f);
+void connect_again(struct engine_fixture *f);
+/* The broker answers every publish that waits for it. */
+void acknowledge(struct engine_fixture *f);
+void answer_publish(struct engine_fixture *f, size_t published, uint8_t reason);
+/* The open call is answered with an HTTP status, or it ends with a code. */
+void answer(struct engine_fixture *f, size_t asked, long status, const char *body);
+void answer_code(struct engine_fixture *f, size_t asked, int code);
+
+/* Submits, settles; the command's code, with report and made in the fixture. */
+int command(struct engine_fixture *f, struct command c);
+
+/* --- looking at it --- */
+
+size_t service_index(const struct engine_fixture *f, const char *service);
+struct engine_service_status service_status(struct engine_fixture *f, const char *service);
+struct engine_status status(struct engine_fixture *f);
+/* How many publishes to the topic left so far; the n-th of them (from 0). */
+size_t count_published(const struct engine_fixture *f, const char *topic);
+struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n);
+/* The user property of a publish, "" when there is none; `out` is returned. */
+const char *published_property(const struct published *p, const char *name, char out[512]);
+/* The payloads sent to the topic, in order, with spaces between. `out` is returned. */
+const char *payloads(const struct engine_fixture *f, const char *topic, char *out, size_t size);
+
+/* engine_check.c */
+
+/* Books, events, rows and timers fit one another. */
+void engine_check(struct engine_fixture *f);
+void assert_books(struct engine_fixture *f, const char *service, struct books expected);
+uint64_t count_events(struct engine_fixture *f, const char *service, enum event_state state);
+/* The only event of the service with this payload; the test fails when there is none. Free it. */
+struct event *event_with(struct engine_fixture *f, const char *service, const char *payload);
+enum event_state state_of(struct engine_fixture *f, const char *service, const char *payload);
+struct uuid id_of(struct engine_fixture *f, const char *service, const char *payload);
+/* The reason of the dead event, in `out`. */
+const char *reason_of(struct engine_fixture *f, const char *service, const char *payload,
+                      char out[512]);
+/* The ends of its attempts, "error timeout", in `out`. */
+const char *history_of(struct engine_fixture *f, const char *service, const char *payload,
+                       char out[512]);
+/* The state value as JSON, "none" when there is none. */
+const char *state_text(struct engine_fixture *f, const char *service, const char *key,
+                       const char *name, char out[512]);
+uint64_t count_rows(struct engine_fixture *f, enum store_table table);
+
+#endif
