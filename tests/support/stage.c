@@ -25,6 +25,8 @@ int stage_close(void **state) {
     peer_clear(&s->publisher);
     peer_clear(&s->observer);
     broker_clear(&s->broker);
+    helper_kill(&s->gateway);
+    helper_kill(&s->mail);
     silent_free(s->silent);
     free(s);
     return 0;

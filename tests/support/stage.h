@@ -6,6 +6,7 @@
 #define ZINGQ_TEST_STAGE_H
 
 #include "broker.h"
+#include "helper.h"
 #include "peer.h"
 #include "program.h"
 #include "silent.h"
@@ -16,6 +17,7 @@ struct stage {
     struct program host;  /* neither is started */
     struct program other;
     struct peer publisher, observer;
+    struct helper gateway, mail;
     struct silent *silent; /* a server that says nothing of use; NULL = none */
 };
 
