@@ -57,6 +57,9 @@ static int find_key(struct engine *e, const struct engine_service *s, struct eve
 static int find_identity(struct engine *e, const struct engine_service *s, struct event *event,
                          struct slice *scope, struct slice *key, struct report *r) {
     *scope = event->topic;
+    if (event->kind != EVENT_MESSAGE) {
+        return ERR_NOTFOUND; /* ours: made once, and the rule is for what the world sends */
+    }
     if (property_find(event->properties, "idempotency-key", key)) {
         return 0;
     }

@@ -18,7 +18,8 @@
 local payments = {}
 
 local HTTP_TIMEOUT = "10s"
-local SEARCH_AFTER = "1m" -- by then the gateway has finished with the last try
+-- By then the gateway has finished with the last try.
+local SEARCH_AFTER = zing.config.search_after or "1m"
 
 -- ---- the gateway ----------------------------------------------------------------------------------
 

@@ -11,6 +11,10 @@
  * to be slow, and to lose answers (see usage); what happens depends on the seed and the keys alone,
  * so a run can be repeated. The books are kept in ledger.c.
  *
+ * Some sources have a fate of their own:
+ *   tok_chargeDeclined  402           tok_slow  charged, answered after --stall-ms
+ *   tok_lost            charged, and no answer leaves, ever
+ *
  * One thread: libmicrohttpd's epoll descriptor is polled, late answers wait in a list.
  */
 #include "ledger.h"
@@ -50,6 +54,7 @@ struct server {
     struct MHD_Daemon *daemon;
     struct ledger *ledger;
     long slow_ms;
+    long stall_ms;        /* for the source tok_slow, beside slow_ms */
     struct job_list late; /* decided, waiting for due_ms, in that order */
 };
 
@@ -142,12 +147,27 @@ static void decide(struct server *server, struct job *job, bool refund) {
     job->decided = true;
 }
 
+/* Keeps the list in the order of due_ms; nearly always the end is the place. */
+static void put_late(struct server *server, struct job *job) {
+    struct job *before = TAILQ_LAST(&server->late, job_list);
+    while (before != NULL && before->due_ms > job->due_ms) {
+        before = TAILQ_PREV(before, job_list, link);
+    }
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&server->late, job, link);
+    } else {
+        TAILQ_INSERT_AFTER(&server->late, before, job, link);
+    }
+}
+
 static enum MHD_Result finish_post(struct server *server, struct job *job, bool refund) {
     if (!job->decided) {
         decide(server, job, refund);
-        if (server->slow_ms > 0) {
-            job->due_ms = now_ms() + server->slow_ms;
-            TAILQ_INSERT_TAIL(&server->late, job, link);
+        bool stalls = !refund && strcmp(job->values[2], "tok_slow") == 0;
+        long wait = server->slow_ms + (stalls ? server->stall_ms : 0);
+        if (wait > 0) {
+            job->due_ms = now_ms() + wait;
+            put_late(server, job);
             MHD_suspend_connection(job->connection);
             return MHD_YES;
         }
@@ -309,12 +329,13 @@ static void serve(struct server *server) {
 static int usage(void) {
     (void)fputs(
         "usage: gateway [--port N] [--decline RATE] [--fail RATE] [--timeout-rate RATE]\n"
-        "               [--slow-ms N] [--seed WORD] [--log FILE]\n"
+        "               [--slow-ms N] [--stall-ms N] [--seed WORD] [--log FILE]\n"
         "  --port N            the port on 127.0.0.1; 0 (the default) any; printed on stdout\n"
         "  --decline RATE      share of charges declined for good (402)\n"
         "  --fail RATE         share of requests answered 500 without doing anything\n"
         "  --timeout-rate RATE share of requests carried out and then not answered\n"
         "  --slow-ms N         time before each answer\n"
+        "  --stall-ms N        time more for the source tok_slow\n"
         "  --seed WORD         another word, another run\n"
         "  --log FILE          the record of all decisions, read again at the start\n",
         stderr);
@@ -325,15 +346,19 @@ struct options {
     struct ledger_rates rates;
     const char *log;
     unsigned long port;
-    long slow_ms;
+    long slow_ms, stall_ms;
 };
 
 static bool parse(int argc, char **argv, struct options *o) {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},    {"decline", required_argument, NULL, 'd'},
-        {"fail", required_argument, NULL, 'f'},    {"timeout-rate", required_argument, NULL, 't'},
-        {"slow-ms", required_argument, NULL, 'w'}, {"seed", required_argument, NULL, 's'},
-        {"log", required_argument, NULL, 'l'},     {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"decline", required_argument, NULL, 'd'},
+                                            {"fail", required_argument, NULL, 'f'},
+                                            {"timeout-rate", required_argument, NULL, 't'},
+                                            {"slow-ms", required_argument, NULL, 'w'},
+                                            {"stall-ms", required_argument, NULL, 'S'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"log", required_argument, NULL, 'l'},
+                                            {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'p':
@@ -350,6 +375,9 @@ static bool parse(int argc, char **argv, struct options *o) {
             break;
         case 'w':
             o->slow_ms = strtol(optarg, NULL, 10);
+            break;
+        case 'S':
+            o->stall_ms = strtol(optarg, NULL, 10);
             break;
         case 's':
             o->rates.seed = optarg;
@@ -372,7 +400,7 @@ int main(int argc, char **argv) {
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGTERM, on_signal);
     (void)signal(SIGINT, on_signal);
-    struct server server = {.slow_ms = o.slow_ms};
+    struct server server = {.slow_ms = o.slow_ms, .stall_ms = o.stall_ms};
     TAILQ_INIT(&server.late);
     server.ledger = ledger_open(o.log, &o.rates);
     if (server.ledger == NULL) {

@@ -384,7 +384,8 @@ void ledger_decide(struct ledger *ledger, const struct ledger_request *request,
         return;
     }
     answer_with(answer, entry->status, json_incref(entry->answer));
-    answer->drop = draw(ledger, "timeout", entry, attempt, ledger->rates.timeout);
+    answer->drop = draw(ledger, "timeout", entry, attempt, ledger->rates.timeout) ||
+                   (!request->refund && strcmp(request->source, "tok_lost") == 0);
     if (answer->drop) {
         ledger->count.unanswered++;
         log_line(ledger, request, entry, "lost", 0);

@@ -1,0 +1,211 @@
+/* books.c - reads the books of host, gateway and mail server; see books.h. */
+#include "books.h"
+
+#include "buf.h"
+#include "error.h"
+#include "gateway.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASK_MS = 2000, PATH_BYTES = 512 };
+
+/* ---- the host ---- */
+
+struct figure {
+    const char *name;
+    size_t offset;
+};
+
+#define FIGURE(field)                                                                              \
+    { #field, offsetof(struct service_books, field) }
+
+static const struct figure figures[] = {
+    FIGURE(accepted),   FIGURE(waiting), FIGURE(done),    FIGURE(dead),     FIGURE(discarded),
+    FIGURE(duplicates), FIGURE(died),    FIGURE(retries), FIGURE(timeouts), FIGURE(crashes),
+};
+
+static int64_t *field_of(struct service_books *s, size_t offset) {
+    return (int64_t *)(void *)((char *)s + offset);
+}
+
+static void read_service(const json_t *from, struct service_books *to) {
+    const char *name = json_string_value(json_object_get(from, "name"));
+    (void)snprintf(to->name, sizeof to->name, "%s", name == NULL ? "" : name);
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        *field_of(to, figures[i].offset) =
+            json_integer_value(json_object_get(from, figures[i].name));
+    }
+}
+
+static void read_status(const json_t *root, struct host_books *out) {
+    const json_t *engine = json_object_get(root, "engine");
+    size_t i;
+    const json_t *one;
+    *out = (struct host_books){
+        .outbox = json_integer_value(json_object_get(engine, "outbox")),
+        .delayed = json_integer_value(json_object_get(engine, "delayed")),
+        .ready = json_is_true(json_object_get(json_object_get(root, "host"), "ready"))};
+    json_array_foreach(json_object_get(root, "services"), i, one) {
+        if (out->count < SERVICES_SEEN_MAX) {
+            read_service(one, &out->services[out->count++]);
+        }
+    }
+}
+
+bool books_ask_host(const char *folder, struct host_books *out) {
+    char listen[PATH_BYTES];
+    struct buf answer;
+    struct report r;
+    long status = 0;
+    (void)snprintf(listen, sizeof listen, "unix:%s/data/zingq.sock", folder);
+    int code = gateway_ask(listen, "GET", "/api/status", (struct slice){"", 0}, ASK_MS, &status,
+                           &answer, &r);
+    json_t *root = code == 0 && status == 200 ? json_loadb(answer.data, answer.len, 0, NULL) : NULL;
+    if (root != NULL) {
+        read_status(root, out);
+    }
+    json_decref(root);
+    buf_clear(&answer);
+    return root != NULL;
+}
+
+int64_t books_sum(const struct host_books *h, size_t figure) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < h->count; i++) {
+        struct service_books one = h->services[i];
+        sum += *field_of(&one, figure);
+    }
+    return sum;
+}
+
+bool books_are_closed(const struct host_books *h) {
+    return h->count > 0 && h->outbox == 0 && h->delayed == 0 &&
+           books_sum(h, offsetof(struct service_books, waiting)) == 0;
+}
+
+/* ---- logs of JSON lines ---- */
+
+/* Calls on_line for each line that is a JSON object. */
+static bool read_lines(const char *folder, const char *name, void *ctx,
+                       void (*on_line)(void *ctx, const json_t *line)) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    char *text = NULL;
+    size_t cap = 0;
+    while (getline(&text, &cap, file) > 0) {
+        json_t *line = json_loads(text, 0, NULL);
+        if (line != NULL) {
+            on_line(ctx, line);
+            json_decref(line);
+        }
+    }
+    free(text);
+    return fclose(file) == 0;
+}
+
+static const char *text_of(const json_t *line, const char *name) {
+    const char *text = json_string_value(json_object_get(line, name));
+    return text == NULL ? "" : text;
+}
+
+/* ---- the gateway ---- */
+
+struct gateway_reading {
+    struct sale *sale;
+    struct gateway_books *books;
+    json_t *payers; /* charge id to booking id */
+};
+
+static void note_charge(struct gateway_reading *r, const json_t *line) {
+    const char *booking = text_of(line, "booking_id");
+    struct booking *b = sale_booking(r->sale, booking);
+    r->books->charges++;
+    if (b == NULL) {
+        r->books->strangers++;
+        return;
+    }
+    b->charges++;
+    (void)json_object_set_new(r->payers, text_of(line, "id"), json_string(booking));
+}
+
+static void note_refund(struct gateway_reading *r, const json_t *line) {
+    const json_t *payer = json_object_get(r->payers, text_of(line, "charge"));
+    struct booking *b = sale_booking(r->sale, json_string_value(payer));
+    r->books->refunds++;
+    if (b == NULL) {
+        r->books->strangers++;
+        return;
+    }
+    b->refunds++;
+}
+
+static void on_gateway_line(void *ctx, const json_t *line) {
+    struct gateway_reading *r = ctx;
+    const char *outcome = text_of(line, "outcome");
+    if (strcmp(outcome, "succeeded") != 0) {
+        r->books->failures += strcmp(outcome, "failed") == 0;
+        r->books->declines += strcmp(outcome, "declined") == 0;
+        r->books->lost += strcmp(outcome, "lost") == 0;
+    } else if (strcmp(text_of(line, "kind"), "charge") == 0) {
+        note_charge(r, line);
+    } else {
+        note_refund(r, line);
+    }
+}
+
+bool books_read_gateway(const char *folder, struct sale *s, struct gateway_books *out) {
+    *out = (struct gateway_books){0};
+    struct gateway_reading reading = {.sale = s, .books = out, .payers = json_object()};
+    bool there =
+        reading.payers != NULL && read_lines(folder, "gateway.log", &reading, on_gateway_line);
+    json_decref(reading.payers);
+    return there;
+}
+
+/* ---- the mail server ---- */
+
+struct mail_reading {
+    struct sale *sale;
+    size_t *strangers;
+};
+
+static void on_mail(void *ctx, const json_t *line) {
+    struct mail_reading *r = ctx;
+    const char *to = json_string_value(json_array_get(json_object_get(line, "to"), 0));
+    const char *message_id = text_of(line, "message_id");
+    char id[8] = "";
+    (void)snprintf(id, sizeof id, "%.6s", to == NULL ? "" : to); /* b-0042@example.org */
+    struct booking *b = sale_booking(r->sale, id);
+    if (b == NULL) {
+        ++*r->strangers;
+    } else if (b->mails > 0 && strcmp(b->message_id, message_id) == 0) {
+        b->mail_copies++;
+    } else {
+        b->mails++;
+        (void)snprintf(b->message_id, sizeof b->message_id, "%s", message_id);
+    }
+}
+
+bool books_read_mails(const char *folder, struct sale *s, size_t *strangers) {
+    struct mail_reading reading = {.sale = s, .strangers = strangers};
+    *strangers = 0;
+    return read_lines(folder, "mail.log", &reading, on_mail);
+}
+
+static void count_line(void *ctx, const json_t *line) {
+    (void)line;
+    ++*(size_t *)ctx;
+}
+
+size_t books_count_mails(const char *folder) {
+    size_t count = 0;
+    (void)read_lines(folder, "mail.log", &count, count_line);
+    return count;
+}

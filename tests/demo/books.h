@@ -1,0 +1,47 @@
+/*
+ * books.h - the books of everyone who took part in the sale: the host's, asked over its socket, and
+ * those of the payment gateway and the mail server, read from their logs.
+ */
+#ifndef DEMO_BOOKS_H
+#define DEMO_BOOKS_H
+
+#include "sale.h"
+
+enum { SERVICES_SEEN_MAX = 8 };
+
+struct service_books {
+    char name[32];
+    int64_t accepted, waiting, done, dead, discarded, duplicates;
+    int64_t died; /* dead at some time, replayed and discarded ones too */
+    int64_t retries, timeouts, crashes;
+};
+
+/* What the host says of itself. */
+struct host_books {
+    struct service_books services[SERVICES_SEEN_MAX];
+    size_t count;
+    int64_t outbox, delayed; /* publishes not yet acknowledged; not yet due */
+    bool ready;
+};
+
+/* False when the host does not answer; *out is then as it was. `folder` holds its data/. */
+bool books_ask_host(const char *folder, struct host_books *out);
+/* The sum of one figure over all services; `figure` is an offset into struct service_books. */
+int64_t books_sum(const struct host_books *h, size_t figure);
+/* Nothing waits, nothing is on its way. */
+bool books_are_closed(const struct host_books *h);
+
+/* What the gateway did, beyond what is noted with each booking. */
+struct gateway_books {
+    size_t charges, refunds, declines, failures, lost;
+    size_t strangers; /* charges and refunds that belong to no booking */
+};
+
+/* Reads FOLDER/gateway.log into s->bookings. False when there is no such file. */
+bool books_read_gateway(const char *folder, struct sale *s, struct gateway_books *out);
+/* Reads FOLDER/mail.log into s->bookings; *strangers: mails to others. */
+bool books_read_mails(const char *folder, struct sale *s, size_t *strangers);
+/* Lines of FOLDER/mail.log. */
+size_t books_count_mails(const char *folder);
+
+#endif
