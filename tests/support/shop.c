@@ -91,7 +91,7 @@ static void apply(struct shop *shop, const struct effect *effect) {
     buf_clear(&json);
 }
 
-void settle(struct shop *shop) {
+void shop_settle(struct shop *shop) {
     struct run *run = shop->w->run;
     if (run->outcome != OUTCOME_DONE) {
         print_error("outcome %d: %s\n", (int)run->outcome, world_error(shop->w));
@@ -110,7 +110,7 @@ struct run *start(struct shop *shop, const char *topic, const char *payload) {
 
 void say(struct shop *shop, const char *topic, const char *payload) {
     (void)start(shop, topic, payload);
-    settle(shop);
+    shop_settle(shop);
 }
 
 void expect(const struct shop *shop, size_t line, const char *begins, const char *contains) {

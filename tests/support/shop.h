@@ -32,7 +32,7 @@ int shop_close(void **state);
 /* Runs the handler for the event to its first outcome. */
 struct run *start(struct shop *shop, const char *topic, const char *payload);
 /* The run must have returned: applies its effects and keeps the lines. */
-void settle(struct shop *shop);
+void shop_settle(struct shop *shop);
 /* start, then settle. */
 void say(struct shop *shop, const char *topic, const char *payload);
 /* The line must begin and contain so. */

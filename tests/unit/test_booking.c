@@ -75,7 +75,7 @@ static void expire_hold(struct shop *shop) {
     event->kind = EVENT_LOCK_EXPIRED;
     remove_lock(shop->w, slice_of("A1"));
     (void)world_run_event(shop->w, RUN_EVENT, NULL);
-    settle(shop);
+    shop_settle(shop);
 }
 
 static void a_hold_that_runs_out_is_a_dead_letter_and_a_rejection(void **state) {

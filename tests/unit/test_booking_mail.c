@@ -24,7 +24,7 @@ static void a_sold_seat_is_confirmed_by_mail(void **state) {
     assert_non_null(strstr(request->body, "42.00 EUR"));
     assert_non_null(strstr(request->body, "Subject: Your ticket: seat A1"));
     world_answer(shop->w, 250, "", "");
-    settle(shop);
+    shop_settle(shop);
 }
 
 static void money_has_the_digits_of_its_currency(void **state) {

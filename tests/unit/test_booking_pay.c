@@ -22,7 +22,7 @@ static void a_held_seat_is_charged_under_the_bookings_key(void **state) {
     assert_true(asks_for(shop, "Idempotency-Key: charge-b-1"));
     assert_true(asks_for(shop, "amount=4200&currency=eur&metadata%5Bbooking_id%5D=b-1&source=ada"));
     world_answer(shop->w, 200, "", "{\"id\":\"ch_1\",\"status\":\"succeeded\"}");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 1);
     expect(shop, 0, "publish booking/paid ", "\"charge_id\":\"ch_1\"");
     expect(shop, 0, "publish booking/paid ", "\"seat\":\"A1\"");
@@ -32,7 +32,7 @@ static void a_decline_is_final(void **state) {
     struct shop *shop = *state;
     (void)start(shop, "booking/seat-locked", "{" HELD "}");
     world_answer(shop->w, 402, "", "{\"error\":{\"code\":\"card_declined\"}}");
-    settle(shop);
+    shop_settle(shop);
     expect(shop, 0, "publish booking/payment-failed ", "\"reason\":\"payment declined\"");
 }
 
@@ -82,7 +82,7 @@ static void a_later_try_looks_for_a_charge_of_an_earlier_one(void **state) {
     shop->w->now_ms += HOLD_MS;
     world_event(shop->w, "booking/seat-locked", "{" HELD "}")->attempts = 2;
     (void)world_run_event(shop->w, RUN_EVENT, NULL);
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 2);
     expect(shop, 0, "later booking/charge-unknown ", "b-1");
     expect(shop, 1, "publish booking/payment-failed ", "\"reason\":\"hold expired\"");
@@ -92,7 +92,7 @@ static void a_payment_that_died_is_answered_and_looked_after(void **state) {
     struct shop *shop = *state;
     (void)world_event(shop->w, "booking/seat-locked", "{" HELD "}");
     (void)world_run_event(shop->w, RUN_ON_DEAD, "gave up");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 2);
     expect(shop, 0, "publish booking/payment-failed ", "\"reason\":\"payment failed\"");
     expect(shop, 1, "later booking/charge-unknown ", "b-1");
@@ -101,7 +101,7 @@ static void a_payment_that_died_is_answered_and_looked_after(void **state) {
     for (size_t i = 0; i < 2; i++) {
         (void)world_event(shop->w, silent[i][0], silent[i][1]);
         (void)world_run_event(shop->w, RUN_ON_DEAD, "gave up");
-        settle(shop);
+        shop_settle(shop);
         assert_int_equal(shop->line_count, 0);
     }
 }
@@ -113,12 +113,12 @@ static void a_charge_that_is_found_is_given_back(void **state) {
     world_answer(shop->w, 200, "",
                  "{\"data\":[{\"id\":\"ch_0\",\"status\":\"succeeded\",\"refunded\":true},"
                  "{\"id\":\"ch_1\",\"status\":\"succeeded\",\"refunded\":false}]}");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 1);
     expect(shop, 0, "publish booking/refund ", "\"charge_id\":\"ch_1\"");
     (void)start(shop, "booking/charge-unknown", "{" HELD "}");
     world_answer(shop->w, 200, "", "{\"data\":[]}");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 0);
 }
 
@@ -129,7 +129,7 @@ static void a_gateway_that_cannot_search_is_asked_under_the_old_key(void **state
     assert_int_equal(shop->w->run->outcome, OUTCOME_CALL);
     assert_true(asks_for(shop, "Idempotency-Key: charge-b-1"));
     world_answer(shop->w, 200, "", "{\"id\":\"ch_1\",\"status\":\"succeeded\"}");
-    settle(shop);
+    shop_settle(shop);
     expect(shop, 0, "publish booking/refund ", "\"charge_id\":\"ch_1\"");
 }
 
@@ -141,10 +141,10 @@ static void a_refund_is_made_once(void **state) {
     assert_true(asks_for(shop, "Idempotency-Key: refund-b-1"));
     assert_true(asks_for(shop, "charge=ch_1"));
     world_answer(shop->w, 200, "", "{\"id\":\"re_1\",\"status\":\"succeeded\"}");
-    settle(shop);
+    shop_settle(shop);
     (void)start(shop, "booking/refund", refund);
     world_answer(shop->w, 400, "", "{\"error\":{\"code\":\"charge_already_refunded\"}}");
-    settle(shop);
+    shop_settle(shop);
     (void)start(shop, "booking/refund", refund);
     world_answer(shop->w, 404, "", "{}");
     assert_int_equal(shop->w->run->outcome, OUTCOME_REJECT);
@@ -179,7 +179,7 @@ static void a_dead_letter_leaves_a_line(void **state) {
     struct shop *shop = *state;
     (void)world_event(shop->w, "booking/refund", "{" HELD "}");
     (void)world_run_event(shop->w, RUN_DEAD_POLICY, "gave up\nstack traceback: ...");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 1);
     expect(shop, 0, "append dead-letters.log 2023-11-14T22:13:20Z svc booking/refund key=k1",
            ": gave up");
@@ -194,12 +194,12 @@ static void a_refund_that_died_is_told_to_the_shop(void **state) {
     assert_int_equal(world_load(shop->w), 0);
     (void)world_event(shop->w, "booking/refund", "{" HELD "}");
     (void)world_run_event(shop->w, RUN_DEAD_POLICY, "gave up");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 2);
     expect(shop, 1, "publish email/send ", "\"to\":\"boss@example.org\"");
     (void)world_event(shop->w, "email/send", "{}");
     (void)world_run_event(shop->w, RUN_DEAD_POLICY, "gave up");
-    settle(shop);
+    shop_settle(shop);
     assert_int_equal(shop->line_count, 1);
 }
 
