@@ -429,7 +429,10 @@ static int help(int argc, char **argv) {
         return print_help(argc == 0 ? NULL : argv[0]);
     }
     int status = find_words(&cli, argc, argv, &used);
-    return status == 0 ? print_command_help(cli.command) : status;
+    if (status != 0) {
+        return status;
+    }
+    return cli.command == NULL ? print_help(argv[0]) : print_command_help(cli.command);
 }
 
 int cli_main(int argc, char **argv) {

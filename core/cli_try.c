@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "script.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,7 @@ int cli_try(struct cli *cli) {
     status = status == 0 ? make_event(cli, &cli->conf->services[index], &event) : status;
     status = status == 0 ? open_store_if_any(cli) : status;
     if (status == 0) {
+        assert(event != NULL);
         struct uuid_source ids;
         uuid_source_init(&ids, (uint64_t)cli->now_ms);
         event->id = uuid_next(&ids, cli->now_ms);
