@@ -185,7 +185,7 @@ static int hand_over(struct engine *e, const struct publication *p, struct buf *
     return 0;
 }
 
-int engine_publish(struct engine *e, uint8_t partition, const struct publication *p) {
+int engine_publish(struct engine *e, const struct publication *p) {
     struct buf handled;
     buf_init(&handled, (size_t)SERVICES_MAX * (NAME_BYTES_MAX + 1));
     describe(e, p);
@@ -199,7 +199,7 @@ int engine_publish(struct engine *e, uint8_t partition, const struct publication
     if (code == 0) {
         struct publication sent = *p;
         sent.properties = buf_slice(&e->properties);
-        code = outbox_add(e->outbox, partition, e->now_ms, &sent);
+        code = outbox_add(e->outbox, e->now_ms, &sent);
     }
     buf_clear(&handled);
     return code;
@@ -257,7 +257,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     if (code == 0 && effect->due_ms > e->now_ms) {
         code = publish_later(e, a->event->partition, &p, effect->due_ms);
     } else if (code == 0) {
-        code = engine_publish(e, a->event->partition, &p);
+        code = engine_publish(e, &p);
     }
     buf_clear(&properties);
     return code;

@@ -101,7 +101,7 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
                             .content_type = event->content_type,
                             .properties = buf_slice(&properties)};
     bool failed = properties.failed || why.failed;
-    int code = failed ? ERR_MEMORY : engine_publish(e, event->partition, &p);
+    int code = failed ? ERR_MEMORY : engine_publish(e, &p);
     buf_clear(&properties);
     buf_clear(&why);
     return code;

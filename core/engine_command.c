@@ -81,7 +81,7 @@ static int command_publish(struct engine *e, struct command *c) {
         }
     }
     if (c->after_ms <= 0) {
-        return engine_publish(e, partition, &p);
+        return engine_publish(e, &p);
     }
     struct buf record;
     buf_init(&record, (size_t)1 << 30);

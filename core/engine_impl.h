@@ -206,7 +206,7 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
 /* Whether another invocation took a lock meanwhile (unordered services). */
 bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
                       const struct effects *effects, struct slice *lock);
-int engine_publish(struct engine *e, uint8_t partition, const struct publication *p);
+int engine_publish(struct engine *e, const struct publication *p);
 int engine_timer_put(struct engine *e, const struct timer *timer);
 
 /* engine_time.c */

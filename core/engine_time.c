@@ -139,7 +139,7 @@ static int fire_publish(struct engine *e, const struct timer *timer) {
     struct publication p;
     int code = publication_decode(timer->record, &p);
     e->status.delayed -= e->status.delayed > 0 ? 1 : 0;
-    return code == 0 ? engine_publish(e, timer->partition, &p) : code;
+    return code == 0 ? engine_publish(e, &p) : code;
 }
 
 /* A timer read from the store points into it; what it fires writes. The copy lives in `bytes`. */

@@ -2,14 +2,15 @@
  * journal.h - what is stored, as typed operations. Every function works inside the store's
  * transaction under way.
  *
- * Keys (big-endian integers, so that bytes sort as numbers; p = partition, led by it everywhere):
+ * Keys (big-endian integers, so that bytes sort as numbers; p = partition, which leads every key
+ * but those of the outbox and of meta, which are the host's own):
  *
  *   event    p8 id128 service16                        -> the event (journal_event.c draws it)
  *   ready    p8 service16 seq64                        -> id128 lane64   runnable, arrival order
  *   lane     p8 service16 lane64 seq64                 -> id128 flags8   behind or at a blocked
  * head history  p8 id128 service16 n16                    -> one attempt that did not end well
  *   timer    p8 due64 kind8 ...                        -> see struct timer
- *   outbox   p8 seq64                                  -> a publication, until the broker has it
+ *   outbox   seq64                                     -> a publication, until the broker has it
  *   state    p8 service16 len16 key name               -> expires64 value
  *   lock     p8 service16 len16 key name               -> expires64 owner data topic
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
@@ -233,10 +234,10 @@ void publication_encode(const struct publication *p, struct buf *out);
 int publication_decode(struct slice record, struct publication *out);
 
 /* `record` is what publication_encode wrote. */
-int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record);
-int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq);
+int journal_outbox_put(struct journal *j, uint64_t seq, struct slice record);
+int journal_outbox_del(struct journal *j, uint64_t seq);
 /* The first with a seq above *seq; in/out; the record points into the store. ERR_NOTFOUND. */
-int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record);
+int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record);
 
 /* --- timers --- */
 

@@ -53,27 +53,27 @@ static void numbered_key(struct key *k, uint8_t partition, uint64_t seq) {
     key_u64(k, seq);
 }
 
-int journal_outbox_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record) {
-    struct key k;
-    numbered_key(&k, partition, seq);
+int journal_outbox_put(struct journal *j, uint64_t seq, struct slice record) {
+    struct key k = {.len = 0};
+    key_u64(&k, seq);
     return store_put(j->store, TABLE_OUTBOX, key_slice(&k), record);
 }
 
-int journal_outbox_del(struct journal *j, uint8_t partition, uint64_t seq) {
-    struct key k;
-    numbered_key(&k, partition, seq);
+int journal_outbox_del(struct journal *j, uint64_t seq) {
+    struct key k = {.len = 0};
+    key_u64(&k, seq);
     return store_del(j->store, TABLE_OUTBOX, key_slice(&k));
 }
 
-int journal_outbox_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record) {
-    struct key k;
-    numbered_key(&k, partition, *seq);
+int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record) {
+    struct key k = {.len = 0};
+    key_u64(&k, *seq);
     struct slice key;
-    int code = journal_seek_prefix(j, TABLE_OUTBOX, &k, 1, true, &key, record);
+    int code = journal_seek_prefix(j, TABLE_OUTBOX, &k, 0, true, &key, record);
     if (code != 0) {
         return code;
     }
-    struct reader r = reader_of(key.data + 1, key.len - 1);
+    struct reader r = reader_of(key.data, key.len);
     *seq = read_u64_be(&r);
     return r.failed ? ERR_CORRUPT : 0;
 }

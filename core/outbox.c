@@ -14,7 +14,6 @@
 enum { MIDS = 65536 }; /* MQTT packet identifiers are 16 bits */
 
 struct outbox_item {
-    uint8_t partition;
     uint64_t seq;
     struct publication publication; /* points into record */
     struct outbox_item *next;
@@ -31,12 +30,10 @@ struct outbox {
     struct item_list staged, queued, acked, refused;
     struct outbox_item *by_mid[MIDS]; /* in flight */
     size_t in_flight;
-    uint64_t shelved;             /* refused, and only on disk: memory is bounded */
-    bool recount;                 /* what is in memory is not the oldest: load anew */
-    uint64_t on_disk[PARTITIONS]; /* rows not in memory */
-    uint64_t on_disk_total;
-    uint64_t loaded[PARTITIONS]; /* rows up to this seq are, or were, in memory */
-    size_t next_partition;       /* where loading goes on */
+    uint64_t shelved; /* refused, and only on disk: memory is bounded */
+    bool recount;     /* what is in memory is not the oldest: load anew */
+    uint64_t on_disk; /* rows not in memory */
+    uint64_t loaded;  /* rows up to this seq are, or were, in memory */
     struct buf record;
 };
 
@@ -120,31 +117,23 @@ int outbox_load(struct outbox *o) {
     forget(o);
     o->shelved = 0;
     o->recount = false;
-    memset(o->on_disk, 0, sizeof o->on_disk);
-    memset(o->loaded, 0, sizeof o->loaded);
-    o->on_disk_total = 0;
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        uint64_t seq = 0;
-        struct slice record;
-        int code;
-        while ((code = journal_outbox_next(o->journal, p, &seq, &record)) == 0) {
-            o->on_disk[p]++;
-            o->on_disk_total++;
-        }
-        if (code != ERR_NOTFOUND) {
-            return code;
-        }
+    o->on_disk = 0;
+    o->loaded = 0;
+    uint64_t seq = 0;
+    struct slice record;
+    int code;
+    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
+        o->on_disk++;
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static int item_new(uint8_t partition, uint64_t seq, struct slice record,
-                    struct outbox_item **out) {
+static int item_new(uint64_t seq, struct slice record, struct outbox_item **out) {
     struct outbox_item *item = malloc(sizeof *item + record.len);
     if (item == NULL) {
         return ERR_MEMORY;
     }
-    *item = (struct outbox_item){.partition = partition, .seq = seq};
+    *item = (struct outbox_item){.seq = seq};
     memcpy(item->record, record.data, record.len);
     int code = publication_decode((struct slice){item->record, record.len}, &item->publication);
     if (code != 0) {
@@ -155,8 +144,7 @@ static int item_new(uint8_t partition, uint64_t seq, struct slice record,
     return 0;
 }
 
-int outbox_add(struct outbox *o, uint8_t partition, int64_t now_ms, const struct publication *p) {
-    assert(partition < PARTITIONS);
+int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
     buf_reset(&o->record);
     publication_encode(p, &o->record);
     if (o->record.failed) {
@@ -164,19 +152,18 @@ int outbox_add(struct outbox *o, uint8_t partition, int64_t now_ms, const struct
     }
     struct slice record = buf_slice(&o->record);
     uint64_t seq = journal_next_seq(o->journal, now_ms);
-    int code = journal_outbox_put(o->journal, partition, seq, record);
+    int code = journal_outbox_put(o->journal, seq, record);
     if (code != 0) {
         return code;
     }
-    if (o->on_disk_total > 0 || o->queued.count + o->staged.count >= OUTBOX_QUEUE_MAX) {
-        o->on_disk[partition]++;
-        o->on_disk_total++;
+    if (o->on_disk > 0 || o->queued.count + o->staged.count >= OUTBOX_QUEUE_MAX) {
+        o->on_disk++;
         return 0;
     }
     struct outbox_item *item = NULL;
-    code = item_new(partition, seq, record, &item);
+    code = item_new(seq, record, &item);
     if (code == 0) {
-        o->loaded[partition] = seq;
+        o->loaded = seq;
         list_add(&o->staged, item);
     }
     return code;
@@ -272,7 +259,7 @@ void outbox_disconnected(struct outbox *o) {
 static int delete_acked(struct outbox *o) {
     while (o->acked.head != NULL) {
         struct outbox_item *item = o->acked.head;
-        int code = journal_outbox_del(o->journal, item->partition, item->seq);
+        int code = journal_outbox_del(o->journal, item->seq);
         if (code != 0) {
             return code;
         }
@@ -281,27 +268,26 @@ static int delete_acked(struct outbox *o) {
     return 0;
 }
 
-static int load_one(struct outbox *o, uint8_t p) {
-    uint64_t seq = o->loaded[p];
+static int load_one(struct outbox *o) {
+    uint64_t seq = o->loaded;
     struct slice record;
-    int code = journal_outbox_next(o->journal, p, &seq, &record);
+    int code = journal_outbox_next(o->journal, &seq, &record);
     if (code != 0) {
-        return code;
+        return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
     }
     struct outbox_item *item = NULL;
-    code = item_new(p, seq, record, &item);
+    code = item_new(seq, record, &item);
     if (code != 0) {
         return code;
     }
-    o->loaded[p] = seq;
-    o->on_disk[p]--;
-    o->on_disk_total--;
+    o->loaded = seq;
+    o->on_disk--;
     list_add(&o->staged, item);
     return 0;
 }
 
 bool outbox_wants_settle(const struct outbox *o) {
-    return o->recount || (o->on_disk_total > 0 && o->queued.count < OUTBOX_QUEUE_MAX / 4);
+    return o->recount || (o->on_disk > 0 && o->queued.count < OUTBOX_QUEUE_MAX / 4);
 }
 
 int outbox_settle(struct outbox *o) {
@@ -312,17 +298,10 @@ int outbox_settle(struct outbox *o) {
     if (code != 0 || !outbox_wants_settle(o)) {
         return code;
     }
-    while (o->on_disk_total > 0 && o->queued.count + o->staged.count < OUTBOX_QUEUE_MAX) {
-        uint8_t p = (uint8_t)(o->next_partition++ % PARTITIONS);
-        if (o->on_disk[p] == 0) {
-            continue;
-        }
-        code = load_one(o, p);
-        if (code != 0) {
-            return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
-        }
+    while (code == 0 && o->on_disk > 0 && o->queued.count + o->staged.count < OUTBOX_QUEUE_MAX) {
+        code = load_one(o);
     }
-    return 0;
+    return code;
 }
 
 size_t outbox_acked(const struct outbox *o) {
@@ -331,7 +310,7 @@ size_t outbox_acked(const struct outbox *o) {
 
 uint64_t outbox_rows(const struct outbox *o) {
     return o->staged.count + o->queued.count + o->in_flight + o->refused.count + o->shelved +
-           o->on_disk_total;
+           o->on_disk;
 }
 
 uint64_t outbox_refused(const struct outbox *o) {

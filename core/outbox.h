@@ -2,8 +2,12 @@
  * outbox.h - publishes that are committed and not yet acknowledged by the broker.
  *
  * The rows are the journal's; this is the window on them in memory: what is in flight, what goes
- * next, and how many rows are only on disk. Order is kept within a partition (so within a lane):
- * while a row waits on disk, later ones join it there.
+ * next, and how many rows are only on disk. Order is kept: while a row waits on disk, later ones
+ * join it there.
+ *
+ * The outbox is the host's, not a partition's: a partition that moves away leaves behind what its
+ * events have published, and the host sends it. One sequence also keeps the rows of a commit side
+ * by side on a few pages, where a sequence for each partition touched one page for each.
  *
  * A publish the broker refuses for good (not authorized, packet too large...) keeps its row, is
  * counted, and is tried again after the next connect: the broker's configuration may be mended.
@@ -26,7 +30,7 @@ void outbox_free(struct outbox *o);
 int outbox_load(struct outbox *o);
 
 /* Stores a publication and stages it; it may leave after outbox_committed. */
-int outbox_add(struct outbox *o, uint8_t partition, int64_t now_ms, const struct publication *p);
+int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p);
 /* The transaction that staged them is durable. */
 void outbox_committed(struct outbox *o);
 

@@ -88,7 +88,7 @@ static void add(struct fixture *f, uint8_t partition) {
     char text[32];
     (void)snprintf(text, sizeof text, "%u/%u", partition, f->added++);
     struct publication p = {.qos = 1, .topic = slice_of("t"), .payload = slice_of(text)};
-    assert_int_equal(outbox_add(f->outbox, partition, T0, &p), 0);
+    assert_int_equal(outbox_add(f->outbox, T0, &p), 0);
 }
 
 /* A turn that settles and publishes `count` more from one partition. */
