@@ -37,6 +37,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     s->lane_rows = 0;
     s->unloaded_total = 0;
+    s->room_ms = 0;
     s->books_dirty = false;
     memset(s->unloaded, 0, sizeof s->unloaded);
     memset(s->loaded, 0, sizeof s->loaded);
@@ -481,7 +482,9 @@ int64_t engine_next_ms(struct engine *e) {
     int64_t now_ms = e->doors.now_ms(e->doors.ctx);
     int64_t next = engine_earliest_timer(e);
     int64_t deadline = engine_earliest_deadline(e);
+    int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
+    next = room < next ? room : next;
     if (!e->draining) {
         (void)lanes_runnable(e->lanes, now_ms, &next);
     }

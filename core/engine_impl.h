@@ -56,6 +56,7 @@ struct engine_service {
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
     size_t next_partition;       /* where loading goes on */
+    int64_t room_ms; /* when long lanes make room, if the window is still full; 0 = never */
     int64_t throttled_until_ms;
     struct invocation *waiting_head, *waiting_tail; /* for calls; oldest deadline first */
 };
@@ -163,6 +164,7 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
 /* Ready rows come into memory while there is room. */
 int engine_refill(struct engine *e);
 bool engine_wants_refill(const struct engine *e);
+int64_t engine_earliest_room(const struct engine *e);
 int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row);
 int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row);

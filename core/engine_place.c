@@ -129,6 +129,26 @@ static int blocked_on_disk(struct engine *e, const struct engine_service *s, con
 
 /* --- placing --- */
 
+/* Rows wait on disk for room in memory, and nothing frees any. */
+static bool is_stuck(const struct engine *e, const struct engine_service *s) {
+    return s->unloaded_total > 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
+}
+
+static void watch_window(const struct engine *e, struct engine_service *s) {
+    if (s->room_ms == 0 && is_stuck(e, s)) {
+        s->room_ms = e->now_ms + WINDOW_STUCK_MS;
+    }
+}
+
+int64_t engine_earliest_room(const struct engine *e) {
+    int64_t earliest = INT64_MAX;
+    for (size_t i = 0; i < e->service_count; i++) {
+        int64_t room_ms = e->services[i].room_ms;
+        earliest = room_ms != 0 && room_ms < earliest ? room_ms : earliest;
+    }
+    return earliest;
+}
+
 static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
                          bool behind) {
     struct row row = row_of_event(event);
@@ -140,6 +160,7 @@ static int place_on_disk(struct engine *e, struct engine_service *s, struct even
         code = journal_ready_put(e->journal, &row);
         s->unloaded[event->partition]++;
         s->unloaded_total++;
+        watch_window(e, s);
     }
     event_free(event);
     return code;
@@ -198,25 +219,42 @@ static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     return code;
 }
 
-/* An item that leaves memory for the lane table; freed. */
-static int item_to_lane_row(struct engine *e, struct lane_item *item) {
+/* Its row, whatever it is now, becomes one in the lane table. */
+static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
     struct row row = row_of(item, s);
-    int code = 0;
     if (item->place == PLACE_NEW) {
-        code = store_new(e, item, true);
-    } else if (item->place == PLACE_READY) {
-        code = journal_ready_del(e->journal, &row);
-        row.flags = LANE_BEHIND;
-        code = code == 0 ? engine_lane_row_put(e, s, &row) : code;
+        return store_new(e, item, true);
     }
+    if (item->place == PLACE_LANE) {
+        return 0;
+    }
+    int code = journal_ready_del(e->journal, &row);
+    row.flags = LANE_BEHIND;
+    item->place = PLACE_LANE;
+    return code == 0 ? engine_lane_row_put(e, s, &row) : code;
+}
+
+/* An item that leaves memory; freed. */
+static int item_to_lane_row(struct engine *e, struct lane_item *item) {
+    int code = move_to_lane_rows(e, item);
     item_free(e, item);
+    return code;
+}
+
+/* Before rows of this lane go behind it on disk: what stays in memory must stand in front of them
+ * there, too, or a crash would turn the order round. */
+static int go_ahead_on_disk(struct engine *e, struct lane *lane) {
+    int code = lane->taken == NULL ? 0 : move_to_lane_rows(e, lane->taken);
+    for (struct lane_item *item = lane->head; code == 0 && item != NULL; item = item->next) {
+        code = move_to_lane_rows(e, item);
+    }
     return code;
 }
 
 static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
     struct lane_item *item = lanes_cut(e->lanes, lane, keep);
-    int code = 0;
+    int code = item == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
     while (item != NULL) {
         struct lane_item *next = item->next;
         int failed = item_to_lane_row(e, item);
@@ -311,6 +349,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     int code = engine_unplace(e, item);
     if (code == 0) {
         code = engine_lane_row_put(e, s, &row);
+        item->place = PLACE_LANE;
     }
     if (code == 0) {
         code = journal_event_put(e->journal, item->event);
@@ -353,7 +392,10 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
         return code;
     }
     if (behind) {
-        code = journal_ready_del(e->journal, row);
+        code = lane == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
+        if (code == 0) {
+            code = journal_ready_del(e->journal, row);
+        }
         if (lane != NULL) {
             lane->spilled = true;
         }
@@ -416,13 +458,35 @@ static int refill_service(struct engine *e, struct engine_service *s) {
             return code;
         }
     }
+    watch_window(e, s);
     return 0;
+}
+
+static int shorten(void *ctx, struct lane *lane) {
+    return lane->count > LANE_QUEUE_FEW ? spill(ctx, lane, LANE_QUEUE_FEW) : 0;
+}
+
+/* Keys whose handlers are slow could fill the window with their backlogs and starve all others:
+ * when it has been full for a while, long lanes go back to disk, all but their first few. */
+static int make_room(struct engine *e, struct engine_service *s) {
+    if (!is_stuck(e, s)) {
+        s->room_ms = 0;
+        return 0;
+    }
+    if (s->room_ms == 0 || s->room_ms > e->now_ms) {
+        return 0;
+    }
+    s->room_ms = 0;
+    return lanes_each(e->lanes, s->index, e, shorten);
 }
 
 int engine_refill(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
-        int code =
-            service_wants_refill(e, &e->services[i]) ? refill_service(e, &e->services[i]) : 0;
+        struct engine_service *s = &e->services[i];
+        int code = make_room(e, s);
+        if (code == 0 && service_wants_refill(e, s)) {
+            code = refill_service(e, s);
+        }
         if (code != 0) {
             return code;
         }

@@ -278,6 +278,7 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
     item->next = NULL;
     lane->count--;
     lane->busy = true;
+    lane->taken = item;
     s->waiting--;
     s->running++;
     s->tokens -= s->rate_per_s > 0 ? 1 : 0;
@@ -288,6 +289,7 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     struct lane_service *s = service_of(lanes, lane->service);
     assert(lane->busy && s->running > 0);
     lane->busy = false;
+    lane->taken = NULL;
     s->running--;
     enter_ring(s, lane);
 }
@@ -314,6 +316,19 @@ struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t kee
     /* Keeping none is for a busy lane only: an idle one would stand empty in the ring. */
     assert(keep > 0 || lane->busy);
     return cut;
+}
+
+int lanes_each(struct lanes *lanes, size_t service, void *ctx,
+               int (*each)(void *ctx, struct lane *lane)) {
+    for (size_t i = 0; i < lanes->bucket_count; i++) {
+        for (struct lane *lane = lanes->buckets[i]; lane != NULL; lane = lane->hash_next) {
+            int code = lane->service == service ? each(ctx, lane) : 0;
+            if (code != 0) {
+                return code;
+            }
+        }
+    }
+    return 0;
 }
 
 size_t lanes_waiting(const struct lanes *lanes, size_t service) {

@@ -44,6 +44,7 @@ struct lane {
     bool busy;    /* its head was taken and has not ended */
     bool spilled; /* older than what comes, newer than what is here: rows in the lane table */
     bool in_ring;
+    struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_item *head, *tail;
     uint32_t count;
     struct lane *ring_next;
@@ -82,6 +83,11 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane);
 void lanes_finish(struct lanes *lanes, struct lane *lane);
 /* Cuts the lane's items after the first `keep` off; the caller owns the list. */
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep);
+
+/* Calls each(ctx, lane) for the service's lanes, in no order; each may cut the lane, but neither
+ * open nor close one. Stops at the first non-zero answer and returns it. */
+int lanes_each(struct lanes *lanes, size_t service, void *ctx,
+               int (*each)(void *ctx, struct lane *lane));
 
 /* Whether anything could start now; when only the clock stands in the way, *wake_ms is lowered to
  * the moment it no longer does. */

@@ -32,7 +32,7 @@ static const char KEYED[] =
 static void nothing_is_acknowledged_or_published_before_the_turn(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, CONF, ECHO);
-    settle(f);
+    run_dry(f);
     offer(f, "s", "in/a", "1", NULL);
     assert_true(engine_due(f->engine));
     assert_int_equal(f->published_count, 0);
@@ -42,7 +42,7 @@ static void nothing_is_acknowledged_or_published_before_the_turn(void **state) {
 static void an_event_is_accepted_run_and_published_in_one_turn(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, CONF, ECHO);
-    settle(f);
+    run_dry(f);
     uint64_t commits = status(f).commits;
     offer(f, "s", "in/a", "hello", NULL);
     assert_int_equal(turn(f), 0);
@@ -67,7 +67,7 @@ static void what_was_acknowledged_survives_a_crash(void **state) {
     assert_int_equal(count_events(f, "s", EVENT_READY), 10);
     assert_int_equal(redeliver(f), 1);
     command(f, (struct command){.kind = COMMAND_RESUME, .service = slice_of("s")});
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 11, .done = 11});
     assert_int_equal(count_published(f, "out"), 11);
 }
@@ -121,7 +121,7 @@ static void duplicates_by_property_win_over_the_rule(void **state) {
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "x", NULL);
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "y", NULL);
     offer(f, "s", "in/a", "{\"id\":2}", "idempotency-key", "x", NULL);
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .duplicates = 1});
 }
 
@@ -131,7 +131,7 @@ static void duplicates_by_zingq_id_are_found_whatever_its_form(void **state) {
     fixture_run(f, CONF, ECHO);
     for (int i = 0; i < 4; i++) {
         offer(f, "s", "in/a", "{}", "zingq-id", ids[i % 2], NULL);
-        settle(f);
+        run_dry(f);
     }
     assert_books(f, "s", (struct books){.accepted = 4, .done = 2, .duplicates = 2});
 }
@@ -142,7 +142,7 @@ static void a_uuid_that_came_as_zingq_id_names_the_event(void **state) {
     char out[UUID_TEXT_BYTES + 1];
     fixture_run(f, CONF, "return function(e) zing.publish('out', e.id) end");
     offer(f, "s", "in/a", "p", "zingq-id", text, NULL);
-    settle(f);
+    run_dry(f);
     struct uuid id = id_of(f, "s", "p");
     assert_string_equal(uuid_text(&id, out), text);
     assert_string_equal(nth_published(f, "out", 0)->payload, text);
@@ -155,15 +155,15 @@ static void duplicates_are_remembered_over_a_crash_for_the_configured_time(void 
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }",
                 ECHO);
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
-    settle(f);
+    run_dry(f);
     crash(f);
     advance(f, 59 * 60 * 1000);
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .duplicates = 1});
     advance(f, 20 * 60 * 1000);
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .duplicates = 1});
 }
 
@@ -171,9 +171,9 @@ static void a_duplicate_of_a_failing_event_is_a_duplicate_too(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, CONF, "return function() error('no') end");
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
-    settle(f);
+    run_dry(f);
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 2, .duplicates = 1, .retries = 1});
 }
 
@@ -186,7 +186,7 @@ static void two_services_take_one_message_each(void **state) {
         ECHO);
     offer(f, "a", "in", "{\"id\":1}", NULL);
     offer(f, "b", "in", "{\"id\":1}", NULL);
-    settle(f);
+    run_dry(f);
     assert_books(f, "a", (struct books){.accepted = 1, .done = 1});
     assert_books(f, "b", (struct books){.accepted = 1, .done = 1});
 }
@@ -200,7 +200,7 @@ static void the_same_idempotency_key_under_another_key_is_another_event(void **s
         (void)snprintf(payload, sizeof payload, "{\"k\":%d}", i);
         offer(f, "s", "in/a", payload, "idempotency-key", "b-1", NULL);
     }
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 200, .done = 200});
 }
 
@@ -220,7 +220,7 @@ static void keys_are_read_by_rule(void **state) {
     offer(f, "j", "j", "{\"a\":[17]}", NULL);
     offer(f, "t", "t/x/y", "no json", NULL);
     offer(f, "p", "p", "", "tenant", "acme", NULL);
-    settle(f);
+    run_dry(f);
     /* Services take turns in the order of topics.conf. */
     assert_string_equal(payloads(f, "out", out, sizeof out), "17 x acme");
 }
@@ -229,7 +229,7 @@ static void a_key_given_by_the_publisher_wins_over_the_rule(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, KEYED, SHOW_KEY);
     offer(f, "s", "in/a", "{\"k\":\"rule\"}", "zingq-key", "given", NULL);
-    settle(f);
+    run_dry(f);
     assert_string_equal(nth_published(f, "out", 0)->payload, "given");
 }
 
@@ -345,7 +345,7 @@ static void a_full_backlog_stops_accepting_and_an_empty_one_goes_on(void **state
     crash(f);
     assert_false(engine_accepts(f->engine));
     command(f, (struct command){.kind = COMMAND_RESUME, .service = slice_of("s")});
-    settle(f);
+    run_dry(f);
     assert_true(engine_accepts(f->engine));
 }
 
@@ -354,11 +354,11 @@ static void a_draining_engine_starts_nothing_and_accepts_nothing(void **state) {
     fixture_run(f, CONF, ECHO);
     engine_drain(f->engine);
     offer(f, "s", "in/a", "1", NULL);
-    settle(f);
+    run_dry(f);
     assert_false(engine_accepts(f->engine));
     assert_int_equal(state_of(f, "s", "1"), EVENT_READY);
     restart(f);
-    settle(f);
+    run_dry(f);
     assert_int_equal(state_of(f, "s", "1"), EVENT_DONE);
     assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
 }

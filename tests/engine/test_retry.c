@@ -94,8 +94,8 @@ static void retries_that_came_due_while_the_host_was_down_run_at_the_start(void 
     deliver(f, "s", "in/a", "2");
     f->now_ms += 3600 * 1000;
     crash(f);
-    settle(f);
-    settle(f);
+    run_dry(f);
+    run_dry(f);
     assert_string_equal(nth_published(f, "out", 0)->payload, "2:2");
 }
 
@@ -113,9 +113,9 @@ static void a_retrying_key_holds_up_its_followers_and_nobody_else(void **state) 
     offer(f, "s", "in", "2", "k", "a", NULL);
     offer(f, "s", "in", "1", "k", "b", NULL);
     offer(f, "s", "in", "0", "k", "a", NULL);
-    settle(f);
+    run_dry(f);
     offer(f, "s", "in", "-1", "k", "a", NULL);
-    settle(f);
+    run_dry(f);
     assert_string_equal(payloads(f, "out", out, sizeof out), "1:1");
     advance(f, 5000);
     assert_string_equal(payloads(f, "out", out, sizeof out), "1:1 2:2 0:1 -1:1");
@@ -196,7 +196,7 @@ static void a_dead_letter_policy_publishes_and_writes_state(void **state) {
     fixture_run(f, KEYED("retries = 0 dead_letter = \"dlq.lua\""),
                 "return function() zing.reject('hopeless') end");
     offer(f, "s", "in", "x", "k", "a", NULL);
-    settle(f);
+    run_dry(f);
     assert_string_equal(nth_published(f, "alarm", 0)->payload, "x:hopeless");
     assert_string_equal(state_text(f, "s", "a", "dead", text), "1");
     assert_int_equal(count_published(f, "zingq/dlq/s"), 1);
@@ -302,10 +302,10 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
                 "  zing.publish('out', e.payload)\n"
                 "end");
     offer(f, "s", "in", "slow", "k", "a", NULL);
-    settle(f);
+    run_dry(f);
     offer(f, "s", "in", "other", "k", "b", NULL);
     offer(f, "t", "t", "", NULL);
-    settle(f);
+    run_dry(f);
     assert_string_equal(payloads(f, "out", out, sizeof out), "t");
     advance(f, 9999);
     assert_string_equal(payloads(f, "out", out, sizeof out), "t");
@@ -327,7 +327,7 @@ static void a_call_leaves_after_the_commit_and_its_answer_ends_the_event(void **
     assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
     assert_int_equal(engine_running(f->engine), 1);
     answer(f, 0, 200, "ok");
-    settle(f);
+    run_dry(f);
     assert_string_equal(nth_published(f, "out", 0)->payload, "ok");
     assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
     assert_int_equal(engine_running(f->engine), 0);
@@ -340,14 +340,14 @@ static void a_waiting_call_holds_up_its_own_key_only(void **state) {
     offer(f, "s", "in", "1", "k", "a", NULL);
     offer(f, "s", "in", "2", "k", "a", NULL);
     offer(f, "s", "in", "3", "k", "b", NULL);
-    settle(f);
+    run_dry(f);
     assert_int_equal(f->asked_count, 2);
     answer(f, 1, 200, "three");
-    settle(f);
+    run_dry(f);
     answer(f, 0, 200, "one");
-    settle(f);
+    run_dry(f);
     answer(f, 2, 200, "two");
-    settle(f);
+    run_dry(f);
     assert_string_equal(payloads(f, "out", out, sizeof out), "three one two");
 }
 
@@ -358,12 +358,12 @@ static void a_thousand_calls_wait_at_once(void **state) {
     for (int i = 0; i < 1000; i++) {
         offer(f, "s", "in/a", "x", NULL);
     }
-    settle(f);
+    run_dry(f);
     assert_int_equal(f->asked_count, 1000);
     for (size_t i = 0; i < 1000; i++) {
         answer(f, (i * 7) % 1000, 200, "ok");
     }
-    settle(f);
+    run_dry(f);
     engine_check(f);
     assert_books(f, "s", (struct books){.accepted = 1000, .done = 1000});
 }
@@ -376,7 +376,7 @@ static void concurrency_bounds_the_calls_that_wait(void **state) {
     }
     assert_int_equal(f->asked_count, 3);
     answer(f, 1, 200, "ok");
-    settle(f);
+    run_dry(f);
     assert_int_equal(f->asked_count, 4);
 }
 
@@ -408,7 +408,7 @@ static void a_late_answer_finds_nobody(void **state) {
     buf_init(&late.headers, 16);
     buf_init(&late.body, 16);
     engine_call_done(f->engine, id, &late);
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .timeouts = 1});
     assert_int_equal(count_published(f, "out"), 0);
 }
@@ -419,7 +419,7 @@ static void an_answer_and_the_timeout_in_one_turn_count_once(void **state) {
     deliver(f, "s", "in/a", "x");
     answer(f, 0, 200, "just in time");
     f->now_ms += 5000;
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
 }
 
@@ -429,11 +429,11 @@ static void a_call_that_ended_badly_is_the_handlers_error(void **state) {
     fixture_run(f, SERVICE("delay = \"1s\""), CALLS);
     deliver(f, "s", "in/a", "x");
     answer_code(f, 0, ERR_NETWORK);
-    settle(f);
+    run_dry(f);
     assert_string_equal(history_of(f, "s", "x", text), "error");
     advance(f, 1000);
     answer(f, 1, 200, "ok");
-    settle(f);
+    run_dry(f);
     assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
 }
 
@@ -445,7 +445,7 @@ static void every_attempt_sends_the_same_idempotency_key(void **state) {
     answer_code(f, 0, ERR_TIMEOUT);
     advance(f, 1000);
     crash(f);
-    settle(f);
+    run_dry(f);
     advance(f, 1000);
     assert_true(f->asked_count >= 3);
     const char *first = strstr(f->asked[0].headers, "Idempotency-Key: ");
@@ -463,11 +463,11 @@ static void a_crash_while_an_attempt_waits_is_counted_and_tried_again(void **sta
     fixture_run(f, SERVICE("retries = 0 crashes = 3"), CALLS);
     deliver(f, "s", "in/a", "x");
     crash(f);
-    settle(f);
+    run_dry(f);
     advance(f, 10);
     assert_string_equal(history_of(f, "s", "x", text), "crash");
     answer(f, f->asked_count - 1, 200, "ok");
-    settle(f);
+    run_dry(f);
     assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
     assert_books(f, "s", (struct books){.accepted = 1, .done = 1, .crashes = 1});
 }
@@ -479,11 +479,11 @@ static void an_event_that_takes_the_host_down_too_often_is_dead(void **state) {
     deliver(f, "s", "in/a", "x");
     for (int i = 0; i < 2; i++) {
         crash(f);
-        settle(f);
+        run_dry(f);
         assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
     }
     crash(f);
-    settle(f);
+    run_dry(f);
     assert_non_null(strstr(reason_of(f, "s", "x", text), "the host went down 3 times"));
     assert_string_equal(history_of(f, "s", "x", text), "crash crash crash");
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .crashes = 3});
@@ -495,10 +495,10 @@ static void a_stop_is_no_crash(void **state) {
     deliver(f, "s", "in/a", "x");
     for (int i = 0; i < 3; i++) {
         restart(f);
-        settle(f);
+        run_dry(f);
     }
     answer(f, f->asked_count - 1, 200, "ok");
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
 }
 
@@ -507,13 +507,13 @@ static void an_event_that_did_not_run_is_not_blamed_for_a_crash(void **state) {
     fixture_run(f, KEYED("crashes = 2"), CALLS);
     offer(f, "s", "in", "1", "k", "a", NULL);
     offer(f, "s", "in", "2", "k", "a", NULL);
-    settle(f);
+    run_dry(f);
     crash(f);
-    settle(f);
+    run_dry(f);
     answer(f, f->asked_count - 1, 200, "ok");
-    settle(f);
+    run_dry(f);
     answer(f, f->asked_count - 1, 200, "ok");
-    settle(f);
+    run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .crashes = 1});
 }
 
@@ -529,7 +529,7 @@ static void a_handler_without_end_is_stopped_and_others_go_on(void **state) {
                 "end");
     offer(f, "s", "in", "bad", "k", "a", NULL);
     offer(f, "s", "in", "good", "k", "b", NULL);
-    settle(f);
+    run_dry(f);
     assert_int_equal(state_of(f, "s", "bad"), EVENT_DEAD);
     assert_non_null(strstr(reason_of(f, "s", "bad", text), "50 ms"));
     assert_string_equal(nth_published(f, "out", 0)->payload, "good");
@@ -544,7 +544,7 @@ static void a_handler_that_allocates_without_end_is_stopped(void **state) {
                 "end");
     offer(f, "s", "in", "bad", "k", "a", NULL);
     offer(f, "s", "in", "good", "k", "b", NULL);
-    settle(f);
+    run_dry(f);
     assert_int_equal(state_of(f, "s", "bad"), EVENT_DEAD);
     assert_int_equal(state_of(f, "s", "good"), EVENT_DONE);
 }

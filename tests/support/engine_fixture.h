@@ -23,6 +23,7 @@ struct published {
     uint8_t qos;
     bool retain;
     int mid;
+    bool again;    /* one with its zingq-id left before */
     bool answered; /* acknowledged or refused, or its connection is gone */
 };
 
@@ -58,6 +59,7 @@ struct engine_fixture {
     struct offered *offered;
     size_t offered_count, offered_cap;
     int last_mid;
+    uint64_t *ids;  /* hashes of the ids that left: IDS of them, by hash */
     bool hold_acks; /* the broker takes publishes and says nothing */
     bool offline;   /* the next start finds no broker */
     bool unchecked; /* too many events to look at all of them after every turn */
@@ -97,13 +99,15 @@ void offer_copy(struct engine_fixture *f, const char *service, size_t published)
 /* One turn; its code. */
 int turn(struct engine_fixture *f);
 /* Turns until nothing is due; each must return 0. */
-void settle(struct engine_fixture *f);
+void run_dry(struct engine_fixture *f);
 /* Lets the clock go on, with turns whenever one is due. */
 void advance(struct engine_fixture *f, int64_t ms);
-/* offer and settle. */
+/* offer and run_dry. */
 void deliver(struct engine_fixture *f, const char *service, const char *topic, const char *payload);
 
 void disconnect(struct engine_fixture *f);
+/* As if nothing had left yet. */
+void forget_published(struct engine_fixture *f);
 void connect_again(struct engine_fixture *f);
 /* The broker answers every publish that waits for it. */
 void acknowledge(struct engine_fixture *f);
@@ -112,7 +116,7 @@ void answer_publish(struct engine_fixture *f, size_t published, uint8_t reason);
 void answer(struct engine_fixture *f, size_t asked, long status, const char *body);
 void answer_code(struct engine_fixture *f, size_t asked, int code);
 
-/* Submits, settles; the command's code, with report and made in the fixture. */
+/* Submits, runs dry; the command's code, with report and made in the fixture. */
 int command(struct engine_fixture *f, struct command c);
 
 /* --- looking at it --- */
@@ -125,7 +129,8 @@ size_t count_published(const struct engine_fixture *f, const char *topic);
 struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n);
 /* The user property of a publish, "" when there is none; `out` is returned. */
 const char *published_property(const struct published *p, const char *name, char out[512]);
-/* The payloads sent to the topic, in order, with spaces between. `out` is returned. */
+/* The payloads sent to the topic, in order, with spaces between, each id once. `out` is returned.
+ */
 const char *payloads(const struct engine_fixture *f, const char *topic, char *out, size_t size);
 
 /* engine_check.c */
