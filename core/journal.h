@@ -211,6 +211,7 @@ struct dedupe_note {
     struct dedupe_hash mark;
 };
 
+/* ERR_EXISTS: *earlier is the note that stands. */
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier);
