@@ -36,6 +36,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     s->lane_rows = 0;
+    s->put_off = 0;
     s->unloaded_total = 0;
     s->room_ms = 0;
     s->books_dirty = false;

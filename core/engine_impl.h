@@ -52,6 +52,7 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     uint64_t lane_rows;            /* rows in the lane table */
+    uint64_t put_off;              /* of them: heads that wait for their time (LANE_WAITING) */
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */

@@ -106,6 +106,11 @@ static void collect(struct host *h) {
     }
 }
 
+/* Leaves with the flush that follows. */
+static void publish_status(struct host *h) {
+    (void)sys_publish(h->sys, h->out, host_now_ms(h) - h->started_ms);
+}
+
 static void turn(struct host *h) {
     if (host_now_ms(h) < h->retry_ms) {
         arm(h, false);
@@ -118,6 +123,7 @@ static void turn(struct host *h) {
         drop_connection(h);
     } else {
         mqtt_flush(h->mqtt);
+        publish_status(h);
         mqtt_flush(h->out);
     }
     bool accepts = engine_accepts(h->engine);
@@ -196,6 +202,11 @@ static void on_sighup(uv_signal_t *signal, int number) {
     host_reload(signal->data);
 }
 
+static void on_sys_timer(uv_timer_t *timer) {
+    const struct host *h = timer->data;
+    sys_tick(h->sys); /* on_check follows */
+}
+
 /* --- start --- */
 
 static int raise_file_limit(void) {
@@ -214,6 +225,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
+    h->sys_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -222,6 +234,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->timer),
         uv_timer_init(&h->loop, &h->reload_timer),
         uv_timer_init(&h->loop, &h->drain_timer),
+        uv_timer_init(&h->loop, &h->sys_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -295,6 +308,8 @@ static int start(struct host *h, struct report *r) {
     h->started_ms = host_now_ms(h);
     mqtt_start(h->mqtt);
     mqtt_start(h->out);
+    uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
+    check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms), "sys timer");
     log_info("host", "zingq %s runs %zu services from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->file, h->conf->store_path);
     return 0;
@@ -317,12 +332,14 @@ static void close_all(struct host *h) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
     if (h->out != NULL) {
+        sys_goodbye(h->sys, h->out, h->leaving);
         mqtt_disconnect(h->out, -1);
     }
     gateway_free(h->socket);
     gateway_free(h->tcp);
     front_free(h->front);
     admin_free(h->admin);
+    sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);
     mqtt_free(h->mqtt);

@@ -38,6 +38,22 @@ static void on_readable(void *ctx) {
     h->readable = true;
 }
 
+/* Whether this is some host's status and the service has it only because it asked for everything: a
+ * wildcard in the first level does not mean it, as it does not mean $SYS. Handling it would change
+ * the status, which would be published again, and so on for ever. */
+static bool is_others_status(const struct service_conf *s, const char *topic) {
+    if (strncmp(topic, "zingq/sys/", sizeof "zingq/sys/" - 1) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < s->filter_count; i++) {
+        bool by_name = s->filters[i][0] != '#' && s->filters[i][0] != '+';
+        if (by_name && filter_matches(s->filters[i], topic)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
@@ -45,6 +61,9 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
                                 .response_topic = m->response_topic,
                                 .correlation = m->correlation,
                                 .properties = m->properties};
+    if (is_others_status(&h->conf->services[service], m->topic.data)) {
+        return;
+    }
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
     if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
@@ -105,8 +124,14 @@ static void route_by_filter(struct host *h, const struct mqtt_message *m) {
  * leaves only the filters to go by. */
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
+    if (m->topic.data[0] == '$') {
+        sys_note(h->sys, m->topic, m->payload);
+    }
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
+        if (m->subscription_ids[i] == SYS_SUBSCRIPTION_ID) {
+            continue;
+        }
         if (!engine_service_by_number(h->engine, m->subscription_ids[i] - 1, &service)) {
             pass_over(h, m);
             continue;
@@ -161,6 +186,9 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
+    if (sys_answered(h->sys, filter, reason)) {
+        return;
+    }
     if (reason < 0x80) {
         h->granted++;
     } else {
@@ -229,6 +257,7 @@ static void host_metrics(void *ctx, struct buf *out) {
                "# TYPE zingq_uptime_seconds gauge\nzingq_uptime_seconds %.3f\n",
                session->connected ? 1 : 0, (unsigned long long)session->connects,
                fetch_running(h->fetch), (double)(host_now_ms(h) - h->started_ms) / 1000);
+    sys_write_metrics(h->sys, out);
 }
 
 /* Connected, and every subscription stands: what is published from now on reaches every service. */
@@ -241,13 +270,17 @@ static bool broker_ready(void *ctx) {
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
-    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
-                     ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
-                     (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
-                     "connected", (int)session->connected, "ready",
-                     (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
-                     h->broker_error, "conf", h->conf->file, "connects",
-                     (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
+    json_t *host = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
+                             ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
+                             (json_int_t)(host_now_ms(h) - h->started_ms), "broker",
+                             h->conf->broker.url, "connected", (int)session->connected, "ready",
+                             (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
+                             h->broker_error, "conf", h->conf->file, "connects",
+                             (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
+    if (host != NULL) {
+        sys_add_status(h->sys, host);
+    }
+    return host;
 }
 
 static void leave(void *ctx) {
@@ -294,7 +327,12 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
+    int code = sys_new(&h->sys, h->conf, h->engine, h->client_id);
+    if (code != 0) {
+        return report(r, code, "cannot prepare the status topics: %s", error_text(code));
+    }
+    const struct mqtt_publish will = sys_will(h->sys);
+    code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, &will, &callbacks, r);
     code = code == 0 ? host_subscribe(h, r) : code;
     return code == 0 ? host_open_publisher(h, r) : code;
 }

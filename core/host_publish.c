@@ -25,11 +25,14 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
 
 static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
-    engine_published(h->engine, mid, reason);
+    if (!sys_published(h->sys, mid)) {
+        engine_published(h->engine, mid, reason);
+    }
 }
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
+    sys_up(h->sys);
     engine_connected(h->engine, session->receive_maximum);
     host_wake(h);
 }
@@ -37,6 +40,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     engine_disconnected(h->engine);
+    sys_down(h->sys);
     h->out_readable = false;
     host_broker_down(h, why, text);
 }
