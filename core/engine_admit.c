@@ -137,7 +137,7 @@ static int admit_dead(struct engine *e, struct engine_service *s, struct event *
 }
 
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
-    if (event->payload.len > e->conf->payload_bytes_max) {
+    if (event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max) {
         return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
                       event->payload.len, (unsigned long long)e->conf->payload_bytes_max);
     }

@@ -64,6 +64,10 @@ static int published_before(struct engine *e, struct command *c, uint8_t partiti
 }
 
 static int command_publish(struct engine *e, struct command *c) {
+    c->code = topic_check(c->topic.data, &c->report);
+    if (c->code != 0) {
+        return 0;
+    }
     struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
                             .qos = c->qos,
                             .retain = c->retain,

@@ -458,21 +458,40 @@ struct engine_status status(struct engine_fixture *f) {
     return s;
 }
 
-struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n) {
+static struct published *nth(const struct engine_fixture *f, const char *topic, size_t n,
+                             bool again) {
     for (size_t i = 0; i < f->published_count; i++) {
-        if (strcmp(f->published[i].topic, topic) == 0 && n-- == 0) {
-            return &f->published[i];
+        struct published *p = &f->published[i];
+        if (strcmp(p->topic, topic) == 0 && (again || !p->again) && n-- == 0) {
+            return p;
         }
     }
     return NULL;
 }
 
-size_t count_published(const struct engine_fixture *f, const char *topic) {
-    size_t count = 0;
+static size_t count(const struct engine_fixture *f, const char *topic, bool again) {
+    size_t n = 0;
     for (size_t i = 0; i < f->published_count; i++) {
-        count += strcmp(f->published[i].topic, topic) == 0 ? 1 : 0;
+        const struct published *p = &f->published[i];
+        n += strcmp(p->topic, topic) == 0 && (again || !p->again) ? 1 : 0;
     }
-    return count;
+    return n;
+}
+
+struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n) {
+    return nth(f, topic, n, false);
+}
+
+struct published *nth_sent(const struct engine_fixture *f, const char *topic, size_t n) {
+    return nth(f, topic, n, true);
+}
+
+size_t count_published(const struct engine_fixture *f, const char *topic) {
+    return count(f, topic, false);
+}
+
+size_t count_sent(const struct engine_fixture *f, const char *topic) {
+    return count(f, topic, true);
 }
 
 const char *published_property(const struct published *p, const char *name, char out[512]) {
