@@ -106,9 +106,13 @@ static void collect(struct host *h) {
     }
 }
 
-/* Leaves with the flush that follows. */
+/* After the outbox's flush: what has no acknowledgement must not take its window. */
 static void publish_status(struct host *h) {
-    (void)sys_publish(h->sys, h->out, host_now_ms(h) - h->started_ms);
+    const struct sys_host host = {.uptime_ms = host_now_ms(h) - h->started_ms,
+                                  .connected = mqtt_session(h->mqtt)->connected};
+    if (sys_publish(h->sys, h->out, &host)) {
+        mqtt_flush(h->out);
+    }
 }
 
 static void turn(struct host *h) {
@@ -123,8 +127,8 @@ static void turn(struct host *h) {
         drop_connection(h);
     } else {
         mqtt_flush(h->mqtt);
-        publish_status(h);
         mqtt_flush(h->out);
+        publish_status(h);
     }
     bool accepts = engine_accepts(h->engine);
     mqtt_hold(h->mqtt, !accepts);

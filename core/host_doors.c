@@ -124,14 +124,8 @@ static void route_by_filter(struct host *h, const struct mqtt_message *m) {
  * leaves only the filters to go by. */
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (m->topic.data[0] == '$') {
-        sys_note(h->sys, m->topic, m->payload);
-    }
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
-        if (m->subscription_ids[i] == SYS_SUBSCRIPTION_ID) {
-            continue;
-        }
         if (!engine_service_by_number(h->engine, m->subscription_ids[i] - 1, &service)) {
             pass_over(h, m);
             continue;
@@ -158,6 +152,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     h->said_lost = false;
     h->granted = 0;
     h->broker_error[0] = '\0';
+    sys_tick(h->sys);
 }
 
 void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
@@ -174,6 +169,7 @@ void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     h->readable = false;
+    sys_tick(h->sys);
     host_broker_down(h, why, text);
 }
 
@@ -186,9 +182,6 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
-    if (sys_answered(h->sys, filter, reason)) {
-        return;
-    }
     if (reason < 0x80) {
         h->granted++;
     } else {
@@ -327,12 +320,7 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    int code = sys_new(&h->sys, h->conf, h->engine, h->client_id);
-    if (code != 0) {
-        return report(r, code, "cannot prepare the status topics: %s", error_text(code));
-    }
-    const struct mqtt_publish will = sys_will(h->sys);
-    code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, &will, &callbacks, r);
+    int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
     code = code == 0 ? host_subscribe(h, r) : code;
     return code == 0 ? host_open_publisher(h, r) : code;
 }

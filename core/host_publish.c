@@ -7,7 +7,8 @@
  * followed up many times a turn. Hence a connection of their own, pumped between the steps of a
  * turn.
  *
- * Its session ends with the connection: what was not acknowledged is in the outbox.
+ * Its session ends with the connection: what was not acknowledged is in the outbox. So the broker's
+ * own figures come in here, too: it keeps none of them for us while we are away.
  */
 #include "host_impl.h"
 
@@ -16,11 +17,8 @@
 #include <stdio.h>
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
-    (void)ctx;
-    log_warn("broker",
-             "a message on %s came over the publishing connection, which subscribed to "
-             "nothing: ignored",
-             m->topic.data);
+    struct host *h = ctx;
+    sys_note(h->sys, m->topic, m->payload);
 }
 
 static void on_published(void *ctx, int mid, uint8_t reason) {
@@ -46,9 +44,9 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
-    (void)ctx;
+    struct host *h = ctx;
     (void)filter;
-    (void)reason;
+    sys_answered(h->sys, reason);
 }
 
 static void on_readable(void *ctx) {
@@ -97,5 +95,10 @@ int host_open_publisher(struct host *h, struct report *r) {
     if (len < 0 || (size_t)len > 255) {
         return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
     }
-    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, NULL, &callbacks, r);
+    int code = sys_new(&h->sys, h->conf, h->engine, h->client_id);
+    if (code != 0) {
+        return report(r, code, "cannot prepare the status topics: %s", error_text(code));
+    }
+    const struct mqtt_publish will = sys_will(h->sys);
+    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, &will, &callbacks, r);
 }

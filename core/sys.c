@@ -269,10 +269,10 @@ static void offer(struct sys *s, size_t at, const char *service, const char *row
     s->sent[at] = copy;
 }
 
-static void offer_host(struct sys *s, int64_t uptime_ms) {
+static void offer_host(struct sys *s, const struct sys_host *host) {
     char uptime[32];
-    (void)snprintf(uptime, sizeof uptime, "%" PRId64, uptime_ms / 1000);
-    const char *const texts[HOST_ROWS] = {ZINGQ_VERSION, uptime, "1"};
+    (void)snprintf(uptime, sizeof uptime, "%" PRId64, host->uptime_ms / 1000);
+    const char *const texts[HOST_ROWS] = {ZINGQ_VERSION, uptime, host->connected ? "1" : "0"};
     for (size_t i = 0; i < HOST_ROWS; i++) {
         offer(s, i, NULL, host_rows[i], texts[i]);
     }
@@ -357,14 +357,14 @@ static void clear_gone(struct sys *s) {
 
 /* --- the turn --- */
 
-bool sys_publish(struct sys *s, struct mqtt *mqtt, int64_t uptime_ms) {
+bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) {
     if (!s->due || !mqtt_session(mqtt)->connected) {
         return false;
     }
     s->due = false;
     s->dirty = false;
     s->mqtt = mqtt;
-    offer_host(s, uptime_ms);
+    offer_host(s, host);
     for (size_t i = 0; i < s->conf->service_count; i++) {
         if (engine_runs(s->engine, i)) {
             offer_service(s, i);

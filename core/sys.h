@@ -33,11 +33,18 @@ struct mqtt_publish sys_will(const struct sys *s);
 /* A connection is there: every value is due. It is gone: what was under way is forgotten. */
 void sys_up(struct sys *s);
 void sys_down(struct sys *s);
-/* sys.interval is over: what has changed is due. */
+/* sys.interval is over, or something worth telling happened: what has changed is due. */
 void sys_tick(struct sys *s);
+
+/* What only the host knows of itself. */
+struct sys_host {
+    int64_t uptime_ms;
+    bool connected; /* the subscribing connection, too */
+};
+
 /* Publishes what is due; between turns only, and never while something waits for a commit. Returns
  * whether an mqtt_flush is needed. */
-bool sys_publish(struct sys *s, struct mqtt *mqtt, int64_t uptime_ms);
+bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host);
 /* Before a DISCONNECT: the host is offline; when it leaves for good, its topics go as well. */
 void sys_goodbye(struct sys *s, struct mqtt *mqtt, bool for_good);
 /* Whether on_published's mid is of a status publish, which the engine knows nothing of. Says so
@@ -46,13 +53,10 @@ bool sys_published(struct sys *s, int mid);
 
 /* --- the broker's $SYS (sys_broker.c) --- */
 
-/* The subscription identifier of what was asked for here: no service has it. */
-enum { SYS_SUBSCRIPTION_ID = 268435455 };
-
-/* A message whose topic begins with '$': noted if it is one of the broker's figures. */
+/* A message over the connection sys publishes on: noted if it is one of the broker's figures. */
 void sys_note(struct sys *s, struct slice topic, struct slice payload);
-/* Whether a SUBACK is for a filter of ours; a refusal is no error, it only leaves us blind. */
-bool sys_answered(struct sys *s, const char *filter, uint8_t reason);
+/* The SUBACK of a filter of ours; a refusal is no error, it only leaves us blind. */
+void sys_answered(struct sys *s, uint8_t reason);
 /* Adds "sys" and "broker_dropped", "broker_stored"... (null = the broker does not tell). */
 void sys_add_status(const struct sys *s, json_t *host);
 /* The same in Prometheus' text format; what the broker does not tell is left out. */

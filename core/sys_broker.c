@@ -4,8 +4,8 @@
  * A broker that drops messages tells nobody but those who look: past max_queued_messages Mosquitto
  * throws away what clients that are slow or away should have had. So the host looks, and says so.
  *
- * Asked for on each connection, with QoS 0: with more, the broker would queue its figures for us
- * while we are away, in the very queue that is too short.
+ * Asked for with QoS 0 on each connection that publishes, whose session ends with it: no service's
+ * subscription is touched, and the broker queues nothing while we are away.
  *
  * Left out on purpose: the limits themselves, which no broker tells. `zingq doctor` probes them.
  */
@@ -38,26 +38,11 @@ void sys_broker_init(struct sys *s) {
     }
 }
 
-/* Two plain subscriptions to one filter are one at the broker: a service's own goes first, and what
- * comes for it is looked at here as well. */
-static bool service_has(const struct sys *s, const char *filter) {
-    for (size_t i = 0; i < s->conf->service_count; i++) {
-        const struct service_conf *service = &s->conf->services[i];
-        for (size_t f = 0; !service->share && f < service->filter_count; f++) {
-            if (strcmp(service->filters[f], filter) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 void sys_broker_watch(struct sys *s, struct mqtt *mqtt) {
     struct sys_broker *b = &s->broker;
     b->unanswered = 0;
     for (size_t i = 0; !b->given_up && i < SYS_BROKER_FIGURES; i++) {
-        if (!service_has(s, rows[i].filter) &&
-            mqtt_watch(mqtt, rows[i].filter, SYS_SUBSCRIPTION_ID) == 0) {
+        if (mqtt_watch(mqtt, rows[i].filter, 1) == 0) {
             b->unanswered++;
             s->dirty = true;
         }
@@ -77,24 +62,17 @@ void sys_broker_down(struct sys *s) {
     }
 }
 
-bool sys_answered(struct sys *s, const char *filter, uint8_t reason) {
+void sys_answered(struct sys *s, uint8_t reason) {
     struct sys_broker *b = &s->broker;
-    for (size_t i = 0; i < SYS_BROKER_FIGURES; i++) {
-        if (strcmp(filter, rows[i].filter) != 0 || service_has(s, filter)) {
-            continue;
-        }
-        b->unanswered -= b->unanswered > 0 ? 1 : 0;
-        b->lost = 0;
-        if (reason >= 0x80 && !b->refused) {
-            b->refused = true;
-            log_info("broker",
-                     "the broker does not let us read its $SYS (reason 0x%02x): what it "
-                     "drops stays unknown",
-                     reason);
-        }
-        return true;
+    b->unanswered -= b->unanswered > 0 ? 1 : 0;
+    b->lost = 0;
+    if (reason >= 0x80 && !b->refused) {
+        b->refused = true;
+        log_info("broker",
+                 "the broker does not let us read its $SYS (reason 0x%02x): what it drops stays "
+                 "unknown",
+                 reason);
     }
-    return false;
 }
 
 /* The counter begins anew when the broker does. */
