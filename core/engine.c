@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORE_CHECK_MS = 1000, STORE_RESERVE_PARTS = 20, STORE_RESERVE_BYTES_MIN = 1 << 20 };
-
 struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     for (size_t i = 0; i < e->service_count; i++) {
         if (e->services[i].number == number) {
@@ -257,7 +255,7 @@ static int resume_ended_calls(struct engine *e) {
 }
 
 static bool budget_left(const struct engine *e, size_t events) {
-    if (events >= TURN_EVENTS_MAX) {
+    if (events >= engine_step(e, TURN_EVENTS_MAX)) {
         return false;
     }
     /* The clock is looked at now and then: it costs as much as a small event. */
@@ -266,6 +264,9 @@ static bool budget_left(const struct engine *e, size_t events) {
 }
 
 static int run_lanes(struct engine *e) {
+    if (e->store_low && e->answered_head != NULL) {
+        return 0; /* what an operator asked for must not fail for want of room for events */
+    }
     if ((e->careful_left > 0 || e->held_count > 0) && !e->draining) {
         return engine_run_carefully(e);
     }
@@ -287,38 +288,11 @@ static int run_lanes(struct engine *e) {
     return 0;
 }
 
-static int check_space(struct engine *e) {
-    if (e->now_ms < e->store_checked_ms + STORE_CHECK_MS) {
-        return 0;
-    }
-    struct store *store = journal_store(e->journal);
-    e->store_checked_ms = e->now_ms;
-    uint64_t max = e->conf->store_max_bytes;
-    uint64_t used = store_taken(store);
-    uint64_t reserve = max / STORE_RESERVE_PARTS + STORE_RESERVE_BYTES_MIN;
-    int code = used + reserve > max ? store_usage(store, &used, &max) : 0;
-    bool low = used + reserve > max;
-    e->status.store_used = used;
-    e->status.store_max = max;
-    if (low != e->store_low) {
-        if (low) {
-            log_error("store",
-                      "nearly full (%llu of %llu bytes): no new events are accepted until space "
-                      "returns; raise store.max_size or lower store.keep_done",
-                      (unsigned long long)used, (unsigned long long)max);
-        } else {
-            log_info("store", "there is room again, events are accepted");
-        }
-        e->store_low = low;
-    }
-    return code;
-}
-
 static int decide(struct engine *e) {
     static int (*const steps[])(struct engine *) = {
-        check_space,        carry_out_commands,  admit_inbox,
-        resume_ended_calls, engine_expire_waits, engine_fire_timers,
-        engine_refill,      run_lanes,           engine_trim,
+        engine_look_at_space, carry_out_commands,  admit_inbox,
+        resume_ended_calls,   engine_expire_waits, engine_fire_timers,
+        engine_refill,        run_lanes,           engine_trim,
     };
     int code = outbox_settle(e->outbox);
     if (code == 0) {
@@ -453,6 +427,9 @@ int engine_turn(struct engine *e) {
     if (code == 0) {
         code = commit(e);
     }
+    if (code == 0 || code == ERR_FULL) {
+        engine_turn_found_room(e, code == 0);
+    }
     if (code != 0) {
         if (store_active(store)) {
             store_abort(store);
@@ -494,14 +471,13 @@ int64_t engine_next_ms(struct engine *e) {
     }
     /* Retention and the look at the store's space need a turn of their own when all is quiet. */
     int64_t check_ms = e->trim.next_pass_ms;
-    if (e->store_low && e->store_checked_ms + STORE_CHECK_MS < check_ms) {
-        check_ms = e->store_checked_ms + STORE_CHECK_MS;
-    }
+    int64_t look_ms = engine_next_look_ms(e);
+    check_ms = look_ms < check_ms ? look_ms : check_ms;
     return check_ms < next ? check_ms : next;
 }
 
 bool engine_accepts(struct engine *e) {
-    return e->waiting < e->conf->backlog_max && !e->store_low && !e->draining;
+    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining;
 }
 
 void engine_drain(struct engine *e) {

@@ -119,6 +119,7 @@ static void enter_books(struct engine *e, struct engine_service *s, struct event
     s->books.accepted++;
     s->books_dirty = true;
     e->waiting++;
+    engine_take_room(e, event);
 }
 
 /* A message that cannot become work is kept as a dead letter, under the empty key. */

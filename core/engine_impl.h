@@ -12,6 +12,7 @@
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_command.c  what an operator asks for
+ *   engine_space.c    room in the store
  *   engine_view.c     what a handler can look at; status
  *
  * Every function that returns int returns 0 or an error that fails the whole turn.
@@ -125,7 +126,9 @@ struct engine {
     size_t careful_left;                   /* events still to be marked before they run */
     struct lane_item *held[CAREFUL_BATCH]; /* marked, to run in the next turn; owned */
     size_t held_count;
-    int64_t store_checked_ms;
+    int64_t space_seen_ms; /* when the store's space was looked at */
+    uint64_t room;         /* bytes that may be accepted before the next look */
+    unsigned shrink;       /* turns try so many times less, as a power of two: see engine_step */
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
     struct engine_status status;
@@ -219,6 +222,18 @@ int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
 int64_t engine_earliest_deadline(const struct engine *e);
+
+/* engine_space.c */
+/* Counts what is free, when it is time to. */
+int engine_look_at_space(struct engine *e);
+/* The event was accepted. */
+void engine_take_room(struct engine *e, const struct event *event);
+/* How the turn ended: with a commit, or for want of room. */
+void engine_turn_found_room(struct engine *e, bool found);
+/* How much of `most` a turn may try; at least 1. */
+size_t engine_step(const struct engine *e, size_t most);
+/* When space must be looked at though nothing happens; INT64_MAX = never. */
+int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
 int engine_carry_out(struct engine *e, struct command *command);

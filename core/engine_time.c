@@ -299,7 +299,7 @@ int engine_trim(struct engine *e) {
     if (e->now_ms < e->trim.next_pass_ms) {
         return 0;
     }
-    for (size_t i = 0; i < TRIM_ROWS_PER_TURN; i++) {
+    for (size_t i = 0; i < engine_step(e, TRIM_ROWS_PER_TURN); i++) {
         bool partition_ends;
         int code = trim_step(e, &partition_ends);
         if (code != 0) {

@@ -78,10 +78,13 @@ static void end_loop(struct host *h) {
     uv_stop(&h->loop);
 }
 
-/* Nothing that came since the last commit may be acknowledged: it comes again. */
-static void drop_connection(struct host *h) {
-    mqtt_drop(h->mqtt);
-    h->readable = false;
+/* Nothing that came since the last commit may be acknowledged: it comes again over a new
+ * connection. */
+static void fall_back(struct host *h) {
+    if (h->drop || h->turn_messages > 0) {
+        mqtt_drop(h->mqtt);
+        h->readable = false;
+    }
     h->drop = false;
     h->retry_ms = host_now_ms(h) + PAUSE_AFTER_FAILURE_MS;
 }
@@ -100,8 +103,10 @@ static void collect(struct host *h) {
     h->turn_messages = 0;
     h->turn_bytes = 0;
     while (h->readable && h->turn_messages < TURN_EVENTS_MAX / 2 &&
-           h->turn_bytes < TURN_BYTES_MAX && engine_accepts(h->engine)) {
-        h->readable = mqtt_collect(h->mqtt, COLLECT_AT_ONCE);
+           h->turn_bytes < engine_room(h->engine) && engine_accepts(h->engine)) {
+        /* With little room one large message more would matter. */
+        bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
+        h->readable = mqtt_collect(h->mqtt, scarce ? 1 : COLLECT_AT_ONCE);
         host_pump(h);
     }
 }
@@ -124,7 +129,7 @@ static void turn(struct host *h) {
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
-        drop_connection(h);
+        fall_back(h);
     } else {
         mqtt_flush(h->mqtt);
         mqtt_flush(h->out);
