@@ -349,9 +349,9 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     struct row row = row_of(item, s);
     row.flags = flags;
     int code = engine_unplace(e, item);
+    item->place = PLACE_LANE;
     if (code == 0) {
         code = engine_lane_row_put(e, s, &row);
-        item->place = PLACE_LANE;
     }
     if (code == 0) {
         code = journal_event_put(e->journal, item->event);
