@@ -81,8 +81,7 @@ static int load_all(struct engine *e) {
     return code;
 }
 
-/* Everything in memory is made from the store again. */
-static int load(struct engine *e) {
+int engine_load(struct engine *e) {
     e->now_ms = e->doors.now_ms(e->doors.ctx);
     lanes_free(e->lanes);
     e->lanes = lanes_new(e->service_count);
@@ -159,7 +158,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = append_new(&e->append, e->journal, e->conf->store_path);
     }
     if (code == 0) {
-        code = load(e);
+        code = engine_recover(e);
         code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
     }
     if (code != 0) {
@@ -289,16 +288,21 @@ static int run_lanes(struct engine *e) {
 }
 
 static int decide(struct engine *e) {
-    static int (*const steps[])(struct engine *) = {
+    static int (*const work[])(struct engine *) = {
         engine_look_at_space, carry_out_commands,  admit_inbox,
         resume_ended_calls,   engine_expire_waits, engine_fire_timers,
         engine_refill,        run_lanes,           engine_trim,
     };
+    /* A full store is only tidied: what is left of it must not be used up. */
+    static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
+                                                      engine_trim};
+    int (*const *steps)(struct engine *) = e->full ? tidying : work;
+    size_t count = e->full ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
     int code = outbox_settle(e->outbox);
     if (code == 0) {
         code = append_settle(e->append);
     }
-    for (size_t i = 0; code == 0 && i < sizeof steps / sizeof *steps; i++) {
+    for (size_t i = 0; code == 0 && i < count; i++) {
         code = steps[i](e);
     }
     return code;
@@ -359,7 +363,7 @@ static void start_calls(struct engine *e) {
     }
 }
 
-static void answer_commands(struct engine *e) {
+void engine_answer_commands(struct engine *e) {
     while (e->answered_head != NULL) {
         struct command *command = e->answered_head;
         e->answered_head = command->next;
@@ -376,50 +380,28 @@ static void act(struct engine *e) {
     }
     engine_send(e);
     start_calls(e);
-    answer_commands(e);
+    engine_answer_commands(e);
 }
 
 /* --- the turn --- */
 
-/* Nothing of the turn happened: back to what the store holds. Commands are told. */
-static void start_over(struct engine *e, int code) {
-    while (e->commands_head != NULL) {
-        struct command *command = e->commands_head;
-        e->commands_head = command->next;
-        command->next = e->answered_head;
-        e->answered_head = command;
-    }
-    e->commands_tail = NULL;
-    for (struct command *c = e->answered_head; c != NULL; c = c->next) {
-        c->code = report(&c->report, code, "nothing was changed: %s", error_text(code));
-    }
-    e->new_head = NULL;
-    e->new_tail = NULL;
-    e->to_start = NULL;
-    e->count_crashes = false; /* running on disk: dropped by us, not by a crash */
-    engine_forget_inputs(e);
-    engine_forget_invocations(e);
-    engine_forget_held(e);
-    int again = journal_reload(e->journal);
-    if (again == 0) {
-        again = load(e);
-    }
-    if (again != 0) {
-        log_error("engine", "the store cannot be read again: %s", error_text(again));
-    }
-    answer_commands(e);
-}
-
 int engine_turn(struct engine *e) {
+    bool turned_away = false;
+    int ready = engine_make_ready(e, &turned_away);
+    if (ready != 0) {
+        return ready;
+    }
+    int answer = turned_away ? ERR_FULL : 0;
     /* What is committed can leave without a turn. */
     engine_send(e);
     if (!engine_due(e)) {
-        return 0;
+        return answer;
     }
     struct store *store = journal_store(e->journal);
     e->now_ms = e->doors.now_ms(e->doors.ctx);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
     e->status.turns++;
+    bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);
     if (code == 0) {
         code = decide(e);
@@ -435,11 +417,15 @@ int engine_turn(struct engine *e) {
             store_abort(store);
         }
         log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
-        start_over(e, code);
+        engine_start_over(e, code, least);
         return code;
     }
     act(e);
-    return 0;
+    return answer;
+}
+
+static bool starts_events(const struct engine *e) {
+    return !e->draining && !e->full;
 }
 
 static bool acked_due(const struct engine *e, int64_t now_ms) {
@@ -450,22 +436,28 @@ static bool acked_due(const struct engine *e, int64_t now_ms) {
 bool engine_due(struct engine *e) {
     int64_t now_ms = e->doors.now_ms(e->doors.ctx);
     int64_t wake_ms = INT64_MAX;
-    return e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
-           (!e->draining && (e->held_count > 0 || lanes_runnable(e->lanes, now_ms, &wake_ms))) ||
-           engine_wants_refill(e) || outbox_wants_settle(e->outbox) ||
+    return e->lost || e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
+           (starts_events(e) &&
+            (e->held_count > 0 || lanes_runnable(e->lanes, now_ms, &wake_ms))) ||
+           (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
 }
 
-int64_t engine_next_ms(struct engine *e) {
-    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+/* When the work that waits for the clock alone is due. */
+static int64_t next_work_ms(struct engine *e) {
     int64_t next = engine_earliest_timer(e);
     int64_t deadline = engine_earliest_deadline(e);
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
-    if (!e->draining) {
-        (void)lanes_runnable(e->lanes, now_ms, &next);
+    if (starts_events(e)) {
+        (void)lanes_runnable(e->lanes, e->doors.now_ms(e->doors.ctx), &next);
     }
+    return next;
+}
+
+int64_t engine_next_ms(struct engine *e) {
+    int64_t next = e->full ? INT64_MAX : next_work_ms(e);
     if (outbox_acked(e->outbox) > 0 && e->acked_ms + ACKED_DELAY_MS < next) {
         next = e->acked_ms + ACKED_DELAY_MS;
     }
@@ -477,7 +469,7 @@ int64_t engine_next_ms(struct engine *e) {
 }
 
 bool engine_accepts(struct engine *e) {
-    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining;
+    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
 }
 
 void engine_drain(struct engine *e) {
@@ -504,7 +496,10 @@ static int mark_ready(struct engine *e) {
 }
 
 int engine_stop(struct engine *e) {
-    int code = store_begin(journal_store(e->journal));
+    int code = e->lost ? engine_recover(e) : 0;
+    if (code == 0) {
+        code = store_begin(journal_store(e->journal));
+    }
     if (code != 0) {
         return code;
     }

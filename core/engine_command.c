@@ -379,5 +379,9 @@ int engine_carry_out(struct engine *e, struct command *command) {
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;
+    if (e->full && command->kind == COMMAND_PUBLISH) {
+        return refuse(command, ERR_FULL,
+                      "the store is full: nothing is accepted until there is room");
+    }
     return carry_out[command->kind](e, command);
 }

@@ -13,6 +13,7 @@
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_command.c  what an operator asks for
  *   engine_space.c    room in the store
+ *   engine_recover.c  after a turn that failed: back to what the store holds
  *   engine_view.c     what a handler can look at; status
  *
  * Every function that returns int returns 0 or an error that fails the whole turn.
@@ -123,6 +124,8 @@ struct engine {
     bool draining;
     bool count_crashes; /* running on disk means the host crashed */
     bool store_low;
+    bool full; /* a turn found no room: only tidying, in room that the store lends */
+    bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
     size_t careful_left;                   /* events still to be marked before they run */
     struct lane_item *held[CAREFUL_BATCH]; /* marked, to run in the next turn; owned */
     size_t held_count;
@@ -138,6 +141,9 @@ struct engine {
 void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
+/* Everything in memory is made from the store again. */
+int engine_load(struct engine *e);
+void engine_answer_commands(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 
 /* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
@@ -146,6 +152,16 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
 /* A dead event that never ran gets its key, lane and partition anew. ERR_INVALID (r): it still has
  * none; nothing has changed. */
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event, struct report *r);
+
+/* engine_recover.c */
+/* Nothing of the turn happened: back to what the store holds. Commands are told. `least`: the turn
+ * tried as little as a turn can. */
+void engine_start_over(struct engine *e, int code, bool least);
+/* Loads the store, with what helps when that fails. On an error the engine is lost until it is
+ * called again. */
+int engine_recover(struct engine *e);
+/* Before a turn. *turned_away: there were messages that a full store cannot take. */
+int engine_make_ready(struct engine *e, bool *turned_away);
 
 /* engine_place.c */
 struct cell engine_cell(const struct event *event, struct slice name);

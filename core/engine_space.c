@@ -22,6 +22,7 @@ enum {
     RESERVE_BYTES_MIN = 1 << 20,
     TURN_PARTS = 4,       /* of the room, what one turn may accept: pages are copied, too */
     SHRINK_MAX = 11,      /* TURN_EVENTS_MAX >> 11 is one event */
+    TIDYING_PARTS = 32,   /* what lent room is enough for */
     SHRINK_LOW = 9,       /* and >> 9 four: the most while there is no room */
     EVENT_OVERHEAD = 512, /* bytes of rows and headers around an event */
     PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
@@ -89,7 +90,7 @@ void engine_turn_found_room(struct engine *e, bool found) {
 }
 
 size_t engine_step(const struct engine *e, size_t most) {
-    size_t step = most >> e->shrink;
+    size_t step = e->full ? most / TIDYING_PARTS : most >> e->shrink;
     assert(e->shrink <= SHRINK_MAX);
     return step == 0 ? 1 : step;
 }

@@ -299,17 +299,24 @@ int engine_trim(struct engine *e) {
     if (e->now_ms < e->trim.next_pass_ms) {
         return 0;
     }
-    for (size_t i = 0; i < engine_step(e, TRIM_ROWS_PER_TURN); i++) {
+    int dropped = journal_dedupe_trim(e->journal, e->now_ms);
+    if (dropped != 0) {
+        return dropped;
+    }
+    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
+    while (rows > 0) {
         bool partition_ends;
         int code = trim_step(e, &partition_ends);
         if (code != 0) {
             return code;
         }
-        if (partition_ends) {
-            next_trim_partition(e);
-            if (e->now_ms < e->trim.next_pass_ms) {
-                return 0;
-            }
+        if (!partition_ends) {
+            rows--;
+            continue;
+        }
+        next_trim_partition(e);
+        if (e->now_ms < e->trim.next_pass_ms) {
+            return 0;
         }
     }
     return 0;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* --- a store that fails on demand: these stand before LMDB's own functions --- */
@@ -75,6 +76,21 @@ int mdb_txn_commit(MDB_txn *txn) {
         return fault.rc;
     }
     return next(txn);
+}
+
+/* LMDB's two meta pages are the first of its file: a commit that cannot write one leaves the
+ * environment refusing everything. */
+static bool meta_fails;
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at) {
+    typedef ssize_t pwrite_function(int, const void *, size_t, off_t);
+    REAL(pwrite_function *, "pwrite");
+    if (meta_fails && at < 2 * 4096) {
+        meta_fails = false;
+        errno = EIO;
+        return -1;
+    }
+    return next(fd, data, len, at);
 }
 
 static void fail_from(unsigned long at, unsigned long count, int rc) {
@@ -260,7 +276,7 @@ static void fail_everywhere(unsigned long step, unsigned long fails, int rc) {
 
 static void one_failed_operation_anywhere_changes_nothing(void **state) {
     (void)state;
-    fail_everywhere(3, 1, ENOSPC);
+    fail_everywhere(1, 1, ENOSPC);
 }
 
 static void failures_that_last_into_the_recovery_change_nothing(void **state) {
@@ -294,11 +310,30 @@ static void calls_of_a_failed_turn_are_cancelled_and_made_again(void **state) {
     assert_int_equal(turn(f), ERR_FULL);
     assert_false(f->asked[0].open);
     lose_connection(f);
-    (void)turn(f);
+    for (int i = 0; i < 3; i++) { /* in small steps after that */
+        assert_int_equal(turn(f), 0);
+    }
     assert_int_equal(f->asked_count, 2);
     assert_true(f->asked[1].open);
     struct books b = service_status(f, "s").books;
     assert_int_equal(b.crashes, 0);
+}
+
+static void a_store_that_refuses_everything_is_opened_again(void **state) {
+    struct engine_fixture *f = *state;
+    start_story(f);
+    deliver(f, "s", "in/k0", "0");
+    offer(f, "s", "in/k0", "1", NULL);
+    meta_fails = true;
+    assert_int_equal(turn(f), ERR_DISK);
+    lose_connection(f);
+    for (int i = 0; i < 20; i++) {
+        f->now_ms += 500;
+        (void)run_through_failures(f);
+    }
+    char text[512];
+    engine_check(f);
+    assert_string_equal(payloads(f, "end/k0", text, sizeof text), "0 1");
 }
 
 int main(void) {
@@ -306,6 +341,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         FAILURE_TEST(a_command_of_a_failed_turn_is_told_so),
         FAILURE_TEST(calls_of_a_failed_turn_are_cancelled_and_made_again),
+        FAILURE_TEST(a_store_that_refuses_everything_is_opened_again),
         FAILURE_TEST(one_failed_operation_anywhere_changes_nothing),
         FAILURE_TEST(failures_that_last_into_the_recovery_change_nothing),
     };

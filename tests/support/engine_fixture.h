@@ -40,6 +40,7 @@ struct offered {
     size_t service;
     char *topic, *payload, *properties;
     size_t properties_len;
+    bool noted; /* by the engine, until its turn fails or it goes down */
 };
 
 struct engine_fixture {
