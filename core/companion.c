@@ -4,7 +4,7 @@
  * Left out on purpose: supervision. A companion that dies is the user's to see; this is for trying
  * handlers, not for production.
  */
-#include "companion.h"
+#include "companion_impl.h"
 
 #include "buf.h"
 #include "log.h"
@@ -94,6 +94,15 @@ static bool last_has_ended(struct companions *c) {
     return true;
 }
 
+void companions_own_folder(char out[4096]) {
+    ssize_t len = readlink("/proc/self/exe", out, 4095);
+    out[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+}
+
 /* --- the broker --- */
 
 static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
@@ -107,6 +116,7 @@ static int write_broker_conf(struct companions *c, uint16_t port, char path[128]
                       "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
                       "log_type error\nlog_type warning\n",
                       port) > 0;
+    ok = companions_write_plugin(c, file) && ok;
     return fclose(file) == 0 && ok ? 0 : ERR_SYSTEM;
 }
 
@@ -141,16 +151,6 @@ static int start_broker(struct companions *c, struct report *r) {
 
 /* --- the payment gateway and the mail server
  * ------------------------------------------------------ */
-
-/* The folder of this program, or "". */
-static void own_folder(char out[4096]) {
-    ssize_t len = readlink("/proc/self/exe", out, 4095);
-    out[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(out, '/');
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-}
 
 /* Reads the port that the child prints as its first line. */
 static int read_port(int fd, unsigned *port) {
@@ -220,7 +220,7 @@ int companions_start(struct companions *c, struct report *r) {
     char own[4096];
     char gateway[4200];
     char sink[4200];
-    own_folder(own);
+    companions_own_folder(own);
     (void)snprintf(gateway, sizeof gateway, "%s/tests/demo/gateway", own);
     (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
     char *gateway_argv[] = {gateway, "--port", "0", NULL};
@@ -241,6 +241,8 @@ void companions_stop(struct companions *c) {
     if (c->folder[0] != '\0') {
         char path[128];
         (void)snprintf(path, sizeof path, "%s/mosquitto.conf", c->folder);
+        (void)unlink(path);
+        (void)snprintf(path, sizeof path, "%s/passwords", c->folder);
         (void)unlink(path);
         (void)rmdir(c->folder);
     }

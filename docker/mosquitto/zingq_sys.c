@@ -82,15 +82,21 @@ static bool same_name(const char *topic, size_t len, const char *id) {
     return true;
 }
 
-/* Whether the first level of `below` is the host that this client id names: all behind "zingq-", or
- * the last 12 digits when that is a UUID. */
+/* Whether the first level of `below` is the host that this client id names: what stands between
+ * "zingq-" and the "-out" of the connection it publishes on, or the last 12 digits of it when that
+ * is a UUID. */
 static bool names_host(const char *client_id, const char *below) {
-    static const char ours[] = "zingq-";
-    if (client_id == NULL || strncmp(client_id, ours, sizeof ours - 1) != 0) {
+    static const char begin[] = "zingq-";
+    static const char end[] = "-out";
+    if (client_id == NULL || strncmp(client_id, begin, sizeof begin - 1) != 0) {
         return false;
     }
-    const char *name = client_id + sizeof ours - 1;
+    const char *name = client_id + sizeof begin - 1;
     size_t name_len = strlen(name);
+    if (name_len < sizeof end || strcmp(name + name_len - (sizeof end - 1), end) != 0) {
+        return false;
+    }
+    name_len -= sizeof end - 1;
     size_t len = strcspn(below, "/");
     if (len > 0 && len == name_len) {
         return same_name(below, len, name);
