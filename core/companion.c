@@ -29,6 +29,10 @@ extern char **environ;
 
 enum { WAIT_STEP_MS = 20, WAIT_STEPS = 250 };
 
+/* In the temporary folder. */
+static const char conf_name[] = "mosquitto.conf";
+static const char mails_name[] = "mail.log"; /* one JSON line a mail */
+
 static void wait_step(void) {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
     (void)nanosleep(&step, NULL);
@@ -106,15 +110,15 @@ void companions_own_folder(char out[4096]) {
 /* --- the broker --- */
 
 static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
-    (void)snprintf(path, 128, "%s/mosquitto.conf", c->folder);
+    (void)snprintf(path, 128, "%s/%s", c->folder, conf_name);
     FILE *file = fopen(path, "we");
     if (file == NULL) {
         return ERR_SYSTEM;
     }
-    /* Everything it keeps goes with the folder; the queue is deep enough for any trial. */
+    /* It keeps nothing beyond its end; the queue is deep enough for any trial. */
     bool ok = fprintf(file,
                       "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-                      "log_type error\nlog_type warning\n",
+                      "set_tcp_nodelay true\nlog_type error\nlog_type warning\n",
                       port) > 0;
     ok = companions_write_plugin(c, file) && ok;
     return fclose(file) == 0 && ok ? 0 : ERR_SYSTEM;
@@ -149,8 +153,7 @@ static int start_broker(struct companions *c, struct report *r) {
     return 0;
 }
 
-/* --- the payment gateway and the mail server
- * ------------------------------------------------------ */
+/* --- the payment gateway and the mail server --- */
 
 /* Reads the port that the child prints as its first line. */
 static int read_port(int fd, unsigned *port) {
@@ -188,23 +191,41 @@ static int start_with_port(struct companions *c, char *const argv[], unsigned *p
 }
 
 /* Starts a helper unless the user has named one; its absence is no error, only said. */
-static void start_helper(struct companions *c, const char *variable, const char *scheme,
+static bool start_helper(struct companions *c, const char *variable, const char *scheme,
                          const char *what, char *const argv[], const char *file) {
     unsigned port = 0;
     char url[64];
     if (getenv(variable) != NULL) {
         printf("%-8s %s   (%s)\n", what, getenv(variable), variable);
-        return;
+        return false;
     }
     if (access(file, R_OK) != 0 || start_with_port(c, argv, &port) != 0) {
         printf("%-8s none: set %s to have one\n", what, variable);
-        return;
+        return false;
     }
     (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, port);
     if (setenv(variable, url, 1) != 0) {
         log_warn("host", "cannot set %s: %s", variable, strerror(errno));
     }
     printf("%-8s %s\n", what, url);
+    return true;
+}
+
+static void start_helpers(struct companions *c) {
+    char own[4096];
+    char gateway[4200];
+    char sink[4200];
+    char mails[128];
+    companions_own_folder(own);
+    (void)snprintf(gateway, sizeof gateway, "%s/tests/gateway", own);
+    (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
+    (void)snprintf(mails, sizeof mails, "%s/%s", c->folder, mails_name);
+    char *gateway_argv[] = {gateway, "--port", "0", NULL};
+    char *sink_argv[] = {"/usr/bin/python3", sink, "--port", "0", "--log", mails, NULL};
+    (void)start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, gateway);
+    if (start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, sink)) {
+        printf("%-8s %s\n", "mails", mails);
+    }
 }
 
 int companions_start(struct companions *c, struct report *r) {
@@ -217,16 +238,7 @@ int companions_start(struct companions *c, struct report *r) {
     if (code != 0) {
         return code;
     }
-    char own[4096];
-    char gateway[4200];
-    char sink[4200];
-    companions_own_folder(own);
-    (void)snprintf(gateway, sizeof gateway, "%s/tests/demo/gateway", own);
-    (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
-    char *gateway_argv[] = {gateway, "--port", "0", NULL};
-    char *sink_argv[] = {"/usr/bin/python3", sink, "--port", "0", NULL};
-    start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, gateway);
-    start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, sink);
+    start_helpers(c);
     return fflush(stdout) == 0 ? 0 : report(r, ERR_SYSTEM, "cannot write to standard output");
 }
 
@@ -239,11 +251,12 @@ void companions_stop(struct companions *c) {
     }
     c->count = 0;
     if (c->folder[0] != '\0') {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/mosquitto.conf", c->folder);
-        (void)unlink(path);
-        (void)snprintf(path, sizeof path, "%s/passwords", c->folder);
-        (void)unlink(path);
+        const char *const names[] = {conf_name, mails_name, "passwords"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            char path[128];
+            (void)snprintf(path, sizeof path, "%s/%s", c->folder, names[i]);
+            (void)unlink(path);
+        }
         (void)rmdir(c->folder);
     }
 }

@@ -346,8 +346,10 @@ static int open_front(struct host *h, struct report *r) {
         return report(r, code, "out of memory");
     }
     const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_front_request};
-    return gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
-                       r);
+    struct report why = {""};
+    code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
+                       &why);
+    return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
 }
 
 int host_open_doors(struct host *h, struct report *r) {
