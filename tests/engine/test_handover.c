@@ -274,7 +274,7 @@ static void publishes_of_one_key_leave_in_order(void **state) {
                 "return function(e) zing.publish('out', e.payload) end");
     f->hold_acks = true;
     for (int i = 10; i < 40; i++) {
-        char payload[8];
+        char payload[16];
         (void)snprintf(payload, sizeof payload, "%d", i);
         offer(f, "s", "in", payload, "k", "same", NULL);
         if (i % 7 == 0) {
