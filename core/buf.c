@@ -155,6 +155,11 @@ bool slice_is(struct slice a, const char *text) {
     return slice_equal(a, slice_of(text));
 }
 
+struct slice slice_first_line(struct slice text) {
+    const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
+    return end == NULL ? text : (struct slice){text.data, (size_t)(end - text.data)};
+}
+
 char *slice_dup(struct slice s) {
     char *copy = malloc(s.len + 1);
     if (copy == NULL) {

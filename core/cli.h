@@ -139,26 +139,6 @@ int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id);
 /* A key as written; EXIT_USAGE when no key can be that long. */
 int cli_parse_key(const struct cli *cli, const char *text, struct slice *key);
 
-/* Every event with the id, one a service: `each` gets it and owns it. Within a transaction. */
-int cli_each_by_id(struct cli *cli, const struct uuid *id, void *ctx,
-                   int (*each)(void *ctx, struct event *event));
-
-/* Events from the newest to the oldest, over all partitions or one of them. */
-struct cli_walk {
-    struct {
-        struct uuid id;
-        uint16_t service;
-        bool over;
-        struct event *event; /* the next one, owned; NULL = not read yet */
-    } parts[PARTITIONS];
-};
-
-/* partition < 0: all. */
-void cli_walk_init(struct cli_walk *walk, int partition);
-/* The next event, the caller's from now on; ERR_NOTFOUND after the last. Within a transaction. */
-int cli_walk_next(struct cli *cli, struct cli_walk *walk, struct event **out);
-void cli_walk_clear(struct cli_walk *walk);
-
 /* --- asking the running host --------------------------------------------------------------------
  */
 

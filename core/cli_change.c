@@ -4,7 +4,7 @@
 #include "cli.h"
 
 #include "cli_text.h"
-#include "cli_json.h"
+#include "look_json.h"
 #include "limits.h"
 
 #include <inttypes.h>

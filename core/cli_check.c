@@ -5,7 +5,7 @@
  */
 #include "cli.h"
 
-#include "cli_json.h"
+#include "look_json.h"
 #include "cli_text.h"
 #include "script.h"
 
@@ -50,7 +50,7 @@ static int version(struct cli *cli) {
     };
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (cli->json && !cli_json_text(object, rows[i].name, rows[i].version)) {
+        if (cli->json && !look_json_text(object, rows[i].name, rows[i].version)) {
             json_decref(object);
             object = NULL;
         } else if (!cli->json) {
@@ -185,9 +185,9 @@ static void print_service(const struct cli *cli, const char *name, struct line l
 
 static json_t *service_json(const char *name, struct line lines[LINE_COUNT]) {
     json_t *object = json_object();
-    bool ok = object != NULL && cli_json_text(object, "name", name);
+    bool ok = object != NULL && look_json_text(object, "name", name);
     for (size_t i = 0; i < LINE_COUNT && ok; i++) {
-        ok = cli_json_bytes(object, lines[i].field, buf_slice(&lines[i].text));
+        ok = look_json_bytes(object, lines[i].field, buf_slice(&lines[i].text));
     }
     if (!ok) {
         json_decref(object);

@@ -38,7 +38,7 @@ static int split(struct lines *lines, struct slice text) {
         return ERR_MEMORY;
     }
     while (rest.len > 0) {
-        struct slice line = text_first_line(rest);
+        struct slice line = slice_first_line(rest);
         size_t used = line.len < rest.len ? line.len + 1 : line.len;
         assert(lines->count < most);
         lines->at[lines->count++] = line;

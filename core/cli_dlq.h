@@ -5,22 +5,13 @@
 #define ZINGQ_CLI_DLQ_H
 
 #include "cli.h"
+#include "look_dead.h"
 
-/* Which dead letters --service and --group ask for. */
-struct dlq_wish {
-    const char *service_name; /* NULL = all */
-    const char *group;        /* the first hex digits of a fingerprint; NULL = all */
-    uint16_t service;
-};
-
-/* Reads the options; needs the store open. 0 or an exit status. */
-int dlq_parse_wish(struct cli *cli, struct dlq_wish *wish);
+/* What --service and --group ask for; needs the store open. 0 or an exit status. */
+int dlq_parse_wish(struct cli *cli, struct dead_wish *wish);
 /* The next dead row that is wished for after *row (zeroed at the start). Between two calls the
  * transaction may have begun anew. ERR_NOTFOUND. */
-int dlq_next(struct cli *cli, const struct dlq_wish *wish, struct dead_row *row);
-/* The event of a dead row; ERR_NOTFOUND when it is gone, which a retention pass between two
- * transactions may have done. */
-int dlq_event(struct cli *cli, const struct dead_row *row, struct event **out);
+int dlq_next(struct cli *cli, const struct dead_wish *wish, struct dead_row *row);
 /* The dead letter with that id, of --service when it was given. EXIT_NO after telling that there
  * is none. Opens the store and a transaction of its own. */
 int dlq_find(struct cli *cli, const char *id_text, struct event **out);

@@ -134,12 +134,12 @@ static int oldest_first(const void *a, const void *b) {
     return x->seq < y->seq ? -1 : x->seq > y->seq ? 1 : 0;
 }
 
-static int find_targets(struct cli *cli, const struct dlq_wish *wish, struct targets *targets) {
+static int find_targets(struct cli *cli, const struct dead_wish *wish, struct targets *targets) {
     struct dead_row row = {0};
     int code = cli_begin(cli);
     while (code == 0 && (code = dlq_next(cli, wish, &row)) == 0) {
         struct event *event = NULL;
-        code = dlq_event(cli, &row, &event);
+        code = dead_event(cli->journal, &row, &event);
         if (code == 0) {
             code = add_target(targets, event);
             event_free(event);
@@ -199,7 +199,7 @@ static int parse_rate(const struct cli *cli, double *per_second) {
 }
 
 static int ask_wished(struct cli *cli, struct bulk *bulk) {
-    struct dlq_wish wish;
+    struct dead_wish wish;
     struct targets targets = {0};
     double per_second;
     int status = parse_rate(cli, &per_second);

@@ -3,23 +3,11 @@
  */
 #include "cli_dlq.h"
 
-#include "cli_json.h"
 #include "cli_life.h"
 #include "cli_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-/* The life with its group. */
-static json_t *letter_json(const struct cli *cli, const struct life *life) {
-    json_t *object = life_json(cli, life);
-    uint64_t group = journal_fingerprint(life->event->reason);
-    if (object != NULL && !cli_json_hex(object, "group", group)) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
-}
 
 static void print_letter(const struct cli *cli, const struct life *life) {
     char id[UUID_TEXT_BYTES + 1];
@@ -44,13 +32,13 @@ int dlq_show(struct cli *cli) {
         event_free(event);
         return cli_read_failed(code);
     }
-    code = life_read(cli, event, &life);
+    code = life_read(cli->journal, event, &life);
     cli_end(cli);
     if (code != 0) {
         return cli_read_failed(code);
     }
     if (cli->json) {
-        status = cli_print_json(letter_json(cli, &life));
+        status = cli_print_json(dead_letter_json(cli->journal, &life));
     } else {
         print_letter(cli, &life);
     }
@@ -61,15 +49,15 @@ int dlq_show(struct cli *cli) {
 static int export_row(struct cli *cli, const struct dead_row *row) {
     struct event *event = NULL;
     struct life life;
-    int code = dlq_event(cli, row, &event);
+    int code = dead_event(cli->journal, row, &event);
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    code = life_read(cli, event, &life);
+    code = life_read(cli->journal, event, &life);
     if (code != 0) {
         return code;
     }
-    json_t *letter = letter_json(cli, &life);
+    json_t *letter = dead_letter_json(cli->journal, &life);
     life_clear(&life);
     code = letter == NULL || json_dumpf(letter, stdout, JSON_COMPACT) != 0 ? ERR_MEMORY : 0;
     json_decref(letter);
@@ -78,7 +66,7 @@ static int export_row(struct cli *cli, const struct dead_row *row) {
 }
 
 int dlq_export(struct cli *cli) {
-    struct dlq_wish wish;
+    struct dead_wish wish;
     struct dead_row row = {0};
     int status = cli_open_store(cli);
     status = status == 0 ? dlq_parse_wish(cli, &wish) : status;

@@ -3,7 +3,7 @@
  */
 #include "cli.h"
 
-#include "cli_json.h"
+#include "look_json.h"
 #include "cli_text.h"
 #include "doctor.h"
 
@@ -37,11 +37,11 @@ static void print_row(const struct cli *cli, const struct doctor_row *row) {
 
 static json_t *row_json(const struct doctor_row *row) {
     json_t *object = json_object();
-    if (object != NULL && !(cli_json_text(object, "name", row->name) &&
-                            cli_json_text(object, "verdict", doctor_verdict_name(row->verdict)) &&
-                            cli_json_bytes(object, "seen", slice_of(row->seen)) &&
-                            cli_json_bytes(object, "risk", slice_of(row->risk)) &&
-                            cli_json_bytes(object, "mend", slice_of(row->mend)))) {
+    if (object != NULL && !(look_json_text(object, "name", row->name) &&
+                            look_json_text(object, "verdict", doctor_verdict_name(row->verdict)) &&
+                            look_json_bytes(object, "seen", slice_of(row->seen)) &&
+                            look_json_bytes(object, "risk", slice_of(row->risk)) &&
+                            look_json_bytes(object, "mend", slice_of(row->mend)))) {
         json_decref(object);
         return NULL;
     }

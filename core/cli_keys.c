@@ -1,13 +1,13 @@
 /*
  * cli_keys.c - keys that wait or are parked: what for, and how much stands behind them.
  *
- * A key that is held up has rows in the lane table, its head first (journal.h). What is only ready
- * to run has none, so `keys list` shows what stands still, not what moves.
+ * `keys list` shows what stands still, not what moves.
  */
 #include "cli.h"
 
-#include "cli_json.h"
 #include "cli_table.h"
+#include "look_json.h"
+#include "look_keys.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,20 +15,7 @@
 
 enum { KEYS_SHOWN = 100, EVENTS_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
 
-/* One lane with rows. */
-struct held {
-    struct row head;
-    uint64_t behind; /* rows after the head */
-};
-
 /* ---- what a key waits for ---- */
-
-static const char *waits_name(const struct row *head, const struct event *event) {
-    if (head->flags == LANE_PARKED) {
-        return "parked";
-    }
-    return event_state_name(event->state);
-}
 
 static void add_waits(const struct cli *cli, struct buf *out, const struct row *head,
                       const struct event *e) {
@@ -36,7 +23,7 @@ static void add_waits(const struct cli *cli, struct buf *out, const struct row *
     (void)uuid_text(&e->id, id);
     if (head->flags == LANE_PARKED) {
         buf_printf(out, "parked behind %s (dead: ", id);
-        text_add_safe(out, text_first_line(e->reason));
+        text_add_safe(out, slice_first_line(e->reason));
         buf_add_str(out, ")");
     } else if (e->state == EVENT_RETRYING) {
         buf_printf(out, "held by %s attempt %" PRIu32 ", next try ", id, e->attempts);
@@ -47,22 +34,6 @@ static void add_waits(const struct cli *cli, struct buf *out, const struct row *
     } else {
         buf_printf(out, "in work: %s is %s", id, event_state_name(e->state));
     }
-}
-
-static json_t *held_json(const struct cli *cli, const struct held *held, const struct event *e) {
-    char id[UUID_TEXT_BYTES + 1];
-    bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:I, s:I}", "service", cli_service_name(cli, e->service),
-                  "waits", waits_name(&held->head, e), "event", uuid_text(&e->id, id), "attempts",
-                  (json_int_t)e->attempts, "behind", (json_int_t)held->behind);
-    if (object != NULL && !(cli_json_bytes(object, "key", e->key) &&
-                            cli_json_time(object, "due_at", waits ? e->due_ms : 0) &&
-                            cli_json_bytes(object, "reason", e->reason))) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
 }
 
 /* ---- list ---- */
@@ -102,7 +73,8 @@ static int list_lane(struct cli *cli, struct listing *listing, const struct held
         return code == ERR_NOTFOUND ? 0 : code;
     }
     if (cli->json) {
-        listing->status = cli_print_json_item(held_json(cli, held, event), &listing->printed);
+        listing->status =
+            cli_print_json_item(held_json(cli->journal, held, event), &listing->printed);
     } else {
         add_held(cli, listing->table, held, event);
     }
@@ -110,32 +82,19 @@ static int list_lane(struct cli *cli, struct listing *listing, const struct held
     return 0;
 }
 
-static bool same_lane(const struct row *a, const struct row *b) {
-    return a->partition == b->partition && a->service == b->service && a->lane == b->lane;
-}
-
 /* Each lane once, with its head and the count of the rest; of one service or (-1) of all. */
 static int each_lane(struct cli *cli, int service, struct listing *listing) {
-    struct row row = {0};
-    struct held held = {0};
-    bool any = false;
+    struct held_walk walk = {.by_service = service >= 0, .service = (uint16_t)service};
+    struct held held;
+    bool found = false;
     int code = cli_begin(cli);
     while (code == 0 && listing->status == 0 &&
-           (code = journal_lane_scan(cli->journal, &row)) == 0) {
-        if (any && same_lane(&held.head, &row)) {
-            held.behind++;
-        } else {
-            code = any ? list_lane(cli, listing, &held) : 0;
-            held = (struct held){.head = row};
-            any = service < 0 || row.service == service;
-        }
+           (code = held_walk_next(cli->journal, &walk, &held, &found)) == 0) {
+        code = found ? list_lane(cli, listing, &held) : 0;
         code = code == 0 ? cli_breathe(cli) : code;
     }
-    if (code == ERR_NOTFOUND) {
-        code = any ? list_lane(cli, listing, &held) : 0;
-    }
     cli_end(cli);
-    return code;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 static int print_list(struct cli *cli, int service, struct listing *listing) {
@@ -174,11 +133,10 @@ static const struct table_column show_columns[] = {{"", true},       {"EVENT", f
                                                    {"STATE", false}, {"ACCEPTED", false},
                                                    {"TRIES", true},  {"TOPIC", false}};
 
-/* The lane of one key: what waits in it, in order. */
+/* One key being shown. */
 struct queue {
-    struct row at;
-    struct held held;
-    uint64_t count, limit, printed;
+    struct key_queue key;
+    uint64_t limit;
     struct table *table;
     json_t *events; /* with --json */
 };
@@ -187,7 +145,7 @@ static void add_waiting(const struct cli *cli, struct queue *q, const struct eve
     char id[UUID_TEXT_BYTES + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
-    table_add_count(q->table, STYLE_DIM, q->count);
+    table_add_count(q->table, STYLE_DIM, q->key.count);
     table_add(q->table, STYLE_PLAIN, uuid_text(&event->id, id));
     table_add(q->table, text_state_style(event->state), event_state_name(event->state));
     text_add_when(&text, cli->now_ms, event->accepted_ms);
@@ -198,12 +156,10 @@ static void add_waiting(const struct cli *cli, struct queue *q, const struct eve
     buf_clear(&text);
 }
 
-static int show_row(struct cli *cli, struct queue *q, const struct row *row) {
+static int show_row(struct cli *cli, struct queue *q) {
+    const struct row *row = &q->key.row;
     struct event *event = NULL;
-    if (q->count == 0) {
-        q->held.head = *row;
-    }
-    if (q->count++ >= q->limit) {
+    if (q->key.count > q->limit) {
         return 0;
     }
     int code = journal_event_get(cli->journal, row->partition, &row->id, row->service, &event);
@@ -211,9 +167,8 @@ static int show_row(struct cli *cli, struct queue *q, const struct row *row) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
     if (cli->json) {
-        code = json_array_append_new(q->events, cli_json_event(cli, event, false)) == 0
-                   ? 0
-                   : ERR_MEMORY;
+        json_t *object = look_event_json(cli->journal, event, false);
+        code = json_array_append_new(q->events, object) == 0 ? 0 : ERR_MEMORY;
     } else {
         add_waiting(cli, q, event);
     }
@@ -221,22 +176,11 @@ static int show_row(struct cli *cli, struct queue *q, const struct row *row) {
     return code;
 }
 
-/* Lane rows stand in front of ready rows of the same lane. */
 static int read_queue(struct cli *cli, struct queue *q) {
-    struct row row = q->at;
+    bool found = false;
     int code;
-    while ((code = journal_lane_next(cli->journal, &row)) == 0) {
-        code = show_row(cli, q, &row);
-        if (code != 0) {
-            return code;
-        }
-    }
-    if (code != ERR_NOTFOUND) {
-        return code;
-    }
-    row = q->at;
-    while ((code = journal_ready_next(cli->journal, &row)) == 0) {
-        code = row.lane == q->at.lane ? show_row(cli, q, &row) : 0;
+    while ((code = key_queue_next(cli->journal, &q->key, &found)) == 0) {
+        code = found ? show_row(cli, q) : 0;
         if (code != 0) {
             return code;
         }
@@ -248,8 +192,8 @@ static int read_queue(struct cli *cli, struct queue *q) {
 static int print_head(struct cli *cli, struct queue *q) {
     struct event *event = NULL;
     struct buf text;
-    int code = journal_event_get(cli->journal, q->held.head.partition, &q->held.head.id,
-                                 q->held.head.service, &event);
+    int code = journal_event_get(cli->journal, q->key.head.partition, &q->key.head.id,
+                                 q->key.head.service, &event);
     if (code != 0) {
         return code;
     }
@@ -258,8 +202,8 @@ static int print_head(struct cli *cli, struct queue *q) {
     buf_add_str(&text, " ");
     text_add_safe(&text, event->key);
     buf_add_str(&text, ": ");
-    add_waits(cli, &text, &q->held.head, event);
-    (void)printf("%s; %" PRIu64 " behind it\n\n", buf_str(&text), q->count - 1);
+    add_waits(cli, &text, &q->key.head, event);
+    (void)printf("%s; %" PRIu64 " behind it\n\n", buf_str(&text), q->key.count - 1);
     buf_clear(&text);
     event_free(event);
     return 0;
@@ -268,28 +212,26 @@ static int print_head(struct cli *cli, struct queue *q) {
 static int print_queue(struct cli *cli, struct queue *q) {
     int code = cli_begin(cli);
     code = code == 0 ? read_queue(cli, q) : code;
-    if (code == 0 && q->count > 0 && !cli->json) {
+    if (code == 0 && q->key.count > 0 && !cli->json) {
         code = print_head(cli, q);
     }
     cli_end(cli);
     if (code == 0 && cli->json) {
-        bool parked = q->count > 0 && q->held.head.flags == LANE_PARKED;
-        return cli_print_json(json_pack("{s:b, s:I, s:O}", "parked", (int)parked, "count",
-                                        (json_int_t)q->count, "events", q->events));
+        return cli_print_json(key_queue_json(&q->key, json_incref(q->events)));
     }
-    if (code == 0 && q->count == 0) {
+    if (code == 0 && q->key.count == 0) {
         (void)printf("nothing of this key waits\n");
     } else if (code == 0) {
         code = table_print(q->table, stdout, cli->colour, table_terminal_width());
     }
-    if (code == 0 && q->count > q->limit) {
-        (void)printf("and %" PRIu64 " more: --limit N shows more\n", q->count - q->limit);
+    if (code == 0 && q->key.count > q->limit) {
+        (void)printf("and %" PRIu64 " more: --limit N shows more\n", q->key.count - q->limit);
     }
     return code != 0 ? cli_read_failed(code) : EXIT_GOOD;
 }
 
 static int show(struct cli *cli) {
-    struct queue q = {.count = 0};
+    struct queue q = {.limit = 0};
     struct slice key;
     uint16_t number = 0;
     int status = cli_option_count(cli, "limit", EVENTS_SHOWN, &q.limit);
@@ -299,8 +241,7 @@ static int show(struct cli *cli) {
     if (status != 0) {
         return status;
     }
-    q.at = (struct row){.service = number, .lane = journal_lane(slice_of(cli->words[0]), key)};
-    q.at.partition = journal_partition(q.at.lane);
+    key_queue_init(&q.key, number, slice_of(cli->words[0]), key);
     q.table = table_new(show_columns, sizeof show_columns / sizeof *show_columns);
     q.events = json_array();
     status = q.table == NULL || q.events == NULL ? cli_fail(ERR_MEMORY, "out of memory")

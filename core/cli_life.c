@@ -6,58 +6,12 @@
  */
 #include "cli_life.h"
 
-#include "cli_json.h"
 #include "cli_text.h"
-#include "limits.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { TEXT_BYTES_MAX = 64 << 20, ERROR_EXCERPT = 200 };
-
-/* ---- reading ---- */
-
-static int keep_attempt(struct life *life, const struct attempt *a) {
-    assert(life->count < HISTORY_MAX + 1);
-    char *text = slice_dup(a->text);
-    if (text == NULL) {
-        return ERR_MEMORY;
-    }
-    struct attempt *kept = &life->attempts[life->count++];
-    *kept = *a;
-    kept->text.data = text;
-    return 0;
-}
-
-int life_read(struct cli *cli, struct event *event, struct life *out) {
-    *out =
-        (struct life){.event = event, .attempts = calloc(HISTORY_MAX + 1, sizeof *out->attempts)};
-    struct attempt a = {0};
-    int code = out->attempts == NULL ? ERR_MEMORY : 0;
-    while (code == 0 && out->count <= HISTORY_MAX &&
-           (code = journal_history_next(cli->journal, event, &a)) == 0) {
-        code = keep_attempt(out, &a);
-    }
-    if (code != 0 && code != ERR_NOTFOUND) {
-        life_clear(out);
-        return code;
-    }
-    return 0;
-}
-
-void life_clear(struct life *life) {
-    for (size_t i = 0; i < life->count; i++) {
-        free((void *)(uintptr_t)life->attempts[i].text.data);
-    }
-    free(life->attempts);
-    event_free(life->event);
-    *life = (struct life){0};
-}
-
-/* ---- for people ---- */
 
 static void print_buf(struct buf *text) {
     (void)fputs(buf_str(text), stdout);
@@ -140,7 +94,7 @@ static void print_attempt(const struct cli *cli, const struct event *e, const st
         text_add_duration_us(&text, a->duration_us);
         buf_printf(&text, ", handler %08" PRIx64, a->version >> 32);
     }
-    struct slice line = text_first_line(a->text);
+    struct slice line = slice_first_line(a->text);
     bool more = line.len < a->text.len;
     line.len = !whole && line.len > ERROR_EXCERPT ? ERROR_EXCERPT : line.len;
     if (a->end == ATTEMPT_EDIT) {
@@ -170,8 +124,8 @@ static bool told_already(const struct life *life) {
     while (last > 0 && by_hand(life->attempts[last - 1].end)) {
         last--;
     }
-    return last > 0 && slice_equal(text_first_line(life->attempts[last - 1].text),
-                                   text_first_line(life->event->reason));
+    return last > 0 && slice_equal(slice_first_line(life->attempts[last - 1].text),
+                                   slice_first_line(life->event->reason));
 }
 
 /* What the event itself says of its last attempt or its end. */
@@ -196,7 +150,7 @@ static void print_end(const struct cli *cli, const struct life *life, const char
         buf_printf(&text, ": attempt %" PRIu32 " is under way", e->attempts);
     } else if (e->reason.len > 0 && !told_already(life)) {
         buf_add_str(&text, ": ");
-        text_add_safe(&text, text_first_line(e->reason));
+        text_add_safe(&text, slice_first_line(e->reason));
     }
     buf_add_str(&text, "\n");
     print_buf(&text);
@@ -270,25 +224,4 @@ void life_print_content(const struct life *life, const char *indent) {
     }
     print_buf(&text);
     buf_clear(&text);
-}
-
-/* ---- for programs ---- */
-
-json_t *life_json(const struct cli *cli, const struct life *life) {
-    json_t *object = cli_json_event(cli, life->event, true);
-    json_t *history = json_array();
-    bool ok = object != NULL && history != NULL;
-    for (size_t i = 0; i < life->count && ok; i++) {
-        ok = json_array_append_new(history, cli_json_attempt(&life->attempts[i])) == 0;
-    }
-    if (!ok) {
-        json_decref(history);
-        json_decref(object);
-        return NULL;
-    }
-    if (json_object_set_new(object, "history", history) != 0) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
 }

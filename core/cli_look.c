@@ -3,26 +3,22 @@
  */
 #include "cli.h"
 
-#include "cli_json.h"
 #include "cli_table.h"
+#include "look_events.h"
+#include "look_json.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { EVENTS_SHOWN = 50, EXCERPT_BYTES = 120 };
 
 /* What --service, --key, --state and --topic ask for. */
 struct wish {
-    const char *service_name, *key_text, *topic;
-    bool by_state;
-    enum event_state state;
-    uint16_t service;
-    struct slice key;
-    int partition; /* -1 = all */
+    const char *service_name;
+    struct look_wish look;
     uint64_t limit;
 };
 
-static int parse_state(const char *text, struct wish *wish) {
+static int parse_state(const char *text, struct look_wish *wish) {
     static const char *const names[] = {
 #define X(state, name) name,
         EVENT_STATE_LIST(X)
@@ -38,37 +34,24 @@ static int parse_state(const char *text, struct wish *wish) {
 /* What can be said without the store. */
 static int parse_wish(const struct cli *cli, struct wish *wish) {
     struct report r = {""};
+    const char *key = cli_option(cli, "key");
     wish->service_name = cli_option(cli, "service");
-    wish->key_text = cli_option(cli, "key");
-    wish->topic = cli_option(cli, "topic");
-    wish->partition = -1;
-    int status = parse_state(cli_option(cli, "state"), wish);
-    if (status == 0 && wish->topic != NULL && filter_check(wish->topic, &r) != 0) {
+    wish->look.topic = cli_option(cli, "topic");
+    wish->look.by_key = key != NULL;
+    int status = parse_state(cli_option(cli, "state"), &wish->look);
+    if (status == 0 && wish->look.topic != NULL && filter_check(wish->look.topic, &r) != 0) {
         status = cli_misused(cli, "--topic: %s", r.text);
     }
-    if (status == 0 && wish->key_text != NULL) {
-        status = cli_parse_key(cli, wish->key_text, &wish->key);
+    if (status == 0 && key != NULL) {
+        status = cli_parse_key(cli, key, &wish->look.key);
     }
     return status != 0 ? status : cli_option_count(cli, "limit", EVENTS_SHOWN, &wish->limit);
 }
 
 static int find_service(struct cli *cli, struct wish *wish) {
-    if (wish->service_name == NULL) {
-        return 0;
-    }
-    int status = cli_service(cli, wish->service_name, &wish->service);
-    if (status == 0 && wish->key_text != NULL) {
-        uint64_t lane = journal_lane(slice_of(wish->service_name), wish->key);
-        wish->partition = journal_partition(lane);
-    }
-    return status;
-}
-
-static bool is_wished(const struct wish *wish, const struct event *event) {
-    return (wish->service_name == NULL || event->service == wish->service) &&
-           (wish->key_text == NULL || slice_equal(event->key, wish->key)) &&
-           (!wish->by_state || event->state == wish->state) &&
-           (wish->topic == NULL || filter_matches(wish->topic, event->topic.data));
+    wish->look.by_service = wish->service_name != NULL;
+    return wish->service_name == NULL ? 0
+                                      : cli_service(cli, wish->service_name, &wish->look.service);
 }
 
 static const struct table_column columns[] = {
@@ -83,7 +66,7 @@ static void add_remark(const struct cli *cli, struct buf *out, const struct even
         text_add_ago(out, cli->now_ms, event->due_ms);
         return;
     }
-    struct slice text = event->reason.len > 0 ? text_first_line(event->reason) : event->payload;
+    struct slice text = event->reason.len > 0 ? slice_first_line(event->reason) : event->payload;
     bool long_text = text.len > EXCERPT_BYTES;
     text.len = long_text ? EXCERPT_BYTES : text.len;
     text_add_safe(out, text);
@@ -113,15 +96,15 @@ static void add_event(const struct cli *cli, struct table *table, const struct e
 /* Hands on the events wished for, up to the limit; 0 or an error of the store. */
 static int each_wished(struct cli *cli, const struct wish *wish, struct table *table,
                        uint64_t *count, int *status) {
-    struct cli_walk walk;
+    struct look_walk walk;
     struct event *event = NULL;
-    cli_walk_init(&walk, wish->partition);
+    look_walk_init(&walk, look_wish_partition(cli->journal, &wish->look));
     int code = cli_begin(cli);
     while (code == 0 && *count < wish->limit && *status == 0 &&
-           (code = cli_walk_next(cli, &walk, &event)) == 0) {
-        if (is_wished(wish, event) && cli->json) {
-            *status = cli_print_json_item(cli_json_event(cli, event, true), count);
-        } else if (is_wished(wish, event)) {
+           (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
+        if (look_is_wished(&wish->look, event) && cli->json) {
+            *status = cli_print_json_item(look_event_json(cli->journal, event, true), count);
+        } else if (look_is_wished(&wish->look, event)) {
             add_event(cli, table, event);
             (*count)++;
         }
@@ -129,7 +112,7 @@ static int each_wished(struct cli *cli, const struct wish *wish, struct table *t
         code = cli_breathe(cli);
     }
     cli_end(cli);
-    cli_walk_clear(&walk);
+    look_walk_clear(&walk);
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
@@ -150,7 +133,7 @@ static int print_events(struct cli *cli, const struct wish *wish) {
 }
 
 static int events(struct cli *cli) {
-    struct wish wish = {.partition = -1};
+    struct wish wish = {.limit = 0};
     int status = parse_wish(cli, &wish);
     if (status == 0) {
         status = cli_open_store(cli);

@@ -8,7 +8,7 @@
  */
 #include "cli.h"
 
-#include "cli_json.h"
+#include "look_json.h"
 #include "cli_table.h"
 #include "store.h"
 
@@ -261,7 +261,7 @@ static void add_remarks(struct buf *out, const struct screen *screen,
     }
     if (error != NULL) {
         buf_add_str(out, "script refused: ");
-        text_add_safe(out, text_first_line(slice_of(error)));
+        text_add_safe(out, slice_first_line(slice_of(error)));
         buf_add_str(out, "; ");
     }
     if (out->len >= 2 && !out->failed) {
@@ -385,7 +385,7 @@ static bool set_books(json_t *object, const struct books *b) {
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ok = cli_json_count(object, rows[i].name, rows[i].value) && ok;
+        ok = look_json_count(object, rows[i].name, rows[i].value) && ok;
     }
     return ok;
 }
@@ -396,9 +396,9 @@ static json_t *line_json(const struct screen *screen, const struct service_line 
                                (int)line->configured, "paused", (int)line->paused, "live", live);
     bool ok = object != NULL && set_books(object, &line->books);
     if (ok && screen->counted) {
-        ok = cli_json_count(object, "counted", line->rows) &&
-             cli_json_count(object, "parked", line->parked) &&
-             cli_json_time(object, "oldest_at", (int64_t)(line->oldest_us / 1000));
+        ok = look_json_count(object, "counted", line->rows) &&
+             look_json_count(object, "parked", line->parked) &&
+             look_json_time(object, "oldest_at", (int64_t)(line->oldest_us / 1000));
     }
     if (!ok) {
         json_decref(object);

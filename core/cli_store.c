@@ -1,6 +1,5 @@
 /*
- * cli_store.c - what the reading commands share: the data folder, the store, events by id and by
- * time.
+ * cli_store.c - what the reading commands share: the data folder, the store, names.
  *
  * A long read keeps its transactions short: every page that the running host frees meanwhile stays
  * pinned until the reader lets go, and the store grows by it.
@@ -8,11 +7,11 @@
 #include "cli.h"
 
 #include "limits.h"
+#include "look_json.h"
 #include "store.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { ROWS_PER_READ = 2048, DEFAULT_KEEP_MS = 24 * 3600 * 1000 };
 
@@ -140,21 +139,17 @@ int cli_read_failed(int code) {
 /* ---- names ---- */
 
 const char *cli_service_name(const struct cli *cli, uint16_t number) {
-    const char *name = journal_service_name(cli->journal, number);
-    return name == NULL ? "?" : name;
+    return look_service_name(cli->journal, number);
 }
 
 int cli_service(struct cli *cli, const char *name, uint16_t *number) {
     const char *names[SERVICES_MAX];
     size_t count = 0;
-    for (uint16_t i = 0; i < journal_service_count(cli->journal); i++) {
-        if (strcmp(cli_service_name(cli, i), name) == 0) {
-            *number = i;
-            return 0;
-        }
-        if (count < SERVICES_MAX) {
-            names[count++] = cli_service_name(cli, i);
-        }
+    if (look_service_number(cli->journal, name, number) == 0) {
+        return 0;
+    }
+    for (uint16_t i = 0; i < journal_service_count(cli->journal) && count < SERVICES_MAX; i++) {
+        names[count++] = cli_service_name(cli, i);
     }
     (void)cli_unknown("service", name, names, count);
     return EXIT_NO;
@@ -177,85 +172,4 @@ int cli_parse_key(const struct cli *cli, const char *text, struct slice *key) {
     }
     return cli_misused(cli, "a key has at most %d bytes, this one has %zu", KEY_BYTES_MAX,
                        key->len);
-}
-
-/* ---- events ---- */
-
-int cli_each_by_id(struct cli *cli, const struct uuid *id, void *ctx,
-                   int (*each)(void *ctx, struct event *event)) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid at = *id;
-        uint16_t service = 0;
-        struct event *event = NULL;
-        int code = journal_event_next(cli->journal, p, &at, &service, false, &event);
-        while (code == 0 && uuid_equal(&at, id)) {
-            code = each(ctx, event);
-            if (code == 0) {
-                code = journal_event_next(cli->journal, p, &at, &service, true, &event);
-            }
-            if (code != 0 && code != ERR_NOTFOUND) {
-                return code;
-            }
-        }
-        if (code == 0) {
-            event_free(event);
-        } else if (code != ERR_NOTFOUND) {
-            return code;
-        }
-    }
-    return 0;
-}
-
-void cli_walk_init(struct cli_walk *walk, int partition) {
-    memset(walk, 0, sizeof *walk);
-    for (int p = 0; p < PARTITIONS; p++) {
-        memset(walk->parts[p].id.bytes, 0xFF, UUID_BYTES);
-        walk->parts[p].service = UINT16_MAX;
-        walk->parts[p].over = partition >= 0 && p != partition;
-    }
-}
-
-static int fill_walk(struct cli *cli, struct cli_walk *walk) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        if (walk->parts[p].over || walk->parts[p].event != NULL) {
-            continue;
-        }
-        int code = journal_event_prev(cli->journal, p, &walk->parts[p].id, &walk->parts[p].service,
-                                      &walk->parts[p].event);
-        if (code == ERR_NOTFOUND) {
-            walk->parts[p].over = true;
-        } else if (code != 0) {
-            return code;
-        }
-    }
-    return 0;
-}
-
-int cli_walk_next(struct cli *cli, struct cli_walk *walk, struct event **out) {
-    int code = fill_walk(cli, walk);
-    if (code != 0) {
-        return code;
-    }
-    int newest = -1;
-    for (int p = 0; p < PARTITIONS; p++) {
-        const struct event *event = walk->parts[p].event;
-        if (event != NULL &&
-            (newest < 0 ||
-             memcmp(event->id.bytes, walk->parts[newest].event->id.bytes, UUID_BYTES) > 0)) {
-            newest = p;
-        }
-    }
-    if (newest < 0) {
-        return ERR_NOTFOUND;
-    }
-    *out = walk->parts[newest].event;
-    walk->parts[newest].event = NULL;
-    return 0;
-}
-
-void cli_walk_clear(struct cli_walk *walk) {
-    for (int p = 0; p < PARTITIONS; p++) {
-        event_free(walk->parts[p].event);
-        walk->parts[p].event = NULL;
-    }
 }

@@ -94,14 +94,9 @@ void text_add_safe(struct buf *out, struct slice text) {
     }
 }
 
-struct slice text_first_line(struct slice text) {
-    const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
-    return end == NULL ? text : (struct slice){text.data, (size_t)(end - text.data)};
-}
-
 void text_add_lines(struct buf *out, struct slice text, const char *indent) {
     while (text.len > 0) {
-        struct slice line = text_first_line(text);
+        struct slice line = slice_first_line(text);
         buf_add_str(out, indent);
         text_add_safe(out, line);
         buf_add_str(out, "\n");

@@ -207,7 +207,7 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     if (code != 0) {
         return cli_read_failed(code);
     }
-    try_view_init(&view, cli, state);
+    try_view_init(&view, cli->journal, cli->now_ms, state);
     event->state = EVENT_RUNNING;
     event->attempts++;
     event->started_ms = cli->now_ms;

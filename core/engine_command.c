@@ -63,6 +63,13 @@ static int published_before(struct engine *e, struct command *c, uint8_t partiti
     return 0;
 }
 
+/* Its outbox row, unless services of this host take it, gets the number after this one. */
+static int note_publish(struct engine *e, const struct command *c) {
+    struct publish_note note = {.seq = journal_next_seq(e->journal, e->now_ms) + 1,
+                                .due_ms = c->after_ms > 0 ? e->now_ms + c->after_ms : 0};
+    return journal_publish_note_put(e->journal, e->now_ms, &c->made, &note);
+}
+
 static int command_publish(struct engine *e, struct command *c) {
     c->code = topic_check(c->topic.data, &c->report);
     if (c->code != 0) {
@@ -84,8 +91,9 @@ static int command_publish(struct engine *e, struct command *c) {
             return code;
         }
     }
-    if (c->after_ms <= 0) {
-        return engine_publish(e, &p);
+    int code = note_publish(e, c);
+    if (code != 0 || c->after_ms <= 0) {
+        return code != 0 ? code : engine_publish(e, &p);
     }
     struct buf record;
     buf_init(&record, (size_t)1 << 30);
@@ -95,7 +103,7 @@ static int command_publish(struct engine *e, struct command *c) {
                           .due_ms = e->now_ms + c->after_ms,
                           .seq = journal_next_seq(e->journal, e->now_ms),
                           .record = buf_slice(&record)};
-    int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
+    code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
     e->status.delayed += code == 0 ? 1 : 0;
     buf_clear(&record);
     return code;

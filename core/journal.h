@@ -16,6 +16,7 @@
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
  *   append   p8 seq64                                  -> file, line not yet known to be written
  *   dedupeN  p8 hash128                                -> id128 (mark128)
+ *            255 id128                                 -> seq64 due64   a publish, see below
  *   meta     text                                      -> see journal.c
  *
  * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
@@ -218,6 +219,21 @@ struct dedupe_note {
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier);
+
+/* --- publishes asked for from outside --- */
+
+/* What became of one, kept as long as an idempotency key: so that whoever asked for it can follow
+ * it before it is an event, and where it never becomes one here. */
+struct publish_note {
+    uint64_t seq;   /* of its outbox row, while there is one */
+    int64_t due_ms; /* when it leaves; 0 = at once */
+};
+
+int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,
+                             const struct publish_note *note);
+/* ERR_NOTFOUND. */
+int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
+                             struct publish_note *out);
 
 /* --- outbox --- */
 

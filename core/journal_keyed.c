@@ -358,6 +358,21 @@ static int take_note(struct reader *r, struct dedupe_note *note) {
     return r->failed ? ERR_CORRUPT : ERR_EXISTS;
 }
 
+/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
+static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k,
+                           struct slice *value) {
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms <= now_ms) {
+            continue;
+        }
+        int code = store_get(j->store, TABLE_DEDUPE + i, key_slice(k), value);
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier) {
@@ -369,19 +384,14 @@ int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
     struct key k = {.len = 0};
     key_u8(&k, partition);
     (void)key_bytes(&k, (struct slice){(const char *)hash->bytes, sizeof hash->bytes});
-    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
-        if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms <= now_ms) {
-            continue;
-        }
-        struct slice value;
-        code = store_get(j->store, TABLE_DEDUPE + i, key_slice(&k), &value);
-        if (code == 0) {
-            struct reader r = reader_of(value.data, value.len);
-            return take_note(&r, earlier);
-        }
-        if (code != ERR_NOTFOUND) {
-            return code;
-        }
+    struct slice value;
+    code = find_in_buckets(j, now_ms, &k, &value);
+    if (code == 0) {
+        struct reader r = reader_of(value.data, value.len);
+        return take_note(&r, earlier);
+    }
+    if (code != ERR_NOTFOUND) {
+        return code;
     }
     buf_reset(&j->record);
     buf_add(&j->record, note->id.bytes, UUID_BYTES);
@@ -400,4 +410,42 @@ int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
         *earlier = found.id;
     }
     return code;
+}
+
+/* --- publishes asked for from outside --- */
+
+/* A partition that no key is in. Ids sort by time: rows are appended. */
+static struct key publish_note_key(const struct uuid *id) {
+    struct key k = {.len = 0};
+    key_u8(&k, UINT8_MAX);
+    key_uuid(&k, id);
+    return k;
+}
+
+int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,
+                             const struct publish_note *note) {
+    size_t filling;
+    int code = filling_bucket(j, now_ms, &filling);
+    if (code != 0) {
+        return code;
+    }
+    struct key k = publish_note_key(id);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, note->seq);
+    buf_add_u64(&j->record, (uint64_t)note->due_ms);
+    return journal_put_record(j, TABLE_DEDUPE + filling, &k);
+}
+
+int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
+                             struct publish_note *out) {
+    struct key k = publish_note_key(id);
+    struct slice value;
+    int code = find_in_buckets(j, now_ms, &k, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    out->seq = read_u64(&r);
+    out->due_ms = (int64_t)read_u64(&r);
+    return r.failed ? ERR_CORRUPT : 0;
 }

@@ -1,12 +1,13 @@
 /*
- * cli_try_view.c - what a handler looks at in a dry run.
+ * look_try_view.c - what a handler looks at in a dry run.
  *
  * Locks come from the store even when the state comes from a file: a file has no locks to offer,
  * so there are none then.
  */
-#include "cli_try.h"
+#include "look_try.h"
 
 #include "limits.h"
+#include "look_json.h"
 #include "value.h"
 
 #include <assert.h>
@@ -16,12 +17,12 @@
 
 static int64_t view_now(void *ctx) {
     const struct try_view *v = ctx;
-    return v->cli->now_ms;
+    return v->now_ms;
 }
 
 static struct uuid view_uuid(void *ctx) {
     struct try_view *v = ctx;
-    return uuid_next(&v->ids, v->cli->now_ms);
+    return uuid_next(&v->ids, v->now_ms);
 }
 
 static double view_random(void *ctx) {
@@ -52,12 +53,12 @@ static int view_state_get(void *ctx, const struct event *event, struct slice nam
         free(text);
         return found == NULL ? ERR_NOTFOUND : take_value(v, found, value);
     }
-    if (v->cli->journal == NULL) {
+    if (v->journal == NULL) {
         return ERR_NOTFOUND;
     }
     struct cell cell = {
         .partition = event->partition, .service = event->service, .key = event->key, .name = name};
-    return journal_state_get(v->cli->journal, &cell, v->cli->now_ms, value, &expires_ms);
+    return journal_state_get(v->journal, &cell, v->now_ms, value, &expires_ms);
 }
 
 static int by_bytes(const void *a, const void *b) {
@@ -108,13 +109,12 @@ static int view_state_list(void *ctx, const struct event *event, struct slice pr
     if (v->state != NULL) {
         return list_file(v, prefix, arg, each);
     }
-    if (v->cli->journal == NULL) {
+    if (v->journal == NULL) {
         return 0;
     }
     struct cell cell = {
         .partition = event->partition, .service = event->service, .key = event->key};
-    while ((code = journal_state_next(v->cli->journal, &cell, prefix, v->cli->now_ms, &value)) ==
-           0) {
+    while ((code = journal_state_next(v->journal, &cell, prefix, v->now_ms, &value)) == 0) {
         if (each(arg, cell.name, value) != 0) {
             return 0;
         }
@@ -124,9 +124,9 @@ static int view_state_list(void *ctx, const struct event *event, struct slice pr
 
 /* The service's number in the store, or false when it never accepted anything. */
 static bool find_number(const struct try_view *v, struct slice name, uint16_t *number) {
-    uint16_t count = v->cli->journal == NULL ? 0 : journal_service_count(v->cli->journal);
+    uint16_t count = v->journal == NULL ? 0 : journal_service_count(v->journal);
     for (*number = 0; *number < count; (*number)++) {
-        if (slice_is(name, cli_service_name(v->cli, *number))) {
+        if (slice_is(name, look_service_name(v->journal, *number))) {
             return true;
         }
     }
@@ -142,7 +142,7 @@ static int view_peek(void *ctx, struct slice service, struct slice key, struct s
         return ERR_NOTFOUND;
     }
     cell.partition = journal_partition(journal_lane(service, key));
-    return journal_state_get(v->cli->journal, &cell, v->cli->now_ms, value, &expires_ms);
+    return journal_state_get(v->journal, &cell, v->now_ms, value, &expires_ms);
 }
 
 static int view_lock_get(void *ctx, const struct event *event, struct slice name,
@@ -153,23 +153,23 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
     bool own = event->kind == EVENT_LOCK_EXPIRED &&
                property_find(event->properties, "zingq-lock", &expired) &&
                slice_equal(expired, name);
-    if (v->state != NULL || v->cli->journal == NULL || own) {
+    if (v->state != NULL || v->journal == NULL || own) {
         return ERR_NOTFOUND;
     }
     struct cell cell = {
         .partition = event->partition, .service = event->service, .key = event->key, .name = name};
-    int code = journal_lock_get(v->cli->journal, &cell, &lock);
+    int code = journal_lock_get(v->journal, &cell, &lock);
     if (code == 0) {
         *view = (struct lock_view){lock.owner, lock.data, lock.expires_ms};
     }
     return code;
 }
 
-void try_view_init(struct try_view *view, struct cli *cli, const json_t *state) {
+void try_view_init(struct try_view *view, struct journal *j, int64_t now_ms, const json_t *state) {
     uint64_t seed;
     assert(state == NULL || json_is_object(state));
     randombytes_buf(&seed, sizeof seed);
-    *view = (struct try_view){.cli = cli, .state = state};
+    *view = (struct try_view){.journal = j, .now_ms = now_ms, .state = state};
     uuid_source_init(&view->ids, seed);
     buf_init(&view->value, VALUE_BYTES_MAX * 8);
     view->view = (struct run_view){.ctx = view,
