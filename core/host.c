@@ -28,7 +28,9 @@ enum {
     DRAIN_MS = 10000,
     RELOAD_DELAY_MS = 100,
     PAUSE_AFTER_FAILURE_MS = 1000,
-    COLLECT_AT_ONCE = 16
+    COLLECT_AT_ONCE = 16,
+    BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
+    NAP_MS = 2,         /* one to two: the loop counts whole milliseconds */
 };
 
 /* --- the turn --- */
@@ -120,12 +122,38 @@ static void publish_status(struct host *h) {
     }
 }
 
+/* After a turn with many messages the next one waits a moment: a commit costs much the same for a
+ * few as for hundreds. Publishes go on meanwhile. A quiet system never naps. */
+static void nap_if_busy(struct host *h) {
+    if (h->turn_messages >= BUSY_MESSAGES) {
+        uv_update_time(&h->loop);
+        h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
+    }
+}
+
+static bool napping(const struct host *h) {
+    return uv_now(&h->loop) < h->nap_until_ms && !h->stopping && !h->leaving;
+}
+
+static void rest(struct host *h) {
+    if (h->out_readable) {
+        host_wake(h);
+        return;
+    }
+    check_uv(uv_idle_stop(&h->idle), "idle");
+    check_uv(uv_timer_start(&h->timer, on_timer, h->nap_until_ms - uv_now(&h->loop), 0), "timer");
+}
+
 static void turn(struct host *h) {
     if (host_now_ms(h) < h->retry_ms) {
         arm(h, false);
         return;
     }
     host_pump(h);
+    if (napping(h)) {
+        rest(h);
+        return;
+    }
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
@@ -139,6 +167,11 @@ static void turn(struct host *h) {
     mqtt_hold(h->mqtt, !accepts);
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
+    }
+    nap_if_busy(h);
+    if (napping(h)) {
+        rest(h);
+        return;
     }
     arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine));
 }

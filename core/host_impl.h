@@ -45,6 +45,7 @@ struct host {
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
+    uint64_t nap_until_ms;            /* loop time: no turns before, see nap_if_busy */
     int64_t retry_ms;                 /* no turns before: the last one failed */
     size_t turn_messages, turn_bytes; /* offered to the engine since the last turn */
     bool out_readable;                /* the same of the publishing one */

@@ -74,9 +74,7 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
 
 void host_pump(struct host *h) {
     enum { ACKS_AT_ONCE = 256 };
-    if (h->out_readable) {
-        h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
-    }
+    h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
     engine_send(h->engine);
     mqtt_flush(h->out);
 }
