@@ -214,7 +214,7 @@ static void assert_the_end(struct engine_fixture *f) {
     engine_check(f);
     for (int k = 0; k < KEYS; k++) {
         char key[16];
-        char topic[16];
+        char topic[32];
         (void)snprintf(key, sizeof key, "k%d", k);
         (void)snprintf(topic, sizeof topic, "end/k%d", k);
         assert_string_equal(payloads(f, topic, text, sizeof text), "0 1 2 3");
