@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { WAIT_STEP_MS = 20, WAIT_STEPS = 250 };
 
@@ -65,26 +62,40 @@ static bool listens(uint16_t port) {
     return ok;
 }
 
-/* `out_fd` becomes the child's standard output; -1 = ours. */
+/* The child's part: becomes the program, or writes its errno to `said` and ends. */
+static _Noreturn void become(char *const argv[], int out_fd, int said, pid_t parent) {
+    /* Out of the terminal's process group: Ctrl-C stops the host first, and the host stops them.
+     * A host that is killed cannot; then the kernel does. */
+    bool ok = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&
+              (out_fd < 0 || dup2(out_fd, STDOUT_FILENO) >= 0);
+    if (ok) {
+        (void)execvp(argv[0], argv);
+    }
+    int error = errno;
+    ssize_t n = write(said, &error, sizeof error);
+    _exit(n == (ssize_t)sizeof error ? 127 : 126);
+}
+
+/* `out_fd` becomes the child's standard output; -1 = ours. Forks by hand, as posix_spawn has no
+ * word for "die with me"; there is one thread yet. */
 static int spawn(struct companions *c, char *const argv[], int out_fd) {
     assert(c->count < COMPANIONS_MAX);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    if (posix_spawn_file_actions_init(&actions) != 0) {
-        return ERR_MEMORY;
+    int said[2];
+    int error = 0;
+    pid_t parent = getpid();
+    if (pipe2(said, O_CLOEXEC) != 0) {
+        return ERR_SYSTEM;
     }
-    int rc = posix_spawnattr_init(&attributes);
-    /* Out of the terminal's process group: Ctrl-C stops the host first, and the host stops them. */
-    rc = rc == 0 ? posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP) : rc;
-    if (rc == 0 && out_fd >= 0) {
-        rc = posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(argv, out_fd, said[1], parent);
     }
-    pid_t pid = 0;
-    rc = rc == 0 ? posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ) : rc;
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    if (rc != 0) {
-        return rc == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
+    (void)close(said[1]);
+    ssize_t n = pid < 0 ? -1 : read(said[0], &error, sizeof error); /* 0: it runs */
+    (void)close(said[0]);
+    if (n != 0) {
+        (void)(pid > 0 && waitpid(pid, NULL, 0));
+        return n == (ssize_t)sizeof error && error == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
     }
     c->pids[c->count++] = pid;
     return 0;

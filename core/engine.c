@@ -109,6 +109,25 @@ static bool is_wanted(const struct engine_options *options, const char *name) {
     return options->only_count == 0;
 }
 
+static bool has_service(const struct conf *conf, const char *name) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        if (strcmp(conf->services[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_wanted(const struct engine_options *options, struct report *r) {
+    for (size_t i = 0; i < options->only_count; i++) {
+        if (!has_service(options->conf, options->only[i])) {
+            return report(r, ERR_INVALID, "--service: there is no service \"%s\" in %s",
+                          options->only[i], options->conf->file);
+        }
+    }
+    return 0;
+}
+
 static int make_services(struct engine *e, const struct engine_options *options, struct report *r) {
     const struct conf *conf = options->conf;
     e->services = calloc(conf->service_count + 1, sizeof *e->services);
@@ -116,7 +135,6 @@ static int make_services(struct engine *e, const struct engine_options *options,
         return report(r, ERR_MEMORY, "out of memory");
     }
     e->service_count = conf->service_count;
-    size_t active = 0;
     for (size_t i = 0; i < conf->service_count; i++) {
         struct engine_service *s = &e->services[i];
         s->conf = &conf->services[i];
@@ -124,12 +142,8 @@ static int make_services(struct engine *e, const struct engine_options *options,
         s->number = UINT16_MAX;
         s->name = slice_of(s->conf->name);
         s->active = is_wanted(options, s->conf->name);
-        active += s->active ? 1 : 0;
     }
-    if (options->only_count > active) {
-        return report(r, ERR_INVALID, "--service names a service that is not in %s", conf->file);
-    }
-    return 0;
+    return check_wanted(options, r);
 }
 
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {

@@ -352,8 +352,13 @@ static int start(struct host *h, struct report *r) {
     mqtt_start(h->out);
     uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
     check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms), "sys timer");
-    log_info("host", "zingq %s runs %zu services from %s, data in %s", ZINGQ_VERSION,
-             h->conf->service_count, h->conf->file, h->conf->store_path);
+    log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
+             h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
+             h->conf->store_path);
+    for (size_t i = 0; i < h->conf->schedule_count; i++) {
+        log_warn("host", "this version runs no schedules: \"%s\" publishes nothing",
+                 h->conf->schedules[i].name);
+    }
     return 0;
 }
 
