@@ -10,7 +10,7 @@ import { BUCKETS, BUCKET_MS } from "./history.js";
 import { clock, plural, rate, short } from "./format.js";
 
 const HEIGHT = 100;
-const SECONDS = BUCKET_MS / 1000;
+const COVERED_MS_MIN = 1900;
 
 /* The next 1, 2 or 5 times a power of ten. */
 function roundUp(value) {
@@ -73,17 +73,17 @@ function atPointer(svg, event) {
     return Math.min(BUCKETS - 1, Math.max(0, Math.floor(share * BUCKETS)));
 }
 
-/* Without the newest bucket, which is still filling: it would look like a fall. */
-function perSecond(values) {
-    return values.map((v, i) => (v === null || i === BUCKETS - 1 ? null : v / SECONDS));
+/* A bucket's rate. One of which too little is known yet would jump about: it is left out. */
+function perSecond(counts, covered) {
+    return counts.map((n, i) => (n === null || covered[i] < COVERED_MS_MIN ? null : (n * 1000) / covered[i]));
 }
 
 /* What a chart of each kind draws and says. */
 const kinds = {
     rate: {
         prepare: (series) => ({
-            line: perSecond(series.done),
-            bars: perSecond(series.failed),
+            line: perSecond(series.done, series.covered),
+            bars: perSecond(series.failed, series.covered),
         }),
         least: 1,
         top: rate,

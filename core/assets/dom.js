@@ -92,4 +92,5 @@ export function keyed(parent, items, keyOf, make, update) {
     for (const gone of had.values()) {
         gone.remove();
     }
+    console.assert(new Set(items.map(keyOf)).size === items.length, "two items have one key");
 }

@@ -10,10 +10,13 @@ export const BUCKET_MS = 5000;
 export const BUCKETS = 180;
 const GAP_MS_MAX = 60000; /* longer without news: nothing is known of the time between */
 const SAVE_MS = 10000;
+const RECENT_MS = 5500; /* what "now" is an average of */
 
-/* done and failed: a bucket's count, null where nothing is known; lag: the highest seen. */
+/* done and failed: a bucket's count, null where nothing is known; covered: the milliseconds that the
+ * counts are of; lag: the highest seen. */
 function emptySeries() {
     return {
+        covered: new Array(BUCKETS).fill(null),
         done: new Array(BUCKETS).fill(null),
         failed: new Array(BUCKETS).fill(null),
         lag: new Array(BUCKETS).fill(null),
@@ -31,6 +34,7 @@ export class History {
         this.series = new Map();
         this.last = null; /* {ms, totals: Map of name → {done, failed}} */
         this.savedMs = 0;
+        this.lately = []; /* {ms, done} of all services, the last RECENT_MS */
         this.restore();
     }
 
@@ -47,11 +51,21 @@ export class History {
             if (then !== undefined && gap > 0 && gap < GAP_MS_MAX && now.done >= then.done) {
                 this.spread(series.done, now.done - then.done, gap);
                 this.spread(series.failed, Math.max(0, now.failed - then.failed), gap);
+                this.spread(series.covered, gap, gap);
             }
             series.lag[BUCKETS - 1] = Math.max(series.lag[BUCKETS - 1] ?? 0, service.lag);
         }
         this.last = { ms, totals };
+        const done = status.services.reduce((sum, service) => sum + service.done, 0);
+        this.lately = [...this.lately.filter((point) => ms - point.ms < RECENT_MS), { ms, done }];
         this.save(ms);
+    }
+
+    /* Events done a second just now, over all services; null before anything is known. */
+    rateNow() {
+        const first = this.lately[0];
+        const last = this.lately.at(-1);
+        return this.lately.length < 2 ? null : ((last.done - first.done) * 1000) / (last.ms - first.ms);
     }
 
     /* Adds `sum` evenly to the buckets of the last gap milliseconds. */
@@ -87,7 +101,7 @@ export class History {
             for (const [kind, values] of Object.entries(series)) {
                 values.forEach((value, i) => {
                     if (value !== null) {
-                        all[kind][i] = (all[kind][i] ?? 0) + value;
+                        all[kind][i] = kind === "covered" ? Math.max(all[kind][i] ?? 0, value) : (all[kind][i] ?? 0) + value;
                     }
                 });
             }
@@ -124,11 +138,4 @@ export class History {
             /* as above */
         }
     }
-}
-
-/* Figures of the last few seconds: [per second done, failed]. The newest bucket is still filling,
- * so the one before it counts too. */
-export function recentRate(values) {
-    const known = values.slice(-3, -1).filter((v) => v !== null);
-    return known.length === 0 ? 0 : known.reduce((a, b) => a + b, 0) / known.length / (BUCKET_MS / 1000);
 }

@@ -12,8 +12,9 @@ const REFRESH_MS = 3000;
 
 const rank = { parked: 0, retrying: 1, sleeping: 2, running: 3, ready: 4 };
 
+/* Without an order there is no key to tell rows apart by: the first event does. */
 function idOf(key) {
-    return `${key.service}\n${label(key, "key")}`;
+    return `${key.service}/${key.event}`;
 }
 
 function waitsFor(key) {

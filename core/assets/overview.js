@@ -9,8 +9,7 @@ import { attempt } from "./dialogs.js";
 import { button, iconButton, pill } from "./parts.js";
 import { chart } from "./chart.js";
 import { icon } from "./icons.js";
-import { recentRate } from "./history.js";
-import { ago, bytes, clock, count, duration, firstLine, micros, percent, plural, rate, short } from "./format.js";
+import { ago, bytes, clock, count, duration, micros, percent, plural, rate, short } from "./format.js";
 
 const FAILING_MUCH = 0.05;
 const STORE_FULL = 0.8;
@@ -83,7 +82,7 @@ function failing(services) {
 /* Each says its figure, the line under it, and whether that is bad. */
 const tiles = [
     { name: "Throughput", of: ({ services }, app) => ({
-        figure: rate(recentRate(app.history.sum().done)),
+        figure: rate(app.history.rateNow() ?? sumOf(services, "rate_1min") / 60),
         note: `${count(sumOf(services, "rate_1min"))} done in the last minute` }) },
     { name: "Waiting", of: ({ services }) => ({
         figure: short(sumOf(services, "lag")),
@@ -313,8 +312,8 @@ export function overview(app) {
         h("section", { class: "tiles", "aria-label": "In short" }, made.map((tile) => tile.element)),
         h("section", { class: "panel chart-panel", "aria-labelledby": "all-title" },
             h("div", { class: "panel-head" }, h("h2", { id: "all-title" }, "All services"),
-                h("p", { class: "legend" }, h("span", { class: "key key-done" }), "done",
-                    h("span", { class: "key key-failed" }), "failed attempts, a second, last 15 minutes")),
+                h("p", { class: "legend" }, h("span", { class: "key key-done" }, "done"),
+                    h("span", { class: "key key-failed" }, "failed attempts"), h("span", {}, "a second"))),
             all.element,
             h("div", { class: "chart-axis", "aria-hidden": "true" },
                 ["15 min ago", "10 min", "5 min", "now"].map((t) => h("span", {}, t)))),

@@ -51,7 +51,7 @@ check() {
 step format format
 # shellcheck disable=SC2046 # no name in this repository has a space
 step shellcheck shellcheck -x $(scripts)
-for gate in banned documented layers length marks naps; do
+for gate in banned documented layers length marks markup naps; do
     step "$gate" tests/lint/gate.sh "$gate"
 done
 step limits tests/lint/limits.sh
