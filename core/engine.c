@@ -192,6 +192,7 @@ void engine_free(struct engine *e) {
     for (size_t i = 0; i < e->qos0_topic_count; i++) {
         free(e->qos0_topics[i]);
     }
+    free(e->endings);
     free(e->services);
     free(e);
 }
@@ -425,6 +426,7 @@ static void start_over(struct engine *e, int code) {
     engine_forget_inputs(e);
     engine_forget_invocations(e);
     engine_forget_held(e);
+    engine_forget_endings(e);
     int again = journal_reload(e->journal);
     if (again == 0) {
         again = load(e);
