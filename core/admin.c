@@ -357,6 +357,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"throttles", s->books.throttles},
         {"lag", books_waiting(&s->books)},
         {"inflight", s->running},
+        {"retrying", s->retrying},
         {"rate_1min", s->lately.done_1min},
         {"failures_1min", s->lately.failures_1min},
         {"throttled_until_ms", (uint64_t)s->throttled_until_ms},

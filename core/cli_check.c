@@ -224,6 +224,14 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
 }
 
+/* On standard error: JSON stays clean. */
+static void warn_of_schedules(const struct conf *conf) {
+    for (size_t i = 0; i < conf->schedule_count; i++) {
+        (void)fprintf(stderr, "zingq: schedule \"%s\": this version runs no schedules\n",
+                      conf->schedules[i].name);
+    }
+}
+
 static int check(struct cli *cli) {
     struct script_host *scripts = NULL;
     struct report r = {""};
@@ -237,6 +245,7 @@ static int check(struct cli *cli) {
     }
     code = script_load_all(scripts, &r);
     status = code == 0 ? print_check(cli, scripts) : cli_fail(code, "%s", r.text);
+    warn_of_schedules(cli->conf);
     script_host_free(scripts);
     return status;
 }

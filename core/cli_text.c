@@ -97,10 +97,13 @@ void text_add_safe(struct buf *out, struct slice text) {
 void text_add_lines(struct buf *out, struct slice text, const char *indent) {
     while (text.len > 0) {
         struct slice line = slice_first_line(text);
+        const size_t used = line.len < text.len ? line.len + 1 : line.len;
         buf_add_str(out, indent);
+        for (; line.len > 0 && *line.data == '\t'; line.data++, line.len--) {
+            buf_add_str(out, "  "); /* as Lua indents its tracebacks */
+        }
         text_add_safe(out, line);
         buf_add_str(out, "\n");
-        size_t used = line.len < text.len ? line.len + 1 : line.len;
         text = (struct slice){text.data + used, text.len - used};
     }
 }

@@ -4,7 +4,7 @@
  * Left out on purpose: supervision. A companion that dies is the user's to see; this is for trying
  * handlers, not for production.
  */
-#include "companion.h"
+#include "companion_impl.h"
 
 #include "buf.h"
 #include "log.h"
@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { WAIT_STEP_MS = 20, WAIT_STEPS = 250 };
+
+/* In the temporary folder. */
+static const char conf_name[] = "mosquitto.conf";
+static const char mails_name[] = "mail.log"; /* one JSON line a mail */
 
 static void wait_step(void) {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
@@ -61,26 +62,40 @@ static bool listens(uint16_t port) {
     return ok;
 }
 
-/* `out_fd` becomes the child's standard output; -1 = ours. */
+/* The child's part: becomes the program, or writes its errno to `said` and ends. */
+static _Noreturn void become(char *const argv[], int out_fd, int said, pid_t parent) {
+    /* Out of the terminal's process group: Ctrl-C stops the host first, and the host stops them.
+     * A host that is killed cannot; then the kernel does. */
+    bool ok = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&
+              (out_fd < 0 || dup2(out_fd, STDOUT_FILENO) >= 0);
+    if (ok) {
+        (void)execvp(argv[0], argv);
+    }
+    int error = errno;
+    ssize_t n = write(said, &error, sizeof error);
+    _exit(n == (ssize_t)sizeof error ? 127 : 126);
+}
+
+/* `out_fd` becomes the child's standard output; -1 = ours. Forks by hand, as posix_spawn has no
+ * word for "die with me"; there is one thread yet. */
 static int spawn(struct companions *c, char *const argv[], int out_fd) {
     assert(c->count < COMPANIONS_MAX);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    if (posix_spawn_file_actions_init(&actions) != 0) {
-        return ERR_MEMORY;
+    int said[2];
+    int error = 0;
+    pid_t parent = getpid();
+    if (pipe2(said, O_CLOEXEC) != 0) {
+        return ERR_SYSTEM;
     }
-    int rc = posix_spawnattr_init(&attributes);
-    /* Out of the terminal's process group: Ctrl-C stops the host first, and the host stops them. */
-    rc = rc == 0 ? posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP) : rc;
-    if (rc == 0 && out_fd >= 0) {
-        rc = posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(argv, out_fd, said[1], parent);
     }
-    pid_t pid = 0;
-    rc = rc == 0 ? posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ) : rc;
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    if (rc != 0) {
-        return rc == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
+    (void)close(said[1]);
+    ssize_t n = pid < 0 ? -1 : read(said[0], &error, sizeof error); /* 0: it runs */
+    (void)close(said[0]);
+    if (n != 0) {
+        (void)(pid > 0 && waitpid(pid, NULL, 0));
+        return n == (ssize_t)sizeof error && error == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
     }
     c->pids[c->count++] = pid;
     return 0;
@@ -94,19 +109,29 @@ static bool last_has_ended(struct companions *c) {
     return true;
 }
 
+void companions_own_folder(char out[4096]) {
+    ssize_t len = readlink("/proc/self/exe", out, 4095);
+    out[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+}
+
 /* --- the broker --- */
 
 static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
-    (void)snprintf(path, 128, "%s/mosquitto.conf", c->folder);
+    (void)snprintf(path, 128, "%s/%s", c->folder, conf_name);
     FILE *file = fopen(path, "we");
     if (file == NULL) {
         return ERR_SYSTEM;
     }
-    /* Everything it keeps goes with the folder; the queue is deep enough for any trial. */
+    /* It keeps nothing beyond its end; the queue is deep enough for any trial. */
     bool ok = fprintf(file,
                       "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-                      "log_type error\nlog_type warning\n",
+                      "set_tcp_nodelay true\nlog_type error\nlog_type warning\n",
                       port) > 0;
+    ok = companions_write_plugin(c, file) && ok;
     return fclose(file) == 0 && ok ? 0 : ERR_SYSTEM;
 }
 
@@ -139,18 +164,7 @@ static int start_broker(struct companions *c, struct report *r) {
     return 0;
 }
 
-/* --- the payment gateway and the mail server
- * ------------------------------------------------------ */
-
-/* The folder of this program, or "". */
-static void own_folder(char out[4096]) {
-    ssize_t len = readlink("/proc/self/exe", out, 4095);
-    out[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(out, '/');
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-}
+/* --- the payment gateway and the mail server --- */
 
 /* Reads the port that the child prints as its first line. */
 static int read_port(int fd, unsigned *port) {
@@ -188,23 +202,41 @@ static int start_with_port(struct companions *c, char *const argv[], unsigned *p
 }
 
 /* Starts a helper unless the user has named one; its absence is no error, only said. */
-static void start_helper(struct companions *c, const char *variable, const char *scheme,
+static bool start_helper(struct companions *c, const char *variable, const char *scheme,
                          const char *what, char *const argv[], const char *file) {
     unsigned port = 0;
     char url[64];
     if (getenv(variable) != NULL) {
         printf("%-8s %s   (%s)\n", what, getenv(variable), variable);
-        return;
+        return false;
     }
     if (access(file, R_OK) != 0 || start_with_port(c, argv, &port) != 0) {
         printf("%-8s none: set %s to have one\n", what, variable);
-        return;
+        return false;
     }
     (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, port);
     if (setenv(variable, url, 1) != 0) {
         log_warn("host", "cannot set %s: %s", variable, strerror(errno));
     }
     printf("%-8s %s\n", what, url);
+    return true;
+}
+
+static void start_helpers(struct companions *c) {
+    char own[4096];
+    char gateway[4200];
+    char sink[4200];
+    char mails[128];
+    companions_own_folder(own);
+    (void)snprintf(gateway, sizeof gateway, "%s/tests/gateway", own);
+    (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
+    (void)snprintf(mails, sizeof mails, "%s/%s", c->folder, mails_name);
+    char *gateway_argv[] = {gateway, "--port", "0", NULL};
+    char *sink_argv[] = {"/usr/bin/python3", sink, "--port", "0", "--log", mails, NULL};
+    (void)start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, gateway);
+    if (start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, sink)) {
+        printf("%-8s %s\n", "mails", mails);
+    }
 }
 
 int companions_start(struct companions *c, struct report *r) {
@@ -217,16 +249,7 @@ int companions_start(struct companions *c, struct report *r) {
     if (code != 0) {
         return code;
     }
-    char own[4096];
-    char gateway[4200];
-    char sink[4200];
-    own_folder(own);
-    (void)snprintf(gateway, sizeof gateway, "%s/tests/demo/gateway", own);
-    (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
-    char *gateway_argv[] = {gateway, "--port", "0", NULL};
-    char *sink_argv[] = {"/usr/bin/python3", sink, "--port", "0", NULL};
-    start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, gateway);
-    start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, sink);
+    start_helpers(c);
     return fflush(stdout) == 0 ? 0 : report(r, ERR_SYSTEM, "cannot write to standard output");
 }
 
@@ -239,9 +262,12 @@ void companions_stop(struct companions *c) {
     }
     c->count = 0;
     if (c->folder[0] != '\0') {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/mosquitto.conf", c->folder);
-        (void)unlink(path);
+        const char *const names[] = {conf_name, mails_name, "passwords"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            char path[128];
+            (void)snprintf(path, sizeof path, "%s/%s", c->folder, names[i]);
+            (void)unlink(path);
+        }
         (void)rmdir(c->folder);
     }
 }

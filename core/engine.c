@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORE_CHECK_MS = 1000, STORE_RESERVE_PARTS = 20, STORE_RESERVE_BYTES_MIN = 1 << 20 };
-
 struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     for (size_t i = 0; i < e->service_count; i++) {
         if (e->services[i].number == number) {
@@ -36,6 +34,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     s->lane_rows = 0;
+    s->put_off = 0;
     s->unloaded_total = 0;
     s->room_ms = 0;
     s->books_dirty = false;
@@ -82,8 +81,7 @@ static int load_all(struct engine *e) {
     return code;
 }
 
-/* Everything in memory is made from the store again. */
-static int load(struct engine *e) {
+int engine_load(struct engine *e) {
     e->now_ms = e->doors.now_ms(e->doors.ctx);
     lanes_free(e->lanes);
     e->lanes = lanes_new(e->service_count);
@@ -111,6 +109,25 @@ static bool is_wanted(const struct engine_options *options, const char *name) {
     return options->only_count == 0;
 }
 
+static bool has_service(const struct conf *conf, const char *name) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        if (strcmp(conf->services[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_wanted(const struct engine_options *options, struct report *r) {
+    for (size_t i = 0; i < options->only_count; i++) {
+        if (!has_service(options->conf, options->only[i])) {
+            return report(r, ERR_INVALID, "--service: there is no service \"%s\" in %s",
+                          options->only[i], options->conf->file);
+        }
+    }
+    return 0;
+}
+
 static int make_services(struct engine *e, const struct engine_options *options, struct report *r) {
     const struct conf *conf = options->conf;
     e->services = calloc(conf->service_count + 1, sizeof *e->services);
@@ -118,7 +135,6 @@ static int make_services(struct engine *e, const struct engine_options *options,
         return report(r, ERR_MEMORY, "out of memory");
     }
     e->service_count = conf->service_count;
-    size_t active = 0;
     for (size_t i = 0; i < conf->service_count; i++) {
         struct engine_service *s = &e->services[i];
         s->conf = &conf->services[i];
@@ -126,12 +142,8 @@ static int make_services(struct engine *e, const struct engine_options *options,
         s->number = UINT16_MAX;
         s->name = slice_of(s->conf->name);
         s->active = is_wanted(options, s->conf->name);
-        active += s->active ? 1 : 0;
     }
-    if (options->only_count > active) {
-        return report(r, ERR_INVALID, "--service names a service that is not in %s", conf->file);
-    }
-    return 0;
+    return check_wanted(options, r);
 }
 
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {
@@ -160,7 +172,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = append_new(&e->append, e->journal, e->conf->store_path);
     }
     if (code == 0) {
-        code = load(e);
+        code = engine_recover(e);
         code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
     }
     if (code != 0) {
@@ -257,7 +269,7 @@ static int resume_ended_calls(struct engine *e) {
 }
 
 static bool budget_left(const struct engine *e, size_t events) {
-    if (events >= TURN_EVENTS_MAX) {
+    if (events >= engine_step(e, TURN_EVENTS_MAX)) {
         return false;
     }
     /* The clock is looked at now and then: it costs as much as a small event. */
@@ -266,6 +278,9 @@ static bool budget_left(const struct engine *e, size_t events) {
 }
 
 static int run_lanes(struct engine *e) {
+    if (e->store_low && e->answered_head != NULL) {
+        return 0; /* what an operator asked for must not fail for want of room for events */
+    }
     if ((e->careful_left > 0 || e->held_count > 0) && !e->draining) {
         return engine_run_carefully(e);
     }
@@ -287,44 +302,22 @@ static int run_lanes(struct engine *e) {
     return 0;
 }
 
-static int check_space(struct engine *e) {
-    if (e->now_ms < e->store_checked_ms + STORE_CHECK_MS) {
-        return 0;
-    }
-    struct store *store = journal_store(e->journal);
-    e->store_checked_ms = e->now_ms;
-    uint64_t max = e->conf->store_max_bytes;
-    uint64_t used = store_taken(store);
-    uint64_t reserve = max / STORE_RESERVE_PARTS + STORE_RESERVE_BYTES_MIN;
-    int code = used + reserve > max ? store_usage(store, &used, &max) : 0;
-    bool low = used + reserve > max;
-    e->status.store_used = used;
-    e->status.store_max = max;
-    if (low != e->store_low) {
-        if (low) {
-            log_error("store",
-                      "nearly full (%llu of %llu bytes): no new events are accepted until space "
-                      "returns; raise store.max_size or lower store.keep_done",
-                      (unsigned long long)used, (unsigned long long)max);
-        } else {
-            log_info("store", "there is room again, events are accepted");
-        }
-        e->store_low = low;
-    }
-    return code;
-}
-
 static int decide(struct engine *e) {
-    static int (*const steps[])(struct engine *) = {
-        check_space,        carry_out_commands,  admit_inbox,
-        resume_ended_calls, engine_expire_waits, engine_fire_timers,
-        engine_refill,      run_lanes,           engine_trim,
+    static int (*const work[])(struct engine *) = {
+        engine_look_at_space, carry_out_commands,  admit_inbox,
+        resume_ended_calls,   engine_expire_waits, engine_fire_timers,
+        engine_refill,        run_lanes,           engine_trim,
     };
+    /* A full store is only tidied: what is left of it must not be used up. */
+    static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
+                                                      engine_trim};
+    int (*const *steps)(struct engine *) = e->full ? tidying : work;
+    size_t count = e->full ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
     int code = outbox_settle(e->outbox);
     if (code == 0) {
         code = append_settle(e->append);
     }
-    for (size_t i = 0; code == 0 && i < sizeof steps / sizeof *steps; i++) {
+    for (size_t i = 0; code == 0 && i < count; i++) {
         code = steps[i](e);
     }
     return code;
@@ -385,7 +378,7 @@ static void start_calls(struct engine *e) {
     }
 }
 
-static void answer_commands(struct engine *e) {
+void engine_answer_commands(struct engine *e) {
     while (e->answered_head != NULL) {
         struct command *command = e->answered_head;
         e->answered_head = command->next;
@@ -402,51 +395,28 @@ static void act(struct engine *e) {
     }
     engine_send(e);
     start_calls(e);
-    answer_commands(e);
+    engine_answer_commands(e);
 }
 
 /* --- the turn --- */
 
-/* Nothing of the turn happened: back to what the store holds. Commands are told. */
-static void start_over(struct engine *e, int code) {
-    while (e->commands_head != NULL) {
-        struct command *command = e->commands_head;
-        e->commands_head = command->next;
-        command->next = e->answered_head;
-        e->answered_head = command;
-    }
-    e->commands_tail = NULL;
-    for (struct command *c = e->answered_head; c != NULL; c = c->next) {
-        c->code = report(&c->report, code, "nothing was changed: %s", error_text(code));
-    }
-    e->new_head = NULL;
-    e->new_tail = NULL;
-    e->to_start = NULL;
-    e->count_crashes = false; /* running on disk: dropped by us, not by a crash */
-    engine_forget_inputs(e);
-    engine_forget_invocations(e);
-    engine_forget_held(e);
-    engine_forget_endings(e);
-    int again = journal_reload(e->journal);
-    if (again == 0) {
-        again = load(e);
-    }
-    if (again != 0) {
-        log_error("engine", "the store cannot be read again: %s", error_text(again));
-    }
-    answer_commands(e);
-}
-
 int engine_turn(struct engine *e) {
+    bool turned_away = false;
+    int ready = engine_make_ready(e, &turned_away);
+    if (ready != 0) {
+        return ready;
+    }
+    int answer = turned_away ? ERR_FULL : 0;
     /* What is committed can leave without a turn. */
     engine_send(e);
     if (!engine_due(e)) {
-        return 0;
+        return answer;
     }
     struct store *store = journal_store(e->journal);
     e->now_ms = e->doors.now_ms(e->doors.ctx);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
     e->status.turns++;
+    bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);
     if (code == 0) {
         code = decide(e);
@@ -454,16 +424,23 @@ int engine_turn(struct engine *e) {
     if (code == 0) {
         code = commit(e);
     }
+    if (code == 0 || code == ERR_FULL) {
+        engine_turn_found_room(e, code == 0);
+    }
     if (code != 0) {
         if (store_active(store)) {
             store_abort(store);
         }
         log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
-        start_over(e, code);
+        engine_start_over(e, code, least);
         return code;
     }
     act(e);
-    return 0;
+    return answer;
+}
+
+static bool starts_events(const struct engine *e) {
+    return !e->draining && !e->full;
 }
 
 static bool acked_due(const struct engine *e, int64_t now_ms) {
@@ -474,35 +451,40 @@ static bool acked_due(const struct engine *e, int64_t now_ms) {
 bool engine_due(struct engine *e) {
     int64_t now_ms = e->doors.now_ms(e->doors.ctx);
     int64_t wake_ms = INT64_MAX;
-    return e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
-           (!e->draining && (e->held_count > 0 || lanes_runnable(e->lanes, now_ms, &wake_ms))) ||
-           engine_wants_refill(e) || outbox_wants_settle(e->outbox) ||
+    return e->lost || e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
+           (starts_events(e) &&
+            (e->held_count > 0 || lanes_runnable(e->lanes, now_ms, &wake_ms))) ||
+           (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
 }
 
-int64_t engine_next_ms(struct engine *e) {
-    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+/* When the work that waits for the clock alone is due. */
+static int64_t next_work_ms(struct engine *e) {
     int64_t next = engine_earliest_timer(e);
     int64_t deadline = engine_earliest_deadline(e);
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
-    if (!e->draining) {
-        (void)lanes_runnable(e->lanes, now_ms, &next);
+    if (starts_events(e)) {
+        (void)lanes_runnable(e->lanes, e->doors.now_ms(e->doors.ctx), &next);
     }
+    return next;
+}
+
+int64_t engine_next_ms(struct engine *e) {
+    int64_t next = e->full ? INT64_MAX : next_work_ms(e);
     if (outbox_acked(e->outbox) > 0 && e->acked_ms + ACKED_DELAY_MS < next) {
         next = e->acked_ms + ACKED_DELAY_MS;
     }
     /* Retention and the look at the store's space need a turn of their own when all is quiet. */
     int64_t check_ms = e->trim.next_pass_ms;
-    if (e->store_low && e->store_checked_ms + STORE_CHECK_MS < check_ms) {
-        check_ms = e->store_checked_ms + STORE_CHECK_MS;
-    }
+    int64_t look_ms = engine_next_look_ms(e);
+    check_ms = look_ms < check_ms ? look_ms : check_ms;
     return check_ms < next ? check_ms : next;
 }
 
 bool engine_accepts(struct engine *e) {
-    return e->waiting < e->conf->backlog_max && !e->store_low && !e->draining;
+    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
 }
 
 void engine_drain(struct engine *e) {
@@ -529,7 +511,10 @@ static int mark_ready(struct engine *e) {
 }
 
 int engine_stop(struct engine *e) {
-    int code = store_begin(journal_store(e->journal));
+    int code = e->lost ? engine_recover(e) : 0;
+    if (code == 0) {
+        code = store_begin(journal_store(e->journal));
+    }
     if (code != 0) {
         return code;
     }

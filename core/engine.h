@@ -131,6 +131,9 @@ int64_t engine_next_ms(struct engine *e);
 /* Back-pressure: false while the backlog is at its limit or the store nearly full. */
 bool engine_accepts(struct engine *e);
 
+/* Bytes of messages that the next turn has room for; some more do no harm. */
+size_t engine_room(const struct engine *e);
+
 /* No new invocations from now on (SIGTERM); waiting ones may end. */
 void engine_drain(struct engine *e);
 size_t engine_running(const struct engine *e);
@@ -169,6 +172,7 @@ struct engine_service_status {
     bool active, paused;
     struct books books;
     uint64_t running;
+    uint64_t retrying; /* put off to a later time: a retry, a snooze, a throttle */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;

@@ -119,6 +119,7 @@ static void enter_books(struct engine *e, struct engine_service *s, struct event
     s->books.accepted++;
     s->books_dirty = true;
     e->waiting++;
+    engine_take_room(e, event);
 }
 
 /* A message that cannot become work is kept as a dead letter, under the empty key. */
@@ -137,7 +138,7 @@ static int admit_dead(struct engine *e, struct engine_service *s, struct event *
 }
 
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
-    if (event->payload.len > e->conf->payload_bytes_max) {
+    if (event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max) {
         return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
                       event->payload.len, (unsigned long long)e->conf->payload_bytes_max);
     }

@@ -58,8 +58,10 @@ static int hold(struct engine *e, struct lane_item *item) {
 }
 
 int engine_run_carefully(struct engine *e) {
+    size_t step = engine_step(e, TURN_EVENTS_MAX);
+    size_t batch = step < CAREFUL_BATCH ? step : CAREFUL_BATCH;
     int code = run_held(e);
-    while (code == 0 && e->careful_left > 0 && e->held_count < CAREFUL_BATCH) {
+    while (code == 0 && e->careful_left > 0 && e->held_count < batch) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
         if (lane == NULL) {
             return 0;

@@ -71,6 +71,10 @@ static int note_publish(struct engine *e, const struct command *c) {
 }
 
 static int command_publish(struct engine *e, struct command *c) {
+    c->code = topic_check(c->topic.data, &c->report);
+    if (c->code != 0) {
+        return 0;
+    }
     struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
                             .qos = c->qos,
                             .retain = c->retain,
@@ -383,5 +387,9 @@ int engine_carry_out(struct engine *e, struct command *command) {
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;
+    if (e->full && command->kind == COMMAND_PUBLISH) {
+        return refuse(command, ERR_FULL,
+                      "the store is full: nothing is accepted until there is room");
+    }
     return carry_out[command->kind](e, command);
 }

@@ -12,6 +12,8 @@
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_command.c  what an operator asks for
+ *   engine_space.c    room in the store
+ *   engine_recover.c  after a turn that failed: back to what the store holds
  *   engine_view.c     what a handler can look at; status
  *   engine_watch.c    attempts that ended, while somebody watches
  *
@@ -53,6 +55,7 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     uint64_t lane_rows;            /* rows in the lane table */
+    uint64_t put_off;              /* of them: heads that wait for their time (LANE_WAITING) */
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
@@ -122,10 +125,14 @@ struct engine {
     bool draining;
     bool count_crashes; /* running on disk means the host crashed */
     bool store_low;
+    bool full; /* a turn found no room: only tidying, in room that the store lends */
+    bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
     size_t careful_left;                   /* events still to be marked before they run */
     struct lane_item *held[CAREFUL_BATCH]; /* marked, to run in the next turn; owned */
     size_t held_count;
-    int64_t store_checked_ms;
+    int64_t space_seen_ms; /* when the store's space was looked at */
+    uint64_t room;         /* bytes that may be accepted before the next look */
+    unsigned shrink;       /* turns try so many times less, as a power of two: see engine_step */
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
     struct engine_status status;
@@ -138,6 +145,9 @@ struct engine {
 void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
+/* Everything in memory is made from the store again. */
+int engine_load(struct engine *e);
+void engine_answer_commands(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 
 /* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
@@ -146,6 +156,16 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
 /* A dead event that never ran gets its key, lane and partition anew. ERR_INVALID (r): it still has
  * none; nothing has changed. */
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event, struct report *r);
+
+/* engine_recover.c */
+/* Nothing of the turn happened: back to what the store holds. Commands are told. `least`: the turn
+ * tried as little as a turn can. */
+void engine_start_over(struct engine *e, int code, bool least);
+/* Loads the store, with what helps when that fails. On an error the engine is lost until it is
+ * called again. */
+int engine_recover(struct engine *e);
+/* Before a turn. *turned_away: there were messages that a full store cannot take. */
+int engine_make_ready(struct engine *e, bool *turned_away);
 
 /* engine_place.c */
 struct cell engine_cell(const struct event *event, struct slice name);
@@ -222,6 +242,18 @@ int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
 int64_t engine_earliest_deadline(const struct engine *e);
+
+/* engine_space.c */
+/* Counts what is free, when it is time to. */
+int engine_look_at_space(struct engine *e);
+/* The event was accepted. */
+void engine_take_room(struct engine *e, const struct event *event);
+/* How the turn ended: with a commit, or for want of room. */
+void engine_turn_found_room(struct engine *e, bool found);
+/* How much of `most` a turn may try; at least 1. */
+size_t engine_step(const struct engine *e, size_t most);
+/* When space must be looked at though nothing happens; INT64_MAX = never. */
+int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
 int engine_carry_out(struct engine *e, struct command *command);

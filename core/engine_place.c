@@ -101,10 +101,12 @@ static void unlink_new(struct engine *e, struct lane_item *item) {
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_put(e->journal, row);
     s->lane_rows += code == 0 ? 1 : 0;
+    s->put_off += code == 0 && row->flags == LANE_WAITING ? 1 : 0;
     return code;
 }
 
 int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
+    assert(row->flags != LANE_WAITING); /* what waits is woken before it goes */
     int code = journal_lane_del(e->journal, row);
     if (code == 0) {
         assert(s->lane_rows > 0);
@@ -347,9 +349,9 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     struct row row = row_of(item, s);
     row.flags = flags;
     int code = engine_unplace(e, item);
+    item->place = PLACE_LANE;
     if (code == 0) {
         code = engine_lane_row_put(e, s, &row);
-        item->place = PLACE_LANE;
     }
     if (code == 0) {
         code = journal_event_put(e->journal, item->event);
@@ -364,6 +366,8 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
     struct row row = *head;
     if (row.flags != LANE_BEHIND) {
+        assert(row.flags != LANE_WAITING || s->put_off > 0);
+        s->put_off -= row.flags == LANE_WAITING ? 1 : 0;
         row.flags = LANE_BEHIND;
         int code = journal_lane_put(e->journal, &row);
         if (code != 0) {
@@ -536,6 +540,7 @@ int engine_load_rows(struct engine *e) {
         }
         s->lane_rows++;
         code = head ? wake_head(e, s, &row) : 0;
+        s->put_off += row.flags == LANE_WAITING ? 1 : 0;
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }

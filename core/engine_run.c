@@ -230,6 +230,16 @@ static bool next_delay(struct engine *e, const struct invocation *inv, int64_t *
     return true;
 }
 
+/* Whoever writes a handler looks at the log first. The traceback is for `zingq trace`. */
+static void log_retry(const struct engine_service *s, const struct event *event, const char *error,
+                      int64_t delay_ms) {
+    char id[UUID_TEXT_BYTES + 1];
+    log_info("engine",
+             "attempt failed service=%s event=%s attempt=%u again_in_ms=%lld error=\"%.*s\"",
+             s->conf->name, uuid_text(&event->id, id), event->attempts, (long long)delay_ms,
+             (int)strcspn(error, "\n"), error);
+}
+
 static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
     struct event *event = inv->item->event;
@@ -251,6 +261,7 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
     bool again = next_delay(e, inv, &delay_ms, &reason);
     if (again) {
         engine_note_ending(e, s, event, EVENT_RETRYING, buf_slice(&inv->run->error));
+        log_retry(s, event, buf_str(&inv->run->error), delay_ms);
     }
     struct lane_item *item = release(e, inv);
     if (again) {

@@ -6,7 +6,7 @@
  */
 #include "engine_impl.h"
 
-#include "log.h"
+#include "value.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -75,35 +75,36 @@ static int fire_state(struct engine *e, const struct timer *timer) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. */
-static char *lock_json(const struct cell *cell, const struct lock *lock) {
-    json_t *data = lock->data.len == 0 ? json_null()
-                                       : json_loadb(lock->data.data, lock->data.len,
-                                                    JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    json_t *root =
-        json_pack("{s:s%, s:s%, s:I, s:o}", "name", cell->name.data, cell->name.len, "owner",
-                  lock->owner.data, lock->owner.len, "expires_ms", (json_int_t)lock->expires_ms,
-                  "data", data == NULL ? json_null() : data);
-    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    return text;
+/* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. What is no UTF-8 in a name or
+ * an owner is replaced: the handler may stumble over it, the engine must not. */
+static int lock_json(const struct cell *cell, const struct lock *lock, struct buf *out) {
+    buf_add_str(out, "{\"name\":");
+    (void)value_quote(cell->name, out);
+    buf_add_str(out, ",\"owner\":");
+    (void)value_quote(lock->owner, out);
+    buf_printf(out, ",\"expires_ms\":%lld,\"data\":", (long long)lock->expires_ms);
+    buf_add_slice(out, lock->data.len == 0 ? slice_of("null") : lock->data);
+    buf_add_str(out, "}");
+    return out->failed ? ERR_MEMORY : 0;
 }
 
 static int admit_expiry(struct engine *e, struct engine_service *s, const struct cell *cell,
                         const struct lock *lock) {
-    char *payload = lock_json(cell, lock);
+    struct buf payload;
     struct buf properties;
-    buf_init(&properties, 4096);
+    buf_init(&payload, EFFECTS_BYTES_MAX * 2);
+    buf_init(&properties, 4 * TOPIC_BYTES_MAX);
     property_add(&properties, slice_of("zingq-lock"), cell->name);
     property_add(&properties, slice_of("zingq-lock-topic"), lock->topic);
+    int code = lock_json(cell, lock, &payload);
     struct event_bytes bytes = {.topic = slice_of("zingq/lock-expired"),
                                 .key = cell->key,
-                                .payload = slice_of(payload),
+                                .payload = buf_slice(&payload),
                                 .content_type = slice_of("application/json"),
                                 .properties = buf_slice(&properties)};
-    struct event *event = payload == NULL || properties.failed ? NULL : event_new(&bytes);
+    struct event *event = code != 0 || properties.failed ? NULL : event_new(&bytes);
     buf_clear(&properties);
-    free(payload);
+    buf_clear(&payload);
     if (event == NULL) {
         return ERR_MEMORY;
     }
@@ -126,8 +127,9 @@ static int fire_lock(struct engine *e, const struct timer *timer) {
                         .name = timer->name};
     struct lock lock;
     int code = journal_lock_get(e->journal, &cell, &lock);
-    if (code != 0 || lock.expires_ms != timer->due_ms) {
-        return code == ERR_NOTFOUND ? 0 : code; /* released or extended meanwhile */
+    /* Released or extended meanwhile. A timer that was put off lies behind the expiry. */
+    if (code != 0 || lock.expires_ms == 0 || lock.expires_ms > timer->due_ms) {
+        return code == ERR_NOTFOUND ? 0 : code;
     }
     if (!script_has(e->scripts, s->index, "on_lock_expired")) {
         return journal_lock_del(e->journal, &cell);
@@ -297,17 +299,24 @@ int engine_trim(struct engine *e) {
     if (e->now_ms < e->trim.next_pass_ms) {
         return 0;
     }
-    for (size_t i = 0; i < TRIM_ROWS_PER_TURN; i++) {
+    int dropped = journal_dedupe_trim(e->journal, e->now_ms);
+    if (dropped != 0) {
+        return dropped;
+    }
+    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
+    while (rows > 0) {
         bool partition_ends;
         int code = trim_step(e, &partition_ends);
         if (code != 0) {
             return code;
         }
-        if (partition_ends) {
-            next_trim_partition(e);
-            if (e->now_ms < e->trim.next_pass_ms) {
-                return 0;
-            }
+        if (!partition_ends) {
+            rows--;
+            continue;
+        }
+        next_trim_partition(e);
+        if (e->now_ms < e->trim.next_pass_ms) {
+            return 0;
         }
     }
     return 0;

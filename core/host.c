@@ -28,7 +28,9 @@ enum {
     DRAIN_MS = 10000,
     RELOAD_DELAY_MS = 100,
     PAUSE_AFTER_FAILURE_MS = 1000,
-    COLLECT_AT_ONCE = 16
+    COLLECT_AT_ONCE = 16,
+    BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
+    NAP_MS = 2,         /* one to two: the loop counts whole milliseconds */
 };
 
 /* --- the turn --- */
@@ -78,10 +80,13 @@ static void end_loop(struct host *h) {
     uv_stop(&h->loop);
 }
 
-/* Nothing that came since the last commit may be acknowledged: it comes again. */
-static void drop_connection(struct host *h) {
-    mqtt_drop(h->mqtt);
-    h->readable = false;
+/* Nothing that came since the last commit may be acknowledged: it comes again over a new
+ * connection. */
+static void fall_back(struct host *h) {
+    if (h->drop || h->turn_messages > 0) {
+        mqtt_drop(h->mqtt);
+        h->readable = false;
+    }
     h->drop = false;
     h->retry_ms = host_now_ms(h) + PAUSE_AFTER_FAILURE_MS;
 }
@@ -100,10 +105,43 @@ static void collect(struct host *h) {
     h->turn_messages = 0;
     h->turn_bytes = 0;
     while (h->readable && h->turn_messages < TURN_EVENTS_MAX / 2 &&
-           h->turn_bytes < TURN_BYTES_MAX && engine_accepts(h->engine)) {
-        h->readable = mqtt_collect(h->mqtt, COLLECT_AT_ONCE);
+           h->turn_bytes < engine_room(h->engine) && engine_accepts(h->engine)) {
+        /* With little room one large message more would matter. */
+        bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
+        h->readable = mqtt_collect(h->mqtt, scarce ? 1 : COLLECT_AT_ONCE);
         host_pump(h);
     }
+}
+
+/* After the outbox's flush: what has no acknowledgement must not take its window. */
+static void publish_status(struct host *h) {
+    const struct sys_host host = {.uptime_ms = host_now_ms(h) - h->started_ms,
+                                  .connected = mqtt_session(h->mqtt)->connected};
+    if (sys_publish(h->sys, h->out, &host)) {
+        mqtt_flush(h->out);
+    }
+}
+
+/* After a turn with many messages the next one waits a moment: a commit costs much the same for a
+ * few as for hundreds. Publishes go on meanwhile. A quiet system never naps. */
+static void nap_if_busy(struct host *h) {
+    if (h->turn_messages >= BUSY_MESSAGES) {
+        uv_update_time(&h->loop);
+        h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
+    }
+}
+
+static bool napping(const struct host *h) {
+    return uv_now(&h->loop) < h->nap_until_ms && !h->stopping && !h->leaving;
+}
+
+static void rest(struct host *h) {
+    if (h->out_readable) {
+        host_wake(h);
+        return;
+    }
+    check_uv(uv_idle_stop(&h->idle), "idle");
+    check_uv(uv_timer_start(&h->timer, on_timer, h->nap_until_ms - uv_now(&h->loop), 0), "timer");
 }
 
 static void turn(struct host *h) {
@@ -112,18 +150,28 @@ static void turn(struct host *h) {
         return;
     }
     host_pump(h);
+    if (napping(h)) {
+        rest(h);
+        return;
+    }
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
-        drop_connection(h);
+        fall_back(h);
     } else {
         mqtt_flush(h->mqtt);
         mqtt_flush(h->out);
+        publish_status(h);
     }
     bool accepts = engine_accepts(h->engine);
     mqtt_hold(h->mqtt, !accepts);
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
+    }
+    nap_if_busy(h);
+    if (napping(h)) {
+        rest(h);
+        return;
     }
     arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine));
 }
@@ -196,6 +244,11 @@ static void on_sighup(uv_signal_t *signal, int number) {
     host_reload(signal->data);
 }
 
+static void on_sys_timer(uv_timer_t *timer) {
+    const struct host *h = timer->data;
+    sys_tick(h->sys); /* on_check follows */
+}
+
 /* --- start --- */
 
 static int raise_file_limit(void) {
@@ -214,6 +267,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
+    h->sys_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -222,6 +276,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->timer),
         uv_timer_init(&h->loop, &h->reload_timer),
         uv_timer_init(&h->loop, &h->drain_timer),
+        uv_timer_init(&h->loop, &h->sys_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -295,8 +350,15 @@ static int start(struct host *h, struct report *r) {
     h->started_ms = host_now_ms(h);
     mqtt_start(h->mqtt);
     mqtt_start(h->out);
-    log_info("host", "zingq %s runs %zu services from %s, data in %s", ZINGQ_VERSION,
-             h->conf->service_count, h->conf->file, h->conf->store_path);
+    uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
+    check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms), "sys timer");
+    log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
+             h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
+             h->conf->store_path);
+    for (size_t i = 0; i < h->conf->schedule_count; i++) {
+        log_warn("host", "this version runs no schedules: \"%s\" publishes nothing",
+                 h->conf->schedules[i].name);
+    }
     return 0;
 }
 
@@ -317,12 +379,14 @@ static void close_all(struct host *h) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
     if (h->out != NULL) {
+        sys_goodbye(h->sys, h->out, h->leaving);
         mqtt_disconnect(h->out, -1);
     }
     gateway_free(h->socket);
     gateway_free(h->tcp);
     front_free(h->front);
     admin_free(h->admin);
+    sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);
     mqtt_free(h->mqtt);

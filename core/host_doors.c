@@ -38,6 +38,22 @@ static void on_readable(void *ctx) {
     h->readable = true;
 }
 
+/* Whether this is some host's status and the service has it only because it asked for everything: a
+ * wildcard in the first level does not mean it, as it does not mean $SYS. Handling it would change
+ * the status, which would be published again, and so on for ever. */
+static bool is_others_status(const struct service_conf *s, const char *topic) {
+    if (strncmp(topic, "zingq/sys/", sizeof "zingq/sys/" - 1) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < s->filter_count; i++) {
+        bool by_name = s->filters[i][0] != '#' && s->filters[i][0] != '+';
+        if (by_name && filter_matches(s->filters[i], topic)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
@@ -45,6 +61,9 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
                                 .response_topic = m->response_topic,
                                 .correlation = m->correlation,
                                 .properties = m->properties};
+    if (is_others_status(&h->conf->services[service], m->topic.data)) {
+        return;
+    }
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
     if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
@@ -133,6 +152,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     h->said_lost = false;
     h->granted = 0;
     h->broker_error[0] = '\0';
+    sys_tick(h->sys);
 }
 
 void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
@@ -149,6 +169,7 @@ void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     h->readable = false;
+    sys_tick(h->sys);
     host_broker_down(h, why, text);
 }
 
@@ -229,6 +250,7 @@ static void host_metrics(void *ctx, struct buf *out) {
                "# TYPE zingq_uptime_seconds gauge\nzingq_uptime_seconds %.3f\n",
                session->connected ? 1 : 0, (unsigned long long)session->connects,
                fetch_running(h->fetch), (double)(host_now_ms(h) - h->started_ms) / 1000);
+    sys_write_metrics(h->sys, out);
 }
 
 /* Connected, and every subscription stands: what is published from now on reaches every service. */
@@ -241,13 +263,17 @@ static bool broker_ready(void *ctx) {
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
-    return json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
-                     ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
-                     (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->conf->broker.url,
-                     "connected", (int)session->connected, "ready",
-                     (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
-                     h->broker_error, "conf", h->conf->file, "connects",
-                     (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
+    json_t *host = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
+                             ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
+                             (json_int_t)(host_now_ms(h) - h->started_ms), "broker",
+                             h->conf->broker.url, "connected", (int)session->connected, "ready",
+                             (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
+                             h->broker_error, "conf", h->conf->file, "connects",
+                             (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
+    if (host != NULL) {
+        sys_add_status(h->sys, host);
+    }
+    return host;
 }
 
 static void leave(void *ctx) {
@@ -320,8 +346,10 @@ static int open_front(struct host *h, struct report *r) {
         return report(r, code, "out of memory");
     }
     const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_front_request};
-    return gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
-                       r);
+    struct report why = {""};
+    code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
+                       &why);
+    return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
 }
 
 int host_open_doors(struct host *h, struct report *r) {

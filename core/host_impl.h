@@ -13,6 +13,7 @@
 #include "host.h"
 #include "mqtt.h"
 #include "script.h"
+#include "sys.h"
 
 #include <uv.h>
 
@@ -24,6 +25,7 @@ struct host {
     uv_timer_t timer;        /* the next turn the clock makes due */
     uv_timer_t reload_timer; /* gathers the many events of one saved file */
     uv_timer_t drain_timer;
+    uv_timer_t sys_timer; /* every sys.interval */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
     struct conf *conf;
@@ -39,9 +41,11 @@ struct host {
     struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;
     struct front *front;
+    struct sys *sys;
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
+    uint64_t nap_until_ms;            /* loop time: no turns before, see nap_if_busy */
     int64_t retry_ms;                 /* no turns before: the last one failed */
     size_t turn_messages, turn_bytes; /* offered to the engine since the last turn */
     bool out_readable;                /* the same of the publishing one */

@@ -7,7 +7,8 @@
  * followed up many times a turn. Hence a connection of their own, pumped between the steps of a
  * turn.
  *
- * Its session ends with the connection: what was not acknowledged is in the outbox.
+ * Its session ends with the connection: what was not acknowledged is in the outbox. So the broker's
+ * own figures come in here, too: it keeps none of them for us while we are away.
  */
 #include "host_impl.h"
 
@@ -16,20 +17,20 @@
 #include <stdio.h>
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
-    (void)ctx;
-    log_warn("broker",
-             "a message on %s came over the publishing connection, which subscribed to "
-             "nothing: ignored",
-             m->topic.data);
+    struct host *h = ctx;
+    sys_note(h->sys, m->topic, m->payload);
 }
 
 static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
-    engine_published(h->engine, mid, reason);
+    if (!sys_published(h->sys, mid)) {
+        engine_published(h->engine, mid, reason);
+    }
 }
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
+    sys_up(h->sys);
     engine_connected(h->engine, session->receive_maximum);
     host_wake(h);
 }
@@ -37,14 +38,15 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     engine_disconnected(h->engine);
+    sys_down(h->sys);
     h->out_readable = false;
     host_broker_down(h, why, text);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
-    (void)ctx;
+    struct host *h = ctx;
     (void)filter;
-    (void)reason;
+    sys_answered(h->sys, reason);
 }
 
 static void on_readable(void *ctx) {
@@ -72,9 +74,7 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
 
 void host_pump(struct host *h) {
     enum { ACKS_AT_ONCE = 256 };
-    if (h->out_readable) {
-        h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
-    }
+    h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
     engine_send(h->engine);
     mqtt_flush(h->out);
 }
@@ -93,5 +93,10 @@ int host_open_publisher(struct host *h, struct report *r) {
     if (len < 0 || (size_t)len > 255) {
         return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
     }
-    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, NULL, &callbacks, r);
+    int code = sys_new(&h->sys, h->conf, h->engine, h->client_id);
+    if (code != 0) {
+        return report(r, code, "cannot prepare the status topics: %s", error_text(code));
+    }
+    const struct mqtt_publish will = sys_will(h->sys);
+    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, &will, &callbacks, r);
 }

@@ -113,7 +113,7 @@ void host_session_up(struct host *h, bool present) {
     int code = engine_recall(h->engine, "session", &expected);
     bool had = code == 0 && strcmp(buf_str(&expected), h->client_id) == 0;
     buf_clear(&expected);
-    if (had && !present) {
+    if (had && !present && !h->options->with_broker) { /* a broker of our own is always new */
         log_warn("broker",
                  "the broker has lost our session: messages may be missing, those it held "
                  "for us are gone; give it persistence (zingq doctor)");

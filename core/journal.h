@@ -204,14 +204,18 @@ struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice ser
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
 
-/* The same with a mark beside the id: the hash of what came under the key, so that something else
- * under the same key can be told from a repetition. */
+/* Gives back the room of keys whose time has run out, should nothing else come to do it. */
+int journal_dedupe_trim(struct journal *j, int64_t now_ms);
+
+/* The same as journal_dedupe with a mark beside the id: the hash of what came under the key, so
+ * that something else under the same key can be told from a repetition. */
 struct dedupe_note {
     struct uuid id;
     bool marked;
     struct dedupe_hash mark;
 };
 
+/* ERR_EXISTS: *earlier is the note that stands. */
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier);

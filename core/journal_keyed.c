@@ -331,6 +331,21 @@ static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
     return mark_buckets(j);
 }
 
+int journal_dedupe_trim(struct journal *j, int64_t now_ms) {
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms > now_ms) {
+            continue;
+        }
+        int code = store_empty(j->store, TABLE_DEDUPE + i);
+        if (code != 0) {
+            return code;
+        }
+        j->buckets[i].until_ms = 0;
+        return mark_buckets(j); /* one at a time: a bucket may be large */
+    }
+    return 0;
+}
+
 static int take_note(struct reader *r, struct dedupe_note *note) {
     note->id = read_uuid(r);
     note->marked = r->at < r->end;

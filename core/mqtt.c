@@ -75,6 +75,7 @@ static void close_link(struct mqtt *m) {
     m->readable = m->unsent = m->dirty = m->acks = m->gone = m->no_memory = false;
     m->in_flight = m->queued = 0;
     m->answer = NO_ANSWER;
+    mqtt_forget_watches(m);
     for (size_t i = 0; i < m->sub_count; i++) {
         m->subs[i].mid = 0;
     }
@@ -177,12 +178,26 @@ static void come_up(struct mqtt *m) {
     }
 }
 
+/* A will is good to have, a connection better: without it from now on. */
+static bool will_refused(struct mqtt *m) {
+    bool refused = m->will.topic != NULL && (m->answer == MQTT_RC_RETAIN_NOT_SUPPORTED ||
+                                             m->answer == MQTT_RC_QOS_NOT_SUPPORTED);
+    m->will.topic = refused ? NULL : m->will.topic;
+    return refused;
+}
+
 static void answered(struct mqtt *m) {
     if (m->answer == 0) {
         come_up(m);
         return;
     }
     struct report r;
+    if (will_refused(m)) {
+        (void)report(&r, 0, "the broker at %s refused our last will: connecting without one",
+                     m->where);
+        go_down(m, MQTT_DOWN_REFUSED, r.text);
+        return;
+    }
     enum mqtt_down why = mqtt_refusal((uint8_t)m->answer, m->conf, m->client_id, m->where, &r);
     go_down(m, why, r.text);
 }

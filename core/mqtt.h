@@ -97,7 +97,7 @@ struct mqtt_callbacks {
 
 /* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
  * borrowed for the client's life. Will: a message the broker publishes if we vanish (copied); NULL
- * or a NULL topic = none.
+ * or a NULL topic = none. A broker that cannot carry it is connected to without.
  * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a TLS file that cannot be read, a client id that MQTT
  * cannot carry: named in r). */
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
@@ -117,6 +117,10 @@ int mqtt_unsubscribe_all(struct mqtt *m);
 /* Gives up a subscription of an earlier run that the session may still hold; `filter` as it was
  * sent (on_subscribed names it so). on_unsubscribed follows. ERR_MEMORY, ERR_INVALID. */
 int mqtt_unsubscribe(struct mqtt *m, const char *filter);
+/* Subscribes plainly with QoS 0, for the connection in force only, and gets the retained messages
+ * there are: for what is worth knowing while connected and not worth the broker's memory while not.
+ * on_subscribed tells the answer, on_message the id. ERR_NETWORK, ERR_MEMORY, ERR_INVALID. */
+int mqtt_watch(struct mqtt *m, const char *filter, uint32_t id);
 /* Starts connecting; from then on it reconnects by itself with jittered exponential backoff
  * (0.25 s to 30 s). The connect itself runs off the loop's thread, so DNS or an unreachable host
  * never stalls a turn. */

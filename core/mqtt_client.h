@@ -19,6 +19,7 @@ struct mqtt_subscription {
     uint32_t id;
     int mid;      /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
     bool leaving; /* given up, waiting for UNSUBACK */
+    bool watch;   /* QoS 0, of this connection only */
 };
 
 struct mqtt {
@@ -89,6 +90,7 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
 /* mqtt_subscribe.c: queues the SUBSCRIBE or UNSUBSCRIBE. MOSQ_ERR_*. */
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
 void mqtt_forget_subscription(struct mqtt *m, size_t i);
+void mqtt_forget_watches(struct mqtt *m);
 void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
                     const mosquitto_property *properties);
 void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,

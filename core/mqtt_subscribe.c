@@ -38,6 +38,14 @@ void mqtt_forget_subscription(struct mqtt *m, size_t i) {
     m->subs[i] = m->subs[--m->sub_count];
 }
 
+void mqtt_forget_watches(struct mqtt *m) {
+    for (size_t i = m->sub_count; i-- > 0;) {
+        if (m->subs[i].watch) {
+            mqtt_forget_subscription(m, i);
+        }
+    }
+}
+
 static bool any_leaving(const struct mqtt *m) {
     for (size_t i = 0; i < m->sub_count; i++) {
         if (m->subs[i].leaving) {
@@ -77,7 +85,9 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
         /* No broker should send retained messages for a shared one (MQTT 5, 4.8.2); some do. */
         int options =
             filter == sub->shared ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : MQTT_SUB_OPT_SEND_RETAIN_NEW;
-        rc = mosquitto_subscribe_v5(m->mosq, &sub->mid, filter, 1, options, properties);
+        options = sub->watch ? MQTT_SUB_OPT_SEND_RETAIN_ALWAYS : options;
+        rc = mosquitto_subscribe_v5(m->mosq, &sub->mid, filter, sub->watch ? 0 : 1, options,
+                                    properties);
     }
     mosquitto_property_free_all(&properties);
     return rc;
@@ -109,11 +119,38 @@ static void write_if_clean(struct mqtt *m) {
     }
 }
 
+static bool is_filter(const char *filter) {
+    return filter[0] != '\0' && mosquitto_sub_topic_check(filter) == MOSQ_ERR_SUCCESS &&
+           mosquitto_validate_utf8(filter, (int)strlen(filter)) == MOSQ_ERR_SUCCESS;
+}
+
+int mqtt_watch(struct mqtt *m, const char *filter, uint32_t id) {
+    assert(!m->in_library);
+    assert(id >= 1 && id <= 268435455);
+    if (!is_filter(filter)) {
+        return ERR_INVALID;
+    }
+    if (m->state != UP) {
+        return ERR_NETWORK;
+    }
+    struct mqtt_subscription sub = {.filter = strdup(filter), .id = id, .watch = true};
+    if (sub.filter == NULL || !grow_subscriptions(m)) {
+        free(sub.filter);
+        return ERR_MEMORY;
+    }
+    m->subs[m->sub_count++] = sub;
+    if (mqtt_send_subscription(m, &m->subs[m->sub_count - 1]) != MOSQ_ERR_SUCCESS) {
+        mqtt_forget_subscription(m, m->sub_count - 1);
+        return ERR_MEMORY;
+    }
+    write_if_clean(m);
+    return 0;
+}
+
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id) {
     assert(!m->in_library);
     assert(id >= 1 && id <= 268435455);
-    if (filter[0] == '\0' || mosquitto_sub_topic_check(filter) != MOSQ_ERR_SUCCESS ||
-        mosquitto_validate_utf8(filter, (int)strlen(filter)) != MOSQ_ERR_SUCCESS) {
+    if (!is_filter(filter)) {
         return ERR_INVALID;
     }
     struct mqtt_subscription sub = {.filter = strdup(filter), .id = id};
@@ -157,6 +194,7 @@ int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
 
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
+    mqtt_forget_watches(m); /* they end with the connection */
     if (m->sub_count == 0) {
         return ERR_NOTFOUND;
     }

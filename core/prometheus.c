@@ -25,6 +25,10 @@ static double running(const struct engine_service_status *s) {
     return (double)s->running;
 }
 
+static double retrying(const struct engine_service_status *s) {
+    return (double)s->retrying;
+}
+
 static double paused(const struct engine_service_status *s) {
     return s->paused ? 1 : 0;
 }
@@ -42,6 +46,7 @@ static const struct metric_row service_rows[] = {
     {"zingq_oldest_seconds", "gauge", "age of the oldest event that waits", oldest},
     {"zingq_dead", "gauge", "dead letters kept", dead},
     {"zingq_inflight", "gauge", "handlers under way", running},
+    {"zingq_retrying", "gauge", "events put off to a later time", retrying},
     {"zingq_paused", "gauge", "1 while handling is paused", paused},
     {"zingq_failure_ratio", "gauge", "failed share of the attempts of the last minute",
      failure_rate},

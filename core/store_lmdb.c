@@ -264,9 +264,16 @@ void store_close(struct store *s) {
 
 int store_reopen(struct store *s, struct report *r) {
     assert(s->txn == NULL);
-    mdb_env_close(s->env);
-    s->env = NULL;
-    return open_env(s, r);
+    if (s->env != NULL) {
+        mdb_env_close(s->env);
+        s->env = NULL;
+    }
+    int code = open_env(s, r);
+    if (code != 0 && s->env != NULL) {
+        mdb_env_close(s->env);
+        s->env = NULL;
+    }
+    return code;
 }
 
 int store_lend(struct store *s, bool lent) {
@@ -275,11 +282,16 @@ int store_lend(struct store *s, bool lent) {
         return 0;
     }
     s->lent = lent;
-    return failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
+    return s->env == NULL
+               ? ERR_DISK
+               : failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
 }
 
 int store_begin(struct store *s) {
     assert(s->txn == NULL);
+    if (s->env == NULL) {
+        return ERR_DISK; /* store_reopen failed */
+    }
     int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
     if (rc == MDB_MAP_RESIZED) {
         /* Another process (the host) was started with a larger store.max_size. */
@@ -436,7 +448,7 @@ uint64_t store_rows(struct store *s, enum store_table t) {
 uint64_t store_taken(struct store *s) {
     MDB_envinfo info;
     MDB_stat stat;
-    if (mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
+    if (s->env == NULL || mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
         return 0;
     }
     return (info.me_last_pgno + 1) * stat.ms_psize;

@@ -2,20 +2,20 @@
  * bench_hops.c - publisher -> broker -> worker -> broker -> observer: the same two hops with an
  * echo client and with zingq, turn about, so that what else the machine does falls on both.
  *
- *   bench_hops PORT BROKER_PID ECHO_PID ZINGQ_PID ROUNDS SECONDS
+ *   bench_hops PORT BROKER_PID ECHO_PID ZINGQ_PID SECONDS ROUNDS LATENCY_ROUNDS
  *
- * The processes run already; SECONDS is what one stretch is measured for. Exit status 1 when an
- * event was lost or doubled.
+ * The processes run already; SECONDS is what one stretch is measured for. With no LATENCY_ROUNDS
+ * the rates are all that is reported. Exit status 1 when an event was lost or doubled.
  */
+#include "figures.h"
 #include "load.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { PAYLOAD_BYTES = 200, WINDOW = 1000, ROUNDS_MAX = 100, PROBE_S = 10 };
+enum { PAYLOAD_BYTES = 200, WINDOW = 1000, PROBE_S = 10 };
 
 static const double WARM_S = 0.3;
 static const double PACE = 2000; /* events a second when the latency is measured */
@@ -30,13 +30,13 @@ struct kind {
     unsigned keys;
 };
 
-static const struct kind kinds[PATHS] = {
+static struct kind kinds[PATHS] = {
     [ECHO] = {"echo client", "bench/echo/in", 1000},
     [MANY_KEYS] = {"zingq, 1,000 keys", "bench/zingq/in", 1000},
     [ONE_KEY] = {"zingq, 1 key", "bench/zingq/in", 1},
 };
 
-static size_t make_order(const void *ctx, uint64_t n, char *payload, size_t size) {
+static size_t make_order(void *ctx, uint64_t n, char *payload, size_t size) {
     const struct kind *kind = ctx;
     int len = snprintf(payload, size,
                        "{\"n\":%" PRIu64 ",\"key\":\"concert-%u\",\"user\":\"user-%" PRIu64
@@ -48,8 +48,7 @@ static size_t make_order(const void *ctx, uint64_t n, char *payload, size_t size
     return PAYLOAD_BYTES;
 }
 
-static bool read_order(const void *ctx, const char *topic, const char *payload, size_t len,
-                       uint64_t *n) {
+static bool read_order(void *ctx, const char *topic, const char *payload, size_t len, uint64_t *n) {
     (void)ctx;
     (void)topic;
     if (len != PAYLOAD_BYTES || memcmp(payload, "{\"n\":", 5) != 0) {
@@ -59,83 +58,17 @@ static bool read_order(const void *ctx, const char *topic, const char *payload, 
     return true;
 }
 
-static struct load_path path_of(const struct kind *kind) {
+static struct load_path path_of(struct kind *kind) {
     return (struct load_path){
         .topic = kind->topic, .make = make_order, .read = read_order, .ctx = kind};
 }
 
-/* ---- what the processes use ---- */
-
-/* Seconds of processor time since the process began. */
-static double cpu_s(long pid) {
-    char name[64];
-    (void)snprintf(name, sizeof name, "/proc/%ld/stat", pid);
-    FILE *f = fopen(name, "r");
-    char line[1024];
-    if (f == NULL || fgets(line, sizeof line, f) == NULL) {
-        give_up("process %ld is gone", pid);
-    }
-    (void)fclose(f);
-    unsigned long user = 0;
-    unsigned long kernel = 0;
-    const char *after = strrchr(line, ')'); /* the program's name may have blanks */
-    if (after == NULL || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                                &user, &kernel) != 2) {
-        give_up("cannot read %s", name);
-    }
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static double memory_mib(long pid, const char *field) {
-    char name[64];
-    (void)snprintf(name, sizeof name, "/proc/%ld/status", pid);
-    FILE *f = fopen(name, "r");
-    char line[256];
-    size_t len = strlen(field);
-    double mib = -1;
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        if (strncmp(line, field, len) == 0 && line[len] == ':') {
-            mib = (double)strtoul(line + len + 1, NULL, 10) / 1024;
-        }
-    }
-    if (f == NULL || mib < 0) {
-        give_up("cannot read %s", name);
-    }
-    (void)fclose(f);
-    return mib;
-}
-
-/* ---- figures ---- */
-
-struct figures {
-    double values[ROUNDS_MAX];
-    size_t count;
-};
-
-static int by_value(const void *a, const void *b) {
-    const double *x = a;
-    const double *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(const struct figures *f) {
-    double sorted[ROUNDS_MAX];
-    if (f->count == 0) {
-        return 0;
-    }
-    memcpy(sorted, f->values, f->count * sizeof *sorted);
-    qsort(sorted, f->count, sizeof *sorted, by_value);
-    return (sorted[(f->count - 1) / 2] + sorted[f->count / 2]) / 2;
-}
-
-static void note(struct figures *f, double value) {
-    f->values[f->count++] = value;
-}
+/* ---- measuring ---- */
 
 struct bench {
     struct load *load;
     long broker, workers[PATHS];
-    int rounds;
+    int rounds, latency_rounds;
     double seconds;
     struct figures rate[PATHS], ratio[PATHS], broker_cpu[PATHS], worker_cpu[PATHS];
     struct figures p50[PATHS], p99[PATHS], max[PATHS];
@@ -153,21 +86,21 @@ static void run(struct bench *b, int path, double rate, double seconds, struct l
 
 static void measure_rate(struct bench *b, int path) {
     struct load_result result;
-    double broker = cpu_s(b->broker);
-    double worker = cpu_s(b->workers[path]);
+    double broker = figures_cpu_s(b->broker);
+    double worker = figures_cpu_s(b->workers[path]);
     run(b, path, 0, b->seconds, &result);
     double lots = (double)result.sent / 1e5;
-    note(&b->rate[path], result.events_per_s);
-    note(&b->broker_cpu[path], (cpu_s(b->broker) - broker) / lots);
-    note(&b->worker_cpu[path], (cpu_s(b->workers[path]) - worker) / lots);
+    figures_note(&b->rate[path], result.events_per_s);
+    figures_note(&b->broker_cpu[path], (figures_cpu_s(b->broker) - broker) / lots);
+    figures_note(&b->worker_cpu[path], (figures_cpu_s(b->workers[path]) - worker) / lots);
 }
 
 static void measure_latency(struct bench *b, int path) {
     struct load_result result;
     run(b, path, PACE, b->seconds, &result);
-    note(&b->p50[path], result.p50_ms);
-    note(&b->p99[path], result.p99_ms);
-    note(&b->max[path], result.max_ms);
+    figures_note(&b->p50[path], result.p50_ms);
+    figures_note(&b->p99[path], result.p99_ms);
+    figures_note(&b->max[path], result.max_ms);
 }
 
 static void measure(struct bench *b) {
@@ -177,13 +110,14 @@ static void measure(struct bench *b) {
             measure_rate(b, (round + i) % PATHS);
         }
         for (int path = MANY_KEYS; path < PATHS; path++) {
-            note(&b->ratio[path], b->rate[path].values[round] / b->rate[ECHO].values[round]);
+            figures_note(&b->ratio[path],
+                         b->rate[path].values[round] / b->rate[ECHO].values[round]);
         }
         printf("%-8d %10.0f /s %16.0f /s %12.0f /s\n", round + 1, b->rate[ECHO].values[round],
                b->rate[MANY_KEYS].values[round], b->rate[ONE_KEY].values[round]);
         (void)fflush(stdout);
     }
-    for (int round = 0; round < b->rounds; round++) {
+    for (int round = 0; round < b->latency_rounds; round++) {
         measure_latency(b, round % 2 == 0 ? ECHO : MANY_KEYS);
         measure_latency(b, round % 2 == 0 ? MANY_KEYS : ECHO);
     }
@@ -192,41 +126,45 @@ static void measure(struct bench *b) {
 /* ---- the report ---- */
 
 static void report_path(const struct bench *b, int path) {
-    printf("%-18s %7.0f /s", kinds[path].name, median(&b->rate[path]));
+    printf("%-18s %7.0f /s", kinds[path].name, figures_median(&b->rate[path]));
     if (path == ECHO) {
         printf("  %-16s", "");
     } else {
-        printf("  %.2f of the echo", median(&b->ratio[path]));
+        printf("  %.2f of the echo", figures_median(&b->ratio[path]));
     }
-    printf("   processor s per 100,000: broker %.2f, worker %.2f\n", median(&b->broker_cpu[path]),
-           median(&b->worker_cpu[path]));
+    printf("   processor s per 100,000: broker %.2f, worker %.2f\n",
+           figures_median(&b->broker_cpu[path]), figures_median(&b->worker_cpu[path]));
 }
 
 static const char *verdict(bool good) {
     return good ? "yes" : "NO";
 }
 
-static void report(const struct bench *b, double idle_mib) {
+static void report_rates(const struct bench *b) {
     printf("\nmedians of %d rounds of %g s, %d-byte payloads, %d on their way at most\n", b->rounds,
            b->seconds, PAYLOAD_BYTES, WINDOW);
     for (int path = 0; path < PATHS; path++) {
         report_path(b, path);
     }
-    printf("\nlatency at %.0f/s\n", PACE);
+    printf("%" PRIu64 " events: %" PRIu64 " lost, %" PRIu64 " doubled\n", b->sent, b->lost,
+           b->doubled);
+}
+
+static void report_rest(const struct bench *b, double idle_mib) {
+    printf("\nlatency at %.0f/s, medians of %d rounds\n", PACE, b->latency_rounds);
     for (int path = 0; path <= MANY_KEYS; path++) {
         printf("%-18s p50 %.2f ms   p99 %.2f ms   longest %.2f ms\n", kinds[path].name,
-               median(&b->p50[path]), median(&b->p99[path]), median(&b->max[path]));
+               figures_median(&b->p50[path]), figures_median(&b->p99[path]),
+               figures_median(&b->max[path]));
     }
     printf("\nzingq's memory: %.1f MiB resident when idle; after the rounds %.1f MiB of its own\n",
-           idle_mib, memory_mib(b->workers[MANY_KEYS], "RssAnon"));
-    printf("%" PRIu64 " events: %" PRIu64 " lost, %" PRIu64 " doubled\n\n", b->sent, b->lost,
-           b->doubled);
-    double p99 = median(&b->p99[MANY_KEYS]);
-    printf("aims: ratio %.1f or better with 1,000 keys: %s, with 1 key: %s; p99 below %g ms: %s; "
+           idle_mib, figures_memory_mib(b->workers[MANY_KEYS], "RssAnon"));
+    double p99 = figures_median(&b->p99[MANY_KEYS]);
+    printf("\naims: ratio %.1f or better with 1,000 keys: %s, with 1 key: %s; p99 below %g ms: %s; "
            "below %g MiB idle: %s\n",
-           RATIO_AIM, verdict(median(&b->ratio[MANY_KEYS]) >= RATIO_AIM),
-           verdict(median(&b->ratio[ONE_KEY]) >= RATIO_AIM), P99_MS_AIM, verdict(p99 < P99_MS_AIM),
-           IDLE_MIB_AIM, verdict(idle_mib < IDLE_MIB_AIM));
+           RATIO_AIM, verdict(figures_median(&b->ratio[MANY_KEYS]) >= RATIO_AIM),
+           verdict(figures_median(&b->ratio[ONE_KEY]) >= RATIO_AIM), P99_MS_AIM,
+           verdict(p99 < P99_MS_AIM), IDLE_MIB_AIM, verdict(idle_mib < IDLE_MIB_AIM));
 }
 
 static void await_workers(struct bench *b) {
@@ -240,25 +178,30 @@ static void await_workers(struct bench *b) {
 
 int main(int argc, char **argv) {
     static const char *const filters[] = {"bench/+/out"};
-    if (argc != 7) {
-        (void)fprintf(stderr,
-                      "usage: bench_hops PORT BROKER_PID ECHO_PID ZINGQ_PID ROUNDS SECONDS\n");
+    if (argc != 8) {
+        (void)fprintf(stderr, "usage: bench_hops PORT BROKER_PID ECHO_PID ZINGQ_PID SECONDS ROUNDS "
+                              "LATENCY_ROUNDS\n");
         return 2;
     }
     static struct bench b;
     b.broker = strtol(argv[2], NULL, 10);
     b.workers[ECHO] = strtol(argv[3], NULL, 10);
     b.workers[MANY_KEYS] = b.workers[ONE_KEY] = strtol(argv[4], NULL, 10);
-    b.rounds = (int)strtol(argv[5], NULL, 10);
-    b.seconds = strtod(argv[6], NULL);
-    if (b.rounds < 1 || b.rounds > ROUNDS_MAX || b.seconds <= 0) {
-        give_up("1 to %d rounds of some seconds", ROUNDS_MAX);
+    b.seconds = strtod(argv[5], NULL);
+    b.rounds = (int)strtol(argv[6], NULL, 10);
+    b.latency_rounds = (int)strtol(argv[7], NULL, 10);
+    if (b.rounds < 1 || b.rounds > FIGURES_MAX || b.seconds <= 0 || b.latency_rounds < 0 ||
+        b.latency_rounds > FIGURES_MAX) {
+        give_up("1 to %d rounds of some seconds", FIGURES_MAX);
     }
     b.load = load_open((uint16_t)strtol(argv[1], NULL, 10), filters, 1);
     await_workers(&b);
-    double idle_mib = memory_mib(b.workers[MANY_KEYS], "VmRSS");
+    double idle_mib = figures_memory_mib(b.workers[MANY_KEYS], "VmRSS");
     measure(&b);
-    report(&b, idle_mib);
+    report_rates(&b);
+    if (b.latency_rounds > 0) {
+        report_rest(&b, idle_mib);
+    }
     load_close(b.load);
     return b.lost + b.doubled == 0 ? 0 : 1;
 }

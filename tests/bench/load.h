@@ -21,10 +21,10 @@ struct load;
 struct load_path {
     const char *topic; /* to publish to */
     /* Writes the payload of event n; returns its length. */
-    size_t (*make)(const void *ctx, uint64_t n, char *payload, size_t size);
+    size_t (*make)(void *ctx, uint64_t n, char *payload, size_t size);
     /* Whether an observed message answers an event, and which. */
-    bool (*read)(const void *ctx, const char *topic, const char *payload, size_t len, uint64_t *n);
-    const void *ctx;
+    bool (*read)(void *ctx, const char *topic, const char *payload, size_t len, uint64_t *n);
+    void *ctx;
 };
 
 struct load_wish {

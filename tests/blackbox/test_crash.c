@@ -2,10 +2,9 @@
  * test_crash.c - kill -9 at random moments under load: every message the publisher saw acknowledged
  * is handled, its effects happen once, and the books agree.
  *
- * The moments come from a seed, which is printed; ZINGQ_TEST_SEED repeats a run.
- *
  * ctest: label=torture timeout=240
  */
+#include "chance.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <cmocka.h>
 
 enum { KILLS = 20, BATCH = 400, KEYS = 13, MESSAGES = KILLS * BATCH };
@@ -38,21 +36,6 @@ static const char tell_script[] =
     "  zing.publish('end/' .. event.json.id, {id = event.json.id, key = event.json.key,\n"
     "                                         n = event.json.n, m = m})\n"
     "end\n";
-
-static uint64_t seed_of_run(void) {
-    const char *given = getenv("ZINGQ_TEST_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    print_message("seed %llu\n", (unsigned long long)seed);
-    return seed;
-}
-
-/* xorshift64: enough to scatter moments. */
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
 
 static void publish_batch(struct stage *s, int batch) {
     for (int i = batch * BATCH; i < (batch + 1) * BATCH; i++) {
@@ -127,7 +110,7 @@ static void assert_books(struct stage *s, const char *service) {
 
 static void a_kill_at_any_moment_loses_nothing_and_repeats_nothing(void **state) {
     struct stage *s = *state;
-    uint64_t random = seed_of_run();
+    struct chance chance = chance_of_run();
     int in_mid_load = 0;
     program_file(&s->host, "scripts/tell.lua", tell_script);
     stage_play(s, conf, "scripts/count.lua", count_script);
@@ -136,7 +119,7 @@ static void a_kill_at_any_moment_loses_nothing_and_repeats_nothing(void **state)
     for (int kill = 0; kill < KILLS; kill++) {
         publish_batch(s, kill);
         size_t seen = peer_count(&s->observer);
-        size_t progress = next_random(&random) % (BATCH * 2);
+        size_t progress = chance_next(&chance, BATCH * 2);
         /* Either so many results have come, or all there are: the moment is as good as another. */
         struct wait w = wait_of(2);
         while (peer_count(&s->observer) < seen + progress && wait_more(&w) &&
@@ -144,10 +127,10 @@ static void a_kill_at_any_moment_loses_nothing_and_repeats_nothing(void **state)
         }
         in_mid_load += peer_distinct(&s->observer) < (size_t)(kill + 1) * BATCH ? 1 : 0;
         program_kill(&s->host);
-        if (next_random(&random) % 4 == 0) { /* and sometimes again on its way up */
+        if (chance_next(&chance, 4) == 0) { /* and sometimes again on its way up */
             program_launch(&s->host);
             struct wait up = wait_of(1);
-            for (uint64_t looks = next_random(&random) % 8; looks > 0; looks--) {
+            for (uint64_t looks = chance_next(&chance, 8); looks > 0; looks--) {
                 (void)wait_more(&up);
             }
             program_kill(&s->host);

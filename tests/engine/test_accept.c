@@ -57,7 +57,7 @@ static void what_was_acknowledged_survives_a_crash(void **state) {
     fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }", ECHO);
     command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
     for (int i = 0; i < 10; i++) {
-        char payload[8];
+        char payload[16];
         (void)snprintf(payload, sizeof payload, "%d", i);
         offer(f, "s", "in/a", payload, NULL);
     }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # gate.sh NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented layers length
-# marks naps. Without files it looks at all that the rule is for. Prints file:line, what is wrong
+# marks markup naps. Without files it looks at all that the rule is for. Prints file:line, what is wrong
 # and how to mend it; the exit status says whether anything was.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -18,12 +18,14 @@ files_of() {
     layers) find_files core -name '*.[ch]' ;;
     length)
         echo dev
-        find_files core scripts tests -name '*.[ch]' -o -name '*.sh' -o -name '*.lua' -o -name '*.py'
+        find_files core scripts tests -name '*.[ch]' -o -name '*.sh' -o -name '*.lua' \
+            -o -name '*.py' -o -name '*.js' -o -name '*.mjs' -o -name '*.css' -o -name '*.html'
         ;;
     marks)
         printf '%s\n' dev CMakeLists.txt README.md
         find_files core scripts tests docs docker -type f
         ;;
+    markup) find_files core/assets -name '*.js' -o -name '*.html' -o -name '*.svg' ;;
     naps) find_files tests/unit tests/engine tests/blackbox -type f ;;
     *)
         echo "gate.sh: there is no gate \"$name\"" >&2

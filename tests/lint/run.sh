@@ -50,8 +50,9 @@ check() {
 
 step format format
 # shellcheck disable=SC2046 # no name in this repository has a space
-step shellcheck shellcheck -x $(scripts)
-for gate in banned documented layers length marks naps; do
+# SC2317: what a trap calls counts as unreachable
+step shellcheck shellcheck -x -e SC2317 $(scripts)
+for gate in banned documented layers length marks markup naps; do
     step "$gate" tests/lint/gate.sh "$gate"
 done
 step limits tests/lint/limits.sh

@@ -212,7 +212,15 @@ void fixture_reload(struct engine_fixture *f) {
     (void)script_reload(f->scripts, f, on_reload);
 }
 
+/* The engine has let go of what it had noted. */
+static void lose_offered(struct engine_fixture *f) {
+    for (size_t i = 0; i < f->offered_count; i++) {
+        f->offered[i].noted = false;
+    }
+}
+
 static void close_all(struct engine_fixture *f) {
+    lose_offered(f);
     journal_close(f->view);
     engine_free(f->engine);
     script_host_free(f->scripts);
@@ -241,18 +249,24 @@ void restart(struct engine_fixture *f) {
     crash(f);
 }
 
-static void forget_offered(struct engine_fixture *f) {
+/* What the engine had noted is acknowledged; `all`: the rest is forgotten, too. */
+static void forget_offered(struct engine_fixture *f, bool all) {
+    size_t kept = 0;
     for (size_t i = 0; i < f->offered_count; i++) {
+        if (!f->offered[i].noted && !all) {
+            f->offered[kept++] = f->offered[i];
+            continue;
+        }
         free(f->offered[i].topic);
         free(f->offered[i].payload);
         free(f->offered[i].properties);
     }
-    f->offered_count = 0;
+    f->offered_count = kept;
 }
 
 void fixture_free(struct engine_fixture *f) {
     close_all(f);
-    forget_offered(f);
+    forget_offered(f, true);
     forget_published(f);
     for (size_t i = 0; i < f->asked_count; i++) {
         free(f->asked[i].method);
@@ -270,7 +284,8 @@ void fixture_free(struct engine_fixture *f) {
 
 /* --- messages --- */
 
-static void offer_one(struct engine_fixture *f, const struct offered *o) {
+static void offer_one(struct engine_fixture *f, struct offered *o) {
+    o->noted = true;
     struct event_bytes bytes = {.topic = slice_of(o->topic),
                                 .payload = slice_of(o->payload),
                                 .properties = {o->properties, o->properties_len}};
@@ -310,10 +325,14 @@ void offer_copy(struct engine_fixture *f, const char *service, size_t published)
 }
 
 size_t redeliver(struct engine_fixture *f) {
+    size_t count = 0;
     for (size_t i = 0; i < f->offered_count; i++) {
-        offer_one(f, &f->offered[i]);
+        if (!f->offered[i].noted) {
+            offer_one(f, &f->offered[i]);
+            count++;
+        }
     }
-    return f->offered_count;
+    return count;
 }
 
 /* --- turns --- */
@@ -321,9 +340,10 @@ size_t redeliver(struct engine_fixture *f) {
 int turn(struct engine_fixture *f) {
     int code = engine_turn(f->engine);
     if (code != 0) {
+        lose_offered(f);
         return code;
     }
-    forget_offered(f);
+    forget_offered(f, false);
     if (!f->hold_acks) {
         acknowledge(f);
     }
@@ -458,21 +478,40 @@ struct engine_status status(struct engine_fixture *f) {
     return s;
 }
 
-struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n) {
+static struct published *nth(const struct engine_fixture *f, const char *topic, size_t n,
+                             bool again) {
     for (size_t i = 0; i < f->published_count; i++) {
-        if (strcmp(f->published[i].topic, topic) == 0 && n-- == 0) {
-            return &f->published[i];
+        struct published *p = &f->published[i];
+        if (strcmp(p->topic, topic) == 0 && (again || !p->again) && n-- == 0) {
+            return p;
         }
     }
     return NULL;
 }
 
-size_t count_published(const struct engine_fixture *f, const char *topic) {
-    size_t count = 0;
+static size_t count(const struct engine_fixture *f, const char *topic, bool again) {
+    size_t n = 0;
     for (size_t i = 0; i < f->published_count; i++) {
-        count += strcmp(f->published[i].topic, topic) == 0 ? 1 : 0;
+        const struct published *p = &f->published[i];
+        n += strcmp(p->topic, topic) == 0 && (again || !p->again) ? 1 : 0;
     }
-    return count;
+    return n;
+}
+
+struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n) {
+    return nth(f, topic, n, false);
+}
+
+struct published *nth_sent(const struct engine_fixture *f, const char *topic, size_t n) {
+    return nth(f, topic, n, true);
+}
+
+size_t count_published(const struct engine_fixture *f, const char *topic) {
+    return count(f, topic, false);
+}
+
+size_t count_sent(const struct engine_fixture *f, const char *topic) {
+    return count(f, topic, true);
 }
 
 const char *published_property(const struct published *p, const char *name, char out[512]) {

@@ -40,6 +40,7 @@ struct offered {
     size_t service;
     char *topic, *payload, *properties;
     size_t properties_len;
+    bool noted; /* by the engine, until its turn fails or it goes down */
 };
 
 struct engine_fixture {
@@ -124,9 +125,12 @@ int command(struct engine_fixture *f, struct command c);
 size_t service_index(const struct engine_fixture *f, const char *service);
 struct engine_service_status service_status(struct engine_fixture *f, const char *service);
 struct engine_status status(struct engine_fixture *f);
-/* How many publishes to the topic left so far; the n-th of them (from 0). */
+/* How many publishes to the topic left so far, each id once; the n-th of them (from 0). */
 size_t count_published(const struct engine_fixture *f, const char *topic);
 struct published *nth_published(const struct engine_fixture *f, const char *topic, size_t n);
+/* The same with those that were sent again. */
+size_t count_sent(const struct engine_fixture *f, const char *topic);
+struct published *nth_sent(const struct engine_fixture *f, const char *topic, size_t n);
 /* The user property of a publish, "" when there is none; `out` is returned. */
 const char *published_property(const struct published *p, const char *name, char out[512]);
 /* The payloads sent to the topic, in order, with spaces between, each id once. `out` is returned.

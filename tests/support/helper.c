@@ -44,22 +44,27 @@ static uint16_t read_port(int fd, const char *what) {
     return (uint16_t)port;
 }
 
+static pid_t spawn(const char *const *words, int output) {
+    pid_t pid = fork();
+    if (pid < 0) {
+        give_up("fork");
+    }
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)dup2(output, STDOUT_FILENO);
+        (void)execv(words[0], (char *const *)words);
+        _exit(127);
+    }
+    (void)close(output);
+    return pid;
+}
+
 static void start(struct helper *h, const char *const *words) {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) {
         give_up("pipe");
     }
-    h->pid = fork();
-    if (h->pid < 0) {
-        give_up("fork");
-    }
-    if (h->pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)dup2(fds[1], STDOUT_FILENO);
-        (void)execv(words[0], (char *const *)words);
-        _exit(127);
-    }
-    (void)close(fds[1]);
+    h->pid = spawn(words, fds[1]);
     h->port = read_port(fds[0], words[0]);
     (void)close(fds[0]);
 }
@@ -75,13 +80,18 @@ static void start_with(struct helper *h, const char **words, size_t count, va_li
     start(h, words);
 }
 
-void helper_gateway(struct helper *h, ...) {
-    char path[512];
-    const char *words[HELPER_WORDS_MAX + 1] = {path};
+/* The build tree is where zingq is. */
+static void path_of(const char *name, char path[512]) {
     const char *zingq = variable("ZINGQ");
     const char *slash = strrchr(zingq, '/');
     int folder = slash == NULL ? 0 : (int)(slash - zingq + 1);
-    (void)snprintf(path, sizeof path, "%.*stests/gateway", folder, zingq);
+    (void)snprintf(path, 512, "%.*stests/%s", folder, zingq, name);
+}
+
+void helper_gateway(struct helper *h, ...) {
+    char path[512];
+    const char *words[HELPER_WORDS_MAX + 1] = {path};
+    path_of("gateway", path);
     va_list more;
     va_start(more, h);
     start_with(h, words, 1, more);
@@ -96,6 +106,33 @@ void helper_mail(struct helper *h, ...) {
     va_start(more, h);
     start_with(h, words, 2, more);
     va_end(more);
+}
+
+void helper_program(struct helper *h, const char *name, const char *output, ...) {
+    char path[512];
+    const char *words[HELPER_WORDS_MAX + 1] = {path};
+    path_of(name, path);
+    va_list more;
+    va_start(more, output);
+    for (size_t i = 1; i < HELPER_WORDS_MAX && (words[i] = va_arg(more, const char *)) != NULL;) {
+        i++;
+    }
+    va_end(more);
+    int file = open(output, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    if (file < 0) {
+        give_up(output);
+    }
+    h->pid = spawn(words, file);
+}
+
+bool helper_has_ended(struct helper *h, int *status) {
+    int raw = 0;
+    if (h->pid == 0 || waitpid(h->pid, &raw, WNOHANG) != h->pid) {
+        return h->pid == 0;
+    }
+    h->pid = 0;
+    *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 256 + WTERMSIG(raw);
+    return true;
 }
 
 void helper_kill(struct helper *h) {

@@ -6,6 +6,7 @@
 #define ZINGQ_TEST_HELPER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,12 @@ struct helper {
  * the port it had before, if it had one. */
 void helper_gateway(struct helper *h, ...) __attribute__((sentinel));
 void helper_mail(struct helper *h, ...) __attribute__((sentinel));
+/* Starts build/tests/<name> with these words, NULL ends them; it has no port, and writes what it
+ * prints to the file. */
+void helper_program(struct helper *h, const char *name, const char *output, ...)
+    __attribute__((sentinel));
+/* Whether it has ended by itself; then *status is its exit status. */
+bool helper_has_ended(struct helper *h, int *status);
 /* Ends it at once. */
 void helper_kill(struct helper *h);
 /* GET on the helper: the answer, or NULL. */

@@ -27,6 +27,7 @@ int stage_close(void **state) {
     broker_clear(&s->broker);
     helper_kill(&s->gateway);
     helper_kill(&s->mail);
+    helper_kill(&s->sale);
     silent_free(s->silent);
     free(s);
     return 0;

@@ -17,7 +17,7 @@ struct stage {
     struct program host;  /* neither is started */
     struct program other;
     struct peer publisher, observer;
-    struct helper gateway, mail;
+    struct helper gateway, mail, sale;
     struct silent *silent; /* a server that says nothing of use; NULL = none */
 };
 

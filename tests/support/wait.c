@@ -16,9 +16,12 @@ int64_t monotonic_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+struct wait wait_of_ms(int64_t ms) {
+    return (struct wait){.until_ms = monotonic_ms() + ms, .step_ms = STEP_MS_MIN};
+}
+
 struct wait wait_of(int seconds) {
-    return (struct wait){.until_ms = monotonic_ms() + (int64_t)seconds * 1000,
-                         .step_ms = STEP_MS_MIN};
+    return wait_of_ms((int64_t)seconds * 1000);
 }
 
 bool wait_more(struct wait *w) {

@@ -14,6 +14,7 @@ struct wait {
 
 int64_t monotonic_ms(void);
 struct wait wait_of(int seconds);
+struct wait wait_of_ms(int64_t ms);
 /* Lets a little time pass; false when the deadline has gone by. */
 bool wait_more(struct wait *w);
 /* Fails the test under way with this sentence. */

@@ -117,6 +117,7 @@ struct fake {
     size_t answer_len;
     bool answered;
     bool deaf;        /* reads nothing after the answer */
+    bool has_will;    /* says the CONNECT */
     int pubacks;      /* 0x40 packets seen */
     int publishes;    /* 0x30 packets seen */
     int unsubscribes; /* 0xA0 packets seen */
@@ -646,6 +647,67 @@ static void a_filter_that_is_none_is_refused_at_once(void **state) {
     assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, "", 1), ERR_INVALID);
 }
 
+static void a_watch_gets_what_is_retained_on_every_connection(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, NULL);
+    struct client *worker = &b->clients[0];
+    struct client *sender = &b->clients[1];
+    client_up(b, sender, "sender", NULL, NULL);
+    struct mqtt_publish kept = {
+        .topic = "figures/one", .payload = slice_of("1"), .qos = 1, .retain = true};
+    int mid = 0;
+    assert_int_equal(mqtt_publish(sender->mqtt, &kept, &mid, NULL), 0);
+    mqtt_flush(sender->mqtt);
+    wait_until(b, &sender->published, 1);
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_watch(worker->mqtt, "figures/#", 9), ERR_NETWORK);
+    mqtt_start(worker->mqtt);
+
+    for (int round = 1; round <= 2; round++) {
+        wait_until(b, &worker->ups, round);
+        assert_int_equal(mqtt_watch(worker->mqtt, "figures/#", 9), 0);
+        wait_until(b, &worker->subscribed, round);
+        wait_until(b, &worker->messages, round);
+        assert_string_equal(worker->payload, "1");
+        assert_int_equal(worker->qos, 0);
+        assert_int_equal(worker->ids[0], 9);
+        mqtt_drop(worker->mqtt);
+    }
+}
+
+/* With QoS 1 the broker would queue them for the session, in front of what must not be lost. */
+static void the_broker_queues_nothing_for_a_watch(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, NULL);
+    struct client *worker = &b->clients[0];
+    struct client *sender = &b->clients[1];
+    client_up(b, sender, "sender", NULL, NULL);
+    client_up(b, worker, "worker", NULL, "marker");
+    assert_int_equal(mqtt_watch(worker->mqtt, "figures/#", 9), 0);
+    wait_until(b, &worker->subscribed, 2);
+    mqtt_disconnect(worker->mqtt, -1);
+    client_end(worker);
+
+    (void)publish(sender, "figures/one", "missed", 1);
+    (void)publish(sender, "marker", "queued", 1);
+    wait_until(b, &sender->published, 2);
+    client_up(b, worker, "worker", NULL, "marker");
+    wait_until(b, &worker->messages, 1);
+
+    assert_true(worker->session_present);
+    assert_string_equal(worker->payload, "queued");
+}
+
+static void a_watch_is_nothing_to_unsubscribe(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, NULL);
+    struct client *worker = &b->clients[0];
+    client_up(b, worker, "worker", NULL, NULL);
+    assert_int_equal(mqtt_watch(worker->mqtt, "a/#/b", 9), ERR_INVALID);
+    assert_int_equal(mqtt_watch(worker->mqtt, "figures/#", 9), 0);
+    assert_int_equal(mqtt_unsubscribe_all(worker->mqtt), ERR_NOTFOUND);
+}
+
 static void unsubscribing_all_ends_deliveries(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, NULL);
@@ -843,6 +905,8 @@ static void on_fake_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     }
     fake_parse(f, (const uint8_t *)buf->base, (size_t)n);
     if (!f->answered) {
+        assert_memory_equal(buf->base + 2, "\0\4MQTT\5", 7); /* a short CONNECT: MQTT 5, 3.1.2 */
+        f->has_will = (buf->base[9] & 4) != 0;
         f->answered = true;
         uv_buf_t out = uv_buf_init((char *)f->answer, (unsigned)f->answer_len);
         assert_int_equal(uv_try_write(stream, &out, 1), (int)f->answer_len);
@@ -932,6 +996,24 @@ static void a_refusal_is_final_only_when_it_cannot_pass(void **state) {
         client_end(worker);
         fake_end(b);
     }
+}
+
+static void a_broker_that_carries_no_will_is_connected_to_without_one(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
+    fake_start(b, "\x20\x03\x00\x9a\x00", 5);
+    client_make(b, worker, "worker", &will);
+    mqtt_start(worker->mqtt);
+    wait_until(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_REFUSED);
+    assert_true(b->fake->has_will);
+    fake_end(b);
+
+    fake_start(b, "\x20\x03\x00\x00\x00", 5);
+    wait_until(b, &worker->ups, 1);
+
+    assert_false(b->fake->has_will);
 }
 
 static void a_disconnect_of_the_broker_is_a_loss_with_its_reason(void **state) {
@@ -1127,6 +1209,9 @@ int main(void) {
         T(a_session_taken_over_is_final),
         T(a_refused_subscription_is_told),
         T(a_filter_that_is_none_is_refused_at_once),
+        T(a_watch_gets_what_is_retained_on_every_connection),
+        T(the_broker_queues_nothing_for_a_watch),
+        T(a_watch_is_nothing_to_unsubscribe),
         T(unsubscribing_all_ends_deliveries),
         T(a_disconnect_with_expiry_0_ends_the_session),
         T(the_will_is_published_when_we_vanish_and_not_when_we_leave),
@@ -1138,6 +1223,7 @@ int main(void) {
         T(a_broker_without_mqtt_5_is_fatal),
         T(something_that_is_no_broker_is_told_so),
         T(a_refusal_is_final_only_when_it_cannot_pass),
+        T(a_broker_that_carries_no_will_is_connected_to_without_one),
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
         T(no_puback_leaves_with_the_rest_of_an_earlier_flush),

@@ -1,0 +1,152 @@
+/*
+ * api.js - what the page asks of the host, and what the host tells it as it happens.
+ *
+ * Every address stands here. A 401 opens the login, once for all who wait for it, and the request is
+ * made again afterwards. What happens comes over one EventSource; where that cannot be had (a proxy
+ * that holds streams back) the status is asked for every two seconds instead, and the tail is empty.
+ */
+
+const POLL_MS = 2000;
+const RECONNECT_MS = 3000;
+
+export class ApiError extends Error {
+    constructor(status, message) {
+        super(message);
+        this.status = status;
+    }
+}
+
+/* --- login --- */
+
+let askForToken = null; /* shows the login; resolves when it is done */
+let login = null; /* the login under way */
+
+export function onLogin(show) {
+    askForToken = show;
+}
+
+function waitForLogin() {
+    login ??= askForToken().finally(() => {
+        login = null;
+    });
+    return login;
+}
+
+export async function sendToken(token) {
+    const answer = await fetch("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token }),
+    });
+    if (!answer.ok) {
+        throw new ApiError(answer.status, await errorText(answer));
+    }
+}
+
+export async function logOut() {
+    await fetch("/logout", { method: "POST" });
+    location.reload();
+}
+
+/* --- requests --- */
+
+async function errorText(answer) {
+    try {
+        return (await answer.json()).error ?? `the host answered ${answer.status}`;
+    } catch {
+        return `the host answered ${answer.status}`;
+    }
+}
+
+function address(path, query) {
+    const parts = path.map(encodeURIComponent).join("/");
+    const params = new URLSearchParams();
+    for (const [name, value] of Object.entries(query ?? {})) {
+        if (value !== undefined && value !== null && value !== "") {
+            params.set(name, value);
+        }
+    }
+    const text = params.toString();
+    return "/api/" + parts + (text === "" ? "" : "?" + text);
+}
+
+async function ask(method, path, query, body) {
+    for (;;) {
+        let answer;
+        try {
+            const headers = body === undefined ? {} : { "Content-Type": "application/octet-stream" };
+            answer = await fetch(address(path, query), { method, body, headers });
+        } catch {
+            throw new ApiError(0, "the host does not answer");
+        }
+        if (answer.status === 401) {
+            await waitForLogin();
+            continue;
+        }
+        if (!answer.ok) {
+            throw new ApiError(answer.status, await errorText(answer));
+        }
+        return answer.json();
+    }
+}
+
+const get = (path, query) => ask("GET", path, query);
+const post = (path, query, body) => ask("POST", path, query, body);
+
+export const api = {
+    status: () => get(["status"]),
+    events: (query) => get(["events"], query),
+    event: (id) => get(["events", id]),
+    letters: (query) => get(["dlq"], query),
+    groups: (query) => get(["dlq", "groups"], query),
+    letter: (id, service) => get(["dlq", id], { service }),
+    replay: (id, service) => post(["dlq", id, "replay"], { service }),
+    discard: (id, service) => post(["dlq", id, "discard"], { service }),
+    edit: (id, service, payload) => post(["dlq", id, "edit"], { service }, payload),
+    trial: (id, service) => post(["dlq", id, "try"], { service }),
+    keys: (query) => get(["keys"], query),
+    key: (service, key) => get(["keys", service], { key }),
+    keyResume: (service, key) => post(["keys", service, "resume"], { key }),
+    keySkip: (service, key) => post(["keys", service, "skip"], { key }),
+    pause: (service) => post(["services", service, "pause"]),
+    resume: (service) => post(["services", service, "resume"]),
+    reload: () => post(["reload"]),
+};
+
+/* --- what happens, as it happens --- */
+
+/* handlers: status(object), event(object), state("live" | "polling" | "lost"). */
+export function listen(handlers) {
+    let source = null;
+    let timer = null;
+
+    async function poll() {
+        timer = null;
+        try {
+            handlers.status(await api.status());
+            handlers.state("polling");
+            connect();
+        } catch {
+            handlers.state("lost");
+            timer = setTimeout(poll, RECONNECT_MS);
+        }
+    }
+
+    function connect() {
+        source?.close();
+        source = new EventSource("/api/live");
+        source.addEventListener("status", (message) => {
+            handlers.state("live");
+            handlers.status(JSON.parse(message.data));
+        });
+        source.addEventListener("event", (message) => handlers.event(JSON.parse(message.data)));
+        source.onerror = () => {
+            handlers.state("lost");
+            source.close();
+            timer ??= setTimeout(poll, POLL_MS);
+        };
+    }
+
+    poll();
+    addEventListener("pagehide", () => source?.close());
+}

@@ -1,0 +1,215 @@
+/*
+ * dashboard.js - the page: views and the drawer over them, chosen by the address's hash, fed by the
+ * live stream.
+ *
+ *   #/  #/dead?service=&group=  #/keys  #/events?key=&topic=&service=&state=  #/live   views
+ *   #/event/ID?service=  #/key/SERVICE/KEY                                             the drawer
+ *
+ * A view is {title, element, show(query), hide?, status?(status), event?(line)}; a panel of the
+ * drawer {title, element, refresh(), tick(), event(line)}.
+ */
+import { fill, h, setClass, setText } from "./dom.js";
+import { listen, logOut, onLogin } from "./api.js";
+import { showLogin } from "./dialogs.js";
+import { iconButton } from "./parts.js";
+import { icon } from "./icons.js";
+import { History } from "./history.js";
+import { count } from "./format.js";
+import { overview } from "./overview.js";
+import { dead } from "./dead.js";
+import { keys, keyPanel } from "./keys.js";
+import { events, searchHash } from "./events.js";
+import { eventPanel } from "./event.js";
+import { tail } from "./tail.js";
+
+const app = { status: null, history: null };
+const views = new Map(Object.entries({ "": overview, dead, keys, events, live: tail })
+    .map(([name, make]) => [name, make(app)]));
+let current = null; /* the name of the view that is shown */
+let viewHash = "#/"; /* its address, to go back to when the drawer closes */
+
+/* --- the drawer --- */
+
+const drawer = document.getElementById("drawer");
+const drawerBody = document.getElementById("drawer-body");
+let panel = null;
+
+const panels = {
+    event: ([id], query) => [eventPanel(app, id, query.get("service")), "events"],
+    key: ([service, key]) => [keyPanel(app, service, key), "keys"],
+};
+
+function openDrawer(make, parts, query) {
+    const [made, home] = make(parts, query);
+    panel = made;
+    if (current === null) {
+        viewHash = `#/${home}`;
+        showView(home, new URLSearchParams());
+    }
+    fill(drawerBody, panel.element);
+    drawerBody.scrollTop = 0;
+    setText(document.getElementById("drawer-title"), panel.title);
+    if (!drawer.open) {
+        drawer.showModal();
+    }
+    panel.refresh();
+}
+
+function closeDrawer() {
+    panel = null;
+    if (drawer.open) {
+        drawer.close();
+    }
+}
+
+drawer.addEventListener("close", () => {
+    if (panel !== null) {
+        panel = null;
+        location.hash = viewHash;
+    }
+});
+drawer.addEventListener("click", (event) => {
+    if (event.target === drawer) {
+        drawer.close(); /* beside it: on the backdrop */
+    }
+});
+document.getElementById("drawer-close").append(icon("close"));
+document.getElementById("drawer-close").addEventListener("click", () => drawer.close());
+
+/* --- views --- */
+
+const main = document.getElementById("main");
+const links = [...document.querySelectorAll("nav a")];
+for (const view of views.values()) {
+    view.element.hidden = true;
+    main.append(view.element);
+}
+
+function showView(name, query) {
+    const view = views.get(name);
+    if (current !== name) {
+        if (current !== null) {
+            views.get(current).hide?.();
+            views.get(current).element.hidden = true;
+        }
+        view.element.hidden = false;
+        scrollTo(0, 0);
+    } else {
+        view.hide?.();
+    }
+    current = name;
+    for (const link of links) {
+        const here = link.getAttribute("href") === `#/${name}`;
+        link.toggleAttribute("aria-current", here);
+        if (here) {
+            link.setAttribute("aria-current", "page");
+        }
+    }
+    document.title = `${view.title} · ZingQueue`;
+    view.show(query);
+}
+
+function route() {
+    const [path, search] = location.hash.replace(/^#\/?/, "").split("?", 2);
+    const [name, ...parts] = path.split("/").map(decodeURIComponent);
+    const query = new URLSearchParams(search ?? "");
+    if (panels[name] !== undefined) {
+        openDrawer(panels[name], parts, query);
+        return;
+    }
+    closeDrawer();
+    const wanted = views.has(name) ? name : "";
+    const hash = location.hash || "#/";
+    if (current === wanted && viewHash === hash && views.get(wanted).element.hidden === false) {
+        return; /* back from the drawer: all is still there */
+    }
+    viewHash = hash;
+    showView(wanted, query);
+}
+
+addEventListener("hashchange", route);
+
+/* A click anywhere on a row is one on its link; selecting text or using a control is not. */
+main.addEventListener("click", (event) => {
+    const row = event.target.closest(".row-link");
+    const control = event.target.closest("a, button, input, label, select");
+    if (row !== null && control === null && String(getSelection()) === "") {
+        row.querySelector(".row-target").click();
+    }
+});
+
+/* --- the head of the page --- */
+
+const liveMark = document.getElementById("live-mark");
+const liveText = document.getElementById("live-text");
+const badge = document.getElementById("dead-badge");
+const states = { live: "Live", polling: "Every 2 s", lost: "No connection" };
+
+function showState(state) {
+    setText(liveText, states[state]);
+    liveMark.dataset.state = state;
+    setClass(document.body, "is-lost", state === "lost");
+}
+
+function showStatus(status) {
+    const died = status.services.reduce((sum, s) => sum + s.dead, 0);
+    setText(badge, died > 0 ? count(died) : "");
+    badge.hidden = died === 0;
+}
+
+const themeButton = iconButton("Light or dark", "moon", () => showTheme(globalThis.zingqToggleTheme()), "quiet");
+function showTheme(theme) {
+    fill(themeButton, icon(theme === "dark" ? "sun" : "moon"));
+    themeButton.setAttribute("aria-label", theme === "dark" ? "Use the light theme" : "Use the dark theme");
+    themeButton.title = themeButton.getAttribute("aria-label");
+}
+showTheme(document.documentElement.dataset.theme);
+document.getElementById("tools").append(themeButton, h("span", { class: "log-out" }, iconButton("Log out", "leave", logOut, "quiet")));
+
+const search = document.getElementById("search");
+search.prepend(icon("search"));
+search.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = search.elements.q.value;
+    if (text.trim() !== "") {
+        location.hash = searchHash(text);
+    }
+});
+addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, dialog");
+    if (event.key === "/" && !typing) {
+        event.preventDefault();
+        search.elements.q.focus();
+    }
+});
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); /* the hash is the page's address */
+    main.focus();
+});
+
+/* --- begin --- */
+
+onLogin(showLogin);
+listen({
+    status(status) {
+        app.status = status;
+        if (app.history?.host !== status.host.id) {
+            app.history = new History(status.host.id);
+        }
+        app.history.note(status, Date.now());
+        showStatus(status);
+        for (const [name, view] of views) {
+            if (name === current || name !== "") {
+                view.status?.(status);
+            }
+        }
+        panel?.tick();
+    },
+    event(line) {
+        views.get("live").event(line);
+        panel?.event(line);
+    },
+    state: showState,
+});
+route();

@@ -1,0 +1,240 @@
+/*
+ * dead.js - the dead letters: in groups by what went wrong, as a list, one or many at a time.
+ */
+import { fill, h, keyed, setClass, setText } from "./dom.js";
+import { api } from "./api.js";
+import { button, data, empty, eventHash, keyText, problem, serviceSelect, shortId } from "./parts.js";
+import { askBulk, LETTERS_MAX, runBulk } from "./bulk.js";
+import { attempt } from "./dialogs.js";
+import { ago, clock, count, firstLine, label, msOf, plural } from "./format.js";
+
+const SHOWN = 100; /* and as many again with each "show more" */
+const REFRESH_MS = 1500; /* at most so often while letters come in */
+
+function letterKey(letter) {
+    return `${letter.service}/${letter.id}`;
+}
+
+/* --- groups --- */
+
+function makeGroup(group, choose) {
+    const parts = { count: h("span", { class: "group-count" }), when: h("span", { class: "faint" }) };
+    const element = h("button", { type: "button", class: "group", "aria-pressed": "false", onclick: () => choose(group) },
+        parts.count,
+        h("span", { class: "group-text" }, data(firstLine(label(group, "reason")) || "(no reason)", "clamp"),
+            h("span", { class: "group-note" }, h("span", {}, group.service), " · ", parts.when)));
+    element.parts = parts;
+    return element;
+}
+
+function updateGroup(element, group, chosen) {
+    setText(element.parts.count, count(group.count));
+    setText(element.parts.when, ago(msOf(group.newest_at), Date.now()));
+    element.setAttribute("aria-pressed", String(group.group === chosen.group && group.service === chosen.of));
+}
+
+/* --- the list --- */
+
+function makeLetter(letter, selected, changed) {
+    const box = h("input", {
+        type: "checkbox", "aria-label": `Select ${letter.id}`,
+        onchange: () => {
+            selected[box.checked ? "set" : "delete"](letterKey(letter), letter);
+            changed();
+        },
+    });
+    const when = h("td", { class: "nowrap", "data-name": "Dead since" });
+    const row = h("tr", { class: "row-link" },
+        h("td", { class: "tick" }, box),
+        when,
+        h("td", { "data-name": "Service" }, letter.service),
+        h("td", { class: "cut", "data-name": "Key", title: label(letter, "key") }, keyText(letter), letter.parked && h("span", { class: "pill tone-bad" }, "parked")),
+        h("td", { class: "cut hide-narrow", "data-name": "Topic", title: label(letter, "topic") }, data(label(letter, "topic"))),
+        h("td", { class: "number", "data-name": "Tries" }, count(letter.attempts)),
+        h("td", { class: "grow-cell", "data-name": "Reason" },
+            h("a", { href: eventHash(letter.id, letter.service), class: "row-target", title: letter.id },
+                data(firstLine(label(letter, "reason")) || shortId(letter.id), "clamp"))));
+    row.parts = { box, when };
+    return row;
+}
+
+function updateLetter(row, letter, selected) {
+    const ms = msOf(letter.dead_at ?? letter.ended_at);
+    setText(row.parts.when, ago(ms, Date.now()));
+    row.parts.when.title = clock(ms, true);
+    row.parts.box.checked = selected.has(letterKey(letter));
+    setClass(row, "is-selected", row.parts.box.checked);
+}
+
+/* --- the view --- */
+
+export function dead(app) {
+    /* service: what the reader wants to see; group and of: a group and whose it is, or "". */
+    const chosen = { service: "", group: "", of: "" };
+    const selected = new Map();
+    let letters = [];
+    let groups = [];
+    let limit = SHOWN;
+    let seen = ""; /* the totals at the last refresh */
+    let timer = null;
+    let visible = false;
+
+    const services = serviceSelect("Service", () => go({ service: services.element.value }));
+    const groupList = h("div", { class: "groups", role: "group", "aria-label": "Groups by error" });
+    const tbody = h("tbody", {});
+    const all = h("input", { type: "checkbox", "aria-label": "Select all that are shown", onchange: () => selectAll() });
+    const table = h("table", { class: "list" },
+        h("caption", { class: "unseen" }, "Dead letters, newest first"),
+        h("thead", {}, h("tr", {}, h("th", { class: "tick", scope: "col" }, all),
+            ["Dead since", "Service", "Key"].map((t) => h("th", { scope: "col" }, t)),
+            h("th", { scope: "col", class: "hide-narrow" }, "Topic"),
+            h("th", { scope: "col", class: "number" }, "Tries"), h("th", { scope: "col" }, "Reason"))),
+        tbody);
+    const more = button("Show more", null, () => {
+        limit += SHOWN;
+        refresh();
+    }, "quiet");
+    const place = h("div", { class: "panel list-panel" });
+    const note = h("p", { class: "view-note", role: "status" });
+    const selection = h("span", { class: "selection" });
+    const acts = {
+        replay: button("Replay", "replay", (e) => bulk("replay", e.currentTarget), "primary"),
+        discard: button("Discard", "discard", (e) => bulk("discard", e.currentTarget), "danger-quiet"),
+    };
+    const element = h("div", { class: "view" },
+        h("header", { class: "view-head" }, h("div", { class: "grow" }, h("h1", {}, "Dead letters"), note), services.element),
+        h("div", { class: "split" },
+            h("section", { class: "split-side", "aria-label": "Groups" }, groupList),
+            h("section", { class: "split-main", "aria-label": "Letters" },
+                h("div", { class: "toolbar" }, selection, acts.replay, acts.discard), place)));
+
+    function go(query) {
+        const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
+        location.hash = "#/dead" + (text ? "?" + text : "");
+    }
+
+    function choose(group) {
+        const same = group.group === chosen.group && group.service === chosen.of;
+        go({ service: chosen.service, group: same ? "" : group.group, of: same ? "" : group.service });
+    }
+
+    function listQuery() {
+        return { service: chosen.of || chosen.service, group: chosen.group };
+    }
+
+    function chosenCount() {
+        return groups.filter((g) => !chosen.group || (g.group === chosen.group && g.service === chosen.of))
+            .reduce((sum, g) => sum + g.count, 0);
+    }
+
+    function selectAll() {
+        selected.clear();
+        if (all.checked) {
+            letters.forEach((letter) => selected.set(letterKey(letter), letter));
+        }
+        draw();
+    }
+
+    /* What the two buttons are about: the ticked ones, else all that the filter lets through. */
+    function tellSelection() {
+        const total = chosenCount();
+        const n = selected.size;
+        const whose = chosen.group ? "of this group" : chosen.service ? `of ${chosen.service}` : "";
+        setText(selection, n > 0 ? `${count(n)} selected` : total > 0 ? `All ${count(total)} ${whose}` : "");
+        for (const act of Object.values(acts)) {
+            act.disabled = n === 0 && total === 0;
+        }
+        all.checked = n > 0 && n >= letters.length;
+        all.indeterminate = n > 0 && n < letters.length;
+    }
+
+    function draw() {
+        const total = chosenCount();
+        setText(note, total === 0 ? "" : `${plural(total, "dead letter")} in ${plural(groups.length, "group")}`);
+        keyed(groupList, groups, (g) => `${g.service}/${g.group}`, (g) => makeGroup(g, choose),
+            (e, g) => updateGroup(e, g, chosen));
+        if (letters.length === 0) {
+            fill(place, chosen.group || chosen.service
+                ? empty("No dead letters here", "Nothing of this choice is dead any more.")
+                : empty("No dead letters", "Every event that failed was handled in the end."));
+        } else {
+            keyed(tbody, letters, letterKey, (l) => makeLetter(l, selected, draw), (row, l) => updateLetter(row, l, selected));
+            const left = total - letters.length;
+            setText(more, `Show more (${count(left)} left)`);
+            fill(place, table, left > 0 && more);
+        }
+        tellSelection();
+    }
+
+    async function refresh() {
+        clearTimeout(timer);
+        timer = null;
+        const asked = JSON.stringify(chosen);
+        try {
+            const [list, sums] = await Promise.all([
+                api.letters({ ...listQuery(), limit }), api.groups({ service: chosen.service })]);
+            if (asked !== JSON.stringify(chosen)) {
+                return; /* the reader has chosen something else meanwhile */
+            }
+            letters = list;
+            groups = sums;
+            const known = new Set(letters.map(letterKey));
+            [...selected.keys()].filter((key) => !known.has(key)).forEach((key) => selected.delete(key));
+            draw();
+        } catch (error) {
+            fill(place, problem(error.message));
+        }
+    }
+
+    async function targets() {
+        if (selected.size > 0) {
+            return [...selected.values()];
+        }
+        return api.letters({ ...listQuery(), limit: LETTERS_MAX });
+    }
+
+    async function bulk(verb, opener) {
+        const list = await attempt(opener, targets);
+        if (!list?.length) {
+            return;
+        }
+        const whose = selected.size > 0 ? "that you selected"
+            : chosen.group ? "of this group" : chosen.service ? `of the service ${chosen.service}` : "of all services";
+        const gap = await askBulk(verb, list.length, whose);
+        if (gap !== null) {
+            selected.clear();
+            draw();
+            await runBulk(verb, list, gap, refresh);
+        }
+    }
+
+    return {
+        title: "Dead letters",
+        element,
+        show(query) {
+            visible = true;
+            const wish = Object.fromEntries(Object.keys(chosen).map((name) => [name, query.get(name) ?? ""]));
+            if (JSON.stringify(wish) !== JSON.stringify(chosen)) {
+                Object.assign(chosen, wish);
+                selected.clear();
+                limit = SHOWN;
+            }
+            services.element.value = chosen.service;
+            refresh();
+        },
+        hide() {
+            visible = false;
+            clearTimeout(timer);
+            timer = null;
+        },
+        status(status) {
+            services.offer(status.services.map((s) => s.name));
+            services.element.value = chosen.service;
+            const totals = status.services.map((s) => `${s.dead} ${s.died}`).join();
+            if (totals !== seen) {
+                seen = totals;
+                timer ??= visible ? setTimeout(refresh, letters.length === 0 ? 0 : REFRESH_MS) : null;
+            }
+        },
+    };
+}

@@ -1,0 +1,303 @@
+/*
+ * event.js - all that is known of one event, in a drawer over the view it was opened from.
+ *
+ * A dead letter is an event that is dead: it has the buttons to replay, edit, try and discard it.
+ * While the drawer is open it follows the event, so that a replay is seen to its end.
+ */
+import { fill, h } from "./dom.js";
+import { api } from "./api.js";
+import { ask, attempt, field, toast } from "./dialogs.js";
+import { button, code, copyButton, data, eventHash, keyText, pill, problem } from "./parts.js";
+import { diffView } from "./diff.js";
+import { lifeView, rowsOf } from "./life.js";
+import { ago, bytesField, clock, count, duration, firstLine, label, micros, msOf, plural, pretty, tight } from "./format.js";
+
+const byHand = new Set(["replay", "edit"]);
+
+/* --- sections --- */
+
+function section(title, ...content) {
+    return h("section", { class: "part" }, h("h3", {}, title), content);
+}
+
+function payloadPart(event) {
+    const { text, binary } = bytesField(event, "payload");
+    const name = binary ? "Payload (not text; base64)" : "Payload";
+    return h("section", { class: "part" },
+        h("div", { class: "part-head" }, h("h3", {}, name), copyButton("the payload", text)),
+        text === "" ? h("p", { class: "faint" }, "empty") : code(binary ? text : pretty(text), "Payload"));
+}
+
+/* The payload before the first edit is the original: what came from outside. */
+function editPart(event) {
+    const edits = (event.history ?? []).filter((a) => a.end === "edit");
+    if (edits.length === 0) {
+        return null;
+    }
+    const original = label(edits[0], "text");
+    const diff = diffView(pretty(original), pretty(label(event, "payload")));
+    return section(`Edited ${edits.length === 1 ? "once" : `${edits.length} times`}, last ${ago(msOf(edits.at(-1).at), Date.now())}`,
+        diff === null ? h("p", { class: "faint" }, "The payload is the original again.") : diff,
+        h("details", {}, h("summary", {}, "The original, as it came"), code(pretty(original), "Original payload")));
+}
+
+function errorText(text, name) {
+    const line = firstLine(text);
+    const rest = text.slice(line.length + 1);
+    return [h("p", { class: "error-line" }, data(line)), rest.trim() !== "" && code(rest, name)];
+}
+
+function reasonPart(event) {
+    const reason = label(event, "reason");
+    return reason === "" ? null : section("Why it is dead", errorText(reason, "Traceback"));
+}
+
+function attemptRow(event, a, open) {
+    const text = a.end === "edit" ? "" : label(a, "text");
+    const rest = text.slice(firstLine(text).length + 1);
+    const head = [pill(a.end), h("span", { class: "attempt-line" }, a.end === "edit" ? "the payload was changed" : data(firstLine(text), "clamp")),
+        h("span", { class: "faint nowrap attempt-when" },
+            `+${duration(Math.max(0, msOf(a.at) - msOf(event.received_at)))}`,
+            !byHand.has(a.end) && ` · took ${micros(a.duration_us)}`)];
+    const facts = h("p", { class: "faint" }, clock(msOf(a.at), true),
+        !byHand.has(a.end) && [" · handler ", h("span", { class: "mono" }, a.version.slice(0, 8))]);
+    return h("li", { class: "attempt" }, h("details", { open },
+        h("summary", {}, head), h("div", { class: "attempt-more" }, facts, rest.trim() !== "" && code(rest, "Traceback of this attempt"))));
+}
+
+/* The last attempt that did well, or is under way, is told by the event itself. */
+function lastAttempt(event) {
+    const at = msOf(event.started_at);
+    if (event.state === "done") {
+        return h("li", { class: "attempt attempt-flat" }, pill("done"), h("span", { class: "attempt-line" }, "the handler returned"),
+            h("span", { class: "faint nowrap attempt-when" }, `+${duration(Math.max(0, (at ?? 0) - msOf(event.received_at)))} · took ${micros(event.duration_us)}`));
+    }
+    if (["retrying", "sleeping"].includes(event.state)) {
+        return h("li", { class: "attempt attempt-flat" }, pill(event.state),
+            h("span", { class: "attempt-line" }, `the next attempt is due ${ago(msOf(event.due_at), Date.now())}`));
+    }
+    return ["ready", "running"].includes(event.state)
+        ? h("li", { class: "attempt attempt-flat" }, pill(event.state), h("span", { class: "attempt-line" }, event.state === "ready" ? "waits for its turn" : "an attempt is under way"))
+        : null;
+}
+
+function attemptsPart(event) {
+    const history = event.history ?? [];
+    const last = lastAttempt(event);
+    if (history.length === 0 && last === null) {
+        return section("Attempts", h("p", { class: "faint" }, "None: it was dead before a handler saw it."));
+    }
+    const newest = history.findLastIndex((a) => !byHand.has(a.end));
+    return section(`Attempts (${count(event.attempts)})`,
+        h("ol", { class: "attempts" }, history.map((a, i) => attemptRow(event, a, i === newest && event.state === "dead")), last));
+}
+
+const factRows = [
+    ["Accepted", (e) => clock(msOf(e.received_at), true)],
+    ["Ended", (e) => clock(msOf(e.ended_at), true)],
+    ["Came as", (e) => `${e.kind}, QoS ${e.qos}${e.retained ? ", retained" : ""}${e.replayed ? ", replayed" : ""}`],
+    ["Content type", (e) => label(e, "content_type") || "–"],
+    ["Errors", (e) => count(e.errors)],
+    ["Timeouts", (e) => count(e.timeouts)],
+    ["Host crashes", (e) => count(e.crashes)],
+    ["Snoozes, throttles", (e) => `${count(e.snoozes)}, ${count(e.throttles)}`],
+    ["Hops", (e) => count(e.hops)],
+    ["Partition", (e) => count(e.partition)],
+    ["Response topic", (e) => label(e, "response_topic") || "–"],
+];
+
+function factsPart(event) {
+    const properties = (event.properties ?? []).map((p) =>
+        h("div", {}, h("dt", {}, data(label(p, "name"))), h("dd", {}, data(label(p, "value")))));
+    const published = (event.publishes ?? []).map((p) => h("li", {}, data(label(p, "topic")), " ", h("span", { class: "faint mono" }, p.id)));
+    return [
+        section("Details", h("dl", { class: "figures" }, factRows.map(([name, of]) =>
+            h("div", {}, h("dt", {}, name), h("dd", { class: "data" }, of(event)))))),
+        properties.length > 0 && section("MQTT user properties", h("dl", { class: "figures wide-figures" }, properties)),
+        published.length > 0 && section("Published", h("ul", { class: "plain" }, published)),
+    ];
+}
+
+/* --- the trial --- */
+
+function effectLine(effect) {
+    const parts = [h("span", { class: "effect-kind" }, effect.kind), data(label(effect, "name"))];
+    const value = effect.value !== undefined && typeof effect.value !== "string" ? JSON.stringify(effect.value) : label(effect, "value");
+    if (effect.delta !== undefined) {
+        parts.push(` by ${effect.delta}`);
+    }
+    if (effect.due_at) {
+        parts.push(` at ${clock(msOf(effect.due_at))}`);
+    }
+    return h("li", {}, parts, value !== "" && value !== undefined && code(pretty(value), "Value"));
+}
+
+const meanings = {
+    done: "the handler would return: the event would be done",
+    call: "the handler would wait for a call; the rest depends on the answer",
+    error: "the handler would raise an error", retry: "the handler would ask to be tried again",
+    snooze: "the handler would put the event off", throttle: "the handler would slow its service down",
+    reject: "the handler would reject it: dead at once", discard: "the handler would discard the event",
+};
+
+function trialView(result) {
+    const failed = ["error", "retry", "reject"].includes(result.outcome);
+    const error = label(result, "error");
+    return section("Trial run",
+        h("p", {}, pill(result.outcome, failed ? "bad" : "good"), " ", meanings[result.outcome] ?? result.outcome, ". Nothing was changed."),
+        error !== "" && errorText(error, "Traceback of the trial"),
+        result.effects.length > 0 && [h("p", { class: "faint" }, failed ? "Dropped with it would be:" : "It would:"),
+            h("ul", { class: "effects" }, result.effects.map(effectLine))],
+        result.call && h("p", {}, "It would call ", data(`${result.call.method ?? "MAIL"} ${result.call.url}`), "."));
+}
+
+/* --- the edit --- */
+
+async function askEdit(event) {
+    const before = label(event, "payload");
+    const oneLine = tight(before) === before;
+    const area = h("textarea", { class: "mono", rows: 14, spellcheck: "false", autocapitalize: "off", name: "payload" });
+    area.value = pretty(before);
+    const diff = h("div", {});
+    const hint = h("p", { class: "hint", role: "status" });
+    const result = () => (oneLine ? tight(area.value) : area.value);
+    const tell = () => {
+        fill(diff, diffView(pretty(before), pretty(area.value)) ?? h("p", { class: "faint" }, "Nothing is changed yet."));
+        fill(hint, jsonFault(area.value) ?? "It is JSON.");
+    };
+    area.addEventListener("input", tell);
+    tell();
+    const yes = await ask({
+        title: "Edit the payload", wide: true, yes: "Save",
+        body: [h("p", { class: "note" }, "The original stays in the history. The event stays dead until it is replayed."),
+            field("Payload", area), hint, h("h3", {}, "What changes"), diff],
+        check: () => (result() === before ? "The payload is the same: change it, or cancel." : null),
+    });
+    return yes ? result() : null;
+}
+
+function jsonFault(text) {
+    try {
+        JSON.parse(text);
+        return null;
+    } catch (error) {
+        return `Not JSON: ${error.message}`;
+    }
+}
+
+/* --- the panel --- */
+
+function actionsPart(event, act) {
+    if (event.state !== "dead") {
+        return null;
+    }
+    const editable = event.payload_base64 === undefined;
+    return h("div", { class: "actions" },
+        event.parked && h("p", { class: "banner tone-warn" }, "It holds its key: the later events of the key wait. Replay it, or discard it to let them go on."),
+        h("div", { class: "buttons" },
+            button("Replay", "replay", (e) => act.replay(e.currentTarget), "primary"),
+            editable && button("Edit…", "edit", (e) => act.edit(e.currentTarget)),
+            button("Trial run", "trial", (e) => act.trial(e.currentTarget)),
+            button("Discard", "discard", (e) => act.discard(e.currentTarget), "danger-quiet")));
+}
+
+function head(event) {
+    return [
+        h("div", { class: "event-title" }, pill(event.state), h("strong", {}, event.service), data(label(event, "topic"))),
+        h("p", { class: "event-sub" }, "key ", keyText(event), h("span", { class: "dotsep" }, "·"),
+            h("span", { class: "mono faint" }, event.id), copyButton("the id", event.id)),
+    ];
+}
+
+/* What is shown of an event now; compared as text, so that nothing moves under the reader's hand. */
+function choose(trace, service) {
+    return trace.events.find((event) => event.service === service) ?? trace.events[0];
+}
+
+export function eventPanel(app, id, service) {
+    const trialPlace = h("div", { "aria-live": "polite" });
+    const topPlace = h("div", {});
+    const actPlace = h("div", {});
+    const bodyPlace = h("div", {});
+    const element = h("div", { class: "event" }, topPlace, actPlace, trialPlace, bodyPlace);
+    let event = null;
+    let shown = "";
+
+    const act = {
+        replay: (opener) => attempt(opener, () => api.replay(id, event.service), "It runs again").then(refresh),
+        async discard(opener) {
+            const yes = await ask({ title: "Discard this dead letter?", yes: "Discard", danger: true,
+                body: [h("p", {}, "It is done with then; it is still shown among the events for store.keep_done.")] });
+            if (yes) {
+                await attempt(opener, () => api.discard(id, event.service), "Discarded");
+                await refresh();
+            }
+        },
+        async edit(opener) {
+            const payload = await askEdit(event);
+            if (payload !== null) {
+                await attempt(opener, () => api.edit(id, event.service, payload), "Saved; replay it when you are ready");
+                fill(trialPlace);
+                await refresh();
+            }
+        },
+        async trial(opener) {
+            const result = await attempt(opener, () => api.trial(id, event.service));
+            if (result !== undefined) {
+                fill(trialPlace, trialView(result));
+            }
+        },
+    };
+
+    function draw(trace) {
+        const text = JSON.stringify(trace);
+        if (text === shown) {
+            return;
+        }
+        shown = text;
+        const before = event;
+        event = choose(trace, service);
+        fill(topPlace, head(event));
+        if (before === null || before.state !== event.state || before.parked !== event.parked) {
+            fill(actPlace, actionsPart(event, act));
+            fill(trialPlace);
+        }
+        const rows = rowsOf(trace);
+        fill(bodyPlace, event.state === "dead" && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event),
+            section(`Life across services (${plural(rows.length, "event")})`, lifeView(rows, event),
+                trace.cut && h("p", { class: "faint" }, "There is more than is shown.")),
+            factsPart(event));
+    }
+
+    async function refresh() {
+        try {
+            draw(await api.event(id));
+        } catch (error) {
+            if (event === null) {
+                fill(bodyPlace, problem(error.message));
+            } else {
+                toast(error.message, "bad");
+            }
+        }
+    }
+
+    const waits = () => event !== null && !["done", "dead", "discarded"].includes(event.state);
+    let due = 0;
+    return {
+        title: "Event",
+        element,
+        refresh,
+        /* Once a second: an event that waits is looked at again, an ended one now and then. */
+        tick() {
+            if (waits() || ++due % 5 === 0) {
+                refresh();
+            }
+        },
+        /* An attempt ended somewhere. */
+        event(line) {
+            if (line.id === id) {
+                refresh();
+            }
+        },
+    };
+}

@@ -1,0 +1,407 @@
+/*
+ * sys.c - the host's figures as rows: a topic, and how its value is written.
+ *
+ * A value is published when its text differs from the one sent last; after a connect all of them
+ * are. The list of services published is remembered in the store ("status"), so that the topics of
+ * one that was taken out of topics.conf are cleared at the next start.
+ *
+ * Why mids are kept here: a QoS 0 publish has one, too, and it comes from the same 16 bits as those
+ * of the outbox. After 65,535 others the number of a publish that the broker has still not
+ * acknowledged comes again; taken for its acknowledgement, it would lose an event.
+ */
+#include "sys_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERROR_SHOWN_BYTES = 1000, NAMES_BYTES_MAX = SERVICES_MAX * (NAME_BYTES_MAX + 1) + 1 };
+
+/* --- rows --- */
+
+struct number_row {
+    const char *name;
+    int decimals;
+    double (*of)(const struct engine_service_status *s);
+};
+
+static double lag(const struct engine_service_status *s) {
+    return (double)books_waiting(&s->books);
+}
+
+static double oldest(const struct engine_service_status *s) {
+    return (double)s->oldest_ms / 1000;
+}
+
+static double inflight(const struct engine_service_status *s) {
+    return (double)s->running;
+}
+
+static double retrying(const struct engine_service_status *s) {
+    return (double)s->retrying;
+}
+
+static double dead(const struct engine_service_status *s) {
+    return (double)s->books.dead;
+}
+
+static double rate(const struct engine_service_status *s) {
+    return s->lately.done_1min;
+}
+
+static double failures(const struct engine_service_status *s) {
+    return s->lately.failures_1min;
+}
+
+static double failure_rate(const struct engine_service_status *s) {
+    return s->lately.failure_rate;
+}
+
+static double p50(const struct engine_service_status *s) {
+    return (double)s->lately.p50_us / 1000;
+}
+
+static double p99(const struct engine_service_status *s) {
+    return (double)s->lately.p99_us / 1000;
+}
+
+static double done(const struct engine_service_status *s) {
+    return (double)s->books.done;
+}
+
+static double retried(const struct engine_service_status *s) {
+    return (double)s->books.retries;
+}
+
+static double duplicates(const struct engine_service_status *s) {
+    return (double)s->books.duplicates;
+}
+
+static const struct number_row number_rows[] = {
+    {"lag", 0, lag},
+    {"oldest", 3, oldest},
+    {"inflight", 0, inflight},
+    {"retrying", 0, retrying},
+    {"dead", 0, dead},
+    {"rate/1min", 0, rate},
+    {"failures/1min", 0, failures},
+    {"failure_rate", 4, failure_rate},
+    {"latency/p50", 3, p50},
+    {"latency/p99", 3, p99},
+    {"done/total", 0, done},
+    {"retried/total", 0, retried},
+    {"duplicates/total", 0, duplicates},
+};
+
+enum {
+    NUMBERS = sizeof number_rows / sizeof *number_rows,
+    ROW_VERSION = NUMBERS,
+    ROW_ERROR,
+    SERVICE_ROWS
+};
+
+enum host_row { HOST_VERSION, HOST_UPTIME, HOST_CONNECTED, HOST_ROWS };
+
+static const char *const host_rows[HOST_ROWS] = {"version", "uptime", "broker/connected"};
+
+static const char *service_row_name(size_t row) {
+    if (row < NUMBERS) {
+        return number_rows[row].name;
+    }
+    return row == ROW_VERSION ? "handler/version" : "handler/error";
+}
+
+/* --- life --- */
+
+static char safe(char c) {
+    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-';
+    return ok ? c : '-';
+}
+
+static void name_host(struct sys *s, const char *client_id) {
+    static const char ours[] = "zingq-";
+    enum { SHORT = 12 };
+    struct uuid id;
+    const char *name =
+        strncmp(client_id, ours, sizeof ours - 1) == 0 && client_id[sizeof ours - 1] != '\0'
+            ? client_id + sizeof ours - 1
+            : client_id;
+    if (uuid_parse(slice_of(name), &id)) {
+        name += strlen(name) - SHORT;
+    }
+    int len = snprintf(s->topic, sizeof s->topic, "zingq/sys/%s", name);
+    assert(len > 0 && (size_t)len < sizeof s->topic);
+    for (char *c = s->topic + sizeof "zingq/sys/" - 1; *c != '\0'; c++) {
+        *c = safe(*c);
+    }
+    (void)snprintf(s->will_topic, sizeof s->will_topic, "%s/%s", s->topic,
+                   host_rows[HOST_CONNECTED]);
+}
+
+static size_t value_count(const struct sys *s) {
+    return HOST_ROWS + s->conf->service_count * SERVICE_ROWS;
+}
+
+static int recall_services(struct sys *s) {
+    struct buf names;
+    buf_init(&names, NAMES_BYTES_MAX);
+    int code = engine_recall(s->engine, "status", &names);
+    if (code == 0 || code == ERR_NOTFOUND) {
+        s->gone = slice_dup(buf_slice(&names));
+        code = s->gone == NULL ? ERR_MEMORY : 0;
+    }
+    buf_clear(&names);
+    return code;
+}
+
+int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,
+            const char *client_id) {
+    struct sys *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return ERR_MEMORY;
+    }
+    s->conf = conf;
+    s->engine = engine;
+    name_host(s, client_id);
+    sys_broker_init(s);
+    s->sent = calloc(value_count(s), sizeof *s->sent);
+    int code = s->sent == NULL ? ERR_MEMORY : recall_services(s);
+    if (code != 0) {
+        sys_free(s);
+        return code;
+    }
+    *out = s;
+    return 0;
+}
+
+static void forget_sent(struct sys *s) {
+    for (size_t i = 0; s->sent != NULL && i < value_count(s); i++) {
+        free(s->sent[i]);
+        s->sent[i] = NULL;
+    }
+}
+
+void sys_free(struct sys *s) {
+    if (s != NULL) {
+        forget_sent(s);
+        free(s->sent);
+        free(s->gone);
+        free(s);
+    }
+}
+
+const char *sys_topic(const struct sys *s) {
+    return s->topic;
+}
+
+struct mqtt_publish sys_will(const struct sys *s) {
+    return (struct mqtt_publish){.topic = s->will_topic, .payload = slice_of("0"), .retain = true};
+}
+
+void sys_up(struct sys *s) {
+    forget_sent(s);
+    s->due = true;
+    s->fresh = true;
+}
+
+void sys_down(struct sys *s) {
+    s->due = false;
+    memset(s->under_way, 0, sizeof s->under_way);
+    sys_broker_down(s);
+}
+
+void sys_tick(struct sys *s) {
+    s->due = true;
+}
+
+bool sys_published(struct sys *s, int mid) {
+    if (mid <= 0 || mid >= SYS_MIDS) {
+        return false;
+    }
+    uint8_t bit = (uint8_t)(1u << (mid % 8));
+    bool ours = (s->under_way[mid / 8] & bit) != 0;
+    s->under_way[mid / 8] &= (uint8_t)~bit;
+    return ours;
+}
+
+/* --- publishing --- */
+
+/* An empty text clears the topic at the broker. */
+static bool publish(struct sys *s, const char *topic, struct slice text) {
+    struct mqtt_publish out = {
+        .topic = topic, .payload = text, .retain = mqtt_session(s->mqtt)->retain_available};
+    struct report r;
+    int mid = 0;
+    if (mqtt_publish(s->mqtt, &out, &mid, &r) != 0) {
+        return false; /* tried again at the next interval, or on the next connection */
+    }
+    assert(mid > 0 && mid < SYS_MIDS);
+    s->under_way[mid / 8] |= (uint8_t)(1u << (mid % 8));
+    s->dirty = true;
+    return true;
+}
+
+static void publish_row(struct sys *s, const char *service, const char *row, struct slice text) {
+    char topic[sizeof s->topic + NAME_BYTES_MAX + 64];
+    (void)snprintf(topic, sizeof topic, service == NULL ? "%s%s/%s" : "%s/services/%s/%s", s->topic,
+                   service == NULL ? "" : service, row);
+    (void)publish(s, topic, text);
+}
+
+/* Publishes `text` when it is not what was sent last. */
+static void offer(struct sys *s, size_t at, const char *service, const char *row,
+                  const char *text) {
+    assert(at < value_count(s));
+    if (s->sent[at] != NULL && strcmp(s->sent[at], text) == 0) {
+        return;
+    }
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return;
+    }
+    publish_row(s, service, row, slice_of(text));
+    free(s->sent[at]);
+    s->sent[at] = copy;
+}
+
+static void offer_host(struct sys *s, const struct sys_host *host) {
+    char uptime[32];
+    (void)snprintf(uptime, sizeof uptime, "%" PRId64, host->uptime_ms / 1000);
+    const char *const texts[HOST_ROWS] = {ZINGQ_VERSION, uptime, host->connected ? "1" : "0"};
+    for (size_t i = 0; i < HOST_ROWS; i++) {
+        offer(s, i, NULL, host_rows[i], texts[i]);
+    }
+}
+
+static void write_value(char *out, size_t size, const struct engine_service_status *status,
+                        size_t row) {
+    if (row < NUMBERS) {
+        (void)snprintf(out, size, "%.*f", number_rows[row].decimals, number_rows[row].of(status));
+    } else if (row == ROW_VERSION) {
+        (void)snprintf(out, size, "%016" PRIx64, status->version);
+    } else {
+        (void)snprintf(out, size, "%s", status->script_error == NULL ? "" : status->script_error);
+    }
+}
+
+static void offer_service(struct sys *s, size_t service) {
+    struct engine_service_status status;
+    char text[ERROR_SHOWN_BYTES];
+    if (engine_service_status(s->engine, service, &status) != 0) {
+        return;
+    }
+    for (size_t row = 0; row < SERVICE_ROWS; row++) {
+        write_value(text, sizeof text, &status, row);
+        offer(s, HOST_ROWS + service * SERVICE_ROWS + row, status.name, service_row_name(row),
+              text);
+    }
+}
+
+/* --- the topics of services that are no longer here --- */
+
+static bool runs_here(const struct sys *s, const char *name) {
+    for (size_t i = 0; i < s->conf->service_count; i++) {
+        if (strcmp(s->conf->services[i].name, name) == 0) {
+            return engine_runs(s->engine, i);
+        }
+    }
+    return false;
+}
+
+static void clear_service(struct sys *s, const char *name) {
+    for (size_t row = 0; row < SERVICE_ROWS; row++) {
+        publish_row(s, name, service_row_name(row), slice_of(""));
+    }
+}
+
+static void remember_services(struct sys *s) {
+    struct buf names;
+    buf_init(&names, NAMES_BYTES_MAX);
+    for (size_t i = 0; i < s->conf->service_count; i++) {
+        if (engine_runs(s->engine, i)) {
+            buf_printf(&names, "%s\n", s->conf->services[i].name);
+        }
+    }
+    bool same = strcmp(buf_str(&names), s->gone) == 0;
+    int code = same ? 0 : engine_remember(s->engine, "status", buf_slice(&names));
+    if (code != 0) {
+        log_error("host", "cannot remember which services have a status topic: %s",
+                  error_text(code));
+    }
+    buf_clear(&names);
+}
+
+static void clear_gone(struct sys *s) {
+    if (s->gone == NULL) {
+        return;
+    }
+    remember_services(s);
+    char *next = s->gone;
+    while (*next != '\0') {
+        char *name = next;
+        size_t len = strcspn(name, "\n");
+        next = name[len] == '\0' ? name + len : name + len + 1;
+        name[len] = '\0';
+        if (len > 0 && len <= NAME_BYTES_MAX && !runs_here(s, name)) {
+            clear_service(s, name);
+        }
+    }
+    free(s->gone);
+    s->gone = NULL;
+}
+
+/* --- the turn --- */
+
+bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) {
+    if (!s->due || !mqtt_session(mqtt)->connected) {
+        return false;
+    }
+    s->due = false;
+    s->dirty = false;
+    s->mqtt = mqtt;
+    offer_host(s, host);
+    for (size_t i = 0; i < s->conf->service_count; i++) {
+        if (engine_runs(s->engine, i)) {
+            offer_service(s, i);
+        }
+    }
+    if (s->fresh) {
+        s->fresh = false;
+        clear_gone(s);
+        sys_broker_watch(s, mqtt);
+    }
+    s->mqtt = NULL;
+    return s->dirty;
+}
+
+static void clear_all(struct sys *s) {
+    for (size_t i = 0; i < HOST_ROWS; i++) {
+        publish_row(s, NULL, host_rows[i], slice_of(""));
+    }
+    for (size_t i = 0; i < s->conf->service_count; i++) {
+        if (engine_runs(s->engine, i)) {
+            clear_service(s, s->conf->services[i].name);
+        }
+    }
+    if (engine_remember(s->engine, "status", slice_of("")) != 0) {
+        log_error("host", "cannot note in the store that the status topics are gone");
+    }
+}
+
+void sys_goodbye(struct sys *s, struct mqtt *mqtt, bool for_good) {
+    if (!mqtt_session(mqtt)->connected) {
+        return;
+    }
+    s->mqtt = mqtt;
+    if (for_good) {
+        clear_all(s);
+    } else {
+        (void)publish(s, s->will_topic, slice_of("0"));
+    }
+    s->mqtt = NULL;
+}

@@ -1,0 +1,65 @@
+/*
+ * sys.h - the host's figures as retained topics, zingq/sys/<host>/..., in the manner of a broker's
+ * own $SYS; and the broker's $SYS, read for what it says about lost messages.
+ *
+ * <host> is the client id without a leading "zingq-"; of a UUID its last 12 digits. What is not a
+ * letter, a digit, '.', '_' or '-' becomes '-'. docs/monitoring.md lists every topic.
+ *
+ * Status is no event: it goes straight to the connection with QoS 0, never through the outbox, and
+ * what is lost comes again with the next change or connection.
+ */
+#ifndef ZINGQ_SYS_H
+#define ZINGQ_SYS_H
+
+#include "conf.h"
+#include "engine.h"
+#include "mqtt.h"
+
+#include <jansson.h>
+
+struct sys;
+
+/* Everything is borrowed for its life. Between turns only: it looks into the store. ERR_MEMORY and
+ * what the store says. */
+int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,
+            const char *client_id);
+void sys_free(struct sys *s);
+
+/* "zingq/sys/<host>". */
+const char *sys_topic(const struct sys *s);
+/* What the broker is to publish when the host vanishes; borrowed from s. */
+struct mqtt_publish sys_will(const struct sys *s);
+
+/* A connection is there: every value is due. It is gone: what was under way is forgotten. */
+void sys_up(struct sys *s);
+void sys_down(struct sys *s);
+/* sys.interval is over, or something worth telling happened: what has changed is due. */
+void sys_tick(struct sys *s);
+
+/* What only the host knows of itself. */
+struct sys_host {
+    int64_t uptime_ms;
+    bool connected; /* the subscribing connection, too */
+};
+
+/* Publishes what is due; between turns only, and never while something waits for a commit. Returns
+ * whether an mqtt_flush is needed. */
+bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host);
+/* Before a DISCONNECT: the host is offline; when it leaves for good, its topics go as well. */
+void sys_goodbye(struct sys *s, struct mqtt *mqtt, bool for_good);
+/* Whether on_published's mid is of a status publish, which the engine knows nothing of. Says so
+ * once for each. */
+bool sys_published(struct sys *s, int mid);
+
+/* --- the broker's $SYS (sys_broker.c) --- */
+
+/* A message over the connection sys publishes on: noted if it is one of the broker's figures. */
+void sys_note(struct sys *s, struct slice topic, struct slice payload);
+/* The SUBACK of a filter of ours; a refusal is no error, it only leaves us blind. */
+void sys_answered(struct sys *s, uint8_t reason);
+/* Adds "sys" and "broker_dropped", "broker_stored"... (null = the broker does not tell). */
+void sys_add_status(const struct sys *s, json_t *host);
+/* The same in Prometheus' text format; what the broker does not tell is left out. */
+void sys_write_metrics(const struct sys *s, struct buf *out);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * bench_engine.c - the engine alone: no broker, full-sync commits on a real disk.
+ *
+ *   bench_engine FOLDER [EVENTS [KEYS]]
+ *
+ * Payloads are 200 bytes of JSON; the handler decodes them, increments a state value and publishes
+ * a result, which the door acknowledges at once. Events are offered as long as the engine accepts
+ * and its turn has not what a turn takes, as the host does with what it reads from a socket.
+ * FOLDER is made, used and removed. Prints events a second and what a turn was made of.
+ */
+#include "engine.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, DONE_MAX = 65536 };
+
+struct bench {
+    struct conf *conf;
+    struct store *store;
+    struct script_host *scripts;
+    struct engine *engine;
+    int mids[DONE_MAX]; /* to be acknowledged before the next turn */
+    size_t mid_count;
+    int last_mid;
+    uint64_t published;
+    int64_t turn_us, commit_us;
+};
+
+static int64_t clock_us(clockid_t clock) {
+    struct timespec t;
+    if (clock_gettime(clock, &t) != 0) {
+        perror("bench_engine: clock");
+        exit(3);
+    }
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void *ctx) {
+    (void)ctx;
+    return clock_us(CLOCK_REALTIME) / 1000;
+}
+
+static int64_t monotonic_us(void *ctx) {
+    (void)ctx;
+    return clock_us(CLOCK_MONOTONIC);
+}
+
+static int publish(void *ctx, const struct publication *p, int *mid) {
+    struct bench *b = ctx;
+    (void)p;
+    if (b->mid_count == DONE_MAX) {
+        return ERR_BUSY;
+    }
+    b->last_mid = b->last_mid % 65535 + 1;
+    *mid = b->last_mid;
+    b->mids[b->mid_count++] = *mid;
+    b->published++;
+    return 0;
+}
+
+static int call_start(void *ctx, uint64_t id, const struct call_request *request) {
+    (void)ctx;
+    (void)id;
+    (void)request;
+    return ERR_INVALID;
+}
+
+static void call_cancel(void *ctx, uint64_t id) {
+    (void)ctx;
+    (void)id;
+}
+
+static void command_done(void *ctx, struct command *command) {
+    (void)ctx;
+    (void)command;
+}
+
+static void need(int code, const struct report *r) {
+    if (code != 0) {
+        (void)fprintf(stderr, "bench_engine: %s %s\n", error_name(code), r->text);
+        exit(3);
+    }
+}
+
+static void write_text(const char *folder, const char *name, const char *text) {
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *fp = fopen(path, "w");
+    if (fp == NULL || fputs(text, fp) < 0 || fclose(fp) != 0) {
+        perror(path);
+        exit(3);
+    }
+}
+
+static void make_folder(const char *path) {
+    if (mkdir(path, 0700) != 0) {
+        perror(path);
+        exit(3);
+    }
+}
+
+static void start(struct bench *b, const char *folder) {
+    char path[4096];
+    struct report r = {""};
+    make_folder(folder);
+    (void)snprintf(path, sizeof path, "%s/scripts", folder);
+    make_folder(path);
+    write_text(folder, "scripts/h.lua",
+               "return function(event)\n"
+               "  local order = event.json\n"
+               "  local n = zing.state.incr('n')\n"
+               "  zing.publish('out/' .. order.key, {id = order.id, n = n})\n"
+               "end\n");
+    write_text(
+        folder, "topics.conf",
+        "store { path = \"data\" }\n"
+        "service \"bench\" { subscribe = {\"in\"} handler = \"h.lua\" key = \"json:/key\" }\n");
+    (void)snprintf(path, sizeof path, "%s/topics.conf", folder);
+    need(conf_load(&b->conf, path, NULL, &r), &r);
+    need(script_host_new(&b->scripts, b->conf), &r);
+    need(script_load_all(b->scripts, &r), &r);
+    struct store_options options = {.path = b->conf->store_path,
+                                    .max_bytes = b->conf->store_max_bytes};
+    need(store_open(&b->store, &options, &r), &r);
+    const struct engine_doors doors = {.ctx = b,
+                                       .now_ms = now_ms,
+                                       .monotonic_us = monotonic_us,
+                                       .publish = publish,
+                                       .call_start = call_start,
+                                       .call_cancel = call_cancel,
+                                       .command_done = command_done};
+    struct engine_options engine = {
+        .conf = b->conf, .store = b->store, .scripts = b->scripts, .doors = &doors, .seed = 1};
+    need(engine_new(&b->engine, &engine, &r), &r);
+    engine_connected(b->engine, WINDOW);
+}
+
+static void offer(struct bench *b, uint64_t n, uint64_t keys) {
+    char payload[PAYLOAD_BYTES + 1];
+    int len = snprintf(payload, sizeof payload,
+                       "{\"id\":%" PRIu64 ",\"key\":\"k%" PRIu64
+                       "\",\"user\":\"somebody@example.org\",\"amount\":4200,\"pad\":\"",
+                       n, n % keys);
+    memset(payload + len, 'x', (size_t)(PAYLOAD_BYTES - len - 2));
+    memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
+    struct event_bytes bytes = {.topic = slice_of("in"), .payload = {payload, PAYLOAD_BYTES}};
+    need(engine_offer(b->engine, 0, &bytes, 1, false), &(struct report){"offer"});
+}
+
+/* Acknowledges what left, which makes room for more, until nothing waits to leave. */
+static void acknowledge(struct bench *b) {
+    while (b->mid_count > 0) {
+        size_t count = b->mid_count;
+        b->mid_count = 0;
+        for (size_t i = 0; i < count; i++) {
+            engine_published(b->engine, b->mids[i], 0);
+        }
+        engine_send(b->engine);
+    }
+}
+
+static void turn(struct bench *b) {
+    int64_t before = monotonic_us(NULL);
+    struct engine_status status;
+    engine_status(b->engine, &status);
+    uint64_t commits = status.commits;
+    need(engine_turn(b->engine), &(struct report){"turn"});
+    engine_status(b->engine, &status);
+    b->turn_us += monotonic_us(NULL) - before;
+    b->commit_us += status.commits > commits ? status.commit_us_last : 0;
+    acknowledge(b);
+}
+
+static void run(struct bench *b, uint64_t events, uint64_t keys, size_t batch) {
+    int64_t before = monotonic_us(NULL);
+    int64_t cpu_before = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    struct engine_status status;
+    uint64_t offered = 0;
+    do {
+        for (size_t i = 0; i < batch && offered < events && engine_accepts(b->engine); i++) {
+            offer(b, offered++, keys);
+        }
+        turn(b);
+        engine_status(b->engine, &status);
+    } while (offered < events || status.waiting > 0 || b->published < events);
+    double seconds = (double)(monotonic_us(NULL) - before) / 1e6;
+    double cpu = (double)(clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e6;
+    double turns = (double)status.turns;
+    (void)printf("%" PRIu64 " events, %" PRIu64
+                 " keys, %zu a turn: %.0f events/s (%.0f by CPU time)\n",
+                 events, keys, batch, (double)events / seconds, (double)events / cpu);
+    (void)printf("  %.0f turns of %.0f events, %.0f us each, of it the commit %.0f us\n", turns,
+                 (double)events / turns, (double)b->turn_us / turns, (double)b->commit_us / turns);
+    (void)printf("  %.2f us an event, store %.1f MB\n", seconds * 1e6 / (double)events,
+                 (double)store_taken(b->store) / 1e6);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void stop(struct bench *b, const char *folder) {
+    engine_free(b->engine);
+    store_close(b->store);
+    script_host_free(b->scripts);
+    conf_free(b->conf);
+    if (nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0) {
+        perror(folder);
+    }
+}
+
+static uint64_t number(const char *text, const char *what) {
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || n == 0) {
+        (void)fprintf(stderr, "bench_engine: %s must be a number, not \"%s\"\n", what, text);
+        exit(2);
+    }
+    return n;
+}
+
+static void measure(const char *folder, uint64_t events, uint64_t keys, size_t batch) {
+    static struct bench b;
+    b = (struct bench){.last_mid = 0};
+    start(&b, folder);
+    run(&b, events, keys, batch);
+    stop(&b, folder);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || argc > 4) {
+        (void)fprintf(stderr, "usage: bench_engine FOLDER [EVENTS [KEYS]]\n");
+        return 2;
+    }
+    uint64_t events = argc > 2 ? number(argv[2], "EVENTS") : 200000;
+    if (argc > 3) {
+        measure(argv[1], events, number(argv[3], "KEYS"), TURN_EVENTS_MAX / 2);
+        return 0;
+    }
+    measure(argv[1], events, 1000, TURN_EVENTS_MAX / 2);
+    measure(argv[1], events, 1, TURN_EVENTS_MAX / 2);
+    return 0;
+}

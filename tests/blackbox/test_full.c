@@ -1,0 +1,104 @@
+/*
+ * test_full.c - a store without room: nothing more is acknowledged, it is said, and what waits at
+ * the broker comes in when room returns.
+ */
+#include "stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { MESSAGES = 200, PAYLOAD_BYTES = 100 * 1024 }; /* 20 MB into a store of 12 */
+
+static const char conf[] = "store { max_size = \"12MiB\" keep_done = \"500ms\" }\n"
+                           "service \"work\" { subscribe = {\"in/#\"} handler = \"work.lua\"\n"
+                           "  key = \"topic:2\" idempotency = \"topic:2\" }\n";
+static const char script[] =
+    "return function(event)\n"
+    "  zing.publish('out', {topic = event.topic, n = zing.state.incr('n')})\n"
+    "end\n";
+
+static void publish_all(struct stage *s) {
+    char *payload = malloc(PAYLOAD_BYTES + 1);
+    assert_non_null(payload);
+    memset(payload, 'x', PAYLOAD_BYTES);
+    payload[PAYLOAD_BYTES] = '\0';
+    for (int i = 0; i < MESSAGES; i++) {
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "in/%d", i);
+        peer_publish(&s->publisher, topic, payload, NULL);
+    }
+    free(payload);
+}
+
+static void assert_all_handled_once(struct stage *s) {
+    WAIT_FOR(s, program_service(&s->host, "work", "done") == MESSAGES);
+    WAIT_FOR(s, peer_distinct(&s->observer) == MESSAGES);
+    for (size_t i = 0; i < MESSAGES; i++) {
+        assert_non_null(strstr(peer_note(&s->observer, i)->payload, "\"n\":1"));
+    }
+    assert_int_equal(program_engine(&s->host, "waiting"), 0);
+    assert_int_equal(program_service(&s->host, "work", "dead"), 0);
+}
+
+static void a_full_store_takes_no_more_until_retention_makes_room(void **state) {
+    struct stage *s = *state;
+    stage_play(s, conf, "scripts/work.lua", script);
+    stage_peers(s, "out");
+
+    publish_all(s);
+
+    assert_all_handled_once(s);
+    assert_true(program_says(&s->host, "nearly full") > 0);
+    WAIT_FOR(s, program_says(&s->host, "there is room again") > 0);
+    print_message("%zu turns found no room\n", program_says(&s->host, "a turn was dropped"));
+}
+
+/* Events that wait cannot be trimmed: the room kept in reserve is what lets them end. */
+static void a_store_full_of_waiting_events_can_still_work_them_off(void **state) {
+    struct stage *s = *state;
+    stage_play(s, conf, "scripts/work.lua", script);
+    stage_peers(s, "out");
+    assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
+
+    publish_all(s);
+    peer_flush(&s->publisher);
+    WAIT_FOR(s, program_says(&s->host, "nearly full") > 0);
+    int64_t accepted = program_service(&s->host, "work", "accepted");
+    assert_true(accepted > 0 && accepted < MESSAGES);
+    assert_false(program_ready(&s->host));
+    assert_int_equal(program_command(&s->host, NULL, "resume", "work", NULL), 0);
+
+    assert_all_handled_once(s);
+    WAIT_FOR(s, program_ready(&s->host));
+}
+
+static void a_full_store_survives_a_kill(void **state) {
+    struct stage *s = *state;
+    stage_play(s, conf, "scripts/work.lua", script);
+    stage_peers(s, "out");
+    assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
+
+    publish_all(s);
+    WAIT_FOR(s, program_says(&s->host, "nearly full") > 0);
+    program_kill(&s->host);
+    program_launch(&s->host);
+    WAIT_FOR(s, program_host(&s->host, "pid") > 0);
+    assert_int_equal(program_command(&s->host, NULL, "resume", "work", NULL), 0);
+
+    assert_all_handled_once(s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST_ON_STAGE(a_full_store_takes_no_more_until_retention_makes_room),
+        TEST_ON_STAGE(a_store_full_of_waiting_events_can_still_work_them_off),
+        TEST_ON_STAGE(a_full_store_survives_a_kill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,201 @@
+/* test_full.c - a store without room: nothing acknowledged is lost, and it goes on when room
+ * returns. */
+#include "engine_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { BIG = 20000 };
+
+static int set_up(void **state) {
+    struct engine_fixture *f = fixture_new();
+    f->unchecked = true;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+#define STORE(size, keep) "store { max_size = \"" size "\" keep_done = \"" keep "\" }\n"
+#define KEYED "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" }\n"
+
+/* A payload "N xxxx..." of BIG bytes. */
+static void offer_big(struct engine_fixture *f, unsigned n) {
+    char *payload = malloc(BIG + 1);
+    assert_non_null(payload);
+    memset(payload, 'x', BIG);
+    payload[BIG] = '\0';
+    int len = snprintf(payload, BIG, "%u", n);
+    payload[len] = ' ';
+    offer(f, "s", "in/a", payload, NULL);
+    free(payload);
+}
+
+/* Offers big events, whatever the engine says about accepting, until a turn finds no room. Returns
+ * how many were offered; the last is not acknowledged. */
+static unsigned fill(struct engine_fixture *f) {
+    for (unsigned n = 0; n < 10000; n++) {
+        offer_big(f, n);
+        int code = turn(f);
+        if (code != 0) {
+            assert_int_equal(code, ERR_FULL);
+            return n + 1;
+        }
+        f->now_ms++;
+    }
+    fail_msg("the store never filled up");
+    return 0;
+}
+
+static void assert_counted(struct engine_fixture *f, unsigned n) {
+    char text[512];
+    char expected[16];
+    (void)snprintf(expected, sizeof expected, "%u", n);
+    assert_string_equal(state_text(f, "s", "a", "n", text), expected);
+}
+
+static void a_nearly_full_store_accepts_no_more_until_old_events_are_gone(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f, STORE("4MiB", "1m") "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
+        "return function() end");
+    unsigned n = 0;
+    run_dry(f);
+    while (engine_accepts(f->engine)) {
+        offer_big(f, n++);
+        assert_int_equal(turn(f), 0);
+        f->now_ms += 100;
+        run_dry(f); /* the room is counted anew when what was known of it is used up */
+        assert_true(n < 1000);
+    }
+    assert_in_range(n, 50, 300);
+    assert_books(f, "s", (struct books){.accepted = n, .done = n});
+    advance(f, 30 * 1000);
+    assert_false(engine_accepts(f->engine));
+    advance(f, 60 * 1000);
+    assert_true(engine_accepts(f->engine));
+    offer_big(f, n);
+    assert_int_equal(turn(f), 0);
+    engine_check(f);
+}
+
+static void a_full_store_takes_nothing_and_loses_nothing(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "store { max_size = \"4MiB\" }\n" KEYED,
+                "return function(e)\n"
+                "  zing.state.incr('n')\n"
+                "  zing.state.set('copy' .. e.payload:match('%d+'), e.payload)\n"
+                "end");
+    unsigned n = fill(f);
+    assert_false(engine_accepts(f->engine));
+    engine_check(f);
+    assert_counted(f, n - 1);
+    assert_int_equal(service_status(f, "s").books.accepted, n - 1);
+    /* However often the broker delivers it again. */
+    for (int i = 0; i < 3; i++) {
+        f->now_ms += 1000;
+        assert_int_equal(redeliver(f), 1);
+        assert_int_equal(turn(f), ERR_FULL);
+    }
+    assert_int_equal(service_status(f, "s").books.accepted, n - 1);
+    /* The operator gives it more. */
+    fixture_conf(f, "store { max_size = \"8MiB\" }\n" KEYED);
+    crash(f);
+    assert_int_equal(redeliver(f), 1);
+    advance(f, 1000);
+    engine_check(f);
+    assert_counted(f, n);
+    assert_books(f, "s", (struct books){.accepted = n, .done = n});
+    assert_true(engine_accepts(f->engine));
+}
+
+static void a_store_that_is_full_of_publishes_goes_on_when_the_broker_takes_them(void **state) {
+    struct engine_fixture *f = *state;
+    f->offline = true;
+    fixture_run(f, STORE("4MiB", "0") KEYED,
+                "return function(e)\n"
+                "  zing.state.incr('n')\n"
+                "  zing.publish('out', e.payload)\n"
+                "end");
+    unsigned n = fill(f);
+    f->offline = false;
+    connect_again(f);
+    advance(f, 5000);
+    assert_true(engine_accepts(f->engine));
+    assert_int_equal(redeliver(f), 1);
+    advance(f, 1000);
+    engine_check(f);
+    assert_counted(f, n);
+    assert_int_equal(count_published(f, "out"), n);
+    assert_int_equal(status(f).outbox, 0);
+}
+
+static void a_full_store_of_done_events_empties_itself(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE("4MiB", "10m") KEYED, "return function(e) zing.state.incr('n') end");
+    unsigned n = fill(f);
+    advance(f, 9 * 60 * 1000);
+    assert_false(engine_accepts(f->engine));
+    advance(f, 3 * 60 * 1000);
+    assert_true(engine_accepts(f->engine));
+    assert_int_equal(redeliver(f), 1);
+    advance(f, 1000);
+    engine_check(f);
+    assert_counted(f, n);
+}
+
+static void a_host_starts_on_a_full_store_and_waits_quietly(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE("4MiB", "10m") KEYED, "return function(e) zing.state.incr('n') end");
+    unsigned n = fill(f);
+    for (int i = 0; i < 5; i++) {
+        crash(f);
+        advance(f, 100);
+    }
+    uint64_t commits = status(f).commits;
+    advance(f, 60 * 1000);
+    assert_in_range(status(f).commits - commits, 0, 65);
+    advance(f, 12 * 60 * 1000);
+    assert_int_equal(redeliver(f), 1);
+    advance(f, 1000);
+    engine_check(f);
+    assert_counted(f, n);
+}
+
+static void a_full_store_tells_commands_and_still_discards(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE("4MiB", "10m") KEYED,
+                "return function(e) if e.payload == 'bad' then zing.reject('no') end end");
+    deliver(f, "s", "in/a", "bad");
+    struct uuid id = id_of(f, "s", "bad");
+    (void)fill(f);
+    assert_int_equal(redeliver(f), 1);
+    assert_int_equal(turn(f), ERR_FULL);
+    struct command publish = {.kind = COMMAND_PUBLISH, .topic = slice_of("x")};
+    assert_int_equal(command(f, publish), ERR_FULL);
+    struct command discard = {.kind = COMMAND_DISCARD, .id = id};
+    assert_int_equal(command(f, discard), 0);
+    engine_check(f);
+}
+
+int main(void) {
+#define FULL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        FULL_TEST(a_nearly_full_store_accepts_no_more_until_old_events_are_gone),
+        FULL_TEST(a_full_store_takes_nothing_and_loses_nothing),
+        FULL_TEST(a_store_that_is_full_of_publishes_goes_on_when_the_broker_takes_them),
+        FULL_TEST(a_full_store_of_done_events_empties_itself),
+        FULL_TEST(a_host_starts_on_a_full_store_and_waits_quietly),
+        FULL_TEST(a_full_store_tells_commands_and_still_discards),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
