@@ -1,47 +1,74 @@
 /*
  * admin.c - routes as rows; one function parses a request into a command, one answers it.
  */
-#include "admin.h"
+#include "admin_impl.h"
 
-#include "limits.h"
+#include "look_json.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-struct admin {
-    struct engine *engine;
-    struct admin_hooks hooks;
-};
-
-/* A command under way and the bytes it borrows. */
+/* A command of a request, and the bytes it borrows. */
 struct pending {
-    struct command command;
+    struct order order; /* first, so that an order of this file is a pending */
     struct gateway_request *request;
     char *service, *key, *topic, *payload, *content_type, *once;
     struct buf properties;
     bool with_status; /* the answer names where to follow the job */
 };
 
-int admin_new(struct admin **out, struct engine *engine, const struct admin_hooks *hooks) {
+static void on_closed(uv_handle_t *handle) {
+    struct admin *a = handle->data;
+    assert(a->handles > 0);
+    if (--a->handles == 0) {
+        free(a);
+    }
+}
+
+int admin_new(struct admin **out, const struct admin_options *options) {
     struct admin *a = calloc(1, sizeof *a);
     if (a == NULL) {
         return ERR_MEMORY;
     }
-    a->engine = engine;
-    a->hooks = *hooks;
+    a->options = *options;
+    a->engine = options->engine;
+    TAILQ_INIT(&a->readings);
+    const int rcs[] = {uv_idle_init(options->loop, &a->reader),
+                       uv_timer_init(options->loop, &a->bulk_timer),
+                       uv_timer_init(options->loop, &a->live_timer)};
+    a->reader.data = a->bulk_timer.data = a->live_timer.data = a;
+    for (size_t i = 0; i < sizeof rcs / sizeof *rcs; i++) {
+        assert(rcs[i] == 0); /* libuv documents no failure */
+        a->handles++;
+    }
     *out = a;
     return 0;
 }
 
 void admin_free(struct admin *a) {
-    free(a);
+    if (a == NULL) {
+        return;
+    }
+    admin_forget_readings(a);
+    admin_forget_bulks(a);
+    uv_close((uv_handle_t *)&a->reader, on_closed);
+    uv_close((uv_handle_t *)&a->bulk_timer, on_closed);
+    uv_close((uv_handle_t *)&a->live_timer, on_closed);
+}
+
+int64_t admin_now_ms(const struct admin *a) {
+    (void)a;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* --- answers --- */
 
-static void answer_json(struct gateway_request *request, int status, json_t *body) {
+void admin_answer_json(struct gateway_request *request, int status, json_t *body) {
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
     json_decref(body);
     if (text == NULL) {
@@ -52,8 +79,8 @@ static void answer_json(struct gateway_request *request, int status, json_t *bod
     free(text);
 }
 
-static void answer_error(struct gateway_request *request, int status, const char *text) {
-    answer_json(request, status, json_pack("{s:s}", "error", text));
+void admin_answer_error(struct gateway_request *request, int status, const char *text) {
+    admin_answer_json(request, status, json_pack("{s:s}", "error", text));
 }
 
 static int status_of(int code) {
@@ -94,21 +121,32 @@ static void answer_published(struct gateway_request *request, const struct uuid 
     if (with_status && body != NULL) {
         (void)json_object_set_new(body, "status", json_string(path));
     }
-    answer_json(request, 202, body);
+    admin_answer_json(request, 202, body);
+}
+
+static void answer_command(struct admin *a, struct order *order) {
+    (void)a;
+    struct pending *p = (struct pending *)order;
+    const struct command *command = &order->command;
+    if (command->code != 0) {
+        admin_answer_error(p->request, status_of(command->code), command->report.text);
+    } else if (command->kind == COMMAND_PUBLISH) {
+        answer_published(p->request, &command->made, p->with_status);
+    } else {
+        admin_answer_json(p->request, 200, json_pack("{s:b}", "ok", 1));
+    }
+    pending_free(p);
 }
 
 void admin_command_done(struct admin *a, struct command *command) {
-    (void)a;
-    struct pending *p = command->owner;
-    struct gateway_request *request = p->request;
-    if (command->code != 0) {
-        answer_error(request, status_of(command->code), command->report.text);
-    } else if (command->kind == COMMAND_PUBLISH) {
-        answer_published(request, &command->made, p->with_status);
-    } else {
-        answer_json(request, 200, json_pack("{s:b}", "ok", 1));
-    }
-    pending_free(p);
+    struct order *order = command->owner;
+    order->done(a, order);
+}
+
+void admin_submit(struct admin *a, struct order *order) {
+    order->command.owner = order;
+    engine_submit(a->engine, &order->command);
+    a->options.hooks.wake(a->options.hooks.ctx);
 }
 
 /* A terminated copy of what a slice of the command will borrow; false when out of memory. */
@@ -118,11 +156,24 @@ static bool keep(char **own, struct slice *borrowed, struct slice text) {
     return *own != NULL;
 }
 
-static bool number_of(const char *text, int64_t most, int64_t *out) {
+bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
+                  uint64_t *out) {
     char *end = NULL;
-    long long value = text == NULL ? 0 : strtoll(text, &end, 10);
-    *out = value;
-    return text == NULL || (*text != '\0' && *end == '\0' && value >= 0 && value <= most);
+    *out = text == NULL ? otherwise : strtoull(text, &end, 10);
+    return text == NULL ||
+           (*text >= '0' && *text <= '9' && *end == '\0' && *out >= least && *out <= most);
+}
+
+bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
+                   bool *by_service, uint16_t *service) {
+    char text[NAME_BYTES_MAX + 64];
+    *by_service = name != NULL;
+    if (name == NULL || look_service_number(engine_journal(a->engine), name, service) == 0) {
+        return true;
+    }
+    (void)snprintf(text, sizeof text, "no service \"%.*s\" here", NAME_BYTES_MAX, name);
+    admin_answer_error(request, 404, text);
+    return false;
 }
 
 /* property0=NAME=VALUE, property1=... */
@@ -144,20 +195,19 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
         }
         property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
     }
-    p->command.properties = buf_slice(&p->properties);
+    p->order.command.properties = buf_slice(&p->properties);
     return !p->properties.failed;
 }
 
 static bool fill_publish(struct pending *p, const struct gateway_request *request,
                          struct report *r) {
-    int64_t qos = 1;
-    int64_t retain = 0;
-    int64_t after_ms = 0;
-    const int64_t ten_years_ms = (int64_t)10 * 365 * 24 * 3600 * 1000;
-    const char *qos_text = gateway_query(request, "qos");
-    if ((qos_text != NULL && !number_of(qos_text, 1, &qos)) ||
-        !number_of(gateway_query(request, "retain"), 1, &retain) ||
-        !number_of(gateway_query(request, "after_ms"), ten_years_ms, &after_ms)) {
+    uint64_t qos = 1;
+    uint64_t retain = 0;
+    uint64_t after_ms = 0;
+    const uint64_t ten_years_ms = (uint64_t)10 * 365 * 24 * 3600 * 1000;
+    if (!admin_number(gateway_query(request, "qos"), 0, 1, 1, &qos) ||
+        !admin_number(gateway_query(request, "retain"), 0, 1, 0, &retain) ||
+        !admin_number(gateway_query(request, "after_ms"), 0, ten_years_ms, 0, &after_ms)) {
         (void)report(r, ERR_INVALID,
                      "qos and retain are 0 or 1, after_ms is a number of "
                      "milliseconds");
@@ -166,17 +216,11 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     if (topic_check(p->topic, r) != 0) {
         return false;
     }
-    p->command.qos = (uint8_t)qos;
-    p->command.retain = retain != 0;
-    p->command.after_ms = after_ms;
+    p->order.command.qos = (uint8_t)qos;
+    p->order.command.retain = retain != 0;
+    p->order.command.after_ms = (int64_t)after_ms;
     return fill_properties(p, request, r);
 }
-
-/* Path parts between slashes, percent-decoded by the gateway already. */
-struct parts {
-    struct slice at[6];
-    size_t count;
-};
 
 static struct parts split(const char *path) {
     struct parts parts = {.count = 0};
@@ -217,7 +261,7 @@ static const struct route *find_route(const struct parts *parts) {
 
 static bool fill(struct pending *p, const struct route *route, const struct parts *parts,
                  const struct gateway_request *request, struct report *r) {
-    struct command *c = &p->command;
+    struct command *c = &p->order.command;
     const char *service = gateway_query(request, "service");
     struct slice name = slice_of(service);
     if (route->name_is_id && !uuid_parse(parts->at[2], &c->id)) {
@@ -247,41 +291,39 @@ static void submit(struct admin *a, const struct route *route, const struct part
     struct report r = {"out of memory"};
     struct pending *p = calloc(1, sizeof *p);
     if (p == NULL || !fill(p, route, parts, request, &r)) {
-        answer_error(request, p == NULL ? 503 : 400, r.text);
+        admin_answer_error(request, p == NULL ? 503 : 400, r.text);
         if (p != NULL) {
             pending_free(p);
         }
         return;
     }
     p->request = request;
-    p->command.kind = route->kind;
-    p->command.owner = p;
-    engine_submit(a->engine, &p->command);
-    a->hooks.wake(a->hooks.ctx);
+    p->order.done = answer_command;
+    p->order.command.kind = route->kind;
+    admin_submit(a, &p->order);
 }
 
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
                    const char *once) {
     struct pending *p = calloc(1, sizeof *p);
-    struct command *c = p == NULL ? NULL : &p->command;
+    struct command *c = p == NULL ? NULL : &p->order.command;
     bool kept = p != NULL && keep(&p->topic, &c->topic, slice_of(topic)) &&
                 keep(&p->payload, &c->payload, gateway_body(request)) &&
                 keep(&p->content_type, &c->content_type, slice_of("application/json")) &&
                 keep(&p->once, &c->once, slice_of(once));
     if (!kept) {
-        answer_error(request, 503, "out of memory");
+        admin_answer_error(request, 503, "out of memory");
         if (p != NULL) {
             pending_free(p);
         }
         return;
     }
     p->request = request;
+    p->order.done = answer_command;
     p->with_status = true;
     c->kind = COMMAND_PUBLISH;
     c->qos = 1;
-    c->owner = p;
-    engine_submit(a->engine, c);
-    a->hooks.wake(a->hooks.ctx);
+    admin_submit(a, &p->order);
 }
 
 /* --- looking --- */
@@ -353,38 +395,116 @@ static json_t *engine_json(const struct engine_status *s) {
     return object;
 }
 
-static json_t *status_json(struct admin *a) {
-    struct engine_status s;
-    engine_status(a->engine, &s);
+static json_t *services_json(struct admin *a) {
     json_t *services = json_array();
     struct engine_service_status one;
     for (size_t i = 0; engine_service_status(a->engine, i, &one) == 0; i++) {
         (void)json_array_append_new(services, service_json(&one));
     }
-    return json_pack("{s:o, s:o, s:o}", "host", a->hooks.host_status(a->hooks.ctx), "engine",
-                     engine_json(&s), "services", services);
+    return services;
+}
+
+json_t *admin_status_json(struct admin *a) {
+    const struct admin_hooks *hooks = &a->options.hooks;
+    struct engine_status s;
+    engine_status(a->engine, &s);
+    json_t *services = services_json(a);
+    return json_pack("{s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx), "engine",
+                     engine_json(&s), "services", services, "jobs", admin_bulks_json(a));
+}
+
+/* --- requests --- */
+
+static void get_status(struct admin *a, struct gateway_request *request) {
+    admin_answer_json(request, 200, admin_status_json(a));
+}
+
+static void get_services(struct admin *a, struct gateway_request *request) {
+    admin_answer_json(request, 200, services_json(a));
+}
+
+static void post_leave(struct admin *a, struct gateway_request *request) {
+    a->options.hooks.leave(a->options.hooks.ctx);
+    admin_answer_json(request, 202, json_pack("{s:b}", "ok", 1));
+}
+
+static void post_reload(struct admin *a, struct gateway_request *request) {
+    a->options.hooks.reload(a->options.hooks.ctx);
+    admin_answer_json(request, 200, json_pack("{s:b}", "ok", 1));
+}
+
+static void post_replay(struct admin *a, struct gateway_request *request) {
+    admin_bulk(a, COMMAND_REPLAY, request);
+}
+
+static void post_discard(struct admin *a, struct gateway_request *request) {
+    admin_bulk(a, COMMAND_DISCARD, request);
+}
+
+/* What is neither a command of one thing nor read from the store. */
+static const struct {
+    const char *path, *method;
+    void (*serve)(struct admin *a, struct gateway_request *request);
+} plain[] = {
+    {"/api/status", "GET", get_status},         {"/api/services", "GET", get_services},
+    {"/api/live", "GET", admin_live},           {"/api/leave", "POST", post_leave},
+    {"/api/reload", "POST", post_reload},       {"/api/dlq/replay", "POST", post_replay},
+    {"/api/dlq/discard", "POST", post_discard}, {"/api/dlq/stop", "POST", admin_bulk_stop},
+};
+
+/* The methods a path knows, as rows of `Allow`. */
+struct allowed {
+    bool get, post;
+};
+
+static void answer_nothing(struct gateway_request *request, const struct allowed *allowed) {
+    if (!allowed->get && !allowed->post) {
+        admin_answer_error(request, 404, "no such path: see docs/http.md");
+        return;
+    }
+    const char *text = allowed->get ? "{\"error\":\"use GET\"}" : "{\"error\":\"use POST\"}";
+    gateway_answer(request, 405, NULL, allowed->get ? "Allow: GET, HEAD\n" : "Allow: POST\n",
+                   slice_of(text));
+}
+
+static bool serve_plain(struct admin *a, struct gateway_request *request, const char *method,
+                        struct allowed *allowed) {
+    const char *path = gateway_path(request);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        if (strcmp(plain[i].path, path) != 0) {
+            continue;
+        }
+        if (strcmp(plain[i].method, method) == 0) {
+            plain[i].serve(a, request);
+            return true;
+        }
+        *(plain[i].method[0] == 'G' ? &allowed->get : &allowed->post) = true;
+    }
+    return false;
 }
 
 void admin_request(struct admin *a, struct gateway_request *request) {
     struct parts parts = split(gateway_path(request));
-    bool post = strcmp(gateway_method(request), "POST") == 0;
-    bool get = strcmp(gateway_method(request), "GET") == 0;
+    struct allowed allowed = {false, false};
+    const char *method = gateway_method(request);
+    method = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    if (serve_plain(a, request, method, &allowed)) {
+        return;
+    }
     bool api = parts.count >= 2 && slice_is(parts.at[0], "api");
     const struct route *route = api ? find_route(&parts) : NULL;
-    bool own = api && parts.count == 2;
-    if (route != NULL && post) {
+    const struct reading_kind *kind = api ? admin_find_kind(&parts) : NULL;
+    bool try =
+        api && parts.count == 4 && slice_is(parts.at[1], "dlq") && slice_is(parts.at[3], "try");
+    allowed.post = allowed.post || route != NULL || try;
+    allowed.get = allowed.get || (kind != NULL && !allowed.post);
+    if (kind != NULL && strcmp(method, "GET") == 0) {
+        admin_read(a, kind, &parts, request);
+    } else if (try && strcmp(method, "POST") == 0) {
+        admin_try(a, parts.at[2], request);
+    } else if (route != NULL && strcmp(method, "POST") == 0) {
         submit(a, route, &parts, request);
-    } else if (own && get && slice_is(parts.at[1], "status")) {
-        answer_json(request, 200, status_json(a));
-    } else if (own && post && slice_is(parts.at[1], "leave")) {
-        a->hooks.leave(a->hooks.ctx);
-        answer_json(request, 202, json_pack("{s:b}", "ok", 1));
-    } else if (own && post && slice_is(parts.at[1], "reload")) {
-        a->hooks.reload(a->hooks.ctx);
-        answer_json(request, 200, json_pack("{s:b}", "ok", 1));
-    } else if (route != NULL) {
-        answer_error(request, 405, "use POST");
     } else {
-        answer_error(request, 404, "no such path: see docs/http.md");
+        answer_nothing(request, &allowed);
     }
 }

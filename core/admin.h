@@ -7,8 +7,10 @@
 #ifndef ZINGQ_ADMIN_H
 #define ZINGQ_ADMIN_H
 
+#include "conf.h"
 #include "engine.h"
 #include "gateway.h"
+#include "script.h"
 
 struct admin;
 
@@ -22,8 +24,17 @@ struct admin_hooks {
     void (*wake)(void *ctx);   /* a command waits for a turn */
 };
 
-int admin_new(struct admin **out, struct engine *engine, const struct admin_hooks *hooks);
-/* Requests not yet answered are forgotten: close their gateway first. */
+struct admin_options {
+    uv_loop_t *loop; /* borrowed, like what follows */
+    const struct conf *conf;
+    struct engine *engine;
+    struct script_host *scripts; /* for dry runs */
+    struct admin_hooks hooks;
+};
+
+int admin_new(struct admin **out, const struct admin_options *options);
+/* Requests not yet answered are forgotten: close their gateway first. The loop must run once more
+ * before it ends. */
 void admin_free(struct admin *a);
 /* Takes the request over and answers it, at once or after a turn. */
 void admin_request(struct admin *a, struct gateway_request *request);

@@ -204,6 +204,7 @@ void engine_free(struct engine *e) {
     for (size_t i = 0; i < e->qos0_topic_count; i++) {
         free(e->qos0_topics[i]);
     }
+    free(e->endings);
     free(e->services);
     free(e);
 }

@@ -140,7 +140,32 @@ size_t engine_running(const struct engine *e);
 /* Marks what still runs as ready, so that it is not taken for a crash; one last commit. */
 int engine_stop(struct engine *e);
 
+/* --- watching it --- */
+
+enum { ENDINGS_MAX = 10, ENDING_TEXT_MAX = 160 };
+
+/* An attempt that ended, cut to what a line can show. */
+struct ending {
+    size_t service; /* index in conf->services */
+    struct uuid id;
+    uint8_t state; /* enum event_state, after it */
+    uint32_t attempts;
+    uint32_t duration_us;
+    int64_t at_ms;
+    size_t topic_bytes, key_bytes, reason_bytes; /* in the texts below */
+    char topic[ENDING_TEXT_MAX], key[ENDING_TEXT_MAX], reason[ENDING_TEXT_MAX];
+};
+
+/* While watched the engine keeps the last few attempts that ended; failures rather than successes.
+ * ERR_MEMORY. */
+int engine_watch(struct engine *e, bool watched);
+/* Between turns: takes up to ENDINGS_MAX of them; *missed: how many ended besides. */
+size_t engine_endings(struct engine *e, struct ending *out, uint64_t *missed);
+
 /* --- looking at it --- */
+
+/* What the store holds, to be read between turns, within a transaction that is aborted. */
+struct journal *engine_journal(struct engine *e);
 
 struct engine_service_status {
     const char *name;

@@ -171,6 +171,7 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
     } else if (code == 0) {
         code = note_dead(e, s, event);
     }
+    engine_note_ending(e, s, event, event->state, event->reason);
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 

@@ -15,6 +15,7 @@
  *   engine_space.c    room in the store
  *   engine_recover.c  after a turn that failed: back to what the store holds
  *   engine_view.c     what a handler can look at; status
+ *   engine_watch.c    attempts that ended, while somebody watches
  *
  * Every function that returns int returns 0 or an error that fails the whole turn.
  */
@@ -135,6 +136,9 @@ struct engine {
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
     struct engine_status status;
+    struct ending *endings; /* ENDINGS_MAX, owned; NULL = nobody watches */
+    size_t ending_count;
+    uint64_t endings_missed;
 };
 
 /* engine_input.c */
@@ -253,6 +257,13 @@ int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
 int engine_carry_out(struct engine *e, struct command *command);
+
+/* engine_watch.c */
+/* An attempt ended and left the event in that state; `text` tells why, "" = it went well. */
+void engine_note_ending(struct engine *e, const struct engine_service *s, const struct event *event,
+                        enum event_state state, struct slice text);
+/* The turn was dropped, and what ended in it did not. */
+void engine_forget_endings(struct engine *e);
 
 /* engine_view.c */
 void engine_view_init(struct engine *e);

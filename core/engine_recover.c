@@ -73,6 +73,7 @@ static void give_up(struct engine *e, int code) {
     engine_forget_inputs(e);
     engine_forget_invocations(e);
     engine_forget_held(e);
+    engine_forget_endings(e);
 }
 
 void engine_start_over(struct engine *e, int code, bool least) {

@@ -178,6 +178,7 @@ static int end_done(struct engine *e, struct invocation *inv) {
     engine_note_end(e, s, event, EVENT_DONE);
     s->books.done++;
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - event->accepted_ms) * 1000);
+    engine_note_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
     code = journal_event_put(e->journal, event);
     if (code == 0) {
         code = engine_unplace(e, item);
@@ -259,6 +260,7 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
     int64_t delay_ms = 0;
     bool again = next_delay(e, inv, &delay_ms, &reason);
     if (again) {
+        engine_note_ending(e, s, event, EVENT_RETRYING, buf_slice(&inv->run->error));
         log_retry(s, event, buf_str(&inv->run->error), delay_ms);
     }
     struct lane_item *item = release(e, inv);
@@ -302,6 +304,7 @@ static int end_snooze(struct engine *e, struct invocation *inv) {
     item->event->snoozes++;
     s->books.snoozes++;
     s->books_dirty = true;
+    engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
     return code == 0 ? put_off(e, item, EVENT_SLEEPING, due_ms) : code;
 }
 
@@ -316,6 +319,7 @@ static int end_throttle(struct engine *e, struct invocation *inv) {
     item->event->throttles++;
     s->books.throttles++;
     s->books_dirty = true;
+    engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
     return code == 0 ? put_off(e, item, EVENT_SLEEPING, until_ms) : code;
 }
 

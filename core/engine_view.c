@@ -99,6 +99,10 @@ void engine_view_init(struct engine *e) {
 
 /* --- status --- */
 
+struct journal *engine_journal(struct engine *e) {
+    return e->journal;
+}
+
 void engine_status(struct engine *e, struct engine_status *out) {
     e->status.waiting = e->waiting;
     e->status.outbox = outbox_rows(e->outbox);

@@ -22,6 +22,7 @@ struct gateway_request; /* one request under way; gateway's memory, valid until 
 struct gateway_callbacks {
     void *ctx;
     void (*on_request)(void *ctx, struct gateway_request *request);
+    const char *headers; /* on every answer, "Name: value\n"*; borrowed, NULL = none */
 };
 
 /* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
@@ -46,6 +47,19 @@ struct slice gateway_body(const struct gateway_request *request);
  * is dropped, and that is no error. */
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body);
+
+/* Answers 200 with a body that has no end, as server-sent events are: bytes leave as they are
+ * added, until gateway_stream_end. The request is invalid afterwards. NULL: it could not begin, and
+ * the connection is closed. */
+struct gateway_stream;
+struct gateway_stream *gateway_stream_new(struct gateway_request *request, const char *content_type,
+                                          void *ctx,
+                                          void (*on_gone)(void *, struct gateway_stream *));
+/* False: the client reads too slowly, more than GATEWAY_STREAM_BYTES_MAX wait for it; the stream
+ * has ended. */
+bool gateway_stream_add(struct gateway_stream *stream, struct slice bytes);
+/* The stream is invalid afterwards; also after on_gone, which tells that the client has gone. */
+void gateway_stream_end(struct gateway_stream *stream);
 
 /* A client for the same: one request over a unix socket or TCP, blocking; for the commands. `path`
  * is sent as it is, so its parts must be percent-encoded. A body is sent as application/json.

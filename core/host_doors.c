@@ -353,14 +353,21 @@ static int open_front(struct host *h, struct report *r) {
 }
 
 int host_open_doors(struct host *h, struct report *r) {
-    const struct admin_hooks hooks = {
-        .ctx = h, .host_status = host_status, .leave = leave, .reload = admin_reload, .wake = wake};
+    const struct admin_options options = {.loop = &h->loop,
+                                          .conf = h->conf,
+                                          .engine = h->engine,
+                                          .scripts = h->scripts,
+                                          .hooks = {.ctx = h,
+                                                    .host_status = host_status,
+                                                    .leave = leave,
+                                                    .reload = admin_reload,
+                                                    .wake = wake}};
     int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
     if (code == 0) {
         code = open_broker(h, r);
     }
     if (code == 0) {
-        code = admin_new(&h->admin, h->engine, &hooks);
+        code = admin_new(&h->admin, &options);
     }
     if (code == 0) {
         code = open_socket(h, r);

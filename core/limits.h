@@ -73,6 +73,20 @@ enum {
     GATEWAY_IDLE_S = 30,                  /* a connection on which nothing moves is closed */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body, before an endpoint's own limit */
+    GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* waiting for a slow reader of a stream: then it is out */
+    GATEWAY_STREAM_BLOCK_BYTES = 16384, /* of a stream, handed to its connection at once */
+
+    READINGS_MAX = 64,           /* requests being answered from the store at once */
+    READING_US_MAX = 2000,       /* of reading between two turns */
+    READING_ROWS_MAX = 500000,   /* rows looked at for one answer; a longer search has pages */
+    READING_BYTES_MAX = 2 << 20, /* of an answer: past this it is a page */
+    READING_ITEMS_MAX = 1000,    /* events, letters, keys... in one answer */
+    TRACE_BYTES_MAX = 1 << 20,   /* of events in one trace that a host answers: it is one piece */
+    BULKS_MAX = 16,              /* replays and discards of many letters, ended ones included */
+    BULK_LETTERS_MAX = 1000000,  /* letters of one of them: 32 bytes each */
+    BULK_COMMANDS_MAX = 32,      /* of them in one turn: each looks into every partition */
+    LIVE_CLIENTS_MAX = 32,       /* listeners of /api/live */
+    SESSIONS_MAX = 64,           /* logins of the dashboard at once; the oldest goes first */
 };
 
 #endif

@@ -78,6 +78,18 @@ void dead_newest_clear(struct dead_newest *n) {
     n->rows = NULL;
 }
 
+static int compare_rows(const struct dead_row *a, const struct dead_row *b) {
+    if (a->dead_ms != b->dead_ms) {
+        return a->dead_ms < b->dead_ms ? -1 : 1;
+    }
+    int order = memcmp(a->id.bytes, b->id.bytes, UUID_BYTES);
+    return order != 0 ? order : (int)a->service - (int)b->service;
+}
+
+bool dead_is_newer(const struct dead_row *a, const struct dead_row *b) {
+    return compare_rows(a, b) > 0;
+}
+
 static void swap_rows(struct dead_row *a, struct dead_row *b) {
     struct dead_row kept = *a;
     *a = *b;
@@ -88,7 +100,7 @@ static void sink(struct dead_newest *n, size_t at) {
     for (;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < n->count; child++) {
-            least = n->rows[child].dead_ms < n->rows[least].dead_ms ? child : least;
+            least = dead_is_newer(&n->rows[least], &n->rows[child]) ? child : least;
         }
         if (least == at) {
             return;
@@ -103,19 +115,17 @@ void dead_newest_note(struct dead_newest *n, const struct dead_row *row) {
     if (n->count < n->max) {
         size_t at = n->count++;
         n->rows[at] = *row;
-        for (; at > 0 && n->rows[at].dead_ms < n->rows[(at - 1) / 2].dead_ms; at = (at - 1) / 2) {
+        for (; at > 0 && dead_is_newer(&n->rows[(at - 1) / 2], &n->rows[at]); at = (at - 1) / 2) {
             swap_rows(&n->rows[at], &n->rows[(at - 1) / 2]);
         }
-    } else if (row->dead_ms > n->rows[0].dead_ms) {
+    } else if (dead_is_newer(row, &n->rows[0])) {
         n->rows[0] = *row;
         sink(n, 0);
     }
 }
 
 static int newest_first(const void *a, const void *b) {
-    const struct dead_row *x = a;
-    const struct dead_row *y = b;
-    return x->dead_ms < y->dead_ms ? 1 : x->dead_ms > y->dead_ms ? -1 : 0;
+    return compare_rows(b, a);
 }
 
 void dead_newest_sort(struct dead_newest *n) {

@@ -32,6 +32,9 @@ int dead_find(struct journal *j, const struct dead_wish *wish, const struct uuid
 /* The event of a row; ERR_NOTFOUND when it is gone since the row was read. */
 int dead_event(struct journal *j, const struct dead_row *row, struct event **out);
 
+/* Whether a died after b; rows of one moment have an order, too. */
+bool dead_is_newer(const struct dead_row *a, const struct dead_row *b);
+
 /* The newest so many rows. */
 struct dead_newest {
     struct dead_row *rows; /* a heap, the oldest of them first, until sorted; owned */

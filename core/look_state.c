@@ -35,7 +35,7 @@ int state_read(struct journal *j, const struct cell *cell, bool lock, int64_t no
 
 void state_walk_init(struct state_walk *walk, uint16_t service, struct slice name,
                      const struct slice *key) {
-    *walk = (struct state_walk){.service = service, .by_key = key != NULL};
+    *walk = (struct state_walk){.service = service, .service_name = name, .by_key = key != NULL};
     if (key != NULL) {
         walk->key = *key;
         walk->partition = journal_partition(journal_lane(name, *key));
@@ -65,6 +65,15 @@ static void keep_place(struct state_walk *walk, const struct cell *cell) {
     walk->cell = *cell;
     walk->cell.key.data = walk->room;
     walk->cell.name.data = walk->room + cell->key.len;
+}
+
+void state_walk_after(struct state_walk *walk, bool in_locks, struct slice key, struct slice name) {
+    walk->in_locks = in_locks;
+    walk->partition = journal_partition(journal_lane(walk->service_name, key));
+    walk->begun = true;
+    struct cell cell = {
+        .partition = walk->partition, .service = walk->service, .key = key, .name = name};
+    keep_place(walk, &cell);
 }
 
 int state_walk_next(struct journal *j, struct state_walk *walk, int64_t now_ms, struct buf *json,

@@ -15,6 +15,7 @@
 /* Cells of one service, or of one key of it: state first, then locks. */
 struct state_walk {
     uint16_t service;
+    struct slice service_name; /* borrowed */
     bool by_key;
     struct slice key;  /* borrowed */
     bool in_locks;     /* state is done */
@@ -36,6 +37,8 @@ struct state_item {
 /* `key` NULL: all keys. `name` is the service's. */
 void state_walk_init(struct state_walk *walk, uint16_t service, struct slice name,
                      const struct slice *key);
+/* Only what comes after this cell in the walk. */
+void state_walk_after(struct state_walk *walk, bool in_locks, struct slice key, struct slice name);
 /* Looks at one row; *found: *item is it. `json` is where its value goes. ERR_NOTFOUND after the
  * last. */
 int state_walk_next(struct journal *j, struct state_walk *walk, int64_t now_ms, struct buf *json,

@@ -1,0 +1,163 @@
+/*
+ * admin_impl.h - what the admin API's files share; nobody else includes it.
+ *
+ *   admin.c        routes; commands of the engine
+ *   admin_read.c   a request that is answered from the store, in pieces between turns
+ *   admin_look.c   what is read: events, dead letters, keys, state
+ *   admin_bulk.c   replay and discard of many letters, paced
+ *   admin_try.c    a dry run
+ *   admin_live.c   server-sent events
+ */
+#ifndef ZINGQ_ADMIN_IMPL_H
+#define ZINGQ_ADMIN_IMPL_H
+
+#include "admin.h"
+#include "limits.h"
+#include "look_dead.h"
+#include "look_events.h"
+#include "look_keys.h"
+#include "look_state.h"
+#include "look_trace.h"
+
+#include <sys/queue.h>
+#include <uv.h>
+
+struct reading;
+struct bulk;
+TAILQ_HEAD(reading_list, reading);
+
+struct admin {
+    struct admin_options options;
+    struct engine *engine;
+    uv_idle_t reader;      /* runs while there are readings */
+    uv_timer_t bulk_timer; /* the next letters of a paced replay */
+    uv_timer_t live_timer; /* runs while somebody listens */
+    size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
+    struct reading_list readings;
+    size_t reading_count;
+    struct bulk *bulks[BULKS_MAX]; /* oldest first; owned */
+    size_t bulk_count;
+    uint64_t last_bulk_id;
+    struct gateway_stream *live[LIVE_CLIENTS_MAX];
+    size_t live_count;
+    uint64_t live_ticks;
+};
+
+/* A command under way; what came of it goes to `done`, which owns it again. */
+struct order {
+    struct command command;
+    void (*done)(struct admin *a, struct order *order);
+};
+
+/* Path parts between slashes, percent-decoded by the gateway already. */
+struct parts {
+    struct slice at[6];
+    size_t count;
+};
+
+/* admin.c */
+int64_t admin_now_ms(const struct admin *a);
+void admin_answer_json(struct gateway_request *request, int status, json_t *body);
+void admin_answer_error(struct gateway_request *request, int status, const char *text);
+void admin_submit(struct admin *a, struct order *order);
+json_t *admin_status_json(struct admin *a);
+/* A whole number in [least, most]; `otherwise` when the text is NULL. */
+bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
+                  uint64_t *out);
+/* The service of ?service=; NULL = none was named. False: answered 404. */
+bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
+                   bool *by_service, uint16_t *service);
+
+/* admin_read.c, admin_look.c */
+
+/* What a request wants to read, while it is being read. */
+struct reading {
+    TAILQ_ENTRY(reading) link;
+    struct gateway_request *request;
+    const struct reading_kind *kind;
+    struct journal *journal;
+    int64_t now_ms;
+    struct buf out;        /* the answer so far */
+    uint64_t rows;         /* looked at */
+    uint64_t items, limit; /* in the answer */
+    bool collected;        /* what was to be gone through first is; dlq, groups */
+    size_t at;             /* of what was collected */
+    char next[1024];       /* where the next page begins; "" = there is none */
+    char *text[2];         /* what the wish borrows; owned */
+    union {
+        struct {
+            struct look_wish wish;
+            struct look_walk walk;
+        } events;
+        struct {
+            struct dead_wish wish;
+            struct dead_newest newest;
+            struct dead_row row, before;
+            bool paged;
+        } dead;
+        struct {
+            struct dead_wish wish;
+            struct dead_groups groups;
+            struct dead_row row;
+        } groups;
+        struct {
+            struct dead_wish wish;
+            struct uuid id;
+        } letter;
+        struct held_walk keys;
+        struct {
+            struct key_queue queue;
+            json_t *events;
+        } key;
+        struct {
+            struct state_walk walk;
+            struct buf json;
+        } state;
+        struct {
+            struct trace trace;
+            struct uuid id;
+            bool begun;
+        } trace;
+    } of;
+};
+
+/* How one kind of request is read. */
+struct reading_kind {
+    const char *noun, *name; /* /api/<noun>[/<name>]; name "*" = any, NULL = none */
+    uint64_t limit;          /* when ?limit= is not given */
+    bool is_list;            /* items in an array, else one document */
+    /* 0, or an HTTP status with a sentence. `name` is the path's, terminated. */
+    int (*begin)(struct admin *a, struct reading *r, const char *name, struct report *report);
+    /* Looks at a row or so, within a transaction. 0: there is more. ERR_NOTFOUND: that was all;
+     * what is no list has its answer in r->out then, or there is none. */
+    int (*step)(struct admin *a, struct reading *r);
+    void (*clear)(struct reading *r);
+};
+
+/* NULL when nothing is read there. */
+const struct reading_kind *admin_find_kind(const struct parts *parts);
+void admin_read(struct admin *a, const struct reading_kind *kind, const struct parts *parts,
+                struct gateway_request *request);
+void admin_forget_readings(struct admin *a);
+/* There is something to read between the next turns. */
+void admin_start_reader(struct admin *a);
+/* Adds to the answer; false when out of memory. Takes the object over. */
+bool admin_read_add(struct reading *r, json_t *object);
+/* Whether no more goes into this answer. */
+bool admin_read_full(const struct reading *r);
+
+/* admin_bulk.c */
+void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request *request);
+void admin_bulk_stop(struct admin *a, struct gateway_request *request);
+json_t *admin_bulks_json(const struct admin *a);
+/* Looks for letters of a bulk that is finding; false when there is none. Within a transaction. */
+bool admin_bulk_find(struct admin *a, uint64_t until_us);
+void admin_forget_bulks(struct admin *a);
+
+/* admin_try.c */
+void admin_try(struct admin *a, struct slice id, struct gateway_request *request);
+
+/* admin_live.c */
+void admin_live(struct admin *a, struct gateway_request *request);
+
+#endif

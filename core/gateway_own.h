@@ -1,0 +1,74 @@
+/*
+ * gateway_own.h - what the HTTP door's files share; nobody else includes it.
+ */
+#ifndef ZINGQ_GATEWAY_OWN_H
+#define ZINGQ_GATEWAY_OWN_H
+
+#include "gateway.h"
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+
+struct gateway_request {
+    struct gateway *gateway;
+    struct MHD_Connection *connection;
+    const char *method, *path; /* libmicrohttpd's, valid as long as the request */
+    struct buf body;
+    size_t discarded; /* bytes of a body that is too large */
+    bool handed_up;   /* on_request has it */
+    bool in_callback; /* on_request is running for it: an answer needs no resume */
+    bool answered;
+    bool suspended; /* in gateway->waiting */
+    TAILQ_ENTRY(gateway_request) link;
+};
+
+TAILQ_HEAD(request_list, gateway_request);
+
+/* An answer without an end; libmicrohttpd's response owns it. */
+struct gateway_stream {
+    struct gateway *gateway;
+    struct MHD_Connection *connection;
+    struct buf waiting; /* not yet asked for by the connection, from `sent` on */
+    size_t sent;
+    bool suspended; /* nothing waits */
+    bool ended;     /* the owner is through with it */
+    void *ctx;
+    void (*on_gone)(void *ctx, struct gateway_stream *stream);
+    TAILQ_ENTRY(gateway_stream) link;
+};
+
+TAILQ_HEAD(stream_list, gateway_stream);
+
+struct gateway {
+    struct gateway_callbacks callbacks;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    size_t handles; /* libuv handles not yet closed; the last one frees the struct */
+    bool closing;
+    size_t body_max;
+    uint16_t port;               /* 0: a unix socket */
+    char *unix_path;             /* removed at the end; owned, NULL for TCP */
+    struct request_list waiting; /* suspended requests */
+    struct stream_list streams;
+};
+
+/* gateway.c */
+/* The daemon gets a turn soon: a connection was resumed. */
+void gateway_wake(struct gateway *g);
+
+/* gateway_answer.c */
+/* Adds "Name: value\n"* to the response; false when it cannot. */
+bool gateway_add_headers(struct MHD_Response *response, const char *headers);
+enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connection, int status,
+                              const char *content_type, const char *headers, struct slice body);
+/* The response is queued for the request, which is invalid from now on. */
+void gateway_queued(struct gateway_request *request, enum MHD_Result queued, int status);
+/* Resumes every stream, which then ends: for the end of the daemon. */
+void gateway_end_streams(struct gateway *g);
+
+/* gateway_listen.c */
+/* A listening socket in *out; on failure it may be one to close, or -1. */
+int gateway_open_socket(struct gateway *g, const char *listen_on, int *out, struct report *r);
+
+#endif
