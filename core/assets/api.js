@@ -86,12 +86,22 @@ async function ask(method, path, query, body) {
         if (!answer.ok) {
             throw new ApiError(answer.status, await errorText(answer));
         }
-        return answer.json();
+        return listWithNext(await answer.json(), answer.headers.get("Zingq-Next"));
     }
+}
+
+/* A list that does not fit says where it goes on: that is given back as `before`. */
+function listWithNext(body, next) {
+    if (Array.isArray(body)) {
+        body.next = next;
+    }
+    return body;
 }
 
 const get = (path, query) => ask("GET", path, query);
 const post = (path, query, body) => ask("POST", path, query, body);
+
+export const ITEMS_MAX = 1000; /* in one answer */
 
 export const api = {
     status: () => get(["status"]),
@@ -103,7 +113,11 @@ export const api = {
     replay: (id, service) => post(["dlq", id, "replay"], { service }),
     discard: (id, service) => post(["dlq", id, "discard"], { service }),
     edit: (id, service, payload) => post(["dlq", id, "edit"], { service }, payload),
-    trial: (id, service) => post(["dlq", id, "try"], { service }),
+    /* A dry run; with another payload when one is given. */
+    trial: (id, service, payload) => post(["dlq", id, "try"], { service }, payload),
+    /* All of a service, or of one of its groups: a job of the host, shown in status.jobs. */
+    bulk: (verb, query) => post(["dlq", verb], query),
+    stopJob: (job) => post(["dlq", "stop"], { job }),
     keys: (query) => get(["keys"], query),
     key: (service, key) => get(["keys", service], { key }),
     keyResume: (service, key) => post(["keys", service, "resume"], { key }),
@@ -115,7 +129,7 @@ export const api = {
 
 /* --- what happens, as it happens --- */
 
-/* handlers: status(object), event(object), state("live" | "polling" | "lost"). */
+/* handlers: status(object), event(object), missed(count), state("live" | "polling" | "lost"). */
 export function listen(handlers) {
     let source = null;
     let timer = null;
@@ -140,6 +154,7 @@ export function listen(handlers) {
             handlers.status(JSON.parse(message.data));
         });
         source.addEventListener("event", (message) => handlers.event(JSON.parse(message.data)));
+        source.addEventListener("missed", (message) => handlers.missed(JSON.parse(message.data).count));
         source.onerror = () => {
             handlers.state("lost");
             source.close();

@@ -1,132 +1,150 @@
 /*
  * bulk.js - replaying and discarding many dead letters: the questions before, the progress during.
  *
- * Letters are asked for one by one, in the order they were accepted, so that the order of each key
- * is kept, and at the pace that was chosen. It goes on while the reader looks at other views, and
- * can be stopped: what is done by then is done.
+ * All of a group or a service is a job of the host: it goes on when the page is closed, every page
+ * shows it, and any can stop it. Letters that were ticked are asked for here, one by one, in the
+ * order they were accepted, so that the order of each key is kept.
  */
-import { fill, h, setText } from "./dom.js";
+import { h, keyed, setText } from "./dom.js";
 import { api } from "./api.js";
-import { ask, field, toast } from "./dialogs.js";
+import { ask, attempt, field, toast } from "./dialogs.js";
 import { button } from "./parts.js";
 import { count, plural } from "./format.js";
 
-export const LETTERS_MAX = 10000; /* of one order */
-const AT_ONCE = 8; /* requests under way when no pace is set */
-
 const verbs = {
-    replay: { title: "Replay", past: "replayed", yes: "Replay" },
-    discard: { title: "Discard", past: "discarded", yes: "Discard" },
+    replay: { title: "Replay", past: "replayed" },
+    discard: { title: "Discard", past: "discarded" },
 };
 
-/* "10/s", "300/m", "" → milliseconds between two; null when it is none of these. */
-export function paceOf(text) {
-    const match = /^\s*(\d+(?:\.\d+)?)\s*(?:\/\s*(s|m|h))?\s*$/.exec(text);
+/* "10/s" and "300/m" are a second's 10 and 5; "" is 0, no limit; null when it is none of these. */
+export function perSecond(text) {
+    const match = /^\s*(\d+(?:\.\d+)?)\s*\/\s*([smh])\s*$/.exec(text);
     if (text.trim() === "") {
         return 0;
     }
-    const unit = { s: 1000, m: 60000, h: 3600000 }[match?.[2] ?? "s"];
-    return match === null || Number(match[1]) <= 0 ? null : unit / Number(match[1]);
+    return match === null || Number(match[1]) <= 0 ? null : Number(match[1]) / { s: 1, m: 60, h: 3600 }[match[2]];
 }
 
-/* Asks; resolves to the pace in milliseconds, or null for no. */
+/* Asks; resolves to the pace as it was written, or null for no. */
 export async function askBulk(verb, howMany, whose) {
-    const rules = verbs[verb];
-    const pace = h("input", { type: "text", value: "10/s", inputmode: "text", autocomplete: "off", name: "pace" });
+    const title = verbs[verb].title;
+    const pace = h("input", { type: "text", value: verb === "replay" ? "10/s" : "", autocomplete: "off", name: "pace" });
     const body = [h("p", {}, `${plural(howMany, "dead letter")} ${whose}.`)];
     if (verb === "replay") {
         body.push(field("At most", pace, "Such as 10/s or 300/m; empty for no limit. The order of each key is kept."));
     } else {
         body.push(h("p", { class: "note" }, "What is discarded is done with. It is still shown among the events for store.keep_done."));
-        pace.value = "";
     }
     const yes = await ask({
-        title: `${rules.title} ${plural(howMany, "letter")}?`, body, yes: rules.yes, danger: verb === "discard",
-        check: () => (paceOf(pace.value) === null ? "Write the pace as 10/s, 300/m or 50/h." : null),
+        title: `${title} ${plural(howMany, "letter")}?`, body, yes: title, danger: verb === "discard",
+        check: () => (perSecond(pace.value) === null ? "Write the pace as 10/s, 300/m or 50/h." : null),
     });
-    return yes ? paceOf(pace.value) : null;
+    return yes ? pace.value.trim() : null;
 }
 
-class Job {
-    constructor(verb, letters, gapMs) {
-        this.verb = verb;
-        this.letters = [...letters].sort((a, b) => a.seq - b.seq);
-        this.gapMs = gapMs;
-        this.next = 0;
-        this.good = 0;
-        this.gone = 0;
-        this.refused = [];
-        this.stopped = false;
-    }
+/* --- what the host does --- */
 
-    async one() {
-        const letter = this.letters[this.next++];
-        try {
-            await api[this.verb](letter.id, letter.service);
-            this.good++;
-        } catch (error) {
-            if (error.status === 404) {
-                this.gone++; /* somebody else was quicker */
-            } else {
-                this.refused.push(error.message);
-                this.stopped ||= error.status === 0 || error.status === 503;
-            }
-        }
-    }
-
-    async worker(startMs, changed) {
-        while (!this.stopped && this.next < this.letters.length) {
-            const wait = startMs + this.next * this.gapMs - performance.now();
-            if (wait > 0) {
-                await new Promise((resolve) => setTimeout(resolve, Math.min(wait, 250)));
-                continue;
-            }
-            await this.one();
-            changed();
-        }
-    }
-
-    run(changed) {
-        const workers = this.gapMs > 0 ? 1 : AT_ONCE;
-        const startMs = performance.now();
-        return Promise.all(Array.from({ length: workers }, () => this.worker(startMs, changed)));
-    }
-
-    summary() {
-        const parts = [`${count(this.good)} ${verbs[this.verb].past}`];
-        if (this.gone > 0) {
-            parts.push(`${count(this.gone)} no longer dead`);
-        }
-        if (this.refused.length > 0) {
-            parts.push(`${count(this.refused.length)} refused: ${this.refused[0]}`);
-        }
-        if (this.next < this.letters.length) {
-            parts.push(`${count(this.letters.length - this.next)} left`);
-        }
-        return parts.join(", ");
+/* scopes: [{service, group?}], one job each. */
+export async function startJobs(verb, scopes, pace) {
+    for (const scope of scopes) {
+        await api.bulk(verb, { ...scope, rate: pace });
     }
 }
 
-/* Carries it out, with a bar at the foot of the page. Resolves when it has ended. */
-export async function runBulk(verb, letters, gapMs, changed) {
-    const job = new Job(verb, letters, gapMs);
+const running = new Set(["finding", "working"]);
+let hostJobs = []; /* those under way */
+const own = []; /* the page's own, with the same fields */
+const seen = new Map(); /* id of a job → the state it was last seen in */
+
+function doneOf(job) {
+    return job.replayed ?? job.discarded ?? 0;
+}
+
+function summary(job) {
+    const parts = [`${job.service}: ${count(doneOf(job))} ${verbs[job.what].past}`];
+    if (job.gone > 0) {
+        parts.push(`${count(job.gone)} were no longer dead`);
+    }
+    if (job.refused > 0) {
+        parts.push(`${count(job.refused)} refused (${job.error})`);
+    } else if (job.state === "failed") {
+        parts.push(job.error);
+    }
+    return parts.join(", ") + (job.state === "stopped" ? "; stopped" : "");
+}
+
+function makeJob(job) {
     const text = h("span", {});
-    const bar = h("progress", { max: job.letters.length, value: 0, "aria-label": `${verbs[verb].title}, progress` });
-    const stop = button("Stop", "close", () => {
-        job.stopped = true;
-    }, "small");
+    const bar = h("progress", { max: 1, value: 0, "aria-label": `${verbs[job.what].title}, progress` });
+    const stop = button("Stop", "close", () => job.stop(stop), "small");
     const element = h("div", { class: "job" }, text, bar, stop);
-    const place = document.getElementById("jobs");
-    place.append(element);
-    const tell = () => {
-        bar.value = job.next;
-        setText(text, `${verbs[verb].title}: ${count(job.next)} of ${count(job.letters.length)}`);
+    element.parts = { text, bar };
+    return element;
+}
+
+function updateJob(element, job) {
+    const done = doneOf(job) + job.gone + job.refused;
+    const pace = job.rate > 0 ? `, at most ${job.rate < 1 ? job.rate.toFixed(2) : count(job.rate)}/s` : "";
+    setText(element.parts.text, job.state === "finding" ? `${verbs[job.what].title} ${job.service}: ${count(job.found)} found`
+        : `${verbs[job.what].title} ${job.service}: ${count(done)} of ${count(job.found)}${pace}`);
+    element.parts.bar.value = job.state === "finding" || job.found === 0 ? 0 : done / job.found;
+}
+
+/* The bars at the foot of the page; a note for each that has ended since it was last looked at. */
+export function showJobs(jobs) {
+    for (const job of jobs) {
+        if (running.has(seen.get(job.id)) && !running.has(job.state)) {
+            toast(summary(job), job.refused > 0 || job.state === "failed" ? "bad" : "good");
+        }
+        seen.set(job.id, job.state);
+        job.stop = (opener) => attempt(opener, () => api.stopJob(job.id));
+    }
+    hostJobs = jobs.filter((job) => running.has(job.state));
+    draw();
+}
+
+/* --- what the page does --- */
+
+function draw() {
+    keyed(document.getElementById("jobs"), [...hostJobs, ...own], (job) => job.id, makeJob, updateJob);
+}
+
+/* The letters, one after the other. Resolves when that has ended. */
+export async function runBulk(verb, letters, pace) {
+    const gapMs = perSecond(pace) > 0 ? 1000 / perSecond(pace) : 0;
+    const past = verbs[verb].past;
+    const job = { id: `own ${Date.now()}`, what: verb, service: "the selected", state: "working", found: letters.length,
+        [past]: 0, gone: 0, refused: 0, rate: perSecond(pace), error: "" };
+    job.stop = () => {
+        job.state = "stopped";
     };
-    tell();
-    await job.run(tell);
-    element.remove();
-    toast(job.summary(), job.refused.length > 0 ? "bad" : "good");
-    fill(text);
-    changed?.();
-    return job;
+    own.push(job);
+    const startMs = performance.now();
+    for (const [i, letter] of [...letters].sort((a, b) => a.seq - b.seq).entries()) {
+        const waitMs = startMs + i * gapMs - performance.now();
+        if (waitMs > 0) {
+            await new Promise((resolve) => setTimeout(resolve, waitMs));
+        }
+        if (job.state === "stopped") {
+            break;
+        }
+        await one(job, verb, past, letter);
+        draw();
+    }
+    own.splice(own.indexOf(job), 1);
+    draw();
+    toast(summary(job), job.refused > 0 ? "bad" : "good");
+}
+
+async function one(job, verb, past, letter) {
+    try {
+        await api[verb](letter.id, letter.service);
+        job[past]++;
+    } catch (error) {
+        job[error.status === 404 ? "gone" : "refused"]++; /* 404: somebody else was quicker */
+        job.error = error.message;
+        if (error.status === 0 || error.status === 503) {
+            job.state = "stopped";
+        }
+    }
 }

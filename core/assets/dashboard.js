@@ -15,6 +15,7 @@ import { iconButton } from "./parts.js";
 import { icon } from "./icons.js";
 import { History } from "./history.js";
 import { count } from "./format.js";
+import { showJobs } from "./bulk.js";
 import { overview } from "./overview.js";
 import { dead } from "./dead.js";
 import { keys, keyPanel } from "./keys.js";
@@ -199,8 +200,9 @@ listen({
         }
         app.history.note(status, Date.now());
         showStatus(status);
+        showJobs(status.jobs ?? []);
         for (const [name, view] of views) {
-            if (name === current || name !== "") {
+            if (name === current || name !== "") { /* the overview draws: only while it is shown */
                 view.status?.(status);
             }
         }
@@ -210,6 +212,7 @@ listen({
         views.get("live").event(line);
         panel?.event(line);
     },
+    missed: (n) => views.get("live").missed(n),
     state: showState,
 });
 route();

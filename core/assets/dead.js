@@ -2,9 +2,9 @@
  * dead.js - the dead letters: in groups by what went wrong, as a list, one or many at a time.
  */
 import { fill, h, keyed, setClass, setText } from "./dom.js";
-import { api } from "./api.js";
+import { api, ITEMS_MAX } from "./api.js";
 import { button, data, empty, eventHash, keyText, problem, serviceSelect, shortId } from "./parts.js";
-import { askBulk, LETTERS_MAX, runBulk } from "./bulk.js";
+import { askBulk, runBulk, startJobs } from "./bulk.js";
 import { attempt } from "./dialogs.js";
 import { ago, clock, count, firstLine, label, msOf, plural } from "./format.js";
 
@@ -91,7 +91,7 @@ export function dead(app) {
             h("th", { scope: "col", class: "number" }, "Tries"), h("th", { scope: "col" }, "Reason"))),
         tbody);
     const more = button("Show more", null, () => {
-        limit += SHOWN;
+        limit = Math.min(ITEMS_MAX, limit + SHOWN);
         refresh();
     }, "quiet");
     const place = h("div", { class: "panel list-panel" });
@@ -161,7 +161,8 @@ export function dead(app) {
             keyed(tbody, letters, letterKey, (l) => makeLetter(l, selected, draw), (row, l) => updateLetter(row, l, selected));
             const left = total - letters.length;
             setText(more, `Show more (${count(left)} left)`);
-            fill(place, table, left > 0 && more);
+            fill(place, table, left > 0 && (limit < ITEMS_MAX ? more
+                : h("p", { class: "empty" }, `${count(left)} more are not listed: choose a group.`)));
         }
         tellSelection();
     }
@@ -186,26 +187,28 @@ export function dead(app) {
         }
     }
 
-    async function targets() {
-        if (selected.size > 0) {
-            return [...selected.values()];
-        }
-        return api.letters({ ...listQuery(), limit: LETTERS_MAX });
+    /* What a job of the host is about: a group, a service, or each service that has dead letters. */
+    function scopes() {
+        const { service, group } = listQuery();
+        return service ? [{ service, group }] : [...new Set(groups.map((g) => g.service))].map((name) => ({ service: name }));
     }
 
     async function bulk(verb, opener) {
-        const list = await attempt(opener, targets);
-        if (!list?.length) {
+        const ticked = [...selected.values()];
+        const whose = ticked.length > 0 ? "that you selected" : chosen.group ? "of this group"
+            : chosen.service ? `of the service ${chosen.service}` : "of all services";
+        const pace = await askBulk(verb, ticked.length || chosenCount(), whose);
+        if (pace === null) {
             return;
         }
-        const whose = selected.size > 0 ? "that you selected"
-            : chosen.group ? "of this group" : chosen.service ? `of the service ${chosen.service}` : "of all services";
-        const gap = await askBulk(verb, list.length, whose);
-        if (gap !== null) {
+        if (ticked.length > 0) {
             selected.clear();
             draw();
-            await runBulk(verb, list, gap, refresh);
+            await runBulk(verb, ticked, pace);
+        } else {
+            await attempt(opener, () => startJobs(verb, scopes(), pace));
         }
+        refresh();
     }
 
     return {

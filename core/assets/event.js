@@ -153,13 +153,17 @@ function trialView(result) {
 
 /* --- the edit --- */
 
-async function askEdit(event) {
+async function askEdit(event, id) {
     const before = label(event, "payload");
     const oneLine = tight(before) === before;
     const area = h("textarea", { class: "mono", rows: 14, spellcheck: "false", autocapitalize: "off", name: "payload" });
     area.value = pretty(before);
     const diff = h("div", {});
     const hint = h("p", { class: "hint", role: "status" });
+    const outcome = h("div", { "aria-live": "polite" });
+    const tryOut = button("Trial run with this", "trial", (e) => attempt(e.currentTarget, async () => {
+        fill(outcome, trialView(await api.trial(id, event.service, result())));
+    }), "small");
     const result = () => (oneLine ? tight(area.value) : area.value);
     const tell = () => {
         fill(diff, diffView(pretty(before), pretty(area.value)) ?? h("p", { class: "faint" }, "Nothing is changed yet."));
@@ -170,7 +174,7 @@ async function askEdit(event) {
     const yes = await ask({
         title: "Edit the payload", wide: true, yes: "Save",
         body: [h("p", { class: "note" }, "The original stays in the history. The event stays dead until it is replayed."),
-            field("Payload", area), hint, h("h3", {}, "What changes"), diff],
+            field("Payload", area), hint, h("h3", {}, "What changes"), diff, h("div", {}, tryOut), outcome],
         check: () => (result() === before ? "The payload is the same: change it, or cancel." : null),
     });
     return yes ? result() : null;
@@ -234,7 +238,7 @@ export function eventPanel(app, id, service) {
             }
         },
         async edit(opener) {
-            const payload = await askEdit(event);
+            const payload = await askEdit(event, id);
             if (payload !== null) {
                 await attempt(opener, () => api.edit(id, event.service, payload), "Saved; replay it when you are ready");
                 fill(trialPlace);

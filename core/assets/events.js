@@ -3,6 +3,7 @@
  */
 import { fill, h, keyed, setText } from "./dom.js";
 import { api } from "./api.js";
+import { attempt } from "./dialogs.js";
 import { button, data, empty, eventHash, keyText, pill, problem, serviceSelect } from "./parts.js";
 import { ago, clock, count, firstLine, label, micros, msOf, plural } from "./format.js";
 
@@ -33,8 +34,8 @@ function makeRow(event) {
 
 function updateRow(row, event) {
     const ms = msOf(event.received_at);
-    setText(row.parts.when, ago(ms, Date.now()));
-    row.parts.when.title = clock(ms, true);
+    setText(row.parts.when, clock(ms, true));
+    row.parts.when.title = ago(ms, Date.now());
     if (row.state !== event.state) {
         row.state = event.state;
         fill(row.parts.state, pill(event.state));
@@ -46,7 +47,7 @@ function updateRow(row, event) {
 }
 
 export function events(app) {
-    let limit = SHOWN;
+    let found = []; /* the newest first; .next where older ones begin */
     const services = serviceSelect("Service", () => go());
     const state = h("select", { "aria-label": "State", onchange: () => go() },
         h("option", { value: "" }, "Any state"), states.map((name) => h("option", { value: name }, name)));
@@ -59,10 +60,13 @@ export function events(app) {
         h("thead", {}, h("tr", {}, ["Accepted", "State", "Service", "Key", "Topic"].map((t) => h("th", { scope: "col" }, t)),
             ["Tries", "Took"].map((t) => h("th", { scope: "col", class: "number" }, t)))),
         tbody);
-    const more = button("Show more", null, () => {
-        limit += SHOWN;
-        refresh();
-    }, "quiet");
+    const more = button("Look further back", null, (e) => attempt(e.currentTarget, async () => {
+        const older = await api.events({ ...query(), limit: SHOWN, before: found.next });
+        const next = older.next;
+        found = found.concat(older);
+        found.next = next;
+        draw();
+    }), "quiet");
     const place = h("div", { class: "panel list-panel" });
     const form = h("form", { class: "filters", role: "search", onsubmit: (e) => {
         e.preventDefault();
@@ -91,16 +95,17 @@ export function events(app) {
         }
     }
 
+    function draw() {
+        setText(note, found.length === 0 ? "" : (found.next ? "The newest " : "") + plural(found.length, "event"));
+        keyed(tbody, found, (e) => `${e.service}/${e.id}`, makeRow, updateRow);
+        fill(place, found.length === 0 ? empty("No event found", "Finished events are known for store.keep_done.") : table,
+            found.next && more);
+    }
+
     async function refresh() {
         try {
-            const list = await api.events({ ...query(), limit });
-            setText(note, list.length === 0 ? "" : `${list.length >= limit ? "The newest " : ""}${plural(list.length, "event")}`);
-            if (list.length === 0) {
-                fill(place, empty("No event found", "Finished events are known for store.keep_done."));
-                return;
-            }
-            keyed(tbody, list, (e) => `${e.service}/${e.id}`, makeRow, updateRow);
-            fill(place, table, list.length >= limit && more);
+            found = await api.events({ ...query(), limit: SHOWN });
+            draw();
         } catch (error) {
             fill(place, problem(error.message));
         }
@@ -116,7 +121,6 @@ export function events(app) {
             topic.value = params.get("topic") ?? "";
             state.value = params.get("state") ?? "";
             services.element.value = params.get("service") ?? "";
-            limit = SHOWN;
             refresh();
         },
         hide() {},

@@ -11,29 +11,25 @@ import { clock, count, firstLine, label, micros, msOf } from "./format.js";
 const ROWS_MAX = 500;
 const DRAWN_AT_ONCE = 60; /* of one frame; more than that nobody can read */
 
-function outcomeOf(line) {
-    return line.end ?? line.outcome ?? line.state ?? "?";
-}
-
 function matches(line, filter) {
     if (filter.service !== "" && line.service !== filter.service) {
         return false;
     }
-    if (filter.failures && !["bad", "warn"].includes(toneOf(outcomeOf(line)))) {
+    if (filter.failures && !["bad", "warn"].includes(toneOf(line.state))) {
         return false;
     }
     return filter.text === "" || line.searched.includes(filter.text);
 }
 
 function makeRow(line) {
-    const text = firstLine(label(line, "text") || label(line, "reason") || label(line, "error"));
+    const text = firstLine(label(line, "reason"));
     return h("li", { class: "tail-row row-link" },
-        h("span", { class: "tail-when faint" }, clock(msOf(line.at) ?? line.came, true)),
-        h("span", { class: "tail-pill" }, pill(outcomeOf(line))),
+        h("span", { class: "tail-when faint" }, clock(msOf(line.at), true)),
+        h("span", { class: "tail-pill" }, pill(line.state)),
         h("span", { class: "tail-service" }, line.service),
         h("a", { class: "tail-topic row-target", href: eventHash(line.id, line.service) }, data(label(line, "topic"), "clamp")),
         h("span", { class: "tail-key" }, keyText(line)),
-        h("span", { class: "tail-took faint" }, line.duration_us === undefined ? "" : micros(line.duration_us)),
+        h("span", { class: "tail-took faint" }, micros(line.duration_us)),
         h("span", { class: "tail-text" }, text !== "" && data(text, "clamp")));
 }
 
@@ -82,7 +78,7 @@ export function tail(app) {
     function tell() {
         hint.hidden = list.childElementCount > 0;
         const waiting = paused && fresh.length > 0 ? `, ${count(fresh.length)} since` : "";
-        const lost = passed > 0 ? `; ${count(passed)} came too fast to be shown` : "";
+        const lost = passed > 0 ? `; ${count(passed)} more were too many to show` : "";
         setText(note, paused ? `Paused${waiting}` : `The newest ${count(ROWS_MAX)} at most${lost}`);
     }
 
@@ -125,9 +121,13 @@ export function tail(app) {
                 tell();
             }
         },
+        /* So many ended besides, more than the host tells of. */
+        missed(n) {
+            passed += n;
+            tell();
+        },
         event(line) {
-            line.came = Date.now();
-            line.searched = [line.id, label(line, "topic"), label(line, "key"), label(line, "text"), label(line, "reason"), outcomeOf(line)]
+            line.searched = [line.id, label(line, "topic"), label(line, "key"), label(line, "reason"), line.state]
                 .join("\n").toLowerCase();
             lines.push(line);
             fresh.push(line);
