@@ -75,7 +75,8 @@ void admin_answer_json(struct gateway_request *request, int status, json_t *body
         gateway_answer(request, 500, NULL, NULL, slice_of("{\"error\":\"out of memory\"}"));
         return;
     }
-    gateway_answer(request, status, NULL, NULL, slice_of(text));
+    gateway_answer(request, status, NULL, status == 503 ? "Retry-After: 5\n" : NULL,
+                   slice_of(text));
     free(text);
 }
 

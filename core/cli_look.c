@@ -166,6 +166,7 @@ static const struct cli_option trace_options[] = {
 const struct cli_command cli_look_commands[] = {
     {"status", "", "one screen: the host, the broker, the books of every service", NULL, 0, 0,
      status_options, cli_status},
+    {"top", "", "the running host on one screen, each second anew", NULL, 0, 0, NULL, cli_top},
     {"events", "", "events, newest first", NULL, 0, 0, events_options, events},
     {"trace", "EVENT-ID | SERVICE KEY", "the life of an event: each attempt, what it published",
      "Goes up to what caused it and down to the events that its publishes became in other\n"

@@ -9,6 +9,7 @@
 #include "cli.h"
 
 #include "look_json.h"
+#include "cli_live.h"
 #include "cli_table.h"
 #include "store.h"
 
@@ -135,21 +136,7 @@ static void ask_host(struct cli *cli, struct screen *screen) {
     find_live(screen);
 }
 
-static json_int_t figure(const json_t *object, const char *name) {
-    return json_integer_value(json_object_get(object, name));
-}
-
-static const char *word(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "?" : text;
-}
-
 /* ---- for people ---- */
-
-static void add_uptime(struct buf *out, json_int_t ms) {
-    char text[32];
-    buf_add_str(out, conf_duration_text(ms - ms % 1000, text));
-}
 
 static void print_safe_line(struct buf *text) {
     struct buf safe;
@@ -160,38 +147,13 @@ static void print_safe_line(struct buf *text) {
     buf_reset(text);
 }
 
-static void print_host(const struct cli *cli, const struct screen *screen) {
-    const json_t *host = json_object_get(screen->status, "host");
-    const json_t *engine = json_object_get(screen->status, "engine");
+static void print_store(const struct cli *cli, const struct screen *screen) {
     struct buf line;
     buf_init(&line, 16384);
-    if (host == NULL) {
-        buf_add_str(&line, "host    not running");
-    } else {
-        bool connected = json_is_true(json_object_get(host, "connected"));
-        buf_printf(&line, "host    running for ");
-        add_uptime(&line, figure(host, "uptime_ms"));
-        buf_printf(&line, ", process %lld, zingq %s", (long long)figure(host, "pid"),
-                   word(host, "version"));
-        print_safe_line(&line);
-        buf_printf(&line, "broker  %s %s", word(host, "broker"),
-                   connected ? "connected" : "NOT CONNECTED");
-        const char *why = word(host, "broker_error");
-        if (!connected && why[0] != '\0') {
-            buf_printf(&line, ": %s", why);
-        }
-        print_safe_line(&line);
-        buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
-                   (long long)figure(engine, "outbox"), (long long)figure(engine, "delayed"));
-    }
-    print_safe_line(&line);
     buf_printf(&line, "store   %s, ", cli->data);
     text_add_bytes(&line, screen->store_used);
     buf_add_str(&line, " of ");
     text_add_bytes(&line, screen->store_max);
-    if (engine != NULL && !json_is_true(json_object_get(engine, "accepts"))) {
-        buf_add_str(&line, "; NOTHING IS ACCEPTED: the backlog or the store is full");
-    }
     print_safe_line(&line);
     buf_clear(&line);
 }
@@ -199,38 +161,8 @@ static void print_host(const struct cli *cli, const struct screen *screen) {
 static const struct table_column columns[] = {
     {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true},    {"DONE", true},
     {"DEAD", true},     {"DISCARDED", true}, {"DUPLICATES", true}, {"RETRIES", true},
-    {"TIMEOUTS", true}, {"CRASHES", true},   {"OLDEST", true},     {"RUNNING", true},
-    {"DONE/MIN", true}, {"FAIL/MIN", true},  {"P50", true},        {"P99", true},
-    {"", false},
-};
-
-static const struct table_column columns_without_host[] = {
-    {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true},    {"DONE", true},
-    {"DEAD", true},     {"DISCARDED", true}, {"DUPLICATES", true}, {"RETRIES", true},
     {"TIMEOUTS", true}, {"CRASHES", true},   {"OLDEST", true},     {"", false},
 };
-
-static void add_live_cells(struct table *table, const json_t *live) {
-    static const char *const counts[] = {"inflight", "rate_1min", "failures_1min"};
-    static const char *const times[] = {"p50_us", "p99_us"};
-    struct buf text;
-    buf_init(&text, 64);
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        if (live != NULL) {
-            text_add_count(&text, (uint64_t)figure(live, counts[i]));
-        }
-        table_take(table, STYLE_PLAIN, &text);
-    }
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        if (live != NULL && figure(live, times[i]) > 0) {
-            text_add_duration_us(&text, figure(live, times[i]));
-        } else if (live != NULL && figure(live, "rate_1min") > 0) {
-            buf_add_str(&text, "<1 ms"); /* accepted and done in one turn */
-        }
-        table_take(table, STYLE_PLAIN, &text);
-    }
-    buf_clear(&text);
-}
 
 static void add_books_cells(struct table *table, const struct books *b) {
     enum text_style dead = b->dead > 0 ? STYLE_BAD : STYLE_PLAIN;
@@ -282,9 +214,6 @@ static void add_line(const struct cli *cli, struct table *table, const struct sc
         buf_add_str(&text, "?");
     }
     table_take(table, STYLE_PLAIN, &text);
-    if (screen->status != NULL) {
-        add_live_cells(table, line->live);
-    }
     add_remarks(&text, screen, line);
     table_take(table, STYLE_WARN, &text);
     buf_clear(&text);
@@ -342,20 +271,25 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
     buf_clear(&text);
 }
 
+/* What goes on now, then what has been so far. */
 static int print_screen(const struct cli *cli, const struct screen *screen) {
-    print_host(cli, screen);
+    size_t width = table_terminal_width();
+    live_print_host(stdout, screen->status);
+    print_store(cli, screen);
     (void)printf("\n");
-    struct table *table = screen->status != NULL
-                              ? table_new(columns, sizeof columns / sizeof *columns)
-                              : table_new(columns_without_host, sizeof columns_without_host /
-                                                                    sizeof *columns_without_host);
+    int code = 0;
+    if (screen->status != NULL) {
+        code = live_print_services(stdout, cli->colour, width, screen->status);
+        (void)printf("\n");
+    }
+    struct table *table = code == 0 ? table_new(columns, sizeof columns / sizeof *columns) : NULL;
     if (table == NULL) {
         return ERR_MEMORY;
     }
     for (size_t i = 0; i < screen->count; i++) {
         add_line(cli, table, screen, &screen->lines[i]);
     }
-    int code = table_print(table, stdout, cli->colour, table_terminal_width());
+    code = table_print(table, stdout, cli->colour, width);
     table_free(table);
     if (code == 0) {
         print_balance(cli, screen);

@@ -237,8 +237,10 @@ static int finish_service(const struct conf_place *place, void *object) {
 
 /* Paths the front door answers itself. */
 static bool is_reserved_path(const char *path) {
-    static const char *const own[] = {"/metrics",    "/healthz",      "/readyz", "/api/events",
-                                      "/api/status", "/api/services", "/api/dlq"};
+    static const char *const own[] = {
+        "/metrics",    "/healthz", "/readyz",   "/login",     "/logout",      "/assets",
+        "/api/events", "/api/dlq", "/api/keys", "/api/state", "/api/status",  "/api/services",
+        "/api/live",   "/api/try", "/api/jobs", "/api/leave", "/api/publish", "/api/reload"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         size_t len = strlen(own[i]);
         if (strncmp(path, own[i], len) == 0 && (path[len] == '\0' || path[len] == '/')) {

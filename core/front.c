@@ -1,38 +1,61 @@
 /*
- * front.c - who may come in, and where each request goes.
+ * front.c - where each request goes, and what endpoints accept.
  *
  * Left out on purpose: TLS (a reverse proxy does it better) and users (one token).
  */
 #include "front.h"
 
+#include "assets.h"
+#include "front_guard.h"
 #include "prometheus.h"
 
 #include <jansson.h>
-#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum { ONCE_BYTES_MAX = 255 };
 
 struct front {
     const struct conf *conf;
     struct engine *engine;
     struct admin *admin;
+    struct guard *guard;
     struct front_hooks hooks;
 };
+
+/* Everything comes from here and nothing from elsewhere; nobody frames us. The answers of the API
+ * carry it, too: a browser that is led to one shows text, and nothing in it runs. */
+const char front_headers[] =
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'\n"
+    "X-Content-Type-Options: nosniff\n"
+    "X-Frame-Options: DENY\n"
+    "Referrer-Policy: no-referrer\n"
+    "Cross-Origin-Resource-Policy: same-origin\n";
 
 int front_new(struct front **out, const struct conf *conf, struct engine *engine,
               struct admin *admin, const struct front_hooks *hooks) {
     struct front *f = calloc(1, sizeof *f);
-    if (f == NULL) {
+    if (f == NULL || guard_new(&f->guard, conf->http_token) != 0) {
+        free(f);
         return ERR_MEMORY;
     }
-    *f = (struct front){conf, engine, admin, *hooks};
+    f->conf = conf;
+    f->engine = engine;
+    f->admin = admin;
+    f->hooks = *hooks;
     *out = f;
     return 0;
 }
 
 void front_free(struct front *f) {
-    free(f);
+    if (f != NULL) {
+        guard_free(f->guard);
+        free(f);
+    }
 }
 
 static void answer_error(struct gateway_request *request, int status, const char *headers,
@@ -43,39 +66,6 @@ static void answer_error(struct gateway_request *request, int status, const char
     gateway_answer(request, status, NULL, headers,
                    slice_of(json == NULL ? "{\"error\":\"out of memory\"}" : json));
     free(json);
-}
-
-/* --- who may come in --- */
-
-/* Compares digests, so that the time taken tells nothing about the token. */
-static bool same_secret(const char *a, const char *b) {
-    uint8_t x[crypto_generichash_BYTES];
-    uint8_t y[crypto_generichash_BYTES];
-    (void)crypto_generichash(x, sizeof x, (const uint8_t *)a, strlen(a), NULL, 0);
-    (void)crypto_generichash(y, sizeof y, (const uint8_t *)b, strlen(b), NULL, 0);
-    return sodium_memcmp(x, y, sizeof x) == 0;
-}
-
-static bool is_authorized(const struct front *f, const struct gateway_request *request) {
-    static const char bearer[] = "Bearer ";
-    if (f->conf->http_token[0] == '\0') {
-        return true;
-    }
-    const char *header = gateway_header(request, "Authorization");
-    return header != NULL && strncasecmp(header, bearer, sizeof bearer - 1) == 0 &&
-           same_secret(header + sizeof bearer - 1, f->conf->http_token);
-}
-
-/* A page of another site can make a browser send a request here, but not without naming that site.
- */
-static bool is_cross_site(const struct gateway_request *request) {
-    const char *origin = gateway_header(request, "Origin");
-    const char *host = gateway_header(request, "Host");
-    if (origin == NULL) {
-        return false;
-    }
-    const char *authority = strstr(origin, "://");
-    return authority == NULL || host == NULL || strcmp(authority + 3, host) != 0;
 }
 
 /* --- endpoints --- */
@@ -98,49 +88,65 @@ static bool is_json_type(const char *type) {
     return next == '\0' || next == ';' || next == ' ';
 }
 
-/* The body as an endpoint wants it, or the sentence of the 400. */
-static bool check_body(const struct endpoint_conf *endpoint, struct slice body, struct report *r) {
-    json_error_t error;
-    json_t *json = json_loadb(body.data == NULL ? "" : body.data, body.len,
-                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (json == NULL) {
-        (void)report(r, ERR_INVALID, "the body is not JSON: %s (line %d, column %d)", error.text,
-                     error.line, error.column);
-        return false;
-    }
-    bool ok = json_is_object(json);
-    if (!ok) {
-        (void)report(r, ERR_INVALID, "the body must be a JSON object");
-    }
-    for (size_t i = 0; ok && i < endpoint->required_count; i++) {
+/* The first field that should be there and is not, or NULL. */
+static const char *missing_field(const struct endpoint_conf *endpoint, const json_t *json) {
+    for (size_t i = 0; i < endpoint->required_count; i++) {
         const json_t *value = json_object_get(json, endpoint->required[i]);
-        ok = value != NULL && !json_is_null(value);
-        if (!ok) {
-            (void)report(r, ERR_INVALID, "the field \"%s\" is missing", endpoint->required[i]);
+        if (value == NULL || json_is_null(value)) {
+            return endpoint->required[i];
         }
     }
+    return NULL;
+}
+
+static void answer_missing(struct gateway_request *request, const char *field) {
+    char text[256];
+    (void)snprintf(text, sizeof text, "the field \"%.200s\" is missing", field);
+    json_t *body = json_pack("{s:s, s:s}", "error", text, "field", field);
+    char *json = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    gateway_answer(request, 400, NULL, NULL, slice_of(json == NULL ? "{}" : json));
+    free(json);
+}
+
+/* Whether the body is as the endpoint wants it; otherwise it is answered. */
+static bool check_body(const struct endpoint_conf *endpoint, struct gateway_request *request) {
+    struct slice body = gateway_body(request);
+    struct report r = {"the body must be a JSON object"};
+    json_error_t error;
+    json_t *json = json_loadb(body.data == NULL ? "" : body.data, body.len,
+                              JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    bool object = json_is_object(json);
+    const char *missing = object ? missing_field(endpoint, json) : NULL;
+    if (json == NULL) {
+        (void)report(&r, ERR_INVALID, "the body is not JSON: %s (line %d, column %d)", error.text,
+                     error.line, error.column);
+    }
+    if (missing != NULL) {
+        answer_missing(request, missing);
+    } else if (!object) {
+        answer_error(request, 400, NULL, r.text);
+    }
     json_decref(json);
-    return ok;
+    return object && missing == NULL;
 }
 
 static void serve_endpoint(struct front *f, const struct endpoint_conf *endpoint,
                            struct gateway_request *request) {
-    struct report r;
-    struct slice body = gateway_body(request);
+    const char *once = gateway_header(request, "Idempotency-Key");
     if (strcmp(gateway_method(request), "POST") != 0) {
         answer_error(request, 405, "Allow: POST\n", "use POST");
     } else if (!is_json_type(gateway_header(request, "Content-Type"))) {
         answer_error(request, 415, NULL, "Content-Type must be application/json");
-    } else if (body.len > f->conf->payload_bytes_max) {
+    } else if (gateway_body(request).len > f->conf->payload_bytes_max) {
         answer_error(request, 413, NULL, "the body is larger than limits.payload");
-    } else if (!check_body(endpoint, body, &r)) {
-        answer_error(request, 400, NULL, r.text);
+    } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
+        answer_error(request, 400, NULL, "an Idempotency-Key has at most 255 bytes");
     } else if (!engine_accepts(f->engine)) {
         answer_error(request, 503, "Retry-After: 5\n",
                      "the backlog or the store is full: try again later");
-    } else {
-        admin_publish(f->admin, request, endpoint->publish,
-                      gateway_header(request, "Idempotency-Key"));
+    } else if (check_body(endpoint, request)) {
+        admin_publish(f->admin, request, endpoint->publish, once);
     }
 }
 
@@ -169,19 +175,71 @@ static void serve_metrics(struct front *f, struct gateway_request *request) {
     buf_clear(&out);
 }
 
-void front_request(struct front *f, struct gateway_request *request) {
+/* --- the dashboard --- */
+
+static void serve_asset(const struct asset *asset, struct gateway_request *request) {
+    char headers[128];
+    const char *known = gateway_header(request, "If-None-Match");
+    (void)snprintf(headers, sizeof headers, "ETag: %s\nCache-Control: no-cache\n", asset->etag);
+    bool same = known != NULL && strcmp(known, asset->etag) == 0;
+    struct slice body = {(const char *)asset->data, asset->len};
+    gateway_answer(request, same ? 304 : 200, asset->type, headers,
+                   same ? (struct slice){NULL, 0} : body);
+}
+
+/* --- the way of a request --- */
+
+/* What anyone may have: whether we live, and the page, which asks for the token itself. */
+static bool serve_anyone(struct front *f, struct gateway_request *request, bool get) {
     const char *path = gateway_path(request);
-    bool get = strcmp(gateway_method(request), "GET") == 0;
-    const struct endpoint_conf *endpoint = find_endpoint(f, path);
+    const struct asset *asset = get ? asset_find(path) : NULL;
     if (get && strcmp(path, "/healthz") == 0) {
         gateway_answer(request, 200, NULL, NULL, slice_of("{\"ok\":true}"));
     } else if (get && strcmp(path, "/readyz") == 0) {
         serve_ready(f, request);
-    } else if (!is_authorized(f, request)) {
+    } else if (guard_is_misdirected(f->guard, request)) {
+        answer_error(request, 421, NULL,
+                     "without an http.token only requests to localhost or to an address are "
+                     "answered: set one to be reached by a name");
+    } else if (!get && guard_is_cross_site(request)) {
+        answer_error(request, 403, NULL, "a page of another site may not do this");
+    } else if (asset != NULL) {
+        serve_asset(asset, request);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool serve_session(struct front *f, struct gateway_request *request) {
+    const char *path = gateway_path(request);
+    bool login = strcmp(path, "/login") == 0;
+    if (!login && strcmp(path, "/logout") != 0) {
+        return false;
+    }
+    if (strcmp(gateway_method(request), "POST") != 0) {
+        answer_error(request, 405, "Allow: POST\n", "use POST");
+    } else if (login && !is_json_type(gateway_header(request, "Content-Type"))) {
+        answer_error(request, 415, NULL, "Content-Type must be application/json");
+    } else if (login) {
+        guard_login(f->guard, request);
+    } else {
+        guard_logout(f->guard, request);
+    }
+    return true;
+}
+
+void front_request(struct front *f, struct gateway_request *request) {
+    const char *path = gateway_path(request);
+    const char *method = gateway_method(request);
+    bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    const struct endpoint_conf *endpoint = find_endpoint(f, path);
+    if (serve_anyone(f, request, get) || serve_session(f, request)) {
+        return;
+    }
+    if (!guard_knows(f->guard, request)) {
         answer_error(request, 401, "WWW-Authenticate: Bearer\n",
                      "send the token as Authorization: Bearer (option http.token)");
-    } else if (!get && is_cross_site(request)) {
-        answer_error(request, 403, NULL, "a page of another site may not do this");
     } else if (endpoint != NULL) {
         serve_endpoint(f, endpoint, request);
     } else if (get && strcmp(path, "/metrics") == 0) {

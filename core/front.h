@@ -2,11 +2,14 @@
  * front.h - the front door: what stands on http.listen for everyone.
  *
  *   POST <endpoint>        a JSON body becomes a durable publish: 202 after the commit
- *   GET  /healthz /readyz  liveness, readiness; never guarded
+ *   GET  /healthz /readyz  liveness, readiness
+ *   GET  / /assets/...     the dashboard
+ *   POST /login /logout    a session of the dashboard
  *   GET  /metrics          Prometheus text
  *   *    /api/...          the commands, see admin.h
  *
- * With http.token set, everything but /healthz and /readyz wants it as a bearer.
+ * With http.token set, everything but the first three wants it as a bearer, or the cookie of a
+ * session.
  */
 #ifndef ZINGQ_FRONT_H
 #define ZINGQ_FRONT_H
@@ -17,6 +20,9 @@
 #include "gateway.h"
 
 struct front;
+
+/* On every answer: what a browser may do with it. For struct gateway_callbacks. */
+extern const char front_headers[];
 
 struct front_hooks {
     void *ctx;

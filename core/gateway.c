@@ -11,7 +11,10 @@
  * afterwards ends in on_completed, the only place that frees a request.
  *
  * Slow or half requests never stall anything: they are bytes in a buffer until complete, and a
- * connection on which nothing moves for GATEWAY_IDLE_S is closed.
+ * connection on which nothing moves for GATEWAY_IDLE_S is closed. gateway_slow.c closes the others.
+ *
+ *   gateway_answer.c   answers, streams     gateway_listen.c   sockets
+ *   gateway_slow.c     slow clients         gateway_ask.c      the other side, for the commands
  *
  * Left out on purpose: TLS (a reverse proxy does it better), WebSockets, request bodies in pieces.
  */
@@ -75,6 +78,7 @@ static enum MHD_Result take_body(struct gateway_request *request, const char *da
 
 static enum MHD_Result hand_up(struct gateway_request *request) {
     struct gateway *g = request->gateway;
+    gateway_client_owes(request->connection, false);
     request->handed_up = true;
     request->in_callback = true;
     g->callbacks.on_request(g->callbacks.ctx, request);
@@ -114,12 +118,12 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,
                          enum MHD_RequestTerminationCode why) {
     (void)ctx;
-    (void)connection;
     (void)why;
     struct gateway_request *request = *own;
     if (request == NULL) {
         return;
     }
+    gateway_client_owes(connection, true);
     assert(!request->suspended && !request->in_callback);
     buf_clear(&request->body);
     free(request);
@@ -199,7 +203,8 @@ static int watch(struct gateway *g, uv_loop_t *loop) {
     assert(code == 0); /* libuv documents no failure */
     g->timer.data = g;
     g->handles++;
-    return uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? 0 : ERR_SYSTEM;
+    code = uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? 0 : ERR_SYSTEM;
+    return code == 0 ? gateway_watch_slow(g, loop) : code;
 }
 
 /* ---- life ---- */
@@ -209,7 +214,7 @@ static struct MHD_Daemon *start(struct gateway *g, int fd) {
                             MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
                             (unsigned)GATEWAY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
-                            MHD_OPTION_END);
+                            MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
 }
 
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, size_t body_max,
@@ -222,6 +227,7 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, si
     g->body_max = body_max;
     TAILQ_INIT(&g->waiting);
     TAILQ_INIT(&g->streams);
+    TAILQ_INIT(&g->clients);
     int fd;
     int code = gateway_open_socket(g, listen_on, &fd, r);
     if (code == 0) {
@@ -265,6 +271,9 @@ void gateway_free(struct gateway *g) {
     if (g->poll.data != NULL) { /* before the daemon closes its descriptor */
         uv_close((uv_handle_t *)&g->poll, on_closed);
         uv_close((uv_handle_t *)&g->timer, on_closed);
+        if (g->slow_timer.data != NULL) {
+            uv_close((uv_handle_t *)&g->slow_timer, on_closed);
+        }
     }
     if (g->daemon != NULL) {
         stop_daemon(g);

@@ -44,8 +44,11 @@ bool gateway_add_headers(struct MHD_Response *response, const char *headers) {
 
 static bool add_all_headers(const struct gateway *g, struct MHD_Response *response,
                             const char *content_type, const char *headers) {
+    /* JSON is what the moment has to say. */
     const char *type = content_type != NULL ? content_type : "application/json";
-    return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
+    const char *stored = content_type == NULL ? "Cache-Control: no-store\n" : NULL;
+    return gateway_add_headers(response, stored) &&
+           MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
            gateway_add_headers(response, g->callbacks.headers) &&
            gateway_add_headers(response, headers);
 }
@@ -153,7 +156,9 @@ struct gateway_stream *gateway_stream_new(struct gateway_request *request, const
     }
     TAILQ_INSERT_TAIL(&g->streams, s, link);
     enum MHD_Result queued = MHD_NO;
-    if (add_all_headers(g, response, content_type, NULL)) {
+    /* The second one is for nginx, which would hold the stream back. */
+    if (add_all_headers(g, response, content_type,
+                        "Cache-Control: no-store\nX-Accel-Buffering: no\n")) {
         queued = MHD_queue_response(request->connection, MHD_HTTP_OK, response);
     }
     s->ended = queued != MHD_YES;

@@ -39,6 +39,17 @@ struct gateway_stream {
 
 TAILQ_HEAD(stream_list, gateway_stream);
 
+/* A connection: how long its client takes to send a request. */
+struct gateway_client {
+    struct gateway *gateway;
+    int fd;
+    uint64_t since_ms; /* the loop's clock: it owes us a whole request since then */
+    bool owes;         /* false while we owe it an answer */
+    TAILQ_ENTRY(gateway_client) link;
+};
+
+TAILQ_HEAD(client_list, gateway_client);
+
 struct gateway {
     struct gateway_callbacks callbacks;
     struct MHD_Daemon *daemon;
@@ -51,6 +62,8 @@ struct gateway {
     char *unix_path;             /* removed at the end; owned, NULL for TCP */
     struct request_list waiting; /* suspended requests */
     struct stream_list streams;
+    struct client_list clients;
+    uv_timer_t slow_timer; /* looks for clients that take too long */
 };
 
 /* gateway.c */
@@ -66,6 +79,14 @@ enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connecti
 void gateway_queued(struct gateway_request *request, enum MHD_Result queued, int status);
 /* Resumes every stream, which then ends: for the end of the daemon. */
 void gateway_end_streams(struct gateway *g);
+
+/* gateway_slow.c */
+/* libmicrohttpd: a connection begins or ends. */
+void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **own,
+                           enum MHD_ConnectionNotificationCode what);
+/* Whether the client of this connection owes us a request from now on. */
+void gateway_client_owes(struct MHD_Connection *connection, bool owes);
+int gateway_watch_slow(struct gateway *g, uv_loop_t *loop);
 
 /* gateway_listen.c */
 /* A listening socket in *out; on failure it may be one to close, or -1. */

@@ -345,7 +345,8 @@ static int open_front(struct host *h, struct report *r) {
     if (code != 0) {
         return report(r, code, "out of memory");
     }
-    const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_front_request};
+    const struct gateway_callbacks callbacks = {
+        .ctx = h, .on_request = on_front_request, .headers = front_headers};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);

@@ -71,6 +71,7 @@ enum {
 
     GATEWAY_CONNECTIONS_MAX = 4096,       /* HTTP connections of the front door */
     GATEWAY_IDLE_S = 30,                  /* a connection on which nothing moves is closed */
+    GATEWAY_REQUEST_S = 60,               /* for a whole request, however it trickles in */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body, before an endpoint's own limit */
     GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* waiting for a slow reader of a stream: then it is out */

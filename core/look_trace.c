@@ -54,6 +54,17 @@ static void link_node(struct trace *t, int at, int parent) {
     }
 }
 
+/* Asked for a key, an event may be one of its events and come by a publish of another: it is told
+ * where it came from, once. */
+static void hide_root_of(struct trace *t, const struct event *event) {
+    for (int i = 0; i < t->count && t->nodes[i].parent == TRACE_NONE; i++) {
+        const struct event *root = t->nodes[i].life.event;
+        if (root->service == event->service && uuid_equal(&root->id, &event->id)) {
+            t->nodes[i].elsewhere = true;
+        }
+    }
+}
+
 static int add_node(struct trace *t, struct journal *j, struct event *event, int parent) {
     if (t->count == TRACE_EVENTS_MAX || t->bytes > t->bytes_max) {
         t->cut = true;
@@ -64,6 +75,9 @@ static int add_node(struct trace *t, struct journal *j, struct event *event, int
     node->depth = 0;
     int code = life_read(j, event, &node->life);
     if (code == 0) {
+        if (parent != TRACE_NONE) {
+            hide_root_of(t, event);
+        }
         link_node(t, t->count++, parent);
         t->bytes += life_bytes(&node->life);
     }
@@ -161,9 +175,16 @@ bool trace_found(const struct trace *t) {
     return t->count > 0 || t->noted;
 }
 
+static int shown_from(const struct trace *t, int at) {
+    while (at != TRACE_NONE && t->nodes[at].elsewhere) {
+        at = t->nodes[at].next;
+    }
+    return at;
+}
+
 int trace_next(const struct trace *t, int at) {
     if (at == TRACE_NONE) {
-        return t->count > 0 ? 0 : TRACE_NONE;
+        return shown_from(t, t->count > 0 ? 0 : TRACE_NONE);
     }
     if (t->nodes[at].first != TRACE_NONE) {
         return t->nodes[at].first;
@@ -171,7 +192,7 @@ int trace_next(const struct trace *t, int at) {
     while (at != TRACE_NONE && t->nodes[at].next == TRACE_NONE) {
         at = t->nodes[at].parent;
     }
-    return at == TRACE_NONE ? TRACE_NONE : t->nodes[at].next;
+    return at == TRACE_NONE ? TRACE_NONE : shown_from(t, t->nodes[at].next);
 }
 
 bool trace_became(const struct trace *t, int node, const struct uuid *publish) {

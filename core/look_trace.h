@@ -21,6 +21,7 @@ struct trace_node {
     struct life life;
     int depth;
     int parent, first, last, next; /* nodes or TRACE_NONE: children in order, the next sibling */
+    bool elsewhere;                /* a first node that a publish of another led to as well */
 };
 
 struct trace {

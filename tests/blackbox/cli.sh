@@ -109,6 +109,11 @@ service "bills" {
   delay     = "1h"
   max_delay = "2h"
 }
+service "back" {
+  subscribe = {"back/+"}
+  handler   = "back.lua"
+  key       = "json:/id"
+}
 service "parking" {
   subscribe = {"park/in"}
   handler   = "parking.lua"
@@ -136,6 +141,11 @@ END
 cat >scripts/bills.lua <<'END'
 return function(event) if event.json.slow then error("bank is closed") end end
 END
+cat >scripts/back.lua <<'END'
+return function(event)
+  if event.topic == "back/out" then zing.publish("back/home", {id = event.key}) end
+end
+END
 cat >scripts/parking.lua <<'END'
 return function(event) if event.json.broken then zing.reject("barrier broken") end end
 END
@@ -149,6 +159,10 @@ ok "a mistyped command gets a suggestion" complains 2 'did you mean "status"' st
 ok "a mistyped second word gets a suggestion" complains 2 'did you mean "groups"' dlq group
 ok "a mistyped option gets a suggestion" complains 2 'did you mean --service' events --servce x
 ok "a missing argument is wrong usage" complains 2 'wants TOPIC PAYLOAD' publish x
+printf 'schedule "nightly" { cron = "0 3 * * *" publish = "x" }\n' | cat topics.conf - >nightly.conf
+ok "check says that a schedule is not run" complains 0 'schedule "nightly"' check -c nightly.conf
+ok "a service that is not there is named" complains 2 'no service "nope"' \
+    run --service nope --data nope
 ok "version names the libraries" says 0 'libmosquitto 2' version
 ok "check says when it tries again" says 0 '2 tries: now, 50 ms' check
 ok "try needs no store" says 0 'would publish *bill/new' \
@@ -175,6 +189,7 @@ ends 0 publish order/call nonsense
 ends 0 publish order/new '{"id":"o-4","slow":true}'
 ends 0 publish park/in '{"place":"p/1 ä","broken":true}'
 ends 0 publish park/in '{"place":"p/1 ä"}'
+ends 0 publish back/out '{"id":"b-1"}'
 ends 0 publish later/on x --after 1h --property who=me
 ok "a publish to a filter is refused" complains 2 'wildcards' publish 'a/#' x
 
@@ -194,6 +209,11 @@ ok "events finds by topic" says 0 'bill/new' events --topic 'bill/#'
 ok "events knows the states" complains 2 'did you mean "dead"' events --state ded
 ok "trace follows a publish into another service" says 0 '  done  bills  key o-1' trace "$order"
 ok "trace finds by key" says 0 "$bad" trace orders o-2
+back_is_told() {
+    ends 0 trace back b-1 && [ "$(grep -c 'done  back  key b-1  topic back/home' "$dir/out")" -eq 1 ]
+}
+ok "what comes back to its key is done" wait_for 20 count_is 2 "done" back
+ok "trace tells an event of the key once" back_is_told
 ok "trace of an unknown event is no" complains 1 'no event' \
     trace 0192f0c1-2345-7abc-8def-0123456789ab
 ok "nothing raw from a handler reaches the terminal" says 0 'item 17 \\x1b\[31m' dlq show "$bad"

@@ -1,0 +1,155 @@
+/*
+ * cli_live.c - see cli_live.h.
+ */
+#include "cli_live.h"
+
+#include "cli_table.h"
+
+#include <string.h>
+
+json_int_t live_figure(const json_t *object, const char *name) {
+    return json_integer_value(json_object_get(object, name));
+}
+
+const char *live_word(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "?" : text;
+}
+
+/* ---- the host ---- */
+
+static void print_line(FILE *out, struct buf *text) {
+    struct buf safe;
+    buf_init(&safe, 65536);
+    text_add_safe(&safe, buf_slice(text));
+    (void)fprintf(out, "%s\n", buf_str(&safe));
+    buf_clear(&safe);
+    buf_reset(text);
+}
+
+static void add_uptime(struct buf *out, json_int_t ms) {
+    char text[32];
+    buf_add_str(out, conf_duration_text(ms - ms % 1000, text));
+}
+
+void live_print_host(FILE *out, const json_t *status) {
+    const json_t *host = json_object_get(status, "host");
+    const json_t *engine = json_object_get(status, "engine");
+    struct buf line;
+    buf_init(&line, 16384);
+    if (host == NULL) {
+        buf_add_str(&line, "host    not running");
+        print_line(out, &line);
+        buf_clear(&line);
+        return;
+    }
+    buf_add_str(&line, "host    running for ");
+    add_uptime(&line, live_figure(host, "uptime_ms"));
+    buf_printf(&line, ", process %lld, zingq %s", (long long)live_figure(host, "pid"),
+               live_word(host, "version"));
+    print_line(out, &line);
+    bool connected = json_is_true(json_object_get(host, "connected"));
+    buf_printf(&line, "broker  %s %s", live_word(host, "broker"),
+               connected ? "connected" : "NOT CONNECTED");
+    const char *why = live_word(host, "broker_error");
+    if (!connected && why[0] != '\0') {
+        buf_printf(&line, ": %s", why);
+    }
+    print_line(out, &line);
+    buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
+               (long long)live_figure(engine, "outbox"), (long long)live_figure(engine, "delayed"));
+    print_line(out, &line);
+    if (!json_is_true(json_object_get(engine, "accepts"))) {
+        buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
+        print_line(out, &line);
+    }
+    buf_clear(&line);
+}
+
+/* ---- its services ---- */
+
+static const struct table_column columns[] = {
+    {"SERVICE", false},  {"RATE", true},     {"LAG", true},    {"OLDEST", true},
+    {"IN FLIGHT", true}, {"RETRYING", true}, {"FAILED", true}, {"P50", true},
+    {"P99", true},       {"DEAD", true},     {"", false},
+};
+
+/* Events done a second, over the last minute. */
+static void add_rate(struct buf *out, json_int_t a_minute) {
+    if (a_minute >= 600) {
+        text_add_count(out, (uint64_t)a_minute / 60);
+    } else {
+        buf_printf(out, "%.1f", (double)a_minute / 60);
+    }
+    buf_add_str(out, "/s");
+}
+
+static void add_latency(struct buf *out, const json_t *service, const char *name) {
+    json_int_t us = live_figure(service, name);
+    if (us > 0) {
+        text_add_duration_us(out, us);
+    } else if (live_figure(service, "rate_1min") > 0) {
+        buf_add_str(out, "<1 ms"); /* accepted and done in one turn */
+    }
+}
+
+static void add_remarks(struct buf *out, const json_t *service) {
+    const char *error = json_string_value(json_object_get(service, "handler_error"));
+    const char *between = "";
+    if (json_is_true(json_object_get(service, "paused"))) {
+        buf_add_str(out, "paused");
+        between = "; ";
+    }
+    if (!json_is_true(json_object_get(service, "active"))) {
+        buf_printf(out, "%snot run by this host", between);
+        between = "; ";
+    }
+    if (error != NULL) {
+        buf_printf(out, "%sscript refused: ", between);
+        text_add_safe(out, slice_first_line(slice_of(error)));
+    }
+}
+
+static void add_service(struct table *table, const json_t *service) {
+    json_int_t dead = live_figure(service, "dead");
+    json_int_t oldest_ms = live_figure(service, "oldest_ms");
+    double failed = json_number_value(json_object_get(service, "failure_rate"));
+    struct buf text;
+    char age[32];
+    buf_init(&text, 16384);
+    text_add_safe(&text, slice_of(live_word(service, "name")));
+    table_take(table, STYLE_PLAIN, &text);
+    add_rate(&text, live_figure(service, "rate_1min"));
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "lag"));
+    buf_add_str(&text, oldest_ms <= 0 ? "" : conf_duration_text(oldest_ms, age));
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "inflight"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "retrying"));
+    buf_printf(&text, "%.1f %%", failed * 100);
+    table_take(table, failed > 0 ? STYLE_WARN : STYLE_PLAIN, &text);
+    add_latency(&text, service, "p50_us");
+    table_take(table, STYLE_PLAIN, &text);
+    add_latency(&text, service, "p99_us");
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, dead > 0 ? STYLE_BAD : STYLE_PLAIN, (uint64_t)dead);
+    add_remarks(&text, service);
+    table_take(table, STYLE_WARN, &text);
+    buf_clear(&text);
+}
+
+int live_print_services(FILE *out, bool colour, size_t width, const json_t *status) {
+    const json_t *list = json_object_get(status, "services");
+    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
+    size_t i;
+    const json_t *one;
+    if (table == NULL) {
+        return ERR_MEMORY;
+    }
+    json_array_foreach(list, i, one) {
+        add_service(table, one);
+    }
+    int code = table_print(table, out, colour, width);
+    table_free(table);
+    return code;
+}

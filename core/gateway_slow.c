@@ -1,0 +1,80 @@
+/*
+ * gateway_slow.c - clients that never finish a request.
+ *
+ * libmicrohttpd closes a connection on which nothing moves. A client that sends a byte now and then
+ * would keep its place for ever, and a few thousand of them would keep everybody else out; so a
+ * request must be whole GATEWAY_REQUEST_S after the connection was made, or after the last answer.
+ */
+#include "gateway_own.h"
+
+#include "limits.h"
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { LOOK_MS = 5000 };
+
+static uint64_t now_ms(void) {
+    return uv_hrtime() / 1000000;
+}
+
+/* A connection there was no memory for is not watched. */
+void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **own,
+                           enum MHD_ConnectionNotificationCode what) {
+    struct gateway *g = ctx;
+    struct gateway_client *client = *own;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (client != NULL) {
+            TAILQ_REMOVE(&g->clients, client, link);
+            free(client);
+            *own = NULL;
+        }
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    client = info == NULL ? NULL : calloc(1, sizeof *client);
+    if (client != NULL) {
+        *client = (struct gateway_client){g, info->connect_fd, now_ms(), .owes = true};
+        TAILQ_INSERT_TAIL(&g->clients, client, link);
+        *own = client;
+    }
+}
+
+void gateway_client_owes(struct MHD_Connection *connection, bool owes) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct gateway_client *client = info == NULL ? NULL : info->socket_context;
+    if (client != NULL) {
+        client->owes = owes;
+        client->since_ms = now_ms();
+    }
+}
+
+/* The daemon finds the socket shut and closes the connection. */
+static void on_slow_timer(uv_timer_t *timer) {
+    struct gateway *g = timer->data;
+    struct gateway_client *client;
+    uint64_t limit_ms = (uint64_t)GATEWAY_REQUEST_S * 1000;
+    size_t count = 0;
+    TAILQ_FOREACH(client, &g->clients, link) {
+        if (client->owes && now_ms() - client->since_ms > limit_ms) {
+            (void)shutdown(client->fd, SHUT_RDWR);
+            count++;
+        }
+    }
+    if (count > 0) {
+        log_warn("http", "closed connections whose request did not come to an end count=%zu",
+                 count);
+    }
+}
+
+int gateway_watch_slow(struct gateway *g, uv_loop_t *loop) {
+    int code = uv_timer_init(loop, &g->slow_timer);
+    assert(code == 0); /* libuv documents no failure */
+    g->slow_timer.data = g;
+    g->handles++;
+    return uv_timer_start(&g->slow_timer, on_slow_timer, LOOK_MS, LOOK_MS) == 0 ? 0 : ERR_SYSTEM;
+}
