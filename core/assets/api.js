@@ -45,7 +45,7 @@ export async function sendToken(token) {
 
 export async function logOut() {
     await fetch("/logout", { method: "POST" });
-    location.reload();
+    location.reload(); /* nothing of what was shown stays */
 }
 
 /* --- requests --- */

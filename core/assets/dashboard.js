@@ -10,7 +10,7 @@
  */
 import { fill, h, setClass, setText } from "./dom.js";
 import { listen, logOut, onLogin } from "./api.js";
-import { showLogin } from "./dialogs.js";
+import { showLogin, showLogOut, wasLoggedIn } from "./dialogs.js";
 import { iconButton } from "./parts.js";
 import { icon } from "./icons.js";
 import { History } from "./history.js";
@@ -165,7 +165,10 @@ function showTheme(theme) {
     themeButton.title = themeButton.getAttribute("aria-label");
 }
 showTheme(document.documentElement.dataset.theme);
-document.getElementById("tools").append(themeButton, h("span", { class: "log-out" }, iconButton("Log out", "leave", logOut, "quiet")));
+document.getElementById("tools").append(themeButton, h("span", { class: "log-out" }, iconButton("Log out", "leave", () => {
+    showLogOut(false);
+    logOut();
+}, "quiet")));
 
 const search = document.getElementById("search");
 search.prepend(icon("search"));
@@ -191,7 +194,11 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 
 /* --- begin --- */
 
-onLogin(showLogin);
+showLogOut(wasLoggedIn());
+onLogin(() => {
+    showLogOut(false);
+    return showLogin();
+});
 listen({
     status(status) {
         app.status = status;

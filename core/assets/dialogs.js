@@ -17,17 +17,17 @@ function nextId(prefix) {
 }
 
 /*
- * Asks a question. body: elements between title and buttons; check(): a sentence that says why it
- * cannot be done yet, or null. Resolves to true when the answer is yes.
+ * Asks a question. body: elements between title and buttons; extra: a button beside them; check(): a
+ * sentence that says why it cannot be done yet, or null. Resolves to true when the answer is yes.
  */
-export function ask({ title, body = [], yes, danger = false, check = () => null, wide = false }) {
+export function ask({ title, body = [], extra, yes, danger = false, check = () => null, wide = false }) {
     const titleId = nextId("ask");
     const problem = h("p", { class: "problem", role: "alert" });
     const form = h("form", { method: "dialog", class: "ask-form" },
         h("h2", { id: titleId }, title),
         h("div", { class: "ask-body" }, body),
         problem,
-        h("div", { class: "buttons buttons-end" },
+        h("div", { class: "buttons buttons-end ask-buttons" }, extra && h("div", { class: "push" }, extra),
             h("button", { type: "button", class: "button", onclick: () => dialog.close("no") }, "Cancel"),
             h("button", { type: "submit", value: "yes", class: `button ${danger ? "danger" : "primary"}` }, yes)));
     const dialog = h("dialog", { class: wide ? "ask wide" : "ask", "aria-labelledby": titleId }, form);
@@ -87,10 +87,32 @@ export function showLogin() {
             }
             dialog.close();
             dialog.remove();
-            document.documentElement.classList.add("logged-in");
+            showLogOut(true);
             resolve();
         });
     });
+}
+
+/* The cookie is out of a script's reach, so the page notes for itself that there is one. */
+export function showLogOut(on) {
+    document.documentElement.classList.toggle("logged-in", on);
+    try {
+        if (on) {
+            localStorage.setItem("zingq-logged-in", "yes");
+        } else {
+            localStorage.removeItem("zingq-logged-in");
+        }
+    } catch {
+        /* then the button is gone after a reload */
+    }
+}
+
+export function wasLoggedIn() {
+    try {
+        return localStorage.getItem("zingq-logged-in") !== null;
+    } catch {
+        return false;
+    }
 }
 
 /* --- notes --- */

@@ -156,14 +156,15 @@ function trialView(result) {
 async function askEdit(event, id) {
     const before = label(event, "payload");
     const oneLine = tight(before) === before;
-    const area = h("textarea", { class: "mono", rows: 14, spellcheck: "false", autocapitalize: "off", name: "payload" });
+    const area = h("textarea", { class: "mono", rows: 10, spellcheck: "false", autocapitalize: "off", name: "payload" });
     area.value = pretty(before);
     const diff = h("div", {});
     const hint = h("p", { class: "hint", role: "status" });
     const outcome = h("div", { "aria-live": "polite" });
     const tryOut = button("Trial run with this", "trial", (e) => attempt(e.currentTarget, async () => {
         fill(outcome, trialView(await api.trial(id, event.service, result())));
-    }), "small");
+        outcome.scrollIntoView({ block: "nearest" });
+    }));
     const result = () => (oneLine ? tight(area.value) : area.value);
     const tell = () => {
         fill(diff, diffView(pretty(before), pretty(area.value)) ?? h("p", { class: "faint" }, "Nothing is changed yet."));
@@ -174,7 +175,8 @@ async function askEdit(event, id) {
     const yes = await ask({
         title: "Edit the payload", wide: true, yes: "Save",
         body: [h("p", { class: "note" }, "The original stays in the history. The event stays dead until it is replayed."),
-            field("Payload", area), hint, h("h3", {}, "What changes"), diff, h("div", {}, tryOut), outcome],
+            field("Payload", area), hint, h("h3", {}, "What changes"), diff, outcome],
+        extra: tryOut,
         check: () => (result() === before ? "The payload is the same: change it, or cancel." : null),
     });
     return yes ? result() : null;

@@ -21,11 +21,11 @@ function waitsFor(key) {
     const due = msOf(key.due_at);
     const reason = firstLine(label(key, "reason"));
     const texts = {
-        parked: "a person: its first event is dead and holds the key",
-        retrying: `attempt ${key.attempts + 1} of its first event, due ${ago(due, Date.now())}`,
-        sleeping: `its first event, which was put off and is due ${ago(due, Date.now())}`,
-        running: "its first event, an attempt is under way",
-        ready: "its turn",
+        parked: "waits for a person: its first event is dead and holds the key",
+        retrying: `waits for attempt ${key.attempts + 1} of its first event, due ${ago(due, Date.now())}`,
+        sleeping: `its first event was put off and is due ${ago(due, Date.now())}`,
+        running: "an attempt of its first event is under way",
+        ready: "waits for its turn",
     };
     return [texts[key.waits] ?? key.waits, reason];
 }
@@ -81,7 +81,7 @@ function keyActions(service, key, done) {
 /* --- the view --- */
 
 function makeKey(key, refresh) {
-    const parts = { waits: h("td", { "data-name": "State" }), why: h("td", { class: "grow-cell", "data-name": "Waits for" }),
+    const parts = { waits: h("td", { "data-name": "State" }), why: h("td", { class: "grow-cell", "data-name": "Why" }),
         behind: h("td", { class: "number", "data-name": "Behind" }), acts: h("td", { class: "service-acts" }) };
     const text = label(key, "key");
     const row = h("tr", { class: "row-link" },
@@ -112,7 +112,7 @@ export function keys(app) {
     const tbody = h("tbody", {});
     const table = h("table", { class: "list" },
         h("caption", { class: "unseen" }, "Keys that wait"),
-        h("thead", {}, h("tr", {}, ["Service", "Key", "State", "Waits for"].map((t) => h("th", { scope: "col" }, t)),
+        h("thead", {}, h("tr", {}, ["Service", "Key", "State", "Why it stands still"].map((t) => h("th", { scope: "col" }, t)),
             h("th", { scope: "col", class: "number" }, "Behind"), h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
         tbody);
     const place = h("div", { class: "panel list-panel" });

@@ -7,7 +7,7 @@
  */
 import { h, s } from "./dom.js";
 import { data, eventHash, pill } from "./parts.js";
-import { clock, duration, label, msOf } from "./format.js";
+import { clock, duration, label, msOf, plural } from "./format.js";
 
 const WIDTH = 1000; /* of a bar's drawing, in its own units */
 const DEPTH_MAX = 6; /* deeper rows are not indented further */
@@ -62,9 +62,13 @@ function bar(event, scale, now) {
         ["dead", "discarded"].includes(event.state) && rect(`life-try life-${event.state}`, span.to, span.to, 0, 20));
 }
 
+/* Within one millisecond the handler's own time says more. */
+function tookText(event, span) {
+    return duration(Math.max(span.to - span.from, event.duration_us / 1000));
+}
+
 function sentence(event, span) {
-    const tries = event.attempts === 1 ? "1 attempt" : `${event.attempts} attempts`;
-    return `${event.state}, ${tries}, ${duration(span.to - span.from)}`;
+    return `${event.state}, ${plural(event.attempts, "attempt")}, ${tookText(event, span)}`;
 }
 
 /* rows as rowsOf gives them; `own`: the event the page is about. */
@@ -80,7 +84,7 @@ export function lifeView(rows, own) {
             h("a", { class: "life-name", href: eventHash(event.id, event.service), "aria-current": here ? "true" : null },
                 h("span", { class: "life-service" }, event.service), data(label(event, "topic"), "clamp")),
             bar(event, scale, now),
-            h("span", { class: "life-facts" }, pill(event.state), h("span", { class: "faint nowrap" }, duration(spans[i].to - spans[i].from)),
+            h("span", { class: "life-facts" }, pill(event.state), h("span", { class: "faint nowrap" }, tookText(event, spans[i])),
                 h("span", { class: "unseen" }, sentence(event, spans[i]))));
     });
     return h("div", { class: "life" },

@@ -16,7 +16,8 @@ const STORE_FULL = 0.8;
 
 /* --- what needs a look --- */
 
-function hostAlerts({ host, engine }) {
+/* firstDropped: what the broker had dropped when the page was opened. */
+function hostAlerts({ host, engine }, firstDropped) {
     const alerts = [];
     if (!host.connected) {
         const why = host.broker_error ? `: ${host.broker_error}` : "";
@@ -28,8 +29,8 @@ function hostAlerts({ host, engine }) {
     if (engine.store_max > 0 && engine.store_used / engine.store_max > STORE_FULL) {
         alerts.push({ key: "store", tone: "warn", text: `The store is ${percent(engine.store_used / engine.store_max)} full: raise store.max_size or shorten store.keep_done.` });
     }
-    for (const [i, text] of (host.warnings ?? []).entries()) {
-        alerts.push({ key: `host${i}`, tone: "warn", text });
+    if (firstDropped !== null && host.broker_dropped > firstDropped) {
+        alerts.push({ key: "dropped", tone: "bad", text: `The broker has dropped ${plural(host.broker_dropped - firstDropped, "message")} since this page was opened: raise its max_queued_messages.` });
     }
     return alerts;
 }
@@ -271,6 +272,8 @@ function serviceTable() {
 const hostFacts = [
     ["Broker", ({ host }) => host.broker],
     ["Connected", ({ host }) => (host.connected ? (host.connects > 1 ? `yes, for the ${count(host.connects)}th time` : "yes") : "no")],
+    ["Broker dropped", ({ host }) => count(host.broker_dropped)],
+    ["Broker's clients", ({ host }) => count(host.broker_clients)],
     ["Host", ({ host }) => host.id],
     ["Version", ({ host }) => host.version],
     ["Up", ({ host }) => `${duration(host.uptime_ms)}, since ${clock(Date.now() - host.uptime_ms)}`],
@@ -320,9 +323,12 @@ export function overview(app) {
         h("section", { class: "panel services-panel", "aria-label": "Services" }, table),
         host.element);
 
+    let firstDropped = null;
+
     function tell(status) {
         const now = Date.now();
-        const found = hostAlerts(status).concat(status.services.flatMap((s) => serviceAlerts(s, now)));
+        firstDropped ??= status.host.broker_dropped ?? null;
+        const found = hostAlerts(status, firstDropped).concat(status.services.flatMap((s) => serviceAlerts(s, now)));
         const bad = found.some((a) => a.tone === "bad");
         setText(verdict, found.length === 0 ? "All is well" : `${plural(found.length, "thing")} to look at`);
         const { host: me } = status;

@@ -1,0 +1,381 @@
+/*
+ * dashboard.test.mjs - what a person can do with the dashboard, done by a real Chromium.
+ *
+ * Every page is watched: an error in its console, a breach of its policy, a request to another
+ * host or an opened dialog fails the test it happened in.
+ */
+import assert from "node:assert/strict";
+import path from "node:path";
+import { after, afterEach, before, describe, test } from "node:test";
+
+import { openBrowser, openPage, until, World } from "./world.mjs";
+
+const TOKEN = "open sesame";
+const shots = process.env.SHOTS;
+let browser;
+let pages = [];
+
+before(async () => {
+    browser = await openBrowser();
+});
+after(() => browser?.close());
+
+afterEach(async () => {
+    const faults = pages.flatMap((page) => page.faults);
+    await Promise.all(pages.map((page) => page.context().close()));
+    pages = [];
+    assert.deepEqual(faults, []);
+});
+
+async function visit(world, hash = "#/", options = {}) {
+    const page = await openPage(browser, world, options);
+    pages.push(page);
+    await page.goto(`${world.url}/${hash}`);
+    return page;
+}
+
+let orders = 0;
+
+/* A good order, but for what is said otherwise. */
+function order(changes = {}) {
+    orders++;
+    return { order: `o-${orders}1`, customer: "ada", amount: 1200, country: "de", depot: "north",
+        address: "Main Street 1", ...changes };
+}
+
+function visible(locator) {
+    return locator.waitFor({ state: "visible" });
+}
+
+const letterRow = (page, text) => page.locator(".list tbody tr", { hasText: text });
+const drawer = (page) => page.locator("#drawer[open]");
+const stateOf = (page) => drawer(page).locator(".event-title .pill");
+
+async function showsState(page, word) {
+    await visible(stateOf(page).getByText(word, { exact: true }));
+}
+
+describe("the dashboard", () => {
+    let world;
+
+    before(async () => {
+        world = await World.open();
+    });
+    after(() => world?.close());
+
+    test("a failure appears live, is opened and replayed, and is seen to succeed", async () => {
+        const page = await visit(world, "#/dead");
+        await visible(page.getByText("No dead letters", { exact: true }));
+
+        const bad = order({ country: "it" });
+        await world.publish("shop/order", bad);
+        await letterRow(page, bad.order).getByRole("link").click();
+        await showsState(page, "dead");
+        await visible(drawer(page).getByText("no tax rate for the country 'it'").first());
+        await visible(drawer(page).getByText("tax_of").first());
+        assert.equal(await drawer(page).locator(".attempt").count(), 3);
+
+        await world.script("invoices", (lua) => lua.replace("nl = 21", "nl = 21, it = 22"));
+        await drawer(page).getByRole("button", { name: "Replay" }).click();
+        await showsState(page, "done");
+        assert.equal(await drawer(page).getByRole("button", { name: "Replay" }).count(), 0);
+        await visible(drawer(page).locator(".life-row", { hasText: "notices" }));
+        assert.equal(await drawer(page).locator(".life-row").count(), 4);
+
+        await page.keyboard.press("Escape");
+        await visible(page.getByText("No dead letters", { exact: true }));
+        assert.equal(await page.locator("#dead-badge").isVisible(), false);
+    });
+
+    test("an edit is tried dry, keeps the original, shows what changed, and succeeds", async () => {
+        const page = await visit(world, "#/dead");
+        const bad = order({ amount: 0 });
+        await world.publish("shop/order", bad);
+        await letterRow(page, "this one costs 0").getByRole("link").click();
+        await drawer(page).getByRole("button", { name: "Edit…" }).click();
+        const dialog = page.getByRole("dialog", { name: "Edit the payload" });
+        await dialog.getByRole("button", { name: "Save" }).click();
+        await visible(dialog.getByText("The payload is the same"));
+
+        await dialog.getByLabel("Payload", { exact: true }).fill(JSON.stringify({ ...bad, amount: 777 }));
+        await dialog.getByRole("button", { name: "Trial run with this" }).click();
+        await visible(dialog.getByText("the event would be done"));
+        await visible(dialog.locator(".diff-gone", { hasText: '"amount": 0' }));
+        await visible(dialog.locator(".diff-new", { hasText: '"amount": 777' }));
+        assert.equal((await world.service("orders")).dead, 1, "a trial changes nothing");
+
+        await dialog.getByRole("button", { name: "Save" }).click();
+        await visible(drawer(page).getByText(/^Edited once/));
+        await visible(drawer(page).locator(".diff-gone", { hasText: '"amount": 0' }));
+        await showsState(page, "dead");
+        await drawer(page).getByRole("button", { name: "Replay" }).click();
+        await showsState(page, "done");
+        await drawer(page).getByText("The original, as it came").click();
+        await visible(drawer(page).getByRole("region", { name: "Original payload" }));
+    });
+
+    test("a trial run says what the handler would do", async () => {
+        const bad = order({ country: "xx" });
+        await world.publish("shop/order", bad);
+        const page = await visit(world, "#/dead");
+        await letterRow(page, bad.order).getByRole("link").click();
+        await drawer(page).getByRole("button", { name: "Trial run" }).click();
+        await visible(drawer(page).getByText("the handler would raise an error"));
+        await drawer(page).getByRole("button", { name: "Discard" }).click();
+        await page.getByRole("dialog", { name: /Discard/ }).getByRole("button", { name: "Discard" }).click();
+        await showsState(page, "discarded");
+    });
+
+    test("many are replayed and discarded: by group, and ticked ones", async () => {
+        const page = await visit(world, "#/dead");
+        for (let i = 0; i < 6; i++) {
+            await world.publish("shop/order", order({ country: "yy" }));
+        }
+        const group = page.locator(".group", { hasText: "country 'yy'" });
+        await visible(group.locator(".group-count", { hasText: /^6$/ }));
+        await group.click();
+        await visible(page.getByText("All 6 of this group"));
+
+        await letterRow(page, "'yy'").first().getByRole("checkbox").check();
+        await letterRow(page, "'yy'").last().getByRole("checkbox").check();
+        await visible(page.getByText("2 selected"));
+        await page.locator(".toolbar").getByRole("button", { name: "Discard" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Discard" }).click();
+        await visible(page.getByText("the selected: 2 discarded"));
+        await visible(page.getByText("All 4 of this group"));
+
+        await world.script("invoices", (lua) => lua.replace("nl = 21", "nl = 21, yy = 9"));
+        await page.locator(".toolbar").getByRole("button", { name: "Replay" }).click();
+        const dialog = page.getByRole("dialog", { name: "Replay 4 letters?" });
+        await dialog.getByLabel("At most").fill("fast");
+        await dialog.getByRole("button", { name: "Replay" }).click();
+        await visible(dialog.getByText("Write the pace as"));
+        await dialog.getByLabel("At most").fill("5/s");
+        await dialog.getByRole("button", { name: "Replay" }).click();
+        await visible(page.getByText("invoices: 4 replayed"));
+        await until("all of them to be done", async () => (await world.service("invoices")).dead === 0);
+    });
+
+    test("a parked key shows what it waits for, and goes on when a person says so", async () => {
+        const page = await visit(world, "#/keys");
+        await world.publish("shop/order", order({ depot: "south", address: "nowhere" }));
+        await world.publish("shop/order", order({ depot: "south" }));
+        const row = letterRow(page, "south");
+        await visible(row.getByText("parked", { exact: true }));
+        await visible(row.getByText("does not exist"));
+        await visible(row.locator(".number", { hasText: /^1$/ }));
+        await row.getByRole("link").click();
+        await visible(drawer(page).getByText("2 events in order:"));
+        await page.keyboard.press("Escape");
+        await row.getByRole("button", { name: "Skip" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Skip" }).click();
+        await row.waitFor({ state: "detached" });
+        await until("the second parcel", async () => (await world.service("shipping")).waiting === 0);
+    });
+
+    test("a service is paused and resumed, and a refused script is told", async () => {
+        const page = await visit(world);
+        const service = page.locator('[data-service="notices"]');
+        await service.getByRole("button", { name: "Pause notices" }).click();
+        await visible(service.getByText("paused", { exact: true }));
+        await visible(page.locator(".alerts").getByText("notices: paused"));
+        await service.getByRole("button", { name: "Resume notices" }).click();
+        await visible(service.getByText("running", { exact: true }));
+
+        await world.script("notices", (lua) => `this is no Lua\n${lua}`);
+        await visible(service.getByText("script refused", { exact: true }));
+        await visible(page.locator(".alerts").getByText("the last good one stays"));
+        await world.script("notices", (lua) => lua.replace("this is no Lua\n", ""));
+        await visible(service.getByText("running", { exact: true }));
+    });
+
+    test("the live tail shows what ends, lets itself be filtered, and pauses", async () => {
+        const page = await visit(world, "#/live");
+        await visible(page.locator("#live-mark[data-state=live]"));
+        await world.publish("shop/order", order({ customer: "grace" }));
+        await world.publish("shop/order", order({ customer: "edsger", amount: -1 }));
+        await visible(page.locator(".tail-row", { hasText: "grace" }));
+        await page.getByLabel("Failures only").check();
+        await page.locator(".tail-row", { hasText: "grace" }).waitFor({ state: "detached" });
+        await visible(page.locator(".tail-row", { hasText: "edsger" }));
+        await page.getByLabel("Failures only").uncheck();
+        await page.getByLabel("Filter").fill("grace");
+        await page.locator(".tail-row", { hasText: "edsger" }).waitFor({ state: "detached" });
+        await page.getByRole("button", { name: "Pause" }).click();
+        await world.publish("shop/order", order({ customer: "grace" }));
+        await visible(page.getByText(/^Paused, [1-9]\d* since/));
+        assert.equal(await page.locator(".tail-row").count(), 1);
+        await page.getByRole("button", { name: "Go on" }).click();
+        await visible(page.locator(".tail-row").nth(1));
+    });
+
+    test("an event is found by its id and by its key", async () => {
+        const { id } = await world.publish("shop/order", order({ customer: "barbara" }));
+        const page = await visit(world);
+        await page.keyboard.press("/");
+        await page.keyboard.type("barbara");
+        await page.keyboard.press("Enter");
+        await visible(letterRow(page, "barbara"));
+        await page.getByRole("searchbox", { name: "Search by event id or key" }).fill(id);
+        await page.keyboard.press("Enter");
+        await visible(drawer(page).getByText(id).first());
+        await showsState(page, "done");
+    });
+
+    test("text of strangers is shown as text everywhere", async () => {
+        const evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
+        const topic = `wild/<svg onload=window.hacked=1>/${encodeURIComponent(evil)}`;
+        await world.publish(topic, { name: evil, more: evil });
+        await world.publish("shop/order", order({ customer: evil, country: evil, depot: evil, address: evil }));
+        const page = await visit(world, "#/dead");
+        await visible(letterRow(page, "<img src=x").first());
+        for (const link of await page.locator(".list .row-target").all()) {
+            await link.click();
+            await visible(drawer(page).locator(".event-title"));
+            await drawer(page).getByRole("button", { name: "Trial run" }).click();
+            await visible(drawer(page).getByRole("heading", { name: "Trial run" }));
+            await page.keyboard.press("Escape");
+        }
+        for (const view of ["events", "live", "keys", ""]) {
+            await page.goto(`${world.url}/#/${view}`);
+            await visible(page.locator("#main .view:visible h1"));
+        }
+        await page.goto(`${world.url}/#/events?key=${encodeURIComponent(evil)}`);
+        await visible(letterRow(page, "<img src=x").first());
+        assert.equal(await page.evaluate(() => window.hacked), undefined);
+        assert.equal(await page.locator("#main img, #main script, #drawer img, #drawer script").count(), 0);
+    });
+
+    test("all can be done by keyboard, and the focus comes back", async () => {
+        await world.publish("shop/order", order({ customer: "tony", amount: -2 }));
+        const page = await visit(world, "#/dead");
+        const link = letterRow(page, "this one costs -2").getByRole("link").first();
+        await link.focus();
+        await page.keyboard.press("Enter");
+        await visible(drawer(page).getByRole("button", { name: "Close" }));
+        assert.ok(await page.evaluate(() => document.querySelector("#drawer").contains(document.activeElement)));
+        await page.keyboard.press("Escape");
+        await drawer(page).waitFor({ state: "detached" });
+        assert.ok(await link.evaluate((element) => element === document.activeElement));
+        assert.match(page.url(), /#\/dead$/);
+    });
+
+    test("every control has a name, and nothing is wider than a phone", async () => {
+        const page = await visit(world, "#/", { viewport: { width: 360, height: 740 } });
+        await visible(page.locator(".service-body").first());
+        for (const view of ["", "dead", "keys", "events", "live"]) {
+            await page.goto(`${world.url}/#/${view}`);
+            await visible(page.locator("#main .view:visible h1"));
+            const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, a, meter, progress")]
+                .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))
+                .map((e) => e.outerHTML));
+            assert.deepEqual(nameless, [], `controls without a name in #/${view}`);
+            const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+            assert.ok(overflow <= 0, `#/${view} is ${overflow} pixels too wide`);
+        }
+    });
+
+    test("a host that goes away is told, and found again", async () => {
+        const page = await visit(world);
+        await visible(page.locator("#live-mark[data-state=live]"));
+        page.faults.length = 0;
+        world.host.kill("SIGKILL");
+        await world.host.ended;
+        await visible(page.locator("#live-mark[data-state=lost]"));
+        assert.ok(page.faults.every((text) => /Failed to load|ERR_/.test(text)));
+        page.faults.length = 0; /* that the host does not answer is what this is about */
+    });
+});
+
+describe("the dashboard of a host with a token", () => {
+    let world;
+
+    before(async () => {
+        world = await World.open(TOKEN);
+    });
+    after(() => world?.close());
+
+    async function logIn(page) {
+        const dialog = page.getByRole("dialog", { name: "Log in" });
+        await dialog.getByLabel("Token").fill(TOKEN);
+        await dialog.getByRole("button", { name: "Log in" }).click();
+        await visible(page.locator(".service-body").first());
+    }
+
+    test("asks for the token, takes the right one only, and stays logged in", async () => {
+        const page = await visit(world);
+        const dialog = page.getByRole("dialog", { name: "Log in" });
+        await visible(dialog);
+        await page.keyboard.press("Escape");
+        await visible(dialog);
+        await dialog.getByLabel("Token").fill("guess");
+        await dialog.getByRole("button", { name: "Log in" }).click();
+        await visible(dialog.getByText("That is not the token."));
+        assert.equal(await page.locator(".service-body").count(), 0);
+        await logIn(page);
+        await page.reload();
+        await visible(page.locator(".service-body").first());
+
+        const [cookie] = await page.context().cookies();
+        assert.ok(cookie.httpOnly && cookie.sameSite === "Strict");
+        const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie);
+        assert.ok(!kept.includes(TOKEN) && !kept.includes(cookie.value));
+    });
+
+    test("forgets who logged out", async () => {
+        const page = await visit(world);
+        await logIn(page);
+        await page.getByRole("button", { name: "Log out" }).click();
+        await visible(page.getByRole("dialog", { name: "Log in" }));
+        assert.equal(await page.locator(".service-body").count(), 0);
+    });
+});
+
+describe("how it looks", () => {
+    let world;
+    let load;
+
+    before(async () => {
+        world = await World.open();
+        load = setInterval(() => {
+            const n = Math.ceil(Math.random() * 6);
+            for (let i = 0; i < n; i++) {
+                const kind = Math.random();
+                const changes = kind < 0.03 ? { country: "xx" } : kind < 0.05 ? { amount: 0 }
+                    : kind < 0.06 ? { depot: `depot ${orders % 3}`, address: "nowhere" } : {};
+                world.publish("shop/order", order({ customer: `customer ${orders % 9}`, ...changes })).catch(() => {});
+            }
+        }, 100);
+    });
+    after(async () => {
+        clearInterval(load);
+        await world?.close();
+    });
+
+    const sizes = { desk: { width: 1360, height: 900 }, phone: { width: 360, height: 740 } };
+    for (const [size, viewport] of Object.entries(sizes)) {
+        for (const colorScheme of ["light", "dark"]) {
+            test(`${size}, ${colorScheme}`, async () => {
+                const page = await visit(world, "#/", { viewport, colorScheme });
+                const take = (name) => page.screenshot({ path: path.join(shots, `${size}-${colorScheme}-${name}.png`) });
+                await visible(page.locator(".service-body").first());
+                assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), colorScheme);
+                await until("the charts to have begun", () => page.evaluate(() =>
+                    (document.querySelector(".chart-line").getAttribute("d") ?? "").includes("L")));
+                await take("overview");
+                await page.goto(`${world.url}/#/dead`);
+                await visible(page.locator(".list .row-target").first());
+                await take("dead");
+                await page.locator(".list .row-target").first().click();
+                await visible(drawer(page).locator(".life-row").first());
+                await take("letter");
+                await page.keyboard.press("Escape");
+                for (const [view, sign] of [["keys", ".list .row-target"], ["events", ".list .row-target"], ["live", ".tail-row"]]) {
+                    await page.goto(`${world.url}/#/${view}`);
+                    await visible(page.locator(`#main .view:visible ${sign}`).first());
+                    await take(view);
+                }
+            });
+        }
+    }
+});
