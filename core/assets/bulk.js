@@ -47,7 +47,8 @@ export async function askBulk(verb, howMany, whose) {
 /* scopes: [{service, group?}], one job each. */
 export async function startJobs(verb, scopes, pace) {
     for (const scope of scopes) {
-        await api.bulk(verb, { ...scope, rate: pace });
+        const job = await api.bulk(verb, { ...scope, rate: pace });
+        seen.set(job.id, job.state); /* it may be over before the next status comes */
     }
 }
 

@@ -47,7 +47,8 @@ function visible(locator) {
     return locator.waitFor({ state: "visible" });
 }
 
-const letterRow = (page, text) => page.locator(".list tbody tr", { hasText: text });
+const view = (page) => page.locator("#main .view:not([hidden])");
+const letterRow = (page, text) => view(page).locator(".list tbody tr", { hasText: text });
 const drawer = (page) => page.locator("#drawer[open]");
 const stateOf = (page) => drawer(page).locator(".event-title .pill");
 
@@ -199,7 +200,7 @@ describe("the dashboard", () => {
         await page.locator(".tail-row", { hasText: "grace" }).waitFor({ state: "detached" });
         await visible(page.locator(".tail-row", { hasText: "edsger" }));
         await page.getByLabel("Failures only").uncheck();
-        await page.getByLabel("Filter").fill("grace");
+        await view(page).getByLabel("Filter").fill("grace");
         await page.locator(".tail-row", { hasText: "edsger" }).waitFor({ state: "detached" });
         await page.getByRole("button", { name: "Pause" }).click();
         await world.publish("shop/order", order({ customer: "grace" }));
@@ -229,16 +230,16 @@ describe("the dashboard", () => {
         await world.publish("shop/order", order({ customer: evil, country: evil, depot: evil, address: evil }));
         const page = await visit(world, "#/dead");
         await visible(letterRow(page, "<img src=x").first());
-        for (const link of await page.locator(".list .row-target").all()) {
+        for (const link of await view(page).locator(".list .row-target").all()) {
             await link.click();
             await visible(drawer(page).locator(".event-title"));
             await drawer(page).getByRole("button", { name: "Trial run" }).click();
             await visible(drawer(page).getByRole("heading", { name: "Trial run" }));
             await page.keyboard.press("Escape");
         }
-        for (const view of ["events", "live", "keys", ""]) {
-            await page.goto(`${world.url}/#/${view}`);
-            await visible(page.locator("#main .view:visible h1"));
+        for (const name of ["events", "live", "keys", ""]) {
+            await page.goto(`${world.url}/#/${name}`);
+            await visible(view(page).locator("h1"));
         }
         await page.goto(`${world.url}/#/events?key=${encodeURIComponent(evil)}`);
         await visible(letterRow(page, "<img src=x").first());
@@ -263,15 +264,15 @@ describe("the dashboard", () => {
     test("every control has a name, and nothing is wider than a phone", async () => {
         const page = await visit(world, "#/", { viewport: { width: 360, height: 740 } });
         await visible(page.locator(".service-body").first());
-        for (const view of ["", "dead", "keys", "events", "live"]) {
-            await page.goto(`${world.url}/#/${view}`);
-            await visible(page.locator("#main .view:visible h1"));
+        for (const name of ["", "dead", "keys", "events", "live"]) {
+            await page.goto(`${world.url}/#/${name}`);
+            await visible(view(page).locator("h1"));
             const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, a, meter, progress")]
                 .filter((e) => e.checkVisibility() && !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))
                 .map((e) => e.outerHTML));
-            assert.deepEqual(nameless, [], `controls without a name in #/${view}`);
+            assert.deepEqual(nameless, [], `controls without a name in #/${name}`);
             const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-            assert.ok(overflow <= 0, `#/${view} is ${overflow} pixels too wide`);
+            assert.ok(overflow <= 0, `#/${name} is ${overflow} pixels too wide`);
         }
     });
 
@@ -364,16 +365,16 @@ describe("how it looks", () => {
                     (document.querySelector(".chart-line").getAttribute("d") ?? "").includes("L")));
                 await take("overview");
                 await page.goto(`${world.url}/#/dead`);
-                await visible(page.locator(".list .row-target").first());
+                await visible(view(page).locator(".list .row-target").first());
                 await take("dead");
-                await page.locator(".list .row-target").first().click();
+                await view(page).locator(".list .row-target").first().click();
                 await visible(drawer(page).locator(".life-row").first());
                 await take("letter");
                 await page.keyboard.press("Escape");
-                for (const [view, sign] of [["keys", ".list .row-target"], ["events", ".list .row-target"], ["live", ".tail-row"]]) {
-                    await page.goto(`${world.url}/#/${view}`);
-                    await visible(page.locator(`#main .view:visible ${sign}`).first());
-                    await take(view);
+                for (const [name, sign] of [["keys", ".list .row-target"], ["events", ".list .row-target"], ["live", ".tail-row"]]) {
+                    await page.goto(`${world.url}/#/${name}`);
+                    await visible(view(page).locator(sign).first());
+                    await take(name);
                 }
             });
         }
