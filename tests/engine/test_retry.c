@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -30,10 +28,6 @@ static const char FAILS_UNTIL[] = "return function(e)\n"
                                   "  zing.publish('out', e.payload .. ':' .. e.attempt)\n"
                                   "end";
 static const char FAILS[] = "return function() error('never') end";
-static const char CALLS[] = "return function(e)\n"
-                            "  local r = zing.http.get('http://peer/' .. e.payload)\n"
-                            "  zing.publish('out', r.body)\n"
-                            "end";
 
 /* --- when --- */
 
@@ -138,121 +132,6 @@ static void a_handler_names_its_own_delay_with_zing_retry(void **state) {
     assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
 }
 
-/* --- policies --- */
-
-static void a_retry_policy_decides_instead_of_the_numbers(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_script(
-        f, "retry.lua",
-        "return function(event, err)\n"
-        "  if event.attempt == 3 then return {dead = 'enough: ' .. err:match('^%a+')} end\n"
-        "  return {after = 7}\n"
-        "end");
-    fixture_run(f, SERVICE("retries = 0 retry = \"retry.lua\""),
-                "return function() error('never', 0) end");
-    deliver(f, "s", "in/a", "x");
-    advance(f, 6999);
-    assert_string_equal(history_of(f, "s", "x", text), "error");
-    advance(f, 7001);
-    assert_string_equal(reason_of(f, "s", "x", text), "enough: never");
-    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .retries = 2});
-}
-
-static void a_retry_policy_does_not_override_the_handlers_own_delay(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_script(f, "retry.lua", "return function() return {after = 3600} end");
-    fixture_run(f, SERVICE("retry = \"retry.lua\""),
-                "return function(e) if e.attempt == 1 then zing.retry(5) end end");
-    deliver(f, "s", "in/a", "x");
-    advance(f, 5000);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
-}
-
-static void a_retry_policy_that_fails_leaves_it_to_the_numbers(void **state) {
-    struct engine_fixture *f = *state;
-    static const char *const policies[] = {"return function() error('oops') end",
-                                           "return function() return 7 end",
-                                           "return function() return {after = -1} end"};
-    fixture_script(f, "retry.lua", policies[0]);
-    fixture_run(f, SERVICE("retries = 1 delay = \"2s\" retry = \"retry.lua\""), FAILS_UNTIL);
-    for (size_t i = 0; i < 3; i++) {
-        fixture_script(f, "retry.lua", policies[i]);
-        fixture_reload(f);
-        deliver(f, "s", "in/a", "2");
-        advance(f, 2000);
-        assert_int_equal(count_published(f, "out"), i + 1);
-    }
-}
-
-static void a_dead_letter_policy_publishes_and_writes_state(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_script(f, "dlq.lua",
-                   "return function(event, reason)\n"
-                   "  zing.publish('alarm', event.payload .. ':' .. reason:match('%a+$'))\n"
-                   "  zing.state.incr('dead')\n"
-                   "end");
-    fixture_run(f, KEYED("retries = 0 dead_letter = \"dlq.lua\""),
-                "return function() zing.reject('hopeless') end");
-    offer(f, "s", "in", "x", "k", "a", NULL);
-    run_dry(f);
-    assert_string_equal(nth_published(f, "alarm", 0)->payload, "x:hopeless");
-    assert_string_equal(state_text(f, "s", "a", "dead", text), "1");
-    assert_int_equal(count_published(f, "zingq/dlq/s"), 1);
-    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
-}
-
-static void a_dead_letter_policy_may_discard(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_script(f, "dlq.lua", "return function() return 'discard' end");
-    fixture_run(f, SERVICE("retries = 0 dead_letter = \"dlq.lua\" on_dead = park"), FAILS);
-    deliver(f, "s", "in/a", "x");
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
-    assert_int_equal(count_published(f, "zingq/dlq/s"), 0);
-    assert_books(f, "s", (struct books){.accepted = 1, .discarded = 1});
-}
-
-static void a_dead_letter_policy_that_fails_changes_nothing(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_script(
-        f, "dlq.lua",
-        "return function() zing.state.set('n', 1) zing.publish('x', '') error('oops') end");
-    fixture_run(f, SERVICE("retries = 0 dead_letter = \"dlq.lua\""), FAILS);
-    deliver(f, "s", "in/a", "x");
-    assert_string_equal(state_text(f, "s", "", "n", text), "none");
-    assert_int_equal(count_published(f, "x"), 0);
-    assert_int_equal(count_published(f, "zingq/dlq/s"), 1);
-    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
-}
-
-static void on_dead_of_the_handler_is_told(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(
-        f, SERVICE("retries = 0"),
-        "return { ['in/a'] = function() error('never') end,\n"
-        "  on_dead = function(event, reason)\n"
-        "    zing.publish('sorry', event.payload .. (reason:find('never') and '!' or '?'))\n"
-        "  end }");
-    deliver(f, "s", "in/a", "x");
-    assert_string_equal(nth_published(f, "sorry", 0)->payload, "x!");
-}
-
-static void what_a_policy_publishes_is_handed_over_too(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_script(f, "t.lua", "return function(e) zing.publish('out', e.payload) end");
-    fixture_run(f,
-                SERVICE("retries = 0") "service \"t\" { subscribe = {\"sorry\", \"zingq/dlq/s\"} "
-                                       "handler = \"t.lua\" }\n",
-                "return { ['in/a'] = function() error('never') end,\n"
-                "  on_dead = function(event) zing.publish('sorry', 'told') end }");
-    deliver(f, "s", "in/a", "x");
-    assert_books(f, "t", (struct books){.accepted = 2, .done = 2});
-    assert_string_equal(nth_published(f, "out", 0)->payload, "told");
-    assert_string_equal(nth_published(f, "out", 1)->payload, "x");
-}
-
 /* --- other ends --- */
 
 static void a_rejected_event_is_dead_at_once(void **state) {
@@ -312,209 +191,6 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
     advance(f, 1);
     assert_int_equal(count_published(f, "out"), 3);
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .throttles = 1});
-}
-
-/* --- calls --- */
-
-static void a_call_leaves_after_the_commit_and_its_answer_ends_the_event(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), CALLS);
-    offer(f, "s", "in/a", "x", NULL);
-    assert_int_equal(f->asked_count, 0);
-    assert_int_equal(turn(f), 0);
-    assert_int_equal(f->asked_count, 1);
-    assert_string_equal(f->asked[0].url, "http://peer/x");
-    assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
-    assert_int_equal(engine_running(f->engine), 1);
-    answer(f, 0, 200, "ok");
-    run_dry(f);
-    assert_string_equal(nth_published(f, "out", 0)->payload, "ok");
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
-    assert_int_equal(engine_running(f->engine), 0);
-}
-
-static void a_waiting_call_holds_up_its_own_key_only(void **state) {
-    struct engine_fixture *f = *state;
-    char out[256];
-    fixture_run(f, KEYED(""), CALLS);
-    offer(f, "s", "in", "1", "k", "a", NULL);
-    offer(f, "s", "in", "2", "k", "a", NULL);
-    offer(f, "s", "in", "3", "k", "b", NULL);
-    run_dry(f);
-    assert_int_equal(f->asked_count, 2);
-    answer(f, 1, 200, "three");
-    run_dry(f);
-    answer(f, 0, 200, "one");
-    run_dry(f);
-    answer(f, 2, 200, "two");
-    run_dry(f);
-    assert_string_equal(payloads(f, "out", out, sizeof out), "three one two");
-}
-
-static void a_thousand_calls_wait_at_once(void **state) {
-    struct engine_fixture *f = *state;
-    f->unchecked = true;
-    fixture_run(f, SERVICE("concurrency = 1000"), CALLS);
-    for (int i = 0; i < 1000; i++) {
-        offer(f, "s", "in/a", "x", NULL);
-    }
-    run_dry(f);
-    assert_int_equal(f->asked_count, 1000);
-    for (size_t i = 0; i < 1000; i++) {
-        answer(f, (i * 7) % 1000, 200, "ok");
-    }
-    run_dry(f);
-    engine_check(f);
-    assert_books(f, "s", (struct books){.accepted = 1000, .done = 1000});
-}
-
-static void concurrency_bounds_the_calls_that_wait(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("concurrency = 3"), CALLS);
-    for (int i = 0; i < 10; i++) {
-        deliver(f, "s", "in/a", "x");
-    }
-    assert_int_equal(f->asked_count, 3);
-    answer(f, 1, 200, "ok");
-    run_dry(f);
-    assert_int_equal(f->asked_count, 4);
-}
-
-static void an_attempt_that_waits_too_long_is_a_timeout(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_run(f, SERVICE("timeout = \"5s\" retries = 1 delay = \"1s\""), CALLS);
-    deliver(f, "s", "in/a", "x");
-    advance(f, 4999);
-    assert_true(f->asked[0].open);
-    advance(f, 1);
-    assert_false(f->asked[0].open); /* cancelled */
-    assert_string_equal(history_of(f, "s", "x", text), "timeout");
-    advance(f, 1000);
-    assert_int_equal(f->asked_count, 2);
-    advance(f, 5000);
-    assert_non_null(strstr(reason_of(f, "s", "x", text), "timed out"));
-    assert_string_equal(history_of(f, "s", "x", text), "timeout timeout");
-    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .retries = 1, .timeouts = 2});
-}
-
-static void a_late_answer_finds_nobody(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), CALLS);
-    deliver(f, "s", "in/a", "x");
-    uint64_t id = f->asked[0].id;
-    advance(f, 5000);
-    struct call_result late = {.status = 200};
-    buf_init(&late.headers, 16);
-    buf_init(&late.body, 16);
-    engine_call_done(f->engine, id, &late);
-    run_dry(f);
-    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .timeouts = 1});
-    assert_int_equal(count_published(f, "out"), 0);
-}
-
-static void an_answer_and_the_timeout_in_one_turn_count_once(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), CALLS);
-    deliver(f, "s", "in/a", "x");
-    answer(f, 0, 200, "just in time");
-    f->now_ms += 5000;
-    run_dry(f);
-    assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
-}
-
-static void a_call_that_ended_badly_is_the_handlers_error(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_run(f, SERVICE("delay = \"1s\""), CALLS);
-    deliver(f, "s", "in/a", "x");
-    answer_code(f, 0, ERR_NETWORK);
-    run_dry(f);
-    assert_string_equal(history_of(f, "s", "x", text), "error");
-    advance(f, 1000);
-    answer(f, 1, 200, "ok");
-    run_dry(f);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
-}
-
-static void every_attempt_sends_the_same_idempotency_key(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("delay = \"1s\""),
-                "return function() zing.http.post('http://peer', {body = '1'}) end");
-    deliver(f, "s", "in/a", "x");
-    answer_code(f, 0, ERR_TIMEOUT);
-    advance(f, 1000);
-    crash(f);
-    run_dry(f);
-    advance(f, 1000);
-    assert_true(f->asked_count >= 3);
-    const char *first = strstr(f->asked[0].headers, "Idempotency-Key: ");
-    assert_non_null(first);
-    for (size_t i = 1; i < f->asked_count; i++) {
-        assert_string_equal(strstr(f->asked[i].headers, "Idempotency-Key: "), first);
-    }
-}
-
-/* --- crashes --- */
-
-static void a_crash_while_an_attempt_waits_is_counted_and_tried_again(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_run(f, SERVICE("retries = 0 crashes = 3"), CALLS);
-    deliver(f, "s", "in/a", "x");
-    crash(f);
-    run_dry(f);
-    advance(f, 10);
-    assert_string_equal(history_of(f, "s", "x", text), "crash");
-    answer(f, f->asked_count - 1, 200, "ok");
-    run_dry(f);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
-    assert_books(f, "s", (struct books){.accepted = 1, .done = 1, .crashes = 1});
-}
-
-static void an_event_that_takes_the_host_down_too_often_is_dead(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_run(f, SERVICE("crashes = 3"), CALLS);
-    deliver(f, "s", "in/a", "x");
-    for (int i = 0; i < 2; i++) {
-        crash(f);
-        run_dry(f);
-        assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
-    }
-    crash(f);
-    run_dry(f);
-    assert_non_null(strstr(reason_of(f, "s", "x", text), "the host went down 3 times"));
-    assert_string_equal(history_of(f, "s", "x", text), "crash crash crash");
-    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .crashes = 3});
-}
-
-static void a_stop_is_no_crash(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), CALLS);
-    deliver(f, "s", "in/a", "x");
-    for (int i = 0; i < 3; i++) {
-        restart(f);
-        run_dry(f);
-    }
-    answer(f, f->asked_count - 1, 200, "ok");
-    run_dry(f);
-    assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
-}
-
-static void an_event_that_did_not_run_is_not_blamed_for_a_crash(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, KEYED("crashes = 2"), CALLS);
-    offer(f, "s", "in", "1", "k", "a", NULL);
-    offer(f, "s", "in", "2", "k", "a", NULL);
-    run_dry(f);
-    crash(f);
-    run_dry(f);
-    answer(f, f->asked_count - 1, 200, "ok");
-    run_dry(f);
-    answer(f, f->asked_count - 1, 200, "ok");
-    run_dry(f);
-    assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .crashes = 1});
 }
 
 /* --- handlers that misbehave --- */
@@ -577,31 +253,10 @@ int main(void) {
         RETRY_TEST(no_retries_means_dead_at_once),
         RETRY_TEST(a_retrying_key_holds_up_its_followers_and_nobody_else),
         RETRY_TEST(a_handler_names_its_own_delay_with_zing_retry),
-        RETRY_TEST(a_retry_policy_decides_instead_of_the_numbers),
-        RETRY_TEST(a_retry_policy_does_not_override_the_handlers_own_delay),
-        RETRY_TEST(a_retry_policy_that_fails_leaves_it_to_the_numbers),
-        RETRY_TEST(a_dead_letter_policy_publishes_and_writes_state),
-        RETRY_TEST(a_dead_letter_policy_may_discard),
-        RETRY_TEST(a_dead_letter_policy_that_fails_changes_nothing),
-        RETRY_TEST(on_dead_of_the_handler_is_told),
-        RETRY_TEST(what_a_policy_publishes_is_handed_over_too),
         RETRY_TEST(a_rejected_event_is_dead_at_once),
         RETRY_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
         RETRY_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
         RETRY_TEST(a_throttle_holds_the_whole_service_and_no_other),
-        RETRY_TEST(a_call_leaves_after_the_commit_and_its_answer_ends_the_event),
-        RETRY_TEST(a_waiting_call_holds_up_its_own_key_only),
-        RETRY_TEST(a_thousand_calls_wait_at_once),
-        RETRY_TEST(concurrency_bounds_the_calls_that_wait),
-        RETRY_TEST(an_attempt_that_waits_too_long_is_a_timeout),
-        RETRY_TEST(a_late_answer_finds_nobody),
-        RETRY_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
-        RETRY_TEST(a_call_that_ended_badly_is_the_handlers_error),
-        RETRY_TEST(every_attempt_sends_the_same_idempotency_key),
-        RETRY_TEST(a_crash_while_an_attempt_waits_is_counted_and_tried_again),
-        RETRY_TEST(an_event_that_takes_the_host_down_too_often_is_dead),
-        RETRY_TEST(a_stop_is_no_crash),
-        RETRY_TEST(an_event_that_did_not_run_is_not_blamed_for_a_crash),
         RETRY_TEST(a_handler_without_end_is_stopped_and_others_go_on),
         RETRY_TEST(a_handler_that_allocates_without_end_is_stopped),
         RETRY_TEST(an_error_that_is_a_table_is_told_as_text),
