@@ -1,0 +1,293 @@
+/* test_journal_event.c - events and the rows that lead to them: ready, lane, history, dead. */
+#include "journal_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* --- events -------------------------------------------------------------------------------------
+ */
+
+static void put_event(struct journal_fixture *f, uint8_t partition, uint8_t n, uint16_t service) {
+    struct event *e = full_event(partition, n, service);
+    assert_int_equal(journal_event_put(f->journal, e), 0);
+    event_free(e);
+}
+
+static void assert_same_event(const struct event *a, const struct event *b) {
+    assert_true(uuid_equal(&a->id, &b->id) && uuid_equal(&a->cause, &b->cause));
+    assert_true(a->seq == b->seq && a->lane == b->lane && a->version == b->version);
+    assert_true(a->service == b->service && a->partition == b->partition);
+    assert_true(a->state == b->state && a->kind == b->kind && a->qos == b->qos);
+    assert_true(a->retained == b->retained && a->replayed == b->replayed);
+    assert_true(a->parked == b->parked && a->hops == b->hops);
+    assert_true(a->attempts == b->attempts && a->errors == b->errors);
+    assert_true(a->timeouts == b->timeouts && a->crashes == b->crashes);
+    assert_true(a->snoozes == b->snoozes && a->throttles == b->throttles);
+    assert_true(a->accepted_ms == b->accepted_ms && a->started_ms == b->started_ms);
+    assert_true(a->due_ms == b->due_ms && a->ended_ms == b->ended_ms);
+    assert_true(a->duration_us == b->duration_us);
+    assert_true(slice_equal(a->topic, b->topic) && slice_equal(a->key, b->key));
+    assert_true(slice_equal(a->payload, b->payload));
+    assert_true(slice_equal(a->content_type, b->content_type));
+    assert_true(slice_equal(a->response_topic, b->response_topic));
+    assert_true(slice_equal(a->correlation, b->correlation));
+    assert_true(slice_equal(a->properties, b->properties));
+    assert_true(slice_equal(a->reason, b->reason) && slice_equal(a->publishes, b->publishes));
+}
+
+static void journal_events_come_back_whole(void **state) {
+    struct journal_fixture *f = *state;
+    struct event *put = full_event(5, 1, 2);
+    struct event *got = NULL;
+    assert_int_equal(journal_event_put(f->journal, put), 0);
+    journal_fixture_restart(f);
+    assert_int_equal(journal_event_get(f->journal, 5, &put->id, 2, &got), 0);
+    assert_same_event(got, put);
+    assert_int_equal(got->topic.data[got->topic.len], '\0');
+    event_free(got);
+    event_free(put);
+}
+
+static void journal_events_are_of_one_partition_and_service(void **state) {
+    struct journal_fixture *f = *state;
+    struct uuid id = uuid_nth(1);
+    struct event *got = NULL;
+    put_event(f, 5, 1, 2);
+    assert_true(journal_event_exists(f->journal, 5, &id, 2));
+    assert_false(journal_event_exists(f->journal, 5, &id, 3));
+    assert_false(journal_event_exists(f->journal, 6, &id, 2));
+    assert_int_equal(journal_event_get(f->journal, 5, &id, 3, &got), ERR_NOTFOUND);
+    assert_int_equal(journal_event_del(f->journal, 5, &id, 2), 0);
+    assert_int_equal(journal_event_del(f->journal, 5, &id, 2), ERR_NOTFOUND);
+    assert_false(journal_event_exists(f->journal, 5, &id, 2));
+}
+
+static void journal_events_are_listed_by_id_both_ways(void **state) {
+    struct journal_fixture *f = *state;
+    struct event *e = NULL;
+    const uint8_t puts[][3] = {{5, 9, 0}, {5, 1, 1}, {5, 1, 0}, {4, 7, 0}, {6, 8, 0}};
+    const uint8_t order[][2] = {{1, 0}, {1, 1}, {9, 0}};
+    for (size_t i = 0; i < sizeof puts / sizeof *puts; i++) {
+        put_event(f, puts[i][0], puts[i][1], puts[i][2]);
+    }
+    struct uuid id = {{0}};
+    uint16_t service = 0;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(journal_event_next(f->journal, 5, &id, &service, i > 0, &e), 0);
+        assert_int_equal(e->id.bytes[15], order[i][0]);
+        assert_int_equal(e->service, order[i][1]);
+        event_free(e);
+    }
+    assert_int_equal(journal_event_next(f->journal, 5, &id, &service, true, &e), ERR_NOTFOUND);
+    memset(id.bytes, 0xff, sizeof id.bytes);
+    service = UINT16_MAX;
+    for (size_t i = 3; i-- > 0;) {
+        assert_int_equal(journal_event_prev(f->journal, 5, &id, &service, &e), 0);
+        assert_int_equal(e->id.bytes[15], order[i][0]);
+        assert_int_equal(e->service, order[i][1]);
+        event_free(e);
+    }
+    assert_int_equal(journal_event_prev(f->journal, 5, &id, &service, &e), ERR_NOTFOUND);
+}
+
+static void journal_refuses_a_damaged_event(void **state) {
+    struct journal_fixture *f = *state;
+    struct slice key;
+    struct slice value;
+    struct event *e = NULL;
+    struct uuid id = uuid_nth(1);
+    put_event(f, 5, 1, 2);
+    assert_int_equal(store_seek(f->store, TABLE_EVENT, slice_of(""), false, &key, &value), 0);
+    char kept[64];
+    char cut[512];
+    struct slice kept_key = {memcpy(kept, key.data, key.len), key.len};
+    struct slice short_value = {memcpy(cut, value.data, value.len), value.len - 1};
+    assert_int_equal(store_put(f->store, TABLE_EVENT, kept_key, short_value), 0);
+    assert_int_equal(journal_event_get(f->journal, 5, &id, 2, &e), ERR_CORRUPT);
+}
+
+/* --- rows ---------------------------------------------------------------------------------------
+ */
+
+static void journal_ready_rows_come_in_arrival_order(void **state) {
+    struct journal_fixture *f = *state;
+    const struct row rows[] = {row_of(3, 1, 70, 300), row_of(3, 1, 71, 255), row_of(3, 1, 72, 256),
+                               row_of(3, 2, 70, 1), row_of(2, 1, 70, 1)};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(journal_ready_put(f->journal, &rows[i]), 0);
+    }
+    struct row row = {.partition = 3, .service = 1};
+    const struct row *order[] = {&rows[1], &rows[2], &rows[0]};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(journal_ready_next(f->journal, &row), 0);
+        assert_int_equal(row.seq, order[i]->seq);
+        assert_int_equal(row.lane, order[i]->lane);
+        assert_true(uuid_equal(&row.id, &order[i]->id));
+    }
+    assert_int_equal(journal_ready_next(f->journal, &row), ERR_NOTFOUND);
+    assert_int_equal(journal_ready_del(f->journal, &rows[1]), 0);
+    assert_int_equal(journal_ready_del(f->journal, &rows[1]), ERR_NOTFOUND);
+    unsigned count = 0;
+    for (row = (struct row){0}; journal_ready_scan(f->journal, &row) == 0; count++) {
+        assert_in_range(row.partition, 2, 3);
+    }
+    assert_int_equal(count, 4);
+}
+
+static void journal_lane_rows_come_lane_by_lane_in_order(void **state) {
+    struct journal_fixture *f = *state;
+    struct row rows[] = {row_of(3, 1, 70, 300), row_of(3, 1, 70, 255), row_of(3, 1, 69, 1),
+                         row_of(3, 1, 71, 1)};
+    rows[1].flags = LANE_WAITING;
+    rows[3].flags = LANE_PARKED;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(journal_lane_put(f->journal, &rows[i]), 0);
+    }
+    struct row row = {.partition = 3, .service = 1, .lane = 70};
+    assert_int_equal(journal_lane_next(f->journal, &row), 0);
+    assert_int_equal(row.seq, 255);
+    assert_int_equal(row.flags, LANE_WAITING);
+    assert_int_equal(journal_lane_next(f->journal, &row), 0);
+    assert_int_equal(row.seq, 300);
+    assert_int_equal(row.flags, LANE_BEHIND);
+    assert_int_equal(journal_lane_next(f->journal, &row), ERR_NOTFOUND);
+    const struct row *order[] = {&rows[2], &rows[1], &rows[0], &rows[3]};
+    row = (struct row){0};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(journal_lane_scan(f->journal, &row), 0);
+        assert_int_equal(row.lane, order[i]->lane);
+        assert_int_equal(row.seq, order[i]->seq);
+    }
+    assert_int_equal(journal_lane_scan(f->journal, &row), ERR_NOTFOUND);
+    assert_int_equal(journal_lane_del(f->journal, &rows[0]), 0);
+    assert_int_equal(journal_lane_del(f->journal, &rows[0]), ERR_NOTFOUND);
+}
+
+/* --- history ------------------------------------------------------------------------------------
+ */
+
+static void journal_history_is_told_in_order(void **state) {
+    struct journal_fixture *f = *state;
+    struct event *e = full_event(5, 1, 2);
+    struct attempt first = {.end = ATTEMPT_TIMEOUT,
+                            .at_ms = T0,
+                            .duration_us = 12,
+                            .version = 99,
+                            .text = slice_of("why")};
+    struct attempt second = {.end = ATTEMPT_CRASH, .at_ms = T0 + 1, .text = slice_of("")};
+    assert_int_equal(journal_history_add(f->journal, e, &first), 0);
+    assert_int_equal(journal_history_add(f->journal, e, &second), 0);
+    journal_fixture_restart(f);
+    struct attempt a = {0};
+    assert_int_equal(journal_history_next(f->journal, e, &a), 0);
+    assert_int_equal(a.n, 1);
+    assert_int_equal(a.end, ATTEMPT_TIMEOUT);
+    assert_int_equal(a.at_ms, T0);
+    assert_int_equal(a.duration_us, 12);
+    assert_int_equal(a.version, 99);
+    assert_true(slice_is(a.text, "why"));
+    assert_int_equal(journal_history_next(f->journal, e, &a), 0);
+    assert_int_equal(a.n, 2);
+    assert_int_equal(a.end, ATTEMPT_CRASH);
+    assert_int_equal(journal_history_next(f->journal, e, &a), ERR_NOTFOUND);
+    assert_int_equal(journal_history_clear(f->journal, e), 0);
+    a.n = 0;
+    assert_int_equal(journal_history_next(f->journal, e, &a), ERR_NOTFOUND);
+    event_free(e);
+}
+
+static void journal_history_makes_room_but_keeps_the_first(void **state) {
+    struct journal_fixture *f = *state;
+    struct event *e = full_event(5, 1, 2);
+    struct event *neighbour = full_event(5, 2, 2);
+    struct attempt a = {.end = ATTEMPT_ERROR};
+    assert_int_equal(journal_history_add(f->journal, neighbour, &a), 0);
+    for (int i = 0; i < HISTORY_MAX + 20; i++) {
+        a.at_ms = T0 + i;
+        assert_int_equal(journal_history_add(f->journal, e, &a), 0);
+    }
+    int count = 0;
+    a.n = 0;
+    while (journal_history_next(f->journal, e, &a) == 0) {
+        assert_int_equal(a.at_ms, count == 0 ? T0 : T0 + 20 + count);
+        count++;
+    }
+    assert_int_equal(count, HISTORY_MAX);
+    a.n = 0;
+    assert_int_equal(journal_history_next(f->journal, neighbour, &a), 0);
+    event_free(e);
+    event_free(neighbour);
+}
+
+/* --- dead letters -------------------------------------------------------------------------------
+ */
+
+static void fingerprint_groups_what_differs_in_numbers_and_ids(void **state) {
+    (void)state;
+    static const char *const same[][2] = {
+        {"payment.lua:12: gateway said 503 for b-1", "payment.lua:12: gateway said 503 for b-77"},
+        {"timed out after 3 s\nstack traceback:\n a", "timed out after 30 s\nstack traceback:\n b"},
+        {"no order 0192f0c1-aaaa-7bbb-8ccc-0123456789ab",
+         "no order 0192f0c2-dead-7eef-9abc-ffffffffff00"},
+        {"no order 0192f0c1-aaaa-7bbb-8ccc-0123456789ab",
+         "no order abcdefab-dead-7eef-9abc-ffffffffffff"},
+        {"hash d41d8cd98f00b204e9800998ecf8427e differs",
+         "hash 7215ee9c7d9dc229d2921a40e899ec5f differs"},
+    };
+    static const char *const different[][2] = {
+        {"gateway said no", "gateway said yes"},
+        {"seat taken", "seat taken twice"},
+        {"a decade of deeds", "a facade of deeds"},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_true(journal_fingerprint(slice_of(same[i][0])) ==
+                    journal_fingerprint(slice_of(same[i][1])));
+    }
+    for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
+        assert_true(journal_fingerprint(slice_of(different[i][0])) !=
+                    journal_fingerprint(slice_of(different[i][1])));
+    }
+}
+
+static void journal_dead_rows_are_listed_and_deleted(void **state) {
+    struct journal_fixture *f = *state;
+    struct dead_row rows[] = {
+        {.partition = 7, .service = 1, .id = uuid_nth(2), .dead_ms = T0, .fingerprint = 5},
+        {.partition = 7, .service = 1, .id = uuid_nth(1), .dead_ms = T0 + 9, .fingerprint = 6}};
+    struct dead_row row = {0};
+    assert_int_equal(journal_dead_next(f->journal, &row), ERR_NOTFOUND);
+    assert_int_equal(journal_dead_put(f->journal, &rows[0]), 0);
+    assert_int_equal(journal_dead_put(f->journal, &rows[1]), 0);
+    row = (struct dead_row){0};
+    assert_int_equal(journal_dead_next(f->journal, &row), 0);
+    assert_memory_equal(&row.id, &rows[1].id, sizeof row.id);
+    assert_int_equal(row.dead_ms, T0 + 9);
+    assert_int_equal(row.fingerprint, 6);
+    assert_int_equal(journal_dead_next(f->journal, &row), 0);
+    assert_memory_equal(&row.id, &rows[0].id, sizeof row.id);
+    assert_int_equal(journal_dead_next(f->journal, &row), ERR_NOTFOUND);
+    assert_int_equal(journal_dead_del(f->journal, &rows[0]), 0);
+    assert_int_equal(journal_dead_del(f->journal, &rows[0]), ERR_NOTFOUND);
+}
+
+int main(void) {
+#define JOURNAL_TEST(test)                                                                         \
+    cmocka_unit_test_setup_teardown(test, journal_fixture_set_up, journal_fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        JOURNAL_TEST(journal_events_come_back_whole),
+        JOURNAL_TEST(journal_events_are_of_one_partition_and_service),
+        JOURNAL_TEST(journal_events_are_listed_by_id_both_ways),
+        JOURNAL_TEST(journal_refuses_a_damaged_event),
+        JOURNAL_TEST(journal_ready_rows_come_in_arrival_order),
+        JOURNAL_TEST(journal_lane_rows_come_lane_by_lane_in_order),
+        JOURNAL_TEST(journal_history_is_told_in_order),
+        JOURNAL_TEST(journal_history_makes_room_but_keeps_the_first),
+        cmocka_unit_test(fingerprint_groups_what_differs_in_numbers_and_ids),
+        JOURNAL_TEST(journal_dead_rows_are_listed_and_deleted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

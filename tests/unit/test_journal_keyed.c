@@ -1,0 +1,273 @@
+/* test_journal_keyed.c - what handlers leave behind: publications, timers, state, locks, lines. */
+#include "journal_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* --- outbox -------------------------------------------------------------------------------------
+ */
+
+static void journal_publications_come_back_whole_and_in_order(void **state) {
+    struct journal_fixture *f = *state;
+    struct publication p = {.id = uuid_nth(1),
+                            .cause = uuid_nth(2),
+                            .hops = 3,
+                            .qos = 1,
+                            .retain = true,
+                            .topic = slice_of("a/b"),
+                            .payload = {"x\0y", 3},
+                            .key = slice_of("k"),
+                            .content_type = slice_of("ct"),
+                            .response_topic = slice_of("rt"),
+                            .correlation = slice_of("co"),
+                            .properties = slice_of("pr")};
+    struct buf record;
+    buf_init(&record, 4096);
+    publication_encode(&p, &record);
+    assert_int_equal(journal_outbox_put(f->journal, 300, buf_slice(&record)), 0);
+    assert_int_equal(journal_outbox_put(f->journal, 255, buf_slice(&record)), 0);
+    uint64_t seq = 0;
+    struct slice found;
+    struct publication read;
+    assert_int_equal(journal_outbox_next(f->journal, &seq, &found), 0);
+    assert_int_equal(seq, 255);
+    assert_int_equal(publication_decode(found, &read), 0);
+    assert_true(uuid_equal(&read.id, &p.id) && uuid_equal(&read.cause, &p.cause));
+    assert_true(read.hops == 3 && read.qos == 1 && read.retain);
+    assert_string_equal(read.topic.data, "a/b");
+    assert_true(slice_equal(read.topic, p.topic) && slice_equal(read.payload, p.payload));
+    assert_true(slice_equal(read.key, p.key) && slice_equal(read.properties, p.properties));
+    assert_true(slice_equal(read.content_type, p.content_type));
+    assert_true(slice_equal(read.response_topic, p.response_topic));
+    assert_true(slice_equal(read.correlation, p.correlation));
+    assert_int_equal(journal_outbox_next(f->journal, &seq, &found), 0);
+    assert_int_equal(seq, 300);
+    assert_int_equal(journal_outbox_next(f->journal, &seq, &found), ERR_NOTFOUND);
+    assert_int_equal(journal_outbox_del(f->journal, 255), 0);
+    assert_int_equal(journal_outbox_del(f->journal, 255), ERR_NOTFOUND);
+    buf_clear(&record);
+}
+
+static void journal_refuses_a_damaged_publication(void **state) {
+    (void)state;
+    struct publication p = {.topic = slice_of("a/b"), .properties = slice_of("pr")};
+    struct buf record;
+    struct publication read;
+    buf_init(&record, 4096);
+    publication_encode(&p, &record);
+    for (size_t len = 0; len < record.len; len++) {
+        assert_int_equal(publication_decode((struct slice){record.data, len}, &read), ERR_CORRUPT);
+    }
+    assert_int_equal(publication_decode(buf_slice(&record), &read), 0);
+    buf_clear(&record);
+}
+
+/* --- timers -------------------------------------------------------------------------------------
+ */
+
+static void journal_timers_come_by_due_time_with_what_they_carry(void **state) {
+    struct journal_fixture *f = *state;
+    struct timer timers[] = {
+        {.kind = TIMER_PUBLISH, .due_ms = T0 + 4, .seq = 77, .record = slice_of("rec")},
+        {.kind = TIMER_STATE,
+         .due_ms = T0 + 3,
+         .service = 2,
+         .key = slice_of("k"),
+         .name = slice_of("n")},
+        {.kind = TIMER_LOCK,
+         .due_ms = T0 + 2,
+         .service = 2,
+         .key = slice_of(""),
+         .name = slice_of("nn")},
+        {.kind = TIMER_EVENT, .due_ms = T0 + 1, .row = row_of(8, 2, 70, 5)}};
+    struct timer t;
+    assert_int_equal(journal_timer_first(f->journal, 8, &t), ERR_NOTFOUND);
+    for (size_t i = 0; i < 4; i++) {
+        timers[i].partition = 8;
+        assert_int_equal(journal_timer_put(f->journal, &timers[i]), 0);
+    }
+    uint64_t count;
+    assert_int_equal(journal_timer_count(f->journal, TIMER_LOCK, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(journal_timer_first(f->journal, 7, &t), ERR_NOTFOUND);
+    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_true(t.kind == TIMER_EVENT && t.due_ms == T0 + 1 && t.partition == 8);
+    assert_true(t.row.partition == 8 && t.row.service == 2 && t.row.lane == 70 && t.row.seq == 5);
+    assert_memory_equal(&t.row.id, &timers[3].row.id, sizeof t.row.id);
+    assert_int_equal(journal_timer_del(f->journal, &timers[3]), 0);
+    assert_int_equal(journal_timer_del(f->journal, &timers[3]), ERR_NOTFOUND);
+    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_true(t.kind == TIMER_LOCK && t.service == 2 && t.key.len == 0);
+    assert_true(slice_is(t.name, "nn"));
+    assert_int_equal(journal_timer_del(f->journal, &timers[2]), 0);
+    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_true(t.kind == TIMER_STATE && slice_is(t.key, "k") && slice_is(t.name, "n"));
+    assert_int_equal(journal_timer_del(f->journal, &timers[1]), 0);
+    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_true(t.kind == TIMER_PUBLISH && t.seq == 77 && slice_is(t.record, "rec"));
+}
+
+static void journal_timers_of_the_longest_names_fit(void **state) {
+    struct journal_fixture *f = *state;
+    char text[KEY_BYTES_MAX];
+    memset(text, 'x', sizeof text);
+    struct timer timer = {.kind = TIMER_LOCK,
+                          .due_ms = T0,
+                          .key = {text, KEY_BYTES_MAX},
+                          .name = {text, STATE_NAME_BYTES_MAX}};
+    struct timer read;
+    assert_int_equal(journal_timer_put(f->journal, &timer), 0);
+    assert_int_equal(journal_timer_first(f->journal, 0, &read), 0);
+    assert_true(slice_equal(read.key, timer.key) && slice_equal(read.name, timer.name));
+    timer.name.len = KEY_BYTES_MAX;
+    timer.kind = TIMER_STATE;
+    assert_int_equal(journal_timer_put(f->journal, &timer), ERR_LIMIT);
+}
+
+/* --- keyed state and locks ----------------------------------------------------------------------
+ */
+
+static struct cell cell_of(const char *key, const char *name) {
+    return (struct cell){
+        .partition = 1, .service = 2, .key = slice_of(key), .name = slice_of(name)};
+}
+
+static void put_state(struct journal_fixture *f, const char *key, const char *name,
+                      const char *value, int64_t expires_ms) {
+    struct cell cell = cell_of(key, name);
+    assert_int_equal(journal_state_put(f->journal, &cell, slice_of(value), expires_ms), 0);
+}
+
+static void journal_state_is_kept_by_key_and_name(void **state) {
+    struct journal_fixture *f = *state;
+    struct slice value;
+    int64_t expires;
+    put_state(f, "ab", "c", "1", 0);
+    put_state(f, "a", "bc", "2", 0);
+    journal_fixture_restart(f);
+    struct cell cell = cell_of("ab", "c");
+    assert_int_equal(journal_state_get(f->journal, &cell, T0, &value, &expires), 0);
+    assert_true(slice_is(value, "1"));
+    assert_int_equal(journal_state_del(f->journal, &cell), 0);
+    assert_int_equal(journal_state_del(f->journal, &cell), ERR_NOTFOUND);
+    assert_int_equal(journal_state_get(f->journal, &cell, T0, &value, &expires), ERR_NOTFOUND);
+    cell = cell_of("a", "bc");
+    assert_int_equal(journal_state_get(f->journal, &cell, T0, &value, &expires), 0);
+    assert_true(slice_is(value, "2"));
+}
+
+static void journal_state_past_its_time_is_not_found(void **state) {
+    struct journal_fixture *f = *state;
+    struct slice value;
+    int64_t expires = 0;
+    struct cell cell = cell_of("k", "n");
+    put_state(f, "k", "n", "v", T0 + 10);
+    assert_int_equal(journal_state_get(f->journal, &cell, T0 + 9, &value, &expires), 0);
+    assert_int_equal(expires, T0 + 10);
+    assert_int_equal(journal_state_get(f->journal, &cell, T0 + 10, &value, &expires), ERR_NOTFOUND);
+}
+
+static void journal_state_lists_a_prefix_in_byte_order(void **state) {
+    struct journal_fixture *f = *state;
+    struct slice value;
+    put_state(f, "k", "seat/2", "b", 0);
+    put_state(f, "k", "seat/10", "a", 0);
+    put_state(f, "k", "seat/3", "x", T0);
+    put_state(f, "k", "seats", "c", 0);
+    put_state(f, "k", "sea", "d", 0);
+    put_state(f, "l", "seat/1", "e", 0);
+    struct cell cell = cell_of("k", "");
+    assert_int_equal(journal_state_next(f->journal, &cell, slice_of("seat/"), T0, &value), 0);
+    assert_true(slice_is(cell.name, "seat/10") && slice_is(value, "a"));
+    assert_int_equal(journal_state_next(f->journal, &cell, slice_of("seat/"), T0, &value), 0);
+    assert_true(slice_is(cell.name, "seat/2") && slice_is(value, "b"));
+    assert_int_equal(journal_state_next(f->journal, &cell, slice_of("seat/"), T0, &value),
+                     ERR_NOTFOUND);
+    unsigned count = 0;
+    cell = cell_of("k", "");
+    while (journal_state_next(f->journal, &cell, slice_of(""), T0, &value) == 0) {
+        count++;
+    }
+    assert_int_equal(count, 4);
+}
+
+static void journal_state_refuses_names_that_do_not_fit(void **state) {
+    struct journal_fixture *f = *state;
+    char text[KEY_BYTES_MAX];
+    memset(text, 'x', sizeof text);
+    struct cell cell = {.key = {text, KEY_BYTES_MAX}, .name = {text, STATE_NAME_BYTES_MAX}};
+    assert_int_equal(journal_state_put(f->journal, &cell, slice_of("v"), 0), 0);
+    cell.name.len = KEY_BYTES_MAX;
+    assert_int_equal(journal_state_put(f->journal, &cell, slice_of("v"), 0), ERR_LIMIT);
+}
+
+static void journal_locks_come_back_with_owner_and_data(void **state) {
+    struct journal_fixture *f = *state;
+    struct cell cell = cell_of("k", "seat");
+    struct lock lock = {.owner = slice_of("b-1"), .data = slice_of("{}"), .expires_ms = T0};
+    struct lock read;
+    assert_int_equal(journal_lock_get(f->journal, &cell, &read), ERR_NOTFOUND);
+    assert_int_equal(journal_lock_put(f->journal, &cell, &lock), 0);
+    journal_fixture_restart(f);
+    assert_int_equal(journal_lock_get(f->journal, &cell, &read), 0);
+    assert_true(slice_is(read.owner, "b-1") && slice_is(read.data, "{}"));
+    assert_int_equal(read.expires_ms, T0);
+    assert_int_equal(journal_lock_del(f->journal, &cell), 0);
+    assert_int_equal(journal_lock_del(f->journal, &cell), ERR_NOTFOUND);
+}
+
+static void journal_cells_are_scanned_across_keys(void **state) {
+    struct journal_fixture *f = *state;
+    struct slice value;
+    struct cell cell = {0};
+    put_state(f, "k", "a", "1", 0);
+    put_state(f, "l", "b", "2", 0);
+    assert_int_equal(journal_cell_scan(f->journal, TABLE_STATE, &cell, &value), 0);
+    assert_true(slice_is(cell.key, "k") && slice_is(cell.name, "a") && cell.service == 2);
+    assert_int_equal(journal_cell_scan(f->journal, TABLE_STATE, &cell, &value), 0);
+    assert_true(slice_is(cell.key, "l") && slice_is(cell.name, "b"));
+    assert_int_equal(journal_cell_scan(f->journal, TABLE_STATE, &cell, &value), ERR_NOTFOUND);
+}
+
+/* --- lines for files ----------------------------------------------------------------------------
+ */
+
+static void journal_append_rows_come_in_order(void **state) {
+    struct journal_fixture *f = *state;
+    uint8_t partition = 0;
+    uint64_t seq = 0;
+    struct slice file;
+    struct slice line;
+    assert_int_equal(journal_append_put(f->journal, 3, 300, slice_of("f"), slice_of("b")), 0);
+    assert_int_equal(journal_append_put(f->journal, 3, 255, slice_of("g"), slice_of("")), 0);
+    assert_int_equal(journal_append_next(f->journal, &partition, &seq, &file, &line), 0);
+    assert_true(partition == 3 && seq == 255 && slice_is(file, "g") && line.len == 0);
+    assert_int_equal(journal_append_next(f->journal, &partition, &seq, &file, &line), 0);
+    assert_true(seq == 300 && slice_is(file, "f") && slice_is(line, "b"));
+    assert_int_equal(journal_append_next(f->journal, &partition, &seq, &file, &line), ERR_NOTFOUND);
+    assert_int_equal(journal_append_del(f->journal, 3, 300), 0);
+    assert_int_equal(journal_append_del(f->journal, 3, 300), ERR_NOTFOUND);
+}
+
+int main(void) {
+#define JOURNAL_TEST(test)                                                                         \
+    cmocka_unit_test_setup_teardown(test, journal_fixture_set_up, journal_fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        JOURNAL_TEST(journal_publications_come_back_whole_and_in_order),
+        cmocka_unit_test(journal_refuses_a_damaged_publication),
+        JOURNAL_TEST(journal_timers_come_by_due_time_with_what_they_carry),
+        JOURNAL_TEST(journal_timers_of_the_longest_names_fit),
+        JOURNAL_TEST(journal_state_is_kept_by_key_and_name),
+        JOURNAL_TEST(journal_state_past_its_time_is_not_found),
+        JOURNAL_TEST(journal_state_lists_a_prefix_in_byte_order),
+        JOURNAL_TEST(journal_state_refuses_names_that_do_not_fit),
+        JOURNAL_TEST(journal_locks_come_back_with_owner_and_data),
+        JOURNAL_TEST(journal_cells_are_scanned_across_keys),
+        JOURNAL_TEST(journal_append_rows_come_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
