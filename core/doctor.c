@@ -217,7 +217,7 @@ int doctor_disk(struct doctor *d, const char *store_path, uint64_t store_max_byt
         (void)unlink(file_path);
         (void)close(file);
     }
-    if (err != 0) {
+    if (file < 0 || err != 0) {
         struct doctor_row *row = doctor_add(d, "fsync", DOCTOR_BAD, "cannot write a file in %s: %s",
                                             folder, strerror(err));
         doctor_advise(row, "the host cannot start", "give zingq's user the right to write there");

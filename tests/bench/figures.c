@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { CPU_FIELD = 14 }; /* of /proc/<pid>/stat: the time as user, that as kernel follows */
+
 /* ---- what the processes use ---- */
 
 double figures_cpu_s(long pid) {
@@ -20,11 +22,17 @@ double figures_cpu_s(long pid) {
         give_up("process %ld is gone", pid);
     }
     (void)fclose(f);
-    unsigned long user = 0;
-    unsigned long kernel = 0;
-    const char *after = strrchr(line, ')'); /* the program's name may have blanks */
-    if (after == NULL || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                                &user, &kernel) != 2) {
+    const char *at = strrchr(line, ')'); /* ends field 2; the program's name may have blanks */
+    for (int field = 3; at != NULL && field <= CPU_FIELD; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    if (at == NULL) {
+        give_up("cannot read %s", name);
+    }
+    char *end = NULL;
+    unsigned long user = strtoul(at, &end, 10);
+    unsigned long kernel = strtoul(end, &end, 10);
+    if (*end != ' ') {
         give_up("cannot read %s", name);
     }
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);

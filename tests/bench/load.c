@@ -290,8 +290,10 @@ static void find_percentiles(const struct load *l, struct load_result *out) {
     }
     qsort(took, count, sizeof *took, by_time);
     if (count > 0) {
-        out->p50_ms = took[count / 2] / 1e3;
-        out->p99_ms = took[count * 99 / 100] / 1e3;
+        size_t p50 = count / 2;
+        size_t p99 = count * 99 / 100;
+        out->p50_ms = took[p50] / 1e3;
+        out->p99_ms = took[p99] / 1e3;
         out->max_ms = took[count - 1] / 1e3;
     }
     free(took);

@@ -29,23 +29,13 @@ static const char conf[] = "store { max_size = \"4GiB\" }\n"
 static const char script[] = "return function() zing.state.incr('n') end\n";
 
 /* Shared memory of the store's file does not count: the system takes it back when it likes. */
-static long own_mib(const struct program *p) {
-    char path[64];
-    char line[256];
-    long kib = -1;
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)p->pid);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    while (kib < 0 && fgets(line, sizeof line, f) != NULL) {
-        (void)sscanf(line, "RssAnon: %ld kB", &kib);
-    }
-    (void)fclose(f);
-    return kib / 1024;
+static uint64_t own_mib(const struct program *p) {
+    return program_memory(p, "RssAnon") >> 20;
 }
 
 static void print_memory(const struct program *p, const char *when) {
-    print_message("%s: %llu MiB resident, %ld MiB of them its own\n", when,
-                  (unsigned long long)program_resident(p) >> 20, own_mib(p));
+    print_message("%s: %llu MiB resident, %llu MiB of them its own\n", when,
+                  (unsigned long long)program_resident(p) >> 20, (unsigned long long)own_mib(p));
 }
 
 static void a_host_with_a_million_done_events_is_ready_in_time(void **state) {

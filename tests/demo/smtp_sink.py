@@ -11,7 +11,7 @@ Some recipients have a fate of their own, by the beginning of their name:
   reject...  550 after the message     fail...  451 after the message
   drop...    the connection is closed after the message, without a reply
   silent...  no reply after the message at all
-  bye...     accepted, then the connection is closed, as after an idle time
+  bye...     accepted, then the connection is closed, as after an idle time, before the next mail
 """
 
 import argparse
@@ -60,7 +60,7 @@ class Sink:
         if first.startswith("silent"):
             await asyncio.Event().wait()
         if first.startswith("bye"):
-            asyncio.get_running_loop().call_later(0.02, server.transport.close)
+            asyncio.get_running_loop().call_soon(server.transport.close)  # after the reply
         verdict = self.verdict(first, message_id)
         if verdict is None:
             self.record(envelope, message, message_id)

@@ -69,7 +69,10 @@ static void start(struct helper *h, const char *const *words) {
     (void)close(fds[0]);
 }
 
-static void start_with(struct helper *h, const char **words, size_t count, va_list more) {
+/* A script follows its interpreter; NULL = the program is none. */
+static void start_with(struct helper *h, const char *program, const char *script, va_list more) {
+    const char *words[HELPER_WORDS_MAX + 1] = {program, script};
+    size_t count = script == NULL ? 1 : 2;
     char port[8];
     (void)snprintf(port, sizeof port, "%u", h->port);
     words[count++] = "--port";
@@ -90,21 +93,19 @@ static void path_of(const char *name, char path[512]) {
 
 void helper_gateway(struct helper *h, ...) {
     char path[512];
-    const char *words[HELPER_WORDS_MAX + 1] = {path};
     path_of("gateway", path);
     va_list more;
     va_start(more, h);
-    start_with(h, words, 1, more);
+    start_with(h, path, NULL, more);
     va_end(more);
 }
 
 void helper_mail(struct helper *h, ...) {
     char path[512];
-    const char *words[HELPER_WORDS_MAX + 1] = {variable("PYTHON"), path};
     (void)snprintf(path, sizeof path, "%s/tests/demo/smtp_sink.py", variable("SOURCE_DIR"));
     va_list more;
     va_start(more, h);
-    start_with(h, words, 2, more);
+    start_with(h, variable("PYTHON"), path, more);
     va_end(more);
 }
 

@@ -73,10 +73,11 @@ char *program_read(const struct program *p, const char *name) {
 /* --- start and stop -----------------------------------------------------------------------------
  */
 
-static void exec_zingq(const struct program *p, const char *const *words, const char *output) {
+static void exec_zingq(const struct program *p, const char *zingq, const char *const *words,
+                       const char *output) {
     char conf[256];
     char path[256];
-    const char *argv[PROGRAM_ARGS_MAX + 4] = {getenv("ZINGQ")};
+    const char *argv[PROGRAM_ARGS_MAX + 4] = {zingq};
     size_t count = 1;
     path_of(p, output, path);
     path_of(p, "topics.conf", conf);
@@ -91,12 +92,13 @@ static void exec_zingq(const struct program *p, const char *const *words, const 
     argv[count++] = "-c";
     argv[count++] = conf;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* no host outlives its test */
-    (void)execv(argv[0], (char *const *)argv);
+    (void)execv(zingq, (char *const *)argv);
     _exit(127);
 }
 
 static pid_t spawn_zingq(const struct program *p, const char *const *words, const char *output) {
-    if (getenv("ZINGQ") == NULL) {
+    const char *zingq = getenv("ZINGQ");
+    if (zingq == NULL) {
         errno = EINVAL;
         give_up("the variable ZINGQ names no program (run this with ctest)");
     }
@@ -105,7 +107,7 @@ static pid_t spawn_zingq(const struct program *p, const char *const *words, cons
         give_up("fork");
     }
     if (pid == 0) {
-        exec_zingq(p, words, output);
+        exec_zingq(p, zingq, words, output);
     }
     return pid;
 }
@@ -268,17 +270,28 @@ bool program_ready(const struct program *p) {
     return ready;
 }
 
-uint64_t program_resident(const struct program *p) {
+uint64_t program_memory(const struct program *p, const char *field) {
     char path[64];
-    unsigned long size = 0;
-    unsigned long resident = 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)p->pid);
+    char line[256];
+    size_t len = strlen(field);
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)p->pid);
     FILE *f = fopen(path, "r");
-    if (f == NULL || fscanf(f, "%lu %lu", &size, &resident) != 2) {
+    char *end = NULL; /* of the number, which is in KiB */
+    unsigned long kib = 0;
+    while (end == NULL && f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (strncmp(line, field, len) == 0 && line[len] == ':') {
+            kib = strtoul(line + len + 1, &end, 10);
+        }
+    }
+    if (end == NULL || strcmp(end, " kB\n") != 0) {
         give_up(path);
     }
     (void)fclose(f);
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    return (uint64_t)kib << 10;
+}
+
+uint64_t program_resident(const struct program *p) {
+    return program_memory(p, "VmRSS");
 }
 
 size_t program_says(const struct program *p, const char *text) {

@@ -49,7 +49,8 @@ int64_t program_engine(const struct program *p, const char *figure);
 int64_t program_service(const struct program *p, const char *service, const char *figure);
 int64_t program_host(const struct program *p, const char *figure);
 bool program_ready(const struct program *p);
-/* Resident bytes. */
+/* A field of /proc/<pid>/status that the system gives in kB, in bytes; and its resident bytes. */
+uint64_t program_memory(const struct program *p, const char *field);
 uint64_t program_resident(const struct program *p);
 /* What it has printed since its last start holds the text, so many times. */
 size_t program_says(const struct program *p, const char *text);

@@ -1,0 +1,273 @@
+/* test_mqtt_fake.c - the MQTT door and brokers that misbehave, in ways a real one cannot be made
+ * to. */
+#include "mqtt_world.h"
+
+#include <mqtt_protocol.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_broker_without_mqtt_5_is_fatal(void **state) {
+    struct bench *b = *state;
+    fake_start(b, "\x20\x02\x00\x01", 4); /* MQTT 3.1.1: unacceptable protocol version */
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_FATAL);
+    assert_non_null(strstr(worker->text, "does not speak MQTT 5"));
+}
+
+static void something_that_is_no_broker_is_told_so(void **state) {
+    struct bench *b = *state;
+    const char *http = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+                       "Connection: close\r\n\r\nThis is a web server, and it says so.\r\n";
+    fake_start(b, http, strlen(http));
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_LOST);
+    assert_non_null(strstr(worker->text, "does not speak MQTT 5"));
+}
+
+static const struct refusal_case {
+    uint8_t reason;
+    enum mqtt_down why;
+    const char *says;
+} refusal_cases[] = {
+    {0x84, MQTT_DOWN_FATAL, "does not speak MQTT 5"},
+    {0x85, MQTT_DOWN_FATAL, "refused the client id \"worker\""},
+    {0x86, MQTT_DOWN_FATAL, "user name or password"},
+    {0x87, MQTT_DOWN_FATAL, "wants a user name and password"},
+    {0x88, MQTT_DOWN_REFUSED, "0x88"},
+    {0x89, MQTT_DOWN_REFUSED, "0x89"},
+    {0x97, MQTT_DOWN_REFUSED, "0x97"},
+    {0x9d, MQTT_DOWN_FATAL, "has moved"},
+};
+
+static void a_refusal_is_final_only_when_it_cannot_pass(void **state) {
+    struct bench *b = *state;
+    for (size_t i = 0; i < sizeof refusal_cases / sizeof refusal_cases[0]; i++) {
+        const struct refusal_case *row = &refusal_cases[i];
+        char answer[5] = {0x20, 3, 0, (char)row->reason, 0};
+        fake_start(b, answer, sizeof answer);
+        struct client *worker = &b->clients[0];
+        client_make(b, worker, "worker", NULL);
+        mqtt_start(worker->mqtt);
+        bench_wait(b, &worker->downs, 1);
+        assert_int_equal(worker->why, row->why);
+        assert_non_null(strstr(worker->text, row->says));
+        client_end(worker);
+        fake_end(b);
+    }
+}
+
+static void a_broker_that_carries_no_will_is_connected_to_without_one(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
+    fake_start(b, "\x20\x03\x00\x9a\x00", 5);
+    client_make(b, worker, "worker", &will);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_REFUSED);
+    assert_true(b->fake->has_will);
+    fake_end(b);
+
+    fake_start(b, "\x20\x03\x00\x00\x00", 5);
+    bench_wait(b, &worker->ups, 1);
+
+    assert_false(b->fake->has_will);
+}
+
+static void a_disconnect_of_the_broker_is_a_loss_with_its_reason(void **state) {
+    struct bench *b = *state;
+    /* CONNACK, then DISCONNECT: server shutting down. */
+    fake_start(b, "\x20\x03\x00\x00\x00\xe0\x01\x8b", 8);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->ups, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_LOST);
+    assert_non_null(strstr(worker->text, "0x8b"));
+}
+
+static void a_session_taken_over_is_final(void **state) {
+    struct bench *b = *state;
+    fake_start(b, "\x20\x03\x00\x00\x00\xe0\x01\x8e", 8);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_TAKEN_OVER);
+    assert_non_null(strstr(worker->text, "our client id \"worker\""));
+}
+
+static void a_refused_subscription_is_told(void **state) {
+    struct bench *b = *state;
+    /* CONNACK, then SUBACK for packet 1: not authorized. */
+    fake_start(b, "\x20\x03\x00\x00\x00\x90\x04\x00\x01\x00\x87", 11);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, "seats", "closed/#", 1), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->subscribed, 1);
+    assert_int_equal(worker->subscribe_reason, MQTT_RC_NOT_AUTHORIZED);
+    assert_string_equal(worker->filter, "$share/seats/closed/#");
+}
+
+static void collect_stops_at_its_bound_and_says_so(void **state) {
+    struct bench *b = *state;
+    char bytes[5 + 8 * 9] = "\x20\x03\x00\x00\x00";
+    for (size_t i = 0; i < 8; i++) {
+        memcpy(bytes + 5 + i * 9, "\x32\x07\x00\x01x\x00\x01\x00!", 9);
+    }
+    fake_start(b, bytes, sizeof bytes);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    worker->collects = worker->flushes = false;
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+    assert_true(mqtt_collect(worker->mqtt, 3));
+    assert_int_equal(worker->messages, 3);
+    assert_true(mqtt_collect(worker->mqtt, 5));
+    assert_int_equal(worker->messages, 8);
+    assert_false(mqtt_collect(worker->mqtt, 5));
+}
+
+/* CONNACK with a Server Keep Alive of 2 s, so that the test is short. */
+#define CONNACK_KEEPALIVE_2 "\x20\x06\x00\x00\x03\x13\x00\x02"
+
+static void a_held_client_shows_life_without_waiting_for_an_answer(void **state) {
+    struct bench *b = *state;
+    fake_start(b, CONNACK_KEEPALIVE_2, 8);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+    assert_int_equal(mqtt_session(worker->mqtt)->keepalive_s, 2);
+    mqtt_hold(worker->mqtt, true);
+    bench_wait(b, &b->fake->unsubscribes, 4); /* longer than the keepalive, unanswered */
+    assert_int_equal(b->fake->pings, 0);
+    assert_int_equal(worker->downs, 0);
+}
+
+static void a_broker_that_answers_no_ping_is_lost(void **state) {
+    struct bench *b = *state;
+    fake_start(b, CONNACK_KEEPALIVE_2, 8);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_LOST);
+    assert_non_null(strstr(worker->text, "did not answer a ping"));
+    assert_int_equal(b->fake->pings, 1);
+}
+
+/* What waits for a flush must not leave with a keepalive. */
+static void no_puback_leaves_with_a_keepalive(void **state) {
+    struct bench *b = *state;
+    fake_start(b, CONNACK_KEEPALIVE_2 "\x32\x07\x00\x01x\x00\x01\x00!", 17);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    worker->flushes = false;
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->messages, 1);
+    uint64_t end = uv_hrtime() + 2500000000; /* past the keepalive: nothing may happen */
+    while (uv_hrtime() < end) {
+        (void)uv_run(&b->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(b->fake->pubacks + b->fake->pings + b->fake->unsubscribes, 0);
+    mqtt_flush(worker->mqtt);
+    bench_wait(b, &b->fake->pubacks, 1);
+}
+
+static void the_limits_in_connack_are_passed_on(void **state) {
+    struct bench *b = *state;
+    const char connack[] = "\x20\x18\x01\x00\x15"
+                           "\x21\x00\x0a"         /* Receive Maximum 10 */
+                           "\x11\x00\x00\x00\x3c" /* Session Expiry 60 */
+                           "\x13\x00\x14"         /* Server Keep Alive 20 */
+                           "\x24\x01"             /* Maximum QoS 1 */
+                           "\x25\x00"             /* no retain */
+                           "\x28\x00"             /* no wildcards */
+                           "\x29\x00"             /* no subscription ids */
+                           "\x2a\x00";            /* no shared subscriptions */
+    fake_start(b, connack, sizeof connack - 1);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+    const struct mqtt_session *s = mqtt_session(worker->mqtt);
+    assert_true(s->connected && s->session_present);
+    assert_int_equal(s->receive_maximum, 10);
+    assert_int_equal(s->session_expiry_s, 60);
+    assert_int_equal(s->keepalive_s, 20);
+    assert_int_equal(s->qos_max, 1);
+    assert_false(s->retain_available || s->wildcard_available);
+    assert_false(s->subscription_ids_available || s->shared_available);
+}
+
+/* The socket takes only part of a flush; a message is collected meanwhile; then the socket drains.
+ * The rest of the flush may leave by itself, the PUBACK may not. */
+static void no_puback_leaves_with_the_rest_of_an_earlier_flush(void **state) {
+    struct bench *b = *state;
+    const char *bytes = "\x20\x03\x00\x00\x00"            /* CONNACK */
+                        "\x32\x07\x00\x01x\x00\x01\x00!"; /* PUBLISH x, QoS 1, id 1, "!" */
+    fake_start(b, bytes, 14);
+    b->fake->deaf = true;
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    worker->collects = worker->flushes = false;
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+
+    enum { SIZE = 8 << 20 };
+    char *big = calloc(1, SIZE);
+    struct mqtt_publish p = {.topic = "big", .payload = {big, SIZE}, .qos = 1};
+    int mid = 0;
+    assert_int_equal(mqtt_publish(worker->mqtt, &p, &mid, NULL), 0);
+    mqtt_flush(worker->mqtt);
+    while (worker->messages == 0) {
+        (void)mqtt_collect(worker->mqtt, 1);
+    }
+    fake_listen(b->fake);
+    for (int i = 0; i < 20; i++) {
+        (void)uv_run(&b->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(b->fake->pubacks, 0);
+
+    while (b->fake->pubacks == 0) {
+        mqtt_flush(worker->mqtt);
+        (void)uv_run(&b->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(b->fake->publishes, 1);
+    free(big);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
+        T(collect_stops_at_its_bound_and_says_so),
+        T(a_session_taken_over_is_final),
+        T(a_refused_subscription_is_told),
+        T(a_broker_without_mqtt_5_is_fatal),
+        T(something_that_is_no_broker_is_told_so),
+        T(a_refusal_is_final_only_when_it_cannot_pass),
+        T(a_broker_that_carries_no_will_is_connected_to_without_one),
+        T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
+        T(the_limits_in_connack_are_passed_on),
+        T(no_puback_leaves_with_the_rest_of_an_earlier_flush),
+        T(no_puback_leaves_with_a_keepalive),
+        T(a_held_client_shows_life_without_waiting_for_an_answer),
+        T(a_broker_that_answers_no_ping_is_lost),
+#undef T
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
