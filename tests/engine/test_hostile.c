@@ -1,0 +1,96 @@
+/* test_hostile.c - what publishers, clients and handlers may send breaks nothing for others: names
+ * used twice, texts too long for keys. */
+#include "engine_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+#define SERVICE(options)                                                                           \
+    "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 0 " options " }\n"
+#define ID "01890a5d-ac96-774b-bcce-b302099a8057"
+
+static const char ECHO[] = "return function(e) zing.publish('out', e.payload) end";
+
+static void assert_out(struct engine_fixture *f, const char *expected) {
+    char out[1024];
+    assert_string_equal(payloads(f, "out", out, sizeof out), expected);
+}
+
+static void pause_service(struct engine_fixture *f, bool paused) {
+    struct command c = {.kind = paused ? COMMAND_PAUSE : COMMAND_RESUME, .service = slice_of("s")};
+    assert_int_equal(command(f, c), 0);
+}
+
+/* --- zingq-id --- */
+
+static void two_messages_of_one_turn_under_one_id_are_two_events(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("key = \"topic:2\""), ECHO);
+    pause_service(f, true);
+    offer(f, "s", "in/a", "one", "zingq-id", ID, "idempotency-key", "1", NULL);
+    offer(f, "s", "in/a", "two", "zingq-id", ID, "idempotency-key", "2", NULL);
+    run_dry(f);
+    restart(f);
+    pause_service(f, false);
+    run_dry(f);
+    assert_out(f, "one two");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2});
+}
+
+static void unordered_events_under_one_id_and_two_keys_are_two_events(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("key = \"topic:2\" order = none"), ECHO);
+    pause_service(f, true);
+    offer(f, "s", "in/a", "one", "zingq-id", ID, NULL);
+    offer(f, "s", "in/b", "two", "zingq-id", ID, NULL);
+    run_dry(f);
+    restart(f);
+    pause_service(f, false);
+    run_dry(f);
+    assert_int_equal(count_published(f, "out"), 2);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2});
+}
+
+static void a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("key = \"json:/k\""), ECHO);
+    pause_service(f, true);
+    offer(f, "s", "in", "{\"k\":\"a\"}", "zingq-id", ID, NULL);
+    offer(f, "s", "in", "{\"no\":\"key\"}", "zingq-id", ID, NULL);
+    run_dry(f);
+    struct command c = {.id = id_of(f, "s", "{\"no\":\"key\"}")};
+    c.kind = COMMAND_EDIT;
+    c.payload = slice_of("{\"k\":\"a\",\"n\":2}");
+    assert_int_equal(command(f, c), 0);
+    c.kind = COMMAND_REPLAY;
+    assert_int_equal(command(f, c), ERR_INVALID);
+    pause_service(f, false);
+    run_dry(f);
+    assert_out(f, "{\"k\":\"a\"}");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
+}
+
+int main(void) {
+#define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        HOSTILE_TEST(two_messages_of_one_turn_under_one_id_are_two_events),
+        HOSTILE_TEST(unordered_events_under_one_id_and_two_keys_are_two_events),
+        HOSTILE_TEST(a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
