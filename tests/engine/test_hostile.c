@@ -85,12 +85,50 @@ static void a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone(void
     assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
 }
 
+/* --- texts that are no keys --- */
+
+static void a_publish_command_with_an_endless_key_does_no_harm(void **state) {
+    struct engine_fixture *f = *state;
+    char key[4096];
+    memset(key, 'k', sizeof key - 1);
+    key[sizeof key - 1] = '\0';
+    fixture_run(f, SERVICE("key = \"topic:2\""), ECHO);
+    struct command c = {.kind = COMMAND_PUBLISH,
+                        .topic = slice_of("in/a"),
+                        .payload = slice_of("x"),
+                        .qos = 1,
+                        .service = slice_of(key),
+                        .key = slice_of(key)};
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "x");
+}
+
+static void a_publish_command_that_no_broker_carries_is_refused(void **state) {
+    struct engine_fixture *f = *state;
+    struct buf properties;
+    fixture_run(f, SERVICE("key = \"topic:2\""), ECHO);
+    struct command c = {.kind = COMMAND_PUBLISH,
+                        .topic = slice_of("elsewhere"),
+                        .payload = slice_of("x"),
+                        .content_type = slice_of("text/\xff")};
+    assert_int_equal(command(f, c), ERR_INVALID);
+    buf_init(&properties, 1024);
+    property_add(&properties, slice_of("name"), slice_of("line\nbreak"));
+    c.content_type = slice_of("text/plain");
+    c.properties = buf_slice(&properties);
+    assert_int_equal(command(f, c), ERR_INVALID);
+    buf_clear(&properties);
+    assert_int_equal(status(f).outbox, 0);
+}
+
 int main(void) {
 #define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         HOSTILE_TEST(two_messages_of_one_turn_under_one_id_are_two_events),
         HOSTILE_TEST(unordered_events_under_one_id_and_two_keys_are_two_events),
         HOSTILE_TEST(a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone),
+        HOSTILE_TEST(a_publish_command_with_an_endless_key_does_no_harm),
+        HOSTILE_TEST(a_publish_command_that_no_broker_carries_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
