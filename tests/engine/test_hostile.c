@@ -121,6 +121,15 @@ static void a_publish_command_that_no_broker_carries_is_refused(void **state) {
     assert_int_equal(status(f).outbox, 0);
 }
 
+static void a_peek_at_an_endless_key_finds_nothing(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("key = \"topic:2\""),
+                "return function(e) zing.publish('out', tostring(zing.peek('s', "
+                "('k'):rep(300), 'n'))) end");
+    deliver(f, "s", "in/a", "x");
+    assert_out(f, "nil");
+}
+
 int main(void) {
 #define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -129,6 +138,7 @@ int main(void) {
         HOSTILE_TEST(a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone),
         HOSTILE_TEST(a_publish_command_with_an_endless_key_does_no_harm),
         HOSTILE_TEST(a_publish_command_that_no_broker_carries_is_refused),
+        HOSTILE_TEST(a_peek_at_an_endless_key_finds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
