@@ -130,6 +130,48 @@ static void a_peek_at_an_endless_key_finds_nothing(void **state) {
     assert_out(f, "nil");
 }
 
+/* --- handlers that take the host down --- */
+
+/* Goes down while what was offered runs carefully, `times` times over. */
+static void go_down(struct engine_fixture *f, unsigned times) {
+    for (unsigned i = 0; i < times; i++) {
+        assert_int_equal(turn(f), 0);
+        crash(f);
+    }
+}
+
+static void an_event_that_took_the_host_down_parks_its_key(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE("key = \"topic:2\" crashes = 2 on_dead = park"), ECHO);
+    crash(f); /* events run carefully from now on */
+    offer(f, "s", "in/a", "culprit", NULL);
+    go_down(f, 2);
+    run_dry(f);
+    deliver(f, "s", "in/a", "behind");
+    assert_non_null(strstr(reason_of(f, "s", "culprit", reason), "went down 2 times"));
+    assert_out(f, "");
+    struct command c = {.kind = COMMAND_KEY_SKIP, .service = slice_of("s"), .key = slice_of("a")};
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "behind");
+}
+
+static void the_history_of_a_crash_goes_with_its_event(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("key = \"topic:2\"") "store { keep_done = \"1h\" }\n", ECHO);
+    crash(f);
+    offer(f, "s", "in/a", "x", NULL);
+    go_down(f, 1);
+    run_dry(f);
+    assert_out(f, "x");
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 1);
+    for (int i = 0; i < 3; i++) {
+        advance(f, 3600 * 1000);
+    }
+    assert_int_equal(count_rows(f, TABLE_EVENT), 0);
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 0);
+}
+
 int main(void) {
 #define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -139,6 +181,8 @@ int main(void) {
         HOSTILE_TEST(a_publish_command_with_an_endless_key_does_no_harm),
         HOSTILE_TEST(a_publish_command_that_no_broker_carries_is_refused),
         HOSTILE_TEST(a_peek_at_an_endless_key_finds_nothing),
+        HOSTILE_TEST(an_event_that_took_the_host_down_parks_its_key),
+        HOSTILE_TEST(the_history_of_a_crash_goes_with_its_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
