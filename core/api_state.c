@@ -206,6 +206,9 @@ static int peek(lua_State *L) {
     }
     struct slice key = api_check_text(L, 2, "key");
     struct slice name = api_check_name(L, 3, "name");
+    if (key.len > KEY_BYTES_MAX) { /* no event has such a key: it came from a message, say */
+        return push_seen(L, (struct slice){NULL, 0});
+    }
     struct slice value = {NULL, 0};
     int rc = run->view->peek(run->view->ctx, service, key, name, &value);
     if (rc == ERR_INVALID) {

@@ -76,14 +76,14 @@ static int find_identity(struct engine *e, const struct engine_service *s, struc
 /* A UUIDv7 that came with the message names the event, unless its time lies so far ahead that
  * retention, which goes by it, would never reach it, or an event has the name already. What
  * announces a dead letter carries the dead one's name, it is an event of its own. */
-static void find_id(struct engine *e, struct event *event) {
+static void find_id(struct engine *e, const struct engine_service *s, struct event *event) {
     struct slice text;
     struct slice reason;
     struct uuid id;
     if (!property_find(event->properties, "zingq-reason", &reason) &&
         property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
         uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
-        !journal_event_exists(e->journal, event->partition, &id, event->service)) {
+        !engine_id_taken(e, s, event->partition, &id)) {
         event->id = id;
         return;
     }
@@ -104,12 +104,16 @@ static void find_lane(const struct engine_service *s, struct event *event) {
     event->partition = journal_partition(event->lane);
 }
 
-/* Unordered events are a lane each, within the partition of their key. */
+/* Unordered events are a lane each, within the partition of their key: like any lane it tells its
+ * partition, so that events of two partitions never share one, whatever ids their publishers chose.
+ */
 static void leave_lane(const struct engine_service *s, struct event *event) {
     if (!s->conf->ordered) {
         struct reader r = reader_of(event->id.bytes, UUID_BYTES);
-        event->lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
+        uint64_t lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
+        event->lane = lane - lane % PARTITIONS + event->partition;
     }
+    assert(journal_partition(event->lane) == event->partition);
 }
 
 static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {
@@ -129,7 +133,7 @@ static int admit_dead(struct engine *e, struct engine_service *s, struct event *
         event->key = (struct slice){"", 0};
     }
     find_lane(s, event);
-    find_id(e, event);
+    find_id(e, s, event);
     enter_books(e, s, event);
     bool parked;
     int code = engine_bury(e, s, event, reason, &parked);
@@ -190,6 +194,11 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
     if (event->partition == old.partition) {
         return 0;
     }
+    if (engine_id_taken(e, s, event->partition, &event->id)) {
+        return report(r, ERR_INVALID,
+                      "under its new key another event has the same id: publish the payload anew "
+                      "and discard this one");
+    }
     code = move_history(e, &old, event);
     return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
 }
@@ -226,7 +235,7 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
     }
     if (code == 0) {
         find_lane(s, event);
-        find_id(e, event);
+        find_id(e, s, event);
         code = find_identity(e, s, event, &scope, &identity, &r);
     }
     if (code == ERR_INVALID) {

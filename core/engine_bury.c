@@ -162,8 +162,10 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
     if (code == 0) {
         code = tell_of_death(e, s, event, reason, &discard);
     }
-    /* An event that never ran has no lane to hold. */
-    event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && event->attempts > 0;
+    /* An event that never ran has no lane to hold. One that took the host down each time did run,
+     * though its attempts were never stored. */
+    bool ran = event->attempts > 0 || event->crashes > 0;
+    event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && ran;
     *parked = event->parked;
     if (code == 0 && discard) {
         event->state = EVENT_DISCARDED;

@@ -70,8 +70,24 @@ static int note_publish(struct engine *e, const struct command *c) {
     return journal_publish_note_put(e->journal, e->now_ms, &c->made, &note);
 }
 
+/* What no broker carries would be refused at every connect and stay in the outbox for good. */
+static int check_publish(struct command *c) {
+    int code = topic_check(c->topic.data, &c->report);
+    if (code == 0) {
+        code = property_check(c->content_type, "the content type", &c->report);
+    }
+    size_t at = 0;
+    struct slice name;
+    struct slice value;
+    while (code == 0 && property_next(c->properties, &at, &name, &value)) {
+        code = property_check(name, "a property's name", &c->report);
+        code = code == 0 ? property_check(value, "a property", &c->report) : code;
+    }
+    return code;
+}
+
 static int command_publish(struct engine *e, struct command *c) {
-    c->code = topic_check(c->topic.data, &c->report);
+    c->code = check_publish(c);
     if (c->code != 0) {
         return 0;
     }
@@ -83,7 +99,8 @@ static int command_publish(struct engine *e, struct command *c) {
                             .content_type = c->content_type,
                             .properties = c->properties};
     c->made = p.id;
-    uint8_t partition = journal_partition(journal_lane(c->service, c->key));
+    static const struct slice none = {"", 0}; /* it is of no service and no key yet */
+    uint8_t partition = journal_partition(journal_lane(none, none));
     if (c->once.len > 0) {
         bool before = false;
         int code = published_before(e, c, partition, &before);

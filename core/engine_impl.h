@@ -71,7 +71,7 @@ struct call_end {
     struct call_end *next;
 };
 
-enum { CALL_BUCKETS = 4096, QOS0_TOPICS_MAX = 64, CAREFUL_BATCH = 16 };
+enum { CALL_BUCKETS = 4096, NEW_BUCKETS = 1024, QOS0_TOPICS_MAX = 64, CAREFUL_BATCH = 16 };
 
 /* Where retention stands. */
 struct trim {
@@ -101,11 +101,12 @@ struct engine {
 
     /* the turn under way */
     int64_t now_ms;
-    int64_t turn_us;                       /* monotonic, at its start */
-    struct lane_item *new_head, *new_tail; /* accepted in this turn, rows not yet written */
-    struct invocation *to_start;           /* calls to start after the commit */
-    struct lane_item *current_item;        /* off its lane, in nobody's list: being decided */
-    struct invocation *current;            /* the same for an invocation */
+    int64_t turn_us;                        /* monotonic, at its start */
+    struct lane_item *new_head, *new_tail;  /* accepted in this turn, rows not yet written */
+    struct lane_item *new_ids[NEW_BUCKETS]; /* the same by id */
+    struct invocation *to_start;            /* calls to start after the commit */
+    struct lane_item *current_item;         /* off its lane, in nobody's list: being decided */
+    struct invocation *current;             /* the same for an invocation */
     struct command *answered_head, *answered_tail;
     struct buf scratch;    /* keys and texts; reused */
     struct buf properties; /* of the publication being made */
@@ -172,6 +173,11 @@ struct cell engine_cell(const struct event *event, struct slice name);
 /* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
  * disk already and up to date. */
 int engine_place(struct engine *e, struct engine_service *s, struct event *event);
+/* Whether an event of the service has the id already, stored or accepted in this turn. */
+bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
+                     const struct uuid *id);
+/* The turn is given up: nothing is new any more. The items are freed with what holds them. */
+void engine_forget_new(struct engine *e);
 /* Its record and its row, if it is new, are written; memory over its budget is given back. */
 int engine_seal_new(struct engine *e);
 /* The event record is written, unless the seal will do it. */

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
@@ -70,7 +71,15 @@ static struct row row_of_event(const struct event *event) {
                         .id = event->id};
 }
 
+static struct lane_item **new_bucket(struct engine *e, const struct uuid *id) {
+    struct reader r = reader_of(id->bytes + UUID_BYTES / 2, UUID_BYTES / 2); /* the random half */
+    return &e->new_ids[read_u64(&r) % NEW_BUCKETS];
+}
+
 static void link_new(struct engine *e, struct lane_item *item) {
+    struct lane_item **bucket = new_bucket(e, &item->id);
+    item->new_twin = *bucket;
+    *bucket = item;
     item->new_prev = e->new_tail;
     if (e->new_tail == NULL) {
         e->new_head = item;
@@ -81,6 +90,13 @@ static void link_new(struct engine *e, struct lane_item *item) {
 }
 
 static void unlink_new(struct engine *e, struct lane_item *item) {
+    struct lane_item **link = new_bucket(e, &item->id);
+    while (*link != item) {
+        assert(*link != NULL);
+        link = &(*link)->new_twin;
+    }
+    *link = item->new_twin;
+    item->new_twin = NULL;
     if (item->new_prev == NULL) {
         assert(e->new_head == item);
         e->new_head = item->new_next;
@@ -94,6 +110,22 @@ static void unlink_new(struct engine *e, struct lane_item *item) {
     }
     item->new_prev = NULL;
     item->new_next = NULL;
+}
+
+bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
+                     const struct uuid *id) {
+    const struct lane_item *item = *new_bucket(e, id);
+    while (item != NULL && (!uuid_equal(&item->id, id) || item->lane->service != s->index ||
+                            item->lane->partition != partition)) {
+        item = item->new_twin;
+    }
+    return item != NULL || journal_event_exists(e->journal, partition, id, s->number);
+}
+
+void engine_forget_new(struct engine *e) {
+    e->new_head = NULL;
+    e->new_tail = NULL;
+    memset(e->new_ids, 0, sizeof e->new_ids);
 }
 
 /* --- rows --- */

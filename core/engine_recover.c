@@ -67,8 +67,7 @@ static void refuse_commands(struct engine *e, int code) {
 
 static void give_up(struct engine *e, int code) {
     refuse_commands(e, code);
-    e->new_head = NULL;
-    e->new_tail = NULL;
+    engine_forget_new(e);
     e->to_start = NULL;
     engine_forget_inputs(e);
     engine_forget_invocations(e);

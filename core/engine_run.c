@@ -363,7 +363,7 @@ static int note_crash(struct engine *e, struct engine_service *s, struct event *
 }
 
 /* A lock that was extended or released after its time ran out is none of the handler's business.
- */
+ * One that is gone because its expiry ended dead is: a replay of that is there to handle it. */
 static bool expiry_is_stale(struct engine *e, const struct event *event) {
     struct slice name;
     if (event->kind != EVENT_LOCK_EXPIRED ||
@@ -372,8 +372,10 @@ static bool expiry_is_stale(struct engine *e, const struct event *event) {
     }
     struct cell cell = engine_cell(event, name);
     struct lock lock;
-    return journal_lock_get(e->journal, &cell, &lock) != 0 || lock.expires_ms == 0 ||
-           lock.expires_ms > e->now_ms;
+    if (journal_lock_get(e->journal, &cell, &lock) != 0) {
+        return !event->replayed;
+    }
+    return lock.expires_ms == 0 || lock.expires_ms > e->now_ms;
 }
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {

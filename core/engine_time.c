@@ -255,7 +255,7 @@ static bool is_history(const struct engine *e, const struct event *event) {
 
 static int trim_event(struct engine *e, const struct event *event) {
     int code = 0;
-    if (event->attempts > 1 || event->errors > 0 || event->replayed ||
+    if (event->attempts > 1 || event->errors > 0 || event->crashes > 0 || event->replayed ||
         event->state == EVENT_DISCARDED) {
         code = journal_history_clear(e->journal, event);
     }

@@ -35,6 +35,7 @@ struct lane_item {
     bool stored;            /* its event record is on disk, whatever its row's place */
     struct lane_item *next; /* in the lane, oldest first */
     struct lane_item *new_prev, *new_next; /* in the engine's list of this turn's new events */
+    struct lane_item *new_twin;            /* of them: the next in its bucket of ids */
 };
 
 struct lane {

@@ -186,6 +186,31 @@ static void an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_en
     assert_int_equal(b.done, 2);
 }
 
+static void a_replay_of_a_dead_expiry_runs_the_mended_handler(void **state) {
+    struct engine_fixture *f = *state;
+    static const char lock[] = "local s = {}\n"
+                               "s['in/#'] = function(e) zing.lock('A1', {ttl = 10}) end\n";
+    char script[512];
+    (void)snprintf(script, sizeof script,
+                   "%sfunction s.on_lock_expired(l) error('a bug') end\nreturn s\n", lock);
+    fixture_run(f, SERVICE("retries = 0"), script);
+    deliver(f, "s", "in/rock", "x");
+    advance(f, 10000);
+    assert_int_equal(count_events(f, "s", EVENT_DEAD), 1);
+    (void)snprintf(script, sizeof script,
+                   "%sfunction s.on_lock_expired(l) zing.publish('out', l.name) end\nreturn s\n",
+                   lock);
+    fixture_script(f, "h.lua", script);
+    fixture_reload(f);
+    struct dead_row row = {.partition = 0};
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_dead_next(f->view, &row), 0);
+    store_abort(f->store);
+    assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = row.id}), 0);
+    assert_out(f, 0, "A1");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2});
+}
+
 static void without_an_expiry_handler_a_lock_is_just_free(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE(""),
@@ -366,6 +391,7 @@ int main(void) {
         LOCK_TEST(an_expiry_that_came_too_late_is_ignored),
         LOCK_TEST(an_expiry_runs_in_its_lane_behind_what_was_there),
         LOCK_TEST(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end),
+        LOCK_TEST(a_replay_of_a_dead_expiry_runs_the_mended_handler),
         LOCK_TEST(without_an_expiry_handler_a_lock_is_just_free),
         LOCK_TEST(a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is),
         LOCK_TEST(a_lock_with_bytes_that_are_no_text_expires_like_any_other),
