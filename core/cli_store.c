@@ -93,7 +93,8 @@ int cli_open_store(struct cli *cli) {
     }
     code = check_begun(cli->store);
     if (code == ERR_NOTFOUND) {
-        (void)cli_fail(code, "the store at %s is empty: its host is just starting", cli->data);
+        (void)cli_fail(code, "the store at %s is empty: its host is just starting, or could not",
+                       cli->data);
         return EXIT_CANNOT_RUN;
     }
     int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : cli->conf->keep_idempotency_ms;

@@ -308,7 +308,7 @@ static int set_paused(struct engine *e, struct command *c, bool paused) {
     }
     char flag[sizeof "paused/" + NAME_BYTES_MAX];
     (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
-    lanes_pause(e->lanes, s->index, paused);
+    lanes_pause(e->lanes, s->index, paused || !s->active);
     log_info("engine", "service \"%s\" %s by an operator", s->conf->name,
              paused ? "paused" : "resumed");
     return journal_flag_put(e->journal, flag, paused ? 1 : 0);

@@ -2,10 +2,11 @@
  * engine_space.c - room in the store: how much may still be accepted, and small turns while there
  * is hardly any.
  *
- * A part of the store is kept in reserve: events that wait need room to be worked off, commands to
- * be carried out, and rows to be deleted (LMDB writes new pages before it frees old ones). What a
- * turn accepts is counted against the room above the reserve; when that is used up the free pages
- * are counted anew, once a second at most, as long as there is none.
+ * How large the store may grow is a matter of store.max_size and of its disk. A part is kept in
+ * reserve: events that wait need room to be worked off, commands to be carried out, and rows to be
+ * deleted (LMDB writes new pages before it frees old ones). What a turn accepts is counted against
+ * the room above the reserve; when that is used up the free pages are counted anew, once a second
+ * at most, as long as there is none.
  *
  * While there is none, turns do little at a time: one event, a row of retention; each that succeeds
  * doubles the step, up to four. So does a turn that found no room all the same and was dropped.
@@ -29,6 +30,7 @@ enum {
 };
 
 static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
+    bool disk = max < e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
     if (low == e->store_low) {
         return;
     }
@@ -36,9 +38,11 @@ static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
     if (low) {
         e->shrink = SHRINK_MAX;
         log_error("store",
-                  "nearly full (%llu of %llu bytes): no new events are accepted until space "
-                  "returns; raise store.max_size or lower store.keep_done",
-                  (unsigned long long)used, (unsigned long long)max);
+                  "nearly full (%llu of %llu bytes%s): no new events are accepted until space "
+                  "returns; %s or lower store.keep_done",
+                  (unsigned long long)used, (unsigned long long)max,
+                  disk ? ", more the disk does not have" : "",
+                  disk ? "free some on the disk" : "raise store.max_size");
     } else {
         log_info("store", "there is room again, events are accepted");
     }
@@ -51,12 +55,13 @@ int engine_look_at_space(struct engine *e) {
     }
     struct store *store = journal_store(e->journal);
     e->space_seen_ms = e->now_ms;
-    uint64_t max = e->conf->store_max_bytes;
+    uint64_t most;
+    uint64_t max = store_limit(store);
     uint64_t used = store_taken(store);
     uint64_t reserve = max / RESERVE_PARTS + RESERVE_BYTES_MIN;
     /* Once low, it takes more than one free page to be well again. */
     uint64_t margin = e->store_low ? reserve / 2 : 0;
-    int code = used + reserve + margin >= max ? store_usage(store, &used, &max) : 0;
+    int code = used + reserve + margin >= max ? store_usage(store, &used, &most) : 0;
     bool low = used + reserve + margin >= max;
     e->status.store_used = used;
     e->status.store_max = max;
@@ -86,7 +91,8 @@ void engine_turn_found_room(struct engine *e, bool found) {
     e->shrink = SHRINK_MAX;
     e->room = 0;
     e->space_seen_ms = e->now_ms;
-    note_low(e, true, e->conf->store_max_bytes, e->conf->store_max_bytes);
+    uint64_t max = store_limit(journal_store(e->journal));
+    note_low(e, true, max, max);
 }
 
 size_t engine_step(const struct engine *e, size_t most) {

@@ -350,7 +350,17 @@ static int open_front(struct host *h, struct report *r) {
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);
-    return code == 0 ? 0 : report(r, code, "http.listen: %s", why.text);
+    if (code == ERR_BUSY && h->options->with_broker) {
+        /* Someone tries handlers in another folder, too: any free port will do. */
+        code = gateway_new(&h->tcp, &h->loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks,
+                           &why);
+    }
+    if (code != 0) {
+        return report(r, code, "http.listen: %s", why.text);
+    }
+    log_info("host", "front door on port %u, http.listen = \"%s\"", gateway_port(h->tcp),
+             h->conf->http_listen);
+    return 0;
 }
 
 int host_open_doors(struct host *h, struct report *r) {

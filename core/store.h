@@ -85,6 +85,8 @@ uint64_t store_rows(struct store *s, enum store_table t);
 int store_usage(struct store *s, uint64_t *used, uint64_t *max);
 /* Bytes the file has taken of the map so far: cheap; free pages inside count as taken. */
 uint64_t store_taken(struct store *s);
+/* Bytes the file may grow to: max_bytes, or less when its disk has less left. Cheap. */
+uint64_t store_limit(struct store *s);
 /* Deleting takes pages, too, before it gives any back: a full store cannot be emptied. While lent,
  * there is room for that beyond max_bytes; it is meant for nothing else. Between transactions. */
 int store_lend(struct store *s, bool lent);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct store {
@@ -40,6 +41,8 @@ static const char *const table_names[] = {
 
 /* Room beyond max_bytes that store_lend gives. */
 enum { PAGE = 4096, SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
+
+enum { DISK_FULL_BYTES = 1 << 20 }; /* a disk with less left is what cut a write short */
 
 static const char schema_key[] = "schema";
 
@@ -318,11 +321,22 @@ static void close_cursors(struct store *s) {
     }
 }
 
+static uint64_t disk_left(const struct store *s) {
+    struct statvfs disk;
+    if (statvfs(s->path, &disk) != 0) {
+        return UINT64_MAX; /* not known to be full */
+    }
+    return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
 int store_commit(struct store *s) {
     assert(s->txn != NULL);
     close_cursors(s);
     int rc = mdb_txn_commit(s->txn);
     s->txn = NULL;
+    if (rc == EIO && disk_left(s) < DISK_FULL_BYTES) {
+        rc = ENOSPC; /* LMDB takes a write cut short for an error of the disk */
+    }
     return failed(s, "commit", rc);
 }
 
@@ -452,6 +466,13 @@ uint64_t store_taken(struct store *s) {
         return 0;
     }
     return (info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+uint64_t store_limit(struct store *s) {
+    uint64_t max = s->max_bytes / PAGE * PAGE;
+    uint64_t taken = store_taken(s);
+    uint64_t left = disk_left(s);
+    return taken >= max || left >= max - taken ? max : taken + left;
 }
 
 /* LMDB shows its table of free pages, number 0, to read transactions only. */

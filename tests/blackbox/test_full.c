@@ -4,6 +4,9 @@
  */
 #include "stage.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { MESSAGES = 200, PAYLOAD_BYTES = 100 * 1024 }; /* 20 MB into a store of 12 */
@@ -94,11 +100,101 @@ static void a_full_store_survives_a_kill(void **state) {
     assert_all_handled_once(s);
 }
 
+/* --- a disk of its own --------------------------------------------------------------------------
+ */
+
+static void data_folder(const struct stage *s, char path[128]) {
+    (void)snprintf(path, 128, "%s/data", s->host.dir);
+}
+
+/* Mounts a small disk where the data will be; false where nobody may. */
+static bool mount_disk(const struct stage *s, const char *size) {
+    char path[128];
+    char options[64];
+    data_folder(s, path);
+    (void)snprintf(options, sizeof options, "size=%s", size);
+    return mkdir(path, 0700) == 0 &&
+           (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("disk", path, "tmpfs", 0, options) == 0;
+}
+
+static int close_with_disk(void **state) {
+    struct stage *s = *state;
+    char path[128];
+    data_folder(s, path);
+    program_kill(&s->host);
+    (void)umount2(path, MNT_DETACH);
+    return stage_close(state);
+}
+
+static const char large[] = "store { max_size = \"1GiB\" keep_done = \"500ms\" }\n"
+                            "service \"work\" { subscribe = {\"in/#\"} handler = \"work.lua\"\n"
+                            "  key = \"topic:2\" idempotency = \"topic:2\" }\n";
+
+static void a_full_disk_is_no_worse_than_a_full_store(void **state) {
+    struct stage *s = *state;
+    if (!mount_disk(s, "12m")) {
+        print_message("no disk can be mounted here: %s\n", strerror(errno));
+        skip();
+    }
+    stage_play(s, large, "scripts/work.lua", script);
+    stage_peers(s, "out");
+    assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
+
+    publish_all(s);
+    WAIT_FOR(s, program_says(&s->host, "more the disk does not have") > 0);
+    int64_t accepted = program_service(&s->host, "work", "accepted");
+    assert_true(accepted > 0 && accepted < MESSAGES);
+    assert_int_equal(program_command(&s->host, NULL, "resume", "work", NULL), 0);
+
+    assert_all_handled_once(s);
+}
+
+/* Takes all that the disk has left. */
+static void fill_disk(const char *path) {
+    char block[65536] = {0};
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    while (write(file, block, sizeof block) > 0) {
+    }
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(close(file), 0);
+}
+
+static void a_disk_that_others_filled_is_waited_for(void **state) {
+    struct stage *s = *state;
+    char path[256];
+    char other[512];
+    if (!mount_disk(s, "64m")) {
+        print_message("no disk can be mounted here: %s\n", strerror(errno));
+        skip();
+    }
+    stage_play(s, large, "scripts/work.lua", script);
+    stage_peers(s, "out");
+    data_folder(s, path);
+    (void)snprintf(other, sizeof other, "%s/other", path);
+    fill_disk(other);
+
+    publish_all(s);
+    peer_flush(&s->publisher);
+    WAIT_FOR(s, program_says(&s->host, "full") > 0);
+    assert_true(program_service(&s->host, "work", "done") < MESSAGES);
+    assert_int_equal(remove(other), 0);
+
+    assert_all_handled_once(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON_STAGE(a_full_store_takes_no_more_until_retention_makes_room),
         TEST_ON_STAGE(a_store_full_of_waiting_events_can_still_work_them_off),
         TEST_ON_STAGE(a_full_store_survives_a_kill),
+        /* The last: the program goes into namespaces of its own. */
+        cmocka_unit_test_setup_teardown(a_disk_that_others_filled_is_waited_for, stage_open,
+                                        close_with_disk),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_no_worse_than_a_full_store, stage_open,
+                                        close_with_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,7 +276,7 @@ static void fail_everywhere(unsigned long step, unsigned long fails, int rc) {
 
 static void one_failed_operation_anywhere_changes_nothing(void **state) {
     (void)state;
-    fail_everywhere(1, 1, ENOSPC);
+    fail_everywhere(2, 1, ENOSPC);
 }
 
 static void failures_that_last_into_the_recovery_change_nothing(void **state) {

@@ -202,7 +202,8 @@ static void a_dead_letter_policy_publishes_and_writes_state(void **state) {
 static void a_dead_letter_policy_may_discard(void **state) {
     struct engine_fixture *f = *state;
     fixture_script(f, "dlq.lua", "return function() return 'discard' end");
-    fixture_run(f, SERVICE("retries = 0 dead_letter = \"dlq.lua\" on_dead = park"), FAILS);
+    fixture_run(f, SERVICE("retries = 0 dead_letter = \"dlq.lua\" order = key on_dead = park"),
+                FAILS);
     deliver(f, "s", "in/a", "x");
     assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
     assert_int_equal(count_published(f, "zingq/dlq/s"), 0);

@@ -89,7 +89,7 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  handler = sub/h.lua  key = \"json:/x\"  idempotency = \"topic:2\"\n"
                          "  share = no  order = none  concurrency = 7  rate = \"10/m\"\n"
                          "  timeout = \"1m\"  retries = 9  backoff = constant  delay = \"250ms\"\n"
-                         "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = park\n"
+                         "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
                          "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n}\n");
     const struct service_conf *s = &c->services[0];
     assert_string_equal(s->name, "s-1_A");
@@ -109,7 +109,7 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_int_equal(s->max_delay_ms, 2000);
     assert_true(s->jitter == 0.5);
     assert_int_equal(s->crashes, 0);
-    assert_int_equal(s->on_dead, ON_DEAD_PARK);
+    assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
     assert_string_equal(s->retry, "r.lua");
     assert_string_equal(s->dead_letter, "d.lua");
     assert_string_equal(s->dead_topic, "");

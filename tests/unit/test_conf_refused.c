@@ -198,6 +198,10 @@ static void values_of_a_service_are_checked(void **state) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_service_refused(rows[i][0], rows[i][1]);
     }
+    /* What two options together make is told on the service's own line. */
+    assert_refused("service s { subscribe = a\n handler = h\n on_dead = park }",
+                   "topics.conf:1: service \"s\": on_dead = park holds a key's later events, which "
+                   "needs order = key (and a key)");
     assert_refused("service \"s\" { subscribe = a handler = \"\" }",
                    "topics.conf:1: service \"s\": handler: \"\" is no file in scripts/: write its "
                    "name, as in \"seats.lua\"");
