@@ -24,6 +24,7 @@
 
 struct reading;
 struct bulk;
+/* Oldest first. */
 TAILQ_HEAD(reading_list, reading);
 
 struct admin {

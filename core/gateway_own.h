@@ -22,6 +22,7 @@ struct gateway_request {
     TAILQ_ENTRY(gateway_request) link;
 };
 
+/* In the order they came. */
 TAILQ_HEAD(request_list, gateway_request);
 
 /* An answer without an end; libmicrohttpd's response owns it. */
@@ -37,6 +38,7 @@ struct gateway_stream {
     TAILQ_ENTRY(gateway_stream) link;
 };
 
+/* In the order they began. */
 TAILQ_HEAD(stream_list, gateway_stream);
 
 /* A connection: how long its client takes to send a request. */
@@ -48,6 +50,7 @@ struct gateway_client {
     TAILQ_ENTRY(gateway_client) link;
 };
 
+/* In the order they came. */
 TAILQ_HEAD(client_list, gateway_client);
 
 struct gateway {

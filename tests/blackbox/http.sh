@@ -429,6 +429,23 @@ ok "a logout ends it" eval 'cp jar old && answers 200 /logout -X POST -b jar -c 
 ok "no other site logs in" answers 403 /login -d '{"token": "open-sesame"}' -H 'Origin: http://evil.example'
 ok "nothing of the token is in the log" eval '! grep -q open-sesame host.log'
 ok "and the host stops" stop_host
+
+# ---- when there is no room ----
+
+ZINGQ_LIMITS_BACKLOG=20
+export ZINGQ_LIMITS_BACKLOG
+start_host
+ok "a service can be paused" answers 200 /api/services/orders/pause -X POST -H "$bearer"
+full() {
+    answers 503 /api/order -d "$body" -H "$bearer"
+}
+ok "a full backlog is a 503" wait_for 20 full
+ok "that says when to try again" eval '[ -n "$(header Retry-After)" ]'
+ok "and the host is not ready" answers 503 /readyz
+ok "when the service goes on" answers 200 /api/services/orders/resume -X POST -H "$bearer"
+ok "there is room again" wait_for 10 answers 202 /api/order -d "$body" -H "$bearer"
+ok "and the host stops again" stop_host
+unset ZINGQ_LIMITS_BACKLOG
 {
     cat common.conf
     echo "http { listen = \"0.0.0.0:$port\" }"
