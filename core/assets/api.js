@@ -8,6 +8,7 @@
 
 const POLL_MS = 2000;
 const RECONNECT_MS = 3000;
+const HIDDEN_MS = 300000; /* a page that nobody has looked at for so long stops listening */
 
 export class ApiError extends Error {
     constructor(status, message) {
@@ -157,10 +158,25 @@ export function listen(handlers) {
         source.addEventListener("missed", (message) => handlers.missed(JSON.parse(message.data).count));
         source.onerror = () => {
             handlers.state("lost");
-            source.close();
+            source?.close();
+            source = null;
             timer ??= setTimeout(poll, POLL_MS);
         };
     }
+
+    /* Browsers allow six connections to a host: forgotten tabs must not use them up. */
+    let forgotten = null;
+    document.addEventListener("visibilitychange", () => {
+        clearTimeout(forgotten);
+        if (document.hidden) {
+            forgotten = setTimeout(() => {
+                source?.close();
+                source = null;
+            }, HIDDEN_MS);
+        } else if (source === null && timer === null) {
+            poll();
+        }
+    });
 
     poll();
     addEventListener("pagehide", () => source?.close());

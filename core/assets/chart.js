@@ -12,10 +12,12 @@ import { clock, plural, rate, short } from "./format.js";
 const HEIGHT = 100;
 const COVERED_MS_MIN = 1900;
 
-/* The next 1, 2 or 5 times a power of ten. */
+/* The next round number: one of these times a power of ten. */
+const round = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
 function roundUp(value) {
     const power = 10 ** Math.floor(Math.log10(value));
-    return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= value * 0.999);
+    return round.map((n) => n * power).find((n) => n >= value * 0.999);
 }
 
 function scaleMax(values, least) {
@@ -62,7 +64,7 @@ function barsPath(values, max) {
         if (!value) {
             return "";
         }
-        const top = Math.min(y(value, max), HEIGHT - 4).toFixed(2);
+        const top = Math.min(y(value, max), HEIGHT - 2.5).toFixed(2);
         return `M${i + 0.1} ${HEIGHT}V${top}H${i + 0.9}V${HEIGHT}Z`;
     }).join("");
 }

@@ -110,9 +110,18 @@ function showView(name, query) {
     view.show(query);
 }
 
+/* An address may be anything: what cannot be decoded is taken as it is. */
+function decoded(part) {
+    try {
+        return decodeURIComponent(part);
+    } catch {
+        return part;
+    }
+}
+
 function route() {
     const [path, search] = location.hash.replace(/^#\/?/, "").split("?", 2);
-    const [name, ...parts] = path.split("/").map(decodeURIComponent);
+    const [name, ...parts] = path.split("/").map(decoded);
     const query = new URLSearchParams(search ?? "");
     if (panels[name] !== undefined) {
         openDrawer(panels[name], parts, query);

@@ -150,7 +150,8 @@ export function dead(app) {
 
     function draw() {
         const total = chosenCount();
-        setText(note, total === 0 ? "" : `${plural(total, "dead letter")} in ${plural(groups.length, "group")}`);
+        const everything = groups.reduce((sum, g) => sum + g.count, 0);
+        setText(note, everything === 0 ? "" : `${plural(everything, "dead letter")} in ${plural(groups.length, "group")}`);
         keyed(groupList, groups, (g) => `${g.service}/${g.group}`, (g) => makeGroup(g, choose),
             (e, g) => updateGroup(e, g, chosen));
         if (letters.length === 0) {

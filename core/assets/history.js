@@ -8,7 +8,7 @@
 
 export const BUCKET_MS = 5000;
 export const BUCKETS = 180;
-const GAP_MS_MAX = 60000; /* longer without news: nothing is known of the time between */
+const GAP_MS_MAX = BUCKET_MS * BUCKETS; /* without news; of the time between the average is known */
 const SAVE_MS = 10000;
 const RECENT_MS = 5500; /* what "now" is an average of */
 
@@ -49,9 +49,9 @@ export class History {
             const series = this.of(service.name);
             const then = this.last?.totals.get(service.name);
             if (then !== undefined && gap > 0 && gap < GAP_MS_MAX && now.done >= then.done) {
-                this.spread(series.done, now.done - then.done, gap);
-                this.spread(series.failed, Math.max(0, now.failed - then.failed), gap);
-                this.spread(series.covered, gap, gap);
+                this.spread(series.done, now.done - then.done, this.last.ms, ms);
+                this.spread(series.failed, Math.max(0, now.failed - then.failed), this.last.ms, ms);
+                this.spread(series.covered, gap, this.last.ms, ms);
             }
             series.lag[BUCKETS - 1] = Math.max(series.lag[BUCKETS - 1] ?? 0, service.lag);
         }
@@ -68,11 +68,14 @@ export class History {
         return this.lately.length < 2 ? null : ((last.done - first.done) * 1000) / (last.ms - first.ms);
     }
 
-    /* Adds `sum` evenly to the buckets of the last gap milliseconds. */
-    spread(values, sum, gap) {
-        const buckets = Math.min(BUCKETS, Math.max(1, Math.round(gap / BUCKET_MS)));
-        for (let i = BUCKETS - buckets; i < BUCKETS; i++) {
-            values[i] = (values[i] ?? 0) + sum / buckets;
+    /* Shares `sum` out among the buckets of the time since `fromMs`, by their part of it. */
+    spread(values, sum, fromMs, toMs) {
+        const oldest = this.at - BUCKETS + 1;
+        for (let bucket = Math.max(oldest, Math.floor(fromMs / BUCKET_MS)); bucket <= this.at; bucket++) {
+            const begin = Math.max(fromMs, bucket * BUCKET_MS);
+            const end = Math.min(toMs, (bucket + 1) * BUCKET_MS);
+            const i = bucket - oldest;
+            values[i] = (values[i] ?? 0) + (sum * Math.max(0, end - begin)) / (toMs - fromMs);
         }
     }
 

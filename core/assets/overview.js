@@ -13,6 +13,7 @@ import { ago, bytes, clock, count, duration, micros, percent, plural, rate, shor
 
 const FAILING_MUCH = 0.05;
 const STORE_FULL = 0.8;
+const OLD_MS = 300000;
 
 /* --- what needs a look --- */
 
@@ -37,8 +38,8 @@ function hostAlerts({ host, engine }, firstDropped) {
 
 function serviceAlerts(service, now) {
     const alerts = [];
-    const add = (what, tone, text, more) =>
-        alerts.push({ key: `${service.name}/${what}`, tone, text: `${service.name}: ${text}`, more });
+    const add = (what, tone, text, more, link) =>
+        alerts.push({ key: `${service.name}/${what}`, tone, text: `${service.name}: ${text}`, more, link });
     if (service.handler_error) {
         add("script", "bad", "the saved script was refused, the last good one stays.", service.handler_error);
     }
@@ -51,12 +52,16 @@ function serviceAlerts(service, now) {
     if (service.failure_rate > FAILING_MUCH) {
         add("failing", "bad", `${percent(service.failure_rate)} of the attempts of the last minute failed.`);
     }
+    if (service.oldest_ms > OLD_MS && !service.paused) {
+        add("old", "warn", `its oldest event has waited ${duration(service.oldest_ms)}.`, "", ["Keys that wait", "#/keys"]);
+    }
     return alerts;
 }
 
-function makeAlert() {
-    const parts = { text: h("span", {}), more: h("pre", { class: "banner-more" }), icon: h("span", {}) };
-    const element = h("li", { class: "banner" }, icon("warn"), h("div", { class: "grow" }, parts.text, parts.more));
+function makeAlert({ link }) {
+    const parts = { text: h("span", {}), more: h("pre", { class: "banner-more" }) };
+    const element = h("li", { class: "banner" }, icon("warn"), h("div", { class: "grow" }, parts.text, parts.more),
+        link && h("a", { href: link[1] }, link[0]));
     element.parts = parts;
     return element;
 }
