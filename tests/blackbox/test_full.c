@@ -1,6 +1,6 @@
 /*
- * test_full.c - a store without room: nothing more is acknowledged, it is said, and what waits at
- * the broker comes in when room returns.
+ * test_full.c - a store, a disk, a backlog without room: nothing more is acknowledged, it is said,
+ * and what waits at the broker comes in when room returns.
  */
 #include "stage.h"
 
@@ -100,6 +100,33 @@ static void a_full_store_survives_a_kill(void **state) {
     assert_all_handled_once(s);
 }
 
+/* What is over the backlog's limit stays with the broker, and comes when there is room. */
+static void past_the_backlog_reading_stops_and_goes_on_by_itself(void **state) {
+    struct stage *s = *state;
+    enum { BACKLOG = 100, MANY = 5000 };
+    static const char small[] = "limits { backlog = 100 }\n"
+                                "service \"work\" { subscribe = {\"in/#\"} handler = \"work.lua\"\n"
+                                "  key = \"topic:2\" }\n";
+    stage_play(s, small, "scripts/work.lua", script);
+    stage_peers(s, "out");
+    assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
+
+    for (int i = 0; i < MANY; i++) {
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "in/%d", i);
+        peer_publish(&s->publisher, topic, "x", NULL);
+    }
+    peer_flush(&s->publisher);
+    WAIT_FOR(s, program_engine(&s->host, "waiting") >= BACKLOG);
+    assert_false(program_ready(&s->host));
+    assert_true(program_engine(&s->host, "waiting") < MANY);
+    assert_int_equal(program_command(&s->host, NULL, "resume", "work", NULL), 0);
+
+    WAIT_FOR(s, peer_distinct(&s->observer) == MANY);
+    assert_int_equal(program_service(&s->host, "work", "done"), MANY);
+    WAIT_FOR(s, program_ready(&s->host));
+}
+
 /* --- a disk of its own --------------------------------------------------------------------------
  */
 
@@ -190,6 +217,7 @@ int main(void) {
         TEST_ON_STAGE(a_full_store_takes_no_more_until_retention_makes_room),
         TEST_ON_STAGE(a_store_full_of_waiting_events_can_still_work_them_off),
         TEST_ON_STAGE(a_full_store_survives_a_kill),
+        TEST_ON_STAGE(past_the_backlog_reading_stops_and_goes_on_by_itself),
         /* The last: the program goes into namespaces of its own. */
         cmocka_unit_test_setup_teardown(a_disk_that_others_filled_is_waited_for, stage_open,
                                         close_with_disk),

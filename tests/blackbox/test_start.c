@@ -180,6 +180,25 @@ static void a_second_host_on_the_same_data_is_refused(void **state) {
     assert_true(program_ready(&s->host));
 }
 
+static void a_port_in_use_is_named_with_its_option(void **state) {
+    struct stage *s = *state;
+    char conf[512];
+    char sentence[64];
+    uint16_t port = 0;
+    s->silent = silent_new(NULL, 0, &port);
+    (void)snprintf(conf, sizeof conf,
+                   "broker { url = \"%s\" }\nhttp { listen = \"127.0.0.1:%u\" }\n%s", s->broker.url,
+                   port, good_conf);
+    (void)snprintf(sentence, sizeof sentence, "127.0.0.1:%u is in use", port);
+    program_file(&s->host, "topics.conf", conf);
+    program_file(&s->host, "scripts/work.lua", good_script);
+
+    program_launch(&s->host);
+
+    assert_ends(s, 3, sentence);
+    assert_int_equal(program_says(&s->host, "http.listen"), 1);
+}
+
 static void a_data_folder_that_cannot_be_made_ends_it(void **state) {
     struct stage *s = *state;
     char conf[512];
@@ -224,6 +243,7 @@ int main(void) {
         TEST_ON_STAGE(a_broker_without_mqtt_5_ends_it),
         TEST_ON_STAGE(a_broker_that_is_not_there_yet_is_waited_for),
         TEST_ON_STAGE(a_second_host_on_the_same_data_is_refused),
+        TEST_ON_STAGE(a_port_in_use_is_named_with_its_option),
         TEST_ON_STAGE(a_data_folder_that_cannot_be_made_ends_it),
         TEST_ON_STAGE(two_hosts_with_one_client_id_do_not_share_it_in_silence),
     };
