@@ -226,8 +226,9 @@ static int finish_service(const struct conf_place *place, void *object) {
                          conf_duration_text(s->max_delay_ms, most));
     }
     if (s->on_dead == ON_DEAD_PARK && !s->ordered) {
-        return conf_fail(place, "on_dead = park holds a key's later events, which needs order = key "
-                                "(and a key)");
+        return conf_fail(place,
+                         "on_dead = park holds a key's later events, which needs order = key "
+                         "(and a key)");
     }
     if (s->dead_topic == NULL) {
         struct buf topic;

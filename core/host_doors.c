@@ -352,8 +352,8 @@ static int open_front(struct host *h, struct report *r) {
                        &why);
     if (code == ERR_BUSY && h->options->with_broker) {
         /* Someone tries handlers in another folder, too: any free port will do. */
-        code = gateway_new(&h->tcp, &h->loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks,
-                           &why);
+        code =
+            gateway_new(&h->tcp, &h->loop, "127.0.0.1:0", GATEWAY_BODY_BYTES_MAX, &callbacks, &why);
     }
     if (code != 0) {
         return report(r, code, "http.listen: %s", why.text);
