@@ -41,7 +41,7 @@ struct bulk {
     enum bulk_state state;
     struct dead_wish wish;
     char group[GROUP_BYTES_MAX];
-    const char *service;    /* the journal's */
+    char service[NAME_BYTES_MAX + 1];
     double per_second;      /* 0 = as fast as it goes */
     struct dead_row row;    /* where the finding stands */
     struct letter *letters; /* a heap, the oldest first; owned */
@@ -367,7 +367,9 @@ void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request 
     }
     b->kind = kind;
     b->id = ++a->last_bulk_id;
-    b->service = look_service_name(engine_journal(a->engine), b->wish.service);
+    /* The journal's own name goes when the engine starts over. */
+    (void)snprintf(b->service, sizeof b->service, "%s",
+                   look_service_name(engine_journal(a->engine), b->wish.service));
     b->started_ms = admin_now_ms(a);
     a->bulks[a->bulk_count++] = b;
     admin_answer_json(request, 202, bulk_json(b));

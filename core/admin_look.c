@@ -419,18 +419,20 @@ static void clear_key(struct reading *r) {
 
 /* "TABLE.KEY.NAME", the texts in hex. */
 static bool parse_cell(const char *text, struct state_walk *walk) {
-    const char *key_end = strchr(text + 1, '.') == NULL ? NULL : strchr(text + 2, '.');
+    bool begins = (text[0] == 's' || text[0] == 'l') && text[1] == '.';
+    const char *key_end = begins ? strchr(text + 2, '.') : NULL;
     size_t key_len = 0;
     size_t name_len = 0;
     uint8_t room[sizeof walk->room];
-    if ((text[0] != 's' && text[0] != 'l') || text[1] != '.' || key_end == NULL) {
+    if (key_end == NULL) {
         return false;
     }
     size_t hex_len = (size_t)(key_end - text - 2);
     if (sodium_hex2bin(room, sizeof room, text + 2, hex_len, NULL, &key_len, NULL) != 0 ||
         sodium_hex2bin(room + key_len, sizeof room - key_len, key_end + 1, strlen(key_end + 1),
                        NULL, &name_len, NULL) != 0 ||
-        key_len * 2 != hex_len || name_len * 2 != strlen(key_end + 1)) {
+        key_len * 2 != hex_len || name_len * 2 != strlen(key_end + 1) || key_len > KEY_BYTES_MAX ||
+        name_len > STATE_NAME_BYTES_MAX) {
         return false;
     }
     state_walk_after(walk, text[0] == 'l', (struct slice){(const char *)room, key_len},

@@ -248,3 +248,9 @@ void front_request(struct front *f, struct gateway_request *request) {
         admin_request(f->admin, request);
     }
 }
+
+bool front_wants_body(struct front *f, const struct gateway_request *request) {
+    bool login = strcmp(gateway_path(request), "/login") == 0;
+    return !guard_is_misdirected(f->guard, request) && !guard_is_cross_site(request) &&
+           (login || guard_knows(f->guard, request));
+}

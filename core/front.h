@@ -37,5 +37,7 @@ int front_new(struct front **out, const struct conf *conf, struct engine *engine
 void front_free(struct front *f);
 /* Takes the request over and answers it, at once or after a turn. */
 void front_request(struct front *f, struct gateway_request *request);
+/* Whether it will be let in: what strangers send is not kept in memory. */
+bool front_wants_body(struct front *f, const struct gateway_request *request);
 
 #endif

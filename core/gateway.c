@@ -37,6 +37,13 @@ static enum MHD_Result too_large(struct gateway_request *request) {
                          NULL, text);
 }
 
+static enum MHD_Result too_many(struct gateway_request *request) {
+    request->answered = true;
+    struct slice text = slice_of("{\"error\":\"too many large requests at once: try again\"}\n");
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL,
+                         "Retry-After: 5\n", text);
+}
+
 /* Whether to refuse before the body comes: if the client waits for leave to send it, or if it is so
  * large that reading it only to refuse it would be a favour to an attacker. */
 static bool refuse_unread(const struct gateway_request *request) {
@@ -59,17 +66,38 @@ static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connectio
     request->method = method;
     request->path = path;
     buf_init(&request->body, g->body_max);
+    request->unwanted =
+        g->callbacks.wants_body != NULL && !g->callbacks.wants_body(g->callbacks.ctx, request);
     *out = request;
     return refuse_unread(request) ? too_large(request) : MHD_YES;
 }
 
-/* A body that is too large is read on and forgotten, within reason: a connection closed on a client
+static void forget_body(struct gateway_request *request) {
+    assert(request->gateway->body_bytes >= request->body.len);
+    request->gateway->body_bytes -= request->body.len;
+    buf_clear(&request->body);
+}
+
+/* False when the body cannot be kept. */
+static bool keep_piece(struct gateway_request *request, const char *data, size_t len) {
+    struct gateway *g = request->gateway;
+    if (request->unwanted || request->discarded > 0) {
+        return false;
+    }
+    request->crowded = g->body_bytes + len > GATEWAY_BODIES_MAX * g->body_max;
+    size_t before = request->body.len;
+    if (!request->crowded) {
+        buf_add(&request->body, data, len);
+    }
+    g->body_bytes += request->body.len - before;
+    return !request->crowded && !request->body.failed;
+}
+
+/* A body that is not kept is read on and forgotten, within reason: a connection closed on a client
  * that is still sending is reset, and the client would see that instead of the answer. */
 static enum MHD_Result take_body(struct gateway_request *request, const char *data, size_t *len) {
-    if (request->discarded == 0) {
-        buf_add(&request->body, data, *len);
-    }
-    if (request->body.failed) {
+    if (!keep_piece(request, data, *len)) {
+        forget_body(request);
         request->discarded += *len;
     }
     *len = 0;
@@ -112,7 +140,10 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     if (*len > 0) {
         return take_body(request, data, len);
     }
-    return request->discarded > 0 ? too_large(request) : hand_up(request);
+    if (request->crowded) {
+        return too_many(request);
+    }
+    return request->discarded > 0 && !request->unwanted ? too_large(request) : hand_up(request);
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,
@@ -125,7 +156,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **ow
     }
     gateway_client_owes(connection, true);
     assert(!request->suspended && !request->in_callback);
-    buf_clear(&request->body);
+    forget_body(request);
     free(request);
     *own = NULL;
 }

@@ -22,12 +22,15 @@ struct gateway_request; /* one request under way; gateway's memory, valid until 
 struct gateway_callbacks {
     void *ctx;
     void (*on_request)(void *ctx, struct gateway_request *request);
+    /* Asked when the head has come; NULL = yes. A body that is not wanted is read and forgotten. */
+    bool (*wants_body)(void *ctx, const struct gateway_request *request);
     const char *headers; /* on every answer, "Name: value\n"*; borrowed, NULL = none */
 };
 
 /* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
  * nobody listens on is replaced, a live one is ERR_BUSY). ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a
- * sentence in r. body_max: larger requests are answered 413 here. */
+ * sentence in r. body_max: larger requests are answered 413 here, and 503
+ * those for whose bodies there is no room beside the others'. */
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
                 const struct gateway_callbacks *callbacks, struct report *r);
 /* Closes every connection; a unix socket's file is removed. Requests not yet answered are gone:

@@ -14,7 +14,9 @@ struct gateway_request {
     struct MHD_Connection *connection;
     const char *method, *path; /* libmicrohttpd's, valid as long as the request */
     struct buf body;
-    size_t discarded; /* bytes of a body that is too large */
+    size_t discarded; /* bytes of a body that is not kept */
+    bool unwanted;    /* nobody asked for the body */
+    bool crowded;     /* there was no room for it beside the others */
     bool handed_up;   /* on_request has it */
     bool in_callback; /* on_request is running for it: an answer needs no resume */
     bool answered;
@@ -61,6 +63,7 @@ struct gateway {
     size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing;
     size_t body_max;
+    size_t body_bytes;           /* of all requests */
     uint16_t port;               /* 0: a unix socket */
     char *unix_path;             /* removed at the end; owned, NULL for TCP */
     struct request_list waiting; /* suspended requests */

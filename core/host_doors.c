@@ -231,6 +231,11 @@ static void on_request(void *ctx, struct gateway_request *request) {
     admin_request(h->admin, request);
 }
 
+static bool on_front_head(void *ctx, const struct gateway_request *request) {
+    const struct host *h = ctx;
+    return front_wants_body(h->front, request);
+}
+
 static void on_front_request(void *ctx, struct gateway_request *request) {
     struct host *h = ctx;
     front_request(h->front, request);
@@ -345,8 +350,10 @@ static int open_front(struct host *h, struct report *r) {
     if (code != 0) {
         return report(r, code, "out of memory");
     }
-    const struct gateway_callbacks callbacks = {
-        .ctx = h, .on_request = on_front_request, .headers = front_headers};
+    const struct gateway_callbacks callbacks = {.ctx = h,
+                                                .on_request = on_front_request,
+                                                .wants_body = on_front_head,
+                                                .headers = front_headers};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);

@@ -393,6 +393,10 @@ elif what == "slow":  # reads nothing of the stream
     print("listening", flush=True)
     sys.stdin.read()
 END
+long=$(head -c 600 /dev/zero | tr '\0' a)
+ok "a cursor of somebody's own making is refused" answers 400 "/api/state/orders?before=s.$long.6e"
+ok "and one that is hardly there" answers 400 "/api/state/orders?before="
+ok "a key without an end is no key" answers 202 "/api/publish?topic=t&key=$long&service=$long" -d x
 ok "half requests hold nobody up" eval '[ "$("$PYTHON" rude.py "$port" half)" = "HTTP/1.1 200 OK" ]'
 ok "rubbish behind a request spoils only itself" eval '"$PYTHON" rude.py "$port" garbage | grep -q "^HTTP/1.1 [24]0"'
 ok "requests in a row are answered in a row" eval '[ "$("$PYTHON" rude.py "$port" pipeline)" = 20 ]'

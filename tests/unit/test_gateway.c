@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "gateway.h"
+#include "limits.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -26,7 +27,8 @@ struct world {
     char listen[128]; /* for gateway_new */
     char target[128]; /* for gateway_ask */
     char dir[64], unix_path[96];
-    bool at_once; /* answer in the callback, else keep the request in `requests` */
+    bool at_once;    /* answer in the callback, else keep the request in `requests` */
+    bool wants_none; /* of the bodies */
     struct gateway_request *requests[REQUESTS_MAX];
     size_t count;
     struct buf seen; /* what on_request saw of the last request */
@@ -68,10 +70,17 @@ static void on_request(void *ctx, struct gateway_request *request) {
     w->count++;
 }
 
+static bool wants_body(void *ctx, const struct gateway_request *request) {
+    const struct world *w = ctx;
+    assert_non_null(gateway_path(request));
+    return !w->wants_none;
+}
+
 /* ---- the world ---- */
 
 static void open_gateway(struct world *w) {
-    struct gateway_callbacks callbacks = {.ctx = w, .on_request = on_request};
+    struct gateway_callbacks callbacks = {
+        .ctx = w, .on_request = on_request, .wants_body = wants_body};
     struct report r = {""};
     int code = gateway_new(&w->gateway, &w->loop, w->listen, BODY_MAX, &callbacks, &r);
     assert_string_equal(r.text, "");
@@ -340,6 +349,47 @@ static void a_body_without_a_length_cannot_grow_past_the_limit(void **state) {
     buf_clear(&text);
 }
 
+static void bodies_that_do_not_fit_beside_the_others_are_refused(void **state) {
+    struct world *w = *state;
+    int fds[GATEWAY_BODIES_MAX + 1];
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    buf_printf(&text, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", BODY_MAX);
+    buf_printf(&text, "%0*d", BODY_MAX, 0);
+    for (size_t i = 0; i <= GATEWAY_BODIES_MAX; i++) {
+        fds[i] = raw_client(w, buf_str(&text));
+        settle(w);
+    }
+    assert_int_equal(raw_status(w, fds[GATEWAY_BODIES_MAX]), 503);
+    assert_int_equal(w->count, GATEWAY_BODIES_MAX);
+    for (size_t i = 0; i < w->count; i++) {
+        gateway_answer(w->requests[i], 200, NULL, NULL, slice_of("{}"));
+        assert_int_equal(raw_status(w, fds[i]), 200);
+        (void)close(fds[i]);
+    }
+    settle(w);
+    int next = raw_client(w, buf_str(&text)); /* there is room again */
+    w->at_once = true;
+    assert_int_equal(raw_status(w, next), 201);
+    (void)close(next);
+    (void)close(fds[GATEWAY_BODIES_MAX]);
+    buf_clear(&text);
+}
+
+static void a_body_that_nobody_wants_is_not_kept(void **state) {
+    struct world *w = *state;
+    gateway_free(w->gateway);
+    settle(w);
+    w->wants_none = true;
+    w->at_once = true;
+    open_gateway(w);
+    int fd = raw_client(w, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    assert_int_equal(raw_status(w, fd), 201);
+    buf_add_u8(&w->seen, 0);
+    assert_null(strstr(w->seen.data, "hello"));
+    (void)close(fd);
+}
+
 static void a_client_that_asks_first_is_refused_at_once(void **state) {
     struct world *w = *state;
     int fd = raw_client(w, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n"
@@ -490,6 +540,8 @@ int main(void) {
         BOTH(many_requests_wait_at_once),
         BOTH(a_connection_carries_several_requests),
         BOTH(a_body_past_the_limit_is_answered_413),
+        BOTH(bodies_that_do_not_fit_beside_the_others_are_refused),
+        BOTH(a_body_that_nobody_wants_is_not_kept),
         BOTH(a_body_without_a_length_cannot_grow_past_the_limit),
         BOTH(a_client_that_asks_first_is_refused_at_once),
         BOTH(half_a_request_holds_up_nobody),
