@@ -140,5 +140,6 @@ void engine_submit(struct engine *e, struct command *command) {
 }
 
 void engine_send(struct engine *e) {
-    outbox_send(e->outbox, e->window, e->doors.ctx, e->doors.publish);
+    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    outbox_send(e->outbox, now_ms, e->window, e->doors.ctx, e->doors.publish);
 }

@@ -58,12 +58,13 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
-    OUTBOX_WINDOW_MAX = 256,    /* publishes sent and not yet acknowledged */
-    CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
-    CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
-    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept for the next call */
-    CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
-    MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
+    OUTBOX_RETRY_MS = 300000,  /* what the broker refused is tried again: it may have been mended */
+    OUTBOX_WINDOW_MAX = 256,   /* publishes sent and not yet acknowledged */
+    CALL_BYTES_MAX = 16 << 20, /* one HTTP answer */
+    CALLS_MAX = 10000,         /* HTTP and SMTP calls under way */
+    CALLS_IDLE_MAX = 256,      /* idle HTTP connections kept for the next call */
+    CALL_HEADERS_MAX = 256,    /* headers or recipients of one call */
+    MAIL_SESSIONS_MAX = 32,    /* SMTP connections open at once: servers refuse more */
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
     MAIL_IDLE_MS = 10000,       /* an SMTP connection with nothing to send is closed */
 

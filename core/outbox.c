@@ -11,10 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIDS = 65536 }; /* MQTT packet identifiers are 16 bits */
+enum {
+    MIDS = 65536,    /* MQTT packet identifiers are 16 bits */
+    LOSSES_MAX = 2,  /* connections lost with publishes in flight: from then on carefully */
+    STRIKES_MAX = 3, /* connections lost with this one alone in flight: refused */
+};
 
 struct outbox_item {
     uint64_t seq;
+    unsigned strikes;               /* connections that ended while it was alone in flight */
     struct publication publication; /* points into record */
     struct outbox_item *next;
     char record[];
@@ -30,10 +35,14 @@ struct outbox {
     struct item_list staged, queued, acked, refused;
     struct outbox_item *by_mid[MIDS]; /* in flight */
     size_t in_flight;
-    uint64_t shelved; /* refused, and only on disk: memory is bounded */
-    bool recount;     /* what is in memory is not the oldest: load anew */
-    uint64_t on_disk; /* rows not in memory */
-    uint64_t loaded;  /* rows up to this seq are, or were, in memory */
+    size_t careful;         /* publishes still to be sent one at a time */
+    unsigned losses;        /* connections lost with publishes in flight, since all was answered */
+    bool suspect_out;       /* what is in flight has a strike: it goes alone */
+    int64_t refused_due_ms; /* when what was refused is tried again; 0 = not set */
+    uint64_t shelved;       /* refused, and only on disk: memory is bounded */
+    bool recount;           /* what is in memory is not the oldest: load anew */
+    uint64_t on_disk;       /* rows not in memory */
+    uint64_t loaded;        /* rows up to this seq are, or were, in memory */
     struct buf record;
 };
 
@@ -95,6 +104,7 @@ static void forget(struct outbox *o) {
     list_clear(&o->queued);
     list_clear(&o->acked);
     list_clear(&o->refused);
+    o->suspect_out = false;
     for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
         if (o->by_mid[i] != NULL) {
             free(o->by_mid[i]);
@@ -178,11 +188,11 @@ void outbox_committed(struct outbox *o) {
 
 static void refuse(struct outbox *o, struct outbox_item *item, const char *why) {
     char id[UUID_TEXT_BYTES + 1];
-    log_error(
-        "broker",
-        "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again at the next "
-        "connect; look at the broker's access rules and limits",
-        item->publication.topic.data, uuid_text(&item->publication.id, id), why);
+    log_error("broker",
+              "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again in %d "
+              "minutes; look at the broker's access rules and limits",
+              item->publication.topic.data, uuid_text(&item->publication.id, id), why,
+              OUTBOX_RETRY_MS / 60000);
     if (o->refused.count < OUTBOX_QUEUE_MAX) {
         list_add(&o->refused, item);
         return;
@@ -191,10 +201,58 @@ static void refuse(struct outbox *o, struct outbox_item *item, const char *why) 
     free(item);
 }
 
-void outbox_send(struct outbox *o, size_t window, void *ctx,
-                 int (*publish)(void *ctx, const struct publication *p, int *mid)) {
+static int by_seq(const void *a, const void *b) {
+    const struct outbox_item *const *x = a;
+    const struct outbox_item *const *y = b;
+    return ((*x)->seq > (*y)->seq) - ((*x)->seq < (*y)->seq);
+}
+
+/* To the front of the queue, in order. */
+static void send_again(struct outbox *o, struct outbox_item **items, size_t count) {
+    struct item_list again = {0};
+    qsort(items, count, sizeof *items, by_seq);
+    for (size_t i = 0; i < count; i++) {
+        list_add(&again, items[i]);
+    }
+    list_prepend(&o->queued, &again);
+}
+
+static void try_refused_again(struct outbox *o, int64_t now_ms) {
+    if (outbox_refused(o) == 0) {
+        return;
+    }
+    if (o->refused_due_ms == 0) {
+        o->refused_due_ms = now_ms + OUTBOX_RETRY_MS;
+    }
+    /* What is only on disk is found by loading anew, which forgets what is in flight. */
+    if (now_ms < o->refused_due_ms || (o->shelved > 0 && o->in_flight > 0)) {
+        return;
+    }
+    o->refused_due_ms = 0;
+    o->recount = o->shelved > 0;
+    struct outbox_item *items[OUTBOX_QUEUE_MAX] = {NULL};
+    size_t count = 0;
+    while (o->refused.head != NULL) {
+        assert(count < OUTBOX_QUEUE_MAX);
+        items[count++] = list_take(&o->refused);
+    }
+    send_again(o, items, count);
+}
+
+/* Whether the next may leave beside what is in flight. */
+static bool may_send(const struct outbox *o, size_t window) {
     size_t most = window < OUTBOX_WINDOW_MAX ? window : OUTBOX_WINDOW_MAX;
-    while (!o->recount && o->queued.head != NULL && o->in_flight < most) {
+    if (o->recount || o->queued.head == NULL || o->in_flight >= most) {
+        return false;
+    }
+    bool alone = o->careful > 0 || o->suspect_out || o->queued.head->strikes > 0;
+    return !alone || o->in_flight == 0;
+}
+
+void outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
+                 int (*publish)(void *ctx, const struct publication *p, int *mid)) {
+    try_refused_again(o, now_ms);
+    while (may_send(o, window)) {
         int mid = 0;
         int code = publish(ctx, &o->queued.head->publication, &mid);
         if (code == ERR_INVALID) {
@@ -208,6 +266,7 @@ void outbox_send(struct outbox *o, size_t window, void *ctx,
         struct outbox_item *item = list_take(&o->queued);
         o->by_mid[mid] = item;
         o->in_flight++;
+        o->suspect_out = item->strikes > 0;
     }
 }
 
@@ -218,6 +277,13 @@ void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason) {
     struct outbox_item *item = o->by_mid[mid];
     o->by_mid[mid] = NULL;
     o->in_flight--;
+    o->suspect_out = false;
+    o->careful -= o->careful > 0 ? 1 : 0;
+    bool all_answered = o->in_flight == 0 && (o->careful == 0 || o->queued.head == NULL);
+    if (all_answered) {
+        o->careful = 0;
+        o->losses = 0;
+    }
     if (reason < 0x80) {
         list_add(&o->acked, item);
         return;
@@ -227,14 +293,24 @@ void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason) {
     refuse(o, item, why);
 }
 
-static int by_seq(const void *a, const void *b) {
-    const struct outbox_item *const *x = a;
-    const struct outbox_item *const *y = b;
-    return ((*x)->seq > (*y)->seq) - ((*x)->seq < (*y)->seq);
+/* The connection ended with `count` in flight, and one of them may be why. */
+static void note_loss(struct outbox *o, struct outbox_item **items, size_t *count) {
+    if (*count == 1 && (o->careful > 0 || o->suspect_out)) {
+        items[0]->strikes++;
+    }
+    o->suspect_out = false;
+    o->losses += o->losses < LOSSES_MAX ? 1 : 0;
+    if (o->losses >= LOSSES_MAX) {
+        o->careful = OUTBOX_WINDOW_MAX;
+    }
+    if (*count == 1 && items[0]->strikes >= STRIKES_MAX) {
+        refuse(o, items[0], "the broker closes the connection at each try");
+        *count = 0;
+    }
 }
 
 void outbox_disconnected(struct outbox *o) {
-    struct outbox_item *items[OUTBOX_WINDOW_MAX + OUTBOX_QUEUE_MAX] = {NULL};
+    struct outbox_item *items[OUTBOX_WINDOW_MAX] = {NULL};
     size_t count = 0;
     for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
         if (o->by_mid[i] != NULL) {
@@ -243,17 +319,10 @@ void outbox_disconnected(struct outbox *o) {
             o->in_flight--;
         }
     }
-    while (o->refused.head != NULL) {
-        assert(count < sizeof items / sizeof *items);
-        items[count++] = list_take(&o->refused);
+    if (count > 0) {
+        note_loss(o, items, &count);
     }
-    qsort(items, count, sizeof *items, by_seq);
-    struct item_list again = {0};
-    for (size_t i = 0; i < count; i++) {
-        list_add(&again, items[i]);
-    }
-    list_prepend(&o->queued, &again);
-    o->recount = o->shelved > 0;
+    send_again(o, items, count);
 }
 
 static int delete_acked(struct outbox *o) {

@@ -10,7 +10,11 @@
  * by side on a few pages, where a sequence for each partition touched one page for each.
  *
  * A publish the broker refuses for good (not authorized, packet too large...) keeps its row, is
- * counted, and is tried again after the next connect: the broker's configuration may be mended.
+ * counted, and is tried again every OUTBOX_RETRY_MS: the broker's configuration may be mended.
+ *
+ * Some brokers say no by closing the connection. When that happens twice before everything sent was
+ * answered, publishes go one at a time: one that is alone in flight at the end of three connections
+ * is taken for refused. Else it would come again at each connect, and hold up all others for ever.
  */
 #ifndef ZINGQ_OUTBOX_H
 #define ZINGQ_OUTBOX_H
@@ -34,14 +38,14 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p);
 /* The transaction that staged them is durable. */
 void outbox_committed(struct outbox *o);
 
-/* Sends what may go: `publish` returns 0 and sets *mid, ERR_INVALID for what can never be carried
- * (refused, as by the broker), or another error, which ends this round.
- * At most `window` are in flight. */
-void outbox_send(struct outbox *o, size_t window, void *ctx,
+/* Sends what may go, and at its time what was refused: `publish` returns 0 and sets *mid,
+ * ERR_INVALID for what can never be carried (refused, as by the broker), or another error, which
+ * ends this round. At most `window` are in flight. */
+void outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
                  int (*publish)(void *ctx, const struct publication *p, int *mid));
 /* The broker answered; reason >= 0x80 is a refusal. Unknown mids are no error (late answers). */
 void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason);
-/* The connection is gone: what was in flight, and what was refused, goes again, in order. */
+/* The connection is gone: what was in flight goes again, in order. */
 void outbox_disconnected(struct outbox *o);
 /* Deletes the acknowledged rows, reads more from disk when there is room; inside a transaction. */
 int outbox_settle(struct outbox *o);

@@ -150,9 +150,9 @@ static void a_broker_that_forgot_our_session_is_told_of(void **state) {
     WAIT_FOR(s, program_service(&s->host, "third", "done") == 10);
 }
 
-/* Topics under $SYS are the broker's own; messages over its limit are nobody's. */
-static void a_publish_the_broker_refuses_holds_up_no_other(void **state) {
-    struct stage *s = *state;
+/* Topics under $SYS are the broker's own; messages over its limit are nobody's. Mosquitto 2.0.11
+ * closes the connection over the first, and over the second when it has not told its limit. */
+static void assert_refusals_hold_up_nobody(struct stage *s, const char *limit) {
     static const char conf[] =
         "service \"work\" { subscribe = {\"in/+\"} handler = \"work.lua\" }\n";
     static const char script[] =
@@ -162,20 +162,29 @@ static void a_publish_the_broker_refuses_holds_up_no_other(void **state) {
         "work['in/good'] = function(event) zing.publish('out/good', event.payload) end\n"
         "return work\n";
     broker_stop(&s->broker);
-    broker_start(&s->broker, STAGE_BROKER "max_packet_size 2000\n");
+    broker_start(&s->broker, limit);
     stage_play(s, conf, "scripts/work.lua", script);
     stage_peers(s, "out/#");
 
-    for (int i = 0; i < 5; i++) {
-        peer_publish(&s->publisher, i % 2 == 0 ? "in/sys" : "in/large", "x", NULL);
+    peer_publish(&s->publisher, "in/sys", "x", NULL);
+    peer_publish(&s->publisher, "in/large", "x", NULL);
+    for (int i = 0; i < 500; i++) {
         peer_publish(&s->publisher, "in/good", "x", NULL);
     }
 
-    WAIT_FOR(s, peer_distinct(&s->observer) == 5);
-    WAIT_FOR(s, program_engine(&s->host, "outbox_refused") == 5);
-    assert_int_equal(program_service(&s->host, "work", "done"), 10);
-    assert_int_equal(program_host(&s->host, "connects"), 1);
-    assert_int_equal(program_says(&s->host, "a publish was refused"), 5);
+    WAIT_FOR(s, peer_distinct(&s->observer) == 500);
+    WAIT_FOR(s, program_engine(&s->host, "outbox_refused") == 2);
+    assert_int_equal(program_service(&s->host, "work", "done"), 502);
+    assert_int_equal(program_engine(&s->host, "outbox"), 2);
+    assert_int_equal(program_says(&s->host, "a publish was refused"), 2);
+}
+
+static void a_publish_the_broker_refuses_holds_up_no_other(void **state) {
+    assert_refusals_hold_up_nobody(*state, STAGE_BROKER "max_packet_size 2000\n");
+}
+
+static void a_publish_that_costs_the_connection_holds_up_no_other(void **state) {
+    assert_refusals_hold_up_nobody(*state, STAGE_BROKER "message_size_limit 2000\n");
 }
 
 /* --- two hosts in one group ---------------------------------------------------------------------
@@ -255,6 +264,7 @@ int main(void) {
         TEST_ON_STAGE(a_broker_that_restarts_and_keeps_its_sessions_costs_nothing),
         TEST_ON_STAGE(a_broker_that_forgot_our_session_is_told_of),
         TEST_ON_STAGE(a_publish_the_broker_refuses_holds_up_no_other),
+        TEST_ON_STAGE(a_publish_that_costs_the_connection_holds_up_no_other),
         TEST_ON_STAGE(two_hosts_share_a_group_and_no_event_runs_on_both),
         TEST_ON_STAGE(a_member_that_was_away_gets_its_share_when_it_is_back),
         TEST_ON_STAGE(a_member_that_dies_loses_nothing_of_its_share),

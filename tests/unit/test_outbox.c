@@ -31,6 +31,7 @@ struct fixture {
     int last_mid;
     int publish_code; /* what the door answers */
     unsigned added;
+    int64_t now_ms;
 };
 
 static void open_outbox(struct fixture *f) {
@@ -51,6 +52,7 @@ static void close_outbox(struct fixture *f) {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
+    f->now_ms = T0;
     data_folder_make(&f->folder);
     open_outbox(f);
     *state = f;
@@ -103,7 +105,7 @@ static void turn(struct fixture *f, uint8_t partition, unsigned count) {
 }
 
 static void send_all(struct fixture *f) {
-    outbox_send(f->outbox, WINDOW, f, publish);
+    outbox_send(f->outbox, f->now_ms, WINDOW, f, publish);
 }
 
 static void acknowledge(struct fixture *f, size_t from, size_t to, uint8_t reason) {
@@ -176,7 +178,7 @@ static void outbox_never_has_more_than_the_window_in_flight(void **state) {
     acknowledge(f, 0, 10, 0);
     send_all(f);
     assert_int_equal(f->sent_count, WINDOW + 10);
-    outbox_send(f->outbox, 0, f, publish);
+    outbox_send(f->outbox, f->now_ms, 0, f, publish);
     assert_int_equal(f->sent_count, WINDOW + 10);
 }
 
@@ -259,7 +261,7 @@ static void outbox_takes_no_late_answer_for_what_it_sent_again(void **state) {
     assert_int_equal(outbox_acked(f->outbox), 0);
 }
 
-static void outbox_keeps_what_the_broker_refuses_and_tries_it_at_the_next_connect(void **state) {
+static void outbox_keeps_what_the_broker_refuses_and_tries_it_again_after_a_while(void **state) {
     struct fixture *f = *state;
     turn(f, 3, 4);
     send_all(f);
@@ -270,13 +272,67 @@ static void outbox_keeps_what_the_broker_refuses_and_tries_it_at_the_next_connec
     assert_int_equal(outbox_rows(f->outbox), 3);
     assert_int_equal(rows_on_disk(f), 3);
     send_all(f);
-    assert_int_equal(f->sent_count, 4);
-
     outbox_disconnected(f->outbox);
-    assert_int_equal(outbox_refused(f->outbox), 0);
     send_all(f);
+    assert_int_equal(f->sent_count, 6);
+    assert_int_equal(outbox_refused(f->outbox), 1);
+
+    f->now_ms += OUTBOX_RETRY_MS;
+    send_all(f);
+    assert_int_equal(outbox_refused(f->outbox), 0);
     assert_int_equal(f->sent_count, 7);
-    assert_order_within_partitions(f, 4);
+    assert_int_equal(f->sent[6].number, 2);
+}
+
+/* The broker closes the connection when number 2 comes, and acknowledges what it got before. */
+static void lose_connection_over_number_2(struct fixture *f) {
+    size_t from = f->sent_count;
+    send_all(f);
+    size_t to = from;
+    while (to < f->sent_count && f->sent[to].number != 2) {
+        to++;
+    }
+    acknowledge(f, from, to, 0);
+    if (to < f->sent_count) {
+        outbox_disconnected(f->outbox);
+    }
+}
+
+static void
+outbox_finds_the_publish_that_costs_the_connection_and_lets_the_others_go(void **state) {
+    struct fixture *f = *state;
+    turn(f, 3, 10);
+    for (unsigned i = 0; i < 30; i++) {
+        lose_connection_over_number_2(f);
+    }
+    assert_int_equal(outbox_refused(f->outbox), 1);
+    turn(f, 3, 0);
+    assert_int_equal(outbox_rows(f->outbox), 1);
+
+    size_t from = f->sent_count;
+    turn(f, 3, 5);
+    f->now_ms += OUTBOX_RETRY_MS;
+    send_all(f); /* a suspect goes alone */
+    assert_int_equal(f->sent_count - from, 1);
+    assert_int_equal(f->sent[from].number, 2);
+    outbox_disconnected(f->outbox);
+    assert_int_equal(outbox_refused(f->outbox), 1);
+    send_all(f);
+    assert_int_equal(f->sent_count - from, 6);
+}
+
+static void outbox_takes_nothing_for_refused_when_connections_are_lost_by_themselves(void **state) {
+    struct fixture *f = *state;
+    turn(f, 3, 50);
+    for (unsigned i = 0; i < 20; i++) {
+        size_t from = f->sent_count;
+        send_all(f);
+        acknowledge(f, from, from + 1, 0);
+        send_all(f);
+        outbox_disconnected(f->outbox);
+        turn(f, 3, 1);
+    }
+    assert_int_equal(outbox_refused(f->outbox), 0);
 }
 
 static void outbox_counts_what_the_door_can_never_carry_as_refused(void **state) {
@@ -305,8 +361,10 @@ static void outbox_bounds_its_memory_when_the_broker_refuses_everything(void **s
     }
     assert_int_equal(outbox_refused(f->outbox), f->added);
     assert_int_equal(outbox_rows(f->outbox), f->added);
-    /* The broker is mended, and the host connects again. */
-    outbox_disconnected(f->outbox);
+    /* The broker is mended. */
+    send_all(f);
+    f->now_ms += OUTBOX_RETRY_MS;
+    send_all(f);
     assert_true(outbox_wants_settle(f->outbox));
     size_t from = f->sent_count;
     drain(f);
@@ -364,7 +422,9 @@ int main(void) {
         OUTBOX_TEST(outbox_keeps_order_when_it_spills_while_it_drains),
         OUTBOX_TEST(outbox_sends_again_in_order_after_a_disconnect),
         OUTBOX_TEST(outbox_takes_no_late_answer_for_what_it_sent_again),
-        OUTBOX_TEST(outbox_keeps_what_the_broker_refuses_and_tries_it_at_the_next_connect),
+        OUTBOX_TEST(outbox_keeps_what_the_broker_refuses_and_tries_it_again_after_a_while),
+        OUTBOX_TEST(outbox_finds_the_publish_that_costs_the_connection_and_lets_the_others_go),
+        OUTBOX_TEST(outbox_takes_nothing_for_refused_when_connections_are_lost_by_themselves),
         OUTBOX_TEST(outbox_counts_what_the_door_can_never_carry_as_refused),
         OUTBOX_TEST(outbox_bounds_its_memory_when_the_broker_refuses_everything),
         OUTBOX_TEST(outbox_takes_up_after_a_crash_what_was_not_settled),
