@@ -159,7 +159,8 @@ static int measure_syncs(int file, int64_t us[SYNCS]) {
     for (int i = -1; i < SYNCS; i++) {
         int64_t start = now_us();
         if (pwrite(file, page, sizeof page, 0) != (ssize_t)sizeof page || fsync(file) != 0) {
-            return errno != 0 ? errno : EIO;
+            int err = errno; /* a short write sets none */
+            return err != 0 ? err : EIO;
         }
         if (i >= 0) {
             us[i] = now_us() - start;
