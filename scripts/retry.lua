@@ -13,8 +13,10 @@ local rules = {
   ["booking/refund"] = {tries = 400, first = 1, longest = 300},
   ["booking/charge-unknown"] = {tries = 400, first = 5, longest = 300},
 
-  -- Mail servers greylist: the first try is often refused for some minutes.
-  ["email/send"] = {tries = 12, first = 2, longest = 600},
+  -- A mail that somebody asked for: three tries, then a person decides.
+  ["email/send"] = {tries = 3, first = 2, longest = 60},
+
+  -- A ticket that is paid for: mail servers greylist, the first try is often refused for minutes.
   ["booking/sold"] = {tries = 12, first = 2, longest = 600},
 }
 local otherwise = {tries = 4, first = 1, longest = 300}

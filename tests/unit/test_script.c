@@ -460,9 +460,9 @@ static void script_memory_limit_raises_in_the_offender(void **state) {
 
 static void script_memory_comes_back_after_an_offender(void **state) {
     (void)state;
-    struct lua_world *w = world_new(
-        world_handler("if event.json.bomb then local t = {} while true do t[#t + 1] = {} end end\n"
-                      "local s = string.rep(string.rep('x', 1000), 8000)"));
+    struct lua_world *w =
+        unhurried("if event.json.bomb then local t = {} while true do t[#t + 1] = {} end end\n"
+                  "local s = string.rep(string.rep('x', 1000), 8000)");
     for (int i = 0; i < 5; i++) {
         (void)world_run(w, "{\"bomb\":true}");
         assert_int_equal(w->run->outcome, OUTCOME_ERROR);
