@@ -223,7 +223,7 @@ export function dead(app) {
                 selected.clear();
                 limit = SHOWN;
             }
-            services.element.value = chosen.service;
+            services.choose(chosen.service);
             refresh();
         },
         hide() {
@@ -233,7 +233,6 @@ export function dead(app) {
         },
         status(status) {
             services.offer(status.services.map((s) => s.name));
-            services.element.value = chosen.service;
             const totals = status.services.map((s) => `${s.dead} ${s.died}`).join();
             if (totals !== seen) {
                 seen = totals;

@@ -111,25 +111,19 @@ export function events(app) {
         }
     }
 
-    let wish = null;
     return {
         title: "Events",
         element,
         show(params) {
-            wish = params;
             key.value = params.get("key") ?? "";
             topic.value = params.get("topic") ?? "";
             state.value = params.get("state") ?? "";
-            services.element.value = params.get("service") ?? "";
+            services.choose(params.get("service") ?? "");
             refresh();
         },
         hide() {},
         status(status) {
             services.offer(status.services.map((s) => s.name));
-            if (wish?.get("service") && services.element.value === "") {
-                services.element.value = wish.get("service");
-            }
-            wish = null;
         },
     };
 }

@@ -69,6 +69,13 @@ export function serviceSelect(name, onchange) {
     const select = h("select", { "aria-label": name, onchange }, h("option", { value: "" }, "All services"));
     return {
         element: select,
+        /* Also before it is known which services there are. */
+        choose(name) {
+            if (![...select.options].some((option) => option.value === name)) {
+                select.append(h("option", { value: name }, name));
+            }
+            select.value = name;
+        },
         offer(names) {
             if (names.length === select.options.length - 1
                 && names.every((one, i) => select.options[i + 1].value === one)) {

@@ -223,6 +223,14 @@ describe("the dashboard", () => {
         await showsState(page, "done");
     });
 
+    test("an address with a filter shows what it says when it is opened", async () => {
+        await world.publish("shop/order", order({ customer: "leslie" }));
+        const page = await visit(world, "#/events?service=invoices&state=done");
+        await visible(letterRow(page, "invoices").first());
+        assert.equal(await letterRow(page, "orders").count(), 0);
+        assert.equal(await view(page).getByLabel("Service").inputValue(), "invoices");
+    });
+
     test("text of strangers is shown as text everywhere", async () => {
         const evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>';
         const topic = `wild/<svg onload=window.hacked=1>/${encodeURIComponent(evil)}`;
