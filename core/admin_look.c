@@ -10,6 +10,7 @@
 #include "look_json.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -318,17 +319,29 @@ static int step_letter(struct admin *a, struct reading *r) {
 
 /* ---- keys ---- */
 
+/* A number up to `max` that `stop` follows: where the text goes on behind that, NULL if it is not
+ * so, or text is NULL. */
+static const char *parse_number(const char *text, int base, uint64_t max, char stop,
+                                uint64_t *out) {
+    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull takes blanks and signs */
+        return NULL;
+    }
+    char *end = NULL;
+    *out = strtoull(text, &end, base);
+    return end != text && *end == stop && *out <= max ? end + 1 : NULL;
+}
+
 /* "PARTITION.SERVICE.LANE" */
 static bool parse_lane(const char *text, struct row *row) {
-    unsigned partition = 0;
-    unsigned service = 0;
-    int used = 0;
-    bool ok = sscanf(text, "%3u.%5u.%" SCNx64 "%n", &partition, &service, &row->lane, &used) == 3 &&
-              text[used] == '\0' && partition < PARTITIONS && service <= UINT16_MAX;
+    uint64_t partition = 0;
+    uint64_t service = 0;
+    text = parse_number(text, 10, PARTITIONS - 1, '.', &partition);
+    text = parse_number(text, 10, UINT16_MAX, '.', &service);
+    text = parse_number(text, 16, UINT64_MAX, '\0', &row->lane);
     row->partition = (uint8_t)partition;
     row->service = (uint16_t)service;
     row->seq = UINT64_MAX;
-    return ok;
+    return text != NULL;
 }
 
 static int begin_keys(struct admin *a, struct reading *r, const char *name,

@@ -191,7 +191,7 @@ void gateway_stream_end(struct gateway_stream *s) {
 }
 
 void gateway_end_streams(struct gateway *g) {
-    struct gateway_stream *s;
+    struct gateway_stream *s = NULL;
     TAILQ_FOREACH(s, &g->streams, link) {
         if (!s->ended) {
             s->on_gone(s->ctx, s);

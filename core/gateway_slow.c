@@ -56,7 +56,7 @@ void gateway_client_owes(struct MHD_Connection *connection, bool owes) {
 /* The daemon finds the socket shut and closes the connection. */
 static void on_slow_timer(uv_timer_t *timer) {
     struct gateway *g = timer->data;
-    struct gateway_client *client;
+    struct gateway_client *client = NULL;
     uint64_t limit_ms = (uint64_t)GATEWAY_REQUEST_S * 1000;
     size_t count = 0;
     TAILQ_FOREACH(client, &g->clients, link) {

@@ -183,8 +183,9 @@ static void tell_times(const struct load *load, const char *what) {
         memcpy(all + i * EACH, load->clients[i].took_us, sizeof load->clients[i].took_us);
     }
     qsort(all, POSTS, sizeof *all, by_size);
-    print_message("%s: p50 %.1f ms, p99 %.1f ms\n", what, all[POSTS / 2] / 1000.0,
-                  all[POSTS * 99 / 100] / 1000.0);
+    size_t p50 = POSTS / 2;
+    size_t p99 = POSTS * 99 / 100;
+    print_message("%s: p50 %.1f ms, p99 %.1f ms\n", what, all[p50] / 1000.0, all[p99] / 1000.0);
     free(all);
 }
 
