@@ -9,12 +9,14 @@
  *   zingq-key        replaces the service's key rule (zing.publish with key=)
  *   zingq-cause      the event whose handler published this one
  *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
+ *   zingq-cut        ours: how large the payload was, of which the beginning is left
  */
 #include "engine_impl.h"
 
 #include "log.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,9 +128,56 @@ static void enter_books(struct engine *e, struct engine_service *s, struct event
     engine_take_room(e, event);
 }
 
+static bool is_too_large(const struct engine *e, const struct event *event) {
+    return event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max;
+}
+
+/* What a dead letter keeps of a payload past the limit. */
+static size_t kept_bytes(const struct engine *e) {
+    uint64_t limit = e->conf->payload_bytes_max;
+    return limit > DEAD_PAYLOAD_BYTES_MAX ? (size_t)limit : DEAD_PAYLOAD_BYTES_MAX;
+}
+
+/* Of a payload far past the limit the beginning is kept: whole it might be larger than the store,
+ * and dead letters stay until a person looks. Takes the event over; NULL when out of memory. */
+static struct event *cut(const struct engine *e, struct event *event) {
+    char size[24];
+    struct buf properties;
+    buf_init(&properties, event->properties.len + 64);
+    (void)snprintf(size, sizeof size, "%zu", event->payload.len);
+    buf_add_slice(&properties, event->properties);
+    property_add(&properties, slice_of("zingq-cut"), slice_of(size));
+    struct event_bytes bytes = {.topic = event->topic,
+                                .payload = {event->payload.data, kept_bytes(e)},
+                                .content_type = event->content_type,
+                                .response_topic = event->response_topic,
+                                .correlation = event->correlation,
+                                .properties = buf_slice(&properties)};
+    struct event *left = properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
+    if (left != NULL) {
+        left->key = (struct slice){"", 0};
+        left->service = event->service;
+        left->state = event->state;
+        left->kind = event->kind;
+        left->qos = event->qos;
+        left->retained = event->retained;
+        left->cause = event->cause;
+        left->hops = event->hops;
+    }
+    event_free(event);
+    return left;
+}
+
 /* A message that cannot become work is kept as a dead letter, under the empty key. */
 static int admit_dead(struct engine *e, struct engine_service *s, struct event *event,
                       const char *reason) {
+    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
+        event = cut(e, event);
+        if (event == NULL) {
+            return ERR_MEMORY;
+        }
+    }
     if (event->key.data == NULL) {
         event->key = (struct slice){"", 0};
     }
@@ -142,7 +191,7 @@ static int admit_dead(struct engine *e, struct engine_service *s, struct event *
 }
 
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
-    if (event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max) {
+    if (is_too_large(e, event)) {
         return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
                       event->payload.len, (unsigned long long)e->conf->payload_bytes_max);
     }
@@ -176,6 +225,13 @@ static int move_history(struct engine *e, const struct event *from, const struct
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
                  struct report *r) {
     struct event old = *event;
+    struct slice size;
+    if (property_find(event->properties, "zingq-cut", &size)) {
+        return report(r, ERR_INVALID,
+                      "only the beginning of its payload was kept (it had %.*s bytes): edit it, or "
+                      "have it published anew",
+                      (int)(size.len < 20 ? size.len : 20), size.data);
+    }
     int code = check_message(e, event, r);
     if (code == 0) {
         code = find_key(e, s, event, r);

@@ -266,17 +266,32 @@ static int command_discard(struct engine *e, struct command *c) {
     return code;
 }
 
+/* An edited payload is whole again. */
+static void properties_of_whole(const struct event *event, struct buf *out) {
+    struct slice name;
+    struct slice value;
+    for (size_t at = 0; property_next(event->properties, &at, &name, &value);) {
+        if (!slice_is(name, "zingq-cut")) {
+            property_add(out, name, value);
+        }
+    }
+}
+
 static struct event *with_payload(const struct event *event, struct slice payload) {
+    struct buf properties;
+    buf_init(&properties, event->properties.len);
+    properties_of_whole(event, &properties);
     struct event_bytes bytes = {.topic = event->topic,
                                 .key = event->key,
                                 .payload = payload,
                                 .content_type = event->content_type,
                                 .response_topic = event->response_topic,
                                 .correlation = event->correlation,
-                                .properties = event->properties,
+                                .properties = buf_slice(&properties),
                                 .reason = event->reason,
                                 .publishes = event->publishes};
-    struct event *edited = event_new(&bytes);
+    struct event *edited = properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
     if (edited != NULL) {
         struct event numbers = *event;
         numbers.topic = edited->topic;

@@ -30,7 +30,8 @@ enum {
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
     TURN_MS_MAX = 15,          /* time deciding, before the commit is due */
     CAREFUL_EVENTS = 1024,     /* after a crash: more than one turn of events was under way */
-    LANE_QUEUE_MAX = 1024,     /* events of one lane kept in memory, the rest wait on disk */
+    DEAD_PAYLOAD_BYTES_MAX = 4 << 20, /* kept of a payload past limits.payload; or that limit */
+    LANE_QUEUE_MAX = 1024,            /* events of one lane kept in memory, the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long it must have been full for that */
     SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */

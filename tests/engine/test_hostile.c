@@ -85,6 +85,36 @@ static void a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone(void
     assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
 }
 
+/* --- sizes --- */
+
+static void of_a_payload_far_past_the_limit_the_beginning_is_kept(void **state) {
+    struct engine_fixture *f = *state;
+    enum { BYTES = 20 << 20 };
+    char *large = malloc(BYTES + 1);
+    assert_non_null(large);
+    memset(large, 'x', BYTES);
+    large[BYTES] = '\0';
+    fixture_run(f,
+                "store { max_size = \"16MiB\" }\nlimits { payload = \"1KiB\" }\n" SERVICE(
+                    "key = \"topic:2\""),
+                ECHO);
+    deliver(f, "s", "in/a", large); /* more than the store has room for */
+    deliver(f, "s", "in/a", "good");
+    assert_out(f, "good");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
+    large[4 << 20] = '\0';
+    struct command c = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", large)};
+    assert_int_equal(command(f, c), ERR_INVALID);
+    assert_non_null(strstr(f->report.text, "20971520"));
+    c.kind = COMMAND_EDIT;
+    c.payload = slice_of("small");
+    assert_int_equal(command(f, c), 0);
+    c.kind = COMMAND_REPLAY;
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "good small");
+    free(large);
+}
+
 /* --- texts that are no keys --- */
 
 static void a_publish_command_with_an_endless_key_does_no_harm(void **state) {
@@ -178,6 +208,7 @@ int main(void) {
         HOSTILE_TEST(two_messages_of_one_turn_under_one_id_are_two_events),
         HOSTILE_TEST(unordered_events_under_one_id_and_two_keys_are_two_events),
         HOSTILE_TEST(a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone),
+        HOSTILE_TEST(of_a_payload_far_past_the_limit_the_beginning_is_kept),
         HOSTILE_TEST(a_publish_command_with_an_endless_key_does_no_harm),
         HOSTILE_TEST(a_publish_command_that_no_broker_carries_is_refused),
         HOSTILE_TEST(a_peek_at_an_endless_key_finds_nothing),
