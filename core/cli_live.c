@@ -55,6 +55,10 @@ void live_print_host(FILE *out, const json_t *status) {
     if (!connected && why[0] != '\0') {
         buf_printf(&line, ": %s", why);
     }
+    if (live_figure(host, "broker_dropped") > 0) {
+        buf_printf(&line, ", HAS DROPPED %lld messages since it started",
+                   (long long)live_figure(host, "broker_dropped"));
+    }
     print_line(out, &line);
     buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
                (long long)live_figure(engine, "outbox"), (long long)live_figure(engine, "delayed"));
