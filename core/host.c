@@ -94,7 +94,7 @@ static void fall_back(struct host *h) {
 static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
-    bool left = h->leaving && status.waiting == 0 && status.outbox == 0;
+    bool left = h->leaving && status.waiting == 0 && status.outbox <= status.outbox_refused;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
         end_loop(h);
     }
