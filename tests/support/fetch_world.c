@@ -109,8 +109,10 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **o
 
 static void http_up(struct world *w) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    /* Not epoll: with it, libmicrohttpd 0.9.75 now and then misses the call to stop and is joined
+     * for ever. */
     w->http = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
         on_http, w, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, 4000,
         MHD_OPTION_LISTEN_BACKLOG_SIZE, 2048, MHD_OPTION_NOTIFY_COMPLETED, on_request_end, w,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_END);
