@@ -293,23 +293,7 @@ static struct event *with_payload(const struct event *event, struct slice payloa
     struct event *edited = properties.failed ? NULL : event_new(&bytes);
     buf_clear(&properties);
     if (edited != NULL) {
-        struct event numbers = *event;
-        numbers.topic = edited->topic;
-        numbers.key = edited->key;
-        numbers.payload = edited->payload;
-        numbers.content_type = edited->content_type;
-        numbers.response_topic = edited->response_topic;
-        numbers.correlation = edited->correlation;
-        numbers.properties = edited->properties;
-        numbers.reason = edited->reason;
-        numbers.publishes = edited->publishes;
-        numbers.json = NULL;
-        numbers.json_failed = false;
-        numbers.reason_own = NULL;
-        numbers.publishes_own = NULL;
-        numbers.key_own = NULL;
-        numbers.next = NULL;
-        *edited = numbers;
+        event_take_numbers(edited, event);
     }
     return edited;
 }

@@ -90,6 +90,26 @@ void event_free(struct event *event) {
     free(event);
 }
 
+void event_take_numbers(struct event *event, const struct event *from) {
+    struct event own = *event;
+    *event = *from;
+    event->topic = own.topic;
+    event->key = own.key;
+    event->payload = own.payload;
+    event->content_type = own.content_type;
+    event->response_topic = own.response_topic;
+    event->correlation = own.correlation;
+    event->properties = own.properties;
+    event->reason = own.reason;
+    event->publishes = own.publishes;
+    event->json = own.json;
+    event->json_failed = own.json_failed;
+    event->reason_own = own.reason_own;
+    event->publishes_own = own.publishes_own;
+    event->key_own = own.key_own;
+    event->next = own.next;
+}
+
 /* Makes `field` a copy of `bytes`, backed by *own; the old backing goes last, because `bytes` may
  * point into it. */
 static int replace(struct slice *field, char **own, struct slice bytes) {

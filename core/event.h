@@ -102,6 +102,8 @@ struct event_bytes {
 /* One zeroed event with its bytes copied, or NULL when out of memory. event_free takes it back. */
 struct event *event_new(const struct event_bytes *bytes);
 void event_free(struct event *event);
+/* Every number and id of `from`; the bytes, and what was made of them, stay the event's own. */
+void event_take_numbers(struct event *event, const struct event *from);
 /* Replace the reason / the list of publishes. ERR_MEMORY changes nothing. */
 int event_set_reason(struct event *event, struct slice reason);
 int event_set_publishes(struct event *event, struct slice publishes);

@@ -117,19 +117,10 @@ static int decode_event(struct slice key, struct slice value, struct event **out
     if (e == NULL) {
         return ERR_MEMORY;
     }
-    numbers.topic = e->topic;
-    numbers.key = e->key;
-    numbers.payload = e->payload;
-    numbers.content_type = e->content_type;
-    numbers.response_topic = e->response_topic;
-    numbers.correlation = e->correlation;
-    numbers.properties = e->properties;
-    numbers.reason = e->reason;
-    numbers.publishes = e->publishes;
     numbers.partition = partition;
     numbers.id = id;
     numbers.service = service;
-    *e = numbers;
+    event_take_numbers(e, &numbers);
     assert(e->json == NULL && e->next == NULL);
     *out = e;
     return 0;
