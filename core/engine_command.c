@@ -160,13 +160,10 @@ static int forget_dead_row(struct engine *e, struct engine_service *s, const str
     return journal_dead_del(e->journal, &row);
 }
 
-static struct row lane_row(const struct event *event) {
-    return (struct row){.partition = event->partition,
-                        .service = event->service,
-                        .lane = event->lane,
-                        .seq = event->seq,
-                        .id = event->id,
-                        .flags = LANE_PARKED};
+static struct row parked_row(const struct event *event) {
+    struct row row = engine_row(event);
+    row.flags = LANE_PARKED;
+    return row;
 }
 
 static int note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
@@ -191,7 +188,7 @@ static int revive(struct engine *e, struct event *event) {
 
 /* A parked event runs again where it stands, at the head of its lane. */
 static int revive_parked(struct engine *e, struct engine_service *s, struct event *event) {
-    struct row row = lane_row(event);
+    struct row row = parked_row(event);
     event->parked = false;
     int code = forget_dead_row(e, s, event);
     if (code == 0) {
@@ -233,7 +230,7 @@ static int command_replay(struct engine *e, struct command *c) {
 }
 
 static int unpark(struct engine *e, struct engine_service *s, struct event *event) {
-    struct row row = lane_row(event);
+    struct row row = parked_row(event);
     event->parked = false;
     int code = engine_lane_row_del(e, s, &row);
     if (code != 0) {

@@ -170,6 +170,8 @@ int engine_make_ready(struct engine *e, bool *turned_away);
 
 /* engine_place.c */
 struct cell engine_cell(const struct event *event, struct slice name);
+/* The row of an event, flags 0. */
+struct row engine_row(const struct event *event);
 /* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
  * disk already and up to date. */
 int engine_place(struct engine *e, struct engine_service *s, struct event *event);

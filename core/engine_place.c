@@ -63,7 +63,7 @@ static struct row row_of(const struct lane_item *item, const struct engine_servi
                         .id = item->id};
 }
 
-static struct row row_of_event(const struct event *event) {
+struct row engine_row(const struct event *event) {
     return (struct row){.partition = event->partition,
                         .service = event->service,
                         .lane = event->lane,
@@ -185,7 +185,7 @@ int64_t engine_earliest_room(const struct engine *e) {
 
 static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
                          bool behind) {
-    struct row row = row_of_event(event);
+    struct row row = engine_row(event);
     int code = journal_event_put(e->journal, event);
     if (code == 0 && behind) {
         row.flags = LANE_BEHIND;
@@ -205,7 +205,7 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
     if (lane == NULL) {
         lane = lanes_open(e->lanes, s->index, event->lane, event->partition);
     }
-    struct row row = row_of_event(event);
+    struct row row = engine_row(event);
     struct lane_item *item = lane == NULL ? NULL : item_new(e, &row, event, PLACE_NEW);
     if (item == NULL) {
         event_free(event);
@@ -226,7 +226,7 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
     bool behind = lane != NULL && lane->spilled;
     if (lane == NULL) {
-        struct row row = row_of_event(event);
+        struct row row = engine_row(event);
         int code = blocked_on_disk(e, s, &row, &behind);
         if (code != 0) {
             event_free(event);

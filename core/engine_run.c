@@ -135,11 +135,7 @@ static int put_off(struct engine *e, struct lane_item *item, enum event_state st
     struct timer timer = {.kind = TIMER_EVENT,
                           .partition = event->partition,
                           .due_ms = due_ms,
-                          .row = {.partition = event->partition,
-                                  .service = event->service,
-                                  .lane = event->lane,
-                                  .seq = event->seq,
-                                  .id = event->id}};
+                          .row = engine_row(event)};
     int code = engine_timer_put(e, &timer);
     return code == 0 ? engine_lane_block(e, item, LANE_WAITING) : code;
 }
