@@ -80,6 +80,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"jitter", CONF_FRACTION, "0.2", AT(jitter), 0, 1},
     {"crashes", CONF_U32, "3", AT(crashes), 0, 1000},
     {"on_dead", CONF_ON_DEAD, "continue", AT(on_dead), 0, 0},
+    {"idempotency_window", CONF_MS, "24h", AT(idempotency_window_ms), SECOND_MS, 3650 * DAY_MS},
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
     {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
     {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},

@@ -48,6 +48,7 @@ struct service_conf {
     double jitter;    /* 0..1: each delay is spread by this share, both ways */
     uint32_t crashes; /* host crashes in mid-handler before it is dead */
     enum on_dead on_dead;
+    int64_t idempotency_window_ms; /* how long the other side of a call knows its Idempotency-Key */
     int line; /* in topics.conf, for errors */
 };
 

@@ -77,6 +77,7 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_true(s->jitter == 0.2);
     assert_int_equal(s->crashes, 3);
     assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
+    assert_int_equal(s->idempotency_window_ms, 24 * 3600 * 1000);
     assert_int_equal(s->line, 2);
     conf_free(c);
 }
@@ -90,7 +91,8 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  share = no  order = none  concurrency = 7  rate = \"10/m\"\n"
                          "  timeout = \"1m\"  retries = 9  backoff = constant  delay = \"250ms\"\n"
                          "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
-                         "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n}\n");
+                         "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n"
+                         "  idempotency_window = \"7d\"\n}\n");
     const struct service_conf *s = &c->services[0];
     assert_string_equal(s->name, "s-1_A");
     assert_int_equal(s->filter_count, 2);
@@ -113,6 +115,7 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_string_equal(s->retry, "r.lua");
     assert_string_equal(s->dead_letter, "d.lua");
     assert_string_equal(s->dead_topic, "");
+    assert_int_equal(s->idempotency_window_ms, 7 * 24 * 3600 * 1000);
     conf_free(c);
 }
 
