@@ -87,13 +87,15 @@ void engine_send(struct engine *e);
 
 enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
-    COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead) */
+    COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead), force */
     COMMAND_DISCARD,    /* the same */
     COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
     COMMAND_PAUSE,      /* service */
     COMMAND_RESUME,     /* service */
-    COMMAND_KEY_RESUME, /* service, key: the parked event runs again */
+    COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
     COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
+    COMMAND_RERUN,      /* service, partition, id of an event that is done or discarded, ended_by_ms,
+                           force: it runs again. ERR_EXISTS: it waits, or has run once more */
 };
 
 struct command {
@@ -105,8 +107,11 @@ struct command {
                           payload it is ERR_EXISTS */
     struct uuid id;
     uint8_t qos;
+    uint8_t partition;
     bool retain;
+    bool force;           /* also when who is called may have forgotten its Idempotency-Keys */
     int64_t after_ms;     /* 0 = at once */
+    int64_t ended_by_ms;  /* only if it had ended by then; 0 = whenever */
     int code;             /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report; /* out: the sentence when code is not 0 */
     struct uuid made;     /* out: the id of the publish */
@@ -195,6 +200,9 @@ struct engine_status {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+/* Whether a replay of the event, which has ended, would be refused without `force`: it ran longer
+ * ago than its service's idempotency_window. */
+bool engine_needs_force(struct engine *e, const struct event *event);
 /* Whether this host runs the service. */
 bool engine_runs(const struct engine *e, size_t service);
 /* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */

@@ -117,6 +117,7 @@ static int tell_of_death(struct engine *e, struct engine_service *s, struct even
     e->telling++;
     struct buf publishes = e->publishes; /* those of whoever made this event die */
     buf_init(&e->publishes, publishes.max);
+    engine_keep_publishes(e, event);
     int code = 0;
     if (script_has(e->scripts, s->index, "on_dead")) {
         code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);

@@ -166,33 +166,13 @@ static struct row parked_row(const struct event *event) {
     return row;
 }
 
-static int note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
-                        struct slice text) {
-    struct attempt a = {.end = end, .at_ms = e->now_ms, .text = text};
-    return journal_history_add(e->journal, event, &a);
-}
-
-/* The event waits again: its failures are forgotten, its history is not. */
-static int revive(struct engine *e, struct event *event) {
-    int code = note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
-    event->state = EVENT_READY;
-    event->replayed = true;
-    event->attempts = 0; /* of this round */
-    event->errors = 0;
-    event->timeouts = 0;
-    event->crashes = 0;
-    event->ended_ms = 0;
-    e->waiting++;
-    return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
-}
-
 /* A parked event runs again where it stands, at the head of its lane. */
 static int revive_parked(struct engine *e, struct engine_service *s, struct event *event) {
     struct row row = parked_row(event);
     event->parked = false;
     int code = forget_dead_row(e, s, event);
     if (code == 0) {
-        code = revive(e, event);
+        code = engine_revive(e, event);
     }
     if (code == 0) {
         code = journal_event_put(e->journal, event);
@@ -208,6 +188,10 @@ static int command_replay(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
+    if (engine_refuse_forgotten(e, s, event, c)) {
+        event_free(event);
+        return 0;
+    }
     if (event->parked) {
         return revive_parked(e, s, event);
     }
@@ -220,8 +204,10 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     code = code == 0 ? forget_dead_row(e, s, &dead) : code;
-    code = code == 0 ? revive(e, event) : code;
+    code = code == 0 ? engine_revive(e, event) : code;
     event->seq = journal_next_seq(e->journal, e->now_ms);
+    /* Stored at once: a second order of this turn must see that it is dead no more. */
+    code = code == 0 ? journal_event_put(e->journal, event) : code;
     if (code != 0) {
         event_free(event);
         return code;
@@ -303,13 +289,18 @@ static int command_edit(struct engine *e, struct command *c) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
     struct event *edited = with_payload(event, c->payload);
-    code = edited == NULL ? ERR_MEMORY : note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
+    code = edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
     if (code == 0) {
         code = journal_event_put(e->journal, edited);
     }
     event_free(edited);
     event_free(event);
     return code;
+}
+
+static int command_rerun(struct engine *e, struct command *c) {
+    struct engine_service *s = service_named(e, c->service);
+    return s == NULL ? no_service(c) : engine_rerun(e, s, c);
 }
 
 /* --- services and keys --- */
@@ -373,6 +364,10 @@ static int command_key_resume(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
+    if (engine_refuse_forgotten(e, s, event, c)) {
+        event_free(event);
+        return 0;
+    }
     return revive_parked(e, s, event);
 }
 
@@ -397,10 +392,11 @@ int engine_carry_out(struct engine *e, struct command *command) {
         [COMMAND_DISCARD] = command_discard,       [COMMAND_EDIT] = command_edit,
         [COMMAND_PAUSE] = command_pause,           [COMMAND_RESUME] = command_resume,
         [COMMAND_KEY_RESUME] = command_key_resume, [COMMAND_KEY_SKIP] = command_key_skip,
+        [COMMAND_RERUN] = command_rerun,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;
-    if (e->full && command->kind == COMMAND_PUBLISH) {
+    if (e->full && (command->kind == COMMAND_PUBLISH || command->kind == COMMAND_RERUN)) {
         return refuse(command, ERR_FULL,
                       "the store is full: nothing is accepted until there is room");
     }

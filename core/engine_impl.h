@@ -12,6 +12,7 @@
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_command.c  what an operator asks for
+ *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
  *   engine_recover.c  after a turn that failed: back to what the store holds
  *   engine_view.c     what a handler can look at; status
@@ -265,6 +266,25 @@ int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
 int engine_carry_out(struct engine *e, struct command *command);
+
+/* engine_rerun.c */
+/* What a person did goes into the event's history. */
+int engine_note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
+                        struct slice text);
+/* The event, which has ended, waits again: its failures are forgotten, its history is not. Books,
+ * record and place are the caller's. */
+int engine_revive(struct engine *e, struct event *event);
+/* Whether the other side of its calls may have forgotten the Idempotency-Keys of the event. The age
+ * is that of the event, whether it made calls or not. */
+bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,
+                           const struct event *event);
+/* Refuses the command, with a sentence, when they are forgotten and it is not forced. */
+bool engine_refuse_forgotten(const struct engine *e, const struct engine_service *s,
+                             const struct event *event, struct command *c);
+/* What the event published in earlier rounds goes before what it publishes now, within bounds. */
+void engine_keep_publishes(struct engine *e, const struct event *event);
+/* COMMAND_RERUN. */
+int engine_rerun(struct engine *e, struct engine_service *s, struct command *c);
 
 /* engine_watch.c */
 /* An attempt ended and left the event in that state; `text` tells why, "" = it went well. */

@@ -153,6 +153,7 @@ static int end_done(struct engine *e, struct invocation *inv) {
         return fail(e, inv, ATTEMPT_ERROR);
     }
     buf_reset(&e->publishes);
+    engine_keep_publishes(e, event);
     int code = 0;
     if (event->kind == EVENT_LOCK_EXPIRED) {
         struct slice name;

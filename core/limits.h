@@ -42,6 +42,7 @@ enum {
     EFFECTS_BYTES_MAX = 32 << 20, /* bytes of them */
     VALUE_BYTES_MAX = 1 << 20,    /* one state value */
     ERROR_BYTES_MAX = 4096,       /* an error with its traceback, kept in the history */
+    ROUNDS_BYTES_MAX = 64 << 10,  /* publishes of earlier rounds kept when an event is replayed */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */

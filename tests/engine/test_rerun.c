@@ -1,0 +1,658 @@
+/* test_rerun.c - what has ended runs again because a person asked: `zingq replay`. */
+#include "engine_fixture.h"
+#include "limits.h"
+#include "look_json.h"
+#include "look_rerun.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { HOUR = 3600 * 1000 };
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+#define SERVICE(options)                                                                           \
+    "store { keep_done = \"7d\" }\n"                                                               \
+    "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" retries = 0"     \
+    " jitter = 0 " options " }\n"
+
+/* Tells what it saw; "bad" fails until the script is mended. */
+static const char HANDLER[] = "return function(e)\n"
+                              "  if e.payload:find('^bad') then error('bad') end\n"
+                              "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
+                              "end";
+static const char MENDED[] = "return function(e)\n"
+                             "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
+                             "end";
+
+static void mend(struct engine_fixture *f) {
+    fixture_script(f, "h.lua", MENDED);
+    fixture_reload(f);
+}
+
+/* The order to run the event again; its strings last. */
+static struct command rerun_of(const struct event *event) {
+    return (struct command){.kind = COMMAND_RERUN,
+                            .service = slice_of("s"),
+                            .partition = event->partition,
+                            .id = event->id};
+}
+
+static struct command rerun_of_payload(struct engine_fixture *f, const char *payload) {
+    struct event *event = event_with(f, "s", payload);
+    struct command c = rerun_of(event);
+    event_free(event);
+    return c;
+}
+
+static int rerun(struct engine_fixture *f, const char *payload) {
+    return command(f, rerun_of_payload(f, payload));
+}
+
+static int on_service(struct engine_fixture *f, enum command_kind kind) {
+    return command(f, (struct command){.kind = kind, .service = slice_of("s")});
+}
+
+static int on_dead_letter(struct engine_fixture *f, enum command_kind kind, const char *payload) {
+    struct command c = {.kind = kind, .id = id_of(f, "s", payload)};
+    return command(f, c);
+}
+
+static void assert_out(struct engine_fixture *f, const char *expected) {
+    char out[1024];
+    assert_string_equal(payloads(f, "out", out, sizeof out), expected);
+}
+
+/* --- one event --- */
+
+static void a_done_event_runs_again_as_the_same_event(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    struct event *before = event_with(f, "s", "1");
+    advance(f, HOUR);
+    assert_int_equal(rerun(f, "1"), 0);
+    assert_out(f, "1 1*");
+    assert_string_equal(history_of(f, "s", "1", text), "replay");
+    struct event *after = event_with(f, "s", "1");
+    assert_true(uuid_equal(&after->id, &before->id));
+    assert_true(after->replayed);
+    assert_int_equal(after->state, EVENT_DONE);
+    assert_int_equal(after->attempts, 1);
+    assert_int_equal(after->accepted_ms, before->accepted_ms);
+    assert_int_equal(after->ended_ms, before->ended_ms + HOUR);
+    event_free(before);
+    event_free(after);
+}
+
+static void its_calls_have_the_idempotency_keys_of_the_first_time(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), "return function() zing.http.post('http://peer/', {body='x'}) end");
+    deliver(f, "s", "in/a", "1");
+    answer(f, 0, 200, "");
+    run_dry(f);
+    assert_int_equal(rerun(f, "1"), 0);
+    assert_int_equal(f->asked_count, 2);
+    assert_non_null(strstr(f->asked[0].headers, "Idempotency-Key: "));
+    assert_string_equal(f->asked[0].headers, f->asked[1].headers);
+}
+
+static void what_both_rounds_published_is_in_its_story(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    char id[UUID_TEXT_BYTES + 1];
+    struct uuid published;
+    struct slice topic;
+    size_t at = 0;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    assert_int_equal(rerun(f, "1"), 0);
+    struct event *event = event_with(f, "s", "1");
+    for (size_t n = 0; n < 2; n++) {
+        assert_true(look_next_publish(event, &at, &published, &topic));
+        assert_string_equal(published_property(nth_published(f, "out", n), "zingq-id", text),
+                            uuid_text(&published, id));
+    }
+    assert_false(look_next_publish(event, &at, &published, &topic));
+    event_free(event);
+}
+
+static void what_rounds_published_is_kept_within_bounds(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "return function(e)\n"
+                "  for i = 1, 1000 do zing.publish('out/with/a/long/name', '') end\n"
+                "end");
+    f->offline = true;
+    deliver(f, "s", "in/a", "1");
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(rerun(f, "1"), 0);
+    }
+    struct event *event = event_with(f, "s", "1");
+    assert_in_range(event->publishes.len, 1, 2 * ROUNDS_BYTES_MAX);
+    event_free(event);
+}
+
+static void duplicates_are_not_looked_for_but_new_ones_are_still_dropped(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("idempotency = \"topic:2\""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    assert_int_equal(rerun(f, "1"), 0);
+    deliver(f, "s", "in/a", "1");
+    assert_out(f, "1 1*");
+    assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .duplicates = 1});
+}
+
+static void a_discarded_event_runs_again_and_stays_counted(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "bad");
+    assert_int_equal(on_dead_letter(f, COMMAND_DISCARD, "bad"), 0);
+    mend(f);
+    assert_int_equal(rerun(f, "bad"), 0);
+    assert_out(f, "bad*");
+    assert_string_equal(history_of(f, "s", "bad", text), "error replay");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .discarded = 1});
+}
+
+static void a_discarded_event_that_never_had_a_key_is_refused_with_the_reason(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }\n",
+                HANDLER);
+    deliver(f, "s", "in/a", "{}");
+    assert_int_equal(on_dead_letter(f, COMMAND_DISCARD, "{}"), 0);
+    assert_int_equal(rerun(f, "{}"), ERR_INVALID);
+    assert_string_equal(f->report.text, "no value at /k in the payload");
+    assert_int_equal(state_of(f, "s", "{}"), EVENT_DISCARDED);
+    assert_books(f, "s", (struct books){.accepted = 1, .discarded = 1});
+}
+
+static void a_replay_that_fails_is_a_dead_letter_like_any_other(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f, SERVICE(""), MENDED);
+    deliver(f, "s", "in/a", "bad");
+    fixture_script(f, "h.lua", HANDLER);
+    fixture_reload(f);
+    assert_int_equal(rerun(f, "bad"), 0);
+    assert_int_equal(state_of(f, "s", "bad"), EVENT_DEAD);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
+    mend(f);
+    assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "bad"), 0);
+    assert_string_equal(history_of(f, "s", "bad", text), "replay error replay");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2});
+}
+
+static void an_event_of_an_unordered_service_runs_again(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n", HANDLER);
+    deliver(f, "s", "in/a", "1");
+    assert_int_equal(rerun(f, "1"), 0);
+    assert_out(f, "1 1*");
+}
+
+/* --- what is refused --- */
+
+static void what_waits_is_refused(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    on_service(f, COMMAND_PAUSE);
+    deliver(f, "s", "in/a", "1");
+    assert_int_equal(rerun(f, "1"), ERR_EXISTS);
+    assert_string_equal(f->report.text, "it waits already: it is ready");
+    on_service(f, COMMAND_RESUME);
+    assert_out(f, "1");
+    assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
+}
+
+static void a_dead_letter_is_refused_and_told_where_to_go(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "bad");
+    assert_int_equal(rerun(f, "bad"), ERR_INVALID);
+    assert_non_null(strstr(f->report.text, "zingq dlq replay"));
+    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
+}
+
+static void what_is_not_there_is_refused(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    struct command c = rerun_of_payload(f, "1");
+    c.id.bytes[15] ^= 1;
+    assert_int_equal(command(f, c), ERR_NOTFOUND);
+    assert_non_null(strstr(f->report.text, "no event "));
+    c = rerun_of_payload(f, "1");
+    c.service = slice_of("x");
+    assert_int_equal(command(f, c), ERR_NOTFOUND);
+    assert_string_equal(f->report.text, "no service \"x\" in topics.conf");
+    assert_out(f, "1");
+}
+
+static void the_expiry_of_a_lock_is_refused(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "local s = {}\n"
+                "s['in/+'] = function() zing.lock('l', {owner = 'o', ttl = 5, data = 'd'}) end\n"
+                "function s.on_lock_expired() zing.publish('expired', '') end\n"
+                "return s");
+    deliver(f, "s", "in/a", "1");
+    advance(f, 6000);
+    assert_int_equal(count_published(f, "expired"), 1);
+    struct event *first = event_with(f, "s", "1");
+    struct uuid id = {{0}};
+    uint16_t service = 0;
+    struct event *expiry = NULL;
+    assert_int_equal(store_begin(f->store), 0);
+    while (expiry == NULL || expiry->kind != EVENT_LOCK_EXPIRED) {
+        event_free(expiry);
+        assert_int_equal(
+            journal_event_next(f->view, first->partition, &id, &service, true, &expiry), 0);
+    }
+    store_abort(f->store);
+    assert_int_equal(command(f, rerun_of(expiry)), ERR_INVALID);
+    assert_non_null(strstr(f->report.text, "replay the event that took it"));
+    event_free(expiry);
+    event_free(first);
+}
+
+static void a_full_store_refuses_it(void **state) {
+    struct engine_fixture *f = *state;
+    f->unchecked = true;
+    fixture_run(f,
+                "store { max_size = \"4MiB\" }\n"
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
+                "return function() end");
+    deliver(f, "s", "in/a", "1");
+    struct command c = rerun_of_payload(f, "1");
+    char payload[20000];
+    memset(payload, 'x', sizeof payload - 1);
+    payload[sizeof payload - 1] = '\0';
+    int code = 0;
+    for (int i = 0; i < 10000 && code == 0; i++) {
+        offer(f, "s", "in/a", payload, NULL);
+        code = turn(f);
+        f->now_ms++;
+    }
+    assert_int_equal(code, ERR_FULL);
+    assert_int_equal(redeliver(f), 1);
+    assert_int_equal(turn(f), ERR_FULL);
+    assert_int_equal(command(f, c), ERR_FULL);
+    engine_check(f);
+}
+
+/* --- once, however often it is asked for --- */
+
+static void two_orders_of_one_turn_replay_an_event_once(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    struct command first = rerun_of_payload(f, "1");
+    struct command second = first;
+    engine_submit(f->engine, &first);
+    engine_submit(f->engine, &second);
+    run_dry(f);
+    assert_int_equal(first.code, 0);
+    assert_int_equal(second.code, ERR_EXISTS);
+    assert_out(f, "1 1*");
+}
+
+static void two_orders_of_one_turn_replay_a_dead_letter_once(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "bad");
+    mend(f);
+    struct command first = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", "bad")};
+    struct command second = first;
+    engine_submit(f->engine, &first);
+    engine_submit(f->engine, &second);
+    run_dry(f);
+    assert_int_equal(first.code, 0);
+    assert_int_equal(second.code, ERR_NOTFOUND);
+    assert_out(f, "bad*");
+    assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
+}
+
+static void an_order_does_not_repeat_what_another_one_has_replayed(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    struct command c = rerun_of_payload(f, "1");
+    c.ended_by_ms = f->now_ms;
+    advance(f, 1000);
+    assert_int_equal(command(f, c), 0);
+    assert_int_equal(command(f, c), ERR_EXISTS);
+    assert_string_equal(f->report.text, "it has run once more meanwhile");
+    assert_out(f, "1 1*");
+}
+
+/* --- idempotency_window --- */
+
+static void past_idempotency_window_it_wants_to_be_forced(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("idempotency_window = \"2h\""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    advance(f, 2 * HOUR);
+    assert_int_equal(rerun(f, "1"), 0);
+    advance(f, 1);
+    assert_int_equal(rerun(f, "1"), ERR_INVALID);
+    assert_non_null(strstr(f->report.text, "accepted 2 h ago"));
+    assert_non_null(strstr(f->report.text, "--force"));
+    struct command c = rerun_of_payload(f, "1");
+    c.force = true;
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "1 1* 1*");
+    assert_books(f, "s", (struct books){.accepted = 3, .done = 3});
+}
+
+static void so_does_a_dead_letter(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "bad");
+    mend(f);
+    advance(f, 25 * HOUR);
+    struct command c = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", "bad")};
+    assert_int_equal(command(f, c), ERR_INVALID);
+    assert_int_equal(state_of(f, "s", "bad"), EVENT_DEAD);
+    c.force = true;
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "bad*");
+}
+
+static void and_a_parked_key(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("on_dead = park"), HANDLER);
+    deliver(f, "s", "in/a", "bad");
+    mend(f);
+    advance(f, 25 * HOUR);
+    struct command c = {
+        .kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
+    assert_int_equal(command(f, c), ERR_INVALID);
+    c.force = true;
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "bad*");
+}
+
+static void what_never_ran_has_made_no_calls_and_needs_no_force(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }\n",
+                HANDLER);
+    deliver(f, "s", "in/a", "{}");
+    advance(f, 48 * HOUR);
+    struct command edit = {
+        .kind = COMMAND_EDIT, .id = id_of(f, "s", "{}"), .payload = slice_of("{\"k\":\"1\"}")};
+    assert_int_equal(command(f, edit), 0);
+    assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "{\"k\":\"1\"}"), 0);
+    assert_out(f, "{\"k\":\"1\"}*");
+}
+
+/* --- where it stands --- */
+
+static void it_joins_its_lane_behind_what_waits(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    on_service(f, COMMAND_PAUSE);
+    deliver(f, "s", "in/a", "2");
+    assert_int_equal(rerun(f, "1"), 0);
+    deliver(f, "s", "in/a", "3");
+    crash(f);
+    on_service(f, COMMAND_RESUME);
+    advance(f, 10);
+    assert_out(f, "1 2 1* 3");
+}
+
+static void it_waits_behind_what_parked_its_key(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("on_dead = park"), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    deliver(f, "s", "in/a", "bad");
+    assert_int_equal(rerun(f, "1"), 0);
+    crash(f);
+    advance(f, 10);
+    assert_out(f, "1");
+    mend(f);
+    struct command c = {
+        .kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
+    assert_int_equal(command(f, c), 0);
+    assert_out(f, "1 bad* 1*");
+}
+
+static void retention_counts_from_its_new_end(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                "store { keep_done = \"1h\" }\n"
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" }\n",
+                HANDLER);
+    deliver(f, "s", "in/a", "1");
+    advance(f, HOUR / 2);
+    assert_int_equal(rerun(f, "1"), 0);
+    advance(f, HOUR * 3 / 4);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 1);
+    advance(f, HOUR / 2);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 0);
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 0);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2});
+}
+
+/* --- many --- */
+
+enum { KEYS = 4, EACH = LANE_QUEUE_MAX + 300 };
+
+/* Per key "last" is the number last replayed; what comes out of order is published. */
+static const char COUNTING[] = "return function(e)\n"
+                               "  if not e.replayed then return end\n"
+                               "  local n = tonumber(e.payload)\n"
+                               "  if n ~= zing.state.incr('last') then\n"
+                               "    zing.publish('wrong', e.key .. e.payload)\n"
+                               "  end\n"
+                               "end";
+
+struct found {
+    uint64_t order, seq;
+    struct command command;
+};
+
+static int by_arrival(const void *a, const void *b) {
+    const struct found *x = a;
+    const struct found *y = b;
+    if (x->order != y->order) {
+        return x->order < y->order ? -1 : 1;
+    }
+    return x->seq < y->seq ? -1 : x->seq > y->seq ? 1 : 0;
+}
+
+/* All that can be replayed, in the order of arrival; the caller frees it. */
+static struct found *find_all(struct engine_fixture *f, size_t max, size_t *count) {
+    struct rerun_wish wish = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
+    struct rerun_walk walk;
+    struct found *all = calloc(max, sizeof *all);
+    struct event *event = NULL;
+    assert_non_null(all);
+    *count = 0;
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_service_number(f->view, "s", &wish.service), 0);
+    rerun_walk_init(&walk, f->view, &wish);
+    while (rerun_walk_next(f->view, &wish, &walk, &event) == 0) {
+        if (event != NULL && rerun_judge(&wish, event) == RERUN_GOOD) {
+            assert_true(*count < max);
+            all[(*count)++] = (struct found){
+                .order = rerun_order(event), .seq = event->seq, .command = rerun_of(event)};
+        }
+        event_free(event);
+    }
+    store_abort(f->store);
+    qsort(all, *count, sizeof *all, by_arrival);
+    return all;
+}
+
+static void submit(struct engine_fixture *f, struct found *found, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        engine_submit(f->engine, &found[i].command);
+        if (i % 32 == 31) {
+            assert_int_equal(turn(f), 0);
+        }
+    }
+    assert_int_equal(turn(f), 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(found[i].command.code, 0);
+    }
+}
+
+/* Numbers 1 to `each` of every key, under ids that say the opposite of their order. */
+static void offer_backwards(struct engine_fixture *f, unsigned each) {
+    for (unsigned n = 1; n <= each; n++) {
+        for (unsigned key = 0; key < KEYS; key++) {
+            char topic[16];
+            char payload[16];
+            char id[UUID_TEXT_BYTES + 1];
+            struct uuid_source ids;
+            uuid_source_init(&ids, n * KEYS + key);
+            struct uuid made = uuid_next(&ids, f->now_ms - n);
+            (void)snprintf(topic, sizeof topic, "in/k%u", key);
+            (void)snprintf(payload, sizeof payload, "%u", n);
+            offer(f, "s", topic, payload, "zingq-id", uuid_text(&made, id), NULL);
+        }
+        if (n % 200 == 0) {
+            assert_int_equal(turn(f), 0);
+        }
+    }
+    run_dry(f);
+}
+
+static void assert_all_in_order(struct engine_fixture *f, unsigned each) {
+    char text[512];
+    char key[8];
+    char expected[16];
+    (void)snprintf(expected, sizeof expected, "%u", each);
+    assert_int_equal(count_published(f, "wrong"), 0);
+    for (unsigned i = 0; i < KEYS; i++) {
+        (void)snprintf(key, sizeof key, "k%u", i);
+        assert_string_equal(state_text(f, "s", key, "last", text), expected);
+    }
+}
+
+static void keys_keep_their_order_whatever_the_ids_past_what_memory_holds(void **state) {
+    struct engine_fixture *f = *state;
+    size_t count;
+    f->unchecked = true;
+    fixture_run(f, SERVICE(""), COUNTING);
+    offer_backwards(f, EACH);
+    on_service(f, COMMAND_PAUSE);
+    struct found *all = find_all(f, KEYS * EACH, &count);
+    assert_int_equal(count, KEYS * EACH);
+    assert_true(count > SERVICE_WINDOW_MAX);
+    submit(f, all, count);
+    engine_check(f);
+    crash(f);
+    on_service(f, COMMAND_RESUME);
+    advance(f, 1000);
+    engine_check(f);
+    assert_all_in_order(f, EACH);
+    assert_books(f, "s", (struct books){.accepted = 2 * count, .done = 2 * count});
+    free(all);
+}
+
+static void a_crash_in_the_middle_loses_and_doubles_nothing(void **state) {
+    struct engine_fixture *f = *state;
+    size_t count;
+    size_t rest;
+    f->unchecked = true;
+    fixture_run(f, SERVICE(""), COUNTING);
+    offer_backwards(f, 100);
+    int64_t asked_ms = f->now_ms;
+    struct found *all = find_all(f, KEYS * 100, &count);
+    advance(f, 1000);
+    on_service(f, COMMAND_PAUSE);
+    submit(f, all, count / 2);
+    for (size_t i = count / 2; i < count; i++) { /* submitted, and the host is killed */
+        engine_submit(f->engine, &all[i].command);
+    }
+    crash(f);
+    engine_check(f);
+    assert_books(f, "s", (struct books){.accepted = count + count / 2, .done = count});
+    on_service(f, COMMAND_RESUME);
+    advance(f, 1000);
+    free(all);
+    /* Asked again for what had ended when it was asked the first time: the rest, and only that. */
+    all = find_all(f, KEYS * 100, &rest);
+    size_t again = 0;
+    for (size_t i = 0; i < rest; i++) {
+        all[i].command.ended_by_ms = asked_ms;
+        again += command(f, all[i].command) == 0 ? 1 : 0;
+    }
+    assert_int_equal(again, count - count / 2);
+    engine_check(f);
+    assert_all_in_order(f, 100);
+    assert_books(f, "s", (struct books){.accepted = 2 * count, .done = 2 * count});
+    free(all);
+}
+
+static void one_replayed_alone_keeps_its_place_in_a_replay_of_all(void **state) {
+    struct engine_fixture *f = *state;
+    size_t count;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    advance(f, 10);
+    deliver(f, "s", "in/a", "2");
+    advance(f, 10);
+    deliver(f, "s", "in/a", "3");
+    assert_int_equal(rerun(f, "1"), 0);
+    struct found *all = find_all(f, 3, &count);
+    submit(f, all, count);
+    run_dry(f);
+    assert_out(f, "1 2 3 1* 1* 2* 3*");
+    free(all);
+}
+
+int main(void) {
+#define RERUN_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        RERUN_TEST(a_done_event_runs_again_as_the_same_event),
+        RERUN_TEST(its_calls_have_the_idempotency_keys_of_the_first_time),
+        RERUN_TEST(what_both_rounds_published_is_in_its_story),
+        RERUN_TEST(what_rounds_published_is_kept_within_bounds),
+        RERUN_TEST(duplicates_are_not_looked_for_but_new_ones_are_still_dropped),
+        RERUN_TEST(a_discarded_event_runs_again_and_stays_counted),
+        RERUN_TEST(a_discarded_event_that_never_had_a_key_is_refused_with_the_reason),
+        RERUN_TEST(a_replay_that_fails_is_a_dead_letter_like_any_other),
+        RERUN_TEST(an_event_of_an_unordered_service_runs_again),
+        RERUN_TEST(what_waits_is_refused),
+        RERUN_TEST(a_dead_letter_is_refused_and_told_where_to_go),
+        RERUN_TEST(what_is_not_there_is_refused),
+        RERUN_TEST(the_expiry_of_a_lock_is_refused),
+        RERUN_TEST(a_full_store_refuses_it),
+        RERUN_TEST(two_orders_of_one_turn_replay_an_event_once),
+        RERUN_TEST(two_orders_of_one_turn_replay_a_dead_letter_once),
+        RERUN_TEST(an_order_does_not_repeat_what_another_one_has_replayed),
+        RERUN_TEST(past_idempotency_window_it_wants_to_be_forced),
+        RERUN_TEST(so_does_a_dead_letter),
+        RERUN_TEST(and_a_parked_key),
+        RERUN_TEST(what_never_ran_has_made_no_calls_and_needs_no_force),
+        RERUN_TEST(it_joins_its_lane_behind_what_waits),
+        RERUN_TEST(it_waits_behind_what_parked_its_key),
+        RERUN_TEST(retention_counts_from_its_new_end),
+        RERUN_TEST(keys_keep_their_order_whatever_the_ids_past_what_memory_holds),
+        RERUN_TEST(a_crash_in_the_middle_loses_and_doubles_nothing),
+        RERUN_TEST(one_replayed_alone_keeps_its_place_in_a_replay_of_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
