@@ -273,6 +273,12 @@ static bool fill(struct pending *p, const struct route *route, const struct part
     if (!route->name_is_id && route->verb != NULL) {
         name = parts->at[2];
     }
+    uint64_t force;
+    if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
+        (void)report(r, ERR_INVALID, "force is 0 or 1");
+        return false;
+    }
+    c->force = force != 0;
     const char *type = gateway_query(request, "content_type");
     type = type != NULL ? type : gateway_header(request, "Content-Type");
     bool kept = keep(&p->service, &c->service, name) &&
@@ -447,10 +453,17 @@ static const struct {
     const char *path, *method;
     void (*serve)(struct admin *a, struct gateway_request *request);
 } plain[] = {
-    {"/api/status", "GET", get_status},         {"/api/services", "GET", get_services},
-    {"/api/live", "GET", admin_live},           {"/api/leave", "POST", post_leave},
-    {"/api/reload", "POST", post_reload},       {"/api/dlq/replay", "POST", post_replay},
-    {"/api/dlq/discard", "POST", post_discard}, {"/api/dlq/stop", "POST", admin_bulk_stop},
+    {"/api/status", "GET", get_status},
+    {"/api/services", "GET", get_services},
+    {"/api/live", "GET", admin_live},
+    {"/api/leave", "POST", post_leave},
+    {"/api/reload", "POST", post_reload},
+    {"/api/dlq/replay", "POST", post_replay},
+    {"/api/dlq/discard", "POST", post_discard},
+    {"/api/dlq/stop", "POST", admin_bulk_stop},
+    {"/api/replay", "POST", admin_rerun},
+    {"/api/replay", "GET", admin_bulk_show},
+    {"/api/replay/stop", "POST", admin_bulk_stop},
 };
 
 /* The methods a path knows, as rows of `Allow`. */

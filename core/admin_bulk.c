@@ -1,16 +1,17 @@
 /*
- * admin_bulk.c - replay or discard of all dead letters of a service, or of one group of it.
+ * admin_bulk.c - jobs: replay or discard of all dead letters of a service, or of one group of it;
+ * and what a replay of events (admin_rerun.c) has in common with them.
  *
- *   finding   the letters are looked up between turns, a few milliseconds at a time, into a heap by
+ *   finding   they are looked up between turns, a few milliseconds at a time, into a heap by
  *             arrival
  *   working   they leave the heap oldest first, so that the order within each key is kept, at most
  *             BULK_COMMANDS_MAX at once and no faster than the rate
  *   done, stopped, failed
  *
- * A bulk lives in memory: what is left of it when the host stops stays dead and can be asked for
+ * A job lives in memory: what is left of it when the host stops is as it was and can be asked for
  * again.
  */
-#include "admin_impl.h"
+#include "admin_bulk.h"
 
 #include "look_json.h"
 
@@ -20,109 +21,83 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_BYTES_MAX = 17 };
-
-enum bulk_state { BULK_FINDING, BULK_WORKING, BULK_DONE, BULK_STOPPED, BULK_FAILED };
-
-struct letter {
-    uint64_t seq;
-    struct uuid id;
-};
-
-struct slot {
-    struct order order; /* first, so that an order of this file is a slot */
-    struct bulk *bulk;
-    bool busy;
-};
-
-struct bulk {
-    uint64_t id;
-    enum command_kind kind;
-    enum bulk_state state;
-    struct dead_wish wish;
-    char group[GROUP_BYTES_MAX];
-    char service[NAME_BYTES_MAX + 1];
-    double per_second;      /* 0 = as fast as it goes */
-    struct dead_row row;    /* where the finding stands */
-    struct letter *letters; /* a heap, the oldest first; owned */
-    size_t count, cap;
-    bool cut;         /* there are more than BULK_LETTERS_MAX */
-    uint64_t found;   /* letters put into the heap */
-    uint64_t sent;    /* commands submitted */
-    uint64_t good;    /* carried out */
-    uint64_t gone;    /* no longer dead when their turn came */
-    uint64_t refused; /* the engine would not */
-    size_t busy;
-    int64_t started_ms, working_ms, ended_ms;
-    char error[256]; /* of the last refusal or failure */
-    struct slot slots[BULK_COMMANDS_MAX];
-};
-
 static bool is_over(const struct bulk *b) {
     return b->state >= BULK_DONE;
 }
 
-static void bulk_free(struct bulk *b) {
-    free(b->letters);
+void admin_bulk_free(struct bulk *b) {
+    rerun_tally_clear(&b->rerun.tally);
+    free(b->items);
     free(b);
 }
 
 void admin_forget_bulks(struct admin *a) {
     for (size_t i = 0; i < a->bulk_count; i++) {
-        bulk_free(a->bulks[i]);
+        admin_bulk_free(a->bulks[i]);
     }
     a->bulk_count = 0;
 }
 
-static void end(struct admin *a, struct bulk *b, enum bulk_state state) {
+void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state) {
     assert(!is_over(b));
     b->state = state;
     b->ended_ms = admin_now_ms(a);
-    free(b->letters);
-    b->letters = NULL;
+    rerun_tally_clear(&b->rerun.tally);
+    free(b->items);
+    b->items = NULL;
     b->count = 0;
     b->cap = 0;
 }
 
+void admin_bulk_fail(struct admin *a, struct bulk *b, const char *text) {
+    (void)snprintf(b->error, sizeof b->error, "%.255s", text);
+    admin_bulk_end(a, b, BULK_FAILED);
+}
+
 /* ---- the heap ---- */
 
-static void swap(struct letter *a, struct letter *b) {
-    struct letter kept = *a;
+static bool is_older(const struct bulk_item *a, const struct bulk_item *b) {
+    return a->order < b->order || (a->order == b->order && a->seq < b->seq);
+}
+
+static void swap(struct bulk_item *a, struct bulk_item *b) {
+    struct bulk_item kept = *a;
     *a = *b;
     *b = kept;
 }
 
-static int push(struct bulk *b, const struct letter *letter) {
+int admin_bulk_push(struct bulk *b, const struct event *event, uint64_t order) {
     if (b->count == b->cap) {
         size_t cap = b->cap == 0 ? 1024 : b->cap * 2;
-        struct letter *letters = realloc(b->letters, cap * sizeof *letters);
-        if (letters == NULL) {
+        struct bulk_item *items = realloc(b->items, cap * sizeof *items);
+        if (items == NULL) {
             return ERR_MEMORY;
         }
-        b->letters = letters;
+        b->items = items;
         b->cap = cap;
     }
     size_t at = b->count++;
-    b->letters[at] = *letter;
-    for (; at > 0 && b->letters[at].seq < b->letters[(at - 1) / 2].seq; at = (at - 1) / 2) {
-        swap(&b->letters[at], &b->letters[(at - 1) / 2]);
+    b->items[at] = (struct bulk_item){
+        .order = order, .seq = event->seq, .id = event->id, .partition = event->partition};
+    for (; at > 0 && is_older(&b->items[at], &b->items[(at - 1) / 2]); at = (at - 1) / 2) {
+        swap(&b->items[at], &b->items[(at - 1) / 2]);
     }
     return 0;
 }
 
-static struct letter pop(struct bulk *b) {
+static struct bulk_item pop(struct bulk *b) {
     assert(b->count > 0);
-    struct letter oldest = b->letters[0];
-    b->letters[0] = b->letters[--b->count];
+    struct bulk_item oldest = b->items[0];
+    b->items[0] = b->items[--b->count];
     for (size_t at = 0;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < b->count; child++) {
-            least = b->letters[child].seq < b->letters[least].seq ? child : least;
+            least = is_older(&b->items[child], &b->items[least]) ? child : least;
         }
         if (least == at) {
             return oldest;
         }
-        swap(&b->letters[at], &b->letters[least]);
+        swap(&b->items[at], &b->items[least]);
         at = least;
     }
 }
@@ -138,7 +113,7 @@ static void on_bulk_timer(uv_timer_t *timer) {
 static void note_answer(struct admin *a, struct bulk *b, const struct command *c) {
     if (c->code == 0) {
         b->good++;
-    } else if (c->code == ERR_NOTFOUND) {
+    } else if (c->code == ERR_NOTFOUND || c->code == ERR_EXISTS) {
         b->gone++;
     } else {
         (void)snprintf(b->error, sizeof b->error, "%.255s", c->report.text);
@@ -147,13 +122,13 @@ static void note_answer(struct admin *a, struct bulk *b, const struct command *c
     /* A dropped turn: no use in going on. */
     bool failed = c->code == ERR_FULL || c->code == ERR_DISK || c->code == ERR_MEMORY;
     if (failed && !is_over(b)) {
-        end(a, b, BULK_FAILED);
+        admin_bulk_end(a, b, BULK_FAILED);
     }
 }
 
 /* The order may come back inside the engine's turn: the next ones go after it. */
 static void on_done(struct admin *a, struct order *order) {
-    struct slot *slot = (struct slot *)order;
+    struct bulk_slot *slot = (struct bulk_slot *)order;
     struct bulk *b = slot->bulk;
     assert(slot->busy && b->busy > 0);
     slot->busy = false;
@@ -166,15 +141,19 @@ static void on_done(struct admin *a, struct order *order) {
 }
 
 static void submit(struct admin *a, struct bulk *b) {
-    struct slot *slot = b->slots;
+    struct bulk_slot *slot = b->slots;
     while (slot->busy) {
         slot++;
         assert(slot < b->slots + BULK_COMMANDS_MAX);
     }
-    *slot = (struct slot){.bulk = b, .busy = true, .order = {.done = on_done}};
-    slot->order.command.kind = b->kind;
-    slot->order.command.service = slice_of(b->service);
-    slot->order.command.id = pop(b).id;
+    struct bulk_item item = pop(b);
+    *slot = (struct bulk_slot){.bulk = b, .busy = true, .order = {.done = on_done}};
+    slot->order.command = (struct command){.kind = b->kind,
+                                           .service = slice_of(b->service),
+                                           .id = item.id,
+                                           .partition = item.partition,
+                                           .force = b->force,
+                                           .ended_by_ms = b->rerun.wish.ended_by_ms};
     b->busy++;
     b->sent++;
     admin_submit(a, &slot->order);
@@ -193,16 +172,31 @@ static int64_t next_ms(const struct bulk *b) {
     return b->working_ms + (int64_t)((double)b->sent * 1000 / b->per_second) + 1;
 }
 
+/* When a replay of events may go on, if that is not now. It fills the backlog no further than new
+ * events may, and what it runs must not end in the millisecond it was asked for: then another job
+ * could not tell that it has run. */
+static bool must_hold(const struct admin *a, const struct bulk *b, int64_t now_ms,
+                      int64_t *again_ms) {
+    bool young = uv_hrtime() / 1000 < b->started_us + 2000;
+    *again_ms = now_ms + (young ? 2 : BULK_HOLD_MS);
+    return b->kind == COMMAND_RERUN && b->count > 0 && (young || !engine_accepts(a->engine));
+}
+
 /* Sends what may be sent; *wake_ms is lowered to when there will be more. */
 static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *wake_ms) {
     if (b->busy > 0 && b->per_second <= 0) {
         return; /* on_done goes on */
     }
+    int64_t again_ms;
+    if (must_hold(a, b, now_ms, &again_ms)) {
+        *wake_ms = again_ms < *wake_ms ? again_ms : *wake_ms;
+        return;
+    }
     while (b->count > 0 && b->busy < BULK_COMMANDS_MAX && b->sent < due(b, now_ms)) {
         submit(a, b);
     }
     if (b->count == 0 && b->busy == 0) {
-        end(a, b, BULK_DONE);
+        admin_bulk_end(a, b, BULK_DONE);
     } else if (b->count > 0 && b->per_second > 0 && next_ms(b) < *wake_ms) {
         *wake_ms = next_ms(b);
     }
@@ -225,7 +219,7 @@ static void work(struct admin *a) {
 
 /* ---- finding ---- */
 
-static int find_one(struct bulk *b, struct journal *j) {
+static int find_letter(struct admin *a, struct bulk *b, struct journal *j) {
     struct event *event = NULL;
     bool wished = false;
     int code = dead_next(j, &b->wish, &b->row, &wished);
@@ -237,13 +231,22 @@ static int find_one(struct bulk *b, struct journal *j) {
         return ERR_NOTFOUND;
     }
     code = dead_event(j, &b->row, &event);
-    if (code == 0) {
-        struct letter letter = {.seq = event->seq, .id = event->id};
-        code = push(b, &letter);
+    if (code == 0 && b->kind == COMMAND_REPLAY && !b->force &&
+        engine_needs_force(a->engine, event)) {
+        b->old++;
+    } else if (code == 0) {
+        code = admin_bulk_push(b, event, event->seq);
         b->found++;
     }
     event_free(event);
     return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static void start_working(struct admin *a, struct bulk *b) {
+    b->state = BULK_WORKING;
+    b->working_ms = admin_now_ms(a);
+    int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
+    assert(started == 0);
 }
 
 bool admin_bulk_find(struct admin *a, uint64_t until_us) {
@@ -253,16 +256,16 @@ bool admin_bulk_find(struct admin *a, uint64_t until_us) {
     }
     int code = 0;
     while (b != NULL && code == 0 && uv_hrtime() / 1000 < until_us) {
-        code = find_one(b, engine_journal(a->engine));
+        code = b->find(a, b, engine_journal(a->engine));
     }
     if (code == ERR_NOTFOUND) {
-        b->state = BULK_WORKING;
-        b->working_ms = admin_now_ms(a);
-        int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
-        assert(started == 0);
+        if (b->found_all == NULL || b->found_all(a, b)) {
+            start_working(a, b);
+        }
     } else if (code != 0) {
-        (void)snprintf(b->error, sizeof b->error, "reading the store failed: %s", error_text(code));
-        end(a, b, BULK_FAILED);
+        char text[sizeof b->error];
+        (void)snprintf(text, sizeof text, "reading the store failed: %s", error_text(code));
+        admin_bulk_fail(a, b, text);
     }
     return b != NULL;
 }
@@ -278,19 +281,23 @@ static const char *state_name(const struct bulk *b) {
     return names[b->state];
 }
 
-static json_t *bulk_json(const struct bulk *b) {
+static const char *what(const struct bulk *b) {
+    return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
+}
+
+json_t *admin_bulk_json(const struct admin *a, const struct bulk *b) {
     const struct {
         const char *name;
         uint64_t value;
     } rows[] = {
         {"id", b->id},
         {"found", b->found},
-        {b->kind == COMMAND_REPLAY ? "replayed" : "discarded", b->good},
+        {b->kind == COMMAND_DISCARD ? "discarded" : "replayed", b->good},
         {"gone", b->gone},
         {"refused", b->refused},
+        {"old", b->old},
     };
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s?, s:f, s:b}", "what",
-                               b->kind == COMMAND_REPLAY ? "replay" : "discard", "state",
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s?, s:f, s:b}", "what", what(b), "state",
                                state_name(b), "service", b->service, "group", b->wish.group, "rate",
                                b->per_second, "cut", (int)b->cut);
     bool ok = object != NULL && look_json_time(object, "started_at", b->started_ms) &&
@@ -299,6 +306,7 @@ static json_t *bulk_json(const struct bulk *b) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows && ok; i++) {
         ok = look_json_count(object, rows[i].name, rows[i].value);
     }
+    ok = ok && (b->kind != COMMAND_RERUN || admin_rerun_json(a, b, object));
     if (!ok) {
         json_decref(object);
         return NULL;
@@ -309,7 +317,9 @@ static json_t *bulk_json(const struct bulk *b) {
 json_t *admin_bulks_json(const struct admin *a) {
     json_t *list = json_array();
     for (size_t i = 0; i < a->bulk_count; i++) {
-        (void)json_array_append_new(list, bulk_json(a->bulks[i]));
+        if (!a->bulks[i]->rerun.dry) {
+            (void)json_array_append_new(list, admin_bulk_json(a, a->bulks[i]));
+        }
     }
     return list;
 }
@@ -321,7 +331,7 @@ static bool make_room(struct admin *a) {
     }
     for (size_t i = 0; i < a->bulk_count; i++) {
         if (is_over(a->bulks[i]) && a->bulks[i]->busy == 0) {
-            bulk_free(a->bulks[i]);
+            admin_bulk_free(a->bulks[i]);
             a->bulk_count--;
             memmove(&a->bulks[i], &a->bulks[i + 1], (a->bulk_count - i) * sizeof *a->bulks);
             return true;
@@ -330,18 +340,44 @@ static bool make_room(struct admin *a) {
     return false;
 }
 
-static bool parse_wish(const struct gateway_request *request, struct bulk *b, struct report *r) {
-    const char *group = gateway_query(request, "group");
+struct bulk *admin_bulk_new(struct admin *a, struct gateway_request *request) {
+    struct bulk *b = make_room(a) ? calloc(1, sizeof *b) : NULL;
+    if (b == NULL) {
+        admin_answer_error(request, 503, "too many replays at once: wait for one, or stop it");
+    }
+    return b;
+}
+
+void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *request) {
+    assert(a->bulk_count < BULKS_MAX && b->find != NULL);
+    b->id = ++a->last_bulk_id;
+    b->started_ms = admin_now_ms(a);
+    b->started_us = uv_hrtime() / 1000;
+    a->bulks[a->bulk_count++] = b;
+    admin_answer_json(request, 202, admin_bulk_json(a, b));
+    admin_start_reader(a);
+}
+
+int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struct report *r) {
     const char *rate = gateway_query(request, "rate");
+    uint64_t force;
+    if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
+        return report(r, ERR_INVALID, "force is 0 or 1");
+    }
+    b->force = force != 0;
+    return rate == NULL ? 0 : conf_parse_rate(rate, &b->per_second, r);
+}
+
+static int parse_wish(const struct gateway_request *request, struct bulk *b, struct report *r) {
+    const char *group = gateway_query(request, "group");
     if (group != NULL && !dead_group_is_valid(group)) {
-        (void)report(r, ERR_INVALID, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
-        return false;
+        return report(r, ERR_INVALID, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
     }
     if (group != NULL) {
         (void)snprintf(b->group, sizeof b->group, "%s", group);
         b->wish.group = b->group;
     }
-    return rate == NULL || conf_parse_rate(rate, &b->per_second, r) == 0;
+    return admin_bulk_pace(request, b, r);
 }
 
 void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request *request) {
@@ -351,47 +387,57 @@ void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request 
         admin_answer_error(request, 400, "which letters? Give ?service=");
         return;
     }
-    struct bulk *b = make_room(a) ? calloc(1, sizeof *b) : NULL;
+    struct bulk *b = admin_bulk_new(a, request);
     if (b == NULL) {
-        admin_answer_error(request, 503, "too many replays at once: wait for one, or stop it");
         return;
     }
-    if (!parse_wish(request, b, &r)) {
+    if (parse_wish(request, b, &r) != 0) {
         admin_answer_error(request, 400, r.text);
-        bulk_free(b);
+        admin_bulk_free(b);
         return;
     }
     if (!admin_service(a, request, service, &b->wish.by_service, &b->wish.service)) {
-        bulk_free(b);
+        admin_bulk_free(b);
         return;
     }
     b->kind = kind;
-    b->id = ++a->last_bulk_id;
+    b->find = find_letter;
     /* The journal's own name goes when the engine starts over. */
     (void)snprintf(b->service, sizeof b->service, "%s",
                    look_service_name(engine_journal(a->engine), b->wish.service));
-    b->started_ms = admin_now_ms(a);
-    a->bulks[a->bulk_count++] = b;
-    admin_answer_json(request, 202, bulk_json(b));
-    admin_start_reader(a);
+    admin_bulk_begin(a, b, request);
 }
 
-void admin_bulk_stop(struct admin *a, struct gateway_request *request) {
+/* The job of ?job=; NULL: there is none, and that is answered. */
+static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
     const char *text = gateway_query(request, "job");
     uint64_t id;
     if (text == NULL || !admin_number(text, 1, UINT64_MAX, 0, &id)) {
         admin_answer_error(request, 400, "which one? Give ?job=, as jobs of /api/status shows");
-        return;
+        return NULL;
     }
     for (size_t i = 0; i < a->bulk_count; i++) {
-        struct bulk *b = a->bulks[i];
-        if (b->id == id) {
-            if (!is_over(b)) {
-                end(a, b, BULK_STOPPED);
-            }
-            admin_answer_json(request, 200, bulk_json(b));
-            return;
+        if (a->bulks[i]->id == id) {
+            return a->bulks[i];
         }
     }
     admin_answer_error(request, 404, "no such job");
+    return NULL;
+}
+
+void admin_bulk_show(struct admin *a, struct gateway_request *request) {
+    const struct bulk *b = find_job(a, request);
+    if (b != NULL) {
+        admin_answer_json(request, 200, admin_bulk_json(a, b));
+    }
+}
+
+void admin_bulk_stop(struct admin *a, struct gateway_request *request) {
+    struct bulk *b = find_job(a, request);
+    if (b != NULL && !is_over(b)) {
+        admin_bulk_end(a, b, BULK_STOPPED);
+    }
+    if (b != NULL) {
+        admin_answer_json(request, 200, admin_bulk_json(a, b));
+    }
 }

@@ -4,7 +4,8 @@
  *   admin.c        routes; commands of the engine
  *   admin_read.c   a request that is answered from the store, in pieces between turns
  *   admin_look.c   what is read: events, dead letters, keys, state
- *   admin_bulk.c   replay and discard of many letters, paced
+ *   admin_bulk.c   jobs: replay and discard of many letters, paced
+ *   admin_rerun.c  jobs: replay of events that are done
  *   admin_try.c    a dry run
  *   admin_live.c   server-sent events
  */
@@ -149,11 +150,15 @@ bool admin_read_full(const struct reading *r);
 
 /* admin_bulk.c */
 void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request *request);
+void admin_bulk_show(struct admin *a, struct gateway_request *request);
 void admin_bulk_stop(struct admin *a, struct gateway_request *request);
 json_t *admin_bulks_json(const struct admin *a);
 /* Looks for letters of a bulk that is finding; false when there is none. Within a transaction. */
 bool admin_bulk_find(struct admin *a, uint64_t until_us);
 void admin_forget_bulks(struct admin *a);
+
+/* admin_rerun.c */
+void admin_rerun(struct admin *a, struct gateway_request *request);
 
 /* admin_try.c */
 void admin_try(struct admin *a, struct slice id, struct gateway_request *request);

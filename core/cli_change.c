@@ -1,5 +1,6 @@
 /*
- * cli_change.c - publish, pause, resume: what a running host is asked for besides its dead letters.
+ * cli_change.c - publish, pause, resume: what a running host is asked for besides its dead letters;
+ * the family's rows.
  */
 #include "cli.h"
 
@@ -160,6 +161,20 @@ static const struct cli_option publish_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option replay_options[] = {
+    {"service", "NAME", "of this service"},
+    {"from", "TIME", "accepted from then on: 2026-11-25T03:00:00Z, 2026-11-25, @SECONDS, 2h"},
+    {"to", "TIME", "with --from: and before then"},
+    {"key", "KEY", "of this key"},
+    {"id", "ID", "this event"},
+    {"rate", "RATE", "at most so many: 10/s, 300/m"},
+    {"force", NULL, "also what is older than idempotency_window"},
+    {"as-of", "TIME", "leave alone what ended later: goes on with a replay that was broken off"},
+    {"dry-run", NULL, "only say what would run"},
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_change_commands[] = {
     {"publish", "TOPIC PAYLOAD", "publish through the host's outbox, surely",
      "The id is printed once the publish is on disk. PAYLOAD \"-\" reads standard input.", 2, 2,
@@ -167,5 +182,9 @@ const struct cli_command cli_change_commands[] = {
     {"pause", "SERVICE", "stop handling; events are still accepted", NULL, 1, 1, NULL,
      pause_service},
     {"resume", "SERVICE", "handle again", NULL, 1, 1, NULL, resume_service},
+    {"replay", "", "run events that are done once more, in the order they came",
+     "It says what would run, and asks. Times without a zone are UTC; 2h is two hours ago.\n"
+     "For dead letters: zingq dlq replay.",
+     0, 0, replay_options, cli_replay},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -266,7 +266,15 @@ static const struct cli_option one_options[] = {
     {NULL, NULL, NULL},
 };
 
-static const struct cli_option bulk_options[] = {
+static const struct cli_option replay_options[] = {
+    {"service", "NAME", "all of this service"},
+    {"group", "GROUP", "with --service: of this group only"},
+    {"rate", "RATE", "at most so many: 10/s, 300/m"},
+    {"force", NULL, "also what is older than idempotency_window"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option discard_options[] = {
     {"service", "NAME", "all of this service"},
     {"group", "GROUP", "with --service: of this group only"},
     {"rate", "RATE", "at most so many: 10/s, 300/m"},
@@ -294,9 +302,9 @@ const struct cli_command cli_dlq_commands[] = {
      "Without --payload and --file it opens $EDITOR. The event stays dead: replay it afterwards.",
      1, 1, edit_options, dlq_edit},
     {"dlq replay", "[ID...]", "handle dead letters once more, in the order they came",
-     "Either ids, or --service.", 0, INT_MAX, bulk_options, dlq_replay},
+     "Either ids, or --service.", 0, INT_MAX, replay_options, dlq_replay},
     {"dlq discard", "[ID...]", "let dead letters go",
      "Either ids, or --service. What is discarded is done with; it is kept for store.keep_done.", 0,
-     INT_MAX, bulk_options, dlq_discard},
+     INT_MAX, discard_options, dlq_discard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -61,8 +61,9 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     }
     buf_init(&path, 4096);
     buf_printf(&path, "/api/dlq/%s/%s", uuid_text(id, text), verb);
+    buf_add_str(&path, cli_flag(cli, "force") ? "?force=1" : "?force=0");
     if (service != NULL) {
-        buf_add_str(&path, "?service=");
+        buf_add_str(&path, "&service=");
         cli_add_part(&path, slice_of(service));
     }
     int code = path.failed ? report(&r, ERR_LIMIT, "the service's name is too long")

@@ -264,7 +264,7 @@ static int ask_key(struct cli *cli, const char *verb, const char *done) {
     buf_init(&path, 8192);
     buf_add_str(&path, "/api/keys/");
     cli_add_part(&path, slice_of(cli->words[0]));
-    buf_printf(&path, "/%s?key=", verb);
+    buf_printf(&path, "/%s?force=%d&key=", verb, cli_flag(cli, "force") ? 1 : 0);
     cli_add_part(&path, key);
     status = path.failed ? cli_misused(cli, "a service's name is not that long")
                          : cli_ask(cli, "POST", buf_str(&path), (struct slice){"", 0}, &answer);
@@ -298,11 +298,16 @@ static const struct cli_option show_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option resume_options[] = {
+    {"force", NULL, "also when it is older than idempotency_window"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_keys_commands[] = {
     {"keys list", "", "keys that wait or are parked, and what for", NULL, 0, 0, list_options, list},
     {"keys show", "SERVICE KEY", "what waits in one key, in order", NULL, 2, 2, show_options, show},
     {"keys resume", "SERVICE KEY", "handle the event that parked the key once more", NULL, 2, 2,
-     NULL, resume},
+     resume_options, resume},
     {"keys skip", "SERVICE KEY", "leave the event that parked the key dead, go on behind it", NULL,
      2, 2, NULL, skip},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

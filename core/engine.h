@@ -94,8 +94,8 @@ enum command_kind {
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
     COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
-    COMMAND_RERUN,      /* service, partition, id of an event that is done or discarded, ended_by_ms,
-                           force: it runs again. ERR_EXISTS: it waits, or has run once more */
+    COMMAND_RERUN, /* service, partition, id of an event that is done or discarded, ended_by_ms,
+                      force: it runs again. ERR_EXISTS: it waits, or has run once more */
 };
 
 struct command {

@@ -289,7 +289,8 @@ static int command_edit(struct engine *e, struct command *c) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
     struct event *edited = with_payload(event, c->payload);
-    code = edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
+    code =
+        edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
     if (code == 0) {
         code = journal_event_put(e->journal, edited);
     }

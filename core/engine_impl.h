@@ -274,6 +274,8 @@ int engine_note_by_hand(struct engine *e, const struct event *event, enum attemp
 /* The event, which has ended, waits again: its failures are forgotten, its history is not. Books,
  * record and place are the caller's. */
 int engine_revive(struct engine *e, struct event *event);
+/* When the event's round began: accepted, or replayed. */
+int64_t engine_round_ms(const struct engine *e, const struct event *event);
 /* Whether the other side of its calls may have forgotten the Idempotency-Keys of the event. The age
  * is that of the event, whether it made calls or not. */
 bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,

@@ -30,6 +30,14 @@ int engine_revive(struct engine *e, struct event *event) {
     return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
 }
 
+/* A replay gave it a seq, which is made of the microseconds of its time; of many in one turn the
+ * last ones lie ahead of the clock. */
+int64_t engine_round_ms(const struct engine *e, const struct event *event) {
+    int64_t placed_ms = (int64_t)(event->seq / 1000);
+    placed_ms = placed_ms > e->now_ms ? e->now_ms : placed_ms;
+    return event->replayed && placed_ms > event->accepted_ms ? placed_ms : event->accepted_ms;
+}
+
 bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,
                            const struct event *event) {
     bool ran = event->started_ms != 0 || event->attempts > 0 || event->crashes > 0;
@@ -111,8 +119,8 @@ int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) 
                    ? journal_event_get(e->journal, c->partition, &c->id, s->number, &event)
                    : ERR_NOTFOUND;
     if (code == ERR_NOTFOUND) {
-        c->code = report(&c->report, code, "no event %s in service \"%s\"",
-                         uuid_text(&c->id, id), s->conf->name);
+        c->code = report(&c->report, code, "no event %s in service \"%s\"", uuid_text(&c->id, id),
+                         s->conf->name);
         return 0;
     }
     if (code != 0) {

@@ -174,7 +174,7 @@ static int end_done(struct engine *e, struct invocation *inv) {
     struct lane_item *item = release(e, inv);
     engine_note_end(e, s, event, EVENT_DONE);
     s->books.done++;
-    metrics_done(&s->metrics, e->now_ms, (e->now_ms - event->accepted_ms) * 1000);
+    metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
     engine_note_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
     code = journal_event_put(e->journal, event);
     if (code == 0) {

@@ -88,8 +88,9 @@ enum {
     READING_ITEMS_MAX = 1000,    /* events, letters, keys... in one answer */
     TRACE_BYTES_MAX = 1 << 20,   /* of events in one trace that a host answers: it is one piece */
     BULKS_MAX = 16,              /* replays and discards of many letters, ended ones included */
-    BULK_LETTERS_MAX = 1000000,  /* letters of one of them: 32 bytes each */
+    BULK_LETTERS_MAX = 1000000,  /* letters or events of one of them: 40 bytes each */
     BULK_COMMANDS_MAX = 32,      /* of them in one turn: each looks into every partition */
+    BULK_HOLD_MS = 100,          /* a replay that may not fill the backlog further looks again */
     LIVE_CLIENTS_MAX = 32,       /* listeners of /api/live */
     SESSIONS_MAX = 64,           /* logins of the dashboard at once; the oldest goes first */
 };

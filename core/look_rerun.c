@@ -21,8 +21,7 @@ enum rerun_verdict rerun_judge(const struct rerun_wish *wish, const struct event
     if (event->state == EVENT_DEAD) {
         return RERUN_DEAD;
     }
-    if (!event_state_ended((enum event_state)event->state) ||
-        event->ended_ms > wish->ended_by_ms) {
+    if (!event_state_ended((enum event_state)event->state) || event->ended_ms > wish->ended_by_ms) {
         return RERUN_WAITS;
     }
     return event->kind == EVENT_LOCK_EXPIRED ? RERUN_LOCK : RERUN_GOOD;
@@ -58,9 +57,8 @@ int rerun_walk_next(struct journal *j, const struct rerun_wish *wish, struct rer
         return ERR_NOTFOUND;
     }
     uint8_t p = (uint8_t)walk->partition;
-    int code = wish->by_id
-                   ? journal_event_get(j, p, &wish->id, wish->service, out)
-                   : journal_event_next(j, p, &walk->id, &walk->service, true, out);
+    int code = wish->by_id ? journal_event_get(j, p, &wish->id, wish->service, out)
+                           : journal_event_next(j, p, &walk->id, &walk->service, true, out);
     if (wish->by_id || code == ERR_NOTFOUND) {
         next_partition(walk);
     }

@@ -54,14 +54,13 @@ int rerun_walk_next(struct journal *j, const struct rerun_wish *wish, struct rer
 
 /* What was found. */
 struct rerun_tally {
-    uint64_t good;                   /* would run */
-    uint64_t waits, dead, locks;     /* would not: see the verdicts */
-    uint64_t old;                    /* would not: past idempotency_window, not forced */
-    uint64_t keys;                   /* different keys of those that would run; no key is none */
-    int64_t first_ms, last_ms;       /* the first and the last of them were accepted; 0 = none */
-    uint64_t *hashes;                /* keys of the partition under way, hashed; owned */
-    size_t hash_count, hash_cap;     /* cap: a power of two, or 0 */
-    unsigned partition;              /* a key is in one partition only */
+    uint64_t good;               /* would run */
+    uint64_t waits, dead, locks; /* would not: see the verdicts */
+    uint64_t keys;               /* different keys of those that would run; no key is none */
+    int64_t first_ms, last_ms;   /* the first and the last of them were accepted; 0 = none */
+    uint64_t *hashes;            /* keys of the partition under way, hashed; owned */
+    size_t hash_count, hash_cap; /* cap: a power of two, or 0 */
+    unsigned partition;          /* a key is in one partition only */
 };
 
 /* Counts an event with its verdict; RERUN_OTHER is not counted. ERR_MEMORY. */

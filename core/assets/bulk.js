@@ -12,8 +12,9 @@ import { button } from "./parts.js";
 import { count, plural } from "./format.js";
 
 const verbs = {
-    replay: { title: "Replay", past: "replayed" },
-    discard: { title: "Discard", past: "discarded" },
+    replay: { title: "Replay", past: "replayed", gone: "were no longer dead" },
+    discard: { title: "Discard", past: "discarded", gone: "were no longer dead" },
+    rerun: { title: "Replay", past: "replayed", gone: "were gone or replayed meanwhile" }, /* of events that are done */
 };
 
 /* "10/s" and "300/m" are a second's 10 and 5; "" is 0, no limit; null when it is none of these. */
@@ -64,7 +65,10 @@ function doneOf(job) {
 function summary(job) {
     const parts = [`${job.service}: ${count(doneOf(job))} ${verbs[job.what].past}`];
     if (job.gone > 0) {
-        parts.push(`${count(job.gone)} were no longer dead`);
+        parts.push(`${count(job.gone)} ${verbs[job.what].gone}`);
+    }
+    if (job.old > 0) {
+        parts.push(`${count(job.old)} left out: older than idempotency_window`);
     }
     if (job.refused > 0) {
         parts.push(`${count(job.refused)} refused (${job.error})`);

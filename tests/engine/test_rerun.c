@@ -208,6 +208,15 @@ static void an_event_of_an_unordered_service_runs_again(void **state) {
     assert_out(f, "1 1*");
 }
 
+static void how_long_it_took_counts_from_the_replay(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    advance(f, HOUR);
+    assert_int_equal(rerun(f, "1"), 0);
+    assert_in_range(service_status(f, "s").lately.p99_us, 0, 1000 * 1000);
+}
+
 /* --- what is refused --- */
 
 static void what_waits_is_refused(void **state) {
@@ -382,8 +391,7 @@ static void and_a_parked_key(void **state) {
     deliver(f, "s", "in/a", "bad");
     mend(f);
     advance(f, 25 * HOUR);
-    struct command c = {
-        .kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
+    struct command c = {.kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
     assert_int_equal(command(f, c), ERR_INVALID);
     c.force = true;
     assert_int_equal(command(f, c), 0);
@@ -430,8 +438,7 @@ static void it_waits_behind_what_parked_its_key(void **state) {
     advance(f, 10);
     assert_out(f, "1");
     mend(f);
-    struct command c = {
-        .kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
+    struct command c = {.kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
     assert_int_equal(command(f, c), 0);
     assert_out(f, "1 bad* 1*");
 }
@@ -635,6 +642,7 @@ int main(void) {
         RERUN_TEST(a_discarded_event_that_never_had_a_key_is_refused_with_the_reason),
         RERUN_TEST(a_replay_that_fails_is_a_dead_letter_like_any_other),
         RERUN_TEST(an_event_of_an_unordered_service_runs_again),
+        RERUN_TEST(how_long_it_took_counts_from_the_replay),
         RERUN_TEST(what_waits_is_refused),
         RERUN_TEST(a_dead_letter_is_refused_and_told_where_to_go),
         RERUN_TEST(what_is_not_there_is_refused),
