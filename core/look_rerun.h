@@ -32,6 +32,7 @@ enum rerun_verdict {
     RERUN_LOCK,  /* the expiry of a lock that is gone */
 };
 
+/* Whether the event is wished for, and whether it can run. */
 enum rerun_verdict rerun_judge(const struct rerun_wish *wish, const struct event *event);
 
 /* Sorts events by arrival. A replay gives an event a new seq: then the time it was first accepted

@@ -49,7 +49,7 @@ struct service_conf {
     uint32_t crashes; /* host crashes in mid-handler before it is dead */
     enum on_dead on_dead;
     int64_t idempotency_window_ms; /* how long the other side of a call knows its Idempotency-Key */
-    int line; /* in topics.conf, for errors */
+    int line;                      /* in topics.conf, for errors */
 };
 
 /* "json:/pointer", "topic:N", "property:NAME", "none". ERR_INVALID with a sentence. */

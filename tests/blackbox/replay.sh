@@ -4,6 +4,7 @@
 # server.
 #
 # ctest: timeout=180
+# shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"
 # shellcheck source=tests/support/wait.sh

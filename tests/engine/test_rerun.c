@@ -2,7 +2,6 @@
 #include "engine_fixture.h"
 #include "limits.h"
 #include "look_json.h"
-#include "look_rerun.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -460,176 +459,6 @@ static void retention_counts_from_its_new_end(void **state) {
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2});
 }
 
-/* --- many --- */
-
-enum { KEYS = 4, EACH = LANE_QUEUE_MAX + 300 };
-
-/* Per key "last" is the number last replayed; what comes out of order is published. */
-static const char COUNTING[] = "return function(e)\n"
-                               "  if not e.replayed then return end\n"
-                               "  local n = tonumber(e.payload)\n"
-                               "  if n ~= zing.state.incr('last') then\n"
-                               "    zing.publish('wrong', e.key .. e.payload)\n"
-                               "  end\n"
-                               "end";
-
-struct found {
-    uint64_t order, seq;
-    struct command command;
-};
-
-static int by_arrival(const void *a, const void *b) {
-    const struct found *x = a;
-    const struct found *y = b;
-    if (x->order != y->order) {
-        return x->order < y->order ? -1 : 1;
-    }
-    return x->seq < y->seq ? -1 : x->seq > y->seq ? 1 : 0;
-}
-
-/* All that can be replayed, in the order of arrival; the caller frees it. */
-static struct found *find_all(struct engine_fixture *f, size_t max, size_t *count) {
-    struct rerun_wish wish = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
-    struct rerun_walk walk;
-    struct found *all = calloc(max, sizeof *all);
-    struct event *event = NULL;
-    assert_non_null(all);
-    *count = 0;
-    assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(journal_service_number(f->view, "s", &wish.service), 0);
-    rerun_walk_init(&walk, f->view, &wish);
-    while (rerun_walk_next(f->view, &wish, &walk, &event) == 0) {
-        if (event != NULL && rerun_judge(&wish, event) == RERUN_GOOD) {
-            assert_true(*count < max);
-            all[(*count)++] = (struct found){
-                .order = rerun_order(event), .seq = event->seq, .command = rerun_of(event)};
-        }
-        event_free(event);
-    }
-    store_abort(f->store);
-    qsort(all, *count, sizeof *all, by_arrival);
-    return all;
-}
-
-static void submit(struct engine_fixture *f, struct found *found, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        engine_submit(f->engine, &found[i].command);
-        if (i % 32 == 31) {
-            assert_int_equal(turn(f), 0);
-        }
-    }
-    assert_int_equal(turn(f), 0);
-    for (size_t i = 0; i < count; i++) {
-        assert_int_equal(found[i].command.code, 0);
-    }
-}
-
-/* Numbers 1 to `each` of every key, under ids that say the opposite of their order. */
-static void offer_backwards(struct engine_fixture *f, unsigned each) {
-    for (unsigned n = 1; n <= each; n++) {
-        for (unsigned key = 0; key < KEYS; key++) {
-            char topic[16];
-            char payload[16];
-            char id[UUID_TEXT_BYTES + 1];
-            struct uuid_source ids;
-            uuid_source_init(&ids, n * KEYS + key);
-            struct uuid made = uuid_next(&ids, f->now_ms - n);
-            (void)snprintf(topic, sizeof topic, "in/k%u", key);
-            (void)snprintf(payload, sizeof payload, "%u", n);
-            offer(f, "s", topic, payload, "zingq-id", uuid_text(&made, id), NULL);
-        }
-        if (n % 200 == 0) {
-            assert_int_equal(turn(f), 0);
-        }
-    }
-    run_dry(f);
-}
-
-static void assert_all_in_order(struct engine_fixture *f, unsigned each) {
-    char text[512];
-    char key[8];
-    char expected[16];
-    (void)snprintf(expected, sizeof expected, "%u", each);
-    assert_int_equal(count_published(f, "wrong"), 0);
-    for (unsigned i = 0; i < KEYS; i++) {
-        (void)snprintf(key, sizeof key, "k%u", i);
-        assert_string_equal(state_text(f, "s", key, "last", text), expected);
-    }
-}
-
-static void keys_keep_their_order_whatever_the_ids_past_what_memory_holds(void **state) {
-    struct engine_fixture *f = *state;
-    size_t count;
-    f->unchecked = true;
-    fixture_run(f, SERVICE(""), COUNTING);
-    offer_backwards(f, EACH);
-    on_service(f, COMMAND_PAUSE);
-    struct found *all = find_all(f, KEYS * EACH, &count);
-    assert_int_equal(count, KEYS * EACH);
-    assert_true(count > SERVICE_WINDOW_MAX);
-    submit(f, all, count);
-    engine_check(f);
-    crash(f);
-    on_service(f, COMMAND_RESUME);
-    advance(f, 1000);
-    engine_check(f);
-    assert_all_in_order(f, EACH);
-    assert_books(f, "s", (struct books){.accepted = 2 * count, .done = 2 * count});
-    free(all);
-}
-
-static void a_crash_in_the_middle_loses_and_doubles_nothing(void **state) {
-    struct engine_fixture *f = *state;
-    size_t count;
-    size_t rest;
-    f->unchecked = true;
-    fixture_run(f, SERVICE(""), COUNTING);
-    offer_backwards(f, 100);
-    int64_t asked_ms = f->now_ms;
-    struct found *all = find_all(f, KEYS * 100, &count);
-    advance(f, 1000);
-    on_service(f, COMMAND_PAUSE);
-    submit(f, all, count / 2);
-    for (size_t i = count / 2; i < count; i++) { /* submitted, and the host is killed */
-        engine_submit(f->engine, &all[i].command);
-    }
-    crash(f);
-    engine_check(f);
-    assert_books(f, "s", (struct books){.accepted = count + count / 2, .done = count});
-    on_service(f, COMMAND_RESUME);
-    advance(f, 1000);
-    free(all);
-    /* Asked again for what had ended when it was asked the first time: the rest, and only that. */
-    all = find_all(f, KEYS * 100, &rest);
-    size_t again = 0;
-    for (size_t i = 0; i < rest; i++) {
-        all[i].command.ended_by_ms = asked_ms;
-        again += command(f, all[i].command) == 0 ? 1 : 0;
-    }
-    assert_int_equal(again, count - count / 2);
-    engine_check(f);
-    assert_all_in_order(f, 100);
-    assert_books(f, "s", (struct books){.accepted = 2 * count, .done = 2 * count});
-    free(all);
-}
-
-static void one_replayed_alone_keeps_its_place_in_a_replay_of_all(void **state) {
-    struct engine_fixture *f = *state;
-    size_t count;
-    fixture_run(f, SERVICE(""), HANDLER);
-    deliver(f, "s", "in/a", "1");
-    advance(f, 10);
-    deliver(f, "s", "in/a", "2");
-    advance(f, 10);
-    deliver(f, "s", "in/a", "3");
-    assert_int_equal(rerun(f, "1"), 0);
-    struct found *all = find_all(f, 3, &count);
-    submit(f, all, count);
-    run_dry(f);
-    assert_out(f, "1 2 3 1* 1* 2* 3*");
-    free(all);
-}
-
 int main(void) {
 #define RERUN_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -658,9 +487,6 @@ int main(void) {
         RERUN_TEST(it_joins_its_lane_behind_what_waits),
         RERUN_TEST(it_waits_behind_what_parked_its_key),
         RERUN_TEST(retention_counts_from_its_new_end),
-        RERUN_TEST(keys_keep_their_order_whatever_the_ids_past_what_memory_holds),
-        RERUN_TEST(a_crash_in_the_middle_loses_and_doubles_nothing),
-        RERUN_TEST(one_replayed_alone_keeps_its_place_in_a_replay_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
