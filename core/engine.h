@@ -94,6 +94,7 @@ enum command_kind {
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key: the parked event runs again */
     COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
+    COMMAND_CANCEL,     /* id of a delayed publish: it is not sent */
 };
 
 struct command {
@@ -195,6 +196,17 @@ struct engine_status {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+struct engine_schedule_status {
+    const char *name;
+    int64_t next_ms;     /* the next tick; INT64_MAX = never */
+    int64_t last_ms;     /* the tick of the last run; 0 = none yet */
+    struct uuid last_id; /* of its publish */
+    uint64_t runs;       /* since the store was made */
+};
+
+/* ERR_NOTFOUND past the last schedule of conf. */
+int engine_schedule_status(const struct engine *e, size_t schedule,
+                           struct engine_schedule_status *out);
 /* Whether this host runs the service. */
 bool engine_runs(const struct engine *e, size_t service);
 /* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */
