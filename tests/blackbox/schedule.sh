@@ -119,7 +119,7 @@ schedule "new-year" {
   cron     = "30 6 1 1 *"
   timezone = "Europe/Berlin"
   publish  = "report/run"
-  payload  = "{\"kind\":\"yearly\"}"
+  payload  = '{"kind":"yearly"}'
   missed   = skip
 }
 schedule "tidy" { cron = "@hourly"  publish = "tidy/up" }
