@@ -185,8 +185,10 @@ static const struct cli_option publish_options[] = {
 
 const struct cli_command cli_change_commands[] = {
     {"publish", "TOPIC PAYLOAD", "publish through the host's outbox, surely",
-     "The id is printed once the publish is on disk. PAYLOAD \"-\" reads standard input.", 2, 2,
-     publish_options, publish},
+     "The id is printed once the publish is on disk; with --after, `cancel` takes it back by that "
+     "id. "
+     "PAYLOAD \"-\" reads standard input.",
+     2, 2, publish_options, publish},
     {"cancel", "ID", "take back a publish that waits for its time",
      "ID is what publish --after or zing.publish gave. Ends with status 1 when nothing waits under "
      "it.",
