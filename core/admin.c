@@ -234,9 +234,9 @@ static struct parts split(const char *path) {
     return parts;
 }
 
-/* One command: "/api/<noun>/<name>/<verb>", or "/api/<noun>" when there is no name. */
+/* One command: "/api/<noun>/<name>/<verb>", "/api/<noun>/<id>", or "/api/<noun>". */
 struct route {
-    const char *noun, *verb; /* verb NULL = none, and no name */
+    const char *noun, *verb; /* verb NULL = none, and no name but an id */
     enum command_kind kind;
     bool name_is_id; /* else it is a service */
 };
@@ -246,12 +246,13 @@ static const struct route routes[] = {
     {"dlq", "discard", COMMAND_DISCARD, true},     {"dlq", "edit", COMMAND_EDIT, true},
     {"services", "pause", COMMAND_PAUSE, false},   {"services", "resume", COMMAND_RESUME, false},
     {"keys", "resume", COMMAND_KEY_RESUME, false}, {"keys", "skip", COMMAND_KEY_SKIP, false},
+    {"cancel", NULL, COMMAND_CANCEL, true},
 };
 
 static const struct route *find_route(const struct parts *parts) {
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const struct route *route = &routes[i];
-        size_t count = route->verb == NULL ? 2 : 4;
+        size_t count = route->verb != NULL ? 4 : route->name_is_id ? 3 : 2;
         if (parts->count == count && slice_is(parts->at[1], route->noun) &&
             (route->verb == NULL || slice_is(parts->at[3], route->verb))) {
             return route;
@@ -411,13 +412,28 @@ static json_t *services_json(struct admin *a) {
     return services;
 }
 
+static json_t *schedules_json(struct admin *a) {
+    json_t *schedules = json_array();
+    struct engine_schedule_status s;
+    for (size_t i = 0; engine_schedule_status(a->engine, i, &s) == 0; i++) {
+        char id[UUID_TEXT_BYTES + 1];
+        json_t *one = json_pack("{s:s, s:I, s:s?}", "name", s.name, "runs", (json_int_t)s.runs,
+                                "last_id", s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
+        (void)look_json_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
+        (void)look_json_time(one, "last_at", s.last_ms);
+        (void)json_array_append_new(schedules, one);
+    }
+    return schedules;
+}
+
 json_t *admin_status_json(struct admin *a) {
     const struct admin_hooks *hooks = &a->options.hooks;
     struct engine_status s;
     engine_status(a->engine, &s);
     json_t *services = services_json(a);
-    return json_pack("{s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx), "engine",
-                     engine_json(&s), "services", services, "jobs", admin_bulks_json(a));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx), "engine",
+                     engine_json(&s), "services", services, "schedules", schedules_json(a), "jobs",
+                     admin_bulks_json(a));
 }
 
 /* --- requests --- */

@@ -37,7 +37,7 @@ void api_open_basics(lua_State *L);
 void api_open_json(lua_State *L);
 /* log.debug, info, warn, error */
 void api_open_log(lua_State *L);
-/* publish, reply, append */
+/* publish, reply, cancel, append */
 void api_open_publish(lua_State *L);
 /* state.get, set, delete, incr, list; peek */
 void api_open_state(lua_State *L);

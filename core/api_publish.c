@@ -1,5 +1,6 @@
 /*
- * api_publish.c - zing.publish, zing.reply, zing.append: what leaves a handler, staged.
+ * api_publish.c - zing.publish, zing.reply, zing.cancel, zing.append: what leaves a handler,
+ * staged.
  */
 #include "api.h"
 
@@ -213,6 +214,34 @@ static int reply(lua_State *L) {
     return stage_publish(L, &p);
 }
 
+/* Whether a publish of that id waits for its time, as far as this attempt knows. */
+static bool waits(lua_State *L, const struct run *run, const struct uuid *id) {
+    if (effects_cancels(&run->effects, id)) {
+        return false;
+    }
+    int code = run->view->delayed(run->view->ctx, id);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        luaL_error(L, "the delayed publishes cannot be read: %s", error_text(code));
+    }
+    return code == 0;
+}
+
+/* zing.cancel(id) -> whether it was still waiting */
+static int cancel(lua_State *L) {
+    struct run *run = api_staging_run(L, "cancel");
+    struct effect effect = {.kind = EFFECT_CANCEL, .name = api_check_text(L, 1, "id")};
+    if (!uuid_parse(effect.name, &effect.id)) {
+        return luaL_error(L, "zing.cancel: id must be what zing.publish gave");
+    }
+    bool was = effects_withdraw(&run->effects, &effect.id);
+    if (!was && waits(L, run, &effect.id)) {
+        api_stage(L, run, &effect);
+        was = true;
+    }
+    lua_pushboolean(L, was);
+    return 1;
+}
+
 /* zing.append(file, line) */
 static int append(lua_State *L) {
     struct run *run = api_staging_run(L, "append");
@@ -236,7 +265,10 @@ static int append(lua_State *L) {
 }
 
 void api_open_publish(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"publish", publish}, {"reply", reply}, {"append", append}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"publish", publish},
+                                         {"reply", reply},
+                                         {"cancel", cancel},
+                                         {"append", append},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,6 +1,6 @@
 /*
- * cli_change.c - publish, pause, resume: what a running host is asked for besides its dead letters;
- * the family's rows.
+ * cli_change.c - publish, cancel, replay, pause, resume: what a running host is asked for besides
+ * its dead letters; the family's rows.
  */
 #include "cli.h"
 
@@ -123,6 +123,28 @@ static int publish(struct cli *cli) {
     return status;
 }
 
+/* ---- cancel ---- */
+
+static int cancel(struct cli *cli) {
+    struct uuid id;
+    char path[64];
+    char text[UUID_TEXT_BYTES + 1];
+    json_t *answer = NULL;
+    int status = cli_parse_id(cli, cli->words[0], &id);
+    if (status == 0) {
+        (void)snprintf(path, sizeof path, "/api/cancel/%s", uuid_text(&id, text));
+        status = cli_ask(cli, "POST", path, slice_of(""), &answer);
+    }
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        (void)printf("%s is cancelled: it will not be published\n", text);
+    }
+    json_decref(answer);
+    return status;
+}
+
 /* ---- pause, resume ---- */
 
 static int ask_service(struct cli *cli, const char *verb, const char *done) {
@@ -177,8 +199,14 @@ static const struct cli_option replay_options[] = {
 
 const struct cli_command cli_change_commands[] = {
     {"publish", "TOPIC PAYLOAD", "publish through the host's outbox, surely",
-     "The id is printed once the publish is on disk. PAYLOAD \"-\" reads standard input.", 2, 2,
-     publish_options, publish},
+     "The id is printed once the publish is on disk; with --after, `cancel` takes it back by that "
+     "id. "
+     "PAYLOAD \"-\" reads standard input.",
+     2, 2, publish_options, publish},
+    {"cancel", "ID", "take back a publish that waits for its time",
+     "ID is what publish --after or zing.publish gave. Ends with status 1 when nothing waits under "
+     "it.",
+     1, 1, NULL, cancel},
     {"pause", "SERVICE", "stop handling; events are still accepted", NULL, 1, 1, NULL,
      pause_service},
     {"resume", "SERVICE", "handle again", NULL, 1, 1, NULL, resume_service},

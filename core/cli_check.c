@@ -11,6 +11,7 @@
 
 #include <confuse.h>
 #include <curl/curl.h>
+#include <glib.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <lmdb.h>
@@ -30,10 +31,13 @@ static int version(struct cli *cli) {
     int patch = 0;
     char mosquitto[64];
     char lmdb[64];
+    char glib[64];
     (void)mosquitto_lib_version(&major, &minor, &patch);
     (void)snprintf(mosquitto, sizeof mosquitto, "%d.%d.%d", major, minor, patch);
     (void)mdb_version(&major, &minor, &patch);
     (void)snprintf(lmdb, sizeof lmdb, "%d.%d.%d", major, minor, patch);
+    (void)snprintf(glib, sizeof glib, "%u.%u.%u", glib_major_version, glib_minor_version,
+                   glib_micro_version);
     const struct {
         const char *name, *version;
     } rows[] = {
@@ -47,6 +51,7 @@ static int version(struct cli *cli) {
         {"jansson", jansson_version_str()},
         {"libsodium", sodium_version_string()},
         {"libconfuse", confuse_version},
+        {"GLib", glib},
     };
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -147,6 +152,20 @@ enum line_of {
     LINE_COUNT
 };
 
+static void lines_init(struct line *lines, const char *const titles[][2], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        lines[i].title = titles[i][0];
+        lines[i].field = titles[i][1];
+        buf_init(&lines[i].text, LINE_BYTES_MAX);
+    }
+}
+
+static void lines_clear(struct line *lines, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buf_clear(&lines[i].text);
+    }
+}
+
 static void describe(const struct conf *conf, const struct script_host *scripts, size_t index,
                      struct line lines[LINE_COUNT]) {
     static const char *const titles[LINE_COUNT][2] = {
@@ -155,11 +174,7 @@ static void describe(const struct conf *conf, const struct script_host *scripts,
         {"dead letters", "dead"},
     };
     const struct service_conf *s = &conf->services[index];
-    for (size_t i = 0; i < LINE_COUNT; i++) {
-        lines[i].title = titles[i][0];
-        lines[i].field = titles[i][1];
-        buf_init(&lines[i].text, LINE_BYTES_MAX);
-    }
+    lines_init(lines, titles, LINE_COUNT);
     add_filters(&lines[LINE_FILTERS].text, s);
     buf_printf(&lines[LINE_HANDLER].text, "%s, version %016" PRIx64, s->handler,
                script_version(scripts, index));
@@ -170,11 +185,52 @@ static void describe(const struct conf *conf, const struct script_host *scripts,
     add_dead(&lines[LINE_DEAD].text, s);
 }
 
-static void print_service(const struct cli *cli, const char *name, struct line lines[LINE_COUNT]) {
+/* The lines about a schedule. */
+enum schedule_line {
+    SCHEDULE_CRON,
+    SCHEDULE_NEXT,
+    SCHEDULE_PUBLISH,
+    SCHEDULE_MISSED,
+    SCHEDULE_COUNT
+};
+
+enum { TICKS_SHOWN = 3 };
+
+static void add_ticks(struct buf *out, const struct schedule_conf *s, int64_t now_ms) {
+    char text[CRON_LOCAL_BYTES];
+    int64_t at = now_ms;
+    for (int i = 0; i < TICKS_SHOWN; i++) {
+        at = cron_next(&s->ticks, s->zone, at);
+        if (at == INT64_MAX) {
+            return;
+        }
+        buf_printf(out, "%s%s", i == 0 ? "" : ", ", cron_local_text(s->zone, at, text));
+    }
+}
+
+static void describe_schedule(const struct cli *cli, const struct schedule_conf *s,
+                              struct line lines[SCHEDULE_COUNT]) {
+    static const char *const titles[SCHEDULE_COUNT][2] = {
+        {"schedule", "cron"},
+        {"next runs", "next"},
+        {"publishes", "publishes"},
+        {"missed", "missed"},
+    };
+    lines_init(lines, titles, SCHEDULE_COUNT);
+    buf_printf(&lines[SCHEDULE_CRON].text, "%s, by the clock of %s", s->cron, s->timezone);
+    add_ticks(&lines[SCHEDULE_NEXT].text, s, cli->now_ms);
+    buf_printf(&lines[SCHEDULE_PUBLISH].text, "%s  %s", s->publish, s->payload);
+    buf_add_str(&lines[SCHEDULE_MISSED].text,
+                s->missed == MISSED_ONCE ? "runs once for all that came while the host was down"
+                                         : "what came while the host was down is skipped");
+}
+
+static void print_lines(const struct cli *cli, const char *name, const struct line *lines,
+                        size_t count) {
     (void)printf("\n");
     text_print(stdout, cli->colour, STYLE_HEAD, name);
     (void)printf("\n");
-    for (size_t i = 0; i < LINE_COUNT; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct buf safe;
         buf_init(&safe, LINE_BYTES_MAX * 4);
         text_add_safe(&safe, buf_slice(&lines[i].text));
@@ -183,10 +239,10 @@ static void print_service(const struct cli *cli, const char *name, struct line l
     }
 }
 
-static json_t *service_json(const char *name, struct line lines[LINE_COUNT]) {
+static json_t *lines_json(const char *name, const struct line *lines, size_t count) {
     json_t *object = json_object();
     bool ok = object != NULL && look_json_text(object, "name", name);
-    for (size_t i = 0; i < LINE_COUNT && ok; i++) {
+    for (size_t i = 0; i < count && ok; i++) {
         ok = look_json_bytes(object, lines[i].field, buf_slice(&lines[i].text));
     }
     if (!ok) {
@@ -196,40 +252,54 @@ static json_t *service_json(const char *name, struct line lines[LINE_COUNT]) {
     return object;
 }
 
+/* Prints them, or adds them to the list for programs; false when out of memory. */
+static bool tell(const struct cli *cli, const char *name, struct line *lines, size_t count,
+                 json_t *list) {
+    bool ok = true;
+    if (cli->json) {
+        ok = json_array_append_new(list, lines_json(name, lines, count)) == 0;
+    } else {
+        print_lines(cli, name, lines, count);
+    }
+    lines_clear(lines, count);
+    return ok;
+}
+
+static void print_verdict(const struct conf *conf) {
+    (void)printf("%s is good: %zu service%s, ", conf->file, conf->service_count,
+                 conf->service_count == 1 ? "" : "s");
+    if (conf->schedule_count > 0) {
+        (void)printf("%zu schedule%s, ", conf->schedule_count,
+                     conf->schedule_count == 1 ? "" : "s");
+    }
+    (void)printf("every script compiles\n");
+}
+
 static int print_check(const struct cli *cli, const struct script_host *scripts) {
     const struct conf *conf = cli->conf;
     json_t *services = json_array();
-    bool ok = services != NULL;
+    json_t *schedules = json_array();
+    bool ok = services != NULL && schedules != NULL;
     if (!cli->json) {
-        (void)printf("%s is good: %zu service%s, every script compiles\n", conf->file,
-                     conf->service_count, conf->service_count == 1 ? "" : "s");
+        print_verdict(conf);
     }
     for (size_t i = 0; i < conf->service_count && ok; i++) {
         struct line lines[LINE_COUNT];
         describe(conf, scripts, i, lines);
-        if (cli->json) {
-            json_t *one = service_json(conf->services[i].name, lines);
-            ok = one != NULL && json_array_append_new(services, one) == 0;
-        } else {
-            print_service(cli, conf->services[i].name, lines);
-        }
-        for (size_t l = 0; l < LINE_COUNT; l++) {
-            buf_clear(&lines[l].text);
-        }
+        ok = tell(cli, conf->services[i].name, lines, LINE_COUNT, services);
+    }
+    for (size_t i = 0; i < conf->schedule_count && ok; i++) {
+        struct line lines[SCHEDULE_COUNT];
+        describe_schedule(cli, &conf->schedules[i], lines);
+        ok = tell(cli, conf->schedules[i].name, lines, SCHEDULE_COUNT, schedules);
     }
     if (cli->json && ok) {
-        return cli_print_json(json_pack("{s:s, s:o}", "file", conf->file, "services", services));
+        return cli_print_json(json_pack("{s:s, s:o, s:o}", "file", conf->file, "services", services,
+                                        "schedules", schedules));
     }
     json_decref(services);
+    json_decref(schedules);
     return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
-}
-
-/* On standard error: JSON stays clean. */
-static void warn_of_schedules(const struct conf *conf) {
-    for (size_t i = 0; i < conf->schedule_count; i++) {
-        (void)fprintf(stderr, "zingq: schedule \"%s\": this version runs no schedules\n",
-                      conf->schedules[i].name);
-    }
 }
 
 static int check(struct cli *cli) {
@@ -245,7 +315,6 @@ static int check(struct cli *cli) {
     }
     code = script_load_all(scripts, &r);
     status = code == 0 ? print_check(cli, scripts) : cli_fail(code, "%s", r.text);
-    warn_of_schedules(cli->conf);
     script_host_free(scripts);
     return status;
 }
@@ -265,8 +334,9 @@ static const struct cli_option try_options[] = {
 
 const struct cli_command cli_check_commands[] = {
     {"check", "", "read topics.conf and compile every script",
-     "Says of each service what it subscribes to, what orders its events, when it tries again.", 0,
-     0, NULL, check},
+     "Says of each service what it subscribes to, what orders its events, when it tries again; of "
+     "each schedule when it runs next.",
+     0, 0, NULL, check},
     {"doctor", "", "probe the broker and the disk: what could be lost, and what mends it",
      "Ends with status 1 when something is bad. Leaves nothing behind.", 0, 0, doctor_options,
      cli_doctor},

@@ -70,6 +70,36 @@ void live_print_host(FILE *out, const json_t *status) {
     buf_clear(&line);
 }
 
+/* ---- its schedules ---- */
+
+/* "2026-01-02T03:04:05Z" of a time in JSON, which has milliseconds; "-" for null. */
+static void add_moment(struct buf *out, const json_t *schedule, const char *name) {
+    const char *text = json_string_value(json_object_get(schedule, name));
+    if (text == NULL) {
+        buf_add_str(out, "-");
+        return;
+    }
+    buf_printf(out, "%.*sZ", (int)strcspn(text, "."), text);
+}
+
+void live_print_schedules(FILE *out, const json_t *status) {
+    const json_t *list = json_object_get(status, "schedules");
+    struct buf line;
+    size_t i;
+    json_t *one;
+    buf_init(&line, 16384);
+    json_array_foreach(list, i, one) {
+        buf_printf(&line, "schedule %s: next ", live_word(one, "name"));
+        add_moment(&line, one, "next_at");
+        buf_add_str(&line, ", last ");
+        add_moment(&line, one, "last_at");
+        buf_printf(&line, ", %lld run%s", (long long)live_figure(one, "runs"),
+                   live_figure(one, "runs") == 1 ? "" : "s");
+        print_line(out, &line);
+    }
+    buf_clear(&line);
+}
+
 /* ---- its services ---- */
 
 static const struct table_column columns[] = {

@@ -17,4 +17,7 @@ void live_print_host(FILE *out, const json_t *status);
 /* A line a service: rate, lag, oldest, in flight, retrying, failures, times, dead. ERR_MEMORY. */
 int live_print_services(FILE *out, bool colour, size_t width, const json_t *status);
 
+/* A line a schedule: its next tick, its last run. */
+void live_print_schedules(FILE *out, const json_t *status);
+
 #endif

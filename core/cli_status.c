@@ -280,6 +280,7 @@ static int print_screen(const struct cli *cli, const struct screen *screen) {
     int code = 0;
     if (screen->status != NULL) {
         code = live_print_services(stdout, cli->colour, width, screen->status);
+        live_print_schedules(stdout, screen->status);
         (void)printf("\n");
     }
     struct table *table = code == 0 ? table_new(columns, sizeof columns / sizeof *columns) : NULL;
@@ -355,11 +356,11 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
         }
     }
     json_t *balanced_or_null = screen->counted ? json_boolean(balanced(screen)) : json_null();
-    return json_pack("{s:s, s:o, s:o, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
+    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
                      part_of(screen->status, "host"), "engine", part_of(screen->status, "engine"),
-                     "store_used", (json_int_t)screen->store_used, "store_max",
-                     (json_int_t)screen->store_max, "balanced", balanced_or_null, "services",
-                     services);
+                     "schedules", part_of(screen->status, "schedules"), "store_used",
+                     (json_int_t)screen->store_used, "store_max", (json_int_t)screen->store_max,
+                     "balanced", balanced_or_null, "services", services);
 }
 
 int cli_status(struct cli *cli) {

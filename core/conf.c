@@ -242,10 +242,11 @@ static int finish_service(const struct conf_place *place, void *object) {
 
 /* Paths the front door answers itself. */
 static bool is_reserved_path(const char *path) {
-    static const char *const own[] = {
-        "/metrics",    "/healthz", "/readyz",   "/login",     "/logout",      "/assets",
-        "/api/events", "/api/dlq", "/api/keys", "/api/state", "/api/status",  "/api/services",
-        "/api/live",   "/api/try", "/api/jobs", "/api/leave", "/api/publish", "/api/reload"};
+    static const char *const own[] = {"/metrics",     "/healthz",    "/readyz",     "/login",
+                                      "/logout",      "/assets",     "/api/events", "/api/dlq",
+                                      "/api/keys",    "/api/state",  "/api/status", "/api/services",
+                                      "/api/live",    "/api/try",    "/api/jobs",   "/api/leave",
+                                      "/api/publish", "/api/reload", "/api/cancel"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         size_t len = strlen(own[i]);
         if (strncmp(path, own[i], len) == 0 && (path[len] == '\0' || path[len] == '/')) {
@@ -505,6 +506,7 @@ static void free_units(struct conf *c) {
     }
     for (size_t i = 0; i < c->schedule_count; i++) {
         conf_clear_rows(&CONF_SPECS[CONF_SCHEDULE], &c->schedules[i]);
+        cron_zone_free(c->schedules[i].zone);
         free(c->schedules[i].name);
     }
     free(c->services);

@@ -8,6 +8,7 @@
 #ifndef ZINGQ_CONF_H
 #define ZINGQ_CONF_H
 
+#include "cron.h"
 #include "error.h"
 #include "service.h"
 
@@ -45,8 +46,19 @@ struct endpoint_conf {
     int line;
 };
 
+/* What becomes of ticks that came while the host was down. */
+enum missed {
+    MISSED_ONCE, /* one run for all of them */
+    MISSED_SKIP,
+};
+
 struct schedule_conf {
-    char *name, *cron, *publish, *payload;
+    char *name, *cron, *timezone; /* as written */
+    struct cron ticks;            /* from cron */
+    struct cron_zone *zone;       /* from timezone; owned */
+    enum missed missed;
+    char *publish; /* topic */
+    char *payload;
     int line;
 };
 

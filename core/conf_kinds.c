@@ -100,26 +100,29 @@ static int set_topic_default(const struct setting *s) {
     return s->text[0] == '\0' ? keep("", s->field) : set_topic(s);
 }
 
-/* Only the number of fields: what they mean is the schedule's own to read. */
-static int set_cron(const struct setting *s) {
-    size_t fields = 0;
-    for (const char *at = s->text + strspn(s->text, " "); *at != '\0'; fields++) {
-        at += strcspn(at, " ");
-        at += strspn(at, " ");
-    }
-    if (fields != 5) {
-        return conf_fail(s->place,
-                         "\"%s\" has %zu fields, five are needed: minute hour day month weekday, "
-                         "as in \"0 3 * * *\"",
-                         s->text, fields);
-    }
-    return keep(s->text, s->field);
-}
-
 static int set_rule(const struct setting *s) {
     struct report r;
     int code = rule_parse(s->text, s->field, &r);
     return code == ERR_INVALID ? conf_fail(s->place, "%s", r.text) : code;
+}
+
+/* ---- schedules ---- */
+
+static int set_cron(const struct setting *s) {
+    struct schedule_conf *schedule = s->object;
+    struct report r;
+    int code = cron_parse(s->text, &schedule->ticks, &r);
+    return code != 0 ? conf_fail(s->place, "%s", r.text) : keep(s->text, s->field);
+}
+
+static int set_zone(const struct setting *s) {
+    struct schedule_conf *schedule = s->object;
+    struct report r;
+    int code = cron_zone_new(&schedule->zone, s->text, &r);
+    if (code != 0) {
+        return code == ERR_INVALID ? conf_fail(s->place, "%s", r.text) : code;
+    }
+    return keep(s->text, s->field);
 }
 
 /* ---- quantities ---- */
@@ -244,6 +247,7 @@ static const struct choice BACKOFFS[] = {
     {"exponential", BACKOFF_EXPONENTIAL}, {"constant", BACKOFF_CONSTANT}, {NULL, 0}};
 static const struct choice ON_DEADS[] = {
     {"continue", ON_DEAD_CONTINUE}, {"park", ON_DEAD_PARK}, {NULL, 0}};
+static const struct choice MISSED[] = {{"once", MISSED_ONCE}, {"skip", MISSED_SKIP}, {NULL, 0}};
 
 static int choose(const struct setting *s, const struct choice *choices, int *out) {
     struct buf words;
@@ -279,6 +283,13 @@ static int set_on_dead(const struct setting *s) {
     int value = 0;
     int code = choose(s, ON_DEADS, &value);
     *(enum on_dead *)s->field = (enum on_dead)value;
+    return code;
+}
+
+static int set_missed(const struct setting *s) {
+    int value = 0;
+    int code = choose(s, MISSED, &value);
+    *(enum missed *)s->field = (enum missed)value;
     return code;
 }
 
@@ -475,6 +486,8 @@ static const struct kind {
     [CONF_URL] = {set_url, clear_text},
     [CONF_LISTEN] = {set_listen, clear_text},
     [CONF_CRON] = {set_cron, clear_text},
+    [CONF_ZONE] = {set_zone, clear_text},
+    [CONF_MISSED] = {set_missed, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {

@@ -99,6 +99,8 @@ static const struct conf_row ENDPOINT_ROWS[] = {
 
 static const struct conf_row SCHEDULE_ROWS[] = {
     {"cron", CONF_CRON, NULL, AT(cron), 0, 0},
+    {"timezone", CONF_ZONE, "UTC", AT(timezone), 0, 0},
+    {"missed", CONF_MISSED, "once", AT(missed), 0, 0},
     {"publish", CONF_TOPIC, NULL, AT(publish), 0, 0},
     {"payload", CONF_TEXT, "{}", AT(payload), 0, 0},
 };

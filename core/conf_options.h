@@ -38,7 +38,9 @@ enum conf_kind {
     CONF_RULE,          /* struct rule */
     CONF_URL,           /* struct broker_conf: url, host, port, tls */
     CONF_LISTEN,        /* char *, address:port or unix:/path; "" stays */
-    CONF_CRON,          /* char *, five fields */
+    CONF_CRON,          /* char * and schedule_conf.ticks */
+    CONF_ZONE,          /* char * and schedule_conf.zone */
+    CONF_MISSED,        /* enum missed */
     CONF_KIND_COUNT
 };
 

@@ -132,6 +132,7 @@ static enum name_space names_of(enum effect_kind kind) {
     case EFFECT_PUBLISH:
     case EFFECT_DEAD_LETTER:
     case EFFECT_APPEND:
+    case EFFECT_CANCEL:
         break;
     }
     return NAMES_NONE;
@@ -163,6 +164,16 @@ static uint32_t *find_slot(const struct effects *effects, enum name_space names,
     return &effects->index[at];
 }
 
+/* The index is empty. */
+static void fill_index(struct effects *effects) {
+    for (size_t i = 0; i < effects->count; i++) {
+        enum name_space names = names_of(effects->items[i].kind);
+        if (names != NAMES_NONE) {
+            *find_slot(effects, names, effects->items[i].name) = (uint32_t)(i + 1);
+        }
+    }
+}
+
 static int grow_index(struct effects *effects) {
     size_t cap = effects->index_cap == 0 ? INDEX_FIRST : effects->index_cap * 2;
     uint32_t *index = calloc(cap, sizeof *index);
@@ -172,12 +183,7 @@ static int grow_index(struct effects *effects) {
     free(effects->index);
     effects->index = index;
     effects->index_cap = cap;
-    for (size_t i = 0; i < effects->count; i++) {
-        enum name_space names = names_of(effects->items[i].kind);
-        if (names != NAMES_NONE) {
-            *find_slot(effects, names, effects->items[i].name) = (uint32_t)(i + 1);
-        }
-    }
+    fill_index(effects);
     return 0;
 }
 
@@ -298,4 +304,34 @@ const struct effect *effects_state(const struct effects *effects, struct slice n
 
 const struct effect *effects_lock(const struct effects *effects, struct slice name) {
     return find_last(effects, NAMES_LOCK, name);
+}
+
+static struct effect *find_id(const struct effects *effects, enum effect_kind kind,
+                              const struct uuid *id) {
+    for (size_t i = 0; i < effects->count; i++) {
+        struct effect *item = &effects->items[i];
+        if (item->kind == kind && uuid_equal(&item->id, id)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+bool effects_withdraw(struct effects *effects, const struct uuid *id) {
+    struct effect *item = find_id(effects, EFFECT_PUBLISH, id);
+    if (item == NULL) {
+        return false;
+    }
+    effects->count--;
+    size_t behind = effects->count - (size_t)(item - effects->items);
+    memmove(item, item + 1, behind * sizeof *item);
+    if (effects->index != NULL) {
+        memset(effects->index, 0, effects->index_cap * sizeof *effects->index);
+        fill_index(effects);
+    }
+    return true;
+}
+
+bool effects_cancels(const struct effects *effects, const struct uuid *id) {
+    return find_id(effects, EFFECT_CANCEL, id) != NULL;
 }

@@ -24,6 +24,7 @@ enum effect_kind {
     EFFECT_UNLOCK,
     EFFECT_DEAD_LETTER, /* put something else into this service's dead letters */
     EFFECT_APPEND,      /* a line to a file */
+    EFFECT_CANCEL,      /* take a delayed publish back: id, and as text its name */
 };
 
 struct effect {
@@ -40,7 +41,7 @@ struct effect {
     bool delta_is_int;
     uint8_t qos;
     bool retain;
-    struct uuid id; /* publish, dead letter: the id it will carry */
+    struct uuid id; /* publish, dead letter: the id it will carry; cancel: of what */
 };
 
 struct effects_block; /* memory the slices point into; never moves */
@@ -67,5 +68,11 @@ int effects_add(struct effects *effects, const struct effect *effect);
 const struct effect *effects_state(const struct effects *effects, struct slice name);
 /* The last staged effect on lock `name` (LOCK or UNLOCK), or NULL. */
 const struct effect *effects_lock(const struct effects *effects, struct slice name);
+
+/* A staged publish of that id is staged no more; false when there is none. Pointers to effects are
+ * void after it. */
+bool effects_withdraw(struct effects *effects, const struct uuid *id);
+/* Whether a cancel of that id is staged. */
+bool effects_cancels(const struct effects *effects, const struct uuid *id);
 
 #endif

@@ -70,6 +70,9 @@ static int load_all(struct engine *e) {
         code = engine_load_timers(e);
     }
     if (code == 0) {
+        code = engine_load_schedules(e);
+    }
+    if (code == 0) {
         code = outbox_load(e->outbox);
     }
     if (code == 0) {
@@ -128,6 +131,18 @@ static int check_wanted(const struct engine_options *options, struct report *r) 
     return 0;
 }
 
+static int make_schedules(struct engine *e, struct report *r) {
+    const struct conf *conf = e->conf;
+    e->schedules = calloc(conf->schedule_count + 1, sizeof *e->schedules);
+    if (e->schedules == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < conf->schedule_count; i++) {
+        e->schedules[i].conf = &conf->schedules[i];
+    }
+    return 0;
+}
+
 static int make_services(struct engine *e, const struct engine_options *options, struct report *r) {
     const struct conf *conf = options->conf;
     e->services = calloc(conf->service_count + 1, sizeof *e->services);
@@ -156,12 +171,16 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->doors = *options->doors;
     e->scripts = options->scripts;
     e->count_crashes = true;
+    e->started_us = e->doors.monotonic_us(e->doors.ctx);
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
     buf_init(&e->properties, EFFECTS_BYTES_MAX);
     buf_init(&e->publishes, EFFECTS_BYTES_MAX);
     engine_view_init(e);
     int code = make_services(e, options, r);
+    if (code == 0) {
+        code = make_schedules(e, r);
+    }
     if (code == 0) {
         code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
     }
@@ -205,6 +224,7 @@ void engine_free(struct engine *e) {
         free(e->qos0_topics[i]);
     }
     free(e->endings);
+    free(e->schedules);
     free(e->services);
     free(e);
 }
@@ -304,9 +324,10 @@ static int run_lanes(struct engine *e) {
 
 static int decide(struct engine *e) {
     static int (*const work[])(struct engine *) = {
-        engine_look_at_space, carry_out_commands,  admit_inbox,
-        resume_ended_calls,   engine_expire_waits, engine_fire_timers,
-        engine_refill,        run_lanes,           engine_trim,
+        engine_look_at_space,  carry_out_commands,  admit_inbox,
+        resume_ended_calls,    engine_expire_waits, engine_fire_timers,
+        engine_fire_schedules, engine_refill,       run_lanes,
+        engine_trim,
     };
     /* A full store is only tidied: what is left of it must not be used up. */
     static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
@@ -465,6 +486,7 @@ static int64_t next_work_ms(struct engine *e) {
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
+    next = e->schedule_ms < next ? e->schedule_ms : next;
     if (starts_events(e)) {
         (void)lanes_runnable(e->lanes, e->doors.now_ms(e->doors.ctx), &next);
     }

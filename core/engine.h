@@ -96,6 +96,7 @@ enum command_kind {
     COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
     COMMAND_RERUN, /* service, partition, id of an event that is done or discarded, ended_by_ms,
                       force: it runs again. ERR_EXISTS: it waits, or has run once more */
+    COMMAND_CANCEL,     /* id of a delayed publish: it is not sent */
 };
 
 struct command {
@@ -203,6 +204,17 @@ void engine_status(struct engine *e, struct engine_status *out);
 /* Whether a replay of the event, which has ended, would be refused without `force`: it ran longer
  * ago than its service's idempotency_window. */
 bool engine_needs_force(struct engine *e, const struct event *event);
+struct engine_schedule_status {
+    const char *name;
+    int64_t next_ms;     /* the next tick; INT64_MAX = never */
+    int64_t last_ms;     /* the tick of the last run; 0 = none yet */
+    struct uuid last_id; /* of its publish */
+    uint64_t runs;       /* since the store was made */
+};
+
+/* ERR_NOTFOUND past the last schedule of conf. */
+int engine_schedule_status(const struct engine *e, size_t schedule,
+                           struct engine_schedule_status *out);
 /* Whether this host runs the service. */
 bool engine_runs(const struct engine *e, size_t service);
 /* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */

@@ -100,18 +100,31 @@ static int apply_unlock(const struct apply *a, const struct effect *effect) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+static bool lock_conflicts(struct engine *e, const struct event *event,
+                           const struct effect *effect) {
+    struct cell cell = engine_cell(event, effect->name);
+    struct lock held;
+    if (journal_lock_get(e->journal, &cell, &held) != 0) {
+        return false;
+    }
+    bool live = held.expires_ms == 0 || held.expires_ms > e->now_ms;
+    return live && !slice_equal(held.owner, effect->owner);
+}
+
 bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
-                      const struct effects *effects, struct slice *lock) {
-    for (size_t i = 0; !s->conf->ordered && i < effects->count; i++) {
+                      const struct effects *effects, struct buf *why) {
+    for (size_t i = 0; i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
-        struct cell cell = engine_cell(event, effect->name);
-        struct lock held;
-        if (effect->kind != EFFECT_LOCK || journal_lock_get(e->journal, &cell, &held) != 0) {
-            continue;
+        struct delayed delayed;
+        if (effect->kind == EFFECT_LOCK && !s->conf->ordered && lock_conflicts(e, event, effect)) {
+            buf_printf(why, "lock \"%.*s\" was taken by another event meanwhile",
+                       (int)effect->name.len, effect->name.data);
+            return true;
         }
-        bool live = held.expires_ms == 0 || held.expires_ms > e->now_ms;
-        if (live && !slice_equal(held.owner, effect->owner)) {
-            *lock = effect->name;
+        if (effect->kind == EFFECT_CANCEL &&
+            journal_delayed_get(e->journal, &effect->id, &delayed) == ERR_NOTFOUND) {
+            buf_printf(why, "the publish %.*s, cancelled here, left or was cancelled meanwhile",
+                       (int)effect->name.len, effect->name.data);
             return true;
         }
     }
@@ -205,22 +218,6 @@ int engine_publish(struct engine *e, const struct publication *p) {
     return code;
 }
 
-static int publish_later(struct engine *e, uint8_t partition, const struct publication *p,
-                         int64_t due_ms) {
-    struct buf record;
-    buf_init(&record, (size_t)1 << 30);
-    publication_encode(p, &record);
-    struct timer timer = {.kind = TIMER_PUBLISH,
-                          .partition = partition,
-                          .due_ms = due_ms,
-                          .seq = journal_next_seq(e->journal, e->now_ms),
-                          .record = buf_slice(&record)};
-    int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
-    buf_clear(&record);
-    e->status.delayed += code == 0 ? 1 : 0;
-    return code;
-}
-
 /* W3C Trace Context goes on from cause to effect unless the handler set its own. */
 static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
@@ -255,12 +252,19 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     buf_add_lv(&e->publishes, effect->name);
     int code = properties.failed ? ERR_MEMORY : 0;
     if (code == 0 && effect->due_ms > e->now_ms) {
-        code = publish_later(e, a->event->partition, &p, effect->due_ms);
+        code = engine_publish_later(e, a->event->partition, &p, effect->due_ms);
     } else if (code == 0) {
         code = engine_publish(e, &p);
     }
     buf_clear(&properties);
     return code;
+}
+
+/* What left meanwhile was found by engine_conflicts before; only a dead letter's policies get here
+ * without it. */
+static int apply_cancel(const struct apply *a, const struct effect *effect) {
+    int code = engine_cancel_publish(a->e, &effect->id);
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* --- the rest --- */
@@ -318,6 +322,7 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
         [EFFECT_UNLOCK] = apply_unlock,
         [EFFECT_DEAD_LETTER] = apply_dead_letter,
         [EFFECT_APPEND] = apply_append,
+        [EFFECT_CANCEL] = apply_cancel,
     };
     struct apply a = {e, s, event};
     for (size_t i = 0; i < effects->count; i++) {

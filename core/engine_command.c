@@ -63,13 +63,6 @@ static int published_before(struct engine *e, struct command *c, uint8_t partiti
     return 0;
 }
 
-/* Its outbox row, unless services of this host take it, gets the number after this one. */
-static int note_publish(struct engine *e, const struct command *c) {
-    struct publish_note note = {.seq = journal_next_seq(e->journal, e->now_ms) + 1,
-                                .due_ms = c->after_ms > 0 ? e->now_ms + c->after_ms : 0};
-    return journal_publish_note_put(e->journal, e->now_ms, &c->made, &note);
-}
-
 /* What no broker carries would be refused at every connect and stay in the outbox for good. */
 static int check_publish(struct command *c) {
     int code = topic_check(c->topic.data, &c->report);
@@ -108,21 +101,24 @@ static int command_publish(struct engine *e, struct command *c) {
             return code;
         }
     }
-    int code = note_publish(e, c);
-    if (code != 0 || c->after_ms <= 0) {
-        return code != 0 ? code : engine_publish(e, &p);
+    int64_t due_ms = c->after_ms > 0 ? e->now_ms + c->after_ms : 0;
+    int code = engine_note_publish(e, &c->made, due_ms);
+    if (code != 0) {
+        return code;
     }
-    struct buf record;
-    buf_init(&record, (size_t)1 << 30);
-    publication_encode(&p, &record);
-    struct timer timer = {.kind = TIMER_PUBLISH,
-                          .partition = partition,
-                          .due_ms = e->now_ms + c->after_ms,
-                          .seq = journal_next_seq(e->journal, e->now_ms),
-                          .record = buf_slice(&record)};
-    code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
-    e->status.delayed += code == 0 ? 1 : 0;
-    buf_clear(&record);
+    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms) : engine_publish(e, &p);
+}
+
+static int command_cancel(struct engine *e, struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    int code = engine_cancel_publish(e, &c->id);
+    if (code == ERR_NOTFOUND) {
+        c->code = report(&c->report, ERR_NOTFOUND,
+                         "nothing waits for its time under the id %s: it has left, was cancelled, "
+                         "or never was delayed",
+                         uuid_text(&c->id, id));
+        return 0;
+    }
     return code;
 }
 
@@ -394,6 +390,7 @@ int engine_carry_out(struct engine *e, struct command *command) {
         [COMMAND_PAUSE] = command_pause,           [COMMAND_RESUME] = command_resume,
         [COMMAND_KEY_RESUME] = command_key_resume, [COMMAND_KEY_SKIP] = command_key_skip,
         [COMMAND_RERUN] = command_rerun,
+        [COMMAND_CANCEL] = command_cancel,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;

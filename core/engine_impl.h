@@ -11,6 +11,8 @@
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_time.c     what the clock brings: timers, time-outs, retention
+ *   engine_later.c    delayed publishes: put off, taken back
+ *   engine_schedule.c schedules: a publish for each tick
  *   engine_command.c  what an operator asks for
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
@@ -72,6 +74,13 @@ struct call_end {
     struct call_end *next;
 };
 
+/* One schedule of topics.conf. */
+struct engine_schedule {
+    const struct schedule_conf *conf;
+    struct schedule_mark mark; /* cron and timezone point into conf */
+    int64_t next_ms;           /* the first tick after mark.settled_ms; INT64_MAX = never */
+};
+
 enum { CALL_BUCKETS = 4096, NEW_BUCKETS = 1024, QOS0_TOPICS_MAX = 64, CAREFUL_BATCH = 16 };
 
 /* Where retention stands. */
@@ -91,6 +100,7 @@ struct engine {
     struct uuid_source ids;
     struct engine_service *services;
     size_t service_count;
+    struct engine_schedule *schedules; /* as many as conf has; owned */
     struct lanes *lanes;
     struct outbox *outbox;
     struct append *append;
@@ -121,6 +131,8 @@ struct engine {
     size_t body_bytes;            /* of waiting events kept in memory */
     uint64_t waiting;             /* over all services */
     int64_t timer_ms[PARTITIONS]; /* the earliest timer; INT64_MAX = none */
+    int64_t schedule_ms;          /* the earliest tick of a schedule; INT64_MAX = none */
+    int64_t started_us;           /* monotonic */
     struct trim trim;
     size_t window;    /* of the broker; 0 = not connected */
     int64_t acked_ms; /* when an acknowledged row began to wait */
@@ -238,11 +250,28 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
 /* engine_apply.c */
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
                  const struct effects *effects);
-/* Whether another invocation took a lock meanwhile (unordered services). */
+/* Whether what the handler was told is not true any more: another invocation took a lock meanwhile
+ * (unordered services), or a delayed publish left that it cancels. `why` gets the sentence. */
 bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
-                      const struct effects *effects, struct slice *lock);
+                      const struct effects *effects, struct buf *why);
 int engine_publish(struct engine *e, const struct publication *p);
 int engine_timer_put(struct engine *e, const struct timer *timer);
+
+/* engine_later.c */
+/* The publish leaves at due_ms, from the partition's timers. */
+int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
+                         int64_t due_ms);
+/* Notes for whoever asks what became of it. To be called just before it is published or put off:
+ * its outbox row, unless services of this host take it, gets the number after the note's. */
+int engine_note_publish(struct engine *e, const struct uuid *id, int64_t due_ms);
+/* Takes a delayed publish back. ERR_NOTFOUND: none waits under that id. */
+int engine_cancel_publish(struct engine *e, const struct uuid *id);
+
+/* engine_schedule.c */
+/* How far each schedule has come; a new or changed one begins now. */
+int engine_load_schedules(struct engine *e);
+/* Publishes what is due. */
+int engine_fire_schedules(struct engine *e);
 
 /* engine_time.c */
 int engine_fire_timers(struct engine *e);

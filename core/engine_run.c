@@ -145,11 +145,8 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end);
 static int end_done(struct engine *e, struct invocation *inv) {
     struct engine_service *s = inv->service;
     struct event *event = inv->item->event;
-    struct slice lock;
-    if (engine_conflicts(e, s, event, &inv->run->effects, &lock)) {
-        buf_reset(&inv->run->error);
-        buf_printf(&inv->run->error, "lock \"%.*s\" was taken by another event meanwhile",
-                   (int)lock.len, lock.data);
+    buf_reset(&inv->run->error);
+    if (engine_conflicts(e, s, event, &inv->run->effects, &inv->run->error)) {
         return fail(e, inv, ATTEMPT_ERROR);
     }
     buf_reset(&e->publishes);

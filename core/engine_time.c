@@ -141,6 +141,10 @@ static int fire_publish(struct engine *e, const struct timer *timer) {
     struct publication p;
     int code = publication_decode(timer->record, &p);
     e->status.delayed -= e->status.delayed > 0 ? 1 : 0;
+    if (code == 0) {
+        code = journal_delayed_del(e->journal, &p.id);
+        code = code == ERR_NOTFOUND ? 0 : code; /* an older zingq stored it */
+    }
     return code == 0 ? engine_publish(e, &p) : code;
 }
 

@@ -86,6 +86,12 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
     return 0;
 }
 
+static int view_delayed(void *ctx, const struct uuid *id) {
+    struct engine *e = ctx;
+    struct delayed delayed;
+    return journal_delayed_get(e->journal, id, &delayed);
+}
+
 void engine_view_init(struct engine *e) {
     e->view = (struct run_view){.ctx = e,
                                 .now_ms = view_now,
@@ -94,7 +100,8 @@ void engine_view_init(struct engine *e) {
                                 .state_get = view_state_get,
                                 .state_list = view_state_list,
                                 .peek = view_peek,
-                                .lock_get = view_lock_get};
+                                .lock_get = view_lock_get,
+                                .delayed = view_delayed};
 }
 
 /* --- status --- */
@@ -204,5 +211,19 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};
     metrics_summarise(&s->metrics, e->doors.now_ms(e->doors.ctx), &out->lately);
+    return 0;
+}
+
+int engine_schedule_status(const struct engine *e, size_t schedule,
+                           struct engine_schedule_status *out) {
+    if (schedule >= e->conf->schedule_count) {
+        return ERR_NOTFOUND;
+    }
+    const struct engine_schedule *s = &e->schedules[schedule];
+    *out = (struct engine_schedule_status){.name = s->conf->name,
+                                           .next_ms = s->next_ms,
+                                           .last_ms = s->mark.last_ms,
+                                           .last_id = s->mark.last_id,
+                                           .runs = s->mark.runs};
     return 0;
 }

@@ -355,10 +355,6 @@ static int start(struct host *h, struct report *r) {
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
-    for (size_t i = 0; i < h->conf->schedule_count; i++) {
-        log_warn("host", "this version runs no schedules: \"%s\" publishes nothing",
-                 h->conf->schedules[i].name);
-    }
     return 0;
 }
 

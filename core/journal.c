@@ -9,6 +9,7 @@
  *   meta "flag/<name>"      -> u64
  *   meta "text/<name>"      -> bytes
  *   meta "dedupe"           -> i64 until_ms * DEDUPE_BUCKETS
+ *   meta "schedule/<name>"  -> see journal_later.c
  */
 #include "journal_impl.h"
 

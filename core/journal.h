@@ -3,7 +3,7 @@
  * transaction under way.
  *
  * Keys (big-endian integers, so that bytes sort as numbers; p = partition, which leads every key
- * but those of the outbox and of meta, which are the host's own):
+ * but those of the outbox, of delayed and of meta, which are the host's own):
  *
  *   event    p8 id128 service16                        -> the event (journal_event.c draws it)
  *   ready    p8 service16 seq64                        -> id128 lane64   runnable, arrival order
@@ -15,9 +15,10 @@
  *   lock     p8 service16 len16 key name               -> expires64 owner data topic
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
  *   append   p8 seq64                                  -> file, line not yet known to be written
+ *   delayed  id128                                     -> p8 due64 seq64   that publish's timer
  *   dedupeN  p8 hash128                                -> id128 (mark128)
- *            255 id128                                 -> seq64 due64   a publish, see below
- *   meta     text                                      -> see journal.c
+ *            255 id128                                 -> seq64 due64 cancelled64   a publish, see
+ * below meta     text                                      -> see journal.c
  *
  * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
  * ready or in lane; one that ended has none, except a parked one (lane, with LANE_PARKED).
@@ -225,8 +226,9 @@ int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
 /* What became of one, kept as long as an idempotency key: so that whoever asked for it can follow
  * it before it is an event, and where it never becomes one here. */
 struct publish_note {
-    uint64_t seq;   /* of its outbox row, while there is one */
-    int64_t due_ms; /* when it leaves; 0 = at once */
+    uint64_t seq;         /* of its outbox row, while there is one */
+    int64_t due_ms;       /* when it leaves; 0 = at once */
+    int64_t cancelled_ms; /* when somebody took it back; 0 = nobody did */
 };
 
 int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,
@@ -234,6 +236,39 @@ int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uui
 /* ERR_NOTFOUND. */
 int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
                              struct publish_note *out);
+/* The note says from now on that the publish was taken back. ERR_NOTFOUND. */
+int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct uuid *id);
+
+/* --- delayed publishes, schedules (journal_later.c) --- */
+
+/* Where a delayed publish waits: what names its timer. */
+struct delayed {
+    uint8_t partition;
+    int64_t due_ms;
+    uint64_t seq;
+};
+
+int journal_delayed_put(struct journal *j, const struct uuid *id, const struct delayed *delayed);
+/* ERR_NOTFOUND. */
+int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out);
+/* ERR_NOTFOUND. */
+int journal_delayed_del(struct journal *j, const struct uuid *id);
+
+/* How far a schedule has come. */
+struct schedule_mark {
+    int64_t settled_ms;          /* ticks up to here have run or were let go */
+    int64_t last_ms;             /* the tick of the last run; 0 = none yet */
+    uint64_t runs;               /* since the store was made */
+    struct uuid last_id;         /* of the last run's publish */
+    struct slice cron, timezone; /* as they were then; once read they point into the store */
+};
+
+/* ERR_NOTFOUND. */
+int journal_schedule_get(struct journal *j, const char *name, struct schedule_mark *out);
+int journal_schedule_put(struct journal *j, const char *name, const struct schedule_mark *mark);
+int journal_schedule_del(struct journal *j, const char *name);
+/* The name of the schedule after `name` ("" = the first), into `name`. ERR_NOTFOUND. */
+int journal_schedule_next(struct journal *j, char name[NAME_BYTES_MAX + 1]);
 
 /* --- outbox --- */
 

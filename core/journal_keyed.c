@@ -358,19 +358,27 @@ static int take_note(struct reader *r, struct dedupe_note *note) {
     return r->failed ? ERR_CORRUPT : ERR_EXISTS;
 }
 
-/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
-static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k,
-                           struct slice *value) {
+/* The bucket that still counts and has a row of that key. ERR_NOTFOUND. */
+static int find_bucket(struct journal *j, int64_t now_ms, const struct key *k, size_t *bucket,
+                       struct slice *value) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
         if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms <= now_ms) {
             continue;
         }
         int code = store_get(j->store, TABLE_DEDUPE + i, key_slice(k), value);
         if (code != ERR_NOTFOUND) {
+            *bucket = i;
             return code;
         }
     }
     return ERR_NOTFOUND;
+}
+
+/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
+static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k,
+                           struct slice *value) {
+    size_t bucket;
+    return find_bucket(j, now_ms, k, &bucket, value);
 }
 
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
@@ -422,6 +430,23 @@ static struct key publish_note_key(const struct uuid *id) {
     return k;
 }
 
+static int write_publish_note(struct journal *j, size_t bucket, const struct key *k,
+                              const struct publish_note *note) {
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, note->seq);
+    buf_add_u64(&j->record, (uint64_t)note->due_ms);
+    buf_add_u64(&j->record, (uint64_t)note->cancelled_ms);
+    return journal_put_record(j, TABLE_DEDUPE + bucket, k);
+}
+
+static int take_publish_note(struct slice value, struct publish_note *out) {
+    struct reader r = reader_of(value.data, value.len);
+    out->seq = read_u64(&r);
+    out->due_ms = (int64_t)read_u64(&r);
+    out->cancelled_ms = r.at < r.end ? (int64_t)read_u64(&r) : 0; /* older notes end here */
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
 int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,
                              const struct publish_note *note) {
     size_t filling;
@@ -430,10 +455,7 @@ int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uui
         return code;
     }
     struct key k = publish_note_key(id);
-    buf_reset(&j->record);
-    buf_add_u64(&j->record, note->seq);
-    buf_add_u64(&j->record, (uint64_t)note->due_ms);
-    return journal_put_record(j, TABLE_DEDUPE + filling, &k);
+    return write_publish_note(j, filling, &k, note);
 }
 
 int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
@@ -441,11 +463,21 @@ int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uui
     struct key k = publish_note_key(id);
     struct slice value;
     int code = find_in_buckets(j, now_ms, &k, &value);
+    return code == 0 ? take_publish_note(value, out) : code;
+}
+
+int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct uuid *id) {
+    struct key k = publish_note_key(id);
+    struct publish_note note;
+    struct slice value;
+    size_t bucket;
+    int code = find_bucket(j, now_ms, &k, &bucket, &value);
+    if (code == 0) {
+        code = take_publish_note(value, &note);
+    }
     if (code != 0) {
         return code;
     }
-    struct reader r = reader_of(value.data, value.len);
-    out->seq = read_u64(&r);
-    out->due_ms = (int64_t)read_u64(&r);
-    return r.failed ? ERR_CORRUPT : 0;
+    note.cancelled_ms = now_ms;
+    return write_publish_note(j, bucket, &k, &note);
 }

@@ -22,6 +22,8 @@ enum {
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
+    CRON_YEARS_MAX = 40,      /* within them every kind of year comes, weekday and leap day */
+    SCHEDULE_LATE_MS = 60000, /* a tick later than that was missed: cron counts in minutes */
     CONF_BYTES_MAX = 1 << 20, /* topics.conf; also a file with a secret */
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */

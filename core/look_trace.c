@@ -209,7 +209,10 @@ const char *trace_state(const struct trace *t) {
     bool discarded = false;
     if (t->count == 0) {
         bool delayed = t->note.due_ms > t->now_ms;
-        return delayed ? "delayed" : t->outbox_left ? "published" : "outbox";
+        return t->note.cancelled_ms != 0 ? "cancelled"
+               : delayed                 ? "delayed"
+               : t->outbox_left          ? "published"
+                                         : "outbox";
     }
     for (int i = 0; i < t->count; i++) {
         uint8_t state = t->nodes[i].life.event->state;

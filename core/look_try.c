@@ -31,6 +31,7 @@ static const char *const effect_names[] = {
     [EFFECT_UNLOCK] = "unlock",
     [EFFECT_DEAD_LETTER] = "dead letter",
     [EFFECT_APPEND] = "append",
+    [EFFECT_CANCEL] = "cancel",
 };
 
 const char *try_outcome_name(const struct run *run) {

@@ -165,6 +165,12 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
     return code;
 }
 
+static int view_delayed(void *ctx, const struct uuid *id) {
+    struct try_view *v = ctx;
+    struct delayed delayed;
+    return v->journal == NULL ? ERR_NOTFOUND : journal_delayed_get(v->journal, id, &delayed);
+}
+
 void try_view_init(struct try_view *view, struct journal *j, int64_t now_ms, const json_t *state) {
     uint64_t seed;
     assert(state == NULL || json_is_object(state));
@@ -179,7 +185,8 @@ void try_view_init(struct try_view *view, struct journal *j, int64_t now_ms, con
                                    .state_get = view_state_get,
                                    .state_list = view_state_list,
                                    .peek = view_peek,
-                                   .lock_get = view_lock_get};
+                                   .lock_get = view_lock_get,
+                                   .delayed = view_delayed};
 }
 
 void try_view_clear(struct try_view *view) {

@@ -1,8 +1,8 @@
 /*
  * prometheus.c - metrics as rows: a name, a type, a help text, and where the figure comes from.
  *
- * Service names are made of letters, digits, - and _ (conf.c sees to it), so labels need no
- * escaping.
+ * Names of services and schedules are made of letters, digits, - and _ (conf.c sees to it), so
+ * labels need no escaping.
  */
 #include "prometheus.h"
 
@@ -128,12 +128,22 @@ static void write_histograms(struct engine *engine, struct buf *out) {
     }
 }
 
+static void write_schedules(struct engine *engine, struct buf *out) {
+    struct engine_schedule_status s;
+    head(out, "zingq_schedule_runs_total", "counter", "ticks of a schedule that ran");
+    for (size_t i = 0; engine_schedule_status(engine, i, &s) == 0; i++) {
+        buf_printf(out, "zingq_schedule_runs_total{schedule=\"%s\"} %llu\n", s.name,
+                   (unsigned long long)s.runs);
+    }
+}
+
 void prometheus_write(struct engine *engine, struct buf *out) {
     struct engine_status s;
     engine_status(engine, &s);
     write_service_rows(engine, out);
     write_outcomes(engine, out);
     write_histograms(engine, out);
+    write_schedules(engine, out);
     head(out, "zingq_commit_seconds", "histogram", "time of one commit, its fsync included");
     write_histogram(out, "zingq_commit_seconds", "", &s.commit);
     const struct {

@@ -60,6 +60,8 @@ struct run_view {
     /* A lock that has run out and whose on_lock_expired is still to come counts as held. */
     int (*lock_get)(void *ctx, const struct event *event, struct slice name,
                     struct lock_view *lock);
+    /* Whether a publish of that id waits for its time: 0 or ERR_NOTFOUND. */
+    int (*delayed)(void *ctx, const struct uuid *id);
 };
 
 /* What the service's retry script says. */

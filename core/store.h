@@ -5,6 +5,9 @@
  * Never knows what a record means; journal.h does. Every write of the program passes one function
  * in here, so a replica can be fed from there, commit by commit.
  *
+ * A store opened read only that an older zingq wrote may lack tables that came later: they are
+ * empty.
+ *
  * A store opened to write is for one thread of one process. Readers (the commands) open it read
  * only, beside a running host; LMDB gives them the last commit, whole.
  *
@@ -36,6 +39,7 @@ enum store_table {
     TABLE_LOCK,
     TABLE_DEAD,
     TABLE_APPEND,
+    TABLE_DELAYED,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };

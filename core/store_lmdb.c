@@ -33,16 +33,19 @@ struct store {
 };
 
 static const char *const table_names[] = {
-    [TABLE_META] = "meta",   [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
-    [TABLE_LANE] = "lane",   [TABLE_HISTORY] = "history", [TABLE_OUTBOX] = "outbox",
-    [TABLE_TIMER] = "timer", [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
-    [TABLE_DEAD] = "dead",   [TABLE_APPEND] = "append",   [TABLE_DEDUPE] = "dedupe",
+    [TABLE_META] = "meta",     [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
+    [TABLE_LANE] = "lane",     [TABLE_HISTORY] = "history", [TABLE_OUTBOX] = "outbox",
+    [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
+    [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_DELAYED] = "delayed",
+    [TABLE_DEDUPE] = "dedupe",
 };
 
 /* Room beyond max_bytes that store_lend gives. */
 enum { PAGE = 4096, SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 
 enum { DISK_FULL_BYTES = 1 << 20 }; /* a disk with less left is what cut a write short */
+
+enum { ABSENT = -1 }; /* in place of a table's handle */
 
 static const char schema_key[] = "schema";
 
@@ -119,7 +122,16 @@ static int open_table(struct store *s, MDB_txn *txn, size_t t) {
     } else {
         (void)snprintf(name, sizeof name, "%s", table_names[t]);
     }
-    return mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
+    int rc = mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
+    if (rc == MDB_NOTFOUND && t != TABLE_META) {
+        s->tables[t] = (MDB_dbi)ABSENT;
+        return 0;
+    }
+    return rc;
+}
+
+static bool is_absent(const struct store *s, enum store_table t) {
+    return s->tables[t] == (MDB_dbi)ABSENT;
 }
 
 /* Writes the schema into a new store, refuses a newer one. */
@@ -357,6 +369,9 @@ bool store_read_only(const struct store *s) {
 
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
     assert(s->txn != NULL && t < TABLE_COUNT);
+    if (is_absent(s, t)) {
+        return ERR_NOTFOUND;
+    }
     MDB_val k = val_of(key);
     MDB_val v;
     int rc = mdb_get(s->txn, s->tables[t], &k, &v);
@@ -398,6 +413,9 @@ int store_empty(struct store *s, enum store_table t) {
 
 static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
     assert(s->txn != NULL && t < TABLE_COUNT);
+    if (is_absent(s, t)) {
+        return ERR_NOTFOUND;
+    }
     if (s->cursors[t] == NULL) {
         int rc = mdb_cursor_open(s->txn, s->tables[t], &s->cursors[t]);
         if (rc != 0) {
@@ -456,7 +474,7 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
 uint64_t store_rows(struct store *s, enum store_table t) {
     assert(s->txn != NULL);
     MDB_stat stat;
-    return mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
+    return !is_absent(s, t) && mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
 }
 
 uint64_t store_taken(struct store *s) {

@@ -159,8 +159,6 @@ ok "a mistyped command gets a suggestion" complains 2 'did you mean "status"' st
 ok "a mistyped second word gets a suggestion" complains 2 'did you mean "groups"' dlq group
 ok "a mistyped option gets a suggestion" complains 2 'did you mean --service' events --servce x
 ok "a missing argument is wrong usage" complains 2 'wants TOPIC PAYLOAD' publish x
-printf 'schedule "nightly" { cron = "0 3 * * *" publish = "x" }\n' | cat topics.conf - >nightly.conf
-ok "check says that a schedule is not run" complains 0 'schedule "nightly"' check -c nightly.conf
 ok "a service that is not there is named" complains 2 'no service "nope"' \
     run --service nope --data nope
 ok "version names the libraries" says 0 'libmosquitto 2' version

@@ -118,6 +118,29 @@ static void a_full_store_takes_nothing_and_loses_nothing(void **state) {
     assert_true(engine_accepts(f->engine));
 }
 
+static void a_schedule_that_finds_no_room_runs_once_when_there_is_some(void **state) {
+    struct engine_fixture *f = *state;
+    const char *const schedule = "schedule \"x\" { cron = \"*/5 * * * *\" publish = tick }\n";
+    char conf[1024];
+    (void)snprintf(conf, sizeof conf, "store { max_size = \"4MiB\" }\n%s" KEYED, schedule);
+    fixture_run(f, conf,
+                "return function(e) zing.state.set(e.payload:match('%d+'), e.payload) end");
+    (void)fill(f);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(redeliver(f), 1);
+        assert_int_equal(turn(f), ERR_FULL);
+    }
+    advance(f, 12 * 60 * 1000);
+    assert_int_equal(count_published(f, "tick"), 0);
+    (void)snprintf(conf, sizeof conf, "store { max_size = \"8MiB\" }\n%s" KEYED, schedule);
+    fixture_conf(f, conf);
+    crash(f);
+    run_dry(f);
+    assert_int_equal(count_published(f, "tick"), 1);
+    advance(f, 5 * 60 * 1000);
+    assert_int_equal(count_published(f, "tick"), 2);
+}
+
 static void a_store_that_is_full_of_publishes_goes_on_when_the_broker_takes_them(void **state) {
     struct engine_fixture *f = *state;
     f->offline = true;
@@ -192,6 +215,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         FULL_TEST(a_nearly_full_store_accepts_no_more_until_old_events_are_gone),
         FULL_TEST(a_full_store_takes_nothing_and_loses_nothing),
+        FULL_TEST(a_schedule_that_finds_no_room_runs_once_when_there_is_some),
         FULL_TEST(a_store_that_is_full_of_publishes_goes_on_when_the_broker_takes_them),
         FULL_TEST(a_full_store_of_done_events_empties_itself),
         FULL_TEST(a_host_starts_on_a_full_store_and_waits_quietly),

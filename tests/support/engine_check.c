@@ -3,7 +3,8 @@
  *
  * Every waiting event has exactly one row, in `ready` or in `lane`; one that has ended has none,
  * unless it is parked. Only the head of a lane may wait or be parked, and each waiting one has one
- * timer. Lane rows stand in front of the ready rows of their lane. The books count the same events.
+ * timer. A delayed publish has a timer and is found by its id. Lane rows stand in front of the
+ * ready rows of their lane. The books count the same events.
  */
 #include "engine_fixture.h"
 
@@ -109,17 +110,33 @@ static uint64_t check_lane_rows(struct engine_fixture *f, struct tally *tally) {
     return timed;
 }
 
-static uint64_t count_event_timers(struct engine_fixture *f) {
+/* Adds up the timers of events and of delayed publishes, which must be found by their id. */
+static void count_timers(struct engine_fixture *f, uint64_t *events, uint64_t *publishes) {
     struct slice key = {"", 0};
     struct slice value;
     char last[511];
-    uint64_t count = 0;
     while (store_seek(f->store, TABLE_TIMER, key, key.len > 0, &key, &value) == 0) {
-        count += key.data[9] == TIMER_EVENT ? 1 : 0;
+        struct publication p;
+        struct delayed delayed;
+        *events += key.data[9] == TIMER_EVENT ? 1 : 0;
+        if (key.data[9] == TIMER_PUBLISH) {
+            ++*publishes;
+            assert_int_equal(publication_decode(value, &p), 0);
+            assert_int_equal(journal_delayed_get(f->view, &p.id, &delayed), 0);
+            assert_int_equal(delayed.partition, (uint8_t)key.data[0]);
+        }
         memcpy(last, key.data, key.len);
         key.data = last;
     }
-    return count;
+}
+
+static void check_timers(struct engine_fixture *f, uint64_t timed) {
+    uint64_t events = 0;
+    uint64_t publishes = 0;
+    count_timers(f, &events, &publishes);
+    assert_int_equal(events, timed);
+    assert_int_equal(store_rows(f->store, TABLE_DELAYED), publishes);
+    assert_int_equal(status(f).delayed, publishes);
 }
 
 static void check_books(struct engine_fixture *f, const struct tally *tally) {
@@ -149,7 +166,7 @@ void engine_check(struct engine_fixture *f) {
     check_ready_rows(f, tally);
     for_each_event(f, tally, check_event);
     assert_int_equal(tally->rows, tally->expected_rows);
-    assert_int_equal(count_event_timers(f), timed);
+    check_timers(f, timed);
     uint64_t dead = 0;
     for (size_t i = 0; i < SERVICES_MAX; i++) {
         dead += tally->dead[i];

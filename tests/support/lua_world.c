@@ -89,6 +89,12 @@ static int lock_get(void *ctx, const struct event *event, struct slice name,
     return 0;
 }
 
+/* Just the one that the test names. */
+static int delayed(void *ctx, const struct uuid *id) {
+    struct lua_world *w = ctx;
+    return !uuid_is_zero(&w->delayed) && uuid_equal(&w->delayed, id) ? 0 : ERR_NOTFOUND;
+}
+
 void world_write(struct lua_world *w, const char *file, const char *text) {
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s", w->dir, file);
@@ -117,7 +123,8 @@ struct lua_world *world_new_unloaded(const char *script) {
                             .services = &w->service,
                             .service_count = 1};
     w->now_ms = 1700000000000;
-    w->view = (struct run_view){w, now_ms, next_uuid, half, state_get, state_list, peek, lock_get};
+    w->view = (struct run_view){w,          now_ms, next_uuid, half,   state_get,
+                                state_list, peek,   lock_get,  delayed};
     return w;
 }
 

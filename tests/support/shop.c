@@ -86,6 +86,7 @@ static void apply(struct shop *shop, const struct effect *effect) {
         break;
     case EFFECT_STATE_DELETE:
     case EFFECT_STATE_INCR:
+    case EFFECT_CANCEL:
         fail_msg("the scripts do not do this");
     }
     buf_clear(&json);

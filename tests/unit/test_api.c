@@ -64,6 +64,25 @@ static void api_publish_refuses_what_cannot_be_sent(void **state) {
     world_ends("zing.publish('a', '', {after = 'soon'})", OUTCOME_ERROR, "after: ");
 }
 
+static void api_cancel_stages_the_end_of_a_publish_that_waits(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(
+        world_handler("assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000A') == true)\n"
+                      "assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000a') == false)\n"
+                      "assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000b') == false)"));
+    assert_true(uuid_parse(slice_of("0192f0c1-0000-7000-8000-00000000000a"), &w->delayed));
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_int_equal(w->run->effects.count, 1);
+    assert_int_equal(world_effect(w, 0)->kind, EFFECT_CANCEL);
+    assert_true(uuid_equal(&world_effect(w, 0)->id, &w->delayed));
+    world_free(w);
+    world_holds("local id = zing.publish('a', '')\n"
+                "assert(zing.cancel(id) and not zing.cancel(id))");
+    world_ends("zing.cancel('17')", OUTCOME_ERROR, "id must be what zing.publish gave");
+    world_ends("zing.cancel(nil)", OUTCOME_ERROR, "id must be a string");
+}
+
 static void api_reply_goes_to_the_response_topic(void **state) {
     (void)state;
     struct lua_world *w = world_new(world_handler("return zing.reply({ok = true})"));
@@ -400,6 +419,7 @@ int main(void) {
         cmocka_unit_test(api_publish_stages_a_message_and_gives_its_id),
         cmocka_unit_test(api_publish_takes_its_options),
         cmocka_unit_test(api_publish_refuses_what_cannot_be_sent),
+        cmocka_unit_test(api_cancel_stages_the_end_of_a_publish_that_waits),
         cmocka_unit_test(api_reply_goes_to_the_response_topic),
         cmocka_unit_test(api_append_takes_plain_file_names_only),
         cmocka_unit_test(api_dead_letter_puts_something_else_there_and_goes_on),

@@ -190,7 +190,9 @@ static void endpoints_and_schedules_are_read(void **state) {
         conf_folder_load("endpoint \"/api/send-email\" { publish = \"email/send\"\n"
                          "  required = {\"to\", \"subject\"} }\n"
                          "endpoint \"/x\" { publish = x }\n"
-                         "schedule nightly { cron = \"0 3 * * *\"  publish = report/run }");
+                         "schedule nightly { cron = \"0 3 * * *\"  publish = report/run }\n"
+                         "schedule monday { cron = \"@weekly\"  timezone = \"Europe/Berlin\"\n"
+                         "  missed = skip  publish = week/begins  payload = \"go\" }");
     assert_int_equal(c->endpoint_count, 2);
     assert_string_equal(c->endpoints[0].path, "/api/send-email");
     assert_string_equal(c->endpoints[0].publish, "email/send");
@@ -198,10 +200,20 @@ static void endpoints_and_schedules_are_read(void **state) {
     assert_string_equal(c->endpoints[0].required[1], "subject");
     assert_int_equal(c->endpoints[1].required_count, 0);
     assert_int_equal(c->endpoints[1].line, 3);
-    assert_int_equal(c->schedule_count, 1);
+    assert_int_equal(c->schedule_count, 2);
     assert_string_equal(c->schedules[0].name, "nightly");
     assert_string_equal(c->schedules[0].cron, "0 3 * * *");
     assert_string_equal(c->schedules[0].payload, "{}");
+    assert_string_equal(c->schedules[0].timezone, "UTC");
+    assert_int_equal(c->schedules[0].missed, MISSED_ONCE);
+    assert_int_equal(c->schedules[0].ticks.hours, 1 << 3);
+    assert_string_equal(c->schedules[1].timezone, "Europe/Berlin");
+    assert_int_equal(c->schedules[1].missed, MISSED_SKIP);
+    assert_string_equal(c->schedules[1].publish, "week/begins");
+    assert_string_equal(c->schedules[1].payload, "go");
+    /* Sunday, 8 November 2026, 00:00 in Berlin */
+    assert_true(cron_next(&c->schedules[1].ticks, c->schedules[1].zone, INT64_C(1793836800000)) ==
+                INT64_C(1794092400000));
     conf_free(c);
 }
 

@@ -258,6 +258,18 @@ static void values_of_the_host_are_checked(void **state) {
          "endpoint \"/x\": required: \"b\" stands there twice"},
         {"endpoint \"/x\" { publish = a required = {\"\"} }",
          "endpoint \"/x\": required: a name has at least one character"},
+        {"schedule \"x\" { publish = a cron = \"61 * * * *\" }",
+         "schedule \"x\": cron: minute 61 is out of bounds, 0 to 59"},
+        {"schedule \"x\" { publish = a cron = \"0 0 30 2 *\" }",
+         "schedule \"x\": cron: \"0 0 30 2 *\" never comes: no such month has that day"},
+        {"schedule \"x\" { publish = a cron = \"@daily\" timezone = \"Europe/Berln\" }",
+         "schedule \"x\": timezone: there is no time zone \"Europe/Berln\": write \"UTC\" or a "
+         "name "
+         "as in \"Europe/Berlin\" (they are in the package tzdata)"},
+        {"schedule \"x\" { publish = a cron = \"@daily\" missed = all }",
+         "schedule \"x\": missed: \"all\" is not possible: write once or skip"},
+        {"endpoint \"/api/cancel\" { publish = a }",
+         "endpoint \"/api/cancel\": this path is zingq's own, choose another"},
         {"schedule \"x\" { publish = a cron = \"* * *\" }",
          "schedule \"x\": cron: \"* * *\" has 3 fields, five are needed: minute hour day month "
          "weekday, as in \"0 3 * * *\""},

@@ -213,6 +213,48 @@ static void effects_reset_forgets_and_can_be_used_again(void **state) {
     effects_clear(&e);
 }
 
+static void a_withdrawn_publish_leaves_the_others_and_their_names_as_they_were(void **state) {
+    (void)state;
+    for (int names = 2; names <= 100; names += 98) { /* without and with an index */
+        struct effects e;
+        effects_init(&e);
+        for (int i = 0; i < names; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "n%d", i);
+            struct effect publish = {.kind = EFFECT_PUBLISH, .name = slice_of("t")};
+            publish.id.bytes[0] = (uint8_t)(i + 1);
+            add(&e, publish);
+            add(&e, set_to(name, "sx"));
+        }
+        struct uuid first = {{1}};
+        struct uuid unknown = {{200}};
+        assert_false(effects_withdraw(&e, &unknown));
+        assert_true(effects_withdraw(&e, &first));
+        assert_false(effects_withdraw(&e, &first));
+        assert_int_equal(e.count, 2 * names - 1);
+        for (int i = 0; i < names; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "n%d", i);
+            add(&e, set_to(name, "sy")); /* the same entry */
+            assert_true(slice_is(effects_state(&e, slice_of(name))->value, "sy"));
+        }
+        assert_int_equal(e.count, 2 * names - 1);
+        effects_clear(&e);
+    }
+}
+
+static void a_cancel_is_known_by_its_id(void **state) {
+    (void)state;
+    struct effects e;
+    effects_init(&e);
+    struct uuid id = {{7}};
+    add(&e, (struct effect){.kind = EFFECT_PUBLISH, .name = slice_of("t"), .id = id});
+    assert_false(effects_cancels(&e, &id));
+    add(&e, (struct effect){.kind = EFFECT_CANCEL, .name = slice_of("07"), .id = id});
+    assert_true(effects_cancels(&e, &id));
+    effects_clear(&e);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(effects_are_copies_that_do_not_move),
@@ -225,6 +267,8 @@ int main(void) {
         cmocka_unit_test(effects_find_names_among_thousands),
         cmocka_unit_test(effects_have_limits_in_number_and_bytes),
         cmocka_unit_test(effects_reset_forgets_and_can_be_used_again),
+        cmocka_unit_test(a_withdrawn_publish_leaves_the_others_and_their_names_as_they_were),
+        cmocka_unit_test(a_cancel_is_known_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

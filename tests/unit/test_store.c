@@ -455,6 +455,42 @@ static void store_grows_when_its_size_is_raised(void **state) {
     put_and_commit(f->store, "more", "room");
 }
 
+/* As a store of a zingq that did not have the table yet. */
+static void store_read_only_takes_a_table_that_is_not_there_for_an_empty_one(void **state) {
+    struct fixture *f = *state;
+    struct report r = {""};
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    put_and_commit(f->store, "a", "1");
+    store_close(f->store);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 1), 0);
+    assert_int_equal(mdb_env_open(env, f->folder.path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "delayed", 0, &dbi), 0);
+    assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+
+    struct store_options options = {.path = f->folder.path, .read_only = true};
+    struct slice key = slice_of("k");
+    struct slice value;
+    assert_int_equal(store_open(&f->store, &options, &r), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_value(f->store, "a", "1");
+    assert_int_equal(store_get(f->store, TABLE_DELAYED, key, &value), ERR_NOTFOUND);
+    assert_int_equal(store_seek(f->store, TABLE_DELAYED, key, false, &key, &value), ERR_NOTFOUND);
+    assert_int_equal(store_seek_back(f->store, TABLE_DELAYED, key, &key, &value), ERR_NOTFOUND);
+    assert_int_equal(store_rows(f->store, TABLE_DELAYED), 0);
+    store_close(f->store);
+
+    f->store = data_folder_store(&f->folder, ROOM); /* who writes makes it */
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_put(f->store, TABLE_DELAYED, slice_of("k"), slice_of("v")), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
 int main(void) {
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -473,6 +509,7 @@ int main(void) {
         STORE_TEST(store_is_free_again_when_its_writer_was_killed),
         STORE_TEST(store_is_readable_beside_a_writer),
         STORE_TEST(store_read_only_says_when_there_is_nothing),
+        STORE_TEST(store_read_only_takes_a_table_that_is_not_there_for_an_empty_one),
         STORE_TEST(store_makes_the_folders_above_it),
         STORE_TEST(store_says_why_a_folder_cannot_be_made),
         STORE_TEST(store_refuses_what_a_newer_program_wrote),

@@ -1,0 +1,116 @@
+/*
+ * journal_later.c - what the clock will bring, by name: delayed publishes and schedules.
+ *
+ * The publish itself lies in its timer row, which is found by time; the row here finds it by id.
+ * Written, sent and taken back together, in one transaction.
+ *
+ *   delayed  id128                  -> u8 partition | u64 due_ms | u64 seq
+ *   meta     "schedule/<name>"      -> u64 settled_ms | u64 last_ms | u64 runs | id128 |
+ *                                      u32 len, bytes: cron timezone
+ */
+#include "journal_impl.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* --- delayed publishes --- */
+
+static struct key id_key(const struct uuid *id) {
+    struct key k = {.len = 0};
+    key_uuid(&k, id);
+    return k;
+}
+
+int journal_delayed_put(struct journal *j, const struct uuid *id, const struct delayed *delayed) {
+    struct key k = id_key(id);
+    assert(delayed->due_ms > 0);
+    buf_reset(&j->record);
+    buf_add_u8(&j->record, delayed->partition);
+    buf_add_u64(&j->record, (uint64_t)delayed->due_ms);
+    buf_add_u64(&j->record, delayed->seq);
+    return journal_put_record(j, TABLE_DELAYED, &k);
+}
+
+int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out) {
+    struct key k = id_key(id);
+    struct slice value;
+    int code = store_get(j->store, TABLE_DELAYED, key_slice(&k), &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    out->partition = read_u8(&r);
+    out->due_ms = (int64_t)read_u64(&r);
+    out->seq = read_u64(&r);
+    return r.failed || out->partition >= PARTITIONS ? ERR_CORRUPT : 0;
+}
+
+int journal_delayed_del(struct journal *j, const struct uuid *id) {
+    struct key k = id_key(id);
+    return store_del(j->store, TABLE_DELAYED, key_slice(&k));
+}
+
+/* --- schedules --- */
+
+static const char prefix[] = "schedule/";
+
+enum { PREFIX_LEN = sizeof prefix - 1 };
+
+static struct key schedule_key(const char *name) {
+    struct key k = {.len = 0};
+    bool fits = key_bytes(&k, slice_of(prefix)) && key_bytes(&k, slice_of(name));
+    assert(fits && k.len <= PREFIX_LEN + NAME_BYTES_MAX);
+    return k;
+}
+
+int journal_schedule_get(struct journal *j, const char *name, struct schedule_mark *out) {
+    struct key k = schedule_key(name);
+    struct slice value;
+    int code = store_get(j->store, TABLE_META, key_slice(&k), &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    out->settled_ms = (int64_t)read_u64(&r);
+    out->last_ms = (int64_t)read_u64(&r);
+    out->runs = read_u64(&r);
+    out->last_id = read_uuid(&r);
+    out->cron = read_lv(&r);
+    out->timezone = read_lv(&r);
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_schedule_put(struct journal *j, const char *name, const struct schedule_mark *mark) {
+    struct key k = schedule_key(name);
+    assert(mark->cron.len > 0 && mark->timezone.len > 0);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, (uint64_t)mark->settled_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->last_ms);
+    buf_add_u64(&j->record, mark->runs);
+    buf_add(&j->record, mark->last_id.bytes, UUID_BYTES);
+    buf_add_lv(&j->record, mark->cron);
+    buf_add_lv(&j->record, mark->timezone);
+    return journal_put_record(j, TABLE_META, &k);
+}
+
+int journal_schedule_del(struct journal *j, const char *name) {
+    struct key k = schedule_key(name);
+    return store_del(j->store, TABLE_META, key_slice(&k));
+}
+
+int journal_schedule_next(struct journal *j, char name[NAME_BYTES_MAX + 1]) {
+    struct key k = schedule_key(name);
+    struct slice key;
+    struct slice value;
+    int code = journal_seek_prefix(j, TABLE_META, &k, PREFIX_LEN, true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    size_t len = key.len - PREFIX_LEN;
+    if (len > NAME_BYTES_MAX) {
+        return ERR_CORRUPT;
+    }
+    memcpy(name, key.data + PREFIX_LEN, len);
+    name[len] = '\0';
+    return 0;
+}

@@ -1,0 +1,242 @@
+/* test_cancel.c - a publish that waits for its time can be taken back, until it leaves. */
+#include "engine_fixture.h"
+#include "look_trace.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+/* "set" puts a reminder off by a minute and keeps its id; "stop" takes it back and says whether it
+ * did; what is in the handlers below goes on from there. */
+static const char REMINDER[] =
+    "return function(e)\n"
+    "  if e.payload == 'set' then\n"
+    "    zing.state.set('id', zing.publish('remind', 'wake up', {after = 60}))\n"
+    "  elseif e.payload == 'stop' then\n"
+    "    zing.publish('out', tostring(zing.cancel(zing.state.get('id'))))\n"
+    "  elseif e.payload == 'stop and fail' then\n"
+    "    zing.cancel(zing.state.get('id'))\n"
+    "    error('on purpose')\n"
+    "  elseif e.payload == 'stop and wait' then\n"
+    "    local was = zing.cancel(zing.state.get('id'))\n"
+    "    zing.http.get('http://peer/')\n"
+    "    zing.publish('out', tostring(was))\n"
+    "  end\n"
+    "end";
+
+#define SERVICE                                                                                    \
+    "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" jitter = 0 timeout = \"5m\" "        \
+    "delay = \"1s\" retries = 1 }\n"
+
+static int cancel(struct engine_fixture *f, const struct uuid *id) {
+    return command(f, (struct command){.kind = COMMAND_CANCEL, .id = *id});
+}
+
+static struct uuid publish_later(struct engine_fixture *f, int64_t after_ms) {
+    struct command c = {.kind = COMMAND_PUBLISH,
+                        .topic = slice_of("remind"),
+                        .payload = slice_of("wake up"),
+                        .after_ms = after_ms};
+    assert_int_equal(command(f, c), 0);
+    return f->made;
+}
+
+#define assert_out(f, expected)                                                                    \
+    do {                                                                                           \
+        char out_[512];                                                                            \
+        assert_string_equal(payloads(f, "out", out_, sizeof out_), expected);                      \
+    } while (0)
+
+/* --- by command --- */
+
+static void a_cancelled_publish_never_leaves(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    struct uuid id = publish_later(f, 60000);
+    assert_int_equal(status(f).delayed, 1);
+    assert_int_equal(cancel(f, &id), 0);
+    assert_int_equal(status(f).delayed, 0);
+    assert_int_equal(count_rows(f, TABLE_TIMER), 0);
+    crash(f);
+    advance(f, 120000);
+    assert_int_equal(count_published(f, "remind"), 0);
+}
+
+static void a_publish_can_be_cancelled_after_a_crash(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    struct uuid first = publish_later(f, 60000);
+    struct uuid second = publish_later(f, 60000);
+    crash(f);
+    assert_int_equal(cancel(f, &first), 0);
+    crash(f);
+    advance(f, 120000);
+    assert_int_equal(count_published(f, "remind"), 1);
+    char text[512];
+    char id[UUID_TEXT_BYTES + 1];
+    assert_string_equal(published_property(nth_published(f, "remind", 0), "zingq-id", text),
+                        uuid_text(&second, id));
+}
+
+static void what_does_not_wait_cannot_be_cancelled_and_is_told_so(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    char id_text[UUID_TEXT_BYTES + 1];
+    fixture_run(f, SERVICE, REMINDER);
+    struct uuid at_once = publish_later(f, 0);
+    struct uuid sent = publish_later(f, 1000);
+    struct uuid twice = publish_later(f, 60000);
+    struct uuid unknown = {{1, 2, 3}};
+    advance(f, 1000);
+    assert_int_equal(count_published(f, "remind"), 2);
+    assert_int_equal(cancel(f, &twice), 0);
+    const struct uuid *const ids[] = {&at_once, &sent, &twice, &unknown};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        assert_int_equal(cancel(f, ids[i]), ERR_NOTFOUND);
+        (void)snprintf(text, sizeof text,
+                       "nothing waits for its time under the id %s: it has left, was cancelled, or "
+                       "never was delayed",
+                       uuid_text(ids[i], id_text));
+        assert_string_equal(f->report.text, text);
+    }
+    advance(f, 120000);
+    assert_int_equal(count_published(f, "remind"), 2);
+}
+
+static void whoever_asks_what_became_of_it_is_told(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    struct uuid id = publish_later(f, 60000);
+    assert_int_equal(cancel(f, &id), 0);
+    for (int i = 0; i < 2; i++) {
+        struct trace trace;
+        assert_int_equal(trace_init(&trace, 1 << 20, f->now_ms), 0);
+        assert_int_equal(store_begin(f->store), 0);
+        assert_int_equal(trace_begin(&trace, engine_journal(f->engine), &id), 0);
+        store_abort(f->store);
+        assert_true(trace_found(&trace));
+        assert_string_equal(trace_state(&trace), "cancelled");
+        trace_clear(&trace);
+        advance(f, 120000); /* also when its time has passed */
+    }
+}
+
+/* --- by a handler --- */
+
+static void a_handler_cancels_what_an_earlier_event_put_off(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    deliver(f, "s", "in", "set");
+    crash(f);
+    deliver(f, "s", "in", "stop");
+    assert_out(f, "true");
+    assert_int_equal(status(f).delayed, 0);
+    deliver(f, "s", "in", "stop");
+    assert_out(f, "true false");
+    advance(f, 120000);
+    assert_int_equal(count_published(f, "remind"), 0);
+}
+
+static void a_handler_that_comes_too_late_is_told_so(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    deliver(f, "s", "in", "set");
+    advance(f, 60000);
+    deliver(f, "s", "in", "stop");
+    assert_out(f, "false");
+    assert_int_equal(count_published(f, "remind"), 1);
+}
+
+static void a_handler_that_fails_cancels_nothing(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    deliver(f, "s", "in", "set");
+    deliver(f, "s", "in", "stop and fail");
+    advance(f, 60000);
+    assert_int_equal(state_of(f, "s", "stop and fail"), EVENT_DEAD);
+    assert_int_equal(count_published(f, "remind"), 1);
+}
+
+static void what_one_attempt_publishes_it_can_take_back(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE,
+                "return function(e)\n"
+                "  local later = zing.publish('remind', 'later', {after = 60})\n"
+                "  local now = zing.publish('remind', 'now')\n"
+                "  zing.publish('remind', 'kept')\n"
+                "  zing.publish('out', tostring(zing.cancel(later)))\n"
+                "  zing.publish('out', tostring(zing.cancel(now)))\n"
+                "  zing.publish('out', tostring(zing.cancel(later)))\n"
+                "end");
+    deliver(f, "s", "in", "go");
+    assert_out(f, "true true false");
+    assert_int_equal(status(f).delayed, 0);
+    advance(f, 120000);
+    char out[512];
+    assert_string_equal(payloads(f, "remind", out, sizeof out), "kept");
+}
+
+static void what_leaves_while_the_handler_waits_fails_the_attempt(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f, SERVICE, REMINDER);
+    deliver(f, "s", "in", "set");
+    deliver(f, "s", "in", "stop and wait");
+    advance(f, 60000);
+    assert_int_equal(count_published(f, "remind"), 1);
+    answer(f, 0, 200, "");
+    run_dry(f);
+    assert_out(f, "");
+    assert_string_equal(history_of(f, "s", "stop and wait", text), "error");
+    advance(f, 1000); /* the next attempt knows better */
+    answer(f, 1, 200, "");
+    run_dry(f);
+    assert_out(f, "false");
+    assert_int_equal(state_of(f, "s", "stop and wait"), EVENT_DONE);
+}
+
+static void a_cancel_holds_although_the_handler_waits(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE, REMINDER);
+    deliver(f, "s", "in", "set");
+    deliver(f, "s", "in", "stop and wait");
+    advance(f, 30000);
+    answer(f, 0, 200, "");
+    run_dry(f);
+    assert_out(f, "true");
+    advance(f, 60000);
+    assert_int_equal(count_published(f, "remind"), 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_cancelled_publish_never_leaves),
+        TEST(a_publish_can_be_cancelled_after_a_crash),
+        TEST(what_does_not_wait_cannot_be_cancelled_and_is_told_so),
+        TEST(whoever_asks_what_became_of_it_is_told),
+        TEST(a_handler_cancels_what_an_earlier_event_put_off),
+        TEST(a_handler_that_comes_too_late_is_told_so),
+        TEST(a_handler_that_fails_cancels_nothing),
+        TEST(what_one_attempt_publishes_it_can_take_back),
+        TEST(what_leaves_while_the_handler_waits_fails_the_attempt),
+        TEST(a_cancel_holds_although_the_handler_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
