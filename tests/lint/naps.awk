@@ -10,7 +10,8 @@ function nap() {
     next
 }
 
-/(^|[^A-Za-z0-9_])(sleep|usleep|nanosleep|clock_nanosleep|uv_sleep)[ \t]*\(/ {
+# zing.sleep in a handler under test is no nap of the test.
+/(^|[^A-Za-z0-9_.])(sleep|usleep|nanosleep|clock_nanosleep|uv_sleep)[ \t]*\(/ {
     nap()
 }
 
