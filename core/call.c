@@ -27,6 +27,8 @@ void call_request_free(struct call_request *request) {
     free(request->method);
     free_all(request->headers, request->header_count);
     free(request->body);
+    free(request->key);
+    free(request->label);
     free(request->mail_from);
     free_all(request->mail_to, request->mail_to_count);
     free(request);
@@ -82,6 +84,11 @@ int call_request_header(struct call_request *request, struct slice name, struct 
     char *text = line.failed ? NULL : slice_dup(buf_slice(&line));
     buf_clear(&line);
     return append(&request->headers, &request->header_count, text);
+}
+
+bool call_only_reads(const struct call_request *request) {
+    return request->kind == CALL_KIND_HTTP &&
+           (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
 }
 
 bool call_address_ok(const char *address, size_t len) {

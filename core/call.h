@@ -24,6 +24,9 @@ struct call_request {
     char *body; /* HTTP body, or the whole RFC 5322 message */
     size_t body_len;
     int64_t timeout_ms;
+    char *key;       /* the same at every try, by which the peer knows it: Idempotency-Key,
+                        Message-ID; NULL = none */
+    char *label;     /* for people: "POST http://host/path", "mail to ann@example.org" */
     char *mail_from; /* envelope */
     char **mail_to;
     size_t mail_to_count;
@@ -46,6 +49,8 @@ void call_request_free(struct call_request *request);
 /* Add one (copied). ERR_INVALID: a name, value or address that would break out of its line (control
  * characters, <, >); ERR_LIMIT past CALL_HEADERS_MAX; ERR_MEMORY. Then nothing was added. */
 int call_request_header(struct call_request *request, struct slice name, struct slice value);
+/* A request that changes nothing at the peer: GET, HEAD (RFC 9110, 9.2.1). */
+bool call_only_reads(const struct call_request *request);
 /* Whether SMTP can carry the address between its angle brackets. */
 bool call_address_ok(const char *address, size_t len);
 int call_request_to(struct call_request *request, struct slice address);

@@ -70,8 +70,9 @@ struct conf {
     char *store_path; /* absolute */
     uint64_t store_max_bytes;
     int64_t keep_done_ms, keep_idempotency_ms;
-    char *http_listen; /* "127.0.0.1:8080"; "" = no front door */
-    char *http_token;  /* resolved; "" = none, then http_listen is loopback */
+    int64_t keep_signals_ms; /* one nobody waits for */
+    char *http_listen;       /* "127.0.0.1:8080"; "" = no front door */
+    char *http_token;        /* resolved; "" = none, then http_listen is loopback */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
     uint64_t backlog_max; /* events waiting, over all services */

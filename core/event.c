@@ -40,7 +40,17 @@ bool event_state_parse(const char *name, enum event_state *out) {
 
 bool event_state_ended(enum event_state state) {
     assert((unsigned)state < EVENT_STATE_COUNT);
-    return state == EVENT_DONE || state == EVENT_DEAD || state == EVENT_DISCARDED;
+    return state == EVENT_DONE || state == EVENT_DISCARDED || event_state_dead(state);
+}
+
+bool event_state_put_off(enum event_state state) {
+    assert((unsigned)state < EVENT_STATE_COUNT);
+    return state == EVENT_RETRYING || state == EVENT_SLEEPING || state == EVENT_COMPENSATING;
+}
+
+bool event_state_dead(enum event_state state) {
+    assert((unsigned)state < EVENT_STATE_COUNT);
+    return state == EVENT_DEAD || state == EVENT_NEEDS_PERSON;
 }
 
 /* Copies `from` to *at, moves *at behind it and gives the copy. Never a NULL pointer, so that the
@@ -57,7 +67,7 @@ static struct slice place(char **at, struct slice from) {
 struct event *event_new(const struct event_bytes *b) {
     size_t len = b->topic.len + 1 + b->key.len + b->payload.len + b->content_type.len +
                  b->response_topic.len + b->correlation.len + b->properties.len + b->reason.len +
-                 b->publishes.len;
+                 b->publishes.len + b->calls.len;
     struct event *event = malloc(sizeof *event + len);
     if (event == NULL) {
         return NULL;
@@ -75,6 +85,7 @@ struct event *event_new(const struct event_bytes *b) {
     event->properties = place(&at, b->properties);
     event->reason = place(&at, b->reason);
     event->publishes = place(&at, b->publishes);
+    event->calls = place(&at, b->calls);
     assert(at == start + len);
     return event;
 }
@@ -86,6 +97,7 @@ void event_free(struct event *event) {
     json_decref(event->json);
     free(event->reason_own);
     free(event->publishes_own);
+    free(event->calls_own);
     free(event->key_own);
     free(event);
 }
@@ -102,10 +114,12 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->properties = own.properties;
     event->reason = own.reason;
     event->publishes = own.publishes;
+    event->calls = own.calls;
     event->json = own.json;
     event->json_failed = own.json_failed;
     event->reason_own = own.reason_own;
     event->publishes_own = own.publishes_own;
+    event->calls_own = own.calls_own;
     event->key_own = own.key_own;
     event->next = own.next;
 }
@@ -129,6 +143,10 @@ int event_set_reason(struct event *event, struct slice reason) {
 
 int event_set_publishes(struct event *event, struct slice publishes) {
     return replace(&event->publishes, &event->publishes_own, publishes);
+}
+
+int event_set_calls(struct event *event, struct slice calls) {
+    return replace(&event->calls, &event->calls_own, calls);
 }
 
 /* An event is not known to be bad JSON because memory ran out: only a verdict on the bytes is kept

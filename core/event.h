@@ -19,19 +19,25 @@
  * The states of an event; docs/states.md draws them. state, name, ended
  *
  *   ready ─▶ running ─▶ done
- *     ▲        │ ├────▶ retrying ─┐ (due)
- *     │        │ ├────▶ sleeping ─┤ (due)
- *     │        │ └────▶ dead ──▶ discarded
- *     └────────┴──────────┴───────┘ (due, crash, replay)
+ *     ▲        │ ├────▶ retrying ─────┐ (due)
+ *     │        │ ├────▶ sleeping ─────┤ (due, signal)
+ *     │        │ ├────▶ compensating ─┤ (due)
+ *     │        │ ├────▶ needs-person ─┤
+ *     │        │ └────▶ dead ─────────┤──▶ discarded
+ *     └────────┴──────────────────────┘ (due, crash, replay)
+ *
+ * Stored as numbers: new ones go to the end.
  */
 #define EVENT_STATE_LIST(X)                                                                        \
     X(EVENT_READY, "ready")         /* stored; runs when its lane and its service are free */      \
     X(EVENT_RUNNING, "running")     /* an attempt is under way */                                  \
     X(EVENT_RETRYING, "retrying")   /* an attempt failed; the next is due at due_ms */             \
-    X(EVENT_SLEEPING, "sleeping")   /* put off without a failure: snooze, throttle */              \
+    X(EVENT_SLEEPING, "sleeping")   /* put off without a failure: snooze, throttle, sleep, wait */ \
     X(EVENT_DONE, "done")           /* the handler returned */                                     \
     X(EVENT_DEAD, "dead")           /* failed for good; kept until someone decides */              \
-    X(EVENT_DISCARDED, "discarded") /* dead, and an operator or a policy let it go */
+    X(EVENT_DISCARDED, "discarded") /* dead, and an operator or a policy let it go */              \
+    X(EVENT_COMPENSATING, "compensating") /* failed for good; its saga is being undone */          \
+    X(EVENT_NEEDS_PERSON, "needs-person") /* a dead letter whose saga could not be undone */
 
 enum event_state {
 #define X(state, name) state,
@@ -42,13 +48,25 @@ enum event_state {
 
 const char *event_state_name(enum event_state state);
 bool event_state_parse(const char *name, enum event_state *out);
-/* done, dead and discarded are ends; the rest is "waiting" in the books. */
+/* done, dead, needs-person and discarded are ends; the rest is "waiting" in the books. */
 bool event_state_ended(enum event_state state);
+/* Out of memory until a time or a signal: retrying, sleeping, compensating. */
+bool event_state_put_off(enum event_state state);
+/* Among the dead letters: dead, needs-person. */
+bool event_state_dead(enum event_state state);
+
+/* What is to become of an event whose saga is undone. */
+enum event_undo {
+    UNDO_NONE,         /* it runs forwards */
+    UNDO_THEN_DEAD,    /* it failed for good */
+    UNDO_THEN_DISCARD, /* a person ended it */
+};
 
 enum event_kind {
     EVENT_MESSAGE,      /* came from a topic, the front door or an operator */
     EVENT_LOCK_EXPIRED, /* a lock of this lane ran out; payload is the lock as JSON */
     EVENT_DEAD_LETTER,  /* made dead by zing.dead_letter: never ran */
+    EVENT_SIGNAL,       /* on its way in: becomes a value for who waits, is never stored */
 };
 
 struct event {
@@ -64,6 +82,11 @@ struct event {
     bool retained;      /* came with the RETAIN flag */
     bool replayed;      /* runs again because a person asked */
     bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
+    bool continues;     /* its next run goes on with the attempt: it slept or waited */
+    bool durable;       /* has step records (step.h) */
+    bool forced;        /* replayed although its idempotency keys may be forgotten */
+    uint8_t undo;       /* enum event_undo */
+    uint8_t round;      /* how often its saga was undone: new keys for what runs again */
     uint16_t hops;      /* events caused by events before this one */
     uint32_t attempts;  /* handler runs started, since the last replay */
     uint32_t errors;    /* of them: ended in an error, since the last replay */
@@ -84,11 +107,13 @@ struct event {
     struct slice properties;     /* user properties as property_add wrote them */
     struct slice reason;         /* why it is dead; "" otherwise */
     struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
+    struct slice calls;          /* what it asked of the outside: ledger.h */
 
     json_t *json;     /* the payload decoded, made on first use by event_json; owned */
     bool json_failed; /* event_json was tried in vain */
-    char *reason_own; /* backs `reason` / `publishes` once set after the start; owned */
+    char *reason_own; /* backs `reason`... once set after the start; owned */
     char *publishes_own;
+    char *calls_own;
     char *key_own;      /* backs `key` when it was found after the event was made; owned */
     struct event *next; /* link of whichever queue holds the event */
 };
@@ -96,7 +121,7 @@ struct event {
 /* What event_new copies. Slices may point anywhere. */
 struct event_bytes {
     struct slice topic, key, payload, content_type, response_topic, correlation, properties, reason,
-        publishes;
+        publishes, calls;
 };
 
 /* One zeroed event with its bytes copied, or NULL when out of memory. event_free takes it back. */
@@ -104,9 +129,10 @@ struct event *event_new(const struct event_bytes *bytes);
 void event_free(struct event *event);
 /* Every number and id of `from`; the bytes, and what was made of them, stay the event's own. */
 void event_take_numbers(struct event *event, const struct event *from);
-/* Replace the reason / the list of publishes. ERR_MEMORY changes nothing. */
+/* Replace the reason / the list of publishes / of calls. ERR_MEMORY changes nothing. */
 int event_set_reason(struct event *event, struct slice reason);
 int event_set_publishes(struct event *event, struct slice publishes);
+int event_set_calls(struct event *event, struct slice calls);
 
 /* The payload as JSON, decoded once; borrowed. NULL and a sentence ("payload is not JSON: ... near
  * byte 17") when it is not. Strict RFC 8259, any value at the top, duplicate names refused. */

@@ -5,7 +5,7 @@
  *   meta "secret"           -> 16 random bytes
  *   meta "seq"              -> u64, the last arrival number given out by a committed turn
  *   meta "service/<name>"   -> u16, its number
- *   meta "books/<number>"   -> u64 * 12
+ *   meta "books/<number>"   -> u64 * 13; schema 1 wrote no needs_person
  *   meta "flag/<name>"      -> u64
  *   meta "text/<name>"      -> bytes
  *   meta "dedupe"           -> i64 until_ms * DEDUPE_BUCKETS
@@ -345,15 +345,17 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         *fields[i] = read_u64(&r);
     }
+    out->needs_person = r.at < r.end ? read_u64(&r) : 0;
     return r.failed ? ERR_CORRUPT : 0;
 }
 
 int journal_books_put(struct journal *j, uint16_t service, const struct books *b) {
     char key[32];
     books_key(service, key);
-    const uint64_t fields[] = {b->accepted,   b->done,        b->dead,      b->discarded,
-                               b->duplicates, b->handed_over, b->retries,   b->timeouts,
-                               b->crashes,    b->snoozes,     b->throttles, b->died};
+    const uint64_t fields[] = {b->accepted,    b->done,        b->dead,      b->discarded,
+                               b->duplicates,  b->handed_over, b->retries,   b->timeouts,
+                               b->crashes,     b->snoozes,     b->throttles, b->died,
+                               b->needs_person};
     buf_reset(&j->record);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         buf_add_u64(&j->record, fields[i]);

@@ -15,10 +15,13 @@
  *   lock     p8 service16 len16 key name               -> expires64 owner data topic
  *   dead     p8 service16 id128                        -> dead_ms64 fingerprint64
  *   append   p8 seq64                                  -> file, line not yet known to be written
+ *   step     p8 id128 service16 kind8 name             -> see journal_step.c
+ *   signal   p8 service16 len16 key len16 name seq64   -> expires64 value
+ *   waiter   p8 service16 len16 key len16 name seq64   -> id128 lane64 label
  *   delayed  id128                                     -> p8 due64 seq64   that publish's timer
  *   dedupeN  p8 hash128                                -> id128 (mark128)
- *            255 id128                                 -> seq64 due64 cancelled64   a publish, see
- * below meta     text                                      -> see journal.c
+ *            255 id128                                 -> seq64 due64 cancelled64   a publish
+ *   meta     text                                      -> see journal.c
  *
  * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
  * ready or in lane; one that ended has none, except a parked one (lane, with LANE_PARKED).
@@ -30,6 +33,7 @@
 #include "error.h"
 #include "event.h"
 #include "limits.h"
+#include "step.h"
 #include "store.h"
 
 #include <stdbool.h>
@@ -68,7 +72,8 @@ struct books {
     uint64_t accepted, done, dead, discarded, duplicates;
     uint64_t handed_over; /* broker copies skipped because local hand-over had served them */
     uint64_t retries, timeouts, crashes, snoozes, throttles; /* attempts that ended so */
-    uint64_t died; /* events that ever became dead; `dead` are those that still are */
+    uint64_t died;         /* events that ever became dead; `dead` are those that still are */
+    uint64_t needs_person; /* of `dead`: their sagas could not be undone */
 };
 
 uint64_t books_waiting(const struct books *b);
@@ -301,6 +306,7 @@ enum timer_kind {
     TIMER_LOCK = 2,    /* a lock runs out: service, key, name */
     TIMER_STATE = 3,   /* a state value runs out: the same */
     TIMER_PUBLISH = 4, /* a delayed publish: seq names it, record holds it */
+    TIMER_SIGNAL = 5,  /* a signal nobody waited for: service, key, name, seq */
 };
 
 struct timer {
@@ -308,9 +314,9 @@ struct timer {
     uint8_t partition;
     int64_t due_ms;
     struct row row;         /* TIMER_EVENT (service, lane, seq, id) */
-    uint16_t service;       /* TIMER_LOCK, TIMER_STATE */
+    uint16_t service;       /* TIMER_LOCK, TIMER_STATE, TIMER_SIGNAL */
     struct slice key, name; /* the same; once read they point into the store */
-    uint64_t seq;           /* TIMER_PUBLISH */
+    uint64_t seq;           /* TIMER_PUBLISH, TIMER_SIGNAL */
     struct slice record;    /* TIMER_PUBLISH: a publication encoded */
 };
 
@@ -358,6 +364,43 @@ int journal_lock_del(struct journal *j, const struct cell *cell);
  * the start). `table` is TABLE_STATE or TABLE_LOCK. ERR_NOTFOUND. */
 int journal_cell_scan(struct journal *j, enum store_table table, struct cell *cell,
                       struct slice *value);
+
+/* --- steps: what an event has done for good --- */
+
+/* ERR_NOTFOUND. Slices point into the store. */
+int journal_step_get(struct journal *j, const struct event *event, enum step_kind kind,
+                     struct slice name, struct step *out);
+int journal_step_put(struct journal *j, const struct event *event, const struct step *step);
+/* ERR_NOTFOUND when there was none. */
+int journal_step_del(struct journal *j, const struct event *event, enum step_kind kind,
+                     struct slice name);
+/* The next in the order of kind and name after *step (name.data NULL = the first); in/out.
+ * ERR_NOTFOUND. */
+int journal_step_next(struct journal *j, const struct event *event, struct step *step);
+/* All of them. */
+int journal_step_clear(struct journal *j, const struct event *event);
+
+/* --- signals, and who waits for them --- */
+
+/* The cell's name is the signal's. Signals of one cell are taken in the order of their seq. */
+int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq, struct slice value,
+                       int64_t expires_ms);
+/* ERR_NOTFOUND when it was not there (any more). */
+int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq);
+/* The oldest of the cell whose seq is above *seq (in/out) that has not run out. ERR_NOTFOUND. */
+int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms, uint64_t *seq,
+                        struct slice *value);
+
+/* An event that waits; row.seq orders those of one cell. */
+struct waiter {
+    struct row row;     /* of the event */
+    struct slice label; /* of its step record; points into the store once read */
+};
+
+int journal_waiter_put(struct journal *j, const struct cell *cell, const struct waiter *waiter);
+int journal_waiter_del(struct journal *j, const struct cell *cell, uint64_t seq);
+/* The one that has waited longest. ERR_NOTFOUND. */
+int journal_waiter_first(struct journal *j, const struct cell *cell, struct waiter *out);
 
 /* --- lines for files --- */
 

@@ -3,12 +3,13 @@
  *
  * An event record:
  *
- *   u8 form=1 | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
+ *   u8 form=2 | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
  *   u32 attempts errors timeouts crashes snoozes throttles
  *   i64 accepted_ms started_ms due_ms ended_ms | u32 duration_us | u64 version
  *   u64 seq | u64 lane | id128 cause
  *   u32 len, bytes: topic key payload content_type response_topic correlation properties
  *                   reason publishes
+ *   u8 undo | u8 round | u32 len, bytes: calls      (form 1 ends before these)
  */
 #include "journal_impl.h"
 
@@ -18,7 +19,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORM = 1, FLAG_RETAINED = 1, FLAG_REPLAYED = 2, FLAG_PARKED = 4, EVENT_KEY_BYTES = 19 };
+enum {
+    FORM = 2,
+    FORM_FIRST = 1,
+    FLAG_RETAINED = 1,
+    FLAG_REPLAYED = 2,
+    FLAG_PARKED = 4,
+    FLAG_CONTINUES = 8,
+    FLAG_DURABLE = 16,
+    FLAG_FORCED = 32,
+    EVENT_KEY_BYTES = 19
+};
+
+static uint8_t flags_of(const struct event *e) {
+    return (uint8_t)((e->retained ? FLAG_RETAINED : 0) | (e->replayed ? FLAG_REPLAYED : 0) |
+                     (e->parked ? FLAG_PARKED : 0) | (e->continues ? FLAG_CONTINUES : 0) |
+                     (e->durable ? FLAG_DURABLE : 0) | (e->forced ? FLAG_FORCED : 0));
+}
 
 static void event_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service) {
     k->len = 0;
@@ -33,8 +50,7 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u8(b, e->state);
     buf_add_u8(b, e->kind);
     buf_add_u8(b, e->qos);
-    buf_add_u8(b, (uint8_t)((e->retained ? FLAG_RETAINED : 0) | (e->replayed ? FLAG_REPLAYED : 0) |
-                            (e->parked ? FLAG_PARKED : 0)));
+    buf_add_u8(b, flags_of(e));
     buf_add_u16(b, e->hops);
     const uint32_t counts[] = {e->attempts, e->errors,  e->timeouts,
                                e->crashes,  e->snoozes, e->throttles};
@@ -56,6 +72,9 @@ static void encode_event(const struct event *e, struct buf *b) {
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         buf_add_lv(b, slices[i]);
     }
+    buf_add_u8(b, e->undo);
+    buf_add_u8(b, e->round);
+    buf_add_lv(b, e->calls);
 }
 
 int journal_event_put(struct journal *j, const struct event *event) {
@@ -75,6 +94,9 @@ static void decode_numbers(struct reader *r, struct event *e) {
     e->retained = (flags & FLAG_RETAINED) != 0;
     e->replayed = (flags & FLAG_REPLAYED) != 0;
     e->parked = (flags & FLAG_PARKED) != 0;
+    e->continues = (flags & FLAG_CONTINUES) != 0;
+    e->durable = (flags & FLAG_DURABLE) != 0;
+    e->forced = (flags & FLAG_FORCED) != 0;
     e->hops = read_u16(r);
     e->attempts = read_u32(r);
     e->errors = read_u32(r);
@@ -110,7 +132,13 @@ static int decode_event(struct slice key, struct slice value, struct event **out
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         *slices[i] = read_lv(&r);
     }
-    if (k.failed || r.failed || form != FORM || numbers.state >= EVENT_STATE_COUNT) {
+    if (form > FORM_FIRST) {
+        numbers.undo = read_u8(&r);
+        numbers.round = read_u8(&r);
+        bytes.calls = read_lv(&r);
+    }
+    bool known = form >= FORM_FIRST && form <= FORM;
+    if (k.failed || r.failed || !known || numbers.state >= EVENT_STATE_COUNT) {
         return ERR_CORRUPT;
     }
     struct event *e = event_new(&bytes);

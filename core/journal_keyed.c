@@ -168,6 +168,7 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
  *   p8 due64 kind8, then      TIMER_EVENT            service16 lane64 seq64  -> id128
  *                             TIMER_LOCK, _STATE     service16 len16 key name -> (empty)
  *                             TIMER_PUBLISH          seq64                    -> publication
+ *                             TIMER_SIGNAL           service16 seq64 len16 key name -> (empty)
  */
 
 enum { TIMER_KIND_AT = 9 };
@@ -191,6 +192,11 @@ static int timer_key(struct key *k, const struct timer *t) {
     case TIMER_PUBLISH:
         key_u64(k, t->seq);
         return 0;
+    case TIMER_SIGNAL:
+        key_u16(k, t->service);
+        key_u64(k, t->seq);
+        key_u16(k, (uint16_t)t->key.len);
+        return key_bytes(k, t->key) && key_bytes(k, t->name) ? 0 : ERR_LIMIT;
     }
     return ERR_INVALID;
 }
@@ -232,6 +238,7 @@ static void take_timer_tail(struct reader *r, struct slice value, struct timer *
         t->record = value;
     } else {
         t->service = read_u16_be(r);
+        t->seq = t->kind == TIMER_SIGNAL ? read_u64_be(r) : 0;
         uint16_t len = read_u16_be(r);
         t->key = read_bytes(r, len);
         t->name = read_bytes(r, (size_t)(r->end - r->at));
@@ -252,7 +259,7 @@ int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out)
     out->partition = read_u8(&r);
     out->due_ms = (int64_t)read_u64_be(&r);
     uint8_t kind = read_u8(&r);
-    if (kind < TIMER_EVENT || kind > TIMER_PUBLISH) {
+    if (kind < TIMER_EVENT || kind > TIMER_SIGNAL) {
         return ERR_CORRUPT;
     }
     out->kind = (enum timer_kind)kind;

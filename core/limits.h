@@ -72,6 +72,10 @@ enum {
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
     MAIL_IDLE_MS = 10000,       /* an SMTP connection with nothing to send is closed */
 
+    CALLS_NOTED_MAX = 64,   /* of one event, in its record: past it the oldest is forgotten */
+    STEPS_SHOWN_MAX = 1000, /* of one event, in one answer */
+    SIGNALS_MAX = 1000,     /* waiting under one service, key and name; the next is a dead letter */
+
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
     GATEWAY_CONNECTIONS_MAX = 4096,       /* HTTP connections of the front door */

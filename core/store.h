@@ -25,7 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STORE_SCHEMA = 1 }; /* raised when a stored form changes */
+/* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. */
+enum { STORE_SCHEMA = 2 };
 
 enum store_table {
     TABLE_META,
@@ -39,6 +40,9 @@ enum store_table {
     TABLE_LOCK,
     TABLE_DEAD,
     TABLE_APPEND,
+    TABLE_STEP,
+    TABLE_SIGNAL,
+    TABLE_WAITER,
     TABLE_DELAYED,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
@@ -52,7 +56,8 @@ struct store_options {
     bool read_only;
 };
 
-/* ERR_BUSY: another host has the folder. ERR_SCHEMA: written by a newer zingq. ERR_NOTFOUND (read
+/* A store with an older schema is brought up to date when it is opened to write.
+ * ERR_BUSY: another host has the folder. ERR_SCHEMA: written by a newer zingq. ERR_NOTFOUND (read
  * only): nothing there. ERR_DISK. Each with a sentence in r. */
 int store_open(struct store **out, const struct store_options *options, struct report *r);
 /* An open transaction is dropped. */

@@ -36,7 +36,8 @@ static const char *const table_names[] = {
     [TABLE_META] = "meta",     [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
     [TABLE_LANE] = "lane",     [TABLE_HISTORY] = "history", [TABLE_OUTBOX] = "outbox",
     [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
-    [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_DELAYED] = "delayed",
+    [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
+    [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
     [TABLE_DEDUPE] = "dedupe",
 };
 
@@ -134,32 +135,38 @@ static bool is_absent(const struct store *s, enum store_table t) {
     return s->tables[t] == (MDB_dbi)ABSENT;
 }
 
-/* Writes the schema into a new store, refuses a newer one. */
+static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
+    MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
+    struct buf b;
+    buf_init(&b, 16);
+    buf_add_u32(&b, STORE_SCHEMA);
+    MDB_val value = val_of(buf_slice(&b));
+    int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+    buf_clear(&b);
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+}
+
+/* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
+ * is read as absent where it is not there, so an older store only needs the new number. */
 static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
     MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
     MDB_val value;
     int rc = mdb_get(txn, s->tables[TABLE_META], &key, &value);
     if (rc == MDB_NOTFOUND && !s->read_only) {
-        struct buf b;
-        buf_init(&b, 16);
-        buf_add_u32(&b, STORE_SCHEMA);
-        value = val_of(buf_slice(&b));
-        rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
-        buf_clear(&b);
-        return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+        return put_schema(s, txn, r);
     }
     if (rc != 0) {
         return report(r, code_of(rc), "%s is no zingq store: %s", s->path, mdb_strerror(rc));
     }
     struct reader reader = reader_of(value.mv_data, value.mv_size);
     uint32_t schema = read_u32(&reader);
-    if (reader.failed || schema != STORE_SCHEMA) {
+    if (reader.failed || schema > STORE_SCHEMA) {
         return report(r, ERR_SCHEMA,
                       "%s was written with store schema %u, this zingq knows %d: use the newer "
                       "zingq, or another data folder",
                       s->path, schema, STORE_SCHEMA);
     }
-    return 0;
+    return schema < STORE_SCHEMA && !s->read_only ? put_schema(s, txn, r) : 0;
 }
 
 static int open_tables(struct store *s, struct report *r) {

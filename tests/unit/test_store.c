@@ -411,10 +411,23 @@ static void store_refuses_what_a_newer_program_wrote(void **state) {
             .path = f->folder.path, .max_bytes = ROOM, .read_only = read_only == 1};
         struct report r = {""};
         assert_int_equal(store_open(&f->store, &options, &r), ERR_SCHEMA);
-        assert_non_null(strstr(r.text, "schema 2"));
+        assert_non_null(strstr(r.text, "schema 3"));
     }
     write_schema(f->folder.path, STORE_SCHEMA);
     f->store = data_folder_store(&f->folder, ROOM);
+}
+
+static void store_brings_an_older_one_up_to_date(void **state) {
+    struct fixture *f = *state;
+    store_close(f->store);
+    write_schema(f->folder.path, STORE_SCHEMA - 1);
+    f->store = data_folder_store(&f->folder, ROOM);
+    assert_int_equal(store_begin(f->store), 0);
+    struct slice schema;
+    assert_int_equal(store_get(f->store, TABLE_META, slice_of("schema"), &schema), 0);
+    struct reader r = reader_of(schema.data, schema.len);
+    assert_int_equal(read_u32(&r), STORE_SCHEMA);
+    store_abort(f->store);
 }
 
 static void store_says_when_its_file_is_none_of_ours(void **state) {
@@ -513,6 +526,7 @@ int main(void) {
         STORE_TEST(store_makes_the_folders_above_it),
         STORE_TEST(store_says_why_a_folder_cannot_be_made),
         STORE_TEST(store_refuses_what_a_newer_program_wrote),
+        STORE_TEST(store_brings_an_older_one_up_to_date),
         STORE_TEST(store_says_when_its_file_is_none_of_ours),
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
         STORE_TEST(store_grows_when_its_size_is_raised),
