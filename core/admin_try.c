@@ -65,6 +65,7 @@ static json_t *run_dry(struct admin *a, size_t index, struct event *event) {
     event->started_ms = view.now_ms;
     if (run_start(&run, scripts, index, RUN_EVENT, event, NULL, &view.view) == 0) {
         int code = ERR_NOTFOUND;
+        try_go_on(run);
         if (run->outcome == OUTCOME_ERROR || run->outcome == OUTCOME_RETRY) {
             event->errors++;
             code = run_retry_policy(scripts, index, event, buf_str(&run->error), &view.view,

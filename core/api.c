@@ -8,11 +8,12 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void (*const subjects[])(lua_State *L) = {
-    api_open_event, api_open_basics, api_open_json, api_open_log,  api_open_publish,
-    api_open_state, api_open_lock,   api_open_end,  api_open_http, api_open_mail,
+    api_open_event, api_open_basics, api_open_json, api_open_log,  api_open_publish, api_open_state,
+    api_open_lock,  api_open_end,    api_open_http, api_open_mail, api_open_step,    api_open_wait,
 };
 
 void api_open(lua_State *L) {
@@ -40,8 +41,30 @@ struct run *api_staging_run(lua_State *L, const char *call) {
     return run;
 }
 
+/* What a step stages is committed with its result, before what the handler staged around it: in
+ * one name the order of the lines would be turned round. */
+static void check_order(lua_State *L, const struct run *run, const struct effect *effect) {
+    bool state = effect->kind >= EFFECT_STATE_SET && effect->kind <= EFFECT_STATE_INCR;
+    bool lock = effect->kind == EFFECT_LOCK || effect->kind == EFFECT_UNLOCK;
+    const struct effect *around = state  ? effects_state(&run->effects, effect->name)
+                                  : lock ? effects_lock(&run->effects, effect->name)
+                                         : NULL;
+    if (around != NULL) {
+        luaL_error(
+            L,
+            "the step \"%s\" changes \"%s\", which this handler changed before it: change it "
+            "inside steps only, or outside only",
+            run->durable->name, effect->name.data);
+    }
+}
+
 void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
-    int rc = effects_add(&run->effects, effect);
+    struct effects *effects = &run->effects;
+    if (run->durable != NULL && run->durable->open) {
+        check_order(L, run, effect);
+        effects = &run->durable->effects;
+    }
+    int rc = effects_add(effects, effect);
     if (rc == ERR_LIMIT) {
         luaL_error(L, "this handler asked for more than %d effects or %d MiB of them", EFFECTS_MAX,
                    EFFECTS_BYTES_MAX >> 20);
@@ -52,7 +75,7 @@ void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
 }
 
 void api_check_can_wait(lua_State *L, struct run *run, const char *call) {
-    if (run->entry != RUN_EVENT) {
+    if (run->entry != RUN_EVENT && run->entry != RUN_UNDO) {
         luaL_error(L, "zing.%s waits, which on_dead and the policy scripts must not do", call);
     }
     api_check_can_yield(L, run, call);
@@ -84,7 +107,64 @@ struct call_request *api_new_request(lua_State *L, struct run *run) {
     return run->request;
 }
 
+/* --- calls to the outside --- */
+
+/* Appends the step's name as a part of a key. */
+static void add_encoded(struct buf *out, struct slice name) {
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     c == '.' || c == '_' || c == '-';
+        if (plain) {
+            buf_add_u8(out, c);
+        } else {
+            buf_printf(out, "%%%02X", c);
+        }
+    }
+}
+
+const char *api_step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf key;
+    buf_init(&key, CALL_KEY_BYTES);
+    buf_printf(&key, "%s-%s", run->host->conf->services[run->service].name,
+               uuid_text(&run->event->id, id));
+    if (run->event->round > 0) {
+        buf_printf(&key, ".%u", run->event->round);
+    }
+    const struct run_durable *d = run->durable;
+    if (d != NULL && d->open) {
+        buf_add_str(&key, d->step.kind == STEP_UNDO ? ":~" : ":");
+        add_encoded(&key, d->step.name);
+    }
+    (void)snprintf(out, CALL_KEY_BYTES, "%s", buf_str(&key));
+    buf_clear(&key);
+    return out;
+}
+
+const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
+    struct run_durable *d = run->durable;
+    bool in_step = d != NULL && d->open;
+    uint32_t n = in_step ? ++d->calls : ++run->calls;
+    (void)api_step_key(run, out);
+    size_t len = strlen(out);
+    if (n > 1) {
+        (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? ':' : '-', n);
+    }
+    return out;
+}
+
+void api_check_forward(lua_State *L, struct run *run) {
+    bool compensates = run->durable != NULL && run->durable->open;
+    if (run->entry == RUN_UNDO && !compensates) {
+        (void)api_unwind(L);
+    }
+}
+
+/* --- ending --- */
+
 int api_end_attempt(lua_State *L, struct run *run, enum outcome outcome, const char *call) {
+    api_check_forward(L, run);
     api_check_can_yield(L, run, call);
     run->outcome = outcome;
     run->yielded = true;
@@ -136,6 +216,18 @@ struct slice api_check_name(lua_State *L, int index, const char *what) {
                    (lua_Integer)name.len);
     }
     return name;
+}
+
+struct slice api_check_key(lua_State *L, int index, const char *what) {
+    if (lua_isinteger(L, index)) {
+        lua_pushfstring(L, "%I", lua_tointeger(L, index));
+        lua_replace(L, index);
+    }
+    struct slice key = api_check_text(L, index, what);
+    if (key.len > KEY_BYTES_MAX) {
+        luaL_error(L, "%s must have at most %d bytes", what, KEY_BYTES_MAX);
+    }
+    return key;
 }
 
 void api_check_line(lua_State *L, struct slice text, const char *what) {

@@ -26,6 +26,8 @@ void api_open_print(lua_State *L, int globals);
 /* Push the argument of a handler / of on_lock_expired. May raise. */
 void api_push_event(lua_State *L, struct run *run);
 void api_push_lock_event(lua_State *L, struct run *run);
+/* The body of RUN_UNDO; handler and event are on top. May yield. */
+int api_undo(lua_State *L);
 
 /* --- the subjects: each sets its calls in the table on top; may raise (memory) --- */
 
@@ -49,6 +51,10 @@ void api_open_end(lua_State *L);
 void api_open_http(lua_State *L);
 /* mail */
 void api_open_mail(lua_State *L);
+/* step, saga */
+void api_open_step(lua_State *L);
+/* sleep, wait, signal */
+void api_open_wait(lua_State *L);
 
 /* --- helpers; all may raise --- */
 
@@ -71,12 +77,50 @@ int api_end_attempt(lua_State *L, struct run *run, enum outcome outcome, const c
 /* Sets run->error, cut at ERROR_BYTES_MAX. Does not raise. */
 void api_set_error(struct run *run, struct slice text);
 
+/* --- calls to the outside --- */
+
+/* The key under which the peer is to know the next call of this run, the same at every try:
+ *   <service>-<event id>[.<round>][-<n>]            outside steps; n from the second call on
+ *   <service>-<event id>[.<round>]:<step>[:<n>]     in a step
+ *   <service>-<event id>[.<round>]:~<step>[:<n>]    in its compensation
+ * A step's name is percent-encoded where it holds anything but letters, digits and . _ -, so no two
+ * calls share a key. Counts the call. Returns `out`. */
+enum { CALL_KEY_BYTES = NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_MAX + 48 };
+const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]);
+/* The same without the count, for all calls of the step that is open. */
+const char *api_step_key(const struct run *run, char out[CALL_KEY_BYTES]);
+/* Raises, past any pcall, when a saga is being undone and this is no compensation: what the handler
+ * does there once more must change nothing. */
+void api_check_forward(lua_State *L, struct run *run);
+
+/* --- steps, sleeps, waits --- */
+
+/* run->durable for a call that may not stand inside a step; raises where it cannot be. */
+struct run_durable *api_durable(lua_State *L, const char *call);
+/* Whether the event has the record; slices are valid until the next call of the view. */
+bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct slice name,
+                      struct step *step);
+/* Makes durable->step that of (kind, name), nothing else set. Does not raise. */
+void api_set_step(struct run_durable *d, enum step_kind kind, struct slice name);
+/* Pushes the run's table of notes. */
+void api_push_notes(lua_State *L, struct run *run);
+/* Counts a use of "<of><name>" in this run, from 1. */
+lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct slice name);
+/* The saga is undone and the handler has come to where nothing is recorded: `return
+ * api_unwind(L)`. Nothing catches it. */
+int api_unwind(lua_State *L);
+
+/* --- values --- */
+
 /* A number of seconds or "10m" at `index`, as milliseconds; not negative. `what` names it. */
 int64_t api_check_duration(lua_State *L, int index, const char *what);
 /* A string without NUL at `index`. */
 struct slice api_check_text(lua_State *L, int index, const char *what);
 /* A state or lock name: 1 to STATE_NAME_BYTES_MAX bytes without NUL. */
 struct slice api_check_name(lua_State *L, int index, const char *what);
+/* An ordering key at `index`: a string of at most KEY_BYTES_MAX bytes without NUL, or a whole
+ * number, which becomes one there. */
+struct slice api_check_key(lua_State *L, int index, const char *what);
 /* Raises when the text holds CR, LF or NUL: it would forge a header. */
 void api_check_line(lua_State *L, struct slice text, const char *what);
 

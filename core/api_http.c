@@ -1,13 +1,15 @@
 /*
  * api_http.c - zing.http: a request that suspends the handler until its answer is there.
  *
- * The parts: the call (options to a struct call_request that belongs to the run), the suspension,
- * and `answered`, which runs when the engine resumes the handler with the result. Cancelling is the
- * engine's: it drops the run and the call with it.
+ * The parts: the call (options to a struct call_request that belongs to the run), what is known of
+ * earlier tries under the same key (`settle`), the suspension, and `answered`, which runs when the
+ * engine resumes the handler with the result. Cancelling is the engine's: it drops the run and the
+ * call with it.
  */
 #include "api.h"
 
 #include "json.h"
+#include "ledger.h"
 #include "limits.h"
 
 #include <assert.h>
@@ -15,7 +17,12 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HTTP_TIMEOUT_MS = 10000, METHOD_BYTES_MAX = 16, FORM_DEPTH_MAX = 8 };
+enum {
+    HTTP_TIMEOUT_MS = 10000,
+    METHOD_BYTES_MAX = 16,
+    FORM_DEPTH_MAX = 8,
+    RECONCILE_AT = 3 /* where on the stack that option is kept */
+};
 
 /* A call being built. */
 struct asking {
@@ -23,7 +30,8 @@ struct asking {
     struct call_request *request; /* the run's */
     const char *method;
     struct buf *body; /* the host's scratch */
-    bool has_body, has_key, has_type;
+    bool has_body, has_type;
+    struct slice key;         /* an Idempotency-Key that was given */
     const char *content_type; /* what the body is, or NULL */
 };
 
@@ -114,7 +122,9 @@ static void take_header(lua_State *L, struct asking *ask) {
     struct slice value;
     value.data = lua_tolstring(L, -1, &value.len);
     api_check_line(L, value, "a header's value");
-    ask->has_key = ask->has_key || strcasecmp(name.data, "Idempotency-Key") == 0;
+    if (strcasecmp(name.data, "Idempotency-Key") == 0) {
+        ask->key = value;
+    }
     ask->has_type = ask->has_type || strcasecmp(name.data, "Content-Type") == 0;
     add_header(L, ask, name, value);
 }
@@ -243,10 +253,18 @@ static void take_form(lua_State *L, int index, void *to) {
     ask->content_type = "application/x-www-form-urlencoded";
 }
 
+static void take_reconcile(lua_State *L, int index, void *to) {
+    (void)to;
+    luaL_checktype(L, index, LUA_TFUNCTION);
+    lua_pushvalue(L, index);
+    lua_replace(L, RECONCILE_AT);
+}
+
 /* The last row is for zing.http.request only. */
 static const struct api_option http_options[] = {
     {"json", take_json},       {"form", take_form},       {"body", take_body},
-    {"headers", take_headers}, {"timeout", take_timeout}, {"method", take_method},
+    {"headers", take_headers}, {"timeout", take_timeout}, {"reconcile", take_reconcile},
+    {"method", take_method},
 };
 
 /* --- the answer --- */
@@ -327,19 +345,20 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
 
 /* --- the call --- */
 
-static void add_idempotency_key(lua_State *L, struct asking *ask) {
-    struct run *run = ask->run;
-    bool reads = strcmp(ask->method, "GET") == 0 || strcmp(ask->method, "HEAD") == 0;
-    if (reads || ask->has_key) {
+/* The peer knows the call by this key at every try. A request that only reads needs none. */
+static void set_key(lua_State *L, struct asking *ask) {
+    char made[CALL_KEY_BYTES];
+    struct slice key = ask->key;
+    (void)api_next_call_key(ask->run, made);
+    if (call_only_reads(ask->request)) {
         return;
     }
-    char id[UUID_TEXT_BYTES + 1], key[2 * NAME_BYTES_MAX + UUID_TEXT_BYTES + 32];
-    int len = snprintf(key, sizeof key, "%s-%s", run->host->conf->services[run->service].name,
-                       uuid_text(&run->event->id, id));
-    if (len > 0 && (size_t)len < sizeof key && run->calls > 1) {
-        (void)snprintf(key + len, sizeof key - (size_t)len, "-%u", run->calls);
+    if (key.data == NULL) {
+        key = slice_of(made);
+        add_header(L, ask, slice_of("Idempotency-Key"), key);
     }
-    add_header(L, ask, slice_of("Idempotency-Key"), slice_of(key));
+    ask->request->key = slice_dup(key);
+    need_memory(L, ask->request->key != NULL);
 }
 
 static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
@@ -347,10 +366,10 @@ static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
     if (ask->content_type != NULL && !ask->has_type) {
         add_header(L, ask, slice_of("Content-Type"), slice_of(ask->content_type));
     }
-    add_idempotency_key(L, ask);
     request->url = slice_dup(url);
     request->method = slice_dup(slice_of(ask->method));
     need_memory(L, request->url != NULL && request->method != NULL);
+    set_key(L, ask);
     if (!ask->has_body) {
         return;
     }
@@ -388,11 +407,91 @@ static void push_label(lua_State *L, const char *method, struct slice url) {
     lua_concat(L, 4);
 }
 
+/* --- what is known of earlier tries --- */
+
+static int send_request(lua_State *L, struct run *run) {
+    lua_pushstring(L, run->request->label);
+    run->outcome = OUTCOME_CALL;
+    run->yielded = true;
+    return lua_yieldk(L, 0, 0, answered);
+}
+
+/* The peer may have forgotten the key by now, and nobody knows whether the call was carried out:
+ * a person must look before it is made again. */
+static void refuse_forgotten_key(lua_State *L, struct run *run, const struct call_note *note) {
+    int64_t window_ms = run->host->conf->services[run->service].idempotency_window_ms;
+    int64_t age_ms = run->view->now_ms(run->view->ctx) - note->first_ms;
+    if (age_ms <= window_ms || run->event->forced) {
+        return;
+    }
+    char age[32];
+    char window[32];
+    struct buf *text = &run->host->scratch;
+    buf_reset(text);
+    buf_printf(text,
+               "outcome unknown: %s was asked %s ago and never answered; its Idempotency-Key %.*s "
+               "is older than idempotency_window (%s), so asking again might do it twice: look "
+               "there what became of it, then `zingq dlq replay --force`, or give the call a "
+               "reconcile function",
+               run->request->label, conf_duration_text(age_ms / 1000 * 1000, age),
+               (int)note->key.len, note->key.data, conf_duration_text(window_ms, window));
+    api_set_error(run, buf_slice(text));
+    (void)api_end_attempt(L, run, OUTCOME_REJECT, "http"); /* does not return */
+}
+
+/* reconcile(key) has returned: an answer to go on with, or nil to ask again. */
+static int reconciled(lua_State *L, int status, lua_KContext unused) {
+    (void)unused;
+    struct run *run = script_host_of(L)->current;
+    struct call_request *request = run->held;
+    run->held = NULL;
+    if (status != LUA_OK && status != LUA_YIELD) {
+        call_request_free(request);
+        return lua_error(L);
+    }
+    if (run->request != NULL) {
+        call_request_free(run->request);
+    }
+    run->request = request;
+    if (lua_isnil(L, -1)) {
+        return send_request(L, run);
+    }
+    struct call_note note;
+    if (ledger_find(run->event->calls, slice_of(request->key), &note)) {
+        note.state = CALL_SETTLED;
+        need_memory(L, ledger_put(run->event, &note) == 0);
+    }
+    return 1;
+}
+
+/* Sends the request, unless an earlier try of unknown outcome is to be settled first. */
+static int settle(lua_State *L, struct run *run) {
+    struct call_note note;
+    bool unknown = run->request->key != NULL &&
+                   ledger_find(run->event->calls, slice_of(run->request->key), &note) &&
+                   (note.state == CALL_ASKED || note.state == CALL_UNKNOWN);
+    if (!unknown) {
+        return send_request(L, run);
+    }
+    if (lua_isnil(L, RECONCILE_AT)) {
+        refuse_forgotten_key(L, run, &note);
+        return send_request(L, run);
+    }
+    run->held = run->request;
+    run->request = NULL;
+    lua_pushvalue(L, RECONCILE_AT);
+    lua_pushlstring(L, note.key.data, note.key.len);
+    int status = lua_pcallk(L, 1, 1, 0, 0, reconciled);
+    return reconciled(L, status, 0);
+}
+
 /* zing.http.x(url [, options]); the upvalue is the method, nil for request. */
 static int ask(lua_State *L) {
     struct run *run = api_staging_run(L, "http");
     api_check_can_wait(L, run, "http");
-    lua_settop(L, 2);
+    lua_settop(L, RECONCILE_AT);
+    lua_pushnil(L);
+    lua_replace(L, RECONCILE_AT);
     struct slice url = check_url(L, 1);
     const char *fixed = lua_tostring(L, lua_upvalueindex(1));
     struct asking asking = {.run = run,
@@ -403,12 +502,17 @@ static int ask(lua_State *L) {
     asking.request->timeout_ms = HTTP_TIMEOUT_MS;
     size_t rows = sizeof http_options / sizeof http_options[0];
     api_take_options(L, 2, http_options, fixed == NULL ? rows : rows - 1, "http", &asking);
-    run->calls++;
     finish_request(L, &asking, url);
     push_label(L, asking.method, url);
-    run->outcome = OUTCOME_CALL;
-    run->yielded = true;
-    return lua_yieldk(L, 0, 0, answered);
+    asking.request->label = slice_dup(slice_of(lua_tostring(L, -1)));
+    need_memory(L, asking.request->label != NULL);
+    if (!call_only_reads(asking.request)) {
+        api_check_forward(L, run);
+        if (run->held != NULL) {
+            return luaL_error(L, "a reconcile function may only read: GET or HEAD");
+        }
+    }
+    return settle(L, run);
 }
 
 void api_open_http(lua_State *L) {

@@ -18,7 +18,13 @@ struct held {
 };
 
 static struct held look(lua_State *L, struct run *run, struct slice name) {
-    const struct effect *staged = effects_lock(&run->effects, name);
+    const struct effect *staged = NULL;
+    if (run->durable != NULL && run->durable->open) {
+        staged = effects_lock(&run->durable->effects, name);
+    }
+    if (staged == NULL) {
+        staged = effects_lock(&run->effects, name);
+    }
     if (staged != NULL) {
         return (struct held){staged->kind == EFFECT_LOCK, staged->owner, staged->value,
                              staged->due_ms};

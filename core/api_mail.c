@@ -169,7 +169,12 @@ static void fill_request(lua_State *L, struct mailing *m, const struct buf *mess
     request->url = slice_dup(slice_of(url));
     request->body = slice_dup(buf_slice(message));
     request->body_len = message->len;
-    bool made = request->url != NULL && request->body != NULL;
+    request->key = slice_dup(m->mail.message_id);
+    buf_reset(&m->run->host->second);
+    buf_printf(&m->run->host->second, "mail to %.*s", (int)m->mail.to[0].len, m->mail.to[0].data);
+    request->label = slice_dup(buf_slice(&m->run->host->second));
+    bool made = request->url != NULL && request->body != NULL && request->key != NULL &&
+                request->label != NULL;
     if (!made || !set_envelope(request, &m->mail)) {
         luaL_error(L, "zing.mail: out of memory");
     }
@@ -183,21 +188,31 @@ static int refuse(lua_State *L, struct mailing *m) {
     return api_end_attempt(L, m->run, OUTCOME_REJECT, "mail");
 }
 
+/* The call's key, with what a Message-ID may hold (RFC 5322, 3.2.3: no colon). */
+static void set_message_id(struct mailing *m, char id[CALL_KEY_BYTES]) {
+    (void)api_next_call_key(m->run, id);
+    for (char *colon = strchr(id, ':'); colon != NULL; colon = strchr(colon, ':')) {
+        *colon = '.';
+    }
+    m->mail.message_id = slice_of(id);
+}
+
 /* zing.mail{to=, from=, subject=, text=, html=, headers=} -> true */
 static int mail(lua_State *L) {
     struct run *run = api_staging_run(L, "mail");
     struct mailing m = {.run = run, .fault = {""}};
     api_check_can_wait(L, run, "mail");
+    api_check_forward(L, run);
+    if (run->held != NULL) {
+        return luaL_error(L, "a reconcile function may only read: no zing.mail");
+    }
     lua_settop(L, 1);
     luaL_checktype(L, 1, LUA_TTABLE);
     m.mail.from = slice_of(conf_var(run->host->conf, "mail_from"));
     m.mail.to = m.to;
     api_take_options(L, 1, mail_options, sizeof mail_options / sizeof mail_options[0], "mail", &m);
-    char id[UUID_TEXT_BYTES + 1], message_id[UUID_TEXT_BYTES + 16];
-    run->calls++;
-    (void)snprintf(message_id, sizeof message_id, "%s.%u", uuid_text(&run->event->id, id),
-                   run->calls);
-    m.mail.message_id = slice_of(message_id);
+    char message_id[CALL_KEY_BYTES];
+    set_message_id(&m, message_id);
     m.mail.date_ms = run->view->now_ms(run->view->ctx);
     struct buf *message = &run->host->scratch;
     buf_reset(message);

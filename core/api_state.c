@@ -30,7 +30,13 @@ static struct slice stored_value(lua_State *L, struct run *run, struct slice nam
 
 /* What the handler sees under the name; valid until the scratch or the view is used. */
 static struct slice seen_value(lua_State *L, struct run *run, struct slice name) {
-    const struct effect *staged = effects_state(&run->effects, name);
+    const struct effect *staged = NULL;
+    if (run->durable != NULL && run->durable->open) {
+        staged = effects_state(&run->durable->effects, name);
+    }
+    if (staged == NULL) {
+        staged = effects_state(&run->effects, name);
+    }
     if (staged == NULL) {
         return stored_value(L, run, name);
     }
@@ -158,6 +164,17 @@ static void set_seen(lua_State *L, struct run *run, struct slice name) {
     lua_rawset(L, -3);
 }
 
+static void list_staged(lua_State *L, struct run *run, const struct effects *effects,
+                        struct slice prefix) {
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct effect *staged = &effects->items[i];
+        if (staged->kind <= EFFECT_STATE_INCR && staged->kind >= EFFECT_STATE_SET &&
+            begins_with(staged->name, prefix)) {
+            set_seen(L, run, staged->name);
+        }
+    }
+}
+
 /* zing.state.list([prefix]) -> {name = value} */
 static int list(lua_State *L) {
     struct run *run = api_run(L, "state.list");
@@ -184,12 +201,9 @@ static int list(lua_State *L) {
         push_seen(L, value);
         lua_rawset(L, -3);
     }
-    for (size_t i = 0; i < run->effects.count; i++) {
-        const struct effect *staged = &run->effects.items[i];
-        if (staged->kind <= EFFECT_STATE_INCR && staged->kind >= EFFECT_STATE_SET &&
-            begins_with(staged->name, prefix)) {
-            set_seen(L, run, staged->name);
-        }
+    list_staged(L, run, &run->effects, prefix);
+    if (run->durable != NULL) {
+        list_staged(L, run, &run->durable->effects, prefix);
     }
     return 1;
 }

@@ -216,6 +216,7 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     if (code != 0) {
         status = cli_fail(code, "%s", error_text(code));
     } else {
+        try_go_on(run);
         code = ask_policy(scripts, index, event, run, &view, &verdict);
         status = try_tell(cli, run, code == 0 ? &verdict : NULL);
         run_free(run);

@@ -112,6 +112,9 @@ static const char *meaning(const struct run *run) {
         [OUTCOME_THROTTLE] = "it asked the whole service to slow down",
         [OUTCOME_REJECT] = "the event would be dead at once",
         [OUTCOME_DISCARD] = "the event would be discarded",
+        [OUTCOME_KEEP] = "a step would be stored",
+        [OUTCOME_SLEEP] = "it would sleep, and run on after that",
+        [OUTCOME_WAIT] = "it would wait for a signal, and run on after that",
     };
     return texts[run->outcome];
 }

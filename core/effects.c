@@ -133,6 +133,7 @@ static enum name_space names_of(enum effect_kind kind) {
     case EFFECT_DEAD_LETTER:
     case EFFECT_APPEND:
     case EFFECT_CANCEL:
+    case EFFECT_SIGNAL:
         break;
     }
     return NAMES_NONE;

@@ -24,15 +24,16 @@ enum effect_kind {
     EFFECT_UNLOCK,
     EFFECT_DEAD_LETTER, /* put something else into this service's dead letters */
     EFFECT_APPEND,      /* a line to a file */
+    EFFECT_SIGNAL,      /* to whoever waits for it in (service, key) */
     EFFECT_CANCEL,      /* take a delayed publish back: id, and as text its name */
 };
 
 struct effect {
     enum effect_kind kind;
-    struct slice name;  /* state name, lock name, topic (terminated) or file name (terminated) */
-    struct slice value; /* state value (value.h form), lock data (JSON), payload, line */
-    struct slice owner; /* lock owner; dead letter: the reason */
-    struct slice key;   /* publish: explicit key, data NULL = none */
+    struct slice name;  /* of a state, lock or signal; topic or file name (terminated) */
+    struct slice value; /* state value, signal (value.h form), lock data (JSON), payload, line */
+    struct slice owner; /* lock owner; dead letter: the reason; signal: the service */
+    struct slice key;   /* publish: explicit key, data NULL = none; signal: of that service */
     struct slice properties; /* publish: user properties as property_add writes them */
     struct slice content_type, response_topic, correlation; /* publish */
     int64_t due_ms;    /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */

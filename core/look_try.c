@@ -18,7 +18,8 @@ enum { TEXT_BYTES_MAX = 64 << 20 };
 static const char *const outcome_names[] = {
     [OUTCOME_DONE] = "done",     [OUTCOME_CALL] = "call",       [OUTCOME_ERROR] = "error",
     [OUTCOME_RETRY] = "retry",   [OUTCOME_SNOOZE] = "snooze",   [OUTCOME_THROTTLE] = "throttle",
-    [OUTCOME_REJECT] = "reject", [OUTCOME_DISCARD] = "discard",
+    [OUTCOME_REJECT] = "reject", [OUTCOME_DISCARD] = "discard", [OUTCOME_KEEP] = "step",
+    [OUTCOME_SLEEP] = "sleep",   [OUTCOME_WAIT] = "wait",
 };
 
 /* What a person reads of each kind of effect. */
@@ -32,6 +33,7 @@ static const char *const effect_names[] = {
     [EFFECT_DEAD_LETTER] = "dead letter",
     [EFFECT_APPEND] = "append",
     [EFFECT_CANCEL] = "cancel",
+    [EFFECT_SIGNAL] = "signal",
 };
 
 const char *try_outcome_name(const struct run *run) {
@@ -112,7 +114,8 @@ static bool set_value(json_t *object, const struct effect *effect) {
     struct buf json;
     bool ok;
     buf_init(&json, TEXT_BYTES_MAX);
-    if (effect->kind == EFFECT_STATE_SET && value_to_json(effect->value, &json) == 0) {
+    bool value_form = effect->kind == EFFECT_STATE_SET || effect->kind == EFFECT_SIGNAL;
+    if (value_form && value_to_json(effect->value, &json) == 0) {
         json_t *value = json_loadb(json.data, json.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
         ok = value != NULL ? json_object_set_new(object, "value", value) == 0
                            : look_json_bytes(object, "value", buf_slice(&json));
@@ -145,6 +148,24 @@ static json_t *effect_json(const struct effect *effect) {
         return NULL;
     }
     return object;
+}
+
+/* ---- steps ---- */
+
+static bool take_effects(struct run *run) {
+    struct effects *staged = &run->durable->effects;
+    int code = 0;
+    for (size_t i = 0; i < staged->count && code == 0; i++) {
+        code = effects_add(&run->effects, &staged->items[i]);
+    }
+    effects_reset(staged);
+    return code == 0;
+}
+
+void try_go_on(struct run *run) {
+    while (run->outcome == OUTCOME_KEEP && take_effects(run)) {
+        run_resume(run, NULL);
+    }
 }
 
 /* ---- the whole ---- */

@@ -34,6 +34,9 @@ void try_add_url(struct buf *out, const char *url);
 /* "Name: value", the value left out when it is a secret. */
 void try_add_header(struct buf *out, const char *header);
 
+/* Goes on as if each step had been stored; what they staged joins the run's effects. */
+void try_go_on(struct run *run);
+
 /* The outcome, the effects and the call it waits for; `verdict` is what the retry script said, or
  * NULL. NULL when out of memory. */
 json_t *try_json(const struct run *run, const struct retry_verdict *verdict);

@@ -165,6 +165,13 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
     return code;
 }
 
+static int view_step_get(void *ctx, const struct event *event, enum step_kind kind,
+                         struct slice name, struct step *step) {
+    struct try_view *v = ctx;
+    bool known = v->journal != NULL && event->durable;
+    return known ? journal_step_get(v->journal, event, kind, name, step) : ERR_NOTFOUND;
+}
+
 static int view_delayed(void *ctx, const struct uuid *id) {
     struct try_view *v = ctx;
     struct delayed delayed;
@@ -186,6 +193,7 @@ void try_view_init(struct try_view *view, struct journal *j, int64_t now_ms, con
                                    .state_list = view_state_list,
                                    .peek = view_peek,
                                    .lock_get = view_lock_get,
+                                   .step_get = view_step_get,
                                    .delayed = view_delayed};
 }
 

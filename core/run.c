@@ -29,6 +29,7 @@ static const struct script_code *code_of(const struct run *run) {
 static int role_for(const struct run *run) {
     switch (run->entry) {
     case RUN_EVENT:
+    case RUN_UNDO:
         return ROLE_ON_LOCK_EXPIRED;
     case RUN_ON_DEAD:
         return ROLE_ON_DEAD;
@@ -40,13 +41,18 @@ static int role_for(const struct run *run) {
     return ROLE_RETRY;
 }
 
+/* Whether it is the handler itself that runs, forwards or to be undone. */
+static bool runs_handler(const struct run *run) {
+    return run->entry == RUN_EVENT || run->entry == RUN_UNDO;
+}
+
 /* The function's registry reference, or LUA_NOREF. */
 static int function_for(const struct run *run) {
     const struct script_code *code = code_of(run);
     if (code == NULL) {
         return LUA_NOREF;
     }
-    if (run->entry == RUN_EVENT && run->event->kind != EVENT_LOCK_EXPIRED) {
+    if (runs_handler(run) && run->event->kind != EVENT_LOCK_EXPIRED) {
         return script_route_for(code, run->event->topic);
     }
     return code->roles[role_for(run)];
@@ -93,10 +99,13 @@ static int enter(lua_State *L) {
     struct run *run = script_host_of(L)->current;
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->function);
     int arguments = 1;
-    if (run->entry == RUN_EVENT && run->event->kind == EVENT_LOCK_EXPIRED) {
+    if (runs_handler(run) && run->event->kind == EVENT_LOCK_EXPIRED) {
         api_push_lock_event(L, run);
     } else {
         api_push_event(L, run);
+    }
+    if (run->entry == RUN_UNDO) {
+        return api_undo(L);
     }
     if (run->entry != RUN_EVENT) {
         lua_pushstring(L, run->reason == NULL ? "" : run->reason);
@@ -221,6 +230,12 @@ static void settle_yield(struct run *run) {
         assert(run->request != NULL);
         return;
     }
+    if (run->outcome == OUTCOME_KEEP || run->outcome == OUTCOME_WAIT) {
+        return;
+    }
+    if (run->outcome != OUTCOME_SLEEP) {
+        run_fail_step(run, true); /* a call that ends the attempt is the step's own word */
+    }
     end_thread(run, false);
 }
 
@@ -248,6 +263,12 @@ static void settle_error(struct run *run, int status, bool over) {
     }
 }
 
+/* What was staged so far is for later, or for now. */
+static bool keeps_effects(enum outcome outcome) {
+    return outcome == OUTCOME_DONE || outcome == OUTCOME_DISCARD || outcome == OUTCOME_CALL ||
+           outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT;
+}
+
 /* Runs the coroutine until it returns, waits or fails. */
 static void step(struct run *run) {
     struct script_host *host = run->host;
@@ -264,8 +285,7 @@ static void step(struct run *run) {
     } else {
         settle_yield(run);
     }
-    if (run->outcome != OUTCOME_DONE && run->outcome != OUTCOME_DISCARD &&
-        run->outcome != OUTCOME_CALL) {
+    if (!keeps_effects(run->outcome)) {
         effects_reset(&run->effects);
     }
 }
@@ -279,7 +299,7 @@ static void settle_without_function(struct run *run) {
         run->outcome = OUTCOME_ERROR;
         buf_printf(&run->error, "the handler is not loaded: %s",
                    error == NULL ? "script_load_all was not called" : error);
-    } else if (run->entry != RUN_EVENT) {
+    } else if (!runs_handler(run)) {
         run->outcome = OUTCOME_DONE;
     } else if (run->event->kind == EVENT_LOCK_EXPIRED) {
         run->outcome = OUTCOME_DONE;
@@ -334,13 +354,70 @@ int run_start(struct run **out, struct script_host *host, size_t service, enum r
     return 0;
 }
 
-void run_resume_call(struct run *run, const struct call_result *result) {
-    assert(run->outcome == OUTCOME_CALL && run->thread.L != NULL);
-    call_request_free(run->request);
-    run->request = NULL;
+/* Something happened outside, or nobody knows whether it did. */
+static bool was_accepted(const struct call_request *request, const struct call_result *result) {
+    bool answered = result->code == 0;
+    return !call_only_reads(request) && (answered ? result->status < 400 : result->sent);
+}
+
+void run_resume(struct run *run, const struct call_result *result) {
+    assert((run->outcome == OUTCOME_CALL) == (result != NULL) && run->thread.L != NULL);
+    if (result != NULL && run->durable != NULL && was_accepted(run->request, result)) {
+        run->durable->touched = true;
+    }
+    if (run->request != NULL) {
+        call_request_free(run->request);
+        run->request = NULL;
+    }
     run->result = result;
     step(run);
     run->result = NULL;
+}
+
+/* --- steps --- */
+
+struct run_durable *run_durable(struct run *run) {
+    if (run->durable != NULL) {
+        return run->durable;
+    }
+    struct run_durable *d = calloc(1, sizeof *d);
+    if (d != NULL) {
+        buf_init(&d->value, VALUE_BYTES_MAX + 1);
+        buf_init(&d->failed, EFFECTS_BYTES_MAX);
+        effects_init(&d->effects);
+    }
+    run->durable = d;
+    return d;
+}
+
+void run_fail_step(struct run *run, bool itself) {
+    struct run_durable *d = run->durable;
+    if (d == NULL || !d->open) {
+        return;
+    }
+    if (d->step.kind == STEP_UNDO) {
+        return; /* it stays open: the engine is to know which one failed */
+    }
+    d->open = false;
+    effects_reset(&d->effects);
+    if (itself && !d->touched && d->step.kind == STEP_SAGA) {
+        buf_add_lv(&d->failed, d->step.name);
+    }
+}
+
+static void durable_free(struct run_durable *d) {
+    buf_clear(&d->value);
+    buf_clear(&d->failed);
+    effects_clear(&d->effects);
+    free(d);
+}
+
+/* Notes are at its address in the registry: the next run may get the same one. */
+static void forget_notes(struct run *run) {
+    if (run->noted) {
+        lua_pushnil(run->host->L); /* taking away needs no memory */
+        lua_rawsetp(run->host->L, LUA_REGISTRYINDEX, run);
+    }
 }
 
 static void clear_run(struct run *run) {
@@ -349,6 +426,11 @@ static void clear_run(struct run *run) {
     }
     if (run->request != NULL) {
         call_request_free(run->request);
+    }
+    call_request_free(run->held);
+    forget_notes(run);
+    if (run->durable != NULL) {
+        durable_free(run->durable);
     }
     effects_clear(&run->effects);
     buf_clear(&run->error);

@@ -13,7 +13,9 @@
 #include "effects.h"
 #include "error.h"
 #include "event.h"
+#include "limits.h"
 #include "script.h"
+#include "step.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,11 +30,18 @@ enum outcome {
     OUTCOME_THROTTLE, /* zing.throttle: the whole service backs off for after_ms */
     OUTCOME_REJECT,   /* zing.reject, bad JSON in event.json, SMTP 5xx: dead at once, see error */
     OUTCOME_DISCARD,  /* a dead-letter policy returned "discard" */
+    OUTCOME_KEEP,     /* durable->step is to be stored, and the step's effects with it; resume with
+                         run_resume once that is on disk */
+    OUTCOME_SLEEP,    /* out of memory until durable->step.due_ms; then a new run */
+    OUTCOME_WAIT,     /* for the signal durable->signal; durable->step is its record. Resume when it
+                         is there already, else as SLEEP */
 };
 
 /* Which function of the service's scripts runs. */
 enum run_entry {
     RUN_EVENT,        /* the handler for event->topic, or on_lock_expired for EVENT_LOCK_EXPIRED */
+    RUN_UNDO,         /* the handler once more, up to where it came, to learn the compensations of
+                         its saga; then those, the last first */
     RUN_ON_DEAD,      /* on_dead(event, reason) of the handler's table; must not wait */
     RUN_DEAD_POLICY,  /* the dead_letter script; must not wait */
     RUN_RETRY_POLICY, /* run_retry_policy's own; must neither wait nor stage effects */
@@ -60,8 +69,29 @@ struct run_view {
     /* A lock that has run out and whose on_lock_expired is still to come counts as held. */
     int (*lock_get)(void *ctx, const struct event *event, struct slice name,
                     struct lock_view *lock);
+    /* The event's record of that step; it is read before anything else is called. */
+    int (*step_get)(void *ctx, const struct event *event, enum step_kind kind, struct slice name,
+                    struct step *step);
     /* Whether a publish of that id waits for its time: 0 or ERR_NOTFOUND. */
     int (*delayed)(void *ctx, const struct uuid *id);
+};
+
+enum { STEP_LABEL_BYTES_MAX = STATE_NAME_BYTES_MAX + 16 /* a name and how often it was used */ };
+
+/* What a handler that uses steps, sleeps or waits needs besides; made at the first of them. */
+struct run_durable {
+    /* KEEP, SLEEP, WAIT: the record to store; while a step is open: that step's. Its name and
+     * value point to what follows. */
+    struct step step;
+    char name[STEP_LABEL_BYTES_MAX + 1];
+    struct buf value;
+    char signal[STATE_NAME_BYTES_MAX + 1]; /* WAIT: what it waits for */
+    bool open;                             /* the function of `step` is running */
+    bool touched;           /* one of its calls did something, or may have: see saga:step */
+    uint32_t calls;         /* asked for in it */
+    uint32_t sleeps;        /* without a name, in this run */
+    struct effects effects; /* staged in the open step: for the commit that stores its result */
+    struct buf failed; /* saga steps of this run whose action did nothing: names as buf_add_lv */
 };
 
 /* What the service's retry script says. */
@@ -79,7 +109,9 @@ struct run {
     int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
     struct buf error;             /* ERROR, RETRY, REJECT: why; message, then the traceback */
     struct call_request *request; /* CALL: what to ask for; owned by the run, freed on resume */
-    uint32_t calls;               /* calls asked for so far in this attempt */
+    struct call_request *held;    /* a call of unknown outcome, while its reconcile runs; owned */
+    struct run_durable *durable;  /* owned; NULL = no step, sleep or wait so far */
+    uint32_t calls;               /* asked for so far in this attempt, outside steps */
     int64_t cpu_us;               /* spent in Lua so far in this attempt */
     struct script_host *host;     /* borrowed */
     const struct run_view *view;  /* borrowed */
@@ -93,6 +125,7 @@ struct run {
                                          borrowed during run_start */
     bool yielded;                     /* it yielded through the API, which set outcome */
     bool discard;                     /* the dead-letter policy said so */
+    bool noted;                       /* has a table of notes in the registry, under its address */
     const void *event_table;          /* identity of its event object */
     const struct call_result *result; /* of the call, during run_resume_call */
     struct retry_verdict *verdict;    /* where a retry policy's answer goes */
@@ -102,8 +135,14 @@ struct run {
  * `reason` is for RUN_ON_DEAD and RUN_DEAD_POLICY. ERR_MEMORY: nothing was made. */
 int run_start(struct run **out, struct script_host *host, size_t service, enum run_entry entry,
               struct event *event, const char *reason, const struct run_view *view);
-/* Continues after OUTCOME_CALL; `result` is read during the call only. */
-void run_resume_call(struct run *run, const struct call_result *result);
+/* Continues after OUTCOME_CALL, KEEP, or a WAIT whose signal is there; `result`: of the call, NULL
+ * for the others; it is read during the call only. */
+void run_resume(struct run *run, const struct call_result *result);
+/* run->durable, made when there was none; NULL when out of memory. */
+struct run_durable *run_durable(struct run *run);
+/* The open step failed: what was staged in it is dropped. `itself`: by an error of its own rather
+ * than because the run was given up; then a saga step of which nothing came is noted as failed. */
+void run_fail_step(struct run *run, bool itself);
 /* Ends it wherever it is (to-be-closed variables are closed) and frees everything it owns. */
 void run_free(struct run *run);
 

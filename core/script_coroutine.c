@@ -186,6 +186,9 @@ static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
         return lua_gettop(L) - (int)extra;
     }
     script_check_time(L);
+    if (script_host_of(L)->unwinding) {
+        return lua_error(L);
+    }
     lua_pushboolean(L, 0);
     lua_pushvalue(L, -2);
     return 2;
@@ -200,7 +203,7 @@ static int protected_call(lua_State *L) {
 }
 
 static int handle_message(lua_State *L) {
-    if (script_host_of(L)->watch.over) {
+    if (script_host_of(L)->watch.over || script_host_of(L)->unwinding) {
         return 1;
     }
     lua_pushvalue(L, lua_upvalueindex(1));

@@ -88,6 +88,7 @@ struct script_host {
     bool memory_strict;               /* the limit is in force */
     struct script_watch watch;
 
+    bool unwinding;              /* nothing may catch the error under way: see api_step.c */
     struct run *current;         /* the invocation inside, or NULL */
     lua_State *base;             /* the coroutine the host resumed, or the main thread */
     lua_State *thread;           /* the coroutine that runs now: base or one of its own */

@@ -141,6 +141,7 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
     host->memory_strict = true;
     host->watch.active = true;
     host->watch.over = false;
+    host->unwinding = false;
     host->watch.spent_ns = spent_us * 1000;
     host->watch.wall_start_ns = clock_ns(CLOCK_MONOTONIC);
     host->watch.cpu_start_ns = -1;

@@ -90,6 +90,16 @@ static int lock_get(void *ctx, const struct event *event, struct slice name,
 }
 
 /* Just the one that the test names. */
+static int step_get(void *ctx, const struct event *event, enum step_kind kind, struct slice name,
+                    struct step *step) {
+    (void)ctx;
+    (void)event;
+    (void)kind;
+    (void)name;
+    (void)step;
+    return ERR_NOTFOUND; /* nothing was done before */
+}
+
 static int delayed(void *ctx, const struct uuid *id) {
     struct lua_world *w = ctx;
     return !uuid_is_zero(&w->delayed) && uuid_equal(&w->delayed, id) ? 0 : ERR_NOTFOUND;
@@ -123,8 +133,8 @@ struct lua_world *world_new_unloaded(const char *script) {
                             .services = &w->service,
                             .service_count = 1};
     w->now_ms = 1700000000000;
-    w->view = (struct run_view){w,          now_ms, next_uuid, half,   state_get,
-                                state_list, peek,   lock_get,  delayed};
+    w->view = (struct run_view){w,          now_ms, next_uuid, half,     state_get,
+                                state_list, peek,   lock_get,  step_get, delayed};
     return w;
 }
 
@@ -229,7 +239,7 @@ void world_answer(struct lua_world *w, long status, const char *headers, const c
     buf_add_str(&result.headers, headers);
     buf_add_str(&result.body, body);
     (void)snprintf(result.error, sizeof result.error, "%s", status >= 400 ? body : "");
-    run_resume_call(w->run, &result);
+    run_resume(w->run, &result);
     buf_clear(&result.headers);
     buf_clear(&result.body);
 }
@@ -239,7 +249,7 @@ void world_fail_call(struct lua_world *w, int code, bool sent, const char *error
     buf_init(&result.headers, 16);
     buf_init(&result.body, 16);
     (void)snprintf(result.error, sizeof result.error, "%s", error);
-    run_resume_call(w->run, &result);
+    run_resume(w->run, &result);
 }
 
 const char *world_handler(const char *body) {

@@ -87,6 +87,7 @@ static void apply(struct shop *shop, const struct effect *effect) {
     case EFFECT_STATE_DELETE:
     case EFFECT_STATE_INCR:
     case EFFECT_CANCEL:
+    case EFFECT_SIGNAL:
         fail_msg("the scripts do not do this");
     }
     buf_clear(&json);
