@@ -263,7 +263,8 @@ static int admit_inbox(struct engine *e) {
             e->inbox_tail = NULL;
         }
         bool duplicate;
-        int code = engine_admit(e, s, event, &duplicate);
+        int code = event->kind == EVENT_SIGNAL ? engine_admit_signal(e, event)
+                                               : engine_admit(e, s, event, &duplicate);
         if (code != 0) {
             return code;
         }
@@ -388,6 +389,11 @@ static void start_calls(struct engine *e) {
         e->to_start = inv->start_next;
         inv->start_next = NULL;
         inv->call_started = true;
+        if (inv->run->outcome != OUTCOME_CALL) { /* what it waited for has just been committed */
+            struct call_result stored = {.code = 0};
+            engine_call_done(e, inv->call_id, &stored);
+            continue;
+        }
         int code = e->doors.call_start(e->doors.ctx, inv->call_id, inv->run->request);
         if (code != 0) {
             struct call_result failed = {.code = code};

@@ -75,6 +75,8 @@ int engine_remember(struct engine *e, const char *name, struct slice text);
  * turn that returned 0. ERR_MEMORY. */
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
                  bool retained);
+/* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. */
+int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes);
 /* A call ended; the result's buffers are taken over (the original is emptied). */
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result);
 /* The broker answered a publish. */
@@ -94,14 +96,17 @@ enum command_kind {
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
     COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
-    COMMAND_RERUN, /* service, partition, id of an event that is done or discarded, ended_by_ms,
-                      force: it runs again. ERR_EXISTS: it waits, or has run once more */
-    COMMAND_CANCEL,     /* id of a delayed publish: it is not sent */
+    COMMAND_RERUN,  /* service, partition, id of an event that is done or discarded, ended_by_ms,
+                       force: it runs again. ERR_EXISTS: it waits, or has run once more */
+    COMMAND_CANCEL, /* id of a delayed publish: it is not sent; or of an event that waits, and
+                       compensate / without_compensation: it is discarded */
+    COMMAND_SIGNAL, /* service, key, name, payload, once */
 };
 
 struct command {
     enum command_kind kind;
     struct slice service, key, topic; /* borrowed from the owner until command_done; terminated */
+    struct slice name;                /* SIGNAL */
     struct slice payload, properties, content_type;
     struct slice once; /* PUBLISH: an idempotency key within the topic; len 0 = none. A second
                           publish under it makes nothing and gets the first one's id; with another
@@ -110,13 +115,15 @@ struct command {
     uint8_t qos;
     uint8_t partition;
     bool retain;
-    bool force;           /* also when who is called may have forgotten its Idempotency-Keys */
-    int64_t after_ms;     /* 0 = at once */
-    int64_t ended_by_ms;  /* only if it had ended by then; 0 = whenever */
-    int code;             /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
-    struct report report; /* out: the sentence when code is not 0 */
-    struct uuid made;     /* out: the id of the publish */
-    void *owner;          /* the submitter's */
+    bool compensate;           /* CANCEL: undo its saga first */
+    bool without_compensation; /* CANCEL, DISCARD: although its saga is not undone */
+    bool force;                /* also when who is called may have forgotten its Idempotency-Keys */
+    int64_t after_ms;          /* 0 = at once */
+    int64_t ended_by_ms;       /* only if it had ended by then; 0 = whenever */
+    int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
+    struct report report;      /* out: the sentence when code is not 0 */
+    struct uuid made;          /* out: the id of the publish */
+    void *owner;               /* the submitter's */
     struct command *next;
 };
 

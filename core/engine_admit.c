@@ -169,8 +169,8 @@ static struct event *cut(const struct engine *e, struct event *event) {
     return left;
 }
 
-/* A message that cannot become work is kept as a dead letter, under the empty key. */
-static int admit_dead(struct engine *e, struct engine_service *s, struct event *event,
+/* It is kept under the empty key. */
+int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
                       const char *reason) {
     if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
         event = cut(e, event);
@@ -185,7 +185,7 @@ static int admit_dead(struct engine *e, struct engine_service *s, struct event *
     find_id(e, s, event);
     enter_books(e, s, event);
     bool parked;
-    int code = engine_bury(e, s, event, reason, &parked);
+    int code = engine_bury(e, s, event, EVENT_DEAD, reason, &parked);
     event_free(event);
     return code;
 }
@@ -287,7 +287,7 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
         code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
     }
     if (code == ERR_INVALID) {
-        return admit_dead(e, s, event, r.text);
+        return engine_admit_dead(e, s, event, r.text);
     }
     if (code == 0) {
         find_lane(s, event);
@@ -295,7 +295,7 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
         code = find_identity(e, s, event, &scope, &identity, &r);
     }
     if (code == ERR_INVALID) {
-        return admit_dead(e, s, event, r.text);
+        return engine_admit_dead(e, s, event, r.text);
     }
     if (code == 0) {
         code = dedupe(e, s, event, scope, identity, duplicate);

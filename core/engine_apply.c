@@ -302,13 +302,44 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
     a->s->books.accepted++;
     e->waiting++;
     bool parked;
-    int code = engine_bury(e, a->s, event, effect->owner.data, &parked);
+    int code = engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data, &parked);
     event_free(event);
     return code;
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
     return append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name, effect->value);
+}
+
+/* One that cannot be kept is a dead letter of the service it was for. */
+static int refuse_signal(struct engine *e, struct engine_service *s, const struct apply *a,
+                         const struct effect *effect, const char *reason) {
+    struct event_bytes bytes = {
+        .topic = slice_of("zingq/signal"), .key = effect->key, .payload = effect->value};
+    struct event *event = event_new(&bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    event->cause = a->event->id;
+    event->hops = a->event->hops;
+    event->service = s->number;
+    event->kind = EVENT_DEAD_LETTER;
+    event->state = EVENT_READY;
+    return engine_admit_dead(e, s, event, reason);
+}
+
+static int apply_signal(const struct apply *a, const struct effect *effect) {
+    struct engine *e = a->e;
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        if (!slice_equal(s->name, effect->owner)) {
+            continue;
+        }
+        struct report r = {""};
+        int code = engine_signal(e, s, effect->key, effect->name, effect->value, &r);
+        return code == ERR_INVALID ? refuse_signal(e, s, a, effect, r.text) : code;
+    }
+    return 0; /* the API knows the services of topics.conf, and so do we */
 }
 
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
@@ -322,6 +353,7 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
         [EFFECT_UNLOCK] = apply_unlock,
         [EFFECT_DEAD_LETTER] = apply_dead_letter,
         [EFFECT_APPEND] = apply_append,
+        [EFFECT_SIGNAL] = apply_signal,
         [EFFECT_CANCEL] = apply_cancel,
     };
     struct apply a = {e, s, event};

@@ -90,6 +90,9 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     property_add(&properties, slice_of("zingq-reason"), buf_slice(&why));
     property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
     property_add(&properties, slice_of("zingq-topic"), event->topic);
+    if (event->state == EVENT_NEEDS_PERSON) {
+        property_add(&properties, slice_of("zingq-needs-person"), slice_of("true"));
+    }
     /* The same event may die again after a replay: that is another announcement. */
     property_add(&properties, slice_of("idempotency-key"), slice_of(once));
     struct publication p = {.id = event->id,
@@ -143,26 +146,34 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
                            .id = event->id,
                            .dead_ms = e->now_ms,
                            .fingerprint = journal_fingerprint(event->reason)};
+    bool person = event->state == EVENT_NEEDS_PERSON;
     s->books.dead++;
     s->books.died++;
+    s->books.needs_person += person ? 1 : 0;
     char id[UUID_TEXT_BYTES + 1];
-    log_warn("engine", "dead letter service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
-             s->conf->name, uuid_text(&event->id, id), event->topic.data, (int)event->key.len,
-             event->key.data, (int)(event->reason.len < 300 ? event->reason.len : 300),
-             event->reason.data);
+    log_warn("engine", "%s service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
+             person ? "a person is needed:" : "dead letter", s->conf->name,
+             uuid_text(&event->id, id), event->topic.data, (int)event->key.len, event->key.data,
+             (int)(event->reason.len < 300 ? event->reason.len : 300), event->reason.data);
     return journal_dead_put(e->journal, &row);
 }
 
-int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,
-                bool *parked) {
-    bool discard = false;
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
+                enum event_state state, const char *reason, bool *parked) {
+    /* Who cancels an event does not want it among the dead letters; its policies are told. */
+    bool discard = state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD;
     struct slice why = slice_of(reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
-    engine_note_end(e, s, event, EVENT_DEAD);
+    engine_note_end(e, s, event, state);
     int code = event_set_reason(event, why);
+    if (code == 0) {
+        code = engine_forget_waits(e, event);
+    }
     if (code == 0) {
         code = tell_of_death(e, s, event, reason, &discard);
     }
+    /* What is half undone is no policy's to let go. */
+    discard = discard && state == EVENT_DEAD;
     /* An event that never ran has no lane to hold. One that took the host down each time did run,
      * though its attempts were never stored. */
     bool ran = event->attempts > 0 || event->crashes > 0;
@@ -178,21 +189,25 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
-                     const char *reason) {
-    /* A lock whose expiry could not be handled is free all the same. */
-    if (item->event->kind == EVENT_LOCK_EXPIRED) {
-        struct slice name;
-        if (property_find(item->event->properties, "zingq-lock", &name)) {
-            struct cell cell = engine_cell(item->event, name);
-            int code = journal_lock_del(e->journal, &cell);
-            if (code != 0 && code != ERR_NOTFOUND) {
-                return code;
-            }
-        }
+/* A lock whose expiry could not be handled is free all the same. */
+static int free_expired_lock(struct engine *e, const struct event *event) {
+    struct slice name;
+    if (event->kind != EVENT_LOCK_EXPIRED ||
+        !property_find(event->properties, "zingq-lock", &name)) {
+        return 0;
     }
+    struct cell cell = engine_cell(event, name);
+    int code = journal_lock_del(e->journal, &cell);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
+                   enum event_state state, const char *reason) {
     bool parked = false;
-    int code = engine_bury(e, s, item->event, reason, &parked);
+    int code = free_expired_lock(e, item->event);
+    if (code == 0) {
+        code = engine_bury(e, s, item->event, state, reason, &parked);
+    }
     if (code != 0) {
         return code;
     }
@@ -201,4 +216,17 @@ int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_ite
     }
     code = engine_unplace(e, item);
     return code == 0 ? engine_lane_next(e, item) : code;
+}
+
+int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     const char *reason) {
+    if (item->event->undo != UNDO_NONE) {
+        return engine_bury_as(e, s, item, EVENT_NEEDS_PERSON, reason);
+    }
+    bool open = false;
+    int code = engine_saga_open(e, item->event, NULL, &open);
+    if (code != 0) {
+        return code;
+    }
+    return open ? engine_undo(e, s, item, reason) : engine_bury_as(e, s, item, EVENT_DEAD, reason);
 }

@@ -111,12 +111,44 @@ static int command_publish(struct engine *e, struct command *c) {
 
 static int command_cancel(struct engine *e, struct command *c) {
     char id[UUID_TEXT_BYTES + 1];
+    bool found = false;
     int code = engine_cancel_publish(e, &c->id);
-    if (code == ERR_NOTFOUND) {
-        c->code = report(&c->report, ERR_NOTFOUND,
-                         "nothing waits for its time under the id %s: it has left, was cancelled, "
-                         "or never was delayed",
-                         uuid_text(&c->id, id));
+    if (code != ERR_NOTFOUND) {
+        return code;
+    }
+    code = engine_cancel_event(e, c, &found);
+    if (code == 0 && !found) {
+        c->code =
+            report(&c->report, ERR_NOTFOUND,
+                   "nothing waits under the id %s: a publish has left, was cancelled or never "
+                   "was delayed; an event has ended or never was",
+                   uuid_text(&c->id, id));
+    }
+    return code;
+}
+
+static int command_signal(struct engine *e, struct command *c) {
+    struct engine_service *s = service_named(e, c->service);
+    if (s == NULL) {
+        return no_service(c);
+    }
+    if (c->once.len > 0) {
+        bool before = false;
+        c->made = uuid_next(&e->ids, e->now_ms);
+        int code =
+            published_before(e, c, journal_partition(journal_lane(s->name, c->key)), &before);
+        if (code != 0 || before) {
+            return code;
+        }
+    }
+    struct buf value;
+    buf_init(&value, c->payload.len + 64);
+    engine_signal_value(c->payload, &value);
+    int code = value.failed ? ERR_MEMORY
+                            : engine_signal(e, s, c->key, c->name, buf_slice(&value), &c->report);
+    buf_clear(&value);
+    if (code == ERR_INVALID) {
+        c->code = code;
         return 0;
     }
     return code;
@@ -134,7 +166,7 @@ static int find_dead(struct engine *e, const struct command *c, struct engine_se
         }
         for (uint8_t p = 0; p < PARTITIONS; p++) {
             int code = journal_event_get(e->journal, p, &c->id, (*s)->number, out);
-            if (code == 0 && (*out)->state == EVENT_DEAD) {
+            if (code == 0 && event_state_dead((*out)->state)) {
                 return 0;
             }
             if (code == 0) {
@@ -163,12 +195,13 @@ static struct row parked_row(const struct event *event) {
 }
 
 /* A parked event runs again where it stands, at the head of its lane. */
-static int revive_parked(struct engine *e, struct engine_service *s, struct event *event) {
+static int revive_parked(struct engine *e, struct engine_service *s, struct event *event,
+                         bool forced) {
     struct row row = parked_row(event);
     event->parked = false;
     int code = forget_dead_row(e, s, event);
     if (code == 0) {
-        code = engine_revive(e, event);
+        code = engine_revive(e, event, forced);
     }
     if (code == 0) {
         code = journal_event_put(e->journal, event);
@@ -189,7 +222,7 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     if (event->parked) {
-        return revive_parked(e, s, event);
+        return revive_parked(e, s, event, c->force);
     }
     bool had_no_key = event->attempts == 0 && event->kind == EVENT_MESSAGE;
     struct event dead = *event;
@@ -200,7 +233,7 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     code = code == 0 ? forget_dead_row(e, s, &dead) : code;
-    code = code == 0 ? engine_revive(e, event) : code;
+    code = code == 0 ? engine_revive(e, event, c->force) : code;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     /* Stored at once: a second order of this turn must see that it is dead no more. */
     code = code == 0 ? journal_event_put(e->journal, event) : code;
@@ -231,11 +264,20 @@ static int command_discard(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
+    if (event->state == EVENT_NEEDS_PERSON && !c->without_compensation) {
+        event_free(event);
+        return refuse(c, ERR_INVALID,
+                      "its saga is half undone, see `zingq dlq show`: `zingq dlq replay` goes on "
+                      "with the compensations, --without-compensation (without_compensation=1) "
+                      "lets it go as it is");
+    }
+    bool needed_person = event->state == EVENT_NEEDS_PERSON;
     code = forget_dead_row(e, s, event);
     if (code == 0 && event->parked) {
         code = unpark(e, s, event);
     }
     if (code == 0) {
+        s->books.needs_person -= needed_person ? 1 : 0;
         event->state = EVENT_DISCARDED;
         event->ended_ms = e->now_ms;
         s->books.discarded++;
@@ -268,7 +310,8 @@ static struct event *with_payload(const struct event *event, struct slice payloa
                                 .correlation = event->correlation,
                                 .properties = buf_slice(&properties),
                                 .reason = event->reason,
-                                .publishes = event->publishes};
+                                .publishes = event->publishes,
+                                .calls = event->calls};
     struct event *edited = properties.failed ? NULL : event_new(&bytes);
     buf_clear(&properties);
     if (edited != NULL) {
@@ -365,7 +408,7 @@ static int command_key_resume(struct engine *e, struct command *c) {
         event_free(event);
         return 0;
     }
-    return revive_parked(e, s, event);
+    return revive_parked(e, s, event, c->force);
 }
 
 static int command_key_skip(struct engine *e, struct command *c) {
@@ -389,12 +432,14 @@ int engine_carry_out(struct engine *e, struct command *command) {
         [COMMAND_DISCARD] = command_discard,       [COMMAND_EDIT] = command_edit,
         [COMMAND_PAUSE] = command_pause,           [COMMAND_RESUME] = command_resume,
         [COMMAND_KEY_RESUME] = command_key_resume, [COMMAND_KEY_SKIP] = command_key_skip,
-        [COMMAND_RERUN] = command_rerun,
-        [COMMAND_CANCEL] = command_cancel,
+        [COMMAND_RERUN] = command_rerun,           [COMMAND_CANCEL] = command_cancel,
+        [COMMAND_SIGNAL] = command_signal,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;
-    if (e->full && (command->kind == COMMAND_PUBLISH || command->kind == COMMAND_RERUN)) {
+    bool accepts = command->kind == COMMAND_PUBLISH || command->kind == COMMAND_RERUN ||
+                   command->kind == COMMAND_SIGNAL;
+    if (e->full && accepts) {
         return refuse(command, ERR_FULL,
                       "the store is full: nothing is accepted until there is room");
     }

@@ -10,6 +10,10 @@
  *   engine_careful.c  after a crash: events are marked before they run
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
+ *   engine_durable.c  steps that are kept, sleeps
+ *   engine_signal.c   waits, and the signals that end them
+ *   engine_saga.c     what failed for good is undone
+ *   engine_cancel.c   a person ends what waits
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_later.c    delayed publishes: put off, taken back
  *   engine_schedule.c schedules: a publish for each tick
@@ -167,6 +171,9 @@ struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* 
 /* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
 int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate);
 
+/* A message that cannot become work is a dead letter; takes the event over. */
+int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
+                      const char *reason);
 /* A dead event that never ran gets its key, lane and partition anew. ERR_INVALID (r): it still has
  * none; nothing has changed. */
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event, struct report *r);
@@ -222,7 +229,66 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, boo
 int engine_start(struct engine *e, struct lane_item *item);
 int engine_resume(struct engine *e, struct call_end *end);
 int engine_time_out(struct engine *e, struct invocation *inv);
+/* Ends the invocation, keeps its item. */
+struct lane_item *engine_release(struct engine *e, struct invocation *inv);
+/* The taken event waits at the head of its lane, out of memory; due_ms 0: until it is woken. An
+ * event whose saga is undone is compensating, whatever `state` says. */
+int engine_put_off(struct engine *e, struct lane_item *item, enum event_state state,
+                   int64_t due_ms);
+/* The attempt failed for the reason in run->error. */
+int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end);
+/* The invocation goes on after the commit: once its call has ended, or at once. */
+int engine_await(struct engine *e, struct invocation *inv);
+/* Applies the effects; the event knows what it published. */
+int engine_take_effects(struct engine *e, struct invocation *inv, const struct effects *effects);
+/* *found: what these effects take another invocation took meanwhile, and the attempt has failed. */
+int engine_conflict(struct engine *e, struct invocation *inv, const struct effects *effects,
+                    bool *found);
 void engine_forget_invocations(struct engine *e);
+
+/* engine_durable.c */
+/* The step that run->durable names is stored with its effects. */
+int engine_keep(struct engine *e, struct invocation *inv);
+int engine_sleep(struct engine *e, struct invocation *inv);
+/* Saga steps of which nothing came are not to be undone. */
+int engine_note_failed_steps(struct engine *e, struct invocation *inv);
+
+/* engine_signal.c */
+int engine_wait(struct engine *e, struct invocation *inv);
+/* Whoever waits for it in (service, key) has it, or it is kept for who comes. ERR_INVALID (r): it
+ * cannot be, and nothing has changed. */
+int engine_signal(struct engine *e, struct engine_service *s, struct slice key, struct slice name,
+                  struct slice value, struct report *r);
+/* One that came as a message; takes the event over. */
+int engine_admit_signal(struct engine *e, struct event *event);
+/* The event has ended: nothing that comes is for it. */
+int engine_forget_waits(struct engine *e, const struct event *event);
+/* Whether the event is out of memory, at the head of its lane, until something wakes it. */
+bool engine_is_put_off(struct engine *e, const struct event *event);
+/* A signal as bytes to a value: JSON, or else a string. */
+void engine_signal_value(struct slice payload, struct buf *out);
+
+/* engine_saga.c */
+/* Whether the event has saga steps that are not undone; their names, with commas, are appended to
+ * `names` (NULL: not asked for). */
+int engine_saga_open(struct engine *e, const struct event *event, struct buf *names, bool *open);
+/* From now on the event undoes; then it ends as `undo` says, with the reason. Storing it, and its
+ * place, are the caller's. */
+int engine_turn_round(struct engine *e, struct engine_service *s, struct event *event,
+                      enum event_undo undo, const char *reason);
+/* The taken event failed for good: it is undone in runs to come, then dead with the reason. */
+int engine_undo(struct engine *e, struct engine_service *s, struct lane_item *item,
+                const char *reason);
+/* A run that undid came to its end, or failed. */
+int engine_undo_ended(struct engine *e, struct invocation *inv);
+int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_end end);
+/* A person asked for another round of an event that has ended: what needed a person goes on
+ * undoing, a dead letter goes on behind the steps it finished, the rest begins anew. */
+int engine_renew_steps(struct engine *e, struct event *event);
+
+/* engine_cancel.c */
+/* The live event the command names is ended. *found false: there is none. */
+int engine_cancel_event(struct engine *e, struct command *c, bool *found);
 
 /* engine_careful.c */
 /* Notes that the host runs; after a crash the first events run carefully. */
@@ -238,14 +304,18 @@ int engine_note_attempt(struct engine *e, const struct event *event, enum attemp
 /* The event's state becomes an end; the service's book of that end is the caller's to count. */
 void engine_note_end(struct engine *e, struct engine_service *s, struct event *event,
                      enum event_state state);
-/* engine_bury for an event that was taken off its lane: its row goes, its lane goes on or is held.
- */
+/* An event that was taken off its lane failed for good: its saga is undone first, if it has one;
+ * while it is undone already, it needs a person. */
 int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
                      const char *reason);
-/* Ends an event dead: policies, books, announcement. The event is off its lane and has no row;
- * *parked tells whether its lane must be held. */
-int engine_bury(struct engine *e, struct engine_service *s, struct event *event, const char *reason,
-                bool *parked);
+/* engine_bury for an event that was taken off its lane, as EVENT_DEAD or EVENT_NEEDS_PERSON: its
+ * row goes, its lane goes on or is held. */
+int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
+                   enum event_state state, const char *reason);
+/* Ends an event dead (or in need of a person): policies, books, announcement. The event is off its
+ * lane and has no row; *parked tells whether its lane must be held. */
+int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
+                enum event_state state, const char *reason, bool *parked);
 
 /* engine_apply.c */
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
@@ -302,7 +372,7 @@ int engine_note_by_hand(struct engine *e, const struct event *event, enum attemp
                         struct slice text);
 /* The event, which has ended, waits again: its failures are forgotten, its history is not. Books,
  * record and place are the caller's. */
-int engine_revive(struct engine *e, struct event *event);
+int engine_revive(struct engine *e, struct event *event, bool forced);
 /* When the event's round began: accepted, or replayed. */
 int64_t engine_round_ms(const struct engine *e, const struct event *event);
 /* Whether the other side of its calls may have forgotten the Idempotency-Keys of the event. The age

@@ -65,6 +65,15 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
     return false;
 }
 
+static void add_to_inbox(struct engine *e, struct event *event) {
+    if (e->inbox_tail == NULL) {
+        e->inbox_head = event;
+    } else {
+        e->inbox_tail->next = event;
+    }
+    e->inbox_tail = event;
+}
+
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
                  bool retained) {
     assert(service < e->service_count);
@@ -85,12 +94,19 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     event->service = (uint16_t)service; /* the index, until engine_admit puts the number */
     event->qos = qos;
     event->retained = retained;
-    if (e->inbox_tail == NULL) {
-        e->inbox_head = event;
-    } else {
-        e->inbox_tail->next = event;
+    add_to_inbox(e, event);
+    return 0;
+}
+
+int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes) {
+    assert(service < e->service_count);
+    struct event *event = event_new(bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
     }
-    e->inbox_tail = event;
+    event->kind = EVENT_SIGNAL;
+    event->service = (uint16_t)service;
+    add_to_inbox(e, event);
     return 0;
 }
 

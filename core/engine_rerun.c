@@ -8,6 +8,8 @@
  */
 #include "engine_impl.h"
 
+#include "ledger.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -17,8 +19,13 @@ int engine_note_by_hand(struct engine *e, const struct event *event, enum attemp
     return journal_history_add(e->journal, event, &a);
 }
 
-int engine_revive(struct engine *e, struct event *event) {
+int engine_revive(struct engine *e, struct event *event, bool forced) {
     int code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
+    if (code == 0) {
+        code = engine_renew_steps(e, event);
+    }
+    event->forced = forced;
+    event->continues = false;
     event->state = EVENT_READY;
     event->replayed = true;
     event->attempts = 0; /* of this round */
@@ -38,11 +45,19 @@ int64_t engine_round_ms(const struct engine *e, const struct event *event) {
     return event->replayed && placed_ms > event->accepted_ms ? placed_ms : event->accepted_ms;
 }
 
+/* When it first asked what it would ask again; 0 = never. A dead letter goes on behind its finished
+ * steps, and one whose saga was undone asks under new keys. */
+static int64_t first_call_ms(const struct event *event) {
+    bool anew = !event_state_dead((enum event_state)event->state);
+    bool undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+    return undone ? 0 : ledger_first_ms(event, anew);
+}
+
 bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,
                            const struct event *event) {
-    bool ran = event->started_ms != 0 || event->attempts > 0 || event->crashes > 0;
+    int64_t first_ms = first_call_ms(event);
     int64_t now_ms = e->doors.now_ms(e->doors.ctx);
-    return ran && event->accepted_ms + s->conf->idempotency_window_ms < now_ms;
+    return first_ms != 0 && first_ms + s->conf->idempotency_window_ms < now_ms;
 }
 
 bool engine_needs_force(struct engine *e, const struct event *event) {
@@ -57,18 +72,19 @@ bool engine_refuse_forgotten(const struct engine *e, const struct engine_service
     if (c->force || !engine_keys_forgotten(e, s, event)) {
         return false;
     }
-    int64_t age_ms = e->doors.now_ms(e->doors.ctx) - event->accepted_ms;
+    int64_t age_ms = e->doors.now_ms(e->doors.ctx) - first_call_ms(event);
     c->code = report(&c->report, ERR_INVALID,
-                     "it was accepted %s ago, and who is called remembers an Idempotency-Key for "
-                     "%s (idempotency_window): its calls and mails would be made a second time. "
-                     "--force (force=1) runs it all the same",
+                     "it made its first call %s ago, and who is called remembers an "
+                     "Idempotency-Key for %s (idempotency_window): its calls and mails would be "
+                     "made a second time. --force (force=1) runs it all the same",
                      conf_duration_text(age_ms, age),
                      conf_duration_text(s->conf->idempotency_window_ms, window));
     return true;
 }
 
 void engine_keep_publishes(struct engine *e, const struct event *event) {
-    if (event->replayed && event->publishes.len <= ROUNDS_BYTES_MAX) {
+    bool earlier = event->replayed || event->durable; /* rounds, or steps of this one */
+    if (earlier && event->publishes.len <= ROUNDS_BYTES_MAX) {
         buf_add_slice(&e->publishes, event->publishes);
     }
 }
@@ -80,6 +96,7 @@ static int check(const struct event *event, struct command *c) {
     case EVENT_DISCARDED:
         break;
     case EVENT_DEAD:
+    case EVENT_NEEDS_PERSON:
         return report(&c->report, ERR_INVALID,
                       "it is a dead letter: `zingq dlq replay` runs it again");
     default:
@@ -97,11 +114,11 @@ static int check(const struct event *event, struct command *c) {
 }
 
 /* In the books it is one more that was accepted: what it was before stays counted. */
-static int run_again(struct engine *e, struct engine_service *s, struct event *event) {
+static int run_again(struct engine *e, struct engine_service *s, struct event *event, bool forced) {
     s->books.accepted++;
     s->books_dirty = true;
     engine_take_room(e, event);
-    int code = engine_revive(e, event);
+    int code = engine_revive(e, event, forced);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     /* Stored at once: a second order of this turn must see that it waits. */
     code = code == 0 ? journal_event_put(e->journal, event) : code;
@@ -139,5 +156,5 @@ int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) 
         event_free(event);
         return refused ? 0 : code;
     }
-    return run_again(e, s, event);
+    return run_again(e, s, event, c->force);
 }

@@ -6,6 +6,7 @@
  */
 #include "engine_impl.h"
 
+#include "ledger.h"
 #include "log.h"
 
 #include <assert.h>
@@ -117,8 +118,7 @@ void engine_forget_invocations(struct engine *e) {
 
 /* --- outcomes --- */
 
-/* Ends the invocation, keeps its item. */
-static struct lane_item *release(struct engine *e, struct invocation *inv) {
+struct lane_item *engine_release(struct engine *e, struct invocation *inv) {
     struct lane_item *item = inv->item;
     int64_t us = e->doors.monotonic_us(e->doors.ctx) - inv->started_us;
     item->event->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
@@ -127,11 +127,14 @@ static struct lane_item *release(struct engine *e, struct invocation *inv) {
     return item;
 }
 
-static int put_off(struct engine *e, struct lane_item *item, enum event_state state,
+int engine_put_off(struct engine *e, struct lane_item *item, enum event_state state,
                    int64_t due_ms) {
     struct event *event = item->event;
-    event->state = (uint8_t)state;
+    event->state = (uint8_t)(event->undo == UNDO_NONE ? state : EVENT_COMPENSATING);
     event->due_ms = due_ms;
+    if (due_ms == 0) { /* until somebody wakes it */
+        return engine_lane_block(e, item, LANE_WAITING);
+    }
     struct timer timer = {.kind = TIMER_EVENT,
                           .partition = event->partition,
                           .due_ms = due_ms,
@@ -140,18 +143,36 @@ static int put_off(struct engine *e, struct lane_item *item, enum event_state st
     return code == 0 ? engine_lane_block(e, item, LANE_WAITING) : code;
 }
 
-static int fail(struct engine *e, struct invocation *inv, enum attempt_end end);
+int engine_take_effects(struct engine *e, struct invocation *inv, const struct effects *effects) {
+    struct event *event = inv->item->event;
+    buf_reset(&e->publishes);
+    engine_keep_publishes(e, event);
+    int code = engine_apply(e, inv->service, event, effects);
+    if (code == 0 && e->publishes.len > 0) {
+        code = event_set_publishes(event, buf_slice(&e->publishes));
+    }
+    return code;
+}
+
+int engine_conflict(struct engine *e, struct invocation *inv, const struct effects *effects,
+                    bool *found) {
+    struct buf *error = &inv->run->error;
+    buf_reset(error);
+    *found = engine_conflicts(e, inv->service, inv->item->event, effects, error);
+    return *found ? engine_fail(e, inv, ATTEMPT_ERROR) : 0;
+}
 
 static int end_done(struct engine *e, struct invocation *inv) {
     struct engine_service *s = inv->service;
     struct event *event = inv->item->event;
-    buf_reset(&inv->run->error);
-    if (engine_conflicts(e, s, event, &inv->run->effects, &inv->run->error)) {
-        return fail(e, inv, ATTEMPT_ERROR);
+    if (event->undo != UNDO_NONE) {
+        return engine_undo_ended(e, inv);
     }
-    buf_reset(&e->publishes);
-    engine_keep_publishes(e, event);
-    int code = 0;
+    bool conflict = false;
+    int code = engine_conflict(e, inv, &inv->run->effects, &conflict);
+    if (conflict) {
+        return code;
+    }
     if (event->kind == EVENT_LOCK_EXPIRED) {
         struct slice name;
         (void)property_find(event->properties, "zingq-lock", &name);
@@ -160,15 +181,15 @@ static int end_done(struct engine *e, struct invocation *inv) {
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     if (code == 0) {
-        code = engine_apply(e, s, event, &inv->run->effects);
+        code = engine_take_effects(e, inv, &inv->run->effects);
     }
-    if (code == 0 && e->publishes.len > 0) {
-        code = event_set_publishes(event, buf_slice(&e->publishes));
+    if (code == 0) {
+        code = engine_forget_waits(e, event);
     }
     if (code != 0) {
         return code;
     }
-    struct lane_item *item = release(e, inv);
+    struct lane_item *item = engine_release(e, inv);
     engine_note_end(e, s, event, EVENT_DONE);
     s->books.done++;
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
@@ -180,7 +201,7 @@ static int end_done(struct engine *e, struct invocation *inv) {
     return code == 0 ? engine_lane_next(e, item) : code;
 }
 
-static int end_call(struct engine *e, struct invocation *inv) {
+int engine_await(struct engine *e, struct invocation *inv) {
     inv->call_id = ++e->last_call_id;
     inv->call_started = false;
     enter_calls(e, inv);
@@ -190,6 +211,38 @@ static int end_call(struct engine *e, struct invocation *inv) {
     e->current = NULL;
     e->current_item = NULL;
     return engine_save(e, inv->item);
+}
+
+/* On disk, with the event, before it starts. */
+static int note_asked(struct engine *e, struct event *event, const struct call_request *request) {
+    struct call_note note;
+    if (request->key == NULL) {
+        return 0;
+    }
+    if (!ledger_find(event->calls, slice_of(request->key), &note)) {
+        note = (struct call_note){.first_ms = e->now_ms};
+    }
+    note.key = slice_of(request->key);
+    note.label = slice_of(request->label);
+    note.state = CALL_ASKED;
+    note.asks++;
+    return ledger_put(event, &note);
+}
+
+static int note_answered(struct event *event, const struct call_request *request,
+                         const struct call_result *result) {
+    struct call_note note;
+    if (request->key == NULL || !ledger_find(event->calls, slice_of(request->key), &note)) {
+        return 0;
+    }
+    note.state = result->code == 0 ? CALL_ANSWERED : result->sent ? CALL_UNKNOWN : CALL_UNSENT;
+    note.status = (uint32_t)result->status;
+    return ledger_put(event, &note);
+}
+
+static int end_call(struct engine *e, struct invocation *inv) {
+    int code = note_asked(e, inv->item->event, inv->run->request);
+    return code == 0 ? engine_await(e, inv) : code;
 }
 
 /* After a failure: the delay before the next attempt, or dead with a reason in `reason`. */
@@ -234,9 +287,12 @@ static void log_retry(const struct engine_service *s, const struct event *event,
              (int)strcspn(error, "\n"), error);
 }
 
-static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
+int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
     struct event *event = inv->item->event;
+    if (event->undo != UNDO_NONE) {
+        return engine_undo_failed(e, inv, end);
+    }
     event->errors++;
     s->books_dirty = true;
     if (end == ATTEMPT_TIMEOUT) {
@@ -257,10 +313,10 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
         engine_note_ending(e, s, event, EVENT_RETRYING, buf_slice(&inv->run->error));
         log_retry(s, event, buf_str(&inv->run->error), delay_ms);
     }
-    struct lane_item *item = release(e, inv);
+    struct lane_item *item = engine_release(e, inv);
     if (again) {
         s->books.retries++;
-        code = put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
+        code = engine_put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
     } else {
         code = engine_bury_item(e, s, item, buf_str(&reason));
     }
@@ -269,15 +325,18 @@ static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
 }
 
 static int end_error(struct engine *e, struct invocation *inv) {
-    return fail(e, inv, ATTEMPT_ERROR);
+    return engine_fail(e, inv, ATTEMPT_ERROR);
 }
 
 static int end_reject(struct engine *e, struct invocation *inv) {
     struct engine_service *s = inv->service;
+    if (inv->item->event->undo != UNDO_NONE) {
+        return engine_undo_failed(e, inv, ATTEMPT_REJECT);
+    }
     metrics_failed(&s->metrics, e->now_ms);
     struct buf reason = inv->run->error;
     buf_init(&inv->run->error, reason.max);
-    struct lane_item *item = release(e, inv);
+    struct lane_item *item = engine_release(e, inv);
     int code = engine_note_attempt(e, item->event, ATTEMPT_REJECT, buf_str(&reason));
     if (code == 0) {
         code = engine_bury_item(e, s, item, buf_str(&reason));
@@ -294,12 +353,12 @@ static int end_snooze(struct engine *e, struct invocation *inv) {
     struct engine_service *s = inv->service;
     int64_t due_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
     int code = engine_note_attempt(e, inv->item->event, ATTEMPT_SNOOZE, buf_str(&inv->run->error));
-    struct lane_item *item = release(e, inv);
+    struct lane_item *item = engine_release(e, inv);
     item->event->snoozes++;
     s->books.snoozes++;
     s->books_dirty = true;
     engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
-    return code == 0 ? put_off(e, item, EVENT_SLEEPING, due_ms) : code;
+    return code == 0 ? engine_put_off(e, item, EVENT_SLEEPING, due_ms) : code;
 }
 
 static int end_throttle(struct engine *e, struct invocation *inv) {
@@ -309,12 +368,12 @@ static int end_throttle(struct engine *e, struct invocation *inv) {
     s->throttled_until_ms = until_ms;
     int code =
         engine_note_attempt(e, inv->item->event, ATTEMPT_THROTTLE, buf_str(&inv->run->error));
-    struct lane_item *item = release(e, inv);
+    struct lane_item *item = engine_release(e, inv);
     item->event->throttles++;
     s->books.throttles++;
     s->books_dirty = true;
     engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
-    return code == 0 ? put_off(e, item, EVENT_SLEEPING, until_ms) : code;
+    return code == 0 ? engine_put_off(e, item, EVENT_SLEEPING, until_ms) : code;
 }
 
 static int conclude(struct engine *e, struct invocation *inv) {
@@ -323,9 +382,12 @@ static int conclude(struct engine *e, struct invocation *inv) {
         [OUTCOME_ERROR] = end_error,   [OUTCOME_RETRY] = end_error,
         [OUTCOME_SNOOZE] = end_snooze, [OUTCOME_THROTTLE] = end_throttle,
         [OUTCOME_REJECT] = end_reject, [OUTCOME_DISCARD] = end_done,
+        [OUTCOME_KEEP] = engine_keep,  [OUTCOME_SLEEP] = engine_sleep,
+        [OUTCOME_WAIT] = engine_wait,
     };
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes);
-    return outcomes[inv->run->outcome](e, inv);
+    int code = engine_note_failed_steps(e, inv);
+    return code == 0 ? outcomes[inv->run->outcome](e, inv) : code;
 }
 
 /* --- starting --- */
@@ -393,12 +455,16 @@ static int start_run(struct engine *e, struct engine_service *s, struct lane_ite
     inv->started_us = e->doors.monotonic_us(e->doors.ctx);
     inv->deadline_ms = e->now_ms + s->conf->timeout_ms;
     event->state = EVENT_RUNNING;
-    event->attempts++;
-    event->started_ms = e->now_ms;
+    if (!event->continues && event->undo == UNDO_NONE) {
+        event->attempts++;
+        event->started_ms = e->now_ms;
+    }
+    event->continues = false;
     event->version = script_version(e->scripts, s->index);
     e->running++;
     e->current = inv;
-    int code = run_start(&inv->run, e->scripts, s->index, RUN_EVENT, event, NULL, &e->view);
+    enum run_entry entry = event->undo == UNDO_NONE ? RUN_EVENT : RUN_UNDO;
+    int code = run_start(&inv->run, e->scripts, s->index, entry, event, NULL, &e->view);
     return code == 0 ? conclude(e, inv) : code;
 }
 
@@ -451,7 +517,15 @@ int engine_resume(struct engine *e, struct call_end *end) {
     stop_waiting(e, inv, false);
     e->current = inv;
     e->current_item = inv->item;
-    run_resume_call(inv->run, &end->result);
+    if (inv->run->outcome != OUTCOME_CALL) { /* it waited for the commit alone */
+        run_resume(inv->run, NULL);
+        return conclude(e, inv);
+    }
+    int code = note_answered(inv->item->event, inv->run->request, &end->result);
+    if (code != 0) {
+        return code;
+    }
+    run_resume(inv->run, &end->result);
     return conclude(e, inv);
 }
 
@@ -464,5 +538,5 @@ int engine_time_out(struct engine *e, struct invocation *inv) {
     buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
                conf_duration_text(inv->service->conf->timeout_ms, text));
     inv->run->outcome = OUTCOME_ERROR;
-    return fail(e, inv, ATTEMPT_TIMEOUT);
+    return engine_fail(e, inv, ATTEMPT_TIMEOUT);
 }

@@ -137,6 +137,16 @@ static int fire_lock(struct engine *e, const struct timer *timer) {
     return admit_expiry(e, s, &cell, &lock);
 }
 
+/* Nobody came for it. */
+static int fire_signal(struct engine *e, const struct timer *timer) {
+    struct cell cell = {.partition = timer->partition,
+                        .service = timer->service,
+                        .key = timer->key,
+                        .name = timer->name};
+    int code = journal_signal_del(e->journal, &cell, timer->seq);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 static int fire_publish(struct engine *e, const struct timer *timer) {
     struct publication p;
     int code = publication_decode(timer->record, &p);
@@ -170,10 +180,8 @@ static int copy_timer(struct timer *timer, char **bytes) {
 
 static int fire(struct engine *e, struct timer *timer) {
     static int (*const fire_kind[])(struct engine *, const struct timer *) = {
-        [TIMER_EVENT] = fire_event,
-        [TIMER_LOCK] = fire_lock,
-        [TIMER_STATE] = fire_state,
-        [TIMER_PUBLISH] = fire_publish,
+        [TIMER_EVENT] = fire_event,     [TIMER_LOCK] = fire_lock,     [TIMER_STATE] = fire_state,
+        [TIMER_PUBLISH] = fire_publish, [TIMER_SIGNAL] = fire_signal,
     };
     char *bytes = NULL;
     int code = copy_timer(timer, &bytes);
@@ -258,9 +266,9 @@ static bool is_history(const struct engine *e, const struct event *event) {
 }
 
 static int trim_event(struct engine *e, const struct event *event) {
-    int code = 0;
-    if (event->attempts > 1 || event->errors > 0 || event->crashes > 0 || event->replayed ||
-        event->state == EVENT_DISCARDED) {
+    int code = event->durable ? journal_step_clear(e->journal, event) : 0;
+    if (code == 0 && (event->attempts > 1 || event->errors > 0 || event->durable ||
+                      event->crashes > 0 || event->replayed || event->state == EVENT_DISCARDED)) {
         code = journal_history_clear(e->journal, event);
     }
     if (code != 0) {

@@ -58,6 +58,12 @@ static int view_peek(void *ctx, struct slice service, struct slice key, struct s
     return ERR_NOTFOUND;
 }
 
+static int view_step_get(void *ctx, const struct event *event, enum step_kind kind,
+                         struct slice name, struct step *step) {
+    const struct engine *e = ctx;
+    return event->durable ? journal_step_get(e->journal, event, kind, name, step) : ERR_NOTFOUND;
+}
+
 /* Whether the event is the expiry of just this lock: to its handler the lock is free. */
 static bool own_expiry(const struct event *event, struct slice name) {
     struct slice expired;
@@ -101,6 +107,7 @@ void engine_view_init(struct engine *e) {
                                 .state_list = view_state_list,
                                 .peek = view_peek,
                                 .lock_get = view_lock_get,
+                                .step_get = view_step_get,
                                 .delayed = view_delayed};
 }
 

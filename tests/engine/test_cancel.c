@@ -109,8 +109,8 @@ static void what_does_not_wait_cannot_be_cancelled_and_is_told_so(void **state) 
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         assert_int_equal(cancel(f, ids[i]), ERR_NOTFOUND);
         (void)snprintf(text, sizeof text,
-                       "nothing waits for its time under the id %s: it has left, was cancelled, or "
-                       "never was delayed",
+                       "nothing waits under the id %s: a publish has left, was cancelled or never "
+                       "was delayed; an event has ended or never was",
                        uuid_text(ids[i], id_text));
         assert_string_equal(f->report.text, text);
     }

@@ -353,27 +353,43 @@ static void an_order_does_not_repeat_what_another_one_has_replayed(void **state)
 
 /* --- idempotency_window --- */
 
+/* The same with a call before, which the peer accepts. */
+static const char CALLING[] = "return function(e)\n"
+                              "  zing.http.post('http://peer/')\n"
+                              "  if e.payload:find('^bad') then error('bad') end\n"
+                              "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
+                              "end";
+
+static void answer_the_call(struct engine_fixture *f) {
+    answer(f, f->asked_count - 1, 200, "");
+    run_dry(f);
+}
+
 static void past_idempotency_window_it_wants_to_be_forced(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("idempotency_window = \"2h\""), HANDLER);
+    fixture_run(f, SERVICE("idempotency_window = \"2h\""), CALLING);
     deliver(f, "s", "in/a", "1");
+    answer_the_call(f);
     advance(f, 2 * HOUR);
     assert_int_equal(rerun(f, "1"), 0);
+    answer_the_call(f);
     advance(f, 1);
     assert_int_equal(rerun(f, "1"), ERR_INVALID);
-    assert_non_null(strstr(f->report.text, "accepted 2 h ago"));
+    assert_non_null(strstr(f->report.text, "its first call 2 h ago"));
     assert_non_null(strstr(f->report.text, "--force"));
     struct command c = rerun_of_payload(f, "1");
     c.force = true;
     assert_int_equal(command(f, c), 0);
+    answer_the_call(f);
     assert_out(f, "1 1* 1*");
     assert_books(f, "s", (struct books){.accepted = 3, .done = 3});
 }
 
 static void so_does_a_dead_letter(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), CALLING);
     deliver(f, "s", "in/a", "bad");
+    answer_the_call(f);
     mend(f);
     advance(f, 25 * HOUR);
     struct command c = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", "bad")};
@@ -386,8 +402,9 @@ static void so_does_a_dead_letter(void **state) {
 
 static void and_a_parked_key(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("on_dead = park"), HANDLER);
+    fixture_run(f, SERVICE("on_dead = park"), CALLING);
     deliver(f, "s", "in/a", "bad");
+    answer_the_call(f);
     mend(f);
     advance(f, 25 * HOUR);
     struct command c = {.kind = COMMAND_KEY_RESUME, .service = slice_of("s"), .key = slice_of("a")};
@@ -395,6 +412,15 @@ static void and_a_parked_key(void **state) {
     c.force = true;
     assert_int_equal(command(f, c), 0);
     assert_out(f, "bad*");
+}
+
+static void what_made_no_calls_needs_no_force(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), HANDLER);
+    deliver(f, "s", "in/a", "1");
+    advance(f, 48 * HOUR);
+    assert_int_equal(rerun(f, "1"), 0);
+    assert_out(f, "1 1*");
 }
 
 static void what_never_ran_has_made_no_calls_and_needs_no_force(void **state) {
@@ -483,6 +509,7 @@ int main(void) {
         RERUN_TEST(past_idempotency_window_it_wants_to_be_forced),
         RERUN_TEST(so_does_a_dead_letter),
         RERUN_TEST(and_a_parked_key),
+        RERUN_TEST(what_made_no_calls_needs_no_force),
         RERUN_TEST(what_never_ran_has_made_no_calls_and_needs_no_force),
         RERUN_TEST(it_joins_its_lane_behind_what_waits),
         RERUN_TEST(it_waits_behind_what_parked_its_key),

@@ -3,8 +3,8 @@
  *
  * Every waiting event has exactly one row, in `ready` or in `lane`; one that has ended has none,
  * unless it is parked. Only the head of a lane may wait or be parked, and each waiting one has one
- * timer. A delayed publish has a timer and is found by its id. Lane rows stand in front of the
- * ready rows of their lane. The books count the same events.
+ * timer, unless it waits for a signal for good. A delayed publish has a timer and is found by its
+ * id. Lane rows stand in front of the ready rows of their lane. The books count the same events.
  */
 #include "engine_fixture.h"
 
@@ -49,6 +49,7 @@ static void for_each_event(struct engine_fixture *f, void *arg,
 struct tally {
     uint64_t waiting[SERVICES_MAX], dead[SERVICES_MAX];
     uint64_t rows, expected_rows;
+    uint64_t untimed, waits; /* put off without a timer; waiting for a signal */
 };
 
 static bool row_exists(struct engine_fixture *f, enum store_table table, const struct event *e) {
@@ -66,6 +67,17 @@ static bool row_exists(struct engine_fixture *f, enum store_table table, const s
     return code == 0;
 }
 
+/* What has no steps has no records; who waits for a signal is found by it. */
+static void check_steps(struct engine_fixture *f, const struct event *e, struct tally *tally) {
+    struct step step = {.name = {NULL, 0}};
+    while (journal_step_next(f->view, e, &step) == 0) {
+        assert_true(e->durable);
+        bool waits = step.kind == STEP_WAIT && step.state == STEP_WAITING;
+        tally->waits += waits && !event_state_ended((enum event_state)e->state) ? 1 : 0;
+    }
+    tally->untimed += e->state == EVENT_SLEEPING && e->due_ms == 0 ? 1 : 0;
+}
+
 static void check_event(struct engine_fixture *f, const struct event *e, void *arg) {
     struct tally *tally = arg;
     unsigned rows =
@@ -77,9 +89,10 @@ static void check_event(struct engine_fixture *f, const struct event *e, void *a
                  event_state_name((enum event_state)e->state), (int)e->payload.len,
                  e->payload.data);
     }
-    assert_true(!e->parked || e->state == EVENT_DEAD);
+    assert_true(!e->parked || event_state_dead((enum event_state)e->state));
+    check_steps(f, e, tally);
     tally->waiting[e->service] += waits ? 1 : 0;
-    tally->dead[e->service] += e->state == EVENT_DEAD ? 1 : 0;
+    tally->dead[e->service] += event_state_dead((enum event_state)e->state) ? 1 : 0;
     tally->expected_rows += expected;
 }
 
@@ -166,7 +179,8 @@ void engine_check(struct engine_fixture *f) {
     check_ready_rows(f, tally);
     for_each_event(f, tally, check_event);
     assert_int_equal(tally->rows, tally->expected_rows);
-    check_timers(f, timed);
+    check_timers(f, timed - tally->untimed);
+    assert_int_equal(store_rows(f->store, TABLE_WAITER), tally->waits);
     uint64_t dead = 0;
     for (size_t i = 0; i < SERVICES_MAX; i++) {
         dead += tally->dead[i];

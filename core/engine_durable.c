@@ -1,0 +1,94 @@
+/*
+ * engine_durable.c - what an event has done for good: steps that are kept, sleeps.
+ *
+ * A step's record and the effects staged in it are written in one transaction; the handler goes on
+ * after the commit, as if it had waited for a call that the disk answers. So a step is on disk
+ * before the next line runs, and the price of a step is a share of a commit.
+ */
+#include "engine_impl.h"
+
+#include "log.h"
+
+#include <assert.h>
+
+/* A saga step keeps the place in the order at which its action began; undoing one, at which that
+ * did. Everything else happens when it is stored. */
+static int order_of(struct engine *e, const struct event *event, const struct step *step,
+                    uint64_t *order) {
+    struct step earlier;
+    int code = journal_step_get(e->journal, event, step->kind, step->name, &earlier);
+    bool keeps = code == 0 && step->state != STEP_BEGUN;
+    *order = keeps ? earlier.order : journal_next_seq(e->journal, e->now_ms);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int put_step(struct engine *e, struct event *event, const struct step *step) {
+    struct step stored = *step;
+    stored.at_ms = e->now_ms;
+    int code = order_of(e, event, step, &stored.order);
+    event->durable = true;
+    return code == 0 ? journal_step_put(e->journal, event, &stored) : code;
+}
+
+int engine_keep(struct engine *e, struct invocation *inv) {
+    struct run_durable *d = inv->run->durable;
+    struct event *event = inv->item->event;
+    bool conflict = false;
+    int code = engine_conflict(e, inv, &d->effects, &conflict);
+    if (conflict) {
+        return code;
+    }
+    code = engine_take_effects(e, inv, &d->effects);
+    if (code == 0) {
+        code = put_step(e, event, &d->step);
+    }
+    effects_reset(&d->effects);
+    if (d->step.state == STEP_DONE) {
+        event->crashes =
+            0; /* it gets somewhere: what counts is crashing at one and the same place */
+    }
+    return code == 0 ? engine_await(e, inv) : code;
+}
+
+int engine_sleep(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    struct event *event = inv->item->event;
+    int64_t due_ms = inv->run->durable->step.due_ms;
+    assert(inv->run->durable->step.kind == STEP_SLEEP && due_ms > 0);
+    int code = put_step(e, event, &inv->run->durable->step);
+    if (code != 0) {
+        return code;
+    }
+    event->continues = true;
+    struct lane_item *item = engine_release(e, inv);
+    engine_note_ending(e, s, event, EVENT_SLEEPING, (struct slice){NULL, 0});
+    return engine_put_off(e, item, EVENT_SLEEPING, due_ms);
+}
+
+static int note_failed(struct engine *e, const struct event *event, struct slice name) {
+    struct step step;
+    int code = journal_step_get(e->journal, event, STEP_SAGA, name, &step);
+    if (code != 0 || step.state != STEP_BEGUN) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct step failed = {.kind = STEP_SAGA,
+                          .state = STEP_FAILED,
+                          .order = step.order,
+                          .at_ms = e->now_ms,
+                          .name = name};
+    return journal_step_put(e->journal, event, &failed);
+}
+
+int engine_note_failed_steps(struct engine *e, struct invocation *inv) {
+    struct run_durable *d = inv->run->durable;
+    if (d == NULL || d->failed.len == 0) {
+        return 0;
+    }
+    int code = d->failed.failed ? ERR_MEMORY : 0;
+    struct reader r = reader_of(d->failed.data, d->failed.len);
+    while (code == 0 && r.at < r.end) {
+        code = note_failed(e, inv->item->event, read_lv(&r));
+    }
+    buf_reset(&d->failed);
+    return code;
+}

@@ -1,0 +1,543 @@
+/* test_step.c - steps are done once, sleeps and waits leave memory: whatever happens between two
+ * lines of a handler. */
+#include "engine_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+#define SERVICE(options)                                                                           \
+    "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"property:k\" jitter = 0 "  \
+    "delay = \"1s\" " options " }\n"
+
+/* The value of the Idempotency-Key that the call carried. */
+static const char *key_of(const struct engine_fixture *f, size_t asked, char out[256]) {
+    static const char name[] = "Idempotency-Key: ";
+    const char *at = strstr(f->asked[asked].headers, name);
+    assert_non_null(at);
+    at += sizeof name - 1;
+    (void)snprintf(out, 256, "%.*s", (int)strcspn(at, "\n"), at);
+    return out;
+}
+
+static void answer_all(struct engine_fixture *f, long status) {
+    for (size_t i = 0; i < f->asked_count; i++) {
+        if (f->asked[i].open) {
+            answer(f, i, status, f->asked[i].url);
+        }
+    }
+}
+
+/* --- steps --- */
+
+static void a_step_is_on_disk_before_the_next_line_runs(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f, SERVICE(""),
+        "return function(e)\n"
+        "  local n = zing.step('first', function() zing.publish('did', 'it') return 7 end)\n"
+        "  zing.publish('out', n + 1)\n"
+        "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    assert_int_equal(turn(f), 0);
+    assert_int_equal(count_published(f, "did"), 1);
+    assert_int_equal(count_published(f, "out"), 0);
+    assert_int_equal(count_rows(f, TABLE_STEP), 1);
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "8");
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
+}
+
+static void a_finished_step_does_not_run_again_after_a_failure(void **state) {
+    struct engine_fixture *f = *state;
+    char out[512];
+    fixture_run(f, SERVICE(""),
+                "return function(e)\n"
+                "  local n = zing.step('count', function()\n"
+                "    zing.publish('did', 'it') return zing.state.incr('n') end)\n"
+                "  if e.attempt < 3 then error('not yet') end\n"
+                "  zing.publish('out', n)\n"
+                "end");
+    offer(f, "s", "in", "y", "k", "a", NULL);
+    advance(f, 10000);
+    assert_int_equal(count_published(f, "did"), 1);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "1");
+    assert_string_equal(state_text(f, "s", "a", "n", out), "1");
+}
+
+static void a_step_that_fails_leaves_the_earlier_ones_done(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("retries = 1"),
+                "return function(e)\n"
+                "  zing.step('a', function() zing.publish('a', '') end)\n"
+                "  zing.step('b', function() zing.publish('b', '') error('broken') end)\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    advance(f, 5000);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+    assert_int_equal(count_published(f, "a"), 1);
+    assert_int_equal(count_published(f, "b"), 0);
+}
+
+static void a_replayed_dead_letter_goes_on_behind_its_finished_steps(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("retries = 0"),
+                "return function(e)\n"
+                "  zing.step('a', function() zing.publish('a', '') end)\n"
+                "  error('broken')\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    struct uuid id = id_of(f, "s", "x");
+    fixture_script(f, "h.lua",
+                   "return function(e)\n"
+                   "  zing.step('a', function() zing.publish('a', '') end)\n"
+                   "  zing.publish('out', '')\n"
+                   "end");
+    fixture_reload(f);
+    assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = id}), 0);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
+    assert_int_equal(count_published(f, "a"), 1);
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void a_replayed_done_event_does_its_steps_again(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "return function(e) zing.step('a', function() zing.publish('a', '') end) end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    struct event *event = event_with(f, "s", "x");
+    struct command c = {.kind = COMMAND_RERUN,
+                        .service = slice_of("s"),
+                        .partition = event->partition,
+                        .id = event->id};
+    event_free(event);
+    assert_int_equal(command(f, c), 0);
+    assert_int_equal(count_published(f, "a"), 2);
+}
+
+static void one_name_twice_is_an_error(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE("retries = 0"),
+                "return function(e)\n"
+                "  for _ = 1, 2 do zing.step('same', function() end) end\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    assert_non_null(strstr(reason_of(f, "s", "x", reason), "two steps are named \"same\""));
+}
+
+static void what_cannot_stand_in_a_step_is_an_error(void **state) {
+    struct engine_fixture *f = *state;
+    static const char *const inside[] = {"zing.step('inner', function() end)", "zing.sleep(1)",
+                                         "zing.wait('x')", "zing.saga()"};
+    char reason[512];
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+        char script[256];
+        char payload[8];
+        (void)snprintf(script, sizeof script,
+                       "return function() zing.step('outer', function() %s end) end", inside[i]);
+        (void)snprintf(payload, sizeof payload, "%zu", i);
+        if (i == 0) {
+            fixture_run(f, SERVICE("retries = 0"), script);
+        } else {
+            fixture_script(f, "h.lua", script);
+            fixture_reload(f);
+        }
+        offer(f, "s", "in", payload, "k", "a", NULL);
+        run_dry(f);
+        assert_non_null(strstr(reason_of(f, "s", payload, reason), "inside the step \"outer\""));
+    }
+}
+
+static void a_step_may_not_write_what_the_handler_wrote_around_it(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE("retries = 0"),
+                "return function()\n"
+                "  zing.state.set('n', 1)\n"
+                "  zing.step('a', function() zing.state.set('n', 2) end)\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    assert_non_null(strstr(reason_of(f, "s", "x", reason), "which this handler changed before it"));
+}
+
+static void a_result_over_its_limit_is_an_error(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE("retries = 0"),
+                "return function() zing.step('a', function()\n"
+                "  return string.rep('x', 1100000) end) end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    assert_non_null(strstr(reason_of(f, "s", "x", reason), "the step's result is larger than"));
+}
+
+static void calls_in_steps_have_keys_by_their_names(void **state) {
+    struct engine_fixture *f = *state;
+    char key[256];
+    char expected[256];
+    char id[UUID_TEXT_BYTES + 1];
+    fixture_run(f, SERVICE(""),
+                "return function()\n"
+                "  zing.http.post('http://p/0')\n"
+                "  zing.step('pay/now', function()\n"
+                "    zing.http.post('http://p/1') zing.http.post('http://p/2') end)\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    for (int i = 0; i < 3; i++) {
+        run_dry(f);
+        answer_all(f, 200);
+    }
+    run_dry(f);
+    struct uuid event = id_of(f, "s", "x");
+    (void)uuid_text(&event, id);
+    static const char *const ends[] = {"", ":pay%2Fnow", ":pay%2Fnow:2"};
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(expected, sizeof expected, "s-%s%s", id, ends[i]);
+        assert_string_equal(key_of(f, i, key), expected);
+    }
+}
+
+/* --- sleeps --- */
+
+static void a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("timeout = \"1s\""),
+                "return function(e)\n"
+                "  zing.step('a', function() zing.publish('a', '') end)\n"
+                "  zing.sleep('2h')\n"
+                "  zing.publish('out', e.attempt)\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    assert_int_equal(engine_running(f->engine), 0);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
+    restart(f);
+    advance(f, 7199000);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
+    crash(f);
+    advance(f, 2000);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
+    assert_int_equal(count_published(f, "a"), 1);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "1");
+}
+
+static void a_sleep_holds_up_its_own_key_only(void **state) {
+    struct engine_fixture *f = *state;
+    char out[512];
+    fixture_run(f, SERVICE(""),
+                "return function(e) if e.payload == '1' then zing.sleep(60) end\n"
+                "  zing.publish('out', e.payload) end");
+    offer(f, "s", "in", "1", "k", "a", NULL);
+    offer(f, "s", "in", "2", "k", "a", NULL);
+    offer(f, "s", "in", "3", "k", "b", NULL);
+    advance(f, 61000);
+    assert_string_equal(payloads(f, "out", out, sizeof out), "3 1 2");
+}
+
+/* --- waits and signals --- */
+
+static const char WAITS[] = "return function(e)\n"
+                            "  local value, why = zing.wait('paid', '10m')\n"
+                            "  zing.publish('out', zing.json.encode({value, why}))\n"
+                            "end";
+
+static int send(struct engine_fixture *f, const char *name, const char *value) {
+    return command(f, (struct command){.kind = COMMAND_SIGNAL,
+                                       .service = slice_of("s"),
+                                       .key = slice_of("a"),
+                                       .name = slice_of(name),
+                                       .payload = slice_of(value)});
+}
+
+static void a_signal_ends_a_wait(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), WAITS);
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
+    restart(f);
+    assert_int_equal(send(f, "other", "1"), 0);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
+    assert_int_equal(send(f, "paid", "{\"by\":\"card\"}"), 0);
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "[{\"by\":\"card\"}]");
+}
+
+static void a_signal_may_come_before_the_wait(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), WAITS);
+    assert_int_equal(send(f, "paid", "first"), 0);
+    assert_int_equal(send(f, "paid", "second"), 0);
+    crash(f);
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "[\"first\"]");
+    assert_int_equal(count_rows(f, TABLE_SIGNAL), 1);
+}
+
+static void a_wait_that_times_out_says_so(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "return function(e)\n"
+                "  local value, why = zing.wait('paid', '10m')\n"
+                "  zing.publish('out', why)\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    advance(f, 599000);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
+    advance(f, 2000);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "timeout");
+    assert_int_equal(send(f, "paid", "late"), 0);
+    assert_int_equal(count_rows(f, TABLE_SIGNAL), 1); /* nobody's */
+}
+
+static void a_wait_without_a_time_limit_waits_for_good(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), "return function() zing.publish('out', zing.wait('go')) end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    advance(f, (int64_t)86400000 * 30);
+    restart(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
+    assert_int_equal(send(f, "go", "now"), 0);
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "now");
+}
+
+static void a_signal_nobody_takes_runs_out(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "store { keep_signals = \"1h\" }\n" SERVICE(""), WAITS);
+    assert_int_equal(send(f, "paid", "1"), 0);
+    advance(f, 3601000);
+    assert_int_equal(count_rows(f, TABLE_SIGNAL), 0);
+}
+
+static void a_handler_signals_another_service(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_script(f, "t.lua", "return function(e) zing.signal('s', 'a', 'paid', {n = 5}) end");
+    fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"go\"} handler = \"t.lua\" }\n",
+                WAITS);
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    deliver(f, "t", "go", "");
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "[{\"n\":5}]");
+}
+
+static void a_signal_message_is_taken_once(void **state) {
+    struct engine_fixture *f = *state;
+    struct buf properties;
+    buf_init(&properties, 256);
+    property_add(&properties, slice_of("idempotency-key"), slice_of("evt_1"));
+    fixture_run(f, SERVICE(""), WAITS);
+    struct event_bytes bytes = {.topic = slice_of("zingq/signal/s/a%2Fb/paid"),
+                                .payload = slice_of("42"),
+                                .properties = buf_slice(&properties)};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(engine_offer_signal(f->engine, 0, &bytes), 0);
+        run_dry(f);
+    }
+    buf_clear(&properties);
+    assert_int_equal(count_rows(f, TABLE_SIGNAL), 1);
+    offer(f, "s", "in", "x", "k", "a/b", NULL);
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "[42]");
+}
+
+static void a_signal_message_that_names_nothing_is_a_dead_letter(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE(""), WAITS);
+    struct event_bytes bytes = {.topic = slice_of("zingq/signal/s/%4/paid"),
+                                .payload = slice_of("42")};
+    assert_int_equal(engine_offer_signal(f->engine, 0, &bytes), 0);
+    run_dry(f);
+    assert_non_null(strstr(reason_of(f, "s", "42", reason), "two hex digits"));
+}
+
+/* --- the ledger --- */
+
+static void a_call_of_unknown_outcome_is_settled_by_reconcile(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "return function(e)\n"
+                "  local r = zing.http.post('http://pay/charge', {reconcile = function(key)\n"
+                "    local seen = zing.http.get('http://pay/by-key')\n"
+                "    if seen.status == 200 then return seen end\n"
+                "  end})\n"
+                "  zing.publish('out', r.body)\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    crash(f); /* nobody knows whether it was charged */
+    run_dry(f);
+    assert_string_equal(f->asked[f->asked_count - 1].url, "http://pay/by-key");
+    answer(f, f->asked_count - 1, 200, "found");
+    run_dry(f);
+    assert_string_equal(nth_published(f, "out", 0)->payload, "found");
+    size_t charges = 0;
+    for (size_t i = 0; i < f->asked_count; i++) {
+        charges += strcmp(f->asked[i].url, "http://pay/charge") == 0 ? 1 : 0;
+    }
+    assert_int_equal(charges, 1);
+}
+
+static void a_key_that_may_be_forgotten_is_not_used_again_unasked(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, SERVICE("idempotency_window = \"1h\""),
+                "return function(e) zing.http.post('http://pay/charge') end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    f->now_ms += 7200000; /* down for two hours */
+    crash(f);
+    run_dry(f);
+    assert_non_null(strstr(reason_of(f, "s", "x", reason), "older than idempotency_window (1 h)"));
+    struct uuid id = id_of(f, "s", "x");
+    assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = id}), ERR_INVALID);
+    size_t before = f->asked_count;
+    struct command forced = {.kind = COMMAND_REPLAY, .id = id, .force = true};
+    assert_int_equal(command(f, forced), 0);
+    assert_int_equal(f->asked_count, before + 1);
+}
+
+/* --- between any two lines --- */
+
+static const char LONG[] =
+    "return function(e)\n"
+    "  local function ask(n) return function()\n"
+    "    local r = zing.http.post('http://peer/' .. n)\n"
+    "    if r.status ~= 200 then error('peer') end\n"
+    "    zing.publish('did/' .. n, '') zing.state.incr('did') return n end end\n"
+    "  local sum = zing.step('one', ask(1))\n"
+    "  zing.sleep('1m')\n"
+    "  sum = sum + zing.step('two', ask(2)) + zing.step('three', ask(3))\n"
+    "  sum = sum + zing.wait('more', '1h')\n"
+    "  sum = sum + zing.step('four', ask(4))\n"
+    "  zing.sleep('1m', 'a moment')\n"
+    "  sum = sum + zing.step('five', ask(5))\n"
+    "  zing.publish('sum', sum)\n"
+    "end";
+
+static size_t distinct_keys(const struct engine_fixture *f) {
+    size_t count = 0;
+    char a[256];
+    char b[256];
+    for (size_t i = 0; i < f->asked_count; i++) {
+        bool first = true;
+        for (size_t k = 0; k < i; k++) {
+            first = first && strcmp(key_of(f, i, a), key_of(f, k, b)) != 0;
+        }
+        count += first ? 1 : 0;
+    }
+    return count;
+}
+
+/* One turn and what the world does meanwhile; the host goes down after the `kill`-th. Returns
+ * whether there was one. */
+static bool turn_or_kill(struct engine_fixture *f, size_t *turns, size_t kill) {
+    assert_int_equal(turn(f), 0);
+    if (++*turns == kill) {
+        crash(f);
+        return true;
+    }
+    answer_all(f, 200);
+    return false;
+}
+
+static void play(struct engine_fixture *f, size_t kill, bool *killed) {
+    size_t turns = 0;
+    bool signalled = false;
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    for (int rounds = 0; count_published(f, "sum") == 0; rounds++) {
+        assert_true(rounds < 500);
+        if (!signalled && count_rows(f, TABLE_WAITER) == 1) {
+            assert_int_equal(send(f, "more", "100"), 0);
+            signalled = true;
+        }
+        *killed = turn_or_kill(f, &turns, kill) || *killed;
+        if (redeliver(f) == 0 && !engine_due(f->engine)) {
+            f->now_ms += 1000;
+            f->monotonic_us += 1000000;
+        }
+    }
+}
+
+static void killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key(void **state) {
+    struct engine_fixture *f = *state;
+    bool killed = true;
+    size_t kills = 0;
+    for (size_t kill = 1; killed; kill++) {
+        killed = false;
+        fixture_free(f);
+        f = fixture_new();
+        *state = f;
+        fixture_run(f, SERVICE(""), LONG);
+        play(f, kill, &killed);
+        kills += killed ? 1 : 0;
+        run_dry(f);
+        char out[512];
+        char topic[16];
+        assert_string_equal(nth_published(f, "sum", 0)->payload, "115");
+        assert_int_equal(count_published(f, "sum"), 1);
+        assert_string_equal(state_text(f, "s", "a", "did", out), "5");
+        for (int n = 1; n <= 5; n++) {
+            (void)snprintf(topic, sizeof topic, "did/%d", n);
+            assert_int_equal(count_published(f, topic), 1);
+        }
+        assert_int_equal(distinct_keys(f), 5);
+        assert_true(f->asked_count <= 6); /* a call under way at the crash is made again */
+        assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
+    }
+    assert_true(kills > 12);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_step_is_on_disk_before_the_next_line_runs),
+        TEST(a_finished_step_does_not_run_again_after_a_failure),
+        TEST(a_step_that_fails_leaves_the_earlier_ones_done),
+        TEST(a_replayed_dead_letter_goes_on_behind_its_finished_steps),
+        TEST(a_replayed_done_event_does_its_steps_again),
+        TEST(one_name_twice_is_an_error),
+        TEST(what_cannot_stand_in_a_step_is_an_error),
+        TEST(a_step_may_not_write_what_the_handler_wrote_around_it),
+        TEST(a_result_over_its_limit_is_an_error),
+        TEST(calls_in_steps_have_keys_by_their_names),
+        TEST(a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart),
+        TEST(a_sleep_holds_up_its_own_key_only),
+        TEST(a_signal_ends_a_wait),
+        TEST(a_signal_may_come_before_the_wait),
+        TEST(a_wait_that_times_out_says_so),
+        TEST(a_wait_without_a_time_limit_waits_for_good),
+        TEST(a_signal_nobody_takes_runs_out),
+        TEST(a_handler_signals_another_service),
+        TEST(a_signal_message_is_taken_once),
+        TEST(a_signal_message_that_names_nothing_is_a_dead_letter),
+        TEST(a_call_of_unknown_outcome_is_settled_by_reconcile),
+        TEST(a_key_that_may_be_forgotten_is_not_used_again_unasked),
+        TEST(killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
