@@ -84,7 +84,7 @@ void admin_answer_error(struct gateway_request *request, int status, const char 
     admin_answer_json(request, status, json_pack("{s:s}", "error", text));
 }
 
-static int status_of(int code) {
+int admin_status_of(int code) {
     switch (code) {
     case 0:
         return 200;
@@ -130,7 +130,7 @@ static void answer_command(struct admin *a, struct order *order) {
     struct pending *p = (struct pending *)order;
     const struct command *command = &order->command;
     if (command->code != 0) {
-        admin_answer_error(p->request, status_of(command->code), command->report.text);
+        admin_answer_error(p->request, admin_status_of(command->code), command->report.text);
     } else if (command->kind == COMMAND_PUBLISH) {
         answer_published(p->request, &command->made, p->with_status);
     } else {
@@ -261,6 +261,25 @@ static const struct route *find_route(const struct parts *parts) {
     return NULL;
 }
 
+/* What must be said expressly. */
+static bool fill_flags(struct command *c, const struct gateway_request *request, struct report *r) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"force", &c->force},
+                 {"compensate", &c->compensate},
+                 {"without_compensation", &c->without_compensation}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        uint64_t number;
+        if (!admin_number(gateway_query(request, flags[i].name), 0, 1, 0, &number)) {
+            (void)report(r, ERR_INVALID, "%s is 0 or 1", flags[i].name);
+            return false;
+        }
+        *flags[i].flag = number != 0;
+    }
+    return true;
+}
+
 static bool fill(struct pending *p, const struct route *route, const struct parts *parts,
                  const struct gateway_request *request, struct report *r) {
     struct command *c = &p->order.command;
@@ -274,12 +293,9 @@ static bool fill(struct pending *p, const struct route *route, const struct part
     if (!route->name_is_id && route->verb != NULL) {
         name = parts->at[2];
     }
-    uint64_t force;
-    if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
-        (void)report(r, ERR_INVALID, "force is 0 or 1");
+    if (!fill_flags(c, request, r)) {
         return false;
     }
-    c->force = force != 0;
     const char *type = gateway_query(request, "content_type");
     type = type != NULL ? type : gateway_header(request, "Content-Type");
     bool kept = keep(&p->service, &c->service, name) &&
@@ -355,6 +371,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"done", s->books.done},
         {"dead", s->books.dead},
         {"died", s->books.died},
+        {"needs_person", s->books.needs_person},
         {"discarded", s->books.discarded},
         {"duplicates", s->books.duplicates},
         {"handed_over", s->books.handed_over},
@@ -526,12 +543,15 @@ void admin_request(struct admin *a, struct gateway_request *request) {
     const struct reading_kind *kind = api ? admin_find_kind(&parts) : NULL;
     bool try =
         api && parts.count == 4 && slice_is(parts.at[1], "dlq") && slice_is(parts.at[3], "try");
-    allowed.post = allowed.post || route != NULL || try;
+    bool signal = api && parts.count >= 3 && slice_is(parts.at[1], "signals");
+    allowed.post = allowed.post || route != NULL || try || signal;
     allowed.get = allowed.get || (kind != NULL && !allowed.post);
     if (kind != NULL && strcmp(method, "GET") == 0) {
         admin_read(a, kind, &parts, request);
     } else if (try && strcmp(method, "POST") == 0) {
         admin_try(a, parts.at[2], request);
+    } else if (signal && strcmp(method, "POST") == 0) {
+        admin_signal(a, &parts, request);
     } else if (route != NULL && strcmp(method, "POST") == 0) {
         submit(a, route, &parts, request);
     } else {

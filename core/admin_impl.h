@@ -7,6 +7,7 @@
  *   admin_bulk.c   jobs: replay and discard of many letters, paced
  *   admin_rerun.c  jobs: replay of events that are done
  *   admin_try.c    a dry run
+ *   admin_signal.c a signal
  *   admin_live.c   server-sent events
  */
 #ifndef ZINGQ_ADMIN_IMPL_H
@@ -58,6 +59,8 @@ struct parts {
 };
 
 /* admin.c */
+/* The HTTP status for a command's code. */
+int admin_status_of(int code);
 int64_t admin_now_ms(const struct admin *a);
 void admin_answer_json(struct gateway_request *request, int status, json_t *body);
 void admin_answer_error(struct gateway_request *request, int status, const char *text);
@@ -162,6 +165,9 @@ void admin_rerun(struct admin *a, struct gateway_request *request);
 
 /* admin_try.c */
 void admin_try(struct admin *a, struct slice id, struct gateway_request *request);
+
+/* admin_signal.c */
+void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request);
 
 /* admin_live.c */
 void admin_live(struct admin *a, struct gateway_request *request);

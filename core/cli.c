@@ -56,6 +56,7 @@ static int status_of(int code) {
     case 0:
         return EXIT_GOOD;
     case ERR_NOTFOUND:
+    case ERR_EXISTS:
         return EXIT_NO;
     case ERR_INVALID:
     case ERR_SCRIPT:

@@ -46,7 +46,10 @@ int cli_judge(long status, const json_t *answer) {
     if (status >= 200 && status < 300) {
         return 0;
     }
-    int code = status == 404 ? ERR_NOTFOUND : status < 500 ? ERR_INVALID : ERR_BUSY;
+    int code = status == 404   ? ERR_NOTFOUND
+               : status == 409 ? ERR_EXISTS
+               : status < 500  ? ERR_INVALID
+                               : ERR_BUSY;
     return cli_fail(code, "%s", sentence_in(answer));
 }
 

@@ -1,6 +1,6 @@
 /*
- * cli_change.c - publish, cancel, replay, pause, resume: what a running host is asked for besides
- * its dead letters; the family's rows.
+ * cli_change.c - publish, cancel, signal, replay, pause, resume: what a running host is asked for
+ * besides its dead letters; the family's rows.
  */
 #include "cli.h"
 
@@ -102,6 +102,27 @@ static int send_publish(struct cli *cli, struct buf *path, struct slice payload)
     return status;
 }
 
+static int send_signal(struct cli *cli) {
+    struct buf path;
+    json_t *answer = NULL;
+    buf_init(&path, TOPIC_BYTES_MAX);
+    buf_add_str(&path, "/api/signals/");
+    cli_add_part(&path, slice_of(cli->words[0]));
+    buf_add_str(&path, "?key=");
+    cli_add_part(&path, slice_of(cli->words[1]));
+    buf_add_str(&path, "&name=");
+    cli_add_part(&path, slice_of(cli->words[2]));
+    const char *value = cli->word_count > 3 ? cli->words[3] : "true";
+    int status = path.failed ? cli_misused(cli, "key and name are too long")
+                             : cli_ask(cli, "POST", buf_str(&path), slice_of(value), &answer);
+    buf_clear(&path);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    json_decref(answer);
+    return status;
+}
+
 static int publish(struct cli *cli) {
     struct buf path;
     struct buf piped;
@@ -127,19 +148,21 @@ static int publish(struct cli *cli) {
 
 static int cancel(struct cli *cli) {
     struct uuid id;
-    char path[64];
+    char path[128];
     char text[UUID_TEXT_BYTES + 1];
     json_t *answer = NULL;
     int status = cli_parse_id(cli, cli->words[0], &id);
     if (status == 0) {
-        (void)snprintf(path, sizeof path, "/api/cancel/%s", uuid_text(&id, text));
+        (void)snprintf(path, sizeof path, "/api/cancel/%s?compensate=%d&without_compensation=%d",
+                       uuid_text(&id, text), cli_flag(cli, "compensate"),
+                       cli_flag(cli, "without-compensation"));
         status = cli_ask(cli, "POST", path, slice_of(""), &answer);
     }
     if (status == 0 && cli->json) {
         return cli_print_json(answer);
     }
     if (status == 0) {
-        (void)printf("%s is cancelled: it will not be published\n", text);
+        (void)printf("%s is cancelled\n", text);
     }
     json_decref(answer);
     return status;
@@ -183,6 +206,12 @@ static const struct cli_option publish_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option cancel_options[] = {
+    {"compensate", NULL, "undo what its saga has done, then discard it"},
+    {"without-compensation", NULL, "discard it although its saga is not undone"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_option replay_options[] = {
     {"service", "NAME", "of this service"},
     {"from", "TIME", "accepted from then on: 2026-11-25T03:00:00Z, 2026-11-25, @SECONDS, 2h"},
@@ -203,10 +232,15 @@ const struct cli_command cli_change_commands[] = {
      "id. "
      "PAYLOAD \"-\" reads standard input.",
      2, 2, publish_options, publish},
-    {"cancel", "ID", "take back a publish that waits for its time",
-     "ID is what publish --after or zing.publish gave. Ends with status 1 when nothing waits under "
-     "it.",
-     1, 1, NULL, cancel},
+    {"cancel", "ID", "take back a delayed publish, or end an event that waits",
+     "ID is what publish --after or zing.publish gave, or an event's. An event is discarded; when "
+     "its "
+     "saga has done something, one of the options must say what becomes of that. Ends with status "
+     "1 "
+     "when nothing waits under the id.",
+     1, 1, cancel_options, cancel},
+    {"signal", "SERVICE KEY NAME [VALUE]", "send a signal to who waits for it",
+     "VALUE is JSON, or else a string; without one it is true.", 3, 4, NULL, send_signal},
     {"pause", "SERVICE", "stop handling; events are still accepted", NULL, 1, 1, NULL,
      pause_service},
     {"resume", "SERVICE", "handle again", NULL, 1, 1, NULL, resume_service},

@@ -278,6 +278,7 @@ static const struct cli_option discard_options[] = {
     {"service", "NAME", "all of this service"},
     {"group", "GROUP", "with --service: of this group only"},
     {"rate", "RATE", "at most so many: 10/s, 300/m"},
+    {"without-compensation", NULL, "also one whose saga is half undone"},
     {NULL, NULL, NULL},
 };
 

@@ -62,6 +62,9 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     buf_init(&path, 4096);
     buf_printf(&path, "/api/dlq/%s/%s", uuid_text(id, text), verb);
     buf_add_str(&path, cli_flag(cli, "force") ? "?force=1" : "?force=0");
+    if (cli_flag(cli, "without-compensation")) {
+        buf_add_str(&path, "&without_compensation=1");
+    }
     if (service != NULL) {
         buf_add_str(&path, "&service=");
         cli_add_part(&path, slice_of(service));

@@ -73,6 +73,17 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
     }
 }
 
+static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m) {
+    struct event_bytes bytes = {
+        .topic = m->topic, .payload = m->payload, .properties = m->properties};
+    h->turn_messages++;
+    h->turn_bytes += m->payload.len + m->properties.len;
+    if (engine_offer_signal(h->engine, service, &bytes) != 0) {
+        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        h->drop = true;
+    }
+}
+
 static bool subscribes_to(const struct service_conf *s, const char *filter) {
     for (size_t i = 0; i < s->filter_count; i++) {
         if (strcmp(s->filters[i], filter) == 0) {
@@ -112,8 +123,19 @@ static void pass_over(struct host *h, const struct mqtt_message *m) {
     }
 }
 
+static bool is_signal_for(const struct service_conf *s, const char *topic) {
+    static const char prefix[] = "zingq/signal/";
+    size_t len = strlen(s->name);
+    return strncmp(topic, prefix, sizeof prefix - 1) == 0 &&
+           strncmp(topic + sizeof prefix - 1, s->name, len) == 0 &&
+           topic[sizeof prefix - 1 + len] == '/';
+}
+
 static void route_by_filter(struct host *h, const struct mqtt_message *m) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
+        if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
+            offer_signal(h, i, m);
+        }
         if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
             offer(h, i, m);
         }
@@ -126,8 +148,15 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
-        if (!engine_service_by_number(h->engine, m->subscription_ids[i] - 1, &service)) {
+        uint32_t number = m->subscription_ids[i] - 1;
+        bool signal = number >= SIGNAL_SUBSCRIPTION;
+        number -= signal ? SIGNAL_SUBSCRIPTION : 0;
+        if (!engine_service_by_number(h->engine, number, &service)) {
             pass_over(h, m);
+            continue;
+        }
+        if (signal) {
+            offer_signal(h, service, m);
             continue;
         }
         offer(h, service, m);

@@ -17,6 +17,10 @@
 
 #include <uv.h>
 
+/* Signals come under a subscription identifier of their own, this much above their service's: a
+ * service that subscribes to everything gets such a message as an event besides. */
+enum { SIGNAL_SUBSCRIPTION = 0x10000 };
+
 struct host {
     const struct host_options *options;
     uv_loop_t loop;

@@ -10,13 +10,17 @@
  */
 #include "host_impl.h"
 
+#include "limits.h"
 #include "log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUBSCRIPTIONS_BYTES_MAX = 64 << 20 };
+enum {
+    SUBSCRIPTIONS_BYTES_MAX = 64 << 20,
+    FILTER_BYTES = NAME_BYTES_MAX + sizeof "zingq/signal//+/+",
+};
 
 static void add_filter(struct buf *out, const struct service_conf *s, const char *filter) {
     if (s->share) {
@@ -25,12 +29,23 @@ static void add_filter(struct buf *out, const struct service_conf *s, const char
     buf_printf(out, "%s\n", filter);
 }
 
+/* zingq/signal/<service>/+/+. Not shared: the event that waits is in one host's store, and nobody
+ * else knows in whose. */
+static const char *signal_filter(const struct service_conf *s, char out[FILTER_BYTES]) {
+    (void)snprintf(out, FILTER_BYTES, "zingq/signal/%s/+/+", s->name);
+    return out;
+}
+
 /* The filters of this run, one a line. */
 static void wanted_filters(const struct host *h, struct buf *out) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
         for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
             add_filter(out, s, s->filters[f]);
+        }
+        if (engine_runs(h->engine, i)) {
+            char filter[FILTER_BYTES];
+            buf_printf(out, "%s\n", signal_filter(s, filter));
         }
     }
 }
@@ -87,6 +102,13 @@ static int tidy(struct host *h) {
     return code;
 }
 
+static int subscribe_signals(struct host *h, const struct service_conf *s, uint32_t id) {
+    char filter[FILTER_BYTES];
+    int code = mqtt_subscribe(h->mqtt, NULL, signal_filter(s, filter), SIGNAL_SUBSCRIPTION + id);
+    h->filters += code == 0 ? 1 : 0;
+    return code;
+}
+
 int host_subscribe(struct host *h, struct report *r) {
     int code = tidy(h);
     if (code != 0) {
@@ -102,6 +124,10 @@ int host_subscribe(struct host *h, struct report *r) {
                               s->filters[f], error_text(code));
             }
             h->filters++;
+        }
+        if (engine_runs(h->engine, i) && subscribe_signals(h, s, id) != 0) {
+            return report(r, ERR_MEMORY, "service \"%s\": cannot subscribe to its signals",
+                          s->name);
         }
     }
     return 0;
