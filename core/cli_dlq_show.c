@@ -4,6 +4,7 @@
 #include "cli_dlq.h"
 
 #include "cli_life.h"
+#include "cli_steps.h"
 #include "cli_text.h"
 
 #include <inttypes.h>
@@ -13,10 +14,19 @@ static void print_letter(const struct cli *cli, const struct life *life) {
     char id[UUID_TEXT_BYTES + 1];
     life_print_title(cli, life, "");
     life_print_course(cli, life, "", true);
+    life_print_steps(cli, life, "");
+    life_print_calls(cli, life, "");
     (void)printf("\n");
     life_print_content(life, "");
     (void)printf("  group          %016" PRIx64 "\n", journal_fingerprint(life->event->reason));
     (void)uuid_text(&life->event->id, id);
+    if (life->event->state == EVENT_NEEDS_PERSON) {
+        (void)printf(
+            "\nzingq dlq replay %s goes on undoing; dlq discard --without-compensation lets "
+            "it go as it is.\n",
+            id);
+        return;
+    }
     (void)printf("\nzingq dlq try %s runs its handler dry, dlq replay handles it once more.\n", id);
 }
 

@@ -8,6 +8,7 @@
 #include "cli_table.h"
 #include "look_json.h"
 #include "look_keys.h"
+#include "look_steps.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,29 @@
 enum { KEYS_SHOWN = 100, EVENTS_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
 
 /* ---- what a key waits for ---- */
+
+/* Within a transaction: a wait says what for. */
+static void add_sleep(const struct cli *cli, struct buf *out, const struct event *e,
+                      const char *id) {
+    struct steps steps;
+    buf_printf(out, "held by %s, ", id);
+    if (steps_read(cli->journal, e, &steps) != 0) {
+        steps = (struct steps){.items = NULL};
+    }
+    const struct step *last = steps.count > 0 ? &steps.items[steps.count - 1] : NULL;
+    bool waits = e->continues && last != NULL && last->state == STEP_WAITING;
+    if (waits && last->kind == STEP_WAIT) {
+        buf_add_str(out, "waits for the signal \"");
+        text_add_safe(out, last->value);
+        buf_add_str(out, e->due_ms == 0 ? "\"" : "\", at most until ");
+    } else {
+        buf_add_str(out, waits ? "sleeps, due " : "put off, due ");
+    }
+    steps_clear(&steps);
+    if (e->due_ms != 0) {
+        text_add_ago(out, cli->now_ms, e->due_ms);
+    }
+}
 
 static void add_waits(const struct cli *cli, struct buf *out, const struct row *head,
                       const struct event *e) {
@@ -28,9 +52,11 @@ static void add_waits(const struct cli *cli, struct buf *out, const struct row *
     } else if (e->state == EVENT_RETRYING) {
         buf_printf(out, "held by %s attempt %" PRIu32 ", next try ", id, e->attempts);
         text_add_ago(out, cli->now_ms, e->due_ms);
-    } else if (e->state == EVENT_SLEEPING) {
-        buf_printf(out, "held by %s, put off, due ", id);
+    } else if (e->state == EVENT_COMPENSATING) {
+        buf_printf(out, "%s undoes its saga, next try ", id);
         text_add_ago(out, cli->now_ms, e->due_ms);
+    } else if (e->state == EVENT_SLEEPING) {
+        add_sleep(cli, out, e, id);
     } else {
         buf_printf(out, "in work: %s is %s", id, event_state_name(e->state));
     }

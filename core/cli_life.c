@@ -133,7 +133,7 @@ static void print_end(const struct cli *cli, const struct life *life, const char
     const struct event *e = life->event;
     struct buf text;
     buf_init(&text, TEXT_BYTES_MAX);
-    bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
+    bool waits = event_state_put_off(e->state);
     bool ended = event_state_ended(e->state);
     int64_t ms = waits ? e->due_ms : ended ? e->ended_ms : e->started_ms;
     print_moment(e, indent, e->state == EVENT_READY || ms == 0 ? cli->now_ms : ms);
@@ -143,8 +143,12 @@ static void print_end(const struct cli *cli, const struct life *life, const char
         text_add_duration_us(&text, e->duration_us);
         buf_printf(&text, ", attempt %" PRIu32 ", handler %08" PRIx64, e->attempts,
                    e->version >> 32);
+    } else if (waits && e->due_ms == 0) {
+        buf_add_str(&text, ": until a signal comes");
     } else if (waits) {
-        buf_printf(&text, ": attempt %" PRIu32 " is due ", e->attempts + 1);
+        uint32_t attempt = e->attempts + (e->continues || e->undo != UNDO_NONE ? 0 : 1);
+        buf_printf(&text, ": attempt %" PRIu32 " %s due ", attempt,
+                   e->continues ? "goes on," : "is");
         text_add_ago(&text, cli->now_ms, e->due_ms);
     } else if (e->state == EVENT_RUNNING) {
         buf_printf(&text, ": attempt %" PRIu32 " is under way", e->attempts);

@@ -61,7 +61,7 @@ static const struct table_column columns[] = {
 
 /* Why it is dead, when it is tried again, or else the beginning of its payload. */
 static void add_remark(const struct cli *cli, struct buf *out, const struct event *event) {
-    if (event->state == EVENT_RETRYING || event->state == EVENT_SLEEPING) {
+    if (event_state_put_off(event->state) && event->due_ms != 0) {
         buf_add_str(out, "due ");
         text_add_ago(out, cli->now_ms, event->due_ms);
         return;

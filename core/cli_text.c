@@ -268,8 +268,10 @@ void text_add_bytes(struct buf *out, uint64_t n) {
 
 enum text_style text_state_style(uint8_t state) {
     static const enum text_style styles[EVENT_STATE_COUNT] = {
-        [EVENT_RETRYING] = STYLE_WARN, [EVENT_SLEEPING] = STYLE_WARN, [EVENT_DONE] = STYLE_GOOD,
-        [EVENT_DEAD] = STYLE_BAD,      [EVENT_DISCARDED] = STYLE_DIM,
+        [EVENT_RETRYING] = STYLE_WARN,    [EVENT_SLEEPING] = STYLE_WARN,
+        [EVENT_DONE] = STYLE_GOOD,        [EVENT_DEAD] = STYLE_BAD,
+        [EVENT_DISCARDED] = STYLE_DIM,    [EVENT_COMPENSATING] = STYLE_WARN,
+        [EVENT_NEEDS_PERSON] = STYLE_BAD,
     };
     assert(state < EVENT_STATE_COUNT);
     return styles[state];

@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include "cli_life.h"
+#include "cli_steps.h"
 #include "cli_text.h"
 #include "limits.h"
 #include "look_events.h"
@@ -50,6 +51,8 @@ static void print_tree(const struct cli *cli, const struct trace *trace) {
         (void)printf("%s", i > 0 && node->depth == 0 ? "\n" : "");
         life_print_title(cli, &node->life, indent);
         life_print_course(cli, &node->life, indent, false);
+        life_print_steps(cli, &node->life, indent);
+        life_print_calls(cli, &node->life, indent);
         print_publishes(trace, i, indent);
     }
     if (trace->cut) {

@@ -46,7 +46,7 @@ struct finding {
 static int keep_dead(void *ctx, struct event *event) {
     struct finding *finding = ctx;
     bool wanted = !finding->wish->by_service || event->service == finding->wish->service;
-    if (finding->dead == NULL && wanted && event->state == EVENT_DEAD) {
+    if (finding->dead == NULL && wanted && event_state_dead(event->state)) {
         finding->dead = event;
     } else {
         event_free(event);

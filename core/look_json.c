@@ -164,7 +164,7 @@ static bool set_numbers(json_t *object, const struct event *e) {
 }
 
 static bool set_times(json_t *object, const struct event *e) {
-    bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
+    bool waits = event_state_put_off(e->state);
     return look_json_time(object, "received_at", e->accepted_ms) &&
            look_json_time(object, "started_at", e->started_ms) &&
            look_json_time(object, "due_at", waits ? e->due_ms : 0) &&

@@ -45,7 +45,7 @@ const char *held_waits(const struct row *head, const struct event *event) {
 
 json_t *held_json(const struct journal *j, const struct held *held, const struct event *e) {
     char id[UUID_TEXT_BYTES + 1];
-    bool waits = e->state == EVENT_RETRYING || e->state == EVENT_SLEEPING;
+    bool waits = event_state_put_off(e->state);
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:I, s:I}", "service", look_service_name(j, e->service), "waits",
                   held_waits(&held->head, e), "event", uuid_text(&e->id, id), "attempts",

@@ -28,16 +28,23 @@ int life_read(struct journal *j, struct event *event, struct life *out) {
     *out =
         (struct life){.event = event, .attempts = calloc(HISTORY_MAX + 1, sizeof *out->attempts)};
     struct attempt a = {0};
-    int code = out->attempts == NULL ? ERR_MEMORY : 0;
+    if (out->attempts == NULL) {
+        life_clear(out);
+        return ERR_MEMORY;
+    }
+    int code = 0;
     while (code == 0 && out->count <= HISTORY_MAX &&
            (code = journal_history_next(j, event, &a)) == 0) {
         code = keep_attempt(out, &a);
     }
-    if (code != 0 && code != ERR_NOTFOUND) {
-        life_clear(out);
-        return code;
+    code = code == ERR_NOTFOUND ? 0 : code;
+    if (code == 0) {
+        code = steps_read(j, event, &out->steps);
     }
-    return 0;
+    if (code != 0) {
+        life_clear(out);
+    }
+    return code;
 }
 
 void life_clear(struct life *life) {
@@ -45,6 +52,7 @@ void life_clear(struct life *life) {
         free((void *)(uintptr_t)life->attempts[i].text.data);
     }
     free(life->attempts);
+    steps_clear(&life->steps);
     event_free(life->event);
     *life = (struct life){0};
 }
@@ -55,6 +63,9 @@ size_t life_bytes(const struct life *life) {
                    e->publishes.len;
     for (size_t i = 0; i < life->count; i++) {
         bytes += life->attempts[i].text.len;
+    }
+    for (size_t i = 0; i < life->steps.count; i++) {
+        bytes += life->steps.items[i].name.len + life->steps.items[i].value.len;
     }
     return bytes;
 }
@@ -71,7 +82,14 @@ json_t *life_json(const struct journal *j, const struct life *life) {
         json_decref(object);
         return NULL;
     }
-    if (json_object_set_new(object, "history", history) != 0) {
+    ok = json_object_set_new(object, "history", history) == 0;
+    if (life->steps.count > 0) {
+        ok = ok && json_object_set_new(object, "steps", steps_json(&life->steps, life->event)) == 0;
+    }
+    if (life->event->calls.len > 0) {
+        ok = ok && json_object_set_new(object, "calls", calls_json(life->event)) == 0;
+    }
+    if (!ok) {
         json_decref(object);
         return NULL;
     }

@@ -1,11 +1,12 @@
 /*
- * look_life.h - one event with its history.
+ * look_life.h - one event with its history and its steps.
  */
 #ifndef ZINGQ_LOOK_LIFE_H
 #define ZINGQ_LOOK_LIFE_H
 
 #include "event.h"
 #include "journal.h"
+#include "look_steps.h"
 
 #include <jansson.h>
 
@@ -13,6 +14,7 @@ struct life {
     struct event *event;      /* owned */
     struct attempt *attempts; /* owned, their texts too; oldest first */
     size_t count;
+    struct steps steps;
 };
 
 /* Takes the event over, in every case, and reads its history; within a transaction. */
@@ -21,7 +23,8 @@ void life_clear(struct life *life);
 /* Bytes it holds: payload, properties, texts. */
 size_t life_bytes(const struct life *life);
 
-/* Everything, `history` included; NULL when out of memory. */
+/* Everything, `history` included, `steps` and `calls` where there are any; NULL when out of memory.
+ */
 json_t *life_json(const struct journal *j, const struct life *life);
 
 #endif

@@ -219,7 +219,7 @@ const char *trace_state(const struct trace *t) {
         if (!event_state_ended(state)) {
             return "working";
         }
-        dead = dead || state == EVENT_DEAD;
+        dead = dead || event_state_dead(state);
         discarded = discarded || state == EVENT_DISCARDED;
     }
     return dead ? "dead" : discarded ? "discarded" : "done";

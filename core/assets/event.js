@@ -72,13 +72,17 @@ function lastAttempt(event) {
         return h("li", { class: "attempt attempt-flat" }, pill("done"), h("span", { class: "attempt-line" }, "the handler returned"),
             h("span", { class: "faint nowrap attempt-when" }, `+${duration(Math.max(0, (at ?? 0) - msOf(event.received_at)))} · took ${micros(event.duration_us)}`));
     }
-    if (["retrying", "sleeping"].includes(event.state)) {
+    if (["retrying", "sleeping", "compensating"].includes(event.state)) {
         return h("li", { class: "attempt attempt-flat" }, pill(event.state),
             h("span", { class: "attempt-line" }, `the next attempt is due ${ago(msOf(event.due_at), Date.now())}`));
     }
     return ["ready", "running"].includes(event.state)
         ? h("li", { class: "attempt attempt-flat" }, pill(event.state), h("span", { class: "attempt-line" }, event.state === "ready" ? "waits for its turn" : "an attempt is under way"))
         : null;
+}
+
+function isDead(event) {
+    return event.state === "dead" || event.state === "needs-person";
 }
 
 function attemptsPart(event) {
@@ -89,7 +93,22 @@ function attemptsPart(event) {
     }
     const newest = history.findLastIndex((a) => !byHand.has(a.end));
     return section(`Attempts (${count(event.attempts)})`,
-        h("ol", { class: "attempts" }, history.map((a, i) => attemptRow(event, a, i === newest && event.state === "dead")), last));
+        h("ol", { class: "attempts" }, history.map((a, i) => attemptRow(event, a, i === newest && isDead(event))), last));
+}
+
+/* What it has done for good, and what it asked of the outside. */
+function stepsPart(event) {
+    const steps = (event.steps ?? []).map((s) => h("li", {}, pill(s.undo === "NOT undone" ? "needs-person" : s.state === "done" ? "done" : "info"),
+        " ", `${s.kind} `, data(label(s, "name")), ` · ${s.undo ? `${s.state}, ${s.undo}` : s.state}`,
+        s.due_at && ` · until ${clock(msOf(s.due_at), true)}`, s.tries && ` · ${count(s.tries)} failed`,
+        " ", h("span", { class: "faint" }, s.error ?? (s.result === undefined ? "" : JSON.stringify(s.result).slice(0, 200)))));
+    const calls = (event.calls ?? []).map((c) => h("li", {}, data(label(c, "call")),
+        ` · ${c.state}${c.status ? ` ${c.status}` : ""} · asked ${count(c.asks)}× since ${clock(msOf(c.asked_at), true)} `,
+        h("span", { class: "faint mono" }, label(c, "key"))));
+    return [
+        steps.length > 0 && section("Steps", h("ul", { class: "plain" }, steps)),
+        calls.length > 0 && section("Calls", h("ul", { class: "plain" }, calls)),
+    ];
 }
 
 const factRows = [
@@ -194,7 +213,7 @@ function jsonFault(text) {
 /* --- the panel --- */
 
 function actionsPart(event, act) {
-    if (event.state !== "dead") {
+    if (!isDead(event)) {
         return null;
     }
     const editable = event.payload_base64 === undefined;
@@ -269,7 +288,7 @@ export function eventPanel(app, id, service) {
             fill(trialPlace);
         }
         const rows = rowsOf(trace);
-        fill(bodyPlace, event.state === "dead" && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event),
+        fill(bodyPlace, isDead(event) && reasonPart(event), editPart(event), payloadPart(event), attemptsPart(event), stepsPart(event),
             section(`Life across services (${plural(rows.length, "event")})`, lifeView(rows, event),
                 trace.cut && h("p", { class: "faint" }, "There is more than is shown.")),
             factsPart(event));

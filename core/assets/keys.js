@@ -10,7 +10,7 @@ import { ago, clock, count, firstLine, label, msOf, plural } from "./format.js";
 const SHOWN = 200;
 const REFRESH_MS = 3000;
 
-const rank = { parked: 0, retrying: 1, sleeping: 2, running: 3, ready: 4 };
+const rank = { parked: 0, retrying: 1, compensating: 1, sleeping: 2, running: 3, ready: 4 };
 
 /* Without an order there is no key to tell rows apart by: the first event does. */
 function idOf(key) {
@@ -23,6 +23,7 @@ function waitsFor(key) {
     const texts = {
         parked: "waits for a person: its first event is dead and holds the key",
         retrying: `waits for attempt ${key.attempts + 1} of its first event, due ${ago(due, Date.now())}`,
+        compensating: `its first event undoes its saga, next try ${ago(due, Date.now())}`,
         sleeping: `its first event was put off and is due ${ago(due, Date.now())}`,
         running: "an attempt of its first event is under way",
         ready: "waits for its turn",

@@ -8,7 +8,8 @@ import { toast } from "./dialogs.js";
 
 /* Colour never says it alone: the word is there too. */
 const tones = {
-    ready: "info", running: "info", retrying: "warn", sleeping: "warn", done: "good", dead: "bad",
+    ready: "info", running: "info", retrying: "warn", sleeping: "warn", compensating: "warn", done: "good", dead: "bad",
+    "needs-person": "bad",
     discarded: "mute", parked: "bad",
     error: "bad", timeout: "bad", crash: "bad", reject: "bad", retry: "warn", snooze: "warn",
     throttle: "warn", replay: "info", edit: "info", call: "info", discard: "mute",

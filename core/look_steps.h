@@ -1,0 +1,33 @@
+/*
+ * look_steps.h - what an event has done for good, and what it asked of the outside.
+ */
+#ifndef ZINGQ_LOOK_STEPS_H
+#define ZINGQ_LOOK_STEPS_H
+
+#include "event.h"
+#include "journal.h"
+#include "step.h"
+
+#include <jansson.h>
+
+struct steps {
+    struct step *items; /* owned, their bytes too; in the order in which they began */
+    size_t count;
+};
+
+/* Reads at most STEPS_SHOWN_MAX of the event's records; within a transaction. ERR_MEMORY...: *out
+ * is empty then. */
+int steps_read(struct journal *j, const struct event *event, struct steps *out);
+void steps_clear(struct steps *steps);
+/* Of a saga step, when its event is being undone or has failed: "undone", "NOT undone", "nothing to
+ * undo"; "" otherwise. */
+const char *steps_undo_text(const struct steps *steps, const struct event *event,
+                            const struct step *step);
+
+/* An array of {kind, name, state, at, due_at, tries, result | error, undo}; NULL when out of
+ * memory. */
+json_t *steps_json(const struct steps *steps, const struct event *event);
+/* An array of {call, key, state, status, asked_at, asks}. */
+json_t *calls_json(const struct event *event);
+
+#endif
