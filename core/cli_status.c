@@ -309,6 +309,7 @@ static bool set_books(json_t *object, const struct books *b) {
         {"waiting", books_waiting(b)},
         {"done", b->done},
         {"dead", b->dead},
+        {"needs_person", b->needs_person},
         {"discarded", b->discarded},
         {"duplicates", b->duplicates},
         {"handed_over", b->handed_over},

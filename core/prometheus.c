@@ -21,6 +21,10 @@ static double dead(const struct engine_service_status *s) {
     return (double)s->books.dead;
 }
 
+static double needs_person(const struct engine_service_status *s) {
+    return (double)s->books.needs_person;
+}
+
 static double running(const struct engine_service_status *s) {
     return (double)s->running;
 }
@@ -45,6 +49,7 @@ static const struct metric_row service_rows[] = {
     {"zingq_lag", "gauge", "events accepted and not ended", lag},
     {"zingq_oldest_seconds", "gauge", "age of the oldest event that waits", oldest},
     {"zingq_dead", "gauge", "dead letters kept", dead},
+    {"zingq_needs_person", "gauge", "of them: sagas half undone", needs_person},
     {"zingq_inflight", "gauge", "handlers under way", running},
     {"zingq_retrying", "gauge", "events put off to a later time", retrying},
     {"zingq_paused", "gauge", "1 while handling is paused", paused},

@@ -49,6 +49,10 @@ static double dead(const struct engine_service_status *s) {
     return (double)s->books.dead;
 }
 
+static double needs_person(const struct engine_service_status *s) {
+    return (double)s->books.needs_person;
+}
+
 static double rate(const struct engine_service_status *s) {
     return s->lately.done_1min;
 }
@@ -87,6 +91,7 @@ static const struct number_row number_rows[] = {
     {"inflight", 0, inflight},
     {"retrying", 0, retrying},
     {"dead", 0, dead},
+    {"needs_person", 0, needs_person},
     {"rate/1min", 0, rate},
     {"failures/1min", 0, failures},
     {"failure_rate", 4, failure_rate},
