@@ -196,8 +196,10 @@ return function(event)
   zing.append("orders.txt", event.key .. " " .. event.json.n .. (event.replayed and " again" or ""))
 end
 END
-cat >scripts/quick.lua <<'END'
+# What answers is a mail server: the request has left, and nobody knows what became of it.
+sed "s/SMTP/$smtp/" >scripts/quick.lua <<'END'
 return function(event)
+  pcall(zing.http.post, "http://127.0.0.1:SMTP/")
   if event.payload == "bad" and not event.replayed then error("bad") end
 end
 END

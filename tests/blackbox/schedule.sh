@@ -8,6 +8,8 @@ set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/wait.sh
 . "$SOURCE_DIR/tests/support/wait.sh"
+# shellcheck source=tests/support/tap.sh
+. "$SOURCE_DIR/tests/support/tap.sh"
 
 dir=$(mktemp -d)
 host=
@@ -23,47 +25,6 @@ end() {
 }
 trap end EXIT
 trap 'exit 1' INT TERM
-
-# ok SENTENCE COMMAND...: the promise, and what must succeed.
-ok() {
-    count=$((count + 1))
-    sentence=$1
-    shift
-    if "$@"; then
-        echo "ok $count $sentence"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count $sentence"
-        sed 's/^/# out: /' "$dir/out"
-        sed 's/^/# err: /' "$dir/err"
-    fi
-}
-
-# ends STATUS COMMAND... / says STATUS PATTERN COMMAND... / complains STATUS PATTERN COMMAND...
-ends() {
-    wanted=$1
-    shift
-    "$ZINGQ" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    got=$?
-    [ "$got" -eq "$wanted" ] || {
-        echo "# zingq $*: status $got, not $wanted"
-        return 1
-    }
-}
-
-says() {
-    wanted=$1
-    pattern=$2
-    shift 2
-    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/out"
-}
-
-complains() {
-    wanted=$1
-    pattern=$2
-    shift 2
-    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/err"
-}
 
 # answers STATUS METHOD PATH: the front door's; the body is in out.
 answers() {
@@ -163,7 +124,7 @@ ok "a second one waits, too" put_off kept 6s
 kept=$id
 ok "trace says that it waits" says 0 delayed trace "$kept"
 ok "cancel takes it back" says 0 "$gone is cancelled" cancel "$gone"
-ok "and only once" complains 1 'nothing waits for its time under the id' cancel "$gone"
+ok "and only once" complains 1 'nothing waits under the id' cancel "$gone"
 ok "trace knows" says 0 cancelled trace "$gone"
 kill_host
 start_host
@@ -173,7 +134,7 @@ is_done() {
 ok "after kill -9 the other one leaves at its time" wait_for 20 is_done
 ok "it is the right one" says 0 "$kept" events --service reminders
 ok "the cancelled one never comes" says 0 cancelled trace "$gone"
-ok "what has left cannot be cancelled" complains 1 'it has left' cancel "$kept"
+ok "what has left cannot be cancelled" complains 1 'has left' cancel "$kept"
 ok "an id that is none is wrong usage" ends 2 cancel 17
 
 ok "an hour's delay can be taken back over HTTP" put_off gone 1h
