@@ -62,9 +62,18 @@ static void start_mail(struct stage *s) {
 }
 
 static void play_booking(struct stage *s) {
-    static const char *const files[] = {"topics.conf",         "scripts/seat_lock.lua",
-                                        "scripts/payment.lua", "scripts/email.lua",
-                                        "scripts/retry.lua",   "scripts/dlq.lua"};
+    static const char *const files[] = {"topics.conf",
+                                        "scripts/seat_lock.lua",
+                                        "scripts/payment.lua",
+                                        "scripts/email.lua",
+                                        "scripts/retry.lua",
+                                        "scripts/dlq.lua",
+                                        "scripts/booking_saga.lua",
+                                        "scripts/seat_stock.lua",
+                                        "scripts/log_aggregator.lua",
+                                        "scripts/notices.lua",
+                                        "scripts/flaky.lua",
+                                        "scripts/orders_in.lua"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         copy_file(s, files[i]);
     }

@@ -1,0 +1,196 @@
+#!/bin/sh
+# saga.sh - the booking saga as it ships: booked, declined, taken, paid by webhook; and forty orders for
+# ten seats while the host is killed again and again: one answer each, no seat twice, no money kept.
+#
+# ctest: timeout=180
+# shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
+set -u
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
+# shellcheck source=tests/support/wait.sh
+. "$SOURCE_DIR/tests/support/wait.sh"
+# shellcheck source=tests/support/tap.sh
+. "$SOURCE_DIR/tests/support/tap.sh"
+
+dir=$(mktemp -d)
+host=
+broker=
+count=0
+failed=0
+
+# shellcheck disable=SC2317 # called by the trap
+end() {
+    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
+    [ -z "$broker" ] || kill -9 "$broker" 2>/dev/null
+    rm -rf "$dir"
+}
+trap end EXIT
+trap 'exit 1' INT TERM
+
+# The gateway: an Idempotency-Key has one answer for ever. source "broke" is declined, "later" is
+# pending. GET /books tells what is charged and what was given back.
+start_world() {
+    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    printf 'listener %s 127.0.0.1\nallow_anonymous true\npersistence true\nautosave_interval 1\n' "$port" >broker.conf
+    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin mosquitto -c broker.conf >broker.log 2>&1 &
+    broker=$!
+    "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
+import http.server, json, threading, urllib.parse
+lock, answers, charges, refunds = threading.Lock(), {}, {}, {}
+class Gateway(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def answer(self, status, body):
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def do_GET(self):
+        with lock:
+            self.answer(200, {"charges": charges, "refunds": refunds})
+    def decide(self, form):
+        if self.path == "/v1/refunds":
+            refunds[form["charge"]] = refunds.get(form["charge"], 0) + 1
+            return 200, {"id": "re_" + form["charge"]}
+        if form["source"] == "broke":
+            return 402, {"error": "card_declined"}
+        charge = "ch_%d" % (len(charges) + 1)
+        charges[charge] = form["metadata[booking_id]"]
+        later = form["source"] == "later"
+        return (202 if later else 200), {"id": charge, "status": "pending" if later else "succeeded"}
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        with lock:
+            key = self.headers["Idempotency-Key"]
+            if key not in answers:
+                answers[key] = self.decide(dict(urllib.parse.parse_qsl(body)))
+            status, answer = answers[key]
+        self.answer(status, answer)
+    def log_message(self, *rest):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+print(server.server_port, flush=True)
+server.serve_forever()
+PEER
+    peer=$!
+    wait_for 10 test -s peer.port
+    wait_for 10 mosquitto_pub -V 5 -p "$port" -t ready -n
+    mosquitto_sub -V 5 -q 1 -p "$port" -t 'order/confirmed/+' -t 'order/rejected/+' \
+        -F '%t %p' >answers 2>/dev/null &
+    listener=$!
+}
+
+start_host() {
+    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >>host.log 2>&1 &
+    host=$!
+    wait_for 20 curl -sf --unix-socket front.sock http://localhost/readyz || {
+        cat host.log
+        echo "Bail out! the host does not start"
+        exit 1
+    }
+}
+
+kill_host() {
+    kill -9 "$host"
+    wait "$host" 2>/dev/null
+    host=
+}
+
+order() { # ID SEAT SOURCE
+    mosquitto_pub -V 5 -q 1 -p "$port" -t order/request -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",
+        \"seat\":\"$2\",\"user\":\"$3\",\"email\":\"$1@example.org\",\"amount\":4200,\"currency\":\"eur\"}"
+}
+
+answered() { # TOPIC-BEGIN WORDS
+    grep -q "^$1 .*$2" answers
+}
+
+answers_are() {
+    [ "$(cut -d ' ' -f 1 answers | sort -u | wc -l)" -ge "$1" ]
+}
+
+# shellcheck disable=SC2317 # called by the trap
+end_world() {
+    for pid in "${peer:-}" "${listener:-}"; do
+        [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
+    done
+    end
+}
+trap end_world EXIT
+
+# Every order has one answer, no seat is sold twice, and what is kept was confirmed.
+books_fit() {
+    curl -s "http://127.0.0.1:$(cat peer.port)/books" >books
+    "$PYTHON" - <<'CHECK'
+import collections, json
+books = json.load(open("books"))
+told, seats = collections.Counter(), collections.Counter()
+confirmed = {}
+seen = set()
+for line in open("answers"):
+    topic, body = line.rstrip("\n").split(" ", 1)
+    body = json.loads(body)
+    if (topic, json.dumps(body)) in seen:
+        continue
+    seen.add((topic, json.dumps(body)))
+    told[body["booking_id"]] += 1
+    if topic.startswith("order/confirmed/"):
+        seats[body["seat"]] += 1
+        confirmed[body["charge_id"]] = body["booking_id"]
+assert all(n == 1 for n in told.values()), told
+assert all(n == 1 for n in seats.values()), seats
+charged = collections.Counter(books["charges"].values())
+assert all(n == 1 for n in charged.values()), charged
+for charge, booking in books["charges"].items():
+    kept = charge not in books["refunds"]
+    assert kept == (charge in confirmed), (charge, booking)
+assert all(n == 1 for n in books["refunds"].values()), books["refunds"]
+CHECK
+}
+
+cd "$dir" || exit 1
+: >answers
+: >out
+: >err
+start_world
+cp -R "$SOURCE_DIR/scripts" .
+sed -e "s|http://127.0.0.1:9090|http://127.0.0.1:$(cat peer.port)|" \
+    -e "s|listen = \"127.0.0.1:8080\"|listen = \"unix:$dir/front.sock\"|" \
+    -e '/^service "orders"/,/^}/s|^  retries     = 5$|  retries = 5  delay = "50ms"  crashes = 0|' \
+    "$SOURCE_DIR/topics.conf" >topics.conf
+start_host
+
+order b-1 A1 ann
+ok "an order is booked" wait_for 20 answered order/confirmed/b-1 A1
+order b-2 A1 bob
+ok "the same seat is not sold again" wait_for 20 answered order/rejected/b-2 'seat taken'
+order b-3 A2 broke
+ok "a declined card is told" wait_for 20 answered order/rejected/b-3 'payment declined'
+order b-4 A2 cy
+ok "and its seat is free again" wait_for 20 answered order/confirmed/b-4 A2
+order b-5 A3 later
+ok "a pending charge waits for its webhook" wait_for 20 says 0 'waits for the signal "paid"' keys show orders b-5
+kill_host
+start_host
+curl -sS -X POST --unix-socket front.sock -d '{}' http://localhost/api/signals/orders/b-5/paid >out
+ok "which confirms it, after kill -9, too" wait_for 20 answered order/confirmed/b-5 A3
+ok "nobody is told twice and no money is kept" books_fit
+
+# --- forty orders for ten seats, the host killed again and again ---
+
+for n in $(seq 40); do
+    source=buyer
+    [ $((n % 7)) -ne 0 ] || source=broke
+    order "k-$n" "K$((n % 10))" "$source"
+    [ $((n % 8)) -ne 0 ] || {
+        kill_host
+        start_host
+    }
+done
+ok "forty orders are answered" wait_for 60 answers_are 45
+wait_for 20 sh -c '"$ZINGQ" status --json | jq -e "[.services[] | .waiting] | add == 0"'
+ok "each once, no seat twice, no money kept for nothing" books_fit
+ok "nothing needs a person" sh -c '"$ZINGQ" status --json >out; "$ZINGQ" dlq list >err; jq -e "[.services[] | .needs_person] | add == 0" out >/dev/null'
+
+echo "1..$count"
+exit "$failed"
