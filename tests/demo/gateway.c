@@ -14,6 +14,7 @@
  * Some sources have a fate of their own:
  *   tok_chargeDeclined  402           tok_slow  charged, answered after --stall-ms
  *   tok_lost            charged, and no answer leaves, ever
+ *   tok_webhook         202 pending: that it is paid comes later, by a webhook
  *
  * One thread: libmicrohttpd's epoll descriptor is polled, late answers wait in a list.
  */

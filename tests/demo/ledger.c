@@ -284,8 +284,9 @@ static json_t *params_of(const struct ledger_request *r) {
 static void decide_charge(struct ledger *ledger, const struct ledger_request *request,
                           struct record *entry) {
     json_int_t amount = parse_amount(request->amount);
+    bool later = strcmp(request->source, "tok_webhook") == 0;
     bool declined = strcmp(request->source, "tok_chargeDeclined") == 0 ||
-                    draw(ledger, "decline", entry, 0, ledger->rates.decline);
+                    (!later && draw(ledger, "decline", entry, 0, ledger->rates.decline));
     if (declined) {
         entry->status = 402;
         entry->answer = error_body("card_error", "card_declined", "Your card was declined.");
@@ -296,11 +297,12 @@ static void decide_charge(struct ledger *ledger, const struct ledger_request *re
     char id[40];
     (void)snprintf(id, sizeof id, "ch_%016llx",
                    (unsigned long long)hash(ledger->rates.seed, "id", entry->key, 0));
-    entry->status = 200;
-    entry->answer = checked(json_pack("{s:s, s:s, s:s, s:b, s:I, s:s, s:{s:s}}", "id", id, "object",
-                                      "charge", "status", "succeeded", "paid", 1, "amount", amount,
-                                      "currency", request->currency, "metadata", "booking_id",
-                                      request->booking_id != NULL ? request->booking_id : ""));
+    entry->status = later ? 202 : 200;
+    entry->answer =
+        checked(json_pack("{s:s, s:s, s:s, s:b, s:I, s:s, s:{s:s}}", "id", id, "object", "charge",
+                          "status", later ? "pending" : "succeeded", "paid", (int)!later, "amount",
+                          amount, "currency", request->currency, "metadata", "booking_id",
+                          request->booking_id != NULL ? request->booking_id : ""));
     add_charge(ledger, id, request->booking_id, amount);
     ledger->count.charges++;
     ledger->count.charged += amount;
