@@ -81,7 +81,7 @@ lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct 
 }
 
 void api_set_step(struct run_durable *d, enum step_kind kind, struct slice name) {
-    assert(name.data != NULL && name.len <= STEP_LABEL_BYTES_MAX);
+    assert(d != NULL && name.len <= STEP_LABEL_BYTES_MAX);
     memcpy(d->name, name.data, name.len);
     d->name[name.len] = '\0';
     buf_reset(&d->value);

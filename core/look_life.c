@@ -29,7 +29,8 @@ int life_read(struct journal *j, struct event *event, struct life *out) {
         (struct life){.event = event, .attempts = calloc(HISTORY_MAX + 1, sizeof *out->attempts)};
     struct attempt a = {0};
     if (out->attempts == NULL) {
-        life_clear(out);
+        event_free(event);
+        *out = (struct life){.event = NULL};
         return ERR_MEMORY;
     }
     int code = 0;
