@@ -123,7 +123,7 @@ static void add_encoded(struct buf *out, struct slice name) {
     }
 }
 
-const char *api_step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
+static const char *step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
     char id[UUID_TEXT_BYTES + 1];
     struct buf key;
     buf_init(&key, CALL_KEY_BYTES);
@@ -146,12 +146,19 @@ const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
     struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
     uint32_t n = in_step ? ++d->calls : ++run->calls;
-    (void)api_step_key(run, out);
+    (void)step_key(run, out);
     size_t len = strlen(out);
     if (n > 1) {
         (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? ':' : '-', n);
     }
     return out;
+}
+
+void api_note_call(struct run *run) {
+    struct run_durable *d = run->durable;
+    if (d != NULL && d->open && run->request->key != NULL) {
+        buf_add_lv(&d->asked, slice_of(run->request->key));
+    }
 }
 
 void api_check_forward(lua_State *L, struct run *run) {

@@ -87,8 +87,8 @@ void api_set_error(struct run *run, struct slice text);
  * calls share a key. Counts the call. Returns `out`. */
 enum { CALL_KEY_BYTES = NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_MAX + 48 };
 const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]);
-/* The same without the count, for all calls of the step that is open. */
-const char *api_step_key(const struct run *run, char out[CALL_KEY_BYTES]);
+/* run->request is about to be made: an open step knows it as one of its own. Does not raise. */
+void api_note_call(struct run *run);
 /* Raises, past any pcall, when a saga is being undone and this is no compensation: what the handler
  * does there once more must change nothing. */
 void api_check_forward(lua_State *L, struct run *run);

@@ -411,6 +411,7 @@ static void push_label(lua_State *L, const char *method, struct slice url) {
 
 static int send_request(lua_State *L, struct run *run) {
     lua_pushstring(L, run->request->label);
+    api_note_call(run);
     run->outcome = OUTCOME_CALL;
     run->yielded = true;
     return lua_yieldk(L, 0, 0, answered);
@@ -456,11 +457,7 @@ static int reconciled(lua_State *L, int status, lua_KContext unused) {
     if (lua_isnil(L, -1)) {
         return send_request(L, run);
     }
-    struct call_note note;
-    if (ledger_find(run->event->calls, slice_of(request->key), &note)) {
-        note.state = CALL_SETTLED;
-        need_memory(L, ledger_put(run->event, &note) == 0);
-    }
+    need_memory(L, ledger_settle(run->event, slice_of(request->key)) == 0);
     return 1;
 }
 

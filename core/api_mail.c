@@ -221,6 +221,7 @@ static int mail(lua_State *L) {
         return refuse(L, &m);
     }
     fill_request(L, &m, message);
+    api_note_call(run);
     run->outcome = OUTCOME_CALL;
     run->yielded = true;
     return lua_yieldk(L, 0, 0, answered);

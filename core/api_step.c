@@ -120,6 +120,7 @@ static void open_step(lua_State *L, struct run *run) {
     lua_setmetatable(L, -2);
     lua_toclose(L, -1);
     d->calls = 0;
+    buf_reset(&d->asked);
     d->touched = false;
     d->open = true;
 }
@@ -141,8 +142,13 @@ static int kept(lua_State *L, int status, lua_KContext unused) {
 
 /* The calls of a step that is done will not be made again. */
 static void settle_calls(lua_State *L, struct run *run) {
-    char key[CALL_KEY_BYTES];
-    if (ledger_settle(run->event, slice_of(api_step_key(run, key))) != 0) {
+    const struct buf *asked = &run->durable->asked;
+    struct reader r = reader_of(asked->data, asked->len);
+    bool settled = !asked->failed;
+    while (settled && r.at < r.end) {
+        settled = ledger_settle(run->event, read_lv(&r)) == 0;
+    }
+    if (!settled) {
         luaL_error(L, "out of memory");
     }
 }
@@ -317,6 +323,7 @@ static bool begin_undo(lua_State *L, struct run *run) {
     d->step.tries = known ? found.tries : 0;
     d->step.order = known ? found.order : 0;
     d->calls = 0;
+    buf_reset(&d->asked);
     d->touched = false;
     d->open = true;
     return true;

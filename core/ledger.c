@@ -97,23 +97,13 @@ int ledger_put(struct event *event, const struct call_note *note) {
     return take_over(event, &calls);
 }
 
-static bool is_of_step(struct slice call, struct slice key) {
-    return call.len >= key.len && memcmp(call.data, key.data, key.len) == 0 &&
-           (call.len == key.len || call.data[key.len] == ':');
-}
-
 int ledger_settle(struct event *event, struct slice key) {
-    if (event->calls.len == 0) {
+    struct call_note note;
+    if (!ledger_find(event->calls, key, &note)) {
         return 0;
     }
-    struct buf calls;
-    struct call_note note;
-    init_calls(&calls);
-    for (size_t at = 0; ledger_next(event->calls, &at, &note);) {
-        note.state = is_of_step(note.key, key) ? CALL_SETTLED : note.state;
-        add_note(&calls, &note);
-    }
-    return take_over(event, &calls);
+    note.state = CALL_SETTLED;
+    return ledger_put(event, &note);
 }
 
 bool ledger_may_have_acted(const struct call_note *note) {

@@ -48,8 +48,7 @@ bool ledger_find(struct slice calls, struct slice key, struct call_note *out);
 /* Writes the note, in the place of one with its key. Past CALLS_NOTED_MAX the oldest goes.
  * ERR_MEMORY changes nothing. */
 int ledger_put(struct event *event, const struct call_note *note);
-/* The calls of the step whose first call has that key, <key> and <key>:<n>, are settled.
- * ERR_MEMORY changes nothing. */
+/* The call of that key, if there is a note of it, is settled. ERR_MEMORY changes nothing. */
 int ledger_settle(struct event *event, struct slice key);
 /* Whether the peer may have done something for this call. */
 bool ledger_may_have_acted(const struct call_note *note);

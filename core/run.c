@@ -384,6 +384,7 @@ struct run_durable *run_durable(struct run *run) {
     if (d != NULL) {
         buf_init(&d->value, VALUE_BYTES_MAX + 1);
         buf_init(&d->failed, EFFECTS_BYTES_MAX);
+        buf_init(&d->asked, EFFECTS_BYTES_MAX);
         effects_init(&d->effects);
     }
     run->durable = d;
@@ -408,6 +409,7 @@ void run_fail_step(struct run *run, bool itself) {
 static void durable_free(struct run_durable *d) {
     buf_clear(&d->value);
     buf_clear(&d->failed);
+    buf_clear(&d->asked);
     effects_clear(&d->effects);
     free(d);
 }

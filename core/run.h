@@ -89,6 +89,7 @@ struct run_durable {
     bool open;                             /* the function of `step` is running */
     bool touched;           /* one of its calls did something, or may have: see saga:step */
     uint32_t calls;         /* asked for in it */
+    struct buf asked;       /* their keys as buf_add_lv; what only reads has none */
     uint32_t sleeps;        /* without a name, in this run */
     struct effects effects; /* staged in the open step: for the commit that stores its result */
     struct buf failed; /* saga steps of this run whose action did nothing: names as buf_add_lv */

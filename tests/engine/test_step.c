@@ -401,6 +401,26 @@ static void a_call_of_unknown_outcome_is_settled_by_reconcile(void **state) {
     assert_int_equal(charges, 1);
 }
 
+static void calls_of_a_finished_step_need_no_force(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("retries = 0 idempotency_window = \"1h\""),
+                "return function(e)\n"
+                "  zing.step('pay', function() zing.http.post('http://pay/',\n"
+                "    {headers = {['Idempotency-Key'] = 'mine'}}) end)\n"
+                "  if not e.replayed then error('later') end\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    answer_all(f, 200);
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
+    advance(f, 7200000);
+    struct uuid id = id_of(f, "s", "x");
+    assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = id}), 0);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
+    assert_int_equal(f->asked_count, 1);
+}
+
 static void a_key_that_may_be_forgotten_is_not_used_again_unasked(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
@@ -536,6 +556,7 @@ int main(void) {
         TEST(a_signal_message_is_taken_once),
         TEST(a_signal_message_that_names_nothing_is_a_dead_letter),
         TEST(a_call_of_unknown_outcome_is_settled_by_reconcile),
+        TEST(calls_of_a_finished_step_need_no_force),
         TEST(a_key_that_may_be_forgotten_is_not_used_again_unasked),
         TEST(killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key),
     };
