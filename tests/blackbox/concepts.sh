@@ -42,6 +42,16 @@ wait_for 20 is_ready || {
     echo "Bail out! the host does not start"
     exit 1
 }
+# The last subscription of all has taken something: a signal that names nothing is a dead letter.
+probe() {
+    mosquitto_pub -V 5 -q 1 -p "$P" -t 'zingq/signal/trips/%zz/probe' -m '1'
+    zingq dlq list --service trips | grep -q 'hex digits'
+}
+wait_for 20 probe || {
+    cat host.log
+    echo "Bail out! the host takes no messages"
+    exit 1
+}
 "$PYTHON" "$SOURCE_DIR/tests/support/run_page.py" "$page" "$dir" || {
     cat host.log
     exit 1
