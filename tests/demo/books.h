@@ -7,7 +7,7 @@
 
 #include "sale.h"
 
-enum { SERVICES_SEEN_MAX = 8 };
+enum { SERVICES_SEEN_MAX = 64 };
 
 struct service_books {
     char name[32];
