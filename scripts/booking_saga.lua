@@ -11,6 +11,8 @@
 --   hold ─▶ seat ─▶ charge ─▶ (webhook) ─▶ sell ─▶ order/confirmed/<booking>, a mail
 --    │               │
 --    └─ free         └─ refund                     order/rejected/<booking>
+--
+--   state answer    how the booking was answered: an answer is given once, ever
 
 local orders = {}
 
@@ -23,11 +25,23 @@ local reasons = {
   ["invalid"] = true,
 }
 
-local function check(order)
-  for _, field in ipairs {"event_id", "seat", "user", "email", "currency"} do
-    if type(order[field]) ~= "string" or order[field] == "" then zing.reject("invalid") end
-  end
-  if math.type(order.amount) ~= "integer" or order.amount < 1 then zing.reject("invalid") end
+local function is_text(value, longest)
+  return type(value) == "string" and #value > 0 and #value <= longest and not value:find("%c")
+end
+
+-- Whether the event's key is the booking, as text that can be a level of a topic. A publisher may set
+-- another key, and what this booking was answered is known under its own only.
+local function has_booking(event, order)
+  local id = order.booking_id
+  if math.type(id) == "integer" then id = tostring(id) end
+  return is_text(id, 100) and id:find("^[%w%-_.:~@]+$") ~= nil and id == event.key
+end
+
+local function is_valid(order)
+  return is_text(order.event_id, 100) and is_text(order.seat, 100) and is_text(order.user, 200)
+    and is_text(order.email, 254) and order.email:find("^[^%s@]+@[^%s@]+$")
+    and math.type(order.amount) == "integer" and order.amount >= 1
+    and is_text(order.currency, 3) and order.currency:find("^%a%a%a$")
 end
 
 local function tell_stock(what, order)
@@ -43,7 +57,8 @@ end
 local function post_charge(order)
   local answer = zing.http.post(zing.config.gateway_url .. "/v1/charges", {
     form = {
-      amount = order.amount, currency = order.currency, source = order.source or order.user,
+      amount = order.amount, currency = order.currency,
+      source = type(order.source) == "string" and order.source or order.user,
       metadata = {booking_id = order.booking_id},
     },
     headers = {["Idempotency-Key"] = "order-" .. order.booking_id},
@@ -71,7 +86,15 @@ end
 
 orders["order/request"] = function(event)
   local order = event.json
-  check(order)
+  if not has_booking(event, order) then
+    zing.reject("an order needs a booking_id of letters, digits and - _ . : ~ @, which is its key")
+  end
+  -- An order may come again under another idempotency key, or be replayed. In a step, because the
+  -- answer may be there already when the rest is undone.
+  if zing.step("answered before", function() return zing.state.get("answer") end) then
+    return
+  end
+  if not is_valid(order) then zing.reject("invalid") end
   local saga = zing.saga()
 
   saga:step("hold", function() tell_stock("hold", order) end,
@@ -92,6 +115,7 @@ orders["order/request"] = function(event)
   if not sold then error("stock does not answer", 0) end
   if not sold.sold then zing.reject("hold expired") end -- it took too long to pay
 
+  zing.state.set("answer", "confirmed")
   zing.publish("order/confirmed/" .. order.booking_id, {
     booking_id = order.booking_id, event_id = order.event_id, seat = order.seat,
     charge_id = charge.id,
@@ -106,10 +130,12 @@ end
 -- Called when all is undone, and when something could not be: the buyer is told once.
 function orders.on_dead(event, reason)
   local ok, order = pcall(zing.json.decode, event.payload)
-  if not ok or type(order) ~= "table" or zing.state.get("answered") then return end
+  if not ok or type(order) ~= "table" or not has_booking(event, order) or zing.state.get("answer") then
+    return
+  end
   reason = reason:match("[^\n]*")
   if reason == "cancelled by an operator" then reason = "cancelled" end
-  zing.state.set("answered", true, {ttl = "7d"})
+  zing.state.set("answer", "rejected")
   zing.publish("order/rejected/" .. event.key, {
     booking_id = order.booking_id, event_id = order.event_id, seat = order.seat,
     reason = reasons[reason] and reason or "payment failed",

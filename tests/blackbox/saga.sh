@@ -174,6 +174,47 @@ kill_host
 start_host
 curl -sS -X POST --unix-socket front.sock -d '{}' http://localhost/api/signals/orders/b-5/paid >out
 ok "which confirms it, after kill -9, too" wait_for 20 answered order/confirmed/b-5 A3
+
+# --- asked again: by the buyer under another key, by a person who replays ---
+
+again() { # ID SEAT SOURCE: the same order, which only the handler can know
+    mosquitto_pub -V 5 -q 1 -p "$port" -t order/request -D publish user-property idempotency-key "again-$1" \
+        -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",\"seat\":\"$2\",\"user\":\"$3\",
+        \"email\":\"$1@example.org\",\"amount\":4200,\"currency\":\"eur\"}"
+}
+
+replay() { # ID: what a person does with a dead letter
+    "$ZINGQ" trace orders "$1" --json | jq -r '.events[] | select(.state == "dead") | .id' >id
+    ends 0 dlq replay "$(cat id)"
+}
+
+runs_are() { # COUNT ID: so many events of the order have ended
+    "$ZINGQ" trace orders "$2" --json |
+        jq -e --argjson n "$1" '[.events[] | select(.state == "done" or .state == "dead")] | length == $n' >/dev/null
+}
+
+at_rest() {
+    "$ZINGQ" status --json | jq -e '[.services[] | .waiting] + [.engine.outbox] | add == 0' >/dev/null
+}
+
+again b-1 A1 ann
+again b-3 A2 cy
+ok "an order that comes again is known" wait_for 20 runs_are 2 b-1
+ok "a rejected one too, though it might be paid now" wait_for 20 runs_are 2 b-3
+order b-6 A1 dan
+ok "and its seat stays sold" wait_for 20 answered order/rejected/b-6 'seat taken'
+order b-7 A7 later
+wait_for 20 says 0 'waits for the signal "paid"' keys show orders b-7
+ends 0 cancel "$("$ZINGQ" trace orders b-7 --json | jq -r '.events[0].id')" --compensate
+ok "who cancels is told so" wait_for 20 answered order/rejected/b-7 cancelled
+order b-8 A7 eve
+ok "and the seat is free again" wait_for 20 answered order/confirmed/b-8 A7
+ok "a dead order may be replayed" replay b-2
+ok "and goes no further: it is answered" wait_for 20 at_rest
+order b+9 A8 fay
+order b-10 A8 ""
+ok "an order that is not valid is told so" wait_for 20 answered order/rejected/b-10 invalid
+ok "one without a usable booking_id is a dead letter" wait_for 20 says 0 'b+9 .*an order needs a booking_id' dlq list
 ok "nobody is told twice and no money is kept" books_fit
 
 # --- forty orders for ten seats, the host killed again and again ---
@@ -187,8 +228,8 @@ for n in $(seq 40); do
         start_host
     }
 done
-ok "forty orders are answered" wait_for 60 answers_are 45
-wait_for 20 sh -c '"$ZINGQ" status --json | jq -e "[.services[] | .waiting] | add == 0"'
+ok "forty orders are answered" wait_for 60 answers_are 49
+wait_for 20 at_rest
 ok "each once, no seat twice, no money kept for nothing" books_fit
 ok "nothing needs a person" sh -c '"$ZINGQ" status --json >out; "$ZINGQ" dlq list >err; jq -e "[.services[] | .needs_person] | add == 0" out >/dev/null'
 
