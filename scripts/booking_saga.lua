@@ -133,7 +133,8 @@ function orders.on_dead(event, reason)
   if not ok or type(order) ~= "table" or not has_booking(event, order) or zing.state.get("answer") then
     return
   end
-  reason = reason:match("[^\n]*")
+  -- Of one that could not be undone the reason it failed for stands last.
+  reason = reason:match("it failed as: ([^\n]*)") or reason:match("[^\n]*")
   if reason == "cancelled by an operator" then reason = "cancelled" end
   zing.state.set("answer", "rejected")
   zing.publish("order/rejected/" .. event.key, {
