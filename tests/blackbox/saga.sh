@@ -196,6 +196,11 @@ runs_are() { # COUNT ID: so many events of the order have ended
         jq -e --argjson n "$1" '[.events[] | select(.state == "done" or .state == "dead")] | length == $n' >/dev/null
 }
 
+refunded() { # ID
+    curl -s "http://127.0.0.1:$(cat peer.port)/books" |
+        jq -e --arg id "$1" '.refunds[.charges | to_entries[] | select(.value == $id) | .key] == 1' >/dev/null
+}
+
 at_rest() {
     "$ZINGQ" status --json | jq -e '[.services[] | .waiting] + [.engine.outbox] | add == 0' >/dev/null
 }
@@ -231,8 +236,10 @@ ok "a refund that fails for good needs a person" wait_for 30 says 0 needs-person
 ok "and the buyer is answered" wait_for 20 answered order/rejected/b-11 cancelled
 rm no-refunds
 ends 0 dlq replay "$(cat id)"
+ok "who has the rest undone" wait_for 20 refunded b-11
+wait_for 20 at_rest
 order b-12 A8 gil
-ok "who has the rest undone" wait_for 20 answered order/confirmed/b-12 A8
+ok "so that the seat is free again" wait_for 20 answered order/confirmed/b-12 A8
 ok "without a second answer or refund" books_fit
 
 # --- forty orders for ten seats, the host killed again and again ---
