@@ -41,6 +41,24 @@ struct run *api_staging_run(lua_State *L, const char *call) {
     return run;
 }
 
+void api_check_one_event(lua_State *L, const struct run *run, const char *call) {
+    if (run->listed) {
+        luaL_error(L,
+                   "zing.%s is about one event, and a service with batch = %d is given several: "
+                   "publish what needs it to a service without",
+                   call, (int)run->host->conf->services[run->service].batch);
+    }
+}
+
+void api_check_one_key(lua_State *L, const struct run *run, const char *call) {
+    if (run->listed && run->host->conf->services[run->service].key.kind != RULE_NONE) {
+        luaL_error(L,
+                   "zing.%s is about what belongs to one key, and the events of a batch have "
+                   "several: only a service with batch and key = none has it",
+                   call);
+    }
+}
+
 /* What a step stages is committed with its result, before what the handler staged around it: in
  * one name the order of the lines would be turned round. */
 static void check_order(lua_State *L, const struct run *run, const struct effect *effect) {
@@ -146,6 +164,13 @@ const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
     struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
     uint32_t n = in_step ? ++d->calls : ++run->calls;
+    if (run->listed) { /* next time it may be another batch: a key is for this once */
+        char once[UUID_TEXT_BYTES + 1];
+        struct uuid id = run->view->uuid(run->view->ctx);
+        (void)snprintf(out, CALL_KEY_BYTES, "%s-%s", run->host->conf->services[run->service].name,
+                       uuid_text(&id, once));
+        return out;
+    }
     (void)step_key(run, out);
     size_t len = strlen(out);
     if (n > 1) {

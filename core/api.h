@@ -23,8 +23,9 @@
 void api_open(lua_State *L);
 /* Sets print in the table at `globals`: a line of the log. May raise (memory). */
 void api_open_print(lua_State *L, int globals);
-/* Push the argument of a handler / of on_lock_expired. May raise. */
+/* Push the argument of a handler / of one that gets batches / of on_lock_expired. May raise. */
 void api_push_event(lua_State *L, struct run *run);
+void api_push_events(lua_State *L, struct run *run);
 void api_push_lock_event(lua_State *L, struct run *run);
 /* The body of RUN_UNDO; handler and event are on top. May yield. */
 int api_undo(lua_State *L);
@@ -63,6 +64,10 @@ void api_open_wait(lua_State *L);
 struct run *api_run(lua_State *L, const char *call);
 /* The same for calls that stage effects, which a retry policy must not. */
 struct run *api_staging_run(lua_State *L, const char *call);
+/* Raises in a handler that is given batches: the call is about one event. */
+void api_check_one_event(lua_State *L, const struct run *run, const char *call);
+/* Raises where the events have different keys: the call is about what belongs to one. */
+void api_check_one_key(lua_State *L, const struct run *run, const char *call);
 /* Stages it, or raises with the limit it went over. */
 void api_stage(lua_State *L, struct run *run, const struct effect *effect);
 
@@ -79,7 +84,8 @@ void api_set_error(struct run *run, struct slice text);
 
 /* --- calls to the outside --- */
 
-/* The key under which the peer is to know the next call of this run, the same at every try:
+/* The key under which the peer is to know the next call of this run, the same at every try (of a
+ * batch: never the same):
  *   <service>-<event id>[.<round>][-<n>]            outside steps; n from the second call on
  *   <service>-<event id>[.<round>]:<step>[:<n>]     in a step
  *   <service>-<event id>[.<round>]:~<step>[:<n>]    in its compensation

@@ -53,6 +53,7 @@ static int reject(lua_State *L) {
 /* zing.dead_letter(payload [, reason]) -> id; the attempt goes on */
 static int dead_letter(lua_State *L) {
     struct run *run = api_staging_run(L, "dead_letter");
+    api_check_one_event(L, run, "dead_letter");
     lua_settop(L, 2);
     struct effect effect = {.kind = EFFECT_DEAD_LETTER, .name = run->event->topic};
     effect.owner = slice_of("put there by the handler");

@@ -32,45 +32,50 @@ static void push_optional(lua_State *L, struct slice s) {
     }
 }
 
+/* The event a handler looks at: of a batch one of several. */
+static struct event *seen(const struct run *run) {
+    return run->events[run->event_seen];
+}
+
 static void push_id(lua_State *L, struct run *run) {
-    push_uuid(L, &run->event->id);
+    push_uuid(L, &seen(run)->id);
 }
 
 static void push_cause(lua_State *L, struct run *run) {
-    if (uuid_is_zero(&run->event->cause)) {
+    if (uuid_is_zero(&seen(run)->cause)) {
         lua_pushnil(L);
     } else {
-        push_uuid(L, &run->event->cause);
+        push_uuid(L, &seen(run)->cause);
     }
 }
 
 static void push_topic(lua_State *L, struct run *run) {
-    push_slice(L, run->event->topic);
+    push_slice(L, seen(run)->topic);
 }
 
 static void push_levels(lua_State *L, struct run *run) {
-    struct slice topic = run->event->topic;
+    struct slice topic = seen(run)->topic;
     lua_createtable(L, 4, 0);
     size_t from = 0;
     lua_Integer level = 0;
-    for (size_t i = 0; i <= topic.len; i++) {
-        if (i == topic.len || topic.data[i] == '/') {
-            lua_pushlstring(L, topic.data + from, i - from);
+    for (size_t at = 0; at <= topic.len; at++) {
+        if (at == topic.len || topic.data[at] == '/') {
+            lua_pushlstring(L, topic.data + from, at - from);
             lua_rawseti(L, -2, ++level);
-            from = i + 1;
+            from = at + 1;
         }
     }
 }
 
 static void push_payload(lua_State *L, struct run *run) {
-    push_slice(L, run->event->payload);
+    push_slice(L, seen(run)->payload);
 }
 
 /* Bad JSON ends the event: trying again cannot mend it. Where the handler cannot be suspended, it
  * is an ordinary error. */
 static void push_json(lua_State *L, struct run *run) {
     struct report r = {""};
-    const json_t *json = event_json(run->event, &r);
+    const json_t *json = event_json(seen(run), &r);
     if (json != NULL) {
         json_push(L, json); /* may raise: the event owns the document */
         return;
@@ -78,19 +83,20 @@ static void push_json(lua_State *L, struct run *run) {
     if (L != run->thread.L || !lua_isyieldable(L)) {
         luaL_error(L, "%s", r.text);
     }
+    run->culprit = run->event_count > 1 ? run->event_seen + 1 : 0;
     api_set_error(run, slice_of(r.text));
     (void)api_end_attempt(L, run, OUTCOME_REJECT, "json"); /* does not return */
 }
 
 static void push_key(lua_State *L, struct run *run) {
-    push_slice(L, run->event->key);
+    push_slice(L, seen(run)->key);
 }
 
 static void push_properties(lua_State *L, struct run *run) {
     struct slice name, value;
     size_t at = 0;
     lua_newtable(L);
-    while (property_next(run->event->properties, &at, &name, &value)) {
+    while (property_next(seen(run)->properties, &at, &name, &value)) {
         push_slice(L, name);
         lua_pushvalue(L, -1);
         if (lua_rawget(L, -3) != LUA_TNIL) { /* of several with one name the first counts */
@@ -104,11 +110,11 @@ static void push_properties(lua_State *L, struct run *run) {
 }
 
 static void push_attempt(lua_State *L, struct run *run) {
-    lua_pushinteger(L, run->event->attempts == 0 ? 1 : run->event->attempts);
+    lua_pushinteger(L, seen(run)->attempts == 0 ? 1 : seen(run)->attempts);
 }
 
 static void push_received_at(lua_State *L, struct run *run) {
-    lua_pushnumber(L, (double)run->event->accepted_ms / 1000.0);
+    lua_pushnumber(L, (double)seen(run)->accepted_ms / 1000.0);
 }
 
 static void push_service(lua_State *L, struct run *run) {
@@ -116,19 +122,19 @@ static void push_service(lua_State *L, struct run *run) {
 }
 
 static void push_content_type(lua_State *L, struct run *run) {
-    push_optional(L, run->event->content_type);
+    push_optional(L, seen(run)->content_type);
 }
 
 static void push_response_topic(lua_State *L, struct run *run) {
-    push_optional(L, run->event->response_topic);
+    push_optional(L, seen(run)->response_topic);
 }
 
 static void push_qos(lua_State *L, struct run *run) {
-    lua_pushinteger(L, run->event->qos);
+    lua_pushinteger(L, seen(run)->qos);
 }
 
 static void push_replayed(lua_State *L, struct run *run) {
-    lua_pushboolean(L, run->event->replayed);
+    lua_pushboolean(L, seen(run)->replayed);
 }
 
 /* field, what pushes it */
@@ -155,12 +161,20 @@ static const struct {
 
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
+/* The run whose event, or one of whose events, the object on the bottom is: run->event_seen.
+ * Handlers go through a list in order, so the last one and the next are looked at first. */
 static struct run *run_of(lua_State *L, const char *field) {
     struct run *run = script_host_of(L)->current;
-    if (run == NULL || run->event_table != lua_topointer(L, 1)) {
-        luaL_error(L, "event.%s: the event's handler has ended", field);
+    const void *object = lua_topointer(L, 1);
+    for (size_t n = 0; run != NULL && n < run->event_count; n++) {
+        size_t i = (run->event_seen + n) % run->event_count;
+        if (run->event_tables[i] == object) {
+            run->event_seen = i;
+            return run;
+        }
     }
-    return run;
+    luaL_error(L, "event.%s: the event's handler has ended", field);
+    return NULL;
 }
 
 /* Upvalue: field name to position in `fields`. */
@@ -173,7 +187,8 @@ static int index_event(lua_State *L) {
     }
     size_t field = (size_t)lua_tointeger(L, -1);
     assert(field < FIELDS);
-    fields[field].push(L, run_of(L, fields[field].name));
+    struct run *run = run_of(L, fields[field].name);
+    fields[field].push(L, run);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -2);
     lua_rawset(L, 1);
@@ -222,11 +237,23 @@ void api_open_event(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &event_key);
 }
 
-void api_push_event(lua_State *L, struct run *run) {
+static void push_object(lua_State *L, struct run *run, size_t i) {
     lua_createtable(L, 0, 4);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &event_key);
     lua_setmetatable(L, -2);
-    run->event_table = lua_topointer(L, -1);
+    run->event_tables[i] = lua_topointer(L, -1);
+}
+
+void api_push_event(lua_State *L, struct run *run) {
+    push_object(L, run, 0);
+}
+
+void api_push_events(lua_State *L, struct run *run) {
+    lua_createtable(L, (int)run->event_count, 0);
+    for (size_t i = 0; i < run->event_count; i++) {
+        push_object(L, run, i);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
 }
 
 /* The payload is {"name", "owner", "expires_ms", "data"}. */

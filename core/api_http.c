@@ -355,7 +355,9 @@ static void set_key(lua_State *L, struct asking *ask) {
     }
     if (key.data == NULL) {
         key = slice_of(made);
-        add_header(L, ask, slice_of("Idempotency-Key"), key);
+        if (!ask->run->listed) {
+            add_header(L, ask, slice_of("Idempotency-Key"), key);
+        }
     }
     ask->request->key = slice_dup(key);
     need_memory(L, ask->request->key != NULL);

@@ -107,6 +107,7 @@ static int lock(lua_State *L) {
         {"owner", take_owner}, {"ttl", take_ttl}, {"data", take_data}};
     char text[UUID_TEXT_BYTES + 1];
     struct locking locking = {.run = api_staging_run(L, "lock")};
+    api_check_one_key(L, locking.run, "lock");
     lua_settop(L, 2);
     struct slice name = api_check_name(L, 1, "name");
     api_take_options(L, 2, options, sizeof options / sizeof options[0], "lock", &locking);
@@ -129,6 +130,7 @@ static int lock(lua_State *L) {
 static int unlock(lua_State *L) {
     char text[UUID_TEXT_BYTES + 1];
     struct run *run = api_staging_run(L, "unlock");
+    api_check_one_key(L, run, "unlock");
     struct slice name = api_check_name(L, 1, "name");
     struct slice owner = owner_or_event(L, run, 2, text);
     struct held before = look(L, run, name);
@@ -149,6 +151,7 @@ static int unlock(lua_State *L) {
 /* zing.lock_owner(name) -> owner, seconds_left, data | nil */
 static int lock_owner(lua_State *L) {
     struct run *run = api_run(L, "lock_owner");
+    api_check_one_key(L, run, "lock_owner");
     struct slice name = api_check_name(L, 1, "name");
     struct held lock = look(L, run, name);
     if (!lock.held) {

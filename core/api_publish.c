@@ -197,6 +197,7 @@ static int publish(lua_State *L) {
 static int reply(lua_State *L) {
     struct publishing p = {.run = api_staging_run(L, "reply"), .effect = {.qos = 1}};
     const struct event *event = p.run->event;
+    api_check_one_event(L, p.run, "reply");
     lua_settop(L, 1);
     if (event->response_topic.len == 0) {
         lua_pushnil(L);

@@ -68,6 +68,7 @@ static int push_seen(lua_State *L, struct slice value) {
 /* zing.state.get(name) -> value or nil */
 static int get(lua_State *L) {
     struct run *run = api_run(L, "state.get");
+    api_check_one_key(L, run, "state.get");
     struct slice name = api_check_name(L, 1, "name");
     return push_seen(L, seen_value(L, run, name));
 }
@@ -90,6 +91,7 @@ static void take_ttl(lua_State *L, int index, void *to) {
 static int set(lua_State *L) {
     static const struct api_option options[] = {{"ttl", take_ttl}};
     struct setting setting = {.run = api_staging_run(L, "state.set")};
+    api_check_one_key(L, setting.run, "state.set");
     struct slice name = api_check_name(L, 1, "name");
     if (lua_isnoneornil(L, 2)) {
         return luaL_error(L, "zing.state.set: the value is nil; to remove it use "
@@ -110,6 +112,7 @@ static int set(lua_State *L) {
 /* zing.state.delete(name) */
 static int delete_name(lua_State *L) {
     struct run *run = api_staging_run(L, "state.delete");
+    api_check_one_key(L, run, "state.delete");
     struct effect effect = {.kind = EFFECT_STATE_DELETE, .name = api_check_name(L, 1, "name")};
     api_stage(L, run, &effect);
     return 0;
@@ -118,6 +121,7 @@ static int delete_name(lua_State *L) {
 /* zing.state.incr(name [, by]) -> the new value */
 static int incr(lua_State *L) {
     struct run *run = api_staging_run(L, "state.incr");
+    api_check_one_key(L, run, "state.incr");
     struct effect effect = {.kind = EFFECT_STATE_INCR,
                             .name = api_check_name(L, 1, "name"),
                             .delta_int = 1,
@@ -178,6 +182,7 @@ static void list_staged(lua_State *L, struct run *run, const struct effects *eff
 /* zing.state.list([prefix]) -> {name = value} */
 static int list(lua_State *L) {
     struct run *run = api_run(L, "state.list");
+    api_check_one_key(L, run, "state.list");
     struct slice prefix = {"", 0};
     if (!lua_isnoneornil(L, 1)) {
         prefix = api_check_text(L, 1, "prefix");

@@ -35,6 +35,7 @@ struct run_durable *api_durable(lua_State *L, const char *call) {
         luaL_error(L, "zing.%s is not for on_dead and the policy scripts: they must not wait",
                    call);
     }
+    api_check_one_event(L, run, call);
     api_check_can_yield(L, run, call);
     struct run_durable *d = run_durable(run);
     if (d == NULL) {

@@ -120,6 +120,15 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
     if (s->rate_per_s > 0) {
         buf_printf(out, ", at most %g starts/s", s->rate_per_s);
     }
+    if (s->batch > 1) {
+        char linger[32];
+        buf_printf(out, "; batches of up to %" PRIu32 ", ", s->batch);
+        if (s->linger_ms > 0) {
+            buf_printf(out, "after %s at the latest", conf_duration_text(s->linger_ms, linger));
+        } else {
+            buf_add_str(out, "of what waits");
+        }
+    }
 }
 
 static void add_dead(struct buf *out, const struct service_conf *s) {

@@ -128,6 +128,14 @@ static bool told_already(const struct life *life) {
                                    slice_first_line(life->event->reason));
 }
 
+static void add_batch(struct buf *text, const struct event *e) {
+    char id[UUID_TEXT_BYTES + 1];
+    bool lead = uuid_equal(&e->batch, &e->id);
+    buf_printf(text, ", in a batch of %" PRIu32 " with %s%s", e->batch_events,
+               lead ? "its publishes here" : "its publishes at ",
+               lead ? "" : uuid_text(&e->batch, id));
+}
+
 /* What the event itself says of its last attempt or its end. */
 static void print_end(const struct cli *cli, const struct life *life, const char *indent) {
     const struct event *e = life->event;
@@ -143,6 +151,9 @@ static void print_end(const struct cli *cli, const struct life *life, const char
         text_add_duration_us(&text, e->duration_us);
         buf_printf(&text, ", attempt %" PRIu32 ", handler %08" PRIx64, e->attempts,
                    e->version >> 32);
+        if (e->batch_events > 0) {
+            add_batch(&text, e);
+        }
     } else if (waits && e->due_ms == 0) {
         buf_add_str(&text, ": until a signal comes");
     } else if (waits) {

@@ -230,6 +230,10 @@ static int finish_service(const struct conf_place *place, void *object) {
                          "on_dead = park holds a key's later events, which needs order = key "
                          "(and a key)");
     }
+    if (s->linger_ms > 0 && s->batch == 1) {
+        return conf_fail(place, "linger is how long a batch waits for more events: it needs batch, "
+                                "the most that its handler gets at once");
+    }
     if (s->dead_topic == NULL) {
         struct buf topic;
         buf_init(&topic, TOPIC_BYTES_MAX);

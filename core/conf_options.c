@@ -73,6 +73,8 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"order", CONF_ORDER, "", AT(ordered), 0, 0},
     {"concurrency", CONF_U32, "64", AT(concurrency), 1, CALLS_MAX},
     {"rate", CONF_RATE, "0", AT(rate_per_s), 0, 0},
+    {"batch", CONF_U32, "1", AT(batch), 1, BATCH_MAX},
+    {"linger", CONF_MS, "0", AT(linger_ms), 0, HOUR_MS},
     {"timeout", CONF_MS, "30s", AT(timeout_ms), 1, 7 * DAY_MS},
     {"retries", CONF_U32, "3", AT(retries), 0, 1000},
     {"backoff", CONF_BACKOFF, "exponential", AT(backoff), 0, 0},

@@ -49,6 +49,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
         code = code == ERR_NOTFOUND ? 0 : code;
     }
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
+    lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     /* Events of a service this host does not run are kept for one that does. */
     lanes_pause(e->lanes, s->index, paused != 0 || !s->active);
     lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
@@ -305,7 +306,8 @@ static int run_lanes(struct engine *e) {
     if ((e->careful_left > 0 || e->held_count > 0) && !e->draining) {
         return engine_run_carefully(e);
     }
-    for (size_t events = 0; !e->draining && budget_left(e, events); events++) {
+    size_t started = 1;
+    for (size_t events = 0; !e->draining && budget_left(e, events); events += started) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
         if (lane == NULL) {
             return 0;
@@ -313,8 +315,9 @@ static int run_lanes(struct engine *e) {
         struct lane_item *item = NULL;
         bool suspect;
         int code = engine_take(e, lane, &item, &suspect);
+        started = 1;
         if (code == 0 && item != NULL) {
-            code = engine_start(e, item);
+            code = engine_start_batch(e, item, &started);
         }
         if (code != 0) {
             return code;
@@ -442,6 +445,7 @@ int engine_turn(struct engine *e) {
     struct store *store = journal_store(e->journal);
     e->now_ms = e->doors.now_ms(e->doors.ctx);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
+    lanes_tick(e->lanes, e->now_ms);
     e->status.turns++;
     bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);
@@ -523,12 +527,22 @@ size_t engine_running(const struct engine *e) {
     return e->running;
 }
 
+static int mark_items_ready(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        items[i]->event->state = EVENT_READY;
+        code = journal_event_put(e->journal, items[i]->event);
+    }
+    return code;
+}
+
 static int mark_ready(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
         struct invocation *inv = e->services[i].waiting_head;
         for (; inv != NULL; inv = inv->next) {
-            inv->item->event->state = EVENT_READY;
-            int code = journal_event_put(e->journal, inv->item->event);
+            int code = mark_items_ready(e, inv);
             if (code != 0) {
                 return code;
             }

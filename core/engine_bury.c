@@ -189,8 +189,7 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-/* A lock whose expiry could not be handled is free all the same. */
-static int free_expired_lock(struct engine *e, const struct event *event) {
+int engine_free_expired_lock(struct engine *e, const struct event *event) {
     struct slice name;
     if (event->kind != EVENT_LOCK_EXPIRED ||
         !property_find(event->properties, "zingq-lock", &name)) {
@@ -204,7 +203,7 @@ static int free_expired_lock(struct engine *e, const struct event *event) {
 int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
                    enum event_state state, const char *reason) {
     bool parked = false;
-    int code = free_expired_lock(e, item->event);
+    int code = engine_free_expired_lock(e, item->event);
     if (code == 0) {
         code = engine_bury(e, s, item->event, state, reason, &parked);
     }

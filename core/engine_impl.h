@@ -6,7 +6,9 @@
  *   engine_input.c    what comes in is noted until the next turn
  *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
  *   engine_place.c    where an event waits: memory, ready rows, lane rows
- *   engine_run.c      an event is tried: invocation, outcome, retry, dead letter
+ *   engine_run.c      an event is tried: invocation, outcome
+ *   engine_batch.c    several events are tried in one invocation
+ *   engine_end.c      how an attempt ends for an event: done, retry, put off, dead
  *   engine_careful.c  after a crash: events are marked before they run
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
@@ -36,10 +38,18 @@
 #include "outbox.h"
 #include "run.h"
 
-/* One try of one event, while it lasts. */
+/* Several events that one invocation tries. */
+struct batch {
+    size_t count;
+    struct event **events;     /* of the items, in this order */
+    struct lane_item *items[]; /* owned, each taken off its lane; NULL = it has ended */
+};
+
+/* One try of an event, or of a batch, while it lasts. */
 struct invocation {
     struct run *run;
-    struct lane_item *item; /* owned; taken off its lane */
+    struct lane_item *item; /* owned; taken off its lane. Of a batch: its first, owned by it */
+    struct batch *batch;    /* owned; NULL = one event */
     struct engine_service *service;
     uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
@@ -70,6 +80,14 @@ struct engine_service {
     int64_t room_ms; /* when long lanes make room, if the window is still full; 0 = never */
     int64_t throttled_until_ms;
     struct invocation *waiting_head, *waiting_tail; /* for calls; oldest deadline first */
+};
+
+/* How an attempt ended for an event. */
+struct verdict {
+    enum outcome outcome; /* one that ends an attempt */
+    enum attempt_end end; /* ERROR, RETRY: as the history tells it */
+    const char *error;    /* why; the history keeps it */
+    int64_t after_ms;     /* RETRY, SNOOZE, THROTTLE: see run.h */
 };
 
 struct call_end {
@@ -229,22 +247,48 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, boo
 int engine_start(struct engine *e, struct lane_item *item);
 int engine_resume(struct engine *e, struct call_end *end);
 int engine_time_out(struct engine *e, struct invocation *inv);
-/* Ends the invocation, keeps its item. */
+/* The head of a lane gets its body. */
+int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item);
+/* e->current from now on; its run and batch are the caller's to make. NULL: out of memory. */
+struct invocation *engine_new_invocation(struct engine *e, struct engine_service *s,
+                                         struct lane_item *item);
+/* The attempt is counted. */
+void engine_begin_attempt(struct engine *e, struct engine_service *s, struct event *event);
+/* The run has come to an outcome: does what that means. */
+int engine_conclude(struct engine *e, struct invocation *inv);
+/* The items it holds, one or a batch. */
+struct lane_item **engine_items(struct invocation *inv, size_t *count);
+/* Its events, none of which has ended, know how long it took. */
+void engine_note_duration(struct engine *e, struct invocation *inv);
+void engine_free_invocation(struct engine *e, struct invocation *inv);
+/* Ends the invocation of one event, keeps its item. */
 struct lane_item *engine_release(struct engine *e, struct invocation *inv);
-/* The taken event waits at the head of its lane, out of memory; due_ms 0: until it is woken. An
- * event whose saga is undone is compensating, whatever `state` says. */
-int engine_put_off(struct engine *e, struct lane_item *item, enum event_state state,
-                   int64_t due_ms);
 /* The attempt failed for the reason in run->error. */
 int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end);
 /* The invocation goes on after the commit: once its call has ended, or at once. */
 int engine_await(struct engine *e, struct invocation *inv);
 /* Applies the effects; the event knows what it published. */
-int engine_take_effects(struct engine *e, struct invocation *inv, const struct effects *effects);
+int engine_take_effects(struct engine *e, struct engine_service *s, struct event *event,
+                        const struct effects *effects);
 /* *found: what these effects take another invocation took meanwhile, and the attempt has failed. */
 int engine_conflict(struct engine *e, struct invocation *inv, const struct effects *effects,
                     bool *found);
 void engine_forget_invocations(struct engine *e);
+
+/* engine_batch.c */
+/* engine_start for a taken event and what may run together with it; *count: how many they were. */
+int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count);
+/* The batch's run is over: each of its events ends. `end` is for those that failed. */
+int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end);
+
+/* engine_end.c */
+/* Takes over the item, which is e->current_item. */
+int engine_end_item(struct engine *e, struct engine_service *s, struct lane_item *item,
+                    const struct verdict *verdict);
+/* The taken event waits at the head of its lane, out of memory; due_ms 0: until it is woken. An
+ * event whose saga is undone is compensating, whatever `state` says. */
+int engine_put_off(struct engine *e, struct lane_item *item, enum event_state state,
+                   int64_t due_ms);
 
 /* engine_durable.c */
 /* The step that run->durable names is stored with its effects. */
@@ -312,6 +356,9 @@ int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_ite
  * row goes, its lane goes on or is held. */
 int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
                    enum event_state state, const char *reason);
+/* When the event is that of an expired lock: it has been told, or never will be, the lock is free.
+ */
+int engine_free_expired_lock(struct engine *e, const struct event *event);
 /* Ends an event dead (or in need of a person): policies, books, announcement. The event is off its
  * lane and has no row; *parked tells whether its lane must be held. */
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,

@@ -26,6 +26,8 @@ int engine_revive(struct engine *e, struct event *event, bool forced) {
     }
     event->forced = forced;
     event->continues = false;
+    event->alone = false;
+    event->batch_events = 0;
     event->state = EVENT_READY;
     event->replayed = true;
     event->attempts = 0; /* of this round */

@@ -1,8 +1,8 @@
 /*
- * engine_run.c - an event is tried: its invocation, and one function for each outcome.
+ * engine_run.c - an event is tried: its invocation, and what each outcome of it means.
  *
  * An attempt that fails leaves nothing behind but its history: effects are applied only by
- * end_done and, for the policies of a dead letter, in engine_bury.c.
+ * end_done, by engine_batch.c and, for the policies of a dead letter, in engine_bury.c.
  */
 #include "engine_impl.h"
 
@@ -80,8 +80,7 @@ static void stop_waiting(struct engine *e, struct invocation *inv, bool cancel) 
     inv->call_started = false;
 }
 
-/* Not waiting for anything any more. */
-static void invocation_free(struct engine *e, struct invocation *inv) {
+void engine_free_invocation(struct engine *e, struct invocation *inv) {
     assert(inv->call_id == 0);
     if (inv->run != NULL) {
         run_free(inv->run);
@@ -91,16 +90,34 @@ static void invocation_free(struct engine *e, struct invocation *inv) {
     if (e->current == inv) {
         e->current = NULL;
     }
+    free(inv->batch);
     free(inv);
+}
+
+static void forget_item(struct lane_item *item) {
+    event_free(item->event);
+    free(item);
+}
+
+/* With its events, but for one that is e->current_item. */
+static void forget_invocation(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    struct lane_item *current = e->current_item;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i] != NULL && items[i] != current) {
+            forget_item(items[i]);
+        }
+    }
+    engine_free_invocation(e, inv);
 }
 
 void engine_forget_invocations(struct engine *e) {
     if (e->current != NULL) {
-        invocation_free(e, e->current);
+        forget_invocation(e, e->current);
     }
     if (e->current_item != NULL) {
-        event_free(e->current_item->event);
-        free(e->current_item);
+        forget_item(e->current_item);
         e->current_item = NULL;
     }
     for (size_t i = 0; i < e->service_count; i++) {
@@ -108,9 +125,7 @@ void engine_forget_invocations(struct engine *e) {
         for (struct invocation *inv = e->services[i].waiting_head; inv != NULL; inv = next) {
             next = inv->next;
             stop_waiting(e, inv, true);
-            event_free(inv->item->event);
-            free(inv->item);
-            invocation_free(e, inv);
+            forget_invocation(e, inv);
         }
     }
     e->to_start = NULL;
@@ -118,36 +133,34 @@ void engine_forget_invocations(struct engine *e) {
 
 /* --- outcomes --- */
 
+struct lane_item **engine_items(struct invocation *inv, size_t *count) {
+    *count = inv->batch == NULL ? 1 : inv->batch->count;
+    return inv->batch == NULL ? &inv->item : inv->batch->items;
+}
+
+void engine_note_duration(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int64_t us = e->doors.monotonic_us(e->doors.ctx) - inv->started_us;
+    for (size_t i = 0; i < count; i++) {
+        items[i]->event->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+    }
+    histogram_add(&inv->service->handler, us);
+}
+
 struct lane_item *engine_release(struct engine *e, struct invocation *inv) {
     struct lane_item *item = inv->item;
-    int64_t us = e->doors.monotonic_us(e->doors.ctx) - inv->started_us;
-    item->event->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-    histogram_add(&inv->service->handler, us);
-    invocation_free(e, inv);
+    assert(inv->batch == NULL);
+    engine_note_duration(e, inv);
+    engine_free_invocation(e, inv);
     return item;
 }
 
-int engine_put_off(struct engine *e, struct lane_item *item, enum event_state state,
-                   int64_t due_ms) {
-    struct event *event = item->event;
-    event->state = (uint8_t)(event->undo == UNDO_NONE ? state : EVENT_COMPENSATING);
-    event->due_ms = due_ms;
-    if (due_ms == 0) { /* until somebody wakes it */
-        return engine_lane_block(e, item, LANE_WAITING);
-    }
-    struct timer timer = {.kind = TIMER_EVENT,
-                          .partition = event->partition,
-                          .due_ms = due_ms,
-                          .row = engine_row(event)};
-    int code = engine_timer_put(e, &timer);
-    return code == 0 ? engine_lane_block(e, item, LANE_WAITING) : code;
-}
-
-int engine_take_effects(struct engine *e, struct invocation *inv, const struct effects *effects) {
-    struct event *event = inv->item->event;
+int engine_take_effects(struct engine *e, struct engine_service *s, struct event *event,
+                        const struct effects *effects) {
     buf_reset(&e->publishes);
     engine_keep_publishes(e, event);
-    int code = engine_apply(e, inv->service, event, effects);
+    int code = engine_apply(e, s, event, effects);
     if (code == 0 && e->publishes.len > 0) {
         code = event_set_publishes(event, buf_slice(&e->publishes));
     }
@@ -162,8 +175,32 @@ int engine_conflict(struct engine *e, struct invocation *inv, const struct effec
     return *found ? engine_fail(e, inv, ATTEMPT_ERROR) : 0;
 }
 
-static int end_done(struct engine *e, struct invocation *inv) {
+/* The attempt is over: the invocation goes, the event gets what came of it. */
+static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
+    struct buf error = inv->run->error;
+    struct verdict verdict = {.outcome = inv->run->outcome,
+                              .end = end,
+                              .error = buf_str(&error),
+                              .after_ms = inv->run->after_ms};
+    buf_init(&inv->run->error, error.max);
+    int code = engine_end_item(e, s, engine_release(e, inv), &verdict);
+    buf_clear(&error);
+    return code;
+}
+
+int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
+    if (inv->run->outcome != OUTCOME_RETRY) {
+        inv->run->outcome = OUTCOME_ERROR;
+    }
+    if (inv->batch != NULL) {
+        return engine_end_batch(e, inv, end);
+    }
+    return inv->item->event->undo == UNDO_NONE ? end_attempt(e, inv, end)
+                                               : engine_undo_failed(e, inv, end);
+}
+
+static int end_done(struct engine *e, struct invocation *inv) {
     struct event *event = inv->item->event;
     if (event->undo != UNDO_NONE) {
         return engine_undo_ended(e, inv);
@@ -173,35 +210,30 @@ static int end_done(struct engine *e, struct invocation *inv) {
     if (conflict) {
         return code;
     }
-    if (event->kind == EVENT_LOCK_EXPIRED) {
-        struct slice name;
-        (void)property_find(event->properties, "zingq-lock", &name);
-        struct cell cell = engine_cell(event, name);
-        code = journal_lock_del(e->journal, &cell);
-        code = code == ERR_NOTFOUND ? 0 : code;
-    }
+    code = engine_free_expired_lock(e, event);
     if (code == 0) {
-        code = engine_take_effects(e, inv, &inv->run->effects);
+        code = engine_take_effects(e, inv->service, event, &inv->run->effects);
     }
-    if (code == 0) {
-        code = engine_forget_waits(e, event);
-    }
-    if (code != 0) {
-        return code;
-    }
-    struct lane_item *item = engine_release(e, inv);
-    engine_note_end(e, s, event, EVENT_DONE);
-    s->books.done++;
-    metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
-    engine_note_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
-    code = journal_event_put(e->journal, event);
-    if (code == 0) {
-        code = engine_unplace(e, item);
-    }
-    return code == 0 ? engine_lane_next(e, item) : code;
+    return code == 0 ? end_attempt(e, inv, ATTEMPT_ERROR) : code;
+}
+
+static int end_error(struct engine *e, struct invocation *inv) {
+    return engine_fail(e, inv, ATTEMPT_ERROR);
+}
+
+static int end_reject(struct engine *e, struct invocation *inv) {
+    return inv->item->event->undo == UNDO_NONE ? end_attempt(e, inv, ATTEMPT_REJECT)
+                                               : engine_undo_failed(e, inv, ATTEMPT_REJECT);
+}
+
+static int end_put_off(struct engine *e, struct invocation *inv) {
+    return end_attempt(e, inv, ATTEMPT_ERROR);
 }
 
 int engine_await(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
     inv->call_id = ++e->last_call_id;
     inv->call_started = false;
     enter_calls(e, inv);
@@ -210,7 +242,10 @@ int engine_await(struct engine *e, struct invocation *inv) {
     e->to_start = inv;
     e->current = NULL;
     e->current_item = NULL;
-    return engine_save(e, inv->item);
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = engine_save(e, items[i]);
+    }
+    return code;
 }
 
 /* On disk, with the event, before it starts. */
@@ -245,154 +280,26 @@ static int end_call(struct engine *e, struct invocation *inv) {
     return code == 0 ? engine_await(e, inv) : code;
 }
 
-/* After a failure: the delay before the next attempt, or dead with a reason in `reason`. */
-static bool next_delay(struct engine *e, const struct invocation *inv, int64_t *delay_ms,
-                       struct buf *reason) {
-    struct engine_service *s = inv->service;
-    struct event *event = inv->item->event;
-    struct retry_verdict verdict;
-    struct report r;
-    const char *error = buf_str(&inv->run->error);
-    bool own = inv->run->outcome == OUTCOME_RETRY && inv->run->after_ms >= 0;
-    int code = run_retry_policy(e->scripts, s->index, event, error, &e->view, &verdict, &r);
-    if (code == 0) {
-        *delay_ms = own ? inv->run->after_ms : verdict.after_ms;
-        if (verdict.dead) {
-            buf_add_str(reason, verdict.reason);
-        }
-        return !verdict.dead;
-    }
-    if (code != ERR_NOTFOUND) {
-        log_error("engine",
-                  "the retry policy of service \"%s\" failed, the numbers of topics.conf "
-                  "are used error=\"%s\"",
-                  s->conf->name, r.text);
-    }
-    if (event->errors > s->conf->retries) {
-        buf_add_str(reason, error);
-        return false;
-    }
-    *delay_ms = own ? inv->run->after_ms
-                    : service_backoff_ms(s->conf, event->errors, uuid_source_random(&e->ids));
-    return true;
-}
-
-/* Whoever writes a handler looks at the log first. The traceback is for `zingq trace`. */
-static void log_retry(const struct engine_service *s, const struct event *event, const char *error,
-                      int64_t delay_ms) {
-    char id[UUID_TEXT_BYTES + 1];
-    log_info("engine",
-             "attempt failed service=%s event=%s attempt=%u again_in_ms=%lld error=\"%.*s\"",
-             s->conf->name, uuid_text(&event->id, id), event->attempts, (long long)delay_ms,
-             (int)strcspn(error, "\n"), error);
-}
-
-int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
-    struct engine_service *s = inv->service;
-    struct event *event = inv->item->event;
-    if (event->undo != UNDO_NONE) {
-        return engine_undo_failed(e, inv, end);
-    }
-    event->errors++;
-    s->books_dirty = true;
-    if (end == ATTEMPT_TIMEOUT) {
-        event->timeouts++;
-        s->books.timeouts++;
-    }
-    metrics_failed(&s->metrics, e->now_ms);
-    event->duration_us = (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
-    int code = engine_note_attempt(e, event, end, buf_str(&inv->run->error));
-    if (code != 0) {
-        return code;
-    }
-    struct buf reason;
-    buf_init(&reason, ERROR_BYTES_MAX + 1024);
-    int64_t delay_ms = 0;
-    bool again = next_delay(e, inv, &delay_ms, &reason);
-    if (again) {
-        engine_note_ending(e, s, event, EVENT_RETRYING, buf_slice(&inv->run->error));
-        log_retry(s, event, buf_str(&inv->run->error), delay_ms);
-    }
-    struct lane_item *item = engine_release(e, inv);
-    if (again) {
-        s->books.retries++;
-        code = engine_put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
-    } else {
-        code = engine_bury_item(e, s, item, buf_str(&reason));
-    }
-    buf_clear(&reason);
-    return code;
-}
-
-static int end_error(struct engine *e, struct invocation *inv) {
-    return engine_fail(e, inv, ATTEMPT_ERROR);
-}
-
-static int end_reject(struct engine *e, struct invocation *inv) {
-    struct engine_service *s = inv->service;
-    if (inv->item->event->undo != UNDO_NONE) {
-        return engine_undo_failed(e, inv, ATTEMPT_REJECT);
-    }
-    metrics_failed(&s->metrics, e->now_ms);
-    struct buf reason = inv->run->error;
-    buf_init(&inv->run->error, reason.max);
-    struct lane_item *item = engine_release(e, inv);
-    int code = engine_note_attempt(e, item->event, ATTEMPT_REJECT, buf_str(&reason));
-    if (code == 0) {
-        code = engine_bury_item(e, s, item, buf_str(&reason));
-    }
-    buf_clear(&reason);
-    return code;
-}
-
-static int64_t at_least_1ms(int64_t ms) {
-    return ms > 0 ? ms : 1;
-}
-
-static int end_snooze(struct engine *e, struct invocation *inv) {
-    struct engine_service *s = inv->service;
-    int64_t due_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
-    int code = engine_note_attempt(e, inv->item->event, ATTEMPT_SNOOZE, buf_str(&inv->run->error));
-    struct lane_item *item = engine_release(e, inv);
-    item->event->snoozes++;
-    s->books.snoozes++;
-    s->books_dirty = true;
-    engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
-    return code == 0 ? engine_put_off(e, item, EVENT_SLEEPING, due_ms) : code;
-}
-
-static int end_throttle(struct engine *e, struct invocation *inv) {
-    struct engine_service *s = inv->service;
-    int64_t until_ms = e->now_ms + at_least_1ms(inv->run->after_ms);
-    lanes_throttle(e->lanes, s->index, until_ms);
-    s->throttled_until_ms = until_ms;
-    int code =
-        engine_note_attempt(e, inv->item->event, ATTEMPT_THROTTLE, buf_str(&inv->run->error));
-    struct lane_item *item = engine_release(e, inv);
-    item->event->throttles++;
-    s->books.throttles++;
-    s->books_dirty = true;
-    engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
-    return code == 0 ? engine_put_off(e, item, EVENT_SLEEPING, until_ms) : code;
-}
-
-static int conclude(struct engine *e, struct invocation *inv) {
+int engine_conclude(struct engine *e, struct invocation *inv) {
     static int (*const outcomes[])(struct engine *, struct invocation *) = {
-        [OUTCOME_DONE] = end_done,     [OUTCOME_CALL] = end_call,
-        [OUTCOME_ERROR] = end_error,   [OUTCOME_RETRY] = end_error,
-        [OUTCOME_SNOOZE] = end_snooze, [OUTCOME_THROTTLE] = end_throttle,
-        [OUTCOME_REJECT] = end_reject, [OUTCOME_DISCARD] = end_done,
-        [OUTCOME_KEEP] = engine_keep,  [OUTCOME_SLEEP] = engine_sleep,
+        [OUTCOME_DONE] = end_done,      [OUTCOME_CALL] = end_call,
+        [OUTCOME_ERROR] = end_error,    [OUTCOME_RETRY] = end_error,
+        [OUTCOME_SNOOZE] = end_put_off, [OUTCOME_THROTTLE] = end_put_off,
+        [OUTCOME_REJECT] = end_reject,  [OUTCOME_DISCARD] = end_done,
+        [OUTCOME_KEEP] = engine_keep,   [OUTCOME_SLEEP] = engine_sleep,
         [OUTCOME_WAIT] = engine_wait,
     };
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes);
+    if (inv->batch != NULL && inv->run->outcome != OUTCOME_CALL) {
+        return engine_end_batch(e, inv, ATTEMPT_ERROR);
+    }
     int code = engine_note_failed_steps(e, inv);
     return code == 0 ? outcomes[inv->run->outcome](e, inv) : code;
 }
 
 /* --- starting --- */
 
-static int load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
+int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
     if (item->event != NULL) {
         return 0;
     }
@@ -444,16 +351,21 @@ static int end_stale(struct engine *e, struct engine_service *s, struct lane_ite
     return code == 0 ? engine_lane_next(e, item) : code;
 }
 
-static int start_run(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    struct event *event = item->event;
+struct invocation *engine_new_invocation(struct engine *e, struct engine_service *s,
+                                         struct lane_item *item) {
     struct invocation *inv = calloc(1, sizeof *inv);
-    if (inv == NULL) {
-        return ERR_MEMORY;
+    if (inv != NULL) {
+        inv->item = item;
+        inv->service = s;
+        inv->started_us = e->doors.monotonic_us(e->doors.ctx);
+        inv->deadline_ms = e->now_ms + s->conf->timeout_ms;
+        e->running++;
+        e->current = inv;
     }
-    inv->item = item;
-    inv->service = s;
-    inv->started_us = e->doors.monotonic_us(e->doors.ctx);
-    inv->deadline_ms = e->now_ms + s->conf->timeout_ms;
+    return inv;
+}
+
+void engine_begin_attempt(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_RUNNING;
     if (!event->continues && event->undo == UNDO_NONE) {
         event->attempts++;
@@ -461,11 +373,20 @@ static int start_run(struct engine *e, struct engine_service *s, struct lane_ite
     }
     event->continues = false;
     event->version = script_version(e->scripts, s->index);
-    e->running++;
-    e->current = inv;
+}
+
+int engine_start(struct engine *e, struct lane_item *item) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct event *event = item->event;
+    struct invocation *inv = engine_new_invocation(e, s, item);
+    e->current_item = item;
+    if (inv == NULL) {
+        return ERR_MEMORY;
+    }
+    engine_begin_attempt(e, s, event);
     enum run_entry entry = event->undo == UNDO_NONE ? RUN_EVENT : RUN_UNDO;
     int code = run_start(&inv->run, e->scripts, s->index, entry, event, NULL, &e->view);
-    return code == 0 ? conclude(e, inv) : code;
+    return code == 0 ? engine_conclude(e, inv) : code;
 }
 
 int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, bool *suspect) {
@@ -474,7 +395,7 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, boo
     e->current_item = item;
     *out = NULL;
     bool too_many = false;
-    int code = load_body(e, s, item);
+    int code = engine_load_body(e, s, item);
     *suspect = code == 0 && item->event->state == EVENT_RUNNING;
     if (code == 0) {
         code = note_crash(e, s, item->event, &too_many);
@@ -493,11 +414,6 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, boo
     return code;
 }
 
-int engine_start(struct engine *e, struct lane_item *item) {
-    e->current_item = item;
-    return start_run(e, &e->services[item->lane->service], item);
-}
-
 /* --- resuming --- */
 
 static struct invocation *find_call(struct engine *e, uint64_t id) {
@@ -508,6 +424,11 @@ static struct invocation *find_call(struct engine *e, uint64_t id) {
     return inv;
 }
 
+static void make_current(struct engine *e, struct invocation *inv) {
+    e->current = inv;
+    e->current_item = inv->batch == NULL ? inv->item : NULL;
+}
+
 /* Ids are never used twice, so the end of a call that nobody waits for any more finds nobody. */
 int engine_resume(struct engine *e, struct call_end *end) {
     struct invocation *inv = find_call(e, end->id);
@@ -515,25 +436,23 @@ int engine_resume(struct engine *e, struct call_end *end) {
         return 0;
     }
     stop_waiting(e, inv, false);
-    e->current = inv;
-    e->current_item = inv->item;
+    make_current(e, inv);
     if (inv->run->outcome != OUTCOME_CALL) { /* it waited for the commit alone */
         run_resume(inv->run, NULL);
-        return conclude(e, inv);
+        return engine_conclude(e, inv);
     }
     int code = note_answered(inv->item->event, inv->run->request, &end->result);
     if (code != 0) {
         return code;
     }
     run_resume(inv->run, &end->result);
-    return conclude(e, inv);
+    return engine_conclude(e, inv);
 }
 
 int engine_time_out(struct engine *e, struct invocation *inv) {
     char text[32];
     stop_waiting(e, inv, true);
-    e->current = inv;
-    e->current_item = inv->item;
+    make_current(e, inv);
     buf_reset(&inv->run->error);
     buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
                conf_duration_text(inv->service->conf->timeout_ms, text));

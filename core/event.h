@@ -85,6 +85,7 @@ struct event {
     bool continues;     /* its next run goes on with the attempt: it slept or waited */
     bool durable;       /* has step records (step.h) */
     bool forced;        /* replayed although its idempotency keys may be forgotten */
+    bool alone;         /* a batch with it failed as a whole: it shares none any more */
     uint8_t undo;       /* enum event_undo */
     uint8_t round;      /* how often its saga was undone: new keys for what runs again */
     uint16_t hops;      /* events caused by events before this one */
@@ -97,6 +98,8 @@ struct event {
     int64_t accepted_ms, started_ms, due_ms, ended_ms; /* wall clock, ms since 1970; 0 = not yet */
     uint32_t duration_us;                              /* of the last attempt, waits included */
     uint64_t version;                                  /* of the handler in the last attempt */
+    struct uuid batch;     /* done in a batch: the event that has what it published; else zero */
+    uint32_t batch_events; /* how many were done in it */
 
     struct slice topic; /* terminated: topic.data is a C string */
     struct slice key;   /* "" = none */

@@ -10,6 +10,7 @@
  *   u32 len, bytes: topic key payload content_type response_topic correlation properties
  *                   reason publishes
  *   u8 undo | u8 round | u32 len, bytes: calls      (form 1 ends before these)
+ *   with FLAG_BATCH: id128 batch | u32 batch_events
  */
 #include "journal_impl.h"
 
@@ -28,13 +29,16 @@ enum {
     FLAG_CONTINUES = 8,
     FLAG_DURABLE = 16,
     FLAG_FORCED = 32,
+    FLAG_ALONE = 64,
+    FLAG_BATCH = 128,
     EVENT_KEY_BYTES = 19
 };
 
 static uint8_t flags_of(const struct event *e) {
     return (uint8_t)((e->retained ? FLAG_RETAINED : 0) | (e->replayed ? FLAG_REPLAYED : 0) |
                      (e->parked ? FLAG_PARKED : 0) | (e->continues ? FLAG_CONTINUES : 0) |
-                     (e->durable ? FLAG_DURABLE : 0) | (e->forced ? FLAG_FORCED : 0));
+                     (e->durable ? FLAG_DURABLE : 0) | (e->forced ? FLAG_FORCED : 0) |
+                     (e->alone ? FLAG_ALONE : 0) | (e->batch_events > 0 ? FLAG_BATCH : 0));
 }
 
 static void event_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service) {
@@ -75,6 +79,10 @@ static void encode_event(const struct event *e, struct buf *b) {
     buf_add_u8(b, e->undo);
     buf_add_u8(b, e->round);
     buf_add_lv(b, e->calls);
+    if (e->batch_events > 0) {
+        buf_add(b, e->batch.bytes, UUID_BYTES);
+        buf_add_u32(b, e->batch_events);
+    }
 }
 
 int journal_event_put(struct journal *j, const struct event *event) {
@@ -86,7 +94,8 @@ int journal_event_put(struct journal *j, const struct event *event) {
     return journal_put_record(j, TABLE_EVENT, &k);
 }
 
-static void decode_numbers(struct reader *r, struct event *e) {
+/* *in_batch: more numbers stand at the end. */
+static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->state = read_u8(r);
     e->kind = read_u8(r);
     e->qos = read_u8(r);
@@ -97,6 +106,8 @@ static void decode_numbers(struct reader *r, struct event *e) {
     e->continues = (flags & FLAG_CONTINUES) != 0;
     e->durable = (flags & FLAG_DURABLE) != 0;
     e->forced = (flags & FLAG_FORCED) != 0;
+    e->alone = (flags & FLAG_ALONE) != 0;
+    *in_batch = (flags & FLAG_BATCH) != 0;
     e->hops = read_u16(r);
     e->attempts = read_u32(r);
     e->errors = read_u32(r);
@@ -123,7 +134,8 @@ static int decode_event(struct slice key, struct slice value, struct event **out
     struct reader r = reader_of(value.data, value.len);
     struct event numbers = {0};
     uint8_t form = read_u8(&r);
-    decode_numbers(&r, &numbers);
+    bool in_batch;
+    decode_numbers(&r, &numbers, &in_batch);
     struct event_bytes bytes = {0};
     struct slice *slices[] = {
         &bytes.topic,          &bytes.key,         &bytes.payload,    &bytes.content_type,
@@ -136,6 +148,10 @@ static int decode_event(struct slice key, struct slice value, struct event **out
         numbers.undo = read_u8(&r);
         numbers.round = read_u8(&r);
         bytes.calls = read_lv(&r);
+    }
+    if (in_batch) {
+        numbers.batch = read_uuid(&r);
+        numbers.batch_events = read_u32(&r);
     }
     bool known = form >= FORM_FIRST && form <= FORM;
     if (k.failed || r.failed || !known || numbers.state >= EVENT_STATE_COUNT) {

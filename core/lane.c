@@ -11,7 +11,9 @@
 struct lane_service {
     struct lane *ring_head, *ring_tail;
     size_t waiting, running;
-    uint32_t concurrency;
+    size_t in_ring; /* lanes */
+    uint32_t concurrency, batch;
+    int64_t linger_ms;
     double rate_per_s, tokens;
     int64_t tokens_ms; /* when tokens were last counted */
     int64_t not_before_ms;
@@ -25,6 +27,7 @@ struct lanes {
     struct lane **buckets;
     size_t bucket_count; /* a power of two */
     size_t lane_count;
+    int64_t now_ms;
 };
 
 enum { BUCKETS_AT_START = 1024 };
@@ -82,6 +85,16 @@ void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, doub
     s->concurrency = concurrency;
     s->rate_per_s = rate_per_s;
     s->tokens = 1;
+}
+
+void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms) {
+    struct lane_service *s = service_of(lanes, service);
+    s->batch = batch;
+    s->linger_ms = linger_ms;
+}
+
+void lanes_tick(struct lanes *lanes, int64_t now_ms) {
+    lanes->now_ms = now_ms;
 }
 
 void lanes_pause(struct lanes *lanes, size_t service, bool paused) {
@@ -167,12 +180,14 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
 
 /* --- the rings --- */
 
-static void enter_ring(struct lane_service *s, struct lane *lane) {
+static void enter_ring(const struct lanes *lanes, struct lane_service *s, struct lane *lane) {
     if (lane->in_ring || lane->busy || lane->head == NULL) {
         return;
     }
     lane->in_ring = true;
+    lane->ring_ms = lanes->now_ms;
     lane->ring_next = NULL;
+    s->in_ring++;
     if (s->ring_tail == NULL) {
         s->ring_head = lane;
     } else {
@@ -189,6 +204,7 @@ static void leave_ring_head(struct lane_service *s, struct lane *lane) {
     }
     lane->ring_next = NULL;
     lane->in_ring = false;
+    s->in_ring--;
 }
 
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
@@ -204,7 +220,7 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     lane->tail = item;
     lane->count++;
     s->waiting++;
-    enter_ring(s, lane);
+    enter_ring(lanes, s, lane);
 }
 
 /* --- limits -------------------------------------------------------------------------------------
@@ -235,7 +251,8 @@ static int64_t held_until(struct lane_service *s, int64_t now_ms) {
             return now_ms + 1 + (int64_t)((1 - s->tokens) * 1000 / s->rate_per_s);
         }
     }
-    return 0;
+    int64_t full_ms = s->in_ring < s->batch ? s->ring_head->ring_ms + s->linger_ms : now_ms;
+    return full_ms > now_ms ? full_ms : 0;
 }
 
 struct lane *lanes_next(struct lanes *lanes, int64_t now_ms) {
@@ -266,8 +283,7 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
     return runnable;
 }
 
-struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
-    struct lane_service *s = service_of(lanes, lane->service);
+static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     assert(!lane->busy && lane->head != NULL);
     leave_ring_head(s, lane);
     struct lane_item *item = lane->head;
@@ -280,18 +296,33 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
     lane->busy = true;
     lane->taken = item;
     s->waiting--;
-    s->running++;
     s->tokens -= s->rate_per_s > 0 ? 1 : 0;
     return item;
 }
 
+struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    lane->joined = false;
+    s->running++;
+    return take_head(s, lane);
+}
+
+struct lane *lanes_peek(const struct lanes *lanes, size_t service) {
+    return service_of(lanes, service)->ring_head;
+}
+
+struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
+    lane->joined = true;
+    return take_head(service_of(lanes, lane->service), lane);
+}
+
 void lanes_finish(struct lanes *lanes, struct lane *lane) {
     struct lane_service *s = service_of(lanes, lane->service);
-    assert(lane->busy && s->running > 0);
+    assert(lane->busy && (lane->joined || s->running > 0));
     lane->busy = false;
     lane->taken = NULL;
-    s->running--;
-    enter_ring(s, lane);
+    s->running -= lane->joined ? 0 : 1;
+    enter_ring(lanes, s, lane);
 }
 
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {

@@ -5,7 +5,7 @@
  * one of them runs. Lanes that can run stand in their service's ring and are served in turn, and
  * services are served in turn, so neither a noisy key nor a noisy service starves another.
  *
- * What limits a service (concurrency, rate, pause, throttle) is asked here, at lanes_next.
+ * What limits a service (concurrency, rate, pause, throttle, batches) is asked here, at lanes_next.
  */
 #ifndef ZINGQ_LANE_H
 #define ZINGQ_LANE_H
@@ -45,6 +45,8 @@ struct lane {
     bool busy;    /* its head was taken and has not ended */
     bool spilled; /* older than what comes, newer than what is here: rows in the lane table */
     bool in_ring;
+    bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
+    int64_t ring_ms;         /* when it entered the ring */
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_item *head, *tail;
     uint32_t count;
@@ -61,10 +63,15 @@ void lanes_free(struct lanes *lanes);
 
 /* concurrency 0 = no limit; rate_per_s 0 = no limit. */
 void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s);
+/* The service's heads start `batch` at a time, or fewer once the oldest has waited linger_ms. */
+void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms);
 void lanes_pause(struct lanes *lanes, size_t service, bool paused);
 bool lanes_paused(const struct lanes *lanes, size_t service);
 /* No starts before until_ms. */
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
+
+/* What becomes runnable from now on does so at that time. */
+void lanes_tick(struct lanes *lanes, int64_t now_ms);
 
 /* NULL when it is not in memory. */
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash);
@@ -79,6 +86,10 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item);
 struct lane *lanes_next(struct lanes *lanes, int64_t now_ms);
 /* Takes the head off the lane, which is busy from now on. The caller owns the item. */
 struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane);
+/* The service's lane whose head could join the batch of one just started, or NULL; and taking that
+ * head, as lanes_start does. It uses up the service's rate, not its concurrency. */
+struct lane *lanes_peek(const struct lanes *lanes, size_t service);
+struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane);
 /* The event that was taken has ended or waits elsewhere. An idle lane without items stays until
  * it gets some or lanes_close. */
 void lanes_finish(struct lanes *lanes, struct lane *lane);

@@ -45,6 +45,8 @@ enum {
     VALUE_BYTES_MAX = 1 << 20,    /* one state value */
     ERROR_BYTES_MAX = 4096,       /* an error with its traceback, kept in the history */
     ROUNDS_BYTES_MAX = 64 << 10,  /* publishes of earlier rounds kept when an event is replayed */
+    BATCH_MAX = 1000,             /* events one invocation may get: its effects have bounds, too */
+    BATCH_BYTES_MAX = 16 << 20,   /* bytes of their payloads: past it the batch is full */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */

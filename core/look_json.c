@@ -182,6 +182,12 @@ static bool set_origin(json_t *object, const struct event *e) {
            look_json_hex(object, "version", e->version);
 }
 
+/* Done in a batch: with how many, and which of them has what was published. */
+static bool set_batch(json_t *object, const struct event *e) {
+    return e->batch_events == 0 || (look_json_count(object, "batch_events", e->batch_events) &&
+                                    set_id(object, "batch", &e->batch));
+}
+
 json_t *look_event_json(const struct journal *j, const struct event *e, bool with_payload) {
     json_t *object = json_object();
     bool ok = object != NULL && set_id(object, "id", &e->id) &&
@@ -189,7 +195,7 @@ json_t *look_event_json(const struct journal *j, const struct event *e, bool wit
               look_json_text(object, "state", event_state_name(e->state)) &&
               look_json_bytes(object, "topic", e->topic) &&
               look_json_bytes(object, "key", e->key) && set_times(object, e) &&
-              set_numbers(object, e) && set_origin(object, e) &&
+              set_numbers(object, e) && set_batch(object, e) && set_origin(object, e) &&
               look_json_bytes(object, "reason", e->reason) &&
               look_json_bytes(object, "content_type", e->content_type) &&
               look_json_bytes(object, "response_topic", e->response_topic) &&

@@ -81,6 +81,61 @@ static void read_verdict(lua_State *L, struct retry_verdict *verdict) {
     verdict->after_ms = api_check_duration(L, -1, "after");
 }
 
+/* --- what the handler of a batch returned --- */
+
+static void set_failure(lua_State *L, struct run *run, size_t i, const char *reason, bool dead) {
+    if (run->failures == NULL) {
+        run->failures = calloc(run->event_count, sizeof *run->failures);
+    }
+    struct slice text = slice_of(reason);
+    text.len = text.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : text.len;
+    char *copy = run->failures == NULL ? NULL : slice_dup(text);
+    if (copy == NULL) {
+        luaL_error(L, "out of memory");
+    } else {
+        run->failures[i] = (struct run_failure){copy, dead};
+    }
+}
+
+/* An entry {[i] = "reason"} or {[i] = {dead = "reason"}}: i at -2, the rest on top. */
+static void read_failure(lua_State *L, struct run *run) {
+    lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+    if (i < 1 || (size_t)i > run->event_count) {
+        luaL_error(L,
+                   "the handler of a batch returns nothing, or what failed by its place in the "
+                   "list, {[3] = \"reason\"}: there is no event [%s] among these %d",
+                   luaL_tolstring(L, -2, NULL), (int)run->event_count);
+    }
+    bool dead = lua_istable(L, -1);
+    if (dead) {
+        lua_getfield(L, -1, "dead");
+    } else {
+        lua_pushvalue(L, -1);
+    }
+    if (lua_type(L, -1) != LUA_TSTRING) {
+        luaL_error(L,
+                   "what the handler of a batch says of event [%d] is neither a reason, \"timed "
+                   "out\", nor {dead = \"reason\"}",
+                   (int)i);
+    }
+    set_failure(L, run, (size_t)i - 1, lua_tostring(L, -1), dead);
+    lua_pop(L, 1);
+}
+
+static void read_failures(lua_State *L, struct run *run) {
+    if (!lua_istable(L, -1)) {
+        luaL_error(L,
+                   "the handler of a batch returns nothing, or what failed by its place in the "
+                   "list, {[3] = \"reason\"}, not a %s",
+                   luaL_typename(L, -1));
+    }
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        read_failure(L, run);
+        lua_pop(L, 1);
+    }
+}
+
 /* The handler has returned; its one result is on top. */
 static int leave(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
@@ -88,6 +143,8 @@ static int leave(lua_State *L, int status, lua_KContext unused) {
     struct run *run = script_host_of(L)->current;
     if (run->entry == RUN_RETRY_POLICY) {
         read_verdict(L, run->verdict);
+    } else if (run->listed && !lua_isnil(L, -1)) {
+        read_failures(L, run);
     } else if (run->entry == RUN_DEAD_POLICY) {
         run->discard =
             lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "discard") == 0;
@@ -101,6 +158,8 @@ static int enter(lua_State *L) {
     int arguments = 1;
     if (runs_handler(run) && run->event->kind == EVENT_LOCK_EXPIRED) {
         api_push_lock_event(L, run);
+    } else if (run->listed) {
+        api_push_events(L, run);
     } else {
         api_push_event(L, run);
     }
@@ -218,8 +277,21 @@ static void end_thread(struct run *run, bool over) {
     give_thread(run, false);
 }
 
+static void free_failures(struct run *run) {
+    for (size_t i = 0; run->failures != NULL && i < run->event_count; i++) {
+        free(run->failures[i].reason);
+    }
+    free(run->failures);
+    run->failures = NULL;
+}
+
 static void settle_return(struct run *run) {
     run->outcome = run->discard ? OUTCOME_DISCARD : OUTCOME_DONE;
+    if (run->failures != NULL && run->event_count == 1) { /* a list of one is one event */
+        run->outcome = run->failures[0].dead ? OUTCOME_REJECT : OUTCOME_ERROR;
+        api_set_error(run, slice_of(run->failures[0].reason));
+        free_failures(run);
+    }
     give_thread(run, true);
 }
 
@@ -315,6 +387,11 @@ static void init_run(struct run *run, struct script_host *host, size_t service,
     assert(service < host->conf->service_count);
     *run = (struct run){
         .event = event, .service = service, .host = host, .view = view, .entry = entry};
+    run->events = &run->event;
+    run->event_count = 1;
+    run->event_tables = &run->event_table;
+    run->listed = entry == RUN_EVENT && event->kind == EVENT_MESSAGE &&
+                  host->conf->services[service].batch > 1;
     effects_init(&run->effects);
     buf_init(&run->error, ERROR_BYTES_MAX);
 }
@@ -346,6 +423,29 @@ int run_start(struct run **out, struct script_host *host, size_t service, enum r
     }
     init_run(run, host, service, entry, event, view);
     int rc = first_step(run, reason);
+    if (rc != 0) {
+        run_free(run);
+        return rc;
+    }
+    *out = run;
+    return 0;
+}
+
+int run_start_batch(struct run **out, struct script_host *host, size_t service,
+                    struct event *const *events, size_t count, const struct run_view *view) {
+    struct run *run = malloc(sizeof *run);
+    const void **tables = calloc(count, sizeof *tables);
+    if (run == NULL || tables == NULL) {
+        free(run);
+        free(tables);
+        return ERR_MEMORY;
+    }
+    init_run(run, host, service, RUN_EVENT, events[0], view);
+    assert(run->listed && count > 1);
+    run->events = events;
+    run->event_count = count;
+    run->event_tables = tables;
+    int rc = first_step(run, NULL);
     if (rc != 0) {
         run_free(run);
         return rc;
@@ -422,9 +522,17 @@ static void forget_notes(struct run *run) {
     }
 }
 
-static void clear_run(struct run *run) {
+void run_stop(struct run *run) {
     if (run->thread.L != NULL) {
         end_thread(run, false);
+    }
+}
+
+static void clear_run(struct run *run) {
+    run_stop(run);
+    free_failures(run);
+    if (run->event_tables != &run->event_table) {
+        free(run->event_tables);
     }
     if (run->request != NULL) {
         call_request_free(run->request);

@@ -102,9 +102,20 @@ struct retry_verdict {
     char reason[512];
 };
 
+/* What the handler of a batch said of one of its events. */
+struct run_failure {
+    char *reason; /* owned; NULL = it is done */
+    bool dead;    /* for good */
+};
+
 struct run {
-    struct event *event; /* borrowed until run_free */
-    size_t service;      /* index in conf->services */
+    struct event *event;          /* borrowed until run_free; of a batch: the first */
+    struct event *const *events;  /* the same; what the handler was given */
+    size_t event_count;           /* 1, or of a batch */
+    bool listed;                  /* the handler was given a list, if only of one */
+    struct run_failure *failures; /* DONE, of several events: one for each, owned; NULL = none */
+    size_t culprit; /* REJECT, of several events: the one it is about, from 1; 0 = all */
+    size_t service; /* index in conf->services */
     struct effects effects;
     enum outcome outcome;         /* of the last step */
     int64_t after_ms;             /* RETRY, SNOOZE, THROTTLE */
@@ -127,7 +138,9 @@ struct run {
     bool yielded;                     /* it yielded through the API, which set outcome */
     bool discard;                     /* the dead-letter policy said so */
     bool noted;                       /* has a table of notes in the registry, under its address */
-    const void *event_table;          /* identity of its event object */
+    const void **event_tables;        /* identities of the event objects */
+    const void *event_table;          /* backs it when there is one */
+    size_t event_seen;                /* the last one looked at */
     const struct call_result *result; /* of the call, during run_resume_call */
     struct retry_verdict *verdict;    /* where a retry policy's answer goes */
 };
@@ -136,6 +149,11 @@ struct run {
  * `reason` is for RUN_ON_DEAD and RUN_DEAD_POLICY. ERR_MEMORY: nothing was made. */
 int run_start(struct run **out, struct script_host *host, size_t service, enum run_entry entry,
               struct event *event, const char *reason, const struct run_view *view);
+/* The same with RUN_EVENT for several events at once, of a service with batches; the list is
+ * borrowed until run_free, the events until run_stop. The outcomes are DONE, for the events that
+ * run->failures does not name, CALL, and those that end an attempt. */
+int run_start_batch(struct run **out, struct script_host *host, size_t service,
+                    struct event *const *events, size_t count, const struct run_view *view);
 /* Continues after OUTCOME_CALL, KEEP, or a WAIT whose signal is there; `result`: of the call, NULL
  * for the others; it is read during the call only. */
 void run_resume(struct run *run, const struct call_result *result);
@@ -144,7 +162,9 @@ struct run_durable *run_durable(struct run *run);
 /* The open step failed: what was staged in it is dropped. `itself`: by an error of its own rather
  * than because the run was given up; then a saga step of which nothing came is noted as failed. */
 void run_fail_step(struct run *run, bool itself);
-/* Ends it wherever it is (to-be-closed variables are closed) and frees everything it owns. */
+/* Ends it wherever it is (to-be-closed variables are closed): nothing of it runs any more. */
+void run_stop(struct run *run);
+/* run_stop, and frees everything it owns. */
 void run_free(struct run *run);
 
 /* ERR_NOTFOUND when the service has no retry script; ERR_SCRIPT (r) when it fails or answers

@@ -40,6 +40,8 @@ struct service_conf {
     bool ordered;         /* one event of a key at a time; `order` not given: by key when there is a
                              key rule, else not. order = key without a rule: one at a time */
     uint32_t concurrency; /* invocations at once */
+    uint32_t batch;       /* events its handler gets at once, at most; 1 = one event, not a list */
+    int64_t linger_ms;    /* how long a batch that is not full waits for more */
     double rate_per_s;    /* starts at most; 0 unlimited */
     int64_t timeout_ms;   /* one attempt, waits included */
     uint32_t retries;     /* attempts after the first */

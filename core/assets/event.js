@@ -121,6 +121,7 @@ const factRows = [
     ["Host crashes", (e) => count(e.crashes)],
     ["Snoozes, throttles", (e) => `${count(e.snoozes)}, ${count(e.throttles)}`],
     ["Hops", (e) => count(e.hops)],
+    ["Batch", (e) => e.batch_events ? `of ${count(e.batch_events)}, publishes at ${e.batch}` : "–"],
     ["Partition", (e) => count(e.partition)],
     ["Response topic", (e) => label(e, "response_topic") || "–"],
 ];

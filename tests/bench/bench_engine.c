@@ -2,11 +2,14 @@
  * bench_engine.c - the engine alone: no broker, full-sync commits on a real disk.
  *
  *   bench_engine FOLDER [EVENTS [KEYS]]
+ *   bench_engine --batches FOLDER [EVENTS]
  *
  * Payloads are 200 bytes of JSON; the handler decodes them, increments a state value and publishes
- * a result, which the door acknowledges at once. Events are offered as long as the engine accepts
- * and its turn has not what a turn takes, as the host does with what it reads from a socket.
- * FOLDER is made, used and removed. Prints events a second and what a turn was made of.
+ * a result, which the door acknowledges at once. With --batches the result is a sum: of one event
+ * a run, then of batches of 100, turn about, and what is printed last is the ratio. Events are
+ * offered as long as the engine accepts and its turn has not what a turn takes, as the host does
+ * with what it reads from a socket. FOLDER is made, used and removed. Prints events a second and
+ * what a turn was made of.
  */
 #include "engine.h"
 #include "limits.h"
@@ -21,6 +24,36 @@
 #include <time.h>
 
 enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, DONE_MAX = 65536 };
+
+struct workload {
+    const char *service, *handler;
+};
+
+static const struct workload keyed = {
+    .service = "key = \"json:/key\"",
+    .handler = "return function(event)\n"
+               "  local order = event.json\n"
+               "  local n = zing.state.incr('n')\n"
+               "  zing.publish('out/' .. order.key, {id = order.id, n = n})\n"
+               "end\n",
+};
+
+static const struct workload one_by_one = {
+    .service = "batch = 1",
+    .handler = "return function(event)\n"
+               "  local sum = zing.state.incr('sum', event.json.amount)\n"
+               "  zing.publish('out', {sum = sum})\n"
+               "end\n",
+};
+
+static const struct workload batches = {
+    .service = "batch = 100",
+    .handler = "return function(events)\n"
+               "  local sum = 0\n"
+               "  for _, event in ipairs(events) do sum = sum + event.json.amount end\n"
+               "  zing.publish('out', {sum = zing.state.incr('sum', sum)})\n"
+               "end\n",
+};
 
 struct bench {
     struct conf *conf;
@@ -107,22 +140,19 @@ static void make_folder(const char *path) {
     }
 }
 
-static void start(struct bench *b, const char *folder) {
+static void start(struct bench *b, const char *folder, const struct workload *work) {
     char path[4096];
+    char conf[1024];
     struct report r = {""};
     make_folder(folder);
     (void)snprintf(path, sizeof path, "%s/scripts", folder);
     make_folder(path);
-    write_text(folder, "scripts/h.lua",
-               "return function(event)\n"
-               "  local order = event.json\n"
-               "  local n = zing.state.incr('n')\n"
-               "  zing.publish('out/' .. order.key, {id = order.id, n = n})\n"
-               "end\n");
-    write_text(
-        folder, "topics.conf",
-        "store { path = \"data\" }\n"
-        "service \"bench\" { subscribe = {\"in\"} handler = \"h.lua\" key = \"json:/key\" }\n");
+    write_text(folder, "scripts/h.lua", work->handler);
+    (void)snprintf(conf, sizeof conf,
+                   "store { path = \"data\" }\n"
+                   "service \"bench\" { subscribe = {\"in\"} handler = \"h.lua\" %s }\n",
+                   work->service);
+    write_text(folder, "topics.conf", conf);
     (void)snprintf(path, sizeof path, "%s/topics.conf", folder);
     need(conf_load(&b->conf, path, NULL, &r), &r);
     need(script_host_new(&b->scripts, b->conf), &r);
@@ -179,28 +209,30 @@ static void turn(struct bench *b) {
     acknowledge(b);
 }
 
-static void run(struct bench *b, uint64_t events, uint64_t keys, size_t batch) {
+/* Returns events a second. */
+static double run(struct bench *b, uint64_t events, uint64_t keys, size_t at_once) {
     int64_t before = monotonic_us(NULL);
     int64_t cpu_before = clock_us(CLOCK_PROCESS_CPUTIME_ID);
     struct engine_status status;
     uint64_t offered = 0;
     do {
-        for (size_t i = 0; i < batch && offered < events && engine_accepts(b->engine); i++) {
+        for (size_t i = 0; i < at_once && offered < events && engine_accepts(b->engine); i++) {
             offer(b, offered++, keys);
         }
         turn(b);
         engine_status(b->engine, &status);
-    } while (offered < events || status.waiting > 0 || b->published < events);
+    } while (offered < events || status.waiting > 0 || status.outbox > 0);
     double seconds = (double)(monotonic_us(NULL) - before) / 1e6;
     double cpu = (double)(clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e6;
     double turns = (double)status.turns;
     (void)printf("%" PRIu64 " events, %" PRIu64
                  " keys, %zu a turn: %.0f events/s (%.0f by CPU time)\n",
-                 events, keys, batch, (double)events / seconds, (double)events / cpu);
+                 events, keys, at_once, (double)events / seconds, (double)events / cpu);
     (void)printf("  %.0f turns of %.0f events, %.0f us each, of it the commit %.0f us\n", turns,
                  (double)events / turns, (double)b->turn_us / turns, (double)b->commit_us / turns);
     (void)printf("  %.2f us an event, store %.1f MB\n", seconds * 1e6 / (double)events,
                  (double)store_taken(b->store) / 1e6);
+    return (double)events / seconds;
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
@@ -231,25 +263,43 @@ static uint64_t number(const char *text, const char *what) {
     return n;
 }
 
-static void measure(const char *folder, uint64_t events, uint64_t keys, size_t batch) {
+static double measure(const char *folder, const struct workload *work, uint64_t events,
+                      uint64_t keys) {
     static struct bench b;
     b = (struct bench){.last_mid = 0};
-    start(&b, folder);
-    run(&b, events, keys, batch);
+    start(&b, folder, work);
+    double rate = run(&b, events, keys, TURN_EVENTS_MAX / 2);
     stop(&b, folder);
+    return rate;
+}
+
+static void compare_batches(const char *folder, uint64_t events) {
+    for (int round = 0; round < 3; round++) {
+        double before = measure(folder, &one_by_one, events, 1);
+        double rate = measure(folder, &batches, events, 1);
+        double after = measure(folder, &one_by_one, events, 1);
+        (void)printf("batches of 100: %.2f times the events of runs of one\n",
+                     2 * rate / (before + after));
+    }
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2 || argc > 4) {
-        (void)fprintf(stderr, "usage: bench_engine FOLDER [EVENTS [KEYS]]\n");
+    bool compare = argc > 1 && strcmp(argv[1], "--batches") == 0;
+    argv += compare ? 1 : 0;
+    argc -= compare ? 1 : 0;
+    if (argc < 2 || argc > (compare ? 3 : 4)) {
+        (void)fprintf(stderr, "usage: bench_engine FOLDER [EVENTS [KEYS]]\n"
+                              "       bench_engine --batches FOLDER [EVENTS]\n");
         return 2;
     }
     uint64_t events = argc > 2 ? number(argv[2], "EVENTS") : 200000;
-    if (argc > 3) {
-        measure(argv[1], events, number(argv[3], "KEYS"), TURN_EVENTS_MAX / 2);
-        return 0;
+    if (compare) {
+        compare_batches(argv[1], events);
+    } else if (argc > 3) {
+        (void)measure(argv[1], &keyed, events, number(argv[3], "KEYS"));
+    } else {
+        (void)measure(argv[1], &keyed, events, 1000);
+        (void)measure(argv[1], &keyed, events, 1);
     }
-    measure(argv[1], events, 1000, TURN_EVENTS_MAX / 2);
-    measure(argv[1], events, 1, TURN_EVENTS_MAX / 2);
     return 0;
 }

@@ -118,7 +118,9 @@ static const char CONF[] =
     "store { max_size = \"64MiB\" }\n"
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" delay = \"1s\""
     " jitter = 0 retries = 20 crashes = 0 }\n"
-    "service \"t\" { subscribe = {\"next/#\"} handler = \"t.lua\" key = \"topic:2\" }\n";
+    "service \"t\" { subscribe = {\"next/#\"} handler = \"t.lua\" key = \"topic:2\" }\n"
+    "service \"b\" { subscribe = {\"end/#\"} handler = \"b.lua\" batch = 3 delay = \"1s\""
+    " retries = 20 crashes = 0 }\n";
 
 /* Every sort of effect: state, a lock that expires, a publish at once and a later one, a line, a
  * call, a failure, a dead letter. */
@@ -140,6 +142,22 @@ static const char SECOND[] = "return function(e)\n"
                              "  zing.state.incr('count')\n"
                              "  zing.publish('end/' .. e.key, e.payload)\n"
                              "end\n";
+
+/* Batches: one event of each fails by name, a whole batch fails, one waits for a call. */
+static const char BATCHES[] = "return function(events)\n"
+                              "  local failed, done = {}, 0\n"
+                              "  if #events > 1 then zing.http.get('http://peer') end\n"
+                              "  for i, e in ipairs(events) do\n"
+                              "    if e.attempt == 1 and e.payload == '0' then error('all') end\n"
+                              "    if e.attempt == 1 and e.topic == 'end/k1' then\n"
+                              "      failed[i] = 'later'\n"
+                              "    else\n"
+                              "      done = done + 1\n"
+                              "    end\n"
+                              "  end\n"
+                              "  zing.state.incr('done', done)\n"
+                              "  return failed\n"
+                              "end\n";
 
 /* What the host does after a turn that failed. */
 static void lose_connection(struct engine_fixture *f) {
@@ -229,6 +247,8 @@ static void assert_the_end(struct engine_fixture *f) {
     struct books t = service_status(f, "t").books;
     assert_int_equal(t.done, KEYS * ROUNDS);
     assert_int_equal(t.accepted, KEYS * ROUNDS);
+    assert_int_equal(service_status(f, "b").books.done, KEYS * ROUNDS);
+    assert_string_equal(state_text(f, "b", "", "done", text), "12");
     assert_int_equal(count_published(f, "later"), KEYS * ROUNDS);
     assert_int_equal(status(f).outbox, 0);
     assert_int_equal(status(f).delayed, 0);
@@ -238,6 +258,7 @@ static void assert_the_end(struct engine_fixture *f) {
 static void start_story(struct engine_fixture *f) {
     f->unchecked = true; /* the checks would count as operations */
     fixture_script(f, "t.lua", SECOND);
+    fixture_script(f, "b.lua", BATCHES);
     fixture_run(f, CONF, FIRST);
     fault.seen = 0;
 }

@@ -68,6 +68,8 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_true(s->share);
     assert_false(s->ordered);
     assert_int_equal(s->concurrency, 64);
+    assert_int_equal(s->batch, 1);
+    assert_int_equal(s->linger_ms, 0);
     assert_true(s->rate_per_s == 0.0);
     assert_int_equal(s->timeout_ms, 30000);
     assert_int_equal(s->retries, 3);
@@ -89,6 +91,7 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  subscribe = {\"a\", # one\n \"b\"} // two\n"
                          "  handler = sub/h.lua  key = \"json:/x\"  idempotency = \"topic:2\"\n"
                          "  share = no  order = none  concurrency = 7  rate = \"10/m\"\n"
+                         "  batch = 100  linger = \"1s\"\n"
                          "  timeout = \"1m\"  retries = 9  backoff = constant  delay = \"250ms\"\n"
                          "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
                          "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n"
@@ -103,6 +106,8 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_false(s->share);
     assert_false(s->ordered);
     assert_int_equal(s->concurrency, 7);
+    assert_int_equal(s->batch, 100);
+    assert_int_equal(s->linger_ms, 1000);
     assert_true(s->rate_per_s > 0.166 && s->rate_per_s < 0.167);
     assert_int_equal(s->timeout_ms, 60000);
     assert_int_equal(s->retries, 9);

@@ -178,6 +178,9 @@ static void values_of_a_service_are_checked(void **state) {
          "concurrency: \"99999999999999999999\" is no whole number"},
         {"rate = 200",
          "rate: \"200\" is no rate: write \"200/s\", \"10/m\", \"5/h\", or \"0\" for no limit"},
+        {"batch = 0", "batch: \"0\" is out of bounds, from 1 to 1000 is possible"},
+        {"batch = 2 linger = \"2h\"",
+         "linger: \"2h\" is out of bounds, from 0 s to 1 h is possible"},
         {"timeout = 30", "timeout: \"30\" is no duration: write a whole number and ms, s, m, h or "
                          "d, as in \"30s\""},
         {"timeout = \"8d\"", "timeout: \"8d\" is out of bounds, from 1 ms to 7 d is possible"},
@@ -205,6 +208,9 @@ static void values_of_a_service_are_checked(void **state) {
     assert_refused("service \"s\" { subscribe = a handler = \"\" }",
                    "topics.conf:1: service \"s\": handler: \"\" is no file in scripts/: write its "
                    "name, as in \"seats.lua\"");
+    assert_refused("service s { subscribe = a\n handler = h\n linger = \"1s\" }",
+                   "topics.conf:1: service \"s\": linger is how long a batch waits for more "
+                   "events: it needs batch, the most that its handler gets at once");
     assert_refused("\nservice \"s\" { subscribe = a handler = h delay = \"10m\" }",
                    "topics.conf:2: service \"s\": delay is 10 m and max_delay 5 m: raise max_delay "
                    "to delay or above");

@@ -298,6 +298,54 @@ static void lanes_are_found_among_very_many(void **state) {
     }
 }
 
+/* --- batches --- */
+
+static void a_batch_starts_when_it_is_full(void **state) {
+    struct lanes *lanes = *state;
+    lanes_batch(lanes, 0, 3, 1000);
+    lanes_tick(lanes, T0);
+    push(lanes, 0, 1, 1);
+    push(lanes, 0, 2, 2);
+    assert_null(lanes_next(lanes, T0 + 999));
+    push(lanes, 0, 3, 3);
+    assert_non_null(lanes_next(lanes, T0 + 999));
+}
+
+static void or_when_its_oldest_has_lingered(void **state) {
+    struct lanes *lanes = *state;
+    int64_t wake_ms = INT64_MAX;
+    lanes_batch(lanes, 0, 3, 1000);
+    lanes_tick(lanes, T0);
+    push(lanes, 0, 1, 1);
+    lanes_tick(lanes, T0 + 500);
+    push(lanes, 0, 2, 2);
+    assert_false(lanes_runnable(lanes, T0 + 500, &wake_ms));
+    assert_int_equal(wake_ms, T0 + 1000);
+    assert_int_equal(run_one(lanes, T0 + 1000), 1);
+    assert_null(lanes_next(lanes, T0 + 1000)); /* the other one came later */
+    assert_non_null(lanes_next(lanes, T0 + 1500));
+}
+
+static void who_joins_uses_the_rate_but_not_the_concurrency(void **state) {
+    struct lanes *lanes = *state;
+    struct lane *first = NULL;
+    lanes_limit(lanes, 0, 1, 2);
+    lanes_batch(lanes, 0, 3, 0);
+    for (uint64_t n = 1; n <= 4; n++) {
+        push(lanes, 0, n, n);
+    }
+    assert_int_equal(start(lanes, T0, &first), 1);
+    struct lane *second = lanes_peek(lanes, 0);
+    free(lanes_join(lanes, second));
+    assert_int_equal(lanes_running(lanes, 0), 1);
+    lanes_finish(lanes, second);
+    assert_int_equal(lanes_running(lanes, 0), 1);
+    lanes_finish(lanes, first);
+    assert_int_equal(lanes_running(lanes, 0), 0);
+    assert_null(lanes_next(lanes, T0 + 900)); /* two a second: the next in a second */
+    assert_non_null(lanes_next(lanes, T0 + 1100));
+}
+
 int main(void) {
 #define LANE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -317,6 +365,9 @@ int main(void) {
         LANE_TEST(cut_takes_the_newest_and_leaves_the_rest_in_order),
         LANE_TEST(cut_of_a_busy_lane_may_take_all),
         LANE_TEST(lanes_are_found_among_very_many),
+        LANE_TEST(a_batch_starts_when_it_is_full),
+        LANE_TEST(or_when_its_oldest_has_lingered),
+        LANE_TEST(who_joins_uses_the_rate_but_not_the_concurrency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -339,6 +339,85 @@ static void run_on_dead_gets_the_reason_and_must_not_wait(void **state) {
     world_free(w);
 }
 
+/* --- batches --- */
+
+/* A handler with this body has run on a list of one. */
+static struct lua_world *with_list(const char *body, enum rule_kind key) {
+    struct lua_world *w = world_new_unloaded(world_handler(body));
+    w->service.batch = 10;
+    w->service.key.kind = key;
+    assert_int_equal(world_load(w), 0);
+    (void)world_run(w, "{\"x\":5}");
+    return w;
+}
+
+static void list_ends(const char *body, enum rule_kind key, enum outcome outcome,
+                      const char *error) {
+    struct lua_world *w = with_list(body, key);
+    if (w->run->outcome != outcome || strstr(world_error(w), error) == NULL) {
+        fail_msg("%s\n-> outcome %d: %s", body, (int)w->run->outcome, world_error(w));
+    }
+    world_free(w);
+}
+
+static void run_of_a_batch_gets_a_list(void **state) {
+    (void)state;
+    list_ends("assert(#event == 1 and event[1].json.x == 5 and event[1].attempt == 1)", RULE_NONE,
+              OUTCOME_DONE, "");
+}
+
+static void run_of_a_batch_says_what_failed(void **state) {
+    (void)state;
+    list_ends("return {}", RULE_NONE, OUTCOME_DONE, "");
+    list_ends("return {'no'}", RULE_NONE, OUTCOME_ERROR, "no");
+    list_ends("return {{dead = 'never'}}", RULE_NONE, OUTCOME_REJECT, "never");
+    list_ends("return true", RULE_NONE, OUTCOME_ERROR, "{[3] = \"reason\"}, not a boolean");
+    list_ends("return {[2] = 'no'}", RULE_NONE, OUTCOME_ERROR, "no event [2] among these 1");
+    list_ends("return {['1'] = 'no'}", RULE_NONE, OUTCOME_ERROR, "no event [1] among these 1");
+    list_ends("return {true}", RULE_NONE, OUTCOME_ERROR, "says of event [1] is neither a reason");
+    list_ends("return {{}}", RULE_NONE, OUTCOME_ERROR, "says of event [1] is neither a reason");
+}
+
+static void run_of_a_batch_refuses_what_is_about_one_event(void **state) {
+    (void)state;
+    static const char *const calls[] = {"zing.step('a', print)", "zing.saga()",
+                                        "zing.sleep(1)",         "zing.wait('paid')",
+                                        "zing.reply('x')",       "zing.dead_letter('x')"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        list_ends(calls[i], RULE_NONE, OUTCOME_ERROR, "is about one event");
+    }
+}
+
+static void run_of_a_batch_has_state_when_its_events_have_one_key(void **state) {
+    (void)state;
+    list_ends("zing.state.incr('n') zing.lock('l')", RULE_NONE, OUTCOME_DONE, "");
+    list_ends("zing.state.incr('n')", RULE_JSON, OUTCOME_ERROR, "what belongs to one key");
+    list_ends("zing.lock('l')", RULE_JSON, OUTCOME_ERROR, "what belongs to one key");
+    list_ends("zing.publish('a', 1)", RULE_JSON, OUTCOME_DONE, "");
+}
+
+static const char *header_of(const struct run *run, const char *name) {
+    for (size_t i = 0; i < run->request->header_count; i++) {
+        const char *header = run->request->headers[i];
+        if (strncmp(header, name, strlen(name)) == 0) {
+            return header;
+        }
+    }
+    return NULL;
+}
+
+static void run_of_a_batch_sends_no_idempotency_key_but_the_handlers_own(void **state) {
+    (void)state;
+    struct lua_world *w = with_list("zing.http.post('http://h/', {body = 'x'})", RULE_NONE);
+    assert_int_equal(w->run->outcome, OUTCOME_CALL);
+    assert_null(header_of(w->run, "Idempotency-Key"));
+    world_free(w);
+    w = with_list("zing.http.post('http://h/', {headers = {['Idempotency-Key'] = 'mine'}})",
+                  RULE_NONE);
+    assert_string_equal(header_of(w->run, "Idempotency-Key"), "Idempotency-Key: mine");
+    world_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_is_done_when_the_handler_returns),
@@ -365,6 +444,11 @@ int main(void) {
         cmocka_unit_test(run_retry_policy_may_be_absent),
         cmocka_unit_test(run_dead_policy_may_discard_and_publish),
         cmocka_unit_test(run_on_dead_gets_the_reason_and_must_not_wait),
+        cmocka_unit_test(run_of_a_batch_gets_a_list),
+        cmocka_unit_test(run_of_a_batch_says_what_failed),
+        cmocka_unit_test(run_of_a_batch_refuses_what_is_about_one_event),
+        cmocka_unit_test(run_of_a_batch_has_state_when_its_events_have_one_key),
+        cmocka_unit_test(run_of_a_batch_sends_no_idempotency_key_but_the_handlers_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,185 @@
+/*
+ * engine_batch.c - several events are tried in one invocation: services with `batch`.
+ *
+ * A batch is made of heads of different lanes, so the order within a key holds whatever becomes of
+ * each event. Its effects are applied once, in the commit that ends the events which are done; the
+ * one of them with the most hops counts as their cause, so that a loop through batches is found
+ * too. What the handler names as failed has tries of its own. A batch that fails as a whole does
+ * not tell which of its events is to blame: from then on each of them runs alone.
+ */
+#include "engine_impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* --- starting --- */
+
+/* Whether the event can share its run. One that was running when the host went down cannot. */
+static bool may_share(const struct event *event) {
+    return event->kind == EVENT_MESSAGE && event->state != EVENT_RUNNING && event->crashes == 0 &&
+           !event->alone && !event->durable;
+}
+
+/* The lane whose head joins a batch that `first` begins; *lane NULL: none does now. Without a key
+ * rule the events of a batch have one key, so that the handler has its state. */
+static int find_company(struct engine *e, struct engine_service *s, const struct event *first,
+                        struct lane **lane) {
+    struct lane *next = lanes_peek(e->lanes, s->index);
+    *lane = NULL;
+    if (next == NULL) {
+        return 0;
+    }
+    int code = engine_load_body(e, s, next->head);
+    if (code != 0) {
+        return code;
+    }
+    const struct event *event = next->head->event;
+    bool one_key = s->conf->key.kind != RULE_NONE || slice_equal(event->key, first->key);
+    *lane = may_share(event) && one_key ? next : NULL;
+    return 0;
+}
+
+static struct batch *batch_new(size_t most) {
+    struct batch *b = calloc(1, sizeof *b + most * (sizeof *b->items + sizeof *b->events));
+    if (b != NULL) {
+        b->events = (struct event **)(void *)(b->items + most);
+    }
+    return b;
+}
+
+static void add_item(struct batch *b, struct lane_item *item) {
+    b->items[b->count] = item;
+    b->events[b->count] = item->event;
+    b->count++;
+}
+
+static int gather(struct engine *e, struct invocation *inv, struct lane *lane, size_t most) {
+    struct engine_service *s = inv->service;
+    struct batch *b = inv->batch;
+    size_t bytes = inv->item->event->payload.len;
+    int code = 0;
+    while (code == 0 && lane != NULL && b->count < most && bytes < BATCH_BYTES_MAX) {
+        add_item(b, lanes_join(e->lanes, lane));
+        bytes += b->events[b->count - 1]->payload.len;
+        code = find_company(e, s, b->events[0], &lane);
+    }
+    return code;
+}
+
+static int start_with(struct engine *e, struct lane_item *item, struct lane *lane, size_t most,
+                      size_t *count) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct batch *b = batch_new(most);
+    struct invocation *inv = b == NULL ? NULL : engine_new_invocation(e, s, item);
+    if (inv == NULL) {
+        free(b);
+        return ERR_MEMORY;
+    }
+    inv->batch = b;
+    add_item(b, item);
+    e->current_item = NULL; /* the batch's */
+    int code = gather(e, inv, lane, most);
+    if (code != 0) {
+        return code;
+    }
+    *count = b->count;
+    for (size_t i = 0; i < b->count; i++) {
+        engine_begin_attempt(e, s, b->events[i]);
+    }
+    code = run_start_batch(&inv->run, e->scripts, s->index, b->events, b->count, &e->view);
+    return code == 0 ? engine_conclude(e, inv) : code;
+}
+
+int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count) {
+    struct engine_service *s = &e->services[item->lane->service];
+    size_t most = engine_step(e, s->conf->batch);
+    struct lane *lane = NULL;
+    int code = 0;
+    *count = 1;
+    if (most > 1 && may_share(item->event)) {
+        code = find_company(e, s, item->event, &lane);
+    }
+    if (code != 0) {
+        return code;
+    }
+    return lane == NULL ? engine_start(e, item) : start_with(e, item, lane, most, count);
+}
+
+/* --- ending --- */
+
+static bool is_done(const struct run *run, size_t i) {
+    return run->outcome == OUTCOME_DONE &&
+           (run->failures == NULL || run->failures[i].reason == NULL);
+}
+
+/* The done event to which the effects belong; NULL: none is done. */
+static struct event *find_lead(const struct invocation *inv, uint32_t *done) {
+    struct event *lead = NULL;
+    *done = 0;
+    for (size_t i = 0; i < inv->batch->count; i++) {
+        struct event *event = inv->batch->events[i];
+        if (is_done(inv->run, i)) {
+            lead = lead == NULL || event->hops > lead->hops ? event : lead;
+            ++*done;
+        }
+    }
+    return lead;
+}
+
+static int take_effects(struct engine *e, struct invocation *inv) {
+    struct run *run = inv->run;
+    uint32_t done;
+    struct event *lead = find_lead(inv, &done);
+    if (lead == NULL) {
+        return 0;
+    }
+    buf_reset(&run->error);
+    if (engine_conflicts(e, inv->service, lead, &run->effects, &run->error)) {
+        run->outcome = OUTCOME_ERROR;
+        return 0;
+    }
+    for (size_t i = 0; i < inv->batch->count; i++) {
+        if (is_done(run, i)) {
+            inv->batch->events[i]->batch = lead->id;
+            inv->batch->events[i]->batch_events = done;
+        }
+    }
+    return engine_take_effects(e, inv->service, lead, &run->effects);
+}
+
+/* What the run means for its i-th event. */
+static struct verdict verdict_for(struct run *run, size_t i, enum attempt_end end) {
+    struct verdict v = {.outcome = run->outcome,
+                        .end = end,
+                        .error = buf_str(&run->error),
+                        .after_ms = run->after_ms};
+    if (run->outcome == OUTCOME_DONE && !is_done(run, i)) {
+        v.outcome = run->failures[i].dead ? OUTCOME_REJECT : OUTCOME_ERROR;
+        v.error = run->failures[i].reason;
+    } else if (run->outcome == OUTCOME_REJECT && run->culprit > 0 && run->culprit != i + 1) {
+        v.outcome = OUTCOME_SNOOZE;
+        v.error = "its batch begins anew without an event that was rejected";
+        v.after_ms = 0;
+    }
+    return v;
+}
+
+int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end) {
+    struct engine_service *s = inv->service;
+    struct batch *b = inv->batch;
+    struct run *run = inv->run;
+    run_stop(run); /* what it closes may look at the events, which go now */
+    engine_note_duration(e, inv);
+    int code = run->outcome == OUTCOME_DONE ? take_effects(e, inv) : 0;
+    for (size_t i = 0; code == 0 && i < b->count; i++) {
+        struct verdict v = verdict_for(run, i, end);
+        b->events[i]->alone = run->outcome == OUTCOME_ERROR;
+        e->current_item = b->items[i];
+        b->items[i] = NULL;
+        code = engine_end_item(e, s, e->current_item, &v);
+    }
+    if (code == 0) {
+        engine_free_invocation(e, inv);
+    }
+    return code;
+}
