@@ -40,11 +40,12 @@ static void add_step(const struct cli *cli, struct buf *out, const struct step *
         buf_printf(out, ": %s", step_state_name(step->state));
     }
     if (step->state == STEP_WAITING && step->due_ms != 0) {
-        buf_add_str(out, " until ");
+        buf_add_str(out, ", ends ");
         text_add_ago(out, cli->now_ms, step->due_ms);
     } else if (step->state != STEP_WAITING) {
+        bool slept = step->kind == STEP_SLEEP; /* its record is of the moment it began */
         buf_add_str(out, " ");
-        text_add_ago(out, cli->now_ms, step->at_ms);
+        text_add_ago(out, cli->now_ms, slept ? step->due_ms : step->at_ms);
     }
     if (step->tries > 0) {
         buf_printf(out, ", %" PRIu32 " failed %s", step->tries, step->tries == 1 ? "try" : "tries");

@@ -33,6 +33,15 @@ static int keep_step(struct steps *steps, const struct step *step) {
     return 0;
 }
 
+/* Nothing is written when a sleep is over: that the event has gone on tells it. */
+static void settle_sleep(struct step *step, const struct event *event) {
+    bool lasts = event->state == EVENT_SLEEPING && event->due_ms == step->due_ms;
+    bool was_cut = event_state_ended(event->state) && event->ended_ms < step->due_ms;
+    if (step->kind == STEP_SLEEP && step->state == STEP_WAITING && !lasts && !was_cut) {
+        step->state = STEP_DONE;
+    }
+}
+
 static int by_order(const void *a, const void *b) {
     const struct step *x = a;
     const struct step *y = b;
@@ -49,6 +58,7 @@ int steps_read(struct journal *j, const struct event *event, struct steps *out) 
     int code = out->items == NULL ? ERR_MEMORY : 0;
     while (code == 0 && out->count < STEPS_SHOWN_MAX &&
            (code = journal_step_next(j, event, &step)) == 0) {
+        settle_sleep(&step, event);
         code = keep_step(out, &step);
     }
     if (code != 0 && code != ERR_NOTFOUND) {

@@ -97,9 +97,15 @@ function attemptsPart(event) {
 }
 
 /* What it has done for good, and what it asked of the outside. */
+/* What an event failed as has a state, too, which says nothing. */
+function stepPill(step) {
+    const word = step.kind === "failed as" ? "failed" : step.state;
+    return step.undo === "NOT undone" ? pill(word, "bad") : pill(word);
+}
+
 function stepsPart(event) {
-    const steps = (event.steps ?? []).map((s) => h("li", {}, pill(s.undo === "NOT undone" ? "needs-person" : s.state === "done" ? "done" : "info"),
-        " ", `${s.kind} `, data(label(s, "name")), ` · ${s.undo ? `${s.state}, ${s.undo}` : s.state}`,
+    const steps = (event.steps ?? []).map((s) => h("li", {}, stepPill(s),
+        " ", s.kind === "failed as" ? "" : `${s.kind} `, data(label(s, "name")), s.undo && ` · ${s.undo}`,
         s.due_at && ` · until ${clock(msOf(s.due_at), true)}`, s.tries && ` · ${count(s.tries)} failed`,
         " ", h("span", { class: "faint" }, s.error ?? (s.result === undefined ? "" : JSON.stringify(s.result).slice(0, 200)))));
     const calls = (event.calls ?? []).map((c) => h("li", {}, data(label(c, "call")),

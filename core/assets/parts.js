@@ -13,6 +13,7 @@ const tones = {
     discarded: "mute", parked: "bad",
     error: "bad", timeout: "bad", crash: "bad", reject: "bad", retry: "warn", snooze: "warn",
     throttle: "warn", replay: "info", edit: "info", call: "info", discard: "mute",
+    begun: "info", waiting: "warn", failed: "bad", unknown: "bad",
 };
 
 export function toneOf(word) {
