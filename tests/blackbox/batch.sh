@@ -6,34 +6,12 @@
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-# shellcheck source=tests/support/tap.sh
-. "$SOURCE_DIR/tests/support/tap.sh"
-
-dir=$(mktemp -d)
-host=
-broker=
-peer=
-count=0
-failed=0
-
-end() {
-    for pid in "$host" "$broker" "$peer"; do
-        [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
-    done
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 # POST /bulk takes a JSON list of readings and answers what is wrong with each, or null. A reading of 13
 # is never taken, one of 7 at the second asking. GET /books: how many times each was taken, and the requests.
-start_world() {
-    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' "$port" >broker.conf
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin mosquitto -c broker.conf >broker.log 2>&1 &
-    broker=$!
+start_peer() {
     "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
 import http.server, json, threading
 lock, taken, asked, requests = threading.Lock(), {}, {}, []
@@ -69,9 +47,8 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bulk)
 print(server.server_port, flush=True)
 server.serve_forever()
 PEER
-    peer=$!
+    keep $!
     wait_for 10 test -s peer.port
-    wait_for 10 mosquitto_pub -V 5 -p "$port" -t ready -n
 }
 
 write_project() {
@@ -97,7 +74,6 @@ return function(events)
 end
 LUA
     cat >topics.conf <<CONF
-broker { url = "mqtt://127.0.0.1:$port" }
 http { listen = "unix:$dir/front.sock" }
 vars { bulk_url = "http://127.0.0.1:$(cat peer.port)/bulk" }
 service "readings" {
@@ -109,22 +85,6 @@ service "readings" {
   crashes   = 0
 }
 CONF
-}
-
-start_host() {
-    "$ZINGQ" run >>host.log 2>&1 &
-    host=$!
-    wait_for 20 curl -sf --unix-socket front.sock http://localhost/readyz || {
-        cat host.log
-        echo "Bail out! the host does not start"
-        exit 1
-    }
-}
-
-kill_host() {
-    kill -9 "$host"
-    wait "$host" 2>/dev/null
-    host=
 }
 
 books() { # the peer's, for jq EXPRESSION
@@ -140,22 +100,21 @@ done_are() { # COUNT
 }
 
 cd "$dir" || exit 1
-: >out
-: >err
-start_world
+start_broker
+start_peer
 write_project
 ok "check tells how events come together" says 0 'batches of up to 100, after 200 ms at the latest' check
 start_host
 
 # --- a thousand events ---
 
-seq 1 1000 | sed 's/.*/{"n":&}/' | mosquitto_pub -V 5 -q 1 -p "$port" -t readings/a -l
+seq 1 1000 | sed 's/.*/{"n":&}/' | pub -t readings/a -l
 ok "a thousand events are decided" wait_for 30 done_are 990
 ok "each that can be taken was taken once" books '(.taken | length) == 990 and ([.taken[]] | max) == 1'
 ok "in far fewer requests" books '(.requests | length) < 200 and (.requests | max) > 50'
 ok "those refused are dead letters of their own" says 0 'no sensor has that' dlq list
 ok "the ten of them" sh -c '"$ZINGQ" status --json | jq -e ".services[0].dead == 10"'
-"$ZINGQ" events --state done --limit 1 --json | jq -r '.[0].id' >id
+"$ZINGQ" events --state 'done' --limit 1 --json | jq -r '.[0].id' >id
 ok "an event tells of its batch" says 0 'in a batch of [0-9]' trace "$(cat id)"
 ok "a dry run gives the handler a list of one" says 0 '\[{"n":1}\]' try readings readings/a --payload '{"n":1}'
 
@@ -163,7 +122,7 @@ ok "a dry run gives the handler a list of one" says 0 '\[{"n":1}\]' try readings
 
 for round in 1 2 3 4 5; do
     seq $((round * 10000)) $((round * 10000 + 199)) | sed 's/.*/{"n":&}/' |
-        mosquitto_pub -V 5 -q 1 -p "$port" -t readings/c -l
+        pub -t readings/c -l
     kill_host
     start_host
 done

@@ -3,75 +3,16 @@
 #
 # ctest: timeout=120
 set -u
-: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-
-dir=$(mktemp -d)
-host=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-z() {
-    "$ZINGQ" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-}
-
-# ok SENTENCE COMMAND...: the promise, and what must succeed.
-ok() {
-    count=$((count + 1))
-    sentence=$1
-    shift
-    if "$@"; then
-        echo "ok $count $sentence"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count $sentence"
-        sed 's/^/# out: /' "$dir/out"
-        sed 's/^/# err: /' "$dir/err"
-    fi
-}
-
-# ends STATUS COMMAND...: zingq COMMAND ends with the status.
-ends() {
-    wanted=$1
-    shift
-    z "$@"
-    got=$?
-    [ "$got" -eq "$wanted" ] || {
-        echo "# zingq $*: status $got, not $wanted"
-        return 1
-    }
-}
-
-# says STATUS PATTERN COMMAND... / complains STATUS PATTERN COMMAND...: and prints the pattern.
-says() {
-    pattern=$2
-    wanted=$1
-    shift 2
-    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/out"
-}
-
-complains() {
-    pattern=$2
-    wanted=$1
-    shift 2
-    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/err"
-}
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 # The id at the beginning of standard output.
 printed_id() {
     sed -n '1s/^\([0-9a-f-]\{36\}\)$/\1/p' "$dir/out"
 }
 
-start_host() {
+start_dev() {
     "$ZINGQ" dev >"$dir/host.log" 2>&1 </dev/null &
     host=$!
     wait_for 20 grep -q 'connected to' "$dir/host.log" || {
@@ -79,14 +20,6 @@ start_host() {
         echo "Bail out! the host does not start"
         exit 1
     }
-}
-
-stop_host() {
-    kill "$host"
-    wait "$host"
-    host_status=$?
-    host=
-    [ "$host_status" -eq 0 ]
 }
 
 mkdir "$dir/scripts"
@@ -177,7 +110,7 @@ ok "a script that does not compile is status 2" complains 2 'scripts/broken.lua:
 
 # ---- with a host --------------------------------------------------------------------------------
 
-start_host
+start_dev
 ok "publish prints the id" ends 0 publish order/new '{"id":"o-1"}'
 order=$(printed_id)
 ends 0 publish order/bad '{"id":"o-2","item":17}'

@@ -6,33 +6,12 @@
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-# shellcheck source=tests/support/tap.sh
-. "$SOURCE_DIR/tests/support/tap.sh"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
-dir=$(mktemp -d)
-host=
-broker=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
-    [ -z "$broker" ] || kill -9 "$broker" 2>/dev/null
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-# A broker of our own, and a peer that answers a POST to /x with what the file status.x says, else
+# A peer that answers a POST to /x with what the file status.x says, else
 # 200, and writes down path, Idempotency-Key and status.
-start_world() {
-    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "$port" >broker.conf
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin mosquitto -c broker.conf >broker.log 2>&1 &
-    broker=$!
+start_peer() {
     "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
 import http.server
 class Peer(http.server.BaseHTTPRequestHandler):
@@ -54,25 +33,12 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
 print(server.server_port, flush=True)
 server.serve_forever()
 PEER
-    peer=$!
+    keep $!
     wait_for 10 test -s peer.port
-    wait_for 10 mosquitto_pub -V 5 -p "$port" -t ready -n
-}
-
-start_host() {
-    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >>host.log 2>&1 &
-    host=$!
-    wait_for 20 curl -sf --unix-socket front.sock http://localhost/readyz
-}
-
-kill_host() {
-    kill -9 "$host"
-    wait "$host" 2>/dev/null
-    host=
 }
 
 order() { # KEY HOW
-    mosquitto_pub -V 5 -q 1 -p "$port" -t "order/$2" -m "{\"id\":\"$1\"}" \
+    pub -t "order/$2" -m "{\"id\":\"$1\"}" \
         -D publish user-property idempotency-key "$1"
 }
 
@@ -89,17 +55,11 @@ asked() { # TIMES PATH: with how many different keys
     [ "$(grep "^$2 " asked 2>/dev/null | cut -d ' ' -f 2 | sort -u | wc -l)" -eq "$1" ]
 }
 
-# shellcheck disable=SC2317 # called by the trap
-end_world() {
-    [ -z "${peer:-}" ] || kill -9 "$peer" 2>/dev/null
-    end
-}
-trap end_world EXIT
-
 cd "$dir" || exit 1
 mkdir scripts
 : >asked
-start_world
+start_broker
+start_peer
 cat >topics.conf <<CONF
 http { listen = "unix:$dir/front.sock" }
 vars { peer = "http://127.0.0.1:$(cat peer.port)" }
@@ -147,7 +107,7 @@ ok "and says what for" says 0 'waits for the signal "paid"' keys show orders a
 kill_host
 start_host
 ok "it is still waiting after kill -9" state_is a sleeping
-mosquitto_pub -V 5 -q 1 -p "$port" -t zingq/signal/orders/a/paid -m '{"by":"mqtt"}'
+pub -t zingq/signal/orders/a/paid -m '{"by":"mqtt"}'
 ok "a signal by MQTT ends it" wait_for 10 state_is a 'done'
 ok "each step was asked for once" asked 1 /hold
 ok "trace shows its steps" says 0 'step hold: done' trace orders a

@@ -6,57 +6,13 @@
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-# shellcheck source=tests/support/tap.sh
-. "$SOURCE_DIR/tests/support/tap.sh"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
-dir=$(mktemp -d)
-host=
-second=
-broker=
-listener=
-count=0
-failed=0
-
-end() {
-    for pid in "$host" "$second" "$broker" "$listener"; do
-        [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
-    done
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-start_broker() {
-    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' "$port" >broker.conf
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin mosquitto -c broker.conf >broker.log 2>&1 &
-    broker=$!
-    wait_for 10 pub -t ready -n
+listen() {
     mosquitto_sub -V 5 -q 1 -p "$port" -t 'practice/noticed' -t 'practice/recovered' \
         -t 'practice/ordered/+' -t 'logs-per-minute/+' -F '%t %p' >heard 2>/dev/null &
-    listener=$!
-}
-
-pub() {
-    mosquitto_pub -V 5 -q 1 -p "$port" "$@"
-}
-
-start_host() {
-    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >>host.log 2>&1 &
-    host=$!
-    wait_for 20 curl -sf --unix-socket front.sock http://localhost/readyz || {
-        cat host.log
-        echo "Bail out! the host does not start"
-        exit 1
-    }
-}
-
-kill_host() {
-    kill -9 "$host"
-    wait "$host" 2>/dev/null
-    host=
+    keep $!
 }
 
 heard() { # TIMES PATTERN
@@ -64,11 +20,10 @@ heard() { # TIMES PATTERN
 }
 
 cd "$dir" || exit 1
-: >out
-: >err
 cp -R "$SOURCE_DIR/scripts" .
 sed "s|listen = \"127.0.0.1:8080\"|listen = \"unix:$dir/front.sock\"|" "$SOURCE_DIR/topics.conf" >topics.conf
 start_broker
+listen
 start_host
 
 # --- log aggregator ---

@@ -7,72 +7,8 @@
 # shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-
-dir=$(mktemp -d)
-host=
-sink=
-broker=
-job=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    for pid in $job $host $sink $broker; do
-        kill -9 "$pid" 2>/dev/null
-    done
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-z() {
-    "$ZINGQ" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-}
-
-# ok SENTENCE COMMAND...: the promise, and what must succeed.
-ok() {
-    count=$((count + 1))
-    sentence=$1
-    shift
-    if "$@"; then
-        echo "ok $count $sentence"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count $sentence"
-        sed 's/^/# out: /' "$dir/out"
-        sed 's/^/# err: /' "$dir/err"
-    fi
-}
-
-# ends STATUS COMMAND...: zingq COMMAND ends with the status.
-ends() {
-    wanted=$1
-    shift
-    z "$@"
-    got=$?
-    [ "$got" -eq "$wanted" ] || {
-        echo "# zingq $*: status $got, not $wanted"
-        return 1
-    }
-}
-
-# says STATUS PATTERN COMMAND... / complains STATUS PATTERN COMMAND...: and prints the pattern.
-says() {
-    pattern=$2
-    wanted=$1
-    shift 2
-    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/out"
-}
-
-complains() {
-    pattern=$2
-    wanted=$1
-    shift 2
-    ends "$wanted" "$@" && grep -q -e "$pattern" "$dir/err"
-}
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 # holds STATUS JQ COMMAND...: the filter is true of what zingq COMMAND --json prints.
 holds() {
@@ -130,35 +66,6 @@ job_is() {
     asks 200 GET "/api/replay?job=$1" && jq -e "$2" "$dir/out" >/dev/null
 }
 
-start_host() {
-    : >"$dir/host.log"
-    "$ZINGQ" run --broker "mqtt://127.0.0.1:$mqtt" >"$dir/host.log" 2>&1 </dev/null &
-    host=$!
-    wait_for 20 grep -q 'connected to' "$dir/host.log" || {
-        cat "$dir/host.log"
-        echo "Bail out! the host does not start"
-        exit 1
-    }
-}
-
-stop_host() {
-    kill "$host"
-    wait "$host"
-    stopped=$?
-    host=
-    [ "$stopped" -eq 0 ]
-}
-
-kill_host() {
-    kill -9 "$host"
-    wait "$host" 2>/dev/null
-    host=
-}
-
-free_port() {
-    "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # lines N: the orders' file has so many.
 lines() {
     [ "$(wc -l <data/files/orders.txt)" -eq "$1" ]
@@ -170,13 +77,10 @@ mails() {
 
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
-PATH=$PATH:/usr/local/sbin:/usr/sbin # a broker lives there; a user's PATH may not
-mqtt=$(free_port)
-mosquitto -p "$mqtt" >"$dir/broker.log" 2>&1 &
-broker=$!
+start_broker
 : >mails
 "$PYTHON" "$SOURCE_DIR/tests/demo/smtp_sink.py" --log "$dir/mails" >"$dir/sink.out" 2>&1 &
-sink=$!
+keep $!
 wait_for 10 test -s "$dir/sink.out"
 smtp=$(head -n 1 "$dir/sink.out")
 cp "$SOURCE_DIR/scripts/email.lua" scripts/
@@ -208,7 +112,7 @@ ok "without a host it cannot run" complains 3 'no host runs on' replay --service
 start_host
 
 order() { # KEY N
-    z publish order/new "{\"key\": \"$1\", \"n\": $2}"
+    ends 0 publish order/new "{\"key\": \"$1\", \"n\": $2}"
 }
 for n in 1 2 3; do
     order a "$n"
@@ -302,7 +206,7 @@ ok "from a time on, and before another" says 0 '^2 events of 2 keys' \
 ok "and of a key" says 0 '^1 replayed' \
     replay --service orders --from "$(received_at 12)" --to "$(received_at 13)" --key b --yes
 ok "that one" wait_for 20 eval '[ "$(again 1)" = "b 12" ]'
-z publish order/new '{"key": "a", "n": 99, "bad": true}'
+ends 0 publish order/new '{"key": "a", "n": 99, "bad": true}'
 dead() {
     holds 0 '.services[] | select(.name == "orders") | .dead == 1' status
 }
@@ -343,6 +247,7 @@ ok "and each replay" eval '[ "$(again 3)" = "$(printf "b 11\nb 12\nb 13")" ]'
 begin_slow() {
     "$ZINGQ" replay --service orders --key a --yes --rate "$1" >"$dir/out" 2>"$dir/slow" </dev/null &
     job=$!
+    keep "$job"
 }
 first_runs() {
     [ "$(again 1)" = "a 1" ]
@@ -382,8 +287,8 @@ ok "and the books balance" says 0 'holds, every waiting event was found' status
 
 # ---- idempotency_window -------------------------------------------------------------------------
 
-z publish quick/a fine
-z publish quick/b bad
+ends 0 publish quick/a fine
+ends 0 publish quick/b bad
 old() { # of its service's window: what is done and what is dead
     holds 0 '.found == 0 and .old == 1 and .dead == 1' replay --service quick --from 1h --dry-run
 }
@@ -401,8 +306,8 @@ ok "and forced, too" says 0 '^1 replayed' dlq replay --service quick --force
 
 # ---- emails -------------------------------------------------------------------------------------
 
-z publish email/send '{"to": "ann@example.org", "subject": "Hi", "text": "Hello"}'
-z publish email/send '{"to": "ben@example.org", "subject": "Hi", "text": "Hello"}'
+ends 0 publish email/send '{"to": "ann@example.org", "subject": "Hi", "text": "Hello"}'
+ends 0 publish email/send '{"to": "ben@example.org", "subject": "Hi", "text": "Hello"}'
 ok "mails go out" wait_for 20 mails 2
 rewind() {
     "$ZINGQ" events --service emails --state 'done' --json | jq -e 'length == 2' >/dev/null

@@ -6,34 +6,13 @@
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-# shellcheck source=tests/support/tap.sh
-. "$SOURCE_DIR/tests/support/tap.sh"
-
-dir=$(mktemp -d)
-host=
-broker=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
-    [ -z "$broker" ] || kill -9 "$broker" 2>/dev/null
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 # The gateway: an Idempotency-Key has one answer for ever. source "broke" is declined, "later" is
 # pending; nothing is refunded while there is a file "no-refunds". GET /books tells what is charged and
 # what was given back.
-start_world() {
-    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf 'listener %s 127.0.0.1\nallow_anonymous true\npersistence true\nautosave_interval 1\n' "$port" >broker.conf
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin mosquitto -c broker.conf >broker.log 2>&1 &
-    broker=$!
+start_gateway() {
     "$PYTHON" - >peer.port 2>peer.err <<'PEER' &
 import http.server, json, os, threading, urllib.parse
 lock, answers, charges, refunds = threading.Lock(), {}, {}, {}
@@ -75,32 +54,18 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
 print(server.server_port, flush=True)
 server.serve_forever()
 PEER
-    peer=$!
+    keep $!
     wait_for 10 test -s peer.port
-    wait_for 10 mosquitto_pub -V 5 -p "$port" -t ready -n
+}
+
+listen() {
     mosquitto_sub -V 5 -q 1 -p "$port" -t 'order/confirmed/+' -t 'order/rejected/+' \
         -F '%t %p' >answers 2>/dev/null &
-    listener=$!
-}
-
-start_host() {
-    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >>host.log 2>&1 &
-    host=$!
-    wait_for 20 curl -sf --unix-socket front.sock http://localhost/readyz || {
-        cat host.log
-        echo "Bail out! the host does not start"
-        exit 1
-    }
-}
-
-kill_host() {
-    kill -9 "$host"
-    wait "$host" 2>/dev/null
-    host=
+    keep $!
 }
 
 order() { # ID SEAT SOURCE
-    mosquitto_pub -V 5 -q 1 -p "$port" -t order/request -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",
+    pub -t order/request -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",
         \"seat\":\"$2\",\"user\":\"$3\",\"email\":\"$1@example.org\",\"amount\":4200,\"currency\":\"eur\"}"
 }
 
@@ -111,15 +76,6 @@ answered() { # TOPIC-BEGIN WORDS
 answers_are() {
     [ "$(cut -d ' ' -f 1 answers | sort -u | wc -l)" -ge "$1" ]
 }
-
-# shellcheck disable=SC2317 # called by the trap
-end_world() {
-    for pid in "${peer:-}" "${listener:-}"; do
-        [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
-    done
-    end
-}
-trap end_world EXIT
 
 # Every order has one answer, no seat is sold twice, and what is kept was confirmed.
 books_fit() {
@@ -153,9 +109,9 @@ CHECK
 
 cd "$dir" || exit 1
 : >answers
-: >out
-: >err
-start_world
+start_broker
+listen
+start_gateway
 cp -R "$SOURCE_DIR/scripts" .
 sed -e "s|http://127.0.0.1:9090|http://127.0.0.1:$(cat peer.port)|" \
     -e "s|listen = \"127.0.0.1:8080\"|listen = \"unix:$dir/front.sock\"|" \
@@ -181,7 +137,7 @@ ok "which confirms it, after kill -9, too" wait_for 20 answered order/confirmed/
 # --- asked again: by the buyer under another key, by a person who replays ---
 
 again() { # ID SEAT SOURCE: the same order, which only the handler can know
-    mosquitto_pub -V 5 -q 1 -p "$port" -t order/request -D publish user-property idempotency-key "again-$1" \
+    pub -t order/request -D publish user-property idempotency-key "again-$1" \
         -m "{\"booking_id\":\"$1\",\"event_id\":\"jazz\",\"seat\":\"$2\",\"user\":\"$3\",
         \"email\":\"$1@example.org\",\"amount\":4200,\"currency\":\"eur\"}"
 }

@@ -6,54 +6,14 @@
 # ctest: timeout=120
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-# shellcheck source=tests/support/tap.sh
-. "$SOURCE_DIR/tests/support/tap.sh"
-
-dir=$(mktemp -d)
-host=
-broker=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
-    [ -z "$broker" ] || kill -9 "$broker" 2>/dev/null
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 # answers STATUS METHOD PATH: the front door's; the body is in out.
 answers() {
     got=$(curl -sS -o "$dir/out" -w '%{http_code}' -X "$2" --unix-socket front.sock \
         "http://localhost$3" 2>"$dir/err")
     [ "$got" = "$1" ]
-}
-
-# A broker of our own: that of `zingq dev` may outlive a host that is killed.
-start_broker() {
-    port=$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "$port" >broker.conf
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin mosquitto -c broker.conf >broker.log 2>&1 &
-    broker=$!
-}
-
-start_host() {
-    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >"$dir/host.log" 2>&1 </dev/null &
-    host=$!
-    wait_for 20 answers 200 GET /readyz || {
-        cat "$dir/host.log"
-        echo "Bail out! the host does not start"
-        exit 1
-    }
-}
-
-kill_host() {
-    { kill -9 "$host" && wait "$host"; } 2>/dev/null
-    host=
 }
 
 # Publishes PAYLOAD for later; the id is in $id.
@@ -65,8 +25,6 @@ put_off() {
 
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
-: >out
-: >err
 cat >topics.conf <<END
 store { path = "data" }
 http  { listen = "unix:$dir/front.sock" }

@@ -1,0 +1,82 @@
+#!/bin/sh
+# world.sh - for shell tests of the program: a folder of the test's own ($dir) with a broker, a host and
+# whatever else it keeps, all of which end with the test. Sourced; brings wait.sh and tap.sh.
+# shellcheck disable=SC2034 # $count and $failed are tap.sh's
+# shellcheck source=tests/support/wait.sh
+. "$SOURCE_DIR/tests/support/wait.sh"
+# shellcheck source=tests/support/tap.sh
+. "$SOURCE_DIR/tests/support/tap.sh"
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mosquitto; a user's PATH may lack it
+dir=$(mktemp -d)
+kept=
+broker=
+host=
+count=0
+failed=0
+: >"$dir/out"
+: >"$dir/err"
+
+# shellcheck disable=SC2317 # called by the trap
+end_world() {
+    for pid in $kept $host $broker; do
+        kill -9 "$pid" 2>/dev/null
+    done
+    rm -rf "$dir"
+}
+trap end_world EXIT
+trap 'exit 1' INT TERM
+
+# keep PID: it ends with the test.
+keep() {
+    kept="$kept $1"
+}
+
+free_port() {
+    "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# start_broker: a Mosquitto that queues without end; $port, the same again the second time. One of our own:
+# that of `zingq dev` may outlive a host that is killed.
+start_broker() {
+    port=${port:-$(free_port)}
+    printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' "$port" >"$dir/broker.conf"
+    mosquitto -c "$dir/broker.conf" >>"$dir/broker.log" 2>&1 &
+    broker=$!
+    wait_for 10 pub -t ready -n
+}
+
+# pub OPTION...: mosquitto_pub with QoS 1.
+pub() {
+    mosquitto_pub -V 5 -q 1 -p "$port" "$@"
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+host_is_ready() {
+    "$ZINGQ" status --json | jq -e .host.ready
+}
+
+# start_host: in the folder where the test is, at that broker, until it takes messages.
+start_host() {
+    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >>"$dir/host.log" 2>&1 </dev/null &
+    host=$!
+    wait_for 20 host_is_ready || {
+        cat "$dir/host.log"
+        echo "Bail out! the host does not start"
+        exit 1
+    }
+}
+
+kill_host() {
+    { kill -9 "$host" && wait "$host"; } 2>/dev/null
+    host=
+}
+
+# stop_host: as systemd does; fails unless it ends well.
+stop_host() {
+    kill "$host"
+    wait "$host"
+    stopped=$?
+    host=
+    [ "$stopped" -eq 0 ]
+}
