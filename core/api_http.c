@@ -353,11 +353,12 @@ static void set_key(lua_State *L, struct asking *ask) {
     if (call_only_reads(ask->request)) {
         return;
     }
+    if (key.data == NULL && ask->run->listed) {
+        return; /* another batch would send another one */
+    }
     if (key.data == NULL) {
         key = slice_of(made);
-        if (!ask->run->listed) {
-            add_header(L, ask, slice_of("Idempotency-Key"), key);
-        }
+        add_header(L, ask, slice_of("Idempotency-Key"), key);
     }
     ask->request->key = slice_dup(key);
     need_memory(L, ask->request->key != NULL);
@@ -420,11 +421,12 @@ static int send_request(lua_State *L, struct run *run) {
 }
 
 /* The peer may have forgotten the key by now, and nobody knows whether the call was carried out:
- * a person must look before it is made again. */
+ * a person must look before it is made again. Not so with a batch, whose calls are not one event's.
+ */
 static void refuse_forgotten_key(lua_State *L, struct run *run, const struct call_note *note) {
     int64_t window_ms = run->host->conf->services[run->service].idempotency_window_ms;
     int64_t age_ms = run->view->now_ms(run->view->ctx) - note->first_ms;
-    if (age_ms <= window_ms || run->event->forced) {
+    if (age_ms <= window_ms || run->event->forced || run->event_count > 1) {
         return;
     }
     char age[32];

@@ -230,6 +230,10 @@ static int finish_service(const struct conf_place *place, void *object) {
                          "on_dead = park holds a key's later events, which needs order = key "
                          "(and a key)");
     }
+    if (s->batch > 1 && s->ordered && s->key.kind == RULE_NONE) {
+        return conf_fail(place, "a batch holds one event of each key, so with order = key it needs "
+                                "a key; with order = none it holds any");
+    }
     if (s->linger_ms > 0 && s->batch == 1) {
         return conf_fail(place, "linger is how long a batch waits for more events: it needs batch, "
                                 "the most that its handler gets at once");

@@ -290,13 +290,17 @@ static int resume_ended_calls(struct engine *e) {
     return 0;
 }
 
-static bool budget_left(const struct engine *e, size_t events) {
+/* `unseen` events were started since the clock was looked at, which costs as much as a small one.
+ */
+static bool budget_left(const struct engine *e, size_t events, size_t *unseen) {
     if (events >= engine_step(e, TURN_EVENTS_MAX)) {
         return false;
     }
-    /* The clock is looked at now and then: it costs as much as a small event. */
-    return events % 16 != 0 ||
-           e->doors.monotonic_us(e->doors.ctx) - e->turn_us < TURN_MS_MAX * 1000;
+    if (*unseen < 16) {
+        return true;
+    }
+    *unseen = 0;
+    return e->doors.monotonic_us(e->doors.ctx) - e->turn_us < TURN_MS_MAX * 1000;
 }
 
 static int run_lanes(struct engine *e) {
@@ -307,7 +311,9 @@ static int run_lanes(struct engine *e) {
         return engine_run_carefully(e);
     }
     size_t started = 1;
-    for (size_t events = 0; !e->draining && budget_left(e, events); events += started) {
+    size_t unseen = 0;
+    for (size_t events = 0; !e->draining && budget_left(e, events, &unseen);
+         events += started, unseen += started) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
         if (lane == NULL) {
             return 0;
@@ -445,7 +451,6 @@ int engine_turn(struct engine *e) {
     struct store *store = journal_store(e->journal);
     e->now_ms = e->doors.now_ms(e->doors.ctx);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
-    lanes_tick(e->lanes, e->now_ms);
     e->status.turns++;
     bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);

@@ -20,8 +20,14 @@ static bool may_share(const struct event *event) {
            !event->alone && !event->durable;
 }
 
-/* The lane whose head joins a batch that `first` begins; *lane NULL: none does now. Without a key
- * rule the events of a batch have one key, so that the handler has its state. */
+/* Without a key rule the events of a batch have one key, so that the handler has its state. */
+static bool fit(const struct engine *e, const struct engine_service *s, const struct event *a,
+                const struct event *b) {
+    bool one_key = s->conf->key.kind != RULE_NONE || slice_equal(a->key, b->key);
+    return one_key && script_same_function(e->scripts, s->index, a->topic, b->topic);
+}
+
+/* The lane whose head joins a batch that `first` begins; *lane NULL: none does now. */
 static int find_company(struct engine *e, struct engine_service *s, const struct event *first,
                         struct lane **lane) {
     struct lane *next = lanes_peek(e->lanes, s->index);
@@ -34,8 +40,7 @@ static int find_company(struct engine *e, struct engine_service *s, const struct
         return code;
     }
     const struct event *event = next->head->event;
-    bool one_key = s->conf->key.kind != RULE_NONE || slice_equal(event->key, first->key);
-    *lane = may_share(event) && one_key ? next : NULL;
+    *lane = may_share(event) && fit(e, s, first, event) ? next : NULL;
     return 0;
 }
 
@@ -96,7 +101,8 @@ int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count) 
     struct lane *lane = NULL;
     int code = 0;
     *count = 1;
-    if (most > 1 && may_share(item->event)) {
+    bool room = item->event->payload.len < BATCH_BYTES_MAX;
+    if (most > 1 && room && may_share(item->event)) {
         code = find_company(e, s, item->event, &lane);
     }
     if (code != 0) {
@@ -156,27 +162,40 @@ static struct verdict verdict_for(struct run *run, size_t i, enum attempt_end en
     if (run->outcome == OUTCOME_DONE && !is_done(run, i)) {
         v.outcome = run->failures[i].dead ? OUTCOME_REJECT : OUTCOME_ERROR;
         v.error = run->failures[i].reason;
-    } else if (run->outcome == OUTCOME_REJECT && run->culprit > 0 && run->culprit != i + 1) {
-        v.outcome = OUTCOME_SNOOZE;
-        v.error = "its batch begins anew without an event that was rejected";
-        v.after_ms = 0;
     }
     return v;
 }
 
+/* The batch came upon an event without JSON: that one is dead, the others begin anew at once. They
+ * do so together, but for those whose JSON would stop the next run too. */
+static int begin_anew(struct engine *e, struct lane_item *item) {
+    struct event *event = item->event;
+    struct report r;
+    event->attempts--;
+    event->alone = event_json(event, &r) == NULL;
+    return engine_put_off(e, item, EVENT_SLEEPING, e->now_ms + 1);
+}
+
+static int end_item(struct engine *e, struct invocation *inv, size_t i, enum attempt_end end) {
+    struct run *run = inv->run;
+    struct lane_item *item = inv->batch->items[i];
+    struct verdict v = verdict_for(run, i, end);
+    inv->batch->items[i] = NULL;
+    e->current_item = item;
+    if (run->outcome == OUTCOME_REJECT && run->culprit > 0 && run->culprit != i + 1) {
+        return begin_anew(e, item);
+    }
+    item->event->alone = run->outcome == OUTCOME_ERROR;
+    return engine_end_item(e, inv->service, item, &v);
+}
+
 int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end end) {
-    struct engine_service *s = inv->service;
-    struct batch *b = inv->batch;
     struct run *run = inv->run;
     run_stop(run); /* what it closes may look at the events, which go now */
     engine_note_duration(e, inv);
     int code = run->outcome == OUTCOME_DONE ? take_effects(e, inv) : 0;
-    for (size_t i = 0; code == 0 && i < b->count; i++) {
-        struct verdict v = verdict_for(run, i, end);
-        b->events[i]->alone = run->outcome == OUTCOME_ERROR;
-        e->current_item = b->items[i];
-        b->items[i] = NULL;
-        code = engine_end_item(e, s, e->current_item, &v);
+    for (size_t i = 0; code == 0 && i < inv->batch->count; i++) {
+        code = end_item(e, inv, i, end);
     }
     if (code == 0) {
         engine_free_invocation(e, inv);

@@ -30,6 +30,7 @@ static struct lane_item *item_new(struct engine *e, const struct row *row, struc
     if (item != NULL) {
         item->id = row->id;
         item->seq = row->seq;
+        item->since_ms = (int64_t)(row->seq / 1000); /* see journal_next_seq */
         item->place = place;
         item->event = event;
         e->body_bytes += event == NULL ? 0 : body_bytes(event);
@@ -414,6 +415,8 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     int code = load_lane(e, s, lane);
     if (lane->count == 0) {
         lanes_close(e->lanes, lane);
+    } else if (head->flags != LANE_BEHIND) {
+        lane->head->since_ms = e->now_ms; /* till now it was not to run */
     }
     return code;
 }

@@ -104,6 +104,9 @@ static void forget_invocation(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     struct lane_item *current = e->current_item;
+    if (inv->run != NULL) {
+        run_abandon(inv->run); /* its events go, and there is no transaction */
+    }
     for (size_t i = 0; i < count; i++) {
         if (items[i] != NULL && items[i] != current) {
             forget_item(items[i]);

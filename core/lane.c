@@ -27,7 +27,6 @@ struct lanes {
     struct lane **buckets;
     size_t bucket_count; /* a power of two */
     size_t lane_count;
-    int64_t now_ms;
 };
 
 enum { BUCKETS_AT_START = 1024 };
@@ -91,10 +90,6 @@ void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t li
     struct lane_service *s = service_of(lanes, service);
     s->batch = batch;
     s->linger_ms = linger_ms;
-}
-
-void lanes_tick(struct lanes *lanes, int64_t now_ms) {
-    lanes->now_ms = now_ms;
 }
 
 void lanes_pause(struct lanes *lanes, size_t service, bool paused) {
@@ -180,12 +175,11 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
 
 /* --- the rings --- */
 
-static void enter_ring(const struct lanes *lanes, struct lane_service *s, struct lane *lane) {
+static void enter_ring(struct lane_service *s, struct lane *lane) {
     if (lane->in_ring || lane->busy || lane->head == NULL) {
         return;
     }
     lane->in_ring = true;
-    lane->ring_ms = lanes->now_ms;
     lane->ring_next = NULL;
     s->in_ring++;
     if (s->ring_tail == NULL) {
@@ -220,13 +214,14 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     lane->tail = item;
     lane->count++;
     s->waiting++;
-    enter_ring(lanes, s, lane);
+    enter_ring(s, lane);
 }
 
 /* --- limits -------------------------------------------------------------------------------------
  *
  * The rate is a token bucket that holds a tenth of a second's starts, at least one: bursts stay
- * small, and any full second has at most 1.1 times the rate.
+ * small, and any full second has at most 1.1 times the rate. A batch takes a token for each of its
+ * events, more than there are if need be, and the next one waits until that is made up for.
  */
 static void count_tokens(struct lane_service *s, int64_t now_ms) {
     double most = s->rate_per_s / 10 < 1 ? 1 : s->rate_per_s / 10;
@@ -235,6 +230,19 @@ static void count_tokens(struct lane_service *s, int64_t now_ms) {
     }
     s->tokens_ms = now_ms;
     s->tokens = s->tokens > most ? most : s->tokens;
+}
+
+/* Fewer heads than a batch wait until the oldest of them has lingered. */
+static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
+    int64_t until_ms = now_ms;
+    if (s->linger_ms > 0 && s->in_ring < s->batch) {
+        until_ms = INT64_MAX;
+        for (const struct lane *lane = s->ring_head; lane != NULL; lane = lane->ring_next) {
+            int64_t over_ms = lane->head->since_ms + s->linger_ms;
+            until_ms = over_ms < until_ms ? over_ms : until_ms;
+        }
+    }
+    return until_ms > now_ms ? until_ms : 0;
 }
 
 /* 0 = may start; > 0 = not before that time; -1 = when something ends or a person acts. */
@@ -251,8 +259,7 @@ static int64_t held_until(struct lane_service *s, int64_t now_ms) {
             return now_ms + 1 + (int64_t)((1 - s->tokens) * 1000 / s->rate_per_s);
         }
     }
-    int64_t full_ms = s->in_ring < s->batch ? s->ring_head->ring_ms + s->linger_ms : now_ms;
-    return full_ms > now_ms ? full_ms : 0;
+    return lingers_until(s, now_ms);
 }
 
 struct lane *lanes_next(struct lanes *lanes, int64_t now_ms) {
@@ -322,7 +329,7 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     lane->busy = false;
     lane->taken = NULL;
     s->running -= lane->joined ? 0 : 1;
-    enter_ring(lanes, s, lane);
+    enter_ring(s, lane);
 }
 
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {

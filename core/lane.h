@@ -33,6 +33,7 @@ struct lane_item {
     struct event *event; /* owned; NULL = only on disk */
     enum lane_place place;
     bool stored;            /* its event record is on disk, whatever its row's place */
+    int64_t since_ms;       /* since when it waits: for the events before it, for company */
     struct lane_item *next; /* in the lane, oldest first */
     struct lane_item *new_prev, *new_next; /* in the engine's list of this turn's new events */
     struct lane_item *new_twin;            /* of them: the next in its bucket of ids */
@@ -46,7 +47,6 @@ struct lane {
     bool spilled; /* older than what comes, newer than what is here: rows in the lane table */
     bool in_ring;
     bool joined;             /* busy, but its service counts the invocation elsewhere: lanes_join */
-    int64_t ring_ms;         /* when it entered the ring */
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_item *head, *tail;
     uint32_t count;
@@ -69,9 +69,6 @@ void lanes_pause(struct lanes *lanes, size_t service, bool paused);
 bool lanes_paused(const struct lanes *lanes, size_t service);
 /* No starts before until_ms. */
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
-
-/* What becomes runnable from now on does so at that time. */
-void lanes_tick(struct lanes *lanes, int64_t now_ms);
 
 /* NULL when it is not in memory. */
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash);

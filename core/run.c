@@ -528,6 +528,12 @@ void run_stop(struct run *run) {
     }
 }
 
+void run_abandon(struct run *run) {
+    if (run->thread.L != NULL) {
+        give_thread(run, false);
+    }
+}
+
 static void clear_run(struct run *run) {
     run_stop(run);
     free_failures(run);

@@ -164,6 +164,8 @@ struct run_durable *run_durable(struct run *run);
 void run_fail_step(struct run *run, bool itself);
 /* Ends it wherever it is (to-be-closed variables are closed): nothing of it runs any more. */
 void run_stop(struct run *run);
+/* Gives it up outside a turn: nothing of it runs any more, what was to be closed is not. */
+void run_abandon(struct run *run);
 /* run_stop, and frees everything it owns. */
 void run_free(struct run *run);
 

@@ -138,6 +138,13 @@ uint64_t script_version(const struct script_host *host, size_t service) {
     return live == NULL ? 0 : live->version;
 }
 
+bool script_same_function(const struct script_host *host, size_t service, struct slice a,
+                          struct slice b) {
+    const struct script_code *live = slot_of(host, service)->live;
+    int function = live == NULL ? LUA_NOREF : script_route_for(live, a);
+    return function != LUA_NOREF && function == script_route_for(live, b);
+}
+
 const char *script_error(const struct script_host *host, size_t service) {
     return slot_of(host, service)->error;
 }

@@ -44,6 +44,9 @@ int script_reload(struct script_host *host, void *ctx,
 uint64_t script_version(const struct script_host *host, size_t service);
 /* The error of the last reload that was refused, or NULL. */
 const char *script_error(const struct script_host *host, size_t service);
+/* Whether one function handles events of both topics; false when none does. */
+bool script_same_function(const struct script_host *host, size_t service, struct slice a,
+                          struct slice b);
 /* Whether the service's table has the reserved name ("on_lock_expired", "on_dead"). */
 bool script_has(const struct script_host *host, size_t service, const char *reserved);
 /* Bytes the Lua state uses now. */

@@ -107,6 +107,33 @@ static void each_key_gives_one_event_so_order_within_it_holds(void **state) {
     assert_string_equal(out_of(f), "2:a1,b1 1:a2");
 }
 
+static void a_key_with_a_backlog_does_not_linger_for_each_event(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("batch = 10 linger = \"1s\" key = \"property:k\""),
+                "return function(events)\n" TELL "end");
+    for (int i = 0; i < 5; i++) {
+        offer(f, "s", "in", "x", "k", "a", NULL);
+    }
+    advance(f, 1000);
+    assert_string_equal(out_of(f), "1:x 1:x 1:x 1:x 1:x");
+}
+
+static void a_batch_is_for_one_function(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("batch = 10"),
+                "local h = {}\n"
+                "h['in/a'] = function(events) zing.publish('out', 'a' .. #events) end\n"
+                "h['in/b'] = function(events) zing.publish('out', 'b' .. #events) end\n"
+                "return h");
+    const char *const topics[] = {"in/a", "in/a", "in/b", "in/none", "in/b", "in/b", "in/a"};
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        offer(f, "s", topics[i], topics[i], NULL);
+    }
+    run_dry(f);
+    assert_string_equal(out_of(f), "a2 b1 b2 a1");
+    assert_int_equal(state_of(f, "s", "in/none"), EVENT_DEAD);
+}
+
 static void concurrency_counts_batches(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 2 concurrency = 1"),
@@ -137,6 +164,22 @@ static void large_payloads_make_smaller_batches(void **state) {
     free(payload);
     run_dry(f);
     assert_string_equal(out_of(f), "3 1");
+}
+
+static void a_payload_as_large_as_a_batch_is_one(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "limits { payload = \"16MiB\" lua_memory = \"256MiB\" }\n" SERVICE("batch = 10"),
+                "return function(events) zing.publish('out', #events) end");
+    size_t size = 16 << 20;
+    char *payload = malloc(size + 1);
+    assert_non_null(payload);
+    memset(payload, 'x', size);
+    payload[size] = '\0';
+    offer(f, "s", "in", payload, NULL);
+    offer(f, "s", "in", "y", NULL);
+    free(payload);
+    run_dry(f);
+    assert_string_equal(out_of(f), "1 1");
 }
 
 /* --- its effects --- */
@@ -269,7 +312,8 @@ static void a_payload_that_is_no_json_costs_the_others_nothing(void **state) {
     advance(f, 10);
     assert_string_equal(out_of(f), "4");
     assert_int_equal(state_of(f, "s", "{"), EVENT_DEAD);
-    assert_string_equal(history_of(f, "s", "1", text), "snooze");
+    assert_string_equal(history_of(f, "s", "1", text), "");
+    assert_int_equal(service_status(f, "s").books.snoozes, 0);
     assert_non_null(strstr(reason_of(f, "s", "{", text), "payload is not JSON"));
 }
 
@@ -332,6 +376,24 @@ static void a_stop_in_a_batch_costs_nothing(void **state) {
     run_dry(f);
     assert_string_equal(out_of(f), "3:1,2,3");
     assert_string_equal(history_of(f, "s", "1", text), "");
+}
+
+/* What it would close looks at events and state, and neither is there any more. */
+static void a_handler_that_is_given_up_does_not_run_again(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f, SERVICE("batch = 2"),
+        "return function(events)\n"
+        "  local last <close> = setmetatable({}, {__close = function()\n"
+        "    zing.append('closed', events[1].payload .. tostring(zing.state.get('n'))) end})\n"
+        "  zing.http.get('http://x/')\n"
+        "end");
+    offer_many(f, 2);
+    run_dry(f);
+    assert_true(f->asked[0].open);
+    crash(f);
+    run_dry(f);
+    assert_int_equal(f->asked_count, 3);
 }
 
 static void a_replayed_event_may_share_a_batch_again(void **state) {
@@ -412,8 +474,11 @@ int main(void) {
         TEST(linger_is_counted_from_its_oldest_event),
         TEST(what_is_left_of_a_full_batch_lingers_on),
         TEST(each_key_gives_one_event_so_order_within_it_holds),
+        TEST(a_key_with_a_backlog_does_not_linger_for_each_event),
+        TEST(a_batch_is_for_one_function),
         TEST(concurrency_counts_batches),
         TEST(large_payloads_make_smaller_batches),
+        TEST(a_payload_as_large_as_a_batch_is_one),
         TEST(its_effects_happen_once),
         TEST(every_event_knows_its_batch),
         TEST(a_loop_through_batches_is_found),
@@ -427,6 +492,7 @@ int main(void) {
         TEST(an_answer_that_makes_no_sense_is_an_error),
         TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
         TEST(a_stop_in_a_batch_costs_nothing),
+        TEST(a_handler_that_is_given_up_does_not_run_again),
         TEST(a_replayed_event_may_share_a_batch_again),
         TEST(every_event_is_done_once_wherever_the_host_is_killed),
     };

@@ -208,6 +208,9 @@ static void values_of_a_service_are_checked(void **state) {
     assert_refused("service \"s\" { subscribe = a handler = \"\" }",
                    "topics.conf:1: service \"s\": handler: \"\" is no file in scripts/: write its "
                    "name, as in \"seats.lua\"");
+    assert_refused("service s { subscribe = a\n handler = h\n batch = 2 order = key }",
+                   "topics.conf:1: service \"s\": a batch holds one event of each key, so with "
+                   "order = key it needs a key; with order = none it holds any");
     assert_refused("service s { subscribe = a\n handler = h\n linger = \"1s\" }",
                    "topics.conf:1: service \"s\": linger is how long a batch waits for more "
                    "events: it needs batch, the most that its handler gets at once");
