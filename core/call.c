@@ -91,6 +91,22 @@ bool call_only_reads(const struct call_request *request) {
            (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
 }
 
+bool call_is_unknown(const struct call_request *request, const struct call_result *result) {
+    if (call_only_reads(request)) {
+        return false;
+    }
+    if (result->code != 0) {
+        return result->sent;
+    }
+    return request->kind == CALL_KIND_HTTP &&
+           (result->status >= 500 || result->status == 408 || result->status == 409);
+}
+
+bool call_may_have_acted(const struct call_request *request, const struct call_result *result) {
+    bool accepted = result->code == 0 && result->status < 400;
+    return (accepted && !call_only_reads(request)) || call_is_unknown(request, result);
+}
+
 bool call_address_ok(const char *address, size_t len) {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)address[i];

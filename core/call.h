@@ -51,6 +51,12 @@ void call_request_free(struct call_request *request);
 int call_request_header(struct call_request *request, struct slice name, struct slice value);
 /* A request that changes nothing at the peer: GET, HEAD (RFC 9110, 9.2.1). */
 bool call_only_reads(const struct call_request *request);
+/* Whether the peer did what it was asked, or may have: it was accepted, or nobody knows. An HTTP
+ * server that answers 5xx, 408 or 409 (one under the same key is under way) has not said that it
+ * did nothing (RFC 9110, 15.6); a mail server has (RFC 5321, 4.2.1). */
+bool call_may_have_acted(const struct call_request *request, const struct call_result *result);
+/* The same, and the answer does not tell. */
+bool call_is_unknown(const struct call_request *request, const struct call_result *result);
 /* Whether SMTP can carry the address between its angle brackets. */
 bool call_address_ok(const char *address, size_t len);
 int call_request_to(struct call_request *request, struct slice address);

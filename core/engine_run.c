@@ -273,7 +273,9 @@ static int note_answered(struct event *event, const struct call_request *request
     if (request->key == NULL || !ledger_find(event->calls, slice_of(request->key), &note)) {
         return 0;
     }
-    note.state = result->code == 0 ? CALL_ANSWERED : result->sent ? CALL_UNKNOWN : CALL_UNSENT;
+    note.state = call_is_unknown(request, result) ? CALL_UNKNOWN
+                 : result->code == 0              ? CALL_ANSWERED
+                                                  : CALL_UNSENT;
     note.status = (uint32_t)result->status;
     return ledger_put(event, &note);
 }

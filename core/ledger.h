@@ -20,7 +20,7 @@
     X(CALL_ASKED, "asked")       /* on its way, or the host went down meanwhile */                 \
     X(CALL_ANSWERED, "answered") /* status tells how */                                            \
     X(CALL_UNSENT, "not sent")   /* the request never left */                                      \
-    X(CALL_UNKNOWN, "unknown")   /* it had left, and no answer came */                             \
+    X(CALL_UNKNOWN, "unknown")   /* it had left, and no answer came, or one that does not tell */  \
     X(CALL_SETTLED, "settled")   /* of a finished step, or found out otherwise: never asked again */
 
 enum call_note_state {

@@ -454,15 +454,9 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
     return 0;
 }
 
-/* Something happened outside, or nobody knows whether it did. */
-static bool was_accepted(const struct call_request *request, const struct call_result *result) {
-    bool answered = result->code == 0;
-    return !call_only_reads(request) && (answered ? result->status < 400 : result->sent);
-}
-
 void run_resume(struct run *run, const struct call_result *result) {
     assert((run->outcome == OUTCOME_CALL) == (result != NULL) && run->thread.L != NULL);
-    if (result != NULL && run->durable != NULL && was_accepted(run->request, result)) {
+    if (result != NULL && run->durable != NULL && call_may_have_acted(run->request, result)) {
         run->durable->touched = true;
     }
     if (run->request != NULL) {

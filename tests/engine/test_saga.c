@@ -126,6 +126,21 @@ static void a_step_that_was_accepted_and_then_failed_is_undone(void **state) {
     assert_string_equal(payloads(f, "undid", out, sizeof out), "pay unknown");
 }
 
+/* A gateway that answers 503 may have charged all the same. */
+static void a_step_that_was_answered_5xx_is_undone(void **state) {
+    struct engine_fixture *f = *state;
+    char out[512];
+    start(f, "return function(e)\n"
+             "  zing.saga():step('pay', function()\n"
+             "    if zing.http.post('http://peer/').status ~= 200 then zing.reject('no') end\n"
+             "  end, function(_, how) zing.publish('undid', 'pay ' .. how) end)\n"
+             "end");
+    run_dry(f);
+    answer(f, 0, 503, "");
+    advance(f, 1000);
+    assert_string_equal(payloads(f, "undid", out, sizeof out), "pay unknown");
+}
+
 static const char STUBBORN[] =
     "return function(e)\n"
     "  local saga = zing.saga()\n"
@@ -391,6 +406,7 @@ int main(void) {
         TEST(a_time_out_for_good_is_undone_too),
         TEST(a_step_that_was_refused_has_nothing_to_undo),
         TEST(a_step_that_was_accepted_and_then_failed_is_undone),
+        TEST(a_step_that_was_answered_5xx_is_undone),
         TEST(a_compensation_has_tries_of_its_own_then_needs_a_person),
         TEST(what_needs_a_person_goes_on_undoing_when_replayed),
         TEST(letting_it_go_half_undone_must_be_said_expressly),
