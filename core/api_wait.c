@@ -104,22 +104,12 @@ static int wait_for(lua_State *L) {
 
 /* --- signal --- */
 
-static bool has_service(const struct run *run, const char *name) {
-    const struct conf *conf = run->host->conf;
-    for (size_t i = 0; i < conf->service_count; i++) {
-        if (strcmp(conf->services[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* zing.signal(service, key, name [, value]) */
 static int send_signal(lua_State *L) {
     struct run *run = api_staging_run(L, "signal");
     lua_settop(L, 4);
     struct effect effect = {.kind = EFFECT_SIGNAL, .owner = api_check_text(L, 1, "service")};
-    if (!has_service(run, effect.owner.data)) {
+    if (!conf_has_service(run->host->conf, effect.owner.data)) {
         return luaL_error(L, "zing.signal: there is no service \"%s\" in topics.conf",
                           effect.owner.data);
     }

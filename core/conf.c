@@ -544,6 +544,15 @@ void conf_free(struct conf *c) {
     free(c);
 }
 
+bool conf_has_service(const struct conf *c, const char *name) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        if (strcmp(c->services[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *conf_var(const struct conf *c, const char *name) {
     for (size_t i = 0; i < c->var_count; i++) {
         if (strcmp(c->vars[i].name, name) == 0) {

@@ -107,6 +107,7 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
 void conf_free(struct conf *c);
 
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
+bool conf_has_service(const struct conf *c, const char *name);
 
 /* "250ms" "10s" "5m" "24h" "7d" to milliseconds; a bare number is refused except "0".
  * ERR_INVALID with a sentence naming the units. */

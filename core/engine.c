@@ -27,6 +27,15 @@ struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
     return NULL;
 }
 
+struct engine_service *engine_service_named(struct engine *e, struct slice name) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (slice_equal(e->services[i].name, name)) {
+            return &e->services[i];
+        }
+    }
+    return NULL;
+}
+
 /* --- loading --- */
 
 static int load_service(struct engine *e, struct engine_service *s) {
@@ -113,18 +122,9 @@ static bool is_wanted(const struct engine_options *options, const char *name) {
     return options->only_count == 0;
 }
 
-static bool has_service(const struct conf *conf, const char *name) {
-    for (size_t i = 0; i < conf->service_count; i++) {
-        if (strcmp(conf->services[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int check_wanted(const struct engine_options *options, struct report *r) {
     for (size_t i = 0; i < options->only_count; i++) {
-        if (!has_service(options->conf, options->only[i])) {
+        if (!conf_has_service(options->conf, options->only[i])) {
             return report(r, ERR_INVALID, "--service: there is no service \"%s\" in %s",
                           options->only[i], options->conf->file);
         }

@@ -329,17 +329,13 @@ static int refuse_signal(struct engine *e, struct engine_service *s, const struc
 }
 
 static int apply_signal(const struct apply *a, const struct effect *effect) {
-    struct engine *e = a->e;
-    for (size_t i = 0; i < e->service_count; i++) {
-        struct engine_service *s = &e->services[i];
-        if (!slice_equal(s->name, effect->owner)) {
-            continue;
-        }
-        struct report r = {""};
-        int code = engine_signal(e, s, effect->key, effect->name, effect->value, &r);
-        return code == ERR_INVALID ? refuse_signal(e, s, a, effect, r.text) : code;
+    struct engine_service *s = engine_service_named(a->e, effect->owner);
+    struct report r = {""};
+    if (s == NULL) {
+        return 0; /* the API knows the services of topics.conf, and so do we */
     }
-    return 0; /* the API knows the services of topics.conf, and so do we */
+    int code = engine_signal(a->e, s, effect->key, effect->name, effect->value, &r);
+    return code == ERR_INVALID ? refuse_signal(a->e, s, a, effect, r.text) : code;
 }
 
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,

@@ -17,15 +17,6 @@ static int refuse(struct command *c, int code, const char *text) {
     return 0;
 }
 
-static struct engine_service *service_named(struct engine *e, struct slice name) {
-    for (size_t i = 0; i < e->service_count; i++) {
-        if (slice_equal(e->services[i].name, name)) {
-            return &e->services[i];
-        }
-    }
-    return NULL;
-}
-
 static int no_service(struct command *c) {
     c->code = report(&c->report, ERR_NOTFOUND, "no service \"%.*s\" in topics.conf",
                      (int)c->service.len, c->service.data);
@@ -128,7 +119,7 @@ static int command_cancel(struct engine *e, struct command *c) {
 }
 
 static int command_signal(struct engine *e, struct command *c) {
-    struct engine_service *s = service_named(e, c->service);
+    struct engine_service *s = engine_service_named(e, c->service);
     if (s == NULL) {
         return no_service(c);
     }
@@ -156,9 +147,9 @@ static int command_signal(struct engine *e, struct command *c) {
 
 /* --- dead letters --- */
 
-/* The dead event the command names, from whichever partition and service. ERR_NOTFOUND. */
-static int find_dead(struct engine *e, const struct command *c, struct engine_service **s,
-                     struct event **out) {
+int engine_find_event(struct engine *e, const struct command *c,
+                      bool (*wanted)(enum event_state state), struct engine_service **s,
+                      struct event **out) {
     for (size_t i = 0; i < e->service_count; i++) {
         *s = &e->services[i];
         if (c->service.len > 0 && !slice_equal((*s)->name, c->service)) {
@@ -166,7 +157,7 @@ static int find_dead(struct engine *e, const struct command *c, struct engine_se
         }
         for (uint8_t p = 0; p < PARTITIONS; p++) {
             int code = journal_event_get(e->journal, p, &c->id, (*s)->number, out);
-            if (code == 0 && event_state_dead((*out)->state)) {
+            if (code == 0 && wanted((enum event_state)(*out)->state)) {
                 return 0;
             }
             if (code == 0) {
@@ -213,7 +204,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
 static int command_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
-    int code = find_dead(e, c, &s, &event);
+    int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
@@ -247,20 +238,13 @@ static int command_replay(struct engine *e, struct command *c) {
 static int unpark(struct engine *e, struct engine_service *s, struct event *event) {
     struct row row = parked_row(event);
     event->parked = false;
-    int code = engine_lane_row_del(e, s, &row);
-    if (code != 0) {
-        return code;
-    }
-    struct row next = row;
-    next.seq = 0;
-    code = journal_lane_next(e->journal, &next);
-    return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
+    return engine_lane_drop_head(e, s, &row);
 }
 
 static int command_discard(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
-    int code = find_dead(e, c, &s, &event);
+    int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
@@ -323,7 +307,7 @@ static struct event *with_payload(const struct event *event, struct slice payloa
 static int command_edit(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
-    int code = find_dead(e, c, &s, &event);
+    int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
@@ -339,14 +323,14 @@ static int command_edit(struct engine *e, struct command *c) {
 }
 
 static int command_rerun(struct engine *e, struct command *c) {
-    struct engine_service *s = service_named(e, c->service);
+    struct engine_service *s = engine_service_named(e, c->service);
     return s == NULL ? no_service(c) : engine_rerun(e, s, c);
 }
 
 /* --- services and keys --- */
 
 static int set_paused(struct engine *e, struct command *c, bool paused) {
-    struct engine_service *s = service_named(e, c->service);
+    struct engine_service *s = engine_service_named(e, c->service);
     if (s == NULL) {
         return no_service(c);
     }
@@ -381,7 +365,7 @@ static int find_parked(struct engine *e, struct engine_service *s, struct slice 
 
 static int with_parked(struct engine *e, struct command *c, struct engine_service **s,
                        struct event **event) {
-    *s = service_named(e, c->service);
+    *s = engine_service_named(e, c->service);
     if (*s == NULL) {
         (void)no_service(c);
         return ERR_NOTFOUND;

@@ -185,6 +185,7 @@ void engine_forget_inputs(struct engine *e);
 int engine_load(struct engine *e);
 void engine_answer_commands(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
+struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
 
 /* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
 int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate);
@@ -229,6 +230,10 @@ int engine_lane_next(struct engine *e, struct lane_item *item);
 /* The lane's taken event stays at its head with `flags`; what is behind goes to disk and the lane
  * leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
+/* Whether the row is the head of its lane, out of memory, until something wakes it. */
+int engine_head_waits(struct engine *e, const struct row *row, bool *waits);
+/* The head of a blocked lane goes for good: its row, and what stands behind it may run. */
+int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
 /* A blocked lane on disk may go on: its head is loaded. */
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
 /* Ready rows come into memory while there is room. */
@@ -237,7 +242,6 @@ bool engine_wants_refill(const struct engine *e);
 int64_t engine_earliest_room(const struct engine *e);
 int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row);
-int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row);
 
 /* engine_run.c */
 /* Takes a lane's head off, its body in memory. *out NULL: it ended without a run (too many crashes,
@@ -307,8 +311,6 @@ int engine_signal(struct engine *e, struct engine_service *s, struct slice key, 
 int engine_admit_signal(struct engine *e, struct event *event);
 /* The event has ended: nothing that comes is for it. */
 int engine_forget_waits(struct engine *e, const struct event *event);
-/* Whether the event is out of memory, at the head of its lane, until something wakes it. */
-bool engine_is_put_off(struct engine *e, const struct event *event);
 /* A signal as bytes to a value: JSON, or else a string. */
 void engine_signal_value(struct slice payload, struct buf *out);
 
@@ -391,6 +393,14 @@ int engine_load_schedules(struct engine *e);
 int engine_fire_schedules(struct engine *e);
 
 /* engine_time.c */
+/* The event, which is put off, comes back at once; stored. By a timer that is due now, so that it
+ * comes within the bounds that timers keep. */
+int engine_wake_now(struct engine *e, struct event *event);
+/* A stored event whose row waits gets a timer, and knows when it is due: whoever wakes it sooner
+ * takes that timer away. */
+int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms);
+/* No timer wakes the event, which is put off, any more. */
+int engine_drop_wake(struct engine *e, const struct event *event);
 int engine_fire_timers(struct engine *e);
 int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
@@ -411,6 +421,11 @@ size_t engine_step(const struct engine *e, size_t most);
 int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
+/* The event of that id for which `wanted` is true, from whichever partition, in the service the
+ * command names or any; to be freed. ERR_NOTFOUND. */
+int engine_find_event(struct engine *e, const struct command *c,
+                      bool (*wanted)(enum event_state state), struct engine_service **s,
+                      struct event **out);
 int engine_carry_out(struct engine *e, struct command *command);
 
 /* engine_rerun.c */

@@ -138,8 +138,7 @@ int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct
     return code;
 }
 
-int engine_lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
-    assert(row->flags != LANE_WAITING); /* what waits is woken before it goes */
+static int lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_del(e->journal, row);
     if (code == 0) {
         assert(s->lane_rows > 0);
@@ -334,7 +333,7 @@ int engine_unplace(struct engine *e, struct lane_item *item) {
     case PLACE_READY:
         return journal_ready_del(e->journal, &row);
     case PLACE_LANE:
-        return engine_lane_row_del(e, s, &row);
+        return lane_row_del(e, s, &row);
     }
     return ERR_CORRUPT;
 }
@@ -394,6 +393,26 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     lanes_finish(e->lanes, lane);
     lanes_close(e->lanes, lane);
     return code == 0 ? spilled : code;
+}
+
+int engine_head_waits(struct engine *e, const struct row *row, bool *waits) {
+    struct row found = *row;
+    found.seq--;
+    int code = journal_lane_next(e->journal, &found);
+    *waits = code == 0 && found.seq == row->seq && found.flags == LANE_WAITING;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head) {
+    assert(head->flags != LANE_WAITING || s->put_off > 0);
+    s->put_off -= head->flags == LANE_WAITING ? 1 : 0;
+    int code = lane_row_del(e, s, head);
+    struct row next = *head;
+    next.seq = 0;
+    if (code == 0) {
+        code = journal_lane_next(e->journal, &next);
+    }
+    return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
@@ -556,9 +575,7 @@ static int wake_head(struct engine *e, struct engine_service *s, struct row *row
     }
     row->flags = LANE_WAITING;
     int code = journal_lane_put(e->journal, row);
-    struct timer timer = {
-        .kind = TIMER_EVENT, .partition = row->partition, .due_ms = e->now_ms, .row = *row};
-    return code == 0 ? journal_timer_put(e->journal, &timer) : code;
+    return code == 0 ? engine_put_wake(e, row, e->now_ms) : code;
 }
 
 int engine_load_rows(struct engine *e) {

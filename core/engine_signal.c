@@ -138,35 +138,13 @@ int engine_forget_waits(struct engine *e, const struct event *event) {
 
 /* --- signals --- */
 
-bool engine_is_put_off(struct engine *e, const struct event *event) {
+/* It may be on its way already, since it waited long enough. */
+static int wake_waiter(struct engine *e, struct event *event) {
     struct row row = engine_row(event);
-    row.seq--;
-    return event->state != EVENT_RUNNING && journal_lane_next(e->journal, &row) == 0 &&
-           row.seq == event->seq && row.flags == LANE_WAITING;
-}
-
-/* By a timer that is due now, so that it comes back within the bounds that timers keep. */
-static int wake(struct engine *e, struct event *event) {
-    if (!engine_is_put_off(e, event)) {
-        return 0;
-    }
-    struct timer timer = {.kind = TIMER_EVENT,
-                          .partition = event->partition,
-                          .due_ms = event->due_ms,
-                          .row = engine_row(event)};
-    if (event->due_ms != 0) {
-        int code = journal_timer_del(e->journal, &timer);
-        if (code == ERR_NOTFOUND) {
-            return 0; /* it is on its way already */
-        }
-        if (code != 0) {
-            return code;
-        }
-    }
-    event->due_ms = e->now_ms;
-    timer.due_ms = e->now_ms;
-    int code = journal_event_put(e->journal, event);
-    return code == 0 ? engine_timer_put(e, &timer) : code;
+    bool waits = false;
+    int code = engine_head_waits(e, &row, &waits);
+    waits = waits && event_state_put_off((enum event_state)event->state);
+    return code == 0 && waits ? engine_wake_now(e, event) : code;
 }
 
 static int give(struct engine *e, const struct cell *cell, const struct waiter *waiter,
@@ -187,7 +165,7 @@ static int give(struct engine *e, const struct cell *cell, const struct waiter *
         code = journal_waiter_del(e->journal, cell, seq);
     }
     if (code == 0) {
-        code = wake(e, event);
+        code = wake_waiter(e, event);
     }
     event_free(event);
     return code;

@@ -41,19 +41,49 @@ int64_t engine_earliest_timer(const struct engine *e) {
     return earliest;
 }
 
-static int put_again(struct engine *e, const struct timer *timer, int64_t delay_ms) {
-    struct timer later = *timer;
-    later.due_ms = e->now_ms + delay_ms;
-    return engine_timer_put(e, &later);
+int engine_drop_wake(struct engine *e, const struct event *event) {
+    struct timer timer = {.kind = TIMER_EVENT,
+                          .partition = event->partition,
+                          .due_ms = event->due_ms,
+                          .row = engine_row(event)};
+    int code = event->due_ms == 0 ? 0 : journal_timer_del(e->journal, &timer);
+    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+}
+
+int engine_wake_now(struct engine *e, struct event *event) {
+    int code = engine_drop_wake(e, event);
+    struct timer timer = {.kind = TIMER_EVENT,
+                          .partition = event->partition,
+                          .due_ms = e->now_ms,
+                          .row = engine_row(event)};
+    event->due_ms = e->now_ms;
+    if (code == 0) {
+        code = journal_event_put(e->journal, event);
+    }
+    return code == 0 ? engine_timer_put(e, &timer) : code;
+}
+
+int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms) {
+    struct timer timer = {
+        .kind = TIMER_EVENT, .partition = row->partition, .due_ms = due_ms, .row = *row};
+    struct event *event = NULL;
+    int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+    }
+    event->due_ms = due_ms;
+    code = journal_event_put(e->journal, event);
+    event_free(event);
+    return code == 0 ? engine_timer_put(e, &timer) : code;
 }
 
 static int fire_event(struct engine *e, const struct timer *timer) {
     struct engine_service *s = engine_service_of(e, timer->row.service);
     if (s == NULL || !s->active) {
-        return put_again(e, timer, INACTIVE_DELAY_MS);
+        return engine_put_wake(e, &timer->row, e->now_ms + INACTIVE_DELAY_MS);
     }
     if (lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX) {
-        return put_again(e, timer, WINDOW_FULL_DELAY_MS);
+        return engine_put_wake(e, &timer->row, e->now_ms + WINDOW_FULL_DELAY_MS);
     }
     struct row row = timer->row;
     row.flags = LANE_WAITING;
@@ -119,7 +149,9 @@ static int admit_expiry(struct engine *e, struct engine_service *s, const struct
 static int fire_lock(struct engine *e, const struct timer *timer) {
     struct engine_service *s = engine_service_of(e, timer->service);
     if (s == NULL || !s->active) {
-        return put_again(e, timer, INACTIVE_DELAY_MS);
+        struct timer later = *timer;
+        later.due_ms = e->now_ms + INACTIVE_DELAY_MS;
+        return engine_timer_put(e, &later);
     }
     struct cell cell = {.partition = timer->partition,
                         .service = timer->service,

@@ -45,17 +45,14 @@ static int view_state_list(void *ctx, const struct event *event, struct slice pr
 static int view_peek(void *ctx, struct slice service, struct slice key, struct slice name,
                      struct slice *value) {
     struct engine *e = ctx;
-    for (size_t i = 0; i < e->service_count; i++) {
-        const struct engine_service *s = &e->services[i];
-        if (!slice_equal(s->name, service)) {
-            continue;
-        }
-        struct cell cell = {.service = s->number, .key = key, .name = name};
-        cell.partition = journal_partition(journal_lane(s->name, key));
-        int64_t expires_ms;
-        return journal_state_get(e->journal, &cell, e->now_ms, value, &expires_ms);
+    const struct engine_service *s = engine_service_named(e, service);
+    if (s == NULL) {
+        return ERR_NOTFOUND;
     }
-    return ERR_NOTFOUND;
+    struct cell cell = {.service = s->number, .key = key, .name = name};
+    cell.partition = journal_partition(journal_lane(s->name, key));
+    int64_t expires_ms;
+    return journal_state_get(e->journal, &cell, e->now_ms, value, &expires_ms);
 }
 
 static int view_step_get(void *ctx, const struct event *event, enum step_kind kind,

@@ -292,6 +292,45 @@ static void a_person_cancels_a_waiting_saga_and_has_it_undone(void **state) {
     assert_string_equal(payloads(f, "undid", out, sizeof out), "c! done b! done a! done");
 }
 
+/* The timers of a service that this host does not run are put off again and again. */
+static void a_waiting_event_of_a_service_not_run_here_can_be_cancelled(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
+                "return function(e) zing.sleep('10s') end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    offer(f, "s", "in", "y", "k", "a", NULL);
+    run_dry(f);
+    f->only = "t";
+    restart(f);
+    advance(f, 200000);
+    struct command c = {.kind = COMMAND_CANCEL, .id = id_of(f, "s", "x")};
+    assert_int_equal(command(f, c), 0);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_DISCARDED);
+    f->only = NULL;
+    restart(f);
+    advance(f, 200000);
+    assert_int_equal(state_of(f, "s", "y"), EVENT_DONE);
+}
+
+static void an_event_woken_before_a_crash_is_not_cancelled_twice(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("concurrency = 1"),
+                "return function(e)\n"
+                "  if e.payload == 'x' then zing.sleep('10s') else zing.http.get('http://x') end\n"
+                "end");
+    offer(f, "s", "in", "x", "k", "a", NULL);
+    run_dry(f);
+    offer(f, "s", "in", "y", "k", "b", NULL);
+    advance(f, 20000); /* awake, in memory, behind the other one */
+    crash(f);
+    struct command c = {.kind = COMMAND_CANCEL, .id = id_of(f, "s", "x")};
+    (void)command(f, c);
+    advance(f, 20000);
+    struct books b = service_status(f, "s").books;
+    assert_int_equal(b.accepted, 2);
+    assert_int_equal(b.discarded + b.done, 1);
+}
+
 static void on_dead_is_told_of_what_a_person_cancels(void **state) {
     struct engine_fixture *f = *state;
     start(f, "return {['in'] = function() zing.sleep('1h') end,\n"
@@ -414,6 +453,8 @@ int main(void) {
         TEST(a_compensation_the_handler_no_longer_reaches_needs_a_person),
         TEST(nothing_outside_the_compensations_happens_while_undoing),
         TEST(a_person_cancels_a_waiting_saga_and_has_it_undone),
+        TEST(a_waiting_event_of_a_service_not_run_here_can_be_cancelled),
+        TEST(an_event_woken_before_a_crash_is_not_cancelled_twice),
         TEST(on_dead_is_told_of_what_a_person_cancels),
         TEST(a_person_cancels_a_waiting_event),
         TEST(killed_at_every_commit_in_turn_it_is_undone_once_and_whole),
