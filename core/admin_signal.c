@@ -13,7 +13,6 @@ struct sending {
     struct order order; /* first, so that an order of this file is a sending */
     struct gateway_request *request;
     char *service, *key, *name, *payload, *once;
-    char *scope; /* what the idempotency key is unique in: the path */
 };
 
 static void sending_free(struct sending *s) {
@@ -22,7 +21,6 @@ static void sending_free(struct sending *s) {
     free(s->name);
     free(s->payload);
     free(s->once);
-    free(s->scope);
     free(s);
 }
 
@@ -59,7 +57,6 @@ void admin_signal(struct admin *a, const struct parts *parts, struct gateway_req
     bool kept = s != NULL && keep(&s->service, &c->service, parts->at[2]) &&
                 keep(&s->key, &c->key, key) && keep(&s->name, &c->name, name) &&
                 keep(&s->payload, &c->payload, gateway_body(request)) &&
-                keep(&s->scope, &c->topic, slice_of(gateway_path(request))) &&
                 keep(&s->once, &c->once, slice_of(gateway_header(request, "Idempotency-Key")));
     if (!kept) {
         admin_answer_error(request, 503, "out of memory");

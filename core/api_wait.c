@@ -12,6 +12,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* "name#2" is the record of the second wait for a name, "#3" that of the third sleep without one.
+ */
+static struct slice check_unnumbered(lua_State *L, int index, const char *what) {
+    struct slice name = api_check_name(L, index, what);
+    size_t end = name.len;
+    while (end > 0 && name.data[end - 1] >= '0' && name.data[end - 1] <= '9') {
+        end--;
+    }
+    if (end > 0 && end < name.len && name.data[end - 1] == '#') {
+        luaL_error(L, "%s, \"%s\", must not end in # and a number: so zing counts sleeps and waits",
+                   what, name.data);
+    }
+    return name;
+}
+
 /* --- sleep --- */
 
 /* Its name, or "#3" for the third without one. */
@@ -21,7 +36,7 @@ static struct slice sleep_label(lua_State *L, struct run *run, struct run_durabl
         int len = snprintf(text, 16, "#%u", ++d->sleeps);
         return (struct slice){text, (size_t)len};
     }
-    struct slice name = api_check_name(L, 2, "a sleep's name");
+    struct slice name = check_unnumbered(L, 2, "a sleep's name");
     if (api_count_use(L, run, "sleep ", name) > 1) {
         luaL_error(L, "two sleeps are named \"%s\": give each its own name, or none", name.data);
     }
@@ -79,7 +94,7 @@ static int signalled(lua_State *L, int status, lua_KContext unused) {
 static int wait_for(lua_State *L) {
     struct run_durable *d = api_durable(L, "wait");
     struct run *run = script_host_of(L)->current;
-    struct slice name = api_check_name(L, 1, "a signal's name");
+    struct slice name = check_unnumbered(L, 1, "a signal's name");
     int64_t timeout_ms = lua_isnoneornil(L, 2) ? -1 : api_check_duration(L, 2, "timeout");
     char label[STEP_LABEL_BYTES_MAX + 1];
     lua_Integer count = api_count_use(L, run, "wait ", name);

@@ -159,21 +159,26 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
 }
 
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
-                enum event_state state, const char *reason, bool *parked) {
-    /* Who cancels an event does not want it among the dead letters; its policies are told. */
-    bool discard = state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD;
+                enum event_state state, const char *reason,
+                bool *parked) { /* Who cancels an event does not want it among the dead letters; its
+                                   policies are told. */
+    bool discard =
+        state == EVENT_DISCARDED || (state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD);
     struct slice why = slice_of(reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
     engine_note_end(e, s, event, state);
     int code = event_set_reason(event, why);
+    if (code == 0) {
+        code = engine_free_expired_lock(e, event);
+    }
     if (code == 0) {
         code = engine_forget_waits(e, event);
     }
     if (code == 0) {
         code = tell_of_death(e, s, event, reason, &discard);
     }
-    /* What is half undone is no policy's to let go. */
-    discard = discard && state == EVENT_DEAD;
+    /* What is half undone is no policy's to let go. */ discard =
+        discard && state != EVENT_NEEDS_PERSON;
     /* An event that never ran has no lane to hold. One that took the host down each time did run,
      * though its attempts were never stored. */
     bool ran = event->attempts > 0 || event->crashes > 0;
@@ -189,24 +194,10 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-int engine_free_expired_lock(struct engine *e, const struct event *event) {
-    struct slice name;
-    if (event->kind != EVENT_LOCK_EXPIRED ||
-        !property_find(event->properties, "zingq-lock", &name)) {
-        return 0;
-    }
-    struct cell cell = engine_cell(event, name);
-    int code = journal_lock_del(e->journal, &cell);
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
 int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
                    enum event_state state, const char *reason) {
     bool parked = false;
-    int code = engine_free_expired_lock(e, item->event);
-    if (code == 0) {
-        code = engine_bury(e, s, item->event, state, reason, &parked);
-    }
+    int code = engine_bury(e, s, item->event, state, reason, &parked);
     if (code != 0) {
         return code;
     }

@@ -20,17 +20,13 @@ static int discard(struct engine *e, struct engine_service *s, struct event *eve
     if (code == 0) {
         code = engine_lane_drop_head(e, s, &row);
     }
-    event->undo = UNDO_THEN_DISCARD;
     bool parked;
-    return code == 0 ? engine_bury(e, s, event, EVENT_DEAD, CANCELLED, &parked) : code;
+    return code == 0 ? engine_bury(e, s, event, EVENT_DISCARDED, CANCELLED, &parked) : code;
 }
 
 /* It stays where it stands and comes back at once, to undo. */
 static int compensate(struct engine *e, struct engine_service *s, struct event *event) {
-    int code = engine_forget_waits(e, event);
-    if (code == 0) {
-        code = engine_turn_round(e, s, event, UNDO_THEN_DISCARD, CANCELLED);
-    }
+    int code = engine_turn_round(e, s, event, UNDO_THEN_DISCARD, CANCELLED);
     event->state = EVENT_COMPENSATING;
     return code == 0 ? engine_wake_now(e, event) : code;
 }

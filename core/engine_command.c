@@ -33,14 +33,23 @@ static int no_dead(struct command *c) {
 
 /* --- publish --- */
 
-/* Whether this publish was made before. ERR_EXISTS: another one was, under the same key. */
-static int published_before(struct engine *e, struct command *c, uint8_t partition, bool *before) {
-    static const struct slice scope = {"\001publish", sizeof "\001publish" - 1}; /* no service */
-    struct dedupe_hash hash = journal_dedupe_hash(e->journal, scope, c->topic, c->once);
+static const struct slice ONCE_SCOPE = {"\001publish", sizeof "\001publish" - 1}; /* no service */
+
+/* What makes two commands the same: the key they came under, within what they are about. */
+static struct dedupe_hash once_hash(const struct engine *e, const struct command *c,
+                                    struct slice about) {
+    return journal_dedupe_hash(e->journal, ONCE_SCOPE, about, c->once);
+}
+
+/* Whether this was asked for before. ERR_EXISTS in the command: something else was, under the same
+ * key. */
+static int asked_before(struct engine *e, struct command *c, uint8_t partition, struct slice about,
+                        bool *before) {
+    struct dedupe_hash hash = once_hash(e, c, about);
     struct dedupe_note note = {
         .id = c->made,
         .marked = true,
-        .mark = journal_dedupe_hash(e->journal, scope, c->content_type, c->payload)};
+        .mark = journal_dedupe_hash(e->journal, ONCE_SCOPE, c->content_type, c->payload)};
     struct dedupe_note earlier;
     int code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
     *before = code == ERR_EXISTS;
@@ -87,7 +96,7 @@ static int command_publish(struct engine *e, struct command *c) {
     uint8_t partition = journal_partition(journal_lane(none, none));
     if (c->once.len > 0) {
         bool before = false;
-        int code = published_before(e, c, partition, &before);
+        int code = asked_before(e, c, partition, c->topic, &before);
         if (code != 0 || before) {
             return code;
         }
@@ -118,26 +127,47 @@ static int command_cancel(struct engine *e, struct command *c) {
     return code;
 }
 
-static int command_signal(struct engine *e, struct command *c) {
-    struct engine_service *s = engine_service_named(e, c->service);
-    if (s == NULL) {
-        return no_service(c);
-    }
-    if (c->once.len > 0) {
-        bool before = false;
-        c->made = uuid_next(&e->ids, e->now_ms);
-        int code =
-            published_before(e, c, journal_partition(journal_lane(s->name, c->key)), &before);
-        if (code != 0 || before) {
-            return code;
-        }
-    }
+static int send_signal(struct engine *e, struct engine_service *s, struct command *c) {
     struct buf value;
     buf_init(&value, c->payload.len + 64);
     engine_signal_value(c->payload, &value);
     int code = value.failed ? ERR_MEMORY
                             : engine_signal(e, s, c->key, c->name, buf_slice(&value), &c->report);
     buf_clear(&value);
+    return code;
+}
+
+/* A signal under a key: a second one is none, unless the first was refused. */
+static int send_signal_once(struct engine *e, struct engine_service *s, struct command *c) {
+    uint8_t partition = journal_partition(journal_lane(s->name, c->key));
+    struct buf about;
+    bool before = false;
+    buf_init(&about, NAME_BYTES_MAX + c->key.len + c->name.len + 32);
+    buf_add_lv(&about, s->name);
+    buf_add_lv(&about, c->key);
+    buf_add_lv(&about, c->name);
+    c->made = uuid_next(&e->ids, e->now_ms);
+    int code =
+        about.failed ? ERR_MEMORY : asked_before(e, c, partition, buf_slice(&about), &before);
+    struct dedupe_hash hash = once_hash(e, c, buf_slice(&about));
+    buf_clear(&about);
+    if (code != 0 || before) {
+        return code;
+    }
+    code = send_signal(e, s, c);
+    if (code == ERR_INVALID) {
+        int forgot = journal_dedupe_forget(e->journal, e->now_ms, partition, &hash);
+        code = forgot == 0 ? ERR_INVALID : forgot;
+    }
+    return code;
+}
+
+static int command_signal(struct engine *e, struct command *c) {
+    struct engine_service *s = engine_service_named(e, c->service);
+    if (s == NULL) {
+        return no_service(c);
+    }
+    int code = c->once.len > 0 ? send_signal_once(e, s, c) : send_signal(e, s, c);
     if (code == ERR_INVALID) {
         c->code = code;
         return 0;

@@ -38,7 +38,10 @@ int engine_keep(struct engine *e, struct invocation *inv) {
     if (conflict) {
         return code;
     }
-    code = engine_take_effects(e, inv->service, event, &d->effects);
+    code = engine_free_expired_lock(e, event); /* what the step takes is its own */
+    if (code == 0) {
+        code = engine_take_effects(e, inv->service, event, &d->effects);
+    }
     if (code == 0) {
         code = put_step(e, event, &d->step);
     }

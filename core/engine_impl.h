@@ -15,10 +15,9 @@
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
- *   engine_cancel.c   a person ends what waits
- *   engine_time.c     what the clock brings: timers, time-outs, retention
- *   engine_later.c    delayed publishes: put off, taken back
- *   engine_schedule.c schedules: a publish for each tick
+ *   engine_cancel.c   a person ends what waits *   engine_time.c     what the clock brings: timers,
+ * time-outs, retention engine_expiry.c   locks whose time ran out engine_later.c    delayed
+ * publishes: put off, taken back engine_schedule.c schedules: a publish for each tick
  *   engine_command.c  what an operator asks for
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
@@ -208,6 +207,8 @@ int engine_recover(struct engine *e);
 int engine_make_ready(struct engine *e, bool *turned_away);
 
 /* engine_place.c */
+/* The item, which is in a lane or taken off it, gets its body. */
+int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item);
 struct cell engine_cell(const struct event *event, struct slice name);
 /* The row of an event, flags 0. */
 struct row engine_row(const struct event *event);
@@ -251,8 +252,6 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, boo
 int engine_start(struct engine *e, struct lane_item *item);
 int engine_resume(struct engine *e, struct call_end *end);
 int engine_time_out(struct engine *e, struct invocation *inv);
-/* The head of a lane gets its body. */
-int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item);
 /* e->current from now on; its run and batch are the caller's to make. NULL: out of memory. */
 struct invocation *engine_new_invocation(struct engine *e, struct engine_service *s,
                                          struct lane_item *item);
@@ -358,9 +357,6 @@ int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_ite
  * row goes, its lane goes on or is held. */
 int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
                    enum event_state state, const char *reason);
-/* When the event is that of an expired lock: it has been told, or never will be, the lock is free.
- */
-int engine_free_expired_lock(struct engine *e, const struct event *event);
 /* Ends an event dead (or in need of a person): policies, books, announcement. The event is off its
  * lane and has no row; *parked tells whether its lane must be held. */
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
@@ -391,6 +387,16 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id);
 int engine_load_schedules(struct engine *e);
 /* Publishes what is due. */
 int engine_fire_schedules(struct engine *e);
+
+/* engine_expiry.c */
+/* The timer of a lock is due. */
+int engine_fire_lock(struct engine *e, const struct timer *timer);
+/* Whether the event tells that just this lock has run out. */
+bool engine_is_expired_lock(const struct event *event, struct slice name, const struct lock *lock);
+/* The lock whose end the event tells, if it stands still, is free. */
+int engine_free_expired_lock(struct engine *e, const struct event *event);
+/* Whether the event tells of what is not so any more, and has done nothing yet. */
+int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale);
 
 /* engine_time.c */
 /* The event, which is put off, comes back at once; stored. By a timer that is due now, so that it

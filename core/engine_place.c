@@ -33,18 +33,31 @@ static struct lane_item *item_new(struct engine *e, const struct row *row, struc
         item->since_ms = (int64_t)(row->seq / 1000); /* see journal_next_seq */
         item->place = place;
         item->event = event;
-        e->body_bytes += event == NULL ? 0 : body_bytes(event);
+        item->bytes = event == NULL ? 0 : body_bytes(event);
+        e->body_bytes += item->bytes;
     }
     return item;
 }
 
-static void drop_body(struct engine *e, struct lane_item *item) {
+int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
     if (item->event != NULL) {
-        size_t bytes = body_bytes(item->event);
-        e->body_bytes -= bytes < e->body_bytes ? bytes : e->body_bytes;
-        event_free(item->event);
-        item->event = NULL;
+        return 0;
     }
+    int code =
+        journal_event_get(e->journal, item->lane->partition, &item->id, s->number, &item->event);
+    if (code == 0) {
+        item->bytes = body_bytes(item->event);
+        e->body_bytes += item->bytes;
+    }
+    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+}
+
+static void drop_body(struct engine *e, struct lane_item *item) {
+    assert(item->bytes <= e->body_bytes);
+    e->body_bytes -= item->bytes;
+    item->bytes = 0;
+    event_free(item->event);
+    item->event = NULL;
 }
 
 static void item_free(struct engine *e, struct lane_item *item) {

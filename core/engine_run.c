@@ -304,15 +304,6 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
 
 /* --- starting --- */
 
-int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    if (item->event != NULL) {
-        return 0;
-    }
-    int code =
-        journal_event_get(e->journal, item->lane->partition, &item->id, s->number, &item->event);
-    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
-}
-
 /* Running on disk at the start of an attempt: the host went down in the last one. Returns whether
  * it was one too many. */
 static int note_crash(struct engine *e, struct engine_service *s, struct event *event,
@@ -328,22 +319,6 @@ static int note_crash(struct engine *e, struct engine_service *s, struct event *
     *too_many = event->crashes >= s->conf->crashes && s->conf->crashes > 0;
     return engine_note_attempt(e, event, ATTEMPT_CRASH,
                                "the host went down while this attempt ran");
-}
-
-/* A lock that was extended or released after its time ran out is none of the handler's business.
- * One that is gone because its expiry ended dead is: a replay of that is there to handle it. */
-static bool expiry_is_stale(struct engine *e, const struct event *event) {
-    struct slice name;
-    if (event->kind != EVENT_LOCK_EXPIRED ||
-        !property_find(event->properties, "zingq-lock", &name)) {
-        return false;
-    }
-    struct cell cell = engine_cell(event, name);
-    struct lock lock;
-    if (journal_lock_get(e->journal, &cell, &lock) != 0) {
-        return !event->replayed;
-    }
-    return lock.expires_ms == 0 || lock.expires_ms > e->now_ms;
 }
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
@@ -412,7 +387,11 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, boo
                        item->event->crashes, s->conf->crashes);
         return engine_bury_item(e, s, item, reason);
     }
-    if (code == 0 && expiry_is_stale(e, item->event)) {
+    bool stale = false;
+    if (code == 0) {
+        code = engine_expiry_is_stale(e, item->event, &stale);
+    }
+    if (code == 0 && stale) {
         return end_stale(e, s, item);
     }
     *out = item;

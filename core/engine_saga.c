@@ -63,7 +63,8 @@ int engine_turn_round(struct engine *e, struct engine_service *s, struct event *
     log_warn("engine", "the saga is undone service=%s event=%s reason=\"%.*s\"", s->conf->name,
              uuid_text(&event->id, id), (int)strcspn(reason, "\n"), reason);
     engine_note_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));
-    return journal_step_put(e->journal, event, &cause);
+    int code = engine_forget_waits(e, event); /* what comes now is for the next */
+    return code == 0 ? journal_step_put(e->journal, event, &cause) : code;
 }
 
 int engine_undo(struct engine *e, struct engine_service *s, struct lane_item *item,

@@ -60,6 +60,33 @@ static int take_signal(struct engine *e, struct event *event, const struct cell 
     return code == 0 ? journal_signal_del(e->journal, cell, seq) : code;
 }
 
+static int forget_wait(struct engine *e, const struct event *event, const struct step *wait) {
+    char name[STATE_NAME_BYTES_MAX]; /* the store moves what is read when something is written */
+    char label[STEP_LABEL_BYTES_MAX];
+    if (wait->value.len > sizeof name || wait->name.len > sizeof label) {
+        return ERR_CORRUPT;
+    }
+    memcpy(name, wait->value.data, wait->value.len);
+    memcpy(label, wait->name.data, wait->name.len);
+    struct cell cell = engine_cell(event, (struct slice){name, wait->value.len});
+    int code = drop_waiter(e, &cell, event->seq);
+    return code != 0 ? code
+                     : journal_step_del(e->journal, event, STEP_WAIT,
+                                        (struct slice){label, wait->name.len});
+}
+
+int engine_forget_waits(struct engine *e, const struct event *event) {
+    struct step step = {.name = {NULL, 0}};
+    int code = event->durable ? 0 : ERR_NOTFOUND;
+    while (code == 0 && (code = journal_step_next(e->journal, event, &step)) == 0) {
+        if (step.kind == STEP_WAIT && step.state == STEP_WAITING) {
+            code = forget_wait(e, event, &step);
+            step = (struct step){.name = {NULL, 0}}; /* what it pointed to has moved */
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 static int begin_wait(struct engine *e, struct invocation *inv, const struct cell *cell,
                       int64_t due_ms) {
     struct event *event = inv->item->event;
@@ -72,7 +99,12 @@ static int begin_wait(struct engine *e, struct invocation *inv, const struct cel
                         .due_ms = due_ms,
                         .name = label,
                         .value = {cell->name.data, cell->name.len}};
-    int code = journal_step_put(e->journal, event, &step);
+    /* It waits for one signal at a time: what it waited for in an earlier run is not it any more.
+     */
+    int code = engine_forget_waits(e, event);
+    if (code == 0) {
+        code = journal_step_put(e->journal, event, &step);
+    }
     if (code == 0) {
         code = journal_waiter_put(e->journal, cell, &waiter);
     }
@@ -108,32 +140,10 @@ int engine_wait(struct engine *e, struct invocation *inv) {
     if (code == 0) {
         code = drop_waiter(e, &cell, event->seq);
     }
-    return code == 0 ? engine_await(e, inv) : code;
-}
-
-static int forget_wait(struct engine *e, const struct event *event, const struct step *wait) {
-    char name[STATE_NAME_BYTES_MAX]; /* the store moves what is read when something is written */
-    char label[STEP_LABEL_BYTES_MAX];
-    assert(wait->value.len <= sizeof name && wait->name.len <= sizeof label);
-    memcpy(name, wait->value.data, wait->value.len);
-    memcpy(label, wait->name.data, wait->name.len);
-    struct cell cell = engine_cell(event, (struct slice){name, wait->value.len});
-    int code = drop_waiter(e, &cell, event->seq);
-    return code != 0 ? code
-                     : journal_step_del(e->journal, event, STEP_WAIT,
-                                        (struct slice){label, wait->name.len});
-}
-
-int engine_forget_waits(struct engine *e, const struct event *event) {
-    struct step step = {.name = {NULL, 0}};
-    int code = event->durable ? 0 : ERR_NOTFOUND;
-    while (code == 0 && (code = journal_step_next(e->journal, event, &step)) == 0) {
-        if (step.kind != STEP_WAIT || step.state != STEP_WAITING) {
-            continue;
-        }
-        return forget_wait(e, event, &step); /* an event waits for one signal at a time */
+    if (code == 0) {
+        code = engine_forget_waits(e, event);
     }
-    return code == ERR_NOTFOUND ? 0 : code;
+    return code == 0 ? engine_await(e, inv) : code;
 }
 
 /* --- signals --- */
@@ -147,24 +157,41 @@ static int wake_waiter(struct engine *e, struct event *event) {
     return code == 0 && waits ? engine_wake_now(e, event) : code;
 }
 
+/* The live event behind a waiter; NULL: it has ended, and should have left none. */
+static int find_waiter(struct engine *e, const struct cell *cell, const struct waiter *waiter,
+                       struct event **out) {
+    int code = journal_event_get(e->journal, cell->partition, &waiter->row.id, cell->service, out);
+    if (code != 0) {
+        *out = NULL;
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    if (event_state_ended((enum event_state)(*out)->state)) {
+        event_free(*out);
+        *out = NULL;
+    }
+    return 0;
+}
+
+/* *given false: nobody waited there, and the waiter is gone. */
 static int give(struct engine *e, const struct cell *cell, const struct waiter *waiter,
-                struct slice value) {
+                struct slice value, bool *given) {
     struct event *event = NULL;
     char label[STEP_LABEL_BYTES_MAX];
     size_t len = waiter->label.len;
-    assert(len <= sizeof label);
-    memcpy(label, waiter->label.data, len);
     uint64_t seq = waiter->row.seq;
-    int code =
-        journal_event_get(e->journal, cell->partition, &waiter->row.id, cell->service, &event);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+    if (len > sizeof label) {
+        return ERR_CORRUPT;
     }
-    code = resolve(e, event, (struct slice){label, len}, STEP_DONE, value);
+    memcpy(label, waiter->label.data, len);
+    int code = find_waiter(e, cell, waiter, &event);
+    *given = event != NULL;
+    if (code == 0 && *given) {
+        code = resolve(e, event, (struct slice){label, len}, STEP_DONE, value);
+    }
     if (code == 0) {
         code = journal_waiter_del(e->journal, cell, seq);
     }
-    if (code == 0) {
+    if (code == 0 && *given) {
         code = wake_waiter(e, event);
     }
     event_free(event);
@@ -199,10 +226,18 @@ static int keep_signal(struct engine *e, const struct cell *cell, struct slice v
     return code == 0 ? engine_timer_put(e, &timer) : code;
 }
 
+/* A handler could not name it. */
+static bool has_nul(struct slice text) {
+    return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
+}
+
 static int check_signal(struct slice key, struct slice name, struct slice value, struct report *r) {
     if (key.len > KEY_BYTES_MAX) {
         return report(r, ERR_INVALID, "the signal's key has %zu bytes, %d is the limit", key.len,
                       KEY_BYTES_MAX);
+    }
+    if (has_nul(key) || has_nul(name)) {
+        return report(r, ERR_INVALID, "the signal's key or name holds a NUL byte");
     }
     if (name.len == 0 || name.len > STATE_NAME_BYTES_MAX) {
         return report(r, ERR_INVALID, "the signal's name has %zu bytes, 1 to %d are possible",
@@ -223,9 +258,15 @@ int engine_signal(struct engine *e, struct engine_service *s, struct slice key, 
     }
     struct cell cell = signal_cell(s, key, name);
     struct waiter waiter;
-    code = journal_waiter_first(e->journal, &cell, &waiter);
-    if (code == 0) {
-        return give(e, &cell, &waiter, value);
+    bool given = false;
+    while (!given && (code = journal_waiter_first(e->journal, &cell, &waiter)) == 0) {
+        code = give(e, &cell, &waiter, value, &given);
+        if (code != 0) {
+            return code;
+        }
+    }
+    if (given) {
+        return 0;
     }
     return code == ERR_NOTFOUND ? keep_signal(e, &cell, value, r) : code;
 }
@@ -317,8 +358,9 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
     buf_init(&names, TOPIC_BYTES_MAX);
     buf_init(&value, event->payload.len + 64);
     int code = read_topic(event->topic, &names, &key_len, r);
-    struct slice key = {names.data, key_len};
-    struct slice name = {names.data + key_len, names.len - key_len};
+    const char *text = buf_str(&names);
+    struct slice key = {text, key_len};
+    struct slice name = {text + key_len, names.len - key_len};
     if (code == 0) {
         engine_signal_value(event->payload, &value);
         code = value.failed ? ERR_MEMORY : 0;

@@ -61,24 +61,17 @@ static int view_step_get(void *ctx, const struct event *event, enum step_kind ki
     return event->durable ? journal_step_get(e->journal, event, kind, name, step) : ERR_NOTFOUND;
 }
 
-/* Whether the event is the expiry of just this lock: to its handler the lock is free. */
-static bool own_expiry(const struct event *event, struct slice name) {
-    struct slice expired;
-    return event->kind == EVENT_LOCK_EXPIRED &&
-           property_find(event->properties, "zingq-lock", &expired) && slice_equal(expired, name);
-}
-
 static int view_lock_get(void *ctx, const struct event *event, struct slice name,
                          struct lock_view *view) {
     struct engine *e = ctx;
-    if (own_expiry(event, name)) {
-        return ERR_NOTFOUND;
-    }
     struct cell cell = engine_cell(event, name);
     struct lock lock;
     int code = journal_lock_get(e->journal, &cell, &lock);
     if (code != 0) {
         return code;
+    }
+    if (engine_is_expired_lock(event, name, &lock)) {
+        return ERR_NOTFOUND; /* to its handler it is free */
     }
     const struct engine_service *s = engine_service_of(e, event->service);
     bool ran_out = lock.expires_ms != 0 && lock.expires_ms <= e->now_ms;

@@ -226,6 +226,10 @@ int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier);
 
+/* What was noted under the hash is as if it had never come. */
+int journal_dedupe_forget(struct journal *j, int64_t now_ms, uint8_t partition,
+                          const struct dedupe_hash *hash);
+
 /* --- publishes asked for from outside --- */
 
 /* What became of one, kept as long as an idempotency key: so that whoever asked for it can follow

@@ -388,6 +388,25 @@ static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *
     return find_bucket(j, now_ms, k, &bucket, value);
 }
 
+static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) {
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    (void)key_bytes(&k, (struct slice){(const char *)hash->bytes, sizeof hash->bytes});
+    return k;
+}
+
+int journal_dedupe_forget(struct journal *j, int64_t now_ms, uint8_t partition,
+                          const struct dedupe_hash *hash) {
+    struct key k = dedupe_key(partition, hash);
+    struct slice value;
+    size_t bucket = 0;
+    int code = find_bucket(j, now_ms, &k, &bucket, &value);
+    if (code == 0) {
+        code = store_del(j->store, TABLE_DEDUPE + bucket, key_slice(&k));
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier) {
@@ -396,9 +415,7 @@ int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
     if (code != 0) {
         return code;
     }
-    struct key k = {.len = 0};
-    key_u8(&k, partition);
-    (void)key_bytes(&k, (struct slice){(const char *)hash->bytes, sizeof hash->bytes});
+    struct key k = dedupe_key(partition, hash);
     struct slice value;
     code = find_in_buckets(j, now_ms, &k, &value);
     if (code == 0) {

@@ -31,6 +31,7 @@ struct lane_item {
     uint64_t seq;
     struct lane *lane;
     struct event *event; /* owned; NULL = only on disk */
+    size_t bytes;        /* of the event, as the engine counts what is in memory */
     enum lane_place place;
     bool stored;            /* its event record is on disk, whatever its row's place */
     int64_t since_ms;       /* since when it waits: for the events before it, for company */
