@@ -127,37 +127,35 @@ struct call_request *api_new_request(lua_State *L, struct run *run) {
 
 /* --- calls to the outside --- */
 
-/* Appends the step's name as a part of a key. */
-static void add_encoded(struct buf *out, struct slice name) {
+/* Appends the step's name as a part of a key: there is room, three times its longest. */
+static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
+    size_t len = strlen(out);
     for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.data[i];
         bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                      c == '.' || c == '_' || c == '-';
-        if (plain) {
-            buf_add_u8(out, c);
-        } else {
-            buf_printf(out, "%%%02X", c);
-        }
+        int wrote = snprintf(out + len, CALL_KEY_BYTES - len, plain ? "%c" : "%%%02X", c);
+        assert(wrote > 0 && (size_t)wrote < CALL_KEY_BYTES - len);
+        len += (size_t)wrote;
     }
 }
 
-static const char *step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
+static void step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
     char id[UUID_TEXT_BYTES + 1];
-    struct buf key;
-    buf_init(&key, CALL_KEY_BYTES);
-    buf_printf(&key, "%s-%s", run->host->conf->services[run->service].name,
-               uuid_text(&run->event->id, id));
-    if (run->event->round > 0) {
-        buf_printf(&key, ".%u", run->event->round);
-    }
+    char round[8] = "";
     const struct run_durable *d = run->durable;
-    if (d != NULL && d->open) {
-        buf_add_str(&key, d->step.kind == STEP_UNDO ? ":~" : ":");
-        add_encoded(&key, d->step.name);
+    bool in_step = d != NULL && d->open;
+    if (run->event->round > 0) {
+        (void)snprintf(round, sizeof round, ".%u", run->event->round);
     }
-    (void)snprintf(out, CALL_KEY_BYTES, "%s", buf_str(&key));
-    buf_clear(&key);
-    return out;
+    (void)snprintf(out, CALL_KEY_BYTES, "%s-%s%s%s", run->host->conf->services[run->service].name,
+                   uuid_text(&run->event->id, id), round,
+                   !in_step                    ? ""
+                   : d->step.kind == STEP_UNDO ? ":~"
+                                               : ":");
+    if (in_step) {
+        add_encoded(out, d->step.name);
+    }
 }
 
 const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
@@ -171,7 +169,7 @@ const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
                        uuid_text(&id, once));
         return out;
     }
-    (void)step_key(run, out);
+    step_key(run, out);
     size_t len = strlen(out);
     if (n > 1) {
         (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? ':' : '-', n);

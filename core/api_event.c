@@ -12,8 +12,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* Registry key of the event's metatable. */
+/* Registry keys of the metatables of an event and of a list of them. */
 static const char event_key = 'e';
+static const char list_key = 'l';
 
 static void push_slice(lua_State *L, struct slice s) {
     lua_pushlstring(L, s.data == NULL ? "" : s.data, s.len);
@@ -182,6 +183,12 @@ static int index_event(lua_State *L) {
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNUMBER) {
+        if (lua_isinteger(L, 2)) {
+            return luaL_error(L,
+                              "event[%I]: this is one event; a list of them is for a service "
+                              "with `batch` in topics.conf",
+                              lua_tointeger(L, 2));
+        }
         lua_pushnil(L); /* a handler may ask for what is not there */
         return 1;
     }
@@ -219,7 +226,29 @@ static int pairs_of_event(lua_State *L) {
     return 3;
 }
 
+/* A handler that is written for one event. */
+static int index_list(lua_State *L) {
+    if (lua_type(L, 2) == LUA_TSTRING) {
+        return luaL_error(L,
+                          "\"%s\" of a list of events: a service with `batch` in topics.conf "
+                          "gives its handler several, as in `for i, event in ipairs(events)`",
+                          lua_tostring(L, 2));
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
+static void open_list(lua_State *L) {
+    lua_createtable(L, 0, 3);
+    lua_pushcfunction(L, index_list);
+    lua_setfield(L, -2, "__index");
+    lua_pushliteral(L, "events");
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
+}
+
 void api_open_event(lua_State *L) {
+    open_list(L);
     lua_createtable(L, 0, 4);
     lua_createtable(L, 0, FIELDS);
     for (size_t i = 0; i < FIELDS; i++) {
@@ -254,6 +283,8 @@ void api_push_events(lua_State *L, struct run *run) {
         push_object(L, run, i);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key);
+    lua_setmetatable(L, -2);
 }
 
 /* The payload is {"name", "owner", "expires_ms", "data"}. */

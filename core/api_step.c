@@ -141,19 +141,6 @@ static int kept(lua_State *L, int status, lua_KContext unused) {
     return 1;
 }
 
-/* The calls of a step that is done will not be made again. */
-static void settle_calls(lua_State *L, struct run *run) {
-    const struct buf *asked = &run->durable->asked;
-    struct reader r = reader_of(asked->data, asked->len);
-    bool settled = !asked->failed;
-    while (settled && r.at < r.end) {
-        settled = ledger_settle(run->event, read_lv(&r)) == 0;
-    }
-    if (!settled) {
-        luaL_error(L, "out of memory");
-    }
-}
-
 /* The step's function has returned; its result is on top. */
 static int finished(lua_State *L, int status, lua_KContext unused) {
     (void)status;
@@ -164,7 +151,6 @@ static int finished(lua_State *L, int status, lua_KContext unused) {
     if (!lua_isnil(L, -1)) {
         api_add_value(L, -1, "the step's result", &d->value);
     }
-    settle_calls(L, run);
     d->open = false;
     d->step.state = STEP_DONE;
     return keep(L, run, 0, kept);
@@ -303,7 +289,6 @@ static int undo_kept(lua_State *L, int status, lua_KContext n) {
 static int undone(lua_State *L, int status, lua_KContext n) {
     (void)status;
     struct run *run = script_host_of(L)->current;
-    settle_calls(L, run);
     run->durable->open = false;
     run->durable->step.state = STEP_DONE;
     return keep(L, run, n, undo_kept);

@@ -26,7 +26,7 @@ static void add_sleep(const struct cli *cli, struct buf *out, const struct event
     if (steps_read(cli->journal, e, &steps) != 0) {
         steps = (struct steps){.items = NULL};
     }
-    const struct step *last = steps.count > 0 ? &steps.items[steps.count - 1] : NULL;
+    const struct step *last = steps.count > 0 ? &steps.items[steps.count - 1].step : NULL;
     bool waits = e->continues && last != NULL && last->state == STEP_WAITING;
     if (waits && last->kind == STEP_WAIT) {
         buf_add_str(out, "waits for the signal \"");

@@ -130,10 +130,10 @@ static bool told_already(const struct life *life) {
 
 static void add_batch(struct buf *text, const struct event *e) {
     char id[UUID_TEXT_BYTES + 1];
-    bool lead = uuid_equal(&e->batch, &e->id);
-    buf_printf(text, ", in a batch of %" PRIu32 " with %s%s", e->batch_events,
-               lead ? "its publishes here" : "its publishes at ",
-               lead ? "" : uuid_text(&e->batch, id));
+    buf_printf(text, ", in a batch of %" PRIu32, e->batch_events);
+    if (!uuid_equal(&e->batch, &e->id)) {
+        buf_printf(text, ", see %s", uuid_text(&e->batch, id));
+    }
 }
 
 /* What the event itself says of its last attempt or its end. */

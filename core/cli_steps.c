@@ -5,6 +5,7 @@
 
 #include "cli_text.h"
 #include "ledger.h"
+#include "limits.h"
 #include "value.h"
 
 #include <inttypes.h>
@@ -13,11 +14,11 @@
 enum { LINE_BYTES_MAX = 1 << 16, RESULT_SHOWN = 160 };
 
 static void add_result(struct buf *out, const struct step *step) {
-    bool is_text = step->kind == STEP_UNDO || step->kind == STEP_CAUSE;
     struct buf json;
-    buf_init(&json, (size_t)8 << 20);
+    buf_init(&json, (size_t)VALUE_BYTES_MAX * 8);
     struct slice text = slice_first_line(step->value);
-    if (!is_text && step->value.len > 0 && value_to_json(step->value, &json) == 0) {
+    if (!steps_value_is_text(step) && step->value.len > 0 &&
+        value_to_json(step->value, &json) == 0) {
         text = buf_slice(&json);
     }
     if (step->kind == STEP_WAIT && step->state == STEP_WAITING) {
@@ -55,13 +56,16 @@ static void add_step(const struct cli *cli, struct buf *out, const struct step *
 
 void life_print_steps(const struct cli *cli, const struct life *life, const char *indent) {
     for (size_t i = 0; i < life->steps.count; i++) {
-        const struct step *step = &life->steps.items[i];
-        const char *undo = steps_undo_text(&life->steps, life->event, step);
+        const struct shown_step *shown = &life->steps.items[i];
+        const char *undo = steps_undo_text(life->event, shown);
         struct buf line;
         buf_init(&line, LINE_BYTES_MAX);
-        add_step(cli, &line, step);
+        add_step(cli, &line, &shown->step);
         (void)printf("%s  %s%s%s\n", indent, buf_str(&line), undo[0] == '\0' ? "" : "  -> ", undo);
         buf_clear(&line);
+    }
+    if (life->steps.cut) {
+        (void)printf("%s  and more: %d steps are shown\n", indent, STEPS_SHOWN_MAX);
     }
 }
 
@@ -78,8 +82,10 @@ void life_print_calls(const struct cli *cli, const struct life *life, const char
         buf_printf(&line, ", asked %" PRIu32 " time%s, first ", note.asks,
                    note.asks == 1 ? "" : "s");
         text_add_ago(&line, cli->now_ms, note.first_ms);
-        buf_add_str(&line, ", key ");
-        text_add_safe(&line, note.key);
+        if (note.key.len > 0) {
+            buf_add_str(&line, ", key ");
+            text_add_safe(&line, note.key);
+        }
         (void)printf("%s  call %s\n", indent, buf_str(&line));
         buf_clear(&line);
     }

@@ -100,35 +100,45 @@ static int apply_unlock(const struct apply *a, const struct effect *effect) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static bool lock_conflicts(struct engine *e, const struct event *event,
-                           const struct effect *effect) {
+static int lock_conflicts(struct engine *e, const struct event *event, const struct effect *effect,
+                          bool *found) {
     struct cell cell = engine_cell(event, effect->name);
     struct lock held;
-    if (journal_lock_get(e->journal, &cell, &held) != 0) {
-        return false;
+    int code = journal_lock_get(e->journal, &cell, &held);
+    if (code == 0) {
+        bool live = held.expires_ms == 0 || held.expires_ms > e->now_ms;
+        *found = live && !slice_equal(held.owner, effect->owner);
     }
-    bool live = held.expires_ms == 0 || held.expires_ms > e->now_ms;
-    return live && !slice_equal(held.owner, effect->owner);
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
-bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
-                      const struct effects *effects, struct buf *why) {
-    for (size_t i = 0; i < effects->count; i++) {
+static int cancel_conflicts(struct engine *e, const struct effect *effect, bool *found) {
+    struct delayed delayed;
+    int code = journal_delayed_get(e->journal, &effect->id, &delayed);
+    *found = code == ERR_NOTFOUND;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
+                     const struct effects *effects, struct buf *why, bool *found) {
+    int code = 0;
+    *found = false;
+    for (size_t i = 0; code == 0 && !*found && i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
-        struct delayed delayed;
-        if (effect->kind == EFFECT_LOCK && !s->conf->ordered && lock_conflicts(e, event, effect)) {
-            buf_printf(why, "lock \"%.*s\" was taken by another event meanwhile",
-                       (int)effect->name.len, effect->name.data);
-            return true;
+        bool cancels = effect->kind == EFFECT_CANCEL;
+        if (effect->kind == EFFECT_LOCK && !s->conf->ordered) {
+            code = lock_conflicts(e, event, effect, found);
+        } else if (cancels) {
+            code = cancel_conflicts(e, effect, found);
         }
-        if (effect->kind == EFFECT_CANCEL &&
-            journal_delayed_get(e->journal, &effect->id, &delayed) == ERR_NOTFOUND) {
-            buf_printf(why, "the publish %.*s, cancelled here, left or was cancelled meanwhile",
-                       (int)effect->name.len, effect->name.data);
-            return true;
+        if (*found) {
+            buf_printf(why, "%s %.*s%s", cancels ? "the publish" : "the lock",
+                       (int)effect->name.len, effect->name.data,
+                       cancels ? ", cancelled here, left or was cancelled meanwhile"
+                               : " was taken by another event meanwhile");
         }
     }
-    return false;
+    return code;
 }
 
 /* --- publishing --- */

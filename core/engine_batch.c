@@ -90,6 +90,8 @@ static int start_with(struct engine *e, struct lane_item *item, struct lane *lan
     *count = b->count;
     for (size_t i = 0; i < b->count; i++) {
         engine_begin_attempt(e, s, b->events[i]);
+        b->events[i]->batch_events = (uint32_t)b->count;
+        b->events[i]->batch = b->events[0]->id;
     }
     code = run_start_batch(&inv->run, e->scripts, s->index, b->events, b->count, &e->view);
     return code == 0 ? engine_conclude(e, inv) : code;
@@ -119,44 +121,39 @@ static bool is_done(const struct run *run, size_t i) {
 }
 
 /* The done event to which the effects belong; NULL: none is done. */
-static struct event *find_lead(const struct invocation *inv, uint32_t *done) {
+static struct event *find_lead(const struct invocation *inv) {
     struct event *lead = NULL;
-    *done = 0;
     for (size_t i = 0; i < inv->batch->count; i++) {
         struct event *event = inv->batch->events[i];
-        if (is_done(inv->run, i)) {
-            lead = lead == NULL || event->hops > lead->hops ? event : lead;
-            ++*done;
-        }
+        bool leads = lead == NULL || event->hops > lead->hops;
+        lead = is_done(inv->run, i) && leads ? event : lead;
     }
     return lead;
 }
 
 static int take_effects(struct engine *e, struct invocation *inv) {
     struct run *run = inv->run;
-    uint32_t done;
-    struct event *lead = find_lead(inv, &done);
+    struct event *lead = find_lead(inv);
+    bool conflict = false;
     if (lead == NULL) {
         return 0;
     }
     buf_reset(&run->error);
-    if (engine_conflicts(e, inv->service, lead, &run->effects, &run->error)) {
+    int code = engine_conflicts(e, inv->service, lead, &run->effects, &run->error, &conflict);
+    if (code != 0 || conflict) {
         run->outcome = OUTCOME_ERROR;
-        return 0;
+        return code;
     }
     for (size_t i = 0; i < inv->batch->count; i++) {
-        if (is_done(run, i)) {
-            inv->batch->events[i]->batch = lead->id;
-            inv->batch->events[i]->batch_events = done;
-        }
+        inv->batch->events[i]->batch = lead->id;
     }
     return engine_take_effects(e, inv->service, lead, &run->effects);
 }
 
 /* What the run means for its i-th event. */
-static struct verdict verdict_for(struct run *run, size_t i, enum attempt_end end) {
+static struct verdict verdict_for(struct run *run, size_t i) {
     struct verdict v = {.outcome = run->outcome,
-                        .end = end,
+                        .end = ATTEMPT_ERROR,
                         .error = buf_str(&run->error),
                         .after_ms = run->after_ms};
     if (run->outcome == OUTCOME_DONE && !is_done(run, i)) {
@@ -166,26 +163,49 @@ static struct verdict verdict_for(struct run *run, size_t i, enum attempt_end en
     return v;
 }
 
-/* The batch came upon an event without JSON: that one is dead, the others begin anew at once. They
- * do so together, but for those whose JSON would stop the next run too. */
+/* The batch came upon an event without JSON: that one is dead, the others begin anew. They do so
+ * together, but for those whose JSON would stop the next run too. */
 static int begin_anew(struct engine *e, struct lane_item *item) {
     struct event *event = item->event;
     struct report r;
     event->attempts--;
     event->alone = event_json(event, &r) == NULL;
+    event->batch_events = 0;
     return engine_put_off(e, item, EVENT_SLEEPING, e->now_ms + 1);
+}
+
+/* The batch failed, and nobody knows through which event: each runs alone, at once, and what
+ * becomes of it then counts. */
+static int run_alone(struct engine *e, struct invocation *inv, struct lane_item *item,
+                     enum attempt_end end) {
+    struct engine_service *s = inv->service;
+    struct event *event = item->event;
+    struct buf text;
+    buf_init(&text, ERROR_BYTES_MAX + 64);
+    buf_printf(&text, "a batch of %u with it failed: %s", event->batch_events,
+               buf_str(&inv->run->error));
+    event->alone = true;
+    event->batch_events = 0;
+    int code = engine_note_failure(e, s, event, end, buf_str(&text));
+    if (code == 0) {
+        code = engine_try_again(e, s, item, buf_str(&text), 0);
+    }
+    buf_clear(&text);
+    return code;
 }
 
 static int end_item(struct engine *e, struct invocation *inv, size_t i, enum attempt_end end) {
     struct run *run = inv->run;
     struct lane_item *item = inv->batch->items[i];
-    struct verdict v = verdict_for(run, i, end);
+    struct verdict v = verdict_for(run, i);
     inv->batch->items[i] = NULL;
     e->current_item = item;
+    if (run->outcome == OUTCOME_ERROR) {
+        return run_alone(e, inv, item, end);
+    }
     if (run->outcome == OUTCOME_REJECT && run->culprit > 0 && run->culprit != i + 1) {
         return begin_anew(e, item);
     }
-    item->event->alone = run->outcome == OUTCOME_ERROR;
     return engine_end_item(e, inv->service, item, &v);
 }
 

@@ -7,7 +7,7 @@
  */
 #include "engine_impl.h"
 
-#include "log.h"
+#include "ledger.h"
 
 #include <assert.h>
 
@@ -30,15 +30,30 @@ static int put_step(struct engine *e, struct event *event, const struct step *st
     return code == 0 ? journal_step_put(e->journal, event, &stored) : code;
 }
 
+/* The calls of a step that is done will not be made again. */
+static int settle_calls(struct event *event, const struct buf *asked) {
+    struct reader r = reader_of(asked->data, asked->len);
+    int code = asked->failed ? ERR_MEMORY : 0;
+    while (code == 0 && r.at < r.end) {
+        code = ledger_settle(event, read_lv(&r));
+    }
+    return code;
+}
+
 int engine_keep(struct engine *e, struct invocation *inv) {
     struct run_durable *d = inv->run->durable;
     struct event *event = inv->item->event;
     bool conflict = false;
+    d->open = d->step.kind == STEP_UNDO; /* until it stands, it is this one that fails */
     int code = engine_conflict(e, inv, &d->effects, &conflict);
-    if (conflict) {
+    if (code != 0 || conflict) {
         return code;
     }
-    code = engine_free_expired_lock(e, event); /* what the step takes is its own */
+    d->open = false;
+    code = d->step.state == STEP_DONE ? settle_calls(event, &d->asked) : 0;
+    if (code == 0) {
+        code = engine_free_expired_lock(e, event); /* what the step takes is its own */
+    }
     if (code == 0) {
         code = engine_take_effects(e, inv->service, event, &d->effects);
     }
@@ -47,8 +62,8 @@ int engine_keep(struct engine *e, struct invocation *inv) {
     }
     effects_reset(&d->effects);
     if (d->step.state == STEP_DONE) {
-        event->crashes =
-            0; /* it gets somewhere: what counts is crashing at one and the same place */
+        /* It gets somewhere: what counts is crashing at one and the same place. */
+        event->crashes = 0;
     }
     return code == 0 ? engine_await(e, inv) : code;
 }
@@ -84,10 +99,10 @@ static int note_failed(struct engine *e, const struct event *event, struct slice
 
 int engine_note_failed_steps(struct engine *e, struct invocation *inv) {
     struct run_durable *d = inv->run->durable;
+    int code = d != NULL && d->failed.failed ? ERR_MEMORY : 0;
     if (d == NULL || d->failed.len == 0) {
-        return 0;
+        return code;
     }
-    int code = d->failed.failed ? ERR_MEMORY : 0;
     struct reader r = reader_of(d->failed.data, d->failed.len);
     while (code == 0 && r.at < r.end) {
         code = note_failed(e, inv->item->event, read_lv(&r));

@@ -91,6 +91,17 @@ static bool next_delay(struct engine *e, struct engine_service *s, struct event 
     return true;
 }
 
+int engine_note_failure(struct engine *e, struct engine_service *s, struct event *event,
+                        enum attempt_end end, const char *text) {
+    s->books_dirty = true;
+    if (end == ATTEMPT_TIMEOUT) {
+        event->timeouts++;
+        s->books.timeouts++;
+    }
+    metrics_failed(&s->metrics, e->now_ms);
+    return engine_note_attempt(e, event, end, text);
+}
+
 /* Whoever writes a handler looks at the log first. The traceback is for `zingq trace`. */
 static void log_retry(const struct engine_service *s, const struct event *event, const char *error,
                       int64_t delay_ms) {
@@ -101,17 +112,21 @@ static void log_retry(const struct engine_service *s, const struct event *event,
              (int)strcspn(error, "\n"), error);
 }
 
+int engine_try_again(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     const char *error, int64_t delay_ms) {
+    struct event *event = item->event;
+    bool undoes = event->undo != UNDO_NONE;
+    engine_note_ending(e, s, event, undoes ? EVENT_COMPENSATING : EVENT_RETRYING, slice_of(error));
+    log_retry(s, event, error, delay_ms);
+    s->books.retries++;
+    return engine_put_off(e, item, EVENT_RETRYING, e->now_ms + at_least_1ms(delay_ms));
+}
+
 static int item_failed(struct engine *e, struct engine_service *s, struct lane_item *item,
                        const struct verdict *v) {
     struct event *event = item->event;
     event->errors++;
-    s->books_dirty = true;
-    if (v->end == ATTEMPT_TIMEOUT) {
-        event->timeouts++;
-        s->books.timeouts++;
-    }
-    metrics_failed(&s->metrics, e->now_ms);
-    int code = engine_note_attempt(e, event, v->end, v->error);
+    int code = engine_note_failure(e, s, event, v->end, v->error);
     if (code != 0) {
         return code;
     }
@@ -119,10 +134,7 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     buf_init(&reason, ERROR_BYTES_MAX + 1024);
     int64_t delay_ms = 0;
     if (next_delay(e, s, event, v, &delay_ms, &reason)) {
-        engine_note_ending(e, s, event, EVENT_RETRYING, slice_of(v->error));
-        log_retry(s, event, v->error, delay_ms);
-        s->books.retries++;
-        code = engine_put_off(e, item, EVENT_RETRYING, e->now_ms + at_least_1ms(delay_ms));
+        code = engine_try_again(e, s, item, v->error, delay_ms);
     } else {
         code = engine_bury_item(e, s, item, buf_str(&reason));
     }
@@ -162,10 +174,9 @@ int engine_end_item(struct engine *e, struct engine_service *s, struct lane_item
                     const struct verdict *v) {
     static int (*const ends[])(struct engine *, struct engine_service *, struct lane_item *,
                                const struct verdict *) = {
-        [OUTCOME_DONE] = item_done,       [OUTCOME_DISCARD] = item_done,
-        [OUTCOME_ERROR] = item_failed,    [OUTCOME_RETRY] = item_failed,
-        [OUTCOME_SNOOZE] = item_snoozed,  [OUTCOME_THROTTLE] = item_throttled,
-        [OUTCOME_REJECT] = item_rejected,
+        [OUTCOME_DONE] = item_done,          [OUTCOME_ERROR] = item_failed,
+        [OUTCOME_RETRY] = item_failed,       [OUTCOME_SNOOZE] = item_snoozed,
+        [OUTCOME_THROTTLE] = item_throttled, [OUTCOME_REJECT] = item_rejected,
     };
     assert((size_t)v->outcome < sizeof ends / sizeof *ends && ends[v->outcome] != NULL);
     return ends[v->outcome](e, s, item, v);

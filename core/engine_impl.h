@@ -288,6 +288,12 @@ int engine_end_batch(struct engine *e, struct invocation *inv, enum attempt_end 
 /* Takes over the item, which is e->current_item. */
 int engine_end_item(struct engine *e, struct engine_service *s, struct lane_item *item,
                     const struct verdict *verdict);
+/* An attempt failed: counted, and in the event's history. event->errors is the caller's. */
+int engine_note_failure(struct engine *e, struct engine_service *s, struct event *event,
+                        enum attempt_end end, const char *text);
+/* The taken event failed and comes back after the delay. */
+int engine_try_again(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     const char *error, int64_t delay_ms);
 /* The taken event waits at the head of its lane, out of memory; due_ms 0: until it is woken. An
  * event whose saga is undone is compensating, whatever `state` says. */
 int engine_put_off(struct engine *e, struct lane_item *item, enum event_state state,
@@ -367,8 +373,8 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
                  const struct effects *effects);
 /* Whether what the handler was told is not true any more: another invocation took a lock meanwhile
  * (unordered services), or a delayed publish left that it cancels. `why` gets the sentence. */
-bool engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
-                      const struct effects *effects, struct buf *why);
+int engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
+                     const struct effects *effects, struct buf *why, bool *found);
 int engine_publish(struct engine *e, const struct publication *p);
 int engine_timer_put(struct engine *e, const struct timer *timer);
 

@@ -174,8 +174,8 @@ int engine_conflict(struct engine *e, struct invocation *inv, const struct effec
                     bool *found) {
     struct buf *error = &inv->run->error;
     buf_reset(error);
-    *found = engine_conflicts(e, inv->service, inv->item->event, effects, error);
-    return *found ? engine_fail(e, inv, ATTEMPT_ERROR) : 0;
+    int code = engine_conflicts(e, inv->service, inv->item->event, effects, error, found);
+    return code == 0 && *found ? engine_fail(e, inv, ATTEMPT_ERROR) : code;
 }
 
 /* The attempt is over: the invocation goes, the event gets what came of it. */
@@ -210,7 +210,7 @@ static int end_done(struct engine *e, struct invocation *inv) {
     }
     bool conflict = false;
     int code = engine_conflict(e, inv, &inv->run->effects, &conflict);
-    if (conflict) {
+    if (code != 0 || conflict) {
         return code;
     }
     code = engine_free_expired_lock(e, event);
@@ -251,16 +251,18 @@ int engine_await(struct engine *e, struct invocation *inv) {
     return code;
 }
 
-/* On disk, with the event, before it starts. */
+/* On disk, with the event, before it starts. A call of a batch has no key, unless the handler gave
+ * it one: it is noted all the same, because the peer may have acted. */
 static int note_asked(struct engine *e, struct event *event, const struct call_request *request) {
+    struct slice key = slice_of(request->key == NULL ? "" : request->key);
     struct call_note note;
-    if (request->key == NULL) {
+    if (call_only_reads(request)) {
         return 0;
     }
-    if (!ledger_find(event->calls, slice_of(request->key), &note)) {
+    if (!ledger_find(event->calls, key, &note)) {
         note = (struct call_note){.first_ms = e->now_ms};
     }
-    note.key = slice_of(request->key);
+    note.key = key;
     note.label = slice_of(request->label);
     note.state = CALL_ASKED;
     note.asks++;
@@ -269,8 +271,9 @@ static int note_asked(struct engine *e, struct event *event, const struct call_r
 
 static int note_answered(struct event *event, const struct call_request *request,
                          const struct call_result *result) {
+    struct slice key = slice_of(request->key == NULL ? "" : request->key);
     struct call_note note;
-    if (request->key == NULL || !ledger_find(event->calls, slice_of(request->key), &note)) {
+    if (call_only_reads(request) || !ledger_find(event->calls, key, &note)) {
         return 0;
     }
     note.state = call_is_unknown(request, result) ? CALL_UNKNOWN
@@ -281,7 +284,12 @@ static int note_answered(struct event *event, const struct call_request *request
 }
 
 static int end_call(struct engine *e, struct invocation *inv) {
-    int code = note_asked(e, inv->item->event, inv->run->request);
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = note_asked(e, items[i]->event, inv->run->request);
+    }
     return code == 0 ? engine_await(e, inv) : code;
 }
 
@@ -290,11 +298,11 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
         [OUTCOME_DONE] = end_done,      [OUTCOME_CALL] = end_call,
         [OUTCOME_ERROR] = end_error,    [OUTCOME_RETRY] = end_error,
         [OUTCOME_SNOOZE] = end_put_off, [OUTCOME_THROTTLE] = end_put_off,
-        [OUTCOME_REJECT] = end_reject,  [OUTCOME_DISCARD] = end_done,
-        [OUTCOME_KEEP] = engine_keep,   [OUTCOME_SLEEP] = engine_sleep,
-        [OUTCOME_WAIT] = engine_wait,
+        [OUTCOME_REJECT] = end_reject,  [OUTCOME_KEEP] = engine_keep,
+        [OUTCOME_SLEEP] = engine_sleep, [OUTCOME_WAIT] = engine_wait,
     };
-    assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes);
+    assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
+           outcomes[inv->run->outcome] != NULL);
     if (inv->batch != NULL && inv->run->outcome != OUTCOME_CALL) {
         return engine_end_batch(e, inv, ATTEMPT_ERROR);
     }
@@ -312,10 +320,15 @@ static int note_crash(struct engine *e, struct engine_service *s, struct event *
     if (event->state != EVENT_RUNNING || !e->count_crashes) {
         return 0;
     }
-    event->crashes++;
     event->duration_us = 0;
     s->books.crashes++;
     s->books_dirty = true;
+    if (event->batch_events > 1) { /* nobody knows whether it was this one's doing */
+        event->alone = true;
+        return engine_note_attempt(e, event, ATTEMPT_CRASH,
+                                   "the host went down while a batch with it ran");
+    }
+    event->crashes++;
     *too_many = event->crashes >= s->conf->crashes && s->conf->crashes > 0;
     return engine_note_attempt(e, event, ATTEMPT_CRASH,
                                "the host went down while this attempt ran");
@@ -347,11 +360,10 @@ struct invocation *engine_new_invocation(struct engine *e, struct engine_service
 
 void engine_begin_attempt(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_RUNNING;
-    if (!event->continues && event->undo == UNDO_NONE) {
-        event->attempts++;
-        event->started_ms = e->now_ms;
-    }
+    event->started_ms = e->now_ms;
+    event->attempts += !event->continues && event->undo == UNDO_NONE ? 1 : 0;
     event->continues = false;
+    event->batch_events = 0;
     event->version = script_version(e->scripts, s->index);
 }
 
@@ -425,7 +437,12 @@ int engine_resume(struct engine *e, struct call_end *end) {
         run_resume(inv->run, NULL);
         return engine_conclude(e, inv);
     }
-    int code = note_answered(inv->item->event, inv->run->request, &end->result);
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = note_answered(items[i]->event, inv->run->request, &end->result);
+    }
     if (code != 0) {
         return code;
     }

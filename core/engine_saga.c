@@ -19,10 +19,11 @@
 
 enum { NAMES_BYTES_MAX = 2048 };
 
-static bool is_undone(struct engine *e, const struct event *event, struct slice name) {
+static int is_undone(struct engine *e, const struct event *event, struct slice name, bool *undone) {
     struct step undo;
-    return journal_step_get(e->journal, event, STEP_UNDO, name, &undo) == 0 &&
-           undo.state == STEP_DONE;
+    int code = journal_step_get(e->journal, event, STEP_UNDO, name, &undo);
+    *undone = code == 0 && undo.state == STEP_DONE;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_saga_open(struct engine *e, const struct event *event, struct buf *names, bool *open) {
@@ -30,7 +31,9 @@ int engine_saga_open(struct engine *e, const struct event *event, struct buf *na
     int code = event->durable ? 0 : ERR_NOTFOUND;
     *open = false;
     while (code == 0 && (code = journal_step_next(e->journal, event, &step)) == 0) {
-        if (!step_is_open(&step) || is_undone(e, event, step.name)) {
+        bool undone = true;
+        code = step_is_open(&step) ? is_undone(e, event, step.name, &undone) : 0;
+        if (code != 0 || undone) {
             continue;
         }
         *open = true;
@@ -135,9 +138,9 @@ int engine_undo_ended(struct engine *e, struct invocation *inv) {
 
 /* --- failing --- */
 
-/* Counts a try of the compensation that failed; *tries so far. */
-static int note_try(struct engine *e, const struct event *event, struct slice name, bool last,
-                    const char *error, uint32_t *tries) {
+/* Counts a try of the compensation that failed; *tries so far, *last: it is given up. */
+static int note_try(struct engine *e, const struct engine_service *s, const struct event *event,
+                    struct slice name, const char *error, uint32_t *tries, bool *last) {
     struct step undo = {.kind = STEP_UNDO};
     int code = journal_step_get(e->journal, event, STEP_UNDO, name, &undo);
     if (code == ERR_NOTFOUND) {
@@ -145,19 +148,13 @@ static int note_try(struct engine *e, const struct event *event, struct slice na
     } else if (code != 0) {
         return code;
     }
-    undo.state = last ? STEP_FAILED : STEP_BEGUN;
-    undo.tries++;
+    *tries = ++undo.tries;
+    *last = *last || undo.tries > s->conf->retries;
+    undo.state = *last ? STEP_FAILED : STEP_BEGUN;
     undo.at_ms = e->now_ms;
     undo.name = name;
     undo.value = (struct slice){error, strcspn(error, "\n")};
-    *tries = undo.tries;
     return journal_step_put(e->journal, event, &undo);
-}
-
-/* How often the compensation has failed before this time. */
-static uint32_t tries_of(struct engine *e, const struct event *event, struct slice name) {
-    struct step undo;
-    return journal_step_get(e->journal, event, STEP_UNDO, name, &undo) == 0 ? undo.tries : 0;
 }
 
 static void describe(const struct run *run, struct slice name, struct buf *out) {
@@ -172,37 +169,28 @@ static void describe(const struct run *run, struct slice name, struct buf *out) 
 
 int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
-    struct event *event = inv->item->event;
+    struct lane_item *item = inv->item;
+    struct event *event = item->event;
     const struct run_durable *d = inv->run->durable;
+    int64_t own_ms = inv->run->outcome == OUTCOME_RETRY ? inv->run->after_ms : -1;
     bool known = d != NULL && d->open && d->step.kind == STEP_UNDO;
     struct slice name = known ? d->step.name : (struct slice){"", 0};
-    uint32_t failures = 1 + (known ? tries_of(e, event, name) : event->errors);
-    bool last = end == ATTEMPT_REJECT || failures > s->conf->retries;
-    int64_t after_ms = inv->run->outcome == OUTCOME_RETRY && inv->run->after_ms >= 0
-                           ? inv->run->after_ms
-                           : service_backoff_ms(s->conf, failures, uuid_source_random(&e->ids));
     struct buf text;
     buf_init(&text, (size_t)2 * ERROR_BYTES_MAX);
     describe(inv->run, name, &text);
-    event->errors++;
-    event->duration_us = (uint32_t)(e->doors.monotonic_us(e->doors.ctx) - inv->started_us);
-    s->books_dirty = true;
-    metrics_failed(&s->metrics, e->now_ms);
-    int code = engine_note_attempt(e, event, end, buf_str(&text));
+    engine_note_duration(e, inv);
+    uint32_t tries = ++event->errors;
+    bool last = end == ATTEMPT_REJECT || (!known && tries > s->conf->retries);
+    int code = engine_note_failure(e, s, event, end, buf_str(&text));
     if (code == 0 && known) {
-        code = note_try(e, event, name, last, buf_str(&text), &failures);
+        code = note_try(e, s, event, name, buf_str(&text), &tries, &last);
     }
-    if (code != 0) {
-        buf_clear(&text);
-        return code;
-    }
-    struct lane_item *item = engine_release(e, inv);
-    if (last) {
+    engine_free_invocation(e, inv);
+    if (code == 0 && last) {
         code = need_person(e, s, item, buf_str(&text));
-    } else {
-        s->books.retries++;
-        code =
-            engine_put_off(e, item, EVENT_COMPENSATING, e->now_ms + (after_ms > 0 ? after_ms : 1));
+    } else if (code == 0) {
+        int64_t by_schedule = service_backoff_ms(s->conf, tries, uuid_source_random(&e->ids));
+        code = engine_try_again(e, s, item, buf_str(&text), own_ms >= 0 ? own_ms : by_schedule);
     }
     buf_clear(&text);
     return code;
@@ -238,7 +226,9 @@ int engine_renew_steps(struct engine *e, struct event *event) {
         return 0; /* what it has finished stays finished */
     }
     /* It begins anew; after an undoing under other keys, since the peers know the old ones. */
-    event->round = (uint8_t)(event->round + (event->undo == UNDO_NONE ? 0 : 1));
+    if (event->undo != UNDO_NONE && event->round < UINT8_MAX) {
+        event->round++;
+    }
     event->undo = UNDO_NONE;
     event->durable = false;
     return journal_step_clear(e->journal, event);

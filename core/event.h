@@ -98,11 +98,10 @@ struct event {
     int64_t accepted_ms, started_ms, due_ms, ended_ms; /* wall clock, ms since 1970; 0 = not yet */
     uint32_t duration_us;                              /* of the last attempt, waits included */
     uint64_t version;                                  /* of the handler in the last attempt */
-    struct uuid batch;     /* done in a batch: the event that has what it published; else zero */
-    uint32_t batch_events; /* how many were done in it */
-
-    struct slice topic; /* terminated: topic.data is a C string */
-    struct slice key;   /* "" = none */
+    uint32_t batch_events; /* in the batch of its last run; 0 = it ran by itself */
+    struct uuid batch;     /* with it: the event that has what the batch published */
+    struct slice topic;    /* terminated: topic.data is a C string */
+    struct slice key;      /* "" = none */
     struct slice payload;
     struct slice content_type;   /* MQTT 5, 3.3.2.3.9 */
     struct slice response_topic; /* 3.3.2.3.5 */

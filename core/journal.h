@@ -371,7 +371,7 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
 
 /* --- steps: what an event has done for good --- */
 
-/* ERR_NOTFOUND. Slices point into the store. */
+/* ERR_NOTFOUND. The value points into the store, the name is the one asked for. */
 int journal_step_get(struct journal *j, const struct event *event, enum step_kind kind,
                      struct slice name, struct step *out);
 int journal_step_put(struct journal *j, const struct event *event, const struct step *step);

@@ -55,7 +55,11 @@ int journal_step_get(struct journal *j, const struct event *event, enum step_kin
     if (code == 0) {
         code = store_get(j->store, TABLE_STEP, key_slice(&k), &value);
     }
-    return code == 0 ? take_step(key_slice(&k), value, out) : code;
+    if (code == 0) {
+        code = take_step(key_slice(&k), value, out);
+        out->name = name;
+    }
+    return code;
 }
 
 int journal_step_put(struct journal *j, const struct event *event, const struct step *step) {

@@ -182,7 +182,7 @@ static bool set_origin(json_t *object, const struct event *e) {
            look_json_hex(object, "version", e->version);
 }
 
-/* Done in a batch: with how many, and which of them has what was published. */
+/* The batch of its last run: how many, and which of them has what was published. */
 static bool set_batch(json_t *object, const struct event *e) {
     return e->batch_events == 0 || (look_json_count(object, "batch_events", e->batch_events) &&
                                     set_id(object, "batch", &e->batch));

@@ -66,7 +66,7 @@ size_t life_bytes(const struct life *life) {
         bytes += life->attempts[i].text.len;
     }
     for (size_t i = 0; i < life->steps.count; i++) {
-        bytes += life->steps.items[i].name.len + life->steps.items[i].value.len;
+        bytes += life->steps.items[i].step.name.len + life->steps.items[i].step.value.len;
     }
     return bytes;
 }

@@ -20,7 +20,7 @@ static int keep_step(struct steps *steps, const struct step *step) {
     if (bytes == NULL) {
         return ERR_MEMORY;
     }
-    struct step *kept = &steps->items[steps->count++];
+    struct step *kept = &steps->items[steps->count++].step;
     *kept = *step;
     if (step->name.len > 0) {
         memcpy(bytes, step->name.data, step->name.len);
@@ -43,9 +43,25 @@ static void settle_sleep(struct step *step, const struct event *event) {
 }
 
 static int by_order(const void *a, const void *b) {
-    const struct step *x = a;
-    const struct step *y = b;
+    const struct step *x = &((const struct shown_step *)a)->step;
+    const struct step *y = &((const struct shown_step *)b)->step;
     return (x->order > y->order) - (x->order < y->order);
+}
+
+static int keep_with_undo(struct journal *j, const struct event *event, struct steps *steps,
+                          const struct step *step) {
+    struct step undo;
+    bool undone = false;
+    int code = keep_step(steps, step);
+    if (code == 0 && step->kind == STEP_SAGA) {
+        code = journal_step_get(j, event, STEP_UNDO, step->name, &undo);
+        undone = code == 0 && undo.state == STEP_DONE;
+        code = code == ERR_NOTFOUND ? 0 : code;
+    }
+    if (code == 0) {
+        steps->items[steps->count - 1].undone = undone;
+    }
+    return code;
 }
 
 int steps_read(struct journal *j, const struct event *event, struct steps *out) {
@@ -56,10 +72,12 @@ int steps_read(struct journal *j, const struct event *event, struct steps *out) 
     out->items = calloc(STEPS_SHOWN_MAX, sizeof *out->items);
     struct step step = {.name = {NULL, 0}};
     int code = out->items == NULL ? ERR_MEMORY : 0;
-    while (code == 0 && out->count < STEPS_SHOWN_MAX &&
-           (code = journal_step_next(j, event, &step)) == 0) {
-        settle_sleep(&step, event);
-        code = keep_step(out, &step);
+    while (code == 0 && !out->cut && (code = journal_step_next(j, event, &step)) == 0) {
+        out->cut = out->count == STEPS_SHOWN_MAX;
+        if (!out->cut) {
+            settle_sleep(&step, event);
+            code = keep_with_undo(j, event, out, &step);
+        }
     }
     if (code != 0 && code != ERR_NOTFOUND) {
         steps_clear(out);
@@ -73,40 +91,35 @@ int steps_read(struct journal *j, const struct event *event, struct steps *out) 
 
 void steps_clear(struct steps *steps) {
     for (size_t i = 0; i < steps->count; i++) {
-        free((void *)(uintptr_t)steps->items[i].name.data);
+        free((void *)(uintptr_t)steps->items[i].step.name.data);
     }
     free(steps->items);
     *steps = (struct steps){.items = NULL};
 }
 
-const char *steps_undo_text(const struct steps *steps, const struct event *event,
-                            const struct step *step) {
-    if (step->kind != STEP_SAGA || event->undo == UNDO_NONE) {
+const char *steps_undo_text(const struct event *event, const struct shown_step *shown) {
+    if (shown->step.kind != STEP_SAGA || event->undo == UNDO_NONE) {
         return "";
     }
-    if (!step_is_open(step)) {
+    if (!step_is_open(&shown->step)) {
         return "nothing to undo";
     }
-    for (size_t i = 0; i < steps->count; i++) {
-        const struct step *undo = &steps->items[i];
-        if (undo->kind == STEP_UNDO && undo->state == STEP_DONE &&
-            slice_equal(undo->name, step->name)) {
-            return "undone";
-        }
-    }
-    return "NOT undone";
+    return shown->undone ? "undone" : "NOT undone";
+}
+
+bool steps_value_is_text(const struct step *step) {
+    return step->kind == STEP_UNDO || step->kind == STEP_CAUSE ||
+           (step->kind == STEP_WAIT && step->state == STEP_WAITING);
 }
 
 /* ---- as JSON ---- */
 
 /* The result as the JSON value that it is; a compensation's error and a cause are texts. */
 static bool set_value(json_t *object, const struct step *step) {
-    bool is_text = step->kind == STEP_UNDO || step->kind == STEP_CAUSE ||
-                   (step->kind == STEP_WAIT && step->state == STEP_WAITING);
     if (step->value.len == 0) {
         return true;
     }
-    if (is_text) {
+    if (steps_value_is_text(step)) {
         const char *name = step->kind == STEP_WAIT ? "signal" : "error";
         return look_json_bytes(object, name, step->value);
     }
@@ -121,9 +134,9 @@ static bool set_value(json_t *object, const struct step *step) {
     return ok;
 }
 
-static json_t *step_json(const struct steps *steps, const struct event *event,
-                         const struct step *step) {
-    const char *undo = steps_undo_text(steps, event, step);
+static json_t *step_json(const struct event *event, const struct shown_step *shown) {
+    const struct step *step = &shown->step;
+    const char *undo = steps_undo_text(event, shown);
     json_t *object = json_object();
     bool ok = object != NULL && look_json_text(object, "kind", step_kind_name(step->kind)) &&
               look_json_bytes(object, "name", step->name) &&
@@ -142,7 +155,7 @@ static json_t *step_json(const struct steps *steps, const struct event *event,
 json_t *steps_json(const struct steps *steps, const struct event *event) {
     json_t *array = json_array();
     for (size_t i = 0; array != NULL && i < steps->count; i++) {
-        if (json_array_append_new(array, step_json(steps, event, &steps->items[i])) != 0) {
+        if (json_array_append_new(array, step_json(event, &steps->items[i])) != 0) {
             json_decref(array);
             return NULL;
         }

@@ -97,14 +97,18 @@ static void set_failure(lua_State *L, struct run *run, size_t i, const char *rea
     }
 }
 
+static const char *handler_of(const struct run *run) {
+    return run->host->conf->services[run->service].handler;
+}
+
 /* An entry {[i] = "reason"} or {[i] = {dead = "reason"}}: i at -2, the rest on top. */
 static void read_failure(lua_State *L, struct run *run) {
     lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
     if (i < 1 || (size_t)i > run->event_count) {
         luaL_error(L,
-                   "the handler of a batch returns nothing, or what failed by its place in the "
-                   "list, {[3] = \"reason\"}: there is no event [%s] among these %d",
-                   luaL_tolstring(L, -2, NULL), (int)run->event_count);
+                   "scripts/%s: the handler returned a failure of event [%s], and was given %d: "
+                   "it returns nothing, or what failed by its place in the list",
+                   handler_of(run), luaL_tolstring(L, -2, NULL), (int)run->event_count);
     }
     bool dead = lua_istable(L, -1);
     if (dead) {
@@ -114,9 +118,10 @@ static void read_failure(lua_State *L, struct run *run) {
     }
     if (lua_type(L, -1) != LUA_TSTRING) {
         luaL_error(L,
-                   "what the handler of a batch says of event [%d] is neither a reason, \"timed "
-                   "out\", nor {dead = \"reason\"}",
-                   (int)i);
+                   "scripts/%s: the handler returned [%d] = a %s%s: write {[%d] = \"reason\"}, or "
+                   "{[%d] = {dead = \"reason\"}} for good",
+                   handler_of(run), (int)i, luaL_typename(L, -2), dead ? " without `dead`" : "",
+                   (int)i, (int)i);
     }
     set_failure(L, run, (size_t)i - 1, lua_tostring(L, -1), dead);
     lua_pop(L, 1);
@@ -125,9 +130,9 @@ static void read_failure(lua_State *L, struct run *run) {
 static void read_failures(lua_State *L, struct run *run) {
     if (!lua_istable(L, -1)) {
         luaL_error(L,
-                   "the handler of a batch returns nothing, or what failed by its place in the "
-                   "list, {[3] = \"reason\"}, not a %s",
-                   luaL_typename(L, -1));
+                   "scripts/%s: the handler of a batch returned a %s: it returns nothing, or what "
+                   "failed by its place in the list, {[3] = \"reason\"}",
+                   handler_of(run), luaL_typename(L, -1));
     }
     lua_pushnil(L);
     while (lua_next(L, -2)) {

@@ -202,7 +202,7 @@ static void every_event_knows_its_batch(void **state) {
     run_dry(f);
     struct event *lead = event_with(f, "s", "2");
     struct event *other = event_with(f, "s", "3");
-    assert_int_equal(lead->batch_events, 2);
+    assert_int_equal(lead->batch_events, 3);
     assert_true(uuid_equal(&lead->batch, &lead->id));
     assert_true(uuid_equal(&other->batch, &lead->id));
     assert_true(lead->publishes.len > 0);
@@ -285,6 +285,51 @@ static void after_an_error_each_runs_alone_so_the_poison_is_found(void **state) 
     assert_non_null(strstr(reason_of(f, "s", "3", text), "poison"));
 }
 
+static void a_batch_that_fails_uses_up_no_try_of_its_events(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f, SERVICE("batch = 3 retries = 0"),
+                "return function(events)\n"
+                "  for _, e in ipairs(events) do\n"
+                "    if e.payload == '2' then error('poison') end\n"
+                "  end\n"
+                "end");
+    offer_many(f, 3);
+    advance(f, 10);
+    assert_int_equal(state_of(f, "s", "1"), EVENT_DONE);
+    assert_int_equal(state_of(f, "s", "2"), EVENT_DEAD);
+    assert_int_equal(state_of(f, "s", "3"), EVENT_DONE);
+    assert_string_equal(history_of(f, "s", "1", text), "error");
+    assert_string_equal(history_of(f, "s", "2", text), "error error");
+}
+
+static void a_crash_in_a_batch_is_nobodys(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("batch = 3 crashes = 1"),
+                "return function(events)\n"
+                "  if #events > 1 then zing.http.get('http://x/') end\n" TELL "end");
+    offer_many(f, 3);
+    run_dry(f);
+    crash(f);
+    run_dry(f);
+    assert_int_equal(count_events(f, "s", EVENT_DONE), 3);
+}
+
+static void a_call_of_a_batch_is_noted_with_each_event(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("batch = 2 idempotency_window = \"1m\""),
+                "return function(events) zing.http.post('http://x/') end");
+    offer_many(f, 2);
+    run_dry(f);
+    answer(f, 0, 200, "");
+    run_dry(f);
+    f->now_ms += 120000;
+    struct event *event = event_with(f, "s", "2");
+    assert_true(event->calls.len > 0);
+    assert_true(engine_needs_force(f->engine, event));
+    event_free(event);
+}
+
 static void after_a_retry_they_may_come_together_again(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 3"),
@@ -341,7 +386,7 @@ static void an_answer_that_makes_no_sense_is_an_error(void **state) {
     run_dry(f);
     assert_int_equal(count_events(f, "s", EVENT_RETRYING), 2);
     advance(f, 60000);
-    assert_non_null(strstr(reason_of(f, "s", "1", text), "there is no event [7] among these 1"));
+    assert_non_null(strstr(reason_of(f, "s", "1", text), "failure of event [7], and was given 1"));
 }
 
 static void a_crash_in_a_batch_is_each_ones_and_they_run_alone(void **state) {
@@ -402,7 +447,7 @@ static void a_replayed_event_may_share_a_batch_again(void **state) {
                 "return function(events)\n"
                 "  if not events[1].replayed then error('down') end\n" TELL "end");
     offer_many(f, 2);
-    run_dry(f);
+    advance(f, 10);
     assert_int_equal(count_events(f, "s", EVENT_DEAD), 2);
     struct command c = {.kind = COMMAND_PAUSE, .service = slice_of("s")};
     assert_int_equal(command(f, c), 0);
@@ -486,6 +531,9 @@ int main(void) {
         TEST(a_named_event_may_fail_for_good),
         TEST(nothing_happens_when_all_are_named),
         TEST(after_an_error_each_runs_alone_so_the_poison_is_found),
+        TEST(a_batch_that_fails_uses_up_no_try_of_its_events),
+        TEST(a_crash_in_a_batch_is_nobodys),
+        TEST(a_call_of_a_batch_is_noted_with_each_event),
         TEST(after_a_retry_they_may_come_together_again),
         TEST(a_payload_that_is_no_json_costs_the_others_nothing),
         TEST(a_batch_that_takes_too_long_fails_whole),

@@ -371,11 +371,21 @@ static void run_of_a_batch_says_what_failed(void **state) {
     list_ends("return {}", RULE_NONE, OUTCOME_DONE, "");
     list_ends("return {'no'}", RULE_NONE, OUTCOME_ERROR, "no");
     list_ends("return {{dead = 'never'}}", RULE_NONE, OUTCOME_REJECT, "never");
-    list_ends("return true", RULE_NONE, OUTCOME_ERROR, "{[3] = \"reason\"}, not a boolean");
-    list_ends("return {[2] = 'no'}", RULE_NONE, OUTCOME_ERROR, "no event [2] among these 1");
-    list_ends("return {['1'] = 'no'}", RULE_NONE, OUTCOME_ERROR, "no event [1] among these 1");
-    list_ends("return {true}", RULE_NONE, OUTCOME_ERROR, "says of event [1] is neither a reason");
-    list_ends("return {{}}", RULE_NONE, OUTCOME_ERROR, "says of event [1] is neither a reason");
+    list_ends("return true", RULE_NONE, OUTCOME_ERROR, "handler of a batch returned a boolean");
+    list_ends("return {[2] = 'no'}", RULE_NONE, OUTCOME_ERROR,
+              "failure of event [2], and was given 1");
+    list_ends("return {['1'] = 'no'}", RULE_NONE, OUTCOME_ERROR,
+              "failure of event [1], and was given 1");
+    list_ends("return {true}", RULE_NONE, OUTCOME_ERROR, "[1] = a boolean: write {[1] =");
+    list_ends("return {{}}", RULE_NONE, OUTCOME_ERROR, "[1] = a table without `dead`: write");
+}
+
+static void run_of_a_batch_and_of_an_event_are_not_taken_for_one_another(void **state) {
+    (void)state;
+    list_ends("zing.publish('out', event.payload)", RULE_NONE, OUTCOME_ERROR,
+              "\"payload\" of a list of events");
+    world_ends("for _, e in ipairs(event) do zing.publish('out', e.payload) end", OUTCOME_ERROR,
+               "event[1]: this is one event");
 }
 
 static void run_of_a_batch_refuses_what_is_about_one_event(void **state) {
@@ -446,6 +456,7 @@ int main(void) {
         cmocka_unit_test(run_on_dead_gets_the_reason_and_must_not_wait),
         cmocka_unit_test(run_of_a_batch_gets_a_list),
         cmocka_unit_test(run_of_a_batch_says_what_failed),
+        cmocka_unit_test(run_of_a_batch_and_of_an_event_are_not_taken_for_one_another),
         cmocka_unit_test(run_of_a_batch_refuses_what_is_about_one_event),
         cmocka_unit_test(run_of_a_batch_has_state_when_its_events_have_one_key),
         cmocka_unit_test(run_of_a_batch_sends_no_idempotency_key_but_the_handlers_own),
