@@ -383,6 +383,7 @@ static json_t *service_json(const struct engine_service_status *s) {
         {"lag", books_waiting(&s->books)},
         {"inflight", s->running},
         {"retrying", s->retrying},
+        {"sleeping", s->sleeping},
         {"rate_1min", s->lately.done_1min},
         {"failures_1min", s->lately.failures_1min},
         {"throttled_until_ms", (uint64_t)s->throttled_until_ms},

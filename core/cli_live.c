@@ -103,9 +103,9 @@ void live_print_schedules(FILE *out, const json_t *status) {
 /* ---- its services ---- */
 
 static const struct table_column columns[] = {
-    {"SERVICE", false},  {"RATE", true},     {"LAG", true},    {"OLDEST", true},
-    {"IN FLIGHT", true}, {"RETRYING", true}, {"FAILED", true}, {"P50", true},
-    {"P99", true},       {"DEAD", true},     {"", false},
+    {"SERVICE", false},  {"RATE", true},     {"LAG", true},      {"OLDEST", true},
+    {"IN FLIGHT", true}, {"RETRYING", true}, {"SLEEPING", true}, {"FAILED", true},
+    {"P50", true},       {"P99", true},      {"DEAD", true},     {"", false},
 };
 
 /* Events done a second, over the last minute. */
@@ -160,6 +160,7 @@ static void add_service(struct table *table, const json_t *service) {
     table_take(table, STYLE_PLAIN, &text);
     table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "inflight"));
     table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "retrying"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "sleeping"));
     buf_printf(&text, "%.1f %%", failed * 100);
     table_take(table, failed > 0 ? STYLE_WARN : STYLE_PLAIN, &text);
     add_latency(&text, service, "p50_us");

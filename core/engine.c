@@ -44,6 +44,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     s->lane_rows = 0;
     s->put_off = 0;
+    s->asleep = 0;
     s->unloaded_total = 0;
     s->room_ms = 0;
     s->books_dirty = false;

@@ -185,7 +185,8 @@ struct engine_service_status {
     bool active, paused;
     struct books books;
     uint64_t running;
-    uint64_t retrying; /* put off to a later time: a retry, a snooze, a throttle */
+    uint64_t retrying; /* put off after a failure: a retry, a compensation */
+    uint64_t sleeping; /* put off without one: a sleep, a wait, a snooze, a throttle */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;

@@ -13,12 +13,11 @@ static bool is_live(enum event_state state) {
     return !event_state_ended(state);
 }
 
-static int discard(struct engine *e, struct engine_service *s, struct event *event) {
-    struct row row = engine_row(event);
-    row.flags = LANE_WAITING;
+static int discard(struct engine *e, struct engine_service *s, struct event *event,
+                   const struct row *row) {
     int code = engine_drop_wake(e, event);
     if (code == 0) {
-        code = engine_lane_drop_head(e, s, &row);
+        code = engine_lane_drop_head(e, s, row);
     }
     bool parked;
     return code == 0 ? engine_bury(e, s, event, EVENT_DISCARDED, CANCELLED, &parked) : code;
@@ -58,7 +57,7 @@ static int cancel(struct engine *e, struct engine_service *s, struct event *even
                    "that, or --without-compensation (without_compensation=1) to leave it",
                    buf_str(&names));
     } else if (code == 0) {
-        code = open && c->compensate ? compensate(e, s, event) : discard(e, s, event);
+        code = open && c->compensate ? compensate(e, s, event) : discard(e, s, event, &row);
         code = code == ERR_NOTFOUND ? ERR_CORRUPT : code;
     }
     buf_clear(&names);

@@ -19,15 +19,16 @@ int engine_put_off(struct engine *e, struct lane_item *item, enum event_state st
     struct event *event = item->event;
     event->state = (uint8_t)(event->undo == UNDO_NONE ? state : EVENT_COMPENSATING);
     event->due_ms = due_ms;
+    uint8_t flags = event->state == EVENT_SLEEPING ? LANE_ASLEEP : LANE_WAITING;
     if (due_ms == 0) { /* until somebody wakes it */
-        return engine_lane_block(e, item, LANE_WAITING);
+        return engine_lane_block(e, item, flags);
     }
     struct timer timer = {.kind = TIMER_EVENT,
                           .partition = event->partition,
                           .due_ms = due_ms,
                           .row = engine_row(event)};
     int code = engine_timer_put(e, &timer);
-    return code == 0 ? engine_lane_block(e, item, LANE_WAITING) : code;
+    return code == 0 ? engine_lane_block(e, item, flags) : code;
 }
 
 static int64_t at_least_1ms(int64_t ms) {

@@ -71,7 +71,8 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     uint64_t lane_rows;            /* rows in the lane table */
-    uint64_t put_off;              /* of them: heads that wait for their time (LANE_WAITING) */
+    uint64_t put_off;              /* of them: heads that wait for another try (LANE_WAITING) */
+    uint64_t asleep;               /* heads put off without a failure (LANE_ASLEEP) */
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
@@ -231,8 +232,9 @@ int engine_lane_next(struct engine *e, struct lane_item *item);
 /* The lane's taken event stays at its head with `flags`; what is behind goes to disk and the lane
  * leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
-/* Whether the row is the head of its lane, out of memory, until something wakes it. */
-int engine_head_waits(struct engine *e, const struct row *row, bool *waits);
+/* Whether the row is the head of its lane, out of memory, until something wakes it; its flags are
+ * set then. */
+int engine_head_waits(struct engine *e, struct row *row, bool *waits);
 /* The head of a blocked lane goes for good: its row, and what stands behind it may run. */
 int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
 /* A blocked lane on disk may go on: its head is loaded. */

@@ -144,10 +144,21 @@ void engine_forget_new(struct engine *e) {
 
 /* --- rows --- */
 
+/* A head with these flags is put off, or (by -1) no longer. */
+static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
+    uint64_t *count = flags == LANE_ASLEEP ? &s->asleep : &s->put_off;
+    if (lane_waits(flags)) {
+        assert(by > 0 || *count > 0);
+        *count += (uint64_t)by;
+    }
+}
+
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_put(e->journal, row);
-    s->lane_rows += code == 0 ? 1 : 0;
-    s->put_off += code == 0 && row->flags == LANE_WAITING ? 1 : 0;
+    if (code == 0) {
+        s->lane_rows++;
+        count_waiting(s, row->flags, 1);
+    }
     return code;
 }
 
@@ -408,17 +419,17 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     return code == 0 ? spilled : code;
 }
 
-int engine_head_waits(struct engine *e, const struct row *row, bool *waits) {
+int engine_head_waits(struct engine *e, struct row *row, bool *waits) {
     struct row found = *row;
     found.seq--;
     int code = journal_lane_next(e->journal, &found);
-    *waits = code == 0 && found.seq == row->seq && found.flags == LANE_WAITING;
+    *waits = code == 0 && found.seq == row->seq && lane_waits(found.flags);
+    row->flags = *waits ? found.flags : row->flags;
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head) {
-    assert(head->flags != LANE_WAITING || s->put_off > 0);
-    s->put_off -= head->flags == LANE_WAITING ? 1 : 0;
+    count_waiting(s, head->flags, -1);
     int code = lane_row_del(e, s, head);
     struct row next = *head;
     next.seq = 0;
@@ -428,11 +439,17 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
     return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
 }
 
+/* Till now it was not to run, so now it waits for company, unless it wants none. */
+static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    int code = engine_load_body(e, s, item);
+    item->since_ms = code == 0 && item->event->alone ? 0 : e->now_ms;
+    return code;
+}
+
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
     struct row row = *head;
     if (row.flags != LANE_BEHIND) {
-        assert(row.flags != LANE_WAITING || s->put_off > 0);
-        s->put_off -= row.flags == LANE_WAITING ? 1 : 0;
+        count_waiting(s, row.flags, -1);
         row.flags = LANE_BEHIND;
         int code = journal_lane_put(e->journal, &row);
         if (code != 0) {
@@ -447,8 +464,8 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
     int code = load_lane(e, s, lane);
     if (lane->count == 0) {
         lanes_close(e->lanes, lane);
-    } else if (head->flags != LANE_BEHIND) {
-        lane->head->since_ms = e->now_ms; /* till now it was not to run */
+    } else if (head->flags != LANE_BEHIND && s->conf->linger_ms > 0) {
+        code = code == 0 ? linger_anew(e, s, lane->head) : code;
     }
     return code;
 }
@@ -605,7 +622,7 @@ int engine_load_rows(struct engine *e) {
         }
         s->lane_rows++;
         code = head ? wake_head(e, s, &row) : 0;
-        s->put_off += row.flags == LANE_WAITING ? 1 : 0;
+        count_waiting(s, row.flags, 1);
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }

@@ -86,7 +86,11 @@ static int fire_event(struct engine *e, const struct timer *timer) {
         return engine_put_wake(e, &timer->row, e->now_ms + WINDOW_FULL_DELAY_MS);
     }
     struct row row = timer->row;
-    row.flags = LANE_WAITING;
+    bool waits = false;
+    int code = engine_head_waits(e, &row, &waits);
+    if (code != 0 || !waits) {
+        return code == 0 ? ERR_CORRUPT : code;
+    }
     return engine_lane_wake(e, s, &row);
 }
 

@@ -204,6 +204,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .oldest_ms = oldest_wait(e, s),
                                           .running = lanes_running(e->lanes, s->index),
                                           .retrying = s->put_off,
+                                          .sleeping = s->asleep,
                                           .throttled_until_ms = s->throttled_until_ms,
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};

@@ -119,6 +119,7 @@ enum lane_flags {
     LANE_BEHIND = 0,  /* runnable once it is at the head */
     LANE_WAITING = 1, /* at the head until its timer is due */
     LANE_PARKED = 2,  /* dead, and holds the lane until a person decides */
+    LANE_ASLEEP = 3, /* as LANE_WAITING, and not because it failed; until a signal comes, perhaps */
 };
 
 struct row {
@@ -129,6 +130,9 @@ struct row {
     struct uuid id;
     uint8_t flags; /* lane rows: enum lane_flags */
 };
+
+/* Whether a head with these flags is put off: waiting or asleep. */
+bool lane_waits(uint8_t flags);
 
 int journal_ready_put(struct journal *j, const struct row *row);
 int journal_ready_del(struct journal *j, const struct row *row);

@@ -276,6 +276,10 @@ int journal_ready_scan(struct journal *j, struct row *row) {
     return seek_ready(j, row, 0);
 }
 
+bool lane_waits(uint8_t flags) {
+    return flags == LANE_WAITING || flags == LANE_ASLEEP;
+}
+
 static void lane_key(struct key *k, const struct row *row) {
     k->len = 0;
     key_u8(k, row->partition);

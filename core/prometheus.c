@@ -33,6 +33,10 @@ static double retrying(const struct engine_service_status *s) {
     return (double)s->retrying;
 }
 
+static double sleeping(const struct engine_service_status *s) {
+    return (double)s->sleeping;
+}
+
 static double paused(const struct engine_service_status *s) {
     return s->paused ? 1 : 0;
 }
@@ -51,7 +55,9 @@ static const struct metric_row service_rows[] = {
     {"zingq_dead", "gauge", "dead letters kept", dead},
     {"zingq_needs_person", "gauge", "of them: sagas half undone", needs_person},
     {"zingq_inflight", "gauge", "handlers under way", running},
-    {"zingq_retrying", "gauge", "events put off to a later time", retrying},
+    {"zingq_retrying", "gauge", "events put off after a failure", retrying},
+    {"zingq_sleeping", "gauge", "events that sleep, wait or were put off by their handler",
+     sleeping},
     {"zingq_paused", "gauge", "1 while handling is paused", paused},
     {"zingq_failure_ratio", "gauge", "failed share of the attempts of the last minute",
      failure_rate},

@@ -45,6 +45,10 @@ static double retrying(const struct engine_service_status *s) {
     return (double)s->retrying;
 }
 
+static double sleeping(const struct engine_service_status *s) {
+    return (double)s->sleeping;
+}
+
 static double dead(const struct engine_service_status *s) {
     return (double)s->books.dead;
 }
@@ -90,6 +94,7 @@ static const struct number_row number_rows[] = {
     {"oldest", 3, oldest},
     {"inflight", 0, inflight},
     {"retrying", 0, retrying},
+    {"sleeping", 0, sleeping},
     {"dead", 0, dead},
     {"needs_person", 0, needs_person},
     {"rate/1min", 0, rate},

@@ -145,7 +145,8 @@ const columns = [
     { name: "Oldest", title: "How long the oldest of them has waited", of: (s) => oldestText(s.oldest_ms) },
     { name: "In flight", title: "Attempts under way", of: (s) => short(s.inflight) },
     { name: "Retrying", title: "Events whose next attempt is due later", of: (s) => short(s.retrying), warn: (s) => s.retrying > 0 },
-    { name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
+    { name: "Sleeping", title: "Events that sleep, wait for a signal or were put off by their handler", of: (s) => short(s.sleeping) },
+{ name: "Failing", title: "Share of the last minute's attempts that failed", of: (s) => percent(s.failure_rate), bad: (s) => s.failure_rate > FAILING_MUCH },
     { name: "p50", title: "Half of the last minute's events were done within", of: (s) => latency(s, s.p50_us) },
     { name: "p99", title: "99 of 100 of them were done within", of: (s) => latency(s, s.p99_us) },
 ];

@@ -116,7 +116,7 @@ static uint64_t check_lane_rows(struct engine_fixture *f, struct tally *tally) {
     while (journal_lane_scan(f->view, &row) == 0) {
         bool head = tally->rows == 0 || row.lane != last.lane || row.service != last.service;
         assert_true(head || last.seq == 0 || row.flags == LANE_BEHIND);
-        timed += row.flags == LANE_WAITING ? 1 : 0;
+        timed += lane_waits(row.flags) ? 1 : 0;
         tally->rows++;
         last = row;
     }
