@@ -112,6 +112,7 @@ struct reading {
         struct held_walk keys;
         struct {
             struct key_queue queue;
+            struct slice key;
             json_t *events;
         } key;
         struct {

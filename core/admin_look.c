@@ -94,9 +94,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
         status = 400;
     }
     if (status == 0 && state != NULL && !event_state_parse(state, &wish->state)) {
-        status = refuse(report_out, 400,
-                        "state is ready, running, retrying, sleeping, done, dead "
-                        "or discarded");
+        status = refuse(report_out, 400, "state is " EVENT_STATES_TEXT);
     }
     if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
         status = refuse(report_out, 400, "before is the id of an event, or what Zingq-Next said");
@@ -396,6 +394,7 @@ static int begin_key(struct admin *a, struct reading *r, const char *name,
         return status;
     }
     key_queue_init(&r->of.key.queue, service, slice_of(name), key);
+    r->of.key.key = key; /* the reading keeps it */
     r->of.key.events = json_array();
     return r->of.key.events == NULL ? refuse(report_out, 503, "out of memory") : 0;
 }
@@ -409,8 +408,14 @@ static int step_key(struct admin *a, struct reading *r) {
     int code = key_queue_next(r->journal, queue, &found);
     if (code == ERR_NOTFOUND) {
         json_t *events = r->of.key.events;
+        json_t *signals = NULL;
+        code = key_signals(r->journal, queue, r->of.key.key, &signals);
+        if (code != 0) {
+            return code;
+        }
         r->of.key.events = NULL;
-        return admin_read_add(r, key_queue_json(queue, events)) ? ERR_NOTFOUND : ERR_MEMORY;
+        return admin_read_add(r, key_queue_json(queue, events, signals)) ? ERR_NOTFOUND
+                                                                         : ERR_MEMORY;
     }
     if (code != 0 || !found || queue->count > r->limit) {
         return code;

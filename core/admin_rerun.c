@@ -87,10 +87,11 @@ static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object
     const struct rerun_wish *wish = &b->rerun.wish;
     char id[UUID_TEXT_BYTES + 1];
     const char *event = wish->by_id ? uuid_text(&wish->id, id) : NULL;
-    json_t *more = json_pack("{s:b, s:b, s:b, s:s, s:s?, s:I}", "dry", (int)b->rerun.dry, "force",
-                             (int)b->force, "paused", (int)is_paused(a, b), "handler",
-                             a->options.conf->services[b->rerun.index].handler, "event", event,
-                             "as_of_ms", (json_int_t)wish->ended_by_ms);
+    const struct service_conf *s = &a->options.conf->services[b->rerun.index];
+    json_t *more =
+        json_pack("{s:b, s:b, s:b, s:s, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry, "force",
+                  (int)b->force, "paused", (int)is_paused(a, b), "handler", s->handler, "batch",
+                  (int)s->batch, "event", event, "as_of_ms", (json_int_t)wish->ended_by_ms);
     bool ok = more != NULL && json_object_update(object, more) == 0;
     json_decref(more);
     ok = ok && look_json_time(object, "from", wish->from_ms) &&

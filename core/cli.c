@@ -67,21 +67,28 @@ static int status_of(int code) {
     }
 }
 
-static void tell(const char *format, va_list args) {
+static void tell(const char *kind, const char *format, va_list args) {
     struct report r;
     struct buf safe;
     (void)vsnprintf(r.text, sizeof r.text, format, args);
     buf_init(&safe, sizeof r.text * 8);
     text_add_safe(&safe, slice_of(r.text));
     (void)fflush(stdout);
-    (void)fprintf(stderr, "zingq: %s\n", buf_str(&safe));
+    (void)fprintf(stderr, "zingq: %s%s\n", kind, buf_str(&safe));
     buf_clear(&safe);
+}
+
+void cli_warn(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    tell("warning: ", format, args);
+    va_end(args);
 }
 
 int cli_fail(int code, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    tell(format, args);
+    tell("", format, args);
     va_end(args);
     return status_of(code);
 }
@@ -89,7 +96,7 @@ int cli_fail(int code, const char *format, ...) {
 int cli_misused(const struct cli *cli, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    tell(format, args);
+    tell("", format, args);
     va_end(args);
     (void)fprintf(stderr, "usage: zingq %s%s%s [options]; zingq %s --help says more\n",
                   cli->command->name, cli->command->arguments[0] == '\0' ? "" : " ",
@@ -98,11 +105,19 @@ int cli_misused(const struct cli *cli, const char *format, ...) {
 }
 
 int cli_unknown(const char *kind, const char *word, const char *const *names, size_t count) {
+    enum { FEW = 16 };
     const char *meant = conf_suggest(word, names, count);
+    struct buf list;
     if (meant != NULL) {
         return cli_fail(ERR_INVALID, "unknown %s \"%s\" (did you mean \"%s\"?)", kind, word, meant);
     }
-    return cli_fail(ERR_INVALID, "unknown %s \"%s\"", kind, word);
+    buf_init(&list, 4096);
+    for (size_t i = 0; i < count && count <= FEW; i++) {
+        buf_printf(&list, "%s%s", i == 0 ? ": there are " : ", ", names[i]);
+    }
+    int status = cli_fail(ERR_INVALID, "unknown %s \"%s\"%s", kind, word, buf_str(&list));
+    buf_clear(&list);
+    return status;
 }
 
 /* ---- commands ---- */

@@ -97,6 +97,8 @@ int cli_read_file(const char *path, size_t max, struct buf *out);
 
 /* "zingq: <sentence>" on standard error; returns the exit status that fits the code. */
 int cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "zingq: warning: <sentence>" on standard error: it works, and is hardly what was meant. */
+void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for a wrong use of the command, with a pointer to its help; returns EXIT_USAGE. */
 int cli_misused(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

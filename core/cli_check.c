@@ -133,7 +133,8 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
 
 static void add_dead(struct buf *out, const struct service_conf *s) {
     buf_add_str(out, s->on_dead == ON_DEAD_PARK ? "its key is parked until a person decides"
-                                                : "its key goes on");
+                     : s->ordered               ? "its key goes on"
+                                                : "the others go on");
     if (s->dead_topic != NULL && s->dead_topic[0] != '\0') {
         buf_printf(out, "; announced on %s", s->dead_topic);
     }
@@ -274,6 +275,30 @@ static bool tell(const struct cli *cli, const char *name, struct line *lines, si
     return ok;
 }
 
+/* A function of a handler's table that no event can reach: a filter or a reserved name misspelt. */
+static void warn_of_route(void *ctx, const char *filter) {
+    static const char *const reserved[] = {"on_lock_expired", "on_dead"};
+    const struct service_conf *s = ctx;
+    for (size_t i = 0; i < s->filter_count; i++) {
+        if (filter_overlaps(s->filters[i], filter)) {
+            return;
+        }
+    }
+    const char *meant = conf_suggest(filter, reserved, sizeof reserved / sizeof *reserved);
+    cli_warn("scripts/%s: [\"%s\"] is for no topic that service \"%s\" subscribes to%s%s%s",
+             s->handler, filter, s->name, meant == NULL ? "" : " (did you mean \"",
+             meant == NULL ? "" : meant, meant == NULL ? "" : "\"?)");
+}
+
+static void warn_of_routes(const struct cli *cli, const struct script_host *scripts) {
+    for (size_t i = 0; i < cli->conf->service_count; i++) {
+        script_each_route(scripts, i, &cli->conf->services[i], warn_of_route);
+    }
+    if (cli->conf->service_count == 0) {
+        cli_warn("%s has no service: no message is handled", cli->conf->file);
+    }
+}
+
 static void print_verdict(const struct conf *conf) {
     (void)printf("%s is good: %zu service%s, ", conf->file, conf->service_count,
                  conf->service_count == 1 ? "" : "s");
@@ -289,6 +314,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     json_t *services = json_array();
     json_t *schedules = json_array();
     bool ok = services != NULL && schedules != NULL;
+    warn_of_routes(cli, scripts);
     if (!cli->json) {
         print_verdict(conf);
     }

@@ -165,6 +165,7 @@ struct queue {
     uint64_t limit;
     struct table *table;
     json_t *events; /* with --json */
+    json_t *signals;
 };
 
 static void add_waiting(const struct cli *cli, struct queue *q, const struct event *event) {
@@ -235,15 +236,32 @@ static int print_head(struct cli *cli, struct queue *q) {
     return 0;
 }
 
-static int print_queue(struct cli *cli, struct queue *q) {
+static void print_signals(const json_t *signals) {
+    size_t i;
+    const json_t *one;
+    json_array_foreach(signals, i, one) {
+        struct buf text;
+        buf_init(&text, CELL_BYTES_MAX);
+        text_add_safe(&text, slice_of(json_string_value(json_object_get(one, "name"))));
+        buf_add_str(&text, "  ");
+        text_add_safe(&text, slice_of(json_string_value(json_object_get(one, "value"))));
+        (void)printf("%skept signal  %s, until %s\n", i == 0 ? "\n" : "", buf_str(&text),
+                     json_string_value(json_object_get(one, "expires_at")));
+        buf_clear(&text);
+    }
+}
+
+static int print_queue(struct cli *cli, struct queue *q, struct slice key) {
     int code = cli_begin(cli);
     code = code == 0 ? read_queue(cli, q) : code;
+    code = code == 0 ? key_signals(cli->journal, &q->key, key, &q->signals) : code;
     if (code == 0 && q->key.count > 0 && !cli->json) {
         code = print_head(cli, q);
     }
     cli_end(cli);
     if (code == 0 && cli->json) {
-        return cli_print_json(key_queue_json(&q->key, json_incref(q->events)));
+        return cli_print_json(
+            key_queue_json(&q->key, json_incref(q->events), json_incref(q->signals)));
     }
     if (code == 0 && q->key.count == 0) {
         (void)printf("nothing of this key waits\n");
@@ -253,6 +271,7 @@ static int print_queue(struct cli *cli, struct queue *q) {
     if (code == 0 && q->key.count > q->limit) {
         (void)printf("and %" PRIu64 " more: --limit N shows more\n", q->key.count - q->limit);
     }
+    print_signals(code == 0 ? q->signals : NULL);
     return code != 0 ? cli_read_failed(code) : EXIT_GOOD;
 }
 
@@ -271,8 +290,9 @@ static int show(struct cli *cli) {
     q.table = table_new(show_columns, sizeof show_columns / sizeof *show_columns);
     q.events = json_array();
     status = q.table == NULL || q.events == NULL ? cli_fail(ERR_MEMORY, "out of memory")
-                                                 : print_queue(cli, &q);
+                                                 : print_queue(cli, &q, key);
     json_decref(q.events);
+    json_decref(q.signals);
     table_free(q.table);
     return status;
 }

@@ -152,7 +152,7 @@ static const struct cli_option status_options[] = {
 static const struct cli_option events_options[] = {
     {"service", "NAME", "of this service"},
     {"key", "KEY", "with this key"},
-    {"state", "STATE", "ready, running, retrying, sleeping, done, dead or discarded"},
+    {"state", "STATE", EVENT_STATES_TEXT},
     {"topic", "FILTER", "from topics that match, as in booking/+"},
     {"limit", "N", "at most so many (50)"},
     {NULL, NULL, NULL},

@@ -228,8 +228,11 @@ static void add_found(const json_t *job, struct buf *out) {
     text_add_safe(out, slice_of(text_of(job, "service")));
     buf_add_str(out, ", scripts/");
     text_add_safe(out, slice_of(text_of(job, "handler")));
-    buf_add_str(out, ".\nCalls and mails are made again, under the Idempotency-Keys of the first "
-                     "time; publishes leave anew.\n");
+    buf_add_str(out, ".\nCalls and mails are made again, ");
+    buf_add_str(out, count_of(job, "batch") > 1
+                         ? "without an Idempotency-Key, since they are those of batches"
+                         : "under the Idempotency-Keys of the first time");
+    buf_add_str(out, "; publishes leave anew.\n");
     if (json_is_true(json_object_get(job, "paused"))) {
         buf_add_str(out, "The service is paused: they wait until `zingq resume`.\n");
     }

@@ -113,10 +113,27 @@ static const char *meaning(const struct run *run) {
         [OUTCOME_REJECT] = "the event would be dead at once",
         [OUTCOME_DISCARD] = "the event would be discarded",
         [OUTCOME_KEEP] = "a step would be stored",
-        [OUTCOME_SLEEP] = "it would sleep, and run on after that",
-        [OUTCOME_WAIT] = "it would wait for a signal, and run on after that",
+        [OUTCOME_SLEEP] = "it would sleep",
+        [OUTCOME_WAIT] = "it would wait for the signal",
     };
     return texts[run->outcome];
+}
+
+/* What a handler that leaves memory waits for. */
+static void print_wait(const struct cli *cli, const struct run *run) {
+    const struct run_durable *d = run->durable;
+    char time[32];
+    if (run->outcome == OUTCOME_WAIT) {
+        struct buf name;
+        buf_init(&name, TEXT_BYTES_MAX);
+        text_add_safe(&name, slice_of(d->signal));
+        (void)printf(" \"%s\"", buf_str(&name));
+        buf_clear(&name);
+    }
+    if (d->step.due_ms != 0) {
+        (void)printf(" for %s", conf_duration_text(d->step.due_ms - cli->now_ms, time));
+    }
+    (void)printf(", out of memory, and go on after that");
 }
 
 static void print_outcome(const struct cli *cli, const struct run *run) {
@@ -124,6 +141,9 @@ static void print_outcome(const struct cli *cli, const struct run *run) {
     enum text_style style = try_failed(run) ? STYLE_BAD : STYLE_GOOD;
     text_print(stdout, cli->colour, style, try_outcome_name(run));
     (void)printf(": %s", meaning(run));
+    if (run->outcome == OUTCOME_SLEEP || run->outcome == OUTCOME_WAIT) {
+        print_wait(cli, run);
+    }
     if (run->after_ms > 0) {
         (void)printf(", in %s", conf_duration_text(run->after_ms, after));
     }

@@ -46,6 +46,9 @@ enum event_state {
         EVENT_STATE_COUNT
 };
 
+#define EVENT_STATES_TEXT                                                                          \
+    "ready, running, retrying, sleeping, compensating, done, dead, needs-person or discarded"
+
 const char *event_state_name(enum event_state state);
 bool event_state_parse(const char *name, enum event_state *out);
 /* done, dead, needs-person and discarded are ends; the rest is "waiting" in the books. */

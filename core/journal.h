@@ -399,6 +399,11 @@ int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq)
 int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms, uint64_t *seq,
                         struct slice *value);
 
+/* Any signal kept under the cell's key, in the order of name and seq: the one after (cell->name,
+ * *seq), name.data NULL at the start. The name points into the store then. ERR_NOTFOUND. */
+int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int64_t *expires_ms,
+                        struct slice *value);
+
 /* An event that waits; row.seq orders those of one cell. */
 struct waiter {
     struct row row;     /* of the event */

@@ -189,6 +189,33 @@ int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_
     }
 }
 
+int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int64_t *expires_ms,
+                        struct slice *value) {
+    struct cell all = {.partition = cell->partition, .service = cell->service, .key = cell->key};
+    bool after = cell->name.data != NULL;
+    struct key k;
+    struct slice key;
+    struct slice found;
+    size_t prefix;
+    int code = signal_key(&k, after ? cell : &all, *seq, &prefix);
+    prefix = sizeof(uint8_t) + 2 * sizeof(uint16_t) + cell->key.len; /* without the name */
+    k.len = after ? k.len : prefix;
+    if (code == 0) {
+        code = journal_seek_prefix(j, TABLE_SIGNAL, &k, prefix, after, &key, &found);
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(key.data + prefix, key.len - prefix);
+    cell->name.len = read_u16_be(&r);
+    cell->name = read_bytes(&r, cell->name.len);
+    *seq = read_u64_be(&r);
+    struct reader v = reader_of(found.data, found.len);
+    *expires_ms = (int64_t)read_u64(&v);
+    *value = read_bytes(&v, (size_t)(v.end - v.at));
+    return r.failed || v.failed ? ERR_CORRUPT : 0;
+}
+
 int journal_waiter_put(struct journal *j, const struct cell *cell, const struct waiter *waiter) {
     struct key k;
     size_t prefix;

@@ -3,7 +3,9 @@
  */
 #include "look_keys.h"
 
+#include "limits.h"
 #include "look_json.h"
+#include "value.h"
 
 /* ---- lanes ---- */
 
@@ -84,8 +86,45 @@ int key_queue_next(struct journal *j, struct key_queue *queue, bool *found) {
     return code;
 }
 
-json_t *key_queue_json(const struct key_queue *queue, json_t *events) {
+json_t *key_queue_json(const struct key_queue *queue, json_t *events, json_t *signals) {
     bool parked = queue->count > 0 && queue->head.flags == LANE_PARKED;
-    return json_pack("{s:b, s:I, s:o}", "parked", (int)parked, "count", (json_int_t)queue->count,
-                     "events", events);
+    return json_pack("{s:b, s:I, s:o, s:o}", "parked", (int)parked, "count",
+                     (json_int_t)queue->count, "events", events, "signals", signals);
+}
+
+static json_t *signal_json(const struct cell *cell, int64_t expires_ms, struct slice value) {
+    struct buf text;
+    buf_init(&text, (size_t)VALUE_BYTES_MAX * 8);
+    json_t *object = json_object();
+    bool ok = object != NULL && look_json_bytes(object, "name", cell->name) &&
+              look_json_time(object, "expires_at", expires_ms) &&
+              value_to_json(value, &text) == 0 &&
+              look_json_bytes(object, "value", buf_slice(&text));
+    buf_clear(&text);
+    if (!ok) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+int key_signals(struct journal *j, const struct key_queue *queue, struct slice key, json_t **out) {
+    struct cell cell = {
+        .partition = queue->lane.partition, .service = queue->lane.service, .key = key};
+    struct slice value;
+    uint64_t seq = 0;
+    int64_t expires_ms = 0;
+    int code = 0;
+    *out = json_array();
+    while (code == 0 && json_array_size(*out) < READING_ITEMS_MAX &&
+           (code = journal_signal_scan(j, &cell, &seq, &expires_ms, &value)) == 0) {
+        json_t *one = signal_json(&cell, expires_ms, value);
+        code = json_array_append_new(*out, one) == 0 ? 0 : ERR_MEMORY;
+    }
+    if (code != 0 && code != ERR_NOTFOUND) {
+        json_decref(*out);
+        *out = NULL;
+        return code;
+    }
+    return 0;
 }

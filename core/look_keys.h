@@ -46,7 +46,9 @@ struct key_queue {
 void key_queue_init(struct key_queue *queue, uint16_t service, struct slice name, struct slice key);
 /* Looks at one row. *found: queue->row is of this key. ERR_NOTFOUND after the last. */
 int key_queue_next(struct journal *j, struct key_queue *queue, bool *found);
-/* Takes over `events`. */
-json_t *key_queue_json(const struct key_queue *queue, json_t *events);
-
+/* Takes over `events` and `signals`. */
+json_t *key_queue_json(const struct key_queue *queue, json_t *events, json_t *signals);
+/* The signals kept for the key that nobody has taken yet, {name, value, expires_at}, at most
+ * READING_ITEMS_MAX of them, to be freed. ERR_MEMORY... */
+int key_signals(struct journal *j, const struct key_queue *queue, struct slice key, json_t **out);
 #endif

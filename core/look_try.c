@@ -170,6 +170,17 @@ void try_go_on(struct run *run) {
 
 /* ---- the whole ---- */
 
+/* What a handler that leaves memory waits for: until when, for which signal. */
+static bool set_wait(json_t *object, const struct run *run) {
+    if (run->outcome != OUTCOME_SLEEP && run->outcome != OUTCOME_WAIT) {
+        return true;
+    }
+    bool ok = look_json_time(object, "due_at", run->durable->step.due_ms);
+    return run->outcome == OUTCOME_SLEEP
+               ? ok
+               : ok && look_json_bytes(object, "signal", slice_of(run->durable->signal));
+}
+
 json_t *try_json(const struct run *run, const struct retry_verdict *verdict) {
     json_t *effects = json_array();
     bool ok = effects != NULL;
@@ -184,7 +195,8 @@ json_t *try_json(const struct run *run, const struct retry_verdict *verdict) {
     json_t *object = json_pack("{s:s, s:I, s:o, s:o, s:o}", "outcome", outcome_names[run->outcome],
                                "after_ms", (json_int_t)run->after_ms, "effects", effects, "call",
                                call, "retry_script", retry);
-    ok = ok && object != NULL && look_json_bytes(object, "error", buf_slice(&run->error));
+    ok = ok && object != NULL && look_json_bytes(object, "error", buf_slice(&run->error)) &&
+         set_wait(object, run);
     if (!ok) {
         json_decref(object);
         return NULL;

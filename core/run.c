@@ -343,7 +343,7 @@ static void settle_error(struct run *run, int status, bool over) {
 /* What was staged so far is for later, or for now. */
 static bool keeps_effects(enum outcome outcome) {
     return outcome == OUTCOME_DONE || outcome == OUTCOME_DISCARD || outcome == OUTCOME_CALL ||
-           outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT;
+           outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT || outcome == OUTCOME_SLEEP;
 }
 
 /* Runs the coroutine until it returns, waits or fails. */

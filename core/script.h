@@ -47,6 +47,9 @@ const char *script_error(const struct script_host *host, size_t service);
 /* Whether one function handles events of both topics; false when none does. */
 bool script_same_function(const struct script_host *host, size_t service, struct slice a,
                           struct slice b);
+/* Calls each(ctx, filter) for the topic filters of the handler's table. */
+void script_each_route(const struct script_host *host, size_t service, void *ctx,
+                       void (*each)(void *ctx, const char *filter));
 /* Whether the service's table has the reserved name ("on_lock_expired", "on_dead"). */
 bool script_has(const struct script_host *host, size_t service, const char *reserved);
 /* Bytes the Lua state uses now. */

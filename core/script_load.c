@@ -364,7 +364,23 @@ int script_route_for(const struct script_code *code, struct slice topic) {
     return code->roles[ROLE_ANY];
 }
 
+void script_each_route(const struct script_host *host, size_t service, void *ctx,
+                       void (*each)(void *ctx, const char *filter)) {
+    const struct script_code *live = host->slots[service].live;
+    for (size_t i = 0; live != NULL && i < live->route_count; i++) {
+        each(ctx, live->routes[i].filter);
+    }
+}
+
 /* --- loading and reloading --- */
+
+static bool lacks_file(const struct script_code *code) {
+    bool lacks = false;
+    for (size_t i = 0; i < code->file_count; i++) {
+        lacks = lacks || code->files[i].missing;
+    }
+    return lacks;
+}
 
 /* Loads the service anew. On success it is live; otherwise the last good version stays. */
 static int load_service(struct script_host *host, size_t service, struct report *r) {
@@ -387,6 +403,11 @@ static int load_service(struct script_host *host, size_t service, struct report 
         if (rc == ERR_MEMORY) {
             (void)report(r, rc, "scripts/%s: %s", load.service->handler,
                          script_memory_text(host, text));
+        }
+        if (lacks_file(load.code)) {
+            size_t len = strlen(r->text);
+            (void)snprintf(r->text + len, sizeof r->text - len, " (service \"%s\", %s:%d)",
+                           load.service->name, host->conf->file, load.service->line);
         }
         slot->refused = load.code;
         slot->error = slice_dup(slice_of(r->text));

@@ -126,9 +126,9 @@ const factRows = [
     ["Timeouts", (e) => count(e.timeouts)],
     ["Host crashes", (e) => count(e.crashes)],
     ["Snoozes, throttles", (e) => `${count(e.snoozes)}, ${count(e.throttles)}`],
-    ["Hops", (e) => count(e.hops)],
-    ["Batch", (e) => e.batch_events ? `of ${count(e.batch_events)}, publishes at ${e.batch}` : "–"],
-    ["Partition", (e) => count(e.partition)],
+    ["Hops", (e) => count(e.hops)],    ["Batch", (e) => !e.batch_events ? "–" : e.batch === e.id ? `of ${count(e.batch_events)}`
+        : [`of ${count(e.batch_events)}, see `, h("a", { href: eventHash(e.batch, e.service) }, e.batch.slice(0, 8))]],
+["Partition", (e) => count(e.partition)],
     ["Response topic", (e) => label(e, "response_topic") || "–"],
 ];
 
