@@ -48,7 +48,7 @@ print(server.server_port, flush=True)
 server.serve_forever()
 PEER
     keep $!
-    wait_for 10 test -s peer.port
+    must wait_for 10 test -s peer.port
 }
 
 write_project() {

@@ -18,6 +18,14 @@ ok() {
     fi
 }
 
+# must COMMAND...: what later promises rest on; without it there is nothing to test.
+must() {
+    "$@" || {
+        echo "Bail out! $*"
+        exit 1
+    }
+}
+
 # ends STATUS COMMAND... / says STATUS PATTERN COMMAND... / complains STATUS PATTERN COMMAND...
 ends() {
     wanted=$1

@@ -43,7 +43,7 @@ start_broker() {
     printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' "$port" >"$dir/broker.conf"
     mosquitto -c "$dir/broker.conf" >>"$dir/broker.log" 2>&1 &
     broker=$!
-    wait_for 10 pub -t ready -n
+    must wait_for 10 pub -t ready -n
 }
 
 # pub OPTION...: mosquitto_pub with QoS 1.
