@@ -10,7 +10,6 @@
 #include "json.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* Registry keys of the metatables of an event and of a list of them. */
 static const char event_key = 'e';

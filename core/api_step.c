@@ -114,16 +114,20 @@ static int close_guard(lua_State *L) {
     return 0;
 }
 
+static void begin_step(struct run_durable *d) {
+    d->calls = 0;
+    buf_reset(&d->asked);
+    d->touched = false;
+    d->open = true;
+}
+
 static void open_step(lua_State *L, struct run *run) {
     struct run_durable *d = run->durable;
     (void)lua_newuserdatauv(L, 0, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &guard_key);
     lua_setmetatable(L, -2);
     lua_toclose(L, -1);
-    d->calls = 0;
-    buf_reset(&d->asked);
-    d->touched = false;
-    d->open = true;
+    begin_step(d);
 }
 
 /* Asks for durable->step to be stored; goes on in `next` once that is on disk. */
@@ -259,14 +263,12 @@ static int saga_step(lua_State *L) {
         push_result(L, found.value);
         return 1;
     }
-    bool begun = known && (found.state == STEP_BEGUN || found.state == STEP_UNKNOWN);
-    bool marked = known && found.state == STEP_UNKNOWN;
     api_set_step(d, STEP_SAGA, name);
-    if (marked) {
+    if (known && found.state == STEP_UNKNOWN) {
         return run_step(L, run, 3);
     }
     /* Begun and not ended: what became of it then nobody knows. */
-    d->step.state = begun ? STEP_UNKNOWN : STEP_BEGUN;
+    d->step.state = known && found.state == STEP_BEGUN ? STEP_UNKNOWN : STEP_BEGUN;
     return keep(L, run, 0, registered);
 }
 
@@ -307,11 +309,7 @@ static bool begin_undo(lua_State *L, struct run *run) {
     }
     api_set_step(d, STEP_UNDO, name);
     d->step.tries = known ? found.tries : 0;
-    d->step.order = known ? found.order : 0;
-    d->calls = 0;
-    buf_reset(&d->asked);
-    d->touched = false;
-    d->open = true;
+    begin_step(d);
     return true;
 }
 

@@ -176,7 +176,7 @@ static int wait_for_job(struct replay *replay, json_t **job) {
     (void)sigprocmask(SIG_BLOCK, &interrupt, NULL);
     while (status == 0 && is_under_way(*job)) {
         struct timespec look = {.tv_sec = 0, .tv_nsec = look_ms * 1000000};
-        look_ms = look_ms * 2 < LOOK_MS_MAX ? look_ms * 2 : LOOK_MS_MAX - 1;
+        look_ms = look_ms * 2 < LOOK_MS_MAX ? look_ms * 2 : LOOK_MS_MAX;
         bool stop = sigtimedwait(&interrupt, NULL, &look) == SIGINT;
         status = ask_job(replay, stop ? "POST" : "GET", stop ? "/stop" : "", job);
         tell_progress(replay, *job);

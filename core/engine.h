@@ -209,8 +209,8 @@ struct engine_status {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
-/* Whether a replay of the event, which has ended, would be refused without `force`: it ran longer
- * ago than its service's idempotency_window. */
+/* Whether a replay of the event, which has ended, would be refused without `force`: it made a call
+ * longer ago than its service's idempotency_window. */
 bool engine_needs_force(struct engine *e, const struct event *event);
 struct engine_schedule_status {
     const char *name;

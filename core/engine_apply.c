@@ -12,7 +12,6 @@
 #include "value.h"
 
 #include <assert.h>
-#include <string.h>
 
 struct cell engine_cell(const struct event *event, struct slice name) {
     return (struct cell){

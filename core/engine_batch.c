@@ -9,7 +9,6 @@
  */
 #include "engine_impl.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* --- starting --- */

@@ -203,8 +203,10 @@ int engine_find_event(struct engine *e, const struct command *c,
 static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
-    assert(s->books.dead > 0);
+    bool person = event->state == EVENT_NEEDS_PERSON;
+    assert(s->books.dead > 0 && (!person || s->books.needs_person > 0));
     s->books.dead--;
+    s->books.needs_person -= person ? 1 : 0;
     s->books_dirty = true;
     return journal_dead_del(e->journal, &row);
 }
@@ -285,13 +287,11 @@ static int command_discard(struct engine *e, struct command *c) {
                       "with the compensations, --without-compensation (without_compensation=1) "
                       "lets it go as it is");
     }
-    bool needed_person = event->state == EVENT_NEEDS_PERSON;
     code = forget_dead_row(e, s, event);
     if (code == 0 && event->parked) {
         code = unpark(e, s, event);
     }
     if (code == 0) {
-        s->books.needs_person -= needed_person ? 1 : 0;
         event->state = EVENT_DISCARDED;
         event->ended_ms = e->now_ms;
         s->books.discarded++;

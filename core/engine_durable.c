@@ -11,8 +11,8 @@
 
 #include <assert.h>
 
-/* A saga step keeps the place in the order at which its action began; undoing one, at which that
- * did. Everything else happens when it is stored. */
+/* A saga step keeps the place in the order at which its action began, an undo that at which it was
+ * first tried. Everything else happens when it is stored. */
 static int order_of(struct engine *e, const struct event *event, const struct step *step,
                     uint64_t *order) {
     struct step earlier;

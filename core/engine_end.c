@@ -9,7 +9,6 @@
 #include "log.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 /* --- waiting again --- */

@@ -7,8 +7,6 @@
 
 #include "value.h"
 
-#include <string.h>
-
 enum { INACTIVE_DELAY_MS = 60 * 1000 };
 
 /* --- the event --- */

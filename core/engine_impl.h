@@ -451,8 +451,8 @@ int engine_note_by_hand(struct engine *e, const struct event *event, enum attemp
 int engine_revive(struct engine *e, struct event *event, bool forced);
 /* When the event's round began: accepted, or replayed. */
 int64_t engine_round_ms(const struct engine *e, const struct event *event);
-/* Whether the other side of its calls may have forgotten the Idempotency-Keys of the event. The age
- * is that of the event, whether it made calls or not. */
+/* Whether the other side of its calls may have forgotten their Idempotency-Keys: by the age of the
+ * first that would be made again; false when there is none. */
 bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,
                            const struct event *event);
 /* Refuses the command, with a sentence, when they are forgotten and it is not forced. */

@@ -10,9 +10,6 @@
 
 #include "ledger.h"
 
-#include <assert.h>
-#include <string.h>
-
 int engine_note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
                         struct slice text) {
     struct attempt a = {.end = end, .at_ms = e->now_ms, .text = text};

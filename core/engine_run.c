@@ -1,18 +1,17 @@
 /*
  * engine_run.c - an event is tried: its invocation, and what each outcome of it means.
  *
- * An attempt that fails leaves nothing behind but its history: effects are applied only by
- * end_done, by engine_batch.c and, for the policies of a dead letter, in engine_bury.c.
+ * An attempt that fails leaves nothing behind but its history and its finished steps: effects are
+ * applied only by end_done, by engine_batch.c, for a step by engine_durable.c, and for the policies
+ * of a dead letter by engine_bury.c.
  */
 #include "engine_impl.h"
 
 #include "ledger.h"
-#include "log.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* --- the list of waiting invocations --- */
 

@@ -213,13 +213,10 @@ static int forgive(struct engine *e, const struct event *event) {
 }
 
 int engine_renew_steps(struct engine *e, struct event *event) {
-    struct engine_service *s = engine_service_of(e, event->service);
     if (!event->durable) {
         return 0;
     }
     if (event->state == EVENT_NEEDS_PERSON) {
-        assert(s != NULL && s->books.needs_person > 0);
-        s->books.needs_person--;
         return forgive(e, event);
     }
     if (event->state == EVENT_DEAD && event->undo == UNDO_NONE) {

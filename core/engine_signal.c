@@ -12,10 +12,8 @@
  */
 #include "engine_impl.h"
 
-#include "log.h"
 #include "value.h"
 
-#include <assert.h>
 #include <string.h>
 
 static struct cell signal_cell(const struct engine_service *s, struct slice key,

@@ -8,7 +8,6 @@
 
 #include "value.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -36,7 +36,7 @@ enum step_kind {
  *                 └────▶ unknown ─▶ done (crashed, timed out, or the peer never answered)
  */
 #define STEP_STATE_LIST(X)                                                                         \
-    X(STEP_DONE, "done")     /* has its result; a sleep: it is over */                             \
+    X(STEP_DONE, "done")     /* has its result */                                                  \
     X(STEP_BEGUN, "begun")   /* saga step: its action was about to start; undo: tries were made */ \
     X(STEP_FAILED, "failed") /* saga step: its action did nothing; undo: failed for good */        \
     X(STEP_UNKNOWN, "unknown") /* saga step: nobody knows what its action did */                   \
@@ -57,7 +57,7 @@ struct step {
     int64_t at_ms;      /* when it reached its state; wall clock, ms since 1970 */
     int64_t due_ms;     /* sleep, wait: until when; 0 = for good */
     uint32_t tries;     /* undo: failed ones */
-    struct slice name;  /* 1..STEP_NAME_BYTES_MAX bytes; of a cause: empty */
+    struct slice name;  /* 1..STEP_LABEL_BYTES_MAX (run.h) bytes; of a cause: empty */
     struct slice value; /* the result in value.h form, len 0 = nil; undo, cause: a text */
 };
 
