@@ -321,22 +321,6 @@ static int apply_append(const struct apply *a, const struct effect *effect) {
 }
 
 /* One that cannot be kept is a dead letter of the service it was for. */
-static int refuse_signal(struct engine *e, struct engine_service *s, const struct apply *a,
-                         const struct effect *effect, const char *reason) {
-    struct event_bytes bytes = {
-        .topic = slice_of("zingq/signal"), .key = effect->key, .payload = effect->value};
-    struct event *event = event_new(&bytes);
-    if (event == NULL) {
-        return ERR_MEMORY;
-    }
-    event->cause = a->event->id;
-    event->hops = a->event->hops;
-    event->service = s->number;
-    event->kind = EVENT_DEAD_LETTER;
-    event->state = EVENT_READY;
-    return engine_admit_dead(e, s, event, reason);
-}
-
 static int apply_signal(const struct apply *a, const struct effect *effect) {
     struct engine_service *s = engine_service_named(a->e, effect->owner);
     struct report r = {""};
@@ -344,7 +328,7 @@ static int apply_signal(const struct apply *a, const struct effect *effect) {
         return 0; /* the API knows the services of topics.conf, and so do we */
     }
     int code = engine_signal(a->e, s, effect->key, effect->name, effect->value, &r);
-    return code == ERR_INVALID ? refuse_signal(a->e, s, a, effect, r.text) : code;
+    return code == ERR_INVALID ? engine_refuse_signal(a->e, s, a->event, effect, r.text) : code;
 }
 
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,

@@ -233,6 +233,26 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? engine_lane_wake(e, s, &row) : code;
 }
 
+/* A dead signal is no work for a handler: it is sent again, and that is its end. */
+static int replay_signal(struct engine *e, struct engine_service *s, struct event *event,
+                         struct command *c) {
+    int code = engine_send_letter(e, s, event, &c->report);
+    if (code == ERR_INVALID) {
+        c->code = code;
+        return 0;
+    }
+    if (code == 0) {
+        code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("sent again by an operator"));
+    }
+    if (code == 0) {
+        code = forget_dead_row(e, s, event);
+    }
+    event->state = EVENT_DONE;
+    event->ended_ms = e->now_ms;
+    s->books.done++;
+    return code == 0 ? journal_event_put(e->journal, event) : code;
+}
+
 static int command_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -243,6 +263,11 @@ static int command_replay(struct engine *e, struct command *c) {
     if (engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
         return 0;
+    }
+    if (engine_is_signal_letter(event)) {
+        code = replay_signal(e, s, event, c);
+        event_free(event);
+        return code;
     }
     if (event->parked) {
         return revive_parked(e, s, event, c->force);

@@ -314,6 +314,15 @@ int engine_wait(struct engine *e, struct invocation *inv);
  * cannot be, and nothing has changed. */
 int engine_signal(struct engine *e, struct engine_service *s, struct slice key, struct slice name,
                   struct slice value, struct report *r);
+/* A handler's signal that cannot be is a dead letter of the service it was for, which a replay
+ * sends again. */
+int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,
+                         const struct effect *effect, const char *reason);
+/* Whether the dead event is a signal that could not be; and sending it again. ERR_INVALID (r): it
+ * still cannot be. */
+bool engine_is_signal_letter(const struct event *event);
+int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
+                       struct report *r);
 /* One that came as a message; takes the event over. */
 int engine_admit_signal(struct engine *e, struct event *event);
 /* The event has ended: nothing that comes is for it. */

@@ -347,31 +347,102 @@ static int is_repeated(struct engine *e, const struct engine_service *s, const s
     return *repeated ? 0 : code;
 }
 
+/* What a message says. */
+struct message {
+    struct buf names, value;
+    struct slice key, name; /* in names */
+};
+
+static int read_message(const struct event *event, struct message *m, struct report *r) {
+    size_t key_len = 0;
+    buf_init(&m->names, TOPIC_BYTES_MAX);
+    buf_init(&m->value, event->payload.len + 64);
+    int code = read_topic(event->topic, &m->names, &key_len, r);
+    const char *text = buf_str(&m->names);
+    m->key = (struct slice){text, key_len};
+    m->name = (struct slice){text + key_len, m->names.len - key_len};
+    if (code == 0) {
+        engine_signal_value(event->payload, &m->value);
+    }
+    return code == 0 && m->value.failed ? ERR_MEMORY : code;
+}
+
+static void clear_message(struct message *m) {
+    buf_clear(&m->names);
+    buf_clear(&m->value);
+}
+
 static int take_message(struct engine *e, struct engine_service *s, const struct event *event,
                         struct report *r) {
-    struct buf names;
-    struct buf value;
-    size_t key_len = 0;
+    struct message m;
     bool repeated = false;
-    buf_init(&names, TOPIC_BYTES_MAX);
-    buf_init(&value, event->payload.len + 64);
-    int code = read_topic(event->topic, &names, &key_len, r);
-    const char *text = buf_str(&names);
-    struct slice key = {text, key_len};
-    struct slice name = {text + key_len, names.len - key_len};
+    int code = read_message(event, &m, r);
     if (code == 0) {
-        engine_signal_value(event->payload, &value);
-        code = value.failed ? ERR_MEMORY : 0;
-    }
-    if (code == 0) {
-        code = is_repeated(e, s, event, signal_cell(s, key, name).partition, &repeated);
+        code = is_repeated(e, s, event, signal_cell(s, m.key, m.name).partition, &repeated);
     }
     if (code == 0 && !repeated) {
-        code = engine_signal(e, s, key, name, buf_slice(&value), r);
+        code = engine_signal(e, s, m.key, m.name, buf_slice(&m.value), r);
     }
-    buf_clear(&names);
-    buf_clear(&value);
+    clear_message(&m);
     return code;
+}
+
+/* --- as dead letters --- */
+
+static const char SIGNAL_TOPIC[] = "zingq/signal/";
+
+bool engine_is_signal_letter(const struct event *event) {
+    size_t len = sizeof SIGNAL_TOPIC - 1;
+    return event->attempts == 0 && event->topic.len > len &&
+           memcmp(event->topic.data, SIGNAL_TOPIC, len) == 0;
+}
+
+int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
+                       struct report *r) {
+    struct message m;
+    int code = read_message(event, &m, r);
+    if (code == 0) {
+        code = engine_signal(e, s, m.key, m.name, buf_slice(&m.value), r);
+    }
+    clear_message(&m);
+    return code;
+}
+
+static void add_level(struct buf *topic, struct slice level) {
+    for (size_t i = 0; i < level.len; i++) {
+        unsigned char c = (unsigned char)level.data[i];
+        if (c < ' ' || c == 0x7f || strchr("%/+#", c) != NULL) {
+            buf_printf(topic, "%%%02X", c);
+        } else {
+            buf_add_u8(topic, c);
+        }
+    }
+}
+
+int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,
+                         const struct effect *effect, const char *reason) {
+    struct buf topic;
+    struct buf value;
+    buf_init(&topic, TOPIC_BYTES_MAX);
+    buf_init(&value, (size_t)VALUE_BYTES_MAX * 8);
+    buf_printf(&topic, "%s%s/", SIGNAL_TOPIC, s->conf->name);
+    add_level(&topic, effect->key);
+    buf_add_str(&topic, "/");
+    add_level(&topic, effect->name);
+    bool made = value_to_json(effect->value, &value) == 0 && !topic.failed && !value.failed;
+    struct event_bytes bytes = {.topic = buf_slice(&topic), .payload = buf_slice(&value)};
+    struct event *event = made ? event_new(&bytes) : NULL;
+    buf_clear(&topic);
+    buf_clear(&value);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    event->cause = from->id;
+    event->hops = from->hops;
+    event->service = s->number;
+    event->kind = EVENT_DEAD_LETTER;
+    event->state = EVENT_READY;
+    return engine_admit_dead(e, s, event, reason);
 }
 
 int engine_admit_signal(struct engine *e, struct event *event) {

@@ -130,6 +130,29 @@ static void a_signal_that_was_refused_may_come_again_under_its_key(void **state)
     assert_int_equal(count_rows(f, TABLE_SIGNAL), 1000);
 }
 
+static void a_dead_signal_is_sent_again_by_a_replay(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("retries = 3"),
+                "return function(e)\n"
+                "  if e.payload == 'send' then\n"
+                "    for i = 1, 1001 do zing.signal('s', 'k', 'a/b', {n = i}) end\n"
+                "  else\n"
+                "    zing.publish('out', zing.wait('a/b').n)\n"
+                "  end\n"
+                "end");
+    offer(f, "s", "in", "send", "k", "other", NULL);
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "{\"n\":1001}"), EVENT_DEAD);
+    struct command c = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", "{\"n\":1001}")};
+    assert_int_equal(command(f, c), ERR_INVALID);
+    offer_key(f, "take");
+    run_dry(f);
+    assert_int_equal(command(f, c), 0);
+    assert_int_equal(state_of(f, "s", "{\"n\":1001}"), EVENT_DONE);
+    assert_int_equal(count_rows(f, TABLE_SIGNAL), 1000);
+    assert_string_equal(out_of(f), "1");
+}
+
 static void one_key_is_for_one_signal(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("retries = 3"), "return function(e) end");
@@ -275,6 +298,7 @@ int main(void) {
         TEST(a_signal_is_for_who_waits_now_though_the_script_was_edited),
         TEST(names_that_zing_counts_by_are_refused),
         TEST(a_signal_that_was_refused_may_come_again_under_its_key),
+        TEST(a_dead_signal_is_sent_again_by_a_replay),
         TEST(one_key_is_for_one_signal),
         TEST(a_cancelled_event_runs_when_it_is_replayed),
         TEST(what_was_not_undone_is_asked_for_under_its_old_key),
