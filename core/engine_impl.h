@@ -5,6 +5,7 @@
  *
  *   engine_input.c    what comes in is noted until the next turn
  *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
+ *   engine_item.c     a waiting event in memory: its body, what is new in a turn
  *   engine_place.c    where an event waits: memory, ready rows, lane rows
  *   engine_run.c      an event is tried: invocation, outcome
  *   engine_batch.c    several events are tried in one invocation
@@ -207,20 +208,32 @@ int engine_recover(struct engine *e);
 /* Before a turn. *turned_away: there were messages that a full store cannot take. */
 int engine_make_ready(struct engine *e, bool *turned_away);
 
-/* engine_place.c */
-/* The item, which is in a lane or taken off it, gets its body. */
+/* engine_item.c */
+/* An item for the row, without a lane; it takes the event over (NULL: its body is on disk). NULL:
+ * out of memory. */
+struct lane_item *engine_item_new(struct engine *e, const struct row *row, struct event *event,
+                                  enum lane_place place);
+/* With its event; the item is not new. */
+void engine_item_free(struct engine *e, struct lane_item *item);
+/* The item, which is in a lane or taken off it, gets its body / leaves it to the disk. */
 int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item);
-struct cell engine_cell(const struct event *event, struct slice name);
-/* The row of an event, flags 0. */
+void engine_drop_body(struct engine *e, struct lane_item *item);
+/* The row of an item, of an event; flags 0. */
+struct row engine_item_row(const struct lane_item *item, const struct engine_service *s);
 struct row engine_row(const struct event *event);
-/* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
- * disk already and up to date. */
-int engine_place(struct engine *e, struct engine_service *s, struct event *event);
+/* The item was accepted in this turn; and it is new no more. */
+void engine_link_new(struct engine *e, struct lane_item *item);
+void engine_unlink_new(struct engine *e, struct lane_item *item);
 /* Whether an event of the service has the id already, stored or accepted in this turn. */
 bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
                      const struct uuid *id);
 /* The turn is given up: nothing is new any more. The items are freed with what holds them. */
 void engine_forget_new(struct engine *e);
+
+/* engine_place.c */
+/* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
+ * disk already and up to date. */
+int engine_place(struct engine *e, struct engine_service *s, struct event *event);
 /* Its record and its row, if it is new, are written; memory over its budget is given back. */
 int engine_seal_new(struct engine *e);
 /* The event record is written, unless the seal will do it. */
@@ -380,6 +393,7 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
                 enum event_state state, const char *reason, bool *parked);
 
 /* engine_apply.c */
+struct cell engine_cell(const struct event *event, struct slice name);
 int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
                  const struct effects *effects);
 /* Whether what the handler was told is not true any more: another invocation took a lock meanwhile

@@ -14,133 +14,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
-
-/* --- items --- */
-
-static size_t body_bytes(const struct event *event) {
-    return sizeof *event + event->payload.len + event->topic.len + event->properties.len;
-}
-
-static struct lane_item *item_new(struct engine *e, const struct row *row, struct event *event,
-                                  enum lane_place place) {
-    struct lane_item *item = calloc(1, sizeof *item);
-    if (item != NULL) {
-        item->id = row->id;
-        item->seq = row->seq;
-        item->since_ms = (int64_t)(row->seq / 1000); /* see journal_next_seq */
-        item->place = place;
-        item->event = event;
-        item->bytes = event == NULL ? 0 : body_bytes(event);
-        e->body_bytes += item->bytes;
-    }
-    return item;
-}
-
-int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    if (item->event != NULL) {
-        return 0;
-    }
-    int code =
-        journal_event_get(e->journal, item->lane->partition, &item->id, s->number, &item->event);
-    if (code == 0) {
-        item->bytes = body_bytes(item->event);
-        e->body_bytes += item->bytes;
-    }
-    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
-}
-
-static void drop_body(struct engine *e, struct lane_item *item) {
-    assert(item->bytes <= e->body_bytes);
-    e->body_bytes -= item->bytes;
-    item->bytes = 0;
-    event_free(item->event);
-    item->event = NULL;
-}
-
-static void item_free(struct engine *e, struct lane_item *item) {
-    assert(item->new_prev == NULL && item->new_next == NULL && e->new_head != item);
-    if (e->current_item == item) {
-        e->current_item = NULL;
-    }
-    drop_body(e, item);
-    free(item);
-}
-
-static struct row row_of(const struct lane_item *item, const struct engine_service *s) {
-    return (struct row){.partition = item->lane->partition,
-                        .service = s->number,
-                        .lane = item->lane->hash,
-                        .seq = item->seq,
-                        .id = item->id};
-}
-
-struct row engine_row(const struct event *event) {
-    return (struct row){.partition = event->partition,
-                        .service = event->service,
-                        .lane = event->lane,
-                        .seq = event->seq,
-                        .id = event->id};
-}
-
-static struct lane_item **new_bucket(struct engine *e, const struct uuid *id) {
-    struct reader r = reader_of(id->bytes + UUID_BYTES / 2, UUID_BYTES / 2); /* the random half */
-    return &e->new_ids[read_u64(&r) % NEW_BUCKETS];
-}
-
-static void link_new(struct engine *e, struct lane_item *item) {
-    struct lane_item **bucket = new_bucket(e, &item->id);
-    item->new_twin = *bucket;
-    *bucket = item;
-    item->new_prev = e->new_tail;
-    if (e->new_tail == NULL) {
-        e->new_head = item;
-    } else {
-        e->new_tail->new_next = item;
-    }
-    e->new_tail = item;
-}
-
-static void unlink_new(struct engine *e, struct lane_item *item) {
-    struct lane_item **link = new_bucket(e, &item->id);
-    while (*link != item) {
-        assert(*link != NULL);
-        link = &(*link)->new_twin;
-    }
-    *link = item->new_twin;
-    item->new_twin = NULL;
-    if (item->new_prev == NULL) {
-        assert(e->new_head == item);
-        e->new_head = item->new_next;
-    } else {
-        item->new_prev->new_next = item->new_next;
-    }
-    if (item->new_next == NULL) {
-        e->new_tail = item->new_prev;
-    } else {
-        item->new_next->new_prev = item->new_prev;
-    }
-    item->new_prev = NULL;
-    item->new_next = NULL;
-}
-
-bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
-                     const struct uuid *id) {
-    const struct lane_item *item = *new_bucket(e, id);
-    while (item != NULL && (!uuid_equal(&item->id, id) || item->lane->service != s->index ||
-                            item->lane->partition != partition)) {
-        item = item->new_twin;
-    }
-    return item != NULL || journal_event_exists(e->journal, partition, id, s->number);
-}
-
-void engine_forget_new(struct engine *e) {
-    e->new_head = NULL;
-    e->new_tail = NULL;
-    memset(e->new_ids, 0, sizeof e->new_ids);
-}
 
 /* --- rows --- */
 
@@ -230,14 +105,14 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
         lane = lanes_open(e->lanes, s->index, event->lane, event->partition);
     }
     struct row row = engine_row(event);
-    struct lane_item *item = lane == NULL ? NULL : item_new(e, &row, event, PLACE_NEW);
+    struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, &row, event, PLACE_NEW);
     if (item == NULL) {
         event_free(event);
         return ERR_MEMORY;
     }
     s->loaded[event->partition] = event->seq;
     lanes_push(e->lanes, lane, item);
-    link_new(e, item);
+    engine_link_new(e, item);
     return 0;
 }
 
@@ -264,14 +139,14 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
 
 static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     struct engine_service *s = &e->services[item->lane->service];
-    struct row row = row_of(item, s);
+    struct row row = engine_item_row(item, s);
     assert(item->place == PLACE_NEW && item->event != NULL);
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
         row.flags = LANE_BEHIND;
         code = behind ? engine_lane_row_put(e, s, &row) : journal_ready_put(e->journal, &row);
     }
-    unlink_new(e, item);
+    engine_unlink_new(e, item);
     item->place = behind ? PLACE_LANE : PLACE_READY;
     item->stored = true;
     return code;
@@ -280,7 +155,7 @@ static int store_new(struct engine *e, struct lane_item *item, bool behind) {
 /* Its row, whatever it is now, becomes one in the lane table. */
 static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
-    struct row row = row_of(item, s);
+    struct row row = engine_item_row(item, s);
     if (item->place == PLACE_NEW) {
         return store_new(e, item, true);
     }
@@ -296,7 +171,7 @@ static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
 /* An item that leaves memory; freed. */
 static int item_to_lane_row(struct engine *e, struct lane_item *item) {
     int code = move_to_lane_rows(e, item);
-    item_free(e, item);
+    engine_item_free(e, item);
     return code;
 }
 
@@ -326,7 +201,7 @@ static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
 static int seal_item(struct engine *e, struct lane_item *item) {
     int code = store_new(e, item, false);
     if (code == 0 && e->body_bytes > BODIES_BYTES_MAX && item->event->state == EVENT_READY) {
-        drop_body(e, item);
+        engine_drop_body(e, item);
     }
     return code;
 }
@@ -347,12 +222,12 @@ int engine_save(struct engine *e, struct lane_item *item) {
 
 int engine_unplace(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
-    struct row row = row_of(item, s);
+    struct row row = engine_item_row(item, s);
     enum lane_place place = item->place;
     item->place = PLACE_NEW;
     switch (place) {
     case PLACE_NEW:
-        unlink_new(e, item);
+        engine_unlink_new(e, item);
         return 0;
     case PLACE_READY:
         return journal_ready_del(e->journal, &row);
@@ -378,7 +253,7 @@ static int load_lane(struct engine *e, struct engine_service *s, struct lane *la
             lane->spilled = i > 0;
             return 0;
         }
-        struct lane_item *item = item_new(e, &row, NULL, PLACE_LANE);
+        struct lane_item *item = engine_item_new(e, &row, NULL, PLACE_LANE);
         if (item == NULL) {
             return ERR_MEMORY;
         }
@@ -390,7 +265,7 @@ static int load_lane(struct engine *e, struct engine_service *s, struct lane *la
 int engine_lane_next(struct engine *e, struct lane_item *item) {
     struct lane *lane = item->lane;
     struct engine_service *s = &e->services[lane->service];
-    item_free(e, item);
+    engine_item_free(e, item);
     int code = lane->count == 0 && lane->spilled ? load_lane(e, s, lane) : 0;
     lanes_finish(e->lanes, lane);
     if (lane->count == 0) {
@@ -402,7 +277,7 @@ int engine_lane_next(struct engine *e, struct lane_item *item) {
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     struct lane *lane = item->lane;
     struct engine_service *s = &e->services[lane->service];
-    struct row row = row_of(item, s);
+    struct row row = engine_item_row(item, s);
     row.flags = flags;
     int code = engine_unplace(e, item);
     item->place = PLACE_LANE;
@@ -413,7 +288,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
         code = journal_event_put(e->journal, item->event);
     }
     int spilled = spill(e, lane, 0);
-    item_free(e, item);
+    engine_item_free(e, item);
     lanes_finish(e->lanes, lane);
     lanes_close(e->lanes, lane);
     return code == 0 ? spilled : code;
@@ -492,7 +367,7 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
     if (lane == NULL) {
         lane = lanes_open(e->lanes, s->index, row->lane, row->partition);
     }
-    struct lane_item *item = lane == NULL ? NULL : item_new(e, row, NULL, PLACE_READY);
+    struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, row, NULL, PLACE_READY);
     if (item == NULL) {
         return ERR_MEMORY;
     }

@@ -76,7 +76,7 @@ static void a_wait_under_another_name_leaves_no_waiter(void **state) {
     assert_int_equal(count_rows(f, TABLE_WAITER), 0);
     advance(f, 600000); /* the event itself is forgotten */
     for (int i = 1; i < 4; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "answer %d", i);
         assert_int_equal(command(f, signal_to_k(name, "1")), 0);
     }
