@@ -162,6 +162,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
 int cli_status(struct cli *cli);
 int cli_top(struct cli *cli);
 int cli_trace(struct cli *cli);
+int cli_delayed(struct cli *cli);
 int cli_replay(struct cli *cli);
 int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);

@@ -163,6 +163,11 @@ static const struct cli_option trace_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option delayed_options[] = {
+    {"limit", "N", "at most so many (100)"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_look_commands[] = {
     {"status", "", "one screen: the host, the broker, the books of every service", NULL, 0, 0,
      status_options, cli_status},
@@ -172,5 +177,7 @@ const struct cli_command cli_look_commands[] = {
      "Goes up to what caused it and down to the events that its publishes became in other\n"
      "services.",
      1, 2, trace_options, cli_trace},
+    {"delayed", "", "publishes that wait for their time", "`cancel` takes one back by its id.", 0,
+     0, delayed_options, cli_delayed},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

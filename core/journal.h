@@ -266,7 +266,11 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
 int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out);
 /* ERR_NOTFOUND. */
 int journal_delayed_del(struct journal *j, const struct uuid *id);
-
+struct publication; /* below */
+/* The one after *id, in the order of ids (zero at the start), and what it will publish; the slices
+ * point into the store. ERR_NOTFOUND. */
+int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out,
+                         struct publication *p);
 /* How far a schedule has come. */
 struct schedule_mark {
     int64_t settled_ms;          /* ticks up to here have run or were let go */
@@ -333,6 +337,8 @@ int journal_timer_put(struct journal *j, const struct timer *timer);
 int journal_timer_del(struct journal *j, const struct timer *timer);
 /* The earliest timer of the partition, whatever its due time. ERR_NOTFOUND. */
 int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out);
+/* The record of a TIMER_PUBLISH; points into the store. ERR_NOTFOUND. */
+int journal_timer_record(struct journal *j, const struct timer *timer, struct slice *record);
 /* How many timers of the kind there are; looks at every row. */
 int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count);
 

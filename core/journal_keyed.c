@@ -267,6 +267,13 @@ int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out)
     return r.failed ? ERR_CORRUPT : 0;
 }
 
+int journal_timer_record(struct journal *j, const struct timer *timer, struct slice *record) {
+    struct key k;
+    assert(timer->kind == TIMER_PUBLISH);
+    int code = timer_key(&k, timer);
+    return code == 0 ? store_get(j->store, TABLE_TIMER, key_slice(&k), record) : code;
+}
+
 int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count) {
     struct key k = {.len = 0};
     struct slice key;

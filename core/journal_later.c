@@ -31,18 +31,41 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
     return journal_put_record(j, TABLE_DELAYED, &k);
 }
 
-int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out) {
-    struct key k = id_key(id);
-    struct slice value;
-    int code = store_get(j->store, TABLE_DELAYED, key_slice(&k), &value);
-    if (code != 0) {
-        return code;
-    }
+static int take_delayed(struct slice value, struct delayed *out) {
     struct reader r = reader_of(value.data, value.len);
     out->partition = read_u8(&r);
     out->due_ms = (int64_t)read_u64(&r);
     out->seq = read_u64(&r);
     return r.failed || out->partition >= PARTITIONS ? ERR_CORRUPT : 0;
+}
+
+int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out) {
+    struct key k = id_key(id);
+    struct slice value;
+    int code = store_get(j->store, TABLE_DELAYED, key_slice(&k), &value);
+    return code == 0 ? take_delayed(value, out) : code;
+}
+
+int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out,
+                         struct publication *p) {
+    struct key k = id_key(id);
+    struct slice key;
+    struct slice value;
+    int code = store_seek(j->store, TABLE_DELAYED, key_slice(&k), true, &key, &value);
+    if (code != 0) {
+        return code;
+    }
+    struct reader r = reader_of(key.data, key.len);
+    *id = read_uuid(&r);
+    code = r.failed ? ERR_CORRUPT : take_delayed(value, out);
+    struct timer timer = {
+        .kind = TIMER_PUBLISH, .partition = out->partition, .due_ms = out->due_ms, .seq = out->seq};
+    struct slice record;
+    if (code == 0) {
+        code = journal_timer_record(j, &timer, &record);
+        code = code == ERR_NOTFOUND ? ERR_CORRUPT : code; /* they come and go together */
+    }
+    return code == 0 ? publication_decode(record, p) : code;
 }
 
 int journal_delayed_del(struct journal *j, const struct uuid *id) {

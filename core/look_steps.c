@@ -70,8 +70,11 @@ int steps_read(struct journal *j, const struct event *event, struct steps *out) 
         return 0;
     }
     out->items = calloc(STEPS_SHOWN_MAX, sizeof *out->items);
+    if (out->items == NULL) {
+        return ERR_MEMORY;
+    }
     struct step step = {.name = {NULL, 0}};
-    int code = out->items == NULL ? ERR_MEMORY : 0;
+    int code = 0;
     while (code == 0 && !out->cut && (code = journal_step_next(j, event, &step)) == 0) {
         out->cut = out->count == STEPS_SHOWN_MAX;
         if (!out->cut) {

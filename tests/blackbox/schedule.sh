@@ -81,6 +81,8 @@ gone=$id
 ok "a second one waits, too" put_off kept 6s
 kept=$id
 ok "trace says that it waits" says 0 delayed trace "$kept"
+ok "a list tells what waits, and where to" says 0 "remind *$kept" delayed
+ok "for programs too" says 0 '"due_at"' delayed --json
 ok "cancel takes it back" says 0 "$gone is cancelled" cancel "$gone"
 ok "and only once" complains 1 'nothing waits under the id' cancel "$gone"
 ok "trace knows" says 0 cancelled trace "$gone"
@@ -101,6 +103,7 @@ ok "once" answers 404 POST "/api/cancel/$id"
 ok "by POST alone" answers 405 GET "/api/cancel/$id"
 ok "by an id alone" answers 400 POST /api/cancel/17
 ok "nothing is delayed any more" says 0 ' 0 delayed' status
+ok "and nothing is listed" says 0 'no publish waits' delayed
 
 echo "1..$count"
 [ "$failed" -eq 0 ]
