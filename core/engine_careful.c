@@ -52,6 +52,7 @@ static int run_held(struct engine *e) {
 static int hold(struct engine *e, struct lane_item *item) {
     assert(e->held_count < CAREFUL_BATCH);
     item->event->state = EVENT_RUNNING;
+    item->event->batch_events = 0; /* it will run by itself */
     e->current_item = NULL;
     e->held[e->held_count++] = item;
     return engine_save(e, item);

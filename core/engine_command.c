@@ -248,6 +248,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
         code = forget_dead_row(e, s, event);
     }
     event->state = EVENT_DONE;
+    event->replayed = true;
     event->ended_ms = e->now_ms;
     s->books.done++;
     return code == 0 ? journal_event_put(e->journal, event) : code;

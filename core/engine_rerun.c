@@ -143,6 +143,9 @@ int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) 
         return code;
     }
     c->code = check(event, c);
+    if (c->code == 0 && engine_is_signal_letter(event)) {
+        c->code = report(&c->report, ERR_INVALID, "it is a signal, no work for a handler");
+    }
     bool refused = c->code != 0 || engine_refuse_forgotten(e, s, event, c);
     /* One that was let go before it ever ran may have no key. */
     bool had_no_key = event->attempts == 0 && event->kind == EVENT_MESSAGE;

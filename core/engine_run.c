@@ -261,10 +261,13 @@ static int note_asked(struct engine *e, struct event *event, const struct call_r
     if (!ledger_find(event->calls, key, &note)) {
         note = (struct call_note){.first_ms = e->now_ms};
     }
+    note.asks++;
+    if (key.len == 0 && note.asks > 1 && ledger_may_have_acted(&note)) {
+        return ledger_put(event, &note); /* calls without a key share a note: the one that counts */
+    }
     note.key = key;
     note.label = slice_of(request->label);
     note.state = CALL_ASKED;
-    note.asks++;
     return ledger_put(event, &note);
 }
 
@@ -274,6 +277,9 @@ static int note_answered(struct event *event, const struct call_request *request
     struct call_note note;
     if (call_only_reads(request) || !ledger_find(event->calls, key, &note)) {
         return 0;
+    }
+    if (key.len == 0 && note.state != CALL_ASKED) {
+        return 0; /* of the call before it */
     }
     note.state = call_is_unknown(request, result) ? CALL_UNKNOWN
                  : result->code == 0              ? CALL_ANSWERED
@@ -324,6 +330,7 @@ static int note_crash(struct engine *e, struct engine_service *s, struct event *
     s->books_dirty = true;
     if (event->batch_events > 1) { /* nobody knows whether it was this one's doing */
         event->alone = true;
+        event->batch_events = 0;
         return engine_note_attempt(e, event, ATTEMPT_CRASH,
                                    "the host went down while a batch with it ran");
     }

@@ -151,7 +151,7 @@ static int wake_waiter(struct engine *e, struct event *event) {
     struct row row = engine_row(event);
     bool waits = false;
     int code = engine_head_waits(e, &row, &waits);
-    waits = waits && event_state_put_off((enum event_state)event->state);
+    waits = waits && event->state == EVENT_SLEEPING && event->continues; /* not between two tries */
     return code == 0 && waits ? engine_wake_now(e, event) : code;
 }
 
@@ -411,7 +411,7 @@ int engine_send_letter(struct engine *e, struct engine_service *s, const struct 
 static void add_level(struct buf *topic, struct slice level) {
     for (size_t i = 0; i < level.len; i++) {
         unsigned char c = (unsigned char)level.data[i];
-        if (c < ' ' || c == 0x7f || strchr("%/+#", c) != NULL) {
+        if (c < ' ' || c >= 0x7f || strchr("%/+#", c) != NULL) {
             buf_printf(topic, "%%%02X", c);
         } else {
             buf_add_u8(topic, c);

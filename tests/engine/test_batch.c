@@ -315,6 +315,39 @@ static void a_crash_in_a_batch_is_nobodys(void **state) {
     assert_int_equal(count_events(f, "s", EVENT_DONE), 3);
 }
 
+/* Marked before it runs by itself, it takes the host down again and again. */
+static void who_crashed_in_a_batch_and_crashes_alone_ends_dead(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("batch = 3 crashes = 2"),
+                "return function(events) zing.http.get('http://x/') end");
+    offer_many(f, 3);
+    run_dry(f);
+    for (int i = 0; i < 12; i++) {
+        crash(f);
+        assert_int_equal(turn(f), 0);
+    }
+    assert_true(service_status(f, "s").books.dead > 0);
+}
+
+static void of_two_calls_of_a_batch_the_one_that_counts_is_kept(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("batch = 2 idempotency_window = \"1m\""),
+                "return function(events)\n"
+                "  zing.http.post('http://charge/')\n"
+                "  zing.http.post('http://log/')\n"
+                "end");
+    offer_many(f, 2);
+    run_dry(f);
+    answer(f, 0, 200, "");
+    run_dry(f);
+    answer(f, 1, 404, "");
+    run_dry(f);
+    f->now_ms += 120000;
+    struct event *event = event_with(f, "s", "1");
+    assert_true(engine_needs_force(f->engine, event));
+    event_free(event);
+}
+
 static void a_call_of_a_batch_is_noted_with_each_event(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 2 idempotency_window = \"1m\""),
@@ -533,6 +566,8 @@ int main(void) {
         TEST(after_an_error_each_runs_alone_so_the_poison_is_found),
         TEST(a_batch_that_fails_uses_up_no_try_of_its_events),
         TEST(a_crash_in_a_batch_is_nobodys),
+        TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
+        TEST(of_two_calls_of_a_batch_the_one_that_counts_is_kept),
         TEST(a_call_of_a_batch_is_noted_with_each_event),
         TEST(after_a_retry_they_may_come_together_again),
         TEST(a_payload_that_is_no_json_costs_the_others_nothing),

@@ -151,6 +151,47 @@ static void a_dead_signal_is_sent_again_by_a_replay(void **state) {
     assert_int_equal(state_of(f, "s", "{\"n\":1001}"), EVENT_DONE);
     assert_int_equal(count_rows(f, TABLE_SIGNAL), 1000);
     assert_string_equal(out_of(f), "1");
+    assert_int_equal(rerun(f, "{\"n\":1001}"), ERR_INVALID);
+    advance(f, 700000);
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 0);
+}
+
+static void a_signal_between_two_tries_does_not_hurry_the_next(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("retries = 5"),
+                "local run = 0\n"
+                "return function(e)\n"
+                "  run = run + 1\n"
+                "  if run == 2 then zing.retry('1h') end\n"
+                "  zing.publish('out', zing.wait('paid', '10s'))\n"
+                "end");
+    offer_key(f, "x");
+    advance(f, 11000);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_RETRYING);
+    assert_int_equal(command(f, signal_to_k("paid", "7")), 0);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_RETRYING);
+    advance(f, 3600000);
+    assert_string_equal(out_of(f), "7");
+}
+
+static void a_refused_signal_of_any_bytes_is_a_dead_letter(void **state) {
+    struct engine_fixture *f = *state;
+    char topic[512];
+    fixture_run(f, SERVICE("retries = 0"),
+                "return function(e)\n"
+                "  if e.payload == 'fill' then\n"
+                "    for i = 1, 1000 do zing.signal('s', 'k\\xff', 'paid', i) end\n"
+                "  else\n"
+                "    zing.signal('s', 'k\\xff', 'paid', '\\xff')\n"
+                "  end\n"
+                "end");
+    offer_key(f, "fill");
+    offer_key(f, "one more");
+    run_dry(f);
+    assert_int_equal(service_status(f, "s").books.dead, 1);
+    assert_string_equal(
+        published_property(nth_published(f, "zingq/dlq/s", 0), "zingq-topic", topic),
+        "zingq/signal/s/k%FF/paid");
 }
 
 static void one_key_is_for_one_signal(void **state) {
@@ -299,6 +340,8 @@ int main(void) {
         TEST(names_that_zing_counts_by_are_refused),
         TEST(a_signal_that_was_refused_may_come_again_under_its_key),
         TEST(a_dead_signal_is_sent_again_by_a_replay),
+        TEST(a_signal_between_two_tries_does_not_hurry_the_next),
+        TEST(a_refused_signal_of_any_bytes_is_a_dead_letter),
         TEST(one_key_is_for_one_signal),
         TEST(a_cancelled_event_runs_when_it_is_replayed),
         TEST(what_was_not_undone_is_asked_for_under_its_old_key),
