@@ -92,11 +92,11 @@ books() { # the peer's, for jq EXPRESSION
 }
 
 at_rest() {
-    "$ZINGQ" status --json | jq -e '[.services[] | .waiting] + [.engine.outbox] | add == 0' >/dev/null
+    [ "$("$ZINGQ" status --json | jq '[.services[] | .waiting] + [.engine.outbox] | add == 0')" = true ]
 }
 
 done_are() { # COUNT
-    "$ZINGQ" status --json | jq -e --argjson n "$1" '.services[0].done == $n' >/dev/null
+    [ "$("$ZINGQ" status --json | jq '.services[0].done')" = "$1" ]
 }
 
 cd "$dir" || exit 1

@@ -43,8 +43,7 @@ order() { # KEY HOW
 }
 
 state_is() { # KEY STATE
-    "$ZINGQ" trace orders "$1" --json 2>/dev/null |
-        jq -e ".events[-1] | .state == \"$2\"" >/dev/null
+    [ "$("$ZINGQ" trace orders "$1" --json 2>/dev/null | jq -r '.events[-1].state')" = "$2" ]
 }
 
 event_of() { # KEY

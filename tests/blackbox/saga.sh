@@ -159,7 +159,7 @@ refunded() { # ID
 }
 
 at_rest() {
-    "$ZINGQ" status --json | jq -e '[.services[] | .waiting] + [.engine.outbox] | add == 0' >/dev/null
+    [ "$("$ZINGQ" status --json | jq '[.services[] | .waiting] + [.engine.outbox] | add == 0')" = true ]
 }
 
 again b-1 A1 ann
