@@ -22,10 +22,8 @@ int engine_put_off(struct engine *e, struct lane_item *item, enum event_state st
     if (due_ms == 0) { /* until somebody wakes it */
         return engine_lane_block(e, item, flags);
     }
-    struct timer timer = {.kind = TIMER_EVENT,
-                          .partition = event->partition,
-                          .due_ms = due_ms,
-                          .row = engine_row(event)};
+    struct row row = engine_row(event);
+    struct timer timer = engine_wake_timer(&row, due_ms);
     int code = engine_timer_put(e, &timer);
     return code == 0 ? engine_lane_block(e, item, flags) : code;
 }

@@ -430,6 +430,8 @@ int engine_free_expired_lock(struct engine *e, const struct event *event);
 int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale);
 
 /* engine_time.c */
+/* What wakes the event of that row at that time. */
+struct timer engine_wake_timer(const struct row *row, int64_t due_ms);
 /* The event, which is put off, comes back at once; stored. By a timer that is due now, so that it
  * comes within the bounds that timers keep. */
 int engine_wake_now(struct engine *e, struct event *event);

@@ -40,21 +40,22 @@ int64_t engine_earliest_timer(const struct engine *e) {
     return earliest;
 }
 
+struct timer engine_wake_timer(const struct row *row, int64_t due_ms) {
+    return (struct timer){
+        .kind = TIMER_EVENT, .partition = row->partition, .due_ms = due_ms, .row = *row};
+}
+
 int engine_drop_wake(struct engine *e, const struct event *event) {
-    struct timer timer = {.kind = TIMER_EVENT,
-                          .partition = event->partition,
-                          .due_ms = event->due_ms,
-                          .row = engine_row(event)};
+    struct row row = engine_row(event);
+    struct timer timer = engine_wake_timer(&row, event->due_ms);
     int code = event->due_ms == 0 ? 0 : journal_timer_del(e->journal, &timer);
     return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
 }
 
 int engine_wake_now(struct engine *e, struct event *event) {
     int code = engine_drop_wake(e, event);
-    struct timer timer = {.kind = TIMER_EVENT,
-                          .partition = event->partition,
-                          .due_ms = e->now_ms,
-                          .row = engine_row(event)};
+    struct row row = engine_row(event);
+    struct timer timer = engine_wake_timer(&row, e->now_ms);
     event->due_ms = e->now_ms;
     if (code == 0) {
         code = journal_event_put(e->journal, event);
@@ -63,8 +64,7 @@ int engine_wake_now(struct engine *e, struct event *event) {
 }
 
 int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms) {
-    struct timer timer = {
-        .kind = TIMER_EVENT, .partition = row->partition, .due_ms = due_ms, .row = *row};
+    struct timer timer = engine_wake_timer(row, due_ms);
     struct event *event = NULL;
     int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
     if (code != 0) {
