@@ -3,7 +3,7 @@
  *
  *   uv poll  ->  sockets are read by their doors only as far as noting what came
  *   on_check ->  turn(): collect MQTT, engine_turn, flush
- *   timer    ->  the same when the clock makes a turn due
+ *   timer    ->  wakes the loop when the clock makes a turn due, so that on_check follows at once
  *
  * Stopping: SIGTERM stops new work and gives what waits for a call DRAIN_MS to end; a second one
  * stops at once. What is left is marked ready, not crashed.
@@ -41,16 +41,20 @@ static void check_uv(int rc, const char *what) {
     }
 }
 
-static void on_timer(uv_timer_t *timer) {
-    (void)timer; /* on_check follows */
-}
-
 static void on_idle(uv_idle_t *idle) {
     (void)idle; /* keeps the loop from sleeping */
 }
 
+/* libuv runs timers before the poll and on_check after it. So a callback of a timer must not trust
+ * that a turn follows at once: the poll may sleep first, for as long as the next timer allows, with
+ * messages unread. Whoever makes a turn due wakes the loop; an active idle handle makes the poll
+ * return at once. */
 void host_wake(struct host *h) {
     check_uv(uv_idle_start(&h->idle, on_idle), "idle");
+}
+
+static void on_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
 }
 
 /* When the next turn is due: at once (idle runs), at a time (timer), or when something comes. */
@@ -245,8 +249,9 @@ static void on_sighup(uv_signal_t *signal, int number) {
 }
 
 static void on_sys_timer(uv_timer_t *timer) {
-    const struct host *h = timer->data;
-    sys_tick(h->sys); /* on_check follows */
+    struct host *h = timer->data;
+    sys_tick(h->sys);
+    host_wake(h);
 }
 
 /* --- start --- */

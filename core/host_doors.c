@@ -36,6 +36,7 @@ static int64_t monotonic_us(void *ctx) {
 static void on_readable(void *ctx) {
     struct host *h = ctx;
     h->readable = true;
+    host_wake(h);
 }
 
 /* Whether this is some host's status and the service has it only because it asked for everything: a
@@ -248,6 +249,7 @@ static void call_cancel(void *ctx, uint64_t id) {
 static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {
     struct host *h = ctx;
     engine_call_done(h->engine, id, result);
+    host_wake(h); /* fetch hands over from a timer */
 }
 
 static void command_done(void *ctx, struct command *command) {

@@ -52,6 +52,7 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
 static void on_readable(void *ctx) {
     struct host *h = ctx;
     h->out_readable = true;
+    host_wake(h);
 }
 
 int host_publish(void *ctx, const struct publication *p, int *mid) {
