@@ -38,6 +38,7 @@ struct outbox {
     uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
     bool refusals;             /* on this connection */
     bool alone;                /* what is in flight is suspects, or one refused row */
+    bool from_the_end;         /* the next suspect is the last */
     size_t trial_size;         /* suspects that go at once */
     int64_t suspects_due_ms;   /* before then others go first */
     int64_t probe_ms;          /* no refused row is tried before */
@@ -341,12 +342,18 @@ static int send_blocked(const struct sending *s, struct outbox_item *item) {
     return code;
 }
 
+/* From both ends in turn: behind forty that are refused may be the one that is not. */
+static struct outbox_item *next_suspect(const struct outbox *o) {
+    struct outbox_item *last = o->from_the_end ? blocked_last_suspect(&o->blocked) : NULL;
+    return last != NULL ? last : blocked_first(&o->blocked, ITEM_SUSPECT);
+}
+
 static int send_suspects(const struct sending *s) {
     struct outbox *o = s->o;
     int code = 0;
     struct outbox_item *item;
     while (code == 0 && o->in_flight < o->trial_size && o->in_flight < s->window &&
-           (item = blocked_first(&o->blocked, ITEM_SUSPECT)) != NULL) {
+           (item = next_suspect(o)) != NULL) {
         if (blocked_holds(&o->blocked, item, true)) {
             blocked_move(&o->blocked, item, ITEM_HELD);
         } else if (item->publication.refused_ms == 0 &&
@@ -502,6 +509,7 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
         refuse(o, item, now_ms, reason, why);
     }
     if (o->alone && o->in_flight == 0) {
+        o->from_the_end = false;
         o->trial_size = o->refusals ? 1 : o->trial_size * 2;
         o->trial_size = o->trial_size < OUTBOX_WINDOW_MAX ? o->trial_size : OUTBOX_WINDOW_MAX;
     }
@@ -571,6 +579,7 @@ bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
         first->strikes++;
     }
     if (ours && o->alone && count == 1 && is_convicted(o, first, now_ms)) {
+        o->from_the_end = !o->from_the_end;
         refuse(o, items[0], now_ms, 0, "the broker closes the connection when it comes");
         count = 0;
     }

@@ -270,3 +270,12 @@ struct outbox_item *blocked_first(const struct blocked *b, enum item_state state
     }
     return item;
 }
+
+struct outbox_item *blocked_last_suspect(const struct blocked *b) {
+    struct outbox_item *item = b->tail;
+    while (item != NULL &&
+           (item->state != ITEM_SUSPECT || item->out || blocked_holds(b, item, false))) {
+        item = item->prev;
+    }
+    return item;
+}

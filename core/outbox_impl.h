@@ -84,6 +84,8 @@ void blocked_topic_taken(struct blocked *b, uint64_t topic);
 int64_t blocked_due_ms(struct blocked *b);
 /* A REFUSED row, or a SOON one, that is due; NULL = none. */
 struct outbox_item *blocked_due(struct blocked *b, enum item_state state, int64_t now_ms);
+/* The last SUSPECT that is not in flight and that nothing holds; NULL = none. */
+struct outbox_item *blocked_last_suspect(const struct blocked *b);
 /* The first row in a state that is not in flight; NULL = none. */
 struct outbox_item *blocked_first(const struct blocked *b, enum item_state state);
 
