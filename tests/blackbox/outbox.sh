@@ -12,7 +12,14 @@ set -u
 allow() {
     printf 'topic read #\ntopic write zingq/#\ntopic write in/#\n' >"$dir/acl"
     printf 'topic write %s\n' "$@" >>"$dir/acl"
+    reloads=$((${reloads:-0} + 1))
     kill -HUP "$broker"
+    must wait_for 10 has_reloaded "$reloads"
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+has_reloaded() {
+    [ "$(grep -c 'Reloading config' "$dir/broker.log")" -ge "$1" ]
 }
 
 start_strict_broker() {
