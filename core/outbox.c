@@ -13,45 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MIDS = 65536,    /* MQTT packet identifiers are 16 bits */
-    STRIKES_MAX = 2, /* connections that ended with one as the first unanswered */
-    CLOSES_MS = 600000,
-    FORGIVEN_MAX = 64,        /* losses put down to our publishes, since the broker took one */
-    OTHERS_MS = 1000,         /* others go first for so long after a trial cost the connection */
-    OVERDUE_MS = 1000,        /* a trial that waits so long for a quiet moment makes one */
-    PROBE_GAP_MS = 50,        /* between two refused ones tried */
-    PROBE_GAP_LOST_MS = 2000, /* the same after one that cost the connection */
-    SERIAL_MS = 60000,        /* one in flight an owner for so long after "quota exceeded" */
-    PAUSE_MS = 20,            /* after a send that the connection would not take */
-    LOADED_AT_ONCE = 2 * OUTBOX_QUEUE_MAX,
-    MARKED_AT_ONCE = 512,
-};
-
-struct outbox {
-    struct journal *journal;
-    struct item_list staged, queued, acked;
-    struct blocked blocked;
-    struct outbox_item *by_mid[MIDS]; /* in flight */
-    size_t in_flight;
-    uint64_t sent;             /* on this connection */
-    uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
-    bool refusals;             /* on this connection */
-    bool alone;                /* what is in flight is suspects, or one refused row */
-    bool from_the_end;         /* the next suspect is the last */
-    size_t trial_size;         /* suspects that go at once */
-    int64_t suspects_due_ms;   /* before then others go first */
-    int64_t probe_ms;          /* no refused row is tried before */
-    int64_t serial_until_ms;   /* no owner has two in flight */
-    int64_t pause_until_ms;    /* the connection would not take more */
-    int64_t closes_until_ms;   /* the broker is known to refuse by closing */
-    unsigned forgiven;
-    uint64_t discarded;
-    uint64_t on_disk; /* rows not in memory */
-    uint64_t loaded;  /* rows up to this seq are, or were, in memory */
-    struct buf record;
-};
-
 void item_list_add(struct item_list *list, struct outbox_item *item) {
     item->next = NULL;
     if (list->tail == NULL) {
@@ -63,7 +24,7 @@ void item_list_add(struct item_list *list, struct outbox_item *item) {
     list->count++;
 }
 
-static struct outbox_item *list_take(struct item_list *list) {
+struct outbox_item *item_list_take(struct item_list *list) {
     struct outbox_item *item = list->head;
     if (item != NULL) {
         list->head = item->next;
@@ -77,7 +38,7 @@ static struct outbox_item *list_take(struct item_list *list) {
 
 static void list_clear(struct item_list *list) {
     struct outbox_item *item;
-    while ((item = list_take(list)) != NULL) {
+    while ((item = item_list_take(list)) != NULL) {
         free(item);
     }
 }
@@ -191,7 +152,7 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
 
 void outbox_committed(struct outbox *o) {
     struct outbox_item *item;
-    while ((item = list_take(&o->staged)) != NULL) {
+    while ((item = item_list_take(&o->staged)) != NULL) {
         item_list_add(&o->queued, item);
     }
 }
@@ -243,7 +204,7 @@ static void note_refused(struct outbox *o, struct outbox_item *item, int64_t now
     o->blocked.to_mark++;
 }
 
-static void refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
+void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
                    const char *why) {
     char id[UUID_TEXT_BYTES + 1];
     struct publication *p = &item->publication;
@@ -267,8 +228,7 @@ static void refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, u
               p->topic.data, uuid_text(&p->id, id), why);
 }
 
-/* Its topic is refused: no need to ask the broker again. */
-static void refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
+void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
     if (item->state == ITEM_CLEAN) {
         blocked_add(&o->blocked, item, ITEM_REFUSED);
     } else {
@@ -296,181 +256,6 @@ static void put_off(struct outbox *o, struct outbox_item *item, int64_t now_ms, 
                  "id=%s: it goes again soon, its key waits for it",
                  reason, item->publication.topic.data, uuid_text(&item->publication.id, id));
     }
-}
-
-/* --- sending --- */
-
-typedef int (*publish_fn)(void *ctx, const struct publication *p, int *mid);
-
-struct sending {
-    struct outbox *o;
-    int64_t now_ms;
-    size_t window;
-    void *ctx;
-    publish_fn publish;
-};
-
-/* Sends one; the caller has taken it from its list when this returns 0. ERR_EXISTS: the number is
- * still in use. */
-static int send_one(const struct sending *s, struct outbox_item *item) {
-    struct outbox *o = s->o;
-    int mid = 0;
-    int code = s->publish(s->ctx, &item->publication, &mid);
-    if (code != 0) {
-        o->pause_until_ms = code == ERR_INVALID ? 0 : s->now_ms + PAUSE_MS;
-        return code;
-    }
-    if (mid <= 0 || mid >= MIDS || o->by_mid[mid] != NULL) {
-        return ERR_EXISTS;
-    }
-    o->by_mid[mid] = item;
-    o->in_flight++;
-    item->sent = ++o->sent;
-    item->beside = o->beside;
-    return 0;
-}
-
-/* Sends one that is blocked and stays so until it is answered. */
-static int send_blocked(const struct sending *s, struct outbox_item *item) {
-    int code = send_one(s, item);
-    if (code == 0) {
-        blocked_out(&s->o->blocked, item, true);
-    } else if (code == ERR_INVALID) {
-        refuse(s->o, item, s->now_ms, 0, "this broker cannot carry it");
-        code = 0;
-    }
-    return code;
-}
-
-/* From both ends in turn: behind forty that are refused may be the one that is not. */
-static struct outbox_item *next_suspect(const struct outbox *o) {
-    struct outbox_item *last = o->from_the_end ? blocked_last_suspect(&o->blocked) : NULL;
-    return last != NULL ? last : blocked_first(&o->blocked, ITEM_SUSPECT);
-}
-
-static int send_suspects(const struct sending *s) {
-    struct outbox *o = s->o;
-    int code = 0;
-    struct outbox_item *item;
-    while (code == 0 && o->in_flight < o->trial_size && o->in_flight < s->window &&
-           (item = next_suspect(o)) != NULL) {
-        if (blocked_holds(&o->blocked, item, true)) {
-            blocked_move(&o->blocked, item, ITEM_HELD);
-        } else if (item->publication.refused_ms == 0 &&
-                   blocked_topic_refused(&o->blocked, item->topic)) {
-            refuse_untried(o, item, s->now_ms);
-        } else {
-            code = send_blocked(s, item);
-        }
-    }
-    return code;
-}
-
-/* What must go with nothing else in flight; true when it is its turn, *code when it was sent. */
-static bool send_alone(const struct sending *s, int *code) {
-    struct outbox *o = s->o;
-    bool idle = o->queued.head == NULL && o->in_flight == 0;
-    bool suspects = o->blocked.suspects > 0 && (idle || s->now_ms >= o->suspects_due_ms);
-    struct outbox_item *probe = NULL;
-    if (!suspects && o->blocked.refused > 0 && s->now_ms >= o->probe_ms) {
-        probe = blocked_due(&o->blocked, ITEM_REFUSED, s->now_ms - (idle ? 0 : OVERDUE_MS));
-    }
-    if (probe != NULL && blocked_holds(&o->blocked, probe, false)) {
-        blocked_move(&o->blocked, probe, ITEM_HELD);
-        probe = NULL;
-    }
-    if (!suspects && probe == NULL) {
-        return false;
-    }
-    if (o->in_flight == 0) {
-        *code = suspects ? send_suspects(s) : send_blocked(s, probe);
-        o->alone = o->in_flight > 0;
-    }
-    return o->alone || o->in_flight > 0 || *code != 0;
-}
-
-static int send_soon(const struct sending *s) {
-    struct outbox_item *item;
-    int code = 0;
-    while (code == 0 && s->o->in_flight < s->window &&
-           (item = blocked_due(&s->o->blocked, ITEM_SOON, s->now_ms)) != NULL) {
-        if (blocked_holds(&s->o->blocked, item, false)) {
-            blocked_move(&s->o->blocked, item, ITEM_HELD);
-            continue;
-        }
-        code = send_blocked(s, item);
-    }
-    return code;
-}
-
-static bool is_full(const struct outbox *o) {
-    return o->blocked.count > OUTBOX_BLOCKED_MAX || o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX;
-}
-
-/* Rows are discarded in a turn; between two of them there is some room past the quota. */
-static bool is_overfull(const struct outbox *o) {
-    return o->blocked.count > OUTBOX_BLOCKED_MAX + OUTBOX_QUEUE_MAX / 4 ||
-           o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX + OUTBOX_BLOCKED_BYTES_MAX / 4;
-}
-
-static bool owner_in_flight(const struct outbox *o, uint64_t owner) {
-    for (size_t i = 1; owner != 0 && i < MIDS; i++) {
-        if (o->by_mid[i] != NULL && o->by_mid[i]->publication.owner == owner) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The first queued one is sent, or blocked. ERR_BUSY: it must wait. */
-static int send_first(const struct sending *s) {
-    struct outbox *o = s->o;
-    struct outbox_item *item = o->queued.head;
-    bool held = blocked_holds(&o->blocked, item, false);
-    bool refused = !held && blocked_topic_refused(&o->blocked, item->topic);
-    if (held || refused) {
-        if (is_overfull(o)) {
-            return ERR_BUSY;
-        }
-        (void)list_take(&o->queued);
-        if (held) {
-            blocked_add(&o->blocked, item, ITEM_HELD);
-        } else {
-            refuse_untried(o, item, s->now_ms);
-        }
-        return 0;
-    }
-    if (s->now_ms < o->serial_until_ms && o->in_flight > 0 &&
-        owner_in_flight(o, item->publication.owner)) {
-        return ERR_BUSY;
-    }
-    int code = send_one(s, item);
-    if (code == ERR_INVALID) {
-        refuse(o, list_take(&o->queued), s->now_ms, 0, "this broker cannot carry it");
-        return 0;
-    }
-    if (code == 0) {
-        (void)list_take(&o->queued);
-    }
-    return code;
-}
-
-int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
-                int (*publish)(void *ctx, const struct publication *p, int *mid)) {
-    size_t most = window < OUTBOX_WINDOW_MAX ? window : OUTBOX_WINDOW_MAX;
-    const struct sending s = {o, now_ms, most, ctx, publish};
-    int code = 0;
-    if (most == 0 || (o->alone && o->in_flight > 0)) {
-        return 0;
-    }
-    o->alone = false;
-    if (!send_alone(&s, &code)) {
-        code = send_soon(&s);
-        while (code == 0 && o->queued.head != NULL && o->in_flight < most) {
-            code = send_first(&s);
-        }
-    }
-    return code == ERR_EXISTS ? ERR_BUSY : 0;
 }
 
 void outbox_beside(struct outbox *o) {
@@ -506,7 +291,7 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     } else {
         char why[64];
         (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
-        refuse(o, item, now_ms, reason, why);
+        outbox_refuse(o, item, now_ms, reason, why);
     }
     if (o->alone && o->in_flight == 0) {
         o->from_the_end = false;
@@ -580,7 +365,7 @@ bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
     }
     if (ours && o->alone && count == 1 && is_convicted(o, first, now_ms)) {
         o->from_the_end = !o->from_the_end;
-        refuse(o, items[0], now_ms, 0, "the broker closes the connection when it comes");
+        outbox_refuse(o, items[0], now_ms, 0, "the broker closes the connection when it comes");
         count = 0;
     }
     count = put_back(o, items, count, ours, now_ms);
@@ -644,7 +429,7 @@ static int delete_acked(struct outbox *o) {
         if (code != 0) {
             return code;
         }
-        free(list_take(&o->acked));
+        free(item_list_take(&o->acked));
     }
     return 0;
 }
@@ -693,6 +478,10 @@ static int mark_refused(struct outbox *o) {
         marked++;
     }
     return code;
+}
+
+static bool is_full(const struct outbox *o) {
+    return o->blocked.count > OUTBOX_BLOCKED_MAX || o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX;
 }
 
 static int discard_past_quota(struct outbox *o) {

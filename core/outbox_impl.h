@@ -1,6 +1,6 @@
 /*
- * outbox_impl.h - what outbox.c (the window on the rows) and outbox_blocked.c (what may not simply
- * go) share.
+ * outbox_impl.h - what outbox.c (the rows and their answers), outbox_send.c (what goes next) and
+ * outbox_blocked.c (what may not simply go) share.
  */
 #ifndef ZINGQ_OUTBOX_IMPL_H
 #define ZINGQ_OUTBOX_IMPL_H
@@ -58,6 +58,56 @@ struct blocked {
     int64_t due_ms; /* of the first REFUSED or SOON; valid unless stale */
     bool stale;
 };
+
+enum {
+    MIDS = 65536,    /* MQTT packet identifiers are 16 bits */
+    STRIKES_MAX = 2, /* connections that ended with one as the first unanswered */
+    CLOSES_MS = 600000,
+    FORGIVEN_MAX = 64,        /* losses put down to our publishes, since the broker took one */
+    OTHERS_MS = 1000,         /* others go first for so long after a trial cost the connection */
+    OVERDUE_MS = 1000,        /* a trial that waits so long for a quiet moment makes one */
+    PROBE_GAP_MS = 50,        /* between two refused ones tried */
+    PROBE_GAP_LOST_MS = 2000, /* the same after one that cost the connection */
+    SERIAL_MS = 60000,        /* one in flight an owner for so long after "quota exceeded" */
+    PAUSE_MS = 20,            /* after a send that the connection would not take */
+    LOADED_AT_ONCE = 2 * OUTBOX_QUEUE_MAX,
+    MARKED_AT_ONCE = 512,
+};
+
+struct outbox {
+    struct journal *journal;
+    struct item_list staged, queued, acked;
+    struct blocked blocked;
+    struct outbox_item *by_mid[MIDS]; /* in flight */
+    size_t in_flight;
+    uint64_t sent;             /* on this connection */
+    uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
+    bool refusals;             /* on this connection */
+    bool alone;                /* what is in flight is suspects, or one refused row */
+    bool from_the_end;         /* the next suspect is the last */
+    size_t trial_size;         /* suspects that go at once */
+    int64_t suspects_due_ms;   /* before then others go first */
+    int64_t probe_ms;          /* no refused row is tried before */
+    int64_t serial_until_ms;   /* no owner has two in flight */
+    int64_t pause_until_ms;    /* the connection would not take more */
+    int64_t closes_until_ms;   /* the broker is known to refuse by closing */
+    unsigned forgiven;
+    uint64_t discarded;
+    uint64_t on_disk; /* rows not in memory */
+    uint64_t loaded;  /* rows up to this seq are, or were, in memory */
+    struct buf record;
+};
+
+/* --- outbox.c, for outbox_send.c --- */
+
+struct outbox_item *item_list_take(struct item_list *list);
+/* The broker refused it (reason 0: by closing when it was in flight, else it cannot be carried). */
+void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
+                   const char *why);
+/* Its topic is refused: no need to ask the broker again. */
+void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms);
+
+/* --- outbox_blocked.c --- */
 
 void item_list_add(struct item_list *list, struct outbox_item *item);
 
