@@ -242,11 +242,17 @@ struct route {
 };
 
 static const struct route routes[] = {
-    {"publish", NULL, COMMAND_PUBLISH, false},     {"dlq", "replay", COMMAND_REPLAY, true},
-    {"dlq", "discard", COMMAND_DISCARD, true},     {"dlq", "edit", COMMAND_EDIT, true},
-    {"services", "pause", COMMAND_PAUSE, false},   {"services", "resume", COMMAND_RESUME, false},
-    {"keys", "resume", COMMAND_KEY_RESUME, false}, {"keys", "skip", COMMAND_KEY_SKIP, false},
+    {"publish", NULL, COMMAND_PUBLISH, false},
+    {"dlq", "replay", COMMAND_REPLAY, true},
+    {"dlq", "discard", COMMAND_DISCARD, true},
+    {"dlq", "edit", COMMAND_EDIT, true},
+    {"services", "pause", COMMAND_PAUSE, false},
+    {"services", "resume", COMMAND_RESUME, false},
+    {"keys", "resume", COMMAND_KEY_RESUME, false},
+    {"keys", "skip", COMMAND_KEY_SKIP, false},
     {"cancel", NULL, COMMAND_CANCEL, true},
+    {"outbox", "retry", COMMAND_OUTBOX_RETRY, true},
+    {"outbox", "discard", COMMAND_OUTBOX_DISCARD, true},
 };
 
 static const struct route *find_route(const struct parts *parts) {
@@ -406,6 +412,8 @@ static json_t *engine_json(const struct engine_status *s) {
         {"waiting", s->waiting},
         {"outbox", s->outbox},
         {"outbox_refused", s->outbox_refused},
+        {"outbox_held", s->outbox_held},
+        {"outbox_discarded", s->outbox_discarded},
         {"delayed", s->delayed},
         {"qos0", s->qos0},
         {"turns", s->turns},
@@ -416,7 +424,8 @@ static json_t *engine_json(const struct engine_status *s) {
         {"store_used", s->store_used},
         {"store_max", s->store_max},
     };
-    json_t *object = json_pack("{s:b}", "accepts", (int)s->accepts);
+    json_t *object =
+        json_pack("{s:b, s:s*}", "accepts", (int)s->accepts, "refused_topic", s->refused_topic);
     add_figures(object, figures, sizeof figures / sizeof *figures);
     return object;
 }

@@ -36,13 +36,14 @@ static const struct cli_group groups[] = {
     {"Check before you run", cli_check_commands},
     {"Look", cli_look_commands},
     {"Dead letters", cli_dlq_commands},
+    {"Outbox", cli_outbox_commands},
     {"Keys", cli_keys_commands},
     {"State", cli_state_commands},
     {"Change a running host", cli_change_commands},
 };
 
 /* First words of commands that have two. */
-static const char *const families[] = {"dlq", "keys", "state"};
+static const char *const families[] = {"dlq", "outbox", "keys", "state"};
 
 enum {
     GROUP_COUNT = sizeof groups / sizeof *groups,

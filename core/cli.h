@@ -174,6 +174,7 @@ extern const struct cli_command cli_host_commands[];
 extern const struct cli_command cli_check_commands[];
 extern const struct cli_command cli_look_commands[];
 extern const struct cli_command cli_dlq_commands[];
+extern const struct cli_command cli_outbox_commands[];
 extern const struct cli_command cli_keys_commands[];
 extern const struct cli_command cli_state_commands[];
 extern const struct cli_command cli_change_commands[];

@@ -63,6 +63,20 @@ void live_print_host(FILE *out, const json_t *status) {
     buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
                (long long)live_figure(engine, "outbox"), (long long)live_figure(engine, "delayed"));
     print_line(out, &line);
+    if (live_figure(engine, "outbox_refused") > 0) {
+        buf_printf(&line,
+                   "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
+                   "zingq outbox list --refused",
+                   (long long)live_figure(engine, "outbox_refused"),
+                   (long long)live_figure(engine, "outbox_held"),
+                   live_word(engine, "refused_topic"));
+        print_line(out, &line);
+    }
+    if (live_figure(engine, "outbox_discarded") > 0) {
+        buf_printf(&line, "        %lld refused publishes were DISCARDED: there were too many",
+                   (long long)live_figure(engine, "outbox_discarded"));
+        print_line(out, &line);
+    }
     if (!json_is_true(json_object_get(engine, "accepts"))) {
         buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
         print_line(out, &line);

@@ -430,7 +430,7 @@ static void act(struct engine *e) {
     if (append_wants_write(e->append)) {
         append_write(e->append);
     }
-    engine_send(e);
+    (void)engine_send(e); /* a clash is told to the host at its next send */
     start_calls(e);
     engine_answer_commands(e);
 }
@@ -445,7 +445,7 @@ int engine_turn(struct engine *e) {
     }
     int answer = turned_away ? ERR_FULL : 0;
     /* What is committed can leave without a turn. */
-    engine_send(e);
+    (void)engine_send(e); /* a clash is told to the host at its next send */
     if (!engine_due(e)) {
         return answer;
     }
@@ -514,6 +514,8 @@ int64_t engine_next_ms(struct engine *e) {
     if (outbox_acked(e->outbox) > 0 && e->acked_ms + ACKED_DELAY_MS < next) {
         next = e->acked_ms + ACKED_DELAY_MS;
     }
+    int64_t try_ms = e->window > 0 ? outbox_next_ms(e->outbox) : INT64_MAX;
+    next = try_ms < next ? try_ms : next;
     /* Retention and the look at the store's space need a turn of their own when all is quiet. */
     int64_t check_ms = e->trim.next_pass_ms;
     int64_t look_ms = engine_next_look_ms(e);

@@ -83,9 +83,13 @@ void engine_call_done(struct engine *e, uint64_t id, struct call_result *result)
 void engine_published(struct engine *e, int mid, uint8_t reason);
 /* window: publishes the broker takes unacknowledged. */
 void engine_connected(struct engine *e, size_t window);
-void engine_disconnected(struct engine *e);
-/* Offers committed publishes to doors.publish; between turns only, as often as one likes. */
-void engine_send(struct engine *e);
+/* Whether the loss is put down to a publish the broker refuses, and not to the broker. */
+bool engine_disconnected(struct engine *e);
+/* Something that is not the outbox's went out on its connection: it, too, may cost that. */
+void engine_published_beside(struct engine *e);
+/* Offers committed publishes to doors.publish; between turns only, as often as one likes.
+ * ERR_BUSY: doors.publish gave out a number still in use: the connection must be dropped. */
+int engine_send(struct engine *e);
 
 enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
@@ -101,6 +105,8 @@ enum command_kind {
     COMMAND_CANCEL, /* id of a delayed publish: it is not sent; or of an event that waits, and
                        compensate / without_compensation: it is discarded */
     COMMAND_SIGNAL, /* service, key, name, payload, once */
+    COMMAND_OUTBOX_RETRY,   /* id of a refused publish, or none (zero): all. ERR_NOTFOUND */
+    COMMAND_OUTBOX_DISCARD, /* id of a refused publish, or of one held behind it */
 };
 
 struct command {
@@ -198,8 +204,11 @@ struct engine_service_status {
 struct engine_status {
     uint64_t waiting; /* over all services */
     uint64_t outbox, outbox_refused;
-    uint64_t delayed; /* publishes waiting for their time */
-    uint64_t qos0;    /* messages that came with QoS 0 since the start */
+    uint64_t outbox_held;      /* behind a refused one of their key */
+    uint64_t outbox_discarded; /* refused, and past the quota: since the start */
+    const char *refused_topic; /* of the first refused, until the next turn; NULL = none */
+    uint64_t delayed;          /* publishes waiting for their time */
+    uint64_t qos0;             /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
     int64_t commit_us_last, commit_us_max;
     struct histogram commit;

@@ -466,14 +466,56 @@ static int command_key_skip(struct engine *e, struct command *c) {
     return code;
 }
 
+/* --- the outbox --- */
+
+static int no_refused(struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    c->code = report(&c->report, ERR_NOTFOUND,
+                     "no publish that the broker refuses has the id %s: it has left, was discarded "
+                     "or never was refused",
+                     uuid_text(&c->id, id));
+    return 0;
+}
+
+static int command_outbox_retry(struct engine *e, struct command *c) {
+    bool all = uuid_is_zero(&c->id);
+    size_t found = outbox_retry(e->outbox, e->now_ms, all ? NULL : &c->id);
+    return found == 0 && !all ? no_refused(c) : 0;
+}
+
+static int command_outbox_discard(struct engine *e, struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    int code = outbox_discard(e->outbox, &c->id);
+    if (code == ERR_NOTFOUND) {
+        return no_refused(c);
+    }
+    if (code == ERR_BUSY) {
+        c->code = report(&c->report, ERR_EXISTS,
+                         "%s is on its way to the broker at this moment: try again in a second",
+                         uuid_text(&c->id, id));
+        return 0;
+    }
+    if (code == 0) {
+        log_warn("engine", "a publish was discarded by command id=%s", uuid_text(&c->id, id));
+    }
+    return code;
+}
+
 int engine_carry_out(struct engine *e, struct command *command) {
     static int (*const carry_out[])(struct engine *, struct command *) = {
-        [COMMAND_PUBLISH] = command_publish,       [COMMAND_REPLAY] = command_replay,
-        [COMMAND_DISCARD] = command_discard,       [COMMAND_EDIT] = command_edit,
-        [COMMAND_PAUSE] = command_pause,           [COMMAND_RESUME] = command_resume,
-        [COMMAND_KEY_RESUME] = command_key_resume, [COMMAND_KEY_SKIP] = command_key_skip,
-        [COMMAND_RERUN] = command_rerun,           [COMMAND_CANCEL] = command_cancel,
+        [COMMAND_PUBLISH] = command_publish,
+        [COMMAND_REPLAY] = command_replay,
+        [COMMAND_DISCARD] = command_discard,
+        [COMMAND_EDIT] = command_edit,
+        [COMMAND_PAUSE] = command_pause,
+        [COMMAND_RESUME] = command_resume,
+        [COMMAND_KEY_RESUME] = command_key_resume,
+        [COMMAND_KEY_SKIP] = command_key_skip,
+        [COMMAND_RERUN] = command_rerun,
+        [COMMAND_CANCEL] = command_cancel,
         [COMMAND_SIGNAL] = command_signal,
+        [COMMAND_OUTBOX_RETRY] = command_outbox_retry,
+        [COMMAND_OUTBOX_DISCARD] = command_outbox_discard,
     };
     assert((size_t)command->kind < sizeof carry_out / sizeof *carry_out);
     command->code = 0;

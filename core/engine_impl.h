@@ -126,6 +126,7 @@ struct engine {
     struct engine_schedule *schedules; /* as many as conf has; owned */
     struct lanes *lanes;
     struct outbox *outbox;
+    bool numbers_clash; /* of publishes: the connection is about to be dropped */
     struct append *append;
 
     /* inputs not yet decided */

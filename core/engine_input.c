@@ -133,16 +133,21 @@ void engine_published(struct engine *e, int mid, uint8_t reason) {
     if (outbox_acked(e->outbox) == 0) {
         e->acked_ms = e->doors.now_ms(e->doors.ctx);
     }
-    outbox_acknowledged(e->outbox, mid, reason);
+    outbox_acknowledged(e->outbox, e->doors.now_ms(e->doors.ctx), mid, reason);
+}
+
+void engine_published_beside(struct engine *e) {
+    outbox_beside(e->outbox);
 }
 
 void engine_connected(struct engine *e, size_t window) {
     e->window = window;
 }
 
-void engine_disconnected(struct engine *e) {
+bool engine_disconnected(struct engine *e) {
     e->window = 0;
-    outbox_disconnected(e->outbox);
+    e->numbers_clash = false;
+    return outbox_disconnected(e->outbox, e->doors.now_ms(e->doors.ctx));
 }
 
 void engine_submit(struct engine *e, struct command *command) {
@@ -155,7 +160,12 @@ void engine_submit(struct engine *e, struct command *command) {
     e->commands_tail = command;
 }
 
-void engine_send(struct engine *e) {
+int engine_send(struct engine *e) {
+    if (e->numbers_clash) {
+        return ERR_BUSY;
+    }
     int64_t now_ms = e->doors.now_ms(e->doors.ctx);
-    outbox_send(e->outbox, now_ms, e->window, e->doors.ctx, e->doors.publish);
+    int code = outbox_send(e->outbox, now_ms, e->window, e->doors.ctx, e->doors.publish);
+    e->numbers_clash = code == ERR_BUSY;
+    return code;
 }

@@ -111,6 +111,9 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.waiting = e->waiting;
     e->status.outbox = outbox_rows(e->outbox);
     e->status.outbox_refused = outbox_refused(e->outbox);
+    e->status.outbox_held = outbox_held(e->outbox);
+    e->status.outbox_discarded = outbox_discarded(e->outbox);
+    e->status.refused_topic = outbox_refused_topic(e->outbox);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
     *out = e->status;

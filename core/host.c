@@ -98,7 +98,7 @@ static void fall_back(struct host *h) {
 static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
-    bool left = h->leaving && status.waiting == 0 && status.outbox <= status.outbox_refused;
+    bool left = h->leaving && status.waiting == 0 && status.outbox <= status.outbox_refused + status.outbox_held;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
         end_loop(h);
     }
@@ -122,6 +122,7 @@ static void publish_status(struct host *h) {
     const struct sys_host host = {.uptime_ms = host_now_ms(h) - h->started_ms,
                                   .connected = mqtt_session(h->mqtt)->connected};
     if (sys_publish(h->sys, h->out, &host)) {
+        engine_published_beside(h->engine);
         mqtt_flush(h->out);
     }
 }

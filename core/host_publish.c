@@ -37,7 +37,9 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
 
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
-    engine_disconnected(h->engine);
+    if (engine_disconnected(h->engine)) {
+        mqtt_forgive(h->out);
+    }
     sys_down(h->sys);
     h->out_readable = false;
     host_broker_down(h, why, text);
@@ -76,7 +78,12 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
 void host_pump(struct host *h) {
     enum { ACKS_AT_ONCE = 256 };
     h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
-    engine_send(h->engine);
+    if (engine_send(h->engine) != 0) {
+        log_error("broker", "a packet number came again that the broker has not acknowledged yet: "
+                            "connecting anew");
+        mqtt_drop(h->out);
+        return;
+    }
     mqtt_flush(h->out);
 }
 

@@ -6,6 +6,7 @@
  *   id128 | id128 cause | u16 hops | u8 qos | u8 retain
  *   u32 len, bytes: topic (with its NUL) payload key content_type response_topic correlation
  *                   properties
+ *   u64 owner | i64 refused_ms | u8 refused_reason: missing in records of an older zingq
  */
 #include "journal_impl.h"
 
@@ -24,6 +25,9 @@ void publication_encode(const struct publication *p, struct buf *out) {
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         buf_add_lv(out, slices[i]);
     }
+    buf_add_u64(out, p->owner);
+    buf_add_u64(out, (uint64_t)p->refused_ms);
+    buf_add_u8(out, p->refused_reason);
 }
 
 int publication_decode(struct slice record, struct publication *out) {
@@ -39,6 +43,11 @@ int publication_decode(struct slice record, struct publication *out) {
                               &out->response_topic, &out->correlation, &out->properties};
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         *slices[i] = read_lv(&r);
+    }
+    if (!r.failed && r.at < r.end) {
+        out->owner = read_u64(&r);
+        out->refused_ms = (int64_t)read_u64(&r);
+        out->refused_reason = read_u8(&r);
     }
     if (r.failed || out->topic.len == 0 || out->topic.data[out->topic.len - 1] != '\0') {
         return ERR_CORRUPT;

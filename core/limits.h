@@ -64,15 +64,20 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
-    OUTBOX_RETRY_MS = 300000,  /* what the broker refused is tried again: it may have been mended */
-    OUTBOX_WINDOW_MAX = 256,   /* publishes sent and not yet acknowledged */
-    CALL_BYTES_MAX = 16 << 20, /* one HTTP answer */
-    CALLS_MAX = 10000,         /* HTTP and SMTP calls under way */
-    CALLS_IDLE_MAX = 256,      /* idle HTTP connections kept for the next call */
-    CALL_HEADERS_MAX = 256,    /* headers or recipients of one call */
-    MAIL_SESSIONS_MAX = 32,    /* SMTP connections open at once: servers refuse more */
+    OUTBOX_RETRY_MS = 300000,   /* between two tries of a refused one, growing from 5 s */
+    OUTBOX_WINDOW_MAX = 256,    /* publishes sent and not yet acknowledged */
+    CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
+    CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
+    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept for the next call */
+    CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
+    MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
     MAIL_IDLE_MS = 10000,       /* an SMTP connection with nothing to send is closed */
+
+    OUTBOX_SOON_MS_MAX = 60000,          /* after "quota exceeded" and kin: 1 s, growing to this */
+    OUTBOX_BLOCKED_MAX = 10000,          /* rows refused, or held behind one of their key */
+    OUTBOX_BLOCKED_BYTES_MAX = 64 << 20, /* bytes of them; past either the oldest is discarded */
+    OUTBOX_TOPICS_MAX = 256,             /* refused topics known: their rows are not even tried */
 
     CALLS_NOTED_MAX = 64,   /* of one event, in its record: past it the oldest is forgotten */
     STEPS_SHOWN_MAX = 1000, /* of one event, in one answer */

@@ -443,6 +443,11 @@ void mqtt_drop(struct mqtt *m) {
     }
 }
 
+void mqtt_forgive(struct mqtt *m) {
+    assert(!m->in_library);
+    m->attempts = 0;
+}
+
 /* Writes until the DISCONNECT is out (libmosquitto closes the socket then) or time is up. */
 static void say_goodbye(struct mqtt *m) {
     uint64_t end_ns = uv_hrtime() + (uint64_t)MQTT_GOODBYE_MS * 1000000;

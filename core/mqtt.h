@@ -144,6 +144,8 @@ int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, s
  * again, and reconnects: for a turn whose commit failed. on_down is called from here, publishes in
  * flight are forgotten. Does nothing while there is no connection. */
 void mqtt_drop(struct mqtt *m);
+/* From on_down: the broker closed over what was sent, not over us. The next waits begin small. */
+void mqtt_forgive(struct mqtt *m);
 /* Writes what is queued and a DISCONNECT, waiting for the socket at most a second, and stops for
  * good; on_down is not called. session_expiry_s < 0 keeps the session's expiry, 0 ends it for good.
  * With messages collected and not flushed it closes without a word instead, as mqtt_drop does. */

@@ -1,52 +1,19 @@
 /*
- * outbox.c - staged -> queued -> in flight -> acknowledged, four lists of items.
+ * outbox.c - staged -> queued -> in flight -> acknowledged, lists of items; and beside them what
+ * is blocked (outbox_blocked.c), which may be in flight, too.
  */
 #include "outbox.h"
 
 #include "limits.h"
 #include "log.h"
+#include "outbox_impl.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MIDS = 65536,    /* MQTT packet identifiers are 16 bits */
-    LOSSES_MAX = 2,  /* connections lost with publishes in flight: from then on carefully */
-    STRIKES_MAX = 3, /* connections lost with this one alone in flight: refused */
-};
-
-struct outbox_item {
-    uint64_t seq;
-    unsigned strikes;               /* connections that ended while it was alone in flight */
-    struct publication publication; /* points into record */
-    struct outbox_item *next;
-    char record[];
-};
-
-struct item_list {
-    struct outbox_item *head, *tail;
-    size_t count;
-};
-
-struct outbox {
-    struct journal *journal;
-    struct item_list staged, queued, acked, refused;
-    struct outbox_item *by_mid[MIDS]; /* in flight */
-    size_t in_flight;
-    size_t careful;         /* publishes still to be sent one at a time */
-    unsigned losses;        /* connections lost with publishes in flight, since all was answered */
-    bool suspect_out;       /* what is in flight has a strike: it goes alone */
-    int64_t refused_due_ms; /* when what was refused is tried again; 0 = not set */
-    uint64_t shelved;       /* refused, and only on disk: memory is bounded */
-    bool recount;           /* what is in memory is not the oldest: load anew */
-    uint64_t on_disk;       /* rows not in memory */
-    uint64_t loaded;        /* rows up to this seq are, or were, in memory */
-    struct buf record;
-};
-
-static void list_add(struct item_list *list, struct outbox_item *item) {
+void item_list_add(struct item_list *list, struct outbox_item *item) {
     item->next = NULL;
     if (list->tail == NULL) {
         list->head = item;
@@ -57,7 +24,7 @@ static void list_add(struct item_list *list, struct outbox_item *item) {
     list->count++;
 }
 
-static struct outbox_item *list_take(struct item_list *list) {
+struct outbox_item *item_list_take(struct item_list *list) {
     struct outbox_item *item = list->head;
     if (item != NULL) {
         list->head = item->next;
@@ -71,7 +38,7 @@ static struct outbox_item *list_take(struct item_list *list) {
 
 static void list_clear(struct item_list *list) {
     struct outbox_item *item;
-    while ((item = list_take(list)) != NULL) {
+    while ((item = item_list_take(list)) != NULL) {
         free(item);
     }
 }
@@ -94,6 +61,8 @@ int outbox_new(struct outbox **out, struct journal *journal) {
         return ERR_MEMORY;
     }
     o->journal = journal;
+    o->trial_size = 1;
+    o->blocked.stale = true;
     buf_init(&o->record, (size_t)1 << 30);
     *out = o;
     return 0;
@@ -103,15 +72,18 @@ static void forget(struct outbox *o) {
     list_clear(&o->staged);
     list_clear(&o->queued);
     list_clear(&o->acked);
-    list_clear(&o->refused);
-    o->suspect_out = false;
     for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
         if (o->by_mid[i] != NULL) {
-            free(o->by_mid[i]);
+            if (!o->by_mid[i]->out) { /* else it is among the blocked, too */
+                free(o->by_mid[i]);
+            }
             o->by_mid[i] = NULL;
             o->in_flight--;
         }
     }
+    blocked_clear(&o->blocked);
+    o->alone = false;
+    o->trial_size = 1;
 }
 
 void outbox_free(struct outbox *o) {
@@ -125,8 +97,6 @@ void outbox_free(struct outbox *o) {
 
 int outbox_load(struct outbox *o) {
     forget(o);
-    o->shelved = 0;
-    o->recount = false;
     o->on_disk = 0;
     o->loaded = 0;
     uint64_t seq = 0;
@@ -143,13 +113,14 @@ static int item_new(uint64_t seq, struct slice record, struct outbox_item **out)
     if (item == NULL) {
         return ERR_MEMORY;
     }
-    *item = (struct outbox_item){.seq = seq};
+    *item = (struct outbox_item){.seq = seq, .bytes = record.len};
     memcpy(item->record, record.data, record.len);
     int code = publication_decode((struct slice){item->record, record.len}, &item->publication);
     if (code != 0) {
         free(item);
         return code;
     }
+    item->topic = blocked_topic_hash(item->publication.topic);
     *out = item;
     return 0;
 }
@@ -174,31 +145,16 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
     code = item_new(seq, record, &item);
     if (code == 0) {
         o->loaded = seq;
-        list_add(&o->staged, item);
+        item_list_add(&o->staged, item);
     }
     return code;
 }
 
 void outbox_committed(struct outbox *o) {
     struct outbox_item *item;
-    while ((item = list_take(&o->staged)) != NULL) {
-        list_add(&o->queued, item);
+    while ((item = item_list_take(&o->staged)) != NULL) {
+        item_list_add(&o->queued, item);
     }
-}
-
-static void refuse(struct outbox *o, struct outbox_item *item, const char *why) {
-    char id[UUID_TEXT_BYTES + 1];
-    log_error("broker",
-              "a publish was refused topic=%s id=%s: %s: kept in the outbox, tried again in %d "
-              "minutes; look at the broker's access rules and limits",
-              item->publication.topic.data, uuid_text(&item->publication.id, id), why,
-              OUTBOX_RETRY_MS / 60000);
-    if (o->refused.count < OUTBOX_QUEUE_MAX) {
-        list_add(&o->refused, item);
-        return;
-    }
-    o->shelved++;
-    free(item);
 }
 
 static int by_seq(const void *a, const void *b) {
@@ -212,118 +168,259 @@ static void send_again(struct outbox *o, struct outbox_item **items, size_t coun
     struct item_list again = {0};
     qsort(items, count, sizeof *items, by_seq);
     for (size_t i = 0; i < count; i++) {
-        list_add(&again, items[i]);
+        item_list_add(&again, items[i]);
     }
     list_prepend(&o->queued, &again);
 }
 
-static void try_refused_again(struct outbox *o, int64_t now_ms) {
-    if (outbox_refused(o) == 0) {
+/* Rows that were held behind one that is gone: to the front, they are older than what is queued. */
+static void release(struct outbox *o, uint64_t owner) {
+    struct item_list freed = {0};
+    struct outbox_item *item;
+    while ((item = blocked_freed(&o->blocked, owner)) != NULL) {
+        blocked_remove(&o->blocked, item);
+        item_list_add(&freed, item);
+    }
+    list_prepend(&o->queued, &freed);
+}
+
+/* --- refusals --- */
+
+static bool is_passing(uint8_t reason) {
+    return reason == 0x80 || reason == 0x83 || reason == 0x97;
+}
+
+/* Whether others of the topic would be refused as well: not authorized, topic name invalid, or the
+ * connection closed, which is how Mosquitto and AWS say "not authorized". */
+static bool is_about_topic(uint8_t reason, bool closed) {
+    return closed || reason == 0x87 || reason == 0x90;
+}
+
+static void note_refused(struct outbox *o, struct outbox_item *item, int64_t now_ms,
+                         uint8_t reason) {
+    item->publication.refused_ms = now_ms;
+    item->publication.refused_reason = reason;
+    item->to_mark = true;
+    o->blocked.to_mark++;
+}
+
+void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
+                   const char *why) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct publication *p = &item->publication;
+    bool closed = reason == 0 && item->out;
+    bool told = p->refused_ms != 0 || blocked_topic_refused(&o->blocked, item->topic);
+    if (item->out) {
+        blocked_out(&o->blocked, item, false);
+    }
+    blocked_refuse(&o->blocked, item, now_ms, is_about_topic(reason, closed));
+    o->refusals = true;
+    o->probe_ms = now_ms + (closed ? PROBE_GAP_LOST_MS : PROBE_GAP_MS);
+    if (p->refused_ms == 0) {
+        note_refused(o, item, now_ms, reason);
+    }
+    if (told) {
         return;
     }
-    if (o->refused_due_ms == 0) {
-        o->refused_due_ms = now_ms + OUTBOX_RETRY_MS;
-    }
-    /* What is only on disk is found by loading anew, which forgets what is in flight. */
-    if (now_ms < o->refused_due_ms || (o->shelved > 0 && o->in_flight > 0)) {
-        return;
-    }
-    o->refused_due_ms = 0;
-    o->recount = o->shelved > 0;
-    struct outbox_item *items[OUTBOX_QUEUE_MAX] = {NULL};
-    size_t count = 0;
-    while (o->refused.head != NULL) {
-        assert(count < OUTBOX_QUEUE_MAX);
-        items[count++] = list_take(&o->refused);
-    }
-    send_again(o, items, count);
+    log_error("broker",
+              "a publish was refused topic=%s id=%s: %s: kept in the outbox and tried again, all "
+              "else goes on; look at the broker's access rules and limits; zingq outbox list",
+              p->topic.data, uuid_text(&p->id, id), why);
 }
 
-/* Whether the next may leave beside what is in flight. */
-static bool may_send(const struct outbox *o, size_t window) {
-    size_t most = window < OUTBOX_WINDOW_MAX ? window : OUTBOX_WINDOW_MAX;
-    if (o->recount || o->queued.head == NULL || o->in_flight >= most) {
-        return false;
+void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
+    if (item->state == ITEM_CLEAN) {
+        blocked_add(&o->blocked, item, ITEM_REFUSED);
+    } else {
+        blocked_move(&o->blocked, item, ITEM_REFUSED);
     }
-    bool alone = o->careful > 0 || o->suspect_out || o->queued.head->strikes > 0;
-    return !alone || o->in_flight == 0;
-}
-
-void outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
-                 int (*publish)(void *ctx, const struct publication *p, int *mid)) {
-    try_refused_again(o, now_ms);
-    while (may_send(o, window)) {
-        int mid = 0;
-        int code = publish(ctx, &o->queued.head->publication, &mid);
-        if (code == ERR_INVALID) {
-            refuse(o, list_take(&o->queued), "this broker cannot carry it");
-            continue;
-        }
-        if (code != 0) {
-            return;
-        }
-        assert(mid > 0 && mid < MIDS && o->by_mid[mid] == NULL);
-        struct outbox_item *item = list_take(&o->queued);
-        o->by_mid[mid] = item;
-        o->in_flight++;
-        o->suspect_out = item->strikes > 0;
+    item->due_ms = INT64_MAX;
+    if (item->publication.refused_ms == 0) {
+        note_refused(o, item, now_ms, 0x87);
     }
 }
 
-void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason) {
+static void put_off(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason) {
+    if (item->out) {
+        blocked_out(&o->blocked, item, false);
+    }
+    blocked_put_off(&o->blocked, item, now_ms);
+    if (blocked_holds(&o->blocked, item, false)) {
+        blocked_move(&o->blocked, item, ITEM_HELD);
+    }
+    o->serial_until_ms = now_ms + SERIAL_MS;
+    if (item->tries == 1) {
+        char id[UUID_TEXT_BYTES + 1];
+        log_warn("broker",
+                 "the broker could not take a publish just now, reason code 0x%02x topic=%s "
+                 "id=%s: it goes again soon, its key waits for it",
+                 reason, item->publication.topic.data, uuid_text(&item->publication.id, id));
+    }
+}
+
+void outbox_beside(struct outbox *o) {
+    o->beside++;
+}
+
+/* --- answers --- */
+
+static void taken(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
+    o->forgiven = 0;
+    if (item->state != ITEM_CLEAN) {
+        o->probe_ms = item->state == ITEM_REFUSED ? now_ms : o->probe_ms;
+        blocked_out(&o->blocked, item, false);
+        blocked_remove(&o->blocked, item);
+        blocked_topic_taken(&o->blocked, item->topic);
+        release(o, item->publication.owner);
+    }
+    item_list_add(&o->acked, item);
+}
+
+void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason) {
     if (mid <= 0 || mid >= MIDS || o->by_mid[mid] == NULL) {
         return;
     }
     struct outbox_item *item = o->by_mid[mid];
     o->by_mid[mid] = NULL;
     o->in_flight--;
-    o->suspect_out = false;
-    o->careful -= o->careful > 0 ? 1 : 0;
-    bool all_answered = o->in_flight == 0 && (o->careful == 0 || o->queued.head == NULL);
-    if (all_answered) {
-        o->careful = 0;
-        o->losses = 0;
-    }
+    o->harmless = item->beside > o->harmless ? item->beside : o->harmless;
     if (reason < 0x80) {
-        list_add(&o->acked, item);
-        return;
+        taken(o, item, now_ms);
+    } else if (is_passing(reason)) {
+        put_off(o, item, now_ms, reason);
+    } else {
+        char why[64];
+        (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
+        outbox_refuse(o, item, now_ms, reason, why);
     }
-    char why[64];
-    (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
-    refuse(o, item, why);
-}
-
-/* The connection ended with `count` in flight, and one of them may be why. */
-static void note_loss(struct outbox *o, struct outbox_item **items, size_t *count) {
-    if (*count == 1 && (o->careful > 0 || o->suspect_out)) {
-        items[0]->strikes++;
-    }
-    o->suspect_out = false;
-    o->losses += o->losses < LOSSES_MAX ? 1 : 0;
-    if (o->losses >= LOSSES_MAX) {
-        o->careful = OUTBOX_WINDOW_MAX;
-    }
-    if (*count == 1 && items[0]->strikes >= STRIKES_MAX) {
-        refuse(o, items[0], "the broker closes the connection at each try");
-        *count = 0;
+    if (o->alone && o->in_flight == 0) {
+        o->from_the_end = false;
+        o->trial_size = o->refusals ? 1 : o->trial_size * 2;
+        o->trial_size = o->trial_size < OUTBOX_WINDOW_MAX ? o->trial_size : OUTBOX_WINDOW_MAX;
     }
 }
 
-void outbox_disconnected(struct outbox *o) {
-    struct outbox_item *items[OUTBOX_WINDOW_MAX] = {NULL};
+/* --- the connection's end --- */
+
+static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
     for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
         if (o->by_mid[i] != NULL) {
+            assert(count < OUTBOX_WINDOW_MAX);
             items[count++] = o->by_mid[i];
             o->by_mid[i] = NULL;
             o->in_flight--;
         }
     }
-    if (count > 0) {
-        note_loss(o, items, &count);
-    }
-    send_again(o, items, count);
+    qsort(items, count, sizeof *items, by_seq);
+    return count;
 }
+
+/* A broker works in the order things come: the first it did not answer may be why it closed, unless
+ * something not ours went before it. NULL then, and when nothing was in flight. */
+static struct outbox_item *culprit(const struct outbox *o, struct outbox_item *const *items,
+                                   size_t count) {
+    struct outbox_item *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        first = first == NULL || items[i]->sent < first->sent ? items[i] : first;
+    }
+    return first != NULL && first->beside <= o->harmless ? first : NULL;
+}
+
+/* It was alone in flight. A connection may end by chance in just that moment: twice is no chance,
+ * nor is once when this broker is known to say no so. */
+static bool is_convicted(struct outbox *o, const struct outbox_item *item, int64_t now_ms) {
+    bool sure = item->tries > 0 || item->strikes >= STRIKES_MAX;
+    o->closes_until_ms = sure ? now_ms + CLOSES_MS : o->closes_until_ms;
+    return sure || now_ms < o->closes_until_ms;
+}
+
+/* Those that are blocked wait again, those that are not are suspects, or go again (into `again`,
+ * whose number is returned). */
+static size_t put_back(struct outbox *o, struct outbox_item **items, size_t count, bool ours,
+                       int64_t now_ms) {
+    size_t again = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct outbox_item *item = items[i];
+        if (item->state != ITEM_CLEAN) {
+            blocked_out(&o->blocked, item, false);
+            item->due_ms = item->due_ms < now_ms ? now_ms : item->due_ms;
+        } else if (ours) {
+            blocked_add(&o->blocked, item, ITEM_SUSPECT);
+        } else {
+            items[again++] = item;
+        }
+    }
+    return again;
+}
+
+bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
+    struct outbox_item *items[OUTBOX_WINDOW_MAX] = {NULL};
+    size_t count = take_in_flight(o, items);
+    struct outbox_item *first = culprit(o, items, count);
+    bool ours = first != NULL;
+    bool at_once = o->blocked.suspects == 0 && !o->refusals;
+    if (ours) {
+        first->strikes++;
+    }
+    if (ours && o->alone && count == 1 && is_convicted(o, first, now_ms)) {
+        o->from_the_end = !o->from_the_end;
+        outbox_refuse(o, items[0], now_ms, 0, "the broker closes the connection when it comes");
+        count = 0;
+    }
+    count = put_back(o, items, count, ours, now_ms);
+    send_again(o, items, count);
+    bool forgive = (ours || o->refusals) && o->forgiven < FORGIVEN_MAX;
+    o->forgiven += forgive ? 1 : 0;
+    o->suspects_due_ms = at_once ? now_ms : now_ms + OTHERS_MS;
+    o->trial_size = 1;
+    o->alone = o->refusals = false;
+    o->sent = o->beside = o->harmless = 0;
+    o->pause_until_ms = 0;
+    return forgive;
+}
+
+/* --- what people ask for --- */
+
+size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id) {
+    size_t found = 0;
+    for (struct outbox_item *i = o->blocked.head; i != NULL; i = i->next) {
+        bool meant = id == NULL || uuid_equal(id, &i->publication.id);
+        if (!meant || (i->state != ITEM_REFUSED && i->state != ITEM_SUSPECT)) {
+            continue;
+        }
+        found++;
+        if (i->state == ITEM_REFUSED && !i->out) {
+            blocked_move(&o->blocked, i, ITEM_SUSPECT);
+            o->suspects_due_ms = now_ms;
+        }
+    }
+    return found;
+}
+
+static int discard_item(struct outbox *o, struct outbox_item *item) {
+    int code = journal_outbox_del(o->journal, item->seq);
+    if (code == 0) {
+        uint64_t owner = item->publication.owner;
+        blocked_remove(&o->blocked, item);
+        free(item);
+        release(o, owner);
+    }
+    return code;
+}
+
+int outbox_discard(struct outbox *o, const struct uuid *id) {
+    struct outbox_item *item = o->blocked.head;
+    while (item != NULL && !uuid_equal(id, &item->publication.id)) {
+        item = item->next;
+    }
+    if (item == NULL) {
+        return ERR_NOTFOUND;
+    }
+    return item->out ? ERR_BUSY : discard_item(o, item);
+}
+
+/* --- the rows --- */
 
 static int delete_acked(struct outbox *o) {
     while (o->acked.head != NULL) {
@@ -332,11 +429,12 @@ static int delete_acked(struct outbox *o) {
         if (code != 0) {
             return code;
         }
-        free(list_take(&o->acked));
+        free(item_list_take(&o->acked));
     }
     return 0;
 }
 
+/* One more row in memory. A refused one waits as such. */
 static int load_one(struct outbox *o) {
     uint64_t seq = o->loaded;
     struct slice record;
@@ -351,23 +449,77 @@ static int load_one(struct outbox *o) {
     }
     o->loaded = seq;
     o->on_disk--;
-    list_add(&o->staged, item);
+    const struct publication *p = &item->publication;
+    if (p->refused_ms != 0) {
+        /* Tried again within seconds: the broker may have been mended while we were away. */
+        blocked_refuse(&o->blocked, item, 0,
+                       is_about_topic(p->refused_reason, p->refused_reason == 0));
+    } else {
+        item_list_add(&o->staged, item);
+    }
     return 0;
 }
 
+static int mark_refused(struct outbox *o) {
+    int code = 0;
+    size_t marked = 0;
+    struct outbox_item *item = o->blocked.head;
+    for (; code == 0 && o->blocked.to_mark > 0 && item != NULL && marked < MARKED_AT_ONCE;
+         item = item->next) {
+        if (!item->to_mark) {
+            continue;
+        }
+        buf_reset(&o->record);
+        publication_encode(&item->publication, &o->record);
+        code = o->record.failed ? ERR_MEMORY
+                                : journal_outbox_put(o->journal, item->seq, buf_slice(&o->record));
+        item->to_mark = false;
+        o->blocked.to_mark--;
+        marked++;
+    }
+    return code;
+}
+
+static bool is_full(const struct outbox *o) {
+    return o->blocked.count > OUTBOX_BLOCKED_MAX || o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX;
+}
+
+static int discard_past_quota(struct outbox *o) {
+    int code = 0;
+    while (code == 0 && is_full(o)) {
+        struct outbox_item *item = blocked_first(&o->blocked, ITEM_REFUSED);
+        if (item == NULL) {
+            return 0;
+        }
+        char id[UUID_TEXT_BYTES + 1];
+        log_error("broker",
+                  "more than %d refused publishes, or %d MiB of them, are not kept: the oldest is "
+                  "DISCARDED topic=%s id=%s",
+                  OUTBOX_BLOCKED_MAX, OUTBOX_BLOCKED_BYTES_MAX >> 20, item->publication.topic.data,
+                  uuid_text(&item->publication.id, id));
+        o->discarded++;
+        code = discard_item(o, item);
+    }
+    return code;
+}
+
+static bool has_room(const struct outbox *o, size_t most) {
+    return o->on_disk > 0 && o->queued.count + o->staged.count < most && !is_full(o);
+}
+
 bool outbox_wants_settle(const struct outbox *o) {
-    return o->recount || (o->on_disk > 0 && o->queued.count < OUTBOX_QUEUE_MAX / 4);
+    return o->blocked.to_mark > 0 || has_room(o, OUTBOX_QUEUE_MAX / 4) ||
+           (is_full(o) && blocked_first(&o->blocked, ITEM_REFUSED) != NULL);
 }
 
 int outbox_settle(struct outbox *o) {
     int code = delete_acked(o);
-    if (code == 0 && o->recount) {
-        code = outbox_load(o);
-    }
-    if (code != 0 || !outbox_wants_settle(o)) {
+    code = code == 0 ? mark_refused(o) : code;
+    code = code == 0 ? discard_past_quota(o) : code;
+    if (code != 0 || !has_room(o, OUTBOX_QUEUE_MAX / 4)) {
         return code;
     }
-    while (code == 0 && o->on_disk > 0 && o->queued.count + o->staged.count < OUTBOX_QUEUE_MAX) {
+    for (int i = 0; code == 0 && i < LOADED_AT_ONCE && has_room(o, OUTBOX_QUEUE_MAX); i++) {
         code = load_one(o);
     }
     return code;
@@ -377,11 +529,40 @@ size_t outbox_acked(const struct outbox *o) {
     return o->acked.count;
 }
 
+int64_t outbox_next_ms(struct outbox *o) {
+    if (o->in_flight > 0 || o->blocked.count == 0) {
+        return INT64_MAX; /* an answer, or the connection's end, comes first */
+    }
+    int64_t next = blocked_due_ms(&o->blocked);
+    bool probe = o->blocked.refused > 0;
+    next = probe && next < o->probe_ms ? o->probe_ms : next;
+    if (o->blocked.suspects > 0 && o->suspects_due_ms < next) {
+        next = o->suspects_due_ms;
+    }
+    return next < o->pause_until_ms ? o->pause_until_ms : next;
+}
+
 uint64_t outbox_rows(const struct outbox *o) {
-    return o->staged.count + o->queued.count + o->in_flight + o->refused.count + o->shelved +
+    return o->staged.count + o->queued.count + o->in_flight - o->blocked.out + o->blocked.count +
            o->on_disk;
 }
 
 uint64_t outbox_refused(const struct outbox *o) {
-    return o->refused.count + o->shelved;
+    return o->blocked.refused;
+}
+
+uint64_t outbox_held(const struct outbox *o) {
+    return o->blocked.held;
+}
+
+uint64_t outbox_discarded(const struct outbox *o) {
+    return o->discarded;
+}
+
+const char *outbox_refused_topic(const struct outbox *o) {
+    const struct outbox_item *item = o->blocked.head;
+    while (item != NULL && item->state != ITEM_REFUSED) {
+        item = item->next;
+    }
+    return item == NULL ? NULL : item->publication.topic.data;
 }

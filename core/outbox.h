@@ -9,12 +9,22 @@
  * events have published, and the host sends it. One sequence also keeps the rows of a commit side
  * by side on a few pages, where a sequence for each partition touched one page for each.
  *
- * A publish the broker refuses for good (not authorized, packet too large...) keeps its row, is
- * counted, and is tried again every OUTBOX_RETRY_MS: the broker's configuration may be mended.
+ * A publish the broker refuses keeps its row and holds up what comes behind it of its own owner,
+ * the (service, key) whose event published it; all others overtake it. It is tried again with
+ * nothing else in flight and behind everything else, at intervals from 5 s to OUTBOX_RETRY_MS.
+ * While a topic is refused, further rows for it are refused untried. Past OUTBOX_BLOCKED_MAX rows,
+ * or OUTBOX_BLOCKED_BYTES_MAX, the oldest refused one is discarded, logged with its id and counted.
  *
- * Some brokers say no by closing the connection. When that happens twice before everything sent was
- * answered, publishes go one at a time: one that is alone in flight at the end of three connections
- * is taken for refused. Else it would come again at each connect, and hold up all others for ever.
+ * Some brokers say no by closing the connection. Then what was in flight is suspect, unless
+ * something that is not the outbox's went out before it and was not proven harmless: suspects go
+ * with nothing but suspects, first one, then twice as many each time all were answered; one that
+ * was the first unanswered twice, the second time alone in flight, is refused. Everyone else goes
+ * on meanwhile.
+ *
+ * "Quota exceeded", "unspecified" and "implementation specific" pass: such a publish goes again
+ * after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. For a minute after
+ * one, no owner has two in flight, so that its order stays; what was in flight with the first such
+ * publish may have overtaken it.
  */
 #ifndef ZINGQ_OUTBOX_H
 #define ZINGQ_OUTBOX_H
@@ -40,19 +50,36 @@ void outbox_committed(struct outbox *o);
 
 /* Sends what may go, and at its time what was refused: `publish` returns 0 and sets *mid,
  * ERR_INVALID for what can never be carried (refused, as by the broker), or another error, which
- * ends this round. At most `window` are in flight. */
-void outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
-                 int (*publish)(void *ctx, const struct publication *p, int *mid));
+ * ends this round. At most `window` are in flight. ERR_BUSY: a number came that is still in use,
+ * the connection is good for nothing any more and must be dropped. */
+int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
+                int (*publish)(void *ctx, const struct publication *p, int *mid));
 /* The broker answered; reason >= 0x80 is a refusal. Unknown mids are no error (late answers). */
-void outbox_acknowledged(struct outbox *o, int mid, uint8_t reason);
-/* The connection is gone: what was in flight goes again, in order. */
-void outbox_disconnected(struct outbox *o);
-/* Deletes the acknowledged rows, reads more from disk when there is room; inside a transaction. */
+void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason);
+/* Something that is not in the outbox has been sent on its connection. */
+void outbox_beside(struct outbox *o);
+/* The connection is gone: what was in flight goes again, in order. Whether a publish of ours is the
+ * likely reason; not said without end, unless the broker takes one now and then. */
+bool outbox_disconnected(struct outbox *o, int64_t now_ms);
+/* Deletes the acknowledged rows, notes in theirs which are refused, discards those past the quota,
+ * reads more from disk when there is room; inside a transaction. */
 int outbox_settle(struct outbox *o);
 
+/* Tries refused ones at once: that with the id, or all (NULL). Returns how many there are. */
+size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id);
+/* Deletes a row that is refused, or held behind one; inside a transaction. ERR_NOTFOUND; ERR_BUSY:
+ * it is being tried at this moment. */
+int outbox_discard(struct outbox *o, const struct uuid *id);
+
 size_t outbox_acked(const struct outbox *o);      /* acknowledged, rows not yet deleted */
-bool outbox_wants_settle(const struct outbox *o); /* rows on disk could come into memory now */
-uint64_t outbox_rows(const struct outbox *o);     /* not yet acknowledged, all told */
+bool outbox_wants_settle(const struct outbox *o); /* there is something for it to do */
+/* When outbox_send, connected, has something to try; INT64_MAX = not by the clock. */
+int64_t outbox_next_ms(struct outbox *o);
+uint64_t outbox_rows(const struct outbox *o); /* not yet acknowledged, all told */
 uint64_t outbox_refused(const struct outbox *o);
+uint64_t outbox_held(const struct outbox *o);      /* behind a refused one of their owner */
+uint64_t outbox_discarded(const struct outbox *o); /* past the quota, since the start */
+/* Of the first refused, until it is next changed; NULL = none. */
+const char *outbox_refused_topic(const struct outbox *o);
 
 #endif

@@ -193,7 +193,7 @@ static void acknowledge(struct bench *b) {
         for (size_t i = 0; i < count; i++) {
             engine_published(b->engine, b->mids[i], 0);
         }
-        engine_send(b->engine);
+        (void)engine_send(b->engine);
     }
 }
 

@@ -397,7 +397,7 @@ void forget_published(struct engine_fixture *f) {
 }
 
 void disconnect(struct engine_fixture *f) {
-    engine_disconnected(f->engine);
+    (void)engine_disconnected(f->engine);
     for (size_t i = 0; i < f->published_count; i++) {
         f->published[i].answered = true;
     }

@@ -19,6 +19,7 @@ struct sent {
     int mid;
     unsigned number;
     uint8_t partition;
+    char topic[16];
 };
 
 struct fixture {
@@ -81,16 +82,35 @@ static int publish(void *ctx, const struct publication *p, int *mid) {
     sent.number = (unsigned)strtoul(end + 1, NULL, 10);
     f->last_mid = f->last_mid % 65535 + 1;
     sent.mid = f->last_mid;
+    (void)snprintf(sent.topic, sizeof sent.topic, "%s", p->topic.data);
     f->sent[f->sent_count++] = sent;
     *mid = sent.mid;
     return 0;
 }
 
-static void add(struct fixture *f, uint8_t partition) {
+static void add_of(struct fixture *f, uint8_t partition, const char *topic, uint64_t owner) {
     char text[32];
     (void)snprintf(text, sizeof text, "%u/%u", partition, f->added++);
-    struct publication p = {.qos = 1, .topic = slice_of("t"), .payload = slice_of(text)};
+    struct publication p = {
+        .id = {{0}}, .qos = 1, .topic = slice_of(topic), .payload = slice_of(text), .owner = owner};
+    p.id.bytes[0] = (uint8_t)(f->added >> 8);
+    p.id.bytes[1] = (uint8_t)f->added;
+    p.id.bytes[2] = 1;
     assert_int_equal(outbox_add(f->outbox, T0, &p), 0);
+}
+
+static void add(struct fixture *f, uint8_t partition) {
+    add_of(f, partition, "t", 0);
+}
+
+/* A turn that publishes one on a topic, for an owner; its number. */
+static unsigned publish_of(struct fixture *f, const char *topic, uint64_t owner) {
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(outbox_settle(f->outbox), 0);
+    add_of(f, 1, topic, owner);
+    assert_int_equal(store_commit(f->store), 0);
+    outbox_committed(f->outbox);
+    return f->added - 1;
 }
 
 /* A turn that settles and publishes `count` more from one partition. */
@@ -105,13 +125,17 @@ static void turn(struct fixture *f, uint8_t partition, unsigned count) {
 }
 
 static void send_all(struct fixture *f) {
-    outbox_send(f->outbox, f->now_ms, WINDOW, f, publish);
+    assert_int_equal(outbox_send(f->outbox, f->now_ms, WINDOW, f, publish), 0);
 }
 
 static void acknowledge(struct fixture *f, size_t from, size_t to, uint8_t reason) {
     for (size_t i = from; i < to; i++) {
-        outbox_acknowledged(f->outbox, f->sent[i].mid, reason);
+        outbox_acknowledged(f->outbox, f->now_ms, f->sent[i].mid, reason);
     }
+}
+
+static bool disconnect(struct fixture *f) {
+    return outbox_disconnected(f->outbox, f->now_ms);
 }
 
 /* Turns, sends and acknowledges until nothing is left. */
@@ -178,7 +202,7 @@ static void outbox_never_has_more_than_the_window_in_flight(void **state) {
     acknowledge(f, 0, 10, 0);
     send_all(f);
     assert_int_equal(f->sent_count, WINDOW + 10);
-    outbox_send(f->outbox, f->now_ms, 0, f, publish);
+    assert_int_equal(outbox_send(f->outbox, f->now_ms, 0, f, publish), 0);
     assert_int_equal(f->sent_count, WINDOW + 10);
 }
 
@@ -200,7 +224,7 @@ static void outbox_ignores_answers_it_does_not_wait_for(void **state) {
     turn(f, 3, 1);
     send_all(f);
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
-        outbox_acknowledged(f->outbox, strangers[i], 0);
+        outbox_acknowledged(f->outbox, f->now_ms, strangers[i], 0);
     }
     assert_int_equal(outbox_rows(f->outbox), 1);
     acknowledge(f, 0, 1, 0);
@@ -240,11 +264,11 @@ static void outbox_sends_again_in_order_after_a_disconnect(void **state) {
     turn(f, 3, 50);
     send_all(f);
     acknowledge(f, 10, 20, 0); /* acknowledged out of order, as a broker may */
-    outbox_disconnected(f->outbox);
+    (void)disconnect(f);
     assert_int_equal(outbox_rows(f->outbox), 40);
     turn(f, 3, 5);
     size_t from = f->sent_count;
-    send_all(f);
+    drain(f);
     assert_int_equal(f->sent_count - from, 45);
     assert_int_equal(f->sent[from].number, 0);
     assert_int_equal(f->sent[from + 10].number, 20);
@@ -255,8 +279,8 @@ static void outbox_takes_no_late_answer_for_what_it_sent_again(void **state) {
     struct fixture *f = *state;
     turn(f, 3, 1);
     send_all(f);
-    outbox_disconnected(f->outbox);
-    outbox_acknowledged(f->outbox, f->sent[0].mid, 0);
+    (void)disconnect(f);
+    outbox_acknowledged(f->outbox, f->now_ms, f->sent[0].mid, 0);
     assert_int_equal(outbox_rows(f->outbox), 1);
     assert_int_equal(outbox_acked(f->outbox), 0);
 }
@@ -267,70 +291,267 @@ static void outbox_keeps_what_the_broker_refuses_and_tries_it_again_after_a_whil
     send_all(f);
     acknowledge(f, 0, 1, 0);
     acknowledge(f, 2, 3, REFUSED);
+    acknowledge(f, 1, 2, 0);
+    acknowledge(f, 3, 4, 0);
     turn(f, 3, 0);
     assert_int_equal(outbox_refused(f->outbox), 1);
-    assert_int_equal(outbox_rows(f->outbox), 3);
-    assert_int_equal(rows_on_disk(f), 3);
+    assert_int_equal(outbox_rows(f->outbox), 1);
+    assert_int_equal(rows_on_disk(f), 1);
+    assert_string_equal(outbox_refused_topic(f->outbox), "t");
     send_all(f);
-    outbox_disconnected(f->outbox);
-    send_all(f);
-    assert_int_equal(f->sent_count, 6);
-    assert_int_equal(outbox_refused(f->outbox), 1);
+    assert_int_equal(f->sent_count, 4);
 
-    f->now_ms += OUTBOX_RETRY_MS;
+    assert_true(outbox_next_ms(f->outbox) > f->now_ms);
+    f->now_ms = outbox_next_ms(f->outbox);
+    assert_true(f->now_ms <= T0 + 5000);
     send_all(f);
+    assert_int_equal(f->sent_count, 5);
+    assert_int_equal(f->sent[4].number, 2);
+    acknowledge(f, 4, 5, REFUSED);
+    int64_t before_ms = f->now_ms;
+    f->now_ms = outbox_next_ms(f->outbox);
+    assert_true(f->now_ms > before_ms + 5000 && f->now_ms <= before_ms + 15000);
+    send_all(f);
+    acknowledge(f, 5, 6, 0);
     assert_int_equal(outbox_refused(f->outbox), 0);
-    assert_int_equal(f->sent_count, 7);
-    assert_int_equal(f->sent[6].number, 2);
+    turn(f, 3, 0);
+    assert_int_equal(rows_on_disk(f), 0);
 }
 
-/* The broker closes the connection when number 2 comes, and acknowledges what it got before. */
-static void lose_connection_over_number_2(struct fixture *f) {
+/* What one round of sending ends in: the broker answers in order until a topic that begins with
+ * `bad` costs the connection. Returns whether it did. */
+static bool round_with(struct fixture *f, const char *bad) {
     size_t from = f->sent_count;
     send_all(f);
-    size_t to = from;
-    while (to < f->sent_count && f->sent[to].number != 2) {
-        to++;
+    for (size_t i = from; i < f->sent_count; i++) {
+        if (strncmp(f->sent[i].topic, bad, strlen(bad)) == 0) {
+            (void)disconnect(f);
+            return true;
+        }
+        acknowledge(f, i, i + 1, 0);
     }
-    acknowledge(f, from, to, 0);
-    if (to < f->sent_count) {
-        outbox_disconnected(f->outbox);
+    return false;
+}
+
+static size_t times_sent(const struct fixture *f, unsigned number) {
+    size_t times = 0;
+    for (size_t i = 0; i < f->sent_count; i++) {
+        times += f->sent[i].number == number ? 1 : 0;
     }
+    return times;
 }
 
 static void
 outbox_finds_the_publish_that_costs_the_connection_and_lets_the_others_go(void **state) {
     struct fixture *f = *state;
-    turn(f, 3, 10);
-    for (unsigned i = 0; i < 30; i++) {
-        lose_connection_over_number_2(f);
-    }
-    assert_int_equal(outbox_refused(f->outbox), 1);
-    turn(f, 3, 0);
-    assert_int_equal(outbox_rows(f->outbox), 1);
-
-    size_t from = f->sent_count;
     turn(f, 3, 5);
-    f->now_ms += OUTBOX_RETRY_MS;
-    send_all(f); /* a suspect goes alone */
-    assert_int_equal(f->sent_count - from, 1);
-    assert_int_equal(f->sent[from].number, 2);
-    outbox_disconnected(f->outbox);
+    unsigned bad = publish_of(f, "bad", 0);
+    turn(f, 3, 5);
+    unsigned losses = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        losses += round_with(f, "bad") ? 1 : 0;
+    }
+    assert_int_equal(losses, 2);
+    assert_int_equal(times_sent(f, bad), 2);
+    assert_int_equal(outbox_refused(f->outbox), 1);
+    assert_int_equal(outbox_rows(f->outbox), 1);
+    (void)publish_of(f, "bad", 7);
+    (void)round_with(f, "bad");
+    assert_int_equal(outbox_refused(f->outbox), 2);
+    assert_int_equal(times_sent(f, bad + 6), 0);
+}
+
+static void outbox_lets_one_good_publish_past_forty_refused_ones(void **state) {
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 40; i++) {
+        char topic[16];
+        (void)snprintf(topic, sizeof topic, "bad/%u", i);
+        (void)publish_of(f, topic, 100 + i);
+    }
+    unsigned good = publish_of(f, "t", 1);
+    unsigned losses = 0;
+    for (unsigned i = 0; i < 20 && times_sent(f, good) == 0; i++) {
+        size_t from = f->sent_count;
+        assert_int_equal(outbox_send(f->outbox, f->now_ms, 20, f, publish), 0);
+        size_t at = from;
+        while (at < f->sent_count && f->sent[at].topic[0] == 't') {
+            acknowledge(f, at, at + 1, 0);
+            at++;
+        }
+        losses += at < f->sent_count ? 1 : 0;
+        if (at < f->sent_count) {
+            assert_true(disconnect(f));
+        }
+    }
+    assert_int_equal(times_sent(f, good), 1);
+    assert_in_range(losses, 1, 4);
+    assert_true(outbox_rows(f->outbox) >= 40);
+}
+
+static void outbox_tries_a_refused_one_with_nothing_else_in_flight(void **state) {
+    struct fixture *f = *state;
+    (void)publish_of(f, "bad", 1);
+    send_all(f);
+    acknowledge(f, 0, 1, REFUSED);
+    f->now_ms += 60000;
+    turn(f, 3, 3);
+    send_all(f); /* it is long overdue, so it goes first */
+    assert_int_equal(f->sent_count, 2);
+    send_all(f);
+    assert_int_equal(f->sent_count, 2);
+    acknowledge(f, 1, 2, REFUSED);
+    send_all(f);
+    assert_int_equal(f->sent_count, 5);
+}
+
+static void a_refused_publish_holds_what_comes_after_it_of_its_owner_alone(void **state) {
+    struct fixture *f = *state;
+    unsigned bad = publish_of(f, "bad", 1);
+    send_all(f);
+    acknowledge(f, 0, 1, REFUSED);
+    unsigned behind = publish_of(f, "t", 1);
+    unsigned other = publish_of(f, "t", 2);
+    unsigned nobodys = publish_of(f, "t", 0);
+    send_all(f);
+    assert_int_equal(times_sent(f, behind), 0);
+    assert_int_equal(times_sent(f, other), 1);
+    assert_int_equal(times_sent(f, nobodys), 1);
+    assert_int_equal(outbox_held(f->outbox), 1);
+    acknowledge(f, 1, 3, 0);
+
+    f->now_ms = outbox_next_ms(f->outbox);
+    send_all(f);
+    assert_int_equal(times_sent(f, bad), 2);
+    assert_int_equal(times_sent(f, behind), 0);
+    acknowledge(f, 3, 4, 0);
+    send_all(f);
+    assert_int_equal(times_sent(f, behind), 1);
+    acknowledge(f, 4, 5, 0);
+    assert_int_equal(outbox_rows(f->outbox), 0);
+}
+
+static void one_row_is_tried_for_its_topic_and_frees_the_others(void **state) {
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 10; i++) {
+        (void)publish_of(f, "bad", 0);
+        send_all(f);
+        acknowledge(f, 0, f->sent_count, REFUSED);
+    }
+    assert_int_equal(f->sent_count, 1);
+    assert_int_equal(outbox_refused(f->outbox), 10);
+    f->now_ms = outbox_next_ms(f->outbox);
+    send_all(f);
+    assert_int_equal(f->sent_count, 2);
+    acknowledge(f, 1, 2, 0); /* the broker is mended */
+    drain(f);
+    assert_int_equal(f->sent_count, 11);
+}
+
+static void a_refused_row_is_known_as_such_after_a_restart(void **state) {
+    struct fixture *f = *state;
+    (void)publish_of(f, "bad", 1);
+    send_all(f);
+    acknowledge(f, 0, 1, REFUSED);
+    unsigned behind = publish_of(f, "t", 1);
+    assert_false(outbox_wants_settle(f->outbox));
+    close_outbox(f);
+    open_outbox(f);
+    turn(f, 3, 1);
     assert_int_equal(outbox_refused(f->outbox), 1);
     send_all(f);
-    assert_int_equal(f->sent_count - from, 6);
+    assert_int_equal(times_sent(f, behind), 0);
+}
+
+static void outbox_blames_no_publish_for_what_went_out_before_it(void **state) {
+    struct fixture *f = *state;
+    (void)publish_of(f, "t", 1);
+    for (unsigned i = 0; i < 10; i++) {
+        outbox_beside(f->outbox);
+        send_all(f);
+        assert_false(disconnect(f));
+    }
+    assert_int_equal(outbox_refused(f->outbox), 0);
+    send_all(f);
+    outbox_beside(f->outbox);
+    assert_true(disconnect(f)); /* it was the first the broker did not answer */
+}
+
+static void a_passing_refusal_is_tried_soon_and_keeps_the_owners_order(void **state) {
+    struct fixture *f = *state;
+    static const uint8_t passing[] = {0x80, 0x83, 0x97};
+    unsigned first = publish_of(f, "t", 1);
+    unsigned second = publish_of(f, "t", 1);
+    for (size_t i = 0; i < sizeof passing; i++) {
+        size_t from = f->sent_count;
+        send_all(f);
+        assert_true(f->sent_count > from);
+        acknowledge(f, from, f->sent_count, passing[i]);
+        assert_int_equal(outbox_refused(f->outbox), 0);
+        assert_true(outbox_next_ms(f->outbox) <= f->now_ms + (1000 << i));
+        f->now_ms = outbox_next_ms(f->outbox);
+    }
+    size_t from = f->sent_count;
+    for (unsigned i = 0; i < 20 && outbox_rows(f->outbox) > 0; i++) {
+        size_t sent = f->sent_count;
+        send_all(f);
+        acknowledge(f, sent, f->sent_count, 0);
+        f->now_ms += 1000;
+    }
+    assert_int_equal(f->sent_count - from, 2);
+    assert_int_equal(f->sent[from].number, first);
+    assert_int_equal(f->sent[from + 1].number, second);
+}
+
+static void what_people_ask_for_is_done_to_refused_publishes(void **state) {
+    struct fixture *f = *state;
+    static const struct uuid unknown = {{9}};
+    struct uuid ids[2] = {{{0, 2, 1}}, {{0, 3, 1}}};
+    (void)publish_of(f, "t", 0);
+    (void)publish_of(f, "bad/1", 1);
+    (void)publish_of(f, "bad/2", 2);
+    send_all(f);
+    acknowledge(f, 0, 1, 0);
+    acknowledge(f, 1, 3, REFUSED);
+    turn(f, 3, 0);
+    assert_int_equal(outbox_retry(f->outbox, f->now_ms, &unknown), 0);
+    assert_int_equal(outbox_retry(f->outbox, f->now_ms, &ids[0]), 1);
+    send_all(f);
+    assert_int_equal(f->sent_count, 4);
+    assert_int_equal(f->sent[3].number, 1);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(outbox_discard(f->outbox, &unknown), ERR_NOTFOUND);
+    assert_int_equal(outbox_discard(f->outbox, &ids[0]), ERR_BUSY);
+    assert_int_equal(outbox_discard(f->outbox, &ids[1]), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    acknowledge(f, 3, 4, 0);
+    turn(f, 3, 0);
+    assert_int_equal(outbox_rows(f->outbox), 0);
+    assert_int_equal(rows_on_disk(f), 0);
+}
+
+static void a_number_still_in_use_ends_the_round_and_not_the_host(void **state) {
+    struct fixture *f = *state;
+    turn(f, 3, 1);
+    send_all(f);
+    f->last_mid = 0;
+    turn(f, 3, 1);
+    assert_int_equal(outbox_send(f->outbox, f->now_ms, WINDOW, f, publish), ERR_BUSY);
+    (void)disconnect(f);
+    drain(f);
 }
 
 static void outbox_takes_nothing_for_refused_when_connections_are_lost_by_themselves(void **state) {
     struct fixture *f = *state;
     turn(f, 3, 50);
     for (unsigned i = 0; i < 20; i++) {
-        size_t from = f->sent_count;
+        for (unsigned k = 0; k < 3; k++) {
+            size_t from = f->sent_count;
+            send_all(f);
+            acknowledge(f, from, f->sent_count, 0);
+        }
         send_all(f);
-        acknowledge(f, from, from + 1, 0);
-        send_all(f);
-        outbox_disconnected(f->outbox);
-        turn(f, 3, 1);
+        (void)disconnect(f);
+        turn(f, 3, 20);
     }
     assert_int_equal(outbox_refused(f->outbox), 0);
 }
@@ -347,29 +568,27 @@ static void outbox_counts_what_the_door_can_never_carry_as_refused(void **state)
     send_all(f);
     assert_int_equal(f->sent_count, 1);
     assert_int_equal(f->sent[0].number, 2);
+    acknowledge(f, 0, 1, 0);
+    turn(f, 3, 0);
+    assert_int_equal(rows_on_disk(f), 2);
 }
 
-static void outbox_bounds_its_memory_when_the_broker_refuses_everything(void **state) {
+static void outbox_discards_the_oldest_refused_past_the_quota_and_counts_them(void **state) {
     struct fixture *f = *state;
-    for (unsigned i = 0; i < 12; i++) {
-        turn(f, (uint8_t)(i % 4), 500);
-        for (unsigned k = 0; k < 5; k++) {
-            size_t from = f->sent_count;
-            send_all(f);
-            acknowledge(f, from, f->sent_count, REFUSED);
-        }
+    while (f->added < OUTBOX_BLOCKED_MAX + 500) {
+        turn(f, 3, 500);
+        size_t from = f->sent_count;
+        send_all(f);
+        acknowledge(f, from, f->sent_count, REFUSED);
     }
-    assert_int_equal(outbox_refused(f->outbox), f->added);
-    assert_int_equal(outbox_rows(f->outbox), f->added);
-    /* The broker is mended. */
-    send_all(f);
-    f->now_ms += OUTBOX_RETRY_MS;
-    send_all(f);
-    assert_true(outbox_wants_settle(f->outbox));
-    size_t from = f->sent_count;
-    drain(f);
-    assert_int_equal(f->sent_count - from, f->added);
-    assert_order_within_partitions(f, from);
+    for (unsigned i = 0; i < 10; i++) {
+        send_all(f);
+        turn(f, 3, 0);
+    }
+    assert_int_equal(outbox_refused(f->outbox), OUTBOX_BLOCKED_MAX);
+    assert_int_equal(outbox_rows(f->outbox), OUTBOX_BLOCKED_MAX);
+    assert_int_equal(outbox_discarded(f->outbox), f->added - OUTBOX_BLOCKED_MAX);
+    assert_int_equal(rows_on_disk(f), OUTBOX_BLOCKED_MAX);
 }
 
 static void outbox_takes_up_after_a_crash_what_was_not_settled(void **state) {
@@ -404,7 +623,7 @@ static void outbox_loads_the_truth_after_a_dropped_transaction(void **state) {
     assert_int_equal(outbox_load(f->outbox), 0);
     store_abort(f->store);
     assert_int_equal(outbox_rows(f->outbox), 3);
-    outbox_disconnected(f->outbox);
+    (void)disconnect(f);
     size_t from = f->sent_count;
     drain(f);
     assert_int_equal(f->sent_count - from, 3);
@@ -426,7 +645,16 @@ int main(void) {
         OUTBOX_TEST(outbox_finds_the_publish_that_costs_the_connection_and_lets_the_others_go),
         OUTBOX_TEST(outbox_takes_nothing_for_refused_when_connections_are_lost_by_themselves),
         OUTBOX_TEST(outbox_counts_what_the_door_can_never_carry_as_refused),
-        OUTBOX_TEST(outbox_bounds_its_memory_when_the_broker_refuses_everything),
+        OUTBOX_TEST(outbox_discards_the_oldest_refused_past_the_quota_and_counts_them),
+        OUTBOX_TEST(outbox_lets_one_good_publish_past_forty_refused_ones),
+        OUTBOX_TEST(outbox_tries_a_refused_one_with_nothing_else_in_flight),
+        OUTBOX_TEST(a_refused_publish_holds_what_comes_after_it_of_its_owner_alone),
+        OUTBOX_TEST(one_row_is_tried_for_its_topic_and_frees_the_others),
+        OUTBOX_TEST(a_refused_row_is_known_as_such_after_a_restart),
+        OUTBOX_TEST(outbox_blames_no_publish_for_what_went_out_before_it),
+        OUTBOX_TEST(a_passing_refusal_is_tried_soon_and_keeps_the_owners_order),
+        OUTBOX_TEST(what_people_ask_for_is_done_to_refused_publishes),
+        OUTBOX_TEST(a_number_still_in_use_ends_the_round_and_not_the_host),
         OUTBOX_TEST(outbox_takes_up_after_a_crash_what_was_not_settled),
         OUTBOX_TEST(outbox_loads_the_truth_after_a_dropped_transaction),
     };
