@@ -30,7 +30,8 @@ enum {
     PAUSE_AFTER_FAILURE_MS = 1000,
     COLLECT_AT_ONCE = 16,
     BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
-    NAP_MS = 2,         /* one to two: the loop counts whole milliseconds */
+    REPEAT_MS = 60000,
+    NAP_MS = 2, /* one to two: the loop counts whole milliseconds */
 };
 
 /* --- the turn --- */
@@ -115,7 +116,8 @@ static void collect(struct host *h) {
 
 /* After the outbox's flush: what has no acknowledgement must not take its window. */
 static void publish_status(struct host *h) {
-    const struct sys_host host = {.uptime_ms = host_now_ms(h) - h->started_ms,
+    const struct sys_host host = {.now_ms = uv_now(&h->loop),
+                                  .uptime_ms = host_now_ms(h) - h->started_ms,
                                   .connected = mqtt_session(h->mqtt)->connected};
     if (sys_publish(h->sys, h->out, &host)) {
         mqtt_flush(h->out);
@@ -249,6 +251,10 @@ static void on_sys_timer(uv_timer_t *timer) {
     sys_tick(h->sys); /* on_check follows */
 }
 
+static void on_repeat_timer(uv_timer_t *timer) {
+    host_repeat_warnings(timer->data);
+}
+
 /* --- start --- */
 
 static int raise_file_limit(void) {
@@ -267,7 +273,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
-    h->sys_timer.data = h;
+    h->sys_timer.data = h->repeat_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -277,6 +283,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->reload_timer),
         uv_timer_init(&h->loop, &h->drain_timer),
         uv_timer_init(&h->loop, &h->sys_timer),
+        uv_timer_init(&h->loop, &h->repeat_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -351,7 +358,12 @@ static int start(struct host *h, struct report *r) {
     mqtt_start(h->mqtt);
     mqtt_start(h->out);
     uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
-    check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms), "sys timer");
+    if (interval_ms > 0) { /* else "off" */
+        check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
+                 "sys timer");
+    }
+    check_uv(uv_timer_start(&h->repeat_timer, on_repeat_timer, REPEAT_MS, REPEAT_MS),
+             "repeat timer");
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
@@ -396,6 +408,7 @@ static void close_all(struct host *h) {
     store_close(h->store);
     conf_free(h->conf);
     companions_stop(&h->companions);
+    host_terms_clear(h);
 }
 
 static int exit_status_of(int code) {
