@@ -114,6 +114,11 @@ static void collect(struct host *h) {
     }
 }
 
+/* The broker has not answered the status publish: the outbox waits no longer. */
+static void on_alone_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
+}
+
 /* After the outbox's flush: what has no acknowledgement must not take its window. */
 static void publish_status(struct host *h) {
     const struct sys_host host = {.now_ms = uv_now(&h->loop),
@@ -121,6 +126,10 @@ static void publish_status(struct host *h) {
                                   .connected = mqtt_session(h->mqtt)->connected};
     if (sys_publish(h->sys, h->out, &host)) {
         mqtt_flush(h->out);
+        if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
+            check_uv(uv_timer_start(&h->alone_timer, on_alone_timer, SYS_ALONE_MS + 1, 0),
+                     "alone timer");
+        }
     }
 }
 
@@ -273,7 +282,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
-    h->sys_timer.data = h->repeat_timer.data = h;
+    h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -284,6 +293,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->drain_timer),
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),
+        uv_timer_init(&h->loop, &h->alone_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),

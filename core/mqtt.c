@@ -128,6 +128,7 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     } else {
         mqtt_failure(code, err, m->conf, m->where, mqtt_link_complaint(m->link), &r);
     }
+    mqtt_name_unanswered(m, &r);
     go_down(m, why, r.text);
 }
 

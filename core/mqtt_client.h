@@ -100,6 +100,8 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
 /* Answers for the broker: on_subscribed for every subscription that was left out. */
 void mqtt_tell_left_out(struct mqtt *m);
+/* The connection has ended: adds the subscription that had no answer yet to the sentence. */
+void mqtt_name_unanswered(const struct mqtt *m, struct report *r);
 /* A reason code that names something the broker does not have is taken at its word. */
 void mqtt_learn(struct mqtt *m, int reason);
 /* The session without what the broker is known to lack. */

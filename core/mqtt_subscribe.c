@@ -41,6 +41,22 @@ void mqtt_tell_left_out(struct mqtt *m) {
     }
 }
 
+/* Some brokers refuse a subscription by closing. They answer in order, so the first one without an
+ * answer is the one. */
+void mqtt_name_unanswered(const struct mqtt *m, struct report *r) {
+    for (size_t i = 0; m->state == UP && i < m->sub_count; i++) {
+        const struct mqtt_subscription *sub = &m->subs[i];
+        if (sub->mid != 0 && !sub->leaving) {
+            size_t len = strlen(r->text);
+            (void)snprintf(r->text + len, sizeof r->text - len,
+                           " before it had answered the subscription %s: check its access rules "
+                           "if that comes again",
+                           wire_filter(m, sub));
+            return;
+        }
+    }
+}
+
 void mqtt_learn(struct mqtt *m, int reason) {
     struct mqtt_lacks *lacks = &m->lacks;
     lacks->wildcards = lacks->wildcards || reason == MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED;

@@ -56,7 +56,9 @@ bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms);
 
 /* --- whether the broker takes it (sys_pause.c) --- */
 
-/* Whether nothing else may be published now: an answer is awaited, for some seconds at most, and a
+enum { SYS_ALONE_MS = 5000 };
+
+/* Whether nothing else may be published now: an answer is awaited, for SYS_ALONE_MS at most, and a
  * connection that ends instead of it must have no other reason. */
 bool sys_wants_to_be_alone(const struct sys *s, uint64_t now_ms);
 /* Whether the status topics pause because the broker does not take them; the sentence in r. */

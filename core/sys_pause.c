@@ -17,7 +17,7 @@
 
 #include "log.h"
 
-enum { ALONE_MS = 5000, PAUSE_MS = 600000, PAUSE_LOST_MAX = 2 };
+enum { PAUSE_MS = 600000, PAUSE_LOST_MAX = 2 };
 
 bool sys_is_off(const struct sys *s) {
     return s->conf->sys_interval_ms == 0;
@@ -41,7 +41,7 @@ static void pause_topics(struct sys *s, uint8_t reason, uint64_t now_ms) {
 
 void sys_pause_up(struct sys *s, uint64_t now_ms) {
     s->pause.leave = LEAVE_UNASKED;
-    s->pause.alone_until_ms = is_paused(s) ? 0 : now_ms + ALONE_MS;
+    s->pause.alone_until_ms = is_paused(s) ? 0 : now_ms + SYS_ALONE_MS;
 }
 
 void sys_pause_down(struct sys *s, uint64_t now_ms) {
@@ -61,7 +61,7 @@ bool sys_may_ask(const struct sys *s, uint64_t now_ms) {
 void sys_asked(struct sys *s, int mid, uint64_t now_ms) {
     s->pause.leave = LEAVE_ASKED;
     s->pause.mid = mid;
-    s->pause.alone_until_ms = now_ms + ALONE_MS;
+    s->pause.alone_until_ms = now_ms + SYS_ALONE_MS;
 }
 
 void sys_pause_answered(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {

@@ -149,6 +149,10 @@ ok "the JSON names it" sh -c '"$ZINGQ" status --json | jq -e ".host.ready == fal
 ok "/readyz says why" unready 'refused 1 of 2 subscriptions'
 ok "the metrics count it" metric 'zingq_subscriptions_refused 1'
 
+play '"orders/new"' 5s shut=orders
+ok "a filter refused by closing is named" wait_for 20 logged 'had answered the subscription .*orders/new'
+ok "status names it, too" wait_for 20 warned 'had answered the subscription .*orders/new'
+
 play '"orders/new"' 5s no-out
 ok "a second connection that is down is told" wait_for 20 warned 'connection that publishes is down: .'
 ok "status does not say connected" status_says 'NOT CONNECTED: .*closed'
@@ -177,6 +181,11 @@ ok "status topics that end the connection pause" wait_for 20 warned 'ends the co
 publish orders/new hello
 ok "what services publish leaves" wait_for 20 seen '^publish out/x 1 1 hello'
 ok "the question was put twice" sh -c '[ "$(grep -c "^publish zingq/sys" record)" -eq 2 ]'
+
+play '"orders/new"' 1h mute=zingq/sys
+ready
+publish orders/new hello
+ok "a status topic that is never acknowledged holds nothing up for long" wait_for 20 seen '^publish out/x 1 1 hello'
 
 # --- what is larger than announced ---
 

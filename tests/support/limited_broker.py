@@ -13,6 +13,8 @@ Words, each true from the first connection on:
   grant=N            QoS granted at most
   refuse=HEX:TEXT    a publish to a topic that begins with TEXT is answered with this reason
   close=TEXT         such a publish ends the connection without a word
+  mute=TEXT          such a publish is never acknowledged
+  shut=TEXT          so does a SUBSCRIBE of a filter with TEXT in it
   no-out             the connection that publishes is closed before CONNACK
 """
 import socket
@@ -119,6 +121,8 @@ class Client:
             if ended:
                 self.send(0xE0, bytes([ended]))
                 raise EOFError
+            if any(text in sub for text in values("shut")):
+                raise EOFError
             answer = reason_for("deny", sub, within)
             if numbered and values("numbers"):
                 answer = int(values("numbers")[0], 16)
@@ -138,7 +142,7 @@ class Client:
         if any(topic.startswith(t) for t in values("close")):
             raise EOFError
         reason = reason_for("refuse", topic, begins)
-        if qos:
+        if qos and not any(topic.startswith(t) for t in values("mute")):
             self.send(0x40, number + (bytes([reason]) if reason else b""))
         if not reason:
             name = topic.encode()
