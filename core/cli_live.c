@@ -32,6 +32,30 @@ static void add_uptime(struct buf *out, json_int_t ms) {
     buf_add_str(out, conf_duration_text(ms - ms % 1000, text));
 }
 
+static void print_warnings(FILE *out, const json_t *host) {
+    const json_t *list = json_object_get(host, "warnings");
+    struct buf line;
+    size_t i;
+    json_t *one;
+    buf_init(&line, 16384);
+    json_array_foreach(list, i, one) {
+        buf_printf(&line, "warning %s", json_string_value(one));
+        print_line(out, &line);
+    }
+    buf_clear(&line);
+}
+
+/* Connected is not all: what is missing stands in the warnings below. */
+static const char *broker_word(const json_t *host) {
+    const json_t *ready = json_object_get(host, "ready");
+    if (!json_is_true(json_object_get(host, "connected"))) {
+        return "NOT CONNECTED";
+    }
+    return live_figure(host, "subscriptions_refused") > 0 ? "connected, SUBSCRIPTIONS REFUSED"
+           : ready != NULL && json_is_false(ready)        ? "connected, NOT READY"
+                                                          : "connected";
+}
+
 void live_print_host(FILE *out, const json_t *status) {
     const json_t *host = json_object_get(status, "host");
     const json_t *engine = json_object_get(status, "engine");
@@ -49,8 +73,7 @@ void live_print_host(FILE *out, const json_t *status) {
                live_word(host, "version"));
     print_line(out, &line);
     bool connected = json_is_true(json_object_get(host, "connected"));
-    buf_printf(&line, "broker  %s %s", live_word(host, "broker"),
-               connected ? "connected" : "NOT CONNECTED");
+    buf_printf(&line, "broker  %s %s", live_word(host, "broker"), broker_word(host));
     const char *why = live_word(host, "broker_error");
     if (!connected && why[0] != '\0') {
         buf_printf(&line, ": %s", why);
@@ -60,6 +83,7 @@ void live_print_host(FILE *out, const json_t *status) {
                    (long long)live_figure(host, "broker_dropped"));
     }
     print_line(out, &line);
+    print_warnings(out, host);
     buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
                (long long)live_figure(engine, "outbox"), (long long)live_figure(engine, "delayed"));
     print_line(out, &line);

@@ -475,6 +475,13 @@ static int load(struct loader *l, const char *shown, const char *bytes, size_t l
     return code;
 }
 
+/* What is a little too large comes in, and becomes a dead letter that says so; a packet that would
+ * only fill the memory stays at the broker. */
+static uint32_t packet_limit(const struct conf *c) {
+    uint64_t bytes = c->payload_bytes_max + MQTT_PACKET_ROOM_BYTES;
+    return (uint32_t)(bytes > MQTT_PACKET_BYTES_LEAST ? bytes : MQTT_PACKET_BYTES_LEAST);
+}
+
 int conf_load(struct conf **out, const char *file, const struct conf_overrides *overrides,
               struct report *r) {
     const char *shown;
@@ -499,6 +506,7 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
         conf_free(c);
         return code;
     }
+    c->broker.packet_bytes_max = packet_limit(c);
     *out = c;
     return 0;
 }

@@ -28,6 +28,8 @@ struct broker_conf {
         *key_file;             /* "" = none; absolute, relative to topics.conf's folder */
     uint16_t receive_maximum;  /* 1..65535 */
     uint32_t session_expiry_s; /* seconds */
+    uint32_t packet_bytes_max; /* announced to the broker, which drops what is larger; 0 = no limit.
+                                  From limits.payload */
 };
 
 /* An entry of vars{}. A value given as env:NAME or file:PATH is a secret: handlers see it only
@@ -75,8 +77,8 @@ struct conf {
     char *http_token;        /* resolved; "" = none, then http_listen is loopback */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
-    uint64_t backlog_max; /* events waiting, over all services */
-    int64_t sys_interval_ms;
+    uint64_t backlog_max;    /* events waiting, over all services */
+    int64_t sys_interval_ms; /* 0 = no status topics */
     struct var_conf *vars;
     size_t var_count;
     struct service_conf *services;

@@ -201,6 +201,14 @@ static int set_duration(const struct setting *s) {
     return 0;
 }
 
+static int set_duration_or_off(const struct setting *s) {
+    if (strcmp(s->text, "off") == 0) {
+        *(int64_t *)s->field = 0;
+        return 0;
+    }
+    return set_duration(s);
+}
+
 static int set_size(const struct setting *s) {
     struct report r;
     uint64_t bytes;
@@ -474,6 +482,7 @@ static const struct kind {
     [CONF_U32] = {set_number, NULL},
     [CONF_U64] = {set_number, NULL},
     [CONF_MS] = {set_duration, NULL},
+    [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
     [CONF_SIZE] = {set_size, NULL},
     [CONF_RATE] = {set_rate, NULL},

@@ -57,7 +57,7 @@ static const struct conf_row LIMITS_ROWS[] = {
 };
 
 static const struct conf_row SYS_ROWS[] = {
-    {"interval", CONF_MS, "5s", AT(sys_interval_ms), 100, HOUR_MS},
+    {"interval", CONF_MS_OR_OFF, "5s", AT(sys_interval_ms), 100, HOUR_MS},
 };
 
 #undef AT

@@ -27,6 +27,7 @@ enum conf_kind {
     CONF_U32,           /* uint32_t */
     CONF_U64,           /* uint64_t */
     CONF_MS,            /* int64_t, a duration in milliseconds */
+    CONF_MS_OR_OFF,     /* the same; "off" is 0 */
     CONF_SECONDS,       /* uint32_t, a duration in seconds, rounded up */
     CONF_SIZE,          /* uint64_t, bytes */
     CONF_RATE,          /* double, a second */

@@ -15,6 +15,7 @@
 #include "mqtt.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -444,6 +445,17 @@ static void examine_size(struct probe *p) {
     }
 }
 
+/* Nothing to find out: what we ask of every broker, and where it ends. */
+static void tell_own_limit(struct probe *p) {
+    if (p->conf->packet_bytes_max > 0) {
+        (void)doctor_add(p->doctor, "packet size (ours)", DOCTOR_GOOD,
+                         "asked for packets of %" PRIu32 " bytes at most (limits.payload and 64 "
+                         "KiB, at least 4 MiB); what is larger the broker drops unseen: no dead "
+                         "letter tells of it, guarantee 7 ends there",
+                         p->conf->packet_bytes_max);
+    }
+}
+
 /* How many messages the broker keeps for a client that is away: a patient leaves, messages are
  * published, it comes back and counts. */
 static void examine_queue(struct probe *p) {
@@ -519,6 +531,7 @@ static void examine(struct probe *p) {
         examine_overlap(p);
         examine_window(p);
         examine_size(p);
+        tell_own_limit(p);
         examine_queue(p);
     }
     examine_persistence(p);

@@ -157,8 +157,15 @@ static void serve_ready(struct front *f, struct gateway_request *request) {
     engine_status(f->engine, &s);
     bool connected = f->hooks.broker_ready(f->hooks.ctx);
     bool ready = connected && s.accepts;
-    json_t *body = json_pack("{s:b, s:b, s:b}", "ready", (int)ready, "broker", (int)connected,
-                             "accepts", (int)s.accepts);
+    json_t *why = json_array();
+    if (why != NULL && !connected) {
+        f->hooks.broker_reasons(f->hooks.ctx, why);
+    }
+    if (why != NULL && !s.accepts) {
+        (void)json_array_append_new(why, json_string("the backlog or the store is full"));
+    }
+    json_t *body = json_pack("{s:b, s:b, s:b, s:o}", "ready", (int)ready, "broker", (int)connected,
+                             "accepts", (int)s.accepts, "why", why);
     char *json = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
     json_decref(body);
     gateway_answer(request, ready ? 200 : 503, NULL, NULL, slice_of(json == NULL ? "{}" : json));

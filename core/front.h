@@ -19,6 +19,8 @@
 #include "engine.h"
 #include "gateway.h"
 
+#include <jansson.h>
+
 struct front;
 
 /* On every answer: what a browser may do with it. For struct gateway_callbacks. */
@@ -27,6 +29,8 @@ extern const char front_headers[];
 struct front_hooks {
     void *ctx;
     bool (*broker_ready)(void *ctx);
+    /* Why not: strings for anyone to read, appended to an array. */
+    void (*broker_reasons)(void *ctx, json_t *list);
     /* Prometheus text of the host's own figures, appended. */
     void (*host_metrics)(void *ctx, struct buf *out);
 };

@@ -30,7 +30,8 @@ enum {
     PAUSE_AFTER_FAILURE_MS = 1000,
     COLLECT_AT_ONCE = 16,
     BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
-    NAP_MS = 2,         /* one to two: the loop counts whole milliseconds */
+    REPEAT_MS = 60000,
+    NAP_MS = 2, /* one to two: the loop counts whole milliseconds */
 };
 
 /* --- the turn --- */
@@ -117,13 +118,23 @@ static void collect(struct host *h) {
     }
 }
 
+/* The broker has not answered the status publish: the outbox waits no longer. */
+static void on_alone_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
+}
+
 /* After the outbox's flush: what has no acknowledgement must not take its window. */
 static void publish_status(struct host *h) {
-    const struct sys_host host = {.uptime_ms = host_now_ms(h) - h->started_ms,
+    const struct sys_host host = {.now_ms = uv_now(&h->loop),
+                                  .uptime_ms = host_now_ms(h) - h->started_ms,
                                   .connected = mqtt_session(h->mqtt)->connected};
     if (sys_publish(h->sys, h->out, &host)) {
         engine_published_beside(h->engine);
         mqtt_flush(h->out);
+        if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
+            check_uv(uv_timer_start(&h->alone_timer, on_alone_timer, SYS_ALONE_MS + 1, 0),
+                     "alone timer");
+        }
     }
 }
 
@@ -255,6 +266,10 @@ static void on_sys_timer(uv_timer_t *timer) {
     host_wake(h);
 }
 
+static void on_repeat_timer(uv_timer_t *timer) {
+    host_repeat_warnings(timer->data);
+}
+
 /* --- start --- */
 
 static int raise_file_limit(void) {
@@ -273,7 +288,7 @@ static int open_loop(struct host *h, struct report *r) {
     }
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
-    h->sys_timer.data = h;
+    h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -283,6 +298,8 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->reload_timer),
         uv_timer_init(&h->loop, &h->drain_timer),
         uv_timer_init(&h->loop, &h->sys_timer),
+        uv_timer_init(&h->loop, &h->repeat_timer),
+        uv_timer_init(&h->loop, &h->alone_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -357,7 +374,12 @@ static int start(struct host *h, struct report *r) {
     mqtt_start(h->mqtt);
     mqtt_start(h->out);
     uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
-    check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms), "sys timer");
+    if (interval_ms > 0) { /* else "off" */
+        check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
+                 "sys timer");
+    }
+    check_uv(uv_timer_start(&h->repeat_timer, on_repeat_timer, REPEAT_MS, REPEAT_MS),
+             "repeat timer");
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
@@ -402,6 +424,7 @@ static void close_all(struct host *h) {
     store_close(h->store);
     conf_free(h->conf);
     companions_stop(&h->companions);
+    host_terms_clear(h);
 }
 
 static int exit_status_of(int code) {

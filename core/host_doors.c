@@ -175,24 +175,23 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
              session->client_id, session->session_present ? "kept" : "new");
     host_session_up(h, session->session_present);
-    if (!session->shared_available) {
-        log_warn("broker", "the broker has no shared subscriptions: plain ones are used, run one "
-                           "host only");
-    }
     h->said_lost = false;
-    h->granted = 0;
     h->broker_error[0] = '\0';
+    host_terms_up(h, false);
     sys_tick(h->sys);
 }
 
-void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
-    (void)snprintf(h->broker_error, sizeof h->broker_error, "%s", text);
+void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text) {
+    char *error = publishing ? h->out_error : h->broker_error;
+    bool *said = publishing ? &h->out_said_lost : &h->said_lost;
+    (void)snprintf(error, sizeof h->broker_error, "%s", text);
     if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
         (void)fprintf(stderr, "zingq: %s\n", text);
         host_stop(h, EXIT_CANNOT_RUN);
-    } else if (!h->said_lost) {
-        h->said_lost = true;
-        log_warn("broker", "%s: trying again", text);
+    } else if (!*said) {
+        *said = true;
+        log_warn("broker", "%s%s: trying again",
+                 publishing ? "the connection that publishes: " : "", text);
     }
 }
 
@@ -200,7 +199,7 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     h->readable = false;
     sys_tick(h->sys);
-    host_broker_down(h, why, text);
+    host_broker_down(h, false, why, text);
 }
 
 /* Nothing is published over this connection. */
@@ -211,15 +210,7 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
-    struct host *h = ctx;
-    if (reason < 0x80) {
-        h->granted++;
-    } else {
-        log_error("broker",
-                  "the broker refused the subscription %s (reason 0x%02x): check its "
-                  "access rules",
-                  filter, reason);
-    }
+    host_filter_answered(ctx, filter, reason);
 }
 
 static void on_unsubscribed(void *ctx) {
@@ -276,38 +267,45 @@ static void host_metrics(void *ctx, struct buf *out) {
     const struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
     buf_printf(out,
-               "# HELP zingq_broker_connected 1 while connected to the broker\n"
-               "# TYPE zingq_broker_connected gauge\nzingq_broker_connected %d\n"
                "# HELP zingq_broker_connects_total connections made since the start\n"
                "# TYPE zingq_broker_connects_total counter\nzingq_broker_connects_total %llu\n"
                "# HELP zingq_calls HTTP and SMTP calls under way\n"
                "# TYPE zingq_calls gauge\nzingq_calls %zu\n"
                "# HELP zingq_uptime_seconds since the host started\n"
                "# TYPE zingq_uptime_seconds gauge\nzingq_uptime_seconds %.3f\n",
-               session->connected ? 1 : 0, (unsigned long long)session->connects,
-               fetch_running(h->fetch), (double)(host_now_ms(h) - h->started_ms) / 1000);
+               (unsigned long long)session->connects, fetch_running(h->fetch),
+               (double)(host_now_ms(h) - h->started_ms) / 1000);
+    host_terms_metrics(h, out);
     sys_write_metrics(h->sys, out);
 }
 
-/* Connected, and every subscription stands: what is published from now on reaches every service. */
 static bool broker_ready(void *ctx) {
-    const struct host *h = ctx;
-    return mqtt_session(h->mqtt)->connected && h->granted >= h->filters &&
-           mqtt_session(h->out)->connected;
+    return host_broker_ready(ctx);
+}
+
+static void broker_reasons(void *ctx, json_t *list) {
+    host_broker_reasons(ctx, list);
+}
+
+/* Of the two connections; what a person reads first. */
+static const char *broker_error(const struct host *h) {
+    return h->broker_error[0] != '\0' ? h->broker_error : h->out_error;
 }
 
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->mqtt);
+    bool connected = session->connected && mqtt_session(h->out)->connected;
     json_t *host = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
                              ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
                              (json_int_t)(host_now_ms(h) - h->started_ms), "broker",
-                             h->conf->broker.url, "connected", (int)session->connected, "ready",
+                             h->conf->broker.url, "connected", (int)connected, "ready",
                              (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
-                             h->broker_error, "conf", h->conf->file, "connects",
+                             broker_error(h), "conf", h->conf->file, "connects",
                              (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
     if (host != NULL) {
         sys_add_status(h->sys, host);
+        host_terms_status(h, host);
     }
     return host;
 }
@@ -372,8 +370,10 @@ static int open_socket(struct host *h, struct report *r) {
 }
 
 static int open_front(struct host *h, struct report *r) {
-    const struct front_hooks hooks = {
-        .ctx = h, .broker_ready = broker_ready, .host_metrics = host_metrics};
+    const struct front_hooks hooks = {.ctx = h,
+                                      .broker_ready = broker_ready,
+                                      .broker_reasons = broker_reasons,
+                                      .host_metrics = host_metrics};
     if (h->conf->http_listen[0] == '\0') {
         return 0;
     }

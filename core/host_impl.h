@@ -21,6 +21,20 @@
  * service that subscribes to everything gets such a message as an event besides. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
 
+/* A filter that the broker refused (reason >= 0x80) or granted with QoS 0 only (reason 0). */
+struct filter_flaw {
+    char *filter; /* owned */
+    uint8_t reason;
+};
+
+enum { HOST_FLAWS_MAX = 64 }; /* named in status; more are counted */
+
+/* What of the broker's terms (host_terms.c) was told on a connection. */
+struct host_terms {
+    bool publishing; /* the connection: this one, or the one that subscribes */
+    unsigned told;   /* a bit a term */
+};
+
 struct host {
     const struct host_options *options;
     uv_loop_t loop;
@@ -29,7 +43,9 @@ struct host {
     uv_timer_t timer;        /* the next turn the clock makes due */
     uv_timer_t reload_timer; /* gathers the many events of one saved file */
     uv_timer_t drain_timer;
-    uv_timer_t sys_timer; /* every sys.interval */
+    uv_timer_t sys_timer;    /* every sys.interval */
+    uv_timer_t alone_timer;  /* the outbox no longer waits for the status topics */
+    uv_timer_t repeat_timer; /* what keeps the host from being ready is logged again */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
     struct conf *conf;
@@ -63,7 +79,13 @@ struct host {
     bool leave_asked;     /* zingq leave: every subscription is being given up */
     size_t filters;       /* wanted of the broker */
     size_t granted;       /* of them on this connection */
-    char broker_error[256];
+    size_t refused, weak; /* and those refused, and granted with QoS 0 only */
+    struct filter_flaw flaws[HOST_FLAWS_MAX]; /* of these two */
+    size_t flaw_count;
+    struct host_terms terms, out_terms;
+    char broker_error[256]; /* why the connection that subscribes is down; "" while it stands */
+    char out_error[256];    /* the same of the one that publishes */
+    bool out_said_lost;
 };
 
 /* host.c */
@@ -92,10 +114,32 @@ void host_session_tidied(struct host *h);
 /* Nothing is subscribed any more: the next start expects no session. */
 void host_session_ended(struct host *h);
 
+/* host_terms.c */
+/* A connection stands: what this broker costs is logged. */
+void host_terms_up(struct host *h, bool publishing);
+/* A SUBACK, or what stands for one. */
+void host_filter_answered(struct host *h, const char *filter, uint8_t reason);
+/* Calls `tell` for each thing there is to say about the broker now; `blocks`: the host is not ready
+ * because of it. */
+typedef void host_tell(void *ctx, bool blocks, const char *text);
+void host_each_warning(const struct host *h, host_tell *tell, void *ctx);
+/* Logs what blocks once more. */
+void host_repeat_warnings(const struct host *h);
+/* Both connections stand, and every subscription: what is published from now on reaches every
+ * service. */
+bool host_broker_ready(const struct host *h);
+/* Why it is not, for anyone to read: no names, no addresses. Strings are added to `list`. */
+void host_broker_reasons(const struct host *h, json_t *list);
+/* Adds "subscribing", "publishing", "subscriptions", "subscriptions_refused", "refused_filters" and
+ * "warnings". */
+void host_terms_status(const struct host *h, json_t *host);
+void host_terms_metrics(const struct host *h, struct buf *out);
+void host_terms_clear(struct host *h);
+
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
 /* A connection is gone: says so once, or stops the host when it will not come back by itself. */
-void host_broker_down(struct host *h, enum mqtt_down why, const char *text);
+void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
 int host_open_doors(struct host *h, struct report *r);

@@ -23,14 +23,17 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
 
 static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
-    if (!sys_published(h->sys, mid)) {
+    if (!sys_published(h->sys, mid, reason, uv_now(&h->loop))) {
         engine_published(h->engine, mid, reason);
     }
 }
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
-    sys_up(h->sys);
+    h->out_error[0] = '\0';
+    h->out_said_lost = false;
+    host_terms_up(h, true);
+    sys_up(h->sys, uv_now(&h->loop));
     engine_connected(h->engine, session->receive_maximum);
     host_wake(h);
 }
@@ -40,9 +43,9 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     if (engine_disconnected(h->engine)) {
         mqtt_forgive(h->out);
     }
-    sys_down(h->sys);
+    sys_down(h->sys, uv_now(&h->loop));
     h->out_readable = false;
-    host_broker_down(h, why, text);
+    host_broker_down(h, true, why, text);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
@@ -68,6 +71,9 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
                                .qos = p->qos,
                                .retain = p->retain};
     struct report r;
+    if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
+        return ERR_BUSY; /* a loss now must not be blamed on this one */
+    }
     int code = mqtt_publish(h->out, &out, mid, &r);
     if (code == ERR_INVALID) {
         log_error("broker", "%s", r.text);

@@ -57,6 +57,9 @@ enum {
     BODIES_BYTES_MAX = 16 << 20, /* bytes of waiting events kept in memory beside the disk */
     ACKED_DELAY_MS = 20,         /* acknowledged outbox rows wait this long for company */
     OUTBOX_QUEUE_MAX = 4096,     /* publishes kept in memory; the rest wait on disk */
+    MQTT_PACKET_ROOM_BYTES =
+        64 << 10, /* a packet may have beside limits.payload: topic, properties */
+    MQTT_PACKET_BYTES_LEAST = 4 << 20, /* announced as the largest packet, if that sum is less */
     MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
     MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
     MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */

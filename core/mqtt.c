@@ -118,6 +118,7 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     if (m->no_memory) {
         code = MOSQ_ERR_NOMEM;
     }
+    mqtt_learn(m, code);
     m->kicks = was_kicked(m, code, err) ? m->kicks + 1 : 0;
     enum mqtt_down why = MQTT_DOWN_LOST;
     if (m->kicks >= KICKS_MAX) {
@@ -127,6 +128,7 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     } else {
         mqtt_failure(code, err, m->conf, m->where, mqtt_link_complaint(m->link), &r);
     }
+    mqtt_name_unanswered(m, &r);
     go_down(m, why, r.text);
 }
 
@@ -140,6 +142,7 @@ static void on_connack(struct mosquitto *mosq, void *userdata, int reason, int f
     if (reason == 0) {
         mqtt_session_read(&m->session, (flags & 1) != 0, properties, MQTT_KEEPALIVE_S,
                           m->conf->session_expiry_s);
+        mqtt_apply_lacks(m);
     }
 }
 
@@ -174,12 +177,17 @@ static void come_up(struct mqtt *m) {
     mqtt_write_queued(m);
     if (m->state == UP) {
         m->callbacks.on_up(m->callbacks.ctx, &m->session);
+        mqtt_tell_left_out(m);
         mqtt_tell_readable(m);
     }
 }
 
-/* A will is good to have, a connection better: without it from now on. */
+/* A will is good to have, a connection better: not retained, or without it from now on. */
 static bool will_refused(struct mqtt *m) {
+    if (m->will.topic != NULL && m->will.retain && m->answer == MQTT_RC_RETAIN_NOT_SUPPORTED) {
+        m->will.retain = false;
+        return true;
+    }
     bool refused = m->will.topic != NULL && (m->answer == MQTT_RC_RETAIN_NOT_SUPPORTED ||
                                              m->answer == MQTT_RC_QOS_NOT_SUPPORTED);
     m->will.topic = refused ? NULL : m->will.topic;
@@ -193,8 +201,8 @@ static void answered(struct mqtt *m) {
     }
     struct report r;
     if (will_refused(m)) {
-        (void)report(&r, 0, "the broker at %s refused our last will: connecting without one",
-                     m->where);
+        (void)report(&r, 0, "the broker at %s refused our last will: connecting %s", m->where,
+                     m->will.topic == NULL ? "without one" : "with one that is not retained");
         go_down(m, MQTT_DOWN_REFUSED, r.text);
         return;
     }

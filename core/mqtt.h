@@ -15,6 +15,7 @@
  * at on_down: the caller sends what it still has after on_up (every connection starts with an
  * empty libmosquitto handle, so nothing is sent twice behind the caller's back). QoS 2 goes out as
  * QoS 1: forgetting half a QoS 2 handshake could lose a message, ids make a second copy harmless.
+ * What the broker does not take (retained messages, QoS 1) goes out as what it does.
  *
  * From within a callback only mqtt_publish, mqtt_hold and mqtt_session may be called: libmosquitto
  * holds locks there. Everything here belongs to the loop's thread.
@@ -55,7 +56,8 @@ struct mqtt_publish {
     bool retain;
 };
 
-/* What the broker said in CONNACK (MQTT 5, 3.2.2.3), with the protocol's defaults filled in. */
+/* What the broker said in CONNACK (MQTT 5, 3.2.2.3), with the protocol's defaults filled in; what
+ * its refusals showed to be missing is taken out. */
 struct mqtt_session {
     bool connected;
     bool session_present;
@@ -88,7 +90,8 @@ struct mqtt_callbacks {
     void (*on_up)(void *ctx, const struct mqtt_session *session);
     void (*on_down)(void *ctx, enum mqtt_down why, const char *text);
     /* A SUBACK: reason >= 0x80 is a refusal of that subscription. `filter` as it was sent, with
-     * $share/<group>/ where it is shared. */
+     * $share/<group>/ where it is shared. One with wildcards is not sent to a broker that has none:
+     * then 0xA2 comes right after on_up. */
     void (*on_subscribed)(void *ctx, const char *filter, uint8_t reason);
     /* Every subscription given up by mqtt_unsubscribe_all is gone at the broker; may be NULL. */
     void (*on_unsubscribed)(void *ctx);
@@ -119,7 +122,8 @@ int mqtt_unsubscribe_all(struct mqtt *m);
 int mqtt_unsubscribe(struct mqtt *m, const char *filter);
 /* Subscribes plainly with QoS 0, for the connection in force only, and gets the retained messages
  * there are: for what is worth knowing while connected and not worth the broker's memory while not.
- * on_subscribed tells the answer, on_message the id. ERR_NETWORK, ERR_MEMORY, ERR_INVALID. */
+ * on_subscribed tells the answer, on_message the id. ERR_NETWORK, ERR_MEMORY, ERR_INVALID,
+ * ERR_REFUSED (wildcards, where the broker has none). */
 int mqtt_watch(struct mqtt *m, const char *filter, uint32_t id);
 /* Starts connecting; from then on it reconnects by itself with jittered exponential backoff
  * (0.25 s to 30 s). The connect itself runs off the loop's thread, so DNS or an unreachable host

@@ -17,9 +17,16 @@ struct mqtt_subscription {
     char *filter; /* as registered; owned */
     char *shared; /* $share/<group>/<filter>; owned, NULL = not shared */
     uint32_t id;
-    int mid;      /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
-    bool leaving; /* given up, waiting for UNSUBACK */
-    bool watch;   /* QoS 0, of this connection only */
+    int mid;         /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
+    bool leaving;    /* given up, waiting for UNSUBACK */
+    bool watch;      /* QoS 0, of this connection only */
+    unsigned retold; /* its SUBSCRIBE was sent again without what the broker turned out to lack */
+};
+
+/* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for
+ * it or ended the connection over it. Kept for the client's life. */
+struct mqtt_lacks {
+    bool wildcards, shared, subscription_ids, retain, qos;
 };
 
 struct mqtt {
@@ -46,6 +53,7 @@ struct mqtt {
     struct mqtt_subscription *subs;
     size_t sub_count, sub_cap;
     struct mqtt_session session;
+    struct mqtt_lacks lacks;
     struct mqtt_incoming incoming;
     struct buf scratch;
 
@@ -87,8 +95,17 @@ void mqtt_on_message(struct mosquitto *mosq, void *userdata,
 void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
                      const mosquitto_property *properties);
 
-/* mqtt_subscribe.c: queues the SUBSCRIBE or UNSUBSCRIBE. MOSQ_ERR_*. */
+/* mqtt_subscribe.c: queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left
+ * out. MOSQ_ERR_*. */
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
+/* Answers for the broker: on_subscribed for every subscription that was left out. */
+void mqtt_tell_left_out(struct mqtt *m);
+/* The connection has ended: adds the subscription that had no answer yet to the sentence. */
+void mqtt_name_unanswered(const struct mqtt *m, struct report *r);
+/* A reason code that names something the broker does not have is taken at its word. */
+void mqtt_learn(struct mqtt *m, int reason);
+/* The session without what the broker is known to lack. */
+void mqtt_apply_lacks(struct mqtt *m);
 void mqtt_forget_subscription(struct mqtt *m, size_t i);
 void mqtt_forget_watches(struct mqtt *m);
 void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,

@@ -140,6 +140,10 @@ static int set_connect_properties(struct mqtt_link *link, const struct broker_co
         rc = mosquitto_property_add_int16(&link->connect_properties, MQTT_PROP_RECEIVE_MAXIMUM,
                                           conf->receive_maximum);
     }
+    if (rc == MOSQ_ERR_SUCCESS && conf->packet_bytes_max > 0) {
+        rc = mosquitto_property_add_int32(&link->connect_properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
+                                          conf->packet_bytes_max);
+    }
     return rc;
 }
 

@@ -4,6 +4,11 @@
  * One SUBSCRIBE a filter, because a subscription identifier belongs to the whole packet. A
  * subscription given up stays listed until its UNSUBACK, so that a connection lost in between
  * sends the UNSUBSCRIBE again.
+ *
+ * A broker may lack wildcards, shared subscriptions or subscription identifiers, and is to say so
+ * in CONNACK. Asking for them all the same would end the connection, at every reconnect. So a
+ * filter with wildcards is not sent there at all and told as refused; the others go without what is
+ * missing. A broker that keeps it to itself tells by its refusal, and is asked again without.
  */
 #include "mqtt_client.h"
 
@@ -17,6 +22,76 @@ static const char *wire_filter(const struct mqtt *m, const struct mqtt_subscript
     return sub->shared != NULL && m->session.shared_available ? sub->shared : sub->filter;
 }
 
+enum { RETOLD_MAX = 2 }; /* without sharing, and without an identifier */
+
+static bool has_wildcard(const char *filter) {
+    return strpbrk(filter, "+#") != NULL;
+}
+
+static bool is_left_out(const struct mqtt *m, const struct mqtt_subscription *sub) {
+    return !sub->leaving && !m->session.wildcard_available && has_wildcard(sub->filter);
+}
+
+void mqtt_tell_left_out(struct mqtt *m) {
+    for (size_t i = 0; i < m->sub_count; i++) {
+        if (is_left_out(m, &m->subs[i])) {
+            m->callbacks.on_subscribed(m->callbacks.ctx, wire_filter(m, &m->subs[i]),
+                                       MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED);
+        }
+    }
+}
+
+/* Some brokers refuse a subscription by closing. They answer in order, so the first one without an
+ * answer is the one. */
+void mqtt_name_unanswered(const struct mqtt *m, struct report *r) {
+    for (size_t i = 0; m->state == UP && i < m->sub_count; i++) {
+        const struct mqtt_subscription *sub = &m->subs[i];
+        if (sub->mid != 0 && !sub->leaving) {
+            size_t len = strlen(r->text);
+            (void)snprintf(r->text + len, sizeof r->text - len,
+                           " before it had answered the subscription %s: check its access rules "
+                           "if that comes again",
+                           wire_filter(m, sub));
+            return;
+        }
+    }
+}
+
+void mqtt_learn(struct mqtt *m, int reason) {
+    struct mqtt_lacks *lacks = &m->lacks;
+    lacks->wildcards = lacks->wildcards || reason == MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED;
+    lacks->shared = lacks->shared || reason == MQTT_RC_SHARED_SUBS_NOT_SUPPORTED;
+    lacks->subscription_ids =
+        lacks->subscription_ids || reason == MQTT_RC_SUBSCRIPTION_IDS_NOT_SUPPORTED;
+    lacks->retain = lacks->retain || reason == MQTT_RC_RETAIN_NOT_SUPPORTED;
+    lacks->qos = lacks->qos || reason == MQTT_RC_QOS_NOT_SUPPORTED;
+}
+
+void mqtt_apply_lacks(struct mqtt *m) {
+    struct mqtt_session *s = &m->session;
+    s->wildcard_available = s->wildcard_available && !m->lacks.wildcards;
+    s->shared_available = s->shared_available && !m->lacks.shared;
+    s->subscription_ids_available = s->subscription_ids_available && !m->lacks.subscription_ids;
+    s->retain_available = s->retain_available && !m->lacks.retain;
+    s->qos_max = m->lacks.qos ? 0 : s->qos_max;
+    m->will.retain = m->will.retain && s->retain_available;
+}
+
+/* Refused for something we can do without: sent once more without it. */
+static bool ask_again(struct mqtt *m, struct mqtt_subscription *sub, int reason) {
+    bool without = (reason == MQTT_RC_SHARED_SUBS_NOT_SUPPORTED && sub->shared != NULL) ||
+                   reason == MQTT_RC_SUBSCRIPTION_IDS_NOT_SUPPORTED;
+    if (!without || sub->retold == RETOLD_MAX) {
+        return false;
+    }
+    sub->retold++;
+    mqtt_learn(m, reason);
+    mqtt_apply_lacks(m);
+    m->dirty = true; /* the flush to come takes it */
+    m->queued++;
+    return mqtt_send_subscription(m, sub) == MOSQ_ERR_SUCCESS;
+}
+
 void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
                     const mosquitto_property *properties) {
     (void)mosq;
@@ -26,6 +101,9 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
         struct mqtt_subscription *sub = &m->subs[i];
         if (sub->mid == mid && !sub->leaving && count > 0) {
             sub->mid = 0;
+            if (ask_again(m, sub, granted[0])) {
+                return;
+            }
             m->callbacks.on_subscribed(m->callbacks.ctx, wire_filter(m, sub), (uint8_t)granted[0]);
             return;
         }
@@ -75,6 +153,9 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
     const char *filter = wire_filter(m, sub);
     if (sub->leaving) {
         return mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL);
+    }
+    if (is_left_out(m, sub)) {
+        return MOSQ_ERR_SUCCESS;
     }
     mosquitto_property *properties = NULL;
     int rc = MOSQ_ERR_SUCCESS;
@@ -132,6 +213,9 @@ int mqtt_watch(struct mqtt *m, const char *filter, uint32_t id) {
     }
     if (m->state != UP) {
         return ERR_NETWORK;
+    }
+    if (!m->session.wildcard_available && has_wildcard(filter)) {
+        return ERR_REFUSED;
     }
     struct mqtt_subscription sub = {.filter = strdup(filter), .id = id, .watch = true};
     if (sub.filter == NULL || !grow_subscriptions(m)) {

@@ -280,8 +280,10 @@ int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, s
     error = mqtt_properties_make(publish, &m->scratch, &properties, r);
     if (error == 0) {
         int qos = publish->qos > 1 ? 1 : publish->qos;
+        qos = qos > m->session.qos_max ? m->session.qos_max : qos;
+        bool retain = publish->retain && m->session.retain_available;
         int rc = mosquitto_publish_v5(m->mosq, mid, publish->topic, (int)publish->payload.len,
-                                      publish->payload.data, qos, publish->retain, properties);
+                                      publish->payload.data, qos, retain, properties);
         error = rc == MOSQ_ERR_SUCCESS ? 0 : publish_error(rc, publish, r);
     }
     mosquitto_property_free_all(&properties);

@@ -210,17 +210,20 @@ const char *sys_topic(const struct sys *s) {
 }
 
 struct mqtt_publish sys_will(const struct sys *s) {
-    return (struct mqtt_publish){.topic = s->will_topic, .payload = slice_of("0"), .retain = true};
+    return (struct mqtt_publish){
+        .topic = sys_is_off(s) ? NULL : s->will_topic, .payload = slice_of("0"), .retain = true};
 }
 
-void sys_up(struct sys *s) {
-    forget_sent(s);
+void sys_up(struct sys *s, uint64_t now_ms) {
     s->due = true;
     s->fresh = true;
+    s->unwatched = true;
+    sys_pause_up(s, now_ms);
 }
 
-void sys_down(struct sys *s) {
+void sys_down(struct sys *s, uint64_t now_ms) {
     s->due = false;
+    sys_pause_down(s, now_ms);
     memset(s->under_way, 0, sizeof s->under_way);
     sys_broker_down(s);
 }
@@ -229,38 +232,43 @@ void sys_tick(struct sys *s) {
     s->due = true;
 }
 
-bool sys_published(struct sys *s, int mid) {
+bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
     if (mid <= 0 || mid >= SYS_MIDS) {
         return false;
     }
     uint8_t bit = (uint8_t)(1u << (mid % 8));
     bool ours = (s->under_way[mid / 8] & bit) != 0;
     s->under_way[mid / 8] &= (uint8_t)~bit;
+    if (ours) {
+        sys_pause_answered(s, mid, reason, now_ms);
+    }
     return ours;
 }
 
 /* --- publishing --- */
 
-/* An empty text clears the topic at the broker. */
-static bool publish(struct sys *s, const char *topic, struct slice text) {
-    struct mqtt_publish out = {
-        .topic = topic, .payload = text, .retain = mqtt_session(s->mqtt)->retain_available};
+/* An empty text clears the topic at the broker. Returns the publish's mid; 0 = it did not leave. */
+static int publish(struct sys *s, const char *topic, struct slice text, uint8_t qos) {
+    struct mqtt_publish out = {.topic = topic,
+                               .payload = text,
+                               .qos = qos,
+                               .retain = mqtt_session(s->mqtt)->retain_available};
     struct report r;
     int mid = 0;
     if (mqtt_publish(s->mqtt, &out, &mid, &r) != 0) {
-        return false; /* tried again at the next interval, or on the next connection */
+        return 0; /* tried again at the next interval, or on the next connection */
     }
     assert(mid > 0 && mid < SYS_MIDS);
     s->under_way[mid / 8] |= (uint8_t)(1u << (mid % 8));
     s->dirty = true;
-    return true;
+    return mid;
 }
 
 static void publish_row(struct sys *s, const char *service, const char *row, struct slice text) {
     char topic[sizeof s->topic + NAME_BYTES_MAX + 64];
     (void)snprintf(topic, sizeof topic, service == NULL ? "%s%s/%s" : "%s/services/%s/%s", s->topic,
                    service == NULL ? "" : service, row);
-    (void)publish(s, topic, text);
+    (void)publish(s, topic, text, 0);
 }
 
 /* Publishes `text` when it is not what was sent last. */
@@ -367,13 +375,19 @@ static void clear_gone(struct sys *s) {
 
 /* --- the turn --- */
 
-bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) {
-    if (!s->due || !mqtt_session(mqtt)->connected) {
-        return false;
+/* The host's version, first of all topics, tells whether there may be more. */
+static void ask(struct sys *s, uint64_t now_ms) {
+    char topic[sizeof s->topic + 64];
+    (void)snprintf(topic, sizeof topic, "%s/%s", s->topic, host_rows[HOST_VERSION]);
+    int mid = publish(s, topic, slice_of(ZINGQ_VERSION), 1);
+    if (mid != 0) {
+        sys_asked(s, mid, now_ms);
+        forget_sent(s);
+        s->sent[HOST_VERSION] = strdup(ZINGQ_VERSION); /* NULL: it is sent once more */
     }
-    s->due = false;
-    s->dirty = false;
-    s->mqtt = mqtt;
+}
+
+static void offer_all(struct sys *s, const struct sys_host *host) {
     offer_host(s, host);
     for (size_t i = 0; i < s->conf->service_count; i++) {
         if (engine_runs(s->engine, i)) {
@@ -383,6 +397,23 @@ bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) 
     if (s->fresh) {
         s->fresh = false;
         clear_gone(s);
+    }
+}
+
+bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) {
+    if (!s->due || !mqtt_session(mqtt)->connected) {
+        return false;
+    }
+    s->due = false;
+    s->dirty = false;
+    s->mqtt = mqtt;
+    if (s->pause.leave == LEAVE_GIVEN) {
+        offer_all(s, host);
+    } else if (sys_may_ask(s, host->now_ms)) {
+        ask(s, host->now_ms);
+    }
+    if (s->unwatched && s->pause.leave != LEAVE_ASKED) { /* one question at a time */
+        s->unwatched = false;
         sys_broker_watch(s, mqtt);
     }
     s->mqtt = NULL;
@@ -404,14 +435,14 @@ static void clear_all(struct sys *s) {
 }
 
 void sys_goodbye(struct sys *s, struct mqtt *mqtt, bool for_good) {
-    if (!mqtt_session(mqtt)->connected) {
+    if (!mqtt_session(mqtt)->connected || s->pause.leave != LEAVE_GIVEN) {
         return;
     }
     s->mqtt = mqtt;
     if (for_good) {
         clear_all(s);
     } else {
-        (void)publish(s, s->will_topic, slice_of("0"));
+        (void)publish(s, s->will_topic, slice_of("0"), 0);
     }
     s->mqtt = NULL;
 }

@@ -6,7 +6,8 @@
  * letter, a digit, '.', '_' or '-' becomes '-'. docs/monitoring.md lists every topic.
  *
  * Status is no event: it goes straight to the connection with QoS 0, never through the outbox, and
- * what is lost comes again with the next change or connection.
+ * what is lost comes again with the next change or connection. A broker whose access rules do not
+ * allow it is not bothered with it, see sys_pause.c.
  */
 #ifndef ZINGQ_SYS_H
 #define ZINGQ_SYS_H
@@ -27,17 +28,19 @@ void sys_free(struct sys *s);
 
 /* "zingq/sys/<host>". */
 const char *sys_topic(const struct sys *s);
-/* What the broker is to publish when the host vanishes; borrowed from s. */
+/* What the broker is to publish when the host vanishes; borrowed from s. Without a topic when
+ * sys.interval is "off". */
 struct mqtt_publish sys_will(const struct sys *s);
 
 /* A connection is there: every value is due. It is gone: what was under way is forgotten. */
-void sys_up(struct sys *s);
-void sys_down(struct sys *s);
+void sys_up(struct sys *s, uint64_t now_ms);
+void sys_down(struct sys *s, uint64_t now_ms);
 /* sys.interval is over, or something worth telling happened: what has changed is due. */
 void sys_tick(struct sys *s);
 
 /* What only the host knows of itself. */
 struct sys_host {
+    uint64_t now_ms; /* loop time, as everywhere here */
     int64_t uptime_ms;
     bool connected; /* the subscribing connection, too */
 };
@@ -49,7 +52,17 @@ bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host);
 void sys_goodbye(struct sys *s, struct mqtt *mqtt, bool for_good);
 /* Whether on_published's mid is of a status publish, which the engine knows nothing of. Says so
  * once for each. */
-bool sys_published(struct sys *s, int mid);
+bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms);
+
+/* --- whether the broker takes it (sys_pause.c) --- */
+
+enum { SYS_ALONE_MS = 5000 };
+
+/* Whether nothing else may be published now: an answer is awaited, for SYS_ALONE_MS at most, and a
+ * connection that ends instead of it must have no other reason. */
+bool sys_wants_to_be_alone(const struct sys *s, uint64_t now_ms);
+/* Whether the status topics pause because the broker does not take them; the sentence in r. */
+bool sys_warning(const struct sys *s, struct report *r);
 
 /* --- the broker's $SYS (sys_broker.c) --- */
 

@@ -24,6 +24,9 @@ function hostAlerts({ host, engine }, firstDropped) {
         const why = host.broker_error ? `: ${host.broker_error}` : "";
         alerts.push({ key: "broker", tone: "bad", text: `Not connected to the broker ${host.broker}${why}. What is stored is handled; publishes wait.` });
     }
+    for (const text of host.warnings ?? []) {
+        alerts.push({ key: `warning/${text}`, tone: "warn", text: `${text[0].toUpperCase()}${text.slice(1)}.` });
+    }
     if (!engine.accepts) {
         alerts.push({ key: "accepts", tone: "bad", text: "Nothing is accepted: the backlog or the store is full. New messages wait at the broker." });
     }

@@ -37,6 +37,7 @@ static void an_empty_file_gives_the_documented_defaults(void **state) {
     assert_int_equal(c->lua_time_ms, 200);
     assert_int_equal(c->backlog_max, 1000000);
     assert_int_equal(c->sys_interval_ms, 5000);
+    assert_int_equal(c->broker.packet_bytes_max, 4 << 20);
     assert_int_equal(c->service_count + c->endpoint_count + c->schedule_count + c->var_count, 0);
 
     char path[256];
@@ -174,6 +175,20 @@ static void the_host_sections_are_read(void **state) {
     assert_int_equal(c->lua_time_ms, 1000);
     assert_int_equal(c->backlog_max, 10);
     assert_int_equal(c->sys_interval_ms, 60000);
+    conf_free(c);
+}
+
+static void the_largest_packet_follows_the_payload(void **state) {
+    (void)state;
+    struct conf *c = conf_folder_load("limits { payload = \"16MiB\" }");
+    assert_int_equal(c->broker.packet_bytes_max, (16 << 20) + (64 << 10));
+    conf_free(c);
+}
+
+static void status_topics_can_be_off(void **state) {
+    (void)state;
+    struct conf *c = conf_folder_load("sys { interval = \"off\" }");
+    assert_int_equal(c->sys_interval_ms, 0);
     conf_free(c);
 }
 
@@ -385,6 +400,8 @@ int main(void) {
         TEST_IN_FOLDER(every_option_of_a_service_is_read),
         TEST_IN_FOLDER(order_follows_the_key_rule_unless_it_is_given),
         TEST_IN_FOLDER(the_host_sections_are_read),
+        TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
+        TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
         TEST_IN_FOLDER(endpoints_and_schedules_are_read),
         TEST_IN_FOLDER(quotes_keep_what_would_be_a_comment_or_a_variable),

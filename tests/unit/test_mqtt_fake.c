@@ -71,7 +71,7 @@ static void a_broker_that_carries_no_will_is_connected_to_without_one(void **sta
     struct bench *b = *state;
     struct client *worker = &b->clients[0];
     struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
-    fake_start(b, "\x20\x03\x00\x9a\x00", 5);
+    fake_start(b, "\x20\x03\x00\x9b\x00", 5);
     client_make(b, worker, "worker", &will);
     mqtt_start(worker->mqtt);
     bench_wait(b, &worker->downs, 1);
@@ -83,6 +83,23 @@ static void a_broker_that_carries_no_will_is_connected_to_without_one(void **sta
     bench_wait(b, &worker->ups, 1);
 
     assert_false(b->fake->has_will);
+}
+
+static void a_broker_that_retains_nothing_gets_a_will_that_is_not_retained(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
+    fake_start(b, "\x20\x03\x00\x9a\x00", 5);
+    client_make(b, worker, "worker", &will);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_REFUSED);
+    fake_end(b);
+
+    fake_start(b, "\x20\x03\x00\x00\x00", 5);
+    bench_wait(b, &worker->ups, 1);
+
+    assert_true(b->fake->has_will);
 }
 
 static void a_disconnect_of_the_broker_is_a_loss_with_its_reason(void **state) {
@@ -261,6 +278,7 @@ int main(void) {
         T(something_that_is_no_broker_is_told_so),
         T(a_refusal_is_final_only_when_it_cannot_pass),
         T(a_broker_that_carries_no_will_is_connected_to_without_one),
+        T(a_broker_that_retains_nothing_gets_a_will_that_is_not_retained),
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
         T(no_puback_leaves_with_the_rest_of_an_earlier_flush),

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""A small MQTT 5 broker that has less than others, for tests of the program.
+
+limited_broker.py RECORD [WORD...] listens on a free port of 127.0.0.1 and prints it. RECORD gets a line
+for each packet that matters: "connect ID PROPERTIES", "subscribe FILTER QOS IDS", "publish TOPIC QOS RETAIN PAYLOAD".
+Messages go to every subscription that fits, with QoS 0, so that it stays small.
+
+Words, each true from the first connection on:
+  connack=HEX        properties of CONNACK on both connections
+  end=HEX:TEXT       a SUBSCRIBE of a filter with TEXT in it ends in DISCONNECT with this reason
+  deny=HEX:TEXT      such a filter is answered with this reason in SUBACK
+  numbers=HEX        a SUBSCRIBE with a subscription identifier is answered so
+  grant=N            QoS granted at most
+  refuse=HEX:TEXT    a publish to a topic that begins with TEXT is answered with this reason
+  close=TEXT         such a publish ends the connection without a word
+  mute=TEXT          such a publish is never acknowledged
+  shut=TEXT          so does a SUBSCRIBE of a filter with TEXT in it
+  no-out             the connection that publishes is closed before CONNACK
+"""
+import socket
+import struct
+import sys
+import threading
+
+record = open(sys.argv[1], "a", buffering=1)
+words = [w.split("=", 1) for w in sys.argv[2:]]
+clients = set()
+lock = threading.Lock()
+
+
+def values(name):
+    return [w[1] for w in words if w[0] == name]
+
+
+def reason_for(name, text, fits):
+    for value in values(name):
+        reason, pattern = value.split(":", 1)
+        if fits(pattern, text):
+            return int(reason, 16)
+    return 0
+
+
+def within(pattern, text):
+    return pattern in text
+
+
+def begins(pattern, text):
+    return text.startswith(pattern)
+
+
+def varint(n):
+    out = b""
+    while n > 127:
+        out += bytes([n % 128 | 128])
+        n //= 128
+    return out + bytes([n])
+
+
+def read_varint(data, at):
+    n = shift = 0
+    while True:
+        n |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if not data[at - 1] & 128:
+            return n, at
+
+
+def text_at(data, at):
+    size = struct.unpack_from(">H", data, at)[0]
+    return data[at + 2:at + 2 + size].decode(), at + 2 + size
+
+
+def matches(sub, topic):
+    if sub.startswith("$share/"):
+        sub = sub.split("/", 2)[2]
+    levels, parts = sub.split("/"), topic.split("/")
+    for i, level in enumerate(levels):
+        if level == "#":
+            return True
+        if i >= len(parts) or level not in ("+", parts[i]):
+            return False
+    return len(levels) == len(parts)
+
+
+class Client:
+    def __init__(self, sock):
+        self.sock, self.file = sock, sock.makefile("rb")
+        self.subs, self.name = [], ""
+
+    def send(self, head, body):
+        with lock:
+            self.sock.sendall(bytes([head]) + varint(len(body)) + body)
+
+    def packet(self):
+        head = self.file.read(1)
+        if not head:
+            raise EOFError
+        size = b""
+        while not size or size[-1] & 128:
+            size += self.file.read(1)
+        return head[0], self.file.read(read_varint(size, 0)[0])
+
+    def connect(self, body):
+        size, at = read_varint(body, 10)
+        self.name, _ = text_at(body, at + size)
+        print("connect", self.name, body[at:at + size].hex(), file=record)
+        if self.name.endswith("-out") and ["no-out"] in words:
+            raise EOFError
+        properties = bytes.fromhex("".join(values("connack")))
+        self.send(0x20, b"\0\0" + varint(len(properties)) + properties)
+        clients.add(self)
+
+    def subscribe(self, body):
+        size, at = read_varint(body, 2)
+        numbered, at, answers = size > 0, at + size, b""
+        while at < len(body):
+            sub, at = text_at(body, at)
+            qos, at = body[at] & 3, at + 1
+            print("subscribe", sub, qos, int(numbered), file=record)
+            ended = reason_for("end", sub, within)
+            if ended:
+                self.send(0xE0, bytes([ended]))
+                raise EOFError
+            if any(text in sub for text in values("shut")):
+                raise EOFError
+            answer = reason_for("deny", sub, within)
+            if numbered and values("numbers"):
+                answer = int(values("numbers")[0], 16)
+            if answer < 0x80:
+                answer = min([qos] + [int(n) for n in values("grant")])
+                self.subs.append(sub)
+            answers += bytes([answer])
+        self.send(0x90, body[:2] + b"\0" + answers)
+
+    def publish(self, head, body):
+        topic, at = text_at(body, 0)
+        qos, number = head >> 1 & 3, b""
+        if qos:
+            number, at = body[at:at + 2], at + 2
+        size, at = read_varint(body, at)
+        print("publish", topic, qos, head & 1, body[at + size:].decode(), file=record)
+        if any(topic.startswith(t) for t in values("close")):
+            raise EOFError
+        reason = reason_for("refuse", topic, begins)
+        if qos and not any(topic.startswith(t) for t in values("mute")):
+            self.send(0x40, number + (bytes([reason]) if reason else b""))
+        if not reason:
+            name = topic.encode()
+            out = struct.pack(">H", len(name)) + name + b"\0" + body[at + size:]
+            for client in list(clients):
+                for _ in [s for s in client.subs if matches(s, topic)]:
+                    client.send(0x30, out)
+
+    def run(self):
+        try:
+            while True:
+                head, body = self.packet()
+                kind = head >> 4
+                if kind == 1:
+                    self.connect(body)
+                elif kind == 3:
+                    self.publish(head, body)
+                elif kind == 8:
+                    self.subscribe(body)
+                elif kind == 10:
+                    self.send(0xB0, body[:2] + b"\0\0")
+                elif kind == 12:
+                    self.send(0xD0, b"")
+                elif kind == 14:
+                    raise EOFError
+        except (EOFError, OSError, IndexError):
+            clients.discard(self)
+            self.sock.close()
+            self.file.close()
+
+
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    threading.Thread(target=Client(connection).run, daemon=True).start()
