@@ -7,6 +7,7 @@
 #include "store.h"
 
 #include "log.h"
+#include "store_pages.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -254,6 +255,9 @@ int store_open(struct store **out, const struct store_options *options, struct r
     int code = s->read_only ? 0 : make_folder(s->path, r);
     if (code == 0 && !s->read_only) {
         code = lock_folder(s, r);
+    }
+    if (code == 0) {
+        code = store_check_pages(s->path, r);
     }
     if (code == 0) {
         code = open_env(s, r);
