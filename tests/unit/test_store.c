@@ -545,6 +545,7 @@ int main(void) {
         STORE_TEST(store_refuses_what_a_newer_program_wrote),
         STORE_TEST(store_brings_an_older_one_up_to_date),
         STORE_TEST(store_says_when_its_file_is_none_of_ours),
+        STORE_TEST(store_refuses_a_file_that_lacks_pages),
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
         STORE_TEST(store_grows_when_its_size_is_raised),
     };
