@@ -32,6 +32,7 @@ enum {
 
 /* What only a person can make less: dead letters, and the service with most of them. */
 static void add_advice(const struct engine *e, char *text, size_t size) {
+    long reader = store_old_reader(journal_store(e->journal));
     const struct engine_service *worst = NULL;
     uint64_t dead = 0;
     for (size_t i = 0; i < e->service_count; i++) {
@@ -40,7 +41,13 @@ static void add_advice(const struct engine *e, char *text, size_t size) {
         worst = worst == NULL || s->books.dead > worst->books.dead ? s : worst;
     }
     text[0] = '\0';
-    if (dead > 0) {
+    if (reader > 0) {
+        (void)snprintf(
+            text, size,
+            "; process %ld is a reader that keeps what was freed since it began: there is "
+            "room again when it ends",
+            reader);
+    } else if (dead > 0) {
         (void)snprintf(text, size,
                        "; it holds %llu dead letters, most of service \"%s\": `zingq dlq discard "
                        "--service %s` lets them go",
