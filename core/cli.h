@@ -71,6 +71,7 @@ struct cli {
     struct store *store;     /* from cli_open_store */
     struct journal *journal; /* the same */
     unsigned rows;           /* read since the transaction began */
+    struct buf page;         /* what a transaction has found and cli_end prints */
 };
 
 /* The program: returns the exit status. */
@@ -106,9 +107,12 @@ int cli_misused(const struct cli *cli, const char *format, ...)
 int cli_unknown(const char *kind, const char *word, const char *const *names, size_t count);
 /* Prints a JSON document with a newline and takes it over; NULL counts as out of memory. */
 int cli_print_json(json_t *document);
-/* A list as JSON, an element at a time: "[" element, element "]". *count begins at 0. */
-int cli_print_json_item(json_t *item, uint64_t *count);
+/* A list as JSON, an element at a time: "[" element, element "]". *count begins at 0. Within a
+ * transaction: elements wait in cli->page until it ends. */
+int cli_print_json_item(struct cli *cli, json_t *item, uint64_t *count);
 void cli_print_json_end(uint64_t count);
+/* The same for one line of JSON. */
+int cli_print_json_line(struct cli *cli, json_t *document);
 
 /* --- what commands work on ----------------------------------------------------------------------
  */
@@ -123,11 +127,14 @@ int cli_open_store(struct cli *cli);
 /* Closes what cli_open_store opened, if it did. */
 void cli_close_store(struct cli *cli);
 
-/* A transaction to read in; what it shows does not change until cli_end. ERR_... */
+/* A transaction to read in; what it shows does not change until cli_end. Nothing is written to
+ * standard output while it lasts: a pager that nobody scrolls would keep it open for hours, and
+ * every page the running host frees meanwhile stays taken. ERR_... */
 int cli_begin(struct cli *cli);
+/* Ends it, then prints what is in cli->page. */
 void cli_end(struct cli *cli);
-/* Between two rows of a long read: now and then begins anew, so that the running host can use
- * again the pages it has freed. What pointed into the store is invalid afterwards. */
+/* Between two rows of a long read: now and then ends the transaction, prints the page and begins
+ * anew. What pointed into the store is invalid afterwards. */
 int cli_breathe(struct cli *cli);
 /* Prints what a failed read means; returns the exit status. */
 int cli_read_failed(int code);

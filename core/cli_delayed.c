@@ -56,7 +56,7 @@ static void list_one(struct cli *cli, struct listing *listing, const struct dela
         return;
     }
     if (cli->json) {
-        listing->status = cli_print_json_item(row_json(delayed, p), &listing->printed);
+        listing->status = cli_print_json_item(cli, row_json(delayed, p), &listing->printed);
     } else {
         add_row(cli, listing->table, delayed, p);
     }

@@ -106,7 +106,8 @@ static int show_rows(struct cli *cli, const struct dead_newest *n, struct table 
         struct event *event = NULL;
         code = dead_event(cli->journal, &n->rows[i], &event);
         if (code == 0 && cli->json) {
-            *status = cli_print_json_item(dead_json(cli->journal, &n->rows[i], event), &printed);
+            *status =
+                cli_print_json_item(cli, dead_json(cli->journal, &n->rows[i], event), &printed);
         } else if (code == 0) {
             add_dead(cli, table, &n->rows[i], event);
         }
@@ -202,12 +203,14 @@ static int show_groups(struct cli *cli, const struct dead_groups *groups, struct
         struct slice reason =
             event == NULL ? slice_of("(gone meanwhile)") : slice_first_line(event->reason);
         if (cli->json) {
-            *status = cli_print_json_item(dead_group_json(cli->journal, group, reason), &printed);
+            *status =
+                cli_print_json_item(cli, dead_group_json(cli->journal, group, reason), &printed);
         } else {
             add_group(cli, table, group, reason);
         }
         event_free(event);
         code = code == ERR_NOTFOUND ? 0 : code;
+        code = code == 0 ? cli_breathe(cli) : code;
     }
     cli_end(cli);
     if (cli->json) {

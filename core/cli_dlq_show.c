@@ -69,10 +69,7 @@ static int export_row(struct cli *cli, const struct dead_row *row) {
     }
     json_t *letter = dead_letter_json(cli->journal, &life);
     life_clear(&life);
-    code = letter == NULL || json_dumpf(letter, stdout, JSON_COMPACT) != 0 ? ERR_MEMORY : 0;
-    json_decref(letter);
-    (void)putchar('\n');
-    return code;
+    return cli_print_json_line(cli, letter) == 0 ? 0 : ERR_MEMORY;
 }
 
 int dlq_export(struct cli *cli) {

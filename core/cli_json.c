@@ -25,9 +25,29 @@ int cli_print_json(json_t *document) {
     return status;
 }
 
-int cli_print_json_item(json_t *item, uint64_t *count) {
-    (void)fputs((*count)++ == 0 ? "[\n" : ",\n", stdout);
-    return print(item, JSON_COMPACT);
+static int add_to_page(const char *bytes, size_t size, void *ctx) {
+    buf_add(ctx, bytes, size);
+    return 0;
+}
+
+static int add_document(struct cli *cli, json_t *document) {
+    int rc = document == NULL ? -1
+                              : json_dump_callback(document, add_to_page, &cli->page,
+                                                   JSON_COMPACT | print_flags());
+    json_decref(document);
+    return rc == 0 && !cli->page.failed ? 0
+                                        : cli_fail(ERR_MEMORY, "cannot print JSON: out of memory");
+}
+
+int cli_print_json_item(struct cli *cli, json_t *item, uint64_t *count) {
+    buf_add_str(&cli->page, (*count)++ == 0 ? "[\n" : ",\n");
+    return add_document(cli, item);
+}
+
+int cli_print_json_line(struct cli *cli, json_t *document) {
+    int status = add_document(cli, document);
+    buf_add_str(&cli->page, "\n");
+    return status;
 }
 
 void cli_print_json_end(uint64_t count) {

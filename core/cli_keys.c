@@ -100,7 +100,7 @@ static int list_lane(struct cli *cli, struct listing *listing, const struct held
     }
     if (cli->json) {
         listing->status =
-            cli_print_json_item(held_json(cli->journal, held, event), &listing->printed);
+            cli_print_json_item(cli, held_json(cli->journal, held, event), &listing->printed);
     } else {
         add_held(cli, listing->table, held, event);
     }
@@ -215,8 +215,8 @@ static int read_queue(struct cli *cli, struct queue *q) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* The sentence about the head. */
-static int print_head(struct cli *cli, struct queue *q) {
+/* The sentence about the head, into the page: within the transaction. */
+static int add_head(struct cli *cli, struct queue *q) {
     struct event *event = NULL;
     struct buf text;
     int code = journal_event_get(cli->journal, q->key.head.partition, &q->key.head.id,
@@ -230,7 +230,7 @@ static int print_head(struct cli *cli, struct queue *q) {
     text_add_safe(&text, event->key);
     buf_add_str(&text, ": ");
     add_waits(cli, &text, &q->key.head, event);
-    (void)printf("%s; %" PRIu64 " behind it\n\n", buf_str(&text), q->key.count - 1);
+    buf_printf(&cli->page, "%s; %" PRIu64 " behind it\n\n", buf_str(&text), q->key.count - 1);
     buf_clear(&text);
     event_free(event);
     return 0;
@@ -256,7 +256,7 @@ static int print_queue(struct cli *cli, struct queue *q, struct slice key) {
     code = code == 0 ? read_queue(cli, q) : code;
     code = code == 0 ? key_signals(cli->journal, &q->key, key, &q->signals) : code;
     if (code == 0 && q->key.count > 0 && !cli->json) {
-        code = print_head(cli, q);
+        code = add_head(cli, q);
     }
     cli_end(cli);
     if (code == 0 && cli->json) {

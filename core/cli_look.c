@@ -103,7 +103,7 @@ static int each_wished(struct cli *cli, const struct wish *wish, struct table *t
     while (code == 0 && *count < wish->limit && *status == 0 &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
         if (look_is_wished(&wish->look, event) && cli->json) {
-            *status = cli_print_json_item(look_event_json(cli->journal, event, true), count);
+            *status = cli_print_json_item(cli, look_event_json(cli->journal, event, true), count);
         } else if (look_is_wished(&wish->look, event)) {
             add_event(cli, table, event);
             (*count)++;

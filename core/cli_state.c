@@ -47,12 +47,12 @@ static void add_item(const struct cli *cli, struct table *table, const struct st
     buf_clear(&text);
 }
 
-static void show_item(const struct cli *cli, struct view *view, const struct state_item *item) {
+static void show_item(struct cli *cli, struct view *view, const struct state_item *item) {
     if (++view->seen > view->limit) {
         return;
     }
     if (cli->json) {
-        view->status = cli_print_json_item(state_item_json(item), &view->printed);
+        view->status = cli_print_json_item(cli, state_item_json(item), &view->printed);
     } else {
         add_item(cli, view->table, item);
     }

@@ -1,8 +1,9 @@
 /*
  * cli_store.c - what the reading commands share: the data folder, the store, names.
  *
- * A long read keeps its transactions short: every page that the running host frees meanwhile stays
- * pinned until the reader lets go, and the store grows by it.
+ * A read keeps its transactions short and never prints within one: every page that the running host
+ * frees meanwhile stays pinned until the reader lets go, and the store grows by it. What is found
+ * goes to a page in memory, which is printed between two transactions.
  */
 #include "cli.h"
 
@@ -11,9 +12,15 @@
 #include "store.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS_PER_READ = 2048, DEFAULT_KEEP_MS = 24 * 3600 * 1000 };
+enum {
+    ROWS_PER_READ = 2048,
+    PAGE_BYTES = 256 << 10,   /* of what is printed, for one transaction */
+    PAGE_BYTES_MAX = 1 << 30, /* one row of it may be large */
+    DEFAULT_KEEP_MS = 24 * 3600 * 1000,
+};
 
 /* ---- the store ---- */
 
@@ -109,12 +116,16 @@ int cli_open_store(struct cli *cli) {
 void cli_close_store(struct cli *cli) {
     journal_close(cli->journal);
     store_close(cli->store);
+    buf_clear(&cli->page);
     cli->journal = NULL;
     cli->store = NULL;
 }
 
 int cli_begin(struct cli *cli) {
     cli->rows = 0;
+    if (cli->page.max == 0) {
+        buf_init(&cli->page, PAGE_BYTES_MAX);
+    }
     return store_begin(cli->store);
 }
 
@@ -122,10 +133,14 @@ void cli_end(struct cli *cli) {
     if (store_active(cli->store)) {
         store_abort(cli->store);
     }
+    if (cli->page.len > 0) {
+        (void)fwrite(cli->page.data, 1, cli->page.len, stdout);
+        buf_reset(&cli->page);
+    }
 }
 
 int cli_breathe(struct cli *cli) {
-    if (++cli->rows < ROWS_PER_READ) {
+    if (++cli->rows < ROWS_PER_READ && cli->page.len < PAGE_BYTES) {
         return 0;
     }
     cli_end(cli);

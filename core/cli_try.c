@@ -212,17 +212,18 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
     event->attempts++;
     event->started_ms = cli->now_ms;
     code = run_start(&run, scripts, index, RUN_EVENT, event, NULL, &view.view);
-    int status;
-    if (code != 0) {
-        status = cli_fail(code, "%s", error_text(code));
-    } else {
+    bool runs = code == 0;
+    if (runs) {
         try_go_on(run);
         code = ask_policy(scripts, index, event, run, &view, &verdict);
-        status = try_tell(cli, run, code == 0 ? &verdict : NULL);
-        run_free(run);
     }
     if (cli->journal != NULL) {
         cli_end(cli);
+    }
+    int status = runs ? try_tell(cli, run, code == 0 ? &verdict : NULL)
+                      : cli_fail(code, "%s", error_text(code));
+    if (runs) {
+        run_free(run);
     }
     try_view_clear(&view);
     return status;

@@ -16,6 +16,7 @@
 #include "log.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 enum {
     LOOK_MS = 1000,
@@ -29,6 +30,31 @@ enum {
     PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
 };
 
+/* What only a person can make less: dead letters, and the service with most of them. */
+static void add_advice(const struct engine *e, char *text, size_t size) {
+    long reader = store_old_reader(journal_store(e->journal));
+    const struct engine_service *worst = NULL;
+    uint64_t dead = 0;
+    for (size_t i = 0; i < e->service_count; i++) {
+        const struct engine_service *s = &e->services[i];
+        dead += s->books.dead;
+        worst = worst == NULL || s->books.dead > worst->books.dead ? s : worst;
+    }
+    text[0] = '\0';
+    if (reader > 0) {
+        (void)snprintf(
+            text, size,
+            "; process %ld is a reader that keeps what was freed since it began: there is "
+            "room again when it ends",
+            reader);
+    } else if (dead > 0) {
+        (void)snprintf(text, size,
+                       "; it holds %llu dead letters, most of service \"%s\": `zingq dlq discard "
+                       "--service %s` lets them go",
+                       (unsigned long long)dead, worst->conf->name, worst->conf->name);
+    }
+}
+
 static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
     bool disk = max < e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
     if (low == e->store_low) {
@@ -36,13 +62,15 @@ static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
     }
     e->store_low = low;
     if (low) {
+        char advice[256];
+        add_advice(e, advice, sizeof advice);
         e->shrink = SHRINK_MAX;
         log_error("store",
                   "nearly full (%llu of %llu bytes%s): no new events are accepted until space "
-                  "returns; %s or lower store.keep_done",
+                  "returns; %s or lower store.keep_done%s",
                   (unsigned long long)used, (unsigned long long)max,
                   disk ? ", more the disk does not have" : "",
-                  disk ? "free some on the disk" : "raise store.max_size");
+                  disk ? "free some on the disk" : "raise store.max_size", advice);
     } else {
         log_info("store", "there is room again, events are accepted");
     }
@@ -55,6 +83,8 @@ int engine_look_at_space(struct engine *e) {
     }
     struct store *store = journal_store(e->journal);
     e->space_seen_ms = e->now_ms;
+    /* A reader that was killed keeps every page that is freed after it. */
+    (void)store_clear_readers(store);
     uint64_t most;
     uint64_t max = store_limit(store);
     uint64_t used = store_taken(store);

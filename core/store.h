@@ -101,6 +101,9 @@ uint64_t store_limit(struct store *s);
 int store_lend(struct store *s, bool lent);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
+/* The process, other than this one, that reads the oldest commit, when it is not the last; 0 when
+ * there is none. What was freed since then stays taken. */
+long store_old_reader(struct store *s);
 /* A failed write can leave LMDB refusing all further ones: closes and opens the environment again.
  */
 int store_reopen(struct store *s, struct report *r);

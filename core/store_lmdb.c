@@ -7,6 +7,7 @@
 #include "store.h"
 
 #include "log.h"
+#include "store_pages.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -254,6 +255,9 @@ int store_open(struct store **out, const struct store_options *options, struct r
     int code = s->read_only ? 0 : make_folder(s->path, r);
     if (code == 0 && !s->read_only) {
         code = lock_folder(s, r);
+    }
+    if (code == 0) {
+        code = store_check_pages(s->path, r);
     }
     if (code == 0) {
         code = open_env(s, r);
@@ -548,4 +552,32 @@ int store_clear_readers(struct store *s) {
     int dead = 0;
     int rc = mdb_reader_check(s->env, &dead);
     return rc == 0 ? dead : failed(s, "reader check", rc);
+}
+
+struct old_reader {
+    unsigned long long txn;
+    long pid;
+};
+
+/* A line of LMDB's list: "pid thread txn", txn "-" when it reads nothing now. */
+static int on_reader(const char *line, void *ctx) {
+    struct old_reader *oldest = ctx;
+    char *end = NULL;
+    long pid = strtol(line, &end, 10);
+    (void)strtoull(end, &end, 16);
+    char *number = end;
+    unsigned long long txn = strtoull(number, &end, 10);
+    if (end != number && pid > 0 && pid != (long)getpid() && txn < oldest->txn) {
+        *oldest = (struct old_reader){txn, pid};
+    }
+    return 0;
+}
+
+long store_old_reader(struct store *s) {
+    MDB_envinfo info;
+    if (s->env == NULL || mdb_env_info(s->env, &info) != 0) {
+        return 0;
+    }
+    struct old_reader oldest = {.txn = info.me_last_txnid};
+    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? 0 : oldest.pid;
 }

@@ -448,6 +448,23 @@ static void store_says_when_its_file_is_none_of_ours(void **state) {
     assert_non_null(strstr(r.text, f->folder.path));
 }
 
+static void store_refuses_a_file_that_lacks_pages(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    put_and_commit(f->store, "a", "1");
+    store_close(f->store);
+    f->store = NULL;
+    (void)snprintf(path, sizeof path, "%s/data.mdb", f->folder.path);
+    for (int read_only = 0; read_only <= 1; read_only++) {
+        struct store_options options = {
+            .path = f->folder.path, .max_bytes = ROOM, .read_only = read_only == 1};
+        struct report r = {""};
+        assert_int_equal(truncate(path, 12288), 0);
+        assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
+        assert_non_null(strstr(r.text, "lacks pages"));
+    }
+}
+
 static void store_reopens_with_its_lock_and_its_rows(void **state) {
     struct fixture *f = *state;
     struct report r = {""};
@@ -528,6 +545,7 @@ int main(void) {
         STORE_TEST(store_refuses_what_a_newer_program_wrote),
         STORE_TEST(store_brings_an_older_one_up_to_date),
         STORE_TEST(store_says_when_its_file_is_none_of_ours),
+        STORE_TEST(store_refuses_a_file_that_lacks_pages),
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
         STORE_TEST(store_grows_when_its_size_is_raised),
     };
