@@ -29,7 +29,8 @@ struct host {
     uv_timer_t timer;        /* the next turn the clock makes due */
     uv_timer_t reload_timer; /* gathers the many events of one saved file */
     uv_timer_t drain_timer;
-    uv_timer_t sys_timer; /* every sys.interval */
+    uv_timer_t sys_timer;      /* every sys.interval */
+    uv_timer_t watchdog_timer; /* for the service manager, when it watches */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
     struct conf *conf;
