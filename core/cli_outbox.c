@@ -75,7 +75,7 @@ static void list_one(struct cli *cli, struct listing *listing, const struct publ
         return;
     }
     if (cli->json) {
-        listing->status = cli_print_json_item(row_json(p), &listing->printed);
+        listing->status = cli_print_json_item(cli, row_json(p), &listing->printed);
     } else {
         add_row(cli, listing->table, p);
     }
@@ -138,22 +138,27 @@ static int ask_one(struct cli *cli, const struct uuid *id, const char *verb) {
 
 static int ask_each(struct cli *cli, const char *verb, const char *done) {
     int status = 0;
-    uint64_t printed = 0;
+    json_t *asked = json_array();
     for (int i = 0; status == 0 && i < cli->word_count; i++) {
         struct uuid id;
         char text[UUID_TEXT_BYTES + 1];
         status = cli_parse_id(cli, cli->words[i], &id);
         status = status == 0 ? ask_one(cli, &id, verb) : status;
         if (status == 0 && cli->json) {
-            status = cli_print_json_item(json_pack("{s:s}", "id", uuid_text(&id, text)), &printed);
+            status =
+                json_array_append_new(asked, json_pack("{s:s}", "id", uuid_text(&id, text))) == 0
+                    ? 0
+                    : cli_fail(ERR_MEMORY, "out of memory");
         } else if (status == 0) {
             (void)printf("%s %s\n", uuid_text(&id, text), done);
         }
     }
-    if (cli->json) {
-        cli_print_json_end(printed);
+    if (!cli->json) {
+        json_decref(asked);
+        return status;
     }
-    return status;
+    int printed = cli_print_json(asked);
+    return status == 0 ? printed : status;
 }
 
 static int retry(struct cli *cli) {

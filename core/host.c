@@ -10,6 +10,7 @@
  */
 #include "host_impl.h"
 
+#include "host_notify.h"
 #include "limits.h"
 #include "log.h"
 
@@ -99,7 +100,8 @@ static void fall_back(struct host *h) {
 static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
-    bool left = h->leaving && status.waiting == 0 && status.outbox <= status.outbox_refused + status.outbox_held;
+    bool left = h->leaving && status.waiting == 0 &&
+                status.outbox <= status.outbox_refused + status.outbox_held;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
         end_loop(h);
     }
@@ -196,6 +198,20 @@ static void on_check(uv_check_t *check) {
     turn(check->data);
 }
 
+/* --- the service manager --- */
+
+static void tell_manager(const char *text) {
+    if (host_notify(text) != 0) {
+        log_warn("host", "cannot tell the service manager %s: %s", text, strerror(errno));
+    }
+}
+
+/* The loop's own timer: a turn that never ends is not vouched for. */
+static void on_watchdog_timer(uv_timer_t *timer) {
+    (void)timer;
+    tell_manager("WATCHDOG=1");
+}
+
 /* --- stopping --- */
 
 static void on_drain_timer(uv_timer_t *timer) {
@@ -214,6 +230,7 @@ void host_stop(struct host *h, int status) {
     }
     h->stopping = true;
     h->status = status;
+    tell_manager("STOPPING=1");
     engine_drain(h->engine);
     check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, DRAIN_MS, 0), "drain timer");
     host_wake(h);
@@ -300,6 +317,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),
         uv_timer_init(&h->loop, &h->alone_timer),
+        uv_timer_init(&h->loop, &h->watchdog_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -383,6 +401,12 @@ static int start(struct host *h, struct report *r) {
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
+    uint64_t watchdog_ms = host_notify_interval_ms();
+    if (watchdog_ms > 0) {
+        check_uv(uv_timer_start(&h->watchdog_timer, on_watchdog_timer, watchdog_ms, watchdog_ms),
+                 "watchdog timer");
+    }
+    tell_manager("READY=1");
     return 0;
 }
 

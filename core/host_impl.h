@@ -43,9 +43,10 @@ struct host {
     uv_timer_t timer;        /* the next turn the clock makes due */
     uv_timer_t reload_timer; /* gathers the many events of one saved file */
     uv_timer_t drain_timer;
-    uv_timer_t sys_timer;    /* every sys.interval */
-    uv_timer_t alone_timer;  /* the outbox no longer waits for the status topics */
-    uv_timer_t repeat_timer; /* what keeps the host from being ready is logged again */
+    uv_timer_t sys_timer;      /* every sys.interval */
+    uv_timer_t alone_timer;    /* the outbox no longer waits for the status topics */
+    uv_timer_t repeat_timer;   /* what keeps the host from being ready is logged again */
+    uv_timer_t watchdog_timer; /* for the service manager, when it watches */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
     struct conf *conf;

@@ -113,11 +113,11 @@ static void a_broker_that_answers_may_go_away_at_any_time(void **state) {
 static void a_mid_is_ours_once(void **state) {
     struct sys *s = *state;
     s->under_way[1000 / 8] = 1u << (1000 % 8);
-    assert_false(sys_published(s, 999));
-    assert_true(sys_published(s, 1000));
-    assert_false(sys_published(s, 1000));
-    assert_false(sys_published(s, 0));
-    assert_false(sys_published(s, 65536));
+    assert_false(sys_published(s, 999, 0, 0));
+    assert_true(sys_published(s, 1000, 0, 0));
+    assert_false(sys_published(s, 1000, 0, 0));
+    assert_false(sys_published(s, 0, 0, 0));
+    assert_false(sys_published(s, 65536, 0, 0));
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
