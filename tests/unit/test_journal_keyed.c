@@ -158,8 +158,10 @@ static void journal_refuses_a_damaged_publication(void **state) {
     struct publication read;
     buf_init(&record, 4096);
     publication_encode(&p, &record);
+    const size_t trailer = 8 + 8 + 1; /* owner, since when refused, why: rows of schema 2 have none */
     for (size_t len = 0; len < record.len; len++) {
-        assert_int_equal(publication_decode((struct slice){record.data, len}, &read), ERR_CORRUPT);
+        assert_int_equal(publication_decode((struct slice){record.data, len}, &read),
+                         len == record.len - trailer ? 0 : ERR_CORRUPT);
     }
     assert_int_equal(publication_decode(buf_slice(&record), &read), 0);
     buf_clear(&record);
