@@ -33,6 +33,8 @@ static int64_t monotonic_us(void *ctx) {
 
 /* --- MQTT --- */
 
+enum { SAY_AGAIN_MS = 60000 };
+
 static void on_readable(void *ctx) {
     struct host *h = ctx;
     h->readable = true;
@@ -178,19 +180,22 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
         log_warn("broker", "the broker has no shared subscriptions: plain ones are used, run one "
                            "host only");
     }
-    h->said_lost = false;
+    h->said_lost_ms = 0;
     h->granted = 0;
     h->broker_error[0] = '\0';
     sys_tick(h->sys);
 }
 
+/* Something that looks permanent ends a host only before it ever had a session: it is a slip in the
+ * configuration then. Later the broker was good once and may be again. */
 void host_broker_down(struct host *h, enum mqtt_down why, const char *text) {
     (void)snprintf(h->broker_error, sizeof h->broker_error, "%s", text);
-    if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
+    uint64_t now = uv_now(&h->loop);
+    if (why == MQTT_DOWN_FATAL && !host_had_session(h)) {
         (void)fprintf(stderr, "zingq: %s\n", text);
         host_stop(h, EXIT_CANNOT_RUN);
-    } else if (!h->said_lost) {
-        h->said_lost = true;
+    } else if (h->said_lost_ms == 0 || now - h->said_lost_ms >= SAY_AGAIN_MS) {
+        h->said_lost_ms = now;
         log_warn("broker", "%s: trying again", text);
     }
 }

@@ -55,14 +55,14 @@ struct host {
     bool out_readable;                /* the same of the publishing one */
     bool readable;                    /* the broker's socket has input */
     bool stopping;
-    bool leaving;         /* unsubscribed for good: stops when nothing waits */
-    bool drop;            /* the connection: a message could not be kept */
-    bool said_lost;       /* that the connection is lost: once an outage */
-    int status;           /* to exit with */
-    uint64_t passed_over; /* messages for services that are gone */
-    bool leave_asked;     /* zingq leave: every subscription is being given up */
-    size_t filters;       /* wanted of the broker */
-    size_t granted;       /* of them on this connection */
+    bool leaving;          /* unsubscribed for good: stops when nothing waits */
+    bool drop;             /* the connection: a message could not be kept */
+    uint64_t said_lost_ms; /* loop time: that the connection is lost, once a minute; 0 = not yet */
+    int status;            /* to exit with */
+    uint64_t passed_over;  /* messages for services that are gone */
+    bool leave_asked;      /* zingq leave: every subscription is being given up */
+    size_t filters;        /* wanted of the broker */
+    size_t granted;        /* of them on this connection */
     char broker_error[256];
 };
 
@@ -89,12 +89,14 @@ int host_subscribe(struct host *h, struct report *r);
 void host_session_up(struct host *h, bool present);
 /* What was to be given up is given up. */
 void host_session_tidied(struct host *h);
+/* Whether this data folder ever had a session: then the broker can be good for it. */
+bool host_had_session(struct host *h);
 /* Nothing is subscribed any more: the next start expects no session. */
 void host_session_ended(struct host *h);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
-/* A connection is gone: says so once, or stops the host when it will not come back by itself. */
+/* A connection is gone: says so once a minute, or stops the host: see host_doors.c. */
 void host_broker_down(struct host *h, enum mqtt_down why, const char *text);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub) {
+const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub) {
     return sub->shared != NULL && m->session.shared_available ? sub->shared : sub->filter;
 }
 
@@ -24,9 +24,10 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
     struct mqtt *m = mqtt_heard(userdata);
     for (size_t i = 0; i < m->sub_count; i++) {
         struct mqtt_subscription *sub = &m->subs[i];
-        if (sub->mid == mid && !sub->leaving && count > 0) {
+        if (sub->mid == mid && !sub->leaving && count > 0 && granted != NULL) {
             sub->mid = 0;
-            m->callbacks.on_subscribed(m->callbacks.ctx, wire_filter(m, sub), (uint8_t)granted[0]);
+            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
+                                       (uint8_t)granted[0]);
             return;
         }
     }
@@ -72,7 +73,8 @@ void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
 }
 
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
-    const char *filter = wire_filter(m, sub);
+    const char *filter = mqtt_wire_filter(m, sub);
+    sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
     if (sub->leaving) {
         return mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL);
     }
