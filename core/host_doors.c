@@ -33,6 +33,8 @@ static int64_t monotonic_us(void *ctx) {
 
 /* --- MQTT --- */
 
+enum { SAY_AGAIN_MS = 60000 };
+
 static void on_readable(void *ctx) {
     struct host *h = ctx;
     h->readable = true;
@@ -175,21 +177,24 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
              session->client_id, session->session_present ? "kept" : "new");
     host_session_up(h, session->session_present);
-    h->said_lost = false;
+    h->said_lost_ms = 0;
     h->broker_error[0] = '\0';
     host_terms_up(h, false);
     sys_tick(h->sys);
 }
 
+/* Something that looks permanent ends a host only before it ever had a session: it is a slip in the
+ * configuration then. Later the broker was good once and may be again. */
 void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text) {
     char *error = publishing ? h->out_error : h->broker_error;
-    bool *said = publishing ? &h->out_said_lost : &h->said_lost;
+    uint64_t *said_ms = publishing ? &h->out_said_lost_ms : &h->said_lost_ms;
     (void)snprintf(error, sizeof h->broker_error, "%s", text);
-    if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
+    uint64_t now = uv_now(&h->loop);
+    if (why == MQTT_DOWN_FATAL && !host_had_session(h)) {
         (void)fprintf(stderr, "zingq: %s\n", text);
         host_stop(h, EXIT_CANNOT_RUN);
-    } else if (!*said) {
-        *said = true;
+    } else if (*said_ms == 0 || now - *said_ms >= SAY_AGAIN_MS) {
+        *said_ms = now;
         log_warn("broker", "%s%s: trying again",
                  publishing ? "the connection that publishes: " : "", text);
     }

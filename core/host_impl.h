@@ -72,21 +72,21 @@ struct host {
     bool out_readable;                /* the same of the publishing one */
     bool readable;                    /* the broker's socket has input */
     bool stopping;
-    bool leaving;         /* unsubscribed for good: stops when nothing waits */
-    bool drop;            /* the connection: a message could not be kept */
-    bool said_lost;       /* that the connection is lost: once an outage */
-    int status;           /* to exit with */
-    uint64_t passed_over; /* messages for services that are gone */
-    bool leave_asked;     /* zingq leave: every subscription is being given up */
-    size_t filters;       /* wanted of the broker */
-    size_t granted;       /* of them on this connection */
-    size_t refused, weak; /* and those refused, and granted with QoS 0 only */
+    bool leaving;              /* unsubscribed for good: stops when nothing waits */
+    bool drop;                 /* the connection: a message could not be kept */
+    uint64_t said_lost_ms;     /* loop time: that the connection is lost; 0 = not in this outage */
+    uint64_t out_said_lost_ms; /* the same of the one that publishes */
+    int status;                /* to exit with */
+    uint64_t passed_over;      /* messages for services that are gone */
+    bool leave_asked;          /* zingq leave: every subscription is being given up */
+    size_t filters;            /* wanted of the broker */
+    size_t granted;            /* of them on this connection */
+    size_t refused, weak;      /* and those refused, and granted with QoS 0 only */
     struct filter_flaw flaws[HOST_FLAWS_MAX]; /* of these two */
     size_t flaw_count;
     struct host_terms terms, out_terms;
     char broker_error[256]; /* why the connection that subscribes is down; "" while it stands */
     char out_error[256];    /* the same of the one that publishes */
-    bool out_said_lost;
 };
 
 /* host.c */
@@ -112,6 +112,8 @@ int host_subscribe(struct host *h, struct report *r);
 void host_session_up(struct host *h, bool present);
 /* What was to be given up is given up. */
 void host_session_tidied(struct host *h);
+/* Whether this data folder ever had a session: then the broker can be good for it. */
+bool host_had_session(struct host *h);
 /* Nothing is subscribed any more: the next start expects no session. */
 void host_session_ended(struct host *h);
 
@@ -139,7 +141,7 @@ void host_terms_clear(struct host *h);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
-/* A connection is gone: says so once, or stops the host when it will not come back by itself. */
+/* A connection is gone: says so once a minute, or stops the host: see host_doors.c. */
 void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */

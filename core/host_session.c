@@ -151,6 +151,14 @@ void host_session_up(struct host *h, bool present) {
     }
 }
 
+bool host_had_session(struct host *h) {
+    struct buf name;
+    buf_init(&name, 1024);
+    bool had = engine_recall(h->engine, "session", &name) == 0 && name.len > 0;
+    buf_clear(&name);
+    return had || mqtt_session(h->mqtt)->connects > 0;
+}
+
 void host_session_tidied(struct host *h) {
     struct buf wanted;
     buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);

@@ -63,6 +63,10 @@ enum {
     MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
     MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
     MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */
+    MQTT_TAKEN_OVER_MS_MAX = 300000, /* the same while another client uses our client id */
+    MQTT_ANSWER_S = 60,              /* a PUBACK, SUBACK or UNSUBACK later than this: reconnect */
+    MQTT_PACKET_IDS = 65536,         /* MQTT packet identifiers are 16 bits */
+    MQTT_PACKET_IDS_AHEAD = 500, /* ids to come that must be free: reconnect before one is not */
     MQTT_KEEPALIVE_S = 30,       /* the broker gives us up after 1.5 times this */
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */

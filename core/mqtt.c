@@ -29,7 +29,7 @@
 enum {
     TICK_MS = 1000,
     STEADY_MS = 5000,    /* a connection that lasted this long makes the next wait short again */
-    KICKS_MAX = 4,       /* connections in a row that the broker closed before they were steady */
+    ALONE_MS = 600000,   /* one that lasted this long shares its client id with nobody */
     GREETING_READS = 16, /* packets (TLS records) looked at in one wake-up before CONNACK */
 };
 
@@ -55,10 +55,10 @@ static void set_timer(struct mqtt *m, uv_timer_cb on_timer, uint64_t ms, uint64_
 }
 
 /* Half of the step is sure, half is chance: hosts that lost one broker come back spread out. */
-static uint64_t backoff_ms(uint32_t attempts) {
-    uint64_t step = (uint64_t)MQTT_BACKOFF_MS_MIN << (attempts < 7 ? attempts : 7);
-    if (step > MQTT_BACKOFF_MS_MAX) {
-        step = MQTT_BACKOFF_MS_MAX;
+static uint64_t backoff_ms(uint32_t attempts, uint64_t ms_max) {
+    uint64_t step = (uint64_t)MQTT_BACKOFF_MS_MIN << (attempts < 16 ? attempts : 16);
+    if (step > ms_max) {
+        step = ms_max;
     }
     uint32_t chance = 0;
     if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0) {
@@ -73,7 +73,12 @@ static void close_link(struct mqtt *m) {
     m->mosq = NULL;
     m->session.connected = false;
     m->readable = m->unsent = m->dirty = m->acks = m->gone = m->no_memory = false;
+    if (m->in_flight > 0) {
+        memset(m->sent_s, 0, MQTT_PACKET_IDS * sizeof *m->sent_s);
+    }
     m->in_flight = m->queued = 0;
+    m->looked_at = 0;
+    m->ids_end = false;
     m->answer = NO_ANSWER;
     mqtt_forget_watches(m);
     for (size_t i = 0; i < m->sub_count; i++) {
@@ -93,23 +98,16 @@ static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
     if (was_steady(m)) {
         m->attempts = 0;
     }
-    close_link(m);
-    if (why == MQTT_DOWN_FATAL || why == MQTT_DOWN_TAKEN_OVER) {
-        move(m, STOPPED);
-        (void)uv_timer_stop(&m->timer);
-    } else {
-        move(m, WAITING);
-        set_timer(m, on_retry_due, backoff_ms(m->attempts++), 0);
+    if (m->state == UP && uv_now(m->loop) - m->up_ms >= ALONE_MS) {
+        m->takeovers = 0;
     }
+    close_link(m);
+    move(m, WAITING);
+    uint64_t wait_ms = why == MQTT_DOWN_TAKEN_OVER
+                           ? backoff_ms(4 + m->takeovers++, MQTT_TAKEN_OVER_MS_MAX)
+                           : backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX);
+    set_timer(m, on_retry_due, wait_ms, 0);
     m->callbacks.on_down(m->callbacks.ctx, why, text);
-}
-
-/* A broker that closes the connection without a word moments after it stood, session present, has
- * most likely let another client of our id in: Mosquitto before 2.0.15 does not say 0x8E. The other
- * comes back as we do, so after KICKS_MAX rounds one of the two has to stop. */
-static bool was_kicked(const struct mqtt *m, int code, int err) {
-    bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && err == EPIPE);
-    return m->state == UP && closed && m->session.session_present && !was_steady(m);
 }
 
 void mqtt_lose(struct mqtt *m, int rc, int err) {
@@ -119,17 +117,22 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
         code = MOSQ_ERR_NOMEM;
     }
     mqtt_learn(m, code);
-    m->kicks = was_kicked(m, code, err) ? m->kicks + 1 : 0;
     enum mqtt_down why = MQTT_DOWN_LOST;
-    if (m->kicks >= KICKS_MAX) {
-        why = mqtt_ending(MQTT_RC_SESSION_TAKEN_OVER, 0, m->client_id, m->where, &r);
-    } else if (m->state == UP || code >= 0x80) {
+    if (m->state == UP || code >= 0x80) {
         why = mqtt_ending(code, err, m->client_id, m->where, &r);
     } else {
         mqtt_failure(code, err, m->conf, m->where, mqtt_link_complaint(m->link), &r);
     }
+    bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && err == EPIPE);
+    if (m->state == UP && closed && !was_steady(m)) {
+        (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
+    }
     mqtt_name_unanswered(m, &r);
     go_down(m, why, r.text);
+}
+
+void mqtt_lose_saying(struct mqtt *m, const char *text) {
+    go_down(m, MQTT_DOWN_LOST, text);
 }
 
 /* ---- greeting ---- */
@@ -321,7 +324,7 @@ static void begin_connect(struct mqtt *m) {
     if (error != 0) {
         close_link(m);
         move(m, WAITING);
-        set_timer(m, on_retry_due, backoff_ms(m->attempts++), 0);
+        set_timer(m, on_retry_due, backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX), 0);
         m->callbacks.on_down(m->callbacks.ctx, MQTT_DOWN_LOST, r.text);
     }
 }
@@ -352,6 +355,7 @@ static void free_memory(struct mqtt *m) {
         mqtt_forget_subscription(m, m->sub_count - 1);
     }
     free(m->subs);
+    free(m->sent_s);
     free(m->will_topic);
     free(m->will_payload);
     mosquitto_property_free_all(&m->will_properties);
@@ -401,11 +405,12 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
     bool v6 = strchr(conf->host, ':') != NULL;
     (void)snprintf(m->where, sizeof m->where, v6 ? "[%s]:%u" : "%s:%u", conf->host, conf->port);
     size_t id_len = strlen(client_id);
-    int error = 0;
-    if (id_len == 0 || id_len >= sizeof m->session.client_id) {
+    m->sent_s = calloc(MQTT_PACKET_IDS, sizeof *m->sent_s);
+    int error = m->sent_s == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
+    if (error == 0 && (id_len == 0 || id_len >= sizeof m->session.client_id)) {
         error = report(r, ERR_INVALID, "broker.client_id must have 1 to %zu bytes",
                        sizeof m->session.client_id - 1);
-    } else {
+    } else if (error == 0) {
         memcpy(m->session.client_id, client_id, id_len);
         error = mqtt_link_check(conf, r);
     }

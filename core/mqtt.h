@@ -76,9 +76,10 @@ struct mqtt_session {
 enum mqtt_down {
     MQTT_DOWN_LOST,       /* network or broker went away; a reconnect is scheduled */
     MQTT_DOWN_REFUSED,    /* CONNACK refusal that may pass (server busy...); reconnect scheduled */
-    MQTT_DOWN_FATAL,      /* will not pass by itself: no MQTT 5, bad credentials, not authorized,
-                             client id refused; no reconnect */
-    MQTT_DOWN_TAKEN_OVER, /* another client uses our client id (0x8E); no reconnect */
+    MQTT_DOWN_FATAL,      /* looks permanent: no MQTT 5, bad credentials, not authorized, client id
+                             refused; a reconnect is scheduled, the caller may end instead */
+    MQTT_DOWN_TAKEN_OVER, /* another client uses our client id (0x8E); reconnect scheduled, later
+                             each time, up to 5 min */
 };
 
 struct mqtt_callbacks {

@@ -17,10 +17,11 @@ struct mqtt_subscription {
     char *filter; /* as registered; owned */
     char *shared; /* $share/<group>/<filter>; owned, NULL = not shared */
     uint32_t id;
-    int mid;         /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
-    bool leaving;    /* given up, waiting for UNSUBACK */
-    bool watch;      /* QoS 0, of this connection only */
-    unsigned retold; /* its SUBSCRIBE was sent again without what the broker turned out to lack */
+    int mid;          /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
+    uint32_t asked_s; /* loop time: when it was sent */
+    bool leaving;     /* given up, waiting for UNSUBACK */
+    bool watch;       /* QoS 0, of this connection only */
+    unsigned retold;  /* its SUBSCRIBE was sent again without what the broker turned out to lack */
 };
 
 /* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for
@@ -43,12 +44,12 @@ struct mqtt {
     struct mqtt_link *link; /* from CONNECTING to UP */
     struct mosquitto *mosq; /* the link's handle */
     uv_timer_t timer;
-    uv_async_t wake;   /* the connect thread is done, or there may be input unread */
-    int open_handles;  /* of the two above */
-    uint32_t attempts; /* connects since the last steady connection */
-    uint32_t kicks;    /* see was_kicked */
-    uint64_t up_ms;    /* loop time: when the connection came up */
-    uint64_t wrote_ms; /* loop time: the last write */
+    uv_async_t wake;    /* the connect thread is done, or there may be input unread */
+    int open_handles;   /* of the two above */
+    uint32_t attempts;  /* connects since the last steady connection */
+    uint32_t takeovers; /* DISCONNECT 0x8E in a row */
+    uint64_t up_ms;     /* loop time: when the connection came up */
+    uint64_t wrote_ms;  /* loop time: the last write */
 
     struct mqtt_subscription *subs;
     size_t sub_count, sub_cap;
@@ -64,6 +65,9 @@ struct mqtt {
     size_t queued; /* packets of it, for the cork */
     bool acks;     /* of it: PUBACKs */
     size_t in_flight;
+    uint32_t *sent_s;   /* by packet id: loop time + 1 of what is in flight, 0 = free; owned */
+    uint16_t looked_at; /* ids up to here were free when the last publish was queued */
+    bool ids_end;       /* the ids to come reach one still in flight: reconnect */
 
     /* What libmosquitto's callbacks recorded, for after the call. */
     bool in_library;
@@ -78,6 +82,8 @@ struct mqtt {
 /* mqtt.c: the connection ends, for what libmosquitto returned (`err`: errno with MOSQ_ERR_ERRNO) or
  * what a callback recorded. on_down is called from here. */
 void mqtt_lose(struct mqtt *m, int rc, int err);
+/* The same for a reason of our own. */
+void mqtt_lose_saying(struct mqtt *m, const char *text);
 void mqtt_on_socket(void *owner, int status, int events);
 
 /* mqtt_turn.c: calls into libmosquitto; MOSQ_ERR_* and errno. */
@@ -95,8 +101,9 @@ void mqtt_on_message(struct mosquitto *mosq, void *userdata,
 void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
                      const mosquitto_property *properties);
 
-/* mqtt_subscribe.c: queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left
- * out. MOSQ_ERR_*. */
+/* mqtt_subscribe.c: the filter as it is sent. */
+const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);
+/* Queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left out. MOSQ_ERR_*. */
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
 /* Answers for the broker: on_subscribed for every subscription that was left out. */
 void mqtt_tell_left_out(struct mqtt *m);

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub) {
+const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub) {
     return sub->shared != NULL && m->session.shared_available ? sub->shared : sub->filter;
 }
 
@@ -35,7 +35,7 @@ static bool is_left_out(const struct mqtt *m, const struct mqtt_subscription *su
 void mqtt_tell_left_out(struct mqtt *m) {
     for (size_t i = 0; i < m->sub_count; i++) {
         if (is_left_out(m, &m->subs[i])) {
-            m->callbacks.on_subscribed(m->callbacks.ctx, wire_filter(m, &m->subs[i]),
+            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, &m->subs[i]),
                                        MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED);
         }
     }
@@ -51,7 +51,7 @@ void mqtt_name_unanswered(const struct mqtt *m, struct report *r) {
             (void)snprintf(r->text + len, sizeof r->text - len,
                            " before it had answered the subscription %s: check its access rules "
                            "if that comes again",
-                           wire_filter(m, sub));
+                           mqtt_wire_filter(m, sub));
             return;
         }
     }
@@ -99,12 +99,13 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
     struct mqtt *m = mqtt_heard(userdata);
     for (size_t i = 0; i < m->sub_count; i++) {
         struct mqtt_subscription *sub = &m->subs[i];
-        if (sub->mid == mid && !sub->leaving && count > 0) {
+        if (sub->mid == mid && !sub->leaving && count > 0 && granted != NULL) {
             sub->mid = 0;
             if (ask_again(m, sub, granted[0])) {
                 return;
             }
-            m->callbacks.on_subscribed(m->callbacks.ctx, wire_filter(m, sub), (uint8_t)granted[0]);
+            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
+                                       (uint8_t)granted[0]);
             return;
         }
     }
@@ -150,7 +151,8 @@ void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
 }
 
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
-    const char *filter = wire_filter(m, sub);
+    const char *filter = mqtt_wire_filter(m, sub);
+    sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
     if (sub->leaving) {
         return mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL);
     }

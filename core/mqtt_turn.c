@@ -16,6 +16,8 @@
  */
 #include "mqtt_client.h"
 
+#include "limits.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -51,7 +53,10 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
     (void)mosq;
     (void)properties;
     struct mqtt *m = mqtt_heard(userdata);
-    assert(m->in_flight > 0);
+    if (mid <= 0 || mid >= MQTT_PACKET_IDS || m->sent_s[mid] == 0) {
+        return; /* answered before: nothing of ours waits for it */
+    }
+    m->sent_s[mid] = 0;
     m->in_flight--;
     m->callbacks.on_published(m->callbacks.ctx, mid, (uint8_t)reason);
 }
@@ -130,10 +135,52 @@ static int show_life(struct mqtt *m) {
     return mosquitto_unsubscribe_v5(m->mosq, NULL, "zingq/none", NULL);
 }
 
+static uint32_t now_s(const struct mqtt *m) {
+    return (uint32_t)(uv_now(m->loop) / 1000);
+}
+
+static bool publish_unanswered(const struct mqtt *m) {
+    for (size_t i = 0; m->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
+        if (m->sent_s[i] != 0 && now_s(m) + 1 - m->sent_s[i] > MQTT_ANSWER_S) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An answer that does not come never will: a reconnect asks again. What waits unread or unsent here
+ * is no fault of the broker's. Returns whether the connection was dropped. */
+static bool drop_unanswered(struct mqtt *m) {
+    struct report r;
+    if (m->held || m->readable || m->unsent) {
+        return false;
+    }
+    if (publish_unanswered(m)) {
+        (void)report(&r, 0, "the broker at %s has not acknowledged a publish for %d s", m->where,
+                     MQTT_ANSWER_S);
+        mqtt_lose_saying(m, r.text);
+        return true;
+    }
+    for (size_t i = 0; i < m->sub_count; i++) {
+        const struct mqtt_subscription *sub = &m->subs[i];
+        if (sub->mid != 0 && now_s(m) - sub->asked_s > MQTT_ANSWER_S) {
+            (void)report(&r, 0, "the broker at %s has not answered the %s %s for %d s", m->where,
+                         sub->leaving ? "end of the subscription" : "subscription",
+                         mqtt_wire_filter(m, sub), MQTT_ANSWER_S);
+            mqtt_lose_saying(m, r.text);
+            return true;
+        }
+    }
+    return false;
+}
+
 void mqtt_on_tick(uv_timer_t *timer) {
     struct mqtt *m = timer->data;
     assert(m->state == UP);
     if (m->dirty) {
+        return;
+    }
+    if (drop_unanswered(m)) {
         return;
     }
     m->in_library = true;
@@ -227,7 +274,9 @@ void mqtt_hold(struct mqtt *m, bool hold) {
 
 void mqtt_flush(struct mqtt *m) {
     assert(!m->in_library);
-    if (m->state == UP) {
+    if (m->state == UP && m->ids_end) {
+        mqtt_lose_saying(m, "the broker left a publish unanswered while 65,000 others went");
+    } else if (m->state == UP) {
         m->dirty = m->acks = false;
         mqtt_write_queued(m);
     }
@@ -255,6 +304,9 @@ static int check_publish(struct mqtt *m, const struct mqtt_publish *publish, str
     if (m->state != UP) {
         return report(r, ERR_NETWORK, "there is no connection to the broker");
     }
+    if (m->ids_end) {
+        return report(r, ERR_BUSY, "the broker has left a publish unanswered for too long");
+    }
     if (publish->qos > 0 && m->in_flight >= m->session.receive_maximum) {
         return report(r, ERR_BUSY, "the broker takes no more than %u unacknowledged publishes",
                       m->session.receive_maximum);
@@ -268,6 +320,22 @@ static int check_publish(struct mqtt *m, const struct mqtt_publish *publish, str
             m->session.packet_bytes_max != 0 ? "the broker" : "MQTT", (unsigned long long)max);
     }
     return 0;
+}
+
+/* libmosquitto counts packet ids on and gives one out again though it is in flight. So the ids to
+ * come are looked at well ahead, a few more than subscriptions may take in between. */
+static void note_sent(struct mqtt *m, int mid) {
+    assert(mid > 0 && mid < MQTT_PACKET_IDS);
+    m->sent_s[mid] = now_s(m) + 1;
+    uint16_t ahead = (uint16_t)(mid + MQTT_PACKET_IDS_AHEAD);
+    while (m->looked_at != ahead) {
+        m->looked_at++;
+        /* up to `mid` they are this round's: only at the start of a connection */
+        if (m->sent_s[m->looked_at] != 0 && (uint16_t)(mid - m->looked_at) > 32768) {
+            m->ids_end = true;
+        }
+    }
+    m->in_flight++;
 }
 
 int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, struct report *r) {
@@ -288,7 +356,7 @@ int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, s
     }
     mosquitto_property_free_all(&properties);
     if (error == 0) {
-        m->in_flight++;
+        note_sent(m, *mid);
         m->queued++;
         m->dirty = true;
     }

@@ -279,7 +279,6 @@ static const struct refusal {
 
 enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, const char *client_id,
                             const char *where, struct report *r) {
-    assert(reason >= 0x80);
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         if (refusals[i].reason == reason) {
             (void)report(r, 0, "the broker at %s %s", where, refusals[i].text);

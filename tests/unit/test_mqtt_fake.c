@@ -115,7 +115,7 @@ static void a_disconnect_of_the_broker_is_a_loss_with_its_reason(void **state) {
     assert_non_null(strstr(worker->text, "0x8b"));
 }
 
-static void a_session_taken_over_is_final(void **state) {
+static void a_session_taken_over_is_told_and_tried_again(void **state) {
     struct bench *b = *state;
     fake_start(b, "\x20\x03\x00\x00\x00\xe0\x01\x8e", 8);
     struct client *worker = &b->clients[0];
@@ -124,6 +124,20 @@ static void a_session_taken_over_is_final(void **state) {
     bench_wait(b, &worker->downs, 1);
     assert_int_equal(worker->why, MQTT_DOWN_TAKEN_OVER);
     assert_non_null(strstr(worker->text, "our client id \"worker\""));
+    fake_end(b);
+    fake_start(b, "\x20\x03\x00\x00\x00", 5);
+    bench_wait(b, &worker->ups, 2);
+}
+
+static void a_connack_reason_of_mqtt_3_1_1_is_a_refusal(void **state) {
+    struct bench *b = *state;
+    fake_start(b, "\x20\x03\x00\x05\x00", 5);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_REFUSED);
+    assert_non_null(strstr(worker->text, "0x05"));
 }
 
 static void a_refused_subscription_is_told(void **state) {
@@ -272,7 +286,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
         T(collect_stops_at_its_bound_and_says_so),
-        T(a_session_taken_over_is_final),
+        T(a_session_taken_over_is_told_and_tried_again),
+        T(a_connack_reason_of_mqtt_3_1_1_is_a_refusal),
         T(a_refused_subscription_is_told),
         T(a_broker_without_mqtt_5_is_fatal),
         T(something_that_is_no_broker_is_told_so),
