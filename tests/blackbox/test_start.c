@@ -211,8 +211,10 @@ static void a_data_folder_that_cannot_be_made_ends_it(void **state) {
     assert_ends(s, 3, "topics.conf/data: Not a directory");
 }
 
-/* Mosquitto before 2.0.15 does not tell which of two clients it threw out for which. */
-static void two_hosts_with_one_client_id_do_not_share_it_in_silence(void **state) {
+/* Mosquitto before 2.0.15 throws the older of two clients out without a word. Neither may end: one
+ * that a proxy cuts off sees the same. */
+static void
+two_hosts_with_one_client_id_both_say_that_they_are_closed_and_neither_ends(void **state) {
     struct stage *s = *state;
     char conf[256];
     (void)snprintf(conf, sizeof conf, "url = \"%s\" client_id = \"twin\"", s->broker.url);
@@ -224,13 +226,10 @@ static void two_hosts_with_one_client_id_do_not_share_it_in_silence(void **state
 
     play_with_broker(s, conf);
 
-    WAIT_FOR(s, program_says(&s->host, "our client id \"twin\"") +
-                        program_says(&s->other, "our client id \"twin\"") ==
-                    1);
-    struct program *loser = program_says(&s->host, "our client id") == 1 ? &s->host : &s->other;
-    assert_int_equal(program_wait(loser), 3);
-    struct program *winner = loser == &s->host ? &s->other : &s->host;
-    WAIT_FOR(s, program_ready(winner));
+    WAIT_FOR(s, program_says(&s->host, "closes the connection at once") > 0 ||
+                    program_says(&s->other, "closes the connection at once") > 0);
+    program_kill(&s->other);
+    WAIT_FOR(s, program_ready(&s->host));
 }
 
 int main(void) {
@@ -245,7 +244,7 @@ int main(void) {
         TEST_ON_STAGE(a_second_host_on_the_same_data_is_refused),
         TEST_ON_STAGE(a_port_in_use_is_named_with_its_option),
         TEST_ON_STAGE(a_data_folder_that_cannot_be_made_ends_it),
-        TEST_ON_STAGE(two_hosts_with_one_client_id_do_not_share_it_in_silence),
+        TEST_ON_STAGE(two_hosts_with_one_client_id_both_say_that_they_are_closed_and_neither_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
