@@ -8,16 +8,21 @@
  * time off by what it took, and the service with the earliest goes next. Who comes back after a
  * while begins at the clock: what was not used is not saved up.
  *
- * Within a service there may be thousands of lanes, so it is coarser. Its clock goes by what each
- * lane that waits has had on average; a run puts its lane's due time off. While that is within
- * LANE_QUANTUM_US of the clock the lane takes its turn in the ring; past it the lane is in debt and
- * stands in a second list, by due time. It runs when the ring is empty, or when its time has come
- * and every lane of the ring has had a turn since the last one in debt. Debts of lanes that are
- * closed are kept in a table of sets: a poison event that is put off and comes back still owes.
+ * Within a service there may be thousands of lanes, so it is coarser. Lanes take turns in the ring.
+ * A run puts its lane in debt; past LANE_QUANTUM_US the lane stands in a second list. It runs when
+ * the ring is empty, or when its time has come and every lane of the ring has had a turn since the
+ * last one in debt. Two clocks tell that, both of which go by what each lane that waits has had on
+ * average: by `clock_us` lanes in debt are due, earliest first. By `paid_us` debts are paid off;
+ * for it a run counts as a quantum at most, and it does not jump when only lanes in debt wait. Or
+ * else five hungry keys would pay off the debts of one another and stand before all others again.
+ * Debts of lanes that are closed are kept in a table of sets: a poison event that is put off and
+ * comes back still owes.
  *
  * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
  * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
- * than a part of that run: the processor is idle for a fifth of the time at most.
+ * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
+ * of lanes that have not run yet: those that waited while a long run lasted let pass what came
+ * meanwhile, once.
  */
 #include "lane.h"
 
@@ -30,12 +35,15 @@ struct lane_service {
     struct lane *ring_head, *ring_tail;
     struct lane *owing_head; /* of the ring, too: lanes in debt, the earliest due first */
     size_t waiting, running;
-    size_t in_ring;   /* lanes, those in debt included */
-    size_t owing;     /* of them: in debt */
-    size_t pass;      /* lanes of the ring that go before another one in debt */
-    bool pass_begins; /* one in debt was started: the ring is counted at the next start */
-    int64_t due_us;   /* by the clock of the services */
-    int64_t clock_us; /* what each of its lanes has had */
+    size_t in_ring;         /* lanes, those in debt included */
+    size_t owing;           /* of them: in debt */
+    size_t pass;            /* lanes of the ring that go before another one in debt */
+    bool pass_begins;       /* one in debt was started: the ring is counted at the next start */
+    int64_t due_us;         /* by the clock of the services */
+    int64_t clock_us;       /* what each of its lanes has had */
+    int64_t paid_us;        /* the same by which debts are paid off */
+    bool rush;              /* a long run just ended: who comes now goes first */
+    struct lane *rush_tail; /* in the ring, the last that did; NULL = none yet */
     uint32_t concurrency, batch;
     int64_t linger_ms;
     double rate_per_s, tokens;
@@ -44,11 +52,11 @@ struct lane_service {
     bool paused;
 };
 
-/* What a lane that is closed owes: until due_us of its service's clock. */
+/* What a lane that is closed owes: see struct lane. */
 struct debt {
     uint64_t hash;
     size_t service;
-    int64_t due_us; /* 0 = none */
+    int64_t due_us, owes_us; /* owes_us 0 = none */
 };
 
 enum { BUCKETS_AT_START = 1024, DEBT_WAYS = 4, DEBT_SETS = LANE_DEBTS_MAX / DEBT_WAYS };
@@ -184,45 +192,36 @@ static struct debt *debts_of(struct lanes *lanes, uint64_t hash) {
     return lanes->debts[(hash >> 8) % DEBT_SETS];
 }
 
-static struct debt *find_debt(struct lanes *lanes, size_t service, uint64_t hash) {
+/* Takes it out; owes_us 0 when there is none. */
+static struct debt take_debt(struct lanes *lanes, size_t service, uint64_t hash) {
     struct debt *set = debts_of(lanes, hash);
+    struct debt found = {.hash = hash, .service = service};
     for (size_t i = 0; lanes->debt_count > 0 && i < DEBT_WAYS; i++) {
-        if (set[i].due_us > 0 && set[i].hash == hash && set[i].service == service) {
-            return &set[i];
+        if (set[i].owes_us > 0 && set[i].hash == hash && set[i].service == service) {
+            found = set[i];
+            set[i].owes_us = 0;
+            lanes->debt_count--;
         }
     }
-    return NULL;
+    return found;
 }
 
-static int64_t owed_us(const struct lanes *lanes, const struct debt *debt) {
-    return debt->due_us == 0 ? 0 : debt->due_us - lanes->services[debt->service].clock_us;
+static int64_t unpaid_us(const struct lanes *lanes, const struct debt *debt) {
+    return debt->owes_us == 0 ? 0 : debt->owes_us - lanes->services[debt->service].paid_us;
 }
 
 /* Debts within the quantum are forgiven; where there is no room the smallest is forgotten. */
-static void note_debt(struct lanes *lanes, size_t service, uint64_t hash, int64_t due_us) {
-    struct debt *set = debts_of(lanes, hash);
+static void note_debt(struct lanes *lanes, const struct debt *debt) {
+    struct debt *set = debts_of(lanes, debt->hash);
     struct debt *slot = &set[0];
-    int64_t owes_us = due_us - service_of(lanes, service)->clock_us;
+    int64_t us = unpaid_us(lanes, debt);
     for (size_t i = 1; i < DEBT_WAYS; i++) {
-        slot = owed_us(lanes, &set[i]) < owed_us(lanes, slot) ? &set[i] : slot;
+        slot = unpaid_us(lanes, &set[i]) < unpaid_us(lanes, slot) ? &set[i] : slot;
     }
-    if (owes_us <= LANE_QUANTUM_US || owes_us < owed_us(lanes, slot)) {
-        return;
+    if (us > LANE_QUANTUM_US && us >= unpaid_us(lanes, slot)) {
+        lanes->debt_count += slot->owes_us == 0 ? 1 : 0;
+        *slot = *debt;
     }
-    lanes->debt_count += slot->due_us == 0 ? 1 : 0;
-    *slot = (struct debt){.hash = hash, .service = service, .due_us = due_us};
-}
-
-/* 0 = none. */
-static int64_t take_debt(struct lanes *lanes, size_t service, uint64_t hash) {
-    struct debt *debt = find_debt(lanes, service, hash);
-    int64_t due_us = debt == NULL ? 0 : debt->due_us;
-    if (debt != NULL) {
-        assert(lanes->debt_count > 0);
-        lanes->debt_count--;
-        debt->due_us = 0;
-    }
-    return due_us;
 }
 
 struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition) {
@@ -237,7 +236,9 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
     lane->hash = hash;
     lane->service = service;
     lane->partition = partition;
-    lane->due_us = take_debt(lanes, service, hash);
+    struct debt debt = take_debt(lanes, service, hash);
+    lane->due_us = debt.due_us;
+    lane->owes_us = debt.owes_us;
     size_t b = bucket_of(lanes, service, hash);
     lane->hash_next = lanes->buckets[b];
     lanes->buckets[b] = lane;
@@ -253,26 +254,27 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
         link = &(*link)->hash_next;
     }
     *link = lane->hash_next;
-    note_debt(lanes, lane->service, lane->hash, lane->due_us);
+    const struct debt debt = {lane->hash, lane->service, lane->due_us, lane->owes_us};
+    note_debt(lanes, &debt);
     lanes->lane_count--;
     free(lane);
 }
 
 /* --- the rings --- */
 
-static void enter_ring(struct lane_service *s, struct lane *lane) {
-    if (lane->in_ring || lane->busy || lane->head == NULL) {
-        return;
-    }
+static bool can_enter(const struct lane *lane) {
+    return !lane->in_ring && !lane->busy && lane->head != NULL;
+}
+
+static void enter_after(struct lane_service *s, struct lane *before, struct lane *lane) {
+    struct lane **link = before == NULL ? &s->ring_head : &before->ring_next;
     lane->in_ring = true;
-    lane->ring_next = NULL;
+    lane->ring_next = *link;
+    *link = lane;
     s->in_ring++;
-    if (s->ring_tail == NULL) {
-        s->ring_head = lane;
-    } else {
-        s->ring_tail->ring_next = lane;
+    if (s->ring_tail == before) {
+        s->ring_tail = lane;
     }
-    s->ring_tail = lane;
 }
 
 static void leave_ring_head(struct lane_service *s, struct lane *lane) {
@@ -311,8 +313,9 @@ static void leave_owing_head(struct lane_service *s, struct lane *lane) {
 
 /* Heads that have been charged since they entered go to where they belong. */
 static void settle(struct lane_service *s) {
-    while (s->ring_head != NULL && s->ring_head->due_us > s->clock_us + LANE_QUANTUM_US) {
+    while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
         struct lane *lane = s->ring_head;
+        s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
         leave_ring_head(s, lane);
         enter_owing(s, lane);
     }
@@ -334,23 +337,40 @@ static struct lane *front(const struct lanes *lanes, struct lane_service *s, int
     return s->ring_head == NULL || its_turn ? owing : s->ring_head;
 }
 
+static int64_t later_us(int64_t a_us, int64_t b_us) {
+    return a_us > b_us ? a_us : b_us;
+}
+
+/* What it owes is bounded: one that was hungry for an hour must not pay for it an hour long. */
+static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, int64_t *owes_us) {
+    int64_t owed_us = later_us(*owes_us - s->paid_us, 0) + us;
+    *due_us = later_us(*due_us, s->clock_us) + us;
+    *owes_us = s->paid_us + (owed_us < LANE_DEBT_US_MAX ? owed_us : LANE_DEBT_US_MAX);
+}
+
 void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
-    struct lane_service *s = service_of(lanes, service);
+    const struct lane_service *s = service_of(lanes, service);
     struct lane *lane = lanes_find(lanes, service, hash);
     assert(us >= 0);
-    if (lane != NULL && !lane->owing) {
-        lane->due_us = (lane->due_us > s->clock_us ? lane->due_us : s->clock_us) + us;
-    } else if (lane == NULL) {
-        int64_t due_us = take_debt(lanes, service, hash);
-        note_debt(lanes, service, hash, (due_us > s->clock_us ? due_us : s->clock_us) + us);
+    if (lane == NULL) {
+        struct debt debt = take_debt(lanes, service, hash);
+        add_debt(s, us, &debt.due_us, &debt.owes_us);
+        note_debt(lanes, &debt);
+    } else if (!lane->owing) { /* its place in that list is by due time */
+        add_debt(s, us, &lane->due_us, &lane->owes_us);
     }
 }
 
 void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms) {
     struct lane_service *s = service_of(lanes, service);
+    int64_t lane_count = (int64_t)s->in_ring + 1;
     assert(us >= 0);
-    s->clock_us += us / (int64_t)(s->in_ring + 1);
-    s->due_us = (s->due_us > lanes->clock_us ? s->due_us : lanes->clock_us) + us;
+    s->clock_us += us / lane_count;
+    s->paid_us += (us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US) / lane_count;
+    s->rush_tail = NULL;
+    s->rush = us > LANE_QUANTUM_US;
+    s->pass_begins = s->pass_begins || s->rush;
+    s->due_us = later_us(s->due_us, lanes->clock_us) + us;
     if (us > LANE_QUANTUM_US) {
         int64_t wait_ms = us / 1000 / DEBT_WAIT_PARTS;
         lanes->patient_ms = now_ms + (wait_ms < DEBT_WAIT_MS_MAX ? wait_ms : DEBT_WAIT_MS_MAX);
@@ -374,7 +394,12 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     lane->tail = item;
     lane->count++;
     s->waiting++;
-    enter_ring(s, lane);
+    if (can_enter(lane) && s->rush) {
+        enter_after(s, s->rush_tail, lane);
+        s->rush_tail = lane;
+    } else if (can_enter(lane)) {
+        enter_after(s, s->ring_tail, lane);
+    }
 }
 
 /* --- limits -------------------------------------------------------------------------------------
@@ -485,6 +510,7 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     }
     lane->in_ring = false;
     s->in_ring--;
+    s->rush = false;
     struct lane_item *item = lane->head;
     lane->head = item->next;
     if (lane->head == NULL) {
@@ -523,7 +549,9 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     lane->busy = false;
     lane->taken = NULL;
     s->running -= lane->joined ? 0 : 1;
-    enter_ring(s, lane);
+    if (can_enter(lane)) {
+        enter_after(s, s->ring_tail, lane);
+    }
 }
 
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {

@@ -52,8 +52,9 @@ struct lane {
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_item *head, *tail;
     uint32_t count;
-    int64_t due_us; /* by its service's clock: until then it is in debt */
-    bool owing;     /* in the ring's second list, of lanes in debt */
+    int64_t due_us;  /* in debt: when its time comes, by its service's clock */
+    int64_t owes_us; /* until then it is in debt, by the clock of what is paid off */
+    bool owing;      /* in the ring's second list, of lanes in debt */
     struct lane *ring_next;
     struct lane *hash_next;
 };

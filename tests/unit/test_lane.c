@@ -415,8 +415,8 @@ static void debt_outlives_its_lane(void **state) {
     assert_null(lanes_find(lanes, 0, 1));
     push(lanes, 0, 1, 10); /* it comes back before the other */
     push(lanes, 0, 8, 11);
-    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 9);
     assert_int_equal(run_for(lanes, LATER, LIGHT_US), 11);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 9);
     assert_int_equal(run_for(lanes, LATER, LONG_US), 10);
 }
 
@@ -510,6 +510,41 @@ static void what_a_service_did_not_use_is_not_saved_up(void **state) {
     assert_in_range(of_first, 4, 6);
 }
 
+static void keys_in_debt_do_not_pay_for_one_another(void **state) {
+    struct lanes *lanes = *state;
+    uint64_t seq = 0;
+    for (int round = 0; round < 10; round++) { /* each time all five come back at once */
+        for (uint64_t n = 1; n <= 5; n++) {
+            push(lanes, 0, n << 8, ++seq);
+        }
+        for (uint64_t n = 1; n <= 5; n++) {
+            if (round > 0) { /* they are known */
+                push(lanes, 0, 100, 1000 + ++seq);
+                assert_int_equal(run_for(lanes, LATER, LIGHT_US), 1000 + seq);
+            }
+            assert_in_range(run_for(lanes, LATER, LONG_US), 1, 999);
+        }
+    }
+}
+
+static void who_came_during_a_long_run_goes_before_those_who_waited(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t n = 1; n <= 3; n++) {
+        push(lanes, 0, n, n);
+    }
+    assert_int_equal(run_for(lanes, T0, LONG_US), 1);
+    push(lanes, 0, 10, 10);
+    push(lanes, 0, 11, 11);
+    push(lanes, 0, 10, 12);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 10);
+    push(lanes, 0, 13, 13);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 11);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 2);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 3);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 12);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 13);
+}
+
 static void very_many_debts_are_bounded_and_the_largest_stay(void **state) {
     struct lanes *lanes = *state;
     push(lanes, 0, 1, 1);
@@ -520,8 +555,8 @@ static void very_many_debts_are_bounded_and_the_largest_stay(void **state) {
     }
     push(lanes, 0, 1, 3);
     push(lanes, 0, 78, 4);
-    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 2);
     assert_int_equal(run_for(lanes, LATER, LIGHT_US), 4);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 2);
     assert_int_equal(run_for(lanes, LATER, LONG_US), 3);
 }
 
@@ -556,6 +591,8 @@ int main(void) {
         LANE_TEST(but_not_for_ever),
         LANE_TEST(services_share_a_turn_by_time),
         LANE_TEST(what_a_service_did_not_use_is_not_saved_up),
+        LANE_TEST(keys_in_debt_do_not_pay_for_one_another),
+        LANE_TEST(who_came_during_a_long_run_goes_before_those_who_waited),
         LANE_TEST(very_many_debts_are_bounded_and_the_largest_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
