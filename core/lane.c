@@ -21,8 +21,8 @@
  * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
  * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
  * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
- * of lanes that have not run yet: those that waited while a long run lasted let pass what came
- * meanwhile, once.
+ * of lanes that have not run yet: those that waited while a long run lasted do the same, and what
+ * comes then goes first.
  */
 #include "lane.h"
 
@@ -283,6 +283,7 @@ static void leave_ring_head(struct lane_service *s, struct lane *lane) {
     if (s->ring_head == NULL) {
         s->ring_tail = NULL;
     }
+    s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
     lane->ring_next = NULL;
     s->pass -= s->pass > 0 ? 1 : 0;
 }
@@ -315,13 +316,12 @@ static void leave_owing_head(struct lane_service *s, struct lane *lane) {
 static void settle(struct lane_service *s) {
     while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
         struct lane *lane = s->ring_head;
-        s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
         leave_ring_head(s, lane);
         enter_owing(s, lane);
     }
 }
 
-/* When a lane in debt may start, if that is not now; 0 = now. */
+/* When who waits for quiet may start, if that is not now; 0 = now. */
 static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
     int64_t quiet_ms = lanes->arrived_ms + DEBT_QUIET_MS;
     int64_t until_ms = quiet_ms < lanes->patient_ms ? quiet_ms : lanes->patient_ms;
@@ -335,6 +335,16 @@ static struct lane *front(const struct lanes *lanes, struct lane_service *s, int
     bool its_turn = owing != NULL && owing->due_us <= s->clock_us && s->pass == 0 &&
                     patient_until(lanes, now_ms) == 0;
     return s->ring_head == NULL || its_turn ? owing : s->ring_head;
+}
+
+/* When a lane other than those that came in the rush may start; 0 = now, or one of those is next.
+ */
+static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
+    int64_t until_ms = patient_until(lanes, now_ms);
+    s->rush = s->rush && until_ms > 0;
+    s->rush_tail = s->rush ? s->rush_tail : NULL;
+    bool waits = front(lanes, s, now_ms)->owing || (s->rush && s->rush_tail == NULL);
+    return waits ? until_ms : 0;
 }
 
 static int64_t later_us(int64_t a_us, int64_t b_us) {
@@ -367,11 +377,11 @@ void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms
     assert(us >= 0);
     s->clock_us += us / lane_count;
     s->paid_us += (us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US) / lane_count;
-    s->rush_tail = NULL;
-    s->rush = us > LANE_QUANTUM_US;
-    s->pass_begins = s->pass_begins || s->rush;
     s->due_us = later_us(s->due_us, lanes->clock_us) + us;
     if (us > LANE_QUANTUM_US) {
+        s->rush = true;
+        s->rush_tail = NULL;
+        s->pass_begins = true;
         int64_t wait_ms = us / 1000 / DEBT_WAIT_PARTS;
         lanes->patient_ms = now_ms + (wait_ms < DEBT_WAIT_MS_MAX ? wait_ms : DEBT_WAIT_MS_MAX);
     }
@@ -449,8 +459,7 @@ static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int
         }
     }
     int64_t until_ms = lingers_until(s, now_ms);
-    return until_ms == 0 && front(lanes, s, now_ms)->owing ? patient_until(lanes, now_ms)
-                                                           : until_ms;
+    return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
 }
 
 /* The service that is due next, of equals the next in turn; NULL when none may start. */
@@ -510,7 +519,6 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     }
     lane->in_ring = false;
     s->in_ring--;
-    s->rush = false;
     struct lane_item *item = lane->head;
     lane->head = item->next;
     if (lane->head == NULL) {

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS = 100, PROBE_S = 20 };
+enum { KEYS = 100 };
 
 static const double WARM_S = 1, RATE = 200;
 
@@ -43,9 +43,6 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct load *load = load_open((uint16_t)strtol(argv[1], NULL, 10), filters, 1);
-    if (!load_probe(load, &path, PROBE_S)) {
-        give_up("no event comes back");
-    }
     struct load_wish wish = {.warm_s = WARM_S, .seconds = strtod(argv[2], NULL), .rate = RATE};
     struct load_result result;
     load_run(load, &path, &wish, &result);

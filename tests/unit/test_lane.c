@@ -454,14 +454,29 @@ static void after_a_long_run_who_owes_waits_for_quiet(void **state) {
     int64_t wake_ms = INT64_MAX;
     push(lanes, 0, 1, 1);
     push(lanes, 0, 1, 2);
-    push(lanes, 0, 2, 3);
     assert_int_equal(run_for(lanes, T0, LONG_US), 1); /* ended about now */
+    push(lanes, 0, 2, 3);
     lanes_arrived(lanes, T0 + 1);
     assert_int_equal(run_for(lanes, T0 + 1, LIGHT_US), 3);
     assert_null(lanes_next(lanes, T0 + 1));
     assert_false(lanes_runnable(lanes, T0 + 1, &wake_ms));
     assert_int_equal(wake_ms, T0 + 6);
     assert_int_equal(run_for(lanes, T0 + 6, LONG_US), 2);
+}
+
+static void so_do_keys_that_waited_while_it_lasted(void **state) {
+    struct lanes *lanes = *state;
+    push(lanes, 0, 1, 1);
+    push(lanes, 0, 2, 2);
+    assert_int_equal(run_for(lanes, T0, LONG_US), 1);
+    for (uint64_t n = 0; n < 3; n++) { /* the broker sends a few at a time */
+        int64_t now_ms = T0 + 1 + (int64_t)n;
+        push(lanes, 0, 10 + n, 10 + n);
+        lanes_arrived(lanes, now_ms);
+        assert_int_equal(run_for(lanes, now_ms, LIGHT_US), 10 + n);
+        assert_null(lanes_next(lanes, now_ms));
+    }
+    assert_int_equal(run_for(lanes, T0 + 8, LONG_US), 2);
 }
 
 static void but_not_for_ever(void **state) {
@@ -588,6 +603,7 @@ int main(void) {
         LANE_TEST(who_owes_runs_at_once_when_nobody_else_waits),
         LANE_TEST(who_owes_is_not_starved),
         LANE_TEST(after_a_long_run_who_owes_waits_for_quiet),
+        LANE_TEST(so_do_keys_that_waited_while_it_lasted),
         LANE_TEST(but_not_for_ever),
         LANE_TEST(services_share_a_turn_by_time),
         LANE_TEST(what_a_service_did_not_use_is_not_saved_up),
