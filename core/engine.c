@@ -256,7 +256,13 @@ static int carry_out_commands(struct engine *e) {
 }
 
 static int admit_inbox(struct engine *e) {
-    while (e->inbox_head != NULL) {
+    size_t count = 0;
+    if (e->inbox_head == NULL) {
+        return 0;
+    }
+    engine_watch_clock(e);
+    lanes_arrived(e->lanes, e->now_ms);
+    for (; e->inbox_head != NULL; count++) {
         struct event *event = e->inbox_head;
         struct engine_service *s = &e->services[event->service];
         e->inbox_head = event->next;
@@ -271,11 +277,15 @@ static int admit_inbox(struct engine *e) {
             return code;
         }
     }
+    engine_note_admitted(e, count);
     return 0;
 }
 
+/* Half a turn of them; the rest goes on in the next one. */
 static int resume_ended_calls(struct engine *e) {
-    while (e->ends_head != NULL) {
+    engine_watch_clock(e);
+    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000 / 2;
+    while (e->ends_head != NULL && e->seen_us < end_us) {
         struct call_end *end = e->ends_head;
         e->ends_head = end->next;
         if (e->ends_head == NULL) {
@@ -291,19 +301,25 @@ static int resume_ended_calls(struct engine *e) {
     return 0;
 }
 
-/* `unseen` events were started since the clock was looked at, which costs as much as a small one.
- */
-static bool budget_left(const struct engine *e, size_t events, size_t *unseen) {
-    if (events >= engine_step(e, TURN_EVENTS_MAX)) {
-        return false;
+/* Takes the lane's head and runs it, with its company; *started: how many they were. */
+static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
+    struct lane_item *item = NULL;
+    size_t service = lane->service;
+    uint64_t hash = lane->hash;
+    bool suspect;
+    *started = 1;
+    int code = engine_take(e, lane, &item, &suspect);
+    if (code == 0 && item != NULL) {
+        code = engine_start_batch(e, item, started);
     }
-    if (*unseen < 16) {
-        return true;
+    if (code == 0) {
+        engine_charge(e, service, hash, *started == 1);
     }
-    *unseen = 0;
-    return e->doors.monotonic_us(e->doors.ctx) - e->turn_us < TURN_MS_MAX * 1000;
+    return code;
 }
 
+/* For its time whatever came before took, so that neither messages nor ended calls starve lanes. A
+ * run that is longer ends the turn: what is done leaves. */
 static int run_lanes(struct engine *e) {
     if (e->store_low && e->answered_head != NULL) {
         return 0; /* what an operator asked for must not fail for want of room for events */
@@ -311,22 +327,14 @@ static int run_lanes(struct engine *e) {
     if ((e->careful_left > 0 || e->held_count > 0) && !e->draining) {
         return engine_run_carefully(e);
     }
-    size_t started = 1;
-    size_t unseen = 0;
-    for (size_t events = 0; !e->draining && budget_left(e, events, &unseen);
-         events += started, unseen += started) {
+    engine_watch_clock(e);
+    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000;
+    size_t most = e->draining ? 0 : engine_step(e, TURN_EVENTS_MAX);
+    size_t started = 0;
+    for (size_t events = 0; events < most && e->seen_us < end_us; events += started) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
-        if (lane == NULL) {
-            return 0;
-        }
-        struct lane_item *item = NULL;
-        bool suspect;
-        int code = engine_take(e, lane, &item, &suspect);
-        started = 1;
-        if (code == 0 && item != NULL) {
-            code = engine_start_batch(e, item, &started);
-        }
-        if (code != 0) {
+        int code = lane == NULL ? 0 : run_lane(e, lane, &started);
+        if (lane == NULL || code != 0) {
             return code;
         }
     }

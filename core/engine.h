@@ -152,6 +152,8 @@ bool engine_accepts(struct engine *e);
 
 /* Bytes of messages that the next turn has room for; some more do no harm. */
 size_t engine_room(const struct engine *e);
+/* Messages that the next turn should take, so that it can run them, too; some more do no harm. */
+size_t engine_intake(const struct engine *e);
 
 /* No new invocations from now on (SIGTERM); waiting ones may end. */
 void engine_drain(struct engine *e);

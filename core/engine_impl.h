@@ -8,6 +8,7 @@
  *   engine_item.c     a waiting event in memory: its body, what is new in a turn
  *   engine_place.c    where an event waits: memory, ready rows, lane rows
  *   engine_run.c      an event is tried: invocation, outcome
+ *   engine_share.c    whose processor time it was, and how many messages a turn may take
  *   engine_batch.c    several events are tried in one invocation
  *   engine_end.c      how an attempt ends for an event: done, retry, put off, dead
  *   engine_careful.c  after a crash: events are marked before they run
@@ -137,6 +138,7 @@ struct engine {
     /* the turn under way */
     int64_t now_ms;
     int64_t turn_us;                        /* monotonic, at its start */
+    int64_t seen_us;                        /* monotonic: what came before is charged */
     struct lane_item *new_head, *new_tail;  /* accepted in this turn, rows not yet written */
     struct lane_item *new_ids[NEW_BUCKETS]; /* the same by id */
     struct invocation *to_start;            /* calls to start after the commit */
@@ -160,6 +162,7 @@ struct engine {
     struct trim trim;
     size_t window;    /* of the broker; 0 = not connected */
     int64_t acked_ms; /* when an acknowledged row began to wait */
+    int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool count_crashes; /* running on disk means the host crashed */
     bool store_low;
@@ -293,6 +296,17 @@ int engine_take_effects(struct engine *e, struct engine_service *s, struct event
 int engine_conflict(struct engine *e, struct invocation *inv, const struct effects *effects,
                     bool *found);
 void engine_forget_invocations(struct engine *e);
+
+/* engine_share.c */
+/* Begins to measure: what came before is charged to nobody. */
+void engine_watch_clock(struct engine *e);
+/* What went by since then, or since the last charge, is charged to the lane, whether or not it is
+ * still there, and its service; `alone` false: to the service only. */
+void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone);
+/* The same for a batch that is not concluded yet: each of its lanes has a part. */
+void engine_charge_batch(struct engine *e, const struct invocation *inv);
+/* So many messages were admitted since engine_watch_clock. */
+void engine_note_admitted(struct engine *e, size_t count);
 
 /* engine_batch.c */
 /* engine_start for a taken event and what may run together with it; *count: how many they were. */

@@ -306,6 +306,9 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
         [OUTCOME_REJECT] = end_reject,  [OUTCOME_KEEP] = engine_keep,
         [OUTCOME_SLEEP] = engine_sleep, [OUTCOME_WAIT] = engine_wait,
     };
+    if (inv->batch != NULL) {
+        engine_charge_batch(e, inv); /* while its lanes are known */
+    }
     assert((size_t)inv->run->outcome < sizeof outcomes / sizeof *outcomes &&
            outcomes[inv->run->outcome] != NULL);
     if (inv->batch != NULL && inv->run->outcome != OUTCOME_CALL) {
@@ -431,14 +434,7 @@ static void make_current(struct engine *e, struct invocation *inv) {
     e->current_item = inv->batch == NULL ? inv->item : NULL;
 }
 
-/* Ids are never used twice, so the end of a call that nobody waits for any more finds nobody. */
-int engine_resume(struct engine *e, struct call_end *end) {
-    struct invocation *inv = find_call(e, end->id);
-    if (inv == NULL) {
-        return 0;
-    }
-    stop_waiting(e, inv, false);
-    make_current(e, inv);
+static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
     if (inv->run->outcome != OUTCOME_CALL) { /* it waited for the commit alone */
         run_resume(inv->run, NULL);
         return engine_conclude(e, inv);
@@ -454,6 +450,24 @@ int engine_resume(struct engine *e, struct call_end *end) {
     }
     run_resume(inv->run, &end->result);
     return engine_conclude(e, inv);
+}
+
+/* Ids are never used twice, so the end of a call that nobody waits for any more finds nobody. */
+int engine_resume(struct engine *e, struct call_end *end) {
+    struct invocation *inv = find_call(e, end->id);
+    if (inv == NULL) {
+        return 0;
+    }
+    size_t service = inv->service->index;
+    uint64_t lane = inv->item->lane->hash;
+    bool alone = inv->batch == NULL;
+    stop_waiting(e, inv, false);
+    make_current(e, inv);
+    int code = go_on(e, inv, end);
+    if (code == 0) {
+        engine_charge(e, service, lane, alone);
+    }
+    return code;
 }
 
 int engine_time_out(struct engine *e, struct invocation *inv) {

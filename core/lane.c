@@ -1,17 +1,49 @@
 /*
- * lane.c - lanes in a hash table, a ring of runnable lanes per service, services in turn.
+ * lane.c - lanes in a hash table, a ring of runnable lanes per service, shares of the processor.
  *
  * Invariant: a lane is in its service's ring exactly when it is not busy and has items.
+ *
+ * Shares. A run is charged once it is over: nobody knows before how long it takes. Services have a
+ * clock in common that stands at the due time of the one served last; a run puts its service's due
+ * time off by what it took, and the service with the earliest goes next. Who comes back after a
+ * while begins at the clock: what was not used is not saved up.
+ *
+ * Within a service there may be thousands of lanes, so it is coarser. Lanes take turns in the ring.
+ * A run puts its lane in debt; past LANE_QUANTUM_US the lane stands in a second list. It runs when
+ * the ring is empty, or when its time has come and every lane of the ring has had a turn since the
+ * last one in debt. Two clocks tell that, both of which go by what each lane that waits has had on
+ * average: by `clock_us` lanes in debt are due, earliest first. By `paid_us` debts are paid off;
+ * for it a run counts as a quantum at most, and it does not jump when only lanes in debt wait. Or
+ * else five hungry keys would pay off the debts of one another and stand before all others again.
+ * Debts of lanes that are closed are kept in a table of sets: a poison event that is put off and
+ * comes back still owes.
+ *
+ * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
+ * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
+ * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
+ * of lanes that have not run yet: those that waited while a long run lasted do the same, and what
+ * comes then goes first.
  */
 #include "lane.h"
+
+#include "limits.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 struct lane_service {
     struct lane *ring_head, *ring_tail;
+    struct lane *owing_head; /* of the ring, too: lanes in debt, the earliest due first */
     size_t waiting, running;
-    size_t in_ring; /* lanes */
+    size_t in_ring;         /* lanes, those in debt included */
+    size_t owing;           /* of them: in debt */
+    size_t pass;            /* lanes of the ring that go before another one in debt */
+    bool pass_begins;       /* one in debt was started: the ring is counted at the next start */
+    int64_t due_us;         /* by the clock of the services */
+    int64_t clock_us;       /* what each of its lanes has had */
+    int64_t paid_us;        /* the same by which debts are paid off */
+    bool rush;              /* a long run just ended: who comes now goes first */
+    struct lane *rush_tail; /* in the ring, the last that did; NULL = none yet */
     uint32_t concurrency, batch;
     int64_t linger_ms;
     double rate_per_s, tokens;
@@ -20,6 +52,15 @@ struct lane_service {
     bool paused;
 };
 
+/* What a lane that is closed owes: see struct lane. */
+struct debt {
+    uint64_t hash;
+    size_t service;
+    int64_t due_us, owes_us; /* owes_us 0 = none */
+};
+
+enum { BUCKETS_AT_START = 1024, DEBT_WAYS = 4, DEBT_SETS = LANE_DEBTS_MAX / DEBT_WAYS };
+
 struct lanes {
     struct lane_service *services;
     size_t service_count;
@@ -27,9 +68,12 @@ struct lanes {
     struct lane **buckets;
     size_t bucket_count; /* a power of two */
     size_t lane_count;
+    int64_t clock_us;   /* of the services */
+    int64_t arrived_ms; /* the last message */
+    int64_t patient_ms; /* who is in debt waits for quiet until then */
+    size_t debt_count;  /* slots in use, some of them over */
+    struct debt debts[DEBT_SETS][DEBT_WAYS];
 };
-
-enum { BUCKETS_AT_START = 1024 };
 
 struct lanes *lanes_new(size_t services) {
     struct lanes *lanes = calloc(1, sizeof *lanes);
@@ -142,6 +186,44 @@ static void grow(struct lanes *lanes) {
     free(old);
 }
 
+/* --- debts of lanes that are closed --- */
+
+static struct debt *debts_of(struct lanes *lanes, uint64_t hash) {
+    return lanes->debts[(hash >> 8) % DEBT_SETS];
+}
+
+/* Takes it out; owes_us 0 when there is none. */
+static struct debt take_debt(struct lanes *lanes, size_t service, uint64_t hash) {
+    struct debt *set = debts_of(lanes, hash);
+    struct debt found = {.hash = hash, .service = service};
+    for (size_t i = 0; lanes->debt_count > 0 && i < DEBT_WAYS; i++) {
+        if (set[i].owes_us > 0 && set[i].hash == hash && set[i].service == service) {
+            found = set[i];
+            set[i].owes_us = 0;
+            lanes->debt_count--;
+        }
+    }
+    return found;
+}
+
+static int64_t unpaid_us(const struct lanes *lanes, const struct debt *debt) {
+    return debt->owes_us == 0 ? 0 : debt->owes_us - lanes->services[debt->service].paid_us;
+}
+
+/* Debts within the quantum are forgiven; where there is no room the smallest is forgotten. */
+static void note_debt(struct lanes *lanes, const struct debt *debt) {
+    struct debt *set = debts_of(lanes, debt->hash);
+    struct debt *slot = &set[0];
+    int64_t us = unpaid_us(lanes, debt);
+    for (size_t i = 1; i < DEBT_WAYS; i++) {
+        slot = unpaid_us(lanes, &set[i]) < unpaid_us(lanes, slot) ? &set[i] : slot;
+    }
+    if (us > LANE_QUANTUM_US && us >= unpaid_us(lanes, slot)) {
+        lanes->debt_count += slot->owes_us == 0 ? 1 : 0;
+        *slot = *debt;
+    }
+}
+
 struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition) {
     assert(lanes_find(lanes, service, hash) == NULL);
     if (lanes->lane_count >= lanes->bucket_count) {
@@ -154,6 +236,9 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
     lane->hash = hash;
     lane->service = service;
     lane->partition = partition;
+    struct debt debt = take_debt(lanes, service, hash);
+    lane->due_us = debt.due_us;
+    lane->owes_us = debt.owes_us;
     size_t b = bucket_of(lanes, service, hash);
     lane->hash_next = lanes->buckets[b];
     lanes->buckets[b] = lane;
@@ -169,25 +254,27 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
         link = &(*link)->hash_next;
     }
     *link = lane->hash_next;
+    const struct debt debt = {lane->hash, lane->service, lane->due_us, lane->owes_us};
+    note_debt(lanes, &debt);
     lanes->lane_count--;
     free(lane);
 }
 
 /* --- the rings --- */
 
-static void enter_ring(struct lane_service *s, struct lane *lane) {
-    if (lane->in_ring || lane->busy || lane->head == NULL) {
-        return;
-    }
+static bool can_enter(const struct lane *lane) {
+    return !lane->in_ring && !lane->busy && lane->head != NULL;
+}
+
+static void enter_after(struct lane_service *s, struct lane *before, struct lane *lane) {
+    struct lane **link = before == NULL ? &s->ring_head : &before->ring_next;
     lane->in_ring = true;
-    lane->ring_next = NULL;
+    lane->ring_next = *link;
+    *link = lane;
     s->in_ring++;
-    if (s->ring_tail == NULL) {
-        s->ring_head = lane;
-    } else {
-        s->ring_tail->ring_next = lane;
+    if (s->ring_tail == before) {
+        s->ring_tail = lane;
     }
-    s->ring_tail = lane;
 }
 
 static void leave_ring_head(struct lane_service *s, struct lane *lane) {
@@ -196,9 +283,112 @@ static void leave_ring_head(struct lane_service *s, struct lane *lane) {
     if (s->ring_head == NULL) {
         s->ring_tail = NULL;
     }
+    s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
     lane->ring_next = NULL;
-    lane->in_ring = false;
-    s->in_ring--;
+    s->pass -= s->pass > 0 ? 1 : 0;
+}
+
+/* Each insertion is paid for by more than a quantum of run time. */
+static void enter_owing(struct lane_service *s, struct lane *lane) {
+    struct lane **link = &s->owing_head;
+    while (*link != NULL && (*link)->due_us <= lane->due_us) {
+        link = &(*link)->ring_next;
+    }
+    lane->ring_next = *link;
+    lane->owing = true;
+    *link = lane;
+    s->owing++;
+}
+
+/* The ring is empty for it, or its time has come: in either case the clock is not behind it. */
+static void leave_owing_head(struct lane_service *s, struct lane *lane) {
+    assert(s->owing_head == lane && s->owing > 0);
+    s->owing_head = lane->ring_next;
+    s->owing--;
+    s->clock_us = lane->due_us > s->clock_us ? lane->due_us : s->clock_us;
+    s->pass = 0;
+    s->pass_begins = true;
+    lane->ring_next = NULL;
+    lane->owing = false;
+}
+
+/* Heads that have been charged since they entered go to where they belong. */
+static void settle(struct lane_service *s) {
+    while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
+        struct lane *lane = s->ring_head;
+        leave_ring_head(s, lane);
+        enter_owing(s, lane);
+    }
+}
+
+/* When who waits for quiet may start, if that is not now; 0 = now. */
+static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
+    int64_t quiet_ms = lanes->arrived_ms + DEBT_QUIET_MS;
+    int64_t until_ms = quiet_ms < lanes->patient_ms ? quiet_ms : lanes->patient_ms;
+    return until_ms > now_ms ? until_ms : 0;
+}
+
+/* The lane whose turn it is; NULL when the ring is empty. */
+static struct lane *front(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
+    settle(s);
+    struct lane *owing = s->owing_head;
+    bool its_turn = owing != NULL && owing->due_us <= s->clock_us && s->pass == 0 &&
+                    patient_until(lanes, now_ms) == 0;
+    return s->ring_head == NULL || its_turn ? owing : s->ring_head;
+}
+
+/* When a lane other than those that came in the rush may start; 0 = now, or one of those is next.
+ */
+static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
+    int64_t until_ms = patient_until(lanes, now_ms);
+    s->rush = s->rush && until_ms > 0;
+    s->rush_tail = s->rush ? s->rush_tail : NULL;
+    bool waits = front(lanes, s, now_ms)->owing || (s->rush && s->rush_tail == NULL);
+    return waits ? until_ms : 0;
+}
+
+static int64_t later_us(int64_t a_us, int64_t b_us) {
+    return a_us > b_us ? a_us : b_us;
+}
+
+/* What it owes is bounded: one that was hungry for an hour must not pay for it an hour long. */
+static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, int64_t *owes_us) {
+    int64_t owed_us = later_us(*owes_us - s->paid_us, 0) + us;
+    *due_us = later_us(*due_us, s->clock_us) + us;
+    *owes_us = s->paid_us + (owed_us < LANE_DEBT_US_MAX ? owed_us : LANE_DEBT_US_MAX);
+}
+
+void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
+    const struct lane_service *s = service_of(lanes, service);
+    struct lane *lane = lanes_find(lanes, service, hash);
+    assert(us >= 0);
+    if (lane == NULL) {
+        struct debt debt = take_debt(lanes, service, hash);
+        add_debt(s, us, &debt.due_us, &debt.owes_us);
+        note_debt(lanes, &debt);
+    } else if (!lane->owing) { /* its place in that list is by due time */
+        add_debt(s, us, &lane->due_us, &lane->owes_us);
+    }
+}
+
+void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms) {
+    struct lane_service *s = service_of(lanes, service);
+    int64_t lane_count = (int64_t)s->in_ring + 1;
+    assert(us >= 0);
+    s->clock_us += us / lane_count;
+    s->paid_us += (us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US) / lane_count;
+    s->due_us = later_us(s->due_us, lanes->clock_us) + us;
+    if (us > LANE_QUANTUM_US) {
+        s->rush = true;
+        s->rush_tail = NULL;
+        s->pass_begins = true;
+        int64_t wait_ms = us / 1000 / DEBT_WAIT_PARTS;
+        lanes->patient_ms = now_ms + (wait_ms < DEBT_WAIT_MS_MAX ? wait_ms : DEBT_WAIT_MS_MAX);
+    }
+}
+
+void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
+    lanes->arrived_ms = now_ms;
 }
 
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
@@ -214,7 +404,12 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     lane->tail = item;
     lane->count++;
     s->waiting++;
-    enter_ring(s, lane);
+    if (can_enter(lane) && s->rush) {
+        enter_after(s, s->rush_tail, lane);
+        s->rush_tail = lane;
+    } else if (can_enter(lane)) {
+        enter_after(s, s->ring_tail, lane);
+    }
 }
 
 /* --- limits -------------------------------------------------------------------------------------
@@ -232,21 +427,25 @@ static void count_tokens(struct lane_service *s, int64_t now_ms) {
     s->tokens = s->tokens > most ? most : s->tokens;
 }
 
+static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
+    for (; lane != NULL; lane = lane->ring_next) {
+        first_ms = lane->head->since_ms < first_ms ? lane->head->since_ms : first_ms;
+    }
+    return first_ms;
+}
+
 /* Fewer heads than a batch wait until the oldest of them has lingered. */
 static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
     int64_t until_ms = now_ms;
     if (s->linger_ms > 0 && s->in_ring < s->batch) {
-        until_ms = INT64_MAX;
-        for (const struct lane *lane = s->ring_head; lane != NULL; lane = lane->ring_next) {
-            int64_t over_ms = lane->head->since_ms + s->linger_ms;
-            until_ms = over_ms < until_ms ? over_ms : until_ms;
-        }
+        int64_t first_ms = oldest_ms(s->ring_head, INT64_MAX);
+        until_ms = oldest_ms(s->owing_head, first_ms) + s->linger_ms;
     }
     return until_ms > now_ms ? until_ms : 0;
 }
 
 /* 0 = may start; > 0 = not before that time; -1 = when something ends or a person acts. */
-static int64_t held_until(struct lane_service *s, int64_t now_ms) {
+static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     if (s->paused || (s->concurrency > 0 && s->running >= s->concurrency)) {
         return -1;
     }
@@ -259,29 +458,50 @@ static int64_t held_until(struct lane_service *s, int64_t now_ms) {
             return now_ms + 1 + (int64_t)((1 - s->tokens) * 1000 / s->rate_per_s);
         }
     }
-    return lingers_until(s, now_ms);
+    int64_t until_ms = lingers_until(s, now_ms);
+    return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
+}
+
+/* The service that is due next, of equals the next in turn; NULL when none may start. */
+static struct lane_service *next_service(struct lanes *lanes, int64_t now_ms) {
+    struct lane_service *next = NULL;
+    int64_t next_us = INT64_MAX;
+    for (size_t i = 0; i < lanes->service_count; i++) {
+        struct lane_service *s = &lanes->services[(lanes->turn + i) % lanes->service_count];
+        int64_t due_us = s->due_us > lanes->clock_us ? s->due_us : lanes->clock_us;
+        if (s->in_ring > 0 && due_us < next_us && held_until(lanes, s, now_ms) == 0) {
+            next = s;
+            next_us = due_us;
+        }
+    }
+    if (next != NULL) {
+        lanes->turn = (size_t)(next - lanes->services) + 1;
+        lanes->clock_us = next_us;
+        next->due_us = next_us;
+    }
+    return next;
 }
 
 struct lane *lanes_next(struct lanes *lanes, int64_t now_ms) {
-    for (size_t i = 0; i < lanes->service_count; i++) {
-        size_t at = (lanes->turn + i) % lanes->service_count;
-        struct lane_service *s = &lanes->services[at];
-        if (s->ring_head != NULL && held_until(s, now_ms) == 0) {
-            lanes->turn = at + 1;
-            return s->ring_head;
-        }
+    struct lane_service *s = next_service(lanes, now_ms);
+    if (s == NULL) {
+        return NULL;
     }
-    return NULL;
+    if (s->pass_begins) {
+        s->pass = s->in_ring - s->owing;
+        s->pass_begins = false;
+    }
+    return front(lanes, s, now_ms);
 }
 
 bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
     bool runnable = false;
     for (size_t i = 0; i < lanes->service_count; i++) {
         struct lane_service *s = &lanes->services[i];
-        if (s->ring_head == NULL) {
+        if (s->in_ring == 0) {
             continue;
         }
-        int64_t until = held_until(s, now_ms);
+        int64_t until = held_until(lanes, s, now_ms);
         runnable = runnable || until == 0;
         if (until > 0 && until < *wake_ms) {
             *wake_ms = until;
@@ -291,8 +511,14 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
 }
 
 static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
-    assert(!lane->busy && lane->head != NULL);
-    leave_ring_head(s, lane);
+    assert(!lane->busy && lane->head != NULL && lane->in_ring);
+    if (lane->owing) {
+        leave_owing_head(s, lane);
+    } else {
+        leave_ring_head(s, lane);
+    }
+    lane->in_ring = false;
+    s->in_ring--;
     struct lane_item *item = lane->head;
     lane->head = item->next;
     if (lane->head == NULL) {
@@ -315,7 +541,9 @@ struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
 }
 
 struct lane *lanes_peek(const struct lanes *lanes, size_t service) {
-    return service_of(lanes, service)->ring_head;
+    struct lane_service *s = service_of(lanes, service);
+    settle(s);
+    return s->ring_head != NULL ? s->ring_head : s->owing_head;
 }
 
 struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
@@ -329,7 +557,9 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     lane->busy = false;
     lane->taken = NULL;
     s->running -= lane->joined ? 0 : 1;
-    enter_ring(s, lane);
+    if (can_enter(lane)) {
+        enter_after(s, s->ring_tail, lane);
+    }
 }
 
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {

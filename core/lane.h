@@ -2,8 +2,9 @@
  * lane.h - which event may run next. Pure memory: no store, no clock of its own.
  *
  * A lane is the queue of one (service, key). It exists in memory only while it has events here or
- * one of them runs. Lanes that can run stand in their service's ring and are served in turn, and
- * services are served in turn, so neither a noisy key nor a noisy service starves another.
+ * one of them runs. Lanes that can run stand in their service's ring and are served in turn; what a
+ * run took of the processor is charged to its service and its lane, and who is in debt waits until
+ * the others had as much. So neither a hungry key nor a hungry service starves another.
  *
  * What limits a service (concurrency, rate, pause, throttle, batches) is asked here, at lanes_next.
  */
@@ -51,6 +52,9 @@ struct lane {
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_item *head, *tail;
     uint32_t count;
+    int64_t due_us;  /* in debt: when its time comes, by its service's clock */
+    int64_t owes_us; /* until then it is in debt, by the clock of what is paid off */
+    bool owing;      /* in the ring's second list, of lanes in debt */
     struct lane *ring_next;
     struct lane *hash_next;
 };
@@ -91,6 +95,13 @@ struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane);
 /* The event that was taken has ended or waits elsewhere. An idle lane without items stays until
  * it gets some or lanes_close. */
 void lanes_finish(struct lanes *lanes, struct lane *lane);
+/* A run of the lane, which may be gone by now, used that much of the processor; and its service
+ * did: in this order. now_ms: about when it ended. A debt above LANE_QUANTUM_US outlives the lane.
+ */
+void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us);
+void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms);
+/* Messages came in: more may follow at once, and lanes in debt let them pass. */
+void lanes_arrived(struct lanes *lanes, int64_t now_ms);
 /* Cuts the lane's items after the first `keep` off; the caller owns the list. */
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep);
 

@@ -30,8 +30,15 @@ enum {
 
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and its length */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
-    TURN_MS_MAX = 15,          /* time deciding, before the commit is due */
-    CAREFUL_EVENTS = 1024,     /* after a crash: more than one turn of events was under way */
+    TURN_MS_MAX = 15,          /* time running handlers, before the commit is due */
+    INTAKE_MIN = 64,        /* messages a turn may take however long handlers run: a ms of work */
+    LANE_QUANTUM_US = 5000, /* processor time a key may be ahead of the others by */
+    LANE_DEBT_US_MAX = 1000000, /* and what is held against it: later it counts as others do */
+    LANE_DEBTS_MAX = 1024,      /* debts of keys without a lane; the smallest goes first */
+    DEBT_QUIET_MS = 5,          /* without a message: then nobody is on its way, who owes may run */
+    DEBT_WAIT_PARTS = 4,        /* or after this part of what the last long run took */
+    DEBT_WAIT_MS_MAX = 50,      /* at most */
+    CAREFUL_EVENTS = 1024,      /* after a crash: more than one turn of events was under way */
     DEAD_PAYLOAD_BYTES_MAX = 4 << 20, /* kept of a payload past limits.payload; or that limit */
     LANE_QUEUE_MAX = 1024,            /* events of one lane kept in memory, the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
