@@ -111,7 +111,7 @@ static void stop_when_idle(struct host *h) {
 static void collect(struct host *h) {
     h->turn_messages = 0;
     h->turn_bytes = 0;
-    while (h->readable && h->turn_messages < TURN_EVENTS_MAX / 2 &&
+    while (h->readable && h->turn_messages < engine_intake(h->engine) &&
            h->turn_bytes < engine_room(h->engine) && engine_accepts(h->engine)) {
         /* With little room one large message more would matter. */
         bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
@@ -141,9 +141,11 @@ static void publish_status(struct host *h) {
 }
 
 /* After a turn with many messages the next one waits a moment: a commit costs much the same for a
- * few as for hundreds. Publishes go on meanwhile. A quiet system never naps. */
+ * few as for hundreds. Publishes go on meanwhile. A quiet system never naps, nor does one with
+ * something left to do: a message unread, a lane that could run, a publish that may leave. */
 static void nap_if_busy(struct host *h) {
-    if (h->turn_messages >= BUSY_MESSAGES) {
+    bool idle = !h->readable && !h->out_readable && !engine_due(h->engine);
+    if (h->turn_messages >= BUSY_MESSAGES && idle) {
         uv_update_time(&h->loop);
         h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
     }
