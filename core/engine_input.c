@@ -131,7 +131,7 @@ void engine_call_done(struct engine *e, uint64_t id, struct call_result *result)
 
 void engine_published(struct engine *e, int mid, uint8_t reason) {
     if (outbox_acked(e->outbox) == 0) {
-        e->acked_ms = e->doors.now_ms(e->doors.ctx);
+        e->acked_ms = engine_now_ms(e);
     }
     outbox_acknowledged(e->outbox, mid, reason);
 }
@@ -156,6 +156,6 @@ void engine_submit(struct engine *e, struct command *command) {
 }
 
 void engine_send(struct engine *e) {
-    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    int64_t now_ms = engine_now_ms(e);
     outbox_send(e->outbox, now_ms, e->window, e->doors.ctx, e->doors.publish);
 }
