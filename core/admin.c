@@ -417,6 +417,7 @@ static json_t *engine_json(const struct engine_status *s) {
         {"delayed", s->delayed},
         {"qos0", s->qos0},
         {"turns", s->turns},
+        {"clock_steps", s->clock_steps},
         {"commits", s->commits},
         {"commit_us_last", (uint64_t)s->commit_us_last},
         {"commit_us_max", (uint64_t)s->commit_us_max},

@@ -10,7 +10,7 @@
 static int now(lua_State *L) {
     struct run *run = script_host_of(L)->current;
     if (run != NULL) {
-        lua_pushnumber(L, (double)run->view->now_ms(run->view->ctx) / 1000.0);
+        lua_pushnumber(L, (double)run->view->wall_ms(run->view->ctx) / 1000.0);
         return 1;
     }
     struct timespec at;

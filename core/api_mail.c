@@ -213,7 +213,7 @@ static int mail(lua_State *L) {
     api_take_options(L, 1, mail_options, sizeof mail_options / sizeof mail_options[0], "mail", &m);
     char message_id[CALL_KEY_BYTES];
     set_message_id(&m, message_id);
-    m.mail.date_ms = run->view->now_ms(run->view->ctx);
+    m.mail.date_ms = run->view->wall_ms(run->view->ctx);
     struct buf *message = &run->host->scratch;
     buf_reset(message);
     check_complete(&m);

@@ -96,7 +96,7 @@ static int load_all(struct engine *e) {
 }
 
 int engine_load(struct engine *e) {
-    e->now_ms = e->doors.now_ms(e->doors.ctx);
+    engine_look_at_clock(e);
     lanes_free(e->lanes);
     e->lanes = lanes_new(e->service_count);
     if (e->lanes == NULL) {
@@ -185,6 +185,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     }
     if (code == 0) {
         code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
+    }
+    if (code == 0) {
+        code = engine_start_clock(e);
     }
     if (code == 0) {
         code = outbox_new(&e->outbox, e->journal);
@@ -377,7 +380,8 @@ static int write_books(struct engine *e) {
         }
         s->books_dirty = false;
     }
-    return journal_mark_seq(e->journal);
+    int code = journal_mark_seq(e->journal);
+    return code == 0 ? engine_mark_clock(e) : code;
 }
 
 static int commit(struct engine *e) {
@@ -458,7 +462,7 @@ int engine_turn(struct engine *e) {
         return answer;
     }
     struct store *store = journal_store(e->journal);
-    e->now_ms = e->doors.now_ms(e->doors.ctx);
+    engine_look_at_clock(e);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
     e->status.turns++;
     bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
@@ -494,7 +498,7 @@ static bool acked_due(const struct engine *e, int64_t now_ms) {
 }
 
 bool engine_due(struct engine *e) {
-    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    int64_t now_ms = engine_now_ms(e);
     int64_t wake_ms = INT64_MAX;
     return e->lost || e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
            (starts_events(e) &&
@@ -510,9 +514,12 @@ static int64_t next_work_ms(struct engine *e) {
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
-    next = e->schedule_ms < next ? e->schedule_ms : next;
+    if (e->schedule_ms != INT64_MAX) { /* by the wall clock */
+        int64_t tick = e->schedule_ms - engine_wall_ahead_ms(e);
+        next = tick < next ? tick : next;
+    }
     if (starts_events(e)) {
-        (void)lanes_runnable(e->lanes, e->doors.now_ms(e->doors.ctx), &next);
+        (void)lanes_runnable(e->lanes, engine_now_ms(e), &next);
     }
     return next;
 }

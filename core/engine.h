@@ -12,6 +12,7 @@
 #define ZINGQ_ENGINE_H
 
 #include "call.h"
+#include "clock.h"
 #include "conf.h"
 #include "error.h"
 #include "event.h"
@@ -28,7 +29,7 @@ struct command;
 /* What the engine asks of the world, always after a commit. None may call back into the engine. */
 struct engine_doors {
     void *ctx;
-    int64_t (*now_ms)(void *ctx);       /* wall clock, ms since 1970 */
+    void (*read_clocks)(void *ctx, struct clock_reading *out);
     int64_t (*monotonic_us)(void *ctx); /* for durations and budgets */
     /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
     int (*publish)(void *ctx, const struct publication *p, int *mid);
@@ -145,7 +146,11 @@ void engine_submit(struct engine *e, struct command *command);
 int engine_turn(struct engine *e);
 /* Whether a turn would have something to do now. */
 bool engine_due(struct engine *e);
-/* When the clock alone makes one due, ms since 1970; INT64_MAX = never. */
+/* Engine time (docs/time.md), which only goes forward; and what has to be added to it now to get
+ * the wall clock. */
+int64_t engine_now_ms(struct engine *e);
+int64_t engine_wall_ahead_ms(struct engine *e);
+/* When the clock alone makes one due, in engine time; INT64_MAX = never. */
 int64_t engine_next_ms(struct engine *e);
 /* Back-pressure: false while the backlog is at its limit or the store nearly full. */
 bool engine_accepts(struct engine *e);
@@ -212,6 +217,7 @@ struct engine_status {
     uint64_t delayed;          /* publishes waiting for their time */
     uint64_t qos0;             /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
+    uint64_t clock_steps; /* of the wall clock, of a second or more */
     int64_t commit_us_last, commit_us_max;
     struct histogram commit;
     size_t lua_bytes;

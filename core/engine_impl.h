@@ -25,6 +25,7 @@
  *   engine_space.c    room in the store
  *   engine_recover.c  after a turn that failed: back to what the store holds
  *   engine_view.c     what a handler can look at; status
+ *   engine_clock.c    engine time, steps of the wall clock
  *   engine_watch.c    attempts that ended, while somebody watches
  *
  * Every function that returns int returns 0 or an error that fails the whole turn.
@@ -136,7 +137,8 @@ struct engine {
     struct command *commands_head, *commands_tail;
 
     /* the turn under way */
-    int64_t now_ms;
+    int64_t now_ms;  /* engine time: docs/time.md */
+    int64_t wall_ms; /* the same moment by the wall clock */
     int64_t turn_us;                        /* monotonic, at its start */
     int64_t seen_us;                        /* monotonic: what came before is charged */
     struct lane_item *new_head, *new_tail;  /* accepted in this turn, rows not yet written */
@@ -151,6 +153,9 @@ struct engine {
     struct buf publishes;  /* of the event being ended */
 
     /* across turns */
+    int64_t last_ms;       /* engine time that was given out */
+    int64_t ahead_of_boot_ms; /* what engine time is ahead of CLOCK_BOOTTIME */
+    int64_t wall_ahead_ms; /* what the wall clock was ahead of engine time */
     struct invocation *calls[CALL_BUCKETS]; /* waiting invocations by call id */
     size_t running;
     uint64_t last_call_id;
@@ -181,6 +186,11 @@ struct engine {
     size_t ending_count;
     uint64_t endings_missed;
 };
+
+/* engine_clock.c */
+int engine_start_clock(struct engine *e); /* begins and ends its own transaction */
+void engine_look_at_clock(struct engine *e); /* now_ms, wall_ms; a step is told */
+int engine_mark_clock(struct engine *e);
 
 /* engine_input.c */
 void engine_forget_inputs(struct engine *e);
@@ -493,10 +503,10 @@ int engine_revive(struct engine *e, struct event *event, bool forced);
 int64_t engine_round_ms(const struct engine *e, const struct event *event);
 /* Whether the other side of its calls may have forgotten their Idempotency-Keys: by the age of the
  * first that would be made again; false when there is none. */
-bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,
+bool engine_keys_forgotten(struct engine *e, const struct engine_service *s,
                            const struct event *event);
 /* Refuses the command, with a sentence, when they are forgotten and it is not forced. */
-bool engine_refuse_forgotten(const struct engine *e, const struct engine_service *s,
+bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
                              const struct event *event, struct command *c);
 /* What the event published in earlier rounds goes before what it publishes now, within bounds. */
 void engine_keep_publishes(struct engine *e, const struct event *event);

@@ -131,9 +131,9 @@ void engine_call_done(struct engine *e, uint64_t id, struct call_result *result)
 
 void engine_published(struct engine *e, int mid, uint8_t reason) {
     if (outbox_acked(e->outbox) == 0) {
-        e->acked_ms = e->doors.now_ms(e->doors.ctx);
+        e->acked_ms = engine_now_ms(e);
     }
-    outbox_acknowledged(e->outbox, e->doors.now_ms(e->doors.ctx), mid, reason);
+    outbox_acknowledged(e->outbox, engine_now_ms(e), mid, reason);
 }
 
 void engine_published_beside(struct engine *e) {
@@ -147,7 +147,7 @@ void engine_connected(struct engine *e, size_t window) {
 bool engine_disconnected(struct engine *e) {
     e->window = 0;
     e->numbers_clash = false;
-    return outbox_disconnected(e->outbox, e->doors.now_ms(e->doors.ctx));
+    return outbox_disconnected(e->outbox, engine_now_ms(e));
 }
 
 void engine_submit(struct engine *e, struct command *command) {
@@ -164,7 +164,7 @@ int engine_send(struct engine *e) {
     if (e->numbers_clash) {
         return ERR_BUSY;
     }
-    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    int64_t now_ms = engine_now_ms(e);
     int code = outbox_send(e->outbox, now_ms, e->window, e->doors.ctx, e->doors.publish);
     e->numbers_clash = code == ERR_BUSY;
     return code;

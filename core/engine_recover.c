@@ -96,7 +96,7 @@ static int stop_tidying(struct engine *e) {
 int engine_make_ready(struct engine *e, bool *turned_away) {
     int code = e->lost ? engine_recover(e) : 0;
     if (code == 0 && e->full) {
-        e->now_ms = e->doors.now_ms(e->doors.ctx);
+        engine_look_at_clock(e);
         code = engine_look_at_space(e);
     }
     if (code == 0 && e->full && !e->store_low) {

@@ -52,10 +52,10 @@ static int64_t first_call_ms(const struct event *event) {
     return undone ? 0 : ledger_first_ms(event, anew);
 }
 
-bool engine_keys_forgotten(const struct engine *e, const struct engine_service *s,
+bool engine_keys_forgotten(struct engine *e, const struct engine_service *s,
                            const struct event *event) {
     int64_t first_ms = first_call_ms(event);
-    int64_t now_ms = e->doors.now_ms(e->doors.ctx);
+    int64_t now_ms = engine_now_ms(e);
     return first_ms != 0 && first_ms + s->conf->idempotency_window_ms < now_ms;
 }
 
@@ -64,14 +64,14 @@ bool engine_needs_force(struct engine *e, const struct event *event) {
     return s != NULL && engine_keys_forgotten(e, s, event);
 }
 
-bool engine_refuse_forgotten(const struct engine *e, const struct engine_service *s,
+bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
                              const struct event *event, struct command *c) {
     char age[32];
     char window[32];
     if (c->force || !engine_keys_forgotten(e, s, event)) {
         return false;
     }
-    int64_t age_ms = e->doors.now_ms(e->doors.ctx) - first_call_ms(event);
+    int64_t age_ms = engine_now_ms(e) - first_call_ms(event);
     c->code = report(&c->report, ERR_INVALID,
                      "it made its first call %s ago, and who is called remembers an "
                      "Idempotency-Key for %s (idempotency_window): its calls and mails would be "

@@ -54,7 +54,7 @@ static void look_ahead(struct engine *e, struct engine_schedule *s) {
 
 static void warn_of_clock(const struct engine *e, const struct engine_schedule *s) {
     char tick[CRON_UTC_BYTES];
-    if (s->mark.settled_ms > e->now_ms + SCHEDULE_LATE_MS) {
+    if (s->mark.settled_ms > e->wall_ms + SCHEDULE_LATE_MS) {
         log_warn("engine",
                  "schedule \"%s\": the clock is behind its last tick, %s, and it waits until then: "
                  "with another `cron` or `timezone` it begins anew",
@@ -75,7 +75,7 @@ static int load_schedule(struct engine *e, struct engine_schedule *s) {
     s->mark.cron = cron;
     s->mark.timezone = zone;
     if (!goes_on) {
-        s->mark.settled_ms = e->now_ms;
+        s->mark.settled_ms = e->wall_ms;
         code = journal_schedule_put(e->journal, s->conf->name, &s->mark);
         if (code != 0) {
             return code;
@@ -132,14 +132,14 @@ static int publish(struct engine *e, struct engine_schedule *s, int64_t tick_ms)
 
 /* Whether the host could not act on a tick in time. */
 static bool is_missed(const struct engine *e, int64_t tick_ms) {
-    int64_t late_ms = e->now_ms - tick_ms;
+    int64_t late_ms = e->wall_ms - tick_ms;
     int64_t up_ms = (e->turn_us - e->started_us) / 1000;
     return late_ms > SCHEDULE_LATE_MS || late_ms > up_ms;
 }
 
 static int fire(struct engine *e, struct engine_schedule *s) {
     char text[CRON_UTC_BYTES];
-    int64_t tick_ms = cron_latest(&s->conf->ticks, s->conf->zone, s->mark.settled_ms, e->now_ms);
+    int64_t tick_ms = cron_latest(&s->conf->ticks, s->conf->zone, s->mark.settled_ms, e->wall_ms);
     assert(tick_ms > s->mark.settled_ms);
     bool missed = is_missed(e, tick_ms);
     bool runs = !missed || s->conf->missed == MISSED_ONCE;
@@ -154,13 +154,13 @@ static int fire(struct engine *e, struct engine_schedule *s) {
 
 int engine_fire_schedules(struct engine *e) {
     size_t left = engine_step(e, SCHEDULES_MAX);
-    if (e->schedule_ms > e->now_ms) {
+    if (e->schedule_ms > e->wall_ms) {
         return 0;
     }
     e->schedule_ms = INT64_MAX;
     for (size_t i = 0; i < e->conf->schedule_count; i++) {
         struct engine_schedule *s = &e->schedules[i];
-        if (s->next_ms <= e->now_ms && left > 0) {
+        if (s->next_ms <= e->wall_ms && left > 0) {
             left--;
             int code = fire(e, s);
             if (code != 0) {

@@ -10,6 +10,11 @@ static int64_t view_now(void *ctx) {
     return e->now_ms;
 }
 
+static int64_t view_wall(void *ctx) {
+    const struct engine *e = ctx;
+    return e->wall_ms;
+}
+
 static struct uuid view_uuid(void *ctx) {
     struct engine *e = ctx;
     return uuid_next(&e->ids, e->now_ms);
@@ -91,6 +96,7 @@ static int view_delayed(void *ctx, const struct uuid *id) {
 void engine_view_init(struct engine *e) {
     e->view = (struct run_view){.ctx = e,
                                 .now_ms = view_now,
+                                .wall_ms = view_wall,
                                 .uuid = view_uuid,
                                 .random = view_random,
                                 .state_get = view_state_get,
@@ -190,7 +196,7 @@ static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
         }
     }
     store_abort(store);
-    int64_t waited = e->doors.now_ms(e->doors.ctx) - (int64_t)(oldest / 1000);
+    int64_t waited = engine_now_ms(e) - (int64_t)(oldest / 1000);
     return oldest == UINT64_MAX || waited < 0 ? 0 : waited;
 }
 
@@ -211,7 +217,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .throttled_until_ms = s->throttled_until_ms,
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};
-    metrics_summarise(&s->metrics, e->doors.now_ms(e->doors.ctx), &out->lately);
+    metrics_summarise(&s->metrics, engine_now_ms(e), &out->lately);
     return 0;
 }
 

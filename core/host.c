@@ -61,10 +61,11 @@ static void on_timer(uv_timer_t *timer) {
 
 /* When the next turn is due: at once (idle runs), at a time (timer), or when something comes. */
 static void arm(struct host *h, bool more) {
-    int64_t now = host_now_ms(h);
+    int64_t now = engine_now_ms(h->engine);
     int64_t next = engine_next_ms(h->engine);
-    if (h->retry_ms > now) {
-        next = h->retry_ms;
+    int64_t pause = h->retry_ms - host_now_ms(h);
+    if (pause > 0) {
+        next = now + pause;
         more = false;
     }
     if (more || next <= now) {
@@ -78,7 +79,7 @@ static void arm(struct host *h, bool more) {
     }
     uv_update_time(&h->loop);
     int64_t delay = next - now;
-    check_uv(uv_timer_start(&h->timer, on_timer, (uint64_t)(delay > 60000 ? 60000 : delay), 0),
+    check_uv(uv_timer_start(&h->timer, on_timer, (uint64_t)(delay > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : delay), 0),
              "timer");
 }
 

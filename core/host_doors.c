@@ -15,20 +15,17 @@
 
 int64_t host_now_ms(const struct host *h) {
     (void)h;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return clock_monotonic_us() / 1000;
 }
 
-static int64_t now_ms(void *ctx) {
-    return host_now_ms(ctx);
+static void read_clocks(void *ctx, struct clock_reading *out) {
+    (void)ctx;
+    clock_read(out);
 }
 
 static int64_t monotonic_us(void *ctx) {
     (void)ctx;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return clock_monotonic_us();
 }
 
 /* --- MQTT --- */
@@ -337,7 +334,7 @@ static void wake(void *ctx) {
 
 struct engine_doors host_engine_doors(struct host *h) {
     return (struct engine_doors){.ctx = h,
-                                 .now_ms = now_ms,
+                                 .read_clocks = read_clocks,
                                  .monotonic_us = monotonic_us,
                                  .publish = host_publish,
                                  .call_start = call_start,

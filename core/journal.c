@@ -4,6 +4,7 @@
  *   meta "host"             -> text, a UUID
  *   meta "secret"           -> 16 random bytes
  *   meta "seq"              -> u64, the last arrival number given out by a committed turn
+ *   meta "clock"            -> i64 engine_ms wall_ms boottime_ms | boot id128 | u64 time namespace
  *   meta "service/<name>"   -> u16, its number
  *   meta "books/<number>"   -> u64 * 13; schema 1 wrote no needs_person
  *   meta "flag/<name>"      -> u64
@@ -317,6 +318,34 @@ int journal_mark_seq(struct journal *j) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, j->seq);
     return store_put(j->store, TABLE_META, slice_of("seq"), buf_slice(&j->record));
+}
+
+int journal_clock_get(struct journal *j, struct clock_mark *out) {
+    struct slice value;
+    *out = (struct clock_mark){.engine_ms = (int64_t)(j->seq / 1000)};
+    int code = meta_get(j, "clock", &value);
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct reader r = reader_of(value.data, value.len);
+    out->engine_ms = (int64_t)read_u64(&r);
+    out->at.wall_ms = (int64_t)read_u64(&r);
+    out->at.boottime_ms = (int64_t)read_u64(&r);
+    struct uuid boot = read_uuid(&r);
+    memcpy(out->at.boot.id, boot.bytes, sizeof out->at.boot.id);
+    out->at.boot.time_namespace = read_u64(&r);
+    return r.failed || out->engine_ms < 0 ? ERR_CORRUPT : 0;
+}
+
+int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
+    assert(mark->engine_ms > 0);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, (uint64_t)mark->engine_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->at.wall_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->at.boottime_ms);
+    buf_add(&j->record, mark->at.boot.id, sizeof mark->at.boot.id);
+    buf_add_u64(&j->record, mark->at.boot.time_namespace);
+    return store_put(j->store, TABLE_META, slice_of("clock"), buf_slice(&j->record));
 }
 
 uint64_t books_waiting(const struct books *b) {

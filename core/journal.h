@@ -30,6 +30,7 @@
 #define ZINGQ_JOURNAL_H
 
 #include "buf.h"
+#include "clock.h"
 #include "error.h"
 #include "event.h"
 #include "limits.h"
@@ -66,6 +67,10 @@ uint16_t journal_service_count(const struct journal *j);
  * restarts by journal_mark_seq. */
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms);
 int journal_mark_seq(struct journal *j);
+/* The moment of the last commit. A store that has none yet gives the time of its last arrival number
+ * (engine_ms, 0 in a new one) and no boot. */
+int journal_clock_get(struct journal *j, struct clock_mark *out);
+int journal_clock_put(struct journal *j, const struct clock_mark *mark);
 
 /* accepted = waiting + done + dead + discarded + duplicates, always; waiting is not stored. */
 struct books {

@@ -187,6 +187,7 @@ void try_view_init(struct try_view *view, struct journal *j, int64_t now_ms, con
     buf_init(&view->value, VALUE_BYTES_MAX * 8);
     view->view = (struct run_view){.ctx = view,
                                    .now_ms = view_now,
+                                   .wall_ms = view_now,
                                    .uuid = view_uuid,
                                    .random = view_random,
                                    .state_get = view_state_get,

@@ -170,6 +170,8 @@ void prometheus_write(struct engine *engine, struct buf *out) {
          (double)s.outbox_discarded},
         {"zingq_delayed", "gauge", "publishes waiting for their time", (double)s.delayed},
         {"zingq_qos0_total", "counter", "messages that came with QoS 0", (double)s.qos0},
+        {"zingq_clock_steps_total", "counter", "steps of the wall clock of a second or more",
+         (double)s.clock_steps},
         {"zingq_turns_total", "counter", "turns of the engine", (double)s.turns},
         {"zingq_lua_bytes", "gauge", "memory of the Lua state", (double)s.lua_bytes},
         {"zingq_store_used_bytes", "gauge", "pages of the store in use", (double)s.store_used},

@@ -56,7 +56,8 @@ struct lock_view {
 
 struct run_view {
     void *ctx;
-    int64_t (*now_ms)(void *ctx);   /* the turn's clock */
+    int64_t (*now_ms)(void *ctx);   /* the turn's engine time */
+    int64_t (*wall_ms)(void *ctx);  /* the same moment by the wall clock */
     struct uuid (*uuid)(void *ctx); /* for publishes and zing.uuid */
     double (*random)(void *ctx);
     int (*state_get)(void *ctx, const struct event *event, struct slice name, struct slice *value);

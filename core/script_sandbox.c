@@ -222,7 +222,7 @@ static void bound_table_library(lua_State *L) {
 
 static void push_now(lua_State *L) {
     struct run *run = script_host_of(L)->current;
-    int64_t seconds = run == NULL ? (int64_t)time(NULL) : run->view->now_ms(run->view->ctx) / 1000;
+    int64_t seconds = run == NULL ? (int64_t)time(NULL) : run->view->wall_ms(run->view->ctx) / 1000;
     lua_pushinteger(L, seconds);
 }
 

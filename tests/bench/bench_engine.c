@@ -11,6 +11,7 @@
  * with what it reads from a socket. FOLDER is made, used and removed. Prints events a second and
  * what a turn was made of.
  */
+#include "clock.h"
 #include "engine.h"
 #include "limits.h"
 
@@ -76,9 +77,9 @@ static int64_t clock_us(clockid_t clock) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static int64_t now_ms(void *ctx) {
+static void read_clocks(void *ctx, struct clock_reading *out) {
     (void)ctx;
-    return clock_us(CLOCK_REALTIME) / 1000;
+    clock_read(out);
 }
 
 static int64_t monotonic_us(void *ctx) {
@@ -161,7 +162,7 @@ static void start(struct bench *b, const char *folder, const struct workload *wo
                                     .max_bytes = b->conf->store_max_bytes};
     need(store_open(&b->store, &options, &r), &r);
     const struct engine_doors doors = {.ctx = b,
-                                       .now_ms = now_ms,
+                                       .read_clocks = read_clocks,
                                        .monotonic_us = monotonic_us,
                                        .publish = publish,
                                        .call_start = call_start,

@@ -17,8 +17,11 @@ static const int64_t START_MS = 1700000000000;
 
 /* --- doors --- */
 
-static int64_t door_now_ms(void *ctx) {
-    return ((struct engine_fixture *)ctx)->now_ms;
+static void door_read_clocks(void *ctx, struct clock_reading *out) {
+    const struct engine_fixture *f = ctx;
+    *out = (struct clock_reading){.wall_ms = f->now_ms + f->wall_ahead_ms,
+                                  .boottime_ms = f->now_ms,
+                                  .boot = {.id = {1, f->boot}}};
 }
 
 static int64_t door_monotonic_us(void *ctx) {
@@ -162,7 +165,7 @@ static void need(int code, const struct report *r) {
 
 static void start_engine(struct engine_fixture *f) {
     const struct engine_doors doors = {.ctx = f,
-                                       .now_ms = door_now_ms,
+                                       .read_clocks = door_read_clocks,
                                        .monotonic_us = door_monotonic_us,
                                        .publish = door_publish,
                                        .call_start = door_call_start,

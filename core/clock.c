@@ -1,0 +1,76 @@
+/*
+ * clock.c - see clock.h.
+ */
+#include "clock.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static int64_t read_ms(clockid_t id) {
+    struct timespec t = {0};
+    (void)clock_gettime(id, &t); /* cannot fail: the clocks exist */
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static uint8_t digit(int c) {
+    return (uint8_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
+}
+
+/* 32 hex digits with hyphens between; what cannot be read stays zero. */
+static void read_boot_id(uint8_t id[16]) {
+    FILE *fp = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (fp == NULL) {
+        return;
+    }
+    size_t digits = 0;
+    for (int c = fgetc(fp); c != EOF && digits < 32; c = fgetc(fp)) {
+        if (isxdigit(c)) {
+            id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | digit(c));
+            digits++;
+        }
+    }
+    (void)fclose(fp); /* it was only read */
+}
+
+static const struct clock_boot *boot(void) {
+    static struct clock_boot here;
+    static bool known;
+    if (!known) {
+        struct stat info;
+        read_boot_id(here.id);
+        here.time_namespace = stat("/proc/self/ns/time", &info) == 0 ? (uint64_t)info.st_ino : 0;
+        known = true;
+    }
+    return &here;
+}
+
+void clock_read(struct clock_reading *out) {
+    out->wall_ms = read_ms(CLOCK_REALTIME);
+    out->boottime_ms = read_ms(CLOCK_BOOTTIME);
+    out->boot = *boot();
+}
+
+int64_t clock_monotonic_us(void) {
+    struct timespec t = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static bool same_boot(const struct clock_boot *a, const struct clock_boot *b) {
+    static const uint8_t unknown[sizeof a->id];
+    return memcmp(a->id, b->id, sizeof a->id) == 0 && a->time_namespace == b->time_namespace &&
+           memcmp(a->id, unknown, sizeof unknown) != 0;
+}
+
+int64_t clock_resume(const struct clock_mark *mark, const struct clock_reading *now) {
+    assert(mark->engine_ms >= 0);
+    if (mark->engine_ms != 0 && same_boot(&mark->at.boot, &now->boot) &&
+        now->boottime_ms >= mark->at.boottime_ms) {
+        return mark->engine_ms + (now->boottime_ms - mark->at.boottime_ms);
+    }
+    return now->wall_ms > mark->engine_ms ? now->wall_ms : mark->engine_ms;
+}

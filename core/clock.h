@@ -1,0 +1,41 @@
+/*
+ * clock.h - the system's clocks, and the engine time made of them; docs/time.md says why.
+ *
+ * Engine time is milliseconds since 1970 that only go forward, at the pace of CLOCK_BOOTTIME.
+ * Within one boot it goes on exactly where the store left it, whatever was done to the wall clock;
+ * after another one it begins at the wall clock, or at the last committed time should that be
+ * later.
+ */
+#ifndef ZINGQ_CLOCK_H
+#define ZINGQ_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What CLOCK_BOOTTIME counts from: two readings compare only within one boot and one time
+ * namespace. All zero: unknown, and equal to nothing. */
+struct clock_boot {
+    uint8_t id[16];
+    uint64_t time_namespace; /* inode of /proc/self/ns/time */
+};
+
+struct clock_reading {
+    int64_t wall_ms;
+    int64_t boottime_ms;
+    struct clock_boot boot;
+};
+
+/* One moment by all clocks, as a commit stores it. */
+struct clock_mark {
+    int64_t engine_ms;
+    struct clock_reading at;
+};
+
+/* boot is read once a process. */
+void clock_read(struct clock_reading *out);
+int64_t clock_monotonic_us(void);
+
+/* The engine time of the reading; `mark` is the last one stored, engine_ms 0 = there is none. */
+int64_t clock_resume(const struct clock_mark *mark, const struct clock_reading *now);
+
+#endif
