@@ -72,7 +72,8 @@ int engine_remember(struct engine *e, const char *name, struct slice text);
 
 /* --- inputs: noted now, decided in the next turn --- */
 
-/* A message for a service (index in conf->services). Copied. The caller acknowledges it after a
+/* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become
+ * work and is to be a dead letter for that reason. The caller acknowledges it after a
  * turn that returned 0. ERR_MEMORY. */
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
                  bool retained);

@@ -282,6 +282,9 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
     event->state = EVENT_READY;
     read_cause(event);
     int code = check_message(e, event, &r);
+    if (event->reason.len > 0) { /* the door has found it malformed */
+        code = report(&r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
+    }
     if (code == 0 && event->key.data == NULL) {
         code = find_key(e, s, event, &r);
         code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;

@@ -60,7 +60,8 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
                                 .content_type = m->content_type,
                                 .response_topic = m->response_topic,
                                 .correlation = m->correlation,
-                                .properties = m->properties};
+                                .properties = m->properties,
+                                .reason = m->refused};
     if (is_others_status(&h->conf->services[service], m->topic.data)) {
         return;
     }
@@ -74,6 +75,10 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
 }
 
 static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m) {
+    if (m->refused.len > 0) {
+        offer(h, service, m);
+        return;
+    }
     struct event_bytes bytes = {
         .topic = m->topic, .payload = m->payload, .properties = m->properties};
     h->turn_messages++;

@@ -18,7 +18,9 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    sys_note(h->sys, m->topic, m->payload);
+    if (m->refused.len == 0) {
+        sys_note(h->sys, m->topic, m->payload);
+    }
 }
 
 static void on_published(void *ctx, int mid, uint8_t reason) {

@@ -68,6 +68,9 @@ enum {
     MQTT_PACKET_ROOM_BYTES =
         64 << 10, /* a packet may have beside limits.payload: topic, properties */
     MQTT_PACKET_BYTES_LEAST = 4 << 20, /* announced as the largest packet, if that sum is less */
+    MQTT_PACKET_BYTES_MAX = 268435460, /* MQTT 5, 1.5.5 and 2.1.4: there is no larger packet */
+    MQTT_FRAME_READ_BYTES = 64 << 10,  /* read from a broker at once */
+    MQTT_FRAME_HEAD_BYTES = 256 << 10, /* looked at of a PUBLISH that is larger than we announced */
     MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
     MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
     MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */

@@ -17,6 +17,7 @@
 #include "mqtt_client.h"
 
 #include "limits.h"
+#include "mqtt_guard.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -128,6 +129,14 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
         (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
     }
     mqtt_name_unanswered(m, &r);
+    const char *failure = mqtt_guard_failure(mqtt_link_guard(m->link));
+    if (failure != NULL) {
+        (void)report(&r, 0,
+                     m->state == UP ? "the broker at %s sent %s"
+                                    : "what answers at %s does not speak MQTT 5: it sent %s",
+                     m->where, failure);
+        why = MQTT_DOWN_LOST;
+    }
     go_down(m, why, r.text);
 }
 

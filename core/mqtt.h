@@ -41,6 +41,7 @@ struct mqtt_message {
     struct slice payload;
     struct slice content_type, response_topic, correlation;
     struct slice properties; /* user properties, as property_add writes them */
+    struct slice refused;    /* why it cannot become work, when the wire guard changed it; or "" */
     uint8_t qos;
     bool retain; /* kept by the broker from before we subscribed */
     uint32_t subscription_ids[MQTT_SUBSCRIPTION_IDS_MAX]; /* those it was sent for */

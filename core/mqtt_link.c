@@ -17,6 +17,7 @@
 #include "mqtt_link.h"
 
 #include "limits.h"
+#include "mqtt_guard.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -31,7 +32,8 @@
 #include <unistd.h>
 
 struct mqtt_link {
-    struct mosquitto *mosq; /* owned */
+    struct mosquitto *mosq;   /* owned */
+    struct mqtt_guard *guard; /* owned */
     void *owner;
     uv_loop_t *loop;
     void (*on_event)(void *owner, int status, int events);
@@ -179,6 +181,7 @@ static int configure(struct mqtt_link *link, const struct mqtt_link_settings *s)
 
 static void release(struct mqtt_link *link) {
     mosquitto_destroy(link->mosq);
+    mqtt_guard_free(link->guard);
     mosquitto_property_free_all(&link->connect_properties);
     (void)pthread_mutex_destroy(&link->lock);
     free(link->host);
@@ -198,7 +201,9 @@ int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop, const struct mqtt_lin
     link->host = strdup(s->conf->host);
     int failed = pthread_mutex_init(&link->lock, NULL);
     assert(failed == 0); /* a plain mutex takes no resources on Linux */
-    if (link->host == NULL || mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
+    uint32_t bytes_max = s->conf->packet_bytes_max;
+    link->guard = mqtt_guard_new(bytes_max > 0 ? bytes_max : MQTT_PACKET_BYTES_MAX, s->conf->tls);
+    if (link->host == NULL || link->guard == NULL || mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
         release(link);
         return report(r, ERR_MEMORY, "out of memory");
     }
@@ -314,6 +319,10 @@ bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err) {
 
 struct mosquitto *mqtt_link_handle(struct mqtt_link *link) {
     return link->mosq;
+}
+
+struct mqtt_guard *mqtt_link_guard(const struct mqtt_link *link) {
+    return link->guard;
 }
 
 void *mqtt_link_owner(const struct mqtt_link *link) {

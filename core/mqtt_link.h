@@ -41,6 +41,8 @@ bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err);
 /* The handle; its user data is the link. */
 struct mosquitto *mqtt_link_handle(struct mqtt_link *link);
 void *mqtt_link_owner(const struct mqtt_link *link);
+/* What stands between the handle and its socket. */
+struct mqtt_guard *mqtt_link_guard(const struct mqtt_link *link);
 /* libmosquitto's first complaint while connecting, or "". */
 const char *mqtt_link_complaint(const struct mqtt_link *link);
 /* No complaints are kept from here on: formatting them costs on every packet. */

@@ -8,8 +8,9 @@
  * Reading dry: mosquitto_loop_read returns success both for a packet handled and for an empty
  * socket. Only errno tells, and a packet's own handling can leave EAGAIN there too (its byte into
  * libmosquitto's socket pair, which nobody empties: full, it costs a quarter of a microsecond). So:
- * dry means EAGAIN and no callback ran. A packet that runs no callback queues nothing either, and
- * the worst of a wrong "dry" is one more wake-up.
+ * dry means EAGAIN and no callback ran, and the wire guard has nothing left: what it holds wakes no
+ * watcher. A packet that runs no callback queues nothing either, and then the worst of a wrong
+ * "dry" is one more wake-up.
  *
  * The socket's watcher is level-triggered. It is stopped when it fires and set again when
  * mqtt_collect has read the socket dry, so that a caller who waits a little is not woken for it.
@@ -17,10 +18,13 @@
 #include "mqtt_client.h"
 
 #include "limits.h"
+#include "mqtt_guard.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+enum { READS_MAX = 64 }; /* of mqtt_collect beyond one a message: what else came waits a turn */
 
 /* ---- libmosquitto's callbacks ---- */
 
@@ -66,10 +70,16 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
 int mqtt_read_packets(struct mqtt *m, int *err) {
     assert(!m->in_library);
     m->in_library = true;
+    struct mqtt_guard *guard = mqtt_link_guard(m->link);
+    mqtt_guard_enter(guard, mosquitto_socket(m->mosq));
     errno = 0;
     int rc = mosquitto_loop_read(m->mosq, 1);
     *err = errno;
+    mqtt_guard_leave();
     m->in_library = false;
+    if (rc == MOSQ_ERR_SUCCESS && mqtt_guard_failure(guard) != NULL) {
+        rc = MOSQ_ERR_PROTOCOL; /* OpenSSL may have made a mere "later" of it */
+    }
     return m->no_memory && rc == MOSQ_ERR_SUCCESS ? MOSQ_ERR_NOMEM : rc;
 }
 
@@ -227,7 +237,7 @@ void mqtt_on_up_socket(struct mqtt *m, int status, int events) {
 bool mqtt_collect(struct mqtt *m, size_t messages_max) {
     assert(messages_max > 0);
     m->taken = 0;
-    while (m->state == UP && !m->held) {
+    for (size_t reads = 0; m->state == UP && !m->held; reads++) {
         size_t before = m->heard;
         int err = 0;
         int rc = mqtt_read_packets(m, &err);
@@ -235,7 +245,8 @@ bool mqtt_collect(struct mqtt *m, size_t messages_max) {
             mqtt_lose(m, rc, err);
             return false;
         }
-        if (m->heard == before && err == EAGAIN) {
+        bool dry = m->heard == before && err == EAGAIN;
+        if (dry && !mqtt_guard_pending(mqtt_link_guard(m->link))) {
             m->readable = false;
             if (!m->dirty) {
                 mqtt_link_acknowledge(m->link); /* otherwise the flush to come carries it */
@@ -243,7 +254,7 @@ bool mqtt_collect(struct mqtt *m, size_t messages_max) {
             watch(m);
             return false;
         }
-        if (m->taken >= messages_max) {
+        if (m->taken >= messages_max || reads >= messages_max + READS_MAX) {
             m->readable = true;
             return true;
         }

@@ -10,6 +10,8 @@
 
 #include "event.h"
 #include "limits.h"
+#include "mqtt_guard.h"
+#include "mqtt_packet.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,6 +24,7 @@
 void mqtt_incoming_init(struct mqtt_incoming *in) {
     *in = (struct mqtt_incoming){0};
     buf_init(&in->properties, MQTT_PROPERTY_BYTES_MAX);
+    buf_init(&in->refused, ERROR_BYTES_MAX);
 }
 
 static void drop_strings(struct mqtt_incoming *in) {
@@ -34,6 +37,7 @@ static void drop_strings(struct mqtt_incoming *in) {
 void mqtt_incoming_clear(struct mqtt_incoming *in) {
     drop_strings(in);
     buf_clear(&in->properties);
+    buf_clear(&in->refused);
 }
 
 static bool keep_string(char **keep, struct slice *out, const mosquitto_property *p, int kind) {
@@ -57,23 +61,43 @@ static bool keep_binary(char **keep, struct slice *out, const mosquitto_property
     return true;
 }
 
-static bool keep_pair(struct buf *out, const mosquitto_property *p) {
+/* What the wire guard says of a packet it changed: no property of the message. */
+static bool keep_marker(struct mqtt_incoming *in, const char *name, const char *value) {
+    struct mqtt_message *message = &in->message;
+    struct slice reason;
+    if (strcmp(name, MQTT_MARKER_NAME) != 0 ||
+        !mqtt_marker_read(slice_of(value), mqtt_guard_mark(), message->subscription_ids,
+                          MQTT_SUBSCRIPTION_IDS_MAX, &message->subscription_id_count, &reason)) {
+        return false;
+    }
+    buf_add_slice(&in->refused, reason);
+    return true;
+}
+
+static bool keep_pair(struct mqtt_incoming *in, const mosquitto_property *p) {
     char *name = NULL;
     char *value = NULL;
     if (mosquitto_property_read_string_pair(p, MQTT_PROP_USER_PROPERTY, &name, &value, false) ==
         NULL) {
         return false;
     }
-    property_add(out, slice_of(name), slice_of(value));
+    if (!keep_marker(in, name, value)) {
+        property_add(&in->properties, slice_of(name), slice_of(value));
+    }
     free(name);
     free(value);
-    return !out->failed;
+    return !in->properties.failed && !in->refused.failed;
 }
 
 static bool keep_id(struct mqtt_message *message, const mosquitto_property *p) {
     uint32_t id = 0;
     if (mosquitto_property_read_varint(p, MQTT_PROP_SUBSCRIPTION_IDENTIFIER, &id, false) == NULL) {
         return false;
+    }
+    for (size_t i = 0; i < message->subscription_id_count; i++) {
+        if (message->subscription_ids[i] == id) {
+            return true; /* the marker named it */
+        }
     }
     if (message->subscription_id_count < MQTT_SUBSCRIPTION_IDS_MAX) {
         message->subscription_ids[message->subscription_id_count++] = id;
@@ -94,7 +118,7 @@ static bool keep_property(struct mqtt_incoming *in, const mosquitto_property *p,
     case MQTT_PROP_SUBSCRIPTION_IDENTIFIER:
         return keep_id(message, p);
     case MQTT_PROP_USER_PROPERTY:
-        return (*pairs)++ > PROPERTIES_MAX || keep_pair(&in->properties, p);
+        return (*pairs)++ > PROPERTIES_MAX || keep_pair(in, p);
     default:
         return true;
     }
@@ -105,6 +129,7 @@ int mqtt_incoming_read(struct mqtt_incoming *in, const struct mosquitto_message 
     assert(message->topic != NULL && message->payloadlen >= 0);
     drop_strings(in);
     buf_reset(&in->properties);
+    buf_reset(&in->refused);
     in->message = (struct mqtt_message){
         .topic = slice_of(message->topic),
         .payload = {message->payload, (size_t)message->payloadlen},
@@ -118,6 +143,7 @@ int mqtt_incoming_read(struct mqtt_incoming *in, const struct mosquitto_message 
         }
     }
     in->message.properties = buf_slice(&in->properties);
+    in->message.refused = buf_slice(&in->refused);
     return 0;
 }
 

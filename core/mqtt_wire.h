@@ -13,6 +13,7 @@
 struct mqtt_incoming {
     struct mqtt_message message;
     struct buf properties; /* backs message.properties; kept from message to message */
+    struct buf refused;    /* the same of message.refused */
     char *strings[3];      /* back content type, response topic, correlation; malloc'd */
 };
 

@@ -1,0 +1,34 @@
+/*
+ * mqtt_guard.h - stands between libmosquitto and its socket, so that libmosquitto reads only what
+ * it can take (mqtt_frame.h). Part of the MQTT door (mqtt.h). docs/wire-guard.md has the reasons.
+ *
+ * libmosquitto calls read or SSL_read by their dynamic names; the program has functions of those
+ * names, which pass everything on but the reads made between mqtt_guard_enter and mqtt_guard_leave,
+ * by this thread, from this connection. Without ZINGQ_WIRE_GUARD (CMake), or where the dynamic
+ * linker binds those names otherwise, nothing is read through a guard and nothing else changes.
+ */
+#ifndef ZINGQ_MQTT_GUARD_H
+#define ZINGQ_MQTT_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mqtt_guard;
+
+/* The guard of one connection. `bytes_max`: of one packet. NULL when out of memory. */
+struct mqtt_guard *mqtt_guard_new(uint64_t bytes_max, bool tls);
+void mqtt_guard_free(struct mqtt_guard *guard);
+
+/* Around a call into libmosquitto that reads from `fd`, its socket. Do not nest. */
+void mqtt_guard_enter(struct mqtt_guard *guard, int fd);
+void mqtt_guard_leave(void);
+
+/* Whether there is something to read that the socket no longer has. */
+bool mqtt_guard_pending(struct mqtt_guard *guard);
+/* What the broker sent that ends the connection, "a malformed SUBACK: ...", or NULL. */
+const char *mqtt_guard_failure(const struct mqtt_guard *guard);
+/* The secret of this process that a marker begins with (mqtt_packet.h): no publisher can forge
+ * one. */
+const char *mqtt_guard_mark(void);
+
+#endif
