@@ -109,6 +109,7 @@ void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t n
 
 /* --- outbox_blocked.c --- */
 
+/* To the end of the list, which owns the item from now on. */
 void item_list_add(struct item_list *list, struct outbox_item *item);
 
 uint64_t blocked_topic_hash(struct slice topic);
