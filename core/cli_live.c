@@ -88,12 +88,12 @@ void live_print_host(FILE *out, const json_t *status) {
                (long long)live_figure(engine, "outbox"), (long long)live_figure(engine, "delayed"));
     print_line(out, &line);
     if (live_figure(engine, "outbox_refused") > 0) {
-        buf_printf(&line,
-                   "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
-                   "zingq outbox list --refused",
-                   (long long)live_figure(engine, "outbox_refused"),
-                   (long long)live_figure(engine, "outbox_held"),
-                   live_word(engine, "refused_topic"));
+        buf_printf(
+            &line,
+            "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
+            "zingq outbox list --refused",
+            (long long)live_figure(engine, "outbox_refused"),
+            (long long)live_figure(engine, "outbox_held"), live_word(engine, "refused_topic"));
         print_line(out, &line);
     }
     if (live_figure(engine, "outbox_discarded") > 0) {

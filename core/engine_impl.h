@@ -17,9 +17,13 @@
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
- *   engine_cancel.c   a person ends what waits *   engine_time.c     what the clock brings: timers,
- * time-outs, retention engine_expiry.c   locks whose time ran out engine_later.c    delayed
- * publishes: put off, taken back engine_schedule.c schedules: a publish for each tick
+ *   engine_cancel.c   a person ends what waits
+ *   engine_clock.c    engine time, and the wall clock beside it
+ *   engine_share.c    what runs cost, and how much a turn takes in
+ *   engine_time.c     what the clock brings: timers, time-outs, retention
+ *   engine_expiry.c   locks whose time ran out
+ *   engine_later.c    delayed publishes: put off, taken back
+ *   engine_schedule.c schedules: a publish for each tick
  *   engine_command.c  what an operator asks for
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
@@ -137,8 +141,8 @@ struct engine {
     struct command *commands_head, *commands_tail;
 
     /* the turn under way */
-    int64_t now_ms;  /* engine time: docs/time.md */
-    int64_t wall_ms; /* the same moment by the wall clock */
+    int64_t now_ms;                         /* engine time: docs/time.md */
+    int64_t wall_ms;                        /* the same moment by the wall clock */
     int64_t turn_us;                        /* monotonic, at its start */
     int64_t seen_us;                        /* monotonic: what came before is charged */
     struct lane_item *new_head, *new_tail;  /* accepted in this turn, rows not yet written */
@@ -153,9 +157,9 @@ struct engine {
     struct buf publishes;  /* of the event being ended */
 
     /* across turns */
-    int64_t last_ms;       /* engine time that was given out */
-    int64_t ahead_of_boot_ms; /* what engine time is ahead of CLOCK_BOOTTIME */
-    int64_t wall_ahead_ms; /* what the wall clock was ahead of engine time */
+    int64_t last_ms;                        /* engine time that was given out */
+    int64_t ahead_of_boot_ms;               /* what engine time is ahead of CLOCK_BOOTTIME */
+    int64_t wall_ahead_ms;                  /* what the wall clock was ahead of engine time */
     struct invocation *calls[CALL_BUCKETS]; /* waiting invocations by call id */
     size_t running;
     uint64_t last_call_id;
@@ -165,8 +169,8 @@ struct engine {
     int64_t schedule_ms;          /* the earliest tick of a schedule; INT64_MAX = none */
     int64_t started_us;           /* monotonic */
     struct trim trim;
-    size_t window;    /* of the broker; 0 = not connected */
-    int64_t acked_ms; /* when an acknowledged row began to wait */
+    size_t window;                /* of the broker; 0 = not connected */
+    int64_t acked_ms;             /* when an acknowledged row began to wait */
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool count_crashes; /* running on disk means the host crashed */
@@ -188,7 +192,7 @@ struct engine {
 };
 
 /* engine_clock.c */
-int engine_start_clock(struct engine *e); /* begins and ends its own transaction */
+int engine_start_clock(struct engine *e);    /* begins and ends its own transaction */
 void engine_look_at_clock(struct engine *e); /* now_ms, wall_ms; a step is told */
 int engine_mark_clock(struct engine *e);
 

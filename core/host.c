@@ -79,7 +79,8 @@ static void arm(struct host *h, bool more) {
     }
     uv_update_time(&h->loop);
     int64_t delay = next - now;
-    check_uv(uv_timer_start(&h->timer, on_timer, (uint64_t)(delay > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : delay), 0),
+    check_uv(uv_timer_start(&h->timer, on_timer,
+                            (uint64_t)(delay > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : delay), 0),
              "timer");
 }
 

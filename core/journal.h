@@ -67,8 +67,8 @@ uint16_t journal_service_count(const struct journal *j);
  * restarts by journal_mark_seq. */
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms);
 int journal_mark_seq(struct journal *j);
-/* The moment of the last commit. A store that has none yet gives the time of its last arrival number
- * (engine_ms, 0 in a new one) and no boot. */
+/* The moment of the last commit. A store that has none yet gives the time of its last arrival
+ * number (engine_ms, 0 in a new one) and no boot. */
 int journal_clock_get(struct journal *j, struct clock_mark *out);
 int journal_clock_put(struct journal *j, const struct clock_mark *mark);
 

@@ -15,8 +15,8 @@
  * average: by `clock_us` lanes in debt are due, earliest first. By `paid_us` debts are paid off;
  * for it a run counts as a quantum at most, and it does not jump when only lanes in debt wait. Or
  * else five hungry keys would pay off the debts of one another and stand before all others again.
- * Debts of lanes that are closed are kept in a table of sets: a poison event that is put off and
- * comes back still owes.
+ * Debts of lanes that are closed are kept (debt.h): a poison event that is put off and comes back
+ * still owes.
  *
  * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
  * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
@@ -26,6 +26,7 @@
  */
 #include "lane.h"
 
+#include "debt.h"
 #include "limits.h"
 
 #include <assert.h>
@@ -52,14 +53,7 @@ struct lane_service {
     bool paused;
 };
 
-/* What a lane that is closed owes: see struct lane. */
-struct debt {
-    uint64_t hash;
-    size_t service;
-    int64_t due_us, owes_us; /* owes_us 0 = none */
-};
-
-enum { BUCKETS_AT_START = 1024, DEBT_WAYS = 4, DEBT_SETS = LANE_DEBTS_MAX / DEBT_WAYS };
+enum { BUCKETS_AT_START = 1024 };
 
 struct lanes {
     struct lane_service *services;
@@ -71,8 +65,7 @@ struct lanes {
     int64_t clock_us;   /* of the services */
     int64_t arrived_ms; /* the last message */
     int64_t patient_ms; /* who is in debt waits for quiet until then */
-    size_t debt_count;  /* slots in use, some of them over */
-    struct debt debts[DEBT_SETS][DEBT_WAYS];
+    struct debts debts; /* of lanes that are closed */
 };
 
 struct lanes *lanes_new(size_t services) {
@@ -186,44 +179,6 @@ static void grow(struct lanes *lanes) {
     free(old);
 }
 
-/* --- debts of lanes that are closed --- */
-
-static struct debt *debts_of(struct lanes *lanes, uint64_t hash) {
-    return lanes->debts[(hash >> 8) % DEBT_SETS];
-}
-
-/* Takes it out; owes_us 0 when there is none. */
-static struct debt take_debt(struct lanes *lanes, size_t service, uint64_t hash) {
-    struct debt *set = debts_of(lanes, hash);
-    struct debt found = {.hash = hash, .service = service};
-    for (size_t i = 0; lanes->debt_count > 0 && i < DEBT_WAYS; i++) {
-        if (set[i].owes_us > 0 && set[i].hash == hash && set[i].service == service) {
-            found = set[i];
-            set[i].owes_us = 0;
-            lanes->debt_count--;
-        }
-    }
-    return found;
-}
-
-static int64_t unpaid_us(const struct lanes *lanes, const struct debt *debt) {
-    return debt->owes_us == 0 ? 0 : debt->owes_us - lanes->services[debt->service].paid_us;
-}
-
-/* Debts within the quantum are forgiven; where there is no room the smallest is forgotten. */
-static void note_debt(struct lanes *lanes, const struct debt *debt) {
-    struct debt *set = debts_of(lanes, debt->hash);
-    struct debt *slot = &set[0];
-    int64_t us = unpaid_us(lanes, debt);
-    for (size_t i = 1; i < DEBT_WAYS; i++) {
-        slot = unpaid_us(lanes, &set[i]) < unpaid_us(lanes, slot) ? &set[i] : slot;
-    }
-    if (us > LANE_QUANTUM_US && us >= unpaid_us(lanes, slot)) {
-        lanes->debt_count += slot->owes_us == 0 ? 1 : 0;
-        *slot = *debt;
-    }
-}
-
 struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition) {
     assert(lanes_find(lanes, service, hash) == NULL);
     if (lanes->lane_count >= lanes->bucket_count) {
@@ -236,7 +191,7 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
     lane->hash = hash;
     lane->service = service;
     lane->partition = partition;
-    struct debt debt = take_debt(lanes, service, hash);
+    struct debt debt = debts_take(&lanes->debts, service, hash);
     lane->due_us = debt.due_us;
     lane->owes_us = debt.owes_us;
     size_t b = bucket_of(lanes, service, hash);
@@ -254,8 +209,11 @@ void lanes_close(struct lanes *lanes, struct lane *lane) {
         link = &(*link)->hash_next;
     }
     *link = lane->hash_next;
-    const struct debt debt = {lane->hash, lane->service, lane->due_us, lane->owes_us};
-    note_debt(lanes, &debt);
+    const struct debt debt = {.hash = lane->hash,
+                              .service = lane->service,
+                              .due_us = lane->due_us,
+                              .owes_us = lane->owes_us};
+    debts_note(&lanes->debts, &debt, &service_of(lanes, lane->service)->paid_us);
     lanes->lane_count--;
     free(lane);
 }
@@ -363,9 +321,9 @@ void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
     struct lane *lane = lanes_find(lanes, service, hash);
     assert(us >= 0);
     if (lane == NULL) {
-        struct debt debt = take_debt(lanes, service, hash);
+        struct debt debt = debts_take(&lanes->debts, service, hash);
         add_debt(s, us, &debt.due_us, &debt.owes_us);
-        note_debt(lanes, &debt);
+        debts_note(&lanes->debts, &debt, &s->paid_us);
     } else if (!lane->owing) { /* its place in that list is by due time */
         add_debt(s, us, &lane->due_us, &lane->owes_us);
     }

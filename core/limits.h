@@ -23,7 +23,7 @@ enum {
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
     CRON_YEARS_MAX = 40,      /* within them every kind of year comes, weekday and leap day */
-    CLOCK_LOOK_MS = 1000, /* how late a step of the wall clock is seen at most */
+    CLOCK_LOOK_MS = 1000,     /* how late a step of the wall clock is seen at most */
     SCHEDULE_LATE_MS = 60000, /* a tick later than that was missed: cron counts in minutes */
     CONF_BYTES_MAX = 1 << 20, /* topics.conf; also a file with a secret */
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */

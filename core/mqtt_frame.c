@@ -132,10 +132,11 @@ static bool find_next(struct mqtt_frame *f) {
         return false;
     }
     uint64_t body = length;
-    if (head + length > f->bytes_max) {
+    uint64_t size = head + length;
+    if (size > f->bytes_max) {
         if (f->in[f->start] >> 4 != PUBLISH) {
             (void)report(&f->failure, 0, "a packet of %llu bytes, %llu is the most that is taken",
-                         (unsigned long long)(head + length), (unsigned long long)f->bytes_max);
+                         (unsigned long long)size, (unsigned long long)f->bytes_max);
             return fail(f);
         }
         body = length <= MQTT_FRAME_HEAD_BYTES ? length - 1 : MQTT_FRAME_HEAD_BYTES;

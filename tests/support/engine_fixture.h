@@ -54,7 +54,7 @@ struct engine_fixture {
     int64_t now_ms, monotonic_us;
     int64_t wall_ahead_ms; /* a step of the wall clock */
     uint8_t boot;          /* another number: the machine was started anew */
-    uint64_t seed; /* another one for every start */
+    uint64_t seed;         /* another one for every start */
     struct published *published;
     size_t published_count, published_cap;
     struct asked *asked;

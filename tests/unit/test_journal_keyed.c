@@ -158,7 +158,8 @@ static void journal_refuses_a_damaged_publication(void **state) {
     struct publication read;
     buf_init(&record, 4096);
     publication_encode(&p, &record);
-    const size_t trailer = 8 + 8 + 1; /* owner, since when refused, why: rows of schema 2 have none */
+    const size_t trailer =
+        8 + 8 + 1; /* owner, since when refused, why: rows of schema 2 have none */
     for (size_t len = 0; len < record.len; len++) {
         assert_int_equal(publication_decode((struct slice){record.data, len}, &read),
                          len == record.len - trailer ? 0 : ERR_CORRUPT);
