@@ -18,8 +18,6 @@
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
  *   engine_cancel.c   a person ends what waits
- *   engine_clock.c    engine time, and the wall clock beside it
- *   engine_share.c    what runs cost, and how much a turn takes in
  *   engine_time.c     what the clock brings: timers, time-outs, retention
  *   engine_expiry.c   locks whose time ran out
  *   engine_later.c    delayed publishes: put off, taken back
