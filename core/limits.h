@@ -100,7 +100,12 @@ enum {
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
-    GATEWAY_CONNECTIONS_MAX = 4096,       /* HTTP connections of the front door */
+    GATEWAY_CONNECTIONS_MAX = 4096,       /* of a door, or its share of the descriptors if less */
+    GATEWAY_CONNECTIONS_LEAST = 2,        /* however few descriptors there are */
+    GATEWAY_ACCEPTS_MAX = 16,             /* in one wake-up */
+    GATEWAY_PAUSE_MS_MIN = 50,            /* when nobody can be accepted; doubled each time */
+    GATEWAY_PAUSE_MS_MAX = 2000,          /* a door that was shut is open again this soon */
+    GATEWAY_SPARE_MS = 1000,              /* idle that long, a client makes room when places lack */
     GATEWAY_IDLE_S = 30,                  /* a connection on which nothing moves is closed */
     GATEWAY_REQUEST_S = 60,               /* for a whole request, however it trickles in */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
