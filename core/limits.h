@@ -100,6 +100,12 @@ enum {
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
+    APPEND_LINES_MAX = 4096,       /* lines of zing.append in memory; the rest wait on disk */
+    APPEND_BYTES_MAX = 16 << 20,   /* bytes of them */
+    APPEND_PASS_ROWS = 4096,       /* of those on disk, looked at in a turn */
+    APPEND_RETRY_MS_MIN = 1000,    /* a file that cannot be written is tried again, */
+    APPEND_RETRY_MS_MAX = 60000,   /* twice as late each time, up to this */
+
     GATEWAY_CONNECTIONS_MAX = 4096,       /* of a door, or its share of the descriptors if less */
     GATEWAY_CONNECTIONS_LEAST = 2,        /* however few descriptors there are */
     GATEWAY_ACCEPTS_MAX = 16,             /* in one wake-up */
