@@ -42,9 +42,10 @@ struct written_file {
     uint64_t on_disk; /* lines that are nowhere else */
     bool grown;       /* `length` is to be noted */
     bool in_pass;     /* its lines on disk are being taken up */
-    int error;        /* errno of the last write, logged once; 0 = it went well */
+    int error;        /* errno of the last write, logged once a minute; 0 = it went well */
     int64_t retry_ms; /* no try before */
     int64_t pause_ms; /* the last one */
+    int64_t said_ms;  /* when the log was told */
     struct written_file *next;
 };
 
@@ -441,8 +442,9 @@ static void unstage(struct append *a, struct written_file *file, bool written) {
 }
 
 static void put_off(struct append *a, struct written_file *file, int error, int64_t now_ms) {
-    if (file->error != error) {
+    if (file->error != error || now_ms - file->said_ms >= APPEND_RETRY_MS_MAX) {
         file->error = error;
+        file->said_ms = now_ms;
         log_error("files", "cannot write %s/%s: %s: the lines wait in the store", a->folder,
                   file->name, strerror(error));
     }

@@ -83,7 +83,9 @@ enum {
     OUTBOX_WINDOW_MAX = 256,    /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
     CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
-    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept for the next call */
+    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept, or an eighth of the descriptors if less */
+    CALL_DESCRIPTORS = 4,       /* fewer left: a call that could not be begun is put off */
+    CALL_AGAIN_MS = 250,        /* and begun again after this */
     CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
     MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
