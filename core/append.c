@@ -40,6 +40,7 @@ struct written_file {
     uint64_t length;  /* bytes that count; what lies behind them is a write that was cut off */
     size_t staged;    /* lines in memory, not yet written */
     uint64_t on_disk; /* lines that are nowhere else */
+    bool torn;        /* behind `length` may be a write of ours that was cut off */
     bool grown;       /* `length` is to be noted */
     bool in_pass;     /* its lines on disk are being taken up */
     int error;        /* errno of the last write, logged once a minute; 0 = it went well */
@@ -139,6 +140,9 @@ static int stage(struct append *a, uint8_t partition, uint64_t seq, struct writt
     return 0;
 }
 
+/* As a file's length. */
+#define LENGTH_UNKNOWN UINT64_MAX
+
 enum { PATH_BYTES_MAX = 4096 + STATE_NAME_BYTES_MAX };
 
 static int path_of(const struct append *a, const char *name, char path[PATH_BYTES_MAX]) {
@@ -197,21 +201,27 @@ static struct written_file *file_new(struct append *a, struct slice name) {
     return file;
 }
 
-/* Before the first line of a round: how long the file is now is noted with the line, so that after
- * a crash it is known where the line's bytes begin, also in a file that was rotated away or that
- * had bytes of somebody else's. */
+/* How long the file is before its first line of a round is noted with the line, so that after a
+ * crash it is known where the line's bytes begin, also in a file that was rotated away or that had
+ * bytes of somebody else's. A file that cannot be looked at is noted as such: nothing of it may be
+ * cut. */
 static int note_length(struct append *a, struct written_file *file) {
     char path[PATH_BYTES_MAX];
-    struct stat st;
+    struct stat st = {.st_size = 0};
     uint64_t noted;
     char flag[256];
-    bool there = path_of(a, file->name, path) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
-    file->length = there ? (uint64_t)st.st_size : 0;
+    int failed = path_of(a, file->name, path) == 0 ? lstat(path, &st) : -1;
+    file->length = failed == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    if (failed != 0 && errno != ENOENT) {
+        file->length = LENGTH_UNKNOWN;
+    }
+    int why = errno;
     int code = noted_length(a, file->name, &noted);
     if (code == 0 && noted != file->length) {
         flag_name(file->name, flag);
         code = journal_flag_put(a->journal, flag, file->length);
     }
+    errno = why;
     return code;
 }
 
@@ -227,7 +237,7 @@ int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice
     if (code != 0) {
         return code;
     }
-    if (its->on_disk > 0 || !has_room(a, line.len + 1)) {
+    if (its->length == LENGTH_UNKNOWN || its->on_disk > 0 || !has_room(a, line.len + 1)) {
         its->on_disk++;
         return 0;
     }
@@ -236,13 +246,42 @@ int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice
 
 /* ---- what is on disk alone ---- */
 
-static void start_pass(struct append *a, int64_t now_ms) {
-    for (struct written_file *file = a->files; file != NULL; file = file->next) {
-        assert(file->staged == 0);
-        file->in_pass = file->on_disk > 0 && file->retry_ms <= now_ms;
+static void put_off(struct append *a, struct written_file *file, int error, int64_t now_ms) {
+    if (file->error != error || now_ms - file->said_ms >= APPEND_RETRY_MS_MAX) {
+        file->error = error;
+        file->said_ms = now_ms;
+        log_error("files", "cannot write %s/%s: %s: the lines wait in the store", a->folder,
+                  file->name, strerror(error));
+    }
+    int64_t pause_ms = file->pause_ms == 0 ? APPEND_RETRY_MS_MIN : 2 * file->pause_ms;
+    file->pause_ms = pause_ms > APPEND_RETRY_MS_MAX ? APPEND_RETRY_MS_MAX : pause_ms;
+    file->retry_ms = now_ms + file->pause_ms;
+    file->in_pass = false;
+}
+
+/* Whether the file's lines are to be taken up. What may have become of it meanwhile is noted,
+ * unless it is torn: then its length is known better here. */
+static int join_pass(struct append *a, struct written_file *file, int64_t now_ms) {
+    assert(file->staged == 0);
+    file->in_pass = file->on_disk > 0 && file->retry_ms <= now_ms;
+    if (!file->in_pass || file->torn) {
+        return 0;
+    }
+    int code = note_length(a, file);
+    if (code == 0 && file->length == LENGTH_UNKNOWN) {
+        put_off(a, file, errno, now_ms);
+    }
+    return code;
+}
+
+static int start_pass(struct append *a, int64_t now_ms) {
+    int code = 0;
+    memset(a->passed, 0, sizeof a->passed);
+    for (struct written_file *file = a->files; code == 0 && file != NULL; file = file->next) {
+        code = join_pass(a, file, now_ms);
         a->passing = a->passing || file->in_pass;
     }
-    memset(a->passed, 0, sizeof a->passed);
+    return code;
 }
 
 static void end_pass(struct append *a) {
@@ -331,6 +370,7 @@ static int find_files(struct append *a) {
         if (code != 0) {
             return code;
         }
+        file->torn = file->length != LENGTH_UNKNOWN;
         file->on_disk++;
     }
     return code == ERR_NOTFOUND ? 0 : code;
@@ -348,7 +388,7 @@ int append_load(struct append *a) {
     forget(a);
     int code = find_files(a);
     if (code == 0) {
-        start_pass(a, INT64_MAX);
+        code = start_pass(a, 0);
     }
     return code == 0 && a->passing ? go_on_passing(a) : code;
 }
@@ -371,10 +411,11 @@ static int write_all(int fd, const char *data, size_t len, uint64_t at) {
     return 0;
 }
 
-static int write_lines(struct append *a, const struct written_file *file, int fd, uint64_t *at) {
+static int write_lines(struct append *a, struct written_file *file, int fd, uint64_t *at) {
     if (ftruncate(fd, (off_t)*at) != 0) {
         return -1;
     }
+    file->torn = true;
     for (struct line *line = a->staged; line != NULL; line = line->next) {
         if (line->file != file) {
             continue;
@@ -410,6 +451,7 @@ static int write_file(struct append *a, struct written_file *file) {
     if (failed == 0) {
         file->length = at;
         file->grown = true;
+        file->torn = false;
     }
     return failed;
 }
@@ -441,20 +483,6 @@ static void unstage(struct append *a, struct written_file *file, bool written) {
     assert(file->staged == 0);
 }
 
-static void put_off(struct append *a, struct written_file *file, int error, int64_t now_ms) {
-    if (file->error != error || now_ms - file->said_ms >= APPEND_RETRY_MS_MAX) {
-        file->error = error;
-        file->said_ms = now_ms;
-        log_error("files", "cannot write %s/%s: %s: the lines wait in the store", a->folder,
-                  file->name, strerror(error));
-    }
-    int64_t pause_ms = file->pause_ms == 0 ? APPEND_RETRY_MS_MIN : 2 * file->pause_ms;
-    file->pause_ms = pause_ms > APPEND_RETRY_MS_MAX ? APPEND_RETRY_MS_MAX : pause_ms;
-    file->retry_ms = now_ms + file->pause_ms;
-    file->in_pass = false;
-    unstage(a, file, false);
-}
-
 void append_write(struct append *a, int64_t now_ms) {
     for (struct written_file *file = a->files; file != NULL; file = file->next) {
         if (file->staged == 0) {
@@ -462,6 +490,7 @@ void append_write(struct append *a, int64_t now_ms) {
         }
         if (write_file(a, file) != 0) {
             put_off(a, file, errno, now_ms);
+            unstage(a, file, false);
             continue;
         }
         if (file->error != 0) {
@@ -524,9 +553,9 @@ int append_settle(struct append *a, int64_t now_ms) {
     }
     forget_files(a);
     if (!a->passing) {
-        start_pass(a, now_ms);
+        code = start_pass(a, now_ms);
     }
-    return a->passing ? go_on_passing(a) : 0;
+    return code == 0 && a->passing ? go_on_passing(a) : code;
 }
 
 bool append_wants_settle(const struct append *a) {

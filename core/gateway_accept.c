@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 enum {
-    REFUSE_FROM_MS = 400, /* a pause as long as this: it is no passing shortage */
+    REFUSE_FROM_MS = 1600, /* a pause as long as this: it is no passing shortage */
     SAY_AGAIN_MS = 60000,
 };
 
@@ -196,7 +196,7 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
     bool may_make_room = true;
     open_reserve(g);
     for (size_t i = 0; i < GATEWAY_ACCEPTS_MAX; i++) {
-        if (g->connections + i >= g->connections_max) {
+        if (g->connections >= g->connections_max) {
             (void)gateway_drop_idle(g);
             pause_listening(g);
             break;

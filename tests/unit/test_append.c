@@ -265,6 +265,33 @@ static void append_waits_while_a_file_cannot_be_written(void **state) {
     assert_int_equal(append_next_ms(f->append), INT64_MAX);
 }
 
+static void append_cuts_nothing_of_a_file_that_was_out_of_sight(void **state) {
+    struct fixture *f = *state;
+    char folder[128];
+    char kept[128];
+    commit_lines(f, "x", "1", "2");
+    append_write(f->append, T0);
+    settle(f);
+    path_of(f, "", folder);
+    folder[strlen(folder) - 1] = '\0';
+    (void)snprintf(kept, sizeof kept, "%s/kept", f->folder.path);
+    assert_int_equal(rename(folder, kept), 0);
+    FILE *fp = fopen(folder, "w"); /* where the folder should be */
+    assert_non_null(fp);
+    assert_int_equal(fclose(fp), 0);
+    commit_lines(f, "x", "3", "4");
+    append_write(f->append, T0);
+    crash(f);
+    turn(f, T0);
+    append_write(f->append, T0);
+    assert_int_equal(rows(f), 2);
+    assert_int_equal(unlink(folder), 0);
+    assert_int_equal(rename(kept, folder), 0);
+    turn(f, T0 + 1000);
+    settle(f);
+    assert_file(f, "x", "1\n2\n3\n4\n");
+}
+
 static void append_tries_again_later_and_later_up_to_a_minute(void **state) {
     struct fixture *f = *state;
     char path[128];
@@ -374,6 +401,7 @@ int main(void) {
         APPEND_TEST(append_keeps_what_was_in_the_file_before_it_was_ours),
         APPEND_TEST(append_follows_a_file_that_was_rotated_away),
         APPEND_TEST(append_waits_while_a_file_cannot_be_written),
+        APPEND_TEST(append_cuts_nothing_of_a_file_that_was_out_of_sight),
         APPEND_TEST(append_tries_again_later_and_later_up_to_a_minute),
         APPEND_TEST(append_keeps_the_order_of_what_came_while_the_file_could_not_be_written),
         APPEND_TEST(append_takes_up_bit_by_bit_what_does_not_fit_into_memory),
