@@ -287,7 +287,7 @@ static void append_cuts_nothing_of_a_file_that_was_out_of_sight(void **state) {
     assert_int_equal(rows(f), 2);
     assert_int_equal(unlink(folder), 0);
     assert_int_equal(rename(kept, folder), 0);
-    turn(f, T0 + 1000);
+    turn(f, append_next_ms(f->append));
     settle(f);
     assert_file(f, "x", "1\n2\n3\n4\n");
 }
