@@ -415,6 +415,7 @@ static json_t *engine_json(const struct engine_status *s) {
         {"outbox_held", s->outbox_held},
         {"outbox_discarded", s->outbox_discarded},
         {"delayed", s->delayed},
+        {"append_waiting", s->append_waiting},
         {"qos0", s->qos0},
         {"turns", s->turns},
         {"clock_steps", s->clock_steps},

@@ -22,16 +22,30 @@ void append_free(struct append *a);
  * again; inside a transaction. */
 int append_load(struct append *a);
 
-/* Stores a line (without its newline); inside a transaction. */
+/* Stores a line (without its newline); inside a transaction. `now_ms` here and below is engine
+ * time.
+ */
 int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
                struct slice line);
 /* After the commit: writes and syncs what was staged. A file that cannot be written is logged and
- * tried again at the next call. */
-void append_write(struct append *a);
-/* Deletes the rows of written lines, notes the lengths; inside a transaction. */
-int append_settle(struct append *a);
+ * tried again after a pause, from APPEND_RETRY_MS_MIN on, twice as long each time. */
+void append_write(struct append *a, int64_t now_ms);
+/* Deletes the rows of written lines, notes the lengths, takes up rows there was no room for in
+ * memory; inside a transaction. */
+int append_settle(struct append *a, int64_t now_ms);
 bool append_wants_settle(const struct append *a);
-/* Lines staged that could not be written yet. */
+/* Lines staged that are not written yet. */
 bool append_wants_write(const struct append *a);
+/* When append_write or append_settle has something to do though nothing new comes; INT64_MAX =
+ * never. The bound on what is kept in memory is APPEND_LINES_MAX and APPEND_BYTES_MAX. */
+int64_t append_next_ms(const struct append *a);
+
+struct append_state {
+    uint64_t waiting; /* lines of files that could not be written */
+    const char *file; /* one of these files, until the next call; NULL = none */
+    int error;        /* errno of its last write */
+};
+
+void append_look(const struct append *a, struct append_state *out);
 
 #endif

@@ -358,7 +358,7 @@ static int decide(struct engine *e) {
     size_t count = e->full ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
     int code = outbox_settle(e->outbox);
     if (code == 0) {
-        code = append_settle(e->append);
+        code = append_settle(e->append, e->now_ms);
     }
     for (size_t i = 0; code == 0 && i < count; i++) {
         code = steps[i](e);
@@ -440,7 +440,7 @@ void engine_answer_commands(struct engine *e) {
 static void act(struct engine *e) {
     outbox_committed(e->outbox);
     if (append_wants_write(e->append)) {
-        append_write(e->append);
+        append_write(e->append, e->now_ms);
     }
     (void)engine_send(e); /* a clash is told to the host at its next send */
     start_calls(e);
@@ -531,6 +531,8 @@ int64_t engine_next_ms(struct engine *e) {
     }
     int64_t try_ms = e->window > 0 ? outbox_next_ms(e->outbox) : INT64_MAX;
     next = try_ms < next ? try_ms : next;
+    int64_t write_ms = append_next_ms(e->append);
+    next = write_ms < next ? write_ms : next;
     /* Retention and the look at the store's space need a turn of their own when all is quiet. */
     int64_t check_ms = e->trim.next_pass_ms;
     int64_t look_ms = engine_next_look_ms(e);

@@ -218,7 +218,10 @@ struct engine_status {
     uint64_t delayed;          /* publishes waiting for their time */
     uint64_t qos0;             /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
-    uint64_t clock_steps; /* of the wall clock, of a second or more */
+    uint64_t append_waiting; /* lines of zing.append whose files cannot be written */
+    const char *append_file; /* one of these, until the next turn; NULL = none */
+    int append_error;        /* errno of its last write */
+    uint64_t clock_steps;    /* of the wall clock, of a second or more */
     int64_t commit_us_last, commit_us_max;
     struct histogram commit;
     size_t lua_bytes;

@@ -119,6 +119,11 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.outbox_refused = outbox_refused(e->outbox);
     e->status.outbox_held = outbox_held(e->outbox);
     e->status.outbox_discarded = outbox_discarded(e->outbox);
+    struct append_state files;
+    append_look(e->append, &files);
+    e->status.append_waiting = files.waiting;
+    e->status.append_file = files.file;
+    e->status.append_error = files.error;
     e->status.refused_topic = outbox_refused_topic(e->outbox);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);

@@ -10,7 +10,7 @@
  *
  * HTTP connections to one host are not bounded here: a service's `concurrency` is that bound, and a
  * queue inside curl would count towards the timeouts of the calls in it. SMTP sessions are bounded,
- * see fetch_mail.c.
+ * see fetch_mail.c. What happens without descriptors is in fetch_short.c.
  *
  * Left out on purpose: redirects (a handler that wants one sees the 3xx and decides), cookies,
  * netrc, compression, HTTP/2 (one call a connection, so that a lost connection speaks of one call).
@@ -154,6 +154,7 @@ static void collect(struct fetch *f) {
         transfer->on_complete(transfer, code);
     }
     fetch_hand_over(f);
+    (void)fetch_renew(f);
 }
 
 static void act(struct fetch *f, curl_socket_t fd, int what) {
@@ -260,13 +261,21 @@ static void on_timer_closed(uv_handle_t *handle) {
     fetch_handle_closed(handle->data);
 }
 
-static int multi_setup(struct fetch *f) {
-    CURLMcode code = curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-    code = code ? code : curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
-    code = code ? code : curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    code = code ? code : curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
-    code = code ? code : curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)CALLS_IDLE_MAX);
-    return code == CURLM_OK ? 0 : ERR_MEMORY;
+CURLM *fetch_multi_new(struct fetch *f) {
+    CURLM *multi = curl_multi_init();
+    if (multi == NULL) {
+        return NULL;
+    }
+    CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    code = code ? code : curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, f);
+    code = code ? code : curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    code = code ? code : curl_multi_setopt(multi, CURLMOPT_TIMERDATA, f);
+    code = code ? code : curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, fetch_pool_size());
+    if (code != CURLM_OK) {
+        (void)curl_multi_cleanup(multi);
+        return NULL;
+    }
+    return multi;
 }
 
 static void timer_setup(struct fetch *f, uv_timer_t *timer) {
@@ -291,18 +300,19 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
     TAILQ_INIT(&f->finished);
     TAILQ_INIT(&f->mail_waiting);
     TAILQ_INIT(&f->mail_sessions);
-    f->multi = curl_multi_init();
-    if (f->multi == NULL || multi_setup(f) != 0) {
+    TAILQ_INIT(&f->put_off);
+    f->multi = fetch_multi_new(f);
+    if (f->multi == NULL) {
         goto no_multi;
     }
     timer_setup(f, &f->curl_timer);
     timer_setup(f, &f->hand_over);
     timer_setup(f, &f->mail_timer);
+    timer_setup(f, &f->put_off_timer);
     *out = f;
     return 0;
 
 no_multi:
-    (void)curl_multi_cleanup(f->multi);
     free(f);
 no_fetch:
     curl_global_cleanup();
@@ -317,6 +327,9 @@ static void stop(struct call *call) {
     case CALL_MAIL_WAITING:
     case CALL_MAIL_SESSION:
         mail_stop(call);
+        break;
+    case CALL_PUT_OFF:
+        fetch_take_back(call);
         break;
     case CALL_FINISHED:
         TAILQ_REMOVE(&call->fetch->finished, call, link);
@@ -348,6 +361,7 @@ void fetch_free(struct fetch *f) {
     uv_close((uv_handle_t *)&f->curl_timer, on_timer_closed);
     uv_close((uv_handle_t *)&f->hand_over, on_timer_closed);
     uv_close((uv_handle_t *)&f->mail_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&f->put_off_timer, on_timer_closed);
 }
 
 int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request) {

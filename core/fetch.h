@@ -31,5 +31,11 @@ int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request
 /* Ends the call; on_done will not come. An unknown id is no error. */
 void fetch_cancel(struct fetch *f, uint64_t id);
 size_t fetch_running(const struct fetch *f);
+/* Closes connections that are kept for a later call, HTTP ones at the latest when no call is under
+ * way any more. True: some were closed now. */
+bool fetch_close_idle(struct fetch *f);
+/* HTTP calls that could not be begun for want of a descriptor; they are tried again within their
+ * timeout. */
+size_t fetch_waiting_for_descriptors(const struct fetch *f);
 
 #endif

@@ -135,14 +135,15 @@ static CURLcode set_method(CURL *easy, const struct call_request *request) {
 
 static int set_options(struct call *call) {
     CURL *easy = call->easy;
+    uint64_t now = uv_now(call->fetch->loop);
+    long left_ms = call->deadline_ms > now ? (long)(call->deadline_ms - now) : 1;
     const struct call_request *request = call->request;
     CURLcode code = set_method(easy, request);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_URL, request->url);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->result.error);
-    code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    code =
-        code ? code : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->timeout_ms);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
     code =
         code ? code : curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)CALL_BYTES_MAX);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -176,7 +177,16 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     result->sent = request_bytes > 0;
     CURLMcode removed = curl_multi_remove_handle(call->fetch->multi, call->easy);
     assert(removed == CURLM_OK);
+    call->fetch->http_running--;
+    call->fetch->pooled = true;
     release(call);
+    bool begun = code == CURLE_OK || code == CURLE_OPERATION_TIMEDOUT || result->sent;
+    if (!begun && fetch_is_short()) {
+        call->place = CALL_NOWHERE;
+        result->error[0] = '\0';
+        fetch_put_off(call);
+        return;
+    }
     const char *error = NULL; /* keep what curl wrote */
     if (code == CURLE_OK) {
         error = ""; /* curl may have noted what went wrong before a second try */
@@ -211,12 +221,14 @@ int http_start(struct call *call) {
         return code;
     }
     call->place = CALL_HTTP;
+    f->http_running++;
     return 0;
 }
 
 void http_stop(struct call *call) {
     CURLMcode removed = curl_multi_remove_handle(call->fetch->multi, call->easy);
     assert(removed == CURLM_OK);
+    call->fetch->http_running--;
     release(call);
     call->place = CALL_NOWHERE;
 }

@@ -45,6 +45,9 @@ static bool place_call(struct fetch *f, struct call *call) {
 
 void mail_dispatch(struct fetch *f) {
     struct call *call;
+    if (uv_now(f->loop) < f->mail_pause_ms) {
+        return;
+    }
     while ((call = TAILQ_FIRST(&f->mail_waiting)) != NULL && place_call(f, call)) {
     }
 }
@@ -146,6 +149,16 @@ void mail_stop(struct call *call) {
     if (!f->closing) {
         mail_dispatch(f);
     }
+}
+
+bool mail_close_idle(struct fetch *f) {
+    bool any = false;
+    struct mail_session *s;
+    while ((s = find_idle(f, NULL)) != NULL) {
+        smtp_close(s);
+        any = true;
+    }
+    return any;
 }
 
 void mail_close_all(struct fetch *f) {

@@ -1,9 +1,10 @@
 /*
- * fetch_own.h - what fetch.c, fetch_http.c and fetch_mail.c share; nobody else includes it.
+ * fetch_own.h - what the outgoing calls' files share; nobody else includes it.
  *
  * A call lives from fetch_start until on_done or fetch_cancel. It is always in the table by id, and
- * in exactly one of these places: an easy handle (HTTP), the queue of mails that wait for an SMTP
- * session, a session, or the list of finished calls that wait to be handed over.
+ * in exactly one of these places: an easy handle (HTTP), the calls put off (HTTP), the queue
+ * of mails that wait for an SMTP session, a session, or the list of finished calls that wait to be
+ * handed over.
  */
 #ifndef ZINGQ_FETCH_OWN_H
 #define ZINGQ_FETCH_OWN_H
@@ -23,7 +24,14 @@ struct transfer {
     void (*on_complete)(struct transfer *transfer, CURLcode code);
 };
 
-enum call_place { CALL_NOWHERE, CALL_HTTP, CALL_MAIL_WAITING, CALL_MAIL_SESSION, CALL_FINISHED };
+enum call_place {
+    CALL_NOWHERE,
+    CALL_HTTP,
+    CALL_PUT_OFF,
+    CALL_MAIL_WAITING,
+    CALL_MAIL_SESSION,
+    CALL_FINISHED
+};
 
 struct call {
     struct transfer transfer; /* first: curl's private pointer is a struct transfer */
@@ -33,7 +41,7 @@ struct call {
     struct call_result result;
     enum call_place place;
     uint64_t deadline_ms;   /* loop time */
-    TAILQ_ENTRY(call) link; /* CALL_MAIL_WAITING, CALL_FINISHED */
+    TAILQ_ENTRY(call) link; /* CALL_PUT_OFF, CALL_MAIL_WAITING, CALL_FINISHED */
     struct call *bucket_next;
 
     CURL *easy;                 /* CALL_HTTP */
@@ -79,10 +87,17 @@ struct fetch {
     uv_timer_t curl_timer; /* when curl wants to be called */
     uv_timer_t hand_over;  /* zero delay: there are finished calls and no event will come */
     uv_timer_t mail_timer; /* the next deadline of a mail or of an idle session */
-    size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
+    uv_timer_t put_off_timer;
+    size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing, handing_over;
     struct call *buckets[FETCH_BUCKETS];
     size_t running;
+    size_t http_running; /* on curl */
+    bool pooled;         /* HTTP connections may be kept */
+    bool renew;          /* they are to be closed when curl is idle */
+    struct call_list put_off;
+    size_t put_off_count;
+    uint64_t mail_pause_ms; /* loop time: no SMTP session is opened before */
     struct call_list finished;
     struct call_list mail_waiting;
     struct mail_session_list mail_sessions;
@@ -101,6 +116,20 @@ void fetch_hand_over(struct fetch *f);
 /* Closes a libuv handle that f->handles counts; `on_closed` must call fetch_handle_closed. */
 void fetch_handle_closed(struct fetch *f);
 int fetch_code_of(CURLcode code);
+/* NULL: out of memory. */
+CURLM *fetch_multi_new(struct fetch *f);
+
+/* fetch_short.c */
+/* How many idle HTTP connections may be kept. */
+long fetch_pool_size(void);
+/* Whether there are too few descriptors for a call. */
+bool fetch_is_short(void);
+/* Closes idle HTTP connections if that is wanted and no transfer is on curl; true: it did. Not to
+ * be called from curl's callbacks. */
+bool fetch_renew(struct fetch *f);
+/* The call begins again in a moment; it is nowhere now. */
+void fetch_put_off(struct call *call);
+void fetch_take_back(struct call *call);
 
 /* fetch_http.c */
 int http_start(struct call *call);
@@ -115,6 +144,8 @@ void mail_dispatch(struct fetch *f);
 /* Sees to it that mail_timer fires at `due_ms` (loop time) at the latest. */
 void mail_arm(struct fetch *f, uint64_t due_ms);
 void mail_close_all(struct fetch *f);
+/* Closes the idle sessions; true: there were some. */
+bool mail_close_idle(struct fetch *f);
 /* fetch_smtp.c */
 /* Opens a session for the call, which fails with ERR_MEMORY if that cannot even be begun. */
 void smtp_open(struct fetch *f, struct call *call);

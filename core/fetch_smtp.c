@@ -368,6 +368,18 @@ static bool poll_setup(struct mail_session *s) {
     return true;
 }
 
+/* There is no descriptor for a session: the mail waits a moment. */
+static void wait_for_descriptors(struct mail_session *s) {
+    struct fetch *f = s->fetch;
+    struct call *call = take_call(s);
+    call->place = CALL_MAIL_WAITING;
+    TAILQ_INSERT_HEAD(&f->mail_waiting, call, link);
+    smtp_close(s);
+    f->renew = f->pooled;
+    f->mail_pause_ms = uv_now(f->loop) + CALL_AGAIN_MS;
+    mail_arm(f, f->mail_pause_ms);
+}
+
 /* curl has opened the session, or could not. */
 static void on_opened(struct transfer *transfer, CURLcode code) {
     struct mail_session *s = (struct mail_session *)transfer;
@@ -380,6 +392,8 @@ static void on_opened(struct transfer *transfer, CURLcode code) {
     } else if (status >= 400) { /* the greeting, EHLO or AUTH was refused: a reply like any other */
         answered(s, status);
         smtp_close(s);
+    } else if (code != CURLE_OPERATION_TIMEDOUT && fetch_is_short()) {
+        wait_for_descriptors(s);
     } else {
         const char *why = s->error[0] != '\0' ? s->error : curl_easy_strerror(code);
         int lost = code == CURLE_OK ? ERR_SYSTEM : fetch_code_of(code);

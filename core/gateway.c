@@ -14,7 +14,8 @@
  * connection on which nothing moves for GATEWAY_IDLE_S is closed. gateway_slow.c closes the others.
  *
  *   gateway_answer.c   answers, streams     gateway_listen.c   sockets
- *   gateway_slow.c     slow clients         gateway_ask.c      the other side, for the commands
+ *   gateway_slow.c     slow clients         gateway_accept.c   who is let in
+ *   gateway_ask.c      the other side, for the commands
  *
  * Left out on purpose: TLS (a reverse proxy does it better), WebSockets, request bodies in pieces.
  */
@@ -130,6 +131,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
         return MHD_NO;
     }
     if (request == NULL) {
+        gateway_client_begins(connection);
         enum MHD_Result result = begin(g, connection, method, url, &request);
         *own = request;
         return result;
@@ -183,9 +185,9 @@ struct slice gateway_body(const struct gateway_request *request) {
 
 /* ---- the daemon on the loop ---- */
 
-/* Does what is due, then sets the timer for what will be. A bounded piece of work: MHD_run accepts
- * a few connections at most and never waits; what is left comes with a timer of zero. */
-static void run(struct gateway *g) {
+/* Does what is due, then sets the timer for what will be. A bounded piece of work: MHD_run never
+ * waits, and what is left comes with a timer of zero. */
+void gateway_run(struct gateway *g) {
     enum MHD_Result ran = MHD_run(g->daemon);
     assert(ran == MHD_YES);
     MHD_UNSIGNED_LONG_LONG due_ms;
@@ -195,10 +197,11 @@ static void run(struct gateway *g) {
     } else {
         (void)uv_timer_stop(&g->timer);
     }
+    gateway_accept_on(g);
 }
 
 static void on_timer(uv_timer_t *timer) {
-    run(timer->data);
+    gateway_run(timer->data);
 }
 
 void gateway_wake(struct gateway *g) {
@@ -211,7 +214,7 @@ void gateway_wake(struct gateway *g) {
 static void on_poll(uv_poll_t *poll, int status, int events) {
     (void)events;
     if (status == 0) {
-        run(poll->data);
+        gateway_run(poll->data);
     }
 }
 
@@ -235,14 +238,15 @@ static int watch(struct gateway *g, uv_loop_t *loop) {
     g->timer.data = g;
     g->handles++;
     code = uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? 0 : ERR_SYSTEM;
+    code = code == 0 ? gateway_watch_listener(g, loop) : code;
     return code == 0 ? gateway_watch_slow(g, loop) : code;
 }
 
 /* ---- life ---- */
 
-static struct MHD_Daemon *start(struct gateway *g, int fd) {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, g,
-                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+static struct MHD_Daemon *start(struct gateway *g) {
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
+                            NULL, NULL, on_access, g, MHD_OPTION_CONNECTION_LIMIT,
                             (unsigned)GATEWAY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
                             MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
@@ -259,22 +263,19 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, si
     TAILQ_INIT(&g->waiting);
     TAILQ_INIT(&g->streams);
     TAILQ_INIT(&g->clients);
-    int fd;
-    int code = gateway_open_socket(g, listen_on, &fd, r);
+    g->reserve = -1;
+    int code = gateway_open_socket(g, listen_on, &g->listener, r);
     if (code == 0) {
-        g->daemon = start(g, fd);
+        g->daemon = start(g);
         code = g->daemon != NULL ? watch(g, loop) : ERR_SYSTEM;
         if (code != 0) {
             (void)report(r, code, "cannot start the HTTP server on %s", listen_on);
         }
     }
     if (code == 0) {
-        run(g);
+        gateway_run(g);
         *out = g;
         return 0;
-    }
-    if (g->daemon == NULL && fd >= 0) {
-        (void)close(fd); /* afterwards it is the daemon's */
     }
     gateway_free(g);
     return code;
@@ -302,6 +303,12 @@ void gateway_free(struct gateway *g) {
     if (g->poll.data != NULL) { /* before the daemon closes its descriptor */
         uv_close((uv_handle_t *)&g->poll, on_closed);
         uv_close((uv_handle_t *)&g->timer, on_closed);
+        if (g->listen_poll.data != NULL) {
+            uv_close((uv_handle_t *)&g->listen_poll, on_closed);
+        }
+        if (g->accept_timer.data != NULL) {
+            uv_close((uv_handle_t *)&g->accept_timer, on_closed);
+        }
         if (g->slow_timer.data != NULL) {
             uv_close((uv_handle_t *)&g->slow_timer, on_closed);
         }
@@ -309,6 +316,7 @@ void gateway_free(struct gateway *g) {
     if (g->daemon != NULL) {
         stop_daemon(g);
     }
+    gateway_close_listener(g);
     if (g->unix_path != NULL) {
         (void)unlink(g->unix_path);
     }

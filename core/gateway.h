@@ -24,6 +24,9 @@ struct gateway_callbacks {
     void (*on_request)(void *ctx, struct gateway_request *request);
     /* Asked when the head has come; NULL = yes. A body that is not wanted is read and forgotten. */
     bool (*wants_body)(void *ctx, const struct gateway_request *request);
+    /* The process is short of descriptors: closes idle ones elsewhere; whether there were any. May
+     * be NULL. */
+    bool (*make_room)(void *ctx);
     const char *headers; /* on every answer, "Name: value\n"*; borrowed, NULL = none */
 };
 
@@ -38,6 +41,15 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_
 void gateway_free(struct gateway *g);
 /* The TCP port in use (that of "127.0.0.1:0" is chosen by the system); 0 for a unix socket. */
 uint16_t gateway_port(const struct gateway *g);
+
+struct gateway_state {
+    size_t connections, connections_max;
+    int shortage;       /* errno of the last accept, when a descriptor or memory was missing; or 0 */
+    uint64_t shortages; /* how often that began */
+    uint64_t refused;   /* clients told 503 because of it */
+};
+
+void gateway_look(const struct gateway *g, struct gateway_state *out);
 
 const char *gateway_method(const struct gateway_request *request);
 const char *gateway_path(const struct gateway_request *request); /* decoded, without the query */

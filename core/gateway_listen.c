@@ -57,7 +57,7 @@ static int unix_listen(struct gateway *g, const char *listen_on, int *out, struc
     if (code != 0) {
         return code;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return refuse(r, listen_on, errno);
     }
@@ -106,7 +106,7 @@ static int tcp_listen(struct gateway *g, const char *listen_on, int *out, struct
                       listen_on);
     }
     int on = 1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_storage bound = {0};
     socklen_t bound_len = sizeof bound;
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&

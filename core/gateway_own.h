@@ -49,6 +49,7 @@ struct gateway_client {
     int fd;
     uint64_t since_ms; /* the loop's clock: it owes us a whole request since then */
     bool owes;         /* false while we owe it an answer */
+    bool begun;        /* the head of its request has come */
     TAILQ_ENTRY(gateway_client) link;
 };
 
@@ -70,9 +71,22 @@ struct gateway {
     struct stream_list streams;
     struct client_list clients;
     uv_timer_t slow_timer; /* looks for clients that take too long */
+    int listener;          /* the listening socket; -1 = none */
+    uv_poll_t listen_poll; /* of it, stopped while `paused` */
+    uv_timer_t accept_timer;
+    bool paused;                         /* nobody is accepted */
+    bool place_freed;                    /* a connection has ended since */
+    uint64_t pause_ms;                   /* the next pause */
+    int reserve;                         /* a descriptor kept for a shortage; -1 = lost to one */
+    size_t connections, connections_max; /* now, and at most */
+    int shortage;                        /* errno; 0 = none */
+    uint64_t shortages, refused;         /* since the start */
+    uint64_t said_short_ms;              /* when the log was told */
 };
 
 /* gateway.c */
+/* The daemon does what is due. */
+void gateway_run(struct gateway *g);
 /* The daemon gets a turn soon: a connection was resumed. */
 void gateway_wake(struct gateway *g);
 
@@ -92,7 +106,18 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
                            enum MHD_ConnectionNotificationCode what);
 /* Whether the client of this connection owes us a request from now on. */
 void gateway_client_owes(struct MHD_Connection *connection, bool owes);
+/* The head of its request has come. */
+void gateway_client_begins(struct MHD_Connection *connection);
+/* Closes the client that has been idle for longest: it has sent no head since its connection or its
+ * last answer. False: none has been for GATEWAY_SPARE_MS. */
+bool gateway_drop_idle(struct gateway *g);
 int gateway_watch_slow(struct gateway *g, uv_loop_t *loop);
+
+/* gateway_accept.c */
+int gateway_watch_listener(struct gateway *g, uv_loop_t *loop);
+/* After the daemon's work: goes on accepting if a place became free. */
+void gateway_accept_on(struct gateway *g);
+void gateway_close_listener(struct gateway *g);
 
 /* gateway_listen.c */
 /* A listening socket in *out; on failure it may be one to close, or -1. */

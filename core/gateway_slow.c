@@ -26,6 +26,9 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
     struct gateway *g = ctx;
     struct gateway_client *client = *own;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        assert(g->connections > 0);
+        g->connections--;
+        g->place_freed = true;
         if (client != NULL) {
             TAILQ_REMOVE(&g->clients, client, link);
             free(client);
@@ -33,6 +36,7 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
         }
         return;
     }
+    g->connections++;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     client = info == NULL ? NULL : calloc(1, sizeof *client);
@@ -43,14 +47,44 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
     }
 }
 
-void gateway_client_owes(struct MHD_Connection *connection, bool owes) {
+/* NULL: there was no memory to watch it. */
+static struct gateway_client *client_of(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct gateway_client *client = info == NULL ? NULL : info->socket_context;
+    return info == NULL ? NULL : info->socket_context;
+}
+
+void gateway_client_owes(struct MHD_Connection *connection, bool owes) {
+    struct gateway_client *client = client_of(connection);
     if (client != NULL) {
         client->owes = owes;
+        client->begun = false;
         client->since_ms = now_ms();
     }
+}
+
+void gateway_client_begins(struct MHD_Connection *connection) {
+    struct gateway_client *client = client_of(connection);
+    if (client != NULL) {
+        client->begun = true;
+    }
+}
+
+bool gateway_drop_idle(struct gateway *g) {
+    struct gateway_client *client;
+    struct gateway_client *idlest = NULL;
+    uint64_t since_ms = now_ms() - GATEWAY_SPARE_MS;
+    TAILQ_FOREACH(client, &g->clients, link) {
+        if (client->owes && !client->begun && client->since_ms <= since_ms) {
+            since_ms = client->since_ms;
+            idlest = client;
+        }
+    }
+    if (idlest != NULL) {
+        (void)shutdown(idlest->fd, SHUT_RDWR); /* the daemon sees it and closes */
+        idlest->begun = true;                  /* not again */
+    }
+    return idlest != NULL;
 }
 
 /* The daemon finds the socket shut and closes the connection. */

@@ -283,6 +283,7 @@ static void host_metrics(void *ctx, struct buf *out) {
                (unsigned long long)session->connects, fetch_running(h->fetch),
                (double)(host_now_ms(h) - h->started_ms) / 1000);
     host_terms_metrics(h, out);
+    host_shortage_metrics(h, out);
     sys_write_metrics(h->sys, out);
 }
 
@@ -372,7 +373,8 @@ static int open_socket(struct host *h, struct report *r) {
     if (len < 0 || (size_t)len >= sizeof listen) {
         return report(r, ERR_INVALID, "store.path is too long for a socket in it");
     }
-    const struct gateway_callbacks callbacks = {.ctx = h, .on_request = on_request};
+    const struct gateway_callbacks callbacks = {
+        .ctx = h, .on_request = on_request, .make_room = host_make_room};
     return gateway_new(&h->socket, &h->loop, listen, GATEWAY_BODY_BYTES_MAX, &callbacks, r);
 }
 
@@ -391,6 +393,7 @@ static int open_front(struct host *h, struct report *r) {
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
                                                 .wants_body = on_front_head,
+                                                .make_room = host_make_room,
                                                 .headers = front_headers};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,

@@ -139,6 +139,13 @@ void host_terms_status(const struct host *h, json_t *host);
 void host_terms_metrics(const struct host *h, struct buf *out);
 void host_terms_clear(struct host *h);
 
+/* host_shortage.c */
+/* gateway's callback. */
+bool host_make_room(void *ctx);
+/* Calls `tell` for each thing that is lacking. */
+void host_each_shortage(const struct host *h, host_tell *tell, void *ctx);
+void host_shortage_metrics(const struct host *h, struct buf *out);
+
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
 /* A connection is gone: says so once a minute, or stops the host: see host_doors.c. */

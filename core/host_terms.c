@@ -248,6 +248,7 @@ void host_each_warning(const struct host *h, host_tell *tell, void *ctx) {
     if (sys_warning(h->sys, &r)) {
         tell(ctx, false, r.text);
     }
+    host_each_shortage(h, tell, ctx);
 }
 
 static void log_blocking(void *ctx, bool blocks, const char *text) {
@@ -331,7 +332,7 @@ void host_terms_metrics(const struct host *h, struct buf *out) {
                "zingq_broker_connection_up{connection=\"publish\"} %d\n"
                "# HELP zingq_subscriptions_refused subscriptions the broker does not grant\n"
                "# TYPE zingq_subscriptions_refused gauge\nzingq_subscriptions_refused %zu\n"
-               "# HELP zingq_broker_warnings what status has to say about the broker\n"
+               "# HELP zingq_broker_warnings what status warns of\n"
                "# TYPE zingq_broker_warnings gauge\nzingq_broker_warnings %zu\n",
                subscribing && publishing ? 1 : 0, subscribing ? 1 : 0, publishing ? 1 : 0,
                subscribing ? h->refused : 0, warnings);

@@ -86,7 +86,9 @@ enum {
     OUTBOX_WINDOW_MAX = 256,    /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
     CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
-    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept for the next call */
+    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept, or an eighth of the descriptors if less */
+    CALL_DESCRIPTORS = 4,       /* fewer left: a call that could not be begun is put off */
+    CALL_AGAIN_MS = 250,        /* and begun again after this */
     CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
     MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
@@ -103,7 +105,18 @@ enum {
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
-    GATEWAY_CONNECTIONS_MAX = 4096,       /* HTTP connections of the front door */
+    APPEND_LINES_MAX = 4096,       /* lines of zing.append in memory; the rest wait on disk */
+    APPEND_BYTES_MAX = 16 << 20,   /* bytes of them */
+    APPEND_PASS_ROWS = 4096,       /* of those on disk, looked at in a turn */
+    APPEND_RETRY_MS_MIN = 1000,    /* a file that cannot be written is tried again, */
+    APPEND_RETRY_MS_MAX = 60000,   /* twice as late each time, up to this */
+
+    GATEWAY_CONNECTIONS_MAX = 4096,       /* of a door, or its share of the descriptors if less */
+    GATEWAY_CONNECTIONS_LEAST = 2,        /* however few descriptors there are */
+    GATEWAY_ACCEPTS_MAX = 16,             /* in one wake-up */
+    GATEWAY_PAUSE_MS_MIN = 50,            /* when nobody can be accepted; doubled each time */
+    GATEWAY_PAUSE_MS_MAX = 2000,          /* a door that was shut is open again this soon */
+    GATEWAY_SPARE_MS = 1000,              /* idle that long, a client makes room when places lack */
     GATEWAY_IDLE_S = 30,                  /* a connection on which nothing moves is closed */
     GATEWAY_REQUEST_S = 60,               /* for a whole request, however it trickles in */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */

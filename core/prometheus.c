@@ -168,6 +168,8 @@ void prometheus_write(struct engine *engine, struct buf *out) {
          (double)s.outbox_held},
         {"zingq_outbox_discarded_total", "counter", "refused publishes discarded past the quota",
          (double)s.outbox_discarded},
+        {"zingq_append_waiting", "gauge", "lines of zing.append whose files cannot be written",
+         (double)s.append_waiting},
         {"zingq_delayed", "gauge", "publishes waiting for their time", (double)s.delayed},
         {"zingq_qos0_total", "counter", "messages that came with QoS 0", (double)s.qos0},
         {"zingq_clock_steps_total", "counter", "steps of the wall clock of a second or more",

@@ -1,6 +1,7 @@
 /* test_append.c - lines for files, each exactly once, whatever happens in between. */
 #include "append.h"
 #include "data_folder.h"
+#include "limits.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -66,7 +67,7 @@ static void add(struct fixture *f, const char *file, const char *line) {
 static void commit_lines(struct fixture *f, const char *file, const char *first,
                          const char *second) {
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(append_settle(f->append), 0);
+    assert_int_equal(append_settle(f->append, T0), 0);
     add(f, file, first);
     add(f, file, second);
     assert_int_equal(store_commit(f->store), 0);
@@ -74,7 +75,7 @@ static void commit_lines(struct fixture *f, const char *file, const char *first,
 
 static void settle(struct fixture *f) {
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(append_settle(f->append), 0);
+    assert_int_equal(append_settle(f->append, T0), 0);
     assert_int_equal(store_commit(f->store), 0);
 }
 
@@ -116,7 +117,7 @@ static void append_writes_lines_after_the_commit_in_order(void **state) {
     struct fixture *f = *state;
     commit_lines(f, "sales.csv", "a,1", "b,2");
     assert_true(append_wants_write(f->append));
-    append_write(f->append);
+    append_write(f->append, T0);
     assert_false(append_wants_write(f->append));
     assert_true(append_wants_settle(f->append));
     assert_file(f, "sales.csv", "a,1\nb,2\n");
@@ -128,11 +129,11 @@ static void append_writes_lines_after_the_commit_in_order(void **state) {
 static void append_goes_on_at_the_end_of_several_files(void **state) {
     struct fixture *f = *state;
     commit_lines(f, "x", "1", "2");
-    append_write(f->append);
+    append_write(f->append, T0);
     commit_lines(f, "y", "3", "");
-    append_write(f->append);
+    append_write(f->append, T0);
     commit_lines(f, "x", "4", "5");
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     assert_file(f, "x", "1\n2\n4\n5\n");
     assert_file(f, "y", "3\n\n");
@@ -143,7 +144,7 @@ static void append_writes_after_a_crash_what_was_committed(void **state) {
     commit_lines(f, "x", "1", "2");
     crash(f);
     assert_true(append_wants_write(f->append));
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     assert_file(f, "x", "1\n2\n");
     assert_int_equal(rows(f), 0);
@@ -152,13 +153,13 @@ static void append_writes_after_a_crash_what_was_committed(void **state) {
 static void append_writes_once_though_it_crashed_before_settling(void **state) {
     struct fixture *f = *state;
     commit_lines(f, "x", "1", "2");
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     commit_lines(f, "x", "3", "4");
-    append_write(f->append);
+    append_write(f->append, T0);
     for (int i = 0; i < 3; i++) {
         crash(f);
-        append_write(f->append);
+        append_write(f->append, T0);
         assert_file(f, "x", "1\n2\n3\n4\n");
     }
     settle(f);
@@ -170,30 +171,30 @@ static void append_writes_once_though_it_crashed_before_settling(void **state) {
 static void append_mends_a_line_cut_in_the_middle(void **state) {
     struct fixture *f = *state;
     commit_lines(f, "x", "first", "second");
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     commit_lines(f, "x", "third", "fourth");
     write_file(f, "x", "first\nsecond\nthi"); /* what the power cut left of the write */
     crash(f);
-    append_write(f->append);
+    append_write(f->append, T0);
     assert_file(f, "x", "first\nsecond\nthird\nfourth\n");
 }
 
 static void append_takes_lines_back_when_the_settling_turn_is_dropped(void **state) {
     struct fixture *f = *state;
     commit_lines(f, "x", "1", "2");
-    append_write(f->append);
+    append_write(f->append, T0);
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(append_settle(f->append), 0);
+    assert_int_equal(append_settle(f->append, T0), 0);
     add(f, "x", "never");
     store_abort(f->store);
     assert_int_equal(store_begin(f->store), 0);
     assert_int_equal(append_load(f->append), 0);
     store_abort(f->store);
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     commit_lines(f, "x", "3", "4");
-    append_write(f->append);
+    append_write(f->append, T0);
     assert_file(f, "x", "1\n2\n3\n4\n");
 }
 
@@ -201,9 +202,9 @@ static void append_keeps_what_was_in_the_file_before_it_was_ours(void **state) {
     struct fixture *f = *state;
     write_file(f, "x", "old\n");
     commit_lines(f, "x", "1", "2");
-    append_write(f->append);
+    append_write(f->append, T0);
     crash(f);
-    append_write(f->append);
+    append_write(f->append, T0);
     assert_file(f, "x", "old\n1\n2\n");
 }
 
@@ -211,37 +212,165 @@ static void append_follows_a_file_that_was_rotated_away(void **state) {
     struct fixture *f = *state;
     char path[128];
     commit_lines(f, "x", "1", "2");
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     path_of(f, "x", path);
     assert_int_equal(remove(path), 0);
     commit_lines(f, "x", "3", "4");
-    append_write(f->append);
+    append_write(f->append, T0);
     assert_file(f, "x", "3\n4\n");
     crash(f);
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
     assert_file(f, "x", "3\n4\n");
+}
+
+/* One turn of the engine at the time: what is due is taken up, committed and written. */
+static void turn(struct fixture *f, int64_t now_ms) {
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(append_settle(f->append, now_ms), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    append_write(f->append, now_ms);
 }
 
 static void append_waits_while_a_file_cannot_be_written(void **state) {
     struct fixture *f = *state;
     char path[128];
+    struct append_state look;
     path_of(f, "x", path);
     commit_lines(f, "y", "0", "1");
-    append_write(f->append);
+    append_write(f->append, T0);
     settle(f);
+    assert_int_equal(append_next_ms(f->append), INT64_MAX);
     assert_int_equal(mkdir(path, 0700), 0); /* where the file should be */
     commit_lines(f, "x", "1", "2");
     commit_lines(f, "y", "2", "3");
-    append_write(f->append);
-    assert_true(append_wants_write(f->append));
+    append_write(f->append, T0);
     assert_file(f, "y", "0\n1\n2\n3\n"); /* the others do not wait for it */
+    append_look(f->append, &look);
+    assert_int_equal(look.waiting, 2);
+    assert_int_equal(look.error, EISDIR);
+    assert_string_equal(look.file, "x");
     assert_int_equal(rmdir(path), 0);
-    append_write(f->append);
+    turn(f, T0 + 999);
+    assert_int_equal(rows(f), 2);
+    assert_int_equal(append_next_ms(f->append), T0 + 1000);
+    turn(f, T0 + 1000);
     settle(f);
     assert_file(f, "x", "1\n2\n");
     assert_file(f, "y", "0\n1\n2\n3\n");
+    assert_int_equal(rows(f), 0);
+    append_look(f->append, &look);
+    assert_int_equal(look.waiting, 0);
+    assert_int_equal(append_next_ms(f->append), INT64_MAX);
+}
+
+static void append_cuts_nothing_of_a_file_that_was_out_of_sight(void **state) {
+    struct fixture *f = *state;
+    char folder[128];
+    char kept[128];
+    commit_lines(f, "x", "1", "2");
+    append_write(f->append, T0);
+    settle(f);
+    path_of(f, "", folder);
+    folder[strlen(folder) - 1] = '\0';
+    (void)snprintf(kept, sizeof kept, "%s/kept", f->folder.path);
+    assert_int_equal(rename(folder, kept), 0);
+    FILE *fp = fopen(folder, "w"); /* where the folder should be */
+    assert_non_null(fp);
+    assert_int_equal(fclose(fp), 0);
+    commit_lines(f, "x", "3", "4");
+    append_write(f->append, T0);
+    crash(f);
+    turn(f, T0);
+    append_write(f->append, T0);
+    assert_int_equal(rows(f), 2);
+    assert_int_equal(unlink(folder), 0);
+    assert_int_equal(rename(kept, folder), 0);
+    turn(f, append_next_ms(f->append));
+    settle(f);
+    assert_file(f, "x", "1\n2\n3\n4\n");
+}
+
+static void append_tries_again_later_and_later_up_to_a_minute(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    commit_lines(f, "y", "0", "1");
+    append_write(f->append, T0);
+    path_of(f, "x", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    commit_lines(f, "x", "1", "2");
+    append_write(f->append, T0);
+    int64_t now = T0;
+    for (int64_t pause = 1000; pause < 200000; pause *= 2) {
+        int64_t due = append_next_ms(f->append);
+        assert_int_equal(due - now, pause > 60000 ? 60000 : pause);
+        now = due;
+        turn(f, now);
+    }
+}
+
+static void append_keeps_the_order_of_what_came_while_the_file_could_not_be_written(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    commit_lines(f, "y", "0", "1");
+    append_write(f->append, T0);
+    path_of(f, "x", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(store_begin(f->store), 0);
+    for (uint8_t i = 0; i < 8; i++) { /* from services of many partitions */
+        char line[2] = {(char)('a' + i), '\0'};
+        assert_int_equal(
+            append_add(f->append, (uint8_t)(60 - 7 * i), T0, slice_of("x"), slice_of(line)), 0);
+    }
+    assert_int_equal(store_commit(f->store), 0);
+    append_write(f->append, T0);
+    assert_int_equal(rmdir(path), 0);
+    commit_lines(f, "x", "i", "j");
+    append_write(f->append, T0);
+    crash(f);
+    turn(f, T0);
+    commit_lines(f, "x", "k", "l");
+    append_write(f->append, T0);
+    settle(f);
+    assert_file(f, "x", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\n");
+    assert_int_equal(rows(f), 0);
+}
+
+/* Every line of the file is its own number. */
+static void assert_counts(const struct fixture *f, const char *file, int count) {
+    char path[128];
+    char line[32];
+    path_of(f, file, path);
+    FILE *fp = fopen(path, "r");
+    assert_non_null(fp);
+    for (int i = 0; i < count; i++) {
+        assert_non_null(fgets(line, sizeof line, fp));
+        assert_int_equal(strtol(line, NULL, 10), i);
+    }
+    assert_null(fgets(line, sizeof line, fp));
+    assert_int_equal(fclose(fp), 0);
+}
+
+static void append_takes_up_bit_by_bit_what_does_not_fit_into_memory(void **state) {
+    struct fixture *f = *state;
+    const int count = 3 * APPEND_LINES_MAX;
+    assert_int_equal(store_begin(f->store), 0);
+    for (int i = 0; i < count; i++) {
+        char line[16];
+        (void)snprintf(line, sizeof line, "%d", i);
+        add(f, "x", line);
+    }
+    add(f, "y", "last");
+    assert_int_equal(store_commit(f->store), 0);
+    append_write(f->append, T0);
+    assert_counts(f, "x", APPEND_LINES_MAX);
+    for (int i = 0; i < 20 && append_next_ms(f->append) <= T0; i++) {
+        turn(f, T0);
+    }
+    settle(f);
+    assert_counts(f, "x", count);
+    assert_file(f, "y", "last\n");
     assert_int_equal(rows(f), 0);
 }
 
@@ -250,13 +379,13 @@ static void append_follows_no_link_out_of_the_folder(void **state) {
     char path[128];
     char target[128];
     commit_lines(f, "y", "0", "1");
-    append_write(f->append);
+    append_write(f->append, T0);
     (void)snprintf(target, sizeof target, "%s/target", f->folder.path);
     path_of(f, "x", path);
     assert_int_equal(symlink(target, path), 0);
     commit_lines(f, "x", "1", "2");
-    append_write(f->append);
-    assert_true(append_wants_write(f->append));
+    append_write(f->append, T0);
+    assert_int_equal(rows(f), 2);
     assert_int_not_equal(access(target, F_OK), 0);
 }
 
@@ -272,6 +401,10 @@ int main(void) {
         APPEND_TEST(append_keeps_what_was_in_the_file_before_it_was_ours),
         APPEND_TEST(append_follows_a_file_that_was_rotated_away),
         APPEND_TEST(append_waits_while_a_file_cannot_be_written),
+        APPEND_TEST(append_cuts_nothing_of_a_file_that_was_out_of_sight),
+        APPEND_TEST(append_tries_again_later_and_later_up_to_a_minute),
+        APPEND_TEST(append_keeps_the_order_of_what_came_while_the_file_could_not_be_written),
+        APPEND_TEST(append_takes_up_bit_by_bit_what_does_not_fit_into_memory),
         APPEND_TEST(append_follows_no_link_out_of_the_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
+#include "descriptors.h"
 #include "gateway.h"
 #include "limits.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ struct world {
     char dir[64], unix_path[96];
     bool at_once;    /* answer in the callback, else keep the request in `requests` */
     bool wants_none; /* of the bodies */
+    bool has_room;   /* make_room finds a descriptor, once */
     struct gateway_request *requests[REQUESTS_MAX];
     size_t count;
     struct buf seen; /* what on_request saw of the last request */
@@ -76,11 +79,21 @@ static bool wants_body(void *ctx, const struct gateway_request *request) {
     return !w->wants_none;
 }
 
+static bool make_room(void *ctx) {
+    struct world *w = ctx;
+    bool had = w->has_room;
+    if (had) {
+        descriptors_give_one();
+    }
+    w->has_room = false;
+    return had;
+}
+
 /* ---- the world ---- */
 
 static void open_gateway(struct world *w) {
     struct gateway_callbacks callbacks = {
-        .ctx = w, .on_request = on_request, .wants_body = wants_body};
+        .ctx = w, .on_request = on_request, .wants_body = wants_body, .make_room = make_room};
     struct report r = {""};
     int code = gateway_new(&w->gateway, &w->loop, w->listen, BODY_MAX, &callbacks, &r);
     assert_string_equal(r.text, "");
@@ -127,6 +140,7 @@ static int set_up_closed(void **state) {
 
 static int tear_down(void **state) {
     struct world *w = *state;
+    descriptors_give_all();
     gateway_free(w->gateway);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);
@@ -524,6 +538,93 @@ static void asking_somebody_silent_times_out(void **state) {
     buf_clear(&c.answer);
 }
 
+/* ---- descriptors ---- */
+
+static const char a_get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+static int shortage_of(const struct world *w) {
+    struct gateway_state state;
+    gateway_look(w->gateway, &state);
+    return state.shortage;
+}
+
+static void the_door_opens_by_itself_when_there_are_descriptors_again(void **state) {
+    struct world *w = *state;
+    w->at_once = true;
+    int fd = raw_client(w, a_get);
+    descriptors_take_all();
+    settle(w);
+    assert_int_equal(shortage_of(w), EMFILE);
+    assert_int_equal(w->count, 0);
+    descriptors_give_all();
+    assert_int_equal(raw_status(w, fd), 201);
+    assert_int_equal(shortage_of(w), 0);
+    (void)close(fd);
+}
+
+static void idle_connections_elsewhere_make_room_for_a_client(void **state) {
+    struct world *w = *state;
+    w->at_once = true;
+    int fd = raw_client(w, a_get);
+    descriptors_take_all();
+    w->has_room = true;
+    assert_int_equal(raw_status(w, fd), 201);
+    (void)close(fd);
+}
+
+static void an_idle_client_makes_room_for_one_with_a_request(void **state) {
+    struct world *w = *state;
+    w->at_once = true;
+    int idle = raw_client(w, "");
+    settle(w);
+    int fd = raw_client(w, a_get);
+    descriptors_take_all();
+    assert_int_equal(raw_status(w, fd), 201);
+    (void)close(fd);
+    (void)close(idle);
+}
+
+static void who_waits_too_long_for_a_descriptor_is_told_503(void **state) {
+    struct world *w = *state;
+    int fd = raw_client(w, a_get);
+    descriptors_take_all();
+    assert_int_equal(raw_status(w, fd), 503);
+    struct gateway_state look;
+    gateway_look(w->gateway, &look);
+    assert_int_equal(look.refused, 1);
+    assert_int_equal(look.shortages, 1);
+    (void)close(fd);
+    descriptors_give_all();
+    w->at_once = true;
+    int next = raw_client(w, a_get);
+    assert_int_equal(raw_status(w, next), 201);
+    (void)close(next);
+}
+
+static void a_door_leaves_descriptors_to_others(void **state) {
+    struct world *w = *state;
+    struct gateway_state look;
+    descriptors_leave(24);
+    open_gateway(w);
+    gateway_look(w->gateway, &look);
+    assert_in_range(look.connections_max, 2, 12);
+    descriptors_give_all();
+    w->at_once = true;
+    int idle[20];
+    for (size_t i = 0; i < 20; i++) { /* more than there are places */
+        idle[i] = raw_client(w, "");
+    }
+    settle(w);
+    gateway_look(w->gateway, &look);
+    assert_int_equal(look.connections, look.connections_max);
+    int fd = raw_client(w, a_get);
+    assert_int_equal(raw_status(w, fd), 201); /* an idle one made room */
+    (void)close(fd);
+    for (size_t i = 0; i < 20; i++) {
+        (void)close(idle[i]);
+    }
+}
+
 #define WITH(name, up) cmocka_unit_test_setup_teardown(name, up, tear_down)
 #define BOTH(name)                                                                                 \
     {"tcp: " #name, name, set_up_tcp, tear_down, NULL}, {                                          \
@@ -532,6 +633,11 @@ static void asking_somebody_silent_times_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        BOTH(the_door_opens_by_itself_when_there_are_descriptors_again),
+        BOTH(idle_connections_elsewhere_make_room_for_a_client),
+        BOTH(an_idle_client_makes_room_for_one_with_a_request),
+        BOTH(who_waits_too_long_for_a_descriptor_is_told_503),
+        WITH(a_door_leaves_descriptors_to_others, set_up_closed),
         BOTH(a_request_arrives_whole_and_is_answered),
         BOTH(an_answer_may_come_many_turns_later),
         BOTH(headers_and_content_type_go_out),
