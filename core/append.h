@@ -46,6 +46,8 @@ struct append_state {
     int error;        /* errno of its last write */
 };
 
+/* What waits, for status and metrics. */
+/* What waits, for status and metrics. */
 void append_look(const struct append *a, struct append_state *out);
 
 #endif

@@ -44,11 +44,13 @@ uint16_t gateway_port(const struct gateway *g);
 
 struct gateway_state {
     size_t connections, connections_max;
-    int shortage;       /* errno of the last accept, when a descriptor or memory was missing; or 0 */
+    int shortage; /* errno of the last accept, when a descriptor or memory was missing; or 0 */
     uint64_t shortages; /* how often that began */
     uint64_t refused;   /* clients told 503 because of it */
 };
 
+/* How the door stands, for status and metrics. */
+/* How the door stands, for status and metrics. */
 void gateway_look(const struct gateway *g, struct gateway_state *out);
 
 const char *gateway_method(const struct gateway_request *request);

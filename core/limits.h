@@ -82,13 +82,13 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
-    OUTBOX_RETRY_MS = 300000,   /* between two tries of a refused one, growing from 5 s */
-    OUTBOX_WINDOW_MAX = 256,    /* publishes sent and not yet acknowledged */
-    CALL_BYTES_MAX = 16 << 20,  /* one HTTP answer */
-    CALLS_MAX = 10000,          /* HTTP and SMTP calls under way */
-    CALLS_IDLE_MAX = 256,       /* idle HTTP connections kept, or an eighth of the descriptors if less */
-    CALL_DESCRIPTORS = 4,       /* fewer left: a call that could not be begun is put off */
-    CALL_AGAIN_MS = 250,        /* and begun again after this */
+    OUTBOX_RETRY_MS = 300000,  /* between two tries of a refused one, growing from 5 s */
+    OUTBOX_WINDOW_MAX = 256,   /* publishes sent and not yet acknowledged */
+    CALL_BYTES_MAX = 16 << 20, /* one HTTP answer */
+    CALLS_MAX = 10000,         /* HTTP and SMTP calls under way */
+    CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
+    CALL_DESCRIPTORS = 4, /* fewer left: a call that could not be begun is put off */
+    CALL_AGAIN_MS = 250,  /* and begun again after this */
     CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
     MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
@@ -105,11 +105,11 @@ enum {
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
 
-    APPEND_LINES_MAX = 4096,       /* lines of zing.append in memory; the rest wait on disk */
-    APPEND_BYTES_MAX = 16 << 20,   /* bytes of them */
-    APPEND_PASS_ROWS = 4096,       /* of those on disk, looked at in a turn */
-    APPEND_RETRY_MS_MIN = 1000,    /* a file that cannot be written is tried again, */
-    APPEND_RETRY_MS_MAX = 60000,   /* twice as late each time, up to this */
+    APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */
+    APPEND_BYTES_MAX = 16 << 20, /* bytes of them */
+    APPEND_PASS_ROWS = 4096,     /* of those on disk, looked at in a turn */
+    APPEND_RETRY_MS_MIN = 1000,  /* a file that cannot be written is tried again, */
+    APPEND_RETRY_MS_MAX = 60000, /* twice as late each time, up to this */
 
     GATEWAY_CONNECTIONS_MAX = 4096,       /* of a door, or its share of the descriptors if less */
     GATEWAY_CONNECTIONS_LEAST = 2,        /* however few descriptors there are */
