@@ -1,5 +1,4 @@
 /* test_fetch.c - HTTP calls to a real server, and what can go wrong with them. */
-#include "descriptors.h"
 #include "fetch_world.h"
 #include "limits.h"
 
@@ -207,34 +206,6 @@ static void idle_connections_are_closed_after_the_last_call_under_way(void **sta
     assert_int_equal(__atomic_load_n(&w->connections, __ATOMIC_SEQ_CST), before + 1);
 }
 
-static void on_give_timer(uv_timer_t *timer) {
-    descriptors_give_all();
-    uv_close((uv_handle_t *)timer, NULL);
-}
-
-static void a_call_without_a_descriptor_begins_again_when_there_is_one(void **state) {
-    struct world *w = *state;
-    uv_timer_t give;
-    assert_int_equal(uv_timer_init(&w->loop, &give), 0);
-    assert_int_equal(uv_timer_start(&give, on_give_timer, 600, 0), 0);
-    descriptors_take_all();
-    const struct call_result *result = call(w, 1, http_request("GET", w->http_port, "/status/200"));
-    assert_int_equal(result->code, 0);
-    assert_int_equal(result->status, 200);
-    assert_int_equal(fetch_waiting_for_descriptors(w->fetch), 0);
-}
-
-static void a_call_that_never_gets_a_descriptor_was_never_sent(void **state) {
-    struct world *w = *state;
-    struct call_request *r = http_request("GET", w->http_port, "/status/200");
-    r->timeout_ms = 400;
-    descriptors_take_all();
-    const struct call_result *result = call(w, 1, r);
-    descriptors_give_all();
-    assert_int_equal(result->code, ERR_TIMEOUT);
-    assert_false(result->sent);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fetch_world_open, fetch_world_close)
 
 int main(void) {
@@ -252,8 +223,6 @@ int main(void) {
         TEST(a_connection_serves_one_call_after_the_other),
         TEST(idle_connections_are_closed_when_they_are_asked_to),
         TEST(idle_connections_are_closed_after_the_last_call_under_way),
-        TEST(a_call_without_a_descriptor_begins_again_when_there_is_one),
-        TEST(a_call_that_never_gets_a_descriptor_was_never_sent),
         TEST(a_thousand_calls_wait_at_once),
         TEST(a_cancelled_call_is_heard_of_no_more),
         TEST(calls_under_way_are_dropped_when_fetch_ends),
