@@ -17,9 +17,11 @@
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
- *   engine_cancel.c   a person ends what waits *   engine_time.c     what the clock brings: timers,
- * time-outs, retention engine_expiry.c   locks whose time ran out engine_later.c    delayed
- * publishes: put off, taken back engine_schedule.c schedules: a publish for each tick
+ *   engine_cancel.c   a person ends what waits
+ *   engine_time.c     what the clock brings: timers, time-outs, retention
+ *   engine_expiry.c   locks whose time ran out
+ *   engine_later.c    delayed publishes: put off, taken back
+ *   engine_schedule.c schedules: a publish for each tick
  *   engine_command.c  what an operator asks for
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
@@ -56,7 +58,7 @@ struct invocation {
     uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
     int64_t started_us; /* monotonic */
-    int64_t deadline_ms;
+    int64_t deadline_us; /* monotonic: neither a step nor a suspend cuts an attempt off */
     struct invocation *prev, *next; /* in service->waiting, by deadline */
     struct invocation *hash_next;
     struct invocation *start_next; /* in engine->to_start */
@@ -153,9 +155,9 @@ struct engine {
     struct buf publishes;  /* of the event being ended */
 
     /* across turns */
-    int64_t last_ms;       /* engine time that was given out */
+    int64_t last_ms;          /* engine time that was given out */
     int64_t ahead_of_boot_ms; /* what engine time is ahead of CLOCK_BOOTTIME */
-    int64_t wall_ahead_ms; /* what the wall clock was ahead of engine time */
+    int64_t wall_ahead_ms;    /* what the wall clock was ahead of engine time */
     struct invocation *calls[CALL_BUCKETS]; /* waiting invocations by call id */
     size_t running;
     uint64_t last_call_id;
@@ -470,7 +472,7 @@ int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
-int64_t engine_earliest_deadline(const struct engine *e);
+int64_t engine_earliest_deadline(struct engine *e);
 
 /* engine_space.c */
 /* Counts what is free, when it is time to. */
