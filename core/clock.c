@@ -72,5 +72,6 @@ int64_t clock_resume(const struct clock_mark *mark, const struct clock_reading *
         now->boottime_ms >= mark->at.boottime_ms) {
         return mark->engine_ms + (now->boottime_ms - mark->at.boottime_ms);
     }
-    return now->wall_ms > mark->engine_ms ? now->wall_ms : mark->engine_ms;
+    int64_t begin_ms = now->wall_ms > mark->engine_ms ? now->wall_ms : mark->engine_ms;
+    return begin_ms > 0 ? begin_ms : 1; /* a clock may stand at, or before, 1970 */
 }

@@ -57,8 +57,8 @@ struct invocation {
     struct engine_service *service;
     uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
-    int64_t started_us; /* monotonic */
-    int64_t deadline_ms;
+    int64_t started_us;  /* monotonic */
+    int64_t deadline_us; /* monotonic: neither a step nor a suspend cuts an attempt off */
     struct invocation *prev, *next; /* in service->waiting, by deadline */
     struct invocation *hash_next;
     struct invocation *start_next; /* in engine->to_start */
@@ -472,7 +472,7 @@ int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
-int64_t engine_earliest_deadline(const struct engine *e);
+int64_t engine_earliest_deadline(struct engine *e);
 
 /* engine_space.c */
 /* Counts what is free, when it is time to. */

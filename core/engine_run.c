@@ -39,7 +39,7 @@ static void leave_calls(struct engine *e, struct invocation *inv) {
  * one than its neighbours, so the place is looked for from the end. */
 static void enter_waiting(struct engine_service *s, struct invocation *inv) {
     struct invocation *after = s->waiting_tail;
-    while (after != NULL && after->deadline_ms > inv->deadline_ms) {
+    while (after != NULL && after->deadline_us > inv->deadline_us) {
         after = after->prev;
     }
     inv->prev = after;
@@ -360,7 +360,7 @@ struct invocation *engine_new_invocation(struct engine *e, struct engine_service
         inv->item = item;
         inv->service = s;
         inv->started_us = e->doors.monotonic_us(e->doors.ctx);
-        inv->deadline_ms = e->now_ms + s->conf->timeout_ms;
+        inv->deadline_us = inv->started_us + s->conf->timeout_ms * 1000;
         e->running++;
         e->current = inv;
     }

@@ -208,7 +208,7 @@ int engine_fire_timers(struct engine *e) {
 int engine_expire_waits(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
         struct engine_service *s = &e->services[i];
-        while (s->waiting_head != NULL && s->waiting_head->deadline_ms <= e->now_ms) {
+        while (s->waiting_head != NULL && s->waiting_head->deadline_us <= e->turn_us) {
             int code = engine_time_out(e, s->waiting_head);
             if (code != 0) {
                 return code;
@@ -218,15 +218,19 @@ int engine_expire_waits(struct engine *e) {
     return 0;
 }
 
-int64_t engine_earliest_deadline(const struct engine *e) {
-    int64_t earliest = INT64_MAX;
+int64_t engine_earliest_deadline(struct engine *e) {
+    int64_t earliest_us = INT64_MAX;
     for (size_t i = 0; i < e->service_count; i++) {
         const struct invocation *inv = e->services[i].waiting_head;
-        if (inv != NULL && inv->deadline_ms < earliest) {
-            earliest = inv->deadline_ms;
+        if (inv != NULL && inv->deadline_us < earliest_us) {
+            earliest_us = inv->deadline_us;
         }
     }
-    return earliest;
+    if (earliest_us == INT64_MAX) {
+        return INT64_MAX;
+    }
+    int64_t left_us = earliest_us - e->doors.monotonic_us(e->doors.ctx);
+    return engine_now_ms(e) + (left_us <= 0 ? 0 : (left_us + 999) / 1000);
 }
 
 /* --- retention --- */

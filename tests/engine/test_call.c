@@ -136,6 +136,7 @@ static void an_answer_and_the_timeout_in_one_turn_count_once(void **state) {
     deliver(f, "s", "in/a", "x");
     answer(f, 0, 200, "just in time");
     f->now_ms += 5000;
+    f->monotonic_us += 5000000;
     run_dry(f);
     assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
 }

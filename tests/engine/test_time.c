@@ -1,0 +1,287 @@
+/* test_time.c - steps of the wall clock, suspends, reboots: what follows which clock. */
+#include "engine_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define HOURS(n) (INT64_C(3600000) * (n))
+#define YEAR HOURS(24 * 365)
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+#define SERVICE(options) "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" " options " }\n"
+#define CALLS "return function(e) zing.publish('out', zing.http.get('http://h.test/x').body) end"
+
+/* The wall clock is set, the machine runs on. */
+static void step(struct engine_fixture *f, int64_t ms) {
+    f->wall_ahead_ms += ms;
+    run_dry(f);
+}
+
+/* Nothing runs, and CLOCK_MONOTONIC does not count it. */
+static void suspend(struct engine_fixture *f, int64_t ms) {
+    f->now_ms += ms;
+    run_dry(f);
+}
+
+static void boot_again(struct engine_fixture *f) {
+    f->boot++;
+    crash(f);
+    run_dry(f);
+}
+
+/* What must happen `ms` after the event, neither sooner nor later, although the clock is set
+ * `step_ms` in between. */
+static void comes_at_its_time(struct engine_fixture *f, int64_t ms, int64_t step_ms) {
+    size_t before = count_published(f, "out");
+    deliver(f, "s", "in", "x");
+    assert_int_equal(count_published(f, "out"), before);
+    advance(f, ms / 2);
+    step(f, step_ms);
+    advance(f, ms - ms / 2 - 1);
+    assert_int_equal(count_published(f, "out"), before);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), before + 1);
+}
+
+static void comes_whatever_the_clock(struct engine_fixture *f, int64_t ms) {
+    static const int64_t steps[] = {-HOURS(1), HOURS(1), -YEAR, YEAR};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        comes_at_its_time(f, ms, steps[i]);
+    }
+}
+
+/* --- engine time --- */
+
+#define COMES(test, ms, options, script)                                                           \
+    static void test(void **state) {                                                               \
+        struct engine_fixture *f = *state;                                                         \
+        fixture_run(f, SERVICE(options), script);                                                  \
+        comes_whatever_the_clock(f, ms);                                                           \
+    }
+
+COMES(a_retry_comes_at_its_time, 4000, "delay = \"4s\" jitter = 0",
+      "return function(e) if e.attempt == 1 then error('no') end zing.publish('out', '') end")
+COMES(a_snooze_ends_at_its_time, 4000, "",
+      "local tried = {}\n"
+      "return function(e)\n"
+      "  if not tried[e.id] then tried[e.id] = true; zing.snooze('4s') end\n"
+      "  zing.publish('out', '')\n"
+      "end")
+COMES(a_throttle_ends_at_its_time, 4000, "",
+      "return function(e) if e.attempt == 1 then zing.throttle('4s') end zing.publish('out', '') "
+      "end")
+COMES(a_batch_lingers_for_its_time, 4000, "batch = 10 linger = \"4s\"",
+      "return function(es) zing.publish('out', #es) end")
+COMES(a_sleep_ends_at_its_time, 4000, "",
+      "return function() zing.sleep('4s') zing.publish('out', '') end")
+COMES(a_wait_ends_at_its_time, 4000, "",
+      "return function() zing.wait('never', '4s') zing.publish('out', '') end")
+COMES(a_publish_after_a_while_leaves_at_its_time, 4000, "",
+      "return function() zing.publish('out', '', {after = '4s'}) end")
+COMES(a_lock_runs_out_at_its_time, 4000, "key = \"topic:1\"",
+      "local s = {on_lock_expired = function() zing.publish('out', '') end}\n"
+      "s['in'] = function() zing.lock('l', {owner = 'o', ttl = '4s'}) end\n"
+      "return s")
+
+static void a_rate_counts_in_engine_time(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("rate = \"1/s\""), "return function() zing.publish('out', '') end");
+    for (int i = 0; i < 6; i++) {
+        offer(f, "s", "in", "x", NULL);
+    }
+    run_dry(f);
+    size_t first = count_published(f, "out");
+    assert_in_range(first, 1, 2);
+    step(f, HOURS(1));
+    assert_int_equal(count_published(f, "out"), first);
+    step(f, -HOURS(2));
+    advance(f, 6000);
+    assert_int_equal(count_published(f, "out"), 6);
+}
+
+static void an_idempotency_key_is_known_for_its_time(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "store { keep_idempotency = \"1h\" }\n" SERVICE(""), "return function() end");
+    static const int64_t steps[] = {0, YEAR, -2 * YEAR, YEAR};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        step(f, steps[i]);
+        offer(f, "s", "in", "x", "idempotency-key", "k", NULL);
+        run_dry(f);
+    }
+    assert_books(f, "s", (struct books){.accepted = 4, .done = 1, .duplicates = 3});
+    advance(f, HOURS(2));
+    offer(f, "s", "in", "x", "idempotency-key", "k", NULL);
+    run_dry(f);
+    assert_int_equal(service_status(f, "s").books.done, 2);
+}
+
+static void what_is_done_is_kept_for_its_time(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "store { keep_done = \"10m\" }\n" SERVICE(""), "return function() end");
+    deliver(f, "s", "in", "x");
+    step(f, YEAR);
+    advance(f, 60000);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 1);
+    step(f, -2 * YEAR);
+    advance(f, 11 * 60000);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 0);
+}
+
+static void a_step_is_counted_once(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), "return function() end");
+    deliver(f, "s", "in", "x");
+    assert_int_equal(status(f).clock_steps, 0);
+    step(f, 999); /* less than a second */
+    deliver(f, "s", "in", "x");
+    assert_int_equal(status(f).clock_steps, 0);
+    step(f, HOURS(1));
+    deliver(f, "s", "in", "x");
+    deliver(f, "s", "in", "x");
+    assert_int_equal(status(f).clock_steps, 1);
+}
+
+/* --- attempts and calls --- */
+
+static void neither_a_step_nor_a_suspend_cuts_an_attempt_off(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), CALLS);
+    deliver(f, "s", "in", "x");
+    advance(f, 4000);
+    step(f, HOURS(1));
+    suspend(f, HOURS(1));
+    assert_true(f->asked[0].open);
+    answer(f, 0, 200, "ok");
+    run_dry(f);
+    assert_int_equal(count_published(f, "out"), 1);
+    assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
+}
+
+static void an_attempt_times_out_after_its_time_of_running(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), CALLS);
+    deliver(f, "s", "in", "x");
+    advance(f, 1000);
+    step(f, -HOURS(1));
+    suspend(f, HOURS(1));
+    advance(f, 3999);
+    assert_true(f->asked[0].open);
+    advance(f, 1);
+    assert_false(f->asked[0].open);
+}
+
+/* --- starts --- */
+
+static void a_retry_waits_no_longer_for_a_restart_within_the_boot(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("delay = \"60s\" jitter = 0"),
+                "return function(e) if e.attempt == 1 then error('no') end zing.publish('out', '') "
+                "end");
+    deliver(f, "s", "in", "x");
+    f->wall_ahead_ms = -YEAR;
+    f->now_ms += 59999;
+    crash(f);
+    run_dry(f);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void a_year_ahead_for_a_minute_leaves_nothing_behind(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), "return function() zing.publish('out', zing.now()) end");
+    int64_t before = engine_now_ms(f->engine) - f->now_ms;
+    step(f, YEAR);
+    deliver(f, "s", "in", "x");
+    restart(f);
+    advance(f, 60000);
+    step(f, -YEAR);
+    crash(f);
+    deliver(f, "s", "in", "y");
+    assert_true(engine_now_ms(f->engine) - f->now_ms == before);
+    assert_true(engine_wall_ahead_ms(f->engine) == 0);
+}
+
+static void a_machine_that_starts_with_its_clock_behind_goes_on_from_the_last_commit(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("delay = \"60s\" jitter = 0"),
+                "return function(e) if e.attempt == 1 then error('no') end zing.publish('out', '') "
+                "end");
+    deliver(f, "s", "in", "x");
+    int64_t last = engine_now_ms(f->engine);
+    f->wall_ahead_ms = -HOURS(1);
+    boot_again(f);
+    assert_true(engine_now_ms(f->engine) == last);
+    advance(f, 60000);
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void a_clock_at_1970_works_and_its_later_setting_moves_nothing(void **state) {
+    struct engine_fixture *f = *state;
+    f->wall_ahead_ms = -f->now_ms - 5000; /* five seconds before it, even */
+    fixture_run(f, SERVICE("delay = \"4s\" jitter = 0"),
+                "return function(e) if e.attempt == 1 then error('no') end zing.publish('out', '') "
+                "end");
+    assert_true(engine_now_ms(f->engine) == 1);
+    comes_at_its_time(f, 4000, 1700000000000);
+    crash(f);
+    comes_at_its_time(f, 4000, 0);
+    assert_int_equal(status(f).clock_steps, 0); /* since the start */
+    boot_again(f);
+    assert_true(engine_wall_ahead_ms(f->engine) == 0);
+}
+
+/* What an earlier zingq wrote has no clock; its newest arrival number tells the time. */
+static void a_store_without_a_clock_goes_on_from_its_newest_arrival(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""), "return function() end");
+    deliver(f, "s", "in", "x");
+    int64_t last = engine_now_ms(f->engine);
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_del(f->store, TABLE_META, slice_of("clock")), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    f->wall_ahead_ms = -YEAR;
+    crash(f);
+    run_dry(f);
+    assert_true(engine_now_ms(f->engine) == last);
+}
+
+int main(void) {
+#define TIME_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TIME_TEST(a_retry_comes_at_its_time),
+        TIME_TEST(a_snooze_ends_at_its_time),
+        TIME_TEST(a_throttle_ends_at_its_time),
+        TIME_TEST(a_batch_lingers_for_its_time),
+        TIME_TEST(a_sleep_ends_at_its_time),
+        TIME_TEST(a_wait_ends_at_its_time),
+        TIME_TEST(a_publish_after_a_while_leaves_at_its_time),
+        TIME_TEST(a_lock_runs_out_at_its_time),
+        TIME_TEST(a_rate_counts_in_engine_time),
+        TIME_TEST(an_idempotency_key_is_known_for_its_time),
+        TIME_TEST(what_is_done_is_kept_for_its_time),
+        TIME_TEST(a_step_is_counted_once),
+        TIME_TEST(neither_a_step_nor_a_suspend_cuts_an_attempt_off),
+        TIME_TEST(an_attempt_times_out_after_its_time_of_running),
+        TIME_TEST(a_retry_waits_no_longer_for_a_restart_within_the_boot),
+        TIME_TEST(a_year_ahead_for_a_minute_leaves_nothing_behind),
+        TIME_TEST(a_machine_that_starts_with_its_clock_behind_goes_on_from_the_last_commit),
+        TIME_TEST(a_clock_at_1970_works_and_its_later_setting_moves_nothing),
+        TIME_TEST(a_store_without_a_clock_goes_on_from_its_newest_arrival),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
