@@ -214,6 +214,7 @@ static int open_env(struct store *s, struct report *r) {
     if (rc != 0) {
         return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
     }
+    (void)store_clear_readers(s); /* before the first transaction, which may need their place */
     return open_tables(s, r);
 }
 
@@ -266,7 +267,6 @@ int store_open(struct store **out, const struct store_options *options, struct r
         store_close(s);
         return code;
     }
-    (void)store_clear_readers(s);
     *out = s;
     return 0;
 }
@@ -319,6 +319,9 @@ int store_begin(struct store *s) {
         return ERR_DISK; /* store_reopen failed */
     }
     int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    if (rc == MDB_READERS_FULL && store_clear_readers(s) > 0) {
+        rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    }
     if (rc == MDB_MAP_RESIZED) {
         /* Another process (the host) was started with a larger store.max_size. */
         rc = mdb_env_set_mapsize(s->env, 0);
@@ -504,33 +507,53 @@ uint64_t store_limit(struct store *s) {
     return taken >= max || left >= max - taken ? max : taken + left;
 }
 
-/* LMDB shows its table of free pages, number 0, to read transactions only. */
-static int count_free_pages(MDB_txn *txn, uint64_t *pages) {
+uint64_t store_rows_kept(struct store *s, enum store_table t) {
+    MDB_txn *txn = NULL;
+    MDB_stat stat = {0};
+    if (s->env == NULL || is_absent(s, t) || mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
+        return 0; /* MDB_NOTLS: it may stand beside a writing one */
+    }
+    int rc = mdb_stat(txn, s->tables[t], &stat);
+    mdb_txn_abort(txn);
+    return rc == 0 ? stat.ms_entries : 0;
+}
+
+struct free_pages {
+    uint64_t all, held;
+};
+
+/* LMDB shows its table of free pages, number 0, to read transactions only. A row has the commit
+ * that freed its pages as its key: who reads an older one keeps them. */
+static int count_free_pages(MDB_txn *txn, const struct store_reader *reader,
+                            struct free_pages *pages) {
     MDB_cursor *cursor = NULL;
     MDB_val k;
     MDB_val v;
-    *pages = 0;
     int rc = mdb_cursor_open(txn, 0, &cursor);
     if (rc != 0) {
         return rc;
     }
     while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        size_t commit;
         size_t count;
+        memcpy(&commit, k.mv_data, sizeof commit);
         memcpy(&count, v.mv_data, sizeof count); /* each row begins with its count */
-        *pages += count;
+        pages->all += count;
+        pages->held += reader->pid != 0 && commit >= reader->commit ? count : 0;
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int store_usage(struct store *s, uint64_t *used, uint64_t *max) {
+int store_usage(struct store *s, struct store_space *out) {
     MDB_envinfo info;
     MDB_stat stat;
     MDB_txn *txn = NULL;
-    uint64_t free_pages = 0;
+    struct free_pages pages = {0};
+    struct store_reader reader = store_old_reader(s);
     int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn); /* MDB_NOTLS: beside a writing one */
     if (rc == 0) {
-        rc = count_free_pages(txn, &free_pages);
+        rc = count_free_pages(txn, &reader, &pages);
         mdb_txn_abort(txn);
     }
     if (rc == 0) {
@@ -543,41 +566,38 @@ int store_usage(struct store *s, uint64_t *used, uint64_t *max) {
         return failed(s, "usage", rc);
     }
     uint64_t taken = info.me_last_pgno + 1;
-    *used = (taken - (free_pages < taken ? free_pages : taken)) * stat.ms_psize;
-    *max = s->max_bytes > 0 ? s->max_bytes / PAGE * PAGE : info.me_mapsize;
+    uint64_t usable = pages.all - pages.held;
+    out->used = (taken - (usable < taken ? usable : taken)) * stat.ms_psize;
+    out->held = pages.held * stat.ms_psize;
+    out->max = s->max_bytes > 0 ? s->max_bytes / PAGE * PAGE : info.me_mapsize;
     return 0;
 }
 
 int store_clear_readers(struct store *s) {
     int dead = 0;
-    int rc = mdb_reader_check(s->env, &dead);
+    int rc = s->env == NULL ? 0 : mdb_reader_check(s->env, &dead);
     return rc == 0 ? dead : failed(s, "reader check", rc);
 }
 
-struct old_reader {
-    unsigned long long txn;
-    long pid;
-};
-
 /* A line of LMDB's list: "pid thread txn", txn "-" when it reads nothing now. */
 static int on_reader(const char *line, void *ctx) {
-    struct old_reader *oldest = ctx;
+    struct store_reader *oldest = ctx;
     char *end = NULL;
     long pid = strtol(line, &end, 10);
     (void)strtoull(end, &end, 16);
     char *number = end;
     unsigned long long txn = strtoull(number, &end, 10);
-    if (end != number && pid > 0 && pid != (long)getpid() && txn < oldest->txn) {
-        *oldest = (struct old_reader){txn, pid};
+    if (end != number && pid > 0 && pid != (long)getpid() && txn < oldest->commit) {
+        *oldest = (struct store_reader){.pid = pid, .commit = txn};
     }
     return 0;
 }
 
-long store_old_reader(struct store *s) {
+struct store_reader store_old_reader(struct store *s) {
     MDB_envinfo info;
     if (s->env == NULL || mdb_env_info(s->env, &info) != 0) {
-        return 0;
+        return (struct store_reader){0};
     }
-    struct old_reader oldest = {.txn = info.me_last_txnid};
-    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? 0 : oldest.pid;
+    struct store_reader oldest = {.commit = info.me_last_txnid};
+    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? (struct store_reader){0} : oldest;
 }

@@ -5,6 +5,7 @@
 
 #include <lmdb.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -258,14 +259,13 @@ static void store_lends_room_for_deletes_and_takes_rows_again(void **state) {
 
 static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
     struct fixture *f = *state;
-    uint64_t before;
-    uint64_t full;
-    uint64_t after;
-    uint64_t max;
+    struct store_space before;
+    struct store_space full;
+    struct store_space after;
     char text[4096] = "";
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(store_usage(f->store, &before, &max), 0);
-    assert_int_equal(max, ROOM);
+    assert_int_equal(store_usage(f->store, &before), 0);
+    assert_int_equal(before.max, ROOM);
     for (char i = 'a'; i <= 'z'; i++) {
         assert_int_equal(
             store_put(f->store, TABLE_EVENT, (struct slice){&i, 1}, (struct slice){text, 40}), 0);
@@ -279,13 +279,13 @@ static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
     assert_int_equal(store_commit(f->store), 0);
     assert_true(store_taken(f->store) > (uint64_t)26 * 26 * sizeof text);
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(store_usage(f->store, &full, &max), 0);
-    assert_true(full > before + (uint64_t)26 * 26 * sizeof text);
+    assert_int_equal(store_usage(f->store, &full), 0);
+    assert_true(full.used > before.used + (uint64_t)26 * 26 * sizeof text);
     assert_int_equal(store_empty(f->store, TABLE_EVENT), 0);
     assert_int_equal(store_commit(f->store), 0);
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(store_usage(f->store, &after, &max), 0);
-    assert_true(after < full / 4);
+    assert_int_equal(store_usage(f->store, &after), 0);
+    assert_true(after.used < full.used / 4);
 }
 
 /* --- who may open what --------------------------------------------------------------------------
@@ -322,6 +322,94 @@ static void store_is_free_again_when_its_writer_was_killed(void **state) {
     f->store = data_folder_store(&f->folder, ROOM);
     assert_int_equal(store_begin(f->store), 0);
     assert_absent(f->store, "half");
+}
+
+/* A process that reads the last commit until the pipe's end is closed. */
+static pid_t start_reader(const struct fixture *f, int *stop) {
+    int ready[2];
+    int wait[2];
+    char byte = 'r';
+    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(wait), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store_options options = {.path = f->folder.path, .read_only = true};
+        struct store *reader = NULL;
+        (void)close(wait[1]);
+        _exit(store_open(&reader, &options, NULL) != 0 || store_begin(reader) != 0 ||
+              write(ready[1], &byte, 1) != 1 || read(wait[0], &byte, 1) != 0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(close(ready[0]) + close(ready[1]) + close(wait[0]), 0);
+    *stop = wait[1];
+    return child;
+}
+
+/* Rewrites one value of sixteen pages `times` times: each frees the pages of the one before. */
+static int rewrite(struct store *s, int times) {
+    static char text[16 * 4000];
+    int code = 0;
+    for (int i = 0; i < times && code == 0; i++) {
+        code = store_begin(s);
+        code = code == 0
+                   ? store_put(s, TABLE_STATE, slice_of("big"), (struct slice){text, sizeof text})
+                   : code;
+        if (code != 0) {
+            store_abort(s);
+            return code;
+        }
+        code = store_commit(s);
+    }
+    return code;
+}
+
+static void store_names_a_reader_and_counts_what_it_keeps(void **state) {
+    struct fixture *f = *state;
+    struct store_space space;
+    int stop;
+    assert_int_equal(rewrite(f->store, 3), 0);
+    assert_int_equal(store_old_reader(f->store).pid, 0);
+    pid_t reader = start_reader(f, &stop);
+    assert_int_equal(rewrite(f->store, 20), 0);
+    assert_int_equal(store_clear_readers(f->store), 0);
+    assert_int_equal(store_old_reader(f->store).pid, reader);
+    assert_int_equal(store_usage(f->store, &space), 0);
+    assert_true(space.held > (uint64_t)18 * 16 * 4000);
+    assert_true(space.used > space.held);
+
+    assert_int_equal(close(stop), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    (void)store_clear_readers(f->store);
+    assert_int_equal(store_old_reader(f->store).pid, 0);
+    assert_int_equal(store_usage(f->store, &space), 0);
+    assert_int_equal(space.held, 0);
+    assert_true(space.used < (uint64_t)10 * 16 * 4000);
+}
+
+static void a_killed_reader_never_fills_the_store(void **state) {
+    struct fixture *f = *state;
+    int stop;
+    pid_t reader = start_reader(f, &stop);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    assert_int_equal(close(stop), 0);
+    assert_int_equal(store_clear_readers(f->store), 1);
+    assert_int_equal(rewrite(f->store, 1000), 0); /* 64 MB through 16 MiB */
+}
+
+static void a_killed_reader_is_cleared_by_whoever_opens_the_store_next(void **state) {
+    struct fixture *f = *state;
+    int stop;
+    pid_t reader = start_reader(f, &stop);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    assert_int_equal(close(stop), 0);
+    pid_t next = start_reader(f, &stop);
+    assert_int_equal(close(stop), 0);
+    assert_int_equal(waitpid(next, NULL, 0), next);
+    assert_in_range(store_clear_readers(f->store), 0, 1); /* its own, not the killed one's */
+    assert_int_equal(rewrite(f->store, 1000), 0);
 }
 
 /* The commands read in a process of their own, beside the host. */
@@ -537,6 +625,9 @@ int main(void) {
         STORE_TEST(store_usage_counts_pages_and_forgets_freed_ones),
         STORE_TEST(store_refuses_a_second_writer_and_names_the_first),
         STORE_TEST(store_is_free_again_when_its_writer_was_killed),
+        STORE_TEST(store_names_a_reader_and_counts_what_it_keeps),
+        STORE_TEST(a_killed_reader_never_fills_the_store),
+        STORE_TEST(a_killed_reader_is_cleared_by_whoever_opens_the_store_next),
         STORE_TEST(store_is_readable_beside_a_writer),
         STORE_TEST(store_read_only_says_when_there_is_nothing),
         STORE_TEST(store_read_only_takes_a_table_that_is_not_there_for_an_empty_one),
