@@ -7,6 +7,7 @@
 #include "store.h"
 
 #include "log.h"
+#include "store_folder.h"
 #include "store_pages.h"
 
 #include <assert.h>
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -73,11 +73,37 @@ static int code_of(int rc) {
     }
 }
 
+/* What LMDB says of a file that is damaged means little to those who have to mend it. */
+static const char *words_of(int rc) {
+    switch (rc) {
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+        return "data.mdb is damaged: put back a copy of the data folder";
+    case MDB_INVALID:
+        return "data.mdb is no LMDB file: it is damaged, or something else has been put there";
+    case MDB_VERSION_MISMATCH:
+        return "data.mdb was written by another version of LMDB, or is damaged";
+    case MDB_READERS_FULL:
+        return "too many processes read it at once";
+    default:
+        return mdb_strerror(rc);
+    }
+}
+
+/* LMDB would abort: a page that came whole through store_check_pages has been damaged since, or
+ * was not looked at. */
+static void on_assert(MDB_env *env, const char *text) {
+    const char *path = "?";
+    (void)mdb_env_get_path(env, &path);
+    log_error("store", "damaged path=%s (%s): %s", path, text, words_of(MDB_CORRUPTED));
+    _exit(EXIT_CANNOT_RUN);
+}
+
 /* Logs what LMDB said, once, where it turned into a code of ours. */
 static int failed(const struct store *s, const char *what, int rc) {
     int code = code_of(rc);
     if (code != 0 && code != ERR_NOTFOUND) {
-        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, mdb_strerror(rc));
+        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, words_of(rc));
     }
     return code;
 }
@@ -88,33 +114,6 @@ static MDB_val val_of(struct slice s) {
 
 static struct slice slice_of_val(MDB_val v) {
     return (struct slice){v.mv_data, v.mv_size};
-}
-
-static int lock_folder(struct store *s, struct report *r) {
-    char name[4096];
-    int len = snprintf(name, sizeof name, "%s/zingq.lock", s->path);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "store.path is too long: %s", s->path);
-    }
-    s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0) {
-        return report(r, ERR_DISK, "cannot open %s: %s", name, strerror(errno));
-    }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        char pid[32] = "?";
-        ssize_t got = pread(s->lock_fd, pid, sizeof pid - 1, 0);
-        pid[got > 0 ? got : 1] = '\0';
-        return report(r, ERR_BUSY,
-                      "another host (process %s) runs on the data folder %s: stop it, or give this "
-                      "one its own with --data",
-                      pid, s->path);
-    }
-    char pid[32];
-    int pid_len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)pid_len, 0) != pid_len) {
-        return report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
-    }
-    return 0;
 }
 
 static int open_table(struct store *s, MDB_txn *txn, size_t t) {
@@ -144,7 +143,7 @@ static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
     MDB_val value = val_of(buf_slice(&b));
     int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
     buf_clear(&b);
-    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
 }
 
 /* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
@@ -157,7 +156,7 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return put_schema(s, txn, r);
     }
     if (rc != 0) {
-        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, mdb_strerror(rc));
+        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, words_of(rc));
     }
     struct reader reader = reader_of(value.mv_data, value.mv_size);
     uint32_t schema = read_u32(&reader);
@@ -178,7 +177,7 @@ static int open_tables(struct store *s, struct report *r) {
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
     }
     int code = check_schema(s, txn, r);
     if (code != 0) {
@@ -186,7 +185,7 @@ static int open_tables(struct store *s, struct report *r) {
         return code;
     }
     rc = mdb_txn_commit(txn);
-    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
 }
 
 /* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
@@ -197,6 +196,9 @@ static size_t map_bytes(const struct store *s) {
 
 static int open_env(struct store *s, struct report *r) {
     int rc = mdb_env_create(&s->env);
+    if (rc == 0) {
+        rc = mdb_env_set_assert(s->env, on_assert);
+    }
     if (rc == 0) {
         rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
     }
@@ -212,31 +214,20 @@ static int open_env(struct store *s, struct report *r) {
                       s->path);
     }
     if (rc != 0) {
-        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
     }
     (void)store_clear_readers(s); /* before the first transaction, which may need their place */
     return open_tables(s, r);
 }
 
-static int make_folder(const char *path, struct report *r) {
-    char part[4096];
-    size_t len = strlen(path);
-    if (len == 0 || len >= sizeof part) {
-        return report(r, ERR_INVALID, "store.path is empty or too long");
+static int open_checked(struct store *s, struct report *r) {
+    int code = store_folder_check(s->path, r);
+    if (code == 0) {
+        /* Beside a host it would be in vain: the host has looked, and writes meanwhile. */
+        bool whole = !s->read_only || !store_folder_in_use(s->path);
+        code = store_check_pages(s->path, whole, r);
     }
-    memcpy(part, path, len + 1);
-    for (size_t i = 1; i <= len; i++) {
-        if (part[i] != '/' && part[i] != '\0') {
-            continue;
-        }
-        char kept = part[i];
-        part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
-            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part, strerror(errno));
-        }
-        part[i] = kept;
-    }
-    return 0;
+    return code == 0 ? open_env(s, r) : code;
 }
 
 int store_open(struct store **out, const struct store_options *options, struct report *r) {
@@ -253,15 +244,13 @@ int store_open(struct store **out, const struct store_options *options, struct r
         free(s);
         return report(r, ERR_MEMORY, "out of memory");
     }
-    int code = s->read_only ? 0 : make_folder(s->path, r);
+    int code = s->read_only ? 0 : store_folder_make(s->path, r);
     if (code == 0 && !s->read_only) {
-        code = lock_folder(s, r);
+        code = store_folder_lock(s->path, &s->lock_fd, r);
     }
-    if (code == 0) {
-        code = store_check_pages(s->path, r);
-    }
-    if (code == 0) {
-        code = open_env(s, r);
+    code = code == 0 ? open_checked(s, r) : code;
+    if (code == 0 && !s->read_only) {
+        code = store_folder_mark(s->path, r);
     }
     if (code != 0) {
         store_close(s);
@@ -294,7 +283,7 @@ int store_reopen(struct store *s, struct report *r) {
         mdb_env_close(s->env);
         s->env = NULL;
     }
-    int code = open_env(s, r);
+    int code = open_checked(s, r);
     if (code != 0 && s->env != NULL) {
         mdb_env_close(s->env);
         s->env = NULL;
@@ -441,6 +430,12 @@ static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
     return 0;
 }
 
+/* As LMDB orders keys. */
+static int compare(struct slice a, struct slice b) {
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
                struct slice *key, struct slice *value) {
     MDB_cursor *cursor = NULL;
@@ -456,6 +451,10 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     if (rc != 0) {
         return failed(s, "seek", rc);
+    }
+    int order = compare(slice_of_val(k), from);
+    if (order < 0 || (order == 0 && after && from.len > 0)) {
+        return failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);
@@ -479,6 +478,9 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     }
     if (rc != 0) {
         return failed(s, "seek", rc);
+    }
+    if (compare(slice_of_val(k), before) >= 0) {
+        return failed(s, "seek", MDB_CORRUPTED);
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);

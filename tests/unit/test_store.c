@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -553,6 +554,85 @@ static void store_refuses_a_file_that_lacks_pages(void **state) {
     }
 }
 
+static void data_file(const struct fixture *f, char path[128]) {
+    (void)snprintf(path, 128, "%s/data.mdb", f->folder.path);
+}
+
+/* Rows on several levels of pages, and large ones. */
+static void put_many(struct store *s) {
+    static char text[9000];
+    assert_int_equal(store_begin(s), 0);
+    for (int i = 0; i < 400; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof key, "key %d", i);
+        assert_int_equal(store_put(s, i % 2 == 0 ? TABLE_STATE : TABLE_EVENT, slice_of(key),
+                                   (struct slice){text, i % 50 == 0 ? sizeof text : 200}),
+                         0);
+    }
+    assert_int_equal(store_commit(s), 0);
+}
+
+static void a_store_that_has_gone_is_never_taken_for_a_new_one(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    data_file(f, path);
+    put_and_commit(f->store, "a", "1");
+    store_close(f->store);
+    f->store = NULL;
+    for (int i = 0; i < 4; i++) {
+        struct store_options options = {
+            .path = f->folder.path, .max_bytes = ROOM, .read_only = i % 2 == 1};
+        struct report r = {""};
+        assert_int_equal(i < 2 ? truncate(path, 0) : i == 2 ? unlink(path) : 0, 0);
+        assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
+        assert_non_null(strstr(r.text, i < 2 ? "is empty" : "is missing"));
+        assert_non_null(strstr(r.text, path));
+        assert_int_equal(access(path, F_OK), i < 2 ? 0 : -1);
+    }
+}
+
+static void
+a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    store_close(f->store);
+    data_file(f, path);
+    assert_int_equal(truncate(path, 0), 0);
+    (void)snprintf(path, sizeof path, "%s/zingq.store", f->folder.path);
+    assert_int_equal(unlink(path), 0);
+    f->store = data_folder_store(&f->folder, ROOM);
+    put_and_commit(f->store, "a", "1");
+}
+
+static void overwrite(const char *path, long at, const void *bytes, size_t len) {
+    FILE *fp = fopen(path, "r+b");
+    assert_non_null(fp);
+    assert_int_equal(fseek(fp, at, SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, 1, len, fp), len);
+    assert_int_equal(fclose(fp), 0);
+}
+
+static void a_damaged_page_is_refused_in_words(void **state) {
+    struct fixture *f = *state;
+    struct report r = {""};
+    struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+    char page[4096];
+    char path[128];
+    data_file(f, path);
+    put_many(f->store);
+    memset(page, 'x', sizeof page);
+    store_close(f->store);
+    f->store = NULL;
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    for (long at = 2 * 4096; at < st.st_size; at += 4096) {
+        overwrite(path, at, page, sizeof page);
+    }
+    assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
+    assert_non_null(strstr(r.text, "damaged pages"));
+    assert_non_null(strstr(r.text, "put back a whole copy"));
+}
+
 static void store_reopens_with_its_lock_and_its_rows(void **state) {
     struct fixture *f = *state;
     struct report r = {""};
@@ -637,6 +717,9 @@ int main(void) {
         STORE_TEST(store_brings_an_older_one_up_to_date),
         STORE_TEST(store_says_when_its_file_is_none_of_ours),
         STORE_TEST(store_refuses_a_file_that_lacks_pages),
+        STORE_TEST(a_store_that_has_gone_is_never_taken_for_a_new_one),
+        STORE_TEST(a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way),
+        STORE_TEST(a_damaged_page_is_refused_in_words),
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
         STORE_TEST(store_grows_when_its_size_is_raised),
     };
