@@ -39,6 +39,7 @@ enum {
     NODE_TREE = 2,
     NODE_HEADER = 8,
     DEPTH_MAX = 32,
+    LMDB_KEY_MAX = 511,
     TRIES_MAX = 5,
     PAGE_SIZE_MAX = 65536,
     META_PAGE_SIZE = 4096,
@@ -191,6 +192,7 @@ static int walk_leaf_node(struct walk *w, const uint8_t *page, uint32_t at) {
     uint64_t value = (uint64_t)at + NODE_HEADER + key_len;
     bool tables = !w->in_table && !w->free_list;
     if (value + (big ? 8 : bytes) > w->page_size || tree != tables || key_len == 0 ||
+        key_len > LMDB_KEY_MAX ||
         (tree && (big || bytes != TREE_BYTES || get_u16(page + value + FLAGS_AT) != 0))) {
         return ERR_CORRUPT;
     }
