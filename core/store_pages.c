@@ -192,7 +192,7 @@ static int walk_leaf_node(struct walk *w, const uint8_t *page, uint32_t at) {
     uint64_t value = (uint64_t)at + NODE_HEADER + key_len;
     bool tables = !w->in_table && !w->free_list;
     if (value + (big ? 8 : bytes) > w->page_size || tree != tables || key_len == 0 ||
-        key_len > LMDB_KEY_MAX ||
+        key_len > LMDB_KEY_MAX || (flags & ~(NODE_BIG | NODE_TREE)) != 0 ||
         (tree && (big || bytes != TREE_BYTES || get_u16(page + value + FLAGS_AT) != 0))) {
         return ERR_CORRUPT;
     }
