@@ -36,7 +36,7 @@ struct screen {
     struct service_line *lines;
     size_t count;
     bool counted; /* rows, parked and oldest_us are known */
-    uint64_t store_used, store_max;
+    struct store_space space;
     json_t *status; /* the running host's answer, or NULL */
 };
 
@@ -96,7 +96,7 @@ static int read_line(struct cli *cli, uint16_t number, struct service_line *line
 
 static int read_screen(struct cli *cli, struct screen *screen) {
     uint64_t rows = store_rows(cli->store, TABLE_READY) + store_rows(cli->store, TABLE_LANE);
-    int code = store_usage(cli->store, &screen->store_used, &screen->store_max);
+    int code = store_usage(cli->store, &screen->space);
     for (uint16_t i = 0; i < screen->count && code == 0; i++) {
         code = read_line(cli, i, &screen->lines[i]);
     }
@@ -151,9 +151,14 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
     struct buf line;
     buf_init(&line, 16384);
     buf_printf(&line, "store   %s, ", cli->data);
-    text_add_bytes(&line, screen->store_used);
+    text_add_bytes(&line, screen->space.used);
     buf_add_str(&line, " of ");
-    text_add_bytes(&line, screen->store_max);
+    text_add_bytes(&line, screen->space.max);
+    if (screen->space.held > 0) {
+        buf_add_str(&line, ", ");
+        text_add_bytes(&line, screen->space.held);
+        buf_add_str(&line, " of them freed but kept by a reader");
+    }
     print_safe_line(&line);
     buf_clear(&line);
 }
@@ -357,11 +362,12 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
         }
     }
     json_t *balanced_or_null = screen->counted ? json_boolean(balanced(screen)) : json_null();
-    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
+    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
                      part_of(screen->status, "host"), "engine", part_of(screen->status, "engine"),
                      "schedules", part_of(screen->status, "schedules"), "store_used",
-                     (json_int_t)screen->store_used, "store_max", (json_int_t)screen->store_max,
-                     "balanced", balanced_or_null, "services", services);
+                     (json_int_t)screen->space.used, "store_max", (json_int_t)screen->space.max,
+                     "store_held", (json_int_t)screen->space.held, "balanced", balanced_or_null,
+                     "services", services);
 }
 
 int cli_status(struct cli *cli) {

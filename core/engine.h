@@ -225,7 +225,10 @@ struct engine_status {
     int64_t commit_us_last, commit_us_max;
     struct histogram commit;
     size_t lua_bytes;
-    uint64_t store_used, store_max;
+    uint64_t store_used, store_max; /* readers that keep freed pages count as use */
+    const char *store_low;  /* what fills it and what helps, until the next turn; NULL = room */
+    long old_reader;        /* a process that reads one state for READER_OLD_MS or longer; 0 = none */
+    int64_t old_reader_s;   /* and for how long */
     bool accepts;
 };
 

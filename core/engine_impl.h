@@ -179,6 +179,9 @@ struct engine {
     struct lane_item *held[CAREFUL_BATCH]; /* marked, to run in the next turn; owned */
     size_t held_count;
     int64_t space_seen_ms; /* when the store's space was looked at */
+    struct store_reader reader; /* of another process, the oldest, when it is behind */
+    int64_t reader_since_ms, reader_told_ms;
+    char space_words[SPACE_WORDS_MAX]; /* true while store_low: what fills it, what helps */
     uint64_t room;         /* bytes that may be accepted before the next look */
     unsigned shrink;       /* turns try so many times less, as a power of two: see engine_step */
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
@@ -477,6 +480,10 @@ int64_t engine_earliest_deadline(struct engine *e);
 /* engine_space.c */
 /* Counts what is free, when it is time to. */
 int engine_look_at_space(struct engine *e);
+/* Writes e->space_words: how full, what fills it, and what helps. */
+void engine_tell_space(struct engine *e, uint64_t used, uint64_t max);
+/* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
+long engine_old_reader(const struct engine *e, int64_t *since_ms);
 /* The event was accepted. */
 void engine_take_room(struct engine *e, const struct event *event);
 /* How the turn ended: with a commit, or for want of room. */

@@ -34,8 +34,8 @@ static int become_full(struct engine *e) {
     e->store_low = true;
     e->room = 0;
     e->space_seen_ms = 0; /* to be looked at again at once: the disk may have room by now */
-    log_error("store", "full: nothing is accepted and nothing runs until space returns; raise "
-                       "store.max_size, lower store.keep_done, or free the disk");
+    engine_tell_space(e, 0, store_limit(journal_store(e->journal)));
+    log_error("store", "%s", e->space_words);
     return store_lend(journal_store(e->journal), true);
 }
 

@@ -30,9 +30,21 @@ enum {
     PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
 };
 
-/* What only a person can make less: dead letters, and the service with most of them. */
-static void add_advice(const struct engine *e, char *text, size_t size) {
-    long reader = store_old_reader(journal_store(e->journal));
+/* --- what fills it --- */
+
+static void add_reader(const struct engine *e, struct buf *out) {
+    struct store_space space = {0};
+    if (e->reader.pid == 0 || store_usage(journal_store(e->journal), &space) != 0) {
+        return;
+    }
+    buf_printf(out,
+               "; process %ld is a reader that keeps what was freed since it began (%llu bytes): "
+               "there is room again when it ends",
+               e->reader.pid, (unsigned long long)space.held);
+}
+
+/* Dead letters, and the service with most of them. */
+static uint64_t add_dead(const struct engine *e, struct buf *out) {
     const struct engine_service *worst = NULL;
     uint64_t dead = 0;
     for (size_t i = 0; i < e->service_count; i++) {
@@ -40,41 +52,97 @@ static void add_advice(const struct engine *e, char *text, size_t size) {
         dead += s->books.dead;
         worst = worst == NULL || s->books.dead > worst->books.dead ? s : worst;
     }
-    text[0] = '\0';
-    if (reader > 0) {
-        (void)snprintf(
-            text, size,
-            "; process %ld is a reader that keeps what was freed since it began: there is "
-            "room again when it ends",
-            reader);
-    } else if (dead > 0) {
-        (void)snprintf(text, size,
-                       "; it holds %llu dead letters, most of service \"%s\": `zingq dlq discard "
-                       "--service %s` lets them go",
-                       (unsigned long long)dead, worst->conf->name, worst->conf->name);
+    if (dead > 0) {
+        buf_printf(out,
+                   "; it holds %llu dead letters, most of service \"%s\": `zingq dlq discard "
+                   "--service %s` lets them go",
+                   (unsigned long long)dead, worst->conf->name, worst->conf->name);
+    }
+    return dead;
+}
+
+static void add_ended_and_outbox(const struct engine *e, uint64_t dead, struct buf *out) {
+    struct store *store = journal_store(e->journal);
+    uint64_t ended = store_rows_kept(store, TABLE_EVENT);
+    uint64_t outbox = store_rows_kept(store, TABLE_OUTBOX);
+    uint64_t others = dead;
+    for (size_t i = 0; i < e->service_count; i++) {
+        others += books_waiting(&e->services[i].books);
+    }
+    if (ended > others) {
+        buf_printf(out, "; %llu ended events are kept for store.keep_done: lower it",
+                   (unsigned long long)(ended - others));
+    }
+    if (outbox > 0) {
+        buf_printf(out,
+                   "; %llu publishes wait in the outbox: `zingq outbox list` shows them, they go "
+                   "when the broker takes them",
+                   (unsigned long long)outbox);
     }
 }
 
-static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
+void engine_tell_space(struct engine *e, uint64_t used, uint64_t max) {
     bool disk = max < e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
-    if (low == e->store_low) {
-        return;
+    struct buf text;
+    buf_init(&text, sizeof e->space_words);
+    if (e->full) {
+        buf_add_str(&text, "full: nothing is accepted and nothing runs until space returns; ");
+    } else {
+        buf_printf(&text,
+                   "nearly full (%llu of %llu bytes%s): no new events are accepted until space "
+                   "returns; ",
+                   (unsigned long long)used, (unsigned long long)max,
+                   disk ? ", more the disk does not have" : "");
     }
+    buf_add_str(&text, disk ? "free some on the disk" : "raise store.max_size");
+    add_reader(e, &text);
+    add_ended_and_outbox(e, add_dead(e, &text), &text);
+    (void)snprintf(e->space_words, sizeof e->space_words, "%s", buf_str(&text));
+    buf_clear(&text);
+}
+
+static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
+    bool news = low != e->store_low;
     e->store_low = low;
     if (low) {
-        char advice[256];
-        add_advice(e, advice, sizeof advice);
+        engine_tell_space(e, used, max);
+    }
+    if (low && news) {
         e->shrink = SHRINK_MAX;
-        log_error("store",
-                  "nearly full (%llu of %llu bytes%s): no new events are accepted until space "
-                  "returns; %s or lower store.keep_done%s",
-                  (unsigned long long)used, (unsigned long long)max,
-                  disk ? ", more the disk does not have" : "",
-                  disk ? "free some on the disk" : "raise store.max_size", advice);
-    } else {
+        log_error("store", "%s", e->space_words);
+    } else if (news) {
         log_info("store", "there is room again, events are accepted");
     }
 }
+
+/* --- readers --- */
+
+/* One that was killed keeps every page that is freed after it; one that lives and stays is named
+ * once a minute. */
+static void look_at_readers(struct engine *e) {
+    struct store *store = journal_store(e->journal);
+    (void)store_clear_readers(store);
+    struct store_reader reader = store_old_reader(store);
+    if (reader.pid != e->reader.pid || reader.commit != e->reader.commit) {
+        e->reader = reader;
+        e->reader_since_ms = e->now_ms;
+        e->reader_told_ms = e->now_ms;
+    }
+    if (reader.pid != 0 && e->now_ms >= e->reader_told_ms + READER_OLD_MS) {
+        e->reader_told_ms = e->now_ms;
+        log_warn("store",
+                 "process %ld has read one state of the store for %lld s: what is freed meanwhile "
+                 "stays taken until it ends",
+                 reader.pid, (long long)(e->now_ms - e->reader_since_ms) / 1000);
+    }
+}
+
+long engine_old_reader(const struct engine *e, int64_t *since_ms) {
+    *since_ms = e->reader_since_ms;
+    return e->now_ms >= e->reader_since_ms + READER_OLD_MS ? e->reader.pid : 0;
+}
+
+/* --- room --- */
 
 int engine_look_at_space(struct engine *e) {
     bool used_up = e->room == 0 && !e->store_low;
@@ -83,15 +151,14 @@ int engine_look_at_space(struct engine *e) {
     }
     struct store *store = journal_store(e->journal);
     e->space_seen_ms = e->now_ms;
-    /* A reader that was killed keeps every page that is freed after it. */
-    (void)store_clear_readers(store);
-    uint64_t most;
+    look_at_readers(e);
+    struct store_space space = {.used = store_taken(store)};
     uint64_t max = store_limit(store);
-    uint64_t used = store_taken(store);
     uint64_t reserve = max / RESERVE_PARTS + RESERVE_BYTES_MIN;
     /* Once low, it takes more than one free page to be well again. */
     uint64_t margin = e->store_low ? reserve / 2 : 0;
-    int code = used + reserve + margin >= max ? store_usage(store, &used, &most) : 0;
+    int code = space.used + reserve + margin >= max ? store_usage(store, &space) : 0;
+    uint64_t used = space.used;
     bool low = used + reserve + margin >= max;
     e->status.store_used = used;
     e->status.store_max = max;

@@ -127,6 +127,10 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.refused_topic = outbox_refused_topic(e->outbox);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
+    e->status.store_low = e->store_low ? e->space_words : NULL;
+    int64_t since_ms;
+    e->status.old_reader = engine_old_reader(e, &since_ms);
+    e->status.old_reader_s = (e->now_ms - since_ms) / 1000;
     *out = e->status;
 }
 

@@ -236,6 +236,24 @@ static void each_filter(const struct host *h, host_tell *tell, void *ctx) {
     }
 }
 
+/* The engine has logged it. */
+static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
+    struct engine_status s;
+    struct report r;
+    engine_status(h->engine, &s);
+    if (s.store_low != NULL) {
+        (void)report(&r, 0, "the store is %s", s.store_low);
+        tell(ctx, false, r.text);
+    }
+    if (s.old_reader != 0) {
+        (void)report(&r, 0,
+                     "process %ld has read one state of the store for %" PRId64 " s: what is freed "
+                     "meanwhile stays taken until it ends",
+                     s.old_reader, s.old_reader_s);
+        tell(ctx, false, r.text);
+    }
+}
+
 void host_each_warning(const struct host *h, host_tell *tell, void *ctx) {
     struct report r;
     each_link(h, tell, ctx);
@@ -249,6 +267,7 @@ void host_each_warning(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, false, r.text);
     }
     host_each_shortage(h, tell, ctx);
+    each_of_store(h, tell, ctx);
 }
 
 static void log_blocking(void *ctx, bool blocks, const char *text) {

@@ -89,9 +89,18 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
                     struct slice *value);
 uint64_t store_rows(struct store *s, enum store_table t);
 
-/* Bytes of pages in use at the last commit (free ones not counted) and max_bytes. Looks through
- * the free list: for now and then, not for every turn. */
-int store_usage(struct store *s, uint64_t *used, uint64_t *max);
+/* Rows of a table at the last commit: also outside of a transaction, and beside one. 0 when they
+ * cannot be counted. */
+uint64_t store_rows_kept(struct store *s, enum store_table t);
+
+struct store_space {
+    uint64_t used; /* bytes of pages that cannot be written to: of rows, and `held` */
+    uint64_t held; /* of them freed ones, which a reader of another process still keeps */
+    uint64_t max;  /* max_bytes */
+};
+
+/* At the last commit. Looks through the free list: for now and then, not for every turn. */
+int store_usage(struct store *s, struct store_space *out);
 /* Bytes the file has taken of the map so far: cheap; free pages inside count as taken. */
 uint64_t store_taken(struct store *s);
 /* Bytes the file may grow to: max_bytes, or less when its disk has less left. Cheap. */
@@ -101,9 +110,15 @@ uint64_t store_limit(struct store *s);
 int store_lend(struct store *s, bool lent);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
-/* The process, other than this one, that reads the oldest commit, when it is not the last; 0 when
- * there is none. What was freed since then stays taken. */
-long store_old_reader(struct store *s);
+/* A process, other than this one, that reads a commit older than the last: what was freed since
+ * stays taken. */
+struct store_reader {
+    long pid; /* 0 = there is none */
+    uint64_t commit;
+};
+
+/* The one whose commit is the oldest. */
+struct store_reader store_old_reader(struct store *s);
 /* A failed write can leave LMDB refusing all further ones: closes and opens the environment again.
  */
 int store_reopen(struct store *s, struct report *r);

@@ -7,6 +7,7 @@
 #include "store.h"
 
 #include "log.h"
+#include "store_folder.h"
 #include "store_pages.h"
 
 #include <assert.h>
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -73,11 +73,37 @@ static int code_of(int rc) {
     }
 }
 
+/* What LMDB says of a file that is damaged means little to those who have to mend it. */
+static const char *words_of(int rc) {
+    switch (rc) {
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+        return "data.mdb is damaged: put back a copy of the data folder";
+    case MDB_INVALID:
+        return "data.mdb is no LMDB file: it is damaged, or something else has been put there";
+    case MDB_VERSION_MISMATCH:
+        return "data.mdb was written by another version of LMDB, or is damaged";
+    case MDB_READERS_FULL:
+        return "too many processes read it at once";
+    default:
+        return mdb_strerror(rc);
+    }
+}
+
+/* LMDB would abort: a page that came whole through store_check_pages has been damaged since, or
+ * was not looked at. */
+static void on_assert(MDB_env *env, const char *text) {
+    const char *path = "?";
+    (void)mdb_env_get_path(env, &path);
+    log_error("store", "damaged path=%s (%s): %s", path, text, words_of(MDB_CORRUPTED));
+    _exit(EXIT_CANNOT_RUN);
+}
+
 /* Logs what LMDB said, once, where it turned into a code of ours. */
 static int failed(const struct store *s, const char *what, int rc) {
     int code = code_of(rc);
     if (code != 0 && code != ERR_NOTFOUND) {
-        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, mdb_strerror(rc));
+        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, words_of(rc));
     }
     return code;
 }
@@ -88,33 +114,6 @@ static MDB_val val_of(struct slice s) {
 
 static struct slice slice_of_val(MDB_val v) {
     return (struct slice){v.mv_data, v.mv_size};
-}
-
-static int lock_folder(struct store *s, struct report *r) {
-    char name[4096];
-    int len = snprintf(name, sizeof name, "%s/zingq.lock", s->path);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "store.path is too long: %s", s->path);
-    }
-    s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0) {
-        return report(r, ERR_DISK, "cannot open %s: %s", name, strerror(errno));
-    }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        char pid[32] = "?";
-        ssize_t got = pread(s->lock_fd, pid, sizeof pid - 1, 0);
-        pid[got > 0 ? got : 1] = '\0';
-        return report(r, ERR_BUSY,
-                      "another host (process %s) runs on the data folder %s: stop it, or give this "
-                      "one its own with --data",
-                      pid, s->path);
-    }
-    char pid[32];
-    int pid_len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
-    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)pid_len, 0) != pid_len) {
-        return report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
-    }
-    return 0;
 }
 
 static int open_table(struct store *s, MDB_txn *txn, size_t t) {
@@ -144,7 +143,7 @@ static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
     MDB_val value = val_of(buf_slice(&b));
     int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
     buf_clear(&b);
-    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
 }
 
 /* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
@@ -157,7 +156,7 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return put_schema(s, txn, r);
     }
     if (rc != 0) {
-        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, mdb_strerror(rc));
+        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, words_of(rc));
     }
     struct reader reader = reader_of(value.mv_data, value.mv_size);
     uint32_t schema = read_u32(&reader);
@@ -178,7 +177,7 @@ static int open_tables(struct store *s, struct report *r) {
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
     }
     int code = check_schema(s, txn, r);
     if (code != 0) {
@@ -186,7 +185,7 @@ static int open_tables(struct store *s, struct report *r) {
         return code;
     }
     rc = mdb_txn_commit(txn);
-    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, mdb_strerror(rc));
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
 }
 
 /* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
@@ -197,6 +196,9 @@ static size_t map_bytes(const struct store *s) {
 
 static int open_env(struct store *s, struct report *r) {
     int rc = mdb_env_create(&s->env);
+    if (rc == 0) {
+        rc = mdb_env_set_assert(s->env, on_assert);
+    }
     if (rc == 0) {
         rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
     }
@@ -212,30 +214,20 @@ static int open_env(struct store *s, struct report *r) {
                       s->path);
     }
     if (rc != 0) {
-        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, mdb_strerror(rc));
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
     }
+    (void)store_clear_readers(s); /* before the first transaction, which may need their place */
     return open_tables(s, r);
 }
 
-static int make_folder(const char *path, struct report *r) {
-    char part[4096];
-    size_t len = strlen(path);
-    if (len == 0 || len >= sizeof part) {
-        return report(r, ERR_INVALID, "store.path is empty or too long");
+static int open_checked(struct store *s, struct report *r) {
+    int code = store_folder_check(s->path, r);
+    if (code == 0) {
+        /* Beside a host it would be in vain: the host has looked, and writes meanwhile. */
+        bool whole = !s->read_only || !store_folder_in_use(s->path);
+        code = store_check_pages(s->path, whole, r);
     }
-    memcpy(part, path, len + 1);
-    for (size_t i = 1; i <= len; i++) {
-        if (part[i] != '/' && part[i] != '\0') {
-            continue;
-        }
-        char kept = part[i];
-        part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
-            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part, strerror(errno));
-        }
-        part[i] = kept;
-    }
-    return 0;
+    return code == 0 ? open_env(s, r) : code;
 }
 
 int store_open(struct store **out, const struct store_options *options, struct report *r) {
@@ -252,21 +244,18 @@ int store_open(struct store **out, const struct store_options *options, struct r
         free(s);
         return report(r, ERR_MEMORY, "out of memory");
     }
-    int code = s->read_only ? 0 : make_folder(s->path, r);
+    int code = s->read_only ? 0 : store_folder_make(s->path, r);
     if (code == 0 && !s->read_only) {
-        code = lock_folder(s, r);
+        code = store_folder_lock(s->path, &s->lock_fd, r);
     }
-    if (code == 0) {
-        code = store_check_pages(s->path, r);
-    }
-    if (code == 0) {
-        code = open_env(s, r);
+    code = code == 0 ? open_checked(s, r) : code;
+    if (code == 0 && !s->read_only) {
+        code = store_folder_mark(s->path, r);
     }
     if (code != 0) {
         store_close(s);
         return code;
     }
-    (void)store_clear_readers(s);
     *out = s;
     return 0;
 }
@@ -294,7 +283,7 @@ int store_reopen(struct store *s, struct report *r) {
         mdb_env_close(s->env);
         s->env = NULL;
     }
-    int code = open_env(s, r);
+    int code = open_checked(s, r);
     if (code != 0 && s->env != NULL) {
         mdb_env_close(s->env);
         s->env = NULL;
@@ -319,6 +308,9 @@ int store_begin(struct store *s) {
         return ERR_DISK; /* store_reopen failed */
     }
     int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    if (rc == MDB_READERS_FULL && store_clear_readers(s) > 0) {
+        rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    }
     if (rc == MDB_MAP_RESIZED) {
         /* Another process (the host) was started with a larger store.max_size. */
         rc = mdb_env_set_mapsize(s->env, 0);
@@ -438,6 +430,12 @@ static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
     return 0;
 }
 
+/* As LMDB orders keys. */
+static int compare(struct slice a, struct slice b) {
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
                struct slice *key, struct slice *value) {
     MDB_cursor *cursor = NULL;
@@ -453,6 +451,10 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     }
     if (rc != 0) {
         return failed(s, "seek", rc);
+    }
+    int order = compare(slice_of_val(k), from);
+    if (order < 0 || (order == 0 && after && from.len > 0)) {
+        return failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);
@@ -476,6 +478,9 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     }
     if (rc != 0) {
         return failed(s, "seek", rc);
+    }
+    if (compare(slice_of_val(k), before) >= 0) {
+        return failed(s, "seek", MDB_CORRUPTED);
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);
@@ -504,33 +509,53 @@ uint64_t store_limit(struct store *s) {
     return taken >= max || left >= max - taken ? max : taken + left;
 }
 
-/* LMDB shows its table of free pages, number 0, to read transactions only. */
-static int count_free_pages(MDB_txn *txn, uint64_t *pages) {
+uint64_t store_rows_kept(struct store *s, enum store_table t) {
+    MDB_txn *txn = NULL;
+    MDB_stat stat = {0};
+    if (s->env == NULL || is_absent(s, t) || mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
+        return 0; /* MDB_NOTLS: it may stand beside a writing one */
+    }
+    int rc = mdb_stat(txn, s->tables[t], &stat);
+    mdb_txn_abort(txn);
+    return rc == 0 ? stat.ms_entries : 0;
+}
+
+struct free_pages {
+    uint64_t all, held;
+};
+
+/* LMDB shows its table of free pages, number 0, to read transactions only. A row has the commit
+ * that freed its pages as its key: who reads an older one keeps them. */
+static int count_free_pages(MDB_txn *txn, const struct store_reader *reader,
+                            struct free_pages *pages) {
     MDB_cursor *cursor = NULL;
     MDB_val k;
     MDB_val v;
-    *pages = 0;
     int rc = mdb_cursor_open(txn, 0, &cursor);
     if (rc != 0) {
         return rc;
     }
     while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        size_t commit;
         size_t count;
+        memcpy(&commit, k.mv_data, sizeof commit);
         memcpy(&count, v.mv_data, sizeof count); /* each row begins with its count */
-        *pages += count;
+        pages->all += count;
+        pages->held += reader->pid != 0 && commit >= reader->commit ? count : 0;
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int store_usage(struct store *s, uint64_t *used, uint64_t *max) {
+int store_usage(struct store *s, struct store_space *out) {
     MDB_envinfo info;
     MDB_stat stat;
     MDB_txn *txn = NULL;
-    uint64_t free_pages = 0;
+    struct free_pages pages = {0};
+    struct store_reader reader = store_old_reader(s);
     int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn); /* MDB_NOTLS: beside a writing one */
     if (rc == 0) {
-        rc = count_free_pages(txn, &free_pages);
+        rc = count_free_pages(txn, &reader, &pages);
         mdb_txn_abort(txn);
     }
     if (rc == 0) {
@@ -543,41 +568,38 @@ int store_usage(struct store *s, uint64_t *used, uint64_t *max) {
         return failed(s, "usage", rc);
     }
     uint64_t taken = info.me_last_pgno + 1;
-    *used = (taken - (free_pages < taken ? free_pages : taken)) * stat.ms_psize;
-    *max = s->max_bytes > 0 ? s->max_bytes / PAGE * PAGE : info.me_mapsize;
+    uint64_t usable = pages.all - pages.held;
+    out->used = (taken - (usable < taken ? usable : taken)) * stat.ms_psize;
+    out->held = pages.held * stat.ms_psize;
+    out->max = s->max_bytes > 0 ? s->max_bytes / PAGE * PAGE : info.me_mapsize;
     return 0;
 }
 
 int store_clear_readers(struct store *s) {
     int dead = 0;
-    int rc = mdb_reader_check(s->env, &dead);
+    int rc = s->env == NULL ? 0 : mdb_reader_check(s->env, &dead);
     return rc == 0 ? dead : failed(s, "reader check", rc);
 }
 
-struct old_reader {
-    unsigned long long txn;
-    long pid;
-};
-
 /* A line of LMDB's list: "pid thread txn", txn "-" when it reads nothing now. */
 static int on_reader(const char *line, void *ctx) {
-    struct old_reader *oldest = ctx;
+    struct store_reader *oldest = ctx;
     char *end = NULL;
     long pid = strtol(line, &end, 10);
     (void)strtoull(end, &end, 16);
     char *number = end;
     unsigned long long txn = strtoull(number, &end, 10);
-    if (end != number && pid > 0 && pid != (long)getpid() && txn < oldest->txn) {
-        *oldest = (struct old_reader){txn, pid};
+    if (end != number && pid > 0 && pid != (long)getpid() && txn < oldest->commit) {
+        *oldest = (struct store_reader){.pid = pid, .commit = txn};
     }
     return 0;
 }
 
-long store_old_reader(struct store *s) {
+struct store_reader store_old_reader(struct store *s) {
     MDB_envinfo info;
     if (s->env == NULL || mdb_env_info(s->env, &info) != 0) {
-        return 0;
+        return (struct store_reader){0};
     }
-    struct old_reader oldest = {.txn = info.me_last_txnid};
-    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? 0 : oldest.pid;
+    struct store_reader oldest = {.commit = info.me_last_txnid};
+    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? (struct store_reader){0} : oldest;
 }

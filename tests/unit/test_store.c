@@ -5,11 +5,13 @@
 
 #include <lmdb.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -258,14 +260,13 @@ static void store_lends_room_for_deletes_and_takes_rows_again(void **state) {
 
 static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
     struct fixture *f = *state;
-    uint64_t before;
-    uint64_t full;
-    uint64_t after;
-    uint64_t max;
+    struct store_space before;
+    struct store_space full;
+    struct store_space after;
     char text[4096] = "";
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(store_usage(f->store, &before, &max), 0);
-    assert_int_equal(max, ROOM);
+    assert_int_equal(store_usage(f->store, &before), 0);
+    assert_int_equal(before.max, ROOM);
     for (char i = 'a'; i <= 'z'; i++) {
         assert_int_equal(
             store_put(f->store, TABLE_EVENT, (struct slice){&i, 1}, (struct slice){text, 40}), 0);
@@ -279,13 +280,13 @@ static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
     assert_int_equal(store_commit(f->store), 0);
     assert_true(store_taken(f->store) > (uint64_t)26 * 26 * sizeof text);
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(store_usage(f->store, &full, &max), 0);
-    assert_true(full > before + (uint64_t)26 * 26 * sizeof text);
+    assert_int_equal(store_usage(f->store, &full), 0);
+    assert_true(full.used > before.used + (uint64_t)26 * 26 * sizeof text);
     assert_int_equal(store_empty(f->store, TABLE_EVENT), 0);
     assert_int_equal(store_commit(f->store), 0);
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(store_usage(f->store, &after, &max), 0);
-    assert_true(after < full / 4);
+    assert_int_equal(store_usage(f->store, &after), 0);
+    assert_true(after.used < full.used / 4);
 }
 
 /* --- who may open what --------------------------------------------------------------------------
@@ -322,6 +323,94 @@ static void store_is_free_again_when_its_writer_was_killed(void **state) {
     f->store = data_folder_store(&f->folder, ROOM);
     assert_int_equal(store_begin(f->store), 0);
     assert_absent(f->store, "half");
+}
+
+/* A process that reads the last commit until the pipe's end is closed. */
+static pid_t start_reader(const struct fixture *f, int *stop) {
+    int ready[2];
+    int wait[2];
+    char byte = 'r';
+    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(wait), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store_options options = {.path = f->folder.path, .read_only = true};
+        struct store *reader = NULL;
+        (void)close(wait[1]);
+        _exit(store_open(&reader, &options, NULL) != 0 || store_begin(reader) != 0 ||
+              write(ready[1], &byte, 1) != 1 || read(wait[0], &byte, 1) != 0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(close(ready[0]) + close(ready[1]) + close(wait[0]), 0);
+    *stop = wait[1];
+    return child;
+}
+
+/* Rewrites one value of sixteen pages `times` times: each frees the pages of the one before. */
+static int rewrite(struct store *s, int times) {
+    static char text[16 * 4000];
+    int code = 0;
+    for (int i = 0; i < times && code == 0; i++) {
+        code = store_begin(s);
+        code = code == 0
+                   ? store_put(s, TABLE_STATE, slice_of("big"), (struct slice){text, sizeof text})
+                   : code;
+        if (code != 0) {
+            store_abort(s);
+            return code;
+        }
+        code = store_commit(s);
+    }
+    return code;
+}
+
+static void store_names_a_reader_and_counts_what_it_keeps(void **state) {
+    struct fixture *f = *state;
+    struct store_space space;
+    int stop;
+    assert_int_equal(rewrite(f->store, 3), 0);
+    assert_int_equal(store_old_reader(f->store).pid, 0);
+    pid_t reader = start_reader(f, &stop);
+    assert_int_equal(rewrite(f->store, 20), 0);
+    assert_int_equal(store_clear_readers(f->store), 0);
+    assert_int_equal(store_old_reader(f->store).pid, reader);
+    assert_int_equal(store_usage(f->store, &space), 0);
+    assert_true(space.held > (uint64_t)18 * 16 * 4000);
+    assert_true(space.used > space.held);
+
+    assert_int_equal(close(stop), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    (void)store_clear_readers(f->store);
+    assert_int_equal(store_old_reader(f->store).pid, 0);
+    assert_int_equal(store_usage(f->store, &space), 0);
+    assert_int_equal(space.held, 0);
+    assert_true(space.used < (uint64_t)10 * 16 * 4000);
+}
+
+static void a_killed_reader_never_fills_the_store(void **state) {
+    struct fixture *f = *state;
+    int stop;
+    pid_t reader = start_reader(f, &stop);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    assert_int_equal(close(stop), 0);
+    assert_int_equal(store_clear_readers(f->store), 1);
+    assert_int_equal(rewrite(f->store, 1000), 0); /* 64 MB through 16 MiB */
+}
+
+static void a_killed_reader_is_cleared_by_whoever_opens_the_store_next(void **state) {
+    struct fixture *f = *state;
+    int stop;
+    pid_t reader = start_reader(f, &stop);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    assert_int_equal(close(stop), 0);
+    pid_t next = start_reader(f, &stop);
+    assert_int_equal(close(stop), 0);
+    assert_int_equal(waitpid(next, NULL, 0), next);
+    assert_in_range(store_clear_readers(f->store), 0, 1); /* its own, not the killed one's */
+    assert_int_equal(rewrite(f->store, 1000), 0);
 }
 
 /* The commands read in a process of their own, beside the host. */
@@ -465,6 +554,85 @@ static void store_refuses_a_file_that_lacks_pages(void **state) {
     }
 }
 
+static void data_file(const struct fixture *f, char path[128]) {
+    (void)snprintf(path, 128, "%s/data.mdb", f->folder.path);
+}
+
+/* Rows on several levels of pages, and large ones. */
+static void put_many(struct store *s) {
+    static char text[9000];
+    assert_int_equal(store_begin(s), 0);
+    for (int i = 0; i < 400; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof key, "key %d", i);
+        assert_int_equal(store_put(s, i % 2 == 0 ? TABLE_STATE : TABLE_EVENT, slice_of(key),
+                                   (struct slice){text, i % 50 == 0 ? sizeof text : 200}),
+                         0);
+    }
+    assert_int_equal(store_commit(s), 0);
+}
+
+static void a_store_that_has_gone_is_never_taken_for_a_new_one(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    data_file(f, path);
+    put_and_commit(f->store, "a", "1");
+    store_close(f->store);
+    f->store = NULL;
+    for (int i = 0; i < 4; i++) {
+        struct store_options options = {
+            .path = f->folder.path, .max_bytes = ROOM, .read_only = i % 2 == 1};
+        struct report r = {""};
+        assert_int_equal(i < 2 ? truncate(path, 0) : i == 2 ? unlink(path) : 0, 0);
+        assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
+        assert_non_null(strstr(r.text, i < 2 ? "is empty" : "is missing"));
+        assert_non_null(strstr(r.text, path));
+        assert_int_equal(access(path, F_OK), i < 2 ? 0 : -1);
+    }
+}
+
+static void
+a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    store_close(f->store);
+    data_file(f, path);
+    assert_int_equal(truncate(path, 0), 0);
+    (void)snprintf(path, sizeof path, "%s/zingq.store", f->folder.path);
+    assert_int_equal(unlink(path), 0);
+    f->store = data_folder_store(&f->folder, ROOM);
+    put_and_commit(f->store, "a", "1");
+}
+
+static void overwrite(const char *path, long at, const void *bytes, size_t len) {
+    FILE *fp = fopen(path, "r+b");
+    assert_non_null(fp);
+    assert_int_equal(fseek(fp, at, SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, 1, len, fp), len);
+    assert_int_equal(fclose(fp), 0);
+}
+
+static void a_damaged_page_is_refused_in_words(void **state) {
+    struct fixture *f = *state;
+    struct report r = {""};
+    struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
+    char page[4096];
+    char path[128];
+    data_file(f, path);
+    put_many(f->store);
+    memset(page, 'x', sizeof page);
+    store_close(f->store);
+    f->store = NULL;
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    for (long at = 2 * 4096; at < st.st_size; at += 4096) {
+        overwrite(path, at, page, sizeof page);
+    }
+    assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
+    assert_non_null(strstr(r.text, "damaged pages"));
+    assert_non_null(strstr(r.text, "put back a whole copy"));
+}
+
 static void store_reopens_with_its_lock_and_its_rows(void **state) {
     struct fixture *f = *state;
     struct report r = {""};
@@ -537,6 +705,9 @@ int main(void) {
         STORE_TEST(store_usage_counts_pages_and_forgets_freed_ones),
         STORE_TEST(store_refuses_a_second_writer_and_names_the_first),
         STORE_TEST(store_is_free_again_when_its_writer_was_killed),
+        STORE_TEST(store_names_a_reader_and_counts_what_it_keeps),
+        STORE_TEST(a_killed_reader_never_fills_the_store),
+        STORE_TEST(a_killed_reader_is_cleared_by_whoever_opens_the_store_next),
         STORE_TEST(store_is_readable_beside_a_writer),
         STORE_TEST(store_read_only_says_when_there_is_nothing),
         STORE_TEST(store_read_only_takes_a_table_that_is_not_there_for_an_empty_one),
@@ -546,6 +717,9 @@ int main(void) {
         STORE_TEST(store_brings_an_older_one_up_to_date),
         STORE_TEST(store_says_when_its_file_is_none_of_ours),
         STORE_TEST(store_refuses_a_file_that_lacks_pages),
+        STORE_TEST(a_store_that_has_gone_is_never_taken_for_a_new_one),
+        STORE_TEST(a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way),
+        STORE_TEST(a_damaged_page_is_refused_in_words),
         STORE_TEST(store_reopens_with_its_lock_and_its_rows),
         STORE_TEST(store_grows_when_its_size_is_raised),
     };

@@ -1,0 +1,145 @@
+/*
+ * store_folder.c - see store_folder.h.
+ *
+ * The mark is a file of its own, written after the first commit: LMDB makes a new store where it
+ * finds an empty file or none, and a copy that broke off or a file system that was mended leaves
+ * just that behind. A start that was killed before its first commit leaves an empty file, too, and
+ * no mark: the next one begins anew.
+ */
+#include "store_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096 };
+
+static const char mark_name[] = "zingq.store";
+static const char mark_text[] =
+    "This folder holds a zingq store, in data.mdb. Should that file be missing or empty, put back "
+    "a\n"
+    "whole copy of the folder; to begin anew, remove this file as well.\n";
+
+static int name_file(char name[PATH_BYTES], const char *path, const char *file, struct report *r) {
+    int len = snprintf(name, PATH_BYTES, "%s/%s", path, file);
+    return len > 0 && len < PATH_BYTES ? 0
+                                       : report(r, ERR_INVALID, "store.path is too long: %s", path);
+}
+
+int store_folder_make(const char *path, struct report *r) {
+    char part[PATH_BYTES];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof part) {
+        return report(r, ERR_INVALID, "store.path is empty or too long");
+    }
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0') {
+            continue;
+        }
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
+            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part, strerror(errno));
+        }
+        part[i] = kept;
+    }
+    return 0;
+}
+
+int store_folder_lock(const char *path, int *fd, struct report *r) {
+    char name[PATH_BYTES];
+    *fd = -1;
+    int code = name_file(name, path, "zingq.lock", r);
+    if (code != 0) {
+        return code;
+    }
+    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        return report(r, ERR_DISK, "cannot open %s: %s", name, strerror(errno));
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        char pid[32] = "?";
+        ssize_t got = pread(*fd, pid, sizeof pid - 1, 0);
+        pid[got > 0 ? got : 1] = '\0';
+        return report(r, ERR_BUSY,
+                      "another host (process %s) runs on the data folder %s: stop it, or give this "
+                      "one its own with --data",
+                      pid, path);
+    }
+    char pid[32];
+    int pid_len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)pid_len, 0) != pid_len) {
+        return report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+    }
+    return 0;
+}
+
+bool store_folder_in_use(const char *path) {
+    char name[PATH_BYTES];
+    char text[32] = "";
+    int fd = name_file(name, path, "zingq.lock", NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
+    return pid > 0 && pid != (long)getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+static int sync_folder(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    int rc = fsync(fd);
+    (void)close(fd);
+    return rc;
+}
+
+int store_folder_mark(const char *path, struct report *r) {
+    char name[PATH_BYTES];
+    struct stat st;
+    int code = name_file(name, path, mark_name, r);
+    if (code != 0 || stat(name, &st) == 0) {
+        return code;
+    }
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write(fd, mark_text, sizeof mark_text - 1) == sizeof mark_text - 1 &&
+                fsync(fd) == 0 && sync_folder(path) == 0;
+    if (!good) {
+        code = report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return code;
+}
+
+int store_folder_check(const char *path, struct report *r) {
+    char name[PATH_BYTES];
+    struct stat st;
+    int code = name_file(name, path, mark_name, r);
+    if (code != 0 || stat(name, &st) != 0) {
+        return code; /* no store yet, or one of an older zingq */
+    }
+    code = name_file(name, path, "data.mdb", r);
+    if (code != 0) {
+        return code;
+    }
+    bool there = stat(name, &st) == 0;
+    if (there && st.st_size > 0) {
+        return 0;
+    }
+    return report(r, ERR_CORRUPT,
+                  "the store has gone: %s is %s, though the folder had a store; nothing was "
+                  "changed: put back a whole copy of the data folder, or remove %s to begin anew",
+                  name, there ? "empty" : "missing", mark_name);
+}

@@ -1,0 +1,25 @@
+/*
+ * store_folder.h - the data folder of a store: made, locked against a second host, and known to
+ * have held a store, so that one that has gone is not taken for one that is new.
+ */
+#ifndef ZINGQ_STORE_FOLDER_H
+#define ZINGQ_STORE_FOLDER_H
+
+#include "error.h"
+
+#include <stdbool.h>
+
+/* With the folders above it. ERR_INVALID, ERR_DISK. */
+int store_folder_make(const char *path, struct report *r);
+/* A lock on PATH/zingq.lock, which names this process; *fd is -1 or to be closed in every case.
+ * ERR_BUSY: another host has it. ERR_INVALID, ERR_DISK. */
+int store_folder_lock(const char *path, int *fd, struct report *r);
+/* Whether the process that PATH/zingq.lock names lives, and is not this one. A guess: it may be
+ * another process by now. */
+bool store_folder_in_use(const char *path);
+/* Leaves PATH/zingq.store, durably, unless it is there: this folder has a store. ERR_DISK. */
+int store_folder_mark(const char *path, struct report *r);
+/* ERR_CORRUPT when the folder had a store and its data.mdb is missing or empty. */
+int store_folder_check(const char *path, struct report *r);
+
+#endif
