@@ -75,6 +75,9 @@ static int load_all(struct engine *e) {
         code = load_service(e, &e->services[i]);
     }
     if (code == 0) {
+        code = engine_charge_crash(e);
+    }
+    if (code == 0) {
         code = engine_load_rows(e);
     }
     if (code == 0) {
@@ -88,9 +91,6 @@ static int load_all(struct engine *e) {
     }
     if (code == 0) {
         code = append_load(e->append);
-    }
-    if (code == 0) {
-        code = engine_load_careful(e);
     }
     return code;
 }
@@ -107,10 +107,14 @@ int engine_load(struct engine *e) {
         return code;
     }
     code = load_all(e);
-    if (code == 0) {
-        return store_commit(journal_store(e->journal));
+    if (code != 0) {
+        store_abort(journal_store(e->journal));
+        return code;
     }
-    store_abort(journal_store(e->journal));
+    code = store_commit(journal_store(e->journal));
+    if (code == 0) {
+        culprit_settle(e->culprit);
+    }
     return code;
 }
 
@@ -172,7 +176,8 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->conf = options->conf;
     e->doors = *options->doors;
     e->scripts = options->scripts;
-    e->count_crashes = true;
+    e->culprit = options->culprit;
+    e->unproven = CAREFUL_EVENTS;
     e->started_us = e->doors.monotonic_us(e->doors.ctx);
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
@@ -217,7 +222,6 @@ void engine_free(struct engine *e) {
     }
     engine_forget_inputs(e);
     engine_forget_invocations(e);
-    engine_forget_held(e);
     lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);
@@ -273,6 +277,8 @@ static int admit_inbox(struct engine *e) {
         if (e->inbox_head == NULL) {
             e->inbox_tail = NULL;
         }
+        culprit_run(e->culprit, s->number, event->partition, &event->id);
+        culprit_enter(e->culprit, CULPRIT_ADMIT);
         bool duplicate;
         int code = event->kind == EVENT_SIGNAL ? engine_admit_signal(e, event)
                                                : engine_admit(e, s, event, &duplicate);
@@ -280,6 +286,7 @@ static int admit_inbox(struct engine *e) {
             return code;
         }
     }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
     engine_note_admitted(e, count);
     return 0;
 }
@@ -309,15 +316,16 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     struct lane_item *item = NULL;
     size_t service = lane->service;
     uint64_t hash = lane->hash;
-    bool suspect;
     *started = 1;
-    int code = engine_take(e, lane, &item, &suspect);
+    int code = engine_take(e, lane, &item);
     if (code == 0 && item != NULL) {
         code = engine_start_batch(e, item, started);
     }
     if (code == 0) {
         engine_charge(e, service, hash, *started == 1);
+        engine_note_proven(e, *started);
     }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
 }
 
@@ -327,12 +335,12 @@ static int run_lanes(struct engine *e) {
     if (e->store_low && e->answered_head != NULL) {
         return 0; /* what an operator asked for must not fail for want of room for events */
     }
-    if ((e->careful_left > 0 || e->held_count > 0) && !e->draining) {
-        return engine_run_carefully(e);
-    }
     engine_watch_clock(e);
     int64_t end_us = e->seen_us + TURN_MS_MAX * 1000;
     size_t most = e->draining ? 0 : engine_step(e, TURN_EVENTS_MAX);
+    if (e->careful) { /* none that is not stored yet: see engine_crash.c */
+        most = e->new_head != NULL || most == 0 ? 0 : 1;
+    }
     size_t started = 0;
     for (size_t events = 0; events < most && e->seen_us < end_us; events += started) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
@@ -385,6 +393,7 @@ static int write_books(struct engine *e) {
 }
 
 static int commit(struct engine *e) {
+    culprit_enter(e->culprit, CULPRIT_COMMIT);
     int code = engine_seal_new(e);
     if (code == 0) {
         code = write_books(e);
@@ -442,9 +451,12 @@ static void act(struct engine *e) {
     if (append_wants_write(e->append)) {
         append_write(e->append, e->now_ms);
     }
+    culprit_enter(e->culprit, CULPRIT_SEND);
     (void)engine_send(e); /* a clash is told to the host at its next send */
+    culprit_enter(e->culprit, CULPRIT_ANSWER);
     start_calls(e);
     engine_answer_commands(e);
+    culprit_enter(e->culprit, CULPRIT_IDLE);
 }
 
 /* --- the turn --- */
@@ -473,6 +485,7 @@ int engine_turn(struct engine *e) {
     if (code == 0) {
         code = commit(e);
     }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
     if (code == 0 || code == ERR_FULL) {
         engine_turn_found_room(e, code == 0);
     }
@@ -501,8 +514,7 @@ bool engine_due(struct engine *e) {
     int64_t now_ms = engine_now_ms(e);
     int64_t wake_ms = INT64_MAX;
     return e->lost || e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
-           (starts_events(e) &&
-            (e->held_count > 0 || lanes_runnable(e->lanes, now_ms, &wake_ms))) ||
+           (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
            (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
 }
@@ -573,8 +585,7 @@ static int mark_ready(struct engine *e) {
             }
         }
     }
-    int code = outbox_settle(e->outbox);
-    return code == 0 ? engine_release_held(e) : code;
+    return outbox_settle(e->outbox);
 }
 
 int engine_stop(struct engine *e) {

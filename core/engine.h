@@ -14,6 +14,7 @@
 #include "call.h"
 #include "clock.h"
 #include "conf.h"
+#include "culprit.h"
 #include "error.h"
 #include "event.h"
 #include "journal.h"
@@ -45,6 +46,7 @@ struct engine_options {
     struct store *store;              /* borrowed, writable */
     struct script_host *scripts;      /* borrowed, loaded; NULL is not allowed */
     const struct engine_doors *doors; /* copied */
+    struct culprit *culprit;          /* borrowed; NULL = crashes are nobody's */
     uint64_t seed;
     const char *const *only; /* run these services; NULL = all */
     size_t only_count;
@@ -53,8 +55,7 @@ struct engine_options {
 /* Loads what the store holds. ERR_MEMORY, ERR_FULL, ERR_DISK, ERR_CORRUPT; ERR_INVALID when `only`
  * names no service of conf. */
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r);
-/* Ends every invocation without a trace; what was under way counts as a crash at the next start
- * unless engine_stop came before. */
+/* Ends every invocation without a trace. */
 void engine_free(struct engine *e);
 
 /* The store's own id, part of the default MQTT client id; borrowed. */

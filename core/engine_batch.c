@@ -13,10 +13,9 @@
 
 /* --- starting --- */
 
-/* Whether the event can share its run. One that was running when the host went down cannot. */
+/* Whether the event can share its run. One that took the host down cannot. */
 static bool may_share(const struct event *event) {
-    return event->kind == EVENT_MESSAGE && event->state != EVENT_RUNNING && event->crashes == 0 &&
-           !event->alone && !event->durable;
+    return event->kind == EVENT_MESSAGE && event->crashes == 0 && !event->alone && !event->durable;
 }
 
 /* Without a key rule the events of a batch have one key, so that the handler has its state. */
@@ -92,13 +91,14 @@ static int start_with(struct engine *e, struct lane_item *item, struct lane *lan
         b->events[i]->batch_events = (uint32_t)b->count;
         b->events[i]->batch = b->events[0]->id;
     }
+    engine_name_culprit(e, inv);
     code = run_start_batch(&inv->run, e->scripts, s->index, b->events, b->count, &e->view);
     return code == 0 ? engine_conclude(e, inv) : code;
 }
 
 int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count) {
     struct engine_service *s = &e->services[item->lane->service];
-    size_t most = engine_step(e, s->conf->batch);
+    size_t most = e->careful ? 1 : engine_step(e, s->conf->batch);
     struct lane *lane = NULL;
     int code = 0;
     *count = 1;

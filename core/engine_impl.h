@@ -11,7 +11,7 @@
  *   engine_share.c    whose processor time it was, and how many messages a turn may take
  *   engine_batch.c    several events are tried in one invocation
  *   engine_end.c      how an attempt ends for an event: done, retry, put off, dead
- *   engine_careful.c  after a crash: events are marked before they run
+ *   engine_crash.c    who took the host down, and what follows
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_durable.c  steps that are kept, sleeps
@@ -108,7 +108,7 @@ struct engine_schedule {
     int64_t next_ms;           /* the first tick after mark.settled_ms; INT64_MAX = never */
 };
 
-enum { CALL_BUCKETS = 4096, NEW_BUCKETS = 1024, QOS0_TOPICS_MAX = 64, CAREFUL_BATCH = 16 };
+enum { CALL_BUCKETS = 4096, NEW_BUCKETS = 1024, QOS0_TOPICS_MAX = 64 };
 
 /* Where retention stands. */
 struct trim {
@@ -123,6 +123,7 @@ struct engine {
     struct engine_doors doors;
     struct script_host *scripts;
     struct journal *journal;
+    struct culprit *culprit; /* borrowed; NULL = nobody is named */
     struct run_view view;
     struct uuid_source ids;
     struct engine_service *services;
@@ -171,13 +172,11 @@ struct engine {
     int64_t acked_ms;             /* when an acknowledged row began to wait */
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
-    bool count_crashes; /* running on disk means the host crashed */
     bool store_low;
     bool full; /* a turn found no room: only tidying, in room that the store lends */
     bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
-    size_t careful_left;                   /* events still to be marked before they run */
-    struct lane_item *held[CAREFUL_BATCH]; /* marked, to run in the next turn; owned */
-    size_t held_count;
+    bool careful;    /* after a crash: one event a turn, stored by an earlier one */
+    size_t unproven; /* events still to run before the crashes of earlier starts are past */
     int64_t space_seen_ms; /* when the store's space was looked at */
     struct store_reader reader; /* of another process, the oldest, when it is behind */
     int64_t reader_since_ms, reader_told_ms;
@@ -280,8 +279,8 @@ int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct
 
 /* engine_run.c */
 /* Takes a lane's head off, its body in memory. *out NULL: it ended without a run (too many crashes,
- * a stale lock expiry). *suspect: it was running when the host went down. */
-int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, bool *suspect);
+ * a stale lock expiry). */
+int engine_take(struct engine *e, struct lane *lane, struct lane_item **out);
 /* Runs a taken event to its first outcome and does what that means. */
 int engine_start(struct engine *e, struct lane_item *item);
 int engine_resume(struct engine *e, struct call_end *end);
@@ -395,13 +394,13 @@ int engine_renew_steps(struct engine *e, struct event *event);
 /* The live event the command names is ended. *found false: there is none. */
 int engine_cancel_event(struct engine *e, struct command *c, bool *found);
 
-/* engine_careful.c */
-/* Notes that the host runs; after a crash the first events run carefully. */
-int engine_load_careful(struct engine *e);
-int engine_run_carefully(struct engine *e);
-/* What is held is ready again on disk: for engine_stop. */
-int engine_release_held(struct engine *e);
-void engine_forget_held(struct engine *e);
+/* engine_crash.c */
+/* In the transaction that loads the store: what a crash left named is charged. */
+int engine_charge_crash(struct engine *e);
+/* So many events ran, and the host did not go down. */
+void engine_note_proven(struct engine *e, size_t events);
+/* Its events are on the processor now. */
+void engine_name_culprit(struct engine *e, struct invocation *inv);
 
 /* engine_bury.c */
 int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,

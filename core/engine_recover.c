@@ -71,13 +71,11 @@ static void give_up(struct engine *e, int code) {
     e->to_start = NULL;
     engine_forget_inputs(e);
     engine_forget_invocations(e);
-    engine_forget_held(e);
     engine_forget_endings(e);
 }
 
 void engine_start_over(struct engine *e, int code, bool least) {
     give_up(e, code);
-    e->count_crashes = false; /* running on disk: dropped by us, not by a crash */
     int again = code == ERR_FULL && least && !e->full ? become_full(e) : 0;
     again = again == 0 ? engine_recover(e) : again;
     e->lost = again != 0;

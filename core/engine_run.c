@@ -306,6 +306,7 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
         [OUTCOME_REJECT] = end_reject,  [OUTCOME_KEEP] = engine_keep,
         [OUTCOME_SLEEP] = engine_sleep, [OUTCOME_WAIT] = engine_wait,
     };
+    culprit_enter(e->culprit, CULPRIT_APPLY);
     if (inv->batch != NULL) {
         engine_charge_batch(e, inv); /* while its lanes are known */
     }
@@ -319,29 +320,6 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
 }
 
 /* --- starting --- */
-
-/* Running on disk at the start of an attempt: the host went down in the last one. Returns whether
- * it was one too many. */
-static int note_crash(struct engine *e, struct engine_service *s, struct event *event,
-                      bool *too_many) {
-    *too_many = false;
-    if (event->state != EVENT_RUNNING || !e->count_crashes) {
-        return 0;
-    }
-    event->duration_us = 0;
-    s->books.crashes++;
-    s->books_dirty = true;
-    if (event->batch_events > 1) { /* nobody knows whether it was this one's doing */
-        event->alone = true;
-        event->batch_events = 0;
-        return engine_note_attempt(e, event, ATTEMPT_CRASH,
-                                   "the host went down while a batch with it ran");
-    }
-    event->crashes++;
-    *too_many = event->crashes >= s->conf->crashes && s->conf->crashes > 0;
-    return engine_note_attempt(e, event, ATTEMPT_CRASH,
-                               "the host went down while this attempt ran");
-}
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
     engine_note_end(e, s, item->event, EVENT_DONE);
@@ -385,23 +363,19 @@ int engine_start(struct engine *e, struct lane_item *item) {
         return ERR_MEMORY;
     }
     engine_begin_attempt(e, s, event);
+    engine_name_culprit(e, inv);
     enum run_entry entry = event->undo == UNDO_NONE ? RUN_EVENT : RUN_UNDO;
     int code = run_start(&inv->run, e->scripts, s->index, entry, event, NULL, &e->view);
     return code == 0 ? engine_conclude(e, inv) : code;
 }
 
-int engine_take(struct engine *e, struct lane *lane, struct lane_item **out, bool *suspect) {
+int engine_take(struct engine *e, struct lane *lane, struct lane_item **out) {
     struct engine_service *s = &e->services[lane->service];
     struct lane_item *item = lanes_start(e->lanes, lane);
     e->current_item = item;
     *out = NULL;
-    bool too_many = false;
     int code = engine_load_body(e, s, item);
-    *suspect = code == 0 && item->event->state == EVENT_RUNNING;
-    if (code == 0) {
-        code = note_crash(e, s, item->event, &too_many);
-    }
-    if (code == 0 && too_many) {
+    if (code == 0 && s->conf->crashes > 0 && item->event->crashes >= s->conf->crashes) {
         char reason[128];
         (void)snprintf(reason, sizeof reason,
                        "the host went down %u times while this event's handler ran (crashes = %u)",
@@ -432,6 +406,7 @@ static struct invocation *find_call(struct engine *e, uint64_t id) {
 static void make_current(struct engine *e, struct invocation *inv) {
     e->current = inv;
     e->current_item = inv->batch == NULL ? inv->item : NULL;
+    engine_name_culprit(e, inv);
 }
 
 static int go_on(struct engine *e, struct invocation *inv, struct call_end *end) {
@@ -467,6 +442,7 @@ int engine_resume(struct engine *e, struct call_end *end) {
     if (code == 0) {
         engine_charge(e, service, lane, alone);
     }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
 }
 
@@ -478,5 +454,7 @@ int engine_time_out(struct engine *e, struct invocation *inv) {
     buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
                conf_duration_text(inv->service->conf->timeout_ms, text));
     inv->run->outcome = OUTCOME_ERROR;
-    return engine_fail(e, inv, ATTEMPT_TIMEOUT);
+    int code = engine_fail(e, inv, ATTEMPT_TIMEOUT);
+    culprit_enter(e->culprit, CULPRIT_IDLE);
+    return code;
 }

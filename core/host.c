@@ -341,7 +341,12 @@ static int open_loop(struct host *h, struct report *r) {
 static int open_engine(struct host *h, struct report *r) {
     const struct store_options store = {.path = h->conf->store_path,
                                         .max_bytes = h->conf->store_max_bytes};
+    struct clock_reading now;
+    clock_read(&now);
     int code = store_open(&h->store, &store, r);
+    if (code == 0) {
+        code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
+    }
     if (code == 0) {
         code = script_host_new(&h->scripts, h->conf);
     }
@@ -356,6 +361,7 @@ static int open_engine(struct host *h, struct report *r) {
                                      .store = h->store,
                                      .scripts = h->scripts,
                                      .doors = &doors,
+                                     .culprit = h->culprit,
                                      .only = h->options->services,
                                      .only_count = h->options->service_count};
     randombytes_buf(&options.seed, sizeof options.seed);
@@ -425,7 +431,7 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 
 static void close_all(struct host *h) {
     if (h->engine != NULL && h->mqtt != NULL && engine_stop(h->engine) != 0) {
-        log_error("host", "the last commit failed: what was running counts as a crash");
+        log_error("host", "the last commit failed: what waited for a call is listed as running until it runs again");
     }
     if (h->mqtt != NULL) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
@@ -449,6 +455,8 @@ static void close_all(struct host *h) {
         check_uv(uv_loop_close(&h->loop), "closing the loop");
     }
     script_host_free(h->scripts);
+    culprit_stopped(h->culprit);
+    culprit_close(h->culprit);
     store_close(h->store);
     conf_free(h->conf);
     companions_stop(&h->companions);

@@ -51,6 +51,7 @@ struct host {
     uv_fs_event_t watch;
     struct conf *conf;
     struct store *store;
+    struct culprit *culprit; /* DATA/processor */
     struct script_host *scripts;
     struct engine *engine;
     struct mqtt *mqtt; /* subscribes */

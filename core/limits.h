@@ -43,7 +43,7 @@ enum {
     DEBT_QUIET_MS = 5,          /* without a message: then nobody is on its way, who owes may run */
     DEBT_WAIT_PARTS = 4,        /* or after this part of what the last long run took */
     DEBT_WAIT_MS_MAX = 50,      /* at most */
-    CAREFUL_EVENTS = 1024,      /* after a crash: more than one turn of events was under way */
+    CAREFUL_EVENTS = 1024,      /* run one a turn when nobody knows who took the host down */
     DEAD_PAYLOAD_BYTES_MAX = 4 << 20, /* kept of a payload past limits.payload; or that limit */
     LANE_QUEUE_MAX = 1024,            /* events of one lane kept in memory, the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */

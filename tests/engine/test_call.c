@@ -175,19 +175,20 @@ static void every_attempt_sends_the_same_idempotency_key(void **state) {
 
 /* --- crashes --- */
 
-static void a_crash_while_an_attempt_waits_is_counted_and_tried_again(void **state) {
+static void a_crash_while_an_attempt_waits_is_not_its_doing(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("retries = 0 crashes = 3"), CALLS);
+    fixture_run(f, SERVICE("retries = 0 crashes = 1"), CALLS);
     deliver(f, "s", "in/a", "x");
-    crash(f);
-    run_dry(f);
-    advance(f, 10);
-    assert_string_equal(history_of(f, "s", "x", text), "crash");
+    for (int i = 0; i < 4; i++) {
+        crash(f);
+        run_dry(f);
+        assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
+    }
+    assert_string_equal(history_of(f, "s", "x", text), "");
     answer(f, f->asked_count - 1, 200, "ok");
     run_dry(f);
-    assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
-    assert_books(f, "s", (struct books){.accepted = 1, .done = 1, .crashes = 1});
+    assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
 }
 
 static void an_event_that_takes_the_host_down_too_often_is_dead(void **state) {
@@ -195,16 +196,25 @@ static void an_event_that_takes_the_host_down_too_often_is_dead(void **state) {
     char text[512];
     fixture_run(f, SERVICE("crashes = 3"), CALLS);
     deliver(f, "s", "in/a", "x");
-    for (int i = 0; i < 2; i++) {
-        crash(f);
-        run_dry(f);
+    for (int i = 0; i < 3; i++) {
         assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
+        crash_in(f, "s", "x");
+        run_dry(f);
     }
-    crash(f);
-    run_dry(f);
     assert_non_null(strstr(reason_of(f, "s", "x", text), "the host went down 3 times"));
     assert_string_equal(history_of(f, "s", "x", text), "crash crash crash");
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .crashes = 3});
+}
+
+static void a_crash_before_a_reboot_is_nobodys(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("crashes = 1"), CALLS);
+    deliver(f, "s", "in/a", "x");
+    f->boot++;
+    crash_in(f, "s", "x");
+    run_dry(f);
+    assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
+    assert_books(f, "s", (struct books){.accepted = 1});
 }
 
 static void a_stop_is_no_crash(void **state) {
@@ -226,7 +236,7 @@ static void an_event_that_did_not_run_is_not_blamed_for_a_crash(void **state) {
     offer(f, "s", "in", "1", "k", "a", NULL);
     offer(f, "s", "in", "2", "k", "a", NULL);
     run_dry(f);
-    crash(f);
+    crash_in(f, "s", "1");
     run_dry(f);
     answer(f, f->asked_count - 1, 200, "ok");
     run_dry(f);
@@ -297,7 +307,8 @@ int main(void) {
         CALL_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
         CALL_TEST(a_call_that_ended_badly_is_the_handlers_error),
         CALL_TEST(every_attempt_sends_the_same_idempotency_key),
-        CALL_TEST(a_crash_while_an_attempt_waits_is_counted_and_tried_again),
+        CALL_TEST(a_crash_while_an_attempt_waits_is_not_its_doing),
+        CALL_TEST(a_crash_before_a_reboot_is_nobodys),
         CALL_TEST(an_event_that_takes_the_host_down_too_often_is_dead),
         CALL_TEST(a_stop_is_no_crash),
         CALL_TEST(an_event_that_did_not_run_is_not_blamed_for_a_crash),

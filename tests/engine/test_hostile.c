@@ -162,21 +162,15 @@ static void a_peek_at_an_endless_key_finds_nothing(void **state) {
 
 /* --- handlers that take the host down --- */
 
-/* Goes down while what was offered runs carefully, `times` times over. */
-static void go_down(struct engine_fixture *f, unsigned times) {
-    for (unsigned i = 0; i < times; i++) {
-        assert_int_equal(turn(f), 0);
-        crash(f);
-    }
-}
-
 static void an_event_that_took_the_host_down_parks_its_key(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
     fixture_run(f, SERVICE("key = \"topic:2\" crashes = 2 on_dead = park"), ECHO);
-    crash(f); /* events run carefully from now on */
+    crash_in_new_event(f, "s"); /* from now on a turn stores an event, and the next one runs it */
     offer(f, "s", "in/a", "culprit", NULL);
-    go_down(f, 2);
+    assert_int_equal(turn(f), 0);
+    crash_in(f, "s", "culprit");
+    crash_in(f, "s", "culprit");
     run_dry(f);
     deliver(f, "s", "in/a", "behind");
     assert_non_null(strstr(reason_of(f, "s", "culprit", reason), "went down 2 times"));
@@ -189,9 +183,11 @@ static void an_event_that_took_the_host_down_parks_its_key(void **state) {
 static void the_history_of_a_crash_goes_with_its_event(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("key = \"topic:2\"") "store { keep_done = \"1h\" }\n", ECHO);
-    crash(f);
+    crash_in_new_event(f, "s");
     offer(f, "s", "in/a", "x", NULL);
-    go_down(f, 1);
+    assert_int_equal(turn(f), 0);
+    assert_out(f, "");
+    crash_in(f, "s", "x");
     run_dry(f);
     assert_out(f, "x");
     assert_int_equal(count_rows(f, TABLE_HISTORY), 1);

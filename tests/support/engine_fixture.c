@@ -175,6 +175,7 @@ static void start_engine(struct engine_fixture *f) {
                                      .store = f->store,
                                      .scripts = f->scripts,
                                      .doors = &doors,
+                                     .culprit = f->culprit,
                                      .seed = ++f->seed,
                                      .only = &f->only,
                                      .only_count = f->only == NULL ? 0 : 1};
@@ -196,6 +197,8 @@ void fixture_start(struct engine_fixture *f) {
     struct store_options options = {.path = f->conf->store_path,
                                     .max_bytes = f->conf->store_max_bytes};
     need(store_open(&f->store, &options, &r), &r);
+    const uint8_t boot[16] = {1, f->boot};
+    need(culprit_open(&f->culprit, f->conf->store_path, boot, &r), &r);
     start_engine(f);
 }
 
@@ -227,12 +230,14 @@ static void close_all(struct engine_fixture *f) {
     journal_close(f->view);
     engine_free(f->engine);
     script_host_free(f->scripts);
+    culprit_close(f->culprit);
     store_close(f->store);
     conf_free(f->conf);
     f->view = NULL;
     f->engine = NULL;
     f->scripts = NULL;
     f->store = NULL;
+    f->culprit = NULL;
     f->conf = NULL;
     for (size_t i = 0; i < f->published_count; i++) {
         f->published[i].answered = true;
@@ -247,8 +252,29 @@ void crash(struct engine_fixture *f) {
     fixture_start(f);
 }
 
+static void crash_with(struct engine_fixture *f, const char *service, const struct uuid *id,
+                       uint8_t partition) {
+    uint16_t number = engine_service_number(f->engine, service_index(f, service));
+    culprit_run(f->culprit, number, partition, id);
+    crash(f);
+}
+
+void crash_in(struct engine_fixture *f, const char *service, const char *payload) {
+    struct event *event = event_with(f, service, payload);
+    struct uuid id = event->id;
+    uint8_t partition = event->partition;
+    event_free(event);
+    crash_with(f, service, &id, partition);
+}
+
+void crash_in_new_event(struct engine_fixture *f, const char *service) {
+    struct uuid id = {{9}};
+    crash_with(f, service, &id, 0);
+}
+
 void restart(struct engine_fixture *f) {
     assert_int_equal(engine_stop(f->engine), 0);
+    culprit_stopped(f->culprit);
     crash(f);
 }
 

@@ -48,6 +48,7 @@ struct engine_fixture {
     struct conf *conf;
     struct script_host *scripts;
     struct store *store;
+    struct culprit *culprit;
     struct engine *engine;
     struct journal *view; /* the test's own look at the store */
     const char *only;     /* run this service alone; NULL = all */
@@ -88,6 +89,10 @@ void fixture_reload(struct engine_fixture *f);
 
 /* As kill -9 and a new start: what was offered and not acknowledged is lost to the engine. */
 void crash(struct engine_fixture *f);
+/* The same while the handler runs for the stored event of the service with this payload; for one
+ * that no turn has stored. */
+void crash_in(struct engine_fixture *f, const char *service, const char *payload);
+void crash_in_new_event(struct engine_fixture *f, const char *service);
 /* As SIGTERM and a new start. */
 void restart(struct engine_fixture *f);
 

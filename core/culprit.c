@@ -1,0 +1,203 @@
+/*
+ * culprit.c - see culprit.h.
+ *
+ * The page is written by one thread and read by the next process, so what matters is the order in
+ * which that thread's stores reach memory if it stops between two of them: a record's phase is
+ * taken away before its events change and set after. A signal fence keeps the compiler from moving
+ * them; the kernel keeps the page whatever becomes of the process.
+ */
+#include "culprit.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { UNKNOWN_IN_A_ROW = 2 };
+
+static const char magic[8] = "zingqcp1";
+
+struct page {
+    char magic[sizeof magic];
+    uint8_t boot[16];
+    uint32_t unknown; /* starts in a row after a crash that names nobody */
+    struct culprit_record now;
+};
+
+/* The debt has a page of its own behind the first. */
+struct pages {
+    union {
+        struct page page;
+        uint8_t bytes[CULPRIT_BYTES];
+    } first;
+    union {
+        struct culprit_record debt;
+        uint8_t bytes[CULPRIT_BYTES];
+    } second;
+};
+
+static_assert(sizeof(struct pages) == (size_t)2 * CULPRIT_BYTES, "each fits its page");
+
+struct culprit {
+    struct pages *pages; /* mapped */
+};
+
+static void settle_order(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static struct page *page_of(struct culprit *c) {
+    return &c->pages->first.page;
+}
+
+/* --- opening --- */
+
+static bool is_known(const uint8_t boot[16]) {
+    static const uint8_t unknown[16];
+    return memcmp(boot, unknown, sizeof unknown) != 0;
+}
+
+/* What the process before left, if it was stopped in the midst of something. */
+static void take_over(struct culprit *c) {
+    struct page *p = page_of(c);
+    bool named = p->now.count > 0 && p->now.count <= CULPRIT_EVENTS;
+    bool ran = p->now.phase == CULPRIT_RUN || p->now.phase == CULPRIT_APPLY ||
+               p->now.phase == CULPRIT_ADMIT;
+    if (p->now.phase == CULPRIT_STOPPED || (ran && named)) {
+        p->unknown = 0;
+    } else {
+        p->unknown++;
+    }
+    if (ran && named && c->pages->second.debt.count == 0) {
+        c->pages->second.debt = p->now;
+    }
+    settle_order();
+    culprit_enter(c, CULPRIT_IDLE);
+}
+
+static int map(struct culprit *c, int fd, const char *path, struct report *r) {
+    int rc = posix_fallocate(fd, 0, sizeof *c->pages);
+    if (rc != 0) {
+        return report(r, ERR_DISK, "cannot make room for %s: %s", path, strerror(rc));
+    }
+    void *at = mmap(NULL, sizeof *c->pages, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) {
+        return report(r, ERR_DISK, "cannot map %s: %s", path, strerror(errno));
+    }
+    c->pages = at;
+    return 0;
+}
+
+static int open_page(struct culprit *c, const char *path, struct report *r) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return report(r, ERR_DISK, "cannot open %s: %s", path, strerror(errno));
+    }
+    int code = map(c, fd, path, r);
+    (void)close(fd); /* the mapping stays */
+    return code;
+}
+
+int culprit_open(struct culprit **out, const char *folder, const uint8_t boot[16],
+                 struct report *r) {
+    char path[4096];
+    struct culprit *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    int len = snprintf(path, sizeof path, "%s/processor", folder);
+    int code = len > 0 && (size_t)len < sizeof path
+                   ? open_page(c, path, r)
+                   : report(r, ERR_DISK, "%s: the path is too long", folder);
+    if (code != 0) {
+        free(c);
+        return code;
+    }
+    struct page *p = page_of(c);
+    if (memcmp(p->magic, magic, sizeof magic) != 0 || !is_known(boot) ||
+        memcmp(p->boot, boot, sizeof p->boot) != 0) {
+        memset(c->pages, 0, sizeof *c->pages);
+        memcpy(p->boot, boot, sizeof p->boot);
+        memcpy(p->magic, magic, sizeof magic);
+    }
+    take_over(c);
+    *out = c;
+    return 0;
+}
+
+void culprit_close(struct culprit *c) {
+    if (c != NULL) {
+        int rc = munmap(c->pages, sizeof *c->pages);
+        assert(rc == 0);
+        free(c);
+    }
+}
+
+void culprit_stopped(struct culprit *c) {
+    culprit_enter(c, CULPRIT_STOPPED);
+}
+
+/* --- while it runs --- */
+
+void culprit_enter(struct culprit *c, enum culprit_phase phase) {
+    if (c == NULL) {
+        return;
+    }
+    struct culprit_record *now = &page_of(c)->now;
+    bool names = phase != CULPRIT_IDLE && phase != CULPRIT_COMMIT && phase != CULPRIT_STOPPED;
+    now->count = names ? now->count : 0;
+    settle_order();
+    now->phase = phase;
+}
+
+static void put(struct culprit_record *now, uint16_t service, uint8_t partition,
+                const struct uuid *id) {
+    if (now->count < CULPRIT_EVENTS) {
+        now->events[now->count] = (struct culprit_event){service, partition, *id};
+        settle_order();
+        now->count++;
+    }
+}
+
+void culprit_run(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id) {
+    if (c != NULL) {
+        culprit_enter(c, CULPRIT_IDLE);
+        put(&page_of(c)->now, service, partition, id);
+        settle_order();
+        page_of(c)->now.phase = CULPRIT_RUN;
+    }
+}
+
+void culprit_join(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id) {
+    if (c != NULL) {
+        put(&page_of(c)->now, service, partition, id);
+    }
+}
+
+/* --- after a crash --- */
+
+const struct culprit_record *culprit_debt(const struct culprit *c) {
+    static const struct culprit_record none;
+    return c == NULL ? &none : &c->pages->second.debt;
+}
+
+void culprit_settle(struct culprit *c) {
+    if (c != NULL) {
+        c->pages->second.debt.count = 0;
+    }
+}
+
+bool culprit_unknown(const struct culprit *c) {
+    return c != NULL && c->pages->first.page.unknown >= UNKNOWN_IN_A_ROW;
+}
+
+void culprit_trust(struct culprit *c) {
+    if (c != NULL) {
+        page_of(c)->unknown = 0;
+    }
+}
