@@ -114,6 +114,11 @@ static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
 void mqtt_lose(struct mqtt *m, int rc, int err) {
     struct report r;
     int code = m->gone ? m->gone_code : rc;
+    if (m->state == CONNECTING) {
+        /* out of time: go on behind the silent ones; all were tried: begin again */
+        bool late = code == MOSQ_ERR_TIMEOUT;
+        m->skip_addresses = late ? mqtt_guard_silent(mqtt_link_guard(m->link)) : 0;
+    }
     if (m->no_memory) {
         code = MOSQ_ERR_NOMEM;
     }
@@ -313,6 +318,7 @@ static int make_link(struct mqtt *m, struct report *r) {
         .will = m->will.topic != NULL ? &m->will : NULL,
         .will_properties = m->will_properties,
         .owner = m,
+        .skip_addresses = m->skip_addresses,
     };
     int error = mqtt_link_new(&m->link, m->loop, &settings, r);
     if (error == 0) {

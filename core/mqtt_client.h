@@ -44,12 +44,13 @@ struct mqtt {
     struct mqtt_link *link; /* from CONNECTING to UP */
     struct mosquitto *mosq; /* the link's handle */
     uv_timer_t timer;
-    uv_async_t wake;    /* the connect thread is done, or there may be input unread */
-    int open_handles;   /* of the two above */
-    uint32_t attempts;  /* connects since the last steady connection */
-    uint32_t takeovers; /* DISCONNECT 0x8E in a row */
-    uint64_t up_ms;     /* loop time: when the connection came up */
-    uint64_t wrote_ms;  /* loop time: the last write */
+    uv_async_t wake;         /* the connect thread is done, or there may be input unread */
+    int open_handles;        /* of the two above */
+    unsigned skip_addresses; /* of the broker's name, silent at the last connect */
+    uint32_t attempts;       /* connects since the last steady connection */
+    uint32_t takeovers;      /* DISCONNECT 0x8E in a row */
+    uint64_t up_ms;          /* loop time: when the connection came up */
+    uint64_t wrote_ms;       /* loop time: the last write */
 
     struct mqtt_subscription *subs;
     size_t sub_count, sub_cap;

@@ -4,7 +4,8 @@
  *
  * libmosquitto calls read or SSL_read by their dynamic names; the program has functions of those
  * names, which pass everything on but the reads made between mqtt_guard_enter and mqtt_guard_leave,
- * by this thread, from this connection. Without ZINGQ_WIRE_GUARD (CMake), or where the dynamic
+ * by this thread, from this connection. So does connect, between mqtt_guard_connect_begin and
+ * mqtt_guard_connect_end. Without ZINGQ_WIRE_GUARD (CMake), or where the dynamic
  * linker binds those names otherwise, nothing is read through a guard and nothing else changes.
  */
 #ifndef ZINGQ_MQTT_GUARD_H
@@ -22,6 +23,13 @@ void mqtt_guard_free(struct mqtt_guard *guard);
 /* Around a call into libmosquitto that reads from `fd`, its socket. Do not nest. */
 void mqtt_guard_enter(struct mqtt_guard *guard, int fd);
 void mqtt_guard_leave(void);
+
+/* Around mosquitto_connect, on its thread: each address of the name has MQTT_ADDRESS_MS. The first
+ * `skip` of them count as silent at once. */
+void mqtt_guard_connect_begin(struct mqtt_guard *guard, uint16_t port, unsigned skip);
+void mqtt_guard_connect_end(void);
+/* How many addresses, from the first, to skip at the next connect. Any thread. */
+unsigned mqtt_guard_silent(struct mqtt_guard *guard);
 
 /* Whether there is something to read that the socket no longer has. */
 bool mqtt_guard_pending(struct mqtt_guard *guard);

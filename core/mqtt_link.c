@@ -43,6 +43,7 @@ struct mqtt_link {
 
     char *host; /* the thread may outlive the configuration */
     uint16_t port;
+    unsigned skip;                          /* addresses of the host that were silent last time */
     mosquitto_property *connect_properties; /* owned */
     char complaint[256];
 
@@ -198,6 +199,7 @@ int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop, const struct mqtt_lin
     link->loop = loop;
     link->owner = s->owner;
     link->port = s->conf->port;
+    link->skip = s->skip_addresses;
     link->host = strdup(s->conf->host);
     int failed = pthread_mutex_init(&link->lock, NULL);
     assert(failed == 0); /* a plain mutex takes no resources on Linux */
@@ -253,9 +255,11 @@ void mqtt_link_free(struct mqtt_link *link) {
 
 static void *connect_main(void *arg) {
     struct mqtt_link *link = arg;
+    mqtt_guard_connect_begin(link->guard, link->port, link->skip);
     int code = mosquitto_connect_bind_v5(link->mosq, link->host, link->port, MQTT_KEEPALIVE_S, NULL,
                                          link->connect_properties);
     int err = errno;
+    mqtt_guard_connect_end();
     (void)pthread_mutex_lock(&link->lock);
     link->code = code;
     link->err = err;

@@ -20,6 +20,7 @@ struct mqtt_link_settings {
     const struct mqtt_publish *will;           /* NULL = none */
     const mosquitto_property *will_properties; /* copied */
     void *owner;                               /* for mqtt_link_owner and on_event */
+    unsigned skip_addresses;                   /* of the name, from the first: silent last time */
 };
 
 /* The files and options that mqtt_link_new will use. ERR_INVALID names the one at fault. */
