@@ -44,9 +44,15 @@ enum store_table {
     TABLE_SIGNAL,
     TABLE_WAITER,
     TABLE_DELAYED,
+    TABLE_ASIDE,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };
+
+enum { STORE_TABLE_NAME_BYTES = 16 };
+
+/* As the file has it: "event", "dedupe3". Into `out`. */
+const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]);
 
 struct store;
 

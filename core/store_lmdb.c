@@ -26,7 +26,7 @@ static const char *const table_names[] = {
     [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
     [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
     [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
-    [TABLE_DEDUPE] = "dedupe",
+    [TABLE_ASIDE] = "aside",   [TABLE_DEDUPE] = "dedupe",
 };
 
 /* Room beyond max_bytes that store_lend gives. */
@@ -100,13 +100,19 @@ static struct slice slice_of_val(MDB_val v) {
     return (struct slice){v.mv_data, v.mv_size};
 }
 
-static int open_table(struct store *s, MDB_txn *txn, size_t t) {
-    char name[32];
+const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]) {
+    assert(t < TABLE_COUNT);
     if (t >= TABLE_DEDUPE) {
-        (void)snprintf(name, sizeof name, "dedupe%zu", t - TABLE_DEDUPE);
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "dedupe%u", (unsigned)(t - TABLE_DEDUPE));
     } else {
-        (void)snprintf(name, sizeof name, "%s", table_names[t]);
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "%s", table_names[t]);
     }
+    return out;
+}
+
+static int open_table(struct store *s, MDB_txn *txn, size_t t) {
+    char name[STORE_TABLE_NAME_BYTES];
+    (void)store_table_name((enum store_table)t, name);
     int rc = mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
     if (rc == MDB_NOTFOUND && t != TABLE_META) {
         s->tables[t] = (MDB_dbi)TABLE_ABSENT;
