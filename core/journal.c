@@ -549,3 +549,40 @@ uint64_t journal_lane(struct slice service, struct slice key) {
 uint8_t journal_partition(uint64_t lane) {
     return (uint8_t)(lane % PARTITIONS);
 }
+
+static bool begins(struct slice key, const char *prefix) {
+    size_t len = strlen(prefix);
+    return key.len > len && memcmp(key.data, prefix, len) == 0;
+}
+
+int journal_check_meta(struct slice key, struct slice value) {
+    struct dedupe_bucket buckets[DEDUPE_BUCKETS];
+    struct service_row service;
+    struct clock_mark mark;
+    struct books books;
+    struct uuid id;
+    uint64_t number;
+    if (begins(key, service_prefix)) {
+        return take_service(key, value, &service);
+    }
+    if (begins(key, "books/")) {
+        return take_books(key, value, &books);
+    }
+    if (begins(key, "schedule/")) {
+        return journal_check_later(TABLE_META, key, value);
+    }
+    if (slice_is(key, "clock")) {
+        return take_clock(key, value, &mark);
+    }
+    if (slice_is(key, "dedupe")) {
+        return take_buckets(key, value, buckets);
+    }
+    if (slice_is(key, "host")) {
+        return uuid_parse(value, &id) ? 0 : ERR_CORRUPT;
+    }
+    if (slice_is(key, "secret")) {
+        return value.len == sizeof((struct journal *)0)->secret ? 0 : ERR_CORRUPT;
+    }
+    bool is_number = slice_is(key, "seq") || begins(key, "flag/");
+    return is_number ? take_number(key, value, &number) : 0;
+}

@@ -356,3 +356,33 @@ int journal_aside_next(struct journal *j, struct aside_row *row) {
     key_u64(&k, row->number);
     return journal_take_next(j, TABLE_ASIDE, &k, 0, true, take_aside, row);
 }
+
+/* --- all of them --- */
+
+int journal_check_row(enum store_table t, struct slice key, struct slice value) {
+    struct aside_row aside;
+    switch (t) {
+    case TABLE_META:
+        return journal_check_meta(key, value);
+    case TABLE_EVENT:
+    case TABLE_READY:
+    case TABLE_LANE:
+    case TABLE_HISTORY:
+        return journal_check_event(t, key, value);
+    case TABLE_DEAD:
+        return journal_check_dead(key, value);
+    case TABLE_OUTBOX:
+    case TABLE_APPEND:
+        return journal_check_outbox(t, key, value);
+    case TABLE_STEP:
+    case TABLE_SIGNAL:
+    case TABLE_WAITER:
+        return journal_check_step(t, key, value);
+    case TABLE_DELAYED:
+        return journal_check_later(t, key, value);
+    case TABLE_ASIDE:
+        return take_aside(key, value, &aside);
+    default:
+        return journal_check_keyed(t, key, value);
+    }
+}

@@ -93,6 +93,14 @@ int journal_if_broken(const struct journal *j, enum store_table t, const struct 
  * noted and passed over. `k` may be written over. */
 int journal_take_next(struct journal *j, enum store_table t, struct key *k, size_t prefix_len,
                       bool after, journal_taker *take, void *out);
+/* Whether a row decodes: 0, ERR_CORRUPT, ERR_MEMORY. Each file's own tables. */
+int journal_check_meta(struct slice key, struct slice value);
+int journal_check_event(enum store_table t, struct slice key, struct slice value);
+int journal_check_dead(struct slice key, struct slice value);
+int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
+int journal_check_step(enum store_table t, struct slice key, struct slice value);
+int journal_check_later(enum store_table t, struct slice key, struct slice value);
+int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
 /* When just one row with that prefix, a service's number, could not be read, and just one number
  * has no name, they belong together: both are put right. */
 int journal_mend_name(struct journal *j, struct slice prefix);

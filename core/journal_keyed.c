@@ -536,3 +536,21 @@ int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct 
     note.cancelled_ms = now_ms;
     return write_publish_note(j, bucket, &k, &note);
 }
+
+int journal_check_keyed(enum store_table t, struct slice key, struct slice value) {
+    struct cell_row row;
+    struct timer timer;
+    struct dedupe_note note;
+    struct publish_note publish;
+    bool asked = key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX;
+    switch (t) {
+    case TABLE_STATE:
+        return take_state(key, value, &row);
+    case TABLE_LOCK:
+        return take_lock_row(key, value, &row);
+    case TABLE_TIMER:
+        return take_timer(key, value, &timer);
+    default:
+        return asked ? take_publish_note(key, value, &publish) : take_note(key, value, &note);
+    }
+}

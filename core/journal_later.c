@@ -151,3 +151,9 @@ int journal_schedule_next(struct journal *j, char name[NAME_BYTES_MAX + 1]) {
     struct key k = schedule_key(name);
     return journal_take_next(j, TABLE_META, &k, PREFIX_LEN, true, take_schedule_name, name);
 }
+
+int journal_check_later(enum store_table t, struct slice key, struct slice value) {
+    struct delayed_row row;
+    struct schedule_mark mark;
+    return t == TABLE_DELAYED ? take_delayed(key, value, &row) : take_schedule(key, value, &mark);
+}

@@ -149,3 +149,9 @@ int journal_append_next(struct journal *j, uint8_t *partition, uint64_t *seq, st
     }
     return code;
 }
+
+int journal_check_outbox(enum store_table t, struct slice key, struct slice value) {
+    struct outbox_row row;
+    struct append_at at;
+    return t == TABLE_OUTBOX ? take_outbox(key, value, &row) : take_append(key, value, &at);
+}

@@ -278,3 +278,17 @@ int journal_waiter_first(struct journal *j, const struct cell *cell, struct wait
     out->row.service = cell->service;
     return code;
 }
+
+int journal_check_step(enum store_table t, struct slice key, struct slice value) {
+    struct step step;
+    struct signal_row signal;
+    struct waiter waiter;
+    switch (t) {
+    case TABLE_STEP:
+        return take_step(key, value, &step);
+    case TABLE_SIGNAL:
+        return take_signal(key, value, &signal);
+    default:
+        return take_waiter(key, value, &waiter);
+    }
+}

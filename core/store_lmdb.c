@@ -110,6 +110,17 @@ const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES
     return out;
 }
 
+bool store_table_named(struct slice name, enum store_table *t) {
+    char text[STORE_TABLE_NAME_BYTES];
+    for (unsigned i = 0; i < TABLE_COUNT; i++) {
+        if (slice_is(name, store_table_name((enum store_table)i, text))) {
+            *t = (enum store_table)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int open_table(struct store *s, MDB_txn *txn, size_t t) {
     char name[STORE_TABLE_NAME_BYTES];
     (void)store_table_name((enum store_table)t, name);
@@ -130,6 +141,11 @@ static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
     int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
     buf_clear(&b);
     return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
+}
+
+int store_write_schema(struct store *s) {
+    assert(s->txn != NULL && !s->read_only);
+    return put_schema(s, s->txn, NULL);
 }
 
 /* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
@@ -235,6 +251,9 @@ int store_open(struct store **out, const struct store_options *options, struct r
     int code = s->read_only ? 0 : store_folder_make(s->path, r);
     if (code == 0 && !s->read_only) {
         code = store_folder_lock(s->path, &s->lock_fd, r);
+    }
+    if (code == 0 && !s->read_only) {
+        store_folder_tidy(s->path);
     }
     code = code == 0 ? open_checked(s, r) : code;
     if (code == 0 && !s->read_only) {
