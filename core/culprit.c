@@ -111,9 +111,11 @@ int culprit_open(struct culprit **out, const char *folder, const uint8_t boot[16
         return report(r, ERR_MEMORY, "out of memory");
     }
     int len = snprintf(path, sizeof path, "%s/processor", folder);
-    int code = len > 0 && (size_t)len < sizeof path
-                   ? open_page(c, path, r)
-                   : report(r, ERR_DISK, "%s: the path is too long", folder);
+    if (len < 0 || (size_t)len >= sizeof path) {
+        free(c);
+        return report(r, ERR_DISK, "%s: the path is too long", folder);
+    }
+    int code = open_page(c, path, r);
     if (code != 0) {
         free(c);
         return code;
