@@ -27,6 +27,8 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
     if (!sys_published(h->sys, mid, reason, uv_now(&h->loop))) {
         engine_published(h->engine, mid, reason);
+    } else if (sys_is_proven(h->sys)) {
+        engine_beside_proven(h->engine);
     }
 }
 
@@ -54,6 +56,9 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
     (void)filter;
     sys_answered(h->sys, reason);
+    if (sys_is_proven(h->sys)) {
+        engine_beside_proven(h->engine);
+    }
 }
 
 static void on_readable(void *ctx) {
