@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 /* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. */
-enum { STORE_SCHEMA = 2 };
+enum { STORE_SCHEMA = 3 };
 
 enum store_table {
     TABLE_META,
