@@ -168,6 +168,8 @@ struct engine {
     int64_t timer_ms[PARTITIONS]; /* the earliest timer; INT64_MAX = none */
     int64_t schedule_ms;          /* the earliest tick of a schedule; INT64_MAX = none */
     int64_t started_us;           /* monotonic */
+    /* as timer_ms, of those by the wall clock */
+    int64_t wall_timer_ms[PARTITIONS];
     struct trim trim;
     size_t window;                /* of the broker; 0 = not connected */
     int64_t acked_ms;             /* when an acknowledged row began to wait */
@@ -195,6 +197,7 @@ struct engine {
 /* engine_clock.c */
 int engine_start_clock(struct engine *e);    /* begins and ends its own transaction */
 void engine_look_at_clock(struct engine *e); /* now_ms, wall_ms; a step is told */
+bool engine_clock_stepped(struct engine *e); /* since the last look */
 int engine_mark_clock(struct engine *e);
 
 /* engine_input.c */
@@ -436,9 +439,9 @@ int engine_publish(struct engine *e, const struct publication *p);
 int engine_timer_put(struct engine *e, const struct timer *timer);
 
 /* engine_later.c */
-/* The publish leaves at due_ms, from the partition's timers. */
+/* The publish leaves at due_ms, of the wall clock or engine time, from the partition's timers. */
 int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
-                         int64_t due_ms);
+                         int64_t due_ms, bool by_wall);
 /* Notes for whoever asks what became of it. To be called just before it is published or put off:
  * its outbox row, unless services of this host take it, gets the number after the note's. */
 int engine_note_publish(struct engine *e, const struct uuid *id, int64_t due_ms);
@@ -448,6 +451,8 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id);
 /* engine_schedule.c */
 /* How far each schedule has come; a new or changed one begins now. */
 int engine_load_schedules(struct engine *e);
+/* The wall clock has stepped: what it makes of each of them. */
+void engine_step_schedules(struct engine *e);
 /* Publishes what is due. */
 int engine_fire_schedules(struct engine *e);
 
@@ -477,6 +482,8 @@ int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
+/* The same, in engine time, of what follows the wall clock: `at` and schedules. */
+int64_t engine_earliest_by_wall(struct engine *e);
 int64_t engine_earliest_deadline(struct engine *e);
 
 /* engine_space.c */
