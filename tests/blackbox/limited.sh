@@ -3,6 +3,7 @@
 # costs is said, and nothing turns in circles.
 #
 # ctest: timeout=120
+# ctest: label=torture
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
