@@ -83,11 +83,13 @@ static void take_over(struct culprit *c) {
 static int map(struct culprit *c, int fd, const char *path, struct report *r) {
     int rc = posix_fallocate(fd, 0, sizeof *c->pages);
     if (rc != 0) {
-        return report(r, ERR_DISK, "cannot make room for %s: %s", path, strerror(rc));
+        (void)report(r, ERR_DISK, "cannot make room for %s: %s", path, strerror(rc));
+        return ERR_DISK;
     }
     void *at = mmap(NULL, sizeof *c->pages, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED) {
-        return report(r, ERR_DISK, "cannot map %s: %s", path, strerror(errno));
+        (void)report(r, ERR_DISK, "cannot map %s: %s", path, strerror(errno));
+        return ERR_DISK;
     }
     c->pages = at;
     return 0;
@@ -96,7 +98,8 @@ static int map(struct culprit *c, int fd, const char *path, struct report *r) {
 static int open_page(struct culprit *c, const char *path, struct report *r) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return report(r, ERR_DISK, "cannot open %s: %s", path, strerror(errno));
+        (void)report(r, ERR_DISK, "cannot open %s: %s", path, strerror(errno));
+        return ERR_DISK;
     }
     int code = map(c, fd, path, r);
     (void)close(fd); /* the mapping stays */
@@ -111,9 +114,11 @@ int culprit_open(struct culprit **out, const char *folder, const uint8_t boot[16
         return report(r, ERR_MEMORY, "out of memory");
     }
     int len = snprintf(path, sizeof path, "%s/processor", folder);
-    int code = len > 0 && (size_t)len < sizeof path
-                   ? open_page(c, path, r)
-                   : report(r, ERR_DISK, "%s: the path is too long", folder);
+    if (len < 0 || (size_t)len >= sizeof path) {
+        free(c);
+        return report(r, ERR_DISK, "%s: the path is too long", folder);
+    }
+    int code = open_page(c, path, r);
     if (code != 0) {
         free(c);
         return code;

@@ -3,6 +3,7 @@
  *
  * engine.c is the pipeline and the file to read first. Each arrow of it has a file:
  *
+ *   engine_make.c     an engine is made, and loads what the store holds
  *   engine_input.c    what comes in is noted until the next turn
  *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
  *   engine_item.c     a waiting event in memory: its body, what is new in a turn
@@ -175,16 +176,16 @@ struct engine {
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool store_low;
-    bool full; /* a turn found no room: only tidying, in room that the store lends */
-    bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
+    bool full;       /* a turn found no room: only tidying, in room that the store lends */
+    bool lost;       /* what is in memory is not what the store holds: nothing runs until it is */
     bool careful;    /* after a crash: one event a turn, stored by an earlier one */
     size_t unproven; /* events still to run before the crashes of earlier starts are past */
-    int64_t space_seen_ms; /* when the store's space was looked at */
+    int64_t space_seen_ms;      /* when the store's space was looked at */
     struct store_reader reader; /* of another process, the oldest, when it is behind */
     int64_t reader_since_ms, reader_told_ms;
     char space_words[SPACE_WORDS_MAX]; /* true while store_low: what fills it, what helps */
-    uint64_t room;         /* bytes that may be accepted before the next look */
-    unsigned shrink;       /* turns try so many times less, as a power of two: see engine_step */
+    uint64_t room;                     /* bytes that may be accepted before the next look */
+    unsigned shrink; /* turns try so many times less, as a power of two: see engine_step */
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
     struct engine_status status;
@@ -203,9 +204,11 @@ int engine_mark_clock(struct engine *e);
 void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
+void engine_answer_commands(struct engine *e);
+
+/* engine_make.c */
 /* Everything in memory is made from the store again. */
 int engine_load(struct engine *e);
-void engine_answer_commands(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
 

@@ -431,7 +431,8 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 
 static void close_all(struct host *h) {
     if (h->engine != NULL && h->mqtt != NULL && engine_stop(h->engine) != 0) {
-        log_error("host", "the last commit failed: what waited for a call is listed as running until it runs again");
+        log_error("host", "the last commit failed: what waited for a call is listed as running "
+                          "until it runs again");
     }
     if (h->mqtt != NULL) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);

@@ -25,7 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. */
+/* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. 3: delayed
+ * publishes by the wall clock. */
 enum { STORE_SCHEMA = 3 };
 
 enum store_table {
