@@ -44,7 +44,8 @@ struct pages {
 static_assert(sizeof(struct pages) == (size_t)2 * CULPRIT_BYTES, "each fits its page");
 
 struct culprit {
-    struct pages *pages; /* mapped */
+    struct pages *pages;    /* mapped */
+    volatile unsigned turn; /* see culprit_turn; read by a signal handler of the same thread */
 };
 
 static void settle_order(void) {
@@ -153,6 +154,7 @@ void culprit_enter(struct culprit *c, enum culprit_phase phase) {
     now->count = names ? now->count : 0;
     settle_order();
     now->phase = phase;
+    c->turn += names ? 0 : 1;
 }
 
 static void put(struct culprit_record *now, uint16_t service, uint8_t partition,
@@ -177,6 +179,14 @@ void culprit_join(struct culprit *c, uint16_t service, uint8_t partition, const 
     if (c != NULL) {
         put(&page_of(c)->now, service, partition, id);
     }
+}
+
+const struct culprit_record *culprit_now(const struct culprit *c) {
+    return &c->pages->first.page.now;
+}
+
+unsigned culprit_turn(const struct culprit *c) {
+    return c == NULL || culprit_now(c)->count == 0 ? 0 : c->turn;
 }
 
 /* --- after a crash --- */

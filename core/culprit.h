@@ -58,9 +58,14 @@ void culprit_stopped(struct culprit *c);
 
 /* The phase; CULPRIT_IDLE and CULPRIT_COMMIT name no event. */
 void culprit_enter(struct culprit *c, enum culprit_phase phase);
+/* What the page says at this moment, for a signal handler of the engine's thread; and a number that
+ * is the same as long as one run, or whatever else has a name, is on the processor; 0 = nobody. */
+const struct culprit_record *culprit_now(const struct culprit *c);
+unsigned culprit_turn(const struct culprit *c);
 /* CULPRIT_RUN for this event; culprit_join: and for this one. */
 void culprit_run(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id);
 void culprit_join(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id);
+
 /* --- after a crash --- */
 
 /* The events of the run that a crash ended, not settled yet; count 0 = none. */

@@ -13,6 +13,7 @@
 #include "host_notify.h"
 #include "limits.h"
 #include "log.h"
+#include "watchdog.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -338,6 +339,14 @@ static int open_loop(struct host *h, struct report *r) {
     return 0;
 }
 
+/* Without it the host is as good as before there was a watchdog. */
+static void watch_runs(struct host *h) {
+    struct report r = {""};
+    if (watchdog_start(h->culprit, watchdog_limit_ms(h->conf->lua_time_ms), &r) != 0) {
+        log_warn("host", "%s: a run that hangs in C stops the host", r.text);
+    }
+}
+
 static int open_engine(struct host *h, struct report *r) {
     const struct store_options store = {.path = h->conf->store_path,
                                         .max_bytes = h->conf->store_max_bytes};
@@ -346,6 +355,9 @@ static int open_engine(struct host *h, struct report *r) {
     int code = store_open(&h->store, &store, r);
     if (code == 0) {
         code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
+    }
+    if (code == 0) {
+        watch_runs(h);
     }
     if (code == 0) {
         code = script_host_new(&h->scripts, h->conf);
@@ -455,6 +467,7 @@ static void close_all(struct host *h) {
         check_uv(uv_loop_close(&h->loop), "closing the loop");
     }
     script_host_free(h->scripts);
+    watchdog_stop();
     culprit_stopped(h->culprit);
     culprit_close(h->culprit);
     store_close(h->store);
