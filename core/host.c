@@ -257,12 +257,30 @@ static void on_reload(void *ctx, size_t service, const char *error) {
         log_info("script", "service \"%s\" runs its new scripts version=%016" PRIx64, name,
                  script_version(h->scripts, service));
     } else {
-        log_error("script", "service \"%s\" keeps its last good scripts: %s", name, error);
+        log_error("script", "service \"%s\" %s: %s", name,
+                  script_runs(h->scripts, service) ? "keeps its last good scripts"
+                                                   : "does not run, its events wait",
+                  error);
     }
 }
 
+/* Every service has its code, or took the host down at an earlier start while it was loaded. */
+static int load_scripts(struct host *h, struct report *r) {
+    script_name_loads(h->scripts, h->culprit);
+    int code = script_load_all(h->scripts, r);
+    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
+        if (!script_runs(h->scripts, i)) {
+            on_reload(h, i, script_error(h->scripts, i));
+        }
+    }
+    return code;
+}
+
 void host_reload(struct host *h) {
-    (void)script_reload(h->scripts, h, on_reload);
+    if (script_reload(h->scripts, h, on_reload) > 0) {
+        engine_scripts_changed(h->engine);
+        host_wake(h);
+    }
 }
 
 static void on_reload_timer(uv_timer_t *timer) {
@@ -363,7 +381,7 @@ static int open_engine(struct host *h, struct report *r) {
         code = script_host_new(&h->scripts, h->conf);
     }
     if (code == 0) {
-        code = script_load_all(h->scripts, r);
+        code = load_scripts(h, r);
     }
     if (code != 0) {
         return code;
@@ -443,7 +461,8 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 
 static void close_all(struct host *h) {
     if (h->engine != NULL && h->mqtt != NULL && engine_stop(h->engine) != 0) {
-        log_error("host", "the last commit failed: what waited for a call is listed as running until it runs again");
+        log_error("host", "the last commit failed: what waited for a call is listed as running "
+                          "until it runs again");
     }
     if (h->mqtt != NULL) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);

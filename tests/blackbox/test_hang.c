@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -46,9 +47,35 @@ static void what_hangs_in_c_is_a_dead_letter_and_the_others_go_on(void **state) 
     assert_int_equal(program_says(&s->host, "this event ran service=hang"), 1);
 }
 
+static void a_script_that_hangs_while_it_is_loaded_stops_no_other(void **state) {
+    struct stage *s = *state;
+    char *said = NULL;
+    program_file(&s->host, "scripts/good.lua", good);
+    program_file(&s->host, "scripts/hang.lua", HANG "return function() end\n");
+    stage_conf(s, &s->host, conf);
+    program_launch(&s->host);
+    assert_int_equal(program_wait(&s->host), 256 + SIGABRT);
+    assert_int_equal(program_says(&s->host, "phase=load"), 1);
+
+    program_start(&s->host);
+    stage_peers(s, "out");
+    peer_publish(&s->publisher, "in/hang", "x", NULL);
+    peer_publish(&s->publisher, "in/good", "still here", NULL);
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    WAIT_FOR(s, program_service(&s->host, "hang", "waiting") == 1);
+    assert_int_equal(program_says(&s->host, "service \"hang\" does not run, its events wait"), 1);
+    assert_int_not_equal(program_command(&s->host, &said, "check", NULL), 0);
+    assert_non_null(strstr(said, "scripts/hang.lua: this version took the host down"));
+    free(said);
+
+    program_file(&s->host, "scripts/hang.lua", "return function() end\n");
+    WAIT_FOR(s, program_service(&s->host, "hang", "done") == 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON_STAGE(what_hangs_in_c_is_a_dead_letter_and_the_others_go_on),
+        TEST_ON_STAGE(a_script_that_hangs_while_it_is_loaded_stops_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
