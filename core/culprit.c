@@ -118,11 +118,13 @@ static void take_over(struct culprit *c) {
 static int map(struct culprit *c, int fd, int flags, const char *path, struct report *r) {
     int rc = flags == MAP_SHARED ? posix_fallocate(fd, 0, sizeof *c->pages) : 0;
     if (rc != 0) {
-        return report(r, ERR_DISK, "cannot make room for %s: %s", path, strerror(rc));
+        (void)report(r, ERR_DISK, "cannot make room for %s: %s", path, strerror(rc));
+        return ERR_DISK;
     }
     void *at = mmap(NULL, sizeof *c->pages, PROT_READ | PROT_WRITE, flags, fd, 0);
     if (at == MAP_FAILED) {
-        return report(r, ERR_DISK, "cannot map %s: %s", path, strerror(errno));
+        (void)report(r, ERR_DISK, "cannot map %s: %s", path, strerror(errno));
+        return ERR_DISK;
     }
     c->pages = at;
     return 0;
@@ -138,11 +140,16 @@ static int open_page(struct culprit *c, const char *path, int flags, struct repo
     bool shared = flags == MAP_SHARED;
     int fd = open(path, shared ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return report(r, errno == ENOENT ? ERR_NOTFOUND : ERR_DISK, "cannot open %s: %s", path,
-                      strerror(errno));
+        int code = errno == ENOENT ? ERR_NOTFOUND : ERR_DISK;
+        (void)report(r, code, "cannot open %s: %s", path, strerror(errno));
+        return code;
     }
-    int code = shared || is_whole(fd) ? map(c, fd, flags, path, r)
-                                      : report(r, ERR_NOTFOUND, "%s is cut off", path);
+    int code = ERR_NOTFOUND;
+    if (shared || is_whole(fd)) {
+        code = map(c, fd, flags, path, r);
+    } else {
+        (void)report(r, code, "%s is cut off", path);
+    }
     (void)close(fd); /* the mapping stays */
     return code;
 }
@@ -155,9 +162,11 @@ static int open_with(struct culprit **out, const char *folder, const uint8_t boo
         return report(r, ERR_MEMORY, "out of memory");
     }
     int len = snprintf(path, sizeof path, "%s/processor", folder);
-    int code = len > 0 && (size_t)len < sizeof path
-                   ? open_page(c, path, flags, r)
-                   : report(r, ERR_DISK, "%s: the path is too long", folder);
+    if (len < 0 || (size_t)len >= sizeof path) {
+        free(c);
+        return report(r, ERR_DISK, "%s: the path is too long", folder);
+    }
+    int code = open_page(c, path, flags, r);
     if (code != 0) {
         free(c);
         return code;

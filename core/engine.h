@@ -90,6 +90,8 @@ void engine_connected(struct engine *e, size_t window);
 bool engine_disconnected(struct engine *e);
 /* Something that is not the outbox's went out on its connection: it, too, may cost that. */
 void engine_published_beside(struct engine *e);
+/* The broker has answered after all of that: it has cost nothing. */
+void engine_beside_proven(struct engine *e);
 /* Offers committed publishes to doors.publish; between turns only, as often as one likes.
  * ERR_BUSY: doors.publish gave out a number still in use: the connection must be dropped. */
 int engine_send(struct engine *e);
@@ -230,9 +232,9 @@ struct engine_status {
     struct histogram commit;
     size_t lua_bytes;
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
-    const char *store_low;  /* what fills it and what helps, until the next turn; NULL = room */
-    long old_reader;        /* a process that reads one state for READER_OLD_MS or longer; 0 = none */
-    int64_t old_reader_s;   /* and for how long */
+    const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
+    long old_reader;       /* a process that reads one state for READER_OLD_MS or more; 0 = none */
+    int64_t old_reader_s;  /* and for how long */
     bool accepts;
 };
 

@@ -106,7 +106,8 @@ static int command_publish(struct engine *e, struct command *c) {
     if (code != 0) {
         return code;
     }
-    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms) : engine_publish(e, &p);
+    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms, false)
+                      : engine_publish(e, &p);
 }
 
 static int command_cancel(struct engine *e, struct command *c) {

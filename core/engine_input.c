@@ -140,6 +140,10 @@ void engine_published_beside(struct engine *e) {
     outbox_beside(e->outbox);
 }
 
+void engine_beside_proven(struct engine *e) {
+    outbox_beside_proven(e->outbox);
+}
+
 void engine_connected(struct engine *e, size_t window) {
     e->window = window;
 }

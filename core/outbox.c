@@ -262,6 +262,10 @@ void outbox_beside(struct outbox *o) {
     o->beside++;
 }
 
+void outbox_beside_proven(struct outbox *o) {
+    o->harmless = o->beside;
+}
+
 /* --- answers --- */
 
 static void taken(struct outbox *o, struct outbox_item *item, int64_t now_ms) {

@@ -58,6 +58,8 @@ int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
 void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason);
 /* Something that is not in the outbox has been sent on its connection. */
 void outbox_beside(struct outbox *o);
+/* The broker has answered after all of that so far: it cost nothing. */
+void outbox_beside_proven(struct outbox *o);
 /* The connection is gone: what was in flight goes again, in order. Whether a publish of ours is the
  * likely reason; not said without end, unless the broker takes one now and then. */
 bool outbox_disconnected(struct outbox *o, int64_t now_ms);

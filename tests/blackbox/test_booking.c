@@ -3,7 +3,7 @@
  * killed twenty times, the broker restarts, the payment gateway and the mail server are away for a
  * while. Then the books of everyone must agree with what was promised; see tests/demo/audit.c.
  *
- * ctest: label=torture timeout=240
+ * ctest: label=torture timeout=400
  */
 #include "chance.h"
 #include "stage.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { KILLS = 20, MOMENT_MS = 1000, SETTLE_S = 150 };
+enum { KILLS = 20, MOMENT_MS = 1000, SETTLE_S = 260 };
 
 /* What breaks besides, at which kill. */
 enum {

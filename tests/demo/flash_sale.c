@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { STEP_MS = 10, READY_S = 60, SETTLE_S = 90, HEAD_LINES = 15 };
+enum { STEP_MS = 10, READY_S = 60, SETTLE_S = 200, HEAD_LINES = 15 };
 
 struct options {
     uint16_t port;

@@ -202,6 +202,15 @@ static void outbox_blames_no_publish_for_what_went_out_before_it(void **state) {
     assert_true(outbox_world_disconnect(f)); /* it was the first the broker did not answer */
 }
 
+static void what_was_answered_beside_takes_no_blame(void **state) {
+    struct outbox_world *f = *state;
+    (void)outbox_world_publish(f, "t", 1);
+    outbox_beside(f->outbox);
+    outbox_beside_proven(f->outbox);
+    outbox_world_send(f);
+    assert_true(outbox_world_disconnect(f));
+}
+
 static void a_passing_refusal_is_tried_soon_and_keeps_the_owners_order(void **state) {
     struct outbox_world *f = *state;
     static const uint8_t passing[] = {0x80, 0x83, 0x97};
@@ -318,6 +327,7 @@ int main(void) {
         OUTBOX_TEST(one_row_is_tried_for_its_topic_and_frees_the_others),
         OUTBOX_TEST(a_refused_row_is_known_as_such_after_a_restart),
         OUTBOX_TEST(outbox_blames_no_publish_for_what_went_out_before_it),
+        OUTBOX_TEST(what_was_answered_beside_takes_no_blame),
         OUTBOX_TEST(a_passing_refusal_is_tried_soon_and_keeps_the_owners_order),
         OUTBOX_TEST(what_people_ask_for_is_done_to_refused_publishes),
         OUTBOX_TEST(outbox_takes_nothing_for_refused_when_connections_are_lost_by_themselves),
