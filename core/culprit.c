@@ -98,7 +98,7 @@ static void take_over(struct culprit *c) {
     struct page *p = page_of(c);
     bool named = p->now.count > 0 && p->now.count <= CULPRIT_EVENTS;
     bool ran = p->now.phase == CULPRIT_RUN || p->now.phase == CULPRIT_APPLY ||
-               p->now.phase == CULPRIT_ADMIT;
+               p->now.phase == CULPRIT_ADMIT || p->now.phase == CULPRIT_SEND;
     bool loaded = p->now.phase == CULPRIT_LOAD;
     if (p->now.phase == CULPRIT_STOPPED || loaded || (ran && named)) {
         p->unknown = 0;
@@ -238,6 +238,15 @@ void culprit_run(struct culprit *c, uint16_t service, uint8_t partition, const s
         put(&page_of(c)->now, service, partition, id);
         settle_order();
         page_of(c)->now.phase = CULPRIT_RUN;
+    }
+}
+
+void culprit_send(struct culprit *c, const struct uuid *id) {
+    if (c != NULL) {
+        culprit_enter(c, CULPRIT_IDLE);
+        put(&page_of(c)->now, 0, 0, id);
+        settle_order();
+        page_of(c)->now.phase = CULPRIT_SEND;
     }
 }
 

@@ -74,13 +74,15 @@ unsigned culprit_turn(const struct culprit *c);
 /* CULPRIT_RUN for this event; culprit_join: and for this one. */
 void culprit_run(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id);
 void culprit_join(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id);
+/* CULPRIT_SEND of the publish, an event without a service. */
+void culprit_send(struct culprit *c, const struct uuid *id);
 /* CULPRIT_LOAD of a version, by its hash, until culprit_enter. False: it took the host down before,
  * in this boot, and must not run; nothing is entered. */
 bool culprit_load(struct culprit *c, const uint8_t version[CULPRIT_LOAD_BYTES]);
 
 /* --- after a crash --- */
 
-/* The events of the run that a crash ended, not settled yet; count 0 = none. */
+/* The events of the run, or the publish, that a crash ended; not settled yet, count 0 = none. */
 const struct culprit_record *culprit_debt(const struct culprit *c);
 /* The store has it. */
 void culprit_settle(struct culprit *c);
