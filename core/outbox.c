@@ -108,6 +108,33 @@ int outbox_load(struct outbox *o) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id) {
+    struct publication p;
+    uint64_t seq = 0;
+    struct slice record;
+    int code;
+    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
+        if (publication_decode(record, &p) == 0 && uuid_equal(&p.id, id)) {
+            break;
+        }
+    }
+    if (code != 0) {
+        return code;
+    }
+    bool again = p.refused_reason == REFUSED_CRASH || p.refused_reason == REFUSED_CRASHES;
+    p.refused_reason = again ? REFUSED_CRASHES : REFUSED_CRASH;
+    p.refused_ms = now_ms;
+    char text[UUID_TEXT_BYTES + 1];
+    log_warn("engine",
+             "the host went down while it sent a publish topic=%s id=%s: it is refused %s",
+             p.topic.data, uuid_text(id, text),
+             again ? "until zingq outbox retry" : "and tried again, alone");
+    buf_reset(&o->record);
+    publication_encode(&p, &o->record);
+    return o->record.failed ? ERR_MEMORY
+                            : journal_outbox_put(o->journal, seq, buf_slice(&o->record));
+}
+
 static int item_new(uint64_t seq, struct slice record, struct outbox_item **out) {
     struct outbox_item *item = malloc(sizeof *item + record.len);
     if (item == NULL) {
@@ -472,9 +499,10 @@ static int load_one(struct outbox *o) {
     o->on_disk--;
     const struct publication *p = &item->publication;
     if (p->refused_ms != 0) {
-        /* Tried again within seconds: the broker may have been mended while we were away. */
-        blocked_refuse(&o->blocked, item, 0,
+        /* Tried again at once: the broker may have been mended while we were away. */
+        blocked_refuse(&o->blocked, item, p->refused_reason == REFUSED_CRASH ? p->refused_ms : 0,
                        is_about_topic(p->refused_reason, p->refused_reason == 0));
+        item->due_ms = p->refused_reason == REFUSED_CRASHES ? INT64_MAX : item->due_ms;
     } else {
         item_list_add(&o->staged, item);
     }

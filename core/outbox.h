@@ -44,6 +44,11 @@ void outbox_free(struct outbox *o);
 /* Forgets all that is in memory and counts the rows on disk again; inside a transaction. */
 int outbox_load(struct outbox *o);
 
+/* The host went down while it sent the row with that id: it is refused from now on, and the second
+ * time until a person retries it. Inside the transaction of outbox_load, before that. ERR_NOTFOUND:
+ * there is no such row any more. */
+int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id);
+
 /* Stores a publication and stages it; it may leave after outbox_committed. */
 int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p);
 /* The transaction that staged them is durable. */
