@@ -13,6 +13,7 @@
  */
 #include "admin_bulk.h"
 
+#include "clock.h"
 #include "look_json.h"
 
 #include <assert.h>
@@ -203,7 +204,7 @@ static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *w
 }
 
 static void work(struct admin *a) {
-    int64_t now_ms = admin_now_ms(a);
+    int64_t now_ms = clock_monotonic_us() / 1000;
     int64_t wake_ms = INT64_MAX;
     for (size_t i = 0; i < a->bulk_count; i++) {
         if (a->bulks[i]->state == BULK_WORKING) {
@@ -244,7 +245,7 @@ static int find_letter(struct admin *a, struct bulk *b, struct journal *j) {
 
 static void start_working(struct admin *a, struct bulk *b) {
     b->state = BULK_WORKING;
-    b->working_ms = admin_now_ms(a);
+    b->working_ms = clock_monotonic_us() / 1000;
     int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
     assert(started == 0);
 }

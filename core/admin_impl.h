@@ -61,7 +61,7 @@ struct parts {
 /* admin.c */
 /* The HTTP status for a command's code. */
 int admin_status_of(int code);
-int64_t admin_now_ms(const struct admin *a);
+int64_t admin_now_ms(const struct admin *a); /* engine time */
 void admin_answer_json(struct gateway_request *request, int status, json_t *body);
 void admin_answer_error(struct gateway_request *request, int status, const char *text);
 void admin_submit(struct admin *a, struct order *order);

@@ -60,6 +60,29 @@ int64_t clock_monotonic_us(void) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* --- as people see it --- */
+
+enum { SHOWN_STEP_MS = 1000 };
+
+static int64_t shown_ahead_ms;
+
+void clock_show_ahead(int64_t wall_ahead_ms) {
+    int64_t step_ms = wall_ahead_ms - shown_ahead_ms;
+    if (step_ms <= -SHOWN_STEP_MS || step_ms >= SHOWN_STEP_MS) {
+        shown_ahead_ms = wall_ahead_ms;
+    }
+}
+
+int64_t clock_to_wall(int64_t engine_ms) {
+    return engine_ms == 0 || engine_ms == INT64_MAX ? engine_ms : engine_ms + shown_ahead_ms;
+}
+
+int64_t clock_to_engine(int64_t wall_ms) {
+    return wall_ms == 0 || wall_ms == INT64_MAX ? wall_ms : wall_ms - shown_ahead_ms;
+}
+
+/* --- engine time --- */
+
 static bool same_boot(const struct clock_boot *a, const struct clock_boot *b) {
     static const uint8_t unknown[sizeof a->id];
     return memcmp(a->id, b->id, sizeof a->id) == 0 && a->time_namespace == b->time_namespace &&

@@ -35,6 +35,17 @@ struct clock_mark {
 void clock_read(struct clock_reading *out);
 int64_t clock_monotonic_us(void);
 
+/* --- engine time as people see it: by the wall clock --- */
+
+/* What the wall clock is ahead of engine time from now on, for this process; less than a second
+ * more or less changes nothing, so that one moment is always shown as the same. */
+void clock_show_ahead(int64_t wall_ahead_ms);
+/* 0 and INT64_MAX, which stand for no time, stay what they are. */
+int64_t clock_to_wall(int64_t engine_ms);
+int64_t clock_to_engine(int64_t wall_ms);
+
+/* --- engine time itself --- */
+
 /* The engine time of the reading; `mark` is the last one stored, engine_ms 0 = there is none. */
 int64_t clock_resume(const struct clock_mark *mark, const struct clock_reading *now);
 

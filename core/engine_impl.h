@@ -72,6 +72,7 @@ struct engine_service {
     uint16_t number; /* in the store */
     struct slice name;
     bool active; /* this host runs it */
+    bool paused; /* by an operator */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
@@ -168,6 +169,8 @@ struct engine {
     int64_t timer_ms[PARTITIONS]; /* the earliest timer; INT64_MAX = none */
     int64_t schedule_ms;          /* the earliest tick of a schedule; INT64_MAX = none */
     int64_t started_us;           /* monotonic */
+    /* as timer_ms, of those by the wall clock */
+    int64_t wall_timer_ms[PARTITIONS];
     struct trim trim;
     size_t window;                /* of the broker; 0 = not connected */
     int64_t acked_ms;             /* when an acknowledged row began to wait */
@@ -195,6 +198,7 @@ struct engine {
 /* engine_clock.c */
 int engine_start_clock(struct engine *e);    /* begins and ends its own transaction */
 void engine_look_at_clock(struct engine *e); /* now_ms, wall_ms; a step is told */
+bool engine_clock_stepped(struct engine *e); /* since the last look */
 int engine_mark_clock(struct engine *e);
 
 /* engine_input.c */
@@ -436,9 +440,9 @@ int engine_publish(struct engine *e, const struct publication *p);
 int engine_timer_put(struct engine *e, const struct timer *timer);
 
 /* engine_later.c */
-/* The publish leaves at due_ms, from the partition's timers. */
+/* The publish leaves at due_ms, of the wall clock or engine time, from the partition's timers. */
 int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
-                         int64_t due_ms);
+                         int64_t due_ms, bool by_wall);
 /* Notes for whoever asks what became of it. To be called just before it is published or put off:
  * its outbox row, unless services of this host take it, gets the number after the note's. */
 int engine_note_publish(struct engine *e, const struct uuid *id, int64_t due_ms);
@@ -448,6 +452,8 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id);
 /* engine_schedule.c */
 /* How far each schedule has come; a new or changed one begins now. */
 int engine_load_schedules(struct engine *e);
+/* The wall clock has stepped: what it makes of each of them. */
+void engine_step_schedules(struct engine *e);
 /* Publishes what is due. */
 int engine_fire_schedules(struct engine *e);
 
@@ -477,6 +483,8 @@ int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
+/* The same, in engine time, of what follows the wall clock: `at` and schedules. */
+int64_t engine_earliest_by_wall(struct engine *e);
 int64_t engine_earliest_deadline(struct engine *e);
 
 /* engine_space.c */
@@ -496,6 +504,8 @@ size_t engine_step(const struct engine *e, size_t most);
 int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
+/* Its lanes start nothing while an operator, another host or the lack of a script is against it. */
+void engine_hold(struct engine *e, const struct engine_service *s);
 /* The event of that id for which `wanted` is true, from whichever partition, in the service the
  * command names or any; to be freed. ERR_NOTFOUND. */
 int engine_find_event(struct engine *e, const struct command *c,

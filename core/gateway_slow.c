@@ -71,7 +71,7 @@ void gateway_client_begins(struct MHD_Connection *connection) {
 }
 
 bool gateway_drop_idle(struct gateway *g) {
-    struct gateway_client *client;
+    struct gateway_client *client = NULL;
     struct gateway_client *idlest = NULL;
     uint64_t since_ms = now_ms() - GATEWAY_SPARE_MS;
     TAILQ_FOREACH(client, &g->clients, link) {
