@@ -1,7 +1,7 @@
 /*
  * test_soak.c - brokers that come and go under load: the host is never over, and everything it
  * accepted comes out once. ZINGQ_SOAK_S in the environment is how long the broker closes at random;
- * a few seconds by default, an hour by hand.
+ * a few seconds by default, an hour with `./dev soak`.
  *
  * ctest: label=torture timeout=300
  */
