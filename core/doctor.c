@@ -59,6 +59,22 @@ void doctor_advise(struct doctor_row *row, const char *risk, const char *mend) {
     (void)snprintf(row->mend, sizeof row->mend, "%s", mend);
 }
 
+/* Mosquitto 2.0 has plain subscriptions only in its database. */
+void doctor_shares(struct doctor *d, const char *broker_version, bool alone) {
+    if (strncmp(broker_version, "mosquitto", 9) != 0) {
+        return;
+    }
+    struct doctor_row *row = doctor_add(d, "after a broker restart", DOCTOR_GOOD,
+                                        "plain subscriptions (broker.alone) are kept");
+    if (!alone) {
+        row->verdict = DOCTOR_WARN;
+        (void)snprintf(row->seen, sizeof row->seen,
+                       "Mosquitto forgets shared subscriptions, with persistence too");
+        doctor_advise(row, "what is published before the host is back is acknowledged and lost",
+                      "topics.conf: broker { alone = yes }, if no other host runs these services");
+    }
+}
+
 /* ---- the disk ---- */
 
 /* Superblock magics of statfs(2); what is not listed is taken for a local disk. */

@@ -164,6 +164,7 @@ struct peer_settings {
 static int peer_start(struct probe *p, struct peer *peer, const struct peer_settings *s) {
     assert(peer->mqtt == NULL);
     *peer = (struct peer){.conf = *p->conf, .acknowledges = s->acknowledges, .dropped = -1};
+    peer->conf.alone = false; /* what the broker has is looked at, not what is used */
     peer->conf.receive_maximum = s->receive_maximum;
     peer->conf.session_expiry_s = s->session_expiry_s;
     (void)snprintf(peer->id, sizeof peer->id, "zingq-doctor-%s-%s", p->token, s->name);
@@ -363,6 +364,7 @@ static bool examine_sharing(struct probe *p) {
         return false;
     }
     judge(p->doctor, &shared, mqtt_session(p->hand.mqtt)->shared_available);
+    doctor_shares(p->doctor, p->hand.version, p->conf->alone);
     judge(p->doctor, &ids, p->hand.ids > 0);
     return true;
 }

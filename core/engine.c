@@ -231,7 +231,6 @@ static void act(struct engine *e) {
     if (append_wants_write(e->append)) {
         append_write(e->append, e->now_ms);
     }
-    culprit_enter(e->culprit, CULPRIT_SEND);
     (void)engine_send(e); /* a clash is told to the host at its next send */
     culprit_enter(e->culprit, CULPRIT_ANSWER);
     start_calls(e);

@@ -141,6 +141,9 @@ struct command {
 /* The command stays the caller's memory; the engine has it until doors.command_done. */
 void engine_submit(struct engine *e, struct command *command);
 
+/* Scripts were loaded: services that had none may have one. Between turns. */
+void engine_scripts_changed(struct engine *e);
+
 /* --- the turn --- */
 
 /* 0: all that was collected is decided and durable (or there was nothing to do).

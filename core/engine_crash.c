@@ -61,9 +61,18 @@ static int charge(struct engine *e, const struct culprit_event *who, bool shared
     return code;
 }
 
+/* A publish that the broker has meanwhile needs nothing. */
+static int charge_publish(struct engine *e, const struct uuid *id) {
+    int code = outbox_charge_crash(e->outbox, e->now_ms, id);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 int engine_charge_crash(struct engine *e) {
     const struct culprit_record *debt = culprit_debt(e->culprit);
     bool all = true;
+    if (debt->phase == CULPRIT_SEND && debt->count > 0) {
+        return charge_publish(e, &debt->events[0].id);
+    }
     for (uint32_t i = 0; i < debt->count; i++) {
         bool found;
         int code = charge(e, &debt->events[i], debt->count > 1, &found);

@@ -72,6 +72,7 @@ struct engine_service {
     uint16_t number; /* in the store */
     struct slice name;
     bool active; /* this host runs it */
+    bool paused; /* by an operator */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
@@ -503,6 +504,8 @@ size_t engine_step(const struct engine *e, size_t most);
 int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
+/* Its lanes start nothing while an operator, another host or the lack of a script is against it. */
+void engine_hold(struct engine *e, const struct engine_service *s);
 /* The event of that id for which `wanted` is true, from whichever partition, in the service the
  * command names or any; to be freed. ERR_NOTFOUND. */
 int engine_find_event(struct engine *e, const struct command *c,

@@ -312,7 +312,10 @@ struct publication {
     struct slice properties; /* user properties; in the outbox with ours added, ready to send */
     uint64_t owner;          /* lane of the event that published it; 0 = none: it holds nobody */
     int64_t refused_ms;      /* when the broker first refused it; 0 = it did not */
-    uint8_t refused_reason;  /* of its PUBACK; 0 = it closed the connection, or cannot carry it */
+    uint8_t refused_reason;  /* of its PUBACK; 0 = it closed the connection, or cannot carry it; or
+                                one of: */
+#define REFUSED_CRASH 1      /* the host went down while it was sent */
+#define REFUSED_CRASHES 2    /* more than once: only a person sends it again */
 };
 
 void publication_encode(const struct publication *p, struct buf *out);

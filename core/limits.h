@@ -63,6 +63,9 @@ enum {
     BATCH_BYTES_MAX = 16 << 20,   /* bytes of their payloads: past it the batch is full */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
+    WATCHDOG_LUA_TIMES = 10,   /* limits.lua_time: past it the watchdog ends a run */
+    WATCHDOG_MS_MIN = 2000,    /* of processor time, however short limits.lua_time is */
+    WATCHDOG_ABORT_FACTOR = 3, /* and past so many times that the process */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
     JSON_DEPTH_MAX = 128,         /* nesting a handler may send; jansson itself stops at 2048 */
 

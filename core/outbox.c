@@ -108,6 +108,33 @@ int outbox_load(struct outbox *o) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id) {
+    struct publication p;
+    uint64_t seq = 0;
+    struct slice record;
+    int code;
+    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
+        if (publication_decode(record, &p) == 0 && uuid_equal(&p.id, id)) {
+            break;
+        }
+    }
+    if (code != 0) {
+        return code;
+    }
+    bool again = p.refused_reason == REFUSED_CRASH || p.refused_reason == REFUSED_CRASHES;
+    p.refused_reason = again ? REFUSED_CRASHES : REFUSED_CRASH;
+    p.refused_ms = now_ms;
+    char text[UUID_TEXT_BYTES + 1];
+    log_warn("engine",
+             "the host went down while it sent a publish topic=%s id=%s: it is refused %s",
+             p.topic.data, uuid_text(id, text),
+             again ? "until zingq outbox retry" : "and tried again, alone");
+    buf_reset(&o->record);
+    publication_encode(&p, &o->record);
+    return o->record.failed ? ERR_MEMORY
+                            : journal_outbox_put(o->journal, seq, buf_slice(&o->record));
+}
+
 static int item_new(uint64_t seq, struct slice record, struct outbox_item **out) {
     struct outbox_item *item = malloc(sizeof *item + record.len);
     if (item == NULL) {
@@ -190,10 +217,20 @@ static bool is_passing(uint8_t reason) {
     return reason == 0x80 || reason == 0x83 || reason == 0x97;
 }
 
-/* Whether others of the topic would be refused as well: not authorized, topic name invalid, or the
- * connection closed, which is how Mosquitto and AWS say "not authorized". */
+/* A broker that takes others and this one never does not mean what its reason says. One that takes
+ * none has its troubles, for as long as it likes. */
+static bool passes(const struct outbox *o, const struct outbox_item *item) {
+    if (item->state == ITEM_REFUSED) {
+        return false; /* tried for its topic: whatever the broker says but yes, the topic waits */
+    }
+    return item->state != ITEM_SOON || item->tries < PASSING_TRIES || item->taken == o->taken;
+}
+
+/* Whether others of the topic would be refused as well: not authorized, topic name invalid, a
+ * passing reason that did not pass, or the connection closed, which is how Mosquitto and AWS say
+ * "not authorized". */
 static bool is_about_topic(uint8_t reason, bool closed) {
-    return closed || reason == 0x87 || reason == 0x90;
+    return closed || reason == 0x87 || reason == 0x90 || is_passing(reason);
 }
 
 static void note_refused(struct outbox *o, struct outbox_item *item, int64_t now_ms,
@@ -244,16 +281,21 @@ static void put_off(struct outbox *o, struct outbox_item *item, int64_t now_ms, 
     if (item->out) {
         blocked_out(&o->blocked, item, false);
     }
+    if (item->tries == 0) {
+        item->taken = o->taken;
+    }
     blocked_put_off(&o->blocked, item, now_ms);
     if (blocked_holds(&o->blocked, item, false)) {
         blocked_move(&o->blocked, item, ITEM_HELD);
     }
+    bool told = now_ms < o->serial_until_ms;
     o->serial_until_ms = now_ms + SERIAL_MS;
-    if (item->tries == 1) {
+    if (!told) {
         char id[UUID_TEXT_BYTES + 1];
         log_warn("broker",
                  "the broker could not take a publish just now, reason code 0x%02x topic=%s "
-                 "id=%s: it goes again soon, its key waits for it",
+                 "id=%s: it goes again soon, and so do others it refuses so; their keys wait for "
+                 "them",
                  reason, item->publication.topic.data, uuid_text(&item->publication.id, id));
     }
 }
@@ -270,6 +312,7 @@ void outbox_beside_proven(struct outbox *o) {
 
 static void taken(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
     o->forgiven = 0;
+    o->taken++;
     if (item->state != ITEM_CLEAN) {
         o->probe_ms = item->state == ITEM_REFUSED ? now_ms : o->probe_ms;
         blocked_out(&o->blocked, item, false);
@@ -290,10 +333,11 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     o->harmless = item->beside > o->harmless ? item->beside : o->harmless;
     if (reason < 0x80) {
         taken(o, item, now_ms);
-    } else if (is_passing(reason)) {
+    } else if (is_passing(reason) && passes(o, item)) {
         put_off(o, item, now_ms, reason);
     } else {
         char why[64];
+        item->tries = item->state == ITEM_SOON ? 0 : item->tries;
         (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
         outbox_refuse(o, item, now_ms, reason, why);
     }
@@ -455,9 +499,10 @@ static int load_one(struct outbox *o) {
     o->on_disk--;
     const struct publication *p = &item->publication;
     if (p->refused_ms != 0) {
-        /* Tried again within seconds: the broker may have been mended while we were away. */
-        blocked_refuse(&o->blocked, item, 0,
+        /* Tried again at once: the broker may have been mended while we were away. */
+        blocked_refuse(&o->blocked, item, p->refused_reason == REFUSED_CRASH ? p->refused_ms : 0,
                        is_about_topic(p->refused_reason, p->refused_reason == 0));
+        item->due_ms = p->refused_reason == REFUSED_CRASHES ? INT64_MAX : item->due_ms;
     } else {
         item_list_add(&o->staged, item);
     }

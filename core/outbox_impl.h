@@ -26,6 +26,7 @@ struct outbox_item {
     bool to_mark;     /* the row does not say yet that it is refused */
     unsigned strikes; /* connections that ended while it was the first unanswered */
     unsigned tries;   /* that ended in a refusal */
+    uint64_t taken;   /* SOON: how many the broker had taken at its first refusal */
     int64_t due_ms;   /* REFUSED, SOON: INT64_MAX = with its topic */
     uint64_t sent;    /* in which order, on this connection */
     uint64_t beside;  /* things not ours that had been sent before it */
@@ -69,6 +70,7 @@ enum {
     PROBE_GAP_MS = 50,        /* between two refused ones tried */
     PROBE_GAP_LOST_MS = 2000, /* the same after one that cost the connection */
     SERIAL_MS = 60000,        /* one in flight an owner for so long after "quota exceeded" */
+    PASSING_TRIES = 10,       /* 1 s growing to a minute: five minutes in all */
     PAUSE_MS = 20,            /* after a send that the connection would not take */
     LOADED_AT_ONCE = 2 * OUTBOX_QUEUE_MAX,
     MARKED_AT_ONCE = 512,
@@ -92,6 +94,7 @@ struct outbox {
     int64_t pause_until_ms;    /* the connection would not take more */
     int64_t closes_until_ms;   /* the broker is known to refuse by closing */
     unsigned forgiven;
+    uint64_t taken; /* by the broker, since the start */
     uint64_t discarded;
     uint64_t on_disk; /* rows not in memory */
     uint64_t loaded;  /* rows up to this seq are, or were, in memory */

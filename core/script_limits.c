@@ -8,11 +8,13 @@
  * system call, is asked only in handlers that have run for a while. A single instruction can cost
  * milliseconds when it allocates (string.rep), so bytes allocated bring the next look nearer. Once
  * the time is up the hook raises at every instruction, and everything that can catch an error
- * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit.
+ * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. What
+ * loops in C without an allocation is beyond all of this: watchdog.h.
  */
 #include "script_host.h"
 
 #include "limits.h"
+#include "watchdog.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -64,7 +66,7 @@ static void look_at_clock(lua_State *L, lua_Debug *ar);
 /* Raises when the time is up; `level` is where to say it happened. */
 static void look(lua_State *L, int level) {
     struct script_watch *watch = &script_host_of(L)->watch;
-    if (!watch->over && !time_is_up(watch)) {
+    if (!watch->over && !time_is_up(watch) && !watchdog_over()) {
         return;
     }
     watch->over = true;
@@ -166,8 +168,9 @@ void script_check_time(lua_State *L) {
 
 const char *script_time_text(const struct script_host *host, char out[96]) {
     char limit[32];
-    (void)snprintf(out, 96, "used more than %s of CPU time (limits.lua_time)",
-                   conf_duration_text(host->watch.limit_ns / NS_PER_MS, limit));
+    (void)snprintf(out, 96, "used more than %s of CPU time (limits.lua_time)%s",
+                   conf_duration_text(host->watch.limit_ns / NS_PER_MS, limit),
+                   watchdog_over() ? ", far more: the watchdog saw it" : "");
     return out;
 }
 

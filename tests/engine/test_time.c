@@ -268,7 +268,7 @@ static void each_of_many_put_off_by_either_clock_leaves_by_its_own(void **state)
                 "  end\n"
                 "end");
     for (int i = 0; i < 40; i++) { /* of many partitions, and more than leave in one turn */
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof key, "%d", i);
         offer(f, "s", "in", "x", "zingq-key", key, NULL);
     }
