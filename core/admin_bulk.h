@@ -66,8 +66,8 @@ struct bulk {
     size_t busy;
     int64_t started_ms, ended_ms; /* engine time */
     int64_t working_ms;           /* monotonic */
-    int64_t started_us; /* monotonic */
-    char error[256];     /* of the last refusal or failure */
+    int64_t started_us;           /* monotonic */
+    char error[256];              /* of the last refusal or failure */
     struct bulk_slot slots[BULK_COMMANDS_MAX];
 };
 
