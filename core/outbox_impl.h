@@ -1,6 +1,6 @@
 /*
- * outbox_impl.h - what outbox.c (the rows and their answers), outbox_send.c (what goes next) and
- * outbox_blocked.c (what may not simply go) share.
+ * outbox_impl.h - what outbox.c (what the broker answers), outbox_rows.c (the rows on disk),
+ * outbox_send.c (what goes next) and outbox_blocked.c (what may not simply go) share.
  */
 #ifndef ZINGQ_OUTBOX_IMPL_H
 #define ZINGQ_OUTBOX_IMPL_H
@@ -101,7 +101,7 @@ struct outbox {
     struct buf record;
 };
 
-/* --- outbox.c, for outbox_send.c --- */
+/* --- outbox.c --- */
 
 struct outbox_item *item_list_take(struct item_list *list);
 /* The broker refused it (reason 0: by closing when it was in flight, else it cannot be carried). */
@@ -109,6 +109,19 @@ void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, u
                    const char *why);
 /* Its topic is refused: no need to ask the broker again. */
 void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms);
+
+/* Nothing is in memory any more. */
+void outbox_forget(struct outbox *o);
+/* What was held behind a row of this owner may go. */
+void outbox_release(struct outbox *o, uint64_t owner);
+/* The refusal is one of the topic, not of this publish alone. `closed`: by closing. */
+bool outbox_is_about_topic(uint8_t reason, bool closed);
+
+/* --- outbox_rows.c --- */
+
+int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out);
+/* Its row is deleted, the item freed. */
+int outbox_discard_item(struct outbox *o, struct outbox_item *item);
 
 /* --- outbox_blocked.c --- */
 
