@@ -241,7 +241,6 @@ static void act(struct engine *e) {
     if (append_wants_write(e->append)) {
         append_write(e->append, e->now_ms);
     }
-    culprit_enter(e->culprit, CULPRIT_SEND);
     (void)engine_send(e); /* a clash is told to the host at its next send */
     culprit_enter(e->culprit, CULPRIT_ANSWER);
     start_calls(e);
@@ -303,7 +302,8 @@ static bool acked_due(const struct engine *e, int64_t now_ms) {
 bool engine_due(struct engine *e) {
     int64_t now_ms = engine_now_ms(e);
     int64_t wake_ms = INT64_MAX;
-    return e->lost || e->inbox_head != NULL || e->ends_head != NULL || e->commands_head != NULL ||
+    return e->lost || engine_clock_stepped(e) || e->inbox_head != NULL || e->ends_head != NULL ||
+           e->commands_head != NULL ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
            (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
@@ -316,10 +316,8 @@ static int64_t next_work_ms(struct engine *e) {
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
-    if (e->schedule_ms != INT64_MAX) { /* by the wall clock */
-        int64_t tick = e->schedule_ms - engine_wall_ahead_ms(e);
-        next = tick < next ? tick : next;
-    }
+    int64_t by_wall = engine_earliest_by_wall(e);
+    next = by_wall < next ? by_wall : next;
     if (starts_events(e)) {
         (void)lanes_runnable(e->lanes, engine_now_ms(e), &next);
     }

@@ -90,6 +90,8 @@ void engine_connected(struct engine *e, size_t window);
 bool engine_disconnected(struct engine *e);
 /* Something that is not the outbox's went out on its connection: it, too, may cost that. */
 void engine_published_beside(struct engine *e);
+/* The broker has answered after all of that: it has cost nothing. */
+void engine_beside_proven(struct engine *e);
 /* Offers committed publishes to doors.publish; between turns only, as often as one likes.
  * ERR_BUSY: doors.publish gave out a number still in use: the connection must be dropped. */
 int engine_send(struct engine *e);
@@ -138,6 +140,9 @@ struct command {
 
 /* The command stays the caller's memory; the engine has it until doors.command_done. */
 void engine_submit(struct engine *e, struct command *command);
+
+/* Scripts were loaded: services that had none may have one. Between turns. */
+void engine_scripts_changed(struct engine *e);
 
 /* --- the turn --- */
 

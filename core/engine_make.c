@@ -51,8 +51,8 @@ static int load_service(struct engine *e, struct engine_service *s) {
     }
     lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
-    /* Events of a service this host does not run are kept for one that does. */
-    lanes_pause(e->lanes, s->index, paused != 0 || !s->active);
+    s->paused = paused != 0;
+    engine_hold(e, s);
     lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
     e->waiting += books_waiting(&s->books);
     return code;

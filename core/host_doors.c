@@ -30,8 +30,6 @@ static int64_t monotonic_us(void *ctx) {
 
 /* --- MQTT --- */
 
-enum { SAY_AGAIN_MS = 60000 };
-
 static void on_readable(void *ctx) {
     struct host *h = ctx;
     h->readable = true;
@@ -98,6 +96,10 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
     return false;
 }
 
+static bool is_plain(const struct host *h, const struct service_conf *s) {
+    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
+}
+
 /* Two plain subscriptions to one filter are one at the broker, under the later number: the others
  * get their copy here. */
 static void offer_to_twins(struct host *h, size_t service, const struct mqtt_message *m) {
@@ -107,7 +109,8 @@ static void offer_to_twins(struct host *h, size_t service, const struct mqtt_mes
         for (size_t k = 0; k < m->subscription_id_count; k++) {
             told = told || m->subscription_ids[k] == engine_service_number(h->engine, i) + 1u;
         }
-        for (size_t f = 0; !told && !twin->share && i != service && f < twin->filter_count; f++) {
+        bool other = i != service && engine_runs(h->engine, i) && is_plain(h, twin);
+        for (size_t f = 0; other && !told && f < twin->filter_count; f++) {
             if (filter_matches(twin->filters[f], m->topic.data) &&
                 subscribes_to(&h->conf->services[service], twin->filters[f])) {
                 offer(h, i, m);
@@ -165,7 +168,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
             continue;
         }
         offer(h, service, m);
-        if (!h->conf->services[service].share) {
+        if (is_plain(h, &h->conf->services[service])) {
             offer_to_twins(h, service, m);
         }
     }
@@ -176,10 +179,11 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
-    log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
-             session->client_id, session->session_present ? "kept" : "new");
+    if (host_loss_up(&h->loss) || !session->session_present) {
+        log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
+                 session->client_id, session->session_present ? "kept" : "new");
+    }
     host_session_up(h, session->session_present);
-    h->said_lost_ms = 0;
     h->broker_error[0] = '\0';
     host_terms_up(h, false);
     sys_tick(h->sys);
@@ -189,16 +193,19 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
  * configuration then. Later the broker was good once and may be again. */
 void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text) {
     char *error = publishing ? h->out_error : h->broker_error;
-    uint64_t *said_ms = publishing ? &h->out_said_lost_ms : &h->said_lost_ms;
+    struct host_loss *loss = publishing ? &h->out_loss : &h->loss;
+    char others[64] = "";
+    size_t unsaid = 0;
     (void)snprintf(error, sizeof h->broker_error, "%s", text);
-    uint64_t now = uv_now(&h->loop);
     if (why == MQTT_DOWN_FATAL && !host_had_session(h)) {
         (void)fprintf(stderr, "zingq: %s\n", text);
         host_stop(h, EXIT_CANNOT_RUN);
-    } else if (*said_ms == 0 || now - *said_ms >= SAY_AGAIN_MS) {
-        *said_ms = now;
-        log_warn("broker", "%s%s: trying again",
-                 publishing ? "the connection that publishes: " : "", text);
+    } else if (host_loss_down(loss, why, uv_now(&h->loop), &unsaid)) {
+        if (unsaid > 0) {
+            (void)snprintf(others, sizeof others, " (%zu losses since the last line)", unsaid);
+        }
+        log_warn("broker", "%s%s: trying again%s",
+                 publishing ? "the connection that publishes: " : "", text, others);
     }
 }
 

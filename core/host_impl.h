@@ -11,6 +11,7 @@
 #include "front.h"
 #include "gateway.h"
 #include "host.h"
+#include "host_loss.h"
 #include "mqtt.h"
 #include "script.h"
 #include "sys.h"
@@ -75,8 +76,8 @@ struct host {
     bool stopping;
     bool leaving;              /* unsubscribed for good: stops when nothing waits */
     bool drop;                 /* the connection: a message could not be kept */
-    uint64_t said_lost_ms;     /* loop time: that the connection is lost; 0 = not in this outage */
-    uint64_t out_said_lost_ms; /* the same of the one that publishes */
+    struct host_loss loss;     /* of the connection that subscribes */
+    struct host_loss out_loss; /* of the one that publishes */
     int status;                /* to exit with */
     uint64_t passed_over;      /* messages for services that are gone */
     bool leave_asked;          /* zingq leave: every subscription is being given up */

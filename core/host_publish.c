@@ -27,13 +27,15 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
     if (!sys_published(h->sys, mid, reason, uv_now(&h->loop))) {
         engine_published(h->engine, mid, reason);
+    } else if (sys_is_proven(h->sys)) {
+        engine_beside_proven(h->engine);
     }
 }
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
     h->out_error[0] = '\0';
-    h->out_said_lost_ms = 0;
+    (void)host_loss_up(&h->out_loss);
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
     engine_connected(h->engine, session->receive_maximum);
@@ -54,6 +56,9 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
     (void)filter;
     sys_answered(h->sys, reason);
+    if (sys_is_proven(h->sys)) {
+        engine_beside_proven(h->engine);
+    }
 }
 
 static void on_readable(void *ctx) {

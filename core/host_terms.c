@@ -36,7 +36,7 @@ static bool no_wildcards(const struct host *h, struct report *r) {
 static bool no_sharing(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker has no shared subscriptions: plain ones are used, run one host only");
-    return !mqtt_session(h->mqtt)->shared_available;
+    return !mqtt_session(h->mqtt)->shared_available && !h->conf->broker.alone;
 }
 
 static bool no_numbers(const struct host *h, struct report *r) {
@@ -115,7 +115,9 @@ static void tell_terms(const struct host *h, struct host_terms *told) {
         unsigned bit = 1u << i;
         if ((told->told & bit) == 0 && same_side(&terms[i], told) && term_holds(h, &terms[i], &r)) {
             told->told |= bit;
-            log_warn("broker", "%s", r.text);
+            if (!(told->publishing ? &h->out_loss : &h->loss)->quiet) {
+                log_warn("broker", "%s", r.text);
+            }
         }
     }
 }
@@ -177,10 +179,8 @@ void host_filter_answered(struct host *h, const char *filter, uint8_t reason) {
     struct report r;
     struct filter_flaw flaw = {.filter = (char *)(uintptr_t)filter, .reason = reason};
     write_flaw(&flaw, &r);
-    if (reason == 0) {
-        log_warn("broker", "%s", r.text);
-    } else {
-        log_error("broker", "%s", r.text);
+    if (!h->loss.quiet) {
+        log_line(reason == 0 ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "broker", "%s", r.text);
     }
     keep_flaw(h, filter, reason);
 }

@@ -4,9 +4,10 @@
  * The publish itself lies in its timer row, which is found by time; the row here finds it by id.
  * Written, sent and taken back together, in one transaction.
  *
- *   delayed  id128                  -> u8 partition | u64 due_ms | u64 seq
+ *   delayed  id128                  -> u8 partition (| BY_WALL) | u64 due_ms | u64 seq
  *   meta     "schedule/<name>"      -> u64 settled_ms | u64 last_ms | u64 runs | id128 |
- *                                      u32 len, bytes: cron timezone
+ *                                      u32 len, bytes: cron timezone | i64 ahead_ms |
+ *                                      i64 before_ms | i64 before_ahead_ms (not in schema 2)
  */
 #include "journal_impl.h"
 
@@ -25,7 +26,7 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
     struct key k = id_key(id);
     assert(delayed->due_ms > 0);
     buf_reset(&j->record);
-    buf_add_u8(&j->record, delayed->partition);
+    buf_add_u8(&j->record, timer_shelf(delayed->partition, delayed->by_wall));
     buf_add_u64(&j->record, (uint64_t)delayed->due_ms);
     buf_add_u64(&j->record, delayed->seq);
     return journal_put_record(j, TABLE_DELAYED, &k);
@@ -42,7 +43,9 @@ static int take_delayed(struct slice key, struct slice value, void *out) {
     struct reader k = reader_of(key.data, key.len);
     struct reader r = reader_of(value.data, value.len);
     row->id = read_uuid(&k);
-    row->delayed.partition = read_u8(&r);
+    uint8_t shelf = read_u8(&r);
+    row->delayed.by_wall = (shelf & BY_WALL) != 0;
+    row->delayed.partition = shelf & (BY_WALL - 1);
     row->delayed.due_ms = (int64_t)read_u64(&r);
     row->delayed.seq = read_u64(&r);
     bool whole = !k.failed && k.at == k.end && !r.failed;
@@ -72,6 +75,7 @@ int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out
         *out = row.delayed;
         struct timer timer = {.kind = TIMER_PUBLISH,
                               .partition = out->partition,
+                              .by_wall = out->by_wall,
                               .due_ms = out->due_ms,
                               .seq = out->seq};
         code = journal_timer_record(j, &timer, &record);
@@ -109,6 +113,10 @@ static int take_schedule(struct slice key, struct slice value, void *out) {
     mark->last_id = read_uuid(&r);
     mark->cron = read_lv(&r);
     mark->timezone = read_lv(&r);
+    bool follows = r.at < r.end;
+    mark->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
+    mark->before_ms = follows ? (int64_t)read_u64(&r) : 0;
+    mark->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
     return r.failed ? ERR_CORRUPT : 0;
 }
 
@@ -127,6 +135,9 @@ int journal_schedule_put(struct journal *j, const char *name, const struct sched
     buf_add(&j->record, mark->last_id.bytes, UUID_BYTES);
     buf_add_lv(&j->record, mark->cron);
     buf_add_lv(&j->record, mark->timezone);
+    buf_add_u64(&j->record, (uint64_t)mark->ahead_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->before_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->before_ahead_ms);
     return journal_put_record(j, TABLE_META, &k);
 }
 

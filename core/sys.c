@@ -114,9 +114,10 @@ enum {
     SERVICE_ROWS
 };
 
-enum host_row { HOST_VERSION, HOST_UPTIME, HOST_CONNECTED, HOST_ROWS };
+/* The uptime changes most and goes last: its answer proves that the broker took all before it. */
+enum host_row { HOST_VERSION, HOST_CONNECTED, HOST_UPTIME, HOST_ROWS };
 
-static const char *const host_rows[HOST_ROWS] = {"version", "uptime", "broker/connected"};
+static const char *const host_rows[HOST_ROWS] = {"version", "broker/connected", "uptime"};
 
 static const char *service_row_name(size_t row) {
     if (row < NUMBERS) {
@@ -223,6 +224,8 @@ void sys_up(struct sys *s, uint64_t now_ms) {
 
 void sys_down(struct sys *s, uint64_t now_ms) {
     s->due = false;
+    s->unproven = false;
+    s->proof_mid = 0;
     sys_pause_down(s, now_ms);
     memset(s->under_way, 0, sizeof s->under_way);
     sys_broker_down(s);
@@ -240,9 +243,14 @@ bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
     bool ours = (s->under_way[mid / 8] & bit) != 0;
     s->under_way[mid / 8] &= (uint8_t)~bit;
     if (ours) {
+        s->unproven = s->unproven && mid != s->proof_mid;
         sys_pause_answered(s, mid, reason, now_ms);
     }
     return ours;
+}
+
+bool sys_is_proven(const struct sys *s) {
+    return !s->unproven;
 }
 
 /* --- publishing --- */
@@ -260,15 +268,17 @@ static int publish(struct sys *s, const char *topic, struct slice text, uint8_t 
     }
     assert(mid > 0 && mid < SYS_MIDS);
     s->under_way[mid / 8] |= (uint8_t)(1u << (mid % 8));
-    s->dirty = true;
+    s->dirty = s->unproven = true;
+    s->proof_mid = qos > 0 ? mid : 0;
     return mid;
 }
 
-static void publish_row(struct sys *s, const char *service, const char *row, struct slice text) {
+static void publish_row(struct sys *s, const char *service, const char *row, struct slice text,
+                        uint8_t qos) {
     char topic[sizeof s->topic + NAME_BYTES_MAX + 64];
     (void)snprintf(topic, sizeof topic, service == NULL ? "%s%s/%s" : "%s/services/%s/%s", s->topic,
                    service == NULL ? "" : service, row);
-    (void)publish(s, topic, text, 0);
+    (void)publish(s, topic, text, qos);
 }
 
 /* Publishes `text` when it is not what was sent last. */
@@ -282,7 +292,7 @@ static void offer(struct sys *s, size_t at, const char *service, const char *row
     if (copy == NULL) {
         return;
     }
-    publish_row(s, service, row, slice_of(text));
+    publish_row(s, service, row, slice_of(text), at == HOST_UPTIME ? 1 : 0);
     free(s->sent[at]);
     s->sent[at] = copy;
 }
@@ -290,8 +300,12 @@ static void offer(struct sys *s, size_t at, const char *service, const char *row
 static void offer_host(struct sys *s, const struct sys_host *host) {
     char uptime[32];
     (void)snprintf(uptime, sizeof uptime, "%" PRId64, host->uptime_ms / 1000);
-    const char *const texts[HOST_ROWS] = {ZINGQ_VERSION, uptime, host->connected ? "1" : "0"};
+    const char *const texts[HOST_ROWS] = {ZINGQ_VERSION, host->connected ? "1" : "0", uptime};
     for (size_t i = 0; i < HOST_ROWS; i++) {
+        if (i == HOST_UPTIME && s->dirty) { /* the proof of what was sent before it */
+            free(s->sent[i]);
+            s->sent[i] = NULL;
+        }
         offer(s, i, NULL, host_rows[i], texts[i]);
     }
 }
@@ -333,7 +347,7 @@ static bool runs_here(const struct sys *s, const char *name) {
 
 static void clear_service(struct sys *s, const char *name) {
     for (size_t row = 0; row < SERVICE_ROWS; row++) {
-        publish_row(s, name, service_row_name(row), slice_of(""));
+        publish_row(s, name, service_row_name(row), slice_of(""), 0);
     }
 }
 
@@ -388,7 +402,6 @@ static void ask(struct sys *s, uint64_t now_ms) {
 }
 
 static void offer_all(struct sys *s, const struct sys_host *host) {
-    offer_host(s, host);
     for (size_t i = 0; i < s->conf->service_count; i++) {
         if (engine_runs(s->engine, i)) {
             offer_service(s, i);
@@ -396,8 +409,10 @@ static void offer_all(struct sys *s, const struct sys_host *host) {
     }
     if (s->fresh) {
         s->fresh = false;
+        sys_stay_alone(s, host->now_ms);
         clear_gone(s);
     }
+    offer_host(s, host);
 }
 
 bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) {
@@ -407,14 +422,16 @@ bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) 
     s->due = false;
     s->dirty = false;
     s->mqtt = mqtt;
-    if (s->pause.leave == LEAVE_GIVEN) {
-        offer_all(s, host);
-    } else if (sys_may_ask(s, host->now_ms)) {
+    if (sys_may_ask(s, host->now_ms)) {
         ask(s, host->now_ms);
     }
     if (s->unwatched && s->pause.leave != LEAVE_ASKED) { /* one question at a time */
         s->unwatched = false;
+        sys_stay_alone(s, host->now_ms);
         sys_broker_watch(s, mqtt);
+    }
+    if (s->pause.leave == LEAVE_GIVEN) {
+        offer_all(s, host);
     }
     s->mqtt = NULL;
     return s->dirty;
@@ -422,7 +439,7 @@ bool sys_publish(struct sys *s, struct mqtt *mqtt, const struct sys_host *host) 
 
 static void clear_all(struct sys *s) {
     for (size_t i = 0; i < HOST_ROWS; i++) {
-        publish_row(s, NULL, host_rows[i], slice_of(""));
+        publish_row(s, NULL, host_rows[i], slice_of(""), 0);
     }
     for (size_t i = 0; i < s->conf->service_count; i++) {
         if (engine_runs(s->engine, i)) {

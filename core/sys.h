@@ -53,6 +53,9 @@ void sys_goodbye(struct sys *s, struct mqtt *mqtt, bool for_good);
 /* Whether on_published's mid is of a status publish, which the engine knows nothing of. Says so
  * once for each. */
 bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms);
+/* Whether the broker has answered after all that sys sent on this connection: none of it can be
+ * why the connection ends from now on. */
+bool sys_is_proven(const struct sys *s);
 
 /* --- whether the broker takes it (sys_pause.c) --- */
 

@@ -44,7 +44,8 @@ void sys_broker_watch(struct sys *s, struct mqtt *mqtt) {
     for (size_t i = 0; !b->given_up && i < SYS_BROKER_FIGURES; i++) {
         if (mqtt_watch(mqtt, rows[i].filter, 1) == 0) {
             b->unanswered++;
-            s->dirty = true;
+            s->dirty = s->unproven = true;
+            s->proof_mid = PROOF_SUBACK;
         }
     }
 }
@@ -66,6 +67,7 @@ void sys_answered(struct sys *s, uint8_t reason) {
     struct sys_broker *b = &s->broker;
     b->unanswered -= b->unanswered > 0 ? 1 : 0;
     b->lost = 0;
+    s->unproven = s->unproven && (b->unanswered > 0 || s->proof_mid != PROOF_SUBACK);
     if (reason >= 0x80 && !b->refused) {
         b->refused = true;
         log_info("broker",

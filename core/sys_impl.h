@@ -7,7 +7,7 @@
 
 #include "sys.h"
 
-enum { SYS_MIDS = 65536, SYS_BROKER_FIGURES = 5 };
+enum { SYS_MIDS = 65536, SYS_BROKER_FIGURES = 5, PROOF_SUBACK = -1 };
 
 /* What is known of the broker. */
 struct sys_broker {
@@ -43,6 +43,8 @@ struct sys {
     bool fresh;     /* nothing was published on this connection yet */
     bool unwatched; /* the broker's figures are to be asked for on this connection */
     bool dirty;     /* something was queued since the last flush */
+    bool unproven;  /* the broker may not have come to all that was sent on this connection */
+    int proof_mid;  /* of the publish sent last, if that gets an answer, or PROOF_SUBACK; else 0 */
     struct mqtt *mqtt;               /* during sys_publish and sys_goodbye */
     uint8_t under_way[SYS_MIDS / 8]; /* a bit for each mid of ours without its on_published */
     struct sys_pause pause;
@@ -60,6 +62,8 @@ bool sys_is_off(const struct sys *s);
 bool sys_may_ask(const struct sys *s, uint64_t now_ms);
 /* It was: `mid` is its publish. */
 void sys_asked(struct sys *s, int mid, uint64_t now_ms);
+/* What is sent now for the first time on this connection is to go alone, too. */
+void sys_stay_alone(struct sys *s, uint64_t now_ms);
 
 /* sys_broker.c */
 void sys_broker_init(struct sys *s);

@@ -9,7 +9,9 @@
  *
  * Why alone: what ends a connection is not told. The outbox reckons the same way about the
  * publishes of handlers; with only one of the two under way neither takes the blame of the other.
- * The wait is one round trip, and bounded for a broker that never answers.
+ * So what follows the leave goes alone, too, as do the subscriptions to the broker's own figures:
+ * the last of them has an answer, which proves that none of them costs the connection. The wait is
+ * two round trips, and bounded for a broker that never answers.
  *
  * A broker that takes QoS 0 only acknowledges nothing: there leave is taken as given.
  */
@@ -64,6 +66,10 @@ void sys_asked(struct sys *s, int mid, uint64_t now_ms) {
     s->pause.alone_until_ms = now_ms + SYS_ALONE_MS;
 }
 
+void sys_stay_alone(struct sys *s, uint64_t now_ms) {
+    s->pause.alone_until_ms = now_ms + SYS_ALONE_MS;
+}
+
 void sys_pause_answered(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
     struct sys_pause *p = &s->pause;
     if (p->leave != LEAVE_ASKED || p->mid != mid) {
@@ -86,7 +92,8 @@ void sys_pause_answered(struct sys *s, int mid, uint8_t reason, uint64_t now_ms)
 bool sys_wants_to_be_alone(const struct sys *s, uint64_t now_ms) {
     const struct sys_pause *p = &s->pause;
     bool asking = p->leave == LEAVE_ASKED || sys_may_ask(s, now_ms);
-    return asking && now_ms < p->alone_until_ms;
+    bool more = s->unwatched || (s->fresh && p->leave == LEAVE_GIVEN);
+    return (asking || more || s->unproven) && now_ms < p->alone_until_ms;
 }
 
 bool sys_warning(const struct sys *s, struct report *r) {

@@ -120,6 +120,37 @@ static void a_mid_is_ours_once(void **state) {
     assert_false(sys_published(s, 65536, 0, 0));
 }
 
+static void what_was_sent_is_proven_by_the_answer_to_the_last_of_it(void **state) {
+    struct sys *s = *state;
+    s->under_way[1000 / 8] = (1u << (1000 % 8)) | (1u << (1001 % 8));
+    s->unproven = true;
+    s->proof_mid = 1001;
+    s->pause.leave = LEAVE_GIVEN;
+    sys_stay_alone(s, 0);
+
+    assert_true(sys_published(s, 1000, 0, 0));
+    assert_false(sys_is_proven(s));
+    assert_true(sys_wants_to_be_alone(s, 0));
+    assert_true(sys_published(s, 1001, 0, 0));
+    assert_true(sys_is_proven(s));
+    assert_false(sys_wants_to_be_alone(s, 0));
+}
+
+static void the_last_answer_to_a_subscription_is_a_proof_if_nothing_followed(void **state) {
+    struct sys *s = *state;
+    s->unproven = true;
+    s->proof_mid = PROOF_SUBACK;
+    s->broker.unanswered = 2;
+    sys_answered(s, 0x87);
+    assert_false(sys_is_proven(s));
+    s->proof_mid = 0;
+    sys_answered(s, 0);
+    assert_false(sys_is_proven(s));
+    s->proof_mid = PROOF_SUBACK;
+    sys_answered(s, 0);
+    assert_true(sys_is_proven(s));
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
@@ -131,6 +162,8 @@ int main(void) {
         T(a_broker_that_hangs_up_at_the_question_is_not_asked_a_third_time),
         T(a_broker_that_answers_may_go_away_at_any_time),
         T(a_mid_is_ours_once),
+        T(what_was_sent_is_proven_by_the_answer_to_the_last_of_it),
+        T(the_last_answer_to_a_subscription_is_a_proof_if_nothing_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
