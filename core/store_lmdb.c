@@ -8,6 +8,7 @@
 #include "store_impl.h"
 
 #include "log.h"
+#include "store_fault.h"
 #include "store_folder.h"
 #include "store_pages.h"
 
@@ -220,6 +221,7 @@ static int open_env(struct store *s, struct report *r) {
     if (rc != 0) {
         return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
     }
+    store_fault_watch(s->path);
     (void)store_clear_readers(s); /* before the first transaction, which may need their place */
     return open_tables(s, r);
 }
@@ -275,6 +277,7 @@ void store_close(struct store *s) {
         store_abort(s);
     }
     if (s->env != NULL) {
+        store_fault_forget();
         mdb_env_close(s->env);
     }
     if (s->lock_fd >= 0) {
@@ -304,9 +307,12 @@ int store_lend(struct store *s, bool lent) {
         return 0;
     }
     s->lent = lent;
-    return s->env == NULL
-               ? ERR_DISK
-               : store_failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
+    if (s->env == NULL) {
+        return ERR_DISK;
+    }
+    int rc = mdb_env_set_mapsize(s->env, map_bytes(s));
+    store_fault_watch(s->path);
+    return store_failed(s, "resizing the map", rc);
 }
 
 int store_begin(struct store *s) {
@@ -321,6 +327,7 @@ int store_begin(struct store *s) {
     if (rc == MDB_MAP_RESIZED) {
         /* Another process (the host) was started with a larger store.max_size. */
         rc = mdb_env_set_mapsize(s->env, 0);
+        store_fault_watch(s->path);
         if (rc == 0) {
             rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
         }

@@ -233,6 +233,28 @@ static void a_file_cut_anywhere_ends_nothing_by_a_signal(void **state) {
     }
 }
 
+static void a_file_cut_while_it_is_read_ends_the_reader_in_words(void **state) {
+    struct fixture *f = *state;
+    int words[2];
+    char text[512] = "";
+    int status;
+    assert_int_equal(pipe(words), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store_options options = {.path = f->folder.path, .read_only = true};
+        struct store *s = NULL;
+        bool ready = dup2(words[1], STDERR_FILENO) >= 0 && store_open(&s, &options, NULL) == 0 &&
+                     truncate(f->path, 8192) == 0;
+        _exit(ready ? read_rows(s) : 99);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), EXIT_CANNOT_RUN);
+    assert_true(read(words[0], text, sizeof text - 1) > 0);
+    assert_non_null(strstr(text, f->path));
+    assert_int_equal(close(words[0]) + close(words[1]), 0);
+}
+
 static void a_survey_finds_all_rows_but_those_of_the_damaged_page(void **state) {
     struct fixture *f = *state;
     size_t all = 0;
@@ -265,6 +287,7 @@ int main(void) {
         STORE_TEST(pages_of_garbage_end_nothing_by_a_signal),
         STORE_TEST(pages_in_the_place_of_others_end_nothing_by_a_signal),
         STORE_TEST(a_file_cut_anywhere_ends_nothing_by_a_signal),
+        STORE_TEST(a_file_cut_while_it_is_read_ends_the_reader_in_words),
         STORE_TEST(a_survey_finds_all_rows_but_those_of_the_damaged_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
