@@ -250,8 +250,8 @@ static int load_or_make_identity(struct journal *j, bool *made) {
     if (code != 0 || whole) {
         return code;
     }
-    if (store_read_only(j->store)) {
-        return ERR_NOTFOUND;
+    if (store_read_only(j->store)) { /* who reads needs neither */
+        return journal_has_broken(j, TABLE_META) ? 0 : ERR_NOTFOUND;
     }
     bool places;
     *made = true;

@@ -79,6 +79,11 @@ static void a_record_that_cannot_be_read_is_named_with_its_key(void **state) {
     expect_finding(*state, "state of key \"k\"", "cannot be read");
 }
 
+static void a_store_without_its_host_id_is_read_all_the_same(void **state) {
+    put(*state, TABLE_META, slice_of("host"), slice_of("garbage"));
+    expect_finding(*state, "meta \"host\"", "cannot be read");
+}
+
 static void a_row_that_stands_for_no_event_is_named(void **state) {
     static const char key[] = {5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7};
     static const char value[24] = {1};
@@ -121,6 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         LOOK_TEST(a_sound_store_has_no_findings),
         LOOK_TEST(a_record_that_cannot_be_read_is_named_with_its_key),
+        LOOK_TEST(a_store_without_its_host_id_is_read_all_the_same),
         LOOK_TEST(a_row_that_stands_for_no_event_is_named),
         LOOK_TEST(books_that_do_not_fit_the_rows_are_named),
         LOOK_TEST(salvage_takes_what_can_be_read_and_names_the_rest),
