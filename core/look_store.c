@@ -21,6 +21,8 @@ static const char *const mend_record =
     "nothing: the host sets it aside when it meets it, and the rest goes on";
 static const char *const mend_kept =
     "each read of it fails, in this key alone, until a handler writes over it";
+static const char *const mend_aside =
+    "nothing: the rest goes on; its bytes are kept until `zingq compact --drop-aside`";
 static const char *const mend_restart =
     "restart the host: it puts that right when it loads the store";
 
@@ -112,8 +114,7 @@ static int check_aside(struct look *look) {
     while ((code = journal_aside_next(look->journal, &row)) == 0) {
         enum store_table t;
         if (store_table_named(row.table, &t)) {
-            code = find_row(look, t, row.key, "could not be read and was set aside",
-                            "nothing: the rest goes on; its bytes are kept in the table \"aside\"");
+            code = find_row(look, t, row.key, "could not be read and was set aside", mend_aside);
         }
         if (code != 0) {
             return code;

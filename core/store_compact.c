@@ -125,10 +125,19 @@ static int compact(struct compaction *c, struct store_sizes *sizes, struct repor
     return code == 0 ? size_of(c->file, &sizes->after, r) : code;
 }
 
-int store_compact(const struct store_options *options, struct store_sizes *sizes,
+static int let_go(struct store *s, struct store_sizes *sizes, struct report *r) {
+    int code = store_begin(s);
+    sizes->dropped = code == 0 ? store_rows(s, TABLE_ASIDE) : 0;
+    code = code == 0 ? store_empty(s, TABLE_ASIDE) : code;
+    code = code == 0 ? store_commit(s) : code;
+    return code == 0 ? 0 : report(r, code, "the store cannot be written: %s", error_text(code));
+}
+
+int store_compact(const struct store_options *options, bool drop_aside, struct store_sizes *sizes,
                   struct report *r) {
     struct compaction c = {.options = *options};
     int code = name_files(&c, r);
+    sizes->dropped = 0;
     code = code == 0 ? size_of(c.file, &sizes->before, r) : code;
     if (code == ERR_NOTFOUND) {
         return report(r, code, "no store at %s", options->path);
@@ -139,7 +148,8 @@ int store_compact(const struct store_options *options, struct store_sizes *sizes
     if (code != 0) {
         return code;
     }
-    code = compact(&c, sizes, r);
+    code = drop_aside ? let_go(c.from, sizes, r) : 0;
+    code = code == 0 ? compact(&c, sizes, r) : code;
     store_folder_tidy(options->path);
     store_close(c.from);
     return code;

@@ -103,6 +103,20 @@ pub -t in/new -m fine
 ok "a host goes on in the new file" wait_for 10 books_say done $((done_before + 1))
 must stop_host
 
+# --- a record that cannot be read ---
+events=$("$ZINGQ" events --limit 1000 --json | jq length)
+must "$PYTHON" "$SOURCE_DIR/tests/support/spoil.py" data event record
+ok "a record that cannot be read is named with its key" says 1 'event .* of service number 0 (key .*cannot be read\|event .* of service "s" (key .*cannot be read' doctor --store
+ok "listings pass it over, and say so" complains 0 'cannot be read and is left out: event' events --limit 1000 --json
+ok "the others are there" test "$(jq length "$dir/out")" = $((events - 1))
+ok "dead letters are listed all the same" ends 0 dlq list
+ok "and exported" ends 0 export
+done_before=$(books done)
+start_host
+pub -t in/k1 -m fine
+ok "a host starts and goes on" wait_for 10 books_say done $((done_before + 1))
+must stop_host
+
 # --- damaged ---
 must "$PYTHON" "$SOURCE_DIR/tests/support/spoil.py" data state
 ok "a store with a damaged page is refused by commands" complains 3 'damaged pages' status
@@ -110,7 +124,9 @@ ok "and by the host" complains 3 'damaged pages' run --broker "mqtt://127.0.0.1:
 ok "doctor --store names the table" says 1 'table state: page' doctor --store
 ok "export --salvage names what is lost" complains 0 'lost: table state: page' export --salvage --into saved
 ok "and saves the events" grep -q '"kind": *"event"' "$dir/out"
-ok "what it saved is a store" says 0 ' 0 findings' doctor --store --data saved
+ok "what it saved is a store, with what was set aside" says 1 'set aside' doctor --store --data saved
+ok "which compact lets go" says 0 '1 records that had been set aside are gone' compact --drop-aside --data saved
+ok "and then nothing is wrong with it" says 0 ' 0 findings' doctor --store --data saved
 ok "into one that is there it does not write" complains 3 'a store in saved already' export --salvage --into saved
 ok "one that is no store at all is told" complains 3 'no store\|cannot open' export --salvage --data "$dir/none"
 cp saved/data.mdb "$dir/whole.mdb"

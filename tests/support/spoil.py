@@ -1,8 +1,9 @@
-"""spoil.py DATA TABLE - zeroes the largest leaf page of a table in a store's file, as a bad disk might."""
+"""spoil.py DATA TABLE [record] - damages a table in a store's file, as a bad disk might: one of its leaf
+pages becomes zeroes, or only the first record of that page has a form that nobody knows."""
 import struct
 import sys
 
-PAGE, HEADER, LEAF, BRANCH = 4096, 16, 2, 1
+PAGE, HEADER, LEAF, BIG = 4096, 16, 2, 1
 
 
 def pages(data, number):
@@ -19,13 +20,14 @@ def pages(data, number):
 
 
 def rows(data, leaf):
-    """Key and where the value begins, of each row of a leaf page."""
+    """Key and where the value begins, of each row of a leaf page whose value lies there, too."""
     at = leaf * PAGE
     lower = struct.unpack_from("<H", data, at + 12)[0]
     for i in range((lower - HEADER) // 2):
         node = at + struct.unpack_from("<H", data, at + HEADER + 2 * i)[0]
-        size = struct.unpack_from("<H", data, node + 6)[0]
-        yield data[node + 8:node + 8 + size], node + 8 + size
+        flags, size = struct.unpack_from("<HH", data, node + 4)
+        if not flags & BIG:
+            yield data[node + 8:node + 8 + size], node + 8 + size
 
 
 def main():
@@ -39,8 +41,13 @@ def main():
                 if key == table:
                     root = struct.unpack_from("<Q", data, at + 40)[0]
                     leaves = list(pages(data, root))
-                    file.seek(leaves[len(leaves) // 2] * PAGE)
-                    file.write(bytes(PAGE))
+                    leaf = leaves[len(leaves) // 2]
+                    if len(sys.argv) > 3:
+                        file.seek(next(at for leaf in leaves for _, at in rows(data, leaf)))
+                        file.write(b"\xff")
+                    else:
+                        file.seek(leaf * PAGE)
+                        file.write(bytes(PAGE))
                     return 0
     return 1
 

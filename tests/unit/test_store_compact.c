@@ -81,7 +81,7 @@ static void compact_gives_space_back_and_keeps_every_row(void **state) {
     struct fixture *f = *state;
     struct store_sizes sizes;
     struct report r = {""};
-    if (store_compact(&f->options, &sizes, &r) != 0) {
+    if (store_compact(&f->options, false, &sizes, &r) != 0) {
         fail_msg("%s", r.text);
     }
     assert_true(sizes.before > (uint64_t)ROWS * 2000);
@@ -94,7 +94,7 @@ static void compact_is_refused_while_a_host_has_the_folder(void **state) {
     struct store_sizes sizes;
     struct report r = {""};
     struct store *host = data_folder_store(&f->folder, ROOM);
-    assert_int_equal(store_compact(&f->options, &sizes, &r), ERR_BUSY);
+    assert_int_equal(store_compact(&f->options, false, &sizes, &r), ERR_BUSY);
     store_close(host);
     expect_whole(f);
 }
@@ -104,7 +104,7 @@ static void compact_says_when_there_is_no_store(void **state) {
     struct store_options options = {.path = "/tmp/zingq-none"};
     struct store_sizes sizes;
     struct report r = {""};
-    assert_int_equal(store_compact(&options, &sizes, &r), ERR_NOTFOUND);
+    assert_int_equal(store_compact(&options, false, &sizes, &r), ERR_NOTFOUND);
     assert_int_not_equal(access(options.path, F_OK), 0);
 }
 
@@ -128,7 +128,7 @@ static void a_reader_of_the_old_file_misleads_nobody(void **state) {
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     struct store_sizes sizes;
-    assert_int_equal(store_compact(&f->options, &sizes, NULL), 0);
+    assert_int_equal(store_compact(&f->options, false, &sizes, NULL), 0);
     expect_whole(f);
     assert_int_equal(close(stop[1]) + close(stop[0]) + close(ready[0]) + close(ready[1]), 0);
     int status;
@@ -148,7 +148,7 @@ static bool kill_at_call(const struct fixture *f, unsigned n) {
             _exit(77);
         }
         (void)raise(SIGSTOP);
-        _exit(store_compact(&f->options, &sizes, NULL) != 0);
+        _exit(store_compact(&f->options, false, &sizes, NULL) != 0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
