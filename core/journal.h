@@ -66,6 +66,8 @@ const char *journal_host_id(const struct journal *j);
  * Within the writing transaction. The notes stay until journal_forget_broken, after the commit. */
 int journal_set_aside(struct journal *j, bool *places);
 void journal_forget_broken(struct journal *j);
+/* The next noted event's key, from *at (0 to begin). False at the end. */
+bool journal_broken_event(const struct journal *j, size_t *at, struct event *out);
 /* Whether one of the table was noted. */
 bool journal_has_broken(const struct journal *j, enum store_table t);
 /* At the last commit; also outside of a transaction. */

@@ -323,6 +323,22 @@ int journal_mend_name(struct journal *j, struct slice prefix) {
     return journal_put_record(j, TABLE_META, row);
 }
 
+bool journal_broken_event(const struct journal *j, size_t *at, struct event *out) {
+    for (; *at < j->broken_count; (*at)++) {
+        struct slice key = key_slice(&j->broken[*at].key);
+        struct reader r = reader_of(key.data, key.len);
+        *out = (struct event){.partition = read_u8(&r)};
+        out->id = read_uuid(&r);
+        out->service = read_u16_be(&r);
+        bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
+        if (j->broken[*at].table == TABLE_EVENT && whole) {
+            (*at)++;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool journal_has_broken(const struct journal *j, enum store_table t) {
     for (size_t i = 0; i < j->broken_count; i++) {
         if (j->broken[i].table == t) {
