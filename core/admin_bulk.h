@@ -66,7 +66,7 @@ struct bulk {
     size_t busy;
     int64_t started_ms, ended_ms; /* engine time */
     int64_t working_ms;           /* monotonic */
-    uint64_t started_us;          /* monotonic */
+    int64_t started_us;           /* monotonic */
     char error[256];              /* of the last refusal or failure */
     struct bulk_slot slots[BULK_COMMANDS_MAX];
 };

@@ -10,10 +10,18 @@
 #include <sys/stat.h>
 #include <time.h>
 
-static int64_t read_ms(clockid_t id) {
+enum { NS_PER_US = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+
+static int64_t read_ns(clockid_t id) {
     struct timespec t = {0};
     (void)clock_gettime(id, &t); /* cannot fail: the clocks exist */
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* Rounded down, before 1970 too. */
+static int64_t read_ms(clockid_t id) {
+    int64_t ns = read_ns(id);
+    return ns / NS_PER_MS - (ns % NS_PER_MS < 0 ? 1 : 0);
 }
 
 static uint8_t digit(int c) {
@@ -54,10 +62,24 @@ void clock_read(struct clock_reading *out) {
     out->boot = *boot();
 }
 
+int64_t clock_wall_ms(void) {
+    return read_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_ns(void) {
+    return read_ns(CLOCK_MONOTONIC);
+}
+
 int64_t clock_monotonic_us(void) {
-    struct timespec t = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return clock_monotonic_ns() / NS_PER_US;
+}
+
+int64_t clock_monotonic_ms(void) {
+    return clock_monotonic_ns() / NS_PER_MS;
+}
+
+int64_t clock_thread_ns(void) {
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* --- as people see it --- */
