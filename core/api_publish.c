@@ -43,6 +43,7 @@ static void take_after(lua_State *L, int index, void *to) {
     struct publishing *p = to;
     p->effect.due_ms =
         p->run->view->now_ms(p->run->view->ctx) + api_check_duration(L, index, "after");
+    p->effect.by_wall = false;
 }
 
 static void take_at(lua_State *L, int index, void *to) {
@@ -51,9 +52,8 @@ static void take_at(lua_State *L, int index, void *to) {
     if (!(at > 0 && at < 1e12)) {
         luaL_error(L, "at must be a time in seconds since 1970, as zing.now() gives");
     }
-    const struct run_view *view = p->run->view;
-    int64_t in_ms = (int64_t)(at * 1000.0) - view->wall_ms(view->ctx);
-    p->effect.due_ms = in_ms > 0 ? view->now_ms(view->ctx) + in_ms : 0;
+    p->effect.due_ms = (int64_t)(at * 1000.0);
+    p->effect.by_wall = true;
 }
 
 static void take_qos(lua_State *L, int index, void *to) {

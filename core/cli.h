@@ -63,9 +63,9 @@ struct cli {
     int word_count;
     struct cli_given given[CLI_OPTIONS_MAX];
     size_t given_count;
-    bool json;   /* --json */
-    bool colour; /* standard output is a terminal that may be coloured */
-    int64_t now_ms;
+    bool json;               /* --json */
+    bool colour;             /* standard output is a terminal that may be coloured */
+    int64_t now_ms;          /* wall clock; engine time after cli_open_store */
     struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
     char *data;              /* the data folder, from cli_find_data */
     struct store *store;     /* from cli_open_store */

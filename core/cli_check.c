@@ -4,6 +4,8 @@
  * A configuration that is wrong ends `check` with status 2, as it would end every other command.
  */
 #include "cli.h"
+#include "clock.h"
+#include "culprit.h"
 
 #include "look_json.h"
 #include "cli_text.h"
@@ -347,6 +349,24 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
 }
 
+/* NULL: no host has run here, or it is not for us to read. */
+static struct culprit *peek_culprit(const struct conf *conf) {
+    struct culprit *culprit = NULL;
+    struct clock_reading now;
+    clock_read(&now);
+    return culprit_peek(&culprit, conf->store_path, now.boot.id, NULL) == 0 ? culprit : NULL;
+}
+
+static int find_refused(const struct conf *conf, const struct script_host *scripts,
+                        struct report *r) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        if (!script_runs(scripts, i)) {
+            return report(r, ERR_SCRIPT, "%s", script_error(scripts, i));
+        }
+    }
+    return 0;
+}
+
 static int check(struct cli *cli) {
     struct script_host *scripts = NULL;
     struct report r = {""};
@@ -358,9 +378,15 @@ static int check(struct cli *cli) {
     if (code != 0) {
         return cli_fail(code, "cannot start Lua: %s", error_text(code));
     }
+    struct culprit *culprit = peek_culprit(cli->conf);
+    script_name_loads(scripts, culprit);
     code = script_load_all(scripts, &r);
+    if (code == 0) {
+        code = find_refused(cli->conf, scripts, &r);
+    }
     status = code == 0 ? print_check(cli, scripts) : cli_fail(code, "%s", r.text);
     script_host_free(scripts);
+    culprit_close(culprit);
     return status;
 }
 

@@ -28,6 +28,10 @@ static void add_why(struct buf *out, const struct publication *p) {
         buf_add_str(out, "waits for the broker");
     } else if (p->refused_reason == 0x87) {
         buf_add_str(out, "not authorized");
+    } else if (p->refused_reason == REFUSED_CRASH) {
+        buf_add_str(out, "the host went down while it was sent");
+    } else if (p->refused_reason == REFUSED_CRASHES) {
+        buf_add_str(out, "the host went down whenever it was sent: only outbox retry sends it");
     } else if (p->refused_reason != 0) {
         buf_printf(out, "reason code 0x%02x", p->refused_reason);
     } else {
@@ -55,13 +59,15 @@ static void add_row(const struct cli *cli, struct table *table, const struct pub
 static json_t *row_json(const struct publication *p) {
     char id[UUID_TEXT_BYTES + 1];
     bool refused = p->refused_ms != 0;
+    bool crash = p->refused_reason == REFUSED_CRASH || p->refused_reason == REFUSED_CRASHES;
     json_t *object = json_pack("{s:s, s:b}", "id", uuid_text(&p->id, id), "refused", (int)refused);
     bool ok =
         object != NULL && look_json_bytes(object, "topic", p->topic) &&
         look_json_bytes(object, "payload", p->payload) &&
-        (!refused ||
-         (look_json_time(object, "refused_at", p->refused_ms) &&
-          json_object_set_new(object, "reason_code", json_integer(p->refused_reason)) == 0)) &&
+        (!refused || (look_json_time(object, "refused_at", p->refused_ms) &&
+                      json_object_set_new(object, "reason_code",
+                                          json_integer(crash ? 0 : p->refused_reason)) == 0 &&
+                      json_object_set_new(object, "crash", json_boolean(crash)) == 0)) &&
         (uuid_is_zero(&p->cause) || look_json_text(object, "cause", uuid_text(&p->cause, id)));
     if (!ok) {
         json_decref(object);

@@ -37,6 +37,7 @@ struct effect {
     struct slice properties; /* publish: user properties as property_add writes them */
     struct slice content_type, response_topic, correlation; /* publish */
     int64_t due_ms;    /* publish: when, 0 = at once; state, lock: when it expires, 0 = never */
+    bool by_wall;      /* publish: due_ms is of the wall clock (`at`), not engine time */
     double delta;      /* STATE_INCR of a float */
     int64_t delta_int; /* STATE_INCR of an integer */
     bool delta_is_int;

@@ -141,6 +141,9 @@ struct command {
 /* The command stays the caller's memory; the engine has it until doors.command_done. */
 void engine_submit(struct engine *e, struct command *command);
 
+/* Scripts were loaded: services that had none may have one. Between turns. */
+void engine_scripts_changed(struct engine *e);
+
 /* --- the turn --- */
 
 /* 0: all that was collected is decided and durable (or there was nothing to do).
@@ -229,9 +232,9 @@ struct engine_status {
     struct histogram commit;
     size_t lua_bytes;
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
-    const char *store_low;  /* what fills it and what helps, until the next turn; NULL = room */
-    long old_reader;        /* a process that reads one state for READER_OLD_MS or longer; 0 = none */
-    int64_t old_reader_s;   /* and for how long */
+    const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
+    long old_reader;       /* a process that reads one state for READER_OLD_MS or more; 0 = none */
+    int64_t old_reader_s;  /* and for how long */
     bool accepts;
 };
 

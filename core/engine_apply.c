@@ -20,8 +20,9 @@ struct cell engine_cell(const struct event *event, struct slice name) {
 
 int engine_timer_put(struct engine *e, const struct timer *timer) {
     int code = journal_timer_put(e->journal, timer);
-    if (code == 0 && timer->due_ms < e->timer_ms[timer->partition]) {
-        e->timer_ms[timer->partition] = timer->due_ms;
+    int64_t *earliest = timer->by_wall ? e->wall_timer_ms : e->timer_ms;
+    if (code == 0 && timer->due_ms < earliest[timer->partition]) {
+        earliest[timer->partition] = timer->due_ms;
     }
     return code;
 }
@@ -261,8 +262,8 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     buf_add(&e->publishes, effect->id.bytes, UUID_BYTES);
     buf_add_lv(&e->publishes, effect->name);
     int code = properties.failed ? ERR_MEMORY : 0;
-    if (code == 0 && effect->due_ms > e->now_ms) {
-        code = engine_publish_later(e, a->event->partition, &p, effect->due_ms);
+    if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
+        code = engine_publish_later(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
     } else if (code == 0) {
         code = engine_publish(e, &p);
     }

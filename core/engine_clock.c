@@ -44,6 +44,7 @@ int engine_start_clock(struct engine *e) {
     e->last_ms = clock_resume(&mark, &now);
     e->ahead_of_boot_ms = e->last_ms - now.boottime_ms;
     e->wall_ahead_ms = now.wall_ms - e->last_ms;
+    clock_show_ahead(e->wall_ahead_ms);
     if (e->wall_ahead_ms <= -STEP_MS || e->wall_ahead_ms >= STEP_MS) {
         log_warn("engine",
                  "the wall clock is %" PRId64 " ms %s engine time, which goes on where it was",
@@ -53,6 +54,14 @@ int engine_start_clock(struct engine *e) {
     return 0;
 }
 
+static bool is_step(int64_t ms) {
+    return ms <= -STEP_MS || ms >= STEP_MS;
+}
+
+bool engine_clock_stepped(struct engine *e) {
+    return is_step(engine_wall_ahead_ms(e) - e->wall_ahead_ms);
+}
+
 void engine_look_at_clock(struct engine *e) {
     struct clock_reading now;
     e->doors.read_clocks(e->doors.ctx, &now);
@@ -60,10 +69,13 @@ void engine_look_at_clock(struct engine *e) {
     e->wall_ms = now.wall_ms;
     int64_t step_ms = now.wall_ms - e->now_ms - e->wall_ahead_ms;
     e->wall_ahead_ms += step_ms;
-    if (step_ms <= -STEP_MS || step_ms >= STEP_MS) {
+    clock_show_ahead(e->wall_ahead_ms);
+    if (is_step(step_ms)) {
         e->status.clock_steps++;
-        log_warn("engine", "the wall clock stepped %s by %" PRId64 " ms: only schedules follow it",
+        log_warn("engine",
+                 "the wall clock stepped %s by %" PRId64 " ms: only schedules and `at` follow it",
                  step_ms < 0 ? "back" : "ahead", step_ms < 0 ? -step_ms : step_ms);
+        engine_step_schedules(e);
     }
 }
 

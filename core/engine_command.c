@@ -106,7 +106,8 @@ static int command_publish(struct engine *e, struct command *c) {
     if (code != 0) {
         return code;
     }
-    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms) : engine_publish(e, &p);
+    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms, false)
+                      : engine_publish(e, &p);
 }
 
 static int command_cancel(struct engine *e, struct command *c) {
@@ -385,6 +386,16 @@ static int command_rerun(struct engine *e, struct command *c) {
 
 /* --- services and keys --- */
 
+void engine_hold(struct engine *e, const struct engine_service *s) {
+    lanes_pause(e->lanes, s->index, s->paused || !s->active || !script_runs(e->scripts, s->index));
+}
+
+void engine_scripts_changed(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        engine_hold(e, &e->services[i]);
+    }
+}
+
 static int set_paused(struct engine *e, struct command *c, bool paused) {
     struct engine_service *s = engine_service_named(e, c->service);
     if (s == NULL) {
@@ -392,7 +403,8 @@ static int set_paused(struct engine *e, struct command *c, bool paused) {
     }
     char flag[sizeof "paused/" + NAME_BYTES_MAX];
     (void)snprintf(flag, sizeof flag, "paused/%s", s->conf->name);
-    lanes_pause(e->lanes, s->index, paused || !s->active);
+    s->paused = paused;
+    engine_hold(e, s);
     log_info("engine", "service \"%s\" %s by an operator", s->conf->name,
              paused ? "paused" : "resumed");
     return journal_flag_put(e->journal, flag, paused ? 1 : 0);

@@ -9,6 +9,10 @@
  * An event that is accepted and run in one turn is not on disk when it takes the host down, and
  * comes again under another id. So while the culprit cannot be found, or nobody was named twice in
  * a row, a turn runs one event, which an earlier turn has stored.
+ *
+ * What a service does about its dead events is charged to the dead event. One that is buried for
+ * its crashes and then crashes the policy is buried without it; one that died before it was stored
+ * would come again for ever, so such events do without policies for as long as the host is careful.
  */
 #include "engine_impl.h"
 
@@ -61,9 +65,18 @@ static int charge(struct engine *e, const struct culprit_event *who, bool shared
     return code;
 }
 
+/* A publish that the broker has meanwhile needs nothing. */
+static int charge_publish(struct engine *e, const struct uuid *id) {
+    int code = outbox_charge_crash(e->outbox, e->now_ms, id);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
 int engine_charge_crash(struct engine *e) {
     const struct culprit_record *debt = culprit_debt(e->culprit);
     bool all = true;
+    if (debt->phase == CULPRIT_SEND && debt->count > 0) {
+        return charge_publish(e, &debt->events[0].id);
+    }
     for (uint32_t i = 0; i < debt->count; i++) {
         bool found;
         int code = charge(e, &debt->events[i], debt->count > 1, &found);
@@ -72,6 +85,7 @@ int engine_charge_crash(struct engine *e) {
         }
         all = all && found;
     }
+    e->policy_suspect = e->policy_suspect || (!all && debt->phase == CULPRIT_POLICY);
     if (!e->careful && (!all || culprit_unknown(e->culprit))) {
         e->careful = true;
         log_warn("engine",
@@ -89,6 +103,7 @@ void engine_note_proven(struct engine *e, size_t events) {
     e->unproven -= events < e->unproven ? events : e->unproven;
     if (e->unproven == 0) {
         e->careful = false;
+        e->policy_suspect = false;
         culprit_trust(e->culprit);
     }
 }

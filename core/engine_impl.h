@@ -3,6 +3,7 @@
  *
  * engine.c is the pipeline and the file to read first. Each arrow of it has a file:
  *
+ *   engine_make.c     an engine is made, and loads what the store holds
  *   engine_input.c    what comes in is noted until the next turn
  *   engine_admit.c    a message becomes an event of one service: key, dedupe, place
  *   engine_item.c     a waiting event in memory: its body, what is new in a turn
@@ -71,6 +72,7 @@ struct engine_service {
     uint16_t number; /* in the store */
     struct slice name;
     bool active; /* this host runs it */
+    bool paused; /* by an operator */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
@@ -167,22 +169,25 @@ struct engine {
     int64_t timer_ms[PARTITIONS]; /* the earliest timer; INT64_MAX = none */
     int64_t schedule_ms;          /* the earliest tick of a schedule; INT64_MAX = none */
     int64_t started_us;           /* monotonic */
+    /* as timer_ms, of those by the wall clock */
+    int64_t wall_timer_ms[PARTITIONS];
     struct trim trim;
     size_t window;                /* of the broker; 0 = not connected */
     int64_t acked_ms;             /* when an acknowledged row began to wait */
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool store_low;
-    bool full; /* a turn found no room: only tidying, in room that the store lends */
-    bool lost; /* what is in memory is not what the store holds: nothing runs until it is */
-    bool careful;    /* after a crash: one event a turn, stored by an earlier one */
-    size_t unproven; /* events still to run before the crashes of earlier starts are past */
+    bool full;    /* a turn found no room: only tidying, in room that the store lends */
+    bool lost;    /* what is in memory is not what the store holds: nothing runs until it is */
+    bool careful; /* after a crash: one event a turn, stored by an earlier one */
+    bool policy_suspect;   /* and none of a policy for what never ran: one took the host down */
+    size_t unproven;       /* events still to run before the crashes of earlier starts are past */
     int64_t space_seen_ms; /* when the store's space was looked at */
     struct store_reader reader; /* of another process, the oldest, when it is behind */
     int64_t reader_since_ms, reader_told_ms;
     char space_words[SPACE_WORDS_MAX]; /* true while store_low: what fills it, what helps */
-    uint64_t room;         /* bytes that may be accepted before the next look */
-    unsigned shrink;       /* turns try so many times less, as a power of two: see engine_step */
+    uint64_t room;                     /* bytes that may be accepted before the next look */
+    unsigned shrink; /* turns try so many times less, as a power of two: see engine_step */
     char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
     size_t qos0_topic_count;
     struct engine_status status;
@@ -194,15 +199,18 @@ struct engine {
 /* engine_clock.c */
 int engine_start_clock(struct engine *e);    /* begins and ends its own transaction */
 void engine_look_at_clock(struct engine *e); /* now_ms, wall_ms; a step is told */
+bool engine_clock_stepped(struct engine *e); /* since the last look */
 int engine_mark_clock(struct engine *e);
 
 /* engine_input.c */
 void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
+void engine_answer_commands(struct engine *e);
+
+/* engine_make.c */
 /* Everything in memory is made from the store again. */
 int engine_load(struct engine *e);
-void engine_answer_commands(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
 
@@ -433,9 +441,9 @@ int engine_publish(struct engine *e, const struct publication *p);
 int engine_timer_put(struct engine *e, const struct timer *timer);
 
 /* engine_later.c */
-/* The publish leaves at due_ms, from the partition's timers. */
+/* The publish leaves at due_ms, of the wall clock or engine time, from the partition's timers. */
 int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
-                         int64_t due_ms);
+                         int64_t due_ms, bool by_wall);
 /* Notes for whoever asks what became of it. To be called just before it is published or put off:
  * its outbox row, unless services of this host take it, gets the number after the note's. */
 int engine_note_publish(struct engine *e, const struct uuid *id, int64_t due_ms);
@@ -445,6 +453,8 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id);
 /* engine_schedule.c */
 /* How far each schedule has come; a new or changed one begins now. */
 int engine_load_schedules(struct engine *e);
+/* The wall clock has stepped: what it makes of each of them. */
+void engine_step_schedules(struct engine *e);
 /* Publishes what is due. */
 int engine_fire_schedules(struct engine *e);
 
@@ -474,6 +484,8 @@ int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
+/* The same, in engine time, of what follows the wall clock: `at` and schedules. */
+int64_t engine_earliest_by_wall(struct engine *e);
 int64_t engine_earliest_deadline(struct engine *e);
 
 /* engine_space.c */
@@ -493,6 +505,8 @@ size_t engine_step(const struct engine *e, size_t most);
 int64_t engine_next_look_ms(const struct engine *e);
 
 /* engine_command.c */
+/* Its lanes start nothing while an operator, another host or the lack of a script is against it. */
+void engine_hold(struct engine *e, const struct engine_service *s);
 /* The event of that id for which `wanted` is true, from whichever partition, in the service the
  * command names or any; to be freed. ERR_NOTFOUND. */
 int engine_find_event(struct engine *e, const struct command *c,

@@ -164,12 +164,20 @@ void engine_submit(struct engine *e, struct command *command) {
     e->commands_tail = command;
 }
 
+static int publish(void *ctx, const struct publication *p, int *mid) {
+    struct engine *e = ctx;
+    culprit_send(e->culprit, &p->id);
+    int code = e->doors.publish(e->doors.ctx, p, mid);
+    culprit_enter(e->culprit, CULPRIT_IDLE);
+    return code;
+}
+
 int engine_send(struct engine *e) {
     if (e->numbers_clash) {
         return ERR_BUSY;
     }
     int64_t now_ms = engine_now_ms(e);
-    int code = outbox_send(e->outbox, now_ms, e->window, e->doors.ctx, e->doors.publish);
+    int code = outbox_send(e->outbox, now_ms, e->window, e, publish);
     e->numbers_clash = code == ERR_BUSY;
     return code;
 }

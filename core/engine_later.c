@@ -9,16 +9,18 @@
 #include <assert.h>
 
 int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
-                         int64_t due_ms) {
+                         int64_t due_ms, bool by_wall) {
     struct buf record;
     buf_init(&record, (size_t)1 << 30);
     publication_encode(p, &record);
     struct timer timer = {.kind = TIMER_PUBLISH,
                           .partition = partition,
+                          .by_wall = by_wall,
                           .due_ms = due_ms,
                           .seq = journal_next_seq(e->journal, e->now_ms),
                           .record = buf_slice(&record)};
-    struct delayed delayed = {.partition = partition, .due_ms = due_ms, .seq = timer.seq};
+    struct delayed delayed = {
+        .partition = partition, .by_wall = by_wall, .due_ms = due_ms, .seq = timer.seq};
     int code = record.failed ? ERR_MEMORY : engine_timer_put(e, &timer);
     if (code == 0) {
         code = journal_delayed_put(e->journal, &p->id, &delayed);
@@ -42,6 +44,7 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id) {
     }
     struct timer timer = {.kind = TIMER_PUBLISH,
                           .partition = delayed.partition,
+                          .by_wall = delayed.by_wall,
                           .due_ms = delayed.due_ms,
                           .seq = delayed.seq};
     code = journal_timer_del(e->journal, &timer);

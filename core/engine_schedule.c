@@ -2,9 +2,13 @@
  * engine_schedule.c - schedules: a publish for each tick.
  *
  * The publish and the note that the tick is settled are one commit: whatever happens to the host,
- * a tick has run or it has not. `settled_ms` only grows, so a clock that is set back fires nothing
- * a second time; should it have been far ahead, the schedule waits until the clock gets there, and
- * the log says so at the start.
+ * a tick has run or it has not. As long as the clock goes on, `settled_ms` only grows.
+ *
+ * When the clock steps (what it is ahead of engine time changes) the note of before is kept. Should
+ * a later step undo the first, that note stands again: a clock that was a year ahead for a minute
+ * leaves no year without ticks, nor does a minute in 1970 run any a second time. A clock that steps
+ * back otherwise fires nothing twice, the schedule waits until it gets there; unless that is longer
+ * than CRON_BACK_MS: the time before was wrong, and the schedule begins now.
  *
  * A tick is missed when the host was down at its time, or was longer than SCHEDULE_LATE_MS after it
  * before it could act: the clock jumped, the machine slept, the store was full. Of several missed
@@ -19,6 +23,7 @@
 #include "log.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- loading --- */
@@ -47,6 +52,35 @@ static int forget_others(struct engine *e) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+/* Whether the clock steps to where it was before its last step, rather than anywhere else; that
+ * makes a difference only when one of the notes lies ahead. */
+static bool undoes_step(const struct engine *e, const struct schedule_mark *m) {
+    int64_t to_before = llabs(e->wall_ahead_ms - m->before_ahead_ms);
+    int64_t to_now = llabs(e->wall_ahead_ms - m->ahead_ms);
+    bool ahead = m->settled_ms > e->wall_ms || m->before_ms > m->settled_ms;
+    return m->before_ms != 0 && to_before < to_now && ahead;
+}
+
+static void follow_clock(struct engine *e, struct engine_schedule *s) {
+    struct schedule_mark *m = &s->mark;
+    int64_t settled_ms = m->settled_ms;
+    m->ahead_ms = m->ahead_ms == INT64_MAX ? e->wall_ahead_ms : m->ahead_ms;
+    if (llabs(e->wall_ahead_ms - m->ahead_ms) >= SCHEDULE_LATE_MS) {
+        m->settled_ms = undoes_step(e, m) ? m->before_ms : settled_ms;
+        m->before_ms = settled_ms;
+        m->before_ahead_ms = m->ahead_ms;
+        m->ahead_ms = e->wall_ahead_ms;
+    }
+    if (m->settled_ms > e->wall_ms + CRON_BACK_MS) {
+        m->settled_ms = e->wall_ms;
+    }
+    if (m->settled_ms != settled_ms) {
+        char tick[CRON_UTC_BYTES];
+        log_info("engine", "schedule \"%s\": the clock stepped, it goes on from %s", s->conf->name,
+                 cron_utc_text(m->settled_ms, tick));
+    }
+}
+
 static void look_ahead(struct engine *e, struct engine_schedule *s) {
     s->next_ms = cron_next(&s->conf->ticks, s->conf->zone, s->mark.settled_ms);
     e->schedule_ms = s->next_ms < e->schedule_ms ? s->next_ms : e->schedule_ms;
@@ -56,8 +90,7 @@ static void warn_of_clock(const struct engine *e, const struct engine_schedule *
     char tick[CRON_UTC_BYTES];
     if (s->mark.settled_ms > e->wall_ms + SCHEDULE_LATE_MS) {
         log_warn("engine",
-                 "schedule \"%s\": the clock is behind its last tick, %s, and it waits until then: "
-                 "with another `cron` or `timezone` it begins anew",
+                 "schedule \"%s\": the clock is behind its last tick, %s, and it waits until then",
                  s->conf->name, cron_utc_text(s->mark.settled_ms, tick));
     }
 }
@@ -65,7 +98,7 @@ static void warn_of_clock(const struct engine *e, const struct engine_schedule *
 static int load_schedule(struct engine *e, struct engine_schedule *s) {
     struct slice cron = slice_of(s->conf->cron);
     struct slice zone = slice_of(s->conf->timezone);
-    s->mark = (struct schedule_mark){.settled_ms = 0};
+    s->mark = (struct schedule_mark){.ahead_ms = INT64_MAX};
     int code = journal_schedule_get(e->journal, s->conf->name, &s->mark);
     if (code != 0 && code != ERR_NOTFOUND) {
         return code;
@@ -76,11 +109,14 @@ static int load_schedule(struct engine *e, struct engine_schedule *s) {
     s->mark.timezone = zone;
     if (!goes_on) {
         s->mark.settled_ms = e->wall_ms;
+        s->mark.ahead_ms = e->wall_ahead_ms;
+        s->mark.before_ms = 0;
         code = journal_schedule_put(e->journal, s->conf->name, &s->mark);
         if (code != 0) {
             return code;
         }
     }
+    follow_clock(e, s);
     warn_of_clock(e, s);
     look_ahead(e, s);
     return 0;
@@ -93,6 +129,16 @@ int engine_load_schedules(struct engine *e) {
         code = load_schedule(e, &e->schedules[i]);
     }
     return code;
+}
+
+void engine_step_schedules(struct engine *e) {
+    e->schedule_ms = INT64_MAX;
+    for (size_t i = 0; i < e->conf->schedule_count; i++) {
+        struct engine_schedule *s = &e->schedules[i];
+        follow_clock(e, s);
+        warn_of_clock(e, s);
+        look_ahead(e, s);
+    }
 }
 
 /* --- ticking --- */

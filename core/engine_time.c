@@ -1,7 +1,7 @@
 /*
  * engine_time.c - what the clock brings: due timers, time-outs, retention.
  *
- * Timers are rows; memory holds only the earliest due time of each partition. Retention looks at a
+ * Timers are rows; memory holds only the earliest due time of each partition by either clock. Retention looks at a
  * bounded number of rows a turn, so a day that expires never stalls the engine.
  */
 #include "engine_impl.h"
@@ -15,16 +15,20 @@ enum { INACTIVE_DELAY_MS = 60 * 1000 };
 
 /* --- timers --- */
 
-static int look_up_timer(struct engine *e, uint8_t p, struct timer *timer) {
-    int code = journal_timer_first(e->journal, p, timer);
-    e->timer_ms[p] = code == 0 ? timer->due_ms : INT64_MAX;
+static int64_t *earliest(struct engine *e, bool by_wall) {
+    return by_wall ? e->wall_timer_ms : e->timer_ms;
+}
+
+static int look_up_timer(struct engine *e, uint8_t p, bool by_wall, struct timer *timer) {
+    int code = journal_timer_first(e->journal, p, by_wall, timer);
+    earliest(e, by_wall)[p] = code == 0 ? timer->due_ms : INT64_MAX;
     return code;
 }
 
 int engine_load_timers(struct engine *e) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
+    for (unsigned i = 0; i < 2 * PARTITIONS; i++) {
         struct timer timer;
-        int code = look_up_timer(e, p, &timer);
+        int code = look_up_timer(e, (uint8_t)(i % PARTITIONS), i >= PARTITIONS, &timer);
         if (code != 0 && code != ERR_NOTFOUND) {
             return code;
         }
@@ -32,12 +36,22 @@ int engine_load_timers(struct engine *e) {
     return journal_timer_count(e->journal, TIMER_PUBLISH, &e->status.delayed);
 }
 
-int64_t engine_earliest_timer(const struct engine *e) {
-    int64_t earliest = INT64_MAX;
+static int64_t least(const int64_t ms[PARTITIONS]) {
+    int64_t found = INT64_MAX;
     for (size_t p = 0; p < PARTITIONS; p++) {
-        earliest = e->timer_ms[p] < earliest ? e->timer_ms[p] : earliest;
+        found = ms[p] < found ? ms[p] : found;
     }
-    return earliest;
+    return found;
+}
+
+int64_t engine_earliest_timer(const struct engine *e) {
+    return least(e->timer_ms);
+}
+
+int64_t engine_earliest_by_wall(struct engine *e) {
+    int64_t timer = least(e->wall_timer_ms);
+    int64_t found = e->schedule_ms < timer ? e->schedule_ms : timer;
+    return found == INT64_MAX ? found : found - engine_wall_ahead_ms(e);
 }
 
 struct timer engine_wake_timer(const struct row *row, int64_t due_ms) {
@@ -166,14 +180,15 @@ static int fire(struct engine *e, struct timer *timer) {
     return code;
 }
 
-static int fire_partition(struct engine *e, uint8_t p, size_t *left) {
-    while (*left > 0 && e->timer_ms[p] <= e->now_ms) {
+static int fire_partition(struct engine *e, uint8_t p, bool by_wall, size_t *left) {
+    int64_t now_ms = by_wall ? e->wall_ms : e->now_ms;
+    while (*left > 0 && earliest(e, by_wall)[p] <= now_ms) {
         struct timer timer;
-        int code = look_up_timer(e, p, &timer);
+        int code = look_up_timer(e, p, by_wall, &timer);
         if (code != 0) {
             return code == ERR_NOTFOUND ? 0 : code;
         }
-        if (timer.due_ms > e->now_ms) {
+        if (timer.due_ms > now_ms) {
             return 0;
         }
         code = fire(e, &timer);
@@ -185,22 +200,30 @@ static int fire_partition(struct engine *e, uint8_t p, size_t *left) {
     return 0;
 }
 
-int engine_fire_timers(struct engine *e) {
-    size_t left = TIMERS_PER_TURN;
+static int fire_shelf(struct engine *e, bool by_wall, size_t *left) {
+    int64_t now_ms = by_wall ? e->wall_ms : e->now_ms;
     for (uint8_t p = 0; p < PARTITIONS; p++) {
-        if (e->timer_ms[p] > e->now_ms) {
+        if (earliest(e, by_wall)[p] > now_ms) {
             continue;
         }
-        int code = fire_partition(e, p, &left);
+        int code = fire_partition(e, p, by_wall, left);
         struct timer timer;
         if (code == 0) {
-            code = look_up_timer(e, p, &timer);
+            code = look_up_timer(e, p, by_wall, &timer);
         }
         if (code != 0 && code != ERR_NOTFOUND) {
             return code;
         }
     }
     return 0;
+}
+
+/* Those by the wall clock have turns of their own to share: after a step ahead many are due. */
+int engine_fire_timers(struct engine *e) {
+    size_t left = TIMERS_PER_TURN;
+    size_t wall_left = TIMERS_PER_TURN;
+    int code = fire_shelf(e, false, &left);
+    return code == 0 ? fire_shelf(e, true, &wall_left) : code;
 }
 
 /* --- time-outs --- */

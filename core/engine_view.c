@@ -216,7 +216,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
     struct engine_service *s = &e->services[service];
     *out = (struct engine_service_status){.name = s->conf->name,
                                           .active = s->active,
-                                          .paused = lanes_paused(e->lanes, s->index),
+                                          .paused = s->paused || !s->active,
                                           .books = s->books,
                                           .handler = s->handler,
                                           .oldest_ms = oldest_wait(e, s),

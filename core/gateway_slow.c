@@ -7,6 +7,7 @@
  */
 #include "gateway_own.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "log.h"
 
@@ -17,7 +18,7 @@
 enum { LOOK_MS = 5000 };
 
 static uint64_t now_ms(void) {
-    return uv_hrtime() / 1000000;
+    return (uint64_t)clock_monotonic_ms();
 }
 
 /* A connection there was no memory for is not watched. */
@@ -71,7 +72,7 @@ void gateway_client_begins(struct MHD_Connection *connection) {
 }
 
 bool gateway_drop_idle(struct gateway *g) {
-    struct gateway_client *client;
+    struct gateway_client *client = NULL;
     struct gateway_client *idlest = NULL;
     uint64_t since_ms = now_ms() - GATEWAY_SPARE_MS;
     TAILQ_FOREACH(client, &g->clients, link) {

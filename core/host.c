@@ -13,6 +13,7 @@
 #include "host_notify.h"
 #include "limits.h"
 #include "log.h"
+#include "watchdog.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -256,12 +257,30 @@ static void on_reload(void *ctx, size_t service, const char *error) {
         log_info("script", "service \"%s\" runs its new scripts version=%016" PRIx64, name,
                  script_version(h->scripts, service));
     } else {
-        log_error("script", "service \"%s\" keeps its last good scripts: %s", name, error);
+        log_error("script", "service \"%s\" %s: %s", name,
+                  script_runs(h->scripts, service) ? "keeps its last good scripts"
+                                                   : "does not run, its events wait",
+                  error);
     }
 }
 
+/* Every service has its code, or took the host down at an earlier start while it was loaded. */
+static int load_scripts(struct host *h, struct report *r) {
+    script_name_loads(h->scripts, h->culprit);
+    int code = script_load_all(h->scripts, r);
+    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
+        if (!script_runs(h->scripts, i)) {
+            on_reload(h, i, script_error(h->scripts, i));
+        }
+    }
+    return code;
+}
+
 void host_reload(struct host *h) {
-    (void)script_reload(h->scripts, h, on_reload);
+    if (script_reload(h->scripts, h, on_reload) > 0) {
+        engine_scripts_changed(h->engine);
+        host_wake(h);
+    }
 }
 
 static void on_reload_timer(uv_timer_t *timer) {
@@ -338,6 +357,14 @@ static int open_loop(struct host *h, struct report *r) {
     return 0;
 }
 
+/* Without it the host is as good as before there was a watchdog. */
+static void watch_runs(struct host *h) {
+    struct report r = {""};
+    if (watchdog_start(h->culprit, watchdog_limit_ms(h->conf->lua_time_ms), &r) != 0) {
+        log_warn("host", "%s: a run that hangs in C stops the host", r.text);
+    }
+}
+
 static int open_engine(struct host *h, struct report *r) {
     const struct store_options store = {.path = h->conf->store_path,
                                         .max_bytes = h->conf->store_max_bytes};
@@ -348,10 +375,13 @@ static int open_engine(struct host *h, struct report *r) {
         code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
     }
     if (code == 0) {
+        watch_runs(h);
+    }
+    if (code == 0) {
         code = script_host_new(&h->scripts, h->conf);
     }
     if (code == 0) {
-        code = script_load_all(h->scripts, r);
+        code = load_scripts(h, r);
     }
     if (code != 0) {
         return code;
@@ -431,7 +461,8 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 
 static void close_all(struct host *h) {
     if (h->engine != NULL && h->mqtt != NULL && engine_stop(h->engine) != 0) {
-        log_error("host", "the last commit failed: what waited for a call is listed as running until it runs again");
+        log_error("host", "the last commit failed: what waited for a call is listed as running "
+                          "until it runs again");
     }
     if (h->mqtt != NULL) {
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
@@ -455,6 +486,7 @@ static void close_all(struct host *h) {
         check_uv(uv_loop_close(&h->loop), "closing the loop");
     }
     script_host_free(h->scripts);
+    watchdog_stop();
     culprit_stopped(h->culprit);
     culprit_close(h->culprit);
     store_close(h->store);

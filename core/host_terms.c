@@ -36,7 +36,7 @@ static bool no_wildcards(const struct host *h, struct report *r) {
 static bool no_sharing(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker has no shared subscriptions: plain ones are used, run one host only");
-    return !mqtt_session(h->mqtt)->shared_available;
+    return !mqtt_session(h->mqtt)->shared_available && !h->conf->broker.alone;
 }
 
 static bool no_numbers(const struct host *h, struct report *r) {

@@ -10,6 +10,7 @@
  *   lane     p8 service16 lane64 seq64                 -> id128 flags8   behind or at a blocked
  * head history  p8 id128 service16 n16                    -> one attempt that did not end well
  *   timer    p8 due64 kind8 ...                        -> see struct timer
+ *            (p8 | 128: due by the wall clock)
  *   outbox   seq64                                     -> a publication, until the broker has it
  *   state    p8 service16 len16 key name               -> expires64 value
  *   lock     p8 service16 len16 key name               -> expires64 owner data topic
@@ -262,6 +263,7 @@ int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct 
 /* Where a delayed publish waits: what names its timer. */
 struct delayed {
     uint8_t partition;
+    bool by_wall; /* due_ms is of the wall clock */
     int64_t due_ms;
     uint64_t seq;
 };
@@ -279,6 +281,10 @@ int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out
 /* How far a schedule has come. */
 struct schedule_mark {
     int64_t settled_ms;          /* ticks up to here have run or were let go */
+    int64_t ahead_ms;            /* what the wall clock it follows is ahead of engine time;
+                                    INT64_MAX = a zingq of schema 2 wrote it */
+    int64_t before_ms;           /* settled_ms by the wall clock before it stepped; 0 = none */
+    int64_t before_ahead_ms;     /* ahead_ms of that */
     int64_t last_ms;             /* the tick of the last run; 0 = none yet */
     uint64_t runs;               /* since the store was made */
     struct uuid last_id;         /* of the last run's publish */
@@ -306,7 +312,10 @@ struct publication {
     struct slice properties; /* user properties; in the outbox with ours added, ready to send */
     uint64_t owner;          /* lane of the event that published it; 0 = none: it holds nobody */
     int64_t refused_ms;      /* when the broker first refused it; 0 = it did not */
-    uint8_t refused_reason;  /* of its PUBACK; 0 = it closed the connection, or cannot carry it */
+    uint8_t refused_reason;  /* of its PUBACK; 0 = it closed the connection, or cannot carry it; or
+                                one of: */
+#define REFUSED_CRASH 1      /* the host went down while it was sent */
+#define REFUSED_CRASHES 2    /* more than once: only a person sends it again */
 };
 
 void publication_encode(const struct publication *p, struct buf *out);
@@ -332,7 +341,8 @@ enum timer_kind {
 struct timer {
     enum timer_kind kind;
     uint8_t partition;
-    int64_t due_ms;
+    bool by_wall;           /* due_ms is of the wall clock, not engine time */
+    int64_t due_ms;         /* above 0 */
     struct row row;         /* TIMER_EVENT (service, lane, seq, id) */
     uint16_t service;       /* TIMER_LOCK, TIMER_STATE, TIMER_SIGNAL */
     struct slice key, name; /* the same; once read they point into the store */
@@ -343,8 +353,8 @@ struct timer {
 int journal_timer_put(struct journal *j, const struct timer *timer);
 /* ERR_NOTFOUND when there was none. */
 int journal_timer_del(struct journal *j, const struct timer *timer);
-/* The earliest timer of the partition, whatever its due time. ERR_NOTFOUND. */
-int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out);
+/* The earliest timer of the partition by that clock, whatever its due time. ERR_NOTFOUND. */
+int journal_timer_first(struct journal *j, uint8_t partition, bool by_wall, struct timer *out);
 /* The record of a TIMER_PUBLISH; points into the store. ERR_NOTFOUND. */
 int journal_timer_record(struct journal *j, const struct timer *timer, struct slice *record);
 /* How many timers of the kind there are; looks at every row. */

@@ -6,6 +6,8 @@
 
 #include "journal.h"
 
+#include <assert.h>
+
 struct dedupe_bucket {
     int64_t until_ms; /* keys noted in it came before; 0 = never used */
 };
@@ -21,6 +23,14 @@ struct journal {
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
     struct buf record; /* for encoding one record; reused */
 };
+
+/* Where a timer's partition is named: its due time is of the wall clock. */
+enum { BY_WALL = 0x80 };
+static_assert((int)PARTITIONS <= (int)BY_WALL, "a partition leaves the bit free");
+
+static inline uint8_t timer_shelf(uint8_t partition, bool by_wall) {
+    return by_wall ? partition | BY_WALL : partition;
+}
 
 /* A store key being built: 511 bytes are LMDB's maximum. */
 struct key {

@@ -165,6 +165,7 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
 
 /* --- timers -------------------------------------------------------------------------------------
  *
+ *   p8 = partition, | BY_WALL when due64 is of the wall clock
  *   p8 due64 kind8, then      TIMER_EVENT            service16 lane64 seq64  -> id128
  *                             TIMER_LOCK, _STATE     service16 len16 key name -> (empty)
  *                             TIMER_PUBLISH          seq64                    -> publication
@@ -175,7 +176,7 @@ enum { TIMER_KIND_AT = 9 };
 
 static int timer_key(struct key *k, const struct timer *t) {
     k->len = 0;
-    key_u8(k, t->partition);
+    key_u8(k, timer_shelf(t->partition, t->by_wall));
     key_u64(k, (uint64_t)t->due_ms);
     key_u8(k, (uint8_t)t->kind);
     switch (t->kind) {
@@ -245,9 +246,9 @@ static void take_timer_tail(struct reader *r, struct slice value, struct timer *
     }
 }
 
-int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out) {
+int journal_timer_first(struct journal *j, uint8_t partition, bool by_wall, struct timer *out) {
     struct key k = {.len = 0};
-    key_u8(&k, partition);
+    key_u8(&k, timer_shelf(partition, by_wall));
     struct slice key;
     struct slice value;
     int code = journal_seek_prefix(j, TABLE_TIMER, &k, 1, false, &key, &value);
@@ -256,7 +257,9 @@ int journal_timer_first(struct journal *j, uint8_t partition, struct timer *out)
     }
     *out = (struct timer){0};
     struct reader r = reader_of(key.data, key.len);
-    out->partition = read_u8(&r);
+    (void)read_u8(&r); /* asked for */
+    out->partition = partition;
+    out->by_wall = by_wall;
     out->due_ms = (int64_t)read_u64_be(&r);
     uint8_t kind = read_u8(&r);
     if (kind < TIMER_EVENT || kind > TIMER_SIGNAL) {

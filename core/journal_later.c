@@ -4,9 +4,10 @@
  * The publish itself lies in its timer row, which is found by time; the row here finds it by id.
  * Written, sent and taken back together, in one transaction.
  *
- *   delayed  id128                  -> u8 partition | u64 due_ms | u64 seq
+ *   delayed  id128                  -> u8 partition (| BY_WALL) | u64 due_ms | u64 seq
  *   meta     "schedule/<name>"      -> u64 settled_ms | u64 last_ms | u64 runs | id128 |
- *                                      u32 len, bytes: cron timezone
+ *                                      u32 len, bytes: cron timezone | i64 ahead_ms |
+ *                                      i64 before_ms | i64 before_ahead_ms (not in schema 2)
  */
 #include "journal_impl.h"
 
@@ -25,7 +26,7 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
     struct key k = id_key(id);
     assert(delayed->due_ms > 0);
     buf_reset(&j->record);
-    buf_add_u8(&j->record, delayed->partition);
+    buf_add_u8(&j->record, timer_shelf(delayed->partition, delayed->by_wall));
     buf_add_u64(&j->record, (uint64_t)delayed->due_ms);
     buf_add_u64(&j->record, delayed->seq);
     return journal_put_record(j, TABLE_DELAYED, &k);
@@ -33,7 +34,9 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
 
 static int take_delayed(struct slice value, struct delayed *out) {
     struct reader r = reader_of(value.data, value.len);
-    out->partition = read_u8(&r);
+    uint8_t shelf = read_u8(&r);
+    out->by_wall = (shelf & BY_WALL) != 0;
+    out->partition = shelf & (BY_WALL - 1);
     out->due_ms = (int64_t)read_u64(&r);
     out->seq = read_u64(&r);
     return r.failed || out->partition >= PARTITIONS ? ERR_CORRUPT : 0;
@@ -58,8 +61,11 @@ int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out
     struct reader r = reader_of(key.data, key.len);
     *id = read_uuid(&r);
     code = r.failed ? ERR_CORRUPT : take_delayed(value, out);
-    struct timer timer = {
-        .kind = TIMER_PUBLISH, .partition = out->partition, .due_ms = out->due_ms, .seq = out->seq};
+    struct timer timer = {.kind = TIMER_PUBLISH,
+                          .partition = out->partition,
+                          .by_wall = out->by_wall,
+                          .due_ms = out->due_ms,
+                          .seq = out->seq};
     struct slice record;
     if (code == 0) {
         code = journal_timer_record(j, &timer, &record);
@@ -100,6 +106,10 @@ int journal_schedule_get(struct journal *j, const char *name, struct schedule_ma
     out->last_id = read_uuid(&r);
     out->cron = read_lv(&r);
     out->timezone = read_lv(&r);
+    bool follows = r.at < r.end;
+    out->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
+    out->before_ms = follows ? (int64_t)read_u64(&r) : 0;
+    out->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
     return r.failed ? ERR_CORRUPT : 0;
 }
 
@@ -113,6 +123,9 @@ int journal_schedule_put(struct journal *j, const char *name, const struct sched
     buf_add(&j->record, mark->last_id.bytes, UUID_BYTES);
     buf_add_lv(&j->record, mark->cron);
     buf_add_lv(&j->record, mark->timezone);
+    buf_add_u64(&j->record, (uint64_t)mark->ahead_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->before_ms);
+    buf_add_u64(&j->record, (uint64_t)mark->before_ahead_ms);
     return journal_put_record(j, TABLE_META, &k);
 }
 

@@ -25,13 +25,15 @@ enum {
     CRON_YEARS_MAX = 40,      /* within them every kind of year comes, weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* how late a step of the wall clock is seen at most */
     SCHEDULE_LATE_MS = 60000, /* a tick later than that was missed: cron counts in minutes */
+    CRON_BACK_MS = 10800000,  /* ticks further ahead than that were of a wrong clock */
     CONF_BYTES_MAX = 1 << 20, /* topics.conf; also a file with a secret */
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
 
-    READER_OLD_MS = 60000,  /* a reader that stays longer is named: it keeps freed pages */
-    STORE_WALK_BYTES_MAX = 1 << 30, /* of a store looked through when it is opened: a second */
-    SPACE_WORDS_MAX = 1024, /* what fills the store, and what helps: a sentence */
+    READER_OLD_MS = 60000, /* a process that reads one state of the store longer is named */
+    STORE_WALK_BYTES_MAX = 1 << 30, /* a store file up to this is looked through, page by page, at
+                                       open; of a larger one only its length, unless it is short */
+    SPACE_WORDS_MAX = 1024,         /* what fills the store, and what helps: a sentence */
 
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and its length */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
@@ -61,10 +63,13 @@ enum {
     BATCH_BYTES_MAX = 16 << 20,   /* bytes of their payloads: past it the batch is full */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
+    WATCHDOG_LUA_TIMES = 10,   /* limits.lua_time: past it the watchdog ends a run */
+    WATCHDOG_MS_MIN = 2000,    /* of processor time, however short limits.lua_time is */
+    WATCHDOG_ABORT_FACTOR = 3, /* and past so many times that the process */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
     JSON_DEPTH_MAX = 128,         /* nesting a handler may send; jansson itself stops at 2048 */
 
-    TIMERS_PER_TURN = 1024,      /* timers that fire in a turn; the rest in the next */
+    TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, by each clock */
     WINDOW_FULL_DELAY_MS = 1000, /* a due event whose service's window is full looks again */
     BODIES_BYTES_MAX = 16 << 20, /* bytes of waiting events kept in memory beside the disk */
     ACKED_DELAY_MS = 20,         /* acknowledged outbox rows wait this long for company */

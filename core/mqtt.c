@@ -16,6 +16,7 @@
  */
 #include "mqtt_client.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "mqtt_guard.h"
 #include "mqtt_tls.h"
@@ -64,7 +65,7 @@ static uint64_t backoff_ms(uint32_t attempts, uint64_t ms_max) {
     }
     uint32_t chance = 0;
     if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0) {
-        chance = (uint32_t)uv_hrtime();
+        chance = (uint32_t)clock_monotonic_ns();
     }
     return step / 2 + chance % (step / 2 + 1);
 }
@@ -480,18 +481,18 @@ void mqtt_forgive(struct mqtt *m) {
 
 /* Writes until the DISCONNECT is out (libmosquitto closes the socket then) or time is up. */
 static void say_goodbye(struct mqtt *m) {
-    uint64_t end_ns = uv_hrtime() + (uint64_t)MQTT_GOODBYE_MS * 1000000;
+    int64_t end_ms = clock_monotonic_ms() + MQTT_GOODBYE_MS;
     while (!m->gone) {
         int err = 0;
         if (mqtt_write_packets(m, &err) != MOSQ_ERR_SUCCESS || m->gone) {
             return;
         }
-        uint64_t now_ns = uv_hrtime();
-        if (now_ns >= end_ns) {
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= end_ms) {
             return;
         }
         struct pollfd socket = {.fd = mosquitto_socket(m->mosq), .events = POLLOUT};
-        if (poll(&socket, 1, (int)((end_ns - now_ns) / 1000000) + 1) < 0 && errno != EINTR) {
+        if (poll(&socket, 1, (int)(end_ms - now_ms) + 1) < 0 && errno != EINTR) {
             return;
         }
     }

@@ -112,8 +112,9 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
 void mqtt_free(struct mqtt *m);
 
 /* Registers a subscription (QoS 1); sent on every connect, as $share/<group>/<filter> when group is
- * not NULL and the broker shares, plainly otherwise. id 1..268435455. Retained messages are asked
- * for only on a new plain subscription (Retain Handling 1). A filter subscribed plainly twice is
+ * not NULL, the broker shares and the configuration does not say that we are alone; plainly
+ * otherwise. id 1..268435455. Retained messages are asked for without a group only, on a new
+ * subscription (Retain Handling 1). A filter subscribed plainly twice is
  * one subscription at the broker, under the later id. ERR_MEMORY, ERR_INVALID (the filter). */
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
 /* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);

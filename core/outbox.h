@@ -22,9 +22,10 @@
  * on meanwhile.
  *
  * "Quota exceeded", "unspecified" and "implementation specific" pass: such a publish goes again
- * after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. For a minute after
- * one, no owner has two in flight, so that its order stays; what was in flight with the first such
- * publish may have overtaken it.
+ * after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. One that is refused so
+ * for minutes, while the broker takes others, is refused like any other. For a minute after a
+ * passing refusal no owner has two in flight, so that its order stays; what was in flight with the
+ * first such publish may have overtaken it.
  */
 #ifndef ZINGQ_OUTBOX_H
 #define ZINGQ_OUTBOX_H
@@ -42,6 +43,11 @@ int outbox_new(struct outbox **out, struct journal *journal);
 void outbox_free(struct outbox *o);
 /* Forgets all that is in memory and counts the rows on disk again; inside a transaction. */
 int outbox_load(struct outbox *o);
+
+/* The host went down while it sent the row with that id: it is refused from now on, and the second
+ * time until a person retries it. Inside the transaction of outbox_load, before that. ERR_NOTFOUND:
+ * there is no such row any more. */
+int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id);
 
 /* Stores a publication and stages it; it may leave after outbox_committed. */
 int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p);

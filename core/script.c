@@ -67,6 +67,10 @@ int script_host_new(struct script_host **out, const struct conf *conf) {
     return 0;
 }
 
+void script_name_loads(struct script_host *host, struct culprit *culprit) {
+    host->culprit = culprit;
+}
+
 void script_host_free(struct script_host *host) {
     if (host == NULL) {
         return;
@@ -136,6 +140,10 @@ static const struct script_slot *slot_of(const struct script_host *host, size_t 
 uint64_t script_version(const struct script_host *host, size_t service) {
     const struct script_code *live = slot_of(host, service)->live;
     return live == NULL ? 0 : live->version;
+}
+
+bool script_runs(const struct script_host *host, size_t service) {
+    return slot_of(host, service)->live != NULL;
 }
 
 bool script_same_function(const struct script_host *host, size_t service, struct slice a,

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct culprit;
 struct script_host;
 struct lua_State;
 
@@ -28,9 +29,14 @@ struct script_thread {
 int script_host_new(struct script_host **out, const struct conf *conf);
 void script_host_free(struct script_host *host);
 
+/* From now on what is loaded is named on this page, borrowed for the host's life, and a version that
+ * took the program down at an earlier start is not run again: loading it fails. */
+void script_name_loads(struct script_host *host, struct culprit *culprit);
+
 /* Loads every script of every service (handler, retry, dead_letter and what they require). At the
  * first that cannot be read or compiled: ERR_SCRIPT and r reads
- * "scripts/payment.lua:12: '=' expected near 'x'" (path as configured); the others stay. */
+ * "scripts/payment.lua:12: '=' expected near 'x'" (path as configured); the others stay. One that was
+ * refused because of an earlier crash is no failure here: script_runs tells. */
 int script_load_all(struct script_host *host, struct report *r);
 
 /* Reads the scripts folder again; a service any of whose files changed gets the new version, or
@@ -42,7 +48,9 @@ int script_reload(struct script_host *host, void *ctx,
 /* The version of the code in force: the first 8 bytes of a BLAKE2b over every file the service
  * uses. Shown as 16 hex digits. */
 uint64_t script_version(const struct script_host *host, size_t service);
-/* The error of the last reload that was refused, or NULL. */
+/* Whether there is code in force. */
+bool script_runs(const struct script_host *host, size_t service);
+/* The error of the last load that was refused, or NULL. */
 const char *script_error(const struct script_host *host, size_t service);
 /* Whether one function handles events of both topics; false when none does. */
 bool script_same_function(const struct script_host *host, size_t service, struct slice a,

@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "conf.h"
+#include "culprit.h"
 #include "script.h"
 
 #include <jansson.h>
@@ -88,11 +89,14 @@ struct script_host {
     bool memory_strict;               /* the limit is in force */
     struct script_watch watch;
 
-    bool unwinding;              /* nothing may catch the error under way: see api_step.c */
-    struct run *current;         /* the invocation inside, or NULL */
-    lua_State *base;             /* the coroutine the host resumed, or the main thread */
-    lua_State *thread;           /* the coroutine that runs now: base or one of its own */
-    struct script_code *loading; /* the code being loaded, or NULL */
+    bool unwinding;                     /* nothing may catch the error under way: see api_step.c */
+    struct run *current;                /* the invocation inside, or NULL */
+    lua_State *base;                    /* the coroutine the host resumed, or the main thread */
+    lua_State *thread;                  /* the coroutine that runs now: base or one of its own */
+    struct script_code *loading;        /* the code being loaded, or NULL */
+    uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of it has been read */
+    struct culprit *culprit;            /* borrowed; knows which versions must not be run again */
+    bool load_refused;                  /* this load was one of these */
     struct script_thread pool[THREADS_POOLED_MAX]; /* finished cleanly, ready for the next run */
     size_t pool_count;
 

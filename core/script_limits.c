@@ -8,31 +8,26 @@
  * system call, is asked only in handlers that have run for a while. A single instruction can cost
  * milliseconds when it allocates (string.rep), so bytes allocated bring the next look nearer. Once
  * the time is up the hook raises at every instruction, and everything that can catch an error
- * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit.
+ * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. What
+ * loops in C without an allocation is beyond all of this: watchdog.h.
  */
 #include "script_host.h"
 
+#include "clock.h"
 #include "limits.h"
+#include "watchdog.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     CHURN_BYTES = 1 << 20, /* bytes allocated between two looks at the clock */
     NS_PER_MS = 1000000,
 };
 
-static int64_t clock_ns(clockid_t clock) {
-    struct timespec now;
-    int rc = clock_gettime(clock, &now);
-    assert(rc == 0);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int64_t wall_ns(const struct script_watch *watch) {
-    return clock_ns(CLOCK_MONOTONIC) - watch->wall_start_ns;
+    return clock_monotonic_ns() - watch->wall_start_ns;
 }
 
 /* Nanoseconds this attempt has used. */
@@ -40,13 +35,13 @@ static int64_t spent_ns(const struct script_watch *watch) {
     if (watch->cpu_start_ns < 0) {
         return watch->spent_ns + wall_ns(watch);
     }
-    return watch->spent_ns + clock_ns(CLOCK_THREAD_CPUTIME_ID) - watch->cpu_start_ns;
+    return watch->spent_ns + clock_thread_ns() - watch->cpu_start_ns;
 }
 
 static bool time_is_up(struct script_watch *watch) {
     int64_t wall = wall_ns(watch);
     if (watch->cpu_start_ns < 0) { /* until now the thread had the processor, or nearly */
-        watch->cpu_start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - wall;
+        watch->cpu_start_ns = clock_thread_ns() - wall;
     }
     return watch->spent_ns + wall > watch->limit_ns && spent_ns(watch) > watch->limit_ns;
 }
@@ -64,7 +59,7 @@ static void look_at_clock(lua_State *L, lua_Debug *ar);
 /* Raises when the time is up; `level` is where to say it happened. */
 static void look(lua_State *L, int level) {
     struct script_watch *watch = &script_host_of(L)->watch;
-    if (!watch->over && !time_is_up(watch)) {
+    if (!watch->over && !time_is_up(watch) && !watchdog_over()) {
         return;
     }
     watch->over = true;
@@ -143,7 +138,7 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
     host->watch.over = false;
     host->unwinding = false;
     host->watch.spent_ns = spent_us * 1000;
-    host->watch.wall_start_ns = clock_ns(CLOCK_MONOTONIC);
+    host->watch.wall_start_ns = clock_monotonic_ns();
     host->watch.cpu_start_ns = -1;
 }
 
@@ -166,8 +161,9 @@ void script_check_time(lua_State *L) {
 
 const char *script_time_text(const struct script_host *host, char out[96]) {
     char limit[32];
-    (void)snprintf(out, 96, "used more than %s of CPU time (limits.lua_time)",
-                   conf_duration_text(host->watch.limit_ns / NS_PER_MS, limit));
+    (void)snprintf(out, 96, "used more than %s of CPU time (limits.lua_time)%s",
+                   conf_duration_text(host->watch.limit_ns / NS_PER_MS, limit),
+                   watchdog_over() ? ", far more: the watchdog saw it" : "");
     return out;
 }
 

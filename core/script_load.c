@@ -116,6 +116,27 @@ static struct script_file *track_file(struct script_code *code, const char *name
     return file;
 }
 
+/* Before the text is run: with what was run before it, it is a version of its own. Raises past
+ * every pcall when that took the program down before. */
+static void name_load(lua_State *L, const struct script_file *file) {
+    struct script_host *host = script_host_of(L);
+    crypto_generichash_state state;
+    (void)crypto_generichash_init(&state, NULL, 0, sizeof host->loaded);
+    (void)crypto_generichash_update(&state, host->loaded, sizeof host->loaded);
+    (void)crypto_generichash_update(&state, (const unsigned char *)file->name,
+                                    strlen(file->name) + 1);
+    (void)crypto_generichash_update(&state, file->hash, sizeof file->hash);
+    (void)crypto_generichash_final(&state, host->loaded, sizeof host->loaded);
+    if (!culprit_load(host->culprit, host->loaded)) {
+        host->load_refused = true;
+        host->unwinding = true;
+        luaL_error(L,
+                   "scripts/%s: this version took the host down while it was loaded: it is not run "
+                   "again before it is changed",
+                   file->name);
+    }
+}
+
 void script_run_file(lua_State *L, const char *name, int env) {
     struct script_host *host = script_host_of(L);
     assert(host->loading != NULL);
@@ -129,6 +150,7 @@ void script_run_file(lua_State *L, const char *name, int env) {
         lua_pushstring(L, r.text);
         lua_error(L);
     }
+    name_load(L, file);
     const char *chunk = lua_pushfstring(L, "@scripts/%s", name);
     const char *text = host->scratch.len == 0 ? "" : host->scratch.data;
     if (luaL_loadbufferx(L, text, host->scratch.len, chunk, "t") != LUA_OK) {
@@ -382,18 +404,29 @@ static bool lacks_file(const struct script_code *code) {
     return lacks;
 }
 
-/* Loads the service anew. On success it is live; otherwise the last good version stays. */
+static int run_load(struct script_host *host, struct load *load, struct report *r) {
+    const char *name = load->service->name;
+    (void)crypto_generichash(host->loaded, sizeof host->loaded, (const unsigned char *)name,
+                             strlen(name), NULL, 0);
+    host->load_refused = false;
+    host->loading = load->code;
+    script_enter(host, NULL, host->L, 0);
+    int rc = script_protect(host, load_code, load, r);
+    (void)script_leave(host);
+    host->loading = NULL;
+    culprit_enter(host->culprit, CULPRIT_IDLE);
+    return rc;
+}
+
+/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
+ * ERR_SCRIPT, ERR_REFUSED: see name_load. */
 static int load_service(struct script_host *host, size_t service, struct report *r) {
     struct script_slot *slot = &host->slots[service];
     struct load load = {&host->conf->services[service], new_code()};
     if (load.code == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }
-    host->loading = load.code;
-    script_enter(host, NULL, host->L, 0);
-    int rc = script_protect(host, load_code, &load, r);
-    (void)script_leave(host);
-    host->loading = NULL;
+    int rc = run_load(host, &load, r);
     script_code_free(host, slot->refused);
     slot->refused = NULL;
     free(slot->error);
@@ -411,7 +444,7 @@ static int load_service(struct script_host *host, size_t service, struct report 
         }
         slot->refused = load.code;
         slot->error = slice_dup(slice_of(r->text));
-        return ERR_SCRIPT;
+        return host->load_refused ? ERR_REFUSED : ERR_SCRIPT;
     }
     load.code->version = hash_files(load.code);
     script_code_free(host, slot->live);
@@ -424,7 +457,7 @@ int script_load_all(struct script_host *host, struct report *r) {
     for (size_t i = 0; i < host->conf->service_count; i++) {
         struct report one = {""};
         int this_rc = load_service(host, i, &one);
-        if (this_rc != 0 && rc == 0) {
+        if (this_rc != 0 && this_rc != ERR_REFUSED && rc == 0) {
             rc = report(r, this_rc, "%s", one.text);
         }
     }

@@ -25,8 +25,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. */
-enum { STORE_SCHEMA = 2 };
+/* Raised when a stored form changes. 2: steps, signals, waiters; calls in an event. 3: delayed
+ * publishes by the wall clock. */
+enum { STORE_SCHEMA = 3 };
 
 enum store_table {
     TABLE_META,

@@ -2,9 +2,10 @@
  * store_lmdb.c - store.h on LMDB.
  *
  * One environment, one named database per table, one cached cursor per table and transaction for
- * seeks. LMDB's errors become four of ours: not found, full (map or disk), corrupt, disk.
+ * seeks. LMDB's errors become four of ours: not found, full (map or disk), corrupt, disk. How full
+ * it is, and who reads it, is store_space.c's.
  */
-#include "store.h"
+#include "store_impl.h"
 
 #include "log.h"
 #include "store_folder.h"
@@ -13,25 +14,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
-
-struct store {
-    char *path;
-    uint64_t max_bytes;
-    bool read_only;
-    bool lent;   /* the map is larger than max_bytes by the spare room */
-    int lock_fd; /* flock on DATA/zingq.lock while open to write; -1 = none */
-    MDB_env *env;
-    MDB_txn *txn; /* the one under way, or NULL */
-    MDB_dbi tables[TABLE_COUNT];
-    MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
-};
 
 static const char *const table_names[] = {
     [TABLE_META] = "meta",     [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
@@ -43,11 +30,9 @@ static const char *const table_names[] = {
 };
 
 /* Room beyond max_bytes that store_lend gives. */
-enum { PAGE = 4096, SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
+enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
 
 enum { DISK_FULL_BYTES = 1 << 20 }; /* a disk with less left is what cut a write short */
-
-enum { ABSENT = -1 }; /* in place of a table's handle */
 
 static const char schema_key[] = "schema";
 
@@ -99,8 +84,7 @@ static void on_assert(MDB_env *env, const char *text) {
     _exit(EXIT_CANNOT_RUN);
 }
 
-/* Logs what LMDB said, once, where it turned into a code of ours. */
-static int failed(const struct store *s, const char *what, int rc) {
+int store_failed(const struct store *s, const char *what, int rc) {
     int code = code_of(rc);
     if (code != 0 && code != ERR_NOTFOUND) {
         log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, words_of(rc));
@@ -125,14 +109,10 @@ static int open_table(struct store *s, MDB_txn *txn, size_t t) {
     }
     int rc = mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
     if (rc == MDB_NOTFOUND && t != TABLE_META) {
-        s->tables[t] = (MDB_dbi)ABSENT;
+        s->tables[t] = (MDB_dbi)TABLE_ABSENT;
         return 0;
     }
     return rc;
-}
-
-static bool is_absent(const struct store *s, enum store_table t) {
-    return s->tables[t] == (MDB_dbi)ABSENT;
 }
 
 static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
@@ -190,8 +170,10 @@ static int open_tables(struct store *s, struct report *r) {
 
 /* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
 static size_t map_bytes(const struct store *s) {
-    uint64_t bytes = s->max_bytes / PAGE * PAGE;
-    return (size_t)(bytes + (s->lent ? bytes / SPARE_PARTS / PAGE * PAGE + SPARE_BYTES_MIN : 0));
+    uint64_t bytes = s->max_bytes / STORE_PAGE * STORE_PAGE;
+    return (size_t)(bytes + (s->lent
+                                 ? bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN
+                                 : 0));
 }
 
 static int open_env(struct store *s, struct report *r) {
@@ -299,7 +281,7 @@ int store_lend(struct store *s, bool lent) {
     s->lent = lent;
     return s->env == NULL
                ? ERR_DISK
-               : failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
+               : store_failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
 }
 
 int store_begin(struct store *s) {
@@ -320,7 +302,7 @@ int store_begin(struct store *s) {
     }
     if (rc != 0) {
         s->txn = NULL;
-        return failed(s, "begin", rc);
+        return store_failed(s, "begin", rc);
     }
     return 0;
 }
@@ -336,23 +318,15 @@ static void close_cursors(struct store *s) {
     }
 }
 
-static uint64_t disk_left(const struct store *s) {
-    struct statvfs disk;
-    if (statvfs(s->path, &disk) != 0) {
-        return UINT64_MAX; /* not known to be full */
-    }
-    return (uint64_t)disk.f_bavail * disk.f_frsize;
-}
-
 int store_commit(struct store *s) {
     assert(s->txn != NULL);
     close_cursors(s);
     int rc = mdb_txn_commit(s->txn);
     s->txn = NULL;
-    if (rc == EIO && disk_left(s) < DISK_FULL_BYTES) {
+    if (rc == EIO && store_disk_left(s) < DISK_FULL_BYTES) {
         rc = ENOSPC; /* LMDB takes a write cut short for an error of the disk */
     }
-    return failed(s, "commit", rc);
+    return store_failed(s, "commit", rc);
 }
 
 void store_abort(struct store *s) {
@@ -372,7 +346,7 @@ bool store_read_only(const struct store *s) {
 
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
     assert(s->txn != NULL && t < TABLE_COUNT);
-    if (is_absent(s, t)) {
+    if (store_lacks(s, t)) {
         return ERR_NOTFOUND;
     }
     MDB_val k = val_of(key);
@@ -381,7 +355,7 @@ int store_get(struct store *s, enum store_table t, struct slice key, struct slic
     if (rc == 0) {
         *value = slice_of_val(v);
     }
-    return failed(s, "get", rc);
+    return store_failed(s, "get", rc);
 }
 
 /* The one function all writes pass: value NULL = delete. */
@@ -391,10 +365,10 @@ static int write_row(struct store *s, enum store_table t, struct slice key,
     assert(key.len > 0 && key.len <= 511);
     MDB_val k = val_of(key);
     if (value == NULL) {
-        return failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
+        return store_failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
     }
     MDB_val v = val_of(*value);
-    return failed(s, "put", mdb_put(s->txn, s->tables[t], &k, &v, 0));
+    return store_failed(s, "put", mdb_put(s->txn, s->tables[t], &k, &v, 0));
 }
 
 int store_put(struct store *s, enum store_table t, struct slice key, struct slice value) {
@@ -411,19 +385,19 @@ int store_empty(struct store *s, enum store_table t) {
         mdb_cursor_close(s->cursors[t]);
         s->cursors[t] = NULL;
     }
-    return failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
+    return store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
 }
 
 static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
     assert(s->txn != NULL && t < TABLE_COUNT);
-    if (is_absent(s, t)) {
+    if (store_lacks(s, t)) {
         return ERR_NOTFOUND;
     }
     if (s->cursors[t] == NULL) {
         int rc = mdb_cursor_open(s->txn, s->tables[t], &s->cursors[t]);
         if (rc != 0) {
             s->cursors[t] = NULL;
-            return failed(s, "seek", rc);
+            return store_failed(s, "seek", rc);
         }
     }
     *out = s->cursors[t];
@@ -450,11 +424,11 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     }
     if (rc != 0) {
-        return failed(s, "seek", rc);
+        return store_failed(s, "seek", rc);
     }
     int order = compare(slice_of_val(k), from);
     if (order < 0 || (order == 0 && after && from.len > 0)) {
-        return failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
+        return store_failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);
@@ -477,10 +451,10 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
         rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
     }
     if (rc != 0) {
-        return failed(s, "seek", rc);
+        return store_failed(s, "seek", rc);
     }
     if (compare(slice_of_val(k), before) >= 0) {
-        return failed(s, "seek", MDB_CORRUPTED);
+        return store_failed(s, "seek", MDB_CORRUPTED);
     }
     *key = slice_of_val(k);
     *value = slice_of_val(v);
@@ -490,116 +464,5 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
 uint64_t store_rows(struct store *s, enum store_table t) {
     assert(s->txn != NULL);
     MDB_stat stat;
-    return !is_absent(s, t) && mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
-}
-
-uint64_t store_taken(struct store *s) {
-    MDB_envinfo info;
-    MDB_stat stat;
-    if (s->env == NULL || mdb_env_info(s->env, &info) != 0 || mdb_env_stat(s->env, &stat) != 0) {
-        return 0;
-    }
-    return (info.me_last_pgno + 1) * stat.ms_psize;
-}
-
-uint64_t store_limit(struct store *s) {
-    uint64_t max = s->max_bytes / PAGE * PAGE;
-    uint64_t taken = store_taken(s);
-    uint64_t left = disk_left(s);
-    return taken >= max || left >= max - taken ? max : taken + left;
-}
-
-uint64_t store_rows_kept(struct store *s, enum store_table t) {
-    MDB_txn *txn = NULL;
-    MDB_stat stat = {0};
-    if (s->env == NULL || is_absent(s, t) || mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
-        return 0; /* MDB_NOTLS: it may stand beside a writing one */
-    }
-    int rc = mdb_stat(txn, s->tables[t], &stat);
-    mdb_txn_abort(txn);
-    return rc == 0 ? stat.ms_entries : 0;
-}
-
-struct free_pages {
-    uint64_t all, held;
-};
-
-/* LMDB shows its table of free pages, number 0, to read transactions only. A row has the commit
- * that freed its pages as its key: who reads an older one keeps them. */
-static int count_free_pages(MDB_txn *txn, const struct store_reader *reader,
-                            struct free_pages *pages) {
-    MDB_cursor *cursor = NULL;
-    MDB_val k;
-    MDB_val v;
-    int rc = mdb_cursor_open(txn, 0, &cursor);
-    if (rc != 0) {
-        return rc;
-    }
-    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
-        size_t commit;
-        size_t count;
-        memcpy(&commit, k.mv_data, sizeof commit);
-        memcpy(&count, v.mv_data, sizeof count); /* each row begins with its count */
-        pages->all += count;
-        pages->held += reader->pid != 0 && commit >= reader->commit ? count : 0;
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-int store_usage(struct store *s, struct store_space *out) {
-    MDB_envinfo info;
-    MDB_stat stat;
-    MDB_txn *txn = NULL;
-    struct free_pages pages = {0};
-    struct store_reader reader = store_old_reader(s);
-    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn); /* MDB_NOTLS: beside a writing one */
-    if (rc == 0) {
-        rc = count_free_pages(txn, &reader, &pages);
-        mdb_txn_abort(txn);
-    }
-    if (rc == 0) {
-        rc = mdb_env_info(s->env, &info);
-    }
-    if (rc == 0) {
-        rc = mdb_env_stat(s->env, &stat);
-    }
-    if (rc != 0) {
-        return failed(s, "usage", rc);
-    }
-    uint64_t taken = info.me_last_pgno + 1;
-    uint64_t usable = pages.all - pages.held;
-    out->used = (taken - (usable < taken ? usable : taken)) * stat.ms_psize;
-    out->held = pages.held * stat.ms_psize;
-    out->max = s->max_bytes > 0 ? s->max_bytes / PAGE * PAGE : info.me_mapsize;
-    return 0;
-}
-
-int store_clear_readers(struct store *s) {
-    int dead = 0;
-    int rc = s->env == NULL ? 0 : mdb_reader_check(s->env, &dead);
-    return rc == 0 ? dead : failed(s, "reader check", rc);
-}
-
-/* A line of LMDB's list: "pid thread txn", txn "-" when it reads nothing now. */
-static int on_reader(const char *line, void *ctx) {
-    struct store_reader *oldest = ctx;
-    char *end = NULL;
-    long pid = strtol(line, &end, 10);
-    (void)strtoull(end, &end, 16);
-    char *number = end;
-    unsigned long long txn = strtoull(number, &end, 10);
-    if (end != number && pid > 0 && pid != (long)getpid() && txn < oldest->commit) {
-        *oldest = (struct store_reader){.pid = pid, .commit = txn};
-    }
-    return 0;
-}
-
-struct store_reader store_old_reader(struct store *s) {
-    MDB_envinfo info;
-    if (s->env == NULL || mdb_env_info(s->env, &info) != 0) {
-        return (struct store_reader){0};
-    }
-    struct store_reader oldest = {.commit = info.me_last_txnid};
-    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? (struct store_reader){0} : oldest;
+    return !store_lacks(s, t) && mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
 }

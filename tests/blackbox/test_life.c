@@ -82,7 +82,7 @@ static void a_second_sigterm_stops_at_once_and_counts_no_crash(void **state) {
     assert_int_equal(program_service(&s->host, "echo", "waiting"), 1);
 }
 
-static void a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again(void **state) {
+static void what_waits_for_a_call_at_a_kill_is_tried_again_and_counts_no_crash(void **state) {
     struct stage *s = *state;
     s->silent = silent_new(NULL, 0, &s->gateway.port);
     play_charges(s);
@@ -98,8 +98,32 @@ static void a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again(void **s
     WAIT_FOR(s, peer_count(&s->observer) == 1);
     assert_string_equal(peer_note(&s->observer, 0)->payload,
                         "{\"attempt\":2,\"key\":\"0\",\"status\":200}");
-    assert_int_equal(program_service(&s->host, "echo", "crashes"), 1);
+    assert_int_equal(program_service(&s->host, "echo", "crashes"), 0);
     assert_int_equal(program_service(&s->host, "echo", "retries"), 0);
+}
+
+static void a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again(void **state) {
+    struct stage *s = *state;
+    static const char script[] = "return function(event)\n"
+                                 "  if event.attempt == 1 then zing.retry('10ms') end\n"
+                                 "  zing.log.info('on the processor')\n"
+                                 "  while true do end\n"
+                                 "end\n";
+    char conf[512];
+    (void)snprintf(conf, sizeof conf, "limits { lua_time = \"1m\" }\n%s", echo_conf);
+    stage_play(s, conf, "scripts/echo.lua", script);
+    stage_peers(s, "out");
+    publish_keys(s, "in/x", 1);
+    WAIT_FOR(s, program_says(&s->host, "on the processor") == 1);
+
+    program_kill(&s->host);
+    program_file(&s->host, "scripts/echo.lua", echo_script);
+    program_start(&s->host);
+
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    assert_int_equal(program_service(&s->host, "echo", "crashes"), 1);
+    assert_int_equal(program_service(&s->host, "echo", "retries"), 1); /* its own */
+    assert_int_equal(program_service(&s->host, "echo", "done"), 1);
 }
 
 static void what_comes_while_the_host_is_away_waits_for_it(void **state) {
@@ -200,6 +224,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON_STAGE(sigterm_lets_what_waits_for_a_call_end),
         TEST_ON_STAGE(a_second_sigterm_stops_at_once_and_counts_no_crash),
+        TEST_ON_STAGE(what_waits_for_a_call_at_a_kill_is_tried_again_and_counts_no_crash),
         TEST_ON_STAGE(a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again),
         TEST_ON_STAGE(what_comes_while_the_host_is_away_waits_for_it),
         TEST_ON_STAGE(what_is_put_off_comes_at_its_time_after_a_kill),

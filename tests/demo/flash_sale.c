@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { STEP_MS = 10, READY_S = 60, SETTLE_S = 90, HEAD_LINES = 15 };
+enum { STEP_MS = 10, READY_S = 60, SETTLE_S = 200, HEAD_LINES = 15 };
 
 struct options {
     uint16_t port;
@@ -104,6 +104,7 @@ static int hold_sale(const struct options *o) {
     } else {
         audit_print_summary(&a);
         status = audit_print_promises(&a) == 0 ? 0 : 1;
+        audit_print_unanswered(&a, o->folder);
     }
     sale_free(a.sale);
     return status;

@@ -1,5 +1,5 @@
 /* test_batch.c - services with `batch`: many events in one run, each with an end of its own. */
-#include "engine_fixture.h"
+#include "batch_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,40 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
-#define SERVICE(options)                                                                           \
-    "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" jitter = 0 delay = "               \
-    "\"1s\" " options " }\n"
-
-/* Publishes how many it was given, and their payloads. */
-#define TELL                                                                                       \
-    "  local all = {}\n"                                                                           \
-    "  for i, e in ipairs(events) do all[i] = e.payload end\n"                                     \
-    "  zing.publish('out', #events .. ':' .. table.concat(all, ','))\n"
-
-/* Offers payloads "1" to `count`. */
-static void offer_many(struct engine_fixture *f, size_t count) {
-    for (size_t i = 1; i <= count; i++) {
-        char payload[16];
-        (void)snprintf(payload, sizeof payload, "%zu", i);
-        offer(f, "s", "in", payload, NULL);
-    }
-}
-
-static const char *out_of(const struct engine_fixture *f) {
-    static char text[8192];
-    return payloads(f, "out", text, sizeof text);
-}
 
 /* --- what is in a batch --- */
 
@@ -303,50 +269,6 @@ static void a_batch_that_fails_uses_up_no_try_of_its_events(void **state) {
     assert_string_equal(history_of(f, "s", "2", text), "error error");
 }
 
-/* As it is when three events are on the processor at once. */
-static void crash_in_batch(struct engine_fixture *f) {
-    const char *const payloads[] = {"1", "2", "3"};
-    for (size_t i = 0; i < 3; i++) {
-        struct event *event = event_with(f, "s", payloads[i]);
-        uint16_t number = event->service;
-        if (i == 0) {
-            culprit_run(f->culprit, number, event->partition, &event->id);
-        } else {
-            culprit_join(f->culprit, number, event->partition, &event->id);
-        }
-        event_free(event);
-    }
-    crash(f);
-}
-
-static void a_crash_in_a_batch_is_nobodys(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("batch = 3 crashes = 1"),
-                "return function(events)\n"
-                "  if #events > 1 then zing.http.get('http://x/') end\n" TELL "end");
-    offer_many(f, 3);
-    run_dry(f);
-    crash_in_batch(f);
-    run_dry(f);
-    assert_int_equal(count_events(f, "s", EVENT_DONE), 3);
-}
-
-static void who_crashed_in_a_batch_and_crashes_alone_ends_dead(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("batch = 3 crashes = 2"),
-                "return function(events) zing.http.get('http://x/') end");
-    offer_many(f, 3);
-    run_dry(f);
-    crash_in_batch(f);
-    for (int i = 0; i < 2; i++) {
-        run_dry(f);
-        crash_in(f, "s", "2");
-    }
-    run_dry(f);
-    assert_int_equal(state_of(f, "s", "2"), EVENT_DEAD);
-    assert_int_equal(service_status(f, "s").books.dead, 1);
-}
-
 static void of_two_calls_of_a_batch_the_one_that_counts_is_kept(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 2 idempotency_window = \"1m\""),
@@ -440,58 +362,6 @@ static void an_answer_that_makes_no_sense_is_an_error(void **state) {
     assert_non_null(strstr(reason_of(f, "s", "1", text), "failure of event [7], and was given 1"));
 }
 
-static void a_crash_in_a_batch_is_each_ones_and_they_run_alone(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_run(f, SERVICE("batch = 3"),
-                "return function(events)\n zing.http.get('http://x/')\n" TELL "end");
-    offer_many(f, 3);
-    run_dry(f);
-    crash_in_batch(f);
-    run_dry(f);
-    assert_int_equal(f->asked_count, 4);
-    for (size_t i = 1; i < 4; i++) {
-        answer(f, i, 200, "");
-    }
-    run_dry(f);
-    assert_int_equal(count_events(f, "s", EVENT_DONE), 3);
-    assert_int_equal(count_published(f, "out"), 3);
-    assert_string_equal(history_of(f, "s", "2", text), "crash");
-}
-
-static void a_stop_in_a_batch_costs_nothing(void **state) {
-    struct engine_fixture *f = *state;
-    char text[512];
-    fixture_run(f, SERVICE("batch = 3"),
-                "return function(events)\n zing.http.get('http://x/')\n" TELL "end");
-    offer_many(f, 3);
-    run_dry(f);
-    restart(f);
-    run_dry(f);
-    answer(f, f->asked_count - 1, 200, "");
-    run_dry(f);
-    assert_string_equal(out_of(f), "3:1,2,3");
-    assert_string_equal(history_of(f, "s", "1", text), "");
-}
-
-/* What it would close looks at events and state, and neither is there any more. */
-static void a_handler_that_is_given_up_does_not_run_again(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(
-        f, SERVICE("batch = 2"),
-        "return function(events)\n"
-        "  local last <close> = setmetatable({}, {__close = function()\n"
-        "    zing.append('closed', events[1].payload .. tostring(zing.state.get('n'))) end})\n"
-        "  zing.http.get('http://x/')\n"
-        "end");
-    offer_many(f, 2);
-    run_dry(f);
-    assert_true(f->asked[0].open);
-    crash(f);
-    run_dry(f);
-    assert_int_equal(f->asked_count, 2);
-}
-
 static void a_replayed_event_may_share_a_batch_again(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 2 retries = 0"),
@@ -511,58 +381,8 @@ static void a_replayed_event_may_share_a_batch_again(void **state) {
     assert_string_equal(out_of(f), "2:1,2");
 }
 
-/* --- wherever the host is killed --- */
-
-static void answer_all(struct engine_fixture *f) {
-    for (size_t i = 0; i < f->asked_count; i++) {
-        if (f->asked[i].open) {
-            answer(f, i, 200, "");
-        }
-    }
-}
-
-/* Killed after so many turns. */
-static void live_through(struct engine_fixture *f, size_t turns) {
-    char value[512];
-    fixture_run(f, SERVICE("batch = 4 retries = 50 crashes = 0"),
-                "return function(events)\n"
-                "  local failed, done = {}, 0\n"
-                "  zing.http.get('http://x/')\n"
-                "  for i, e in ipairs(events) do\n"
-                "    if e.attempt == 1 and tonumber(e.payload) % 3 == 0 then failed[i] = 'later'\n"
-                "    else done = done + 1 end\n"
-                "  end\n"
-                "  zing.state.incr('done', done)\n"
-                "  return failed\n"
-                "end");
-    offer_many(f, 10);
-    for (size_t i = 0; i < turns; i++) {
-        (void)turn(f);
-        answer_all(f);
-        f->now_ms += i % 3 == 2 ? 1000 : 0;
-    }
-    crash(f);
-    (void)redeliver(f);
-    for (size_t i = 0; i < 20; i++) {
-        advance(f, 1000);
-        answer_all(f);
-    }
-    assert_int_equal(service_status(f, "s").books.accepted, 10);
-    assert_int_equal(service_status(f, "s").books.done, 10);
-    assert_string_equal(state_text(f, "s", "", "done", value), "10");
-}
-
-static void every_event_is_done_once_wherever_the_host_is_killed(void **state) {
-    (void)state;
-    for (size_t turns = 0; turns < 12; turns++) {
-        struct engine_fixture *f = fixture_new();
-        live_through(f, turns);
-        fixture_free(f);
-    }
-}
-
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, batch_world_set_up, batch_world_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_waits_comes_as_one_list),
         TEST(a_single_event_comes_as_a_list_too),
@@ -583,19 +403,13 @@ int main(void) {
         TEST(nothing_happens_when_all_are_named),
         TEST(after_an_error_each_runs_alone_so_the_poison_is_found),
         TEST(a_batch_that_fails_uses_up_no_try_of_its_events),
-        TEST(a_crash_in_a_batch_is_nobodys),
-        TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
         TEST(of_two_calls_of_a_batch_the_one_that_counts_is_kept),
         TEST(a_call_of_a_batch_is_noted_with_each_event),
         TEST(after_a_retry_they_may_come_together_again),
         TEST(a_payload_that_is_no_json_costs_the_others_nothing),
         TEST(a_batch_that_takes_too_long_fails_whole),
         TEST(an_answer_that_makes_no_sense_is_an_error),
-        TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
-        TEST(a_stop_in_a_batch_costs_nothing),
-        TEST(a_handler_that_is_given_up_does_not_run_again),
         TEST(a_replayed_event_may_share_a_batch_again),
-        TEST(every_event_is_done_once_wherever_the_host_is_killed),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }

@@ -82,6 +82,12 @@ static void stay_down(struct engine_fixture *f, int64_t ms) {
     run_dry(f);
 }
 
+/* The wall clock is set, the machine runs on. */
+static void step(struct engine_fixture *f, int64_t ms) {
+    f->wall_ahead_ms += ms;
+    run_dry(f);
+}
+
 /* --- ticks --- */
 
 static void a_tick_publishes_once_and_says_which_it_is(void **state) {
@@ -268,8 +274,7 @@ static void a_clock_that_is_set_back_runs_nothing_twice(void **state) {
     begin(f, HOURLY(""), COUNTS);
     advance(f, HOURS(2));
     assert_ticks(f, "13:00 14:00");
-    f->now_ms -= HOURS(2);
-    run_dry(f);
+    step(f, -HOURS(2));
     advance(f, HOURS(1));
     crash(f);
     advance(f, HOURS(1) + MINUTES(49));
@@ -277,6 +282,98 @@ static void a_clock_that_is_set_back_runs_nothing_twice(void **state) {
     assert_true(schedule(f, 0).next_ms == utc("2026-05-01T15:00:00Z"));
     advance(f, MINUTES(1));
     assert_ticks(f, "13:00 14:00 15:00");
+}
+
+#define YEAR HOURS(365 * 24)
+
+static void a_clock_that_was_a_year_ahead_for_a_minute_costs_no_tick(void **state) {
+    struct engine_fixture *f = *state;
+    begin(f, HOURLY("missed = skip"), COUNTS);
+    advance(f, MINUTES(60)); /* 13:10 */
+    step(f, YEAR);
+    advance(f, MINUTES(1));
+    step(f, -YEAR);
+    assert_true(schedule(f, 0).next_ms == utc("2026-05-01T14:00:00Z"));
+    advance(f, MINUTES(49));
+    assert_ticks(f, "13:00 14:00");
+    crash(f);
+    advance(f, HOURS(2));
+    assert_ticks(f, "13:00 14:00 15:00 16:00");
+}
+
+static void a_tick_of_the_time_when_the_clock_was_wrong_is_a_missed_one(void **state) {
+    struct engine_fixture *f = *state;
+    begin(f, HOURLY(""), COUNTS);
+    step(f, YEAR); /* the one before runs at once: it was missed */
+    assert_ticks(f, "12:00");
+    advance(f, MINUTES(60)); /* 13:10 */
+    assert_ticks(f, "12:00 13:00");
+    step(f, -YEAR);
+    assert_ticks(f, "12:00 13:00 13:00");
+    advance(f, MINUTES(50));
+    assert_ticks(f, "12:00 13:00 13:00 14:00");
+}
+
+static void a_step_that_is_undone_while_the_host_is_down_costs_no_tick(void **state) {
+    struct engine_fixture *f = *state;
+    begin(f, HOURLY("missed = skip"), COUNTS);
+    f->wall_ahead_ms = YEAR;
+    stay_down(f, 0);
+    f->wall_ahead_ms = 0;
+    stay_down(f, MINUTES(1));
+    assert_true(schedule(f, 0).next_ms == utc("2026-05-01T13:00:00Z"));
+    advance(f, MINUTES(50));
+    assert_ticks(f, "13:00");
+}
+
+static void a_minute_in_1970_runs_no_tick_twice(void **state) {
+    struct engine_fixture *f = *state;
+    begin(f, HOURLY(""), COUNTS);
+    advance(f, MINUTES(50) + MINUTES(3)); /* 13:03 */
+    int64_t back = -f->now_ms + HOURS(5) + MINUTES(10);
+    step(f, back);
+    advance(f, MINUTES(1));
+    assert_ticks(f, "13:00");
+    step(f, -back);
+    assert_ticks(f, "13:00");
+    restart(f);
+    advance(f, HOURS(1));
+    assert_ticks(f, "13:00 14:00");
+}
+
+static void a_clock_that_begins_in_1970_and_is_set_later_misses_one_tick(void **state) {
+    struct engine_fixture *f = *state;
+    f->wall_ahead_ms = -f->now_ms;
+    begin(f, HOURLY(""), COUNTS);
+    advance(f, HOURS(2));
+    assert_ticks(f, "01:00 02:00");
+    step(f, -f->wall_ahead_ms); /* 14:10 */
+    advance(f, HOURS(1));
+    assert_ticks(f, "01:00 02:00 14:00 15:00");
+}
+
+static void a_schedule_begins_anew_when_its_ticks_were_of_a_clock_far_ahead(void **state) {
+    struct engine_fixture *f = *state;
+    f->wall_ahead_ms = YEAR;
+    begin(f, HOURLY(""), COUNTS);
+    advance(f, HOURS(1));
+    assert_ticks(f, "13:00");
+    step(f, -YEAR);
+    assert_ticks(f, "13:00");
+    advance(f, HOURS(1));
+    assert_ticks(f, "13:00 14:00");
+}
+
+static void the_engine_knows_of_a_step_before_the_next_tick(void **state) {
+    struct engine_fixture *f = *state;
+    begin(f, HOURLY(""), COUNTS);
+    step(f, HOURS(10));
+    assert_false(engine_due(f->engine));
+    f->wall_ahead_ms = 0;
+    assert_true(engine_due(f->engine));
+    run_dry(f);
+    assert_false(engine_due(f->engine));
+    assert_true(engine_next_ms(f->engine) <= f->now_ms + MINUTES(50));
 }
 
 /* --- new, changed, gone --- */
@@ -349,6 +446,13 @@ int main(void) {
         TEST(a_tick_that_comes_late_while_the_host_is_up_runs),
         TEST(a_clock_that_jumps_ahead_misses_ticks_as_a_host_that_was_down),
         TEST(a_clock_that_is_set_back_runs_nothing_twice),
+        TEST(a_clock_that_was_a_year_ahead_for_a_minute_costs_no_tick),
+        TEST(a_tick_of_the_time_when_the_clock_was_wrong_is_a_missed_one),
+        TEST(a_step_that_is_undone_while_the_host_is_down_costs_no_tick),
+        TEST(a_minute_in_1970_runs_no_tick_twice),
+        TEST(a_clock_that_begins_in_1970_and_is_set_later_misses_one_tick),
+        TEST(a_schedule_begins_anew_when_its_ticks_were_of_a_clock_far_ahead),
+        TEST(the_engine_knows_of_a_step_before_the_next_tick),
         TEST(a_new_schedule_begins_now),
         TEST(a_schedule_whose_time_was_changed_begins_now),
         TEST(a_schedule_that_went_and_comes_back_begins_now),

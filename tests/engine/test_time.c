@@ -155,6 +155,147 @@ static void a_step_is_counted_once(void **state) {
     assert_int_equal(status(f).clock_steps, 1);
 }
 
+/* --- at: by the wall clock --- */
+
+static int64_t wall_ms(const struct engine_fixture *f) {
+    return f->now_ms + f->wall_ahead_ms;
+}
+
+/* A publish that leaves when the wall clock shows `in_ms` from now, whatever it shows before. */
+static void put_off_until(struct engine_fixture *f, int64_t in_ms) {
+    char script[256];
+    (void)snprintf(script, sizeof script,
+                   "return function(e) zing.publish('out', '', {at = %.3f}) end",
+                   (double)(wall_ms(f) + in_ms) / 1000.0);
+    fixture_run(f, SERVICE(""), script);
+    deliver(f, "s", "in", "x");
+    assert_int_equal(count_published(f, "out"), 0);
+    assert_int_equal(status(f).delayed, 1);
+}
+
+static void comes_when_the_wall_clock_shows_it(struct engine_fixture *f, int64_t left_ms) {
+    advance(f, left_ms - 1);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 1);
+    assert_int_equal(status(f).delayed, 0);
+}
+
+static void
+what_is_to_leave_at_an_instant_leaves_then_although_the_clock_was_set_back(void **state) {
+    struct engine_fixture *f = *state;
+    put_off_until(f, HOURS(1));
+    advance(f, HOURS(1) - 1000);
+    step(f, -HOURS(2));
+    comes_when_the_wall_clock_shows_it(f, HOURS(2) + 1000);
+}
+
+static void what_is_to_leave_at_an_instant_leaves_sooner_when_the_clock_is_set_ahead(void **state) {
+    struct engine_fixture *f = *state;
+    put_off_until(f, HOURS(5));
+    step(f, HOURS(4));
+    comes_when_the_wall_clock_shows_it(f, HOURS(1));
+}
+
+static void
+what_is_to_leave_at_an_instant_leaves_at_once_when_the_clock_steps_past_it(void **state) {
+    struct engine_fixture *f = *state;
+    put_off_until(f, HOURS(5));
+    step(f, YEAR);
+    assert_int_equal(count_published(f, "out"), 1);
+    step(f, -YEAR);
+    restart(f);
+    advance(f, HOURS(24));
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void what_is_to_leave_at_an_instant_follows_the_clock_over_restarts_and_boots(void **state) {
+    struct engine_fixture *f = *state;
+    put_off_until(f, HOURS(5));
+    f->wall_ahead_ms -= HOURS(3); /* while the host is down */
+    crash(f);
+    run_dry(f);
+    advance(f, HOURS(6));
+    f->wall_ahead_ms += HOURS(1);
+    boot_again(f);
+    assert_int_equal(count_published(f, "out"), 0);
+    comes_when_the_wall_clock_shows_it(f, HOURS(1));
+}
+
+static void what_is_to_leave_at_an_instant_leaves_although_the_clock_began_in_1970(void **state) {
+    struct engine_fixture *f = *state;
+    f->wall_ahead_ms = -f->now_ms + 5000;
+    put_off_until(f, INT64_C(1700000000000)); /* once it is set */
+    advance(f, HOURS(24));
+    step(f, INT64_C(1700000000000) - HOURS(24) - 1000);
+    comes_when_the_wall_clock_shows_it(f, 1000);
+}
+
+static void an_instant_that_has_passed_is_now(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "return function(e) zing.publish('out', '', {at = zing.now() - 1}) end");
+    f->wall_ahead_ms = -YEAR;
+    deliver(f, "s", "in", "x");
+    assert_int_equal(count_published(f, "out"), 1);
+}
+
+static void what_is_to_leave_at_an_instant_can_be_taken_back(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("key = \"topic:1\""),
+                "return function(e)\n"
+                "  local id = zing.state.get('id')\n"
+                "  if id then zing.cancel(id) return end\n"
+                "  zing.state.set('id', zing.publish('out', '', {at = zing.now() + 3600}))\n"
+                "end");
+    deliver(f, "s", "in", "x");
+    assert_int_equal(status(f).delayed, 1);
+    step(f, -YEAR);
+    deliver(f, "s", "in", "x");
+    assert_int_equal(status(f).delayed, 0);
+    step(f, 2 * YEAR);
+    assert_int_equal(count_published(f, "out"), 0);
+    assert_int_equal(count_rows(f, TABLE_TIMER) + count_rows(f, TABLE_DELAYED), 0);
+}
+
+static void each_of_many_put_off_by_either_clock_leaves_by_its_own(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE(""),
+                "return function(e)\n"
+                "  for i = 1, 40 do\n"
+                "    zing.publish('out', 'after', {after = '1h'})\n"
+                "    zing.publish('out', 'at', {at = zing.now() + 7200})\n"
+                "  end\n"
+                "end");
+    for (int i = 0; i < 40; i++) { /* of many partitions, and more than leave in one turn */
+        char key[16];
+        (void)snprintf(key, sizeof key, "%d", i);
+        offer(f, "s", "in", "x", "zingq-key", key, NULL);
+    }
+    run_dry(f);
+    assert_int_equal(status(f).delayed, 3200);
+    step(f, HOURS(2));
+    assert_int_equal(count_published(f, "out"), 1600);
+    step(f, -HOURS(10));
+    advance(f, HOURS(1));
+    assert_int_equal(count_published(f, "out"), 3200);
+}
+
+/* --- times that are shown --- */
+
+static void a_handler_sees_when_its_event_came_by_the_wall_clock(void **state) {
+    struct engine_fixture *f = *state;
+    static const int64_t steps[] = {0, -HOURS(1), YEAR};
+    fixture_run(
+        f, SERVICE(""),
+        "return function(e) zing.publish('out', tostring(e.received_at == zing.now())) end");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        step(f, steps[i]);
+        deliver(f, "s", "in", "x");
+        assert_string_equal(nth_published(f, "out", i)->payload, "true");
+    }
+}
+
 /* --- attempts and calls --- */
 
 static void neither_a_step_nor_a_suspend_cuts_an_attempt_off(void **state) {
@@ -275,6 +416,15 @@ int main(void) {
         TIME_TEST(an_idempotency_key_is_known_for_its_time),
         TIME_TEST(what_is_done_is_kept_for_its_time),
         TIME_TEST(a_step_is_counted_once),
+        TIME_TEST(what_is_to_leave_at_an_instant_leaves_then_although_the_clock_was_set_back),
+        TIME_TEST(what_is_to_leave_at_an_instant_leaves_sooner_when_the_clock_is_set_ahead),
+        TIME_TEST(what_is_to_leave_at_an_instant_leaves_at_once_when_the_clock_steps_past_it),
+        TIME_TEST(what_is_to_leave_at_an_instant_follows_the_clock_over_restarts_and_boots),
+        TIME_TEST(what_is_to_leave_at_an_instant_leaves_although_the_clock_began_in_1970),
+        TIME_TEST(an_instant_that_has_passed_is_now),
+        TIME_TEST(what_is_to_leave_at_an_instant_can_be_taken_back),
+        TIME_TEST(each_of_many_put_off_by_either_clock_leaves_by_its_own),
+        TIME_TEST(a_handler_sees_when_its_event_came_by_the_wall_clock),
         TIME_TEST(neither_a_step_nor_a_suspend_cuts_an_attempt_off),
         TIME_TEST(an_attempt_times_out_after_its_time_of_running),
         TIME_TEST(a_retry_waits_no_longer_for_a_restart_within_the_boot),

@@ -136,7 +136,8 @@ static void count_timers(struct engine_fixture *f, uint64_t *events, uint64_t *p
             ++*publishes;
             assert_int_equal(publication_decode(value, &p), 0);
             assert_int_equal(journal_delayed_get(f->view, &p.id, &delayed), 0);
-            assert_int_equal(delayed.partition, (uint8_t)key.data[0]);
+            assert_int_equal(delayed.partition, (uint8_t)key.data[0] & 0x7f);
+            assert_int_equal(delayed.by_wall, (uint8_t)key.data[0] >> 7);
         }
         memcpy(last, key.data, key.len);
         key.data = last;

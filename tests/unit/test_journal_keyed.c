@@ -187,7 +187,7 @@ static void journal_timers_come_by_due_time_with_what_they_carry(void **state) {
          .name = slice_of("nn")},
         {.kind = TIMER_EVENT, .due_ms = JOURNAL_T0 + 1, .row = row_of(8, 2, 70, 5)}};
     struct timer t;
-    assert_int_equal(journal_timer_first(f->journal, 8, &t), ERR_NOTFOUND);
+    assert_int_equal(journal_timer_first(f->journal, 8, false, &t), ERR_NOTFOUND);
     for (size_t i = 0; i < 4; i++) {
         timers[i].partition = 8;
         assert_int_equal(journal_timer_put(f->journal, &timers[i]), 0);
@@ -195,22 +195,50 @@ static void journal_timers_come_by_due_time_with_what_they_carry(void **state) {
     uint64_t count;
     assert_int_equal(journal_timer_count(f->journal, TIMER_LOCK, &count), 0);
     assert_int_equal(count, 1);
-    assert_int_equal(journal_timer_first(f->journal, 7, &t), ERR_NOTFOUND);
-    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_int_equal(journal_timer_first(f->journal, 7, false, &t), ERR_NOTFOUND);
+    assert_int_equal(journal_timer_first(f->journal, 8, false, &t), 0);
     assert_true(t.kind == TIMER_EVENT && t.due_ms == JOURNAL_T0 + 1 && t.partition == 8);
     assert_true(t.row.partition == 8 && t.row.service == 2 && t.row.lane == 70 && t.row.seq == 5);
     assert_memory_equal(&t.row.id, &timers[3].row.id, sizeof t.row.id);
     assert_int_equal(journal_timer_del(f->journal, &timers[3]), 0);
     assert_int_equal(journal_timer_del(f->journal, &timers[3]), ERR_NOTFOUND);
-    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_int_equal(journal_timer_first(f->journal, 8, false, &t), 0);
     assert_true(t.kind == TIMER_LOCK && t.service == 2 && t.key.len == 0);
     assert_true(slice_is(t.name, "nn"));
     assert_int_equal(journal_timer_del(f->journal, &timers[2]), 0);
-    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_int_equal(journal_timer_first(f->journal, 8, false, &t), 0);
     assert_true(t.kind == TIMER_STATE && slice_is(t.key, "k") && slice_is(t.name, "n"));
     assert_int_equal(journal_timer_del(f->journal, &timers[1]), 0);
-    assert_int_equal(journal_timer_first(f->journal, 8, &t), 0);
+    assert_int_equal(journal_timer_first(f->journal, 8, false, &t), 0);
     assert_true(t.kind == TIMER_PUBLISH && t.seq == 77 && slice_is(t.record, "rec"));
+}
+
+static void timers_by_the_wall_clock_are_no_neighbours_of_the_others(void **state) {
+    struct journal_fixture *f = *state;
+    struct timer at = {.kind = TIMER_PUBLISH,
+                       .partition = 63,
+                       .by_wall = true,
+                       .due_ms = 1,
+                       .seq = 7,
+                       .record = slice_of("at")};
+    struct timer after = {.kind = TIMER_PUBLISH,
+                          .partition = 63,
+                          .due_ms = JOURNAL_T0,
+                          .seq = 7,
+                          .record = slice_of("after")};
+    struct timer t;
+    uint64_t count;
+    assert_int_equal(journal_timer_put(f->journal, &at), 0);
+    assert_int_equal(journal_timer_first(f->journal, 63, false, &t), ERR_NOTFOUND);
+    assert_int_equal(journal_timer_put(f->journal, &after), 0);
+    assert_int_equal(journal_timer_count(f->journal, TIMER_PUBLISH, &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(journal_timer_first(f->journal, 63, false, &t), 0);
+    assert_true(t.partition == 63 && !t.by_wall && slice_is(t.record, "after"));
+    assert_int_equal(journal_timer_first(f->journal, 63, true, &t), 0);
+    assert_true(t.partition == 63 && t.by_wall && t.due_ms == 1 && slice_is(t.record, "at"));
+    assert_int_equal(journal_timer_del(f->journal, &t), 0);
+    assert_int_equal(journal_timer_first(f->journal, 63, true, &t), ERR_NOTFOUND);
 }
 
 static void journal_timers_of_the_longest_names_fit(void **state) {
@@ -223,7 +251,7 @@ static void journal_timers_of_the_longest_names_fit(void **state) {
                           .name = {text, STATE_NAME_BYTES_MAX}};
     struct timer read;
     assert_int_equal(journal_timer_put(f->journal, &timer), 0);
-    assert_int_equal(journal_timer_first(f->journal, 0, &read), 0);
+    assert_int_equal(journal_timer_first(f->journal, 0, false, &read), 0);
     assert_true(slice_equal(read.key, timer.key) && slice_equal(read.name, timer.name));
     timer.name.len = KEY_BYTES_MAX;
     timer.kind = TIMER_STATE;
@@ -369,6 +397,7 @@ int main(void) {
         JOURNAL_TEST(journal_publications_come_back_whole_and_in_order),
         cmocka_unit_test(journal_refuses_a_damaged_publication),
         JOURNAL_TEST(journal_timers_come_by_due_time_with_what_they_carry),
+        JOURNAL_TEST(timers_by_the_wall_clock_are_no_neighbours_of_the_others),
         JOURNAL_TEST(journal_timers_of_the_longest_names_fit),
         JOURNAL_TEST(journal_state_is_kept_by_key_and_name),
         JOURNAL_TEST(journal_state_past_its_time_is_not_found),

@@ -22,7 +22,11 @@ static void delayed_publishes_are_found_by_their_id_until_they_are_gone(void **s
     assert_int_equal(journal_delayed_get(f->journal, &other, &out), ERR_NOTFOUND);
     assert_int_equal(journal_delayed_get(f->journal, &id, &out), 0);
     assert_int_equal(out.partition, 63);
-    assert_true(out.due_ms == JOURNAL_T0 && out.seq == UINT64_MAX);
+    assert_true(out.due_ms == JOURNAL_T0 && out.seq == UINT64_MAX && !out.by_wall);
+    in.by_wall = true;
+    assert_int_equal(journal_delayed_put(f->journal, &id, &in), 0);
+    assert_int_equal(journal_delayed_get(f->journal, &id, &out), 0);
+    assert_true(out.partition == 63 && out.due_ms == JOURNAL_T0 && out.by_wall);
     assert_int_equal(journal_delayed_del(f->journal, &id), 0);
     assert_int_equal(journal_delayed_del(f->journal, &id), ERR_NOTFOUND);
     assert_int_equal(journal_delayed_get(f->journal, &id, &out), ERR_NOTFOUND);
@@ -65,6 +69,9 @@ static void a_note_says_that_its_publish_was_cancelled_whichever_bucket_it_is_in
 static void marks_of_schedules_are_kept_by_name(void **state) {
     struct journal_fixture *f = *state;
     struct schedule_mark in = {.settled_ms = JOURNAL_T0 + 5,
+                               .ahead_ms = -7,
+                               .before_ms = JOURNAL_T0 + 1,
+                               .before_ahead_ms = -8,
                                .last_ms = JOURNAL_T0,
                                .runs = 3,
                                .last_id = journal_id(9),
@@ -77,6 +84,7 @@ static void marks_of_schedules_are_kept_by_name(void **state) {
     assert_int_equal(journal_schedule_get(f->journal, "night", &out), ERR_NOTFOUND);
     assert_int_equal(journal_schedule_get(f->journal, "nightly", &out), 0);
     assert_true(out.settled_ms == in.settled_ms && out.last_ms == in.last_ms && out.runs == 3);
+    assert_true(out.ahead_ms == -7 && out.before_ms == JOURNAL_T0 + 1 && out.before_ahead_ms == -8);
     assert_true(uuid_equal(&out.last_id, &in.last_id));
     assert_true(slice_is(out.cron, "0 3 * * *") && slice_is(out.timezone, "Europe/Berlin"));
     assert_int_equal(journal_schedule_del(f->journal, "nightly"), 0);

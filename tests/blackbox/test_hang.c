@@ -1,0 +1,104 @@
+/*
+ * test_hang.c - a handler that hangs where no hook looks: under a supervisor everything else goes
+ * on, and the event that hangs ends as a dead letter.
+ *
+ * ctest: timeout=240
+ */
+#include "stage.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* C that calls C, two to the sixty-third times: no instruction of Lua's is counted. */
+#define HANG                                                                                       \
+    "  table.concat(setmetatable({}, {__metatable = '', __index = getmetatable}), '', 1,\n"        \
+    "               math.maxinteger - 1)\n"
+
+static const char conf[] =
+    "service \"hang\" { subscribe = {\"in/hang\"} handler = \"hang.lua\" crashes = 1 }\n"
+    "service \"good\" { subscribe = {\"in/good\"} handler = \"good.lua\" }\n";
+static const char good[] = "return function(event) zing.publish('out', event.payload) end\n";
+
+static void what_hangs_in_c_is_a_dead_letter_and_the_others_go_on(void **state) {
+    struct stage *s = *state;
+    static const char hang[] = "return function(event)\n"
+                               "  if event.attempt == 1 then zing.retry('10ms') end\n" HANG "end\n";
+    program_file(&s->host, "scripts/good.lua", good);
+    stage_play(s, conf, "scripts/hang.lua", hang);
+    stage_peers(s, "out");
+    peer_publish(&s->publisher, "in/hang", "x", NULL);
+    peer_flush(&s->publisher);
+    assert_int_equal(program_wait(&s->host), 256 + SIGABRT);
+    assert_int_equal(program_says(&s->host, "phase=run service_number="), 1);
+
+    peer_publish(&s->publisher, "in/good", "still here", NULL);
+    peer_flush(&s->publisher);
+    program_start(&s->host);
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    WAIT_FOR(s, program_service(&s->host, "hang", "dead") == 1);
+    assert_int_equal(program_service(&s->host, "hang", "crashes"), 1);
+    assert_int_equal(program_service(&s->host, "good", "crashes"), 0);
+    assert_int_equal(program_says(&s->host, "this event ran service=hang"), 1);
+}
+
+static void a_script_that_hangs_while_it_is_loaded_stops_no_other(void **state) {
+    struct stage *s = *state;
+    char *said = NULL;
+    program_file(&s->host, "scripts/good.lua", good);
+    program_file(&s->host, "scripts/hang.lua", HANG "return function() end\n");
+    stage_conf(s, &s->host, conf);
+    program_launch(&s->host);
+    assert_int_equal(program_wait(&s->host), 256 + SIGABRT);
+    assert_int_equal(program_says(&s->host, "phase=load"), 1);
+
+    program_start(&s->host);
+    stage_peers(s, "out");
+    peer_publish(&s->publisher, "in/hang", "x", NULL);
+    peer_publish(&s->publisher, "in/good", "still here", NULL);
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    WAIT_FOR(s, program_service(&s->host, "hang", "waiting") == 1);
+    assert_int_equal(program_says(&s->host, "service \"hang\" does not run, its events wait"), 1);
+    assert_int_not_equal(program_command(&s->host, &said, "check", NULL), 0);
+    assert_non_null(strstr(said, "scripts/hang.lua: this version took the host down"));
+    free(said);
+
+    program_file(&s->host, "scripts/hang.lua", "return function() end\n");
+    WAIT_FOR(s, program_service(&s->host, "hang", "done") == 1);
+}
+
+/* It dies at its admission, for want of a key, and the policy hangs: it would come for ever. */
+static void a_policy_that_hangs_ends_too(void **state) {
+    struct stage *s = *state;
+    static const char keyed[] =
+        "service \"hang\" { subscribe = {\"in/hang\"} handler = \"hang.lua\" key = \"json:/k\" }\n"
+        "service \"good\" { subscribe = {\"in/good\"} handler = \"good.lua\" }\n";
+    static const char hang[] =
+        "return {['in/hang'] = function() end, on_dead = function()\n" HANG "end}\n";
+    program_file(&s->host, "scripts/good.lua", good);
+    stage_play(s, keyed, "scripts/hang.lua", hang);
+    stage_peers(s, "out");
+    peer_publish(&s->publisher, "in/hang", "{}", NULL);
+    peer_flush(&s->publisher);
+    assert_int_equal(program_wait(&s->host), 256 + SIGABRT);
+    assert_int_equal(program_says(&s->host, "phase=policy service_number="), 1);
+
+    program_start(&s->host);
+    peer_publish(&s->publisher, "in/good", "still here", NULL);
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    WAIT_FOR(s, program_service(&s->host, "hang", "dead") == 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST_ON_STAGE(what_hangs_in_c_is_a_dead_letter_and_the_others_go_on),
+        TEST_ON_STAGE(a_policy_that_hangs_ends_too),
+        TEST_ON_STAGE(a_script_that_hangs_while_it_is_loaded_stops_no_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
