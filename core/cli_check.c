@@ -392,6 +392,7 @@ static int check(struct cli *cli) {
 
 static const struct cli_option doctor_options[] = {
     {"broker", "URL", "the broker instead of broker.url"},
+    {"store", NULL, "instead of that, read the whole store: every page, every record"},
     {NULL, NULL, NULL},
 };
 
