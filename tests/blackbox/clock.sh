@@ -92,8 +92,8 @@ duplicates() {
     [ "$("$ZINGQ" status --json | jq '.services[] | select(.name == "once") | .duplicates')" -eq "$1" ]
 }
 
-stepped() { # WORD TIMES: so often it was told
-    [ "$(grep -c "the wall clock stepped $1" host.log)" -eq "$2" ]
+stepped() { # WORD TIMES: so often at least it was told
+    [ "$(grep -c "the wall clock stepped $1" host.log)" -ge "$2" ]
 }
 
 # What the schedule waits for lies within the hour.
@@ -127,7 +127,7 @@ start_host
 
 pub -t retried/back -m "set back"
 pub -t lingers/back -m "set back"
-at=$(($(clock) + 2))
+at=$(($(clock) + 10))
 pub -t put-off -m "$at"
 must wait_for 10 says 0 ' 1 delayed' status
 set_clock -$HOUR
@@ -135,7 +135,7 @@ ok "an hour back, a retry comes at its time" comes "out/retried set back"
 ok "and a batch that lingers" comes "out/lingers set back"
 ok "the step is told" stepped back 1
 ok "what is to leave at an instant has not left: the clock does not show it" left 0
-ok "a list says when it will" says 0 'in 59 m' delayed
+ok "a list says when it will" says 0 'in 59 m\|in 1 h' delayed
 once first a
 ok "an event runs" comes "out/once first"
 ok "and is shown by the clock as it is" came_just_now once
