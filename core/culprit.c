@@ -98,7 +98,8 @@ static void take_over(struct culprit *c) {
     struct page *p = page_of(c);
     bool named = p->now.count > 0 && p->now.count <= CULPRIT_EVENTS;
     bool ran = p->now.phase == CULPRIT_RUN || p->now.phase == CULPRIT_APPLY ||
-               p->now.phase == CULPRIT_ADMIT || p->now.phase == CULPRIT_SEND;
+               p->now.phase == CULPRIT_ADMIT || p->now.phase == CULPRIT_SEND ||
+               p->now.phase == CULPRIT_POLICY;
     bool loaded = p->now.phase == CULPRIT_LOAD;
     if (p->now.phase == CULPRIT_STOPPED || loaded || (ran && named)) {
         p->unknown = 0;
@@ -238,6 +239,27 @@ void culprit_run(struct culprit *c, uint16_t service, uint8_t partition, const s
         put(&page_of(c)->now, service, partition, id);
         settle_order();
         page_of(c)->now.phase = CULPRIT_RUN;
+    }
+}
+
+void culprit_policy(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id,
+                    struct culprit_record *within) {
+    if (c != NULL) {
+        *within = page_of(c)->now;
+        culprit_run(c, service, partition, id);
+        page_of(c)->now.phase = CULPRIT_POLICY;
+    }
+}
+
+void culprit_leave(struct culprit *c, const struct culprit_record *within) {
+    if (c != NULL) {
+        struct culprit_record *now = &page_of(c)->now;
+        culprit_enter(c, CULPRIT_IDLE);
+        memcpy(now->events, within->events, sizeof now->events);
+        settle_order();
+        now->count = within->count;
+        settle_order();
+        now->phase = within->phase;
     }
 }
 

@@ -24,7 +24,8 @@ enum culprit_phase {
     CULPRIT_LOAD,    /* the text of a script is run */
     CULPRIT_ADMIT,
     CULPRIT_RUN,
-    CULPRIT_APPLY, /* what the run came to is being written */
+    CULPRIT_APPLY,  /* what the run came to is being written */
+    CULPRIT_POLICY, /* what a service wants done about a dead event */
     CULPRIT_ANSWER,
     CULPRIT_SEND,
     CULPRIT_COMMIT,
@@ -74,6 +75,11 @@ unsigned culprit_turn(const struct culprit *c);
 /* CULPRIT_RUN for this event; culprit_join: and for this one. */
 void culprit_run(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id);
 void culprit_join(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id);
+/* CULPRIT_POLICY for this event, within whatever is under way: that is kept in *within, and is
+ * entered again by culprit_leave. */
+void culprit_policy(struct culprit *c, uint16_t service, uint8_t partition, const struct uuid *id,
+                    struct culprit_record *within);
+void culprit_leave(struct culprit *c, const struct culprit_record *within);
 /* CULPRIT_SEND of the publish, an event without a service. */
 void culprit_send(struct culprit *c, const struct uuid *id);
 /* CULPRIT_LOAD of a version, by its hash, until culprit_enter. False: it took the host down before,

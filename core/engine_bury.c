@@ -38,7 +38,7 @@ void engine_note_end(struct engine *e, struct engine_service *s, struct event *e
 
 /* The policies look at the dead event and may publish, write state, or let it go. One that fails
  * is logged and changes nothing. */
-static int run_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
+static int try_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
                       struct event *event, const char *reason, bool *discard) {
     struct run *run = NULL;
     int code = run_start(&run, e->scripts, s->index, entry, event, reason, &e->view);
@@ -57,6 +57,43 @@ static int run_policy(struct engine *e, struct engine_service *s, enum run_entry
                                                : buf_str(&run->error));
     }
     run_free(run);
+    return code;
+}
+
+static int run_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
+                      struct event *event, const char *reason, bool *discard) {
+    struct culprit_record within;
+    culprit_policy(e->culprit, s->number, event->partition, &event->id, &within);
+    int code = try_policy(e, s, entry, event, reason, discard);
+    culprit_leave(e->culprit, &within);
+    return code;
+}
+
+/* Whether a policy took the host down with this event, or with one that was stored as little as
+ * this one: an event that is past its `crashes` got the last when it was buried for them. */
+static bool policy_is_suspect(const struct engine *e, const struct engine_service *s,
+                              const struct event *event) {
+    bool ran = event->attempts > 0 || event->crashes > 0;
+    bool past = s->conf->crashes > 0 && event->crashes > s->conf->crashes;
+    return past || (!ran && e->policy_suspect);
+}
+
+static int run_policies(struct engine *e, struct engine_service *s, struct event *event,
+                        const char *reason, bool *discard) {
+    bool on_dead = script_has(e->scripts, s->index, "on_dead");
+    char id[UUID_TEXT_BYTES + 1];
+    if ((on_dead || s->conf->dead_letter != NULL) && policy_is_suspect(e, s, event)) {
+        log_error("engine", "the policies of service \"%s\" took the host down: not run event=%s",
+                  s->conf->name, uuid_text(&event->id, id));
+        return 0;
+    }
+    int code = 0;
+    if (on_dead) {
+        code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);
+    }
+    if (code == 0 && s->conf->dead_letter != NULL) {
+        code = run_policy(e, s, RUN_DEAD_POLICY, event, reason, discard);
+    }
     return code;
 }
 
@@ -121,13 +158,7 @@ static int tell_of_death(struct engine *e, struct engine_service *s, struct even
     struct buf publishes = e->publishes; /* those of whoever made this event die */
     buf_init(&e->publishes, publishes.max);
     engine_keep_publishes(e, event);
-    int code = 0;
-    if (script_has(e->scripts, s->index, "on_dead")) {
-        code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);
-    }
-    if (code == 0 && s->conf->dead_letter != NULL) {
-        code = run_policy(e, s, RUN_DEAD_POLICY, event, reason, discard);
-    }
+    int code = run_policies(e, s, event, reason, discard);
     if (code == 0 && e->publishes.len > 0) {
         code = event_set_publishes(event, buf_slice(&e->publishes));
     }

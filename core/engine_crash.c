@@ -9,6 +9,10 @@
  * An event that is accepted and run in one turn is not on disk when it takes the host down, and
  * comes again under another id. So while the culprit cannot be found, or nobody was named twice in
  * a row, a turn runs one event, which an earlier turn has stored.
+ *
+ * What a service does about its dead events is charged to the dead event. One that is buried for
+ * its crashes and then crashes the policy is buried without it; one that died before it was stored
+ * would come again for ever, so such events do without policies for as long as the host is careful.
  */
 #include "engine_impl.h"
 
@@ -81,6 +85,7 @@ int engine_charge_crash(struct engine *e) {
         }
         all = all && found;
     }
+    e->policy_suspect = e->policy_suspect || (!all && debt->phase == CULPRIT_POLICY);
     if (!e->careful && (!all || culprit_unknown(e->culprit))) {
         e->careful = true;
         log_warn("engine",
@@ -98,6 +103,7 @@ void engine_note_proven(struct engine *e, size_t events) {
     e->unproven -= events < e->unproven ? events : e->unproven;
     if (e->unproven == 0) {
         e->careful = false;
+        e->policy_suspect = false;
         culprit_trust(e->culprit);
     }
 }

@@ -177,11 +177,12 @@ struct engine {
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool store_low;
-    bool full;       /* a turn found no room: only tidying, in room that the store lends */
-    bool lost;       /* what is in memory is not what the store holds: nothing runs until it is */
-    bool careful;    /* after a crash: one event a turn, stored by an earlier one */
-    size_t unproven; /* events still to run before the crashes of earlier starts are past */
-    int64_t space_seen_ms;      /* when the store's space was looked at */
+    bool full;    /* a turn found no room: only tidying, in room that the store lends */
+    bool lost;    /* what is in memory is not what the store holds: nothing runs until it is */
+    bool careful; /* after a crash: one event a turn, stored by an earlier one */
+    bool policy_suspect;   /* and none of a policy for what never ran: one took the host down */
+    size_t unproven;       /* events still to run before the crashes of earlier starts are past */
+    int64_t space_seen_ms; /* when the store's space was looked at */
     struct store_reader reader; /* of another process, the oldest, when it is behind */
     int64_t reader_since_ms, reader_told_ms;
     char space_words[SPACE_WORDS_MAX]; /* true while store_low: what fills it, what helps */

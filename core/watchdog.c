@@ -63,9 +63,10 @@ static void say_number(unsigned number) {
 
 static void say_who(const struct culprit_record *now) {
     static const char *const phases[] = {
-        [CULPRIT_STOPPED] = "stopped", [CULPRIT_LOAD] = "load", [CULPRIT_IDLE] = "idle",
-        [CULPRIT_ADMIT] = "admit",     [CULPRIT_RUN] = "run",   [CULPRIT_APPLY] = "apply",
-        [CULPRIT_ANSWER] = "answer",   [CULPRIT_SEND] = "send", [CULPRIT_COMMIT] = "commit",
+        [CULPRIT_STOPPED] = "stopped", [CULPRIT_LOAD] = "load",     [CULPRIT_IDLE] = "idle",
+        [CULPRIT_ADMIT] = "admit",     [CULPRIT_RUN] = "run",       [CULPRIT_APPLY] = "apply",
+        [CULPRIT_POLICY] = "policy",   [CULPRIT_ANSWER] = "answer", [CULPRIT_SEND] = "send",
+        [CULPRIT_COMMIT] = "commit",
     };
     bool known = now->phase < sizeof phases / sizeof phases[0];
     say(" phase=");

@@ -72,9 +72,32 @@ static void a_script_that_hangs_while_it_is_loaded_stops_no_other(void **state) 
     WAIT_FOR(s, program_service(&s->host, "hang", "done") == 1);
 }
 
+/* It dies at its admission, for want of a key, and the policy hangs: it would come for ever. */
+static void a_policy_that_hangs_ends_too(void **state) {
+    struct stage *s = *state;
+    static const char keyed[] =
+        "service \"hang\" { subscribe = {\"in/hang\"} handler = \"hang.lua\" key = \"json:/k\" }\n"
+        "service \"good\" { subscribe = {\"in/good\"} handler = \"good.lua\" }\n";
+    static const char hang[] =
+        "return {['in/hang'] = function() end, on_dead = function()\n" HANG "end}\n";
+    program_file(&s->host, "scripts/good.lua", good);
+    stage_play(s, keyed, "scripts/hang.lua", hang);
+    stage_peers(s, "out");
+    peer_publish(&s->publisher, "in/hang", "{}", NULL);
+    peer_flush(&s->publisher);
+    assert_int_equal(program_wait(&s->host), 256 + SIGABRT);
+    assert_int_equal(program_says(&s->host, "phase=policy service_number="), 1);
+
+    program_start(&s->host);
+    peer_publish(&s->publisher, "in/good", "still here", NULL);
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    WAIT_FOR(s, program_service(&s->host, "hang", "dead") == 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON_STAGE(what_hangs_in_c_is_a_dead_letter_and_the_others_go_on),
+        TEST_ON_STAGE(a_policy_that_hangs_ends_too),
         TEST_ON_STAGE(a_script_that_hangs_while_it_is_loaded_stops_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,11 +59,71 @@ static void a_publish_that_took_the_host_down_counts_as_refused(void **state) {
     assert_int_equal(status.outbox, 0);
 }
 
+/* --- policies --- */
+
+static const char TELLS[] = "return {['in/#'] = function(e) zing.http.get('http://h/') end,\n"
+                            "  on_dead = function(e) zing.publish('told', e.payload) end}";
+
+static void what_is_dead_for_its_crashes_is_told_of(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("crashes = 1"), TELLS);
+    deliver(f, "s", "in/a", "x");
+    crash_in(f, "s", "x");
+    run_dry(f);
+    assert_int_equal(count_published(f, "told"), 1);
+    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .died = 1, .crashes = 1});
+}
+
+static void what_crashes_when_it_is_told_of_is_dead_without(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("crashes = 1"), TELLS);
+    deliver(f, "s", "in/a", "x");
+    crash_in(f, "s", "x");
+    crash_in(f, "s", "x"); /* its on_dead, at the next start */
+    run_dry(f);
+    assert_int_equal(count_published(f, "told"), 0);
+    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .died = 1, .crashes = 2});
+}
+
+/* It has no key, so that it dies at its admission; and comes again after each crash. */
+static void what_died_before_it_was_stored_cannot_crash_the_host_for_ever(void **state) {
+    struct engine_fixture *f = *state;
+    struct culprit_record within;
+    const struct uuid lost = {{9}};
+    fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }",
+                TELLS);
+    culprit_policy(f->culprit, engine_service_number(f->engine, 0), 0, &lost, &within);
+    crash(f);
+    deliver(f, "s", "in/a", "{}");
+    assert_int_equal(count_published(f, "told"), 0);
+    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1, .died = 1});
+}
+
+static void a_policy_is_named_within_what_is_under_way(void **state) {
+    struct engine_fixture *f = *state;
+    const struct uuid dead = {{1}}, runs = {{2}};
+    struct culprit_record within;
+    fixture_run(f, SERVICE(""), ECHO);
+    culprit_run(f->culprit, 5, 3, &runs);
+    culprit_enter(f->culprit, CULPRIT_APPLY);
+    culprit_policy(f->culprit, 7, 4, &dead, &within);
+    assert_int_equal(culprit_now(f->culprit)->phase, CULPRIT_POLICY);
+    assert_true(uuid_equal(&culprit_now(f->culprit)->events[0].id, &dead));
+    culprit_leave(f->culprit, &within);
+    assert_int_equal(culprit_now(f->culprit)->phase, CULPRIT_APPLY);
+    assert_int_equal(culprit_now(f->culprit)->count, 1);
+    assert_true(uuid_equal(&culprit_now(f->culprit)->events[0].id, &runs));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_publish_that_took_the_host_down_counts_as_refused),
+        TEST(what_is_dead_for_its_crashes_is_told_of),
+        TEST(what_crashes_when_it_is_told_of_is_dead_without),
+        TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),
+        TEST(a_policy_is_named_within_what_is_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
