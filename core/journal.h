@@ -82,6 +82,8 @@ struct aside_row {
 int journal_aside_next(struct journal *j, struct aside_row *row);
 /* Whether a row decodes; needs no store. 0, ERR_CORRUPT, ERR_MEMORY. */
 int journal_check_row(enum store_table t, struct slice key, struct slice value);
+/* Whether a row of which nobody knows the table may be one of this. */
+bool journal_row_fits(enum store_table t, struct slice key, struct slice value);
 /* The row in words: `event 0192… of service "seats" (key 00…)`. `j` NULL: without names. */
 void journal_key_text(const struct journal *j, enum store_table t, struct slice key,
                       struct buf *out);

@@ -402,3 +402,16 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
         return journal_check_keyed(t, key, value);
     }
 }
+
+bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
+    static const char *const names[] = {"schema", "host",   "secret",   "seq",
+                                        "clock",  "dedupe", "service/", "books/",
+                                        "flag/",  "text/",  "schedule/"};
+    bool named = t != TABLE_META;
+    for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
+        size_t len = strlen(names[i]);
+        bool prefix = names[i][len - 1] == '/';
+        named = (prefix ? key.len > len : key.len == len) && memcmp(key.data, names[i], len) == 0;
+    }
+    return named && journal_check_row(t, key, value) == 0;
+}
