@@ -364,7 +364,9 @@ static int take_aside(struct slice key, struct slice value, void *out) {
     row->table = read_lv(&r);
     row->key = read_lv(&r);
     row->value = read_bytes(&r, (size_t)(r.end - r.at));
-    return k.failed || r.failed ? ERR_CORRUPT : 0;
+    enum store_table t;
+    bool whole = !k.failed && k.at == k.end && !r.failed;
+    return whole && store_table_named(row->table, &t) ? 0 : ERR_CORRUPT;
 }
 
 int journal_aside_next(struct journal *j, struct aside_row *row) {

@@ -136,7 +136,7 @@ static int take_lock(struct slice key, struct slice value, void *out) {
     lock->owner = read_lv(&r);
     lock->data = read_lv(&r);
     lock->topic = read_lv(&r);
-    return code == 0 && !r.failed ? 0 : ERR_CORRUPT;
+    return code == 0 && !r.failed && r.at == r.end ? 0 : ERR_CORRUPT;
 }
 
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out) {

@@ -12,6 +12,7 @@
 #include "error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The file `folder`/data.mdb. 0 when all pages that its last commit reaches are there, and when
  * there is no file; ERR_CORRUPT with a sentence when one is missing or damaged. `whole`: a file
@@ -26,6 +27,8 @@ struct store_survey {
     int (*on_flaw)(void *ctx, struct slice table, const char *text);
     /* Whether it may be a row of the table; NULL = what lay below a lost page is not looked for. */
     bool (*fits)(void *ctx, struct slice table, struct slice key, struct slice value);
+    /* So many pages of it were found that way, and their rows handed out; NULL = do not tell. */
+    void (*on_found)(void *ctx, struct slice table, uint64_t pages);
     void *ctx;
 };
 

@@ -10,7 +10,6 @@
 #include "store_folder.h"
 
 #include <lmdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,13 +73,20 @@ static int give_row(void *ctx, struct slice key, struct slice value) {
     return s->outer->on_row(s->outer->ctx, s->table, key, value);
 }
 
+/* Rows of state have any bytes at the end of their keys, so they are tried last. */
+static enum store_table nth_table(unsigned n) {
+    unsigned t = n < TABLE_STATE ? n : n + 1;
+    return n == TABLE_COUNT - 1 ? TABLE_STATE : (enum store_table)t;
+}
+
 static int place_stray(struct search *s, uint64_t number) {
-    for (unsigned t = 0; t < TABLE_COUNT; t++) {
+    for (unsigned n = 0; n < TABLE_COUNT; n++) {
+        enum store_table t = nth_table(n);
         char name[STORE_TABLE_NAME_BYTES];
         if (!s->damaged[t] && !(s->list_damaged && !s->walked[t])) {
             continue;
         }
-        s->table = slice_of(store_table_name((enum store_table)t, name));
+        s->table = slice_of(store_table_name(t, name));
         int code = walk_stray(s->walk, number, try_row, s);
         if (code == 0) {
             s->found[t]++;
@@ -93,20 +99,14 @@ static int place_stray(struct search *s, uint64_t number) {
     return 0;
 }
 
-static int tell_found(struct search *s) {
-    int code = 0;
-    for (unsigned t = 0; t < TABLE_COUNT && code == 0; t++) {
+static void tell_found(const struct search *s) {
+    for (unsigned t = 0; t < TABLE_COUNT && s->outer->on_found != NULL; t++) {
         char name[STORE_TABLE_NAME_BYTES];
-        char text[128];
-        if (s->found[t] == 0) {
-            continue;
+        if (s->found[t] > 0) {
+            s->outer->on_found(s->outer->ctx, slice_of(store_table_name((enum store_table)t, name)),
+                               s->found[t]);
         }
-        (void)snprintf(text, sizeof text, "%llu pages that lay below lost ones were found again",
-                       (unsigned long long)s->found[t]);
-        code = s->outer->on_flaw(s->outer->ctx,
-                                 slice_of(store_table_name((enum store_table)t, name)), text);
     }
-    return code;
 }
 
 static int find_strays(struct search *s) {
@@ -118,7 +118,8 @@ static int find_strays(struct search *s) {
     for (uint64_t n = 2; any && !s->free_damaged && n < s->walk->pages && code == 0; n++) {
         code = walk_is_stray(s->walk, n) ? place_stray(s, n) : 0;
     }
-    return code == 0 ? tell_found(s) : code;
+    tell_found(s);
+    return code;
 }
 
 static int survey_file(struct walk *w, const struct store_survey *survey) {

@@ -148,6 +148,38 @@ static void whatever_cannot_be_read_in_a_turn_the_rest_goes_on(void **state) {
     check_tables(state, false);
 }
 
+/* Rows under keys, and with values, of any bytes. */
+static void litter(struct engine_fixture *f, enum store_table t) {
+    uint32_t random = 7;
+    char bytes[128];
+    assert_int_equal(store_begin(f->store), 0);
+    for (int i = 0; i < 200; i++) {
+        for (size_t b = 0; b < sizeof bytes; b++) {
+            random = random * 1103515245u + 12345u;
+            bytes[b] = (char)(i % 3 == 0 ? 0 : random >> 16);
+        }
+        struct slice key = {bytes, 1 + (random >> 8) % 40};
+        struct slice value = {bytes + 40, (random >> 16) % 80};
+        bool own = t == TABLE_META && slice_is(key, "schema");
+        assert_int_equal(own ? 0 : store_put(f->store, t, key, value), 0);
+    }
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void whatever_rows_there_are_in_a_table_the_rest_goes_on(void **state) {
+    for (unsigned t = TABLE_META; t < TABLE_COUNT; t++) {
+        struct engine_fixture *f = *state;
+        f->unchecked = true;
+        fixture_run(f, CONF, HANDLER);
+        fill(f);
+        litter(f, (enum store_table)t);
+        crash(f);
+        expect_life(f);
+        fixture_free(f);
+        *state = fixture_new();
+    }
+}
+
 static void answer_all(struct engine_fixture *f) {
     for (size_t call = 0; call < f->asked_count; call++) {
         if (f->asked[call].open) {
@@ -246,6 +278,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         DAMAGE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
         DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
+        DAMAGE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
         DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
         DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
         DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
