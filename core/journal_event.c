@@ -193,7 +193,9 @@ int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *i
     struct event_at at;
     event_key(&k, partition, id, service);
     int code = journal_take(j, TABLE_EVENT, &k, take_event, &at);
-    *out = code == 0 ? at.event : *out;
+    if (code == 0) {
+        *out = at.event;
+    }
     return code;
 }
 
