@@ -44,8 +44,8 @@ int64_t clock_thread_ns(void);
 
 /* --- engine time as people see it: by the wall clock --- */
 
-/* What the wall clock is ahead of engine time from now on, for this process; less than a second
- * more or less changes nothing, so that one moment is always shown as the same. */
+/* What the wall clock is ahead of engine time from now on, for this process; some
+ * milliseconds more or less change nothing, so that one moment is always shown as the same. */
 void clock_show_ahead(int64_t wall_ahead_ms);
 /* 0 and INT64_MAX, which stand for no time, stay what they are. */
 int64_t clock_to_wall(int64_t engine_ms);

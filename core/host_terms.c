@@ -268,6 +268,14 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
                      s.old_reader, s.old_reader_s);
         tell(ctx, false, r.text);
     }
+    if (s.set_aside > 0) {
+        (void)report(&r, 0,
+                     "%" PRIu64
+                     " records of the store could not be read and were set aside: `zingq "
+                     "doctor --store` names them",
+                     s.set_aside);
+        tell(ctx, false, r.text);
+    }
 }
 
 void host_each_warning(const struct host *h, host_tell *tell, void *ctx) {

@@ -37,6 +37,19 @@ set_clock() {
     printf '%+d\n' "$1" >offset.new && mv offset.new offset
 }
 
+# near_the_hour SECONDS: so much ahead, and on to shortly before a full hour.
+near_the_hour() {
+    set_clock $(($1 + HOUR - ($(date +%s) + $1) % HOUR - 3))
+}
+
+ticked() { # TIMES: so often the schedule ran
+    [ "$(grep -c '^out/tick ' published)" -eq "$1" ]
+}
+
+left() { # TIMES: so many of those put off until an instant
+    [ "$(grep -c '^out/at ' published)" -eq "$1" ]
+}
+
 clock() { # seconds since 1970, as the program sees them
     ./date +%s
 }
@@ -49,7 +62,7 @@ service "retried" { subscribe = {"retried/+"}  handler = "retried.lua"  delay = 
 service "lingers" { subscribe = {"lingers/+"}  handler = "lingers.lua"  batch = 10  linger = "2s" }
 service "once"    { subscribe = {"once"}       handler = "once.lua" }
 service "put-off" { subscribe = {"put-off"}    handler = "put_off.lua" }
-schedule "hourly" { cron = "0 * * * *"  publish = "tick"  missed = "skip" }
+schedule "hourly" { cron = "0 * * * *"  publish = "out/tick"  missed = "skip" }
 END
 cat >scripts/retried.lua <<'END'
 return function(event)
@@ -79,8 +92,8 @@ duplicates() {
     [ "$("$ZINGQ" status --json | jq '.services[] | select(.name == "once") | .duplicates')" -eq "$1" ]
 }
 
-stepped() { # WORD TIMES: so often it was told
-    [ "$(grep -c "the wall clock stepped $1" host.log)" -eq "$2" ]
+stepped() { # WORD TIMES: so often at least it was told
+    [ "$(grep -c "the wall clock stepped $1" host.log)" -ge "$2" ]
 }
 
 # What the schedule waits for lies within the hour.
@@ -114,15 +127,15 @@ start_host
 
 pub -t retried/back -m "set back"
 pub -t lingers/back -m "set back"
-at=$(($(clock) + 2))
+at=$(($(clock) + 10))
 pub -t put-off -m "$at"
 must wait_for 10 says 0 ' 1 delayed' status
 set_clock -$HOUR
 ok "an hour back, a retry comes at its time" comes "out/retried set back"
 ok "and a batch that lingers" comes "out/lingers set back"
 ok "the step is told" stepped back 1
-ok "what is to leave at an instant has not left: the clock does not show it" [ "$(grep -c out/at published)" -eq 0 ]
-ok "a list says when it will" says 0 'in 59 m' delayed
+ok "what is to leave at an instant has not left: the clock does not show it" left 0
+ok "a list says when it will" says 0 'in 59 m\|in 1 h' delayed
 once first a
 ok "an event runs" comes "out/once first"
 ok "and is shown by the clock as it is" came_just_now once
@@ -135,15 +148,21 @@ pub -t retried/ahead -m "set ahead"
 pub -t put-off -m "$(($(clock) + 2 * HOUR))"
 set_clock $YEAR
 ok "a year ahead, a retry comes at its time" comes "out/retried set ahead"
-ok "what was to leave in two hours has left" wait_for 10 [ "$(grep -c out/at published)" -eq 2 ]
+ok "what was to leave in two hours has left" wait_for 10 left 2
 once again a
 ok "an idempotency key is still known" wait_for 10 duplicates 2
 once second b
 ok "another one is new" comes "out/once second"
-ok "the schedule goes by the clock" wait_for 10 ticks_within_the_hour
+near_the_hour $YEAR
+ok "the schedule goes by the clock" wait_for 20 ticked 1
+ok "and waits for its next hour" ticks_within_the_hour
 set_clock 0
-ok "every step is told" eval 'wait_for 10 stepped back 2 && stepped ahead 2'
 ok "no year without ticks is left behind" wait_for 10 ticks_within_the_hour
+near_the_hour $HOUR
+ok "the schedule runs on" wait_for 20 ticked 2
+set_clock 0
+ok "every step is told" eval 'wait_for 10 stepped back 3 && stepped ahead 4'
+ok "and none leaves anything behind" ticks_within_the_hour
 once again a
 once again b
 ok "and every key is known" wait_for 10 duplicates 4
@@ -159,7 +178,7 @@ kill_host
 set_clock $((2 * YEAR))
 start_host
 ok "a retry comes although the clock was set between kill -9 and start" comes "out/retried set while down"
-ok "what was to leave in a year leaves" wait_for 10 [ "$(grep -c out/at published)" -eq 3 ]
+ok "what was to leave in a year leaves" wait_for 10 left 3
 once again b
 ok "keys are known" wait_for 10 duplicates 5
 stop_host
@@ -193,6 +212,8 @@ ok "in 1970 events run" comes "out/once early"
 ok "retries come" comes "out/retried in 1970"
 ok "an event is shown as of 1970" came_just_now once
 ok "the schedule goes by the clock" ticks_within_the_hour
+near_the_hour $((5 - true_time))
+ok "and runs" wait_for 20 ticked 1
 ok "what is to leave in our time waits" says 0 ' 1 delayed' status
 pub -t retried/set -m "when it is set"
 must wait_for 10 sh -c "[ \$(grep -c 'attempt failed service=retried.*not yet' host.log) -eq 2 ]"
