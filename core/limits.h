@@ -19,6 +19,7 @@ enum {
 
     SERVICES_MAX = 256,       /* services in one topics.conf; each is a few KB */
     FILTERS_MAX = 64,         /* topic filters of one service */
+    BROKERS_MAX = 8,          /* of broker.url, tried in turn */
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */

@@ -354,6 +354,12 @@ static void on_retry_due(uv_timer_t *timer) {
 
 /* ---- life ---- */
 
+static void name_broker(struct mqtt *m) {
+    bool v6 = strchr(m->conf->host, ':') != NULL;
+    (void)snprintf(m->where, sizeof m->where, v6 ? "[%s]:%u" : "%s:%u", m->conf->host,
+                   m->conf->port);
+}
+
 static int copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r) {
     if (will == NULL || will->topic == NULL) {
         return 0;
@@ -366,6 +372,7 @@ static int copy_will(struct mqtt *m, const struct mqtt_publish *will, struct rep
     m->will = *will;
     m->will.topic = m->will_topic;
     m->will.payload.data = m->will_payload;
+    m->asked_will = m->will;
     return mqtt_properties_make(will, &m->scratch, &m->will_properties, r);
 }
 
@@ -421,8 +428,7 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
                        .answer = NO_ANSWER};
     mqtt_incoming_init(&m->incoming);
     buf_init(&m->scratch, MQTT_PROPERTY_BYTES_MAX);
-    bool v6 = strchr(conf->host, ':') != NULL;
-    (void)snprintf(m->where, sizeof m->where, v6 ? "[%s]:%u" : "%s:%u", conf->host, conf->port);
+    name_broker(m);
     size_t id_len = strlen(client_id);
     m->sent_s = calloc(MQTT_PACKET_IDS, sizeof *m->sent_s);
     int error = m->sent_s == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
@@ -471,6 +477,24 @@ void mqtt_drop(struct mqtt *m) {
     if (m->link != NULL) {
         go_down(m, MQTT_DOWN_LOST,
                 "dropped, so that the broker sends unacknowledged messages again");
+    }
+}
+
+void mqtt_moved(struct mqtt *m, bool wait) {
+    assert(!m->in_library);
+    if (m->state == UP) {
+        go_down(m, MQTT_DOWN_LOST, "dropped: both connections go to one broker");
+    } else if (m->link != NULL) {
+        close_link(m);
+        move(m, WAITING);
+        wait = false;
+    }
+    name_broker(m);
+    m->lacks = (struct mqtt_lacks){false};
+    m->will = m->asked_will;
+    m->skip_addresses = 0;
+    if (m->state == WAITING && !wait) {
+        set_timer(m, on_retry_due, backoff_ms(0, MQTT_BACKOFF_MS_MAX), 0);
     }
 }
 
