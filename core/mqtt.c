@@ -229,17 +229,20 @@ static void answered(struct mqtt *m) {
     go_down(m, why, r.text);
 }
 
-/* One step towards CONNACK; false when there is nothing to do but wait. Reads first: a broker that
- * refuses our certificate says so and closes, and a write would fail and lose what it said. */
+/* One step towards CONNACK; false when there is nothing to do but wait. With TLS 1.3 a broker looks
+ * at our certificate when the handshake is over for us, says what is wrong and closes: a write
+ * would fail then and lose what it said. So reading comes first, and CONNECT after some silence. */
 static bool greet_step(struct mqtt *m, int *rc, int *err) {
     *rc = mqtt_read_packets(m, err);
     bool dry = *err == EAGAIN;
     bool waits = *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER;
-    if (waits && mosquitto_want_write(m->mosq)) {
+    if (waits && m->says_connect && mosquitto_want_write(m->mosq)) {
         *rc = mqtt_write_packets(m, err);
     }
     return waits && *rc == MOSQ_ERR_SUCCESS && !m->gone && !dry;
 }
+
+static void on_silence(uv_timer_t *timer);
 
 static void greet(struct mqtt *m) {
     int rc = MOSQ_ERR_SUCCESS;
@@ -255,7 +258,10 @@ static void greet(struct mqtt *m) {
         mqtt_lose(m, rc, err);
         return;
     }
-    m->unsent = mosquitto_want_write(m->mosq);
+    if (!m->says_connect && uv_now(m->loop) - m->joined_ms < MQTT_CONNECT_MS) {
+        set_timer(m, on_silence, MQTT_ALERT_MS, 0);
+    }
+    m->unsent = m->says_connect && mosquitto_want_write(m->mosq);
     int events = UV_READABLE | (m->unsent ? UV_WRITABLE : 0);
     if (mqtt_link_watch(m->link, events, mqtt_on_socket) != 0) {
         mqtt_lose(m, MOSQ_ERR_ERRNO, errno);
@@ -280,6 +286,14 @@ static void on_deadline(uv_timer_t *timer) {
     mqtt_lose(m, MOSQ_ERR_TIMEOUT, 0);
 }
 
+static void on_silence(uv_timer_t *timer) {
+    struct mqtt *m = timer->data;
+    assert(m->state == GREETING);
+    m->says_connect = true;
+    set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+    greet(m);
+}
+
 static void connect_joined(struct mqtt *m) {
     int code = MOSQ_ERR_SUCCESS;
     int err = 0;
@@ -291,6 +305,8 @@ static void connect_joined(struct mqtt *m) {
         return;
     }
     move(m, GREETING);
+    m->says_connect = !m->conf->tls;
+    m->joined_ms = uv_now(m->loop);
     set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
     greet(m);
 }

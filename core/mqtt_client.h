@@ -49,6 +49,8 @@ struct mqtt {
     unsigned skip_addresses; /* of the broker's name, silent at the last connect */
     uint32_t attempts;       /* connects since the last steady connection */
     uint32_t takeovers;      /* DISCONNECT 0x8E in a row */
+    bool says_connect;       /* in GREETING: CONNECT may leave */
+    uint64_t joined_ms;      /* loop time: when GREETING began */
     uint64_t up_ms;          /* loop time: when the connection came up */
     uint64_t wrote_ms;       /* loop time: the last write */
 
