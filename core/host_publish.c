@@ -111,8 +111,6 @@ int host_open_publisher(struct host *h, struct report *r) {
                                              .on_down = on_down,
                                              .on_subscribed = on_subscribed,
                                              .on_readable = on_readable};
-    h->out_conf = h->conf->broker;
-    h->out_conf.session_expiry_s = 0;
     int len = snprintf(h->out_client_id, sizeof h->out_client_id, "%s-out", h->client_id);
     if (len < 0 || (size_t)len > 255) {
         return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
