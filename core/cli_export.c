@@ -192,6 +192,11 @@ static void tell_loss(void *ctx, const char *text) {
     (void)cli_fail(0, "lost: %s", text);
 }
 
+static void tell_found(void *ctx, const char *table, uint64_t pages) {
+    (void)ctx;
+    (void)cli_fail(0, "found again below lost pages: %" PRIu64 " pages of table %s", pages, table);
+}
+
 /* The store that was written anew, and the folder made for it. */
 static void remove_folder(const char *folder) {
     static const char *const files[] = {"data.mdb", "lock.mdb", "zingq.lock", "zingq.store"};
@@ -218,7 +223,7 @@ static int make_folder(char folder[PATH_BYTES]) {
 }
 
 static int salvage_into(struct cli *cli, const char *into) {
-    struct salvage salvage = {.on_loss = tell_loss};
+    struct salvage salvage = {.on_loss = tell_loss, .on_found = tell_found};
     struct report r = {""};
     int code = store_salvage(&salvage, cli->data, into, &r);
     if (code != 0) {

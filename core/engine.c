@@ -180,6 +180,9 @@ static int commit(struct engine *e) {
     }
     bool places = false;
     if (code == 0) {
+        code = engine_clear_lost(e);
+    }
+    if (code == 0) {
         code = journal_set_aside(e->journal, &places);
     }
     if (code == 0 && places) {

@@ -29,6 +29,34 @@ int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *it
     return code == 0 ? engine_lane_next(e, item) : code;
 }
 
+/* A dead letter that nobody can look at counts as discarded. */
+static int drop_letter(struct engine *e, const struct event *lost) {
+    struct engine_service *s = engine_service_of(e, lost->service);
+    struct dead_row row = {.partition = lost->partition, .service = lost->service, .id = lost->id};
+    int code = journal_dead_del(e->journal, &row);
+    if (code != 0 || s == NULL || s->books.dead == 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    s->books.dead--;
+    s->books.discarded++;
+    if (s->books.needs_person > s->books.dead) {
+        s->books.needs_person = s->books.dead;
+    }
+    return journal_books_put(e->journal, s->number, &s->books);
+}
+
+int engine_clear_lost(struct engine *e) {
+    struct event lost;
+    size_t at = 0;
+    int code = 0;
+    while (code == 0 && journal_broken_event(e->journal, &at, &lost)) {
+        code = drop_letter(e, &lost);
+        code = code == 0 ? journal_history_clear(e->journal, &lost) : code;
+        code = code == 0 ? journal_step_clear(e->journal, &lost) : code;
+    }
+    return code;
+}
+
 /* --- events without a row --- */
 
 static uint64_t waiting_rows(const struct engine_service *s) {
@@ -179,5 +207,5 @@ int engine_mend(struct engine *e) {
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = correct_books(e, &e->services[i]);
     }
-    return code;
+    return code == 0 ? engine_clear_lost(e) : code;
 }

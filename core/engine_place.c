@@ -491,12 +491,30 @@ static int wake_head(struct engine *e, struct engine_service *s, struct row *row
     return code == 0 ? engine_put_wake(e, row, e->now_ms) : code;
 }
 
+/* A head that is parked waits for a person, who must be able to look at it. */
+static int drop_lost_head(struct engine *e, const struct row *row, bool *lost) {
+    struct event *event = NULL;
+    *lost = false;
+    if (row->flags != LANE_PARKED) {
+        return 0;
+    }
+    int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
+    event_free(event);
+    *lost = code == ERR_NOTFOUND;
+    return *lost ? journal_lane_del(e->journal, row) : code;
+}
+
 int engine_load_rows(struct engine *e) {
     int code = count_ready_rows(e);
     struct row row = {0};
     struct row last = {.seq = 0};
     while (code == 0 && (code = journal_lane_scan(e->journal, &row)) == 0) {
         struct engine_service *s = engine_service_of(e, row.service);
+        bool lost = false;
+        code = s == NULL ? 0 : drop_lost_head(e, &row, &lost);
+        if (code != 0 || lost) { /* what stands behind it is the head */
+            continue;
+        }
         bool head = last.seq == 0 || row.lane != last.lane || row.service != last.service ||
                     row.partition != last.partition;
         last = row;

@@ -91,10 +91,11 @@ static int take_service(struct slice key, struct slice value, void *out) {
     struct reader r = reader_of(value.data, value.len);
     size_t len = key.len - SERVICE_PREFIX_LEN;
     row->number = read_u16(&r);
-    if (r.failed || len == 0 || len > NAME_BYTES_MAX) {
+    struct slice name = {key.data + SERVICE_PREFIX_LEN, len};
+    if (r.failed || len == 0 || len > NAME_BYTES_MAX || memchr(name.data, '\0', len) != NULL) {
         return ERR_CORRUPT;
     }
-    memcpy(row->name, key.data + SERVICE_PREFIX_LEN, len);
+    memcpy(row->name, name.data, len);
     row->name[len] = '\0';
     return 0;
 }

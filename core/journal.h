@@ -66,6 +66,8 @@ const char *journal_host_id(const struct journal *j);
  * Within the writing transaction. The notes stay until journal_forget_broken, after the commit. */
 int journal_set_aside(struct journal *j, bool *places);
 void journal_forget_broken(struct journal *j);
+/* The next noted event's key, from *at (0 to begin). False at the end. */
+bool journal_broken_event(const struct journal *j, size_t *at, struct event *out);
 /* Whether one of the table was noted. */
 bool journal_has_broken(const struct journal *j, enum store_table t);
 /* At the last commit; also outside of a transaction. */
@@ -80,6 +82,8 @@ struct aside_row {
 int journal_aside_next(struct journal *j, struct aside_row *row);
 /* Whether a row decodes; needs no store. 0, ERR_CORRUPT, ERR_MEMORY. */
 int journal_check_row(enum store_table t, struct slice key, struct slice value);
+/* Whether a row of which nobody knows the table may be one of this. */
+bool journal_row_fits(enum store_table t, struct slice key, struct slice value);
 /* The row in words: `event 0192… of service "seats" (key 00…)`. `j` NULL: without names. */
 void journal_key_text(const struct journal *j, enum store_table t, struct slice key,
                       struct buf *out);

@@ -323,6 +323,22 @@ int journal_mend_name(struct journal *j, struct slice prefix) {
     return journal_put_record(j, TABLE_META, row);
 }
 
+bool journal_broken_event(const struct journal *j, size_t *at, struct event *out) {
+    for (; *at < j->broken_count; (*at)++) {
+        struct slice key = key_slice(&j->broken[*at].key);
+        struct reader r = reader_of(key.data, key.len);
+        *out = (struct event){.partition = read_u8(&r)};
+        out->id = read_uuid(&r);
+        out->service = read_u16_be(&r);
+        bool whole = !r.failed && r.at == r.end && out->partition < PARTITIONS;
+        if (j->broken[*at].table == TABLE_EVENT && whole) {
+            (*at)++;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool journal_has_broken(const struct journal *j, enum store_table t) {
     for (size_t i = 0; i < j->broken_count; i++) {
         if (j->broken[i].table == t) {
@@ -348,7 +364,9 @@ static int take_aside(struct slice key, struct slice value, void *out) {
     row->table = read_lv(&r);
     row->key = read_lv(&r);
     row->value = read_bytes(&r, (size_t)(r.end - r.at));
-    return k.failed || r.failed ? ERR_CORRUPT : 0;
+    enum store_table t;
+    bool whole = !k.failed && k.at == k.end && !r.failed;
+    return whole && store_table_named(row->table, &t) ? 0 : ERR_CORRUPT;
 }
 
 int journal_aside_next(struct journal *j, struct aside_row *row) {
@@ -385,4 +403,17 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
     default:
         return journal_check_keyed(t, key, value);
     }
+}
+
+bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
+    static const char *const names[] = {"schema", "host",   "secret",   "seq",
+                                        "clock",  "dedupe", "service/", "books/",
+                                        "flag/",  "text/",  "schedule/"};
+    bool named = t != TABLE_META;
+    for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
+        size_t len = strlen(names[i]);
+        bool prefix = names[i][len - 1] == '/';
+        named = (prefix ? key.len > len : key.len == len) && memcmp(key.data, names[i], len) == 0;
+    }
+    return named && journal_check_row(t, key, value) == 0;
 }

@@ -80,7 +80,8 @@ static int take_dead(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     row->dead_ms = (int64_t)read_u64(&v);
     row->fingerprint = read_u64(&v);
-    bool whole = !r.failed && r.at == r.end && !v.failed && row->partition < PARTITIONS;
+    bool whole =
+        !r.failed && r.at == r.end && !v.failed && v.at == v.end && row->partition < PARTITIONS;
     return whole ? 0 : ERR_CORRUPT;
 }
 

@@ -293,7 +293,7 @@ static int take_ready(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.lane = read_u64(&v);
-    if (r.failed || r.at != r.end || v.failed || found.partition >= PARTITIONS) {
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || found.partition >= PARTITIONS) {
         return ERR_CORRUPT;
     }
     *row = found;
@@ -352,7 +352,7 @@ static int take_lane_row(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.flags = read_u8(&v);
-    if (r.failed || r.at != r.end || v.failed || found.partition >= PARTITIONS ||
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || found.partition >= PARTITIONS ||
         found.flags > LANE_ASLEEP) {
         return ERR_CORRUPT;
     }

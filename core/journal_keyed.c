@@ -136,7 +136,7 @@ static int take_lock(struct slice key, struct slice value, void *out) {
     lock->owner = read_lv(&r);
     lock->data = read_lv(&r);
     lock->topic = read_lv(&r);
-    return code == 0 && !r.failed ? 0 : ERR_CORRUPT;
+    return code == 0 && !r.failed && r.at == r.end ? 0 : ERR_CORRUPT;
 }
 
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out) {
@@ -331,6 +331,8 @@ int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count
 
 /* --- dedupe --- */
 
+enum { DEDUPE_KEY_BYTES = 17 };
+
 struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
                                        struct slice scope, struct slice key) {
     /* Two 128-bit halves chained: (service, scope) keys the hash of the key, so that no way of
@@ -401,7 +403,6 @@ int journal_dedupe_trim(struct journal *j, int64_t now_ms) {
 static int take_note(struct slice key, struct slice value, void *out) {
     struct dedupe_note *note = out;
     struct reader r = reader_of(value.data, value.len);
-    (void)key;
     note->id = read_uuid(&r);
     note->marked = r.at < r.end;
     if (note->marked) {
@@ -410,7 +411,7 @@ static int take_note(struct slice key, struct slice value, void *out) {
             memcpy(note->mark.bytes, mark.data, mark.len);
         }
     }
-    return r.failed ? ERR_CORRUPT : 0;
+    return r.failed || r.at != r.end || key.len != DEDUPE_KEY_BYTES ? ERR_CORRUPT : 0;
 }
 
 /* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
@@ -503,11 +504,10 @@ static int write_publish_note(struct journal *j, size_t bucket, const struct key
 static int take_publish_note(struct slice key, struct slice value, void *out) {
     struct publish_note *note = out;
     struct reader r = reader_of(value.data, value.len);
-    (void)key;
     note->seq = read_u64(&r);
     note->due_ms = (int64_t)read_u64(&r);
     note->cancelled_ms = r.at < r.end ? (int64_t)read_u64(&r) : 0; /* older notes end here */
-    return r.failed ? ERR_CORRUPT : 0;
+    return r.failed || r.at != r.end || key.len != DEDUPE_KEY_BYTES ? ERR_CORRUPT : 0;
 }
 
 int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,

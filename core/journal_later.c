@@ -150,7 +150,8 @@ static int take_schedule_name(struct slice key, struct slice value, void *out) {
     char *name = out;
     struct schedule_mark mark;
     size_t len = key.len - PREFIX_LEN;
-    if (len > NAME_BYTES_MAX || take_schedule(key, value, &mark) != 0) {
+    bool named = len <= NAME_BYTES_MAX && memchr(key.data + PREFIX_LEN, '\0', len) == NULL;
+    if (!named || take_schedule(key, value, &mark) != 0) {
         return ERR_CORRUPT;
     }
     memcpy(name, key.data + PREFIX_LEN, len);

@@ -13,6 +13,8 @@
 
 struct salvage {
     void (*on_loss)(void *ctx, const char *text); /* "event 0192…: cannot be read" */
+    /* Pages of the table that lay below lost ones, and were found. */
+    void (*on_found)(void *ctx, const char *table, uint64_t pages);
     void *ctx;
     uint64_t rows, lost; /* out */
 };

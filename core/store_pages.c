@@ -1,409 +1,19 @@
 /*
  * store_pages.c - see store_pages.h.
  *
- * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below. A healthy file may
- * end before LMDB's last page when the pages at its end are free, so a short one is walked: every
- * page that the last commit reaches must lie within it, and be one that LMDB can follow. Beside a
- * running host pages change under the walk; when a commit came between it is done again.
- *
- * What LMDB takes on trust is checked: that pages and nodes lie where they may, that no page is
- * used twice or free as well, that nodes do not overlap, that keys are in order, that trees are as
- * deep, and have as many rows, as it is written.
- *
- * A survey is the same walk, which notes a flaw and goes on.
+ * A healthy file may end before LMDB's last page when the pages at its end are free, so a short one
+ * is walked (store_walk.c): every page that the last commit reaches must lie within it, and be one
+ * that LMDB can follow. Beside a running host pages change under the walk; when a commit came
+ * between it is done again.
  */
-#include "store_pages.h"
+#include "store_walk.h"
 
 #include "limits.h"
-#include "store_folder.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <lmdb.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    HEADER = 16, /* of a page: number, pad, flags, lower, upper or count of pages */
-    MAGIC_AT = HEADER,
-    DBS_AT = HEADER + 24, /* two trees of 48 bytes: free pages, main */
-    TREE_BYTES = 48,
-    FLAGS_AT = 4, /* in a tree */
-    DEPTH_AT = 6,
-    ROWS_AT = 32,
-    ROOT_AT = 40,
-    LAST_AT = DBS_AT + 2 * TREE_BYTES,
-    META_BYTES = LAST_AT + 16,
-    PAGE_BRANCH = 1,
-    PAGE_LEAF = 2,
-    PAGE_OVERFLOW = 4,
-    PAGE_KINDS = 0x2f, /* with meta, and pages without node heads: we have none */
-    INTEGER_KEYS = 8,  /* a tree's flag */
-    NODE_BIG = 1,
-    NODE_TREE = 2,
-    NODE_HEADER = 8,
-    DEPTH_MAX = 32,
-    LMDB_KEY_MAX = 511,
-    TRIES_MAX = 5,
-    PAGE_SIZE_MAX = 65536,
-    META_PAGE_SIZE = 4096,
-};
-
-static const uint32_t magic = 0xBEEFC0DE;
-static const uint64_t no_page = UINT64_MAX;
-
-struct walk {
-    int fd;
-    uint64_t pages; /* whole ones in the file */
-    uint64_t txn;
-    uint64_t last;                /* the last page LMDB has ever used */
-    uint8_t trees[2][TREE_BYTES]; /* free pages, tables */
-    uint32_t page_size;
-    int64_t bytes; /* of the file */
-    uint8_t *seen; /* a bit a page */
-    bool free_list;
-    struct slice table;                /* whose rows the leaves have; "" = the names of tables */
-    int depth;                         /* of the tree being walked */
-    uint64_t rows, flaws;              /* found in it */
-    const struct store_survey *survey; /* NULL = the first flaw ends it */
-};
-
-static uint16_t get_u16(const uint8_t *at) {
-    uint16_t v;
-    memcpy(&v, at, sizeof v);
-    return v;
-}
-
-static uint32_t get_u32(const uint8_t *at) {
-    uint32_t v;
-    memcpy(&v, at, sizeof v);
-    return v;
-}
-
-static uint64_t get_u64(const uint8_t *at) {
-    uint64_t v;
-    memcpy(&v, at, sizeof v);
-    return v;
-}
-
-/* Whether the free pages have numbers for keys, and the tables plain ones, as we make them. */
-static bool has_plain_trees(const uint8_t *meta) {
-    return get_u16(meta + DBS_AT + FLAGS_AT) == INTEGER_KEYS &&
-           get_u16(meta + DBS_AT + TREE_BYTES + FLAGS_AT) == 0;
-}
-
-static bool read_one_meta(struct walk *w, int i, uint32_t *size, uint8_t meta[META_BYTES]) {
-    ssize_t got = pread(w->fd, meta, META_BYTES, (off_t)i * *size);
-    if (got != META_BYTES || get_u32(meta + MAGIC_AT) != magic) {
-        return false;
-    }
-    uint32_t found = get_u32(meta + DBS_AT);
-    bool fits = found >= 512 && found <= PAGE_SIZE_MAX && (found & (found - 1)) == 0;
-    *size = fits ? found : *size;
-    return fits && has_plain_trees(meta);
-}
-
-/* The newer of both meta pages; whether both can be read, or, in a survey, one. */
-static bool read_meta(struct walk *w) {
-    uint8_t meta[META_BYTES];
-    int found = 0;
-    uint32_t size = META_PAGE_SIZE;
-    for (int i = 0; i < 2; i++) {
-        if (!read_one_meta(w, i, &size, meta)) {
-            continue;
-        }
-        uint64_t txn = get_u64(meta + LAST_AT + 8);
-        if (found == 0 || txn > w->txn) {
-            w->txn = txn;
-            w->last = get_u64(meta + LAST_AT);
-            memcpy(w->trees, meta + DBS_AT, sizeof w->trees);
-            w->page_size = size;
-        }
-        found++;
-    }
-    return found == 2 || (found == 1 && w->survey != NULL);
-}
-
-/* --- what is wrong --- */
-
-/* ERR_CORRUPT when the file is only checked; a survey notes it and goes on. */
-static int flaw(struct walk *w, const char *what, uint64_t number) {
-    char text[128];
-    w->flaws++;
-    if (w->survey == NULL) {
-        return ERR_CORRUPT;
-    }
-    (void)snprintf(text, sizeof text, "page %llu %s", (unsigned long long)number, what);
-    return w->survey->on_flaw(w->survey->ctx, w->table, text);
-}
-
-/* A page that is reached twice is damage, and might be a circle. */
-static bool reach(struct walk *w, uint64_t first, uint64_t count) {
-    for (uint64_t i = first; i < first + count; i++) {
-        uint8_t bit = (uint8_t)(1u << (i & 7));
-        if (i > w->last || (w->seen[i / 8] & bit) != 0) {
-            return false;
-        }
-        w->seen[i / 8] |= bit;
-    }
-    return true;
-}
-
-/* --- rows --- */
-
-/* A list of pages that may be written to, from the highest: LMDB takes its numbers as they are. */
-static bool is_free_list(struct walk *w, struct slice key, struct slice value) {
-    uint64_t count = value.len < 8 ? UINT64_MAX : get_u64((const uint8_t *)value.data);
-    if (key.len != 8 || count > value.len / 8 - 1) {
-        return false;
-    }
-    uint64_t before = UINT64_MAX;
-    for (uint64_t i = 1; i <= count; i++) {
-        uint64_t number = get_u64((const uint8_t *)value.data + 8 * i);
-        if (number < 2 || number > w->last || number >= before ||
-            (number < w->pages && !reach(w, number, 1))) {
-            return false;
-        }
-        before = number;
-    }
-    return true;
-}
-
-static int take_row(struct walk *w, struct slice key, struct slice value, uint64_t number) {
-    w->rows++;
-    if (w->free_list) {
-        return is_free_list(w, key, value) ? 0 : flaw(w, "has a wrong list of free pages", number);
-    }
-    return w->survey == NULL ? 0 : w->survey->on_row(w->survey->ctx, w->table, key, value);
-}
-
-/* A value with pages of its own. */
-static int take_big(struct walk *w, struct slice key, uint64_t number, uint32_t bytes) {
-    uint8_t header[HEADER];
-    if (number < 2 || number >= w->pages ||
-        pread(w->fd, header, HEADER, (off_t)(number * w->page_size)) != HEADER) {
-        return flaw(w, "is missing: a large value is lost", number);
-    }
-    uint64_t count = get_u32(header + 12);
-    bool good = get_u64(header) == number && get_u16(header + 10) == PAGE_OVERFLOW && count > 0 &&
-                count <= w->pages - number && count * w->page_size >= HEADER + (uint64_t)bytes;
-    if (!good || !reach(w, number, count)) {
-        return flaw(w, "is damaged: a large value is lost", number);
-    }
-    if (w->survey == NULL && !w->free_list) {
-        w->rows++;
-        return 0;
-    }
-    char *value = malloc(bytes + 1u);
-    if (value == NULL) {
-        return ERR_MEMORY;
-    }
-    ssize_t got = pread(w->fd, value, bytes, (off_t)(number * w->page_size + HEADER));
-    int code = got == (ssize_t)bytes ? take_row(w, key, (struct slice){value, bytes}, number)
-                                     : flaw(w, "cannot be read: a large value is lost", number);
-    free(value);
-    return code;
-}
-
-/* --- nodes --- */
-
-/* Where a node of a page begins, what it is, and where it ends. */
-struct node {
-    uint32_t at, end;
-    struct slice key;
-    uint16_t flags;    /* of a leaf's */
-    uint32_t bytes;    /* of a leaf's value */
-    uint64_t value_at; /* in the page */
-    uint64_t child;    /* of a branch's */
-};
-
-static bool is_leaf(const uint8_t *page) {
-    return (get_u16(page + 10) & PAGE_LEAF) != 0;
-}
-
-/* False: it does not lie within the page. */
-static bool read_node(const struct walk *w, const uint8_t *page, uint32_t i, struct node *n) {
-    n->at = get_u16(page + HEADER + 2 * i);
-    if (n->at < get_u16(page + 14) || n->at % 2 != 0 || n->at + NODE_HEADER > w->page_size) {
-        return false;
-    }
-    const uint8_t *node = page + n->at;
-    n->key = (struct slice){(const char *)node + NODE_HEADER, get_u16(node + 6)};
-    n->value_at = n->at + NODE_HEADER + (uint64_t)n->key.len;
-    n->flags = get_u16(node + 4);
-    uint64_t low = get_u16(node) | (uint64_t)get_u16(node + 2) << 16;
-    n->child = low | (uint64_t)n->flags << 32;
-    n->bytes = (uint32_t)low;
-    uint64_t end = n->value_at;
-    if (is_leaf(page)) {
-        end += (n->flags & NODE_BIG) != 0 ? 8 : n->bytes;
-    }
-    n->end = (uint32_t)(end + (end & 1));
-    return end <= w->page_size && n->key.len <= LMDB_KEY_MAX;
-}
-
-static bool in_order(const struct walk *w, struct slice a, struct slice b) {
-    if (w->free_list) {
-        return a.len == 8 && b.len == 8 &&
-               get_u64((const uint8_t *)a.data) < get_u64((const uint8_t *)b.data);
-    }
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return order < 0 || (order == 0 && a.len < b.len);
-}
-
-/* Nodes fill the page from its end, without a gap, and none lies in another; keys ascend. */
-static bool has_sound_nodes(const struct walk *w, const uint8_t *page, uint32_t nodes) {
-    uint8_t used[PAGE_SIZE_MAX / 2 / 8] = {0};
-    struct node last = {.key = {NULL, 0}};
-    uint32_t bytes = 0;
-    for (uint32_t i = 0; i < nodes; i++) {
-        struct node n;
-        if (!read_node(w, page, i, &n)) {
-            return false;
-        }
-        for (uint32_t at = n.at / 2; at < n.end / 2; at++) {
-            uint8_t bit = (uint8_t)(1u << (at & 7));
-            if ((used[at / 8] & bit) != 0) {
-                return false;
-            }
-            used[at / 8] |= bit;
-        }
-        bytes += n.end - n.at;
-        bool first = i == 0 || (i == 1 && !is_leaf(page)); /* a branch's first key counts not */
-        if (!first && !in_order(w, last.key, n.key)) {
-            return false;
-        }
-        last = n;
-    }
-    return bytes == w->page_size - get_u16(page + 14);
-}
-
-/* --- pages --- */
-
-static int walk_page(struct walk *w, uint64_t number, int depth);
-
-static int walk_tree(struct walk *w, struct slice table, const uint8_t *tree) {
-    struct walk outer = *w;
-    w->table = table;
-    w->depth = get_u16(tree + DEPTH_AT);
-    w->rows = 0;
-    w->flaws = 0;
-    int code = walk_page(w, get_u64(tree + ROOT_AT), 1);
-    if (code == 0 && w->flaws == 0 && w->rows != get_u64(tree + ROWS_AT)) {
-        code = flaw(w, "begins a tree that has more rows, or less, than are counted",
-                    get_u64(tree + ROOT_AT));
-    }
-    w->table = outer.table;
-    w->depth = outer.depth;
-    w->rows = outer.rows;
-    w->flaws += outer.flaws;
-    return code;
-}
-
-static int walk_leaf_node(struct walk *w, const uint8_t *page, const struct node *n,
-                          uint64_t number) {
-    bool tree = (n->flags & NODE_TREE) != 0;
-    bool big = (n->flags & NODE_BIG) != 0;
-    const uint8_t *value = page + n->value_at;
-    bool tables = w->table.len == 0;
-    if (tree != tables || n->key.len == 0 || (n->flags & ~(NODE_BIG | NODE_TREE)) != 0 ||
-        (tree && (big || n->bytes != TREE_BYTES || get_u16(value + FLAGS_AT) != 0))) {
-        return flaw(w, "has a damaged row, which is lost", number);
-    }
-    if (tree) {
-        w->rows++;
-        return walk_tree(w, n->key, value);
-    }
-    return big ? take_big(w, n->key, get_u64(value), n->bytes)
-               : take_row(w, n->key, (struct slice){(const char *)value, n->bytes}, number);
-}
-
-static int walk_node(struct walk *w, const uint8_t *page, uint32_t i, uint64_t number, int depth) {
-    struct node n;
-    if (!read_node(w, page, i, &n)) {
-        return flaw(w, "has a damaged row, which is lost", number);
-    }
-    return is_leaf(page) ? walk_leaf_node(w, page, &n, number) : walk_page(w, n.child, depth + 1);
-}
-
-/* Whether the head of a page is one that LMDB writes. */
-static bool is_page(const struct walk *w, const uint8_t *page, uint64_t number) {
-    uint16_t kind = get_u16(page + 10) & PAGE_KINDS;
-    uint32_t lower = get_u16(page + 12);
-    uint32_t upper = get_u16(page + 14);
-    uint32_t least = kind == PAGE_BRANCH && !w->free_list ? 2 : 1;
-    return get_u64(page) == number && (kind == PAGE_BRANCH || kind == PAGE_LEAF) &&
-           lower % 2 == 0 && lower >= HEADER + 2 * least && lower <= upper && upper <= w->page_size;
-}
-
-static int walk_nodes(struct walk *w, const uint8_t *page, uint64_t number, int depth) {
-    if (!is_page(w, page, number)) {
-        return flaw(w, "is damaged: what it held is lost", number);
-    }
-    uint32_t nodes = (get_u16(page + 12) - (uint32_t)HEADER) / 2;
-    bool deep = is_leaf(page) == (depth == w->depth);
-    int code = deep && has_sound_nodes(w, page, nodes)
-                   ? 0
-                   : flaw(w, "is damaged: what cannot be read of it is lost", number);
-    for (uint32_t i = 0; code == 0 && i < nodes; i++) {
-        code = walk_node(w, page, i, number, depth);
-    }
-    return code;
-}
-
-static int walk_page(struct walk *w, uint64_t number, int depth) {
-    if (number == no_page) {
-        return depth == 1 ? 0 : flaw(w, "is missing: what it held is lost", number); /* empty */
-    }
-    if (number < 2 || number >= w->pages) {
-        return flaw(w, "is missing: what it held is lost", number);
-    }
-    if (depth > DEPTH_MAX || !reach(w, number, 1)) {
-        return flaw(w, "is reached twice: what it held here is lost", number);
-    }
-    uint8_t *page = malloc(w->page_size);
-    if (page == NULL) {
-        return ERR_MEMORY;
-    }
-    ssize_t got = pread(w->fd, page, w->page_size, (off_t)(number * w->page_size));
-    int code = got == (ssize_t)w->page_size
-                   ? walk_nodes(w, page, number, depth)
-                   : flaw(w, "cannot be read: what it held is lost", number);
-    free(page);
-    return code;
-}
-
-/* The free pages, then the tables. w->pages is known. */
-static int walk_file(struct walk *w) {
-    uint8_t trees[2][TREE_BYTES];
-    memcpy(trees, w->trees, sizeof trees);
-    free(w->seen);
-    w->seen = calloc(w->pages / 8 + 1, 1);
-    if (w->seen == NULL) {
-        return ERR_MEMORY;
-    }
-    w->free_list = true;
-    int code = walk_tree(w, slice_of("free pages"), trees[0]);
-    w->free_list = false;
-    return code == 0 ? walk_tree(w, (struct slice){"", 0}, trees[1]) : code;
-}
-
-/* --- the file --- */
-
-static int measure(struct walk *w, const char *folder, struct report *r) {
-    struct stat file;
-    if (fstat(w->fd, &file) != 0) {
-        return report(r, ERR_DISK, "cannot look at %s/data.mdb: %s", folder, strerror(errno));
-    }
-    w->bytes = file.st_size;
-    w->pages = w->page_size == 0 ? 0 : (uint64_t)file.st_size / w->page_size;
-    return 0;
-}
+enum { TRIES_MAX = 5 };
 
 static int refuse(const struct walk *w, const char *folder, struct report *r) {
     const char *what = w->pages <= w->last ? "lacks pages" : "has damaged pages";
@@ -419,9 +29,9 @@ static int refuse(const struct walk *w, const char *folder, struct report *r) {
 static int check_file(struct walk *w, const char *folder, bool whole, struct report *r) {
     int code = 0;
     for (int i = 0; i < TRIES_MAX; i++) {
-        bool known = read_meta(w);
+        bool known = walk_read_meta(w);
         uint64_t txn = w->txn;
-        code = measure(w, folder, r);
+        code = walk_measure(w, folder, r);
         if (code != 0 || w->bytes == 0) {
             return code; /* new */
         }
@@ -437,7 +47,7 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
             return 0;
         }
         code = walk_file(w);
-        if (code != ERR_CORRUPT || !read_meta(w) || w->txn == txn) {
+        if (code != ERR_CORRUPT || !walk_read_meta(w) || w->txn == txn) {
             break;
         }
         code = 0; /* a host committed meanwhile: it has looked at the file itself */
@@ -448,25 +58,10 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
     return code == 0 ? 0 : report(r, code, "%s/data.mdb: %s", folder, error_text(code));
 }
 
-/* ERR_NOTFOUND: no such file. */
-static int open_file(struct walk *w, const char *folder, struct report *r) {
-    char name[4096];
-    int len = snprintf(name, sizeof name, "%s/data.mdb", folder);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "store.path is too long: %s", folder);
-    }
-    w->fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (w->fd >= 0) {
-        return 0;
-    }
-    return report(r, errno == ENOENT ? ERR_NOTFOUND : ERR_DISK, "cannot open %s: %s", name,
-                  strerror(errno));
-}
-
 int store_check_pages(const char *folder, bool whole, struct report *r) {
     struct walk w = {.fd = -1};
     struct report none;
-    int code = open_file(&w, folder, &none);
+    int code = walk_open(&w, folder, &none);
     if (code == ERR_NOTFOUND) {
         return 0;
     }
@@ -474,47 +69,6 @@ int store_check_pages(const char *folder, bool whole, struct report *r) {
         return report(r, code, "%s", none.text);
     }
     code = check_file(&w, folder, whole, r);
-    free(w.seen);
-    (void)close(w.fd);
-    return code;
-}
-
-/* A transaction that reads keeps LMDB from writing over what it may read. */
-static MDB_env *hold_pages(const char *folder, MDB_txn **txn) {
-    MDB_env *env = NULL;
-    *txn = NULL;
-    if (mdb_env_create(&env) != 0) {
-        return NULL;
-    }
-    if (mdb_env_open(env, folder, MDB_RDONLY | MDB_NOTLS, 0600) != 0 ||
-        mdb_txn_begin(env, NULL, MDB_RDONLY, txn) != 0) {
-        mdb_env_close(env);
-        return NULL;
-    }
-    return env;
-}
-
-int store_survey(const char *folder, const struct store_survey *survey, struct report *r) {
-    struct walk w = {.fd = -1, .survey = survey};
-    MDB_txn *txn = NULL;
-    int code = open_file(&w, folder, r);
-    if (code != 0) {
-        return code;
-    }
-    MDB_env *env = store_folder_in_use(folder) ? hold_pages(folder, &txn) : NULL;
-    bool known = read_meta(&w);
-    code = measure(&w, folder, r);
-    if (code == 0 && !known) {
-        code = report(r, ERR_CORRUPT, "%s/data.mdb is no LMDB file: nothing in it can be read",
-                      folder);
-    } else if (code == 0) {
-        code = walk_file(&w);
-        code = code == 0 ? 0 : report(r, code, "%s/data.mdb: %s", folder, error_text(code));
-    }
-    if (env != NULL) {
-        mdb_txn_abort(txn);
-        mdb_env_close(env);
-    }
     free(w.seen);
     (void)close(w.fd);
     return code;

@@ -12,6 +12,7 @@
 #include "error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The file `folder`/data.mdb. 0 when all pages that its last commit reaches are there, and when
  * there is no file; ERR_CORRUPT with a sentence when one is missing or damaged. `whole`: a file
@@ -24,10 +25,15 @@ struct store_survey {
     int (*on_row)(void *ctx, struct slice table, struct slice key, struct slice value);
     /* A page, or a large value, that cannot be read; `text` says what of it is lost. */
     int (*on_flaw)(void *ctx, struct slice table, const char *text);
+    /* Whether it may be a row of the table; NULL = what lay below a lost page is not looked for. */
+    bool (*fits)(void *ctx, struct slice table, struct slice key, struct slice value);
+    /* So many pages of it were found that way, and their rows handed out; NULL = do not tell. */
+    void (*on_found)(void *ctx, struct slice table, uint64_t pages);
     void *ctx;
 };
 
-/* Every row of the last commit that can be read. Beside a running host the state surveyed is kept
+/* Every row of the last commit that can be read; at the end those of pages that lay below a lost
+ * one, each page as rows of the first damaged table which all of them fit. Beside a running host the state surveyed is kept
  * from being written over. ERR_NOTFOUND: no file. ERR_CORRUPT: not even its first pages can be
  * read. ERR_DISK, ERR_MEMORY, and what the functions return. A sentence in r. */
 int store_survey(const char *folder, const struct store_survey *survey, struct report *r);

@@ -148,6 +148,38 @@ static void whatever_cannot_be_read_in_a_turn_the_rest_goes_on(void **state) {
     check_tables(state, false);
 }
 
+/* Rows under keys, and with values, of any bytes. */
+static void litter(struct engine_fixture *f, enum store_table t) {
+    uint32_t random = 7;
+    char bytes[128];
+    assert_int_equal(store_begin(f->store), 0);
+    for (int i = 0; i < 200; i++) {
+        for (size_t b = 0; b < sizeof bytes; b++) {
+            random = random * 1103515245u + 12345u;
+            bytes[b] = (char)(i % 3 == 0 ? 0 : random >> 16);
+        }
+        struct slice key = {bytes, 1 + (random >> 8) % 40};
+        struct slice value = {bytes + 40, (random >> 16) % 80};
+        bool own = t == TABLE_META && slice_is(key, "schema");
+        assert_int_equal(own ? 0 : store_put(f->store, t, key, value), 0);
+    }
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void whatever_rows_there_are_in_a_table_the_rest_goes_on(void **state) {
+    for (unsigned t = TABLE_META; t < TABLE_COUNT; t++) {
+        struct engine_fixture *f = *state;
+        f->unchecked = true;
+        fixture_run(f, CONF, HANDLER);
+        fill(f);
+        litter(f, (enum store_table)t);
+        crash(f);
+        expect_life(f);
+        fixture_free(f);
+        *state = fixture_new();
+    }
+}
+
 static void answer_all(struct engine_fixture *f) {
     for (size_t call = 0; call < f->asked_count; call++) {
         if (f->asked[call].open) {
@@ -195,6 +227,38 @@ static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) 
     assert_books(f, "s", (struct books){.accepted = 2, .discarded = 2, .retries = 2});
 }
 
+static void a_dead_letter_that_cannot_be_read_is_counted_as_discarded(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\""
+                " retries = 0 on_dead = park }\n",
+                HANDLER);
+    send(f, "a", "bad");
+    send(f, "a", "fine"); /* stands behind the parked one */
+    struct books before = {.accepted = 2, .dead = 1};
+    assert_books(f, "s", before);
+    struct uuid id = id_of(f, "s", "{\"id\":\"a-bad\",\"what\":\"bad\"}");
+    struct slice key;
+    struct slice value;
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(store_seek(f->store, TABLE_EVENT, slice_of(""), false, &key, &value), 0);
+    assert_memory_equal(key.data + 1, &id, sizeof id); /* the older of the two */
+    char kept[32];
+    memcpy(kept, key.data, key.len);
+    assert_int_equal(store_put(f->store, TABLE_EVENT, (struct slice){kept, key.len}, slice_of("?")),
+                     0);
+    assert_int_equal(store_commit(f->store), 0);
+    f->unchecked = true;
+    crash(f);
+    run_dry(f);
+    f->unchecked = false;
+    advance(f, 1000);
+    assert_int_equal(count_rows(f, TABLE_DEAD), 0);
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 0);
+    assert_int_equal(state_of(f, "s", "{\"id\":\"a-fine\",\"what\":\"fine\"}"), EVENT_DONE);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .discarded = 1});
+}
+
 static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
@@ -214,8 +278,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         DAMAGE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
         DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
+        DAMAGE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
         DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
         DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
+        DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
         DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

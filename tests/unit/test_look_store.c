@@ -101,11 +101,17 @@ static void note_loss(void *ctx, const char *text) {
     (void)snprintf(ctx, 256, "%s", text);
 }
 
+static void note_found(void *ctx, const char *table, uint64_t pages) {
+    (void)table;
+    (void)pages;
+    (void)snprintf(ctx, 256, "found");
+}
+
 static void salvage_takes_what_can_be_read_and_names_the_rest(void **state) {
     const struct fixture *f = *state;
     static const char key[] = {5, 0, 0, 0, 1, 'k', 'n'};
     char lost[256] = "";
-    struct salvage salvage = {.on_loss = note_loss, .ctx = lost};
+    struct salvage salvage = {.on_loss = note_loss, .on_found = note_found, .ctx = lost};
     struct report r = {""};
     put(f, TABLE_STATE, (struct slice){key, sizeof key}, slice_of("garbage"));
     put(f, TABLE_META, slice_of("host"), slice_of("garbage"));

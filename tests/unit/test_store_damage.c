@@ -157,7 +157,8 @@ static void expect_no_signal(const struct fixture *f, bool writes) {
     if (child == 0) {
         size_t rows = 0;
         struct report r;
-        const struct store_survey survey = {count_row, ignore_flaw, &rows};
+        const struct store_survey survey = {
+            .on_row = count_row, .on_flaw = ignore_flaw, .ctx = &rows};
         (void)!freopen("/dev/null", "w", stderr);
         (void)signal(SIGSEGV, SIG_DFL); /* cmocka would go on with the next test */
         (void)signal(SIGBUS, SIG_DFL);
@@ -260,7 +261,7 @@ static void a_survey_finds_all_rows_but_those_of_the_damaged_page(void **state) 
     size_t all = 0;
     size_t left = 0;
     struct report r;
-    const struct store_survey survey = {count_row, ignore_flaw, &all};
+    const struct store_survey survey = {.on_row = count_row, .on_flaw = ignore_flaw, .ctx = &all};
     assert_int_equal(store_survey(f->folder.path, &survey, &r), 0);
     assert_true(all > ROWS);
     for (size_t page = 2 * 4096; page + 4096 <= f->len; page += 4096) {
@@ -269,7 +270,8 @@ static void a_survey_finds_all_rows_but_those_of_the_damaged_page(void **state) 
         }
         static const unsigned char none[4096];
         overwrite(f->path, page, none, sizeof none);
-        const struct store_survey again = {count_row, ignore_flaw, &left};
+        const struct store_survey again = {
+            .on_row = count_row, .on_flaw = ignore_flaw, .ctx = &left};
         left = 0;
         assert_int_equal(store_survey(f->folder.path, &again, &r), 0);
         if (left < all && left + 100 >= all) {
@@ -280,6 +282,41 @@ static void a_survey_finds_all_rows_but_those_of_the_damaged_page(void **state) 
     assert_in_range(left, all - 100, all - 1);
 }
 
+static bool is_ours(void *ctx, struct slice table, struct slice key, struct slice value) {
+    (void)ctx;
+    (void)value;
+    return (slice_is(table, "state") || slice_is(table, "event")) && key.len > 4 &&
+           memcmp(key.data, "key ", 4) == 0;
+}
+
+static void a_survey_finds_what_lay_below_a_lost_page(void **state) {
+    struct fixture *f = *state;
+    size_t all = 0;
+    struct report r;
+    const struct store_survey survey = {.on_row = count_row, .on_flaw = ignore_flaw, .ctx = &all};
+    assert_int_equal(store_survey(f->folder.path, &survey, &r), 0);
+    size_t branches = 0;
+    for (size_t page = 2 * 4096; page + 4096 <= f->len; page += 4096) {
+        static const unsigned char none[4096];
+        size_t without = 0;
+        size_t with = 0;
+        if (f->whole[page + 10] != 1 /* a branch */) {
+            continue;
+        }
+        overwrite(f->path, page, none, sizeof none);
+        const struct store_survey blind = {
+            .on_row = count_row, .on_flaw = ignore_flaw, .ctx = &without};
+        const struct store_survey seeing = {
+            .on_row = count_row, .on_flaw = ignore_flaw, .fits = is_ours, .ctx = &with};
+        assert_int_equal(store_survey(f->folder.path, &blind, &r), 0);
+        assert_int_equal(store_survey(f->folder.path, &seeing, &r), 0);
+        assert_int_equal(with, all);
+        branches += without < all ? 1 : 0; /* else one that is free */
+        restore(f);
+    }
+    assert_int_equal(branches, 2); /* of both tables */
+}
+
 int main(void) {
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -288,6 +325,7 @@ int main(void) {
         STORE_TEST(pages_in_the_place_of_others_end_nothing_by_a_signal),
         STORE_TEST(a_file_cut_anywhere_ends_nothing_by_a_signal),
         STORE_TEST(a_file_cut_while_it_is_read_ends_the_reader_in_words),
+        STORE_TEST(a_survey_finds_what_lay_below_a_lost_page),
         STORE_TEST(a_survey_finds_all_rows_but_those_of_the_damaged_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
