@@ -421,6 +421,7 @@ static json_t *engine_json(const struct engine_status *s) {
         {"lua_bytes", s->lua_bytes},
         {"store_used", s->store_used},
         {"store_max", s->store_max},
+        {"set_aside", s->set_aside},
     };
     json_t *object =
         json_pack("{s:b, s:s*}", "accepts", (int)s->accepts, "refused_topic", s->refused_topic);

@@ -32,10 +32,15 @@ static const struct cli_option common_options[] = {
 };
 
 static const struct cli_group groups[] = {
-    {"Run", cli_host_commands},      {"Check before you run", cli_check_commands},
-    {"Look", cli_look_commands},     {"Dead letters", cli_dlq_commands},
-    {"Outbox", cli_outbox_commands}, {"Keys", cli_keys_commands},
-    {"State", cli_state_commands},   {"Change a running host", cli_change_commands},
+    {"Run", cli_host_commands},
+    {"Check before you run", cli_check_commands},
+    {"Look", cli_look_commands},
+    {"Dead letters", cli_dlq_commands},
+    {"Outbox", cli_outbox_commands},
+    {"Keys", cli_keys_commands},
+    {"State", cli_state_commands},
+    {"The store's file", cli_file_commands},
+    {"Change a running host", cli_change_commands},
 };
 
 /* First words of commands that have two. */

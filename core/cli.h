@@ -173,6 +173,8 @@ int cli_delayed(struct cli *cli);
 int cli_replay(struct cli *cli);
 int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);
+int cli_doctor_store(struct cli *cli);
+int cli_export(struct cli *cli);
 
 /* --- the families -------------------------------------------------------------------------------
  */
@@ -184,6 +186,7 @@ extern const struct cli_command cli_dlq_commands[];
 extern const struct cli_command cli_outbox_commands[];
 extern const struct cli_command cli_keys_commands[];
 extern const struct cli_command cli_state_commands[];
+extern const struct cli_command cli_file_commands[];
 extern const struct cli_command cli_change_commands[];
 
 #endif

@@ -116,7 +116,7 @@ bool look_next_publish(const struct event *event, size_t *at, struct uuid *id,
     return true;
 }
 
-static bool set_properties(json_t *object, struct slice properties) {
+bool look_json_properties(json_t *object, struct slice properties) {
     json_t *list = json_array();
     struct slice name;
     struct slice value;
@@ -206,7 +206,7 @@ json_t *look_event_json(const struct journal *j, const struct event *e, bool wit
               look_json_bytes(object, "content_type", e->content_type) &&
               look_json_bytes(object, "response_topic", e->response_topic) &&
               look_json_bytes(object, "correlation", e->correlation) &&
-              set_properties(object, e->properties) && set_publishes(object, e);
+              look_json_properties(object, e->properties) && set_publishes(object, e);
     ok = ok && (!with_payload || look_json_bytes(object, "payload", e->payload));
     if (!ok) {
         json_decref(object);

@@ -31,6 +31,8 @@ bool look_json_text(json_t *object, const char *name, const char *text);
 /* 16 hex digits. */
 bool look_json_hex(json_t *object, const char *name, uint64_t number);
 
+/* object.properties = [{"name", "value"}, ...], in their order. */
+bool look_json_properties(json_t *object, struct slice properties);
 /* Everything known of an event but its history; NULL when out of memory. */
 json_t *look_event_json(const struct journal *j, const struct event *event, bool with_payload);
 json_t *look_attempt_json(const struct attempt *attempt);

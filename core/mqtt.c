@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "limits.h"
 #include "mqtt_guard.h"
+#include "mqtt_tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -228,16 +229,16 @@ static void answered(struct mqtt *m) {
     go_down(m, why, r.text);
 }
 
-/* One step towards CONNACK; false when there is nothing to do but wait. */
+/* One step towards CONNACK; false when there is nothing to do but wait. Reads first: a broker that
+ * refuses our certificate says so and closes, and a write would fail and lose what it said. */
 static bool greet_step(struct mqtt *m, int *rc, int *err) {
-    *rc = MOSQ_ERR_SUCCESS;
-    if (mosquitto_want_write(m->mosq)) {
+    *rc = mqtt_read_packets(m, err);
+    bool dry = *err == EAGAIN;
+    bool waits = *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER;
+    if (waits && mosquitto_want_write(m->mosq)) {
         *rc = mqtt_write_packets(m, err);
     }
-    if (*rc == MOSQ_ERR_SUCCESS && !m->gone) {
-        *rc = mqtt_read_packets(m, err);
-    }
-    return *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER && *err != EAGAIN;
+    return waits && *rc == MOSQ_ERR_SUCCESS && !m->gone && !dry;
 }
 
 static void greet(struct mqtt *m) {
@@ -332,7 +333,9 @@ static int make_link(struct mqtt *m, struct report *r) {
 static void begin_connect(struct mqtt *m) {
     move(m, CONNECTING);
     struct report r;
-    int error = make_link(m, &r);
+    int error = mqtt_tls_check(m->conf, &r); /* the files may have been renewed, or spoiled */
+    enum mqtt_down why = error == ERR_INVALID ? MQTT_DOWN_FATAL : MQTT_DOWN_LOST;
+    error = error == 0 ? make_link(m, &r) : error;
     if (error == 0) {
         set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
         error = mqtt_link_connect(m->link, &m->wake, &r);
@@ -341,7 +344,7 @@ static void begin_connect(struct mqtt *m) {
         close_link(m);
         move(m, WAITING);
         set_timer(m, on_retry_due, backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX), 0);
-        m->callbacks.on_down(m->callbacks.ctx, MQTT_DOWN_LOST, r.text);
+        m->callbacks.on_down(m->callbacks.ctx, why, r.text);
     }
 }
 
@@ -428,12 +431,11 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
                        sizeof m->session.client_id - 1);
     } else if (error == 0) {
         memcpy(m->session.client_id, client_id, id_len);
-        error = mqtt_link_check(conf, r);
     }
     if (error == 0) {
         error = copy_will(m, will, r);
     }
-    if (error == 0) {
+    if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
         error = make_link(m, r); /* settings that libmosquitto refuses are told here, not later */
         close_link(m);
     }

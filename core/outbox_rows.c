@@ -94,8 +94,12 @@ static int load_one(struct outbox *o) {
     uint64_t seq = o->loaded;
     struct slice record;
     int code = journal_outbox_next(o->journal, &seq, &record);
+    if (code == ERR_NOTFOUND) {
+        o->on_disk = 0; /* of those counted some cannot be read any more */
+        return 0;
+    }
     if (code != 0) {
-        return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+        return code;
     }
     struct outbox_item *item = NULL;
     code = outbox_item_new(seq, record, &item);

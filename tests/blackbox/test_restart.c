@@ -102,6 +102,7 @@ static void services_of_one_filter_each_get_their_copy_when_the_host_is_alone(vo
 static void a_host_that_is_alone_from_now_on_loses_nothing_by_it(void **state) {
     struct stage *s = *state;
     play(s, SHARING, count_conf);
+    WAIT_FOR(s, program_says(&s->host, "Mosquitto forgets shared subscriptions") == 1);
     assert_int_equal(program_stop(&s->host), 0);
     publish(s, 0, 50);
     peer_flush(&s->publisher);
@@ -114,6 +115,7 @@ static void a_host_that_is_alone_from_now_on_loses_nothing_by_it(void **state) {
     publish(s, 100, 110); /* over the plain subscription alone */
     WAIT_FOR(s, came_out(s, 110) == 110);
     assert_int_equal(program_service(&s->host, "count", "done"), 110);
+    assert_int_equal(program_says(&s->host, "Mosquitto forgets shared subscriptions"), 0);
     assert_int_equal(program_says(&s->host, "giving up the subscription $share/count/in/+"), 1);
 }
 
