@@ -15,7 +15,10 @@ faketime=
 for library in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib*/faketime/libfaketimeMT.so.1; do
     [ ! -e "$library" ] || faketime=$library
 done
-must test -n "$faketime" # the package is faketime, libfaketime elsewhere than on Debian
+[ -n "$faketime" ] || {
+    echo "Bail out! there is no libfaketimeMT.so.1: install faketime (Debian) or libfaketime"
+    exit 1
+}
 
 # The program, and date, by the clock that `set_clock` sets.
 for program in "$ZINGQ" "$(command -v date)"; do
