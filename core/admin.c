@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A command of a request, and the bytes it borrows. */
 struct pending {
@@ -60,10 +59,7 @@ void admin_free(struct admin *a) {
 }
 
 int64_t admin_now_ms(const struct admin *a) {
-    (void)a;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return engine_now_ms(a->engine);
 }
 
 /* --- answers --- */
@@ -425,6 +421,7 @@ static json_t *engine_json(const struct engine_status *s) {
         {"lua_bytes", s->lua_bytes},
         {"store_used", s->store_used},
         {"store_max", s->store_max},
+        {"set_aside", s->set_aside},
     };
     json_t *object =
         json_pack("{s:b, s:s*}", "accepts", (int)s->accepts, "refused_topic", s->refused_topic);
@@ -448,8 +445,8 @@ static json_t *schedules_json(struct admin *a) {
         char id[UUID_TEXT_BYTES + 1];
         json_t *one = json_pack("{s:s, s:I, s:s?}", "name", s.name, "runs", (json_int_t)s.runs,
                                 "last_id", s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
-        (void)look_json_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
-        (void)look_json_time(one, "last_at", s.last_ms);
+        (void)look_json_wall_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
+        (void)look_json_wall_time(one, "last_at", s.last_ms);
         (void)json_array_append_new(schedules, one);
     }
     return schedules;

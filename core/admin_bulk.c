@@ -13,6 +13,7 @@
  */
 #include "admin_bulk.h"
 
+#include "clock.h"
 #include "look_json.h"
 
 #include <assert.h>
@@ -177,7 +178,7 @@ static int64_t next_ms(const struct bulk *b) {
  * could not tell that it has run. */
 static bool must_hold(const struct admin *a, const struct bulk *b, int64_t now_ms,
                       int64_t *again_ms) {
-    bool young = uv_hrtime() / 1000 < b->started_us + 2000;
+    bool young = clock_monotonic_us() < b->started_us + 2000;
     *again_ms = now_ms + (young ? 2 : BULK_HOLD_MS);
     return b->kind == COMMAND_RERUN && b->count > 0 && (young || !engine_accepts(a->engine));
 }
@@ -203,7 +204,7 @@ static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *w
 }
 
 static void work(struct admin *a) {
-    int64_t now_ms = admin_now_ms(a);
+    int64_t now_ms = clock_monotonic_ms();
     int64_t wake_ms = INT64_MAX;
     for (size_t i = 0; i < a->bulk_count; i++) {
         if (a->bulks[i]->state == BULK_WORKING) {
@@ -244,18 +245,18 @@ static int find_letter(struct admin *a, struct bulk *b, struct journal *j) {
 
 static void start_working(struct admin *a, struct bulk *b) {
     b->state = BULK_WORKING;
-    b->working_ms = admin_now_ms(a);
+    b->working_ms = clock_monotonic_ms();
     int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
     assert(started == 0);
 }
 
-bool admin_bulk_find(struct admin *a, uint64_t until_us) {
+bool admin_bulk_find(struct admin *a, int64_t until_us) {
     struct bulk *b = NULL;
     for (size_t i = 0; i < a->bulk_count && b == NULL; i++) {
         b = a->bulks[i]->state == BULK_FINDING ? a->bulks[i] : NULL;
     }
     int code = 0;
-    while (b != NULL && code == 0 && uv_hrtime() / 1000 < until_us) {
+    while (b != NULL && code == 0 && clock_monotonic_us() < until_us) {
         code = b->find(a, b, engine_journal(a->engine));
     }
     if (code == ERR_NOTFOUND) {
@@ -352,7 +353,7 @@ void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *r
     assert(a->bulk_count < BULKS_MAX && b->find != NULL);
     b->id = ++a->last_bulk_id;
     b->started_ms = admin_now_ms(a);
-    b->started_us = uv_hrtime() / 1000;
+    b->started_us = clock_monotonic_us();
     a->bulks[a->bulk_count++] = b;
     admin_answer_json(request, 202, admin_bulk_json(a, b));
     admin_start_reader(a);

@@ -64,9 +64,10 @@ struct bulk {
     uint64_t gone;    /* somebody else was quicker */
     uint64_t refused; /* the engine would not */
     size_t busy;
-    int64_t started_ms, working_ms, ended_ms;
-    uint64_t started_us; /* monotonic */
-    char error[256];     /* of the last refusal or failure */
+    int64_t started_ms, ended_ms; /* engine time */
+    int64_t working_ms;           /* monotonic */
+    int64_t started_us;           /* monotonic */
+    char error[256];              /* of the last refusal or failure */
     struct bulk_slot slots[BULK_COMMANDS_MAX];
 };
 

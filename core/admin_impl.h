@@ -61,7 +61,7 @@ struct parts {
 /* admin.c */
 /* The HTTP status for a command's code. */
 int admin_status_of(int code);
-int64_t admin_now_ms(const struct admin *a);
+int64_t admin_now_ms(const struct admin *a); /* engine time */
 void admin_answer_json(struct gateway_request *request, int status, json_t *body);
 void admin_answer_error(struct gateway_request *request, int status, const char *text);
 void admin_submit(struct admin *a, struct order *order);
@@ -158,7 +158,7 @@ void admin_bulk_show(struct admin *a, struct gateway_request *request);
 void admin_bulk_stop(struct admin *a, struct gateway_request *request);
 json_t *admin_bulks_json(const struct admin *a);
 /* Looks for letters of a bulk that is finding; false when there is none. Within a transaction. */
-bool admin_bulk_find(struct admin *a, uint64_t until_us);
+bool admin_bulk_find(struct admin *a, int64_t until_us);
 void admin_forget_bulks(struct admin *a);
 
 /* admin_rerun.c */

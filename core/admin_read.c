@@ -7,6 +7,7 @@
  */
 #include "admin_impl.h"
 
+#include "clock.h"
 #include "look_json.h"
 #include "store.h"
 
@@ -78,14 +79,10 @@ static void answer(struct reading *r, int code) {
 
 /* ---- the work ---- */
 
-static uint64_t now_us(void) {
-    return uv_hrtime() / 1000;
-}
-
 /* A piece of one reading; true when it is answered. */
-static bool read_piece(struct admin *a, struct reading *r, uint64_t until_us) {
+static bool read_piece(struct admin *a, struct reading *r, int64_t until_us) {
     int code = 0;
-    while (code == 0 && now_us() < until_us) {
+    while (code == 0 && clock_monotonic_us() < until_us) {
         code = r->kind->step(a, r);
         r->rows++;
     }
@@ -100,7 +97,7 @@ static void on_reader(uv_idle_t *idle) {
     struct admin *a = idle->data;
     struct reading *r = TAILQ_FIRST(&a->readings);
     struct store *store = journal_store(engine_journal(a->engine));
-    uint64_t until_us = now_us() + READING_US_MAX;
+    int64_t until_us = clock_monotonic_us() + READING_US_MAX;
     assert(!store_active(store)); /* the loop is between turns */
     bool begun = store_begin(store) == 0;
     bool finding =

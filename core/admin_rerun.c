@@ -10,6 +10,7 @@
  */
 #include "admin_bulk.h"
 
+#include "clock.h"
 #include "log.h"
 #include "look_json.h"
 #include "store.h"
@@ -88,10 +89,10 @@ static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object
     char id[UUID_TEXT_BYTES + 1];
     const char *event = wish->by_id ? uuid_text(&wish->id, id) : NULL;
     const struct service_conf *s = &a->options.conf->services[b->rerun.index];
-    json_t *more =
-        json_pack("{s:b, s:b, s:b, s:s, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry, "force",
-                  (int)b->force, "paused", (int)is_paused(a, b), "handler", s->handler, "batch",
-                  (int)s->batch, "event", event, "as_of_ms", (json_int_t)wish->ended_by_ms);
+    json_t *more = json_pack("{s:b, s:b, s:b, s:s, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry,
+                             "force", (int)b->force, "paused", (int)is_paused(a, b), "handler",
+                             s->handler, "batch", (int)s->batch, "event", event, "as_of_ms",
+                             (json_int_t)clock_to_wall(wish->ended_by_ms));
     bool ok = more != NULL && json_object_update(object, more) == 0;
     json_decref(more);
     ok = ok && look_json_time(object, "from", wish->from_ms) &&
@@ -218,7 +219,7 @@ static int parse_wish(struct admin *a, const struct gateway_request *request, st
     uint64_t from_ms;
     uint64_t to_ms;
     uint64_t as_of_ms;
-    uint64_t now_ms = (uint64_t)admin_now_ms(a);
+    uint64_t now_ms = (uint64_t)clock_to_wall(admin_now_ms(a));
     if (!admin_number(from, 0, INT64_MAX, 0, &from_ms) ||
         !admin_number(gateway_query(request, "to_ms"), 0, INT64_MAX, INT64_MAX, &to_ms) ||
         !admin_number(gateway_query(request, "as_of_ms"), 1, now_ms, now_ms, &as_of_ms)) {
@@ -242,9 +243,9 @@ static int parse_wish(struct admin *a, const struct gateway_request *request, st
     wish->by_key = key != NULL;
     (void)snprintf(b->rerun.key, sizeof b->rerun.key, "%s", key == NULL ? "" : key);
     wish->key = slice_of(b->rerun.key);
-    wish->from_ms = (int64_t)from_ms;
-    wish->to_ms = (int64_t)to_ms;
-    wish->ended_by_ms = (int64_t)as_of_ms;
+    wish->from_ms = clock_to_engine((int64_t)from_ms);
+    wish->to_ms = clock_to_engine((int64_t)to_ms);
+    wish->ended_by_ms = clock_to_engine((int64_t)as_of_ms);
     return 0;
 }
 

@@ -3,8 +3,9 @@
  */
 #include "api.h"
 
+#include "clock.h"
+
 #include <string.h>
-#include <time.h>
 
 /* zing.now() -> seconds since 1970, with the milliseconds as a fraction */
 static int now(lua_State *L) {
@@ -13,12 +14,7 @@ static int now(lua_State *L) {
         lua_pushnumber(L, (double)run->view->wall_ms(run->view->ctx) / 1000.0);
         return 1;
     }
-    struct timespec at;
-    if (clock_gettime(CLOCK_REALTIME, &at) != 0) {
-        return luaL_error(L, "zing.now: the clock cannot be read");
-    }
-    int64_t ms = (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
-    lua_pushnumber(L, (double)ms / 1000.0);
+    lua_pushnumber(L, (double)clock_wall_ms() / 1000.0);
     return 1;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "api.h"
 
+#include "clock.h"
 #include "json.h"
 
 #include <assert.h>
@@ -114,7 +115,7 @@ static void push_attempt(lua_State *L, struct run *run) {
 }
 
 static void push_received_at(lua_State *L, struct run *run) {
-    lua_pushnumber(L, (double)seen(run)->accepted_ms / 1000.0);
+    lua_pushnumber(L, (double)clock_to_wall(seen(run)->accepted_ms) / 1000.0);
 }
 
 static void push_service(lua_State *L, struct run *run) {

@@ -47,7 +47,6 @@ struct append_state {
 };
 
 /* What waits, for status and metrics. */
-/* What waits, for status and metrics. */
 void append_look(const struct append *a, struct append_state *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cli.h"
 
 #include "cli_text.h"
+#include "clock.h"
 
 #include <assert.h>
 #include <getopt.h>
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OPTIONS_MAX = 32, FIRST_VALUE = 256, NAMES_MAX = 128, HELP_COLUMN = 24 };
@@ -32,10 +32,15 @@ static const struct cli_option common_options[] = {
 };
 
 static const struct cli_group groups[] = {
-    {"Run", cli_host_commands},      {"Check before you run", cli_check_commands},
-    {"Look", cli_look_commands},     {"Dead letters", cli_dlq_commands},
-    {"Outbox", cli_outbox_commands}, {"Keys", cli_keys_commands},
-    {"State", cli_state_commands},   {"Change a running host", cli_change_commands},
+    {"Run", cli_host_commands},
+    {"Check before you run", cli_check_commands},
+    {"Look", cli_look_commands},
+    {"Dead letters", cli_dlq_commands},
+    {"Outbox", cli_outbox_commands},
+    {"Keys", cli_keys_commands},
+    {"State", cli_state_commands},
+    {"The store's file", cli_file_commands},
+    {"Change a running host", cli_change_commands},
 };
 
 /* First words of commands that have two. */
@@ -383,9 +388,9 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     if (cli->word_count > cli->command->words_max) {
         return cli_misused(cli, "\"%s\" is one word too many", cli->words[cli->command->words_max]);
     }
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail: the clock exists */
-    cli->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct clock_reading now;
+    clock_read(&now);
+    cli->now_ms = now.wall_ms;
     cli->json = cli_flag(cli, "json");
     cli->colour = may_colour();
     return cli->command->run(cli);

@@ -63,9 +63,9 @@ struct cli {
     int word_count;
     struct cli_given given[CLI_OPTIONS_MAX];
     size_t given_count;
-    bool json;   /* --json */
-    bool colour; /* standard output is a terminal that may be coloured */
-    int64_t now_ms;
+    bool json;               /* --json */
+    bool colour;             /* standard output is a terminal that may be coloured */
+    int64_t now_ms;          /* wall clock; engine time after cli_open_store */
     struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
     char *data;              /* the data folder, from cli_find_data */
     struct store *store;     /* from cli_open_store */
@@ -173,6 +173,8 @@ int cli_delayed(struct cli *cli);
 int cli_replay(struct cli *cli);
 int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);
+int cli_doctor_store(struct cli *cli);
+int cli_export(struct cli *cli);
 
 /* --- the families -------------------------------------------------------------------------------
  */
@@ -184,6 +186,7 @@ extern const struct cli_command cli_dlq_commands[];
 extern const struct cli_command cli_outbox_commands[];
 extern const struct cli_command cli_keys_commands[];
 extern const struct cli_command cli_state_commands[];
+extern const struct cli_command cli_file_commands[];
 extern const struct cli_command cli_change_commands[];
 
 #endif

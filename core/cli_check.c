@@ -9,6 +9,7 @@
 
 #include "look_json.h"
 #include "cli_text.h"
+#include "mqtt_tls.h"
 #include "script.h"
 
 #include <confuse.h>
@@ -301,6 +302,14 @@ static void warn_of_routes(const struct cli *cli, const struct script_host *scri
     }
 }
 
+/* Only a warning: where topics.conf is checked the certificates need not be. */
+static void warn_of_certificates(const struct cli *cli) {
+    struct report r = {""};
+    if (mqtt_tls_check(&cli->conf->broker, &r) != 0) {
+        cli_warn("%s", r.text);
+    }
+}
+
 static void print_verdict(const struct conf *conf) {
     (void)printf("%s is good: %zu service%s, ", conf->file, conf->service_count,
                  conf->service_count == 1 ? "" : "s");
@@ -317,6 +326,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     json_t *schedules = json_array();
     bool ok = services != NULL && schedules != NULL;
     warn_of_routes(cli, scripts);
+    warn_of_certificates(cli);
     if (!cli->json) {
         print_verdict(conf);
     }
@@ -382,6 +392,7 @@ static int check(struct cli *cli) {
 
 static const struct cli_option doctor_options[] = {
     {"broker", "URL", "the broker instead of broker.url"},
+    {"store", NULL, "instead of that, read the whole store: every page, every record"},
     {NULL, NULL, NULL},
 };
 

@@ -7,6 +7,7 @@
  */
 #include "cli_dlq.h"
 
+#include "clock.h"
 #include "cli_text.h"
 
 #include <assert.h>
@@ -40,12 +41,6 @@ struct bulk {
     uint64_t refused;        /* the host would not, and said why */
     int64_t told_ms;         /* when progress was last printed */
 };
-
-static int64_t monotonic_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- one letter ---- */
 
@@ -165,7 +160,7 @@ static void wait_until(int64_t due_ms) {
 }
 
 static void tell_progress(const struct cli *cli, struct bulk *bulk, size_t of, bool last) {
-    int64_t now_ms = monotonic_ms();
+    int64_t now_ms = clock_monotonic_ms();
     if (cli->json || !isatty(STDERR_FILENO) || (!last && now_ms - bulk->told_ms < PROGRESS_MS)) {
         return;
     }
@@ -176,7 +171,7 @@ static void tell_progress(const struct cli *cli, struct bulk *bulk, size_t of, b
 
 static int ask_all(struct cli *cli, struct bulk *bulk, const struct targets *targets,
                    double per_second) {
-    int64_t begin_ms = monotonic_ms();
+    int64_t begin_ms = clock_monotonic_ms();
     for (size_t i = 0; i < targets->count; i++) {
         if (per_second > 0) {
             wait_until(begin_ms + (int64_t)((double)i * 1000.0 / per_second));

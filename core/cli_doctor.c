@@ -63,6 +63,9 @@ static int print_json(const struct doctor *d) {
 int cli_doctor(struct cli *cli) {
     struct doctor d = {.count = 0};
     struct report r = {""};
+    if (cli_flag(cli, "store")) {
+        return cli_doctor_store(cli);
+    }
     int status = cli_load_conf(cli);
     if (status != 0) {
         return status;

@@ -7,6 +7,7 @@
 #include "cli_life.h"
 
 #include "cli_text.h"
+#include "clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static void print_moment(const struct event *e, const char *indent, int64_t ms) 
     char since[32];
     buf_init(&text, 256);
     buf_printf(&text, "%s  ", indent);
-    text_add_time(&text, ms, true);
+    text_add_time(&text, clock_to_wall(ms), true);
     (void)conf_duration_text(ms - e->accepted_ms, since);
     buf_printf(&text, "  +%-9s ", since);
     print_buf(&text);

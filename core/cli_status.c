@@ -37,7 +37,8 @@ struct screen {
     size_t count;
     bool counted; /* rows, parked and oldest_us are known */
     struct store_space space;
-    json_t *status; /* the running host's answer, or NULL */
+    uint64_t set_aside; /* records that cannot be read */
+    json_t *status;     /* the running host's answer, or NULL */
 };
 
 /* ---- the store ---- */
@@ -97,6 +98,7 @@ static int read_line(struct cli *cli, uint16_t number, struct service_line *line
 static int read_screen(struct cli *cli, struct screen *screen) {
     uint64_t rows = store_rows(cli->store, TABLE_READY) + store_rows(cli->store, TABLE_LANE);
     int code = store_usage(cli->store, &screen->space);
+    screen->set_aside = store_rows(cli->store, TABLE_ASIDE);
     for (uint16_t i = 0; i < screen->count && code == 0; i++) {
         code = read_line(cli, i, &screen->lines[i]);
     }
@@ -160,6 +162,13 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
         buf_add_str(&line, " of them freed but kept by a reader");
     }
     print_safe_line(&line);
+    if (screen->set_aside > 0 && screen->status == NULL) { /* a running host says it itself */
+        buf_printf(&line,
+                   "        %llu records could not be read and were set aside: `zingq doctor "
+                   "--store` names them",
+                   (unsigned long long)screen->set_aside);
+        print_safe_line(&line);
+    }
     buf_clear(&line);
 }
 
@@ -362,12 +371,13 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
         }
     }
     json_t *balanced_or_null = screen->counted ? json_boolean(balanced(screen)) : json_null();
-    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
-                     part_of(screen->status, "host"), "engine", part_of(screen->status, "engine"),
-                     "schedules", part_of(screen->status, "schedules"), "store_used",
-                     (json_int_t)screen->space.used, "store_max", (json_int_t)screen->space.max,
-                     "store_held", (json_int_t)screen->space.held, "balanced", balanced_or_null,
-                     "services", services);
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
+        part_of(screen->status, "host"), "engine", part_of(screen->status, "engine"), "schedules",
+        part_of(screen->status, "schedules"), "store_used", (json_int_t)screen->space.used,
+        "store_max", (json_int_t)screen->space.max, "store_held", (json_int_t)screen->space.held,
+        "set_aside", (json_int_t)screen->set_aside, "balanced", balanced_or_null, "services",
+        services);
 }
 
 int cli_status(struct cli *cli) {

@@ -7,6 +7,7 @@
  */
 #include "cli.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "look_json.h"
 #include "store.h"
@@ -85,6 +86,23 @@ static int check_begun(struct store *store) {
     return code;
 }
 
+/* From here on now_ms is engine time, as all times in the store. */
+static int follow_clock(struct cli *cli) {
+    struct clock_mark mark;
+    int code = store_begin(cli->store);
+    if (code == 0) {
+        code = journal_clock_get(cli->journal, &mark);
+        store_abort(cli->store);
+    }
+    if (code == 0) {
+        struct clock_reading now;
+        clock_read(&now);
+        cli->now_ms = clock_resume(&mark, &now);
+        clock_show_ahead(now.wall_ms - cli->now_ms);
+    }
+    return code;
+}
+
 int cli_open_store(struct cli *cli) {
     int status = cli_find_data(cli);
     if (status != 0) {
@@ -106,6 +124,7 @@ int cli_open_store(struct cli *cli) {
     }
     int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : cli->conf->keep_idempotency_ms;
     code = code != 0 ? code : journal_open(&cli->journal, cli->store, keep_ms, &r);
+    code = code != 0 ? code : follow_clock(cli);
     if (code != 0) {
         (void)cli_fail(code, "cannot read the store at %s: %s", cli->data, error_text(code));
         return EXIT_CANNOT_RUN;

@@ -5,6 +5,8 @@
  */
 #include "cli_text.h"
 
+#include "clock.h"
+
 #include "event.h"
 
 #include <assert.h>
@@ -227,7 +229,7 @@ void text_add_when(struct buf *out, int64_t now_ms, int64_t ms) {
         buf_add_str(out, "-");
         return;
     }
-    text_add_time(out, ms, false);
+    text_add_time(out, clock_to_wall(ms), false);
     buf_add_str(out, " (");
     text_add_ago(out, now_ms, ms);
     buf_add_str(out, ")");

@@ -86,7 +86,7 @@ static void add_details(const struct cli *cli, struct buf *out, const struct eff
     }
     if (effect->due_ms != 0) {
         buf_add_str(out, effect->kind == EFFECT_PUBLISH ? "  (due " : "  (expires ");
-        text_add_ago(out, cli->now_ms, effect->due_ms);
+        text_add_ago(out, cli->now_ms, try_effect_due(effect));
         buf_add_str(out, ")");
     }
 }

@@ -10,10 +10,18 @@
 #include <sys/stat.h>
 #include <time.h>
 
-static int64_t read_ms(clockid_t id) {
+enum { NS_PER_US = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+
+static int64_t read_ns(clockid_t id) {
     struct timespec t = {0};
     (void)clock_gettime(id, &t); /* cannot fail: the clocks exist */
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* Rounded down, before 1970 too. */
+static int64_t read_ms(clockid_t id) {
+    int64_t ns = read_ns(id);
+    return ns / NS_PER_MS - (ns % NS_PER_MS < 0 ? 1 : 0);
 }
 
 static uint8_t digit(int c) {
@@ -54,11 +62,48 @@ void clock_read(struct clock_reading *out) {
     out->boot = *boot();
 }
 
-int64_t clock_monotonic_us(void) {
-    struct timespec t = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+int64_t clock_wall_ms(void) {
+    return read_ms(CLOCK_REALTIME);
 }
+
+int64_t clock_monotonic_ns(void) {
+    return read_ns(CLOCK_MONOTONIC);
+}
+
+int64_t clock_monotonic_us(void) {
+    return clock_monotonic_ns() / NS_PER_US;
+}
+
+int64_t clock_monotonic_ms(void) {
+    return clock_monotonic_ns() / NS_PER_MS;
+}
+
+int64_t clock_thread_ns(void) {
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* --- as people see it --- */
+
+enum { SHOWN_STEP_MS = 20 }; /* two clocks read one after the other differ by chance */
+
+static int64_t shown_ahead_ms;
+
+void clock_show_ahead(int64_t wall_ahead_ms) {
+    int64_t step_ms = wall_ahead_ms - shown_ahead_ms;
+    if (step_ms <= -SHOWN_STEP_MS || step_ms >= SHOWN_STEP_MS) {
+        shown_ahead_ms = wall_ahead_ms;
+    }
+}
+
+int64_t clock_to_wall(int64_t engine_ms) {
+    return engine_ms == 0 || engine_ms == INT64_MAX ? engine_ms : engine_ms + shown_ahead_ms;
+}
+
+int64_t clock_to_engine(int64_t wall_ms) {
+    return wall_ms == 0 || wall_ms == INT64_MAX ? wall_ms : wall_ms - shown_ahead_ms;
+}
+
+/* --- engine time --- */
 
 static bool same_boot(const struct clock_boot *a, const struct clock_boot *b) {
     static const uint8_t unknown[sizeof a->id];

@@ -21,6 +21,7 @@ struct broker_conf {
     char *host;      /* from the url; an IPv6 literal without brackets */
     uint16_t port;   /* from the url; 1883, 8883 for mqtts */
     bool tls;        /* mqtts:// */
+    bool alone;      /* no other host runs these services: plain subscriptions, not shared ones */
     char *client_id; /* "" = derived from the store's host id, stable over restarts */
     char *username;  /* resolved; "" = none */
     char *password;  /* resolved; "" = none, also when the default's variable is not set */

@@ -32,6 +32,7 @@ static const struct conf_row BROKER_ROWS[] = {
     {"ca_file", CONF_PATH, "", AT(broker.ca_file), 0, 0},
     {"cert_file", CONF_PATH, "", AT(broker.cert_file), 0, 0},
     {"key_file", CONF_PATH, "", AT(broker.key_file), 0, 0},
+    {"alone", CONF_YES_NO, "no", AT(broker.alone), 0, 0},
     {"receive_maximum", CONF_U16, "1000", AT(broker.receive_maximum), 1, UINT16_MAX},
     {"session_expiry", CONF_SECONDS, "7d", AT(broker.session_expiry_s), SECOND_MS, 3650 * DAY_MS},
 };

@@ -6,6 +6,8 @@
  */
 #include "doctor.h"
 
+#include "clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +59,22 @@ struct doctor_row *doctor_add(struct doctor *d, const char *name, enum doctor_ve
 void doctor_advise(struct doctor_row *row, const char *risk, const char *mend) {
     (void)snprintf(row->risk, sizeof row->risk, "%s", risk);
     (void)snprintf(row->mend, sizeof row->mend, "%s", mend);
+}
+
+/* Mosquitto 2.0 has plain subscriptions only in its database. */
+void doctor_shares(struct doctor *d, const char *broker_version, bool alone) {
+    if (strncmp(broker_version, "mosquitto", 9) != 0) {
+        return;
+    }
+    struct doctor_row *row = doctor_add(d, "after a broker restart", DOCTOR_GOOD,
+                                        "plain subscriptions (broker.alone) are kept");
+    if (!alone) {
+        row->verdict = DOCTOR_WARN;
+        (void)snprintf(row->seen, sizeof row->seen,
+                       "Mosquitto forgets shared subscriptions, with persistence too");
+        doctor_advise(row, "what is published before the host is back is acknowledged and lost",
+                      "topics.conf: broker { alone = yes }, if no other host runs these services");
+    }
 }
 
 /* ---- the disk ---- */
@@ -141,12 +159,6 @@ static void examine_space(struct doctor *d, const char *folder, uint64_t store_m
     }
 }
 
-static int64_t now_us(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static int compare_us(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a;
     int64_t y = *(const int64_t *)b;
@@ -157,13 +169,13 @@ static int compare_us(const void *a, const void *b) {
 static int measure_syncs(int file, int64_t us[SYNCS]) {
     char page[SYNC_BYTES] = {0};
     for (int i = -1; i < SYNCS; i++) {
-        int64_t start = now_us();
+        int64_t start = clock_monotonic_us();
         if (pwrite(file, page, sizeof page, 0) != (ssize_t)sizeof page || fsync(file) != 0) {
             int err = errno; /* a short write sets none */
             return err != 0 ? err : EIO;
         }
         if (i >= 0) {
-            us[i] = now_us() - start;
+            us[i] = clock_monotonic_us() - start;
         }
     }
     qsort(us, SYNCS, sizeof us[0], compare_us);

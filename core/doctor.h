@@ -12,6 +12,7 @@
 #include "conf.h"
 #include "error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,8 @@ int doctor_disk(struct doctor *d, const char *store_path, uint64_t store_max_byt
 /* Adds a finding and returns it, for the examinations. */
 struct doctor_row *doctor_add(struct doctor *d, const char *name, enum doctor_verdict verdict,
                               const char *seen, ...) __attribute__((format(printf, 4, 5)));
+/* Adds what is known of this broker and cannot be tried: whether it forgets shared subscriptions. */
+void doctor_shares(struct doctor *d, const char *broker_version, bool alone);
 /* Completes a finding. */
 void doctor_advise(struct doctor_row *row, const char *risk, const char *mend);
 

@@ -12,6 +12,7 @@
  */
 #include "doctor.h"
 
+#include "clock.h"
 #include "mqtt.h"
 
 #include <assert.h>
@@ -134,9 +135,9 @@ static void on_guard(uv_timer_t *timer) {
 
 /* Runs the loop until the count is reached; false when time is up or a peer went down. */
 static bool wait_for(struct probe *p, const int *count, int target, int ms) {
-    uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+    int64_t end_ms = clock_monotonic_ms() + ms;
     while (*count < target) {
-        if (uv_hrtime() >= end || p->hand.downs > 0 || p->patient.downs > 0) {
+        if (clock_monotonic_ms() >= end_ms || p->hand.downs > 0 || p->patient.downs > 0) {
             return false;
         }
         (void)uv_run(&p->loop, UV_RUN_ONCE);
@@ -164,6 +165,7 @@ struct peer_settings {
 static int peer_start(struct probe *p, struct peer *peer, const struct peer_settings *s) {
     assert(peer->mqtt == NULL);
     *peer = (struct peer){.conf = *p->conf, .acknowledges = s->acknowledges, .dropped = -1};
+    peer->conf.alone = false; /* what the broker has is looked at, not what is used */
     peer->conf.receive_maximum = s->receive_maximum;
     peer->conf.session_expiry_s = s->session_expiry_s;
     (void)snprintf(peer->id, sizeof peer->id, "zingq-doctor-%s-%s", p->token, s->name);
@@ -218,7 +220,7 @@ static bool publish_many(struct probe *p, enum probe_letter letter, int n, struc
     int window = mqtt_session(p->hand.mqtt)->receive_maximum;
     window = window < PUBLISH_WINDOW ? window : PUBLISH_WINDOW;
     int start = p->hand.published;
-    uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+    int64_t end_ms = clock_monotonic_ms() + ms;
     for (int sent = 0; p->hand.published - start < n;) {
         for (; sent < n && sent - (p->hand.published - start) < window; sent++) {
             int mid = 0;
@@ -227,7 +229,7 @@ static bool publish_many(struct probe *p, enum probe_letter letter, int n, struc
             }
         }
         mqtt_flush(p->hand.mqtt);
-        if (uv_hrtime() >= end || p->hand.downs > 0) {
+        if (clock_monotonic_ms() >= end_ms || p->hand.downs > 0) {
             return false;
         }
         (void)uv_run(&p->loop, UV_RUN_ONCE);
@@ -238,7 +240,7 @@ static bool publish_many(struct probe *p, enum probe_letter letter, int n, struc
 /* ---- what CONNACK says ---- */
 
 static int examine_connection(struct probe *p) {
-    uint64_t start = uv_hrtime();
+    int64_t start_us = clock_monotonic_us();
     const struct peer_settings settings = {
         "hand", p->conf->receive_maximum, p->conf->session_expiry_s, true, {NULL, NULL}};
     int error = peer_start(p, &p->hand, &settings);
@@ -255,7 +257,7 @@ static int examine_connection(struct probe *p) {
     }
     (void)doctor_add(p->doctor, "connection", DOCTOR_GOOD,
                      "%s:%u speaks MQTT 5; connected in %.1f ms", p->conf->host, p->conf->port,
-                     (double)(uv_hrtime() - start) / 1e6);
+                     (double)(clock_monotonic_us() - start_us) / 1e3);
     return 0;
 }
 
@@ -363,6 +365,7 @@ static bool examine_sharing(struct probe *p) {
         return false;
     }
     judge(p->doctor, &shared, mqtt_session(p->hand.mqtt)->shared_available);
+    doctor_shares(p->doctor, p->hand.version, p->conf->alone);
     judge(p->doctor, &ids, p->hand.ids > 0);
     return true;
 }

@@ -178,6 +178,13 @@ static int commit(struct engine *e) {
     if (code == 0) {
         code = write_books(e);
     }
+    bool places = false;
+    if (code == 0) {
+        code = journal_set_aside(e->journal, &places);
+    }
+    if (code == 0 && places) {
+        return ERR_CORRUPT; /* where events wait is made out anew: engine_mend.c */
+    }
     if (code != 0) {
         return code;
     }
@@ -189,6 +196,9 @@ static int commit(struct engine *e) {
     }
     histogram_add(&e->status.commit, e->status.commit_us_last);
     e->status.commits++;
+    if (code == 0) {
+        journal_forget_broken(e->journal);
+    }
     return code;
 }
 

@@ -233,6 +233,7 @@ struct engine_status {
     size_t lua_bytes;
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
     const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
+    uint64_t set_aside;    /* records of the store that cannot be read */
     long old_reader;       /* a process that reads one state for READER_OLD_MS or more; 0 = none */
     int64_t old_reader_s;  /* and for how long */
     bool accepts;

@@ -35,7 +35,7 @@ static int find_company(struct engine *e, struct engine_service *s, const struct
     }
     int code = engine_load_body(e, s, next->head);
     if (code != 0) {
-        return code;
+        return code == ERR_NOTFOUND ? 0 : code; /* one that cannot be read has no company */
     }
     const struct event *event = next->head->event;
     *lane = may_share(event) && fit(e, s, first, event) ? next : NULL;

@@ -44,6 +44,7 @@ int engine_start_clock(struct engine *e) {
     e->last_ms = clock_resume(&mark, &now);
     e->ahead_of_boot_ms = e->last_ms - now.boottime_ms;
     e->wall_ahead_ms = now.wall_ms - e->last_ms;
+    clock_show_ahead(e->wall_ahead_ms);
     if (e->wall_ahead_ms <= -STEP_MS || e->wall_ahead_ms >= STEP_MS) {
         log_warn("engine",
                  "the wall clock is %" PRId64 " ms %s engine time, which goes on where it was",
@@ -68,6 +69,7 @@ void engine_look_at_clock(struct engine *e) {
     e->wall_ms = now.wall_ms;
     int64_t step_ms = now.wall_ms - e->now_ms - e->wall_ahead_ms;
     e->wall_ahead_ms += step_ms;
+    clock_show_ahead(e->wall_ahead_ms);
     if (is_step(step_ms)) {
         e->status.clock_steps++;
         log_warn("engine",

@@ -27,6 +27,7 @@
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
  *   engine_recover.c  after a turn that failed: back to what the store holds
+ *   engine_mend.c     what could not be read in the store, and what follows
  *   engine_view.c     what a handler can look at; status
  *   engine_clock.c    engine time, steps of the wall clock
  *   engine_watch.c    attempts that ended, while somebody watches
@@ -78,6 +79,7 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     uint64_t lane_rows;            /* rows in the lane table */
+    uint64_t parked_rows;          /* of them, when the store was loaded: heads that are parked */
     uint64_t put_off;              /* of them: heads that wait for another try (LANE_WAITING) */
     uint64_t asleep;               /* heads put off without a failure (LANE_ASLEEP) */
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
@@ -284,6 +286,8 @@ bool engine_wants_refill(const struct engine *e);
 int64_t engine_earliest_room(const struct engine *e);
 int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
 int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row);
+/* The stored event, whose row was lost, gets one; while the store is loaded. */
+int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event);
 
 /* engine_run.c */
 /* Takes a lane's head off, its body in memory. *out NULL: it ended without a run (too many crashes,
@@ -541,6 +545,13 @@ void engine_note_ending(struct engine *e, const struct engine_service *s, const 
                         enum event_state state, struct slice text);
 /* The turn was dropped, and what ended in it did not. */
 void engine_forget_endings(struct engine *e);
+
+/* engine_mend.c */
+/* While the store is loaded, after rows were counted and timers looked at: waiting events without a
+ * row get one, heads and locks their timers, the books their figures. */
+int engine_mend(struct engine *e);
+/* The taken item's record cannot be read: it is let go, and counted as discarded. */
+int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *item);
 
 /* engine_view.c */
 void engine_view_init(struct engine *e);

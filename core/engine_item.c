@@ -40,7 +40,7 @@ int engine_load_body(struct engine *e, struct engine_service *s, struct lane_ite
         item->bytes = body_bytes(item->event);
         e->body_bytes += item->bytes;
     }
-    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+    return code;
 }
 
 void engine_drop_body(struct engine *e, struct lane_item *item) {

@@ -48,12 +48,10 @@ int engine_cancel_publish(struct engine *e, const struct uuid *id) {
                           .due_ms = delayed.due_ms,
                           .seq = delayed.seq};
     code = journal_timer_del(e->journal, &timer);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? ERR_CORRUPT : code; /* they come and go together */
+    e->status.delayed -= code == 0 && e->status.delayed > 0 ? 1 : 0;
+    if (code == 0 || code == ERR_NOTFOUND) { /* it could not be read */
+        code = journal_delayed_del(e->journal, id);
     }
-    assert(e->status.delayed > 0);
-    e->status.delayed--;
-    code = journal_delayed_del(e->journal, id);
     if (code == 0) {
         code = journal_publish_note_cancel(e->journal, e->now_ms, id);
         code = code == ERR_NOTFOUND ? 0 : code; /* a handler's, or long ago */

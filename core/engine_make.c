@@ -33,6 +33,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
     s->lane_rows = 0;
+    s->parked_rows = 0;
     s->put_off = 0;
     s->asleep = 0;
     s->unloaded_total = 0;
@@ -74,6 +75,9 @@ static int load_all(struct engine *e) {
         code = engine_load_timers(e);
     }
     if (code == 0) {
+        code = engine_mend(e);
+    }
+    if (code == 0) {
         code = engine_load_schedules(e);
     }
     if (code == 0) {
@@ -97,12 +101,15 @@ int engine_load(struct engine *e) {
         return code;
     }
     code = load_all(e);
+    bool places; /* they have been put right: engine_mend */
+    code = code == 0 ? journal_set_aside(e->journal, &places) : code;
     if (code != 0) {
         store_abort(journal_store(e->journal));
         return code;
     }
     code = store_commit(journal_store(e->journal));
     if (code == 0) {
+        journal_forget_broken(e->journal);
         culprit_settle(e->culprit);
     }
     return code;

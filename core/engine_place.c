@@ -317,6 +317,9 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
 /* Till now it was not to run, so now it waits for company, unless it wants none. */
 static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
     int code = engine_load_body(e, s, item);
+    if (code == ERR_NOTFOUND) {
+        return 0; /* its record cannot be read: it goes when its turn comes */
+    }
     item->since_ms = code == 0 && item->event->alone ? 0 : e->now_ms;
     return code;
 }
@@ -387,8 +390,13 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
             row.flags = LANE_BEHIND;
             code = load_ready_row(e, s, &row);
         }
+        if (code == ERR_NOTFOUND) { /* of those counted some cannot be read any more */
+            s->unloaded_total -= s->unloaded[p];
+            s->unloaded[p] = 0;
+            return 0;
+        }
         if (code != 0) {
-            return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+            return code;
         }
         s->loaded[p] = row.seq;
         s->unloaded[p]--;
@@ -496,8 +504,34 @@ int engine_load_rows(struct engine *e) {
             continue;
         }
         s->lane_rows++;
+        s->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
         code = head ? wake_head(e, s, &row) : 0;
         count_waiting(s, row.flags, 1);
     }
     return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event) {
+    struct row row = engine_row(event);
+    struct row first = row;
+    first.seq = 0;
+    int code = journal_lane_next(e->journal, &first);
+    bool alone = code == ERR_NOTFOUND;
+    if (alone && !event->parked) {
+        s->unloaded[row.partition]++;
+        s->unloaded_total++;
+        return journal_ready_put(e->journal, &row);
+    }
+    if (!alone && code != 0) {
+        return code;
+    }
+    row.flags = event->parked ? LANE_PARKED : LANE_BEHIND;
+    s->parked_rows += event->parked ? 1 : 0;
+    s->lane_rows++;
+    code = journal_lane_put(e->journal, &row);
+    if (code == 0 && (alone || row.seq < first.seq)) {
+        code = wake_head(e, s, &row);
+    }
+    count_waiting(s, row.flags, 1);
+    return code;
 }

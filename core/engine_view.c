@@ -30,7 +30,7 @@ static int view_state_get(void *ctx, const struct event *event, struct slice nam
     struct engine *e = ctx;
     struct cell cell = engine_cell(event, name);
     int64_t expires_ms;
-    return journal_state_get(e->journal, &cell, e->now_ms, value, &expires_ms);
+    return journal_state_read(e->journal, &cell, e->now_ms, value, &expires_ms);
 }
 
 static int view_state_list(void *ctx, const struct event *event, struct slice prefix, void *arg,
@@ -57,13 +57,13 @@ static int view_peek(void *ctx, struct slice service, struct slice key, struct s
     struct cell cell = {.service = s->number, .key = key, .name = name};
     cell.partition = journal_partition(journal_lane(s->name, key));
     int64_t expires_ms;
-    return journal_state_get(e->journal, &cell, e->now_ms, value, &expires_ms);
+    return journal_state_read(e->journal, &cell, e->now_ms, value, &expires_ms);
 }
 
 static int view_step_get(void *ctx, const struct event *event, enum step_kind kind,
                          struct slice name, struct step *step) {
     const struct engine *e = ctx;
-    return event->durable ? journal_step_get(e->journal, event, kind, name, step) : ERR_NOTFOUND;
+    return event->durable ? journal_step_read(e->journal, event, kind, name, step) : ERR_NOTFOUND;
 }
 
 static int view_lock_get(void *ctx, const struct event *event, struct slice name,
@@ -71,7 +71,7 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
     struct engine *e = ctx;
     struct cell cell = engine_cell(event, name);
     struct lock lock;
-    int code = journal_lock_get(e->journal, &cell, &lock);
+    int code = journal_lock_read(e->journal, &cell, &lock);
     if (code != 0) {
         return code;
     }
@@ -128,6 +128,7 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
     e->status.store_low = e->store_low ? e->space_words : NULL;
+    e->status.set_aside = journal_aside_count(e->journal);
     int64_t since_ms;
     e->status.old_reader = engine_old_reader(e, &since_ms);
     e->status.old_reader_s = (e->now_ms - since_ms) / 1000;

@@ -11,6 +11,7 @@
  */
 #include "front_guard.h"
 
+#include "clock.h"
 #include "error.h"
 #include "limits.h"
 
@@ -81,7 +82,7 @@ static bool is_token(const struct guard *g, const char *text) {
 }
 
 static uint64_t now_ms(void) {
-    return uv_hrtime() / 1000000;
+    return (uint64_t)clock_monotonic_ms();
 }
 
 /* ---- sessions ---- */

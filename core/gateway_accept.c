@@ -20,6 +20,7 @@
  */
 #include "gateway_own.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "log.h"
 
@@ -98,7 +99,7 @@ void gateway_accept_on(struct gateway *g) {
 /* ---- shortage ---- */
 
 static void say_short(struct gateway *g, int error) {
-    uint64_t now = uv_hrtime() / 1000000;
+    uint64_t now = (uint64_t)clock_monotonic_ms();
     if (g->shortage == 0) {
         g->shortages++;
     }

@@ -7,6 +7,7 @@
  */
 #include "gateway_own.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "log.h"
 
@@ -17,7 +18,7 @@
 enum { LOOK_MS = 5000 };
 
 static uint64_t now_ms(void) {
-    return uv_hrtime() / 1000000;
+    return (uint64_t)clock_monotonic_ms();
 }
 
 /* A connection there was no memory for is not watched. */

@@ -96,6 +96,10 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
     return false;
 }
 
+static bool is_plain(const struct host *h, const struct service_conf *s) {
+    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
+}
+
 /* Two plain subscriptions to one filter are one at the broker, under the later number: the others
  * get their copy here. */
 static void offer_to_twins(struct host *h, size_t service, const struct mqtt_message *m) {
@@ -105,7 +109,8 @@ static void offer_to_twins(struct host *h, size_t service, const struct mqtt_mes
         for (size_t k = 0; k < m->subscription_id_count; k++) {
             told = told || m->subscription_ids[k] == engine_service_number(h->engine, i) + 1u;
         }
-        for (size_t f = 0; !told && !twin->share && i != service && f < twin->filter_count; f++) {
+        bool other = i != service && engine_runs(h->engine, i) && is_plain(h, twin);
+        for (size_t f = 0; other && !told && f < twin->filter_count; f++) {
             if (filter_matches(twin->filters[f], m->topic.data) &&
                 subscribes_to(&h->conf->services[service], twin->filters[f])) {
                 offer(h, i, m);
@@ -163,7 +168,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
             continue;
         }
         offer(h, service, m);
-        if (!h->conf->services[service].share) {
+        if (is_plain(h, &h->conf->services[service])) {
             offer_to_twins(h, service, m);
         }
     }

@@ -87,6 +87,7 @@ struct host {
     struct filter_flaw flaws[HOST_FLAWS_MAX]; /* of these two */
     size_t flaw_count;
     struct host_terms terms, out_terms;
+    bool told_mosquitto; /* host_terms_mosquitto */
     char broker_error[256]; /* why the connection that subscribes is down; "" while it stands */
     char out_error[256];    /* the same of the one that publishes */
 };
@@ -122,6 +123,8 @@ void host_session_ended(struct host *h);
 /* host_terms.c */
 /* A connection stands: what this broker costs is logged. */
 void host_terms_up(struct host *h, bool publishing);
+/* The broker is a Mosquitto: what that costs is logged, once. */
+void host_terms_mosquitto(struct host *h);
 /* A SUBACK, or what stands for one. */
 void host_filter_answered(struct host *h, const char *filter, uint8_t reason);
 /* Calls `tell` for each thing there is to say about the broker now; `blocks`: the host is not ready

@@ -20,6 +20,9 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
     if (m->refused.len == 0) {
         sys_note(h->sys, m->topic, m->payload);
+        if (sys_is_mosquitto(m->topic, m->payload)) {
+            host_terms_mosquitto(h);
+        }
     }
 }
 

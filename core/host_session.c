@@ -22,8 +22,9 @@ enum {
     FILTER_BYTES = NAME_BYTES_MAX + sizeof "zingq/signal//+/+",
 };
 
-static void add_filter(struct buf *out, const struct service_conf *s, const char *filter) {
-    if (s->share) {
+static void add_filter(const struct host *h, struct buf *out, const struct service_conf *s,
+                       const char *filter) {
+    if (s->share && !h->conf->broker.alone) {
         buf_printf(out, "$share/%s/", s->name);
     }
     buf_printf(out, "%s\n", filter);
@@ -41,7 +42,7 @@ static void wanted_filters(const struct host *h, struct buf *out) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
         for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
-            add_filter(out, s, s->filters[f]);
+            add_filter(h, out, s, s->filters[f]);
         }
         if (engine_runs(h->engine, i)) {
             char filter[FILTER_BYTES];
@@ -109,11 +110,10 @@ static int subscribe_signals(struct host *h, const struct service_conf *s, uint3
     return code;
 }
 
+/* What an earlier run had is given up behind what takes its place, so that nothing falls between
+ * a shared subscription and a plain one. */
 int host_subscribe(struct host *h, struct report *r) {
-    int code = tidy(h);
-    if (code != 0) {
-        return report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
-    }
+    int code = 0;
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *s = &h->conf->services[i];
         uint32_t id = engine_service_number(h->engine, i) + 1u;
@@ -130,7 +130,10 @@ int host_subscribe(struct host *h, struct report *r) {
                           s->name);
         }
     }
-    return 0;
+    code = tidy(h);
+    return code == 0
+               ? 0
+               : report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
 }
 
 void host_session_up(struct host *h, bool present) {

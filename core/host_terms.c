@@ -36,7 +36,7 @@ static bool no_wildcards(const struct host *h, struct report *r) {
 static bool no_sharing(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker has no shared subscriptions: plain ones are used, run one host only");
-    return !mqtt_session(h->mqtt)->shared_available;
+    return !mqtt_session(h->mqtt)->shared_available && !h->conf->broker.alone;
 }
 
 static bool no_numbers(const struct host *h, struct report *r) {
@@ -196,6 +196,22 @@ void host_terms_up(struct host *h, bool publishing) {
     tell_terms(h, side);
 }
 
+/* Mosquitto 2.0 has plain subscriptions only in its database. A broker of our own goes with us. */
+void host_terms_mosquitto(struct host *h) {
+    bool shares = false;
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        shares = shares || (h->conf->services[i].share && !h->conf->broker.alone);
+    }
+    if (!shares || h->told_mosquitto || h->options->with_broker) {
+        return;
+    }
+    h->told_mosquitto = true;
+    log_warn("broker",
+             "Mosquitto forgets shared subscriptions when it restarts: what is published then, "
+             "before this host is back, is lost; if no other host runs these services, set "
+             "broker { alone = yes }");
+}
+
 void host_terms_clear(struct host *h) {
     forget_flaws(h);
 }
@@ -250,6 +266,14 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
                      "process %ld has read one state of the store for %" PRId64 " s: what is freed "
                      "meanwhile stays taken until it ends",
                      s.old_reader, s.old_reader_s);
+        tell(ctx, false, r.text);
+    }
+    if (s.set_aside > 0) {
+        (void)report(&r, 0,
+                     "%" PRIu64
+                     " records of the store could not be read and were set aside: `zingq "
+                     "doctor --store` names them",
+                     s.set_aside);
         tell(ctx, false, r.text);
     }
 }

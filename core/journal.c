@@ -71,42 +71,81 @@ static int meta_get(struct journal *j, const char *name, struct slice *value) {
     return store_get(j->store, TABLE_META, slice_of(name), value);
 }
 
+static int meta_take(struct journal *j, const char *name, journal_taker *take, void *out) {
+    struct key k = {.len = 0};
+    return key_bytes(&k, slice_of(name)) ? journal_take(j, TABLE_META, &k, take, out) : ERR_LIMIT;
+}
+
+/* A service's row: the name is in the key. */
+struct service_row {
+    char name[NAME_BYTES_MAX + 1];
+    uint16_t number;
+};
+
+static const char service_prefix[] = "service/";
+
+enum { SERVICE_PREFIX_LEN = sizeof service_prefix - 1 };
+
+static int take_service(struct slice key, struct slice value, void *out) {
+    struct service_row *row = out;
+    struct reader r = reader_of(value.data, value.len);
+    size_t len = key.len - SERVICE_PREFIX_LEN;
+    row->number = read_u16(&r);
+    if (r.failed || len == 0 || len > NAME_BYTES_MAX) {
+        return ERR_CORRUPT;
+    }
+    memcpy(row->name, key.data + SERVICE_PREFIX_LEN, len);
+    row->name[len] = '\0';
+    return 0;
+}
+
 static int load_names(struct journal *j) {
-    static const char prefix[] = "service/";
-    struct slice from = {prefix, sizeof prefix - 1};
-    struct slice key;
-    struct slice value;
-    char last[sizeof prefix + NAME_BYTES_MAX];
-    int code = store_seek(j->store, TABLE_META, from, false, &key, &value);
-    for (; code == 0; code = store_seek(j->store, TABLE_META, from, true, &key, &value)) {
-        if (key.len < sizeof prefix - 1 || memcmp(key.data, prefix, sizeof prefix - 1) != 0) {
-            return 0;
+    struct key k = {.len = 0};
+    struct service_row row;
+    int code;
+    (void)key_bytes(&k, slice_of(service_prefix));
+    while ((code = journal_take_next(j, TABLE_META, &k, SERVICE_PREFIX_LEN, true, take_service,
+                                     &row)) == 0) {
+        if (row.number < j->name_count) {
+            free(j->names[row.number]);
+            j->names[row.number] = slice_dup(slice_of(row.name));
         }
-        struct reader r = reader_of(value.data, value.len);
-        uint16_t number = read_u16(&r);
-        if (r.failed || number >= j->name_count || key.len >= sizeof last) {
-            return ERR_CORRUPT;
-        }
-        free(j->names[number]);
-        j->names[number] =
-            slice_dup((struct slice){key.data + sizeof prefix - 1, key.len - (sizeof prefix - 1)});
-        if (j->names[number] == NULL) {
+        if (row.number < j->name_count && j->names[row.number] == NULL) {
             return ERR_MEMORY;
         }
-        memcpy(last, key.data, key.len);
-        from = (struct slice){last, key.len};
+        k.len = SERVICE_PREFIX_LEN;
+        (void)key_bytes(&k, slice_of(row.name));
+    }
+    return code == ERR_NOTFOUND ? journal_mend_name(j, slice_of(service_prefix)) : code;
+}
+
+/* How many numbers were given out; when the count cannot be read, one more than the highest. */
+static int count_services(struct journal *j, uint64_t *count) {
+    struct key k = {.len = 0};
+    struct service_row row;
+    int code = journal_flag_get(j, "services", count);
+    if (code == 0 && *count > UINT16_MAX) {
+        return ERR_CORRUPT;
+    }
+    if (code != ERR_NOTFOUND) {
+        return code;
+    }
+    *count = 0;
+    (void)key_bytes(&k, slice_of(service_prefix));
+    while ((code = journal_take_next(j, TABLE_META, &k, SERVICE_PREFIX_LEN, true, take_service,
+                                     &row)) == 0) {
+        *count = row.number >= *count ? (uint64_t)row.number + 1 : *count;
+        k.len = SERVICE_PREFIX_LEN;
+        (void)key_bytes(&k, slice_of(row.name));
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
 static int load_service_names(struct journal *j) {
     uint64_t count = 0;
-    int code = journal_flag_get(j, "services", &count);
-    if (code != 0 && code != ERR_NOTFOUND) {
+    int code = count_services(j, &count);
+    if (code != 0) {
         return code;
-    }
-    if (count > UINT16_MAX) {
-        return ERR_CORRUPT;
     }
     char **names = calloc(count + 1, sizeof *names);
     if (names == NULL) {
@@ -121,73 +160,110 @@ static int load_service_names(struct journal *j) {
     return load_names(j);
 }
 
-static int load_dedupe(struct journal *j) {
-    struct slice value;
-    int code = meta_get(j, "dedupe", &value);
-    if (code != 0) {
-        memset(j->buckets, 0, sizeof j->buckets);
-        return code == ERR_NOTFOUND ? 0 : code;
-    }
+static int take_buckets(struct slice key, struct slice value, void *out) {
+    struct dedupe_bucket *buckets = out;
     struct reader r = reader_of(value.data, value.len);
+    (void)key;
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
-        j->buckets[i].until_ms = (int64_t)read_u64(&r);
+        buckets[i].until_ms = (int64_t)read_u64(&r);
     }
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+static int load_dedupe(struct journal *j) {
+    int code = meta_take(j, "dedupe", take_buckets, j->buckets);
+    if (code == ERR_NOTFOUND) {
+        memset(j->buckets, 0, sizeof j->buckets);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int take_number(struct slice key, struct slice value, void *out) {
+    uint64_t *number = out;
+    struct reader r = reader_of(value.data, value.len);
+    (void)key;
+    *number = read_u64(&r);
     return r.failed ? ERR_CORRUPT : 0;
 }
 
 static int load_seq(struct journal *j) {
-    struct slice value;
-    int code = meta_get(j, "seq", &value);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code;
-    }
-    struct reader r = reader_of(value.data, value.len);
-    j->seq = read_u64(&r);
-    return r.failed ? ERR_CORRUPT : 0;
+    uint64_t seq = 0;
+    int code = meta_take(j, "seq", take_number, &seq);
+    j->seq = code == 0 ? seq : j->seq;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static int load_identity(struct journal *j) {
-    struct slice host;
-    struct slice secret;
-    int code = meta_get(j, "host", &host);
-    if (code == 0) {
-        code = meta_get(j, "secret", &secret);
-    }
-    if (code != 0) {
-        return code;
-    }
-    if (host.len != UUID_TEXT_BYTES || secret.len != sizeof j->secret) {
+static int take_host(struct slice key, struct slice value, void *out) {
+    struct journal *j = out;
+    struct uuid id;
+    (void)key;
+    if (value.len != UUID_TEXT_BYTES || !uuid_parse(value, &id)) {
         return ERR_CORRUPT;
     }
-    memcpy(j->host_id, host.data, UUID_TEXT_BYTES);
-    memcpy(j->secret, secret.data, sizeof j->secret);
+    memcpy(j->host_id, value.data, UUID_TEXT_BYTES);
     return 0;
 }
 
-/* A new store gets its host id and its secret. */
-static int make_identity(struct journal *j) {
+static int take_secret(struct slice key, struct slice value, void *out) {
+    struct journal *j = out;
+    (void)key;
+    if (value.len != sizeof j->secret) {
+        return ERR_CORRUPT;
+    }
+    memcpy(j->secret, value.data, sizeof j->secret);
+    return 0;
+}
+
+static int load_identity(struct journal *j, bool *host, bool *secret) {
+    int code = meta_take(j, "host", take_host, j);
+    *host = code == 0;
+    if (code == 0 || code == ERR_NOTFOUND) {
+        code = meta_take(j, "secret", take_secret, j);
+    }
+    *secret = code == 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int make_host_id(struct journal *j) {
     uint64_t seed;
     randombytes_buf(&seed, sizeof seed);
-    randombytes_buf(j->secret, sizeof j->secret);
     struct uuid_source source;
     uuid_source_init(&source, seed);
     struct uuid id = uuid_next(&source, 0);
     randombytes_buf(id.bytes, 6); /* an identity has no use for a time */
     (void)uuid_text(&id, j->host_id);
-    int code = store_put(j->store, TABLE_META, slice_of("host"), slice_of(j->host_id));
-    if (code == 0) {
-        code = store_put(j->store, TABLE_META, slice_of("secret"),
-                         (struct slice){(const char *)j->secret, sizeof j->secret});
+    return store_put(j->store, TABLE_META, slice_of("host"), slice_of(j->host_id));
+}
+
+static int make_secret(struct journal *j) {
+    randombytes_buf(j->secret, sizeof j->secret);
+    return store_put(j->store, TABLE_META, slice_of("secret"),
+                     (struct slice){(const char *)j->secret, sizeof j->secret});
+}
+
+/* A new store gets its host id and its secret; so does one in which they cannot be read. */
+static int load_or_make_identity(struct journal *j, bool *made) {
+    bool host = false;
+    bool secret = false;
+    int code = load_identity(j, &host, &secret);
+    bool whole = host && secret;
+    if (code != 0 || whole) {
+        return code;
     }
-    return code;
+    if (store_read_only(j->store)) { /* who reads needs neither */
+        return journal_has_broken(j, TABLE_META) ? 0 : ERR_NOTFOUND;
+    }
+    bool places;
+    *made = true;
+    code = journal_set_aside(j, &places);
+    if (code == 0 && !host) {
+        code = make_host_id(j);
+    }
+    return code == 0 && !secret ? make_secret(j) : code;
 }
 
 static int load_all(struct journal *j, bool *made) {
-    int code = load_identity(j);
-    *made = code == ERR_NOTFOUND && !store_read_only(j->store);
-    if (*made) {
-        code = make_identity(j);
-    }
+    int code = load_or_make_identity(j, made);
     if (code == 0) {
         code = load_service_names(j);
     }
@@ -196,6 +272,11 @@ static int load_all(struct journal *j, bool *made) {
     }
     if (code == 0) {
         code = load_dedupe(j);
+    }
+    if (code == 0 && j->broken_count > 0 && !store_read_only(j->store)) {
+        bool places;
+        *made = true;
+        code = journal_set_aside(j, &places);
     }
     return code;
 }
@@ -208,7 +289,11 @@ int journal_reload(struct journal *j) {
     bool made = false;
     code = load_all(j, &made);
     if (code == 0 && made) {
-        return store_commit(j->store);
+        code = store_commit(j->store);
+        if (code == 0) {
+            journal_forget_broken(j);
+        }
+        return code;
     }
     store_abort(j->store);
     return code;
@@ -245,6 +330,7 @@ void journal_close(struct journal *j) {
         free(j->names[i]);
     }
     free(j->names);
+    free(j->broken);
     buf_clear(&j->record);
     free(j);
 }
@@ -320,21 +406,25 @@ int journal_mark_seq(struct journal *j) {
     return store_put(j->store, TABLE_META, slice_of("seq"), buf_slice(&j->record));
 }
 
-int journal_clock_get(struct journal *j, struct clock_mark *out) {
-    struct slice value;
-    *out = (struct clock_mark){.engine_ms = (int64_t)(j->seq / 1000)};
-    int code = meta_get(j, "clock", &value);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code;
-    }
+static int take_clock(struct slice key, struct slice value, void *out) {
+    struct clock_mark *mark = out;
     struct reader r = reader_of(value.data, value.len);
-    out->engine_ms = (int64_t)read_u64(&r);
-    out->at.wall_ms = (int64_t)read_u64(&r);
-    out->at.boottime_ms = (int64_t)read_u64(&r);
+    (void)key;
+    mark->engine_ms = (int64_t)read_u64(&r);
+    mark->at.wall_ms = (int64_t)read_u64(&r);
+    mark->at.boottime_ms = (int64_t)read_u64(&r);
     struct uuid boot = read_uuid(&r);
-    memcpy(out->at.boot.id, boot.bytes, sizeof out->at.boot.id);
-    out->at.boot.time_namespace = read_u64(&r);
-    return r.failed || out->engine_ms < 0 ? ERR_CORRUPT : 0;
+    memcpy(mark->at.boot.id, boot.bytes, sizeof mark->at.boot.id);
+    mark->at.boot.time_namespace = read_u64(&r);
+    return r.failed || mark->engine_ms < 0 ? ERR_CORRUPT : 0;
+}
+
+int journal_clock_get(struct journal *j, struct clock_mark *out) {
+    int code = meta_take(j, "clock", take_clock, out);
+    if (code == ERR_NOTFOUND) {
+        *out = (struct clock_mark){.engine_ms = (int64_t)(j->seq / 1000)};
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
@@ -358,16 +448,10 @@ static void books_key(uint16_t service, char key[32]) {
     (void)snprintf(key, 32, "books/%u", (unsigned)service);
 }
 
-int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
-    char key[32];
-    books_key(service, key);
-    struct slice value;
-    *out = (struct books){0};
-    int code = meta_get(j, key, &value);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code;
-    }
+static int take_books(struct slice key, struct slice value, void *ctx) {
+    struct books *out = ctx;
     struct reader r = reader_of(value.data, value.len);
+    (void)key;
     uint64_t *fields[] = {&out->accepted,   &out->done,        &out->dead,      &out->discarded,
                           &out->duplicates, &out->handed_over, &out->retries,   &out->timeouts,
                           &out->crashes,    &out->snoozes,     &out->throttles, &out->died};
@@ -375,7 +459,18 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
         *fields[i] = read_u64(&r);
     }
     out->needs_person = r.at < r.end ? read_u64(&r) : 0;
-    return r.failed ? ERR_CORRUPT : 0;
+    uint64_t ended = out->done + out->dead + out->discarded + out->duplicates;
+    return r.failed || ended > out->accepted ? ERR_CORRUPT : 0;
+}
+
+int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
+    char key[32];
+    books_key(service, key);
+    int code = meta_take(j, key, take_books, out);
+    if (code == ERR_NOTFOUND) {
+        *out = (struct books){0};
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 int journal_books_put(struct journal *j, uint16_t service, const struct books *b) {
@@ -399,17 +494,8 @@ static int flag_key(const char *name, char key[256]) {
 
 int journal_flag_get(struct journal *j, const char *name, uint64_t *value) {
     char key[256];
-    struct slice found;
     int code = flag_key(name, key);
-    if (code == 0) {
-        code = meta_get(j, key, &found);
-    }
-    if (code != 0) {
-        return code;
-    }
-    struct reader r = reader_of(found.data, found.len);
-    *value = read_u64(&r);
-    return r.failed ? ERR_CORRUPT : 0;
+    return code == 0 ? meta_take(j, key, take_number, value) : code;
 }
 
 int journal_flag_put(struct journal *j, const char *name, uint64_t value) {
@@ -462,4 +548,41 @@ uint64_t journal_lane(struct slice service, struct slice key) {
 
 uint8_t journal_partition(uint64_t lane) {
     return (uint8_t)(lane % PARTITIONS);
+}
+
+static bool begins(struct slice key, const char *prefix) {
+    size_t len = strlen(prefix);
+    return key.len > len && memcmp(key.data, prefix, len) == 0;
+}
+
+int journal_check_meta(struct slice key, struct slice value) {
+    struct dedupe_bucket buckets[DEDUPE_BUCKETS];
+    struct service_row service;
+    struct clock_mark mark;
+    struct books books;
+    struct uuid id;
+    uint64_t number;
+    if (begins(key, service_prefix)) {
+        return take_service(key, value, &service);
+    }
+    if (begins(key, "books/")) {
+        return take_books(key, value, &books);
+    }
+    if (begins(key, "schedule/")) {
+        return journal_check_later(TABLE_META, key, value);
+    }
+    if (slice_is(key, "clock")) {
+        return take_clock(key, value, &mark);
+    }
+    if (slice_is(key, "dedupe")) {
+        return take_buckets(key, value, buckets);
+    }
+    if (slice_is(key, "host")) {
+        return uuid_parse(value, &id) ? 0 : ERR_CORRUPT;
+    }
+    if (slice_is(key, "secret")) {
+        return value.len == sizeof((struct journal *)0)->secret ? 0 : ERR_CORRUPT;
+    }
+    bool is_number = slice_is(key, "seq") || begins(key, "flag/");
+    return is_number ? take_number(key, value, &number) : 0;
 }

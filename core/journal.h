@@ -23,6 +23,10 @@
  *   dedupeN  p8 hash128                                -> id128 (mark128)
  *            255 id128                                 -> seq64 due64 cancelled64   a publish
  *   meta     text                                      -> see journal.c
+ *   aside    n64                                       -> table, key, value of what cannot be read
+ *
+ * A record that does not decode is, for whoever reads, not there: it is named in the log, noted,
+ * and set aside by the engine.
  *
  * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
  * ready or in lane; one that ended has none, except a parked one (lane, with LANE_PARKED).
@@ -54,6 +58,31 @@ struct store *journal_store(struct journal *j);
 int journal_reload(struct journal *j);
 /* The host's own id: random, made with the store, part of the MQTT client id. Borrowed. */
 const char *journal_host_id(const struct journal *j);
+
+/* --- records that do not decode --- */
+
+/* Moves what was noted to the table of what is set aside; *places: it told where an event waits, or
+ * when it is woken. State, locks and steps stay where they are: see journal_state_read.
+ * Within the writing transaction. The notes stay until journal_forget_broken, after the commit. */
+int journal_set_aside(struct journal *j, bool *places);
+void journal_forget_broken(struct journal *j);
+/* Whether one of the table was noted. */
+bool journal_has_broken(const struct journal *j, enum store_table t);
+/* At the last commit; also outside of a transaction. */
+uint64_t journal_aside_count(struct journal *j);
+
+struct aside_row {
+    uint64_t number;
+    struct slice table, key, value; /* point into the store */
+};
+
+/* The one after row->number; in/out, 0 to begin. ERR_NOTFOUND. */
+int journal_aside_next(struct journal *j, struct aside_row *row);
+/* Whether a row decodes; needs no store. 0, ERR_CORRUPT, ERR_MEMORY. */
+int journal_check_row(enum store_table t, struct slice key, struct slice value);
+/* The row in words: `event 0192… of service "seats" (key 00…)`. `j` NULL: without names. */
+void journal_key_text(const struct journal *j, enum store_table t, struct slice key,
+                      struct buf *out);
 
 /* --- meta: services, sequence, books --- */
 
@@ -107,6 +136,8 @@ int journal_event_put(struct journal *j, const struct event *event);
 /* A copy on the heap; the caller frees it with event_free. ERR_NOTFOUND. */
 int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
                       struct event **out);
+/* Whether a row says where the event waits, in ready or in lane. */
+int journal_event_placed(struct journal *j, const struct event *event, bool *placed);
 int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
                       uint16_t service);
 bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
@@ -372,6 +403,9 @@ struct cell {
 /* A value whose time has run out is not found. */
 int journal_state_get(struct journal *j, const struct cell *cell, int64_t now_ms,
                       struct slice *value, int64_t *expires_ms);
+/* The same for a handler, which must not take what cannot be read for nothing: ERR_CORRUPT. */
+int journal_state_read(struct journal *j, const struct cell *cell, int64_t now_ms,
+                       struct slice *value, int64_t *expires_ms);
 int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
                       int64_t expires_ms);
 int journal_state_del(struct journal *j, const struct cell *cell);
@@ -389,6 +423,8 @@ struct lock {
 /* A lock is found as long as its record exists, whether its time has run out or not. ERR_NOTFOUND.
  */
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out);
+/* The same for a handler: ERR_CORRUPT. */
+int journal_lock_read(struct journal *j, const struct cell *cell, struct lock *out);
 int journal_lock_put(struct journal *j, const struct cell *cell, const struct lock *lock);
 int journal_lock_del(struct journal *j, const struct cell *cell);
 
@@ -402,6 +438,9 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
 /* ERR_NOTFOUND. The value points into the store, the name is the one asked for. */
 int journal_step_get(struct journal *j, const struct event *event, enum step_kind kind,
                      struct slice name, struct step *out);
+/* The same for a handler: ERR_CORRUPT. */
+int journal_step_read(struct journal *j, const struct event *event, enum step_kind kind,
+                      struct slice name, struct step *out);
 int journal_step_put(struct journal *j, const struct event *event, const struct step *step);
 /* ERR_NOTFOUND when there was none. */
 int journal_step_del(struct journal *j, const struct event *event, enum step_kind kind,

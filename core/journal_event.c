@@ -1,5 +1,5 @@
 /*
- * journal_event.c - events, the rows that say where they wait, their history, the dead letters.
+ * journal_event.c - events, the rows that say where they wait, their history.
  *
  * An event record:
  *
@@ -15,8 +15,6 @@
 #include "journal_impl.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +92,14 @@ int journal_event_put(struct journal *j, const struct event *event) {
     return journal_put_record(j, TABLE_EVENT, &k);
 }
 
+/* An event's key, and the event once it has been read. */
+struct event_at {
+    uint8_t partition;
+    struct uuid id;
+    uint16_t service;
+    struct event *event;
+};
+
 /* *in_batch: more numbers stand at the end. */
 static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->state = read_u8(r);
@@ -126,11 +132,12 @@ static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->cause = read_uuid(r);
 }
 
-static int decode_event(struct slice key, struct slice value, struct event **out) {
-    struct reader k = reader_of(key.data, key.len);
-    uint8_t partition = read_u8(&k);
-    struct uuid id = read_uuid(&k);
-    uint16_t service = read_u16_be(&k);
+static bool is_sound(const struct event *e) {
+    return e->state < EVENT_STATE_COUNT && e->kind <= EVENT_SIGNAL &&
+           e->undo <= UNDO_THEN_DISCARD && e->seq > 0;
+}
+
+static int decode_event(const struct event_at *at, struct slice value, struct event **out) {
     struct reader r = reader_of(value.data, value.len);
     struct event numbers = {0};
     uint8_t form = read_u8(&r);
@@ -154,29 +161,40 @@ static int decode_event(struct slice key, struct slice value, struct event **out
         numbers.batch_events = read_u32(&r);
     }
     bool known = form >= FORM_FIRST && form <= FORM;
-    if (k.failed || r.failed || !known || numbers.state >= EVENT_STATE_COUNT) {
+    if (r.failed || !known || !is_sound(&numbers)) {
         return ERR_CORRUPT;
     }
     struct event *e = event_new(&bytes);
     if (e == NULL) {
         return ERR_MEMORY;
     }
-    numbers.partition = partition;
-    numbers.id = id;
-    numbers.service = service;
+    numbers.partition = at->partition;
+    numbers.id = at->id;
+    numbers.service = at->service;
     event_take_numbers(e, &numbers);
     assert(e->json == NULL && e->next == NULL);
     *out = e;
     return 0;
 }
 
+static int take_event(struct slice key, struct slice value, void *out) {
+    struct event_at *at = out;
+    struct reader r = reader_of(key.data, key.len);
+    at->partition = read_u8(&r);
+    at->id = read_uuid(&r);
+    at->service = read_u16_be(&r);
+    bool whole = !r.failed && r.at == r.end && at->partition < PARTITIONS;
+    return whole ? decode_event(at, value, &at->event) : ERR_CORRUPT;
+}
+
 int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
                       struct event **out) {
     struct key k;
+    struct event_at at;
     event_key(&k, partition, id, service);
-    struct slice value;
-    int code = store_get(j->store, TABLE_EVENT, key_slice(&k), &value);
-    return code != 0 ? code : decode_event(key_slice(&k), value, out);
+    int code = journal_take(j, TABLE_EVENT, &k, take_event, &at);
+    *out = code == 0 ? at.event : *out;
+    return code;
 }
 
 int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
@@ -194,35 +212,51 @@ bool journal_event_exists(struct journal *j, uint8_t partition, const struct uui
     return store_get(j->store, TABLE_EVENT, key_slice(&k), &value) == 0;
 }
 
-static int take_event(struct slice key, struct slice value, uint8_t partition, struct uuid *id,
-                      uint16_t *service, struct event **out) {
-    struct reader r = reader_of(key.data, key.len);
-    if (read_u8(&r) != partition) {
-        return ERR_NOTFOUND;
-    }
-    *id = read_uuid(&r);
-    *service = read_u16_be(&r);
-    return r.failed ? ERR_CORRUPT : decode_event(key, value, out);
+static void hand_out_event(const struct event_at *at, struct uuid *id, uint16_t *service,
+                           struct event **out) {
+    *id = at->id;
+    *service = at->service;
+    *out = at->event;
 }
 
 int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        bool after, struct event **out) {
     struct key k;
+    struct event_at at;
     event_key(&k, partition, id, *service);
-    struct slice key;
-    struct slice value;
-    int code = store_seek(j->store, TABLE_EVENT, key_slice(&k), after, &key, &value);
-    return code != 0 ? code : take_event(key, value, partition, id, service, out);
+    int code = journal_take_next(j, TABLE_EVENT, &k, 1, after, take_event, &at);
+    if (code == 0) {
+        hand_out_event(&at, id, service, out);
+    }
+    return code;
 }
 
 int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        struct event **out) {
     struct key k;
     event_key(&k, partition, id, *service);
-    struct slice key;
-    struct slice value;
-    int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
-    return code != 0 ? code : take_event(key, value, partition, id, service, out);
+    for (;;) {
+        struct slice key;
+        struct slice value;
+        struct event_at at;
+        int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
+        bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == partition;
+        if (!ours) {
+            return code == 0 ? ERR_NOTFOUND : code;
+        }
+        code = take_event(key, value, &at);
+        if (code == 0) {
+            hand_out_event(&at, id, service, out);
+        }
+        if (code != ERR_CORRUPT) {
+            return code;
+        }
+        journal_broken(j, TABLE_EVENT, key, value);
+        k.len = 0;
+        if (!key_bytes(&k, key)) {
+            return ERR_CORRUPT;
+        }
+    }
 }
 
 /* --- rows --- */
@@ -249,23 +283,27 @@ int journal_ready_del(struct journal *j, const struct row *row) {
     return store_del(j->store, TABLE_READY, key_slice(&k));
 }
 
+static int take_ready(struct slice key, struct slice value, void *out) {
+    struct row *row = out;
+    struct reader r = reader_of(key.data, key.len);
+    struct row found = {.flags = row->flags};
+    found.partition = read_u8(&r);
+    found.service = read_u16_be(&r);
+    found.seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    found.id = read_uuid(&v);
+    found.lane = read_u64(&v);
+    if (r.failed || r.at != r.end || v.failed || found.partition >= PARTITIONS) {
+        return ERR_CORRUPT;
+    }
+    *row = found;
+    return 0;
+}
+
 static int seek_ready(struct journal *j, struct row *row, size_t prefix_len) {
     struct key k;
     ready_key(&k, row);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_READY, &k, prefix_len, true, &key, &value);
-    if (code != 0) {
-        return code;
-    }
-    struct reader r = reader_of(key.data, key.len);
-    row->partition = read_u8(&r);
-    row->service = read_u16_be(&r);
-    row->seq = read_u64_be(&r);
-    struct reader v = reader_of(value.data, value.len);
-    row->id = read_uuid(&v);
-    row->lane = read_u64(&v);
-    return r.failed || v.failed ? ERR_CORRUPT : 0;
+    return journal_take_next(j, TABLE_READY, &k, prefix_len, true, take_ready, row);
 }
 
 int journal_ready_next(struct journal *j, struct row *row) {
@@ -303,34 +341,52 @@ int journal_lane_del(struct journal *j, const struct row *row) {
     return store_del(j->store, TABLE_LANE, key_slice(&k));
 }
 
-static int take_lane_row(struct slice key, struct slice value, struct row *row) {
+static int take_lane_row(struct slice key, struct slice value, void *out) {
+    struct row *row = out;
+    struct row found = {.flags = 0};
     struct reader r = reader_of(key.data, key.len);
-    row->partition = read_u8(&r);
-    row->service = read_u16_be(&r);
-    row->lane = read_u64_be(&r);
-    row->seq = read_u64_be(&r);
+    found.partition = read_u8(&r);
+    found.service = read_u16_be(&r);
+    found.lane = read_u64_be(&r);
+    found.seq = read_u64_be(&r);
     struct reader v = reader_of(value.data, value.len);
-    row->id = read_uuid(&v);
-    row->flags = read_u8(&v);
-    return r.failed || v.failed ? ERR_CORRUPT : 0;
+    found.id = read_uuid(&v);
+    found.flags = read_u8(&v);
+    if (r.failed || r.at != r.end || v.failed || found.partition >= PARTITIONS ||
+        found.flags > LANE_ASLEEP) {
+        return ERR_CORRUPT;
+    }
+    *row = found;
+    return 0;
 }
 
 int journal_lane_next(struct journal *j, struct row *row) {
     struct key k;
     lane_key(&k, row);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_LANE, &k, 11, true, &key, &value);
-    return code != 0 ? code : take_lane_row(key, value, row);
+    return journal_take_next(j, TABLE_LANE, &k, 11, true, take_lane_row, row);
 }
 
 int journal_lane_scan(struct journal *j, struct row *row) {
     struct key k;
     lane_key(&k, row);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_LANE, &k, 0, true, &key, &value);
-    return code != 0 ? code : take_lane_row(key, value, row);
+    return journal_take_next(j, TABLE_LANE, &k, 0, true, take_lane_row, row);
+}
+
+int journal_event_placed(struct journal *j, const struct event *event, bool *placed) {
+    const struct row row = {.partition = event->partition,
+                            .service = event->service,
+                            .lane = event->lane,
+                            .seq = event->seq};
+    struct key k;
+    struct row found = row;
+    ready_key(&k, &row);
+    int code = journal_take(j, TABLE_READY, &k, take_ready, &found);
+    if (code == ERR_NOTFOUND) {
+        lane_key(&k, &row);
+        code = journal_take(j, TABLE_LANE, &k, take_lane_row, &found);
+    }
+    *placed = code == 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* --- history --- */
@@ -401,14 +457,10 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
     return journal_put_record(j, TABLE_HISTORY, &k);
 }
 
-int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {
-    struct key k;
-    history_key(&k, event, a->n);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_HISTORY, &k, EVENT_KEY_BYTES, true, &key, &value);
-    if (code != 0) {
-        return code;
+static int take_attempt(struct slice key, struct slice value, void *out) {
+    struct attempt *a = out;
+    if (key.len < EVENT_KEY_BYTES) {
+        return ERR_CORRUPT;
     }
     struct reader n = reader_of(key.data + EVENT_KEY_BYTES, key.len - EVENT_KEY_BYTES);
     a->n = read_u16_be(&n);
@@ -418,7 +470,13 @@ int journal_history_next(struct journal *j, const struct event *event, struct at
     a->duration_us = read_u32(&r);
     a->version = read_u64(&r);
     a->text = read_lv(&r);
-    return n.failed || r.failed || a->end > ATTEMPT_EDIT ? ERR_CORRUPT : 0;
+    return n.failed || n.at != n.end || r.failed || a->end > ATTEMPT_EDIT ? ERR_CORRUPT : 0;
+}
+
+int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {
+    struct key k;
+    history_key(&k, event, a->n);
+    return journal_take_next(j, TABLE_HISTORY, &k, EVENT_KEY_BYTES, true, take_attempt, a);
 }
 
 int journal_history_clear(struct journal *j, const struct event *event) {
@@ -435,88 +493,21 @@ int journal_history_clear(struct journal *j, const struct event *event) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* --- dead letters --- */
-
-static bool is_id_byte(unsigned char c) {
-    return isxdigit(c) || c == '-';
-}
-
-/* Length of the run of hex digits and hyphens at `text` when it looks like an id or a hash: eight
- * bytes or more, a digit among them, no word around it. 0 otherwise. */
-static size_t id_length(struct slice reason, size_t at) {
-    size_t len = 0;
-    bool digit = false;
-    if (at > 0 && isalnum((unsigned char)reason.data[at - 1])) {
-        return 0;
-    }
-    while (at + len < reason.len && is_id_byte((unsigned char)reason.data[at + len])) {
-        digit = digit || isdigit((unsigned char)reason.data[at + len]);
-        len++;
-    }
-    bool word_follows = at + len < reason.len && isalnum((unsigned char)reason.data[at + len]);
-    return digit && len >= 8 && !word_follows ? len : 0;
-}
-
-/* Numbers, ids and hashes differ from case to case of one fault; words and places do not. Only the
- * first line counts: tracebacks vary with the path taken. */
-uint64_t journal_fingerprint(struct slice reason) {
-    static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq reason   ";
-    uint8_t text[512];
-    size_t len = 0;
-    for (size_t i = 0; i < reason.len && len < sizeof text && reason.data[i] != '\n';) {
-        unsigned char c = (unsigned char)reason.data[i];
-        size_t id = id_length(reason, i);
-        bool variable = id > 0 || isdigit(c);
-        if (!variable) {
-            text[len++] = c;
-        } else if (len == 0 || text[len - 1] != '#') {
-            text[len++] = '#';
-        }
-        i += id > 0 ? id : 1;
-    }
-    uint8_t out[8];
-    (void)crypto_shorthash_siphash24(out, text, len, fixed);
-    struct reader r = reader_of(out, sizeof out);
-    return read_u64(&r);
-}
-
-static void dead_key(struct key *k, const struct dead_row *row) {
-    k->len = 0;
-    key_u8(k, row->partition);
-    key_u16(k, row->service);
-    key_uuid(k, &row->id);
-}
-
-int journal_dead_put(struct journal *j, const struct dead_row *row) {
-    struct key k;
-    dead_key(&k, row);
-    buf_reset(&j->record);
-    buf_add_u64(&j->record, (uint64_t)row->dead_ms);
-    buf_add_u64(&j->record, row->fingerprint);
-    return journal_put_record(j, TABLE_DEAD, &k);
-}
-
-int journal_dead_del(struct journal *j, const struct dead_row *row) {
-    struct key k;
-    dead_key(&k, row);
-    return store_del(j->store, TABLE_DEAD, key_slice(&k));
-}
-
-int journal_dead_next(struct journal *j, struct dead_row *row) {
-    struct key k;
-    dead_key(&k, row);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_DEAD, &k, 0, true, &key, &value);
-    if (code != 0) {
+int journal_check_event(enum store_table t, struct slice key, struct slice value) {
+    struct row row = {0};
+    struct attempt attempt;
+    struct event_at at = {.event = NULL};
+    switch (t) {
+    case TABLE_READY:
+        return take_ready(key, value, &row);
+    case TABLE_LANE:
+        return take_lane_row(key, value, &row);
+    case TABLE_HISTORY:
+        return take_attempt(key, value, &attempt);
+    default: {
+        int code = take_event(key, value, &at);
+        event_free(at.event);
         return code;
     }
-    struct reader r = reader_of(key.data, key.len);
-    row->partition = read_u8(&r);
-    row->service = read_u16_be(&r);
-    row->id = read_uuid(&r);
-    struct reader v = reader_of(value.data, value.len);
-    row->dead_ms = (int64_t)read_u64(&v);
-    row->fingerprint = read_u64(&v);
-    return r.failed || v.failed ? ERR_CORRUPT : 0;
+    }
 }

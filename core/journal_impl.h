@@ -12,6 +12,8 @@ struct dedupe_bucket {
     int64_t until_ms; /* keys noted in it came before; 0 = never used */
 };
 
+struct broken_row;
+
 struct journal {
     struct store *store;
     char host_id[UUID_TEXT_BYTES + 1];
@@ -21,7 +23,9 @@ struct journal {
     uint64_t seq; /* the last one given out */
     int64_t keep_ms, bucket_ms;
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
-    struct buf record; /* for encoding one record; reused */
+    struct buf record;         /* for encoding one record; reused */
+    struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
+    size_t broken_count;
 };
 
 /* Where a timer's partition is named: its due time is of the wall clock. */
@@ -75,5 +79,40 @@ int journal_put_record(struct journal *j, enum store_table t, const struct key *
 /* The row after `from` within the prefix (the first prefix_len bytes of from). ERR_NOTFOUND. */
 int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,
                         size_t prefix_len, bool after, struct slice *key, struct slice *value);
+
+/* --- records that do not decode: journal_aside.c --- */
+
+struct broken_row {
+    enum store_table table;
+    struct key key;
+    uint64_t sum; /* of the value */
+};
+
+/* The row is named in the log, once, and noted to be set aside. */
+void journal_broken(struct journal *j, enum store_table t, struct slice key, struct slice value);
+
+/* Reads a row; slices in `out` may point into the store. ERR_CORRUPT: it does not decode. */
+typedef int journal_taker(struct slice key, struct slice value, void *out);
+
+/* The row of that key. One that does not decode is noted, and ERR_NOTFOUND. */
+int journal_take(struct journal *j, enum store_table t, const struct key *k, journal_taker *take,
+                 void *out);
+/* `code` of journal_take; ERR_CORRUPT instead of ERR_NOTFOUND when the row does not decode. */
+int journal_if_broken(const struct journal *j, enum store_table t, const struct key *k, int code);
+/* The row after `k`, or at it, within the prefix, as journal_seek_prefix; what does not decode is
+ * noted and passed over. `k` may be written over. */
+int journal_take_next(struct journal *j, enum store_table t, struct key *k, size_t prefix_len,
+                      bool after, journal_taker *take, void *out);
+/* Whether a row decodes: 0, ERR_CORRUPT, ERR_MEMORY. Each file's own tables. */
+int journal_check_meta(struct slice key, struct slice value);
+int journal_check_event(enum store_table t, struct slice key, struct slice value);
+int journal_check_dead(struct slice key, struct slice value);
+int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
+int journal_check_step(enum store_table t, struct slice key, struct slice value);
+int journal_check_later(enum store_table t, struct slice key, struct slice value);
+int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
+/* When just one row with that prefix, a service's number, could not be read, and just one number
+ * has no name, they belong together: both are put right. */
+int journal_mend_name(struct journal *j, struct slice prefix);
 
 #endif

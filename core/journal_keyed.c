@@ -7,6 +7,8 @@
  */
 #include "journal_impl.h"
 
+#include "value.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -28,7 +30,23 @@ static int take_cell(struct slice key, struct cell *cell) {
     uint16_t len = read_u16_be(&r);
     cell->key = read_bytes(&r, len);
     cell->name = read_bytes(&r, (size_t)(r.end - r.at));
-    return r.failed ? ERR_CORRUPT : 0;
+    return r.failed || cell->partition >= PARTITIONS ? ERR_CORRUPT : 0;
+}
+
+/* A row of state or locks, its value as it lies there. */
+struct cell_row {
+    struct cell cell;
+    int64_t expires_ms;
+    struct slice value;
+};
+
+static int take_state(struct slice key, struct slice value, void *out) {
+    struct cell_row *row = out;
+    int code = take_cell(key, &row->cell);
+    struct reader r = reader_of(value.data, value.len);
+    row->expires_ms = (int64_t)read_u64(&r);
+    row->value = read_bytes(&r, (size_t)(r.end - r.at));
+    return code == 0 && !r.failed && value_is_sound(row->value) ? 0 : ERR_CORRUPT;
 }
 
 static bool expired(int64_t expires_ms, int64_t now_ms) {
@@ -38,21 +56,22 @@ static bool expired(int64_t expires_ms, int64_t now_ms) {
 int journal_state_get(struct journal *j, const struct cell *cell, int64_t now_ms,
                       struct slice *value, int64_t *expires_ms) {
     struct key k;
-    struct slice found;
+    struct cell_row row;
     int code = cell_key(&k, cell);
-    if (code == 0) {
-        code = store_get(j->store, TABLE_STATE, key_slice(&k), &found);
-    }
+    code = code == 0 ? journal_take(j, TABLE_STATE, &k, take_state, &row) : code;
     if (code != 0) {
         return code;
     }
-    struct reader r = reader_of(found.data, found.len);
-    *expires_ms = (int64_t)read_u64(&r);
-    *value = read_bytes(&r, (size_t)(r.end - r.at));
-    if (r.failed) {
-        return ERR_CORRUPT;
-    }
-    return expired(*expires_ms, now_ms) ? ERR_NOTFOUND : 0;
+    *expires_ms = row.expires_ms;
+    *value = row.value;
+    return expired(row.expires_ms, now_ms) ? ERR_NOTFOUND : 0;
+}
+
+int journal_state_read(struct journal *j, const struct cell *cell, int64_t now_ms,
+                       struct slice *value, int64_t *expires_ms) {
+    struct key k;
+    int code = journal_state_get(j, cell, now_ms, value, expires_ms);
+    return cell_key(&k, cell) == 0 ? journal_if_broken(j, TABLE_STATE, &k, code) : code;
 }
 
 int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
@@ -86,51 +105,50 @@ int journal_state_next(struct journal *j, struct cell *cell, struct slice prefix
     }
     for (;;) {
         struct key k;
-        struct slice key;
-        struct slice found;
+        struct cell_row row;
         int code = cell_key(&k, cell);
         if (code == 0) {
-            code = journal_seek_prefix(j, TABLE_STATE, &k, 5 + cell->key.len, after, &key, &found);
+            code =
+                journal_take_next(j, TABLE_STATE, &k, 5 + cell->key.len, after, take_state, &row);
         }
         if (code != 0) {
             return code;
         }
-        struct slice asked = cell->key; /* the caller's bytes outlive the store's */
-        code = take_cell(key, cell);
-        cell->key = asked;
-        if (code != 0) {
-            return code;
-        }
+        cell->name = row.cell.name; /* the caller's bytes of the key outlive the store's */
         if (cell->name.len < prefix.len ||
             !slice_equal((struct slice){cell->name.data, prefix.len}, prefix)) {
             return ERR_NOTFOUND;
         }
-        struct reader r = reader_of(found.data, found.len);
-        int64_t expires_ms = (int64_t)read_u64(&r);
-        *value = read_bytes(&r, (size_t)(r.end - r.at));
-        if (!expired(expires_ms, now_ms)) {
-            return r.failed ? ERR_CORRUPT : 0;
+        *value = row.value;
+        if (!expired(row.expires_ms, now_ms)) {
+            return 0;
         }
         after = true;
     }
 }
 
+static int take_lock(struct slice key, struct slice value, void *out) {
+    struct lock *lock = out;
+    struct cell cell;
+    int code = take_cell(key, &cell);
+    struct reader r = reader_of(value.data, value.len);
+    lock->expires_ms = (int64_t)read_u64(&r);
+    lock->owner = read_lv(&r);
+    lock->data = read_lv(&r);
+    lock->topic = read_lv(&r);
+    return code == 0 && !r.failed ? 0 : ERR_CORRUPT;
+}
+
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out) {
     struct key k;
-    struct slice found;
     int code = cell_key(&k, cell);
-    if (code == 0) {
-        code = store_get(j->store, TABLE_LOCK, key_slice(&k), &found);
-    }
-    if (code != 0) {
-        return code;
-    }
-    struct reader r = reader_of(found.data, found.len);
-    out->expires_ms = (int64_t)read_u64(&r);
-    out->owner = read_lv(&r);
-    out->data = read_lv(&r);
-    out->topic = read_lv(&r);
-    return r.failed ? ERR_CORRUPT : 0;
+    return code == 0 ? journal_take(j, TABLE_LOCK, &k, take_lock, out) : code;
+}
+
+int journal_lock_read(struct journal *j, const struct cell *cell, struct lock *out) {
+    struct key k;
+    int code = journal_lock_get(j, cell, out);
+    return cell_key(&k, cell) == 0 ? journal_if_broken(j, TABLE_LOCK, &k, code) : code;
 }
 
 int journal_lock_put(struct journal *j, const struct cell *cell, const struct lock *lock) {
@@ -151,16 +169,29 @@ int journal_lock_del(struct journal *j, const struct cell *cell) {
     return cell_del(j, TABLE_LOCK, cell);
 }
 
+static int take_lock_row(struct slice key, struct slice value, void *out) {
+    struct cell_row *row = out;
+    struct lock lock;
+    row->value = value;
+    int code = take_lock(key, value, &lock);
+    return code == 0 ? take_cell(key, &row->cell) : code;
+}
+
 int journal_cell_scan(struct journal *j, enum store_table table, struct cell *cell,
                       struct slice *value) {
     assert(table == TABLE_STATE || table == TABLE_LOCK);
     struct key k;
-    struct slice key;
+    struct cell_row row;
     int code = cell_key(&k, cell);
     if (code == 0) {
-        code = store_seek(j->store, table, key_slice(&k), true, &key, value);
+        code = journal_take_next(j, table, &k, 0, true,
+                                 table == TABLE_STATE ? take_state : take_lock_row, &row);
     }
-    return code != 0 ? code : take_cell(key, cell);
+    if (code == 0) {
+        *cell = row.cell;
+        *value = row.value;
+    }
+    return code;
 }
 
 /* --- timers -------------------------------------------------------------------------------------
@@ -246,50 +277,54 @@ static void take_timer_tail(struct reader *r, struct slice value, struct timer *
     }
 }
 
+static int take_timer(struct slice key, struct slice value, void *out) {
+    struct timer *t = out;
+    *t = (struct timer){0};
+    struct reader r = reader_of(key.data, key.len);
+    uint8_t shelf = read_u8(&r);
+    t->by_wall = (shelf & BY_WALL) != 0;
+    t->partition = shelf & (BY_WALL - 1);
+    t->due_ms = (int64_t)read_u64_be(&r);
+    uint8_t kind = read_u8(&r);
+    if (kind < TIMER_EVENT || kind > TIMER_SIGNAL || t->due_ms <= 0 || t->partition >= PARTITIONS) {
+        return ERR_CORRUPT;
+    }
+    t->kind = (enum timer_kind)kind;
+    take_timer_tail(&r, value, t);
+    struct publication p;
+    return r.failed || r.at != r.end ? ERR_CORRUPT
+           : kind == TIMER_PUBLISH   ? publication_decode(value, &p)
+                                     : 0;
+}
+
 int journal_timer_first(struct journal *j, uint8_t partition, bool by_wall, struct timer *out) {
     struct key k = {.len = 0};
     key_u8(&k, timer_shelf(partition, by_wall));
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_TIMER, &k, 1, false, &key, &value);
-    if (code != 0) {
-        return code;
-    }
-    *out = (struct timer){0};
-    struct reader r = reader_of(key.data, key.len);
-    (void)read_u8(&r); /* asked for */
-    out->partition = partition;
-    out->by_wall = by_wall;
-    out->due_ms = (int64_t)read_u64_be(&r);
-    uint8_t kind = read_u8(&r);
-    if (kind < TIMER_EVENT || kind > TIMER_SIGNAL) {
-        return ERR_CORRUPT;
-    }
-    out->kind = (enum timer_kind)kind;
-    take_timer_tail(&r, value, out);
-    return r.failed ? ERR_CORRUPT : 0;
+    return journal_take_next(j, TABLE_TIMER, &k, 1, false, take_timer, out);
 }
 
 int journal_timer_record(struct journal *j, const struct timer *timer, struct slice *record) {
     struct key k;
+    struct timer found;
     assert(timer->kind == TIMER_PUBLISH);
     int code = timer_key(&k, timer);
-    return code == 0 ? store_get(j->store, TABLE_TIMER, key_slice(&k), record) : code;
+    code = code == 0 ? journal_take(j, TABLE_TIMER, &k, take_timer, &found) : code;
+    *record = code == 0 ? found.record : *record;
+    return code;
 }
 
 int journal_timer_count(struct journal *j, enum timer_kind kind, uint64_t *count) {
     struct key k = {.len = 0};
-    struct slice key;
-    struct slice value;
+    struct timer timer;
     int code;
     *count = 0;
-    while ((code = store_seek(j->store, TABLE_TIMER, key_slice(&k), k.len > 0, &key, &value)) ==
-           0) {
-        k.len = 0;
-        if (!key_bytes(&k, key) || k.len <= TIMER_KIND_AT) {
-            return ERR_CORRUPT;
+    key_u8(&k, 0);
+    while ((code = journal_take_next(j, TABLE_TIMER, &k, 0, k.len > 1, take_timer, &timer)) == 0) {
+        *count += timer.kind == kind ? 1 : 0;
+        code = timer_key(&k, &timer);
+        if (code != 0) {
+            return code;
         }
-        *count += k.bytes[TIMER_KIND_AT] == kind ? 1 : 0;
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -363,39 +398,35 @@ int journal_dedupe_trim(struct journal *j, int64_t now_ms) {
     return 0;
 }
 
-static int take_note(struct reader *r, struct dedupe_note *note) {
-    note->id = read_uuid(r);
-    note->marked = r->at < r->end;
+static int take_note(struct slice key, struct slice value, void *out) {
+    struct dedupe_note *note = out;
+    struct reader r = reader_of(value.data, value.len);
+    (void)key;
+    note->id = read_uuid(&r);
+    note->marked = r.at < r.end;
     if (note->marked) {
-        struct slice mark = read_bytes(r, sizeof note->mark.bytes);
+        struct slice mark = read_bytes(&r, sizeof note->mark.bytes);
         if (mark.data != NULL) {
             memcpy(note->mark.bytes, mark.data, mark.len);
         }
     }
-    return r->failed ? ERR_CORRUPT : ERR_EXISTS;
+    return r.failed ? ERR_CORRUPT : 0;
 }
 
-/* The bucket that still counts and has a row of that key. ERR_NOTFOUND. */
-static int find_bucket(struct journal *j, int64_t now_ms, const struct key *k, size_t *bucket,
-                       struct slice *value) {
+/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
+static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k, size_t *bucket,
+                           journal_taker *take, void *out) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
         if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms <= now_ms) {
             continue;
         }
-        int code = store_get(j->store, TABLE_DEDUPE + i, key_slice(k), value);
+        int code = journal_take(j, TABLE_DEDUPE + i, k, take, out);
         if (code != ERR_NOTFOUND) {
             *bucket = i;
             return code;
         }
     }
     return ERR_NOTFOUND;
-}
-
-/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
-static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k,
-                           struct slice *value) {
-    size_t bucket;
-    return find_bucket(j, now_ms, k, &bucket, value);
 }
 
 static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) {
@@ -408,9 +439,9 @@ static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) 
 int journal_dedupe_forget(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash) {
     struct key k = dedupe_key(partition, hash);
-    struct slice value;
+    struct dedupe_note note;
     size_t bucket = 0;
-    int code = find_bucket(j, now_ms, &k, &bucket, &value);
+    int code = find_in_buckets(j, now_ms, &k, &bucket, take_note, &note);
     if (code == 0) {
         code = store_del(j->store, TABLE_DEDUPE + bucket, key_slice(&k));
     }
@@ -426,14 +457,10 @@ int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
         return code;
     }
     struct key k = dedupe_key(partition, hash);
-    struct slice value;
-    code = find_in_buckets(j, now_ms, &k, &value);
-    if (code == 0) {
-        struct reader r = reader_of(value.data, value.len);
-        return take_note(&r, earlier);
-    }
+    size_t bucket;
+    code = find_in_buckets(j, now_ms, &k, &bucket, take_note, earlier);
     if (code != ERR_NOTFOUND) {
-        return code;
+        return code == 0 ? ERR_EXISTS : code;
     }
     buf_reset(&j->record);
     buf_add(&j->record, note->id.bytes, UUID_BYTES);
@@ -473,11 +500,13 @@ static int write_publish_note(struct journal *j, size_t bucket, const struct key
     return journal_put_record(j, TABLE_DEDUPE + bucket, k);
 }
 
-static int take_publish_note(struct slice value, struct publish_note *out) {
+static int take_publish_note(struct slice key, struct slice value, void *out) {
+    struct publish_note *note = out;
     struct reader r = reader_of(value.data, value.len);
-    out->seq = read_u64(&r);
-    out->due_ms = (int64_t)read_u64(&r);
-    out->cancelled_ms = r.at < r.end ? (int64_t)read_u64(&r) : 0; /* older notes end here */
+    (void)key;
+    note->seq = read_u64(&r);
+    note->due_ms = (int64_t)read_u64(&r);
+    note->cancelled_ms = r.at < r.end ? (int64_t)read_u64(&r) : 0; /* older notes end here */
     return r.failed ? ERR_CORRUPT : 0;
 }
 
@@ -495,23 +524,36 @@ int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uui
 int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
                              struct publish_note *out) {
     struct key k = publish_note_key(id);
-    struct slice value;
-    int code = find_in_buckets(j, now_ms, &k, &value);
-    return code == 0 ? take_publish_note(value, out) : code;
+    size_t bucket;
+    return find_in_buckets(j, now_ms, &k, &bucket, take_publish_note, out);
 }
 
 int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct uuid *id) {
     struct key k = publish_note_key(id);
     struct publish_note note;
-    struct slice value;
     size_t bucket;
-    int code = find_bucket(j, now_ms, &k, &bucket, &value);
-    if (code == 0) {
-        code = take_publish_note(value, &note);
-    }
+    int code = find_in_buckets(j, now_ms, &k, &bucket, take_publish_note, &note);
     if (code != 0) {
         return code;
     }
     note.cancelled_ms = now_ms;
     return write_publish_note(j, bucket, &k, &note);
+}
+
+int journal_check_keyed(enum store_table t, struct slice key, struct slice value) {
+    struct cell_row row;
+    struct timer timer;
+    struct dedupe_note note;
+    struct publish_note publish;
+    bool asked = key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX;
+    switch (t) {
+    case TABLE_STATE:
+        return take_state(key, value, &row);
+    case TABLE_LOCK:
+        return take_lock_row(key, value, &row);
+    case TABLE_TIMER:
+        return take_timer(key, value, &timer);
+    default:
+        return asked ? take_publish_note(key, value, &publish) : take_note(key, value, &note);
+    }
 }

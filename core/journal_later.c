@@ -32,46 +32,57 @@ int journal_delayed_put(struct journal *j, const struct uuid *id, const struct d
     return journal_put_record(j, TABLE_DELAYED, &k);
 }
 
-static int take_delayed(struct slice value, struct delayed *out) {
+/* A row, under its id. */
+struct delayed_row {
+    struct uuid id;
+    struct delayed delayed;
+};
+
+static int take_delayed(struct slice key, struct slice value, void *out) {
+    struct delayed_row *row = out;
+    struct reader k = reader_of(key.data, key.len);
     struct reader r = reader_of(value.data, value.len);
+    row->id = read_uuid(&k);
     uint8_t shelf = read_u8(&r);
-    out->by_wall = (shelf & BY_WALL) != 0;
-    out->partition = shelf & (BY_WALL - 1);
-    out->due_ms = (int64_t)read_u64(&r);
-    out->seq = read_u64(&r);
-    return r.failed || out->partition >= PARTITIONS ? ERR_CORRUPT : 0;
+    row->delayed.by_wall = (shelf & BY_WALL) != 0;
+    row->delayed.partition = shelf & (BY_WALL - 1);
+    row->delayed.due_ms = (int64_t)read_u64(&r);
+    row->delayed.seq = read_u64(&r);
+    bool whole = !k.failed && k.at == k.end && !r.failed;
+    return whole && row->delayed.partition < PARTITIONS && row->delayed.due_ms > 0 ? 0
+                                                                                   : ERR_CORRUPT;
 }
 
 int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out) {
     struct key k = id_key(id);
-    struct slice value;
-    int code = store_get(j->store, TABLE_DELAYED, key_slice(&k), &value);
-    return code == 0 ? take_delayed(value, out) : code;
+    struct delayed_row row;
+    int code = journal_take(j, TABLE_DELAYED, &k, take_delayed, &row);
+    *out = code == 0 ? row.delayed : *out;
+    return code;
 }
 
 int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out,
                          struct publication *p) {
-    struct key k = id_key(id);
-    struct slice key;
-    struct slice value;
-    int code = store_seek(j->store, TABLE_DELAYED, key_slice(&k), true, &key, &value);
-    if (code != 0) {
-        return code;
-    }
-    struct reader r = reader_of(key.data, key.len);
-    *id = read_uuid(&r);
-    code = r.failed ? ERR_CORRUPT : take_delayed(value, out);
-    struct timer timer = {.kind = TIMER_PUBLISH,
-                          .partition = out->partition,
-                          .by_wall = out->by_wall,
-                          .due_ms = out->due_ms,
-                          .seq = out->seq};
-    struct slice record;
-    if (code == 0) {
+    for (;;) {
+        struct key k = id_key(id);
+        struct delayed_row row;
+        struct slice record;
+        int code = journal_take_next(j, TABLE_DELAYED, &k, 0, true, take_delayed, &row);
+        if (code != 0) {
+            return code;
+        }
+        *id = row.id;
+        *out = row.delayed;
+        struct timer timer = {.kind = TIMER_PUBLISH,
+                              .partition = out->partition,
+                              .by_wall = out->by_wall,
+                              .due_ms = out->due_ms,
+                              .seq = out->seq};
         code = journal_timer_record(j, &timer, &record);
-        code = code == ERR_NOTFOUND ? ERR_CORRUPT : code; /* they come and go together */
+        if (code != ERR_NOTFOUND) { /* they come and go together, unless one has been damaged */
+            return code == 0 ? publication_decode(record, p) : code;
+        }
     }
-    return code == 0 ? publication_decode(record, p) : code;
 }
 
 int journal_delayed_del(struct journal *j, const struct uuid *id) {
@@ -92,25 +103,26 @@ static struct key schedule_key(const char *name) {
     return k;
 }
 
+static int take_schedule(struct slice key, struct slice value, void *out) {
+    struct schedule_mark *mark = out;
+    struct reader r = reader_of(value.data, value.len);
+    (void)key;
+    mark->settled_ms = (int64_t)read_u64(&r);
+    mark->last_ms = (int64_t)read_u64(&r);
+    mark->runs = read_u64(&r);
+    mark->last_id = read_uuid(&r);
+    mark->cron = read_lv(&r);
+    mark->timezone = read_lv(&r);
+    bool follows = r.at < r.end;
+    mark->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
+    mark->before_ms = follows ? (int64_t)read_u64(&r) : 0;
+    mark->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
 int journal_schedule_get(struct journal *j, const char *name, struct schedule_mark *out) {
     struct key k = schedule_key(name);
-    struct slice value;
-    int code = store_get(j->store, TABLE_META, key_slice(&k), &value);
-    if (code != 0) {
-        return code;
-    }
-    struct reader r = reader_of(value.data, value.len);
-    out->settled_ms = (int64_t)read_u64(&r);
-    out->last_ms = (int64_t)read_u64(&r);
-    out->runs = read_u64(&r);
-    out->last_id = read_uuid(&r);
-    out->cron = read_lv(&r);
-    out->timezone = read_lv(&r);
-    bool follows = r.at < r.end;
-    out->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
-    out->before_ms = follows ? (int64_t)read_u64(&r) : 0;
-    out->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
-    return r.failed ? ERR_CORRUPT : 0;
+    return journal_take(j, TABLE_META, &k, take_schedule, out);
 }
 
 int journal_schedule_put(struct journal *j, const char *name, const struct schedule_mark *mark) {
@@ -134,19 +146,25 @@ int journal_schedule_del(struct journal *j, const char *name) {
     return store_del(j->store, TABLE_META, key_slice(&k));
 }
 
-int journal_schedule_next(struct journal *j, char name[NAME_BYTES_MAX + 1]) {
-    struct key k = schedule_key(name);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_META, &k, PREFIX_LEN, true, &key, &value);
-    if (code != 0) {
-        return code;
-    }
+static int take_schedule_name(struct slice key, struct slice value, void *out) {
+    char *name = out;
+    struct schedule_mark mark;
     size_t len = key.len - PREFIX_LEN;
-    if (len > NAME_BYTES_MAX) {
+    if (len > NAME_BYTES_MAX || take_schedule(key, value, &mark) != 0) {
         return ERR_CORRUPT;
     }
     memcpy(name, key.data + PREFIX_LEN, len);
     name[len] = '\0';
     return 0;
+}
+
+int journal_schedule_next(struct journal *j, char name[NAME_BYTES_MAX + 1]) {
+    struct key k = schedule_key(name);
+    return journal_take_next(j, TABLE_META, &k, PREFIX_LEN, true, take_schedule_name, name);
+}
+
+int journal_check_later(enum store_table t, struct slice key, struct slice value) {
+    struct delayed_row row;
+    struct schedule_mark mark;
+    return t == TABLE_DELAYED ? take_delayed(key, value, &row) : take_schedule(key, value, &mark);
 }

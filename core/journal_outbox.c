@@ -49,7 +49,8 @@ int publication_decode(struct slice record, struct publication *out) {
         out->refused_ms = (int64_t)read_u64(&r);
         out->refused_reason = read_u8(&r);
     }
-    if (r.failed || out->topic.len == 0 || out->topic.data[out->topic.len - 1] != '\0') {
+    if (r.failed || out->qos > 2 || out->topic.len == 0 ||
+        out->topic.data[out->topic.len - 1] != '\0') {
         return ERR_CORRUPT;
     }
     out->topic.len--;
@@ -74,17 +75,30 @@ int journal_outbox_del(struct journal *j, uint64_t seq) {
     return store_del(j->store, TABLE_OUTBOX, key_slice(&k));
 }
 
+struct outbox_row {
+    uint64_t seq;
+    struct slice record;
+};
+
+static int take_outbox(struct slice key, struct slice value, void *out) {
+    struct outbox_row *row = out;
+    struct publication p;
+    struct reader r = reader_of(key.data, key.len);
+    row->seq = read_u64_be(&r);
+    row->record = value;
+    return r.failed || r.at != r.end ? ERR_CORRUPT : publication_decode(value, &p);
+}
+
 int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record) {
     struct key k = {.len = 0};
+    struct outbox_row row;
     key_u64(&k, *seq);
-    struct slice key;
-    int code = journal_seek_prefix(j, TABLE_OUTBOX, &k, 0, true, &key, record);
-    if (code != 0) {
-        return code;
+    int code = journal_take_next(j, TABLE_OUTBOX, &k, 0, true, take_outbox, &row);
+    if (code == 0) {
+        *seq = row.seq;
+        *record = row.record;
     }
-    struct reader r = reader_of(key.data, key.len);
-    *seq = read_u64_be(&r);
-    return r.failed ? ERR_CORRUPT : 0;
+    return code;
 }
 
 int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
@@ -103,21 +117,41 @@ int journal_append_del(struct journal *j, uint8_t partition, uint64_t seq) {
     return store_del(j->store, TABLE_APPEND, key_slice(&k));
 }
 
+struct append_at {
+    uint8_t partition;
+    uint64_t seq;
+    struct slice file, line;
+};
+
+static int take_append(struct slice key, struct slice value, void *out) {
+    struct append_at *at = out;
+    struct reader r = reader_of(key.data, key.len);
+    struct reader v = reader_of(value.data, value.len);
+    at->partition = read_u8(&r);
+    at->seq = read_u64_be(&r);
+    at->file = read_lv(&v);
+    at->line = read_lv(&v);
+    bool whole = !r.failed && r.at == r.end && !v.failed;
+    return whole && at->partition < PARTITIONS && at->file.len > 0 ? 0 : ERR_CORRUPT;
+}
+
 int journal_append_next(struct journal *j, uint8_t *partition, uint64_t *seq, struct slice *file,
                         struct slice *line) {
     struct key k;
+    struct append_at at;
     numbered_key(&k, *partition, *seq);
-    struct slice key;
-    struct slice value;
-    int code = journal_seek_prefix(j, TABLE_APPEND, &k, 0, true, &key, &value);
-    if (code != 0) {
-        return code;
+    int code = journal_take_next(j, TABLE_APPEND, &k, 0, true, take_append, &at);
+    if (code == 0) {
+        *partition = at.partition;
+        *seq = at.seq;
+        *file = at.file;
+        *line = at.line;
     }
-    struct reader r = reader_of(key.data, key.len);
-    *partition = read_u8(&r);
-    *seq = read_u64_be(&r);
-    struct reader v = reader_of(value.data, value.len);
-    *file = read_lv(&v);
-    *line = read_lv(&v);
-    return r.failed || v.failed ? ERR_CORRUPT : 0;
+    return code;
+}
+
+int journal_check_outbox(enum store_table t, struct slice key, struct slice value) {
+    struct outbox_row row;
+    struct append_at at;
+    return t == TABLE_OUTBOX ? take_outbox(key, value, &row) : take_append(key, value, &at);
 }

@@ -10,6 +10,8 @@
  */
 #include "journal_impl.h"
 
+#include "value.h"
+
 #include <assert.h>
 
 enum { STEP_FORM = 1, STEP_PREFIX_BYTES = 19 };
@@ -27,7 +29,11 @@ static int step_key(struct key *k, const struct event *event, enum step_kind kin
     return key_bytes(k, name) ? 0 : ERR_LIMIT;
 }
 
-static int take_step(struct slice key, struct slice value, struct step *out) {
+static int take_step(struct slice key, struct slice value, void *ctx) {
+    struct step *out = ctx;
+    if (key.len < STEP_PREFIX_BYTES) {
+        return ERR_CORRUPT;
+    }
     struct reader k = reader_of(key.data + STEP_PREFIX_BYTES, key.len - STEP_PREFIX_BYTES);
     struct reader r = reader_of(value.data, value.len);
     uint8_t kind = read_u8(&k);
@@ -50,16 +56,17 @@ static int take_step(struct slice key, struct slice value, struct step *out) {
 int journal_step_get(struct journal *j, const struct event *event, enum step_kind kind,
                      struct slice name, struct step *out) {
     struct key k;
-    struct slice value;
     int code = step_key(&k, event, kind, name);
-    if (code == 0) {
-        code = store_get(j->store, TABLE_STEP, key_slice(&k), &value);
-    }
-    if (code == 0) {
-        code = take_step(key_slice(&k), value, out);
-        out->name = name;
-    }
+    code = code == 0 ? journal_take(j, TABLE_STEP, &k, take_step, out) : code;
+    out->name = name;
     return code;
+}
+
+int journal_step_read(struct journal *j, const struct event *event, enum step_kind kind,
+                      struct slice name, struct step *out) {
+    struct key k;
+    int code = journal_step_get(j, event, kind, name, out);
+    return step_key(&k, event, kind, name) == 0 ? journal_if_broken(j, TABLE_STEP, &k, code) : code;
 }
 
 int journal_step_put(struct journal *j, const struct event *event, const struct step *step) {
@@ -88,14 +95,11 @@ int journal_step_del(struct journal *j, const struct event *event, enum step_kin
 
 int journal_step_next(struct journal *j, const struct event *event, struct step *step) {
     struct key k;
-    struct slice key;
-    struct slice value;
     bool after = step->name.data != NULL;
     int code = step_key(&k, event, after ? step->kind : 0, step->name);
-    if (code == 0) {
-        code = journal_seek_prefix(j, TABLE_STEP, &k, STEP_PREFIX_BYTES, after, &key, &value);
-    }
-    return code == 0 ? take_step(key, value, step) : code;
+    return code == 0
+               ? journal_take_next(j, TABLE_STEP, &k, STEP_PREFIX_BYTES, after, take_step, step)
+               : code;
 }
 
 int journal_step_clear(struct journal *j, const struct event *event) {
@@ -131,11 +135,6 @@ static int signal_key(struct key *k, const struct cell *cell, uint64_t seq, size
     return 0;
 }
 
-static uint64_t seq_of(struct slice key, size_t prefix) {
-    struct reader r = reader_of(key.data + prefix, key.len - prefix);
-    return read_u64_be(&r);
-}
-
 static int del_row(struct journal *j, enum store_table table, const struct cell *cell,
                    uint64_t seq) {
     struct key k;
@@ -162,28 +161,55 @@ int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq)
     return del_row(j, TABLE_SIGNAL, cell, seq);
 }
 
+/* A row of signals or waiters; the value as it lies there. */
+struct signal_row {
+    struct slice name;
+    uint64_t seq;
+    struct slice value;
+};
+
+static int take_signal_key(struct slice key, struct signal_row *row) {
+    struct reader r = reader_of(key.data, key.len);
+    uint8_t partition = read_u8(&r);
+    (void)read_u16_be(&r);
+    uint16_t len = read_u16_be(&r);
+    (void)read_bytes(&r, len);
+    len = read_u16_be(&r);
+    row->name = read_bytes(&r, len);
+    row->seq = read_u64_be(&r);
+    return r.failed || r.at != r.end || partition >= PARTITIONS ? ERR_CORRUPT : 0;
+}
+
+static int take_signal(struct slice key, struct slice value, void *out) {
+    struct signal_row *row = out;
+    row->value = value;
+    struct slice kept = {value.data + sizeof(uint64_t), value.len - sizeof(uint64_t)};
+    bool whole = value.len >= sizeof(uint64_t) && value_is_sound(kept);
+    return whole ? take_signal_key(key, row) : ERR_CORRUPT;
+}
+
+static int64_t open_signal(const struct signal_row *row, struct slice *value) {
+    struct reader r = reader_of(row->value.data, row->value.len);
+    int64_t expires_ms = (int64_t)read_u64(&r);
+    *value = read_bytes(&r, (size_t)(r.end - r.at));
+    return expires_ms;
+}
+
 int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms, uint64_t *seq,
                         struct slice *value) {
     for (;;) {
         struct key k;
-        struct slice key;
-        struct slice found;
+        struct signal_row row;
         size_t prefix;
         int code = signal_key(&k, cell, *seq, &prefix);
         if (code == 0) {
-            code = journal_seek_prefix(j, TABLE_SIGNAL, &k, prefix, true, &key, &found);
+            code = journal_take_next(j, TABLE_SIGNAL, &k, prefix, true, take_signal, &row);
         }
         if (code != 0) {
             return code;
         }
-        *seq = seq_of(key, prefix);
-        struct reader r = reader_of(found.data, found.len);
-        int64_t expires_ms = (int64_t)read_u64(&r);
-        *value = read_bytes(&r, (size_t)(r.end - r.at));
-        if (r.failed) {
-            return ERR_CORRUPT;
-        }
-        if (expires_ms > now_ms) {
+        *seq = row.seq;
+        if (open_signal(&row, value) > now_ms) {
             return 0;
         }
     }
@@ -194,26 +220,21 @@ int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int
     struct cell all = {.partition = cell->partition, .service = cell->service, .key = cell->key};
     bool after = cell->name.data != NULL;
     struct key k;
-    struct slice key;
-    struct slice found;
+    struct signal_row row;
     size_t prefix;
     int code = signal_key(&k, after ? cell : &all, *seq, &prefix);
     prefix = sizeof(uint8_t) + 2 * sizeof(uint16_t) + cell->key.len; /* without the name */
     k.len = after ? k.len : prefix;
     if (code == 0) {
-        code = journal_seek_prefix(j, TABLE_SIGNAL, &k, prefix, after, &key, &found);
+        code = journal_take_next(j, TABLE_SIGNAL, &k, prefix, after, take_signal, &row);
     }
     if (code != 0) {
         return code;
     }
-    struct reader r = reader_of(key.data + prefix, key.len - prefix);
-    cell->name.len = read_u16_be(&r);
-    cell->name = read_bytes(&r, cell->name.len);
-    *seq = read_u64_be(&r);
-    struct reader v = reader_of(found.data, found.len);
-    *expires_ms = (int64_t)read_u64(&v);
-    *value = read_bytes(&v, (size_t)(v.end - v.at));
-    return r.failed || v.failed ? ERR_CORRUPT : 0;
+    cell->name = row.name;
+    *seq = row.seq;
+    *expires_ms = open_signal(&row, value);
+    return 0;
 }
 
 int journal_waiter_put(struct journal *j, const struct cell *cell, const struct waiter *waiter) {
@@ -234,25 +255,40 @@ int journal_waiter_del(struct journal *j, const struct cell *cell, uint64_t seq)
     return del_row(j, TABLE_WAITER, cell, seq);
 }
 
+static int take_waiter(struct slice key, struct slice value, void *out) {
+    struct waiter *waiter = out;
+    struct signal_row row;
+    struct reader r = reader_of(value.data, value.len);
+    int code = take_signal_key(key, &row);
+    waiter->row = (struct row){.seq = row.seq, .flags = LANE_WAITING};
+    waiter->row.id = read_uuid(&r);
+    waiter->row.lane = read_u64(&r);
+    waiter->label = read_bytes(&r, (size_t)(r.end - r.at));
+    return code == 0 && !r.failed ? 0 : ERR_CORRUPT;
+}
+
 int journal_waiter_first(struct journal *j, const struct cell *cell, struct waiter *out) {
     struct key k;
-    struct slice key;
-    struct slice value;
     size_t prefix;
     int code = signal_key(&k, cell, 0, &prefix);
     if (code == 0) {
-        code = journal_seek_prefix(j, TABLE_WAITER, &k, prefix, true, &key, &value);
+        code = journal_take_next(j, TABLE_WAITER, &k, prefix, true, take_waiter, out);
     }
-    if (code != 0) {
-        return code;
+    out->row.partition = cell->partition;
+    out->row.service = cell->service;
+    return code;
+}
+
+int journal_check_step(enum store_table t, struct slice key, struct slice value) {
+    struct step step;
+    struct signal_row signal;
+    struct waiter waiter;
+    switch (t) {
+    case TABLE_STEP:
+        return take_step(key, value, &step);
+    case TABLE_SIGNAL:
+        return take_signal(key, value, &signal);
+    default:
+        return take_waiter(key, value, &waiter);
     }
-    struct reader r = reader_of(value.data, value.len);
-    out->row = (struct row){.partition = cell->partition,
-                            .service = cell->service,
-                            .seq = seq_of(key, prefix),
-                            .flags = LANE_WAITING};
-    out->row.id = read_uuid(&r);
-    out->row.lane = read_u64(&r);
-    out->label = read_bytes(&r, (size_t)(r.end - r.at));
-    return r.failed ? ERR_CORRUPT : 0;
 }

@@ -62,6 +62,7 @@ enum {
     ROUNDS_BYTES_MAX = 64 << 10,  /* publishes of earlier rounds kept when an event is replayed */
     BATCH_MAX = 1000,             /* events one invocation may get: its effects have bounds, too */
     BATCH_BYTES_MAX = 16 << 20,   /* bytes of their payloads: past it the batch is full */
+    BROKEN_ROWS_MAX = 1024,       /* records that do not decode, noted until they are set aside */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
     WATCHDOG_LUA_TIMES = 10,   /* limits.lua_time: past it the watchdog ends a run */

@@ -1,6 +1,7 @@
 /* log.c - one line, one fact, one write(2). */
 #include "log.h"
 
+#include "clock.h"
 #include "limits.h"
 
 #include <assert.h>
@@ -53,13 +54,13 @@ void log_line(enum log_level level, const char *area, const char *format, ...) {
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
 
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t ms = clock_wall_ms();
+    time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
     struct tm utc;
-    (void)gmtime_r(&now.tv_sec, &utc);
+    (void)gmtime_r(&seconds, &utc);
     char line[sizeof text * 2];
     size_t len = strftime(line, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-    int head = snprintf(line + len, 128, ".%03ldZ %s %s: ", now.tv_nsec / 1000000,
+    int head = snprintf(line + len, 128, ".%03dZ %s %s: ", (int)(ms - (int64_t)seconds * 1000),
                         level_names[level], area);
     assert(head > 0 && head < 128);
     len += (size_t)head;

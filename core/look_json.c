@@ -3,6 +3,8 @@
  */
 #include "look_json.h"
 
+#include "clock.h"
+
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -51,9 +53,13 @@ bool look_json_bytes(json_t *object, const char *name, struct slice bytes) {
 }
 
 bool look_json_time(json_t *object, const char *name, int64_t ms) {
+    return look_json_wall_time(object, name, clock_to_wall(ms));
+}
+
+bool look_json_wall_time(json_t *object, const char *name, int64_t ms) {
     char day[64];
     char text[96];
-    time_t seconds = (time_t)(ms / 1000);
+    time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
     struct tm utc;
     if (ms == 0) {
         return json_object_set_new(object, name, json_null()) == 0;
@@ -62,7 +68,7 @@ bool look_json_time(json_t *object, const char *name, int64_t ms) {
         strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
         return json_object_set_new(object, name, json_integer(ms)) == 0;
     }
-    (void)snprintf(text, sizeof text, "%s.%03dZ", day, (int)(ms % 1000));
+    (void)snprintf(text, sizeof text, "%s.%03dZ", day, (int)(((ms % 1000) + 1000) % 1000));
     return look_json_text(object, name, text);
 }
 
@@ -110,7 +116,7 @@ bool look_next_publish(const struct event *event, size_t *at, struct uuid *id,
     return true;
 }
 
-static bool set_properties(json_t *object, struct slice properties) {
+bool look_json_properties(json_t *object, struct slice properties) {
     json_t *list = json_array();
     struct slice name;
     struct slice value;
@@ -200,7 +206,7 @@ json_t *look_event_json(const struct journal *j, const struct event *e, bool wit
               look_json_bytes(object, "content_type", e->content_type) &&
               look_json_bytes(object, "response_topic", e->response_topic) &&
               look_json_bytes(object, "correlation", e->correlation) &&
-              set_properties(object, e->properties) && set_publishes(object, e);
+              look_json_properties(object, e->properties) && set_publishes(object, e);
     ok = ok && (!with_payload || look_json_bytes(object, "payload", e->payload));
     if (!ok) {
         json_decref(object);

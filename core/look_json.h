@@ -22,13 +22,17 @@ int look_service_number(const struct journal *j, const char *name, uint16_t *num
 
 /* object[name] = the bytes as a string; object[name_base64] when they are not UTF-8. */
 bool look_json_bytes(json_t *object, const char *name, struct slice bytes);
-/* "2026-01-02T03:04:05.678Z"; null for 0. */
+/* "2026-01-02T03:04:05.678Z" of an engine time, by the wall clock; null for 0. */
 bool look_json_time(json_t *object, const char *name, int64_t ms);
+/* The same of a time that is of the wall clock already. */
+bool look_json_wall_time(json_t *object, const char *name, int64_t wall_ms);
 bool look_json_count(json_t *object, const char *name, uint64_t number);
 bool look_json_text(json_t *object, const char *name, const char *text);
 /* 16 hex digits. */
 bool look_json_hex(json_t *object, const char *name, uint64_t number);
 
+/* object.properties = [{"name", "value"}, ...], in their order. */
+bool look_json_properties(json_t *object, struct slice properties);
 /* Everything known of an event but its history; NULL when out of memory. */
 json_t *look_event_json(const struct journal *j, const struct event *event, bool with_payload);
 json_t *look_attempt_json(const struct attempt *attempt);

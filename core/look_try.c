@@ -6,6 +6,7 @@
  */
 #include "look_try.h"
 
+#include "clock.h"
 #include "look_json.h"
 #include "value.h"
 
@@ -126,13 +127,17 @@ static bool set_value(json_t *object, const struct effect *effect) {
     return ok;
 }
 
+int64_t try_effect_due(const struct effect *effect) {
+    return effect->by_wall ? clock_to_engine(effect->due_ms) : effect->due_ms;
+}
+
 static json_t *effect_json(const struct effect *effect) {
     struct buf delta;
     buf_init(&delta, 64);
     json_t *object = json_pack("{s:s, s:i, s:b}", "kind", try_effect_name(effect), "qos",
                                (int)effect->qos, "retain", (int)effect->retain);
     bool ok = object != NULL && look_json_bytes(object, "name", effect->name) &&
-              set_value(object, effect) && look_json_time(object, "due_at", effect->due_ms);
+              set_value(object, effect) && look_json_time(object, "due_at", try_effect_due(effect));
     if (ok && effect->kind == EFFECT_STATE_INCR) {
         ok = json_object_set_new(object, "delta",
                                  effect->delta_is_int ? json_integer(effect->delta_int)

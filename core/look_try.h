@@ -13,9 +13,9 @@
 /* What a handler looks at in a dry run: the store's last commit, or a file in its place. */
 struct try_view {
     struct journal *journal; /* within a transaction; NULL = there is no state */
-    int64_t now_ms;
-    const json_t *state; /* an object of name → value in place of the store's, or NULL */
-    struct buf value;    /* the last value handed out */
+    int64_t now_ms;          /* engine time */
+    const json_t *state;     /* an object of name → value in place of the store's, or NULL */
+    struct buf value;        /* the last value handed out */
     struct uuid_source ids;
     struct run_view view; /* what run_start wants; ctx is this struct */
 };
@@ -29,6 +29,8 @@ bool try_failed(const struct run *run);
 const char *try_outcome_name(const struct run *run);
 /* What a person reads of an effect. */
 const char *try_effect_name(const struct effect *effect);
+/* When, in engine time; 0 = at once, or never. */
+int64_t try_effect_due(const struct effect *effect);
 /* The URL without what stands between :// and @. */
 void try_add_url(struct buf *out, const char *url);
 /* "Name: value", the value left out when it is a secret. */

@@ -6,6 +6,7 @@
  */
 #include "look_try.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "look_json.h"
 #include "value.h"
@@ -18,6 +19,10 @@
 static int64_t view_now(void *ctx) {
     const struct try_view *v = ctx;
     return v->now_ms;
+}
+
+static int64_t view_wall(void *ctx) {
+    return clock_to_wall(view_now(ctx));
 }
 
 static struct uuid view_uuid(void *ctx) {
@@ -187,7 +192,7 @@ void try_view_init(struct try_view *view, struct journal *j, int64_t now_ms, con
     buf_init(&view->value, VALUE_BYTES_MAX * 8);
     view->view = (struct run_view){.ctx = view,
                                    .now_ms = view_now,
-                                   .wall_ms = view_now,
+                                   .wall_ms = view_wall,
                                    .uuid = view_uuid,
                                    .random = view_random,
                                    .state_get = view_state_get,

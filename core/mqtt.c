@@ -16,8 +16,10 @@
  */
 #include "mqtt_client.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "mqtt_guard.h"
+#include "mqtt_tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -63,7 +65,7 @@ static uint64_t backoff_ms(uint32_t attempts, uint64_t ms_max) {
     }
     uint32_t chance = 0;
     if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0) {
-        chance = (uint32_t)uv_hrtime();
+        chance = (uint32_t)clock_monotonic_ns();
     }
     return step / 2 + chance % (step / 2 + 1);
 }
@@ -227,16 +229,16 @@ static void answered(struct mqtt *m) {
     go_down(m, why, r.text);
 }
 
-/* One step towards CONNACK; false when there is nothing to do but wait. */
+/* One step towards CONNACK; false when there is nothing to do but wait. Reads first: a broker that
+ * refuses our certificate says so and closes, and a write would fail and lose what it said. */
 static bool greet_step(struct mqtt *m, int *rc, int *err) {
-    *rc = MOSQ_ERR_SUCCESS;
-    if (mosquitto_want_write(m->mosq)) {
+    *rc = mqtt_read_packets(m, err);
+    bool dry = *err == EAGAIN;
+    bool waits = *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER;
+    if (waits && mosquitto_want_write(m->mosq)) {
         *rc = mqtt_write_packets(m, err);
     }
-    if (*rc == MOSQ_ERR_SUCCESS && !m->gone) {
-        *rc = mqtt_read_packets(m, err);
-    }
-    return *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER && *err != EAGAIN;
+    return waits && *rc == MOSQ_ERR_SUCCESS && !m->gone && !dry;
 }
 
 static void greet(struct mqtt *m) {
@@ -331,7 +333,9 @@ static int make_link(struct mqtt *m, struct report *r) {
 static void begin_connect(struct mqtt *m) {
     move(m, CONNECTING);
     struct report r;
-    int error = make_link(m, &r);
+    int error = mqtt_tls_check(m->conf, &r); /* the files may have been renewed, or spoiled */
+    enum mqtt_down why = error == ERR_INVALID ? MQTT_DOWN_FATAL : MQTT_DOWN_LOST;
+    error = error == 0 ? make_link(m, &r) : error;
     if (error == 0) {
         set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
         error = mqtt_link_connect(m->link, &m->wake, &r);
@@ -340,7 +344,7 @@ static void begin_connect(struct mqtt *m) {
         close_link(m);
         move(m, WAITING);
         set_timer(m, on_retry_due, backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX), 0);
-        m->callbacks.on_down(m->callbacks.ctx, MQTT_DOWN_LOST, r.text);
+        m->callbacks.on_down(m->callbacks.ctx, why, r.text);
     }
 }
 
@@ -427,12 +431,11 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
                        sizeof m->session.client_id - 1);
     } else if (error == 0) {
         memcpy(m->session.client_id, client_id, id_len);
-        error = mqtt_link_check(conf, r);
     }
     if (error == 0) {
         error = copy_will(m, will, r);
     }
-    if (error == 0) {
+    if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
         error = make_link(m, r); /* settings that libmosquitto refuses are told here, not later */
         close_link(m);
     }
@@ -478,18 +481,18 @@ void mqtt_forgive(struct mqtt *m) {
 
 /* Writes until the DISCONNECT is out (libmosquitto closes the socket then) or time is up. */
 static void say_goodbye(struct mqtt *m) {
-    uint64_t end_ns = uv_hrtime() + (uint64_t)MQTT_GOODBYE_MS * 1000000;
+    int64_t end_ms = clock_monotonic_ms() + MQTT_GOODBYE_MS;
     while (!m->gone) {
         int err = 0;
         if (mqtt_write_packets(m, &err) != MOSQ_ERR_SUCCESS || m->gone) {
             return;
         }
-        uint64_t now_ns = uv_hrtime();
-        if (now_ns >= end_ns) {
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= end_ms) {
             return;
         }
         struct pollfd socket = {.fd = mosquitto_socket(m->mosq), .events = POLLOUT};
-        if (poll(&socket, 1, (int)((end_ns - now_ns) / 1000000) + 1) < 0 && errno != EINTR) {
+        if (poll(&socket, 1, (int)(end_ms - now_ms) + 1) < 0 && errno != EINTR) {
             return;
         }
     }

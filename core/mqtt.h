@@ -78,7 +78,7 @@ enum mqtt_down {
     MQTT_DOWN_LOST,       /* network or broker went away; a reconnect is scheduled */
     MQTT_DOWN_REFUSED,    /* CONNACK refusal that may pass (server busy...); reconnect scheduled */
     MQTT_DOWN_FATAL,      /* looks permanent: no MQTT 5, bad credentials, not authorized, client id
-                             refused; a reconnect is scheduled, the caller may end instead */
+                             refused, a TLS file that cannot be read; a reconnect is scheduled, the caller may end instead */
     MQTT_DOWN_TAKEN_OVER, /* another client uses our client id (0x8E); reconnect scheduled, later
                              each time, up to 5 min */
 };
@@ -103,8 +103,8 @@ struct mqtt_callbacks {
 /* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
  * borrowed for the client's life. Will: a message the broker publishes if we vanish (copied); NULL
  * or a NULL topic = none. A broker that cannot carry it is connected to without.
- * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a TLS file that cannot be read, a client id that MQTT
- * cannot carry: named in r). */
+ * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a client id that MQTT cannot carry: named in r). TLS files
+ * are looked into before each connect; on_down tells what is wrong with them. */
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
              const char *client_id, const struct mqtt_publish *will,
              const struct mqtt_callbacks *callbacks, struct report *r);
@@ -112,8 +112,9 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
 void mqtt_free(struct mqtt *m);
 
 /* Registers a subscription (QoS 1); sent on every connect, as $share/<group>/<filter> when group is
- * not NULL and the broker shares, plainly otherwise. id 1..268435455. Retained messages are asked
- * for only on a new plain subscription (Retain Handling 1). A filter subscribed plainly twice is
+ * not NULL, the broker shares and the configuration does not say that we are alone; plainly
+ * otherwise. id 1..268435455. Retained messages are asked for without a group only, on a new
+ * subscription (Retain Handling 1). A filter subscribed plainly twice is
  * one subscription at the broker, under the later id. ERR_MEMORY, ERR_INVALID (the filter). */
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
 /* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);

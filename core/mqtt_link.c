@@ -72,32 +72,6 @@ static void on_log(struct mosquitto *mosq, void *userdata, int level, const char
     }
 }
 
-static int check_file(const char *path, const char *option, struct report *r) {
-    if (path[0] != '\0' && access(path, R_OK) != 0) {
-        return report(r, ERR_INVALID, "cannot read broker.%s \"%s\": %s", option, path,
-                      strerror(errno));
-    }
-    return 0;
-}
-
-int mqtt_link_check(const struct broker_conf *conf, struct report *r) {
-    if (!conf->tls) {
-        return 0;
-    }
-    int error = check_file(conf->ca_file, "ca_file", r);
-    if (error == 0) {
-        error = check_file(conf->cert_file, "cert_file", r);
-    }
-    if (error == 0) {
-        error = check_file(conf->key_file, "key_file", r);
-    }
-    if (error == 0 && (conf->cert_file[0] == '\0') != (conf->key_file[0] == '\0')) {
-        error = report(r, ERR_INVALID, "broker.cert_file and broker.key_file go together: %s",
-                       conf->cert_file[0] == '\0' ? "cert_file is missing" : "key_file is missing");
-    }
-    return error;
-}
-
 static const char *or_null(const char *text) {
     return text[0] != '\0' ? text : NULL;
 }

@@ -23,9 +23,6 @@ struct mqtt_link_settings {
     unsigned skip_addresses;                   /* of the name, from the first: silent last time */
 };
 
-/* The files and options that mqtt_link_new will use. ERR_INVALID names the one at fault. */
-int mqtt_link_check(const struct broker_conf *conf, struct report *r);
-
 /* A configured handle that is not connected. ERR_MEMORY, ERR_SYSTEM, ERR_INVALID. */
 int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop,
                   const struct mqtt_link_settings *settings, struct report *r);

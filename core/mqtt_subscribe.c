@@ -19,7 +19,8 @@
 #include <string.h>
 
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub) {
-    return sub->shared != NULL && m->session.shared_available ? sub->shared : sub->filter;
+    bool shared = sub->shared != NULL && m->session.shared_available && !m->conf->alone;
+    return shared ? sub->shared : sub->filter;
 }
 
 enum { RETOLD_MAX = 2 }; /* without sharing, and without an identifier */
@@ -165,9 +166,10 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
         rc = mosquitto_property_add_varint(&properties, MQTT_PROP_SUBSCRIPTION_IDENTIFIER, sub->id);
     }
     if (rc == MOSQ_ERR_SUCCESS) {
-        /* No broker should send retained messages for a shared one (MQTT 5, 4.8.2); some do. */
+        /* No broker should send retained messages for a shared one (MQTT 5, 4.8.2); some do. A
+         * group is a group, by whatever subscription its messages come. */
         int options =
-            filter == sub->shared ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : MQTT_SUB_OPT_SEND_RETAIN_NEW;
+            sub->shared != NULL ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : MQTT_SUB_OPT_SEND_RETAIN_NEW;
         options = sub->watch ? MQTT_SUB_OPT_SEND_RETAIN_ALWAYS : options;
         rc = mosquitto_subscribe_v5(m->mosq, &sub->mid, filter, sub->watch ? 0 : 1, options,
                                     properties);

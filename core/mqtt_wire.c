@@ -10,6 +10,7 @@
 
 #include "event.h"
 #include "limits.h"
+#include "mqtt_tls.h"
 #include "mqtt_guard.h"
 #include "mqtt_packet.h"
 
@@ -370,10 +371,14 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
     return MQTT_DOWN_LOST;
 }
 
+static bool is_of_openssl(const char *detail) {
+    return strncmp(detail, "OpenSSL Error", 13) == 0;
+}
+
 /* "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed" to its last part,
  * "Error: Unable to load ..." to its sentence. */
 static const char *plain_detail(const char *detail) {
-    if (strncmp(detail, "OpenSSL Error", 13) == 0) {
+    if (is_of_openssl(detail)) {
         return strrchr(detail, ':') + 1;
     }
     if (strncmp(detail, "Error: ", 7) == 0) {
@@ -385,6 +390,14 @@ static const char *plain_detail(const char *detail) {
 void mqtt_failure(int code, int err, const struct broker_conf *conf, const char *where,
                   const char *detail, struct report *r) {
     char text[128];
+    const char *meaning = conf->tls ? mqtt_tls_meaning(detail) : NULL;
+    if (meaning != NULL) {
+        (void)report(r, 0, "no TLS connection to the broker at %s: %s", where, meaning);
+        return;
+    }
+    if (conf->tls && is_of_openssl(detail)) {
+        code = MOSQ_ERR_TLS; /* libmosquitto makes several codes of what ends a handshake */
+    }
     switch (code) {
     case MOSQ_ERR_EAI:
         (void)report(r, 0, "cannot find the broker's host \"%s\": %s", conf->host,

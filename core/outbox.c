@@ -68,7 +68,7 @@ int outbox_new(struct outbox **out, struct journal *journal) {
     return 0;
 }
 
-static void forget(struct outbox *o) {
+void outbox_forget(struct outbox *o) {
     list_clear(&o->staged);
     list_clear(&o->queued);
     list_clear(&o->acked);
@@ -90,66 +90,9 @@ void outbox_free(struct outbox *o) {
     if (o == NULL) {
         return;
     }
-    forget(o);
+    outbox_forget(o);
     buf_clear(&o->record);
     free(o);
-}
-
-int outbox_load(struct outbox *o) {
-    forget(o);
-    o->on_disk = 0;
-    o->loaded = 0;
-    uint64_t seq = 0;
-    struct slice record;
-    int code;
-    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
-        o->on_disk++;
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id) {
-    struct publication p;
-    uint64_t seq = 0;
-    struct slice record;
-    int code;
-    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
-        if (publication_decode(record, &p) == 0 && uuid_equal(&p.id, id)) {
-            break;
-        }
-    }
-    if (code != 0) {
-        return code;
-    }
-    bool again = p.refused_reason == REFUSED_CRASH || p.refused_reason == REFUSED_CRASHES;
-    p.refused_reason = again ? REFUSED_CRASHES : REFUSED_CRASH;
-    p.refused_ms = now_ms;
-    char text[UUID_TEXT_BYTES + 1];
-    log_warn("engine",
-             "the host went down while it sent a publish topic=%s id=%s: it is refused %s",
-             p.topic.data, uuid_text(id, text),
-             again ? "until zingq outbox retry" : "and tried again, alone");
-    buf_reset(&o->record);
-    publication_encode(&p, &o->record);
-    return o->record.failed ? ERR_MEMORY
-                            : journal_outbox_put(o->journal, seq, buf_slice(&o->record));
-}
-
-static int item_new(uint64_t seq, struct slice record, struct outbox_item **out) {
-    struct outbox_item *item = malloc(sizeof *item + record.len);
-    if (item == NULL) {
-        return ERR_MEMORY;
-    }
-    *item = (struct outbox_item){.seq = seq, .bytes = record.len};
-    memcpy(item->record, record.data, record.len);
-    int code = publication_decode((struct slice){item->record, record.len}, &item->publication);
-    if (code != 0) {
-        free(item);
-        return code;
-    }
-    item->topic = blocked_topic_hash(item->publication.topic);
-    *out = item;
-    return 0;
 }
 
 int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
@@ -169,7 +112,7 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
         return 0;
     }
     struct outbox_item *item = NULL;
-    code = item_new(seq, record, &item);
+    code = outbox_item_new(seq, record, &item);
     if (code == 0) {
         o->loaded = seq;
         item_list_add(&o->staged, item);
@@ -201,7 +144,7 @@ static void send_again(struct outbox *o, struct outbox_item **items, size_t coun
 }
 
 /* Rows that were held behind one that is gone: to the front, they are older than what is queued. */
-static void release(struct outbox *o, uint64_t owner) {
+void outbox_release(struct outbox *o, uint64_t owner) {
     struct item_list freed = {0};
     struct outbox_item *item;
     while ((item = blocked_freed(&o->blocked, owner)) != NULL) {
@@ -217,10 +160,20 @@ static bool is_passing(uint8_t reason) {
     return reason == 0x80 || reason == 0x83 || reason == 0x97;
 }
 
-/* Whether others of the topic would be refused as well: not authorized, topic name invalid, or the
- * connection closed, which is how Mosquitto and AWS say "not authorized". */
-static bool is_about_topic(uint8_t reason, bool closed) {
-    return closed || reason == 0x87 || reason == 0x90;
+/* A broker that takes others and this one never does not mean what its reason says. One that takes
+ * none has its troubles, for as long as it likes. */
+static bool passes(const struct outbox *o, const struct outbox_item *item) {
+    if (item->state == ITEM_REFUSED) {
+        return false; /* tried for its topic: whatever the broker says but yes, the topic waits */
+    }
+    return item->state != ITEM_SOON || item->tries < PASSING_TRIES || item->taken == o->taken;
+}
+
+/* Whether others of the topic would be refused as well: not authorized, topic name invalid, a
+ * passing reason that did not pass, or the connection closed, which is how Mosquitto and AWS say
+ * "not authorized". */
+bool outbox_is_about_topic(uint8_t reason, bool closed) {
+    return closed || reason == 0x87 || reason == 0x90 || is_passing(reason);
 }
 
 static void note_refused(struct outbox *o, struct outbox_item *item, int64_t now_ms,
@@ -240,7 +193,7 @@ void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, u
     if (item->out) {
         blocked_out(&o->blocked, item, false);
     }
-    blocked_refuse(&o->blocked, item, now_ms, is_about_topic(reason, closed));
+    blocked_refuse(&o->blocked, item, now_ms, outbox_is_about_topic(reason, closed));
     o->refusals = true;
     o->probe_ms = now_ms + (closed ? PROBE_GAP_LOST_MS : PROBE_GAP_MS);
     if (p->refused_ms == 0) {
@@ -271,16 +224,21 @@ static void put_off(struct outbox *o, struct outbox_item *item, int64_t now_ms, 
     if (item->out) {
         blocked_out(&o->blocked, item, false);
     }
+    if (item->tries == 0) {
+        item->taken = o->taken;
+    }
     blocked_put_off(&o->blocked, item, now_ms);
     if (blocked_holds(&o->blocked, item, false)) {
         blocked_move(&o->blocked, item, ITEM_HELD);
     }
+    bool told = now_ms < o->serial_until_ms;
     o->serial_until_ms = now_ms + SERIAL_MS;
-    if (item->tries == 1) {
+    if (!told) {
         char id[UUID_TEXT_BYTES + 1];
         log_warn("broker",
                  "the broker could not take a publish just now, reason code 0x%02x topic=%s "
-                 "id=%s: it goes again soon, its key waits for it",
+                 "id=%s: it goes again soon, and so do others it refuses so; their keys wait for "
+                 "them",
                  reason, item->publication.topic.data, uuid_text(&item->publication.id, id));
     }
 }
@@ -297,12 +255,13 @@ void outbox_beside_proven(struct outbox *o) {
 
 static void taken(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
     o->forgiven = 0;
+    o->taken++;
     if (item->state != ITEM_CLEAN) {
         o->probe_ms = item->state == ITEM_REFUSED ? now_ms : o->probe_ms;
         blocked_out(&o->blocked, item, false);
         blocked_remove(&o->blocked, item);
         blocked_topic_taken(&o->blocked, item->topic);
-        release(o, item->publication.owner);
+        outbox_release(o, item->publication.owner);
     }
     item_list_add(&o->acked, item);
 }
@@ -317,10 +276,11 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     o->harmless = item->beside > o->harmless ? item->beside : o->harmless;
     if (reason < 0x80) {
         taken(o, item, now_ms);
-    } else if (is_passing(reason)) {
+    } else if (is_passing(reason) && passes(o, item)) {
         put_off(o, item, now_ms, reason);
     } else {
         char why[64];
+        item->tries = item->state == ITEM_SOON ? 0 : item->tries;
         (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
         outbox_refuse(o, item, now_ms, reason, why);
     }
@@ -429,17 +389,6 @@ size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id) {
     return found;
 }
 
-static int discard_item(struct outbox *o, struct outbox_item *item) {
-    int code = journal_outbox_del(o->journal, item->seq);
-    if (code == 0) {
-        uint64_t owner = item->publication.owner;
-        blocked_remove(&o->blocked, item);
-        free(item);
-        release(o, owner);
-    }
-    return code;
-}
-
 int outbox_discard(struct outbox *o, const struct uuid *id) {
     struct outbox_item *item = o->blocked.head;
     while (item != NULL && !uuid_equal(id, &item->publication.id)) {
@@ -448,113 +397,7 @@ int outbox_discard(struct outbox *o, const struct uuid *id) {
     if (item == NULL) {
         return ERR_NOTFOUND;
     }
-    return item->out ? ERR_BUSY : discard_item(o, item);
-}
-
-/* --- the rows --- */
-
-static int delete_acked(struct outbox *o) {
-    while (o->acked.head != NULL) {
-        struct outbox_item *item = o->acked.head;
-        int code = journal_outbox_del(o->journal, item->seq);
-        if (code != 0) {
-            return code;
-        }
-        free(item_list_take(&o->acked));
-    }
-    return 0;
-}
-
-/* One more row in memory. A refused one waits as such. */
-static int load_one(struct outbox *o) {
-    uint64_t seq = o->loaded;
-    struct slice record;
-    int code = journal_outbox_next(o->journal, &seq, &record);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
-    }
-    struct outbox_item *item = NULL;
-    code = item_new(seq, record, &item);
-    if (code != 0) {
-        return code;
-    }
-    o->loaded = seq;
-    o->on_disk--;
-    const struct publication *p = &item->publication;
-    if (p->refused_ms != 0) {
-        /* Tried again at once: the broker may have been mended while we were away. */
-        blocked_refuse(&o->blocked, item, p->refused_reason == REFUSED_CRASH ? p->refused_ms : 0,
-                       is_about_topic(p->refused_reason, p->refused_reason == 0));
-        item->due_ms = p->refused_reason == REFUSED_CRASHES ? INT64_MAX : item->due_ms;
-    } else {
-        item_list_add(&o->staged, item);
-    }
-    return 0;
-}
-
-static int mark_refused(struct outbox *o) {
-    int code = 0;
-    size_t marked = 0;
-    struct outbox_item *item = o->blocked.head;
-    for (; code == 0 && o->blocked.to_mark > 0 && item != NULL && marked < MARKED_AT_ONCE;
-         item = item->next) {
-        if (!item->to_mark) {
-            continue;
-        }
-        buf_reset(&o->record);
-        publication_encode(&item->publication, &o->record);
-        code = o->record.failed ? ERR_MEMORY
-                                : journal_outbox_put(o->journal, item->seq, buf_slice(&o->record));
-        item->to_mark = false;
-        o->blocked.to_mark--;
-        marked++;
-    }
-    return code;
-}
-
-static bool is_full(const struct outbox *o) {
-    return o->blocked.count > OUTBOX_BLOCKED_MAX || o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX;
-}
-
-static int discard_past_quota(struct outbox *o) {
-    int code = 0;
-    while (code == 0 && is_full(o)) {
-        struct outbox_item *item = blocked_first(&o->blocked, ITEM_REFUSED);
-        if (item == NULL) {
-            return 0;
-        }
-        char id[UUID_TEXT_BYTES + 1];
-        log_error("broker",
-                  "more than %d refused publishes, or %d MiB of them, are not kept: the oldest is "
-                  "DISCARDED topic=%s id=%s",
-                  OUTBOX_BLOCKED_MAX, OUTBOX_BLOCKED_BYTES_MAX >> 20, item->publication.topic.data,
-                  uuid_text(&item->publication.id, id));
-        o->discarded++;
-        code = discard_item(o, item);
-    }
-    return code;
-}
-
-static bool has_room(const struct outbox *o, size_t most) {
-    return o->on_disk > 0 && o->queued.count + o->staged.count < most && !is_full(o);
-}
-
-bool outbox_wants_settle(const struct outbox *o) {
-    return o->blocked.to_mark > 0 || has_room(o, OUTBOX_QUEUE_MAX / 4) ||
-           (is_full(o) && blocked_first(&o->blocked, ITEM_REFUSED) != NULL);
-}
-
-int outbox_settle(struct outbox *o) {
-    int code = delete_acked(o);
-    code = code == 0 ? mark_refused(o) : code;
-    code = code == 0 ? discard_past_quota(o) : code;
-    if (code != 0 || !has_room(o, OUTBOX_QUEUE_MAX / 4)) {
-        return code;
-    }
-    for (int i = 0; code == 0 && i < LOADED_AT_ONCE && has_room(o, OUTBOX_QUEUE_MAX); i++) {
-        code = load_one(o);
-    }
-    return code;
+    return item->out ? ERR_BUSY : outbox_discard_item(o, item);
 }
 
 size_t outbox_acked(const struct outbox *o) {

@@ -22,9 +22,10 @@
  * on meanwhile.
  *
  * "Quota exceeded", "unspecified" and "implementation specific" pass: such a publish goes again
- * after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. For a minute after
- * one, no owner has two in flight, so that its order stays; what was in flight with the first such
- * publish may have overtaken it.
+ * after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. One that is refused so
+ * for minutes, while the broker takes others, is refused like any other. For a minute after a
+ * passing refusal no owner has two in flight, so that its order stays; what was in flight with the
+ * first such publish may have overtaken it.
  */
 #ifndef ZINGQ_OUTBOX_H
 #define ZINGQ_OUTBOX_H

@@ -1,6 +1,6 @@
 /*
- * outbox_impl.h - what outbox.c (the rows and their answers), outbox_send.c (what goes next) and
- * outbox_blocked.c (what may not simply go) share.
+ * outbox_impl.h - what outbox.c (what the broker answers), outbox_rows.c (the rows on disk),
+ * outbox_send.c (what goes next) and outbox_blocked.c (what may not simply go) share.
  */
 #ifndef ZINGQ_OUTBOX_IMPL_H
 #define ZINGQ_OUTBOX_IMPL_H
@@ -26,6 +26,7 @@ struct outbox_item {
     bool to_mark;     /* the row does not say yet that it is refused */
     unsigned strikes; /* connections that ended while it was the first unanswered */
     unsigned tries;   /* that ended in a refusal */
+    uint64_t taken;   /* SOON: how many the broker had taken at its first refusal */
     int64_t due_ms;   /* REFUSED, SOON: INT64_MAX = with its topic */
     uint64_t sent;    /* in which order, on this connection */
     uint64_t beside;  /* things not ours that had been sent before it */
@@ -69,6 +70,7 @@ enum {
     PROBE_GAP_MS = 50,        /* between two refused ones tried */
     PROBE_GAP_LOST_MS = 2000, /* the same after one that cost the connection */
     SERIAL_MS = 60000,        /* one in flight an owner for so long after "quota exceeded" */
+    PASSING_TRIES = 10,       /* 1 s growing to a minute: five minutes in all */
     PAUSE_MS = 20,            /* after a send that the connection would not take */
     LOADED_AT_ONCE = 2 * OUTBOX_QUEUE_MAX,
     MARKED_AT_ONCE = 512,
@@ -92,13 +94,14 @@ struct outbox {
     int64_t pause_until_ms;    /* the connection would not take more */
     int64_t closes_until_ms;   /* the broker is known to refuse by closing */
     unsigned forgiven;
+    uint64_t taken; /* by the broker, since the start */
     uint64_t discarded;
     uint64_t on_disk; /* rows not in memory */
     uint64_t loaded;  /* rows up to this seq are, or were, in memory */
     struct buf record;
 };
 
-/* --- outbox.c, for outbox_send.c --- */
+/* --- outbox.c --- */
 
 struct outbox_item *item_list_take(struct item_list *list);
 /* The broker refused it (reason 0: by closing when it was in flight, else it cannot be carried). */
@@ -106,6 +109,19 @@ void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, u
                    const char *why);
 /* Its topic is refused: no need to ask the broker again. */
 void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms);
+
+/* Nothing is in memory any more. */
+void outbox_forget(struct outbox *o);
+/* What was held behind a row of this owner may go. */
+void outbox_release(struct outbox *o, uint64_t owner);
+/* The refusal is one of the topic, not of this publish alone. `closed`: by closing. */
+bool outbox_is_about_topic(uint8_t reason, bool closed);
+
+/* --- outbox_rows.c --- */
+
+int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out);
+/* Its row is deleted, the item freed. */
+int outbox_discard_item(struct outbox *o, struct outbox_item *item);
 
 /* --- outbox_blocked.c --- */
 

@@ -100,9 +100,11 @@ static int send_soon(const struct sending *s) {
            (item = blocked_due(&s->o->blocked, ITEM_SOON, s->now_ms)) != NULL) {
         if (blocked_holds(&s->o->blocked, item, false)) {
             blocked_move(&s->o->blocked, item, ITEM_HELD);
-            continue;
+        } else if (blocked_topic_refused(&s->o->blocked, item->topic)) {
+            outbox_refuse_untried(s->o, item, s->now_ms);
+        } else {
+            code = send_blocked(s, item);
         }
-        code = send_blocked(s, item);
     }
     return code;
 }

@@ -13,28 +13,21 @@
  */
 #include "script_host.h"
 
+#include "clock.h"
 #include "limits.h"
 #include "watchdog.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     CHURN_BYTES = 1 << 20, /* bytes allocated between two looks at the clock */
     NS_PER_MS = 1000000,
 };
 
-static int64_t clock_ns(clockid_t clock) {
-    struct timespec now;
-    int rc = clock_gettime(clock, &now);
-    assert(rc == 0);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int64_t wall_ns(const struct script_watch *watch) {
-    return clock_ns(CLOCK_MONOTONIC) - watch->wall_start_ns;
+    return clock_monotonic_ns() - watch->wall_start_ns;
 }
 
 /* Nanoseconds this attempt has used. */
@@ -42,13 +35,13 @@ static int64_t spent_ns(const struct script_watch *watch) {
     if (watch->cpu_start_ns < 0) {
         return watch->spent_ns + wall_ns(watch);
     }
-    return watch->spent_ns + clock_ns(CLOCK_THREAD_CPUTIME_ID) - watch->cpu_start_ns;
+    return watch->spent_ns + clock_thread_ns() - watch->cpu_start_ns;
 }
 
 static bool time_is_up(struct script_watch *watch) {
     int64_t wall = wall_ns(watch);
     if (watch->cpu_start_ns < 0) { /* until now the thread had the processor, or nearly */
-        watch->cpu_start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - wall;
+        watch->cpu_start_ns = clock_thread_ns() - wall;
     }
     return watch->spent_ns + wall > watch->limit_ns && spent_ns(watch) > watch->limit_ns;
 }
@@ -145,7 +138,7 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
     host->watch.over = false;
     host->unwinding = false;
     host->watch.spent_ns = spent_us * 1000;
-    host->watch.wall_start_ns = clock_ns(CLOCK_MONOTONIC);
+    host->watch.wall_start_ns = clock_monotonic_ns();
     host->watch.cpu_start_ns = -1;
 }
 

@@ -13,6 +13,7 @@
 #include "script_host.h"
 
 #include "api.h"
+#include "clock.h"
 #include "run.h"
 
 #include <lualib.h>
@@ -222,7 +223,8 @@ static void bound_table_library(lua_State *L) {
 
 static void push_now(lua_State *L) {
     struct run *run = script_host_of(L)->current;
-    int64_t seconds = run == NULL ? (int64_t)time(NULL) : run->view->wall_ms(run->view->ctx) / 1000;
+    int64_t seconds =
+        run == NULL ? clock_wall_ms() / 1000 : run->view->wall_ms(run->view->ctx) / 1000;
     lua_pushinteger(L, seconds);
 }
 

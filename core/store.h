@@ -45,9 +45,18 @@ enum store_table {
     TABLE_SIGNAL,
     TABLE_WAITER,
     TABLE_DELAYED,
+    TABLE_ASIDE,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };
+
+enum { STORE_TABLE_NAME_BYTES = 16 };
+
+/* As the file has it: "event", "dedupe3". Into `out`. */
+const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]);
+
+/* The table of that name; false when there is none. */
+bool store_table_named(struct slice name, enum store_table *t);
 
 struct store;
 

@@ -143,3 +143,18 @@ int store_folder_check(const char *path, struct report *r) {
                   "changed: put back a whole copy of the data folder, or remove %s to begin anew",
                   name, there ? "empty" : "missing", mark_name);
 }
+
+void store_folder_tidy(const char *path) {
+    static const char *const left[] = {
+        STORE_COMPACT_FOLDER "/data.mdb", STORE_COMPACT_FOLDER "/lock.mdb",
+        STORE_COMPACT_FOLDER "/zingq.lock", STORE_COMPACT_FOLDER "/zingq.store"};
+    char name[PATH_BYTES];
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        if (name_file(name, path, left[i], NULL) == 0) {
+            (void)unlink(name);
+        }
+    }
+    if (name_file(name, path, STORE_COMPACT_FOLDER, NULL) == 0) {
+        (void)rmdir(name);
+    }
+}

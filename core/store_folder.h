@@ -19,6 +19,10 @@ int store_folder_lock(const char *path, int *fd, struct report *r);
 bool store_folder_in_use(const char *path);
 /* Leaves PATH/zingq.store, durably, unless it is there: this folder has a store. ERR_DISK. */
 int store_folder_mark(const char *path, struct report *r);
+/* The folder in which `zingq compact` makes a new file. */
+#define STORE_COMPACT_FOLDER "compacting"
+/* Removes what a compaction left that was killed. The folder must be locked. */
+void store_folder_tidy(const char *path);
 /* ERR_CORRUPT when the folder had a store and its data.mdb is missing or empty. */
 int store_folder_check(const char *path, struct report *r);
 

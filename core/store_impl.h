@@ -33,6 +33,9 @@ static inline bool store_lacks(const struct store *s, enum store_table t) {
  * ERR_CORRUPT, ERR_MEMORY, ERR_DISK. */
 int store_failed(const struct store *s, const char *what, int rc);
 
+/* The schema's number, once more; within a writing transaction. */
+int store_write_schema(struct store *s);
+
 /* Bytes the disk has left; UINT64_MAX when it cannot be asked: it is not known to be full. */
 uint64_t store_disk_left(const struct store *s);
 

@@ -8,6 +8,7 @@
 #include "store_impl.h"
 
 #include "log.h"
+#include "store_fault.h"
 #include "store_folder.h"
 #include "store_pages.h"
 
@@ -26,7 +27,7 @@ static const char *const table_names[] = {
     [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
     [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
     [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
-    [TABLE_DEDUPE] = "dedupe",
+    [TABLE_ASIDE] = "aside",   [TABLE_DEDUPE] = "dedupe",
 };
 
 /* Room beyond max_bytes that store_lend gives. */
@@ -100,13 +101,30 @@ static struct slice slice_of_val(MDB_val v) {
     return (struct slice){v.mv_data, v.mv_size};
 }
 
-static int open_table(struct store *s, MDB_txn *txn, size_t t) {
-    char name[32];
+const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]) {
+    assert(t < TABLE_COUNT);
     if (t >= TABLE_DEDUPE) {
-        (void)snprintf(name, sizeof name, "dedupe%zu", t - TABLE_DEDUPE);
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "dedupe%u", (unsigned)(t - TABLE_DEDUPE));
     } else {
-        (void)snprintf(name, sizeof name, "%s", table_names[t]);
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "%s", table_names[t]);
     }
+    return out;
+}
+
+bool store_table_named(struct slice name, enum store_table *t) {
+    char text[STORE_TABLE_NAME_BYTES];
+    for (unsigned i = 0; i < TABLE_COUNT; i++) {
+        if (slice_is(name, store_table_name((enum store_table)i, text))) {
+            *t = (enum store_table)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_table(struct store *s, MDB_txn *txn, size_t t) {
+    char name[STORE_TABLE_NAME_BYTES];
+    (void)store_table_name((enum store_table)t, name);
     int rc = mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
     if (rc == MDB_NOTFOUND && t != TABLE_META) {
         s->tables[t] = (MDB_dbi)TABLE_ABSENT;
@@ -124,6 +142,11 @@ static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
     int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
     buf_clear(&b);
     return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
+}
+
+int store_write_schema(struct store *s) {
+    assert(s->txn != NULL && !s->read_only);
+    return put_schema(s, s->txn, NULL);
 }
 
 /* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
@@ -198,6 +221,7 @@ static int open_env(struct store *s, struct report *r) {
     if (rc != 0) {
         return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
     }
+    store_fault_watch(s->path);
     (void)store_clear_readers(s); /* before the first transaction, which may need their place */
     return open_tables(s, r);
 }
@@ -230,6 +254,9 @@ int store_open(struct store **out, const struct store_options *options, struct r
     if (code == 0 && !s->read_only) {
         code = store_folder_lock(s->path, &s->lock_fd, r);
     }
+    if (code == 0 && !s->read_only) {
+        store_folder_tidy(s->path);
+    }
     code = code == 0 ? open_checked(s, r) : code;
     if (code == 0 && !s->read_only) {
         code = store_folder_mark(s->path, r);
@@ -250,6 +277,7 @@ void store_close(struct store *s) {
         store_abort(s);
     }
     if (s->env != NULL) {
+        store_fault_forget();
         mdb_env_close(s->env);
     }
     if (s->lock_fd >= 0) {
@@ -279,9 +307,12 @@ int store_lend(struct store *s, bool lent) {
         return 0;
     }
     s->lent = lent;
-    return s->env == NULL
-               ? ERR_DISK
-               : store_failed(s, "resizing the map", mdb_env_set_mapsize(s->env, map_bytes(s)));
+    if (s->env == NULL) {
+        return ERR_DISK;
+    }
+    int rc = mdb_env_set_mapsize(s->env, map_bytes(s));
+    store_fault_watch(s->path);
+    return store_failed(s, "resizing the map", rc);
 }
 
 int store_begin(struct store *s) {
@@ -296,6 +327,7 @@ int store_begin(struct store *s) {
     if (rc == MDB_MAP_RESIZED) {
         /* Another process (the host) was started with a larger store.max_size. */
         rc = mdb_env_set_mapsize(s->env, 0);
+        store_fault_watch(s->path);
         if (rc == 0) {
             rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
         }

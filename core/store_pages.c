@@ -5,14 +5,21 @@
  * end before LMDB's last page when the pages at its end are free, so a short one is walked: every
  * page that the last commit reaches must lie within it, and be one that LMDB can follow. Beside a
  * running host pages change under the walk; when a commit came between it is done again.
+ *
+ * What LMDB takes on trust is checked: that pages and nodes lie where they may, that no page is
+ * used twice or free as well, that nodes do not overlap, that keys are in order, that trees are as
+ * deep, and have as many rows, as it is written.
+ *
+ * A survey is the same walk, which notes a flaw and goes on.
  */
 #include "store_pages.h"
 
-#include "buf.h"
 #include "limits.h"
+#include "store_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +34,8 @@ enum {
     DBS_AT = HEADER + 24, /* two trees of 48 bytes: free pages, main */
     TREE_BYTES = 48,
     FLAGS_AT = 4, /* in a tree */
+    DEPTH_AT = 6,
+    ROWS_AT = 32,
     ROOT_AT = 40,
     LAST_AT = DBS_AT + 2 * TREE_BYTES,
     META_BYTES = LAST_AT + 16,
@@ -52,13 +61,16 @@ struct walk {
     int fd;
     uint64_t pages; /* whole ones in the file */
     uint64_t txn;
-    uint64_t last; /* the last page LMDB has ever used */
-    uint64_t roots[2];
+    uint64_t last;                /* the last page LMDB has ever used */
+    uint8_t trees[2][TREE_BYTES]; /* free pages, tables */
     uint32_t page_size;
     int64_t bytes; /* of the file */
     uint8_t *seen; /* a bit a page */
     bool free_list;
-    bool in_table; /* its leaves have rows, those above them tables */
+    struct slice table;                /* whose rows the leaves have; "" = the names of tables */
+    int depth;                         /* of the tree being walked */
+    uint64_t rows, flaws;              /* found in it */
+    const struct store_survey *survey; /* NULL = the first flaw ends it */
 };
 
 static uint16_t get_u16(const uint8_t *at) {
@@ -85,38 +97,56 @@ static bool has_plain_trees(const uint8_t *meta) {
            get_u16(meta + DBS_AT + TREE_BYTES + FLAGS_AT) == 0;
 }
 
-/* The newer of both meta pages; false when there is no readable one. */
+static bool read_one_meta(struct walk *w, int i, uint32_t *size, uint8_t meta[META_BYTES]) {
+    ssize_t got = pread(w->fd, meta, META_BYTES, (off_t)i * *size);
+    if (got != META_BYTES || get_u32(meta + MAGIC_AT) != magic) {
+        return false;
+    }
+    uint32_t found = get_u32(meta + DBS_AT);
+    bool fits = found >= 512 && found <= PAGE_SIZE_MAX && (found & (found - 1)) == 0;
+    *size = fits ? found : *size;
+    return fits && has_plain_trees(meta);
+}
+
+/* The newer of both meta pages; whether both can be read, or, in a survey, one. */
 static bool read_meta(struct walk *w) {
     uint8_t meta[META_BYTES];
-    bool found = false;
+    int found = 0;
     uint32_t size = META_PAGE_SIZE;
     for (int i = 0; i < 2; i++) {
-        ssize_t got = pread(w->fd, meta, sizeof meta, (off_t)i * size);
-        if (got != (ssize_t)sizeof meta || get_u32(meta + MAGIC_AT) != magic) {
-            return false;
-        }
-        size = get_u32(meta + DBS_AT);
-        if (size < 512 || size > PAGE_SIZE_MAX || !has_plain_trees(meta)) {
-            return false;
+        if (!read_one_meta(w, i, &size, meta)) {
+            continue;
         }
         uint64_t txn = get_u64(meta + LAST_AT + 8);
-        if (!found || txn > w->txn) {
+        if (found == 0 || txn > w->txn) {
             w->txn = txn;
             w->last = get_u64(meta + LAST_AT);
-            w->roots[0] = get_u64(meta + DBS_AT + ROOT_AT);
-            w->roots[1] = get_u64(meta + DBS_AT + TREE_BYTES + ROOT_AT);
+            memcpy(w->trees, meta + DBS_AT, sizeof w->trees);
             w->page_size = size;
         }
-        found = true;
+        found++;
     }
-    return true;
+    return found == 2 || (found == 1 && w->survey != NULL);
+}
+
+/* --- what is wrong --- */
+
+/* ERR_CORRUPT when the file is only checked; a survey notes it and goes on. */
+static int flaw(struct walk *w, const char *what, uint64_t number) {
+    char text[128];
+    w->flaws++;
+    if (w->survey == NULL) {
+        return ERR_CORRUPT;
+    }
+    (void)snprintf(text, sizeof text, "page %llu %s", (unsigned long long)number, what);
+    return w->survey->on_flaw(w->survey->ctx, w->table, text);
 }
 
 /* A page that is reached twice is damage, and might be a circle. */
 static bool reach(struct walk *w, uint64_t first, uint64_t count) {
     for (uint64_t i = first; i < first + count; i++) {
         uint8_t bit = (uint8_t)(1u << (i & 7));
-        if ((w->seen[i / 8] & bit) != 0) {
+        if (i > w->last || (w->seen[i / 8] & bit) != 0) {
             return false;
         }
         w->seen[i / 8] |= bit;
@@ -126,23 +156,30 @@ static bool reach(struct walk *w, uint64_t first, uint64_t count) {
 
 /* --- rows --- */
 
-/* A list of pages that may be written to: LMDB takes its numbers as they are. */
-static bool is_free_list(const struct walk *w, struct slice key, struct slice value) {
+/* A list of pages that may be written to, from the highest: LMDB takes its numbers as they are. */
+static bool is_free_list(struct walk *w, struct slice key, struct slice value) {
     uint64_t count = value.len < 8 ? UINT64_MAX : get_u64((const uint8_t *)value.data);
     if (key.len != 8 || count > value.len / 8 - 1) {
         return false;
     }
+    uint64_t before = UINT64_MAX;
     for (uint64_t i = 1; i <= count; i++) {
         uint64_t number = get_u64((const uint8_t *)value.data + 8 * i);
-        if (number < 2 || number > w->last) {
+        if (number < 2 || number > w->last || number >= before ||
+            (number < w->pages && !reach(w, number, 1))) {
             return false;
         }
+        before = number;
     }
     return true;
 }
 
-static int take_row(const struct walk *w, struct slice key, struct slice value) {
-    return w->free_list && !is_free_list(w, key, value) ? ERR_CORRUPT : 0;
+static int take_row(struct walk *w, struct slice key, struct slice value, uint64_t number) {
+    w->rows++;
+    if (w->free_list) {
+        return is_free_list(w, key, value) ? 0 : flaw(w, "has a wrong list of free pages", number);
+    }
+    return w->survey == NULL ? 0 : w->survey->on_row(w->survey->ctx, w->table, key, value);
 }
 
 /* A value with pages of its own. */
@@ -150,16 +187,16 @@ static int take_big(struct walk *w, struct slice key, uint64_t number, uint32_t 
     uint8_t header[HEADER];
     if (number < 2 || number >= w->pages ||
         pread(w->fd, header, HEADER, (off_t)(number * w->page_size)) != HEADER) {
-        return ERR_CORRUPT;
+        return flaw(w, "is missing: a large value is lost", number);
     }
     uint64_t count = get_u32(header + 12);
-    bool good = get_u64(header) == number && (get_u16(header + 10) & PAGE_OVERFLOW) != 0 &&
-                count > 0 && count <= w->pages - number &&
-                count * w->page_size >= HEADER + (uint64_t)bytes;
+    bool good = get_u64(header) == number && get_u16(header + 10) == PAGE_OVERFLOW && count > 0 &&
+                count <= w->pages - number && count * w->page_size >= HEADER + (uint64_t)bytes;
     if (!good || !reach(w, number, count)) {
-        return ERR_CORRUPT;
+        return flaw(w, "is damaged: a large value is lost", number);
     }
-    if (!w->free_list) {
+    if (w->survey == NULL && !w->free_list) {
+        w->rows++;
         return 0;
     }
     char *value = malloc(bytes + 1u);
@@ -167,56 +204,131 @@ static int take_big(struct walk *w, struct slice key, uint64_t number, uint32_t 
         return ERR_MEMORY;
     }
     ssize_t got = pread(w->fd, value, bytes, (off_t)(number * w->page_size + HEADER));
-    int code = got == (ssize_t)bytes ? take_row(w, key, (struct slice){value, bytes}) : ERR_CORRUPT;
+    int code = got == (ssize_t)bytes ? take_row(w, key, (struct slice){value, bytes}, number)
+                                     : flaw(w, "cannot be read: a large value is lost", number);
     free(value);
     return code;
+}
+
+/* --- nodes --- */
+
+/* Where a node of a page begins, what it is, and where it ends. */
+struct node {
+    uint32_t at, end;
+    struct slice key;
+    uint16_t flags;    /* of a leaf's */
+    uint32_t bytes;    /* of a leaf's value */
+    uint64_t value_at; /* in the page */
+    uint64_t child;    /* of a branch's */
+};
+
+static bool is_leaf(const uint8_t *page) {
+    return (get_u16(page + 10) & PAGE_LEAF) != 0;
+}
+
+/* False: it does not lie within the page. */
+static bool read_node(const struct walk *w, const uint8_t *page, uint32_t i, struct node *n) {
+    n->at = get_u16(page + HEADER + 2 * i);
+    if (n->at < get_u16(page + 14) || n->at % 2 != 0 || n->at + NODE_HEADER > w->page_size) {
+        return false;
+    }
+    const uint8_t *node = page + n->at;
+    n->key = (struct slice){(const char *)node + NODE_HEADER, get_u16(node + 6)};
+    n->value_at = n->at + NODE_HEADER + (uint64_t)n->key.len;
+    n->flags = get_u16(node + 4);
+    uint64_t low = get_u16(node) | (uint64_t)get_u16(node + 2) << 16;
+    n->child = low | (uint64_t)n->flags << 32;
+    n->bytes = (uint32_t)low;
+    uint64_t end = n->value_at;
+    if (is_leaf(page)) {
+        end += (n->flags & NODE_BIG) != 0 ? 8 : n->bytes;
+    }
+    n->end = (uint32_t)(end + (end & 1));
+    return end <= w->page_size && n->key.len <= LMDB_KEY_MAX;
+}
+
+static bool in_order(const struct walk *w, struct slice a, struct slice b) {
+    if (w->free_list) {
+        return a.len == 8 && b.len == 8 &&
+               get_u64((const uint8_t *)a.data) < get_u64((const uint8_t *)b.data);
+    }
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order < 0 || (order == 0 && a.len < b.len);
+}
+
+/* Nodes fill the page from its end, without a gap, and none lies in another; keys ascend. */
+static bool has_sound_nodes(const struct walk *w, const uint8_t *page, uint32_t nodes) {
+    uint8_t used[PAGE_SIZE_MAX / 2 / 8] = {0};
+    struct node last = {.key = {NULL, 0}};
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < nodes; i++) {
+        struct node n;
+        if (!read_node(w, page, i, &n)) {
+            return false;
+        }
+        for (uint32_t at = n.at / 2; at < n.end / 2; at++) {
+            uint8_t bit = (uint8_t)(1u << (at & 7));
+            if ((used[at / 8] & bit) != 0) {
+                return false;
+            }
+            used[at / 8] |= bit;
+        }
+        bytes += n.end - n.at;
+        bool first = i == 0 || (i == 1 && !is_leaf(page)); /* a branch's first key counts not */
+        if (!first && !in_order(w, last.key, n.key)) {
+            return false;
+        }
+        last = n;
+    }
+    return bytes == w->page_size - get_u16(page + 14);
 }
 
 /* --- pages --- */
 
 static int walk_page(struct walk *w, uint64_t number, int depth);
 
-static int walk_table(struct walk *w, uint64_t root) {
-    w->in_table = true;
-    int code = walk_page(w, root, 1);
-    w->in_table = false;
+static int walk_tree(struct walk *w, struct slice table, const uint8_t *tree) {
+    struct walk outer = *w;
+    w->table = table;
+    w->depth = get_u16(tree + DEPTH_AT);
+    w->rows = 0;
+    w->flaws = 0;
+    int code = walk_page(w, get_u64(tree + ROOT_AT), 1);
+    if (code == 0 && w->flaws == 0 && w->rows != get_u64(tree + ROWS_AT)) {
+        code = flaw(w, "begins a tree that has more rows, or less, than are counted",
+                    get_u64(tree + ROOT_AT));
+    }
+    w->table = outer.table;
+    w->depth = outer.depth;
+    w->rows = outer.rows;
+    w->flaws += outer.flaws;
     return code;
 }
 
-static int walk_leaf_node(struct walk *w, const uint8_t *page, uint32_t at) {
-    uint16_t flags = get_u16(page + at + 4);
-    uint32_t key_len = get_u16(page + at + 6);
-    uint32_t bytes = get_u16(page + at) | (uint32_t)get_u16(page + at + 2) << 16;
-    bool tree = (flags & NODE_TREE) != 0;
-    bool big = (flags & NODE_BIG) != 0;
-    uint64_t value = (uint64_t)at + NODE_HEADER + key_len;
-    bool tables = !w->in_table && !w->free_list;
-    if (value + (big ? 8 : bytes) > w->page_size || tree != tables || key_len == 0 ||
-        key_len > LMDB_KEY_MAX || (flags & ~(NODE_BIG | NODE_TREE)) != 0 ||
-        (tree && (big || bytes != TREE_BYTES || get_u16(page + value + FLAGS_AT) != 0))) {
-        return ERR_CORRUPT;
+static int walk_leaf_node(struct walk *w, const uint8_t *page, const struct node *n,
+                          uint64_t number) {
+    bool tree = (n->flags & NODE_TREE) != 0;
+    bool big = (n->flags & NODE_BIG) != 0;
+    const uint8_t *value = page + n->value_at;
+    bool tables = w->table.len == 0;
+    if (tree != tables || n->key.len == 0 || (n->flags & ~(NODE_BIG | NODE_TREE)) != 0 ||
+        (tree && (big || n->bytes != TREE_BYTES || get_u16(value + FLAGS_AT) != 0))) {
+        return flaw(w, "has a damaged row, which is lost", number);
     }
-    struct slice key = {(const char *)page + at + NODE_HEADER, key_len};
     if (tree) {
-        return walk_table(w, get_u64(page + value + ROOT_AT));
+        w->rows++;
+        return walk_tree(w, n->key, value);
     }
-    return big ? take_big(w, key, get_u64(page + value), bytes)
-               : take_row(w, key, (struct slice){(const char *)page + value, bytes});
+    return big ? take_big(w, n->key, get_u64(value), n->bytes)
+               : take_row(w, n->key, (struct slice){(const char *)value, n->bytes}, number);
 }
 
-static int walk_node(struct walk *w, const uint8_t *page, uint32_t i, int depth) {
-    uint32_t at = get_u16(page + HEADER + 2 * i);
-    bool leaf = (get_u16(page + 10) & PAGE_LEAF) != 0;
-    if (at < get_u16(page + 14) || at + NODE_HEADER > w->page_size ||
-        (!leaf && at + NODE_HEADER + get_u16(page + at + 6) > w->page_size)) {
-        return ERR_CORRUPT;
+static int walk_node(struct walk *w, const uint8_t *page, uint32_t i, uint64_t number, int depth) {
+    struct node n;
+    if (!read_node(w, page, i, &n)) {
+        return flaw(w, "has a damaged row, which is lost", number);
     }
-    if (leaf) {
-        return walk_leaf_node(w, page, at);
-    }
-    uint64_t child = get_u16(page + at) | (uint64_t)get_u16(page + at + 2) << 16 |
-                     (uint64_t)get_u16(page + at + 4) << 32;
-    return walk_page(w, child, depth + 1);
+    return is_leaf(page) ? walk_leaf_node(w, page, &n, number) : walk_page(w, n.child, depth + 1);
 }
 
 /* Whether the head of a page is one that LMDB writes. */
@@ -229,42 +341,56 @@ static bool is_page(const struct walk *w, const uint8_t *page, uint64_t number) 
            lower % 2 == 0 && lower >= HEADER + 2 * least && lower <= upper && upper <= w->page_size;
 }
 
+static int walk_nodes(struct walk *w, const uint8_t *page, uint64_t number, int depth) {
+    if (!is_page(w, page, number)) {
+        return flaw(w, "is damaged: what it held is lost", number);
+    }
+    uint32_t nodes = (get_u16(page + 12) - (uint32_t)HEADER) / 2;
+    bool deep = is_leaf(page) == (depth == w->depth);
+    int code = deep && has_sound_nodes(w, page, nodes)
+                   ? 0
+                   : flaw(w, "is damaged: what cannot be read of it is lost", number);
+    for (uint32_t i = 0; code == 0 && i < nodes; i++) {
+        code = walk_node(w, page, i, number, depth);
+    }
+    return code;
+}
+
 static int walk_page(struct walk *w, uint64_t number, int depth) {
     if (number == no_page) {
-        return 0; /* an empty table */
+        return depth == 1 ? 0 : flaw(w, "is missing: what it held is lost", number); /* empty */
     }
     if (number < 2 || number >= w->pages) {
-        return ERR_CORRUPT;
+        return flaw(w, "is missing: what it held is lost", number);
     }
     if (depth > DEPTH_MAX || !reach(w, number, 1)) {
-        return ERR_CORRUPT;
+        return flaw(w, "is reached twice: what it held here is lost", number);
     }
     uint8_t *page = malloc(w->page_size);
     if (page == NULL) {
         return ERR_MEMORY;
     }
     ssize_t got = pread(w->fd, page, w->page_size, (off_t)(number * w->page_size));
-    bool good = got == (ssize_t)w->page_size && is_page(w, page, number);
-    int code = good ? 0 : ERR_CORRUPT;
-    uint32_t nodes = good ? (get_u16(page + 12) - (uint32_t)HEADER) / 2 : 0;
-    for (uint32_t i = 0; code == 0 && i < nodes; i++) {
-        code = walk_node(w, page, i, depth);
-    }
+    int code = got == (ssize_t)w->page_size
+                   ? walk_nodes(w, page, number, depth)
+                   : flaw(w, "cannot be read: what it held is lost", number);
     free(page);
     return code;
 }
 
 /* The free pages, then the tables. w->pages is known. */
 static int walk_file(struct walk *w) {
+    uint8_t trees[2][TREE_BYTES];
+    memcpy(trees, w->trees, sizeof trees);
     free(w->seen);
     w->seen = calloc(w->pages / 8 + 1, 1);
     if (w->seen == NULL) {
         return ERR_MEMORY;
     }
     w->free_list = true;
-    int code = walk_page(w, w->roots[0], 1);
+    int code = walk_tree(w, slice_of("free pages"), trees[0]);
     w->free_list = false;
-    return code == 0 ? walk_page(w, w->roots[1], 1) : code;
+    return code == 0 ? walk_tree(w, (struct slice){"", 0}, trees[1]) : code;
 }
 
 /* --- the file --- */
@@ -281,12 +407,13 @@ static int measure(struct walk *w, const char *folder, struct report *r) {
 
 static int refuse(const struct walk *w, const char *folder, struct report *r) {
     const char *what = w->pages <= w->last ? "lacks pages" : "has damaged pages";
-    return report(r, ERR_CORRUPT,
-                  "the store %s/data.mdb %s: it has %lld bytes, its last commit reaches %llu (a "
-                  "copy that broke off, a damaged file system); nothing was changed: put back a "
-                  "whole copy of the data folder",
-                  folder, what, (long long)w->bytes,
-                  (unsigned long long)(w->last + 1) * w->page_size);
+    return report(
+        r, ERR_CORRUPT,
+        "the store %s/data.mdb %s: it has %lld bytes, its last commit reaches %llu (a "
+        "copy that broke off, a damaged file system); nothing was changed: put back a "
+        "whole copy of the data folder (`zingq doctor --store` says what is wrong, `zingq "
+        "export --salvage` saves what can be read)",
+        folder, what, (long long)w->bytes, (unsigned long long)(w->last + 1) * w->page_size);
 }
 
 static int check_file(struct walk *w, const char *folder, bool whole, struct report *r) {
@@ -347,6 +474,47 @@ int store_check_pages(const char *folder, bool whole, struct report *r) {
         return report(r, code, "%s", none.text);
     }
     code = check_file(&w, folder, whole, r);
+    free(w.seen);
+    (void)close(w.fd);
+    return code;
+}
+
+/* A transaction that reads keeps LMDB from writing over what it may read. */
+static MDB_env *hold_pages(const char *folder, MDB_txn **txn) {
+    MDB_env *env = NULL;
+    *txn = NULL;
+    if (mdb_env_create(&env) != 0) {
+        return NULL;
+    }
+    if (mdb_env_open(env, folder, MDB_RDONLY | MDB_NOTLS, 0600) != 0 ||
+        mdb_txn_begin(env, NULL, MDB_RDONLY, txn) != 0) {
+        mdb_env_close(env);
+        return NULL;
+    }
+    return env;
+}
+
+int store_survey(const char *folder, const struct store_survey *survey, struct report *r) {
+    struct walk w = {.fd = -1, .survey = survey};
+    MDB_txn *txn = NULL;
+    int code = open_file(&w, folder, r);
+    if (code != 0) {
+        return code;
+    }
+    MDB_env *env = store_folder_in_use(folder) ? hold_pages(folder, &txn) : NULL;
+    bool known = read_meta(&w);
+    code = measure(&w, folder, r);
+    if (code == 0 && !known) {
+        code = report(r, ERR_CORRUPT, "%s/data.mdb is no LMDB file: nothing in it can be read",
+                      folder);
+    } else if (code == 0) {
+        code = walk_file(&w);
+        code = code == 0 ? 0 : report(r, code, "%s/data.mdb: %s", folder, error_text(code));
+    }
+    if (env != NULL) {
+        mdb_txn_abort(txn);
+        mdb_env_close(env);
+    }
     free(w.seen);
     (void)close(w.fd);
     return code;

@@ -71,6 +71,8 @@ bool sys_warning(const struct sys *s, struct report *r);
 
 /* A message over the connection sys publishes on: noted if it is one of the broker's figures. */
 void sys_note(struct sys *s, struct slice topic, struct slice payload);
+/* Whether such a message says that the broker is a Mosquitto. */
+bool sys_is_mosquitto(struct slice topic, struct slice payload);
 /* The SUBACK of a filter of ours; a refusal is no error, it only leaves us blind. */
 void sys_answered(struct sys *s, uint8_t reason);
 /* Adds "sys" and "broker_dropped", "broker_stored"... (null = the broker does not tell). */

@@ -32,6 +32,8 @@ static const struct figure_row {
     {"$SYS/broker/clients/connected", "broker_clients", "clients connected to the broker"},
 };
 
+static const char version_topic[] = "$SYS/broker/version";
+
 void sys_broker_init(struct sys *s) {
     for (size_t i = 0; i < SYS_BROKER_FIGURES; i++) {
         s->broker.values[i] = -1;
@@ -41,8 +43,9 @@ void sys_broker_init(struct sys *s) {
 void sys_broker_watch(struct sys *s, struct mqtt *mqtt) {
     struct sys_broker *b = &s->broker;
     b->unanswered = 0;
-    for (size_t i = 0; !b->given_up && i < SYS_BROKER_FIGURES; i++) {
-        if (mqtt_watch(mqtt, rows[i].filter, 1) == 0) {
+    for (size_t i = 0; !b->given_up && i <= SYS_BROKER_FIGURES; i++) {
+        const char *filter = i < SYS_BROKER_FIGURES ? rows[i].filter : version_topic;
+        if (mqtt_watch(mqtt, filter, 1) == 0) {
             b->unanswered++;
             s->dirty = s->unproven = true;
             s->proof_mid = PROOF_SUBACK;
@@ -107,6 +110,12 @@ static int64_t parse(struct slice payload) {
     memcpy(text, payload.data, payload.len);
     long long value = strtoll(text, &end, 10);
     return *end == '\0' && value >= 0 ? value : -1;
+}
+
+bool sys_is_mosquitto(struct slice topic, struct slice payload) {
+    static const char name[] = "mosquitto";
+    return slice_is(topic, version_topic) && payload.len >= sizeof name - 1 &&
+           memcmp(payload.data, name, sizeof name - 1) == 0;
 }
 
 void sys_note(struct sys *s, struct slice topic, struct slice payload) {

@@ -136,6 +136,15 @@ static bool is_number(struct slice value) {
     return value.len == 9 && (value.data[0] == 'i' || value.data[0] == 'd');
 }
 
+bool value_is_sound(struct slice value) {
+    static const char tags[] = "tfidsj";
+    if (value.len == 0 || memchr(tags, value.data[0], sizeof tags - 1) == NULL) {
+        return false;
+    }
+    bool number = value.data[0] == 'i' || value.data[0] == 'd';
+    return (!number || is_number(value)) && (value.data[0] != 'j' || value.len > 1);
+}
+
 int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double delta,
               struct buf *out) {
     if (value.len > 0 && !is_number(value)) {

@@ -25,6 +25,9 @@ const char *value_real_text(double v, char out[VALUE_REAL_BYTES]);
  * answer is false. */
 bool value_quote(struct slice text, struct buf *out);
 
+/* Whether the bytes are a value; of a table's JSON only that there is some. */
+bool value_is_sound(struct slice value);
+
 /* value + delta into `out`: a missing value (len 0) counts as 0; int + int stays int, on overflow
  * it becomes a float. ERR_INVALID when the value is not a number. */
 int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double delta,

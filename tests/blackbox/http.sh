@@ -321,7 +321,7 @@ ok "a line break in an address is refused" becomes 10 '.state == "dead"' "$job"
 json /api/send-email -d '{"to": "sub@example.org", "subject": "x\r\nBcc: b@example.org", "text": "x"}'
 job=$(jq -r .status body)
 ok "and in a subject" becomes 10 '.state == "dead"' "$job"
-ok "and nothing of it was sent" eval '! grep -q "b@example.org" mails'
+ok "and nothing of it was sent" eval '! grep -E -q "(^|[^[:alnum:]])b@example\\.org" mails'
 mail busy@example.org
 job=$(basename "$job")
 ok "a dead mail is visible" becomes 10 'length >= 1' '/api/dlq?service=emails'

@@ -3,6 +3,7 @@
 # sees it and mends it, and nothing is lost.
 #
 # ctest: timeout=120
+# ctest: label=torture
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh

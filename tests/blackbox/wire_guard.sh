@@ -3,6 +3,7 @@
 # messages become dead letters, the good ones run, all are acknowledged in order, on one connection.
 #
 # ctest: timeout=120
+# ctest: label=torture
 # shellcheck disable=SC2317 # ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DETAIL_BYTES = 200 };
+enum { DETAIL_BYTES = 200, SHOWN_MAX = 200 };
 
 /* ---- the summary ---- */
 
@@ -224,4 +224,41 @@ size_t audit_print_promises(const struct audit *a) {
     }
     (void)printf("\n");
     return broken;
+}
+
+/* ---- who was not answered ---- */
+
+/* The last place where the booking was seen, of which the next one has nothing. */
+static const char *whereabouts(const struct booking *b) {
+    if (b->decided) {
+        return "the host has decided and published: its answer was not delivered";
+    }
+    if (b->holds) {
+        return "the host holds its seat: the payment has not come to an end";
+    }
+    if (b->locked) {
+        return "the host held its seat: neither payment nor expiry came";
+    }
+    if (b->asked) {
+        return "delivered to the observer, but the host has no trace of it";
+    }
+    return b->sent ? "sent, and delivered to nobody" : "not sent";
+}
+
+void audit_print_unanswered(const struct audit *a, const char *folder) {
+    size_t shown = 0;
+    if (a->sale->answered == BUYERS) {
+        return;
+    }
+    (void)printf("Who was not answered%s\n",
+                 books_read_state(folder, a->sale) ? "" : " (the host does not tell its state)");
+    for (unsigned i = 0; i < BUYERS && shown < SHOWN_MAX; i++) {
+        const struct booking *b = &a->sale->bookings[i];
+        if (b->answers == 0) {
+            shown++;
+            (void)printf("  b-%04u, %s, sent at %6.3f s: %s\n", i, seat_concert(b->seat),
+                         (double)b->sent_ms / 1000, whereabouts(b));
+        }
+    }
+    (void)printf("\n");
 }

@@ -20,4 +20,7 @@ void audit_print_summary(const struct audit *a);
 /* Prints each promise with a tick or a cross; returns how many are broken. */
 size_t audit_print_promises(const struct audit *a);
 
+/* For those who were not answered: how far each of them got. `folder` as in books.h. */
+void audit_print_unanswered(const struct audit *a, const char *folder);
+
 #endif

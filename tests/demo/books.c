@@ -55,21 +55,60 @@ static void read_status(const json_t *root, struct host_books *out) {
     }
 }
 
-bool books_ask_host(const char *folder, struct host_books *out) {
+/* NULL when the host does not answer. */
+static json_t *ask(const char *folder, const char *path) {
     char listen[PATH_BYTES];
     struct buf answer;
     struct report r;
     long status = 0;
     (void)snprintf(listen, sizeof listen, "unix:%s/data/zingq.sock", folder);
-    int code = gateway_ask(listen, "GET", "/api/status", (struct slice){"", 0}, ASK_MS, &status,
-                           &answer, &r);
+    int code =
+        gateway_ask(listen, "GET", path, (struct slice){"", 0}, ASK_MS, &status, &answer, &r);
     json_t *root = code == 0 && status == 200 ? json_loadb(answer.data, answer.len, 0, NULL) : NULL;
-    if (root != NULL) {
+    buf_clear(&answer);
+    return root;
+}
+
+bool books_ask_host(const char *folder, struct host_books *out) {
+    json_t *root = ask(folder, "/api/status");
+    bool answered = root != NULL;
+    if (answered) {
         read_status(root, out);
     }
     json_decref(root);
-    buf_clear(&answer);
-    return root != NULL;
+    return answered;
+}
+
+/* "answer/<booking>", or a lock that the booking owns. */
+static void read_cell(struct sale *s, const json_t *cell) {
+    const char *name = json_string_value(json_object_get(cell, "name"));
+    struct booking *owner = sale_booking(s, json_string_value(json_object_get(cell, "owner")));
+    struct booking *answered =
+        name != NULL && strncmp(name, "answer/", 7) == 0 ? sale_booking(s, name + 7) : NULL;
+    if (owner != NULL) {
+        owner->holds = true;
+    }
+    if (answered != NULL) {
+        answered->decided = true;
+    }
+}
+
+bool books_read_state(const char *folder, struct sale *s) {
+    bool all = true;
+    for (unsigned i = 0; i < CONCERTS; i++) {
+        char path[64];
+        size_t at;
+        const json_t *cell;
+        /* Of each concert two thirds of a thousand answers, and less than 200 seats. */
+        (void)snprintf(path, sizeof path, "/api/state/seats?key=%s&limit=1000", seat_concert(i));
+        json_t *cells = ask(folder, path);
+        json_array_foreach(cells, at, cell) {
+            read_cell(s, cell);
+        }
+        all = all && cells != NULL;
+        json_decref(cells);
+    }
+    return all;
 }
 
 int64_t books_sum(const struct host_books *h, size_t figure) {

@@ -31,6 +31,10 @@ int64_t books_sum(const struct host_books *h, size_t figure);
 /* Nothing waits, nothing is on its way. */
 bool books_are_closed(const struct host_books *h);
 
+/* Notes with each booking what the state of the service "seats" knows of it. False when the host does
+ * not answer. */
+bool books_read_state(const char *folder, struct sale *s);
+
 /* What the gateway did, beyond what is noted with each booking. */
 struct gateway_books {
     size_t charges, refunds, declines, failures, lost;

@@ -104,6 +104,7 @@ static int hold_sale(const struct options *o) {
     } else {
         audit_print_summary(&a);
         status = audit_print_promises(&a) == 0 ? 0 : 1;
+        audit_print_unanswered(&a, o->folder);
     }
     sale_free(a.sale);
     return status;

@@ -161,7 +161,7 @@ static void write_cancel(const struct sale *s, unsigned i, char out[512]) {
                    seat_concert(b->seat), seat);
 }
 
-static void send_letter(struct sale *s, const struct planned_letter *planned) {
+static void send_letter(struct sale *s, const struct planned_letter *planned, int64_t now_ms) {
     char payload[512] = "this is no JSON";
     char key[32];
     char id[ID_BYTES];
@@ -180,12 +180,15 @@ static void send_letter(struct sale *s, const struct planned_letter *planned) {
     peer_publish(&s->tills[till], cancels ? "booking/cancel" : "booking/request", payload,
                  keyed ? key : NULL);
     s->sent_of[planned->kind]++;
-    s->bookings[planned->booking].sent |= planned->kind != LETTER_NO_JSON;
+    if (planned->kind != LETTER_NO_JSON) {
+        s->bookings[planned->booking].sent = true;
+        s->bookings[planned->booking].sent_ms = now_ms;
+    }
 }
 
 bool sale_send(struct sale *s, int64_t now_ms) {
     while (s->letters_sent < s->letter_count && s->letters[s->letters_sent].at_ms <= now_ms) {
-        send_letter(s, &s->letters[s->letters_sent++]);
+        send_letter(s, &s->letters[s->letters_sent++], now_ms);
     }
     return s->letters_sent == s->letter_count;
 }
@@ -245,6 +248,8 @@ static void read_note(struct sale *s, const struct note *n) {
     const char *what = n->topic + strlen("booking/");
     if (b == NULL) {
         s->foreign += strcmp(what, "request") != 0;
+    } else if (strcmp(what, "request") == 0) {
+        b->asked = true;
     } else if (strcmp(what, "seat-locked") == 0) {
         mark(&b->locked, &s->locked);
     } else if (strcmp(what, "paid") == 0) {

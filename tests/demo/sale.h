@@ -55,8 +55,11 @@ struct booking {
     unsigned seat; /* 0 to SEATS - 1, over all concerts */
     enum buyer_kind kind;
     bool sent;
+    int64_t sent_ms; /* from the start of the sale; the last time */
     /* Seen on the broker. */
-    bool locked, paid, refund_asked;
+    bool asked, locked, paid, refund_asked;
+    /* Of the host's state, looked at when an answer is missing. */
+    bool holds, decided;
     unsigned answers;   /* with different zingq-ids */
     unsigned copies;    /* the same answer once more: MQTT delivers at least once */
     char answer_id[40]; /* the zingq-id of the first */

@@ -281,6 +281,21 @@ static void each_of_many_put_off_by_either_clock_leaves_by_its_own(void **state)
     assert_int_equal(count_published(f, "out"), 3200);
 }
 
+/* --- times that are shown --- */
+
+static void a_handler_sees_when_its_event_came_by_the_wall_clock(void **state) {
+    struct engine_fixture *f = *state;
+    static const int64_t steps[] = {0, -HOURS(1), YEAR};
+    fixture_run(
+        f, SERVICE(""),
+        "return function(e) zing.publish('out', tostring(e.received_at == zing.now())) end");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        step(f, steps[i]);
+        deliver(f, "s", "in", "x");
+        assert_string_equal(nth_published(f, "out", i)->payload, "true");
+    }
+}
+
 /* --- attempts and calls --- */
 
 static void neither_a_step_nor_a_suspend_cuts_an_attempt_off(void **state) {
@@ -409,6 +424,7 @@ int main(void) {
         TIME_TEST(an_instant_that_has_passed_is_now),
         TIME_TEST(what_is_to_leave_at_an_instant_can_be_taken_back),
         TIME_TEST(each_of_many_put_off_by_either_clock_leaves_by_its_own),
+        TIME_TEST(a_handler_sees_when_its_event_came_by_the_wall_clock),
         TIME_TEST(neither_a_step_nor_a_suspend_cuts_an_attempt_off),
         TIME_TEST(an_attempt_times_out_after_its_time_of_running),
         TIME_TEST(a_retry_waits_no_longer_for_a_restart_within_the_boot),

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
+mkdir "$work/core"
 trap 'rm -rf "$work"' EXIT
 failed=0
 
@@ -28,6 +29,10 @@ verdict banned refuses "$(file bad.c <<'END'
     n = atoi(text);
 END
 )"
+verdict banned refuses "$(echo 'return uv_hrtime();' | file core/reads.c)"
+verdict banned refuses "$(echo 'seconds = time (NULL);' | file core/reads.c)"
+verdict banned accepts "$(echo 'clock_gettime(id, &t);' | file core/clock.c)"
+verdict banned accepts "$(echo 'return uv_now(loop) + run_time(s);' | file core/loop.c)"
 verdict banned accepts "$(file good.c <<'END'
     /* atoi(text) hides errors */
     log_info("x", "never strcpy(a, b)"); snprintf(text, 4, "%d", my_rand(1));

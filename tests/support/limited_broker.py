@@ -5,7 +5,7 @@ limited_broker.py RECORD [WORD...] listens on a free port of 127.0.0.1 and print
 for each packet that matters: "connect ID PROPERTIES", "subscribe FILTER QOS IDS", "publish TOPIC QOS RETAIN PAYLOAD".
 Messages go to every subscription that fits, with QoS 0, so that it stays small.
 
-Words, each true from the first connection on:
+Words, each true from the first connection on, or as long as it is a line of the file RECORD.words:
   connack=HEX        properties of CONNACK on both connections
   end=HEX:TEXT       a SUBSCRIBE of a filter with TEXT in it ends in DISCONNECT with this reason
   deny=HEX:TEXT      such a filter is answered with this reason in SUBACK
@@ -16,7 +16,13 @@ Words, each true from the first connection on:
   mute=TEXT          such a publish is never acknowledged
   shut=TEXT          so does a SUBSCRIBE of a filter with TEXT in it
   no-out             the connection that publishes is closed before CONNACK
+  refuse-connect=HEX the reason in CONNACK for a client whose id begins with "zingq"
+  quick=TEXT         a client with TEXT in its id is closed right after CONNACK
+  bye=HEX            one whose id begins with "zingq" is, with this reason in a DISCONNECT
+
+A publish to the topic "kick" ends all connections but its own.
 """
+import os
 import socket
 import struct
 import sys
@@ -29,7 +35,11 @@ lock = threading.Lock()
 
 
 def values(name):
-    return [w[1] for w in words if w[0] == name]
+    more = []
+    if os.path.exists(sys.argv[1] + ".words"):
+        with open(sys.argv[1] + ".words") as lines:
+            more = [line.strip().split("=", 1) for line in lines]
+    return [w[1] for w in words + more if w[0] == name]
 
 
 def reason_for(name, text, fits):
@@ -106,8 +116,17 @@ class Client:
         print("connect", self.name, body[at:at + size].hex(), file=record)
         if self.name.endswith("-out") and ["no-out"] in words:
             raise EOFError
+        ours = self.name.startswith("zingq")
+        for reason in values("refuse-connect") if ours else []:
+            self.send(0x20, b"\0" + bytes([int(reason, 16), 0]))
+            raise EOFError
         properties = bytes.fromhex("".join(values("connack")))
         self.send(0x20, b"\0\0" + varint(len(properties)) + properties)
+        for reason in values("bye") if ours else []:
+            self.send(0xE0, bytes([int(reason, 16)]))
+            raise EOFError
+        if any(text in self.name for text in values("quick")):
+            raise EOFError
         clients.add(self)
 
     def subscribe(self, body):
@@ -139,6 +158,9 @@ class Client:
             number, at = body[at:at + 2], at + 2
         size, at = read_varint(body, at)
         print("publish", topic, qos, head & 1, body[at + size:].decode(), file=record)
+        if topic == "kick":
+            for client in list(clients - {self}):
+                client.sock.shutdown(socket.SHUT_RDWR)
         if any(topic.startswith(t) for t in values("close")):
             raise EOFError
         reason = reason_for("refuse", topic, begins)

@@ -127,7 +127,7 @@ struct lua_world *world_new_unloaded(const char *script) {
     w->service = (struct service_conf){.name = "svc", .handler = "handler.lua"};
     w->conf = (struct conf){.scripts_dir = w->dir,
                             .lua_memory_bytes = 16 << 20,
-                            .lua_time_ms = 60,
+                            .lua_time_ms = 200,
                             .vars = w->vars,
                             .var_count = 4,
                             .services = &w->service,

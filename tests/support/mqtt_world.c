@@ -198,13 +198,32 @@ static void on_fake_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
     *buf = uv_buf_init(f->bytes, sizeof f->bytes);
 }
 
+static void fake_acknowledge(struct fake *f) {
+    const uint8_t puback[] = {0x40, 2, f->body[3], f->body[4]};
+    uv_buf_t out = uv_buf_init((char *)(uintptr_t)puback, sizeof puback);
+    if (f->forgets_one && f->publishes > 1) {
+        assert_int_equal(uv_try_write((uv_stream_t *)&f->peer, &out, 1), (int)sizeof puback);
+    }
+}
+
+/* What comes of the packet under way. */
+static size_t fake_take(struct fake *f, const uint8_t *data, size_t len) {
+    size_t n = f->skip < len ? f->skip : len;
+    for (size_t i = 0; i < n && f->body_len < sizeof f->body; i++) {
+        f->body[f->body_len++] = data[i];
+    }
+    f->skip -= n;
+    if (f->skip == 0 && (f->kind & 0xF0) == 0x30) {
+        fake_acknowledge(f);
+    }
+    return n;
+}
+
 /* Counts the packets by their first byte. */
 static void fake_parse(struct fake *f, const uint8_t *data, size_t len) {
     for (size_t i = 0; i < len;) {
         if (f->skip > 0) {
-            size_t n = f->skip < len - i ? f->skip : len - i;
-            f->skip -= n;
-            i += n;
+            i += fake_take(f, data + i, len - i);
         } else if (f->header == 0) {
             f->header = data[i++];
             f->length = f->shift = 0;
@@ -218,7 +237,9 @@ static void fake_parse(struct fake *f, const uint8_t *data, size_t len) {
             f->shift += 7;
             if ((byte & 128) == 0) {
                 f->skip = f->length;
+                f->kind = f->header;
                 f->header = 0;
+                f->body_len = 0;
             }
         }
     }

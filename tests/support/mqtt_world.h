@@ -41,14 +41,18 @@ struct fake {
     size_t answer_len;
     bool answered;
     bool deaf;        /* reads nothing after the answer */
+    bool forgets_one; /* acknowledges publishes to topics of one letter, but for the first */
     bool has_will;    /* says the CONNECT */
     int pubacks;      /* 0x40 packets seen */
     int publishes;    /* 0x30 packets seen */
     int unsubscribes; /* 0xA0 packets seen */
     int pings;        /* 0xC0 packets seen */
     size_t skip;      /* bytes of the packet under way still to come */
-    uint8_t header;   /* its first byte; 0 = between packets */
+    uint8_t header;   /* the first byte of one whose length is under way; else 0 */
+    uint8_t kind;     /* of the packet under way, or of the last one */
     uint32_t length, shift;
+    uint8_t body[5]; /* its first bytes */
+    size_t body_len;
     char bytes[65536];
 };
 

@@ -78,6 +78,10 @@ void outbox_world_add(struct outbox_world *f, uint8_t partition) {
     add_of(f, partition, "t", 0);
 }
 
+void outbox_world_add_to(struct outbox_world *f, const char *topic, uint64_t owner) {
+    add_of(f, 1, topic, owner);
+}
+
 /* A turn that publishes one on a topic, for an owner; its number. */
 unsigned outbox_world_publish(struct outbox_world *f, const char *topic, uint64_t owner) {
     assert_int_equal(store_begin(f->store), 0);

@@ -40,6 +40,8 @@ void outbox_world_close(struct outbox_world *f);
 int outbox_world_door(void *ctx, const struct publication *p, int *mid);
 /* Within a transaction: one more publish, its payload "partition/number". */
 void outbox_world_add(struct outbox_world *f, uint8_t partition);
+/* The same on a topic, for an owner (0 = none). */
+void outbox_world_add_to(struct outbox_world *f, const char *topic, uint64_t owner);
 /* A turn that publishes one on a topic, for an owner; its number. */
 unsigned outbox_world_publish(struct outbox_world *f, const char *topic, uint64_t owner);
 /* A turn that settles and publishes `count` more from one partition. */

@@ -22,6 +22,7 @@ static void an_empty_file_gives_the_documented_defaults(void **state) {
     assert_string_equal(c->broker.host, "127.0.0.1");
     assert_int_equal(c->broker.port, 1883);
     assert_false(c->broker.tls);
+    assert_false(c->broker.alone);
     assert_string_equal(c->broker.client_id, "");
     assert_string_equal(c->broker.password, "");
     assert_string_equal(c->broker.ca_file, "");
@@ -144,7 +145,7 @@ static void the_host_sections_are_read(void **state) {
         conf_folder_load("broker { url = mqtts://broker.example  client_id = host-1\n"
                          "  username = me  password = secret  ca_file = ca.pem\n"
                          "  cert_file = /etc/cert.pem  key_file = ./key.pem\n"
-                         "  receive_maximum = 65535  session_expiry = \"1500ms\" }\n"
+                         "  receive_maximum = 65535  session_expiry = \"1500ms\"  alone = yes }\n"
                          "store { path = ./d  max_size = \"1MiB\"  keep_done = 0\n"
                          "  keep_idempotency = \"2d\" }\n"
                          "http { listen = \"[::1]:80\"  token = t }\n"
@@ -162,6 +163,7 @@ static void the_host_sections_are_read(void **state) {
     (void)snprintf(path, sizeof path, "%s/key.pem", (const char *)*state);
     assert_string_equal(c->broker.key_file, path);
     assert_int_equal(c->broker.receive_maximum, 65535);
+    assert_true(c->broker.alone);
     assert_int_equal(c->broker.session_expiry_s, 2);
     (void)snprintf(path, sizeof path, "%s/d", (const char *)*state);
     assert_string_equal(c->store_path, path);

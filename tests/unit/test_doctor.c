@@ -94,6 +94,7 @@ static void a_mosquitto_as_installed_is_examined_through(void **state) {
     expect(b, "overlapping subscriptions", DOCTOR_GOOD, "copies");
     expect(b, "receive maximum (ours)", DOCTOR_GOOD, "got 5");
     expect(b, "packet size", DOCTOR_GOOD, "is taken");
+    expect(b, "after a broker restart", DOCTOR_WARN, "forgets shared subscriptions");
     expect(b, "persistence", DOCTOR_WARN, "unknown");
     expect(b, "queue limit", DOCTOR_BAD, "kept 1000 of 1500");
     assert_non_null(strstr(row(b, "queue limit")->mend, "max_queued_messages 0"));
@@ -103,7 +104,10 @@ static void a_mosquitto_as_installed_is_examined_through(void **state) {
 static void a_mosquitto_without_queue_limit_keeps_all(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, "allow_anonymous true\nmax_queued_messages 0\n");
+    b->conf.alone = true;
     assert_int_equal(examine(b), 0);
+    expect(b, "shared subscriptions", DOCTOR_GOOD, "came through");
+    expect(b, "after a broker restart", DOCTOR_GOOD, "plain subscriptions");
     expect(b, "queue limit", DOCTOR_GOOD, "kept 1500 of 1500");
     assert_int_equal(doctor_worst(&b->doctor), DOCTOR_WARN);
 }

@@ -111,30 +111,20 @@ static void of_two_clients_with_one_id_neither_stops(void **state) {
 
 /* ---- TLS ---- */
 
-static void a_tls_file_that_cannot_be_read_is_named(void **state) {
-    struct bench *b = *state;
-    struct broker_conf conf = {
-        .host = (char *)"127.0.0.1",
-        .port = 1,
-        .tls = true,
-        .username = (char *)"",
-        .password = (char *)"",
-        .ca_file = (char *)"/no/such/ca.pem",
-        .cert_file = (char *)"",
-        .key_file = (char *)"",
-        .receive_maximum = 10,
-    };
-    struct mqtt_callbacks callbacks = client_callbacks(&b->clients[0]);
-    struct mqtt *m = NULL;
-    struct report r = {""};
-    assert_int_equal(mqtt_new(&m, &b->loop, &conf, "worker", NULL, &callbacks, &r), ERR_INVALID);
-    assert_non_null(strstr(r.text, "broker.ca_file \"/no/such/ca.pem\""));
-}
-
 static void tls_client(struct bench *b, struct client *c, const char *id, const char *ca) {
     client_make(b, c, id, NULL);
     c->conf.tls = true;
     c->conf.ca_file = (char *)ca;
+}
+
+static void a_tls_file_that_cannot_be_read_is_named(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    tls_client(b, worker, "worker", "/no/such/ca.pem");
+    mqtt_start(worker->mqtt);
+    assert_int_equal(worker->downs, 1);
+    assert_int_equal(worker->why, MQTT_DOWN_FATAL);
+    assert_non_null(strstr(worker->text, "broker.ca_file \"/no/such/ca.pem\""));
 }
 
 /* What TLS reads ahead wakes no watcher: a burst, bounded collects and a hold find out. */

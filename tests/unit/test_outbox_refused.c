@@ -237,6 +237,87 @@ static void a_passing_refusal_is_tried_soon_and_keeps_the_owners_order(void **st
     assert_int_equal(f->sent[from + 1].number, second);
 }
 
+/* The broker answers what was sent by its topic: "bad" is always "unspecified error". How many good
+ * ones it took. */
+static unsigned answer_by_topic(struct outbox_world *f) {
+    unsigned good = 0;
+    for (size_t i = 0; i < f->sent_count; i++) {
+        bool bad = strcmp(f->sent[i].topic, "bad") == 0;
+        outbox_acknowledged(f->outbox, f->now_ms, f->sent[i].mid, bad ? 0x80 : 0);
+        good += bad ? 0 : 1;
+    }
+    f->sent_count = 0;
+    return good;
+}
+
+static unsigned play_s(struct outbox_world *f, unsigned seconds) {
+    unsigned good = 0;
+    for (unsigned i = 0; i < seconds; i++) {
+        outbox_world_send(f);
+        good += answer_by_topic(f);
+        outbox_world_turn(f, 3, 0);
+        f->now_ms += 1000;
+    }
+    return good;
+}
+
+static void a_refusal_that_does_not_pass_ends_as_any_other(void **state) {
+    struct outbox_world *f = *state;
+    (void)outbox_world_publish(f, "bad", 1);
+    outbox_world_turn(f, 3, 1);
+    assert_int_equal(play_s(f, 60), 1);
+    assert_int_equal(outbox_refused(f->outbox), 0);
+    (void)play_s(f, 600);
+    assert_int_equal(outbox_refused(f->outbox), 1);
+    assert_string_equal(outbox_refused_topic(f->outbox), "bad");
+}
+
+static void a_broker_that_takes_nothing_for_an_hour_costs_nothing(void **state) {
+    struct outbox_world *f = *state;
+    for (unsigned i = 0; i < 20; i++) {
+        (void)outbox_world_publish(f, "bad", i);
+    }
+    (void)play_s(f, 3600);
+    assert_int_equal(outbox_refused(f->outbox), 0);
+    assert_int_equal(outbox_rows(f->outbox), 20);
+}
+
+/* Else each row of the topic would be tried alone, one after the other. */
+static void a_passing_answer_to_one_that_is_tried_for_its_topic_counts_for_the_topic(void **state) {
+    struct outbox_world *f = *state;
+    for (unsigned i = 0; i < 50; i++) {
+        (void)outbox_world_publish(f, "bad", 0);
+    }
+    outbox_world_send(f);
+    outbox_world_acknowledge(f, 0, f->sent_count, REFUSED);
+    outbox_world_turn(f, 3, 0);
+    f->now_ms += 6000;
+    f->sent_count = 0;
+    outbox_world_send(f);
+    assert_int_equal(f->sent_count, 1);
+    outbox_world_acknowledge(f, 0, 1, 0x97);
+    assert_int_equal(outbox_refused(f->outbox), 50);
+    outbox_world_turn(f, 3, 20);
+    f->now_ms += 1000;
+    f->sent_count = 0;
+    outbox_world_send(f);
+    assert_int_equal(f->sent_count, 20);
+    assert_string_equal(f->sent[0].topic, "t");
+}
+
+static void refusals_that_do_not_pass_stop_no_other(void **state) {
+    struct outbox_world *f = *state;
+    enum { GOOD = 500, BAD = OUTBOX_BLOCKED_MAX + OUTBOX_QUEUE_MAX };
+    assert_int_equal(store_begin(f->store), 0);
+    for (unsigned i = 0; i < BAD + GOOD; i++) {
+        outbox_world_add_to(f, i % (BAD / GOOD) == 0 && i / (BAD / GOOD) < GOOD ? "t" : "bad", 0);
+    }
+    assert_int_equal(store_commit(f->store), 0);
+    outbox_committed(f->outbox);
+    assert_int_equal(play_s(f, 900), GOOD);
+    assert_int_equal(outbox_refused(f->outbox), OUTBOX_BLOCKED_MAX);
+}
+
 static void what_people_ask_for_is_done_to_refused_publishes(void **state) {
     struct outbox_world *f = *state;
     static const struct uuid unknown = {{9}};
@@ -385,6 +466,10 @@ int main(void) {
         OUTBOX_TEST(outbox_blames_no_publish_for_what_went_out_before_it),
         OUTBOX_TEST(what_was_answered_beside_takes_no_blame),
         OUTBOX_TEST(a_passing_refusal_is_tried_soon_and_keeps_the_owners_order),
+        OUTBOX_TEST(a_refusal_that_does_not_pass_ends_as_any_other),
+        OUTBOX_TEST(a_broker_that_takes_nothing_for_an_hour_costs_nothing),
+        OUTBOX_TEST(a_passing_answer_to_one_that_is_tried_for_its_topic_counts_for_the_topic),
+        OUTBOX_TEST(refusals_that_do_not_pass_stop_no_other),
         OUTBOX_TEST(what_people_ask_for_is_done_to_refused_publishes),
         OUTBOX_TEST(outbox_takes_nothing_for_refused_when_connections_are_lost_by_themselves),
         OUTBOX_TEST(outbox_counts_what_the_door_can_never_carry_as_refused),

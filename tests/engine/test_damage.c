@@ -1,0 +1,222 @@
+/* test_damage.c - records that cannot be read stop nobody else. */
+#include "engine_fixture.h"
+#include "limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+#define CONF                                                                                       \
+    "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \
+    " retries = 1 delay = \"1m\" idempotency = \"json:/id\" }\n"
+
+static const char HANDLER[] =
+    "local h = {}\n"
+    "h['in/#'] = function(e)\n"
+    "  local what = e.json.what\n"
+    "  zing.state.incr('seen')\n"
+    "  if what == 'bad' then zing.reject('bad') end\n"
+    "  if what == 'once' and e.attempt == 1 then error('once') end\n"
+    "  if what == 'wait' then zing.wait('go', '1h') end\n"
+    "  if what == 'call' then zing.http.get('http://a/') end\n"
+    "  if what == 'step' then zing.step('one', function() return 1 end) zing.sleep('1h') end\n"
+    "  if what == 'lock' then zing.lock('seat', {owner = 'o', ttl = '10m'}) end\n"
+    "  if what == 'later' then zing.publish('out/later', 'x', {after = '1h'}) end\n"
+    "  if what == 'line' then zing.append('a.txt', 'line') end\n"
+    "  zing.publish('out/done', e.key)\n"
+    "end\n"
+    "function h.on_lock_expired(lock) zing.publish('out/expired', lock.name) end\n"
+    "return h\n";
+
+static void send(struct engine_fixture *f, const char *key, const char *what) {
+    char topic[64];
+    char payload[96];
+    (void)snprintf(topic, sizeof topic, "in/%s", key);
+    (void)snprintf(payload, sizeof payload, "{\"id\":\"%s-%s\",\"what\":\"%s\"}", key, what, what);
+    deliver(f, "s", topic, payload);
+}
+
+/* Something in every table. */
+static void fill(struct engine_fixture *f) {
+    static const char *const whats[] = {"fine", "bad",  "once", "wait",
+                                        "call", "step", "lock", "later"};
+    for (size_t i = 0; i < sizeof whats / sizeof *whats; i++) {
+        send(f, whats[i], whats[i]);
+        send(f, whats[i], "fine"); /* stands behind it */
+    }
+    struct command signal = {.kind = COMMAND_SIGNAL,
+                             .service = slice_of("s"),
+                             .key = slice_of("nobody"),
+                             .name = slice_of("go"),
+                             .payload = slice_of("1")};
+    assert_int_equal(command(f, signal), 0);
+    f->hold_acks = true;
+    send(f, "unsent", "fine");
+}
+
+/* Every row of the table gets a value that means nothing; how many. */
+static size_t spoil(struct engine_fixture *f, enum store_table t) {
+    char last[511] = "";
+    struct slice key = {last, 0};
+    struct slice value;
+    size_t rows = 0;
+    assert_int_equal(store_begin(f->store), 0);
+    while (store_seek(f->store, t, key, key.len > 0, &key, &value) == 0) {
+        memmove(last, key.data, key.len);
+        key.data = last;
+        if (t == TABLE_META && (slice_is(key, "schema") || memcmp(last, "text/", 5) == 0)) {
+            continue;
+        }
+        assert_int_equal(store_put(f->store, t, key, (struct slice){"\xff", 1}), 0);
+        rows++;
+    }
+    assert_int_equal(store_commit(f->store), 0);
+    return rows;
+}
+
+/* Turns as they come due, some of which may be dropped: then the broker sends again. */
+static void live(struct engine_fixture *f, int64_t ms) {
+    enum { STEP_MS = 30000, TURNS_MAX = 200 };
+    for (int64_t at = 0; at <= ms; at += STEP_MS) {
+        int turns = 0;
+        while (engine_due(f->engine)) {
+            assert_true(++turns < TURNS_MAX);
+            if (turn(f) != 0) {
+                (void)redeliver(f);
+            }
+        }
+        f->now_ms += STEP_MS;
+        f->monotonic_us += (int64_t)STEP_MS * 1000;
+    }
+}
+
+static void expect_life(struct engine_fixture *f) {
+    f->hold_acks = false;
+    acknowledge(f);
+    offer(f, "s", "in/new", "{\"id\":\"new\",\"what\":\"fine\"}", NULL);
+    live(f, (int64_t)3 * 3600 * 1000);
+    assert_true(status(f).accepts);
+    assert_int_equal(state_of(f, "s", "{\"id\":\"new\",\"what\":\"fine\"}"), EVENT_DONE);
+}
+
+static void check_table(struct engine_fixture *f, enum store_table t, bool restarts) {
+    char name[STORE_TABLE_NAME_BYTES];
+    f->unchecked = true;
+    fixture_run(f, CONF, HANDLER);
+    fill(f);
+    size_t rows = spoil(f, t);
+    if (restarts) {
+        crash(f);
+        run_dry(f);
+    }
+    expect_life(f);
+    printf("%s: %zu rows spoiled, %llu set aside\n", store_table_name(t, name), rows,
+           (unsigned long long)status(f).set_aside);
+}
+
+static void check_tables(void **state, bool restarts) {
+    for (unsigned t = TABLE_META; t < TABLE_COUNT; t++) {
+        if (t == TABLE_META && !restarts) {
+            continue; /* read at the start alone */
+        }
+        check_table(*state, (enum store_table)t, restarts);
+        fixture_free(*state);
+        *state = fixture_new();
+    }
+}
+
+static void whatever_cannot_be_read_at_the_start_the_rest_goes_on(void **state) {
+    check_tables(state, true);
+}
+
+static void whatever_cannot_be_read_in_a_turn_the_rest_goes_on(void **state) {
+    check_tables(state, false);
+}
+
+static void answer_all(struct engine_fixture *f) {
+    for (size_t call = 0; call < f->asked_count; call++) {
+        if (f->asked[call].open) {
+            answer(f, call, 200, "{}");
+        }
+    }
+    run_dry(f);
+}
+
+static void an_event_whose_place_cannot_be_read_gets_another(void **state) {
+    static const enum store_table places[] = {TABLE_READY, TABLE_LANE, TABLE_TIMER};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct engine_fixture *f = *state;
+        fixture_run(f, CONF, HANDLER);
+        send(f, "a", "once");
+        send(f, "a", "fine");
+        send(f, "b", "call");
+        send(f, "b", "fine");
+        size_t rows = spoil(f, places[i]);
+        f->unchecked = true;
+        crash(f);
+        run_dry(f);
+        f->unchecked = false;
+        answer_all(f);
+        advance(f, (int64_t)2 * 60 * 1000);
+        answer_all(f);
+        assert_true(rows > 0);
+        assert_books(f, "s", (struct books){.accepted = 4, .done = 4, .retries = 1});
+        fixture_free(f);
+        *state = fixture_new();
+    }
+}
+
+static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, CONF, HANDLER);
+    send(f, "a", "once");
+    send(f, "b", "once");
+    assert_int_equal(spoil(f, TABLE_EVENT), 2);
+    f->unchecked = true;
+    crash(f);
+    advance(f, (int64_t)2 * 60 * 1000);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 0);
+    assert_int_equal(status(f).set_aside, 2);
+    assert_books(f, "s", (struct books){.accepted = 2, .discarded = 2, .retries = 2});
+}
+
+static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **state) {
+    struct engine_fixture *f = *state;
+    char reason[512];
+    fixture_run(f, CONF, HANDLER);
+    send(f, "a", "fine");
+    assert_int_equal(spoil(f, TABLE_STATE), 1);
+    f->unchecked = true;
+    send(f, "a", "again");
+    advance(f, (int64_t)2 * 60 * 1000);
+    (void)reason_of(f, "s", "{\"id\":\"a-again\",\"what\":\"again\"}", reason);
+    assert_non_null(strstr(reason, "cannot be read"));
+    assert_int_equal(count_rows(f, TABLE_STATE), 1);
+}
+
+int main(void) {
+#define DAMAGE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        DAMAGE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
+        DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
+        DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
+        DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
+        DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
