@@ -43,6 +43,7 @@ enum {
     LANE_QUANTUM_US = 5000, /* processor time a key may be ahead of the others by */
     LANE_DEBT_US_MAX = 1000000, /* and what is held against it: later it counts as others do */
     LANE_DEBTS_MAX = 1024,      /* debts of keys without a lane; the smallest goes first */
+    LANES_LIGHT_MAX = 4096,   /* keys of a service remembered for a short run: they go first */
     DEBT_QUIET_MS = 5,          /* without a message: then nobody is on its way, who owes may run */
     DEBT_WAIT_PARTS = 4,        /* or after this part of what the last long run took */
     DEBT_WAIT_MS_MAX = 50,      /* at most */
