@@ -179,7 +179,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
-    if (host_loss_up(&h->loss) || !session->session_present) {
+    if (host_loss_up(&h->loss, uv_now(&h->loop)) || !session->session_present) {
         log_info("broker", "connected to %s client_id=%s session=%s", h->broker.url,
                  session->client_id, session->session_present ? "kept" : "new");
     }

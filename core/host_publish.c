@@ -38,7 +38,7 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
     h->out_error[0] = '\0';
-    (void)host_loss_up(&h->out_loss);
+    (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
     engine_connected(h->engine, session->receive_maximum);
