@@ -60,6 +60,21 @@ static int print_json(const struct doctor *d) {
         json_pack("{s:s, s:o}", "verdict", doctor_verdict_name(doctor_worst(d)), "findings", rows));
 }
 
+/* Each of broker.url: the host may come to work with any of them. */
+static int examine_brokers(const struct cli *cli, struct doctor *d, struct report *r) {
+    struct broker_conf broker = cli->conf->broker;
+    int code = 0;
+    for (size_t i = 0; i < broker.address_count && code != ERR_SYSTEM && code != ERR_MEMORY; i++) {
+        broker_conf_use(&broker, i);
+        if (broker.address_count > 1) {
+            (void)doctor_add(d, "broker", DOCTOR_GOOD, "%zu of %zu: %s", i + 1,
+                             broker.address_count, broker.url);
+        }
+        code = doctor_broker(d, &broker, cli->conf->payload_bytes_max, r);
+    }
+    return code;
+}
+
 int cli_doctor(struct cli *cli) {
     struct doctor d = {.count = 0};
     struct report r = {""};
@@ -70,7 +85,7 @@ int cli_doctor(struct cli *cli) {
     if (status != 0) {
         return status;
     }
-    int code = doctor_broker(&d, &cli->conf->broker, cli->conf->payload_bytes_max, &r);
+    int code = examine_brokers(cli, &d, &r);
     if (code == ERR_SYSTEM || code == ERR_MEMORY) {
         return cli_fail(code, "%s", r.text);
     }

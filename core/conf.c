@@ -91,7 +91,7 @@ static int apply_row(const struct loader *l, const struct conf_place *section_pl
         place.option = NULL;
         return conf_fail(&place, "\"%s\" must be given", row->name);
     }
-    if (count == 0 && !conf_is_list(row)) {
+    if (count == 0 && (!conf_is_list(row) || row->fallback[0] != '\0')) {
         words[count++] = (struct conf_word){row->fallback, place.line};
     }
     return conf_set(&place, row, words, count, object);
@@ -396,7 +396,11 @@ static int check_tls(const struct loader *l) {
             place_of(l, CONF_BROKER, b->cert_file[0] == '\0' ? "key_file" : "cert_file");
         return conf_fail(&place, "cert_file and key_file only work together");
     }
-    if (!b->tls && (b->ca_file[0] != '\0' || b->cert_file[0] != '\0')) {
+    bool any_tls = false;
+    for (size_t i = 0; i < b->address_count; i++) {
+        any_tls = any_tls || b->addresses[i].tls;
+    }
+    if (!any_tls && (b->ca_file[0] != '\0' || b->cert_file[0] != '\0')) {
         struct conf_place place = place_of(l, CONF_BROKER, "url");
         return conf_fail(&place, "certificates are given, but the url is not mqtts://");
     }
@@ -545,7 +549,6 @@ void conf_free(struct conf *c) {
             conf_clear_rows(&CONF_SPECS[i], c);
         }
     }
-    free(c->broker.host);
     free(c->scripts_dir);
     free(c->dir);
     free(c->file);

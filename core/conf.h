@@ -16,11 +16,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* One of broker.url. */
+struct broker_address {
+    char *url;     /* as written: mqtt://host[:port] or mqtts://host[:port]; owned */
+    char *host;    /* from the url; an IPv6 literal without brackets; owned */
+    uint16_t port; /* from the url; 1883, 8883 for mqtts */
+    bool tls;      /* mqtts:// */
+};
+
 struct broker_conf {
-    char *url;       /* as written: mqtt://host[:port] or mqtts://host[:port] */
-    char *host;      /* from the url; an IPv6 literal without brackets */
-    uint16_t port;   /* from the url; 1883, 8883 for mqtts */
-    bool tls;        /* mqtts:// */
+    struct broker_address *addresses; /* at least one, to be tried in turn */
+    size_t address_count;
+    char *url, *host; /* of the one in use, at first the first: see broker_conf_use; borrowed */
+    uint16_t port;
+    bool tls;
     bool alone;      /* no other host runs these services: plain subscriptions, not shared ones */
     char *client_id; /* "" = derived from the store's host id, stable over restarts */
     char *username;  /* resolved; "" = none */
@@ -32,6 +41,9 @@ struct broker_conf {
     uint32_t packet_bytes_max; /* announced to the broker, which drops what is larger; 0 = no limit.
                                   From limits.payload */
 };
+
+/* The address in use is this one from now on. */
+void broker_conf_use(struct broker_conf *broker, size_t at);
 
 /* An entry of vars{}. A value given as env:NAME or file:PATH is a secret: handlers see it only
  * through zing.secret(name), never in zing.config, and it is never printed. */

@@ -335,10 +335,10 @@ static bool split_address(const char *text, struct slice *host, uint16_t *port) 
     return host->len > 0;
 }
 
-static int set_url(const struct setting *s) {
-    struct broker_conf *broker = &((struct conf *)s->object)->broker;
-    broker->tls = strncmp(s->text, "mqtts://", 8) == 0;
-    if (!broker->tls && strncmp(s->text, "mqtt://", 7) != 0) {
+/* Its parts; conf_fail when it is none. */
+static int parse_url(const struct setting *s, struct broker_address *out, struct slice *host) {
+    out->tls = strncmp(s->text, "mqtts://", 8) == 0;
+    if (!out->tls && strncmp(s->text, "mqtt://", 7) != 0) {
         return conf_fail(s->place,
                          "\"%s\" is no broker: write mqtt://host:port, or mqtts://host:port for "
                          "TLS",
@@ -349,14 +349,50 @@ static int set_url(const struct setting *s) {
         return conf_fail(s->place, "a user name and a password have options of their own: username "
                                    "and password");
     }
-    struct slice host;
-    broker->port = broker->tls ? 8883 : 1883;
-    if (strpbrk(address, "/?# ") != NULL || !split_address(address, &host, &broker->port)) {
+    out->port = out->tls ? 8883 : 1883;
+    if (strpbrk(address, "/?# ") != NULL || !split_address(address, host, &out->port)) {
         return conf_fail(s->place, "\"%s\" is no broker: write %s://host:port", s->text,
-                         broker->tls ? "mqtts" : "mqtt");
+                         out->tls ? "mqtts" : "mqtt");
     }
-    broker->host = slice_dup(host);
-    return broker->host == NULL ? ERR_MEMORY : keep(s->text, s->field);
+    return 0;
+}
+
+static int set_url(const struct setting *s) {
+    struct broker_conf *broker = &((struct conf *)s->object)->broker;
+    struct broker_address address;
+    struct slice host;
+    if (broker->address_count >= BROKERS_MAX) {
+        return conf_fail(s->place, "more than %d brokers", BROKERS_MAX);
+    }
+    for (size_t i = 0; i < broker->address_count; i++) {
+        if (strcmp(broker->addresses[i].url, s->text) == 0) {
+            return conf_fail(s->place, "\"%s\" stands there twice", s->text);
+        }
+    }
+    int code = parse_url(s, &address, &host);
+    if (code != 0) {
+        return code;
+    }
+    struct broker_address *all =
+        realloc(broker->addresses, (broker->address_count + 1) * sizeof *all);
+    if (all == NULL) {
+        return ERR_MEMORY;
+    }
+    broker->addresses = all;
+    address.url = slice_dup(slice_of(s->text));
+    address.host = slice_dup(host);
+    all[broker->address_count++] = address;
+    broker_conf_use(broker, 0);
+    return address.url == NULL || address.host == NULL ? ERR_MEMORY : 0;
+}
+
+void broker_conf_use(struct broker_conf *broker, size_t at) {
+    assert(at < broker->address_count);
+    const struct broker_address *address = &broker->addresses[at];
+    broker->url = address->url;
+    broker->host = address->host;
+    broker->port = address->port;
+    broker->tls = address->tls;
 }
 
 /* An address as numbers and a port: "127.0.0.1:8080", "[::1]:8080". */
@@ -453,6 +489,20 @@ static void clear_text(void *field) {
     *text = NULL;
 }
 
+/* The addresses, and their number behind them. */
+static void clear_urls(void *field) {
+    struct broker_address **all = field;
+    struct broker_conf *broker = (void *)((char *)field - offsetof(struct broker_conf, addresses));
+    for (size_t i = 0; i < broker->address_count; i++) {
+        free((*all)[i].url);
+        free((*all)[i].host);
+    }
+    free(*all);
+    *all = NULL;
+    broker->address_count = 0;
+    broker->url = broker->host = NULL;
+}
+
 static void clear_rule(void *field) {
     rule_clear(field);
 }
@@ -492,7 +542,7 @@ static const struct kind {
     [CONF_ON_DEAD] = {set_on_dead, NULL},
     [CONF_ORDER] = {set_order, NULL},
     [CONF_RULE] = {set_rule, clear_rule},
-    [CONF_URL] = {set_url, clear_text},
+    [CONF_URL] = {set_url, clear_urls},
     [CONF_LISTEN] = {set_listen, clear_text},
     [CONF_CRON] = {set_cron, clear_text},
     [CONF_ZONE] = {set_zone, clear_text},
@@ -500,7 +550,7 @@ static const struct kind {
 };
 
 bool conf_is_list(const struct conf_row *row) {
-    return row->kind == CONF_FILTERS || row->kind == CONF_NAMES;
+    return row->kind == CONF_FILTERS || row->kind == CONF_NAMES || row->kind == CONF_URL;
 }
 
 int conf_set(const struct conf_place *place, const struct conf_row *row,

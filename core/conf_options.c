@@ -25,7 +25,7 @@
 
 /* option, kind, default, field, least, most */
 static const struct conf_row BROKER_ROWS[] = {
-    {"url", CONF_URL, "mqtt://127.0.0.1:1883", AT(broker.url), 0, 0},
+    {"url", CONF_URL, "mqtt://127.0.0.1:1883", AT(broker.addresses), 0, 0},
     {"client_id", CONF_TEXT, "", AT(broker.client_id), 0, 0},
     {"username", CONF_SECRET, "", AT(broker.username), 0, 0},
     {"password", CONF_SECRET, "env:MQTT_PASSWORD", AT(broker.password), 0, 0},

@@ -10,6 +10,7 @@
 #define ZINGQ_DOCTOR_H
 
 #include "conf.h"
+#include "limits.h"
 #include "error.h"
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@
 
 enum doctor_verdict { DOCTOR_GOOD, DOCTOR_WARN, DOCTOR_BAD };
 
-enum { DOCTOR_ROWS_MAX = 32 };
+enum { DOCTOR_ROWS_MAX = 32 * BROKERS_MAX };
 
 /* One finding; sentences for a person, "" where there is nothing to say. */
 struct doctor_row {

@@ -108,9 +108,10 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
 
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct peer *peer = ctx;
-    peer->downs++;
-    peer->why = why;
-    (void)snprintf(peer->text, sizeof peer->text, "%s", text);
+    if (peer->downs++ == 0) { /* it tries again by itself; the first end is the reason */
+        peer->why = why;
+        (void)snprintf(peer->text, sizeof peer->text, "%s", text);
+    }
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {

@@ -451,6 +451,9 @@ int engine_resume(struct engine *e, struct call_end *end) {
 
 int engine_time_out(struct engine *e, struct invocation *inv) {
     char text[32];
+    size_t service = inv->service->index;
+    uint64_t lane = inv->item->lane->hash;
+    bool alone = inv->batch == NULL;
     stop_waiting(e, inv, true);
     make_current(e, inv);
     buf_reset(&inv->run->error);
@@ -458,6 +461,9 @@ int engine_time_out(struct engine *e, struct invocation *inv) {
                conf_duration_text(inv->service->conf->timeout_ms, text));
     inv->run->outcome = OUTCOME_ERROR;
     int code = engine_fail(e, inv, ATTEMPT_TIMEOUT);
+    if (code == 0) { /* a retry policy may have run, or what is done about the dead */
+        engine_charge(e, service, lane, alone);
+    }
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
 }

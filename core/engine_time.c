@@ -227,10 +227,14 @@ int engine_fire_timers(struct engine *e) {
 
 /* --- time-outs --- */
 
+/* Half a turn of them; the rest goes on in the next one. */
 int engine_expire_waits(struct engine *e) {
+    engine_watch_clock(e);
+    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000 / 2;
     for (size_t i = 0; i < e->service_count; i++) {
         struct engine_service *s = &e->services[i];
-        while (s->waiting_head != NULL && s->waiting_head->deadline_us <= e->turn_us) {
+        while (s->waiting_head != NULL && s->waiting_head->deadline_us <= e->turn_us &&
+               e->seen_us < end_us) {
             int code = engine_time_out(e, s->waiting_head);
             if (code != 0) {
                 return code;

@@ -179,34 +179,15 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
-    if (host_loss_up(&h->loss) || !session->session_present) {
-        log_info("broker", "connected to %s client_id=%s session=%s", h->conf->broker.url,
+    if (host_loss_up(&h->loss, uv_now(&h->loop)) || !session->session_present) {
+        log_info("broker", "connected to %s client_id=%s session=%s", h->broker.url,
                  session->client_id, session->session_present ? "kept" : "new");
     }
+    host_broker_up(h);
     host_session_up(h, session->session_present);
     h->broker_error[0] = '\0';
     host_terms_up(h, false);
     sys_tick(h->sys);
-}
-
-/* Something that looks permanent ends a host only before it ever had a session: it is a slip in the
- * configuration then. Later the broker was good once and may be again. */
-void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text) {
-    char *error = publishing ? h->out_error : h->broker_error;
-    struct host_loss *loss = publishing ? &h->out_loss : &h->loss;
-    char others[64] = "";
-    size_t unsaid = 0;
-    (void)snprintf(error, sizeof h->broker_error, "%s", text);
-    if (why == MQTT_DOWN_FATAL && !host_had_session(h)) {
-        (void)fprintf(stderr, "zingq: %s\n", text);
-        host_stop(h, EXIT_CANNOT_RUN);
-    } else if (host_loss_down(loss, why, uv_now(&h->loop), &unsaid)) {
-        if (unsaid > 0) {
-            (void)snprintf(others, sizeof others, " (%zu losses since the last line)", unsaid);
-        }
-        log_warn("broker", "%s%s: trying again%s",
-                 publishing ? "the connection that publishes: " : "", text, others);
-    }
 }
 
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
@@ -313,8 +294,8 @@ static json_t *host_status(void *ctx) {
     bool connected = session->connected && mqtt_session(h->out)->connected;
     json_t *host = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
                              ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
-                             (json_int_t)(host_now_ms(h) - h->started_ms), "broker",
-                             h->conf->broker.url, "connected", (int)connected, "ready",
+                             (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->broker.url,
+                             "connected", (int)connected, "ready",
                              (int)(broker_ready(h) && engine_accepts(h->engine)), "broker_error",
                              broker_error(h), "conf", h->conf->file, "connects",
                              (json_int_t)session->connects, "calls", (int)fetch_running(h->fetch));
@@ -356,6 +337,7 @@ struct engine_doors host_engine_doors(struct host *h) {
 }
 
 static int open_broker(struct host *h, struct report *r) {
+    host_choose_broker(h);
     const struct mqtt_callbacks callbacks = {.ctx = h,
                                              .on_message = on_message,
                                              .on_published = on_published,
@@ -369,7 +351,7 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    int code = mqtt_new(&h->mqtt, &h->loop, &h->conf->broker, h->client_id, NULL, &callbacks, r);
+    int code = mqtt_new(&h->mqtt, &h->loop, &h->broker, h->client_id, NULL, &callbacks, r);
     code = code == 0 ? host_subscribe(h, r) : code;
     return code == 0 ? host_open_publisher(h, r) : code;
 }

@@ -55,9 +55,12 @@ struct host {
     struct culprit *culprit; /* DATA/processor */
     struct script_host *scripts;
     struct engine *engine;
-    struct mqtt *mqtt; /* subscribes */
-    struct mqtt *out;  /* publishes */
-    struct broker_conf out_conf;
+    struct mqtt *mqtt;                   /* subscribes */
+    struct mqtt *out;                    /* publishes */
+    struct broker_conf broker, out_conf; /* of the two; host_broker.c sees to where they go */
+    size_t broker_at;                    /* of broker.addresses */
+    uint64_t broker_up_ms;               /* loop time: connected to it since; 0 = not connected */
+    size_t hopeless;                     /* in a row: brokers where there is no use in trying */
     char out_client_id[260];
     struct fetch *fetch;
     struct gateway *socket; /* DATA/zingq.sock */
@@ -100,6 +103,15 @@ void host_stop(struct host *h, int status);
 /* Reads the scripts again and logs what changed. */
 void host_reload(struct host *h);
 
+/* host_broker.c */
+/* Which of the brokers: at first the first. */
+void host_choose_broker(struct host *h);
+/* The connection that subscribes stands. */
+void host_broker_up(struct host *h);
+/* A connection is lost, or could not be had. Says what is worth saying, ends a host for which there is no use in trying, goes to the next
+ * broker when there is one. `publishing`: the connection. */
+void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text);
+
 /* host_publish.c */
 int host_open_publisher(struct host *h, struct report *r);
 /* The engine's door: queues a publish. */
@@ -115,7 +127,7 @@ int host_subscribe(struct host *h, struct report *r);
 void host_session_up(struct host *h, bool present);
 /* What was to be given up is given up. */
 void host_session_tidied(struct host *h);
-/* Whether this data folder ever had a session: then the broker can be good for it. */
+/* Whether this data folder ever had a session at a broker of topics.conf: then that can be good. */
 bool host_had_session(struct host *h);
 /* Nothing is subscribed any more: the next start expects no session. */
 void host_session_ended(struct host *h);
@@ -153,8 +165,6 @@ void host_shortage_metrics(const struct host *h, struct buf *out);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
-/* A connection is gone: says so once a minute, or stops the host: see host_doors.c. */
-void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
 int host_open_doors(struct host *h, struct report *r);

@@ -17,8 +17,9 @@ bool host_loss_down(struct host_loss *l, unsigned kind, uint64_t now_ms, size_t 
     return say;
 }
 
-bool host_loss_up(struct host_loss *l) {
-    bool say = !l->silent;
+bool host_loss_up(struct host_loss *l, uint64_t now_ms) {
+    bool say = !l->silent || now_ms - l->up_ms >= UP_SAY_AGAIN_MS;
+    l->up_ms = say ? now_ms : l->up_ms;
     l->silent = false;
     l->quiet = !say;
     return say;

@@ -38,7 +38,7 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
     h->out_error[0] = '\0';
-    (void)host_loss_up(&h->out_loss);
+    (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
     engine_connected(h->engine, session->receive_maximum);
@@ -111,8 +111,6 @@ int host_open_publisher(struct host *h, struct report *r) {
                                              .on_down = on_down,
                                              .on_subscribed = on_subscribed,
                                              .on_readable = on_readable};
-    h->out_conf = h->conf->broker;
-    h->out_conf.session_expiry_s = 0;
     int len = snprintf(h->out_client_id, sizeof h->out_client_id, "%s-out", h->client_id);
     if (len < 0 || (size_t)len > 255) {
         return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");

@@ -6,6 +6,7 @@
  * worth a warning only if there was one.
  *
  *   "session"        the client id of the session that was made last
+ *   "brokers"        where there were sessions under it: a url a line
  *   "subscriptions"  what it holds, one filter a line, as it was sent
  */
 #include "host_impl.h"
@@ -19,6 +20,7 @@
 
 enum {
     SUBSCRIPTIONS_BYTES_MAX = 64 << 20,
+    BROKERS_BYTES_MAX = 16 << 10,
     FILTER_BYTES = NAME_BYTES_MAX + sizeof "zingq/signal//+/+",
 };
 
@@ -136,30 +138,63 @@ int host_subscribe(struct host *h, struct report *r) {
                : report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
 }
 
+static bool recall(struct host *h, const char *name, struct buf *out) {
+    buf_init(out, SUBSCRIPTIONS_BYTES_MAX);
+    return engine_recall(h->engine, name, out) == 0 && out->len > 0;
+}
+
+/* Of an earlier version that did not note it there is nothing: then it may have been any. */
+static bool knew(const struct buf *brokers, const char *url) {
+    return brokers->len == 0 || has_line(brokers->data, url, strlen(url));
+}
+
+/* Adds the broker in use; a list that has grown beyond all use begins anew. */
+static int remember_broker(struct host *h, struct buf *brokers) {
+    if (brokers->len > BROKERS_BYTES_MAX) {
+        buf_reset(brokers);
+    }
+    buf_printf(brokers, "%s\n", h->broker.url);
+    return brokers->failed ? ERR_MEMORY : engine_remember(h->engine, "brokers", buf_slice(brokers));
+}
+
 void host_session_up(struct host *h, bool present) {
     struct buf expected;
-    buf_init(&expected, 1024);
-    int code = engine_recall(h->engine, "session", &expected);
-    bool had = code == 0 && strcmp(buf_str(&expected), h->client_id) == 0;
-    buf_clear(&expected);
-    if (had && !present && !h->options->with_broker) { /* a broker of our own is always new */
+    struct buf brokers;
+    bool same = recall(h, "session", &expected) && strcmp(buf_str(&expected), h->client_id) == 0;
+    bool noted = recall(h, "brokers", &brokers);
+    (void)buf_str(&brokers); /* terminated */
+    bool here = knew(&brokers, h->broker.url);
+    int code = 0;
+    if (same && here && !present && !h->options->with_broker) { /* our own is always new */
         log_warn("broker",
                  "the broker has lost our session: messages may be missing, those it held "
                  "for us are gone; give it persistence (zingq doctor)");
-    } else if (!had) {
+    } else if (!same) {
         code = engine_remember(h->engine, "session", slice_of(h->client_id));
-        if (code != 0) {
-            log_error("host", "cannot remember the session: %s", error_text(code));
-        }
     }
+    if (code == 0 && (!noted || !here)) {
+        code = remember_broker(h, &brokers);
+    }
+    if (code != 0) {
+        log_error("host", "cannot remember the session: %s", error_text(code));
+    }
+    buf_clear(&expected);
+    buf_clear(&brokers);
 }
 
 bool host_had_session(struct host *h) {
     struct buf name;
-    buf_init(&name, 1024);
-    bool had = engine_recall(h->engine, "session", &name) == 0 && name.len > 0;
+    struct buf brokers;
+    bool any = recall(h, "session", &name);
+    bool had = mqtt_session(h->mqtt)->connects > 0;
+    (void)recall(h, "brokers", &brokers);
+    (void)buf_str(&brokers);
+    for (size_t i = 0; any && i < h->broker.address_count; i++) {
+        had = had || knew(&brokers, h->broker.addresses[i].url);
+    }
     buf_clear(&name);
-    return had || mqtt_session(h->mqtt)->connects > 0;
+    buf_clear(&brokers);
+    return had;
 }
 
 void host_session_tidied(struct host *h) {
@@ -176,6 +211,7 @@ void host_session_tidied(struct host *h) {
 
 void host_session_ended(struct host *h) {
     if (engine_remember(h->engine, "subscriptions", slice_of("")) != 0 ||
+        engine_remember(h->engine, "brokers", slice_of("")) != 0 ||
         engine_remember(h->engine, "session", slice_of("")) != 0) {
         log_error("host", "cannot note in the store that the session has ended");
     }

@@ -417,7 +417,9 @@ static int take_clock(struct slice key, struct slice value, void *out) {
     struct uuid boot = read_uuid(&r);
     memcpy(mark->at.boot.id, boot.bytes, sizeof mark->at.boot.id);
     mark->at.boot.time_namespace = read_u64(&r);
-    return r.failed || mark->engine_ms < 0 ? ERR_CORRUPT : 0;
+    bool sound = mark->engine_ms >= 0 && is_time(mark->engine_ms) && is_time(mark->at.wall_ms) &&
+                 is_time(mark->at.boottime_ms);
+    return r.failed || !sound ? ERR_CORRUPT : 0;
 }
 
 int journal_clock_get(struct journal *j, struct clock_mark *out) {

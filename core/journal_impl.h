@@ -36,6 +36,12 @@ static inline uint8_t timer_shelf(uint8_t partition, bool by_wall) {
     return by_wall ? partition | BY_WALL : partition;
 }
 
+/* Ids have 48 bits for a time; what lies beyond is damage. */
+static inline bool is_time(int64_t ms) {
+    const int64_t most = INT64_C(1) << 48;
+    return ms > -most && ms < most;
+}
+
 /* A store key being built: 511 bytes are LMDB's maximum. */
 struct key {
     uint8_t bytes[511];

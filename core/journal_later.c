@@ -119,7 +119,9 @@ static int take_schedule(struct slice key, struct slice value, void *out) {
     mark->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
     mark->before_ms = follows ? (int64_t)read_u64(&r) : 0;
     mark->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
-    return r.failed ? ERR_CORRUPT : 0;
+    bool sound = is_time(mark->settled_ms) && is_time(mark->before_ms) &&
+                 (!follows || is_time(mark->ahead_ms)) && is_time(mark->before_ahead_ms);
+    return r.failed || !sound ? ERR_CORRUPT : 0;
 }
 
 int journal_schedule_get(struct journal *j, const char *name, struct schedule_mark *out) {

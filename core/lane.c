@@ -21,12 +21,14 @@
  * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
  * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
  * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
- * of lanes that have not run yet: those that waited while a long run lasted do the same, and what
- * comes then goes first.
+ * of lanes that have not run yet. So after a long run those whose last run was short, as far as a
+ * table of marks remembers (light.h), go before all others, and who comes only now before those who
+ * waited, who wait for quiet, too. Or else hungry keys that come at once, all new, run in a row.
  */
 #include "lane.h"
 
 #include "debt.h"
+#include "light.h"
 #include "limits.h"
 
 #include <assert.h>
@@ -36,15 +38,17 @@ struct lane_service {
     struct lane *ring_head, *ring_tail;
     struct lane *owing_head; /* of the ring, too: lanes in debt, the earliest due first */
     size_t waiting, running;
-    size_t in_ring;         /* lanes, those in debt included */
-    size_t owing;           /* of them: in debt */
-    size_t pass;            /* lanes of the ring that go before another one in debt */
-    bool pass_begins;       /* one in debt was started: the ring is counted at the next start */
-    int64_t due_us;         /* by the clock of the services */
-    int64_t clock_us;       /* what each of its lanes has had */
-    int64_t paid_us;        /* the same by which debts are paid off */
-    bool rush;              /* a long run just ended: who comes now goes first */
-    struct lane *rush_tail; /* in the ring, the last that did; NULL = none yet */
+    size_t in_ring;          /* lanes, those in debt included */
+    size_t owing;            /* of them: in debt */
+    size_t pass;             /* lanes of the ring that go before another one in debt */
+    bool pass_begins;        /* one in debt was started: the ring is counted at the next start */
+    int64_t due_us;          /* by the clock of the services */
+    int64_t clock_us;        /* what each of its lanes has had */
+    int64_t paid_us;         /* the same by which debts are paid off */
+    bool rush;               /* a long run just ended: who comes now goes first */
+    struct lane *light_tail; /* of these the last known to be light; NULL = none yet */
+    struct lane *rush_tail;  /* in the ring, the last that did; NULL = none yet */
+    struct lights lights;
     uint32_t concurrency, batch;
     int64_t linger_ms;
     double rate_per_s, tokens;
@@ -131,10 +135,6 @@ void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t li
 
 void lanes_pause(struct lanes *lanes, size_t service, bool paused) {
     service_of(lanes, service)->paused = paused;
-}
-
-bool lanes_paused(const struct lanes *lanes, size_t service) {
-    return service_of(lanes, service)->paused;
 }
 
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms) {
@@ -235,12 +235,45 @@ static void enter_after(struct lane_service *s, struct lane *before, struct lane
     }
 }
 
+/* In a rush those known to be light come first, then those nobody knows that come now, each in the
+ * order of their coming. */
+static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
+    bool light = s->rush && lights_have(&s->lights, lane->hash);
+    if (!s->rush || !(light || comes)) {
+        enter_after(s, s->ring_tail, lane);
+        return;
+    }
+    enter_after(s, light ? s->light_tail : s->rush_tail, lane);
+    if (!light || s->rush_tail == s->light_tail) {
+        s->rush_tail = lane;
+    }
+    s->light_tail = light ? lane : s->light_tail;
+}
+
+/* Who waits enters anew. A long run pays for the walk. */
+static void begin_rush(struct lane_service *s) {
+    struct lane *lane = s->ring_head;
+    size_t in_ring = s->in_ring;
+    s->rush = true;
+    s->light_tail = NULL;
+    s->rush_tail = NULL;
+    s->ring_head = NULL;
+    s->ring_tail = NULL;
+    while (lane != NULL) {
+        struct lane *next = lane->ring_next;
+        enter_ring(s, lane, false);
+        lane = next;
+    }
+    s->in_ring = in_ring;
+}
+
 static void leave_ring_head(struct lane_service *s, struct lane *lane) {
     assert(s->ring_head == lane && lane->in_ring);
     s->ring_head = lane->ring_next;
     if (s->ring_head == NULL) {
         s->ring_tail = NULL;
     }
+    s->light_tail = s->light_tail == lane ? NULL : s->light_tail;
     s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
     lane->ring_next = NULL;
     s->pass -= s->pass > 0 ? 1 : 0;
@@ -298,11 +331,8 @@ static struct lane *front(const struct lanes *lanes, struct lane_service *s, int
 /* When a lane other than those that came in the rush may start; 0 = now, or one of those is next.
  */
 static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
-    int64_t until_ms = patient_until(lanes, now_ms);
-    s->rush = s->rush && until_ms > 0;
-    s->rush_tail = s->rush ? s->rush_tail : NULL;
     bool waits = front(lanes, s, now_ms)->owing || (s->rush && s->rush_tail == NULL);
-    return waits ? until_ms : 0;
+    return waits ? patient_until(lanes, now_ms) : 0;
 }
 
 static int64_t later_us(int64_t a_us, int64_t b_us) {
@@ -317,9 +347,10 @@ static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, 
 }
 
 void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
-    const struct lane_service *s = service_of(lanes, service);
+    struct lane_service *s = service_of(lanes, service);
     struct lane *lane = lanes_find(lanes, service, hash);
     assert(us >= 0);
+    lights_note(&s->lights, hash, us <= LANE_QUANTUM_US);
     if (lane == NULL) {
         struct debt debt = debts_take(&lanes->debts, service, hash);
         add_debt(s, us, &debt.due_us, &debt.owes_us);
@@ -337,8 +368,7 @@ void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms
     s->paid_us += (us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US) / lane_count;
     s->due_us = later_us(s->due_us, lanes->clock_us) + us;
     if (us > LANE_QUANTUM_US) {
-        s->rush = true;
-        s->rush_tail = NULL;
+        begin_rush(s);
         s->pass_begins = true;
         int64_t wait_ms = us / 1000 / DEBT_WAIT_PARTS;
         lanes->patient_ms = now_ms + (wait_ms < DEBT_WAIT_MS_MAX ? wait_ms : DEBT_WAIT_MS_MAX);
@@ -362,11 +392,8 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     lane->tail = item;
     lane->count++;
     s->waiting++;
-    if (can_enter(lane) && s->rush) {
-        enter_after(s, s->rush_tail, lane);
-        s->rush_tail = lane;
-    } else if (can_enter(lane)) {
-        enter_after(s, s->ring_tail, lane);
+    if (can_enter(lane)) {
+        enter_ring(s, lane, true);
     }
 }
 
@@ -420,12 +447,15 @@ static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int
     return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
 }
 
-/* The service that is due next, of equals the next in turn; NULL when none may start. */
+/* The service that is due next, of equals the next in turn; NULL when none may start. A rush ends
+ * here, not where one only asks whether lanes could run: now all are in that have come meanwhile. */
 static struct lane_service *next_service(struct lanes *lanes, int64_t now_ms) {
     struct lane_service *next = NULL;
+    bool rushes_end = patient_until(lanes, now_ms) == 0;
     int64_t next_us = INT64_MAX;
     for (size_t i = 0; i < lanes->service_count; i++) {
         struct lane_service *s = &lanes->services[(lanes->turn + i) % lanes->service_count];
+        s->rush = s->rush && !rushes_end;
         int64_t due_us = s->due_us > lanes->clock_us ? s->due_us : lanes->clock_us;
         if (s->in_ring > 0 && due_us < next_us && held_until(lanes, s, now_ms) == 0) {
             next = s;
@@ -516,7 +546,7 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     lane->taken = NULL;
     s->running -= lane->joined ? 0 : 1;
     if (can_enter(lane)) {
-        enter_after(s, s->ring_tail, lane);
+        enter_ring(s, lane, false);
     }
 }
 

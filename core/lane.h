@@ -71,7 +71,6 @@ void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, doub
 /* The service's heads start `batch` at a time, or fewer once the oldest has waited linger_ms. */
 void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms);
 void lanes_pause(struct lanes *lanes, size_t service, bool paused);
-bool lanes_paused(const struct lanes *lanes, size_t service);
 /* No starts before until_ms. */
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
 

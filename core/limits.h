@@ -19,6 +19,7 @@ enum {
 
     SERVICES_MAX = 256,       /* services in one topics.conf; each is a few KB */
     FILTERS_MAX = 64,         /* topic filters of one service */
+    BROKERS_MAX = 8,          /* of broker.url, tried in turn */
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
@@ -42,6 +43,7 @@ enum {
     LANE_QUANTUM_US = 5000, /* processor time a key may be ahead of the others by */
     LANE_DEBT_US_MAX = 1000000, /* and what is held against it: later it counts as others do */
     LANE_DEBTS_MAX = 1024,      /* debts of keys without a lane; the smallest goes first */
+    LANES_LIGHT_MAX = 4096,   /* keys of a service remembered for a short run: they go first */
     DEBT_QUIET_MS = 5,          /* without a message: then nobody is on its way, who owes may run */
     DEBT_WAIT_PARTS = 4,        /* or after this part of what the last long run took */
     DEBT_WAIT_MS_MAX = 50,      /* at most */
@@ -83,6 +85,7 @@ enum {
     MQTT_FRAME_HEAD_BYTES = 256 << 10, /* looked at of a PUBLISH that is larger than we announced */
     MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
     MQTT_ADDRESS_MS = 5000,      /* of it, one address of a name: then the next */
+    MQTT_ALERT_MS = 100, /* silence after a TLS handshake, in which a refusal would have come */
     MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
     MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */
     MQTT_TAKEN_OVER_MS_MAX = 300000, /* the same while another client uses our client id */

@@ -229,17 +229,20 @@ static void answered(struct mqtt *m) {
     go_down(m, why, r.text);
 }
 
-/* One step towards CONNACK; false when there is nothing to do but wait. Reads first: a broker that
- * refuses our certificate says so and closes, and a write would fail and lose what it said. */
+/* One step towards CONNACK; false when there is nothing to do but wait. With TLS 1.3 a broker looks
+ * at our certificate when the handshake is over for us, says what is wrong and closes: a write
+ * would fail then and lose what it said. So reading comes first, and CONNECT after some silence. */
 static bool greet_step(struct mqtt *m, int *rc, int *err) {
     *rc = mqtt_read_packets(m, err);
     bool dry = *err == EAGAIN;
     bool waits = *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER;
-    if (waits && mosquitto_want_write(m->mosq)) {
+    if (waits && m->says_connect && mosquitto_want_write(m->mosq)) {
         *rc = mqtt_write_packets(m, err);
     }
     return waits && *rc == MOSQ_ERR_SUCCESS && !m->gone && !dry;
 }
+
+static void on_silence(uv_timer_t *timer);
 
 static void greet(struct mqtt *m) {
     int rc = MOSQ_ERR_SUCCESS;
@@ -255,7 +258,10 @@ static void greet(struct mqtt *m) {
         mqtt_lose(m, rc, err);
         return;
     }
-    m->unsent = mosquitto_want_write(m->mosq);
+    if (!m->says_connect && uv_now(m->loop) - m->joined_ms < MQTT_CONNECT_MS) {
+        set_timer(m, on_silence, MQTT_ALERT_MS, 0);
+    }
+    m->unsent = m->says_connect && mosquitto_want_write(m->mosq);
     int events = UV_READABLE | (m->unsent ? UV_WRITABLE : 0);
     if (mqtt_link_watch(m->link, events, mqtt_on_socket) != 0) {
         mqtt_lose(m, MOSQ_ERR_ERRNO, errno);
@@ -280,6 +286,14 @@ static void on_deadline(uv_timer_t *timer) {
     mqtt_lose(m, MOSQ_ERR_TIMEOUT, 0);
 }
 
+static void on_silence(uv_timer_t *timer) {
+    struct mqtt *m = timer->data;
+    assert(m->state == GREETING);
+    m->says_connect = true;
+    set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+    greet(m);
+}
+
 static void connect_joined(struct mqtt *m) {
     int code = MOSQ_ERR_SUCCESS;
     int err = 0;
@@ -291,6 +305,8 @@ static void connect_joined(struct mqtt *m) {
         return;
     }
     move(m, GREETING);
+    m->says_connect = !m->conf->tls;
+    m->joined_ms = uv_now(m->loop);
     set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
     greet(m);
 }
@@ -354,6 +370,12 @@ static void on_retry_due(uv_timer_t *timer) {
 
 /* ---- life ---- */
 
+static void name_broker(struct mqtt *m) {
+    bool v6 = strchr(m->conf->host, ':') != NULL;
+    (void)snprintf(m->where, sizeof m->where, v6 ? "[%s]:%u" : "%s:%u", m->conf->host,
+                   m->conf->port);
+}
+
 static int copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r) {
     if (will == NULL || will->topic == NULL) {
         return 0;
@@ -366,6 +388,7 @@ static int copy_will(struct mqtt *m, const struct mqtt_publish *will, struct rep
     m->will = *will;
     m->will.topic = m->will_topic;
     m->will.payload.data = m->will_payload;
+    m->asked_will = m->will;
     return mqtt_properties_make(will, &m->scratch, &m->will_properties, r);
 }
 
@@ -421,8 +444,7 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
                        .answer = NO_ANSWER};
     mqtt_incoming_init(&m->incoming);
     buf_init(&m->scratch, MQTT_PROPERTY_BYTES_MAX);
-    bool v6 = strchr(conf->host, ':') != NULL;
-    (void)snprintf(m->where, sizeof m->where, v6 ? "[%s]:%u" : "%s:%u", conf->host, conf->port);
+    name_broker(m);
     size_t id_len = strlen(client_id);
     m->sent_s = calloc(MQTT_PACKET_IDS, sizeof *m->sent_s);
     int error = m->sent_s == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
@@ -471,6 +493,24 @@ void mqtt_drop(struct mqtt *m) {
     if (m->link != NULL) {
         go_down(m, MQTT_DOWN_LOST,
                 "dropped, so that the broker sends unacknowledged messages again");
+    }
+}
+
+void mqtt_moved(struct mqtt *m, bool wait) {
+    assert(!m->in_library);
+    if (m->state == UP) {
+        go_down(m, MQTT_DOWN_LOST, "dropped: both connections go to one broker");
+    } else if (m->link != NULL) {
+        close_link(m);
+        move(m, WAITING);
+        wait = false;
+    }
+    name_broker(m);
+    m->lacks = (struct mqtt_lacks){false};
+    m->will = m->asked_will;
+    m->skip_addresses = 0;
+    if (m->state == WAITING && !wait) {
+        set_timer(m, on_retry_due, backoff_ms(0, MQTT_BACKOFF_MS_MAX), 0);
     }
 }
 

@@ -101,7 +101,7 @@ struct mqtt_callbacks {
 };
 
 /* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
- * borrowed for the client's life. Will: a message the broker publishes if we vanish (copied); NULL
+ * borrowed for the client's life; see mqtt_moved. Will: a message the broker publishes if we vanish (copied); NULL
  * or a NULL topic = none. A broker that cannot carry it is connected to without.
  * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a client id that MQTT cannot carry: named in r). TLS files
  * are looked into before each connect; on_down tells what is wrong with them. */
@@ -132,6 +132,11 @@ int mqtt_watch(struct mqtt *m, const char *filter, uint32_t id);
  * (0.25 s to 30 s). The connect itself runs off the loop's thread, so DNS or an unreachable host
  * never stalls a turn. */
 void mqtt_start(struct mqtt *m);
+
+/* The address in use in the borrowed conf has changed: what was learned of the other broker is
+ * forgotten, a connection to it dropped (on_down is called from here when it was up), and the next
+ * connect is soon, or when it was to be if `wait`. Allowed in on_down. */
+void mqtt_moved(struct mqtt *m, bool wait);
 
 /* Reads packets until the socket is dry or `messages_max` messages came; callbacks run from here.
  * libmosquitto reads on for as many packets as publishes are in flight, so up to that many

@@ -25,7 +25,7 @@ struct mqtt_subscription {
 };
 
 /* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for
- * it or ended the connection over it. Kept for the client's life. */
+ * it or ended the connection over it. Kept until there is another broker. */
 struct mqtt_lacks {
     bool wildcards, shared, subscription_ids, retain, qos;
 };
@@ -35,9 +35,9 @@ struct mqtt {
     const struct broker_conf *conf; /* borrowed */
     const char *client_id;          /* borrowed */
     struct mqtt_callbacks callbacks;
-    char where[300]; /* "host:port" for sentences */
-    struct mqtt_publish will;
-    char *will_topic, *will_payload; /* owned; back will */
+    char where[300];                      /* "host:port" for sentences */
+    struct mqtt_publish will, asked_will; /* as this broker takes it; as it was given */
+    char *will_topic, *will_payload;      /* owned; back will */
     mosquitto_property *will_properties;
 
     enum mqtt_state state;
@@ -49,6 +49,8 @@ struct mqtt {
     unsigned skip_addresses; /* of the broker's name, silent at the last connect */
     uint32_t attempts;       /* connects since the last steady connection */
     uint32_t takeovers;      /* DISCONNECT 0x8E in a row */
+    bool says_connect;       /* in GREETING: CONNECT may leave */
+    uint64_t joined_ms;      /* loop time: when GREETING began */
     uint64_t up_ms;          /* loop time: when the connection came up */
     uint64_t wrote_ms;       /* loop time: the last write */
 

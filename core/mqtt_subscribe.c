@@ -18,7 +18,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The filter of "$share/<group>/<filter>", or NULL. */
+static const char *unshared(const char *filter) {
+    const char *group = strncmp(filter, "$share/", 7) == 0 ? filter + 7 : NULL;
+    const char *slash = group == NULL ? NULL : strchr(group, '/');
+    return slash == NULL ? NULL : slash + 1;
+}
+
+/* Given up by its shared name: where nothing is shared it was made plainly. */
+static bool was_plain(const struct mqtt *m, const struct mqtt_subscription *sub) {
+    return sub->leaving && !m->session.shared_available && unshared(sub->filter) != NULL;
+}
+
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub) {
+    if (was_plain(m, sub)) {
+        return unshared(sub->filter);
+    }
     bool shared = sub->shared != NULL && m->session.shared_available && !m->conf->alone;
     return shared ? sub->shared : sub->filter;
 }
@@ -151,9 +166,22 @@ void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
     }
 }
 
+/* Plain subscriptions to one filter are one at the broker. */
+static bool is_anothers(const struct mqtt *m, const char *filter) {
+    for (size_t i = 0; i < m->sub_count; i++) {
+        if (!m->subs[i].leaving && strcmp(mqtt_wire_filter(m, &m->subs[i]), filter) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
     const char *filter = mqtt_wire_filter(m, sub);
     sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
+    if (sub->leaving && is_anothers(m, filter)) {
+        return MOSQ_ERR_SUCCESS;
+    }
     if (sub->leaving) {
         return mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL);
     }

@@ -13,7 +13,6 @@
 
 #include "clock.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>

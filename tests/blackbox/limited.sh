@@ -116,6 +116,33 @@ play '"orders/new"' 5s end='9e:$share'
 ok "a broker that ends the connection over a shared one gets a plain one" ready
 ok "which is told" warned 'no shared subscriptions'
 
+# --- a filter that is taken out of topics.conf, with plain subscriptions in the place of shared ones ---
+
+# again FILTERS SERVICES: the same host, with these filters and more services.
+again() {
+    kill "$host" && wait "$host" 2>/dev/null
+    sed -i '/^service/d' topics.conf
+    echo "service \"svc\" { subscribe = {$1}  handler = \"svc.lua\" } $2" >>topics.conf
+    "$ZINGQ" run --broker "mqtt://127.0.0.1:$port" >host.log 2>&1 </dev/null &
+    host=$!
+}
+
+play '"orders/new", "orders/old"' 5s connack=2a00
+ok "without shared subscriptions two plain ones are made" ready
+again '"orders/new"' ''
+ok "that which is wanted no more is given up as it was made" wait_for 10 seen '^unsubscribe orders/old$'
+
+play '"orders/new", "orders/old"' 5s connack=2a00
+ok "once more two plain ones" ready
+again '"orders/new"' 'service "other" { subscribe = {"orders/old"}  handler = "svc.lua" }'
+ok "another service has the filter now" ready
+ok "so it is kept" unseen '^unsubscribe orders/old$'
+again '"orders/new"' 'service "other" { subscribe = {"orders/old"}  handler = "svc.lua"  share = no }'
+ok "it is no group any more" ready
+again '"orders/new"' 'service "other" { subscribe = {"orders/old"}  handler = "svc.lua" }'
+ok "it is one again" ready
+ok "to the broker that makes no difference" unseen '^unsubscribe orders/old$'
+
 # --- no retained messages (25 00), QoS 0 (24 00), one publish at a time (21 00 01) ---
 
 play '"orders/new"' 100ms connack=2500

@@ -1,6 +1,6 @@
 /*
- * test_model.c - random events on random keys, random failures, calls, restarts, crashes and store
- * errors; at the end every event of a key has run to its success once, in the order of arrival, and
+ * test_model.c - random events on random keys, random failures, calls, restarts, crashes, reboots,
+ * steps of the clock and store errors; at the end every event of a key has run to its success once, in the order of arrival, and
  * the books balance.
  *
  * ctest: timeout=300
@@ -54,6 +54,9 @@ static const char FIRST[] = "return function(e)\n"
                             "  zing.state.incr('sum', tonumber(number))\n"
                             "  zing.state.incr('n')\n"
                             "  zing.publish('mid/' .. e.key, e.payload)\n"
+                            "  if number % 4 == 0 then\n"
+                            "    zing.publish('late/x', e.payload, {at = zing.now() + 1})\n"
+                            "  end\n"
                             "end";
 static const char SECOND[] = "return function(e)\n"
                              "  if #e.payload % 7 == 0 and e.attempt == 1 then error('once') end\n"
@@ -85,8 +88,18 @@ static void answer_some(struct model *m) {
     }
 }
 
+/* The wall clock is set: by up to a month, an hour or a second, or to what it was. */
+static void set_clock(struct model *m) {
+    static const unsigned spans_ms[] = {0, 1000, 3600000, UINT32_C(31536000) * 100};
+    int64_t ms = below(m, 1 + spans_ms[below(m, 4)]);
+    m->f->wall_ahead_ms = below(m, 2) == 0 ? ms : -ms;
+}
+
 static void go_down(struct model *m) {
     m->crashes++;
+    if (below(m, 4) == 0) {
+        m->f->boot++;
+    }
     if (below(m, 3) == 0) {
         /* A stop comes when everything noted is decided. */
         assert_int_equal(turn(m->f), 0);
@@ -105,6 +118,9 @@ static void step(struct model *m, bool offers) {
     }
     for (unsigned i = 0; i < burst; i++) {
         offer_random(m);
+    }
+    if (below(m, 12) == 0) {
+        set_clock(m);
     }
     if (below(m, 25) == 0) {
         go_down(m);
@@ -144,6 +160,23 @@ static void assert_key(struct model *m, unsigned key) {
     }
 }
 
+/* What was put off until an instant has left once, now that the clock has come past all of them. */
+static void assert_late(struct model *m) {
+    size_t expected = 0;
+    size_t found = 0;
+    m->f->wall_ahead_ms += INT64_C(31536000000);
+    advance(m->f, 1000);
+    for (unsigned key = 0; key < m->keys; key++) {
+        expected += (m->next[key] + 3) / 4;
+    }
+    for (size_t i = 0; i < m->f->published_count; i++) {
+        const struct published *p = &m->f->published[i];
+        found += !p->again && strcmp(p->topic, "late/x") == 0 ? 1 : 0;
+    }
+    assert_int_equal(found, expected);
+    assert_int_equal(status(m->f).delayed, 0);
+}
+
 static void run_model(uint64_t seed, unsigned steps) {
     struct model m = {.f = fixture_new()};
     uuid_source_init(&m.random, seed);
@@ -164,6 +197,7 @@ static void run_model(uint64_t seed, unsigned steps) {
         step(&m, false);
     }
     advance(m.f, 1000);
+    assert_late(&m);
     engine_check(m.f);
     uint64_t accepted = 0;
     for (unsigned key = 0; key < m.keys; key++) {

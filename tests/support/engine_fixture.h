@@ -54,6 +54,8 @@ struct engine_fixture {
     const char *only;     /* run this service alone; NULL = all */
     int64_t now_ms, monotonic_us;
     int64_t wall_ahead_ms; /* a step of the wall clock */
+    int64_t run_us[4];     /* what a run of a service takes, by its index; of the first few */
+    unsigned run_seen;     /* the run that is counted already, as culprit_turn numbers them */
     uint8_t boot;          /* another number: the machine was started anew */
     uint64_t seed;         /* another one for every start */
     struct published *published;

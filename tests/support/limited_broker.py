@@ -2,7 +2,8 @@
 """A small MQTT 5 broker that has less than others, for tests of the program.
 
 limited_broker.py RECORD [WORD...] listens on a free port of 127.0.0.1 and prints it. RECORD gets a line
-for each packet that matters: "connect ID PROPERTIES", "subscribe FILTER QOS IDS", "publish TOPIC QOS RETAIN PAYLOAD".
+for each packet that matters: "connect ID PROPERTIES", "subscribe FILTER QOS IDS", "unsubscribe FILTER",
+"publish TOPIC QOS RETAIN PAYLOAD".
 Messages go to every subscription that fits, with QoS 0, so that it stays small.
 
 Words, each true from the first connection on, or as long as it is a line of the file RECORD.words:
@@ -151,6 +152,12 @@ class Client:
             answers += bytes([answer])
         self.send(0x90, body[:2] + b"\0" + answers)
 
+    def unsubscribe(self, body):
+        size, at = read_varint(body, 2)
+        sub, _ = text_at(body, at + size)
+        print("unsubscribe", sub, file=record)
+        self.send(0xB0, body[:2] + b"\0\0")
+
     def publish(self, head, body):
         topic, at = text_at(body, 0)
         qos, number = head >> 1 & 3, b""
@@ -185,7 +192,7 @@ class Client:
                 elif kind == 8:
                     self.subscribe(body)
                 elif kind == 10:
-                    self.send(0xB0, body[:2] + b"\0\0")
+                    self.unsubscribe(body)
                 elif kind == 12:
                     self.send(0xD0, b"")
                 elif kind == 14:

@@ -206,6 +206,21 @@ static void broker_urls_give_host_and_port(void **state) {
     conf_free(c);
 }
 
+static void several_brokers_stand_in_their_order(void **state) {
+    (void)state;
+    struct conf *c = conf_folder_load("broker { url = {\"mqtt://a\", \"mqtts://b:99\"} }");
+    assert_int_equal(c->broker.address_count, 2);
+    assert_string_equal(c->broker.url, "mqtt://a"); /* the first is in use */
+    assert_int_equal(c->broker.port, 1883);
+    assert_false(c->broker.tls);
+    broker_conf_use(&c->broker, 1);
+    assert_string_equal(c->broker.url, "mqtts://b:99");
+    assert_string_equal(c->broker.host, "b");
+    assert_int_equal(c->broker.port, 99);
+    assert_true(c->broker.tls);
+    conf_free(c);
+}
+
 static void endpoints_and_schedules_are_read(void **state) {
     (void)state;
     struct conf *c =
@@ -405,6 +420,7 @@ int main(void) {
         TEST_IN_FOLDER(the_largest_packet_follows_the_payload),
         TEST_IN_FOLDER(status_topics_can_be_off),
         TEST_IN_FOLDER(broker_urls_give_host_and_port),
+        TEST_IN_FOLDER(several_brokers_stand_in_their_order),
         TEST_IN_FOLDER(endpoints_and_schedules_are_read),
         TEST_IN_FOLDER(quotes_keep_what_would_be_a_comment_or_a_variable),
         TEST_IN_FOLDER(a_file_with_byte_order_mark_and_windows_line_ends_is_read),

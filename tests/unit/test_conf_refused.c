@@ -74,9 +74,9 @@ static void mistakes_of_form_are_refused_on_their_line(void **state) {
     (void)state;
     static const char *const rows[][2] = {
         {"broker {\n url \"x\" }", "topics.conf:2: broker: an = must follow \"url\""},
-        {"broker {\n url = { \"x\" } }", "topics.conf:2: broker: \"{\" does not belong here"},
-        {"broker {\n url += \"x\" }",
-         "topics.conf:2: broker: \"url\" is no list: write = instead of +="},
+        {"broker {\n client_id = { \"x\" } }", "topics.conf:2: broker: \"{\" does not belong here"},
+        {"broker {\n client_id += \"x\" }",
+         "topics.conf:2: broker: \"client_id\" is no list: write = instead of +="},
         {"broker url = \"x\"", "topics.conf:1: a { must follow section \"broker\""},
         {"service {\n}", "topics.conf:1: service needs a name in quotes before its {"},
         {"service \"x\" {\n subscribe = a\n", "topics.conf:1: the { that opens here is not closed"},
@@ -219,9 +219,17 @@ static void values_of_a_service_are_checked(void **state) {
                    "to delay or above");
 }
 
-static void values_of_the_host_are_checked(void **state) {
+static void brokers_that_are_none_are_refused(void **state) {
     (void)state;
     static const char *const rows[][2] = {
+        {"broker { url = { mqtt://a, b } }",
+         "broker: url: \"b\" is no broker: write mqtt://host:port, or mqtts://host:port for TLS"},
+        {"broker { url = { mqtt://a, mqtt://a } }", "broker: url: \"mqtt://a\" stands there twice"},
+        {"broker { url = { mqtt://a, mqtt://b } ca_file = \"ca.pem\" }",
+         "broker: url: certificates are given, but the url is not mqtts://"},
+        {"broker { url = { mqtt://1, mqtt://2, mqtt://3, mqtt://4, mqtt://5, mqtt://6, mqtt://7, "
+         "mqtt://8, mqtt://9 } }",
+         "broker: url: more than 8 brokers"},
         {"broker { url = localhost }", "broker: url: \"localhost\" is no broker: write "
                                        "mqtt://host:port, or mqtts://host:port for "
                                        "TLS"},
@@ -236,6 +244,17 @@ static void values_of_the_host_are_checked(void **state) {
          "broker: url: \"mqtt://[::1\" is no broker: write mqtt://host:port"},
         {"broker { url = \"mqtt://h/path\" }",
          "broker: url: \"mqtt://h/path\" is no broker: write mqtt://host:port"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char expected[1024];
+        (void)snprintf(expected, sizeof expected, "topics.conf:1: %s", rows[i][1]);
+        assert_refused(rows[i][0], expected);
+    }
+}
+
+static void values_of_the_host_are_checked(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
         {"broker { receive_maximum = 65536 }", "broker: receive_maximum: \"65536\" is out of "
                                                "bounds, from 1 to 65535 is possible"},
         {"broker { cert_file = a }",
@@ -355,6 +374,7 @@ int main(void) {
         TEST_IN_FOLDER(names_are_letters_digits_and_given_once),
         TEST_IN_FOLDER(filters_of_a_service_must_be_legal_and_apart),
         TEST_IN_FOLDER(values_of_a_service_are_checked),
+        TEST_IN_FOLDER(brokers_that_are_none_are_refused),
         TEST_IN_FOLDER(values_of_the_host_are_checked),
         TEST_IN_FOLDER(listening_beyond_loopback_is_fine_with_a_token),
         TEST_IN_FOLDER(too_many_sections_and_vars_are_refused),

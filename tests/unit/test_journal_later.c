@@ -110,6 +110,24 @@ static void schedules_come_by_name_and_nothing_else_does(void **state) {
     assert_int_equal(journal_schedule_next(f->journal, name), ERR_NOTFOUND);
 }
 
+static void a_time_that_cannot_be_is_damage_and_not_a_time(void **state) {
+    struct journal_fixture *f = *state;
+    struct schedule_mark mark = {
+        .settled_ms = INT64_MAX - 1, .cron = slice_of("* * * * *"), .timezone = slice_of("UTC")};
+    struct schedule_mark out;
+    struct clock_mark clock = {.engine_ms = INT64_C(1) << 50};
+    assert_int_equal(journal_schedule_put(f->journal, "s", &mark), 0);
+    assert_int_not_equal(journal_schedule_get(f->journal, "s", &out), 0);
+    mark.settled_ms = JOURNAL_T0;
+    mark.ahead_ms = INT64_MIN;
+    assert_int_equal(journal_schedule_put(f->journal, "t", &mark), 0);
+    assert_int_not_equal(journal_schedule_get(f->journal, "t", &out), 0);
+    assert_int_equal(journal_clock_put(f->journal, &clock), 0);
+    (void)journal_next_seq(f->journal, JOURNAL_T0);
+    assert_int_equal(journal_clock_get(f->journal, &clock), 0); /* by the newest arrival */
+    assert_true(clock.engine_ms == JOURNAL_T0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(delayed_publishes_are_found_by_their_id_until_they_are_gone),
@@ -117,6 +135,7 @@ int main(void) {
         JOURNAL_TEST(a_note_says_that_its_publish_was_cancelled_whichever_bucket_it_is_in),
         JOURNAL_TEST(marks_of_schedules_are_kept_by_name),
         JOURNAL_TEST(schedules_come_by_name_and_nothing_else_does),
+        JOURNAL_TEST(a_time_that_cannot_be_is_damage_and_not_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* test_lane_share.c - the processor is shared by time: over services, and over keys within one. */
 #include "lane_world.h"
+#include "limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -220,6 +221,65 @@ static void who_came_during_a_long_run_goes_before_those_who_waited(void **state
     assert_int_equal(run_for(lanes, LATER, LIGHT_US), 13);
 }
 
+/* A loop asks what is due before it looks for messages. */
+static void who_came_during_a_long_run_is_looked_for_first(void **state) {
+    struct lanes *lanes = *state;
+    int64_t wake_ms = INT64_MAX;
+    lane_world_push(lanes, 0, 1, 1);
+    lane_world_push(lanes, 0, 2, 2);
+    assert_int_equal(run_for(lanes, T0, LONG_US), 1);
+    assert_true(lanes_runnable(lanes, LATER, &wake_ms));
+    lane_world_push(lanes, 0, 10, 10);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 10);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 2);
+}
+
+static void of_those_keys_known_to_be_light_go_first(void **state) {
+    struct lanes *lanes = *state;
+    for (uint64_t n = 10; n <= 12; n++) {
+        lane_world_push(lanes, 0, n, n);
+        assert_int_equal(run_for(lanes, T0, LIGHT_US), n);
+    }
+    lane_world_push(lanes, 0, 1, 20);
+    assert_int_equal(run_for(lanes, LATER, LONG_US), 20);
+    static const uint64_t keys[] = {2, 10, 3, 11, 4, 12}; /* 2, 3 and 4 are new: may be hungry */
+    for (uint64_t i = 0; i < 6; i++) {
+        lane_world_push(lanes, 0, keys[i], 30 + i);
+    }
+    static const uint64_t order[] = {31, 33, 35, 30, 32, 34};
+    for (uint64_t i = 0; i < 6; i++) {
+        assert_int_equal(run_for(lanes, LATER, LIGHT_US), order[i]);
+    }
+}
+
+static void so_do_those_that_wait_already(void **state) {
+    struct lanes *lanes = *state;
+    lane_world_push(lanes, 0, 10, 10);
+    assert_int_equal(run_for(lanes, T0, LIGHT_US), 10);
+    for (uint64_t n = 1; n <= 3; n++) {
+        lane_world_push(lanes, 0, n, n);
+    }
+    lane_world_push(lanes, 0, 10, 11);
+    assert_int_equal(run_for(lanes, LATER, LONG_US), 1);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 11);
+    assert_int_equal(run_for(lanes, LATER, LONG_US), 2);
+    assert_int_equal(run_for(lanes, LATER + 1000, LONG_US), 3);
+}
+
+static void a_key_that_turned_hungry_is_light_no_more(void **state) {
+    struct lanes *lanes = *state;
+    lane_world_push(lanes, 0, 10, 1);
+    assert_int_equal(run_for(lanes, T0, LIGHT_US), 1);
+    lane_world_push(lanes, 0, 10, 2);
+    assert_int_equal(run_for(lanes, T0, LANE_QUANTUM_US + 1), 2);
+    lane_world_push(lanes, 0, 1, 3);
+    assert_int_equal(run_for(lanes, LATER, LONG_US), 3);
+    lane_world_push(lanes, 0, 20, 4);
+    lane_world_push(lanes, 0, 10, 5);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 4);
+    assert_int_equal(run_for(lanes, LATER, LIGHT_US), 5);
+}
+
 static void very_many_debts_are_bounded_and_the_largest_stay(void **state) {
     struct lanes *lanes = *state;
     lane_world_push(lanes, 0, 1, 1);
@@ -251,6 +311,10 @@ int main(void) {
         LANE_TEST(what_a_service_did_not_use_is_not_saved_up),
         LANE_TEST(keys_in_debt_do_not_pay_for_one_another),
         LANE_TEST(who_came_during_a_long_run_goes_before_those_who_waited),
+        LANE_TEST(who_came_during_a_long_run_is_looked_for_first),
+        LANE_TEST(of_those_keys_known_to_be_light_go_first),
+        LANE_TEST(so_do_those_that_wait_already),
+        LANE_TEST(a_key_that_turned_hungry_is_light_no_more),
         LANE_TEST(very_many_debts_are_bounded_and_the_largest_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,131 @@
+/* test_share.c - whose processor time it was: what is charged, and what a turn may take. */
+#include "engine_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+static int set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}
+
+enum { HUNGRY, LIGHT, LONG_US = 200000, SHORT_US = 100 };
+
+#define LIGHT_SERVICE                                                                              \
+    "service \"light\" { subscribe = {\"light/+\"} handler = \"light.lua\" key = \"topic:2\" }\n"
+#define HUNGRY_SERVICE(options)                                                                    \
+    "service \"hungry\" { subscribe = {\"hungry/+\"} handler = \"h.lua\" key = \"topic:2\" "       \
+    "retries = 0 " options " }\n"
+
+/* Two services; a run of the first takes long. */
+static void start(struct engine_fixture *f, const char *conf, const char *script) {
+    fixture_script(f, "light.lua", "return function(e) zing.publish('light', e.payload) end");
+    f->run_us[HUNGRY] = LONG_US;
+    f->run_us[LIGHT] = SHORT_US;
+    fixture_run(f, conf, script);
+}
+
+static void offer_many(struct engine_fixture *f, const char *service, int count) {
+    for (int i = 0; i < count; i++) {
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "%s/%d", service, i);
+        offer(f, service, topic, "x", NULL);
+    }
+}
+
+/* Turns until so many light events are done; how many others are. */
+static size_t hungry_until(struct engine_fixture *f, size_t light) {
+    for (int i = 0; i < 1000 && count_published(f, "light") < light; i++) {
+        assert_int_equal(turn(f), 0);
+        f->now_ms++; /* the clock of who waits for quiet */
+    }
+    assert_int_equal(count_published(f, "light"), light);
+    return count_published(f, "hungry");
+}
+
+static void a_hungry_service_gets_its_share_and_no_more(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, HUNGRY_SERVICE("") LIGHT_SERVICE,
+          "return function(e) zing.publish('hungry', e.payload) end");
+    offer_many(f, "hungry", 20);
+    offer_many(f, "light", 60);
+    assert_true(hungry_until(f, 60) <= 1);
+    f->now_ms += 1000;
+    run_dry(f);
+}
+
+/* Ten attempts that waited for a call run out of time at once. */
+static void a_time_out_is_charged_to_its_service(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, HUNGRY_SERVICE("timeout = \"5s\"") LIGHT_SERVICE,
+          "return {['#'] = function(e) zing.http.get('http://h/') end,\n"
+          "        on_dead = function(e) zing.publish('hungry', e.payload) end}");
+    f->run_us[HUNGRY] = 0;
+    offer_many(f, "hungry", 10);
+    run_dry(f);
+    assert_int_equal(f->asked_count, 10);
+    f->run_us[HUNGRY] = LONG_US;
+    f->now_ms += 5000;
+    f->monotonic_us += 5000000;
+    offer_many(f, "light", 60);
+    assert_true(hungry_until(f, 60) <= 2); /* one a turn, and the light ones in the same */
+    run_dry(f);
+    assert_int_equal(count_published(f, "hungry"), 10);
+}
+
+static void a_turn_takes_as_many_messages_as_it_can_run(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, LIGHT_SERVICE, "");
+    f->run_us[0] = 0;
+    size_t most = engine_intake(f->engine);
+    f->run_us[0] = SHORT_US;
+    for (int i = 0; i < 100; i++) {
+        offer_many(f, "light", 20);
+        run_dry(f);
+    }
+    size_t some = engine_intake(f->engine);
+    assert_in_range(some, 140, 160); /* 15 ms of them */
+    f->run_us[0] = 50 * SHORT_US;
+    for (int i = 0; i < 100; i++) {
+        offer_many(f, "light", 20);
+        run_dry(f);
+    }
+    assert_true(most > some && engine_intake(f->engine) < some && engine_intake(f->engine) > 0);
+}
+
+/* The others of its turn must not wait at the broker for its sake. */
+static void one_long_run_hardly_changes_what_a_turn_takes(void **state) {
+    struct engine_fixture *f = *state;
+    start(f, HUNGRY_SERVICE("") LIGHT_SERVICE,
+          "return function(e) zing.publish('hungry', e.payload) end");
+    for (int i = 0; i < 100; i++) {
+        offer_many(f, "light", 20);
+        run_dry(f);
+    }
+    size_t before = engine_intake(f->engine);
+    offer_many(f, "hungry", 1);
+    f->now_ms += 1000;
+    run_dry(f);
+    assert_true(engine_intake(f->engine) >= before / 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_hungry_service_gets_its_share_and_no_more),
+        TEST(a_time_out_is_charged_to_its_service),
+        TEST(a_turn_takes_as_many_messages_as_it_can_run),
+        TEST(one_long_run_hardly_changes_what_a_turn_takes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
