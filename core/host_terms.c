@@ -150,6 +150,11 @@ static void write_flaw(const struct filter_flaw *flaw, struct report *r) {
                      "the subscription %s cannot be had: the broker has no wildcard "
                      "subscriptions, name its topics one by one",
                      flaw->filter);
+    } else if (flaw->reason == MQTT_RC_PACKET_TOO_LARGE) {
+        (void)report(r, 0,
+                     "the subscription %s cannot be had: it is too long for the packets that the "
+                     "broker takes",
+                     flaw->filter);
     } else {
         (void)report(r, 0,
                      "the broker refused the subscription %s (reason 0x%02x): check its access "

@@ -93,7 +93,7 @@ struct mqtt_callbacks {
     void (*on_down)(void *ctx, enum mqtt_down why, const char *text);
     /* A SUBACK: reason >= 0x80 is a refusal of that subscription. `filter` as it was sent, with
      * $share/<group>/ where it is shared. One with wildcards is not sent to a broker that has none:
-     * then 0xA2 comes right after on_up. */
+     * then 0xA2 comes right after on_up; nor one too long for its packets: 0x95. */
     void (*on_subscribed)(void *ctx, const char *filter, uint8_t reason);
     /* Every subscription given up by mqtt_unsubscribe_all is gone at the broker; may be NULL. */
     void (*on_unsubscribed)(void *ctx);

@@ -21,6 +21,7 @@ struct mqtt_subscription {
     uint32_t asked_s; /* loop time: when it was sent */
     bool leaving;     /* given up, waiting for UNSUBACK */
     bool watch;       /* QoS 0, of this connection only */
+    bool too_long;    /* for the largest packet this broker takes */
     unsigned retold;  /* its SUBSCRIBE was sent again without what the broker turned out to lack */
 };
 

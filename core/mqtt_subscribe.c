@@ -8,7 +8,8 @@
  * A broker may lack wildcards, shared subscriptions or subscription identifiers, and is to say so
  * in CONNACK. Asking for them all the same would end the connection, at every reconnect. So a
  * filter with wildcards is not sent there at all and told as refused; the others go without what is
- * missing. A broker that keeps it to itself tells by its refusal, and is asked again without.
+ * missing. A broker that keeps it to itself tells by its refusal, and is asked again without. A
+ * filter that makes a packet larger than the broker takes is left out in the same way.
  */
 #include "mqtt_client.h"
 
@@ -50,9 +51,11 @@ static bool is_left_out(const struct mqtt *m, const struct mqtt_subscription *su
 
 void mqtt_tell_left_out(struct mqtt *m) {
     for (size_t i = 0; i < m->sub_count; i++) {
-        if (is_left_out(m, &m->subs[i])) {
-            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, &m->subs[i]),
-                                       MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED);
+        const struct mqtt_subscription *sub = &m->subs[i];
+        if (!sub->leaving && (sub->too_long || is_left_out(m, sub))) {
+            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
+                                       sub->too_long ? MQTT_RC_PACKET_TOO_LARGE
+                                                     : MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED);
         }
     }
 }
@@ -176,18 +179,7 @@ static bool is_anothers(const struct mqtt *m, const char *filter) {
     return false;
 }
 
-int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
-    const char *filter = mqtt_wire_filter(m, sub);
-    sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
-    if (sub->leaving && is_anothers(m, filter)) {
-        return MOSQ_ERR_SUCCESS;
-    }
-    if (sub->leaving) {
-        return mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL);
-    }
-    if (is_left_out(m, sub)) {
-        return MOSQ_ERR_SUCCESS;
-    }
+static int subscribe(struct mqtt *m, struct mqtt_subscription *sub, const char *filter) {
     mosquitto_property *properties = NULL;
     int rc = MOSQ_ERR_SUCCESS;
     if (m->session.subscription_ids_available) {
@@ -203,6 +195,23 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
                                     properties);
     }
     mosquitto_property_free_all(&properties);
+    return rc;
+}
+
+int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
+    const char *filter = mqtt_wire_filter(m, sub);
+    sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
+    sub->too_long = false;
+    if (sub->leaving ? is_anothers(m, filter) : is_left_out(m, sub)) {
+        return MOSQ_ERR_SUCCESS;
+    }
+    int rc = sub->leaving ? mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL)
+                          : subscribe(m, sub, filter);
+    if (rc == MOSQ_ERR_OVERSIZE_PACKET) {
+        sub->mid = 0;
+        sub->too_long = true;
+        rc = MOSQ_ERR_SUCCESS;
+    }
     return rc;
 }
 
