@@ -190,6 +190,26 @@ void host_filter_answered(struct host *h, const char *filter, uint8_t reason) {
     keep_flaw(h, filter, reason);
 }
 
+static void drop_flaw(struct host *h, const char *filter) {
+    for (size_t i = 0; i < h->flaw_count; i++) {
+        if (strcmp(h->flaws[i].filter, filter) == 0) {
+            free(h->flaws[i].filter);
+            h->flaws[i] = h->flaws[--h->flaw_count];
+            return;
+        }
+    }
+}
+
+void host_filter_answered_anew(struct host *h, const char *filter, uint8_t before, uint8_t reason) {
+    assert(before >= 0x80 && h->refused > 0);
+    h->refused--;
+    drop_flaw(h, filter);
+    host_filter_answered(h, filter, reason);
+    if (reason < 0x80) {
+        log_info("broker", "the broker grants the subscription %s now", filter);
+    }
+}
+
 /* --- what is said --- */
 
 void host_terms_up(struct host *h, bool publishing) {

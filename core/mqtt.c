@@ -86,6 +86,8 @@ static void close_link(struct mqtt *m) {
     mqtt_forget_watches(m);
     for (size_t i = 0; i < m->sub_count; i++) {
         m->subs[i].mid = 0;
+        m->subs[i].refused = 0;
+        m->subs[i].asked = 0;
     }
 }
 
@@ -135,7 +137,9 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     if (m->state == UP && closed && !was_steady(m)) {
         (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
     }
-    mqtt_name_unanswered(m, &r);
+    if (why != MQTT_DOWN_TAKEN_OVER) {
+        mqtt_name_unanswered(m, &r);
+    }
     const char *failure = mqtt_guard_failure(mqtt_link_guard(m->link));
     if (failure != NULL) {
         (void)report(&r, 0,

@@ -10,14 +10,23 @@
  * filter with wildcards is not sent there at all and told as refused; the others go without what is
  * missing. A broker that keeps it to itself tells by its refusal, and is asked again without. A
  * filter that makes a packet larger than the broker takes is left out in the same way.
+ *
+ * Any other refusal may pass: the broker's own source of access rules was away, or a quota full.
+ * The connection stands meanwhile, so nothing but asking again finds out.
  */
 #include "mqtt_client.h"
+
+#include "limits.h"
 
 #include <assert.h>
 #include <mqtt_protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static uint32_t now_s(const struct mqtt *m) {
+    return (uint32_t)(uv_now(m->loop) / 1000);
+}
 
 /* The filter of "$share/<group>/<filter>", or NULL. */
 static const char *unshared(const char *filter) {
@@ -111,6 +120,40 @@ static bool ask_again(struct mqtt *m, struct mqtt_subscription *sub, int reason)
     return mqtt_send_subscription(m, sub) == MOSQ_ERR_SUCCESS;
 }
 
+/* A watch is its owner's to repeat; wildcards do not come by asking. */
+static bool may_pass(const struct mqtt_subscription *sub, int reason) {
+    return reason >= 0x80 && reason != MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED && !sub->watch;
+}
+
+static void take_answer(struct mqtt *m, struct mqtt_subscription *sub, uint8_t reason) {
+    uint8_t before = sub->refused;
+    sub->refused = may_pass(sub, reason) ? reason : 0;
+    if (sub->refused != 0) {
+        uint32_t most_s = MQTT_BACKOFF_MS_MAX / 1000;
+        uint32_t wait_s = sub->asked < 16 ? 1u << sub->asked : most_s;
+        sub->again_s = now_s(m) + (wait_s < most_s ? wait_s : most_s);
+        sub->asked++;
+    }
+    const struct mqtt_callbacks *tell = &m->callbacks;
+    const char *filter = mqtt_wire_filter(m, sub);
+    if (before == 0) {
+        tell->on_subscribed(tell->ctx, filter, reason);
+    } else if (before != reason && tell->on_resubscribed != NULL) {
+        tell->on_resubscribed(tell->ctx, filter, before, reason);
+    }
+}
+
+int mqtt_ask_refused(struct mqtt *m) {
+    int rc = MOSQ_ERR_SUCCESS;
+    for (size_t i = 0; i < m->sub_count && rc == MOSQ_ERR_SUCCESS; i++) {
+        struct mqtt_subscription *sub = &m->subs[i];
+        if (sub->refused != 0 && sub->mid == 0 && !sub->leaving && now_s(m) >= sub->again_s) {
+            rc = mqtt_send_subscription(m, sub);
+        }
+    }
+    return rc;
+}
+
 void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
                     const mosquitto_property *properties) {
     (void)mosq;
@@ -123,8 +166,7 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
             if (ask_again(m, sub, granted[0])) {
                 return;
             }
-            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
-                                       (uint8_t)granted[0]);
+            take_answer(m, sub, (uint8_t)granted[0]);
             return;
         }
     }
@@ -200,7 +242,7 @@ static int subscribe(struct mqtt *m, struct mqtt_subscription *sub, const char *
 
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
     const char *filter = mqtt_wire_filter(m, sub);
-    sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
+    sub->asked_s = now_s(m);
     sub->too_long = false;
     if (sub->leaving ? is_anothers(m, filter) : is_left_out(m, sub)) {
         return MOSQ_ERR_SUCCESS;

@@ -153,6 +153,28 @@ static void a_refused_subscription_is_told(void **state) {
     assert_string_equal(worker->filter, "$share/seats/closed/#");
 }
 
+static void a_refused_subscription_is_asked_for_again_and_had(void **state) {
+    struct bench *b = *state;
+    /* CONNACK, then SUBACK for packet 1: quota exceeded. */
+    fake_start(b, "\x20\x03\x00\x00\x00\x90\x04\x00\x01\x00\x97", 11);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, "seats", "closed/#", 1), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->subscribed, 1);
+    bench_wait(b, &b->fake->subscribes, 2);
+    fake_say(b->fake, "\x90\x04\x00\x02\x00\x97", 6); /* the same again tells nothing new */
+    bench_wait(b, &b->fake->subscribes, 3);
+    assert_int_equal(worker->resubscribed, 0);
+    fake_say(b->fake, "\x90\x04\x00\x03\x00\x01", 6);
+    bench_wait(b, &worker->resubscribed, 1);
+    assert_int_equal(worker->subscribe_before, MQTT_RC_QUOTA_EXCEEDED);
+    assert_int_equal(worker->subscribe_reason, 1);
+    assert_string_equal(worker->filter, "$share/seats/closed/#");
+    assert_int_equal(worker->subscribed, 1);
+    assert_int_equal(worker->downs, 0);
+}
+
 static void collect_stops_at_its_bound_and_says_so(void **state) {
     struct bench *b = *state;
     char bytes[5 + 8 * 9] = "\x20\x03\x00\x00\x00";
@@ -334,6 +356,7 @@ int main(void) {
         T(a_broker_that_retains_nothing_gets_a_will_that_is_not_retained),
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
+        T(a_refused_subscription_is_asked_for_again_and_had),
         T(an_assigned_client_identifier_is_passed_over),
         T(a_filter_too_long_for_the_broker_is_told_and_the_others_are_had),
         T(no_puback_leaves_with_the_rest_of_an_earlier_flush),
