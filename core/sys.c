@@ -206,10 +206,6 @@ void sys_free(struct sys *s) {
     }
 }
 
-const char *sys_topic(const struct sys *s) {
-    return s->topic;
-}
-
 struct mqtt_publish sys_will(const struct sys *s) {
     return (struct mqtt_publish){
         .topic = sys_is_off(s) ? NULL : s->will_topic, .payload = slice_of("0"), .retain = true};
