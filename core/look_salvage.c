@@ -67,19 +67,9 @@ static int on_flaw(void *ctx, struct slice table, const char *what) {
     return 0;
 }
 
-static bool fits(void *ctx, struct slice table, struct slice key, struct slice value) {
-    enum store_table t;
-    (void)ctx;
-    return store_table_named(table, &t) && journal_row_fits(t, key, value);
-}
-
-static void on_found(void *ctx, struct slice table, uint64_t pages) {
+static void on_found(void *ctx, const char *table, uint64_t pages) {
     const struct work *w = ctx;
-    char name[STORE_TABLE_NAME_BYTES];
-    enum store_table t;
-    if (store_table_named(table, &t)) {
-        w->salvage->on_found(w->salvage->ctx, store_table_name(t, name), pages);
-    }
+    w->salvage->on_found(w->salvage->ctx, table, pages);
 }
 
 /* Room for all that the old file can hold. */
@@ -111,8 +101,11 @@ int store_salvage(struct salvage *salvage, const char *folder, const char *into,
     if (code != 0) {
         return code;
     }
-    const struct store_survey survey = {
-        .on_row = on_row, .on_flaw = on_flaw, .fits = fits, .on_found = on_found, .ctx = &w};
+    const struct store_survey survey = {.on_row = on_row,
+                                        .on_flaw = on_flaw,
+                                        .fits = journal_row_fits,
+                                        .on_found = on_found,
+                                        .ctx = &w};
     code = store_survey(folder, &survey, r);
     if (code == 0 && store_active(w.to)) {
         code = store_commit(w.to);

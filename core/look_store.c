@@ -106,12 +106,6 @@ static int on_flaw(void *ctx, struct slice table, const char *text) {
     return code;
 }
 
-static bool fits(void *ctx, struct slice table, struct slice key, struct slice value) {
-    enum store_table t;
-    (void)ctx;
-    return store_table_named(table, &t) && journal_row_fits(t, key, value);
-}
-
 /* --- tables that must fit one another --- */
 
 static int check_aside(struct look *look) {
@@ -274,7 +268,7 @@ int store_examine(struct store_exam *exam, const char *folder, struct report *r)
         (struct store_exam){.findings = json_array(), .rows = json_object(), .pages_sound = true};
     struct look look = {.exam = exam};
     const struct store_survey survey = {
-        .on_row = on_row, .on_flaw = on_flaw, .fits = fits, .ctx = &look};
+        .on_row = on_row, .on_flaw = on_flaw, .fits = journal_row_fits, .ctx = &look};
     if (exam->findings == NULL || exam->rows == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }

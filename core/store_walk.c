@@ -1,10 +1,7 @@
 /*
  * store_walk.c - see store_walk.h.
  *
- * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below. A healthy file may
- * end before LMDB's last page when the pages at its end are free, so a short one is walked: every
- * page that the last commit reaches must lie within it, and be one that LMDB can follow. Beside a
- * running host pages change under the walk; when a commit came between it is done again.
+ * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below.
  *
  * What LMDB takes on trust is checked: that pages and nodes lie where they may, that no page is
  * used twice or free as well, that nodes do not overlap, that keys are in order, that trees are as
