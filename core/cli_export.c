@@ -46,22 +46,16 @@ static int export_event(struct cli *cli, struct event *event) {
 }
 
 static int export_events(struct cli *cli) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        int code;
-        while ((code = journal_event_next(cli->journal, p, &id, &service, true, &event)) == 0) {
-            code = export_event(cli, event);
-            if (code != 0) {
-                return code;
-            }
-        }
-        if (code != ERR_NOTFOUND) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    int code;
+    while ((code = journal_event_scan(cli->journal, &at, &event)) == 0) {
+        code = export_event(cli, event);
+        if (code != 0) {
             return code;
         }
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* A cell out of the store, which is let go between two lines. */

@@ -179,24 +179,18 @@ static int check_event(struct look *look, const struct event *event, struct tall
 }
 
 static int check_events(struct look *look, struct tally *tallies, size_t count) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        struct tally other = {0};
-        int code;
-        while ((code = journal_event_next(look->journal, p, &id, &service, true, &event)) == 0) {
-            code = check_event(look, event, service < count ? &tallies[service] : &other);
-            event_free(event);
-            if (code != 0) {
-                return code;
-            }
-        }
-        if (code != ERR_NOTFOUND) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    struct tally other = {0};
+    int code;
+    while ((code = journal_event_scan(look->journal, &at, &event)) == 0) {
+        code = check_event(look, event, at.service < count ? &tallies[at.service] : &other);
+        event_free(event);
+        if (code != 0) {
             return code;
         }
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 static int check_books(struct look *look, const struct tally *tallies, size_t count) {
