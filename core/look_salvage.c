@@ -6,12 +6,12 @@
 #include "buf.h"
 #include "journal.h"
 #include "store.h"
+#include "store_folder.h"
 #include "store_pages.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
 
-enum { ROWS_PER_COMMIT = 20000, TEXT_BYTES_MAX = 8192, PATH_BYTES = 4096 };
+enum { ROWS_PER_COMMIT = 20000, TEXT_BYTES_MAX = 8192 };
 
 struct work {
     struct salvage *salvage;
@@ -74,21 +74,19 @@ static void on_found(void *ctx, const char *table, uint64_t pages) {
 
 /* Room for all that the old file can hold. */
 static uint64_t room_for(const char *folder) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     struct stat st;
-    int len = snprintf(name, sizeof name, "%s/data.mdb", folder);
-    bool known = len > 0 && (size_t)len < sizeof name && stat(name, &st) == 0;
+    bool known = store_data_file(folder, name, NULL) == 0 && stat(name, &st) == 0;
     return (known ? (uint64_t)st.st_size * 2 : 0) + ((uint64_t)1 << 30);
 }
 
 static int refuse_store(const char *into, struct report *r) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     struct stat st;
-    int len = snprintf(name, sizeof name, "%s/data.mdb", into);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "the folder's name is too long: %s", into);
-    }
-    return stat(name, &st) != 0 ? 0 : report(r, ERR_EXISTS, "there is a store in %s already", into);
+    int code = store_data_file(into, name, r);
+    return code != 0 || stat(name, &st) != 0
+               ? code
+               : report(r, ERR_EXISTS, "there is a store in %s already", into);
 }
 
 int store_salvage(struct salvage *salvage, const char *folder, const char *into, struct report *r) {

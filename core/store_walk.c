@@ -12,6 +12,7 @@
 #include "store_walk.h"
 
 #include "limits.h"
+#include "store_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -433,10 +434,10 @@ int walk_stray(struct walk *w, uint64_t number, walk_row *each, void *ctx) {
 /* --- the file --- */
 
 int walk_open(struct walk *w, const char *folder, struct report *r) {
-    char name[4096];
-    int len = snprintf(name, sizeof name, "%s/data.mdb", folder);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "store.path is too long: %s", folder);
+    char name[STORE_PATH_BYTES];
+    int code = store_data_file(folder, name, r);
+    if (code != 0) {
+        return code;
     }
     w->fd = open(name, O_RDONLY | O_CLOEXEC);
     if (w->fd >= 0) {
