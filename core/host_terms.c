@@ -303,7 +303,7 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
     }
 }
 
-void host_each_warning(const struct host *h, host_tell *tell, void *ctx) {
+static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
     struct report r;
     each_link(h, tell, ctx);
     each_filter(h, tell, ctx);
@@ -327,7 +327,7 @@ static void log_blocking(void *ctx, bool blocks, const char *text) {
 }
 
 void host_repeat_warnings(const struct host *h) {
-    host_each_warning(h, log_blocking, NULL);
+    each_warning(h, log_blocking, NULL);
 }
 
 bool host_broker_ready(const struct host *h) {
@@ -363,7 +363,7 @@ void host_terms_status(const struct host *h, json_t *host) {
     json_t *warnings = json_array();
     json_t *refused = json_array();
     if (warnings != NULL) {
-        host_each_warning(h, add_warning, warnings);
+        each_warning(h, add_warning, warnings);
     }
     for (size_t i = 0; refused != NULL && i < h->flaw_count; i++) {
         if (h->flaws[i].reason != 0) {
@@ -390,7 +390,7 @@ void host_terms_metrics(const struct host *h, struct buf *out) {
     size_t warnings = 0;
     bool subscribing = mqtt_session(h->mqtt)->connected;
     bool publishing = mqtt_session(h->out)->connected;
-    host_each_warning(h, count_warning, &warnings);
+    each_warning(h, count_warning, &warnings);
     buf_printf(out,
                "# HELP zingq_broker_connected 1 while both connections to the broker stand\n"
                "# TYPE zingq_broker_connected gauge\nzingq_broker_connected %d\n"

@@ -12,6 +12,7 @@
 #include "mqtt_tls.h"
 
 #include "clock.h"
+#include "cron.h"
 
 #include <errno.h>
 #include <gnutls/abstract.h>
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEY_ID_BYTES = 64, DATE_BYTES = 32 };
+enum { KEY_ID_BYTES = 64, DATE_BYTES = CRON_UTC_BYTES };
 
 /* A file's bytes, and what was made of them. */
 struct pem {
@@ -87,10 +88,7 @@ static int read_key(struct pem *p, struct report *r) {
 }
 
 static const char *date_text(time_t at, char text[DATE_BYTES]) {
-    struct tm parts;
-    (void)gmtime_r(&at, &parts);
-    (void)strftime(text, DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
+    return cron_utc_text((int64_t)at * 1000, text);
 }
 
 /* The first of the file is ours; the others are its issuers. */

@@ -72,7 +72,7 @@ void outbox_forget(struct outbox *o) {
     list_clear(&o->staged);
     list_clear(&o->queued);
     list_clear(&o->acked);
-    for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
+    for (size_t i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL) {
             if (!o->by_mid[i]->out) { /* else it is among the blocked, too */
                 free(o->by_mid[i]);
@@ -267,7 +267,7 @@ static void taken(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
 }
 
 void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason) {
-    if (mid <= 0 || mid >= MIDS || o->by_mid[mid] == NULL) {
+    if (mid <= 0 || mid >= MQTT_PACKET_IDS || o->by_mid[mid] == NULL) {
         return;
     }
     struct outbox_item *item = o->by_mid[mid];
@@ -295,7 +295,7 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
 
 static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
-    for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
+    for (size_t i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL) {
             assert(count < OUTBOX_WINDOW_MAX);
             items[count++] = o->by_mid[i];
@@ -309,8 +309,8 @@ static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
 
 /* A broker works in the order things come: the first it did not answer may be why it closed, unless
  * something not ours went before it. NULL then, and when nothing was in flight. */
-static struct outbox_item *culprit(const struct outbox *o, struct outbox_item *const *items,
-                                   size_t count) {
+static struct outbox_item *first_unanswered(const struct outbox *o,
+                                            struct outbox_item *const *items, size_t count) {
     struct outbox_item *first = NULL;
     for (size_t i = 0; i < count; i++) {
         first = first == NULL || items[i]->sent < first->sent ? items[i] : first;
@@ -348,7 +348,7 @@ static size_t put_back(struct outbox *o, struct outbox_item **items, size_t coun
 bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
     struct outbox_item *items[OUTBOX_WINDOW_MAX] = {NULL};
     size_t count = take_in_flight(o, items);
-    struct outbox_item *first = culprit(o, items, count);
+    struct outbox_item *first = first_unanswered(o, items, count);
     bool ours = first != NULL;
     bool at_once = o->blocked.suspects == 0 && !o->refusals;
     if (ours) {

@@ -24,7 +24,7 @@ static int send_one(const struct sending *s, struct outbox_item *item) {
         o->pause_until_ms = code == ERR_INVALID ? 0 : s->now_ms + PAUSE_MS;
         return code;
     }
-    if (mid <= 0 || mid >= MIDS || o->by_mid[mid] != NULL) {
+    if (mid <= 0 || mid >= MQTT_PACKET_IDS || o->by_mid[mid] != NULL) {
         return ERR_EXISTS;
     }
     o->by_mid[mid] = item;
@@ -116,7 +116,7 @@ static bool is_overfull(const struct outbox *o) {
 }
 
 static bool owner_in_flight(const struct outbox *o, uint64_t owner) {
-    for (size_t i = 1; owner != 0 && i < MIDS; i++) {
+    for (size_t i = 1; owner != 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL && o->by_mid[i]->publication.owner == owner) {
             return true;
         }

@@ -18,16 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
-
 enum { SPARE_BYTES = 16 << 20 }; /* beyond the file, for the few pages written here */
 
 struct compaction {
     struct store_options options;
     struct store *from;
     struct store *to;
-    char folder[PATH_BYTES]; /* of the copy */
-    char copy[PATH_BYTES], file[PATH_BYTES], lock[PATH_BYTES];
+    char folder[STORE_PATH_BYTES]; /* of the copy */
+    char copy[STORE_PATH_BYTES], file[STORE_PATH_BYTES], lock[STORE_PATH_BYTES];
 };
 
 static int name_files(struct compaction *c, struct report *r) {
@@ -40,8 +38,8 @@ static int name_files(struct compaction *c, struct report *r) {
                  {c->file, "data.mdb"},
                  {c->lock, "lock.mdb"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int len = snprintf(names[i].out, PATH_BYTES, "%s/%s", path, names[i].name);
-        if (len < 0 || len >= PATH_BYTES) {
+        int len = snprintf(names[i].out, STORE_PATH_BYTES, "%s/%s", path, names[i].name);
+        if (len < 0 || len >= STORE_PATH_BYTES) {
             return report(r, ERR_INVALID, "store.path is too long: %s", path);
         }
     }
