@@ -4,6 +4,7 @@
 # picked up, and a host that had a session goes on whatever becomes of its files.
 #
 # ctest: timeout=120
+# ctest: label=torture
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
