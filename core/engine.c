@@ -98,12 +98,16 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     uint64_t hash = lane->hash;
     *started = 1;
     int code = engine_take(e, lane, &item);
-    if (code == 0 && item != NULL) {
+    bool runs = code == 0 && item != NULL;
+    if (runs) {
         code = engine_start_batch(e, item, started);
     }
     if (code == 0) {
         engine_charge(e, service, hash, *started == 1);
         engine_note_proven(e, *started);
+    }
+    if (!runs) { /* it ended at that, perhaps for its crashes: stored before another one runs */
+        *started = TURN_EVENTS_MAX;
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;

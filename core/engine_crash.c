@@ -10,6 +10,9 @@
  * comes again under another id. So while the culprit cannot be found, or nobody was named twice in
  * a row, a turn runs one event, which an earlier turn has stored.
  *
+ * The event that was charged is put off by its service's delay, as after an attempt that failed: a
+ * host that goes down at once each time it is up would get to nothing else.
+ *
  * What a service does about its dead events is charged to the dead event. One that is buried for
  * its crashes and then crashes the policy is buried without it; one that died before it was stored
  * would come again for ever, so such events do without policies for as long as the host is careful.
@@ -59,6 +62,7 @@ static int charge(struct engine *e, const struct culprit_event *who, bool shared
         log_warn("engine", "the host went down while %s ran service=%s id=%s",
                  shared ? "a batch with this event" : "this event", s->conf->name,
                  uuid_text(&event->id, id));
+        e->charged = shared ? e->charged : event->id;
         code = charge_event(e, s, event, shared);
     }
     event_free(event);
@@ -94,6 +98,14 @@ int engine_charge_crash(struct engine *e) {
                  all ? "nobody knows why" : "what ran then was not stored yet", CAREFUL_EVENTS);
     }
     return 0;
+}
+
+bool engine_must_put_off(struct engine *e, const struct lane_item *item) {
+    bool charged = uuid_equal(&e->charged, &item->id) && item->event->crashes > 0;
+    if (charged) {
+        e->charged = (struct uuid){{0}};
+    }
+    return charged;
 }
 
 void engine_note_proven(struct engine *e, size_t events) {

@@ -182,6 +182,8 @@ struct engine {
     bool full;    /* a turn found no room: only tidying, in room that the store lends */
     bool lost;    /* what is in memory is not what the store holds: nothing runs until it is */
     bool careful; /* after a crash: one event a turn, stored by an earlier one */
+    struct uuid
+        charged; /* the event that took the host down before this start, until it is put off */
     bool policy_suspect;   /* and none of a policy for what never ran: one took the host down */
     size_t unproven;       /* events still to run before the crashes of earlier starts are past */
     int64_t space_seen_ms; /* when the store's space was looked at */
@@ -410,6 +412,9 @@ int engine_cancel_event(struct engine *e, struct command *c, bool *found);
 /* In the transaction that loads the store: what a crash left named is charged. */
 int engine_charge_crash(struct engine *e);
 /* So many events ran, and the host did not go down. */
+/* Whether the item is to be put off, because it took the host down before this start: others come
+ * first, as after an attempt that failed. Once. */
+bool engine_must_put_off(struct engine *e, const struct lane_item *item);
 void engine_note_proven(struct engine *e, size_t events);
 /* Its events are on the processor now. */
 void engine_name_culprit(struct engine *e, struct invocation *inv);

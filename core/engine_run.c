@@ -369,6 +369,12 @@ int engine_start(struct engine *e, struct lane_item *item) {
     return code == 0 ? engine_conclude(e, inv) : code;
 }
 
+static int put_off_crashed(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    double chance = uuid_source_random(&e->ids);
+    int64_t delay_ms = service_backoff_ms(s->conf, item->event->crashes, chance);
+    return engine_put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
+}
+
 int engine_take(struct engine *e, struct lane *lane, struct lane_item **out) {
     struct engine_service *s = &e->services[lane->service];
     struct lane_item *item = lanes_start(e->lanes, lane);
@@ -384,6 +390,9 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out) {
                        "the host went down %u times while this event's handler ran (crashes = %u)",
                        item->event->crashes, s->conf->crashes);
         return engine_bury_item(e, s, item, reason);
+    }
+    if (code == 0 && engine_must_put_off(e, item)) {
+        return put_off_crashed(e, s, item);
     }
     bool stale = false;
     if (code == 0) {

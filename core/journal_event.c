@@ -190,10 +190,12 @@ static int take_event(struct slice key, struct slice value, void *out) {
 int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
                       struct event **out) {
     struct key k;
-    struct event_at at;
+    struct event_at at = {.event = NULL};
     event_key(&k, partition, id, service);
     int code = journal_take(j, TABLE_EVENT, &k, take_event, &at);
-    *out = code == 0 ? at.event : *out;
+    if (code == 0) {
+        *out = at.event;
+    }
     return code;
 }
 
@@ -222,7 +224,7 @@ static void hand_out_event(const struct event_at *at, struct uuid *id, uint16_t 
 int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        bool after, struct event **out) {
     struct key k;
-    struct event_at at;
+    struct event_at at = {.event = NULL};
     event_key(&k, partition, id, *service);
     int code = journal_take_next(j, TABLE_EVENT, &k, 1, after, take_event, &at);
     if (code == 0) {
@@ -238,7 +240,7 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
     for (;;) {
         struct slice key;
         struct slice value;
-        struct event_at at;
+        struct event_at at = {.event = NULL};
         int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
         bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == partition;
         if (!ours) {

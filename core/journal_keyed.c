@@ -309,7 +309,9 @@ int journal_timer_record(struct journal *j, const struct timer *timer, struct sl
     assert(timer->kind == TIMER_PUBLISH);
     int code = timer_key(&k, timer);
     code = code == 0 ? journal_take(j, TABLE_TIMER, &k, take_timer, &found) : code;
-    *record = code == 0 ? found.record : *record;
+    if (code == 0) {
+        *record = found.record;
+    }
     return code;
 }
 

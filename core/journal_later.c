@@ -57,7 +57,9 @@ int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed
     struct key k = id_key(id);
     struct delayed_row row;
     int code = journal_take(j, TABLE_DELAYED, &k, take_delayed, &row);
-    *out = code == 0 ? row.delayed : *out;
+    if (code == 0) {
+        *out = row.delayed;
+    }
     return code;
 }
 

@@ -139,12 +139,12 @@ static int check_stand_in(struct look *look, const char *kind, uint8_t partition
                           dead ? "nothing: listings pass it over"
                                : "nothing: the host lets it go when its turn comes");
     }
-    bool fits = code != 0 || event_state_dead((enum event_state)event->state) == dead ||
-                (!dead && event->parked);
+    bool sound = code != 0 || event_state_dead((enum event_state)event->state) == dead ||
+                 (!dead && event->parked);
     event_free(event);
-    return fits ? code
-                : find_event(look, kind, id, service, "stands for an event in another state",
-                             "report it: that is a fault of zingq");
+    return sound ? code
+                 : find_event(look, kind, id, service, "stands for an event in another state",
+                              "report it: that is a fault of zingq");
 }
 
 static int check_rows(struct look *look) {

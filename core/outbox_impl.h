@@ -67,6 +67,7 @@ enum {
     FORGIVEN_MAX = 64,        /* losses put down to our publishes, since the broker took one */
     OTHERS_MS = 1000,         /* others go first for so long after a trial cost the connection */
     OVERDUE_MS = 1000,        /* a trial that waits so long for a quiet moment makes one */
+    CRASH_PAUSE_MS = 500,     /* others go first for so long after a publish took the host down */
     PROBE_GAP_MS = 50,        /* between two refused ones tried */
     PROBE_GAP_LOST_MS = 2000, /* the same after one that cost the connection */
     SERIAL_MS = 60000,        /* one in flight an owner for so long after "quota exceeded" */

@@ -89,6 +89,12 @@ static int delete_acked(struct outbox *o) {
     return 0;
 }
 
+/* Others go first; and the second time until a person has looked. */
+static int64_t due_after_crash(const struct publication *p, int64_t due_ms) {
+    due_ms = p->refused_reason == REFUSED_CRASH ? p->refused_ms + CRASH_PAUSE_MS : due_ms;
+    return p->refused_reason == REFUSED_CRASHES ? INT64_MAX : due_ms;
+}
+
 /* One more row in memory. A refused one waits as such. */
 static int load_one(struct outbox *o) {
     uint64_t seq = o->loaded;
@@ -111,9 +117,9 @@ static int load_one(struct outbox *o) {
     const struct publication *p = &item->publication;
     if (p->refused_ms != 0) {
         /* Tried again at once: the broker may have been mended while we were away. */
-        blocked_refuse(&o->blocked, item, p->refused_reason == REFUSED_CRASH ? p->refused_ms : 0,
+        blocked_refuse(&o->blocked, item, 0,
                        outbox_is_about_topic(p->refused_reason, p->refused_reason == 0));
-        item->due_ms = p->refused_reason == REFUSED_CRASHES ? INT64_MAX : item->due_ms;
+        item->due_ms = due_after_crash(p, item->due_ms);
     } else {
         item_list_add(&o->staged, item);
     }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,13 +53,13 @@ static void install(void) {
 
 /* LMDB does not tell where it maps the file: the line of /proc/self/maps with its inode does. */
 static bool read_line(const char *line, ino_t inode, uintptr_t *from, uintptr_t *to) {
-    unsigned long long first;
-    unsigned long long last;
-    unsigned long long found;
-    int got = sscanf(line, "%llx-%llx %*s %*s %*s %llu", &first, &last, &found);
-    *from = (uintptr_t)first;
-    *to = (uintptr_t)last;
-    return got == 3 && found == inode;
+    char *at = NULL;
+    *from = (uintptr_t)strtoull(line, &at, 16);
+    *to = *at == '-' ? (uintptr_t)strtoull(at + 1, &at, 16) : 0;
+    for (int skipped = 0; skipped < 3 && at != NULL; skipped++) { /* rights, offset, device */
+        at = strchr(at + 1, ' ');
+    }
+    return at != NULL && *to > *from && strtoull(at, NULL, 10) == inode;
 }
 
 static bool find_map(const char *folder, uintptr_t *from, uintptr_t *to) {

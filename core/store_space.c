@@ -124,5 +124,8 @@ struct store_reader store_old_reader(struct store *s) {
         return (struct store_reader){0};
     }
     struct store_reader oldest = {.commit = info.me_last_txnid};
-    return mdb_reader_list(s->env, on_reader, &oldest) < 0 ? (struct store_reader){0} : oldest;
+    if (mdb_reader_list(s->env, on_reader, &oldest) < 0) {
+        return (struct store_reader){0};
+    }
+    return oldest;
 }

@@ -32,6 +32,32 @@ static struct uuid id_of_published(const struct engine_fixture *f, size_t i) {
     return id;
 }
 
+/* --- events --- */
+
+static void who_took_the_host_down_comes_after_the_others(void **state) {
+    struct engine_fixture *f = *state;
+    char out[64];
+    fixture_run(f, SERVICE("delay = \"4s\" jitter = 0"),
+                "return function(e)\n"
+                "  if e.attempt == 1 then zing.retry(1) end\n"
+                "  zing.publish('out', e.payload)\n"
+                "end");
+    deliver(f, "s", "in/a", "bad");
+    crash_in(f, "s", "bad");
+    f->now_ms += 1000; /* its own wait is over */
+    run_dry(f);
+    deliver(f, "s", "in/b", "good");
+    advance(f, 1000);
+    assert_string_equal(payloads(f, "out", out, sizeof out), "good");
+    assert_int_equal(state_of(f, "s", "bad"), EVENT_RETRYING);
+    crash(f); /* nobody's: it goes on waiting */
+    advance(f, 2900);
+    assert_string_equal(payloads(f, "out", out, sizeof out), "good");
+    advance(f, 200);
+    assert_string_equal(payloads(f, "out", out, sizeof out), "good bad");
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .retries = 2, .crashes = 1});
+}
+
 /* --- publishes --- */
 
 static void a_publish_that_took_the_host_down_counts_as_refused(void **state) {
@@ -119,6 +145,7 @@ static void a_policy_is_named_within_what_is_under_way(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(who_took_the_host_down_comes_after_the_others),
         TEST(a_publish_that_took_the_host_down_counts_as_refused),
         TEST(what_is_dead_for_its_crashes_is_told_of),
         TEST(what_crashes_when_it_is_told_of_is_dead_without),

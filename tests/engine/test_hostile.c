@@ -189,6 +189,7 @@ static void the_history_of_a_crash_goes_with_its_event(void **state) {
     assert_out(f, "");
     crash_in(f, "s", "x");
     run_dry(f);
+    advance(f, 5000);
     assert_out(f, "x");
     assert_int_equal(count_rows(f, TABLE_HISTORY), 1);
     for (int i = 0; i < 3; i++) {
