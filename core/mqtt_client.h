@@ -43,6 +43,7 @@ struct mqtt {
     struct mqtt_publish will, asked_will; /* as this broker takes it; as it was given */
     char *will_topic, *will_payload;      /* owned; back will */
     mosquitto_property *will_properties;
+    bool without_will; /* the next connect: it may be what the broker refuses */
 
     enum mqtt_state state;
     struct mqtt_link *link; /* from CONNECTING to UP */

@@ -102,6 +102,26 @@ static void a_broker_that_retains_nothing_gets_a_will_that_is_not_retained(void 
     assert_true(b->fake->has_will);
 }
 
+static void every_other_try_is_without_a_will_that_may_be_what_is_refused(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
+    for (int i = 0; i < 3; i++) {
+        fake_start(b, "\x20\x03\x00\x87\x00", 5);
+        if (i == 0) {
+            client_make(b, worker, "worker", &will);
+            mqtt_start(worker->mqtt);
+        }
+        bench_wait(b, &worker->downs, i + 1);
+        assert_int_equal(b->fake->has_will, i % 2 == 0);
+        assert_int_equal(worker->why, i % 2 == 0 ? MQTT_DOWN_REFUSED : MQTT_DOWN_FATAL);
+        fake_end(b);
+    }
+    fake_start(b, "\x20\x03\x00\x00\x00", 5);
+    bench_wait(b, &worker->ups, 1);
+    assert_false(b->fake->has_will);
+}
+
 static void a_disconnect_of_the_broker_is_a_loss_with_its_reason(void **state) {
     struct bench *b = *state;
     /* CONNACK, then DISCONNECT: server shutting down. */
@@ -357,6 +377,7 @@ int main(void) {
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
         T(a_refused_subscription_is_asked_for_again_and_had),
+        T(every_other_try_is_without_a_will_that_may_be_what_is_refused),
         T(an_assigned_client_identifier_is_passed_over),
         T(a_filter_too_long_for_the_broker_is_told_and_the_others_are_had),
         T(no_puback_leaves_with_the_rest_of_an_earlier_flush),
