@@ -6,8 +6,6 @@
  */
 #include "engine_impl.h"
 
-#include "value.h"
-
 #include <stdlib.h>
 #include <string.h>
 
