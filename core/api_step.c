@@ -15,9 +15,6 @@
  */
 #include "api.h"
 
-#include "ledger.h"
-#include "limits.h"
-
 #include <assert.h>
 #include <string.h>
 

@@ -6,7 +6,8 @@
  * and means nothing after a reboot. What a crash leaves in it is kept as a debt until the store
  * knows of it, so that a second crash does not lose the first.
  *
- * Every function but culprit_open takes NULL, and then does nothing: tests and tools have no page.
+ * Where there is no page, as in tests and tools, it is NULL: every function takes that and does
+ * nothing, but those that open one, and culprit_now.
  */
 #ifndef ZINGQ_CULPRIT_H
 #define ZINGQ_CULPRIT_H

@@ -170,7 +170,7 @@ size_t engine_intake(const struct engine *e);
 /* No new invocations from now on (SIGTERM); waiting ones may end. */
 void engine_drain(struct engine *e);
 size_t engine_running(const struct engine *e);
-/* Marks what still runs as ready, so that it is not taken for a crash; one last commit. */
+/* Marks what still runs as ready, as it is from now on; one last commit. */
 int engine_stop(struct engine *e);
 
 /* --- watching it --- */

@@ -6,7 +6,7 @@
  *   timer    ->  wakes the loop when the clock makes a turn due, so that on_check follows at once
  *
  * Stopping: SIGTERM stops new work and gives what waits for a call DRAIN_MS to end; a second one
- * stops at once. What is left is marked ready, not crashed.
+ * stops at once. What is left runs again at the next start, and that is no crash.
  */
 #include "host_impl.h"
 

@@ -143,7 +143,7 @@ void host_filter_answered(struct host *h, const char *filter, uint8_t reason);
 void host_filter_answered_anew(struct host *h, const char *filter, uint8_t before, uint8_t reason);
 /* Is given each thing there is to say now; `blocks`: the host is not ready because of it. */
 typedef void host_tell(void *ctx, bool blocks, const char *text);
-/* Logs what blocks once more. */
+/* Logs what blocks once more, but for what was just said. */
 void host_repeat_warnings(const struct host *h);
 /* Both connections stand, and every subscription: what is published from now on reaches every
  * service. */

@@ -81,6 +81,7 @@ struct outbox {
     struct item_list staged, queued, acked;
     struct blocked blocked;
     struct outbox_item *by_mid[MQTT_PACKET_IDS]; /* in flight */
+    uint16_t owners_out[OWNER_SLOTS];            /* how many of them, by owner */
     size_t in_flight;
     uint64_t sent;             /* on this connection */
     uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
@@ -106,6 +107,9 @@ struct outbox {
 /* To the end of the list, which owns the item from now on. */
 void item_list_add(struct item_list *list, struct outbox_item *item);
 struct outbox_item *item_list_take(struct item_list *list);
+/* It is in flight under that number from now on; and the number's item, which no longer is. */
+void outbox_flies(struct outbox *o, int mid, struct outbox_item *item);
+struct outbox_item *outbox_landed(struct outbox *o, int mid);
 /* The broker refused it (reason 0: by closing when it was in flight, else it cannot be carried). */
 void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
                    const char *why);

@@ -11,7 +11,6 @@
  */
 #include "store_walk.h"
 
-#include "limits.h"
 #include "store_folder.h"
 
 #include <errno.h>

@@ -6,7 +6,6 @@
  */
 #include "value.h"
 
-#include "limits.h"
 #include "utf8.h"
 
 #include <assert.h>
