@@ -286,7 +286,8 @@ static const char *what(const struct bulk *b) {
     return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
 }
 
-json_t *admin_bulk_json(const struct admin *a, const struct bulk *b) {
+/* What every job tells; NULL when out of memory. */
+static json_t *bulk_json(const struct admin *a, const struct bulk *b) {
     const struct {
         const char *name;
         uint64_t value;
@@ -319,7 +320,7 @@ json_t *admin_bulks_json(const struct admin *a) {
     json_t *list = json_array();
     for (size_t i = 0; i < a->bulk_count; i++) {
         if (!a->bulks[i]->rerun.dry) {
-            (void)json_array_append_new(list, admin_bulk_json(a, a->bulks[i]));
+            (void)json_array_append_new(list, bulk_json(a, a->bulks[i]));
         }
     }
     return list;
@@ -355,7 +356,7 @@ void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *r
     b->started_ms = admin_now_ms(a);
     b->started_us = clock_monotonic_us();
     a->bulks[a->bulk_count++] = b;
-    admin_answer_json(request, 202, admin_bulk_json(a, b));
+    admin_answer_json(request, 202, bulk_json(a, b));
     admin_start_reader(a);
 }
 
@@ -429,7 +430,7 @@ static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
 void admin_bulk_show(struct admin *a, struct gateway_request *request) {
     const struct bulk *b = find_job(a, request);
     if (b != NULL) {
-        admin_answer_json(request, 200, admin_bulk_json(a, b));
+        admin_answer_json(request, 200, bulk_json(a, b));
     }
 }
 
@@ -439,6 +440,6 @@ void admin_bulk_stop(struct admin *a, struct gateway_request *request) {
         admin_bulk_end(a, b, BULK_STOPPED);
     }
     if (b != NULL) {
-        admin_answer_json(request, 200, admin_bulk_json(a, b));
+        admin_answer_json(request, 200, bulk_json(a, b));
     }
 }

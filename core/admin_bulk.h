@@ -84,8 +84,6 @@ void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state);
 void admin_bulk_fail(struct admin *a, struct bulk *b, const char *text);
 /* &rate= and &force= of the request. ERR_INVALID. */
 int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struct report *r);
-/* What every job tells; NULL when out of memory. */
-json_t *admin_bulk_json(const struct admin *a, const struct bulk *b);
 
 /* admin_rerun.c: adds what only a replay of events tells. False when out of memory. */
 bool admin_rerun_json(const struct admin *a, const struct bulk *b, json_t *object);

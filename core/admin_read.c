@@ -8,7 +8,6 @@
 #include "admin_impl.h"
 
 #include "clock.h"
-#include "look_json.h"
 #include "store.h"
 
 #include <assert.h>

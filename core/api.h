@@ -108,8 +108,6 @@ bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct
                       struct step *step);
 /* Makes durable->step that of (kind, name), nothing else set. Does not raise. */
 void api_set_step(struct run_durable *d, enum step_kind kind, struct slice name);
-/* Pushes the run's table of notes. */
-void api_push_notes(lua_State *L, struct run *run);
 /* Counts a use of "<of><name>" in this run, from 1. */
 lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct slice name);
 /* The saga is undone and the handler has come to where nothing is recorded: `return

@@ -10,7 +10,6 @@
 
 #include "json.h"
 #include "ledger.h"
-#include "limits.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -6,7 +6,6 @@
  */
 #include "api.h"
 
-#include "limits.h"
 #include "mime.h"
 
 #include <assert.h>

@@ -15,9 +15,6 @@
  */
 #include "api.h"
 
-#include "ledger.h"
-#include "limits.h"
-
 #include <assert.h>
 #include <string.h>
 
@@ -56,7 +53,8 @@ bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct
     return rc == 0;
 }
 
-void api_push_notes(lua_State *L, struct run *run) {
+/* Pushes the run's table of notes. */
+static void push_notes(lua_State *L, struct run *run) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, run) == LUA_TTABLE) {
         return;
     }
@@ -68,7 +66,7 @@ void api_push_notes(lua_State *L, struct run *run) {
 }
 
 lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct slice name) {
-    api_push_notes(L, run);
+    push_notes(L, run);
     lua_pushstring(L, of);
     lua_pushlstring(L, name.data, name.len);
     lua_concat(L, 2);
@@ -203,7 +201,7 @@ static int step(lua_State *L) {
 
 /* {name, function, result, how} to the end of the notes. The function is at 4. */
 static void note_compensation(lua_State *L, struct run *run, const struct step *found) {
-    api_push_notes(L, run);
+    push_notes(L, run);
     lua_createtable(L, COMPENSATION_FIELDS, 0);
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, 1);
@@ -344,7 +342,7 @@ static int replayed(lua_State *L, int status, lua_KContext unused) {
     }
     effects_reset(&run->effects); /* it ran only to be known */
     lua_settop(L, 0);
-    api_push_notes(L, run);
+    push_notes(L, run);
     return undo_next(L, run, (lua_Integer)lua_rawlen(L, 1));
 }
 

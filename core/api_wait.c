@@ -7,8 +7,6 @@
  */
 #include "api.h"
 
-#include "limits.h"
-
 #include <stdio.h>
 #include <string.h>
 

@@ -87,9 +87,6 @@ const char *cli_option_next(const struct cli *cli, const char *name, size_t *at)
 bool cli_flag(const struct cli *cli, const char *name);
 /* A whole number from 1 on; `otherwise` when it was not given. EXIT_USAGE after telling why. */
 int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out);
-
-/* --property NAME=VALUE, as property_add writes them. 0 or an exit status after telling why. */
-int cli_read_properties(const struct cli *cli, struct buf *out);
 /* A whole file; *out is made here, in every case. 0 or an exit status after telling why. */
 int cli_read_file(const char *path, size_t max, struct buf *out);
 

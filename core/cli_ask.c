@@ -4,7 +4,6 @@
 #include "cli.h"
 
 #include "gateway.h"
-#include "limits.h"
 
 #include <assert.h>
 #include <string.h>

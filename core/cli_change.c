@@ -5,7 +5,6 @@
 #include "cli.h"
 
 #include "cli_text.h"
-#include "look_json.h"
 #include "limits.h"
 
 #include <inttypes.h>

@@ -8,7 +8,6 @@
 #include "cli_dlq.h"
 
 #include "clock.h"
-#include "cli_text.h"
 
 #include <assert.h>
 #include <errno.h>

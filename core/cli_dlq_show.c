@@ -5,7 +5,6 @@
 
 #include "cli_life.h"
 #include "cli_steps.h"
-#include "cli_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

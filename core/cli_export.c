@@ -13,14 +13,14 @@
 #include "look_life.h"
 #include "look_salvage.h"
 #include "look_state.h"
+#include "store_folder.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 4096, PLACE_BYTES = KEY_BYTES_MAX + STATE_NAME_BYTES_MAX };
+enum { PLACE_BYTES = KEY_BYTES_MAX + STATE_NAME_BYTES_MAX };
 
 /* ---- lines ---- */
 
@@ -46,22 +46,16 @@ static int export_event(struct cli *cli, struct event *event) {
 }
 
 static int export_events(struct cli *cli) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        int code;
-        while ((code = journal_event_next(cli->journal, p, &id, &service, true, &event)) == 0) {
-            code = export_event(cli, event);
-            if (code != 0) {
-                return code;
-            }
-        }
-        if (code != ERR_NOTFOUND) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    int code;
+    while ((code = journal_event_scan(cli->journal, &at, &event)) == 0) {
+        code = export_event(cli, event);
+        if (code != 0) {
             return code;
         }
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* A cell out of the store, which is let go between two lines. */
@@ -197,24 +191,11 @@ static void tell_found(void *ctx, const char *table, uint64_t pages) {
     (void)cli_fail(0, "found again below lost pages: %" PRIu64 " pages of table %s", pages, table);
 }
 
-/* The store that was written anew, and the folder made for it. */
-static void remove_folder(const char *folder) {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "zingq.lock", "zingq.store"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char name[PATH_BYTES];
-        int len = snprintf(name, sizeof name, "%s/%s", folder, files[i]);
-        if (len > 0 && (size_t)len < sizeof name) {
-            (void)unlink(name);
-        }
-    }
-    (void)rmdir(folder);
-}
-
-static int make_folder(char folder[PATH_BYTES]) {
+static int make_folder(char folder[STORE_PATH_BYTES]) {
     const char *where = getenv("TMPDIR");
-    int len =
-        snprintf(folder, PATH_BYTES, "%s/zingq-salvage-XXXXXX", where == NULL ? "/tmp" : where);
-    bool made = len > 0 && len < PATH_BYTES && mkdtemp(folder) != NULL;
+    int len = snprintf(folder, STORE_PATH_BYTES, "%s/zingq-salvage-XXXXXX",
+                       where == NULL ? "/tmp" : where);
+    bool made = len > 0 && len < STORE_PATH_BYTES && mkdtemp(folder) != NULL;
     return made ? 0
                 : cli_fail(ERR_DISK,
                            "cannot make a folder in %s: set TMPDIR to another, or say "
@@ -244,7 +225,7 @@ static int salvage_into(struct cli *cli, const char *into) {
 
 static int salvage(struct cli *cli) {
     const char *into = cli_option(cli, "into");
-    char folder[PATH_BYTES];
+    char folder[STORE_PATH_BYTES];
     int status = cli_find_data(cli);
     if (status != 0) {
         return status;
@@ -255,7 +236,7 @@ static int salvage(struct cli *cli) {
     status = make_folder(folder);
     if (status == 0) {
         status = salvage_into(cli, folder);
-        remove_folder(folder);
+        store_folder_remove(folder); /* the store that was written anew */
     }
     return status;
 }

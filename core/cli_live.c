@@ -7,11 +7,12 @@
 
 #include <string.h>
 
-json_int_t live_figure(const json_t *object, const char *name) {
+/* A number / a text of an object; 0 / "?" when it has none. */
+static json_int_t figure(const json_t *object, const char *name) {
     return json_integer_value(json_object_get(object, name));
 }
 
-const char *live_word(const json_t *object, const char *name) {
+static const char *word(const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
     return text == NULL ? "?" : text;
 }
@@ -51,9 +52,9 @@ static const char *broker_word(const json_t *host) {
     if (!json_is_true(json_object_get(host, "connected"))) {
         return "NOT CONNECTED";
     }
-    return live_figure(host, "subscriptions_refused") > 0 ? "connected, SUBSCRIPTIONS REFUSED"
-           : ready != NULL && json_is_false(ready)        ? "connected, NOT READY"
-                                                          : "connected";
+    return figure(host, "subscriptions_refused") > 0 ? "connected, SUBSCRIPTIONS REFUSED"
+           : ready != NULL && json_is_false(ready)   ? "connected, NOT READY"
+                                                     : "connected";
 }
 
 void live_print_host(FILE *out, const json_t *status) {
@@ -68,37 +69,37 @@ void live_print_host(FILE *out, const json_t *status) {
         return;
     }
     buf_add_str(&line, "host    running for ");
-    add_uptime(&line, live_figure(host, "uptime_ms"));
-    buf_printf(&line, ", process %lld, zingq %s", (long long)live_figure(host, "pid"),
-               live_word(host, "version"));
+    add_uptime(&line, figure(host, "uptime_ms"));
+    buf_printf(&line, ", process %lld, zingq %s", (long long)figure(host, "pid"),
+               word(host, "version"));
     print_line(out, &line);
     bool connected = json_is_true(json_object_get(host, "connected"));
-    buf_printf(&line, "broker  %s %s", live_word(host, "broker"), broker_word(host));
-    const char *why = live_word(host, "broker_error");
+    buf_printf(&line, "broker  %s %s", word(host, "broker"), broker_word(host));
+    const char *why = word(host, "broker_error");
     if (!connected && why[0] != '\0') {
         buf_printf(&line, ": %s", why);
     }
-    if (live_figure(host, "broker_dropped") > 0) {
+    if (figure(host, "broker_dropped") > 0) {
         buf_printf(&line, ", HAS DROPPED %lld messages since it started",
-                   (long long)live_figure(host, "broker_dropped"));
+                   (long long)figure(host, "broker_dropped"));
     }
     print_line(out, &line);
     print_warnings(out, host);
     buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
-               (long long)live_figure(engine, "outbox"), (long long)live_figure(engine, "delayed"));
+               (long long)figure(engine, "outbox"), (long long)figure(engine, "delayed"));
     print_line(out, &line);
-    if (live_figure(engine, "outbox_refused") > 0) {
+    if (figure(engine, "outbox_refused") > 0) {
         buf_printf(
             &line,
             "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
             "zingq outbox list --refused",
-            (long long)live_figure(engine, "outbox_refused"),
-            (long long)live_figure(engine, "outbox_held"), live_word(engine, "refused_topic"));
+            (long long)figure(engine, "outbox_refused"), (long long)figure(engine, "outbox_held"),
+            word(engine, "refused_topic"));
         print_line(out, &line);
     }
-    if (live_figure(engine, "outbox_discarded") > 0) {
+    if (figure(engine, "outbox_discarded") > 0) {
         buf_printf(&line, "        %lld refused publishes were DISCARDED: there were too many",
-                   (long long)live_figure(engine, "outbox_discarded"));
+                   (long long)figure(engine, "outbox_discarded"));
         print_line(out, &line);
     }
     if (!json_is_true(json_object_get(engine, "accepts"))) {
@@ -127,12 +128,12 @@ void live_print_schedules(FILE *out, const json_t *status) {
     json_t *one;
     buf_init(&line, 16384);
     json_array_foreach(list, i, one) {
-        buf_printf(&line, "schedule %s: next ", live_word(one, "name"));
+        buf_printf(&line, "schedule %s: next ", word(one, "name"));
         add_moment(&line, one, "next_at");
         buf_add_str(&line, ", last ");
         add_moment(&line, one, "last_at");
-        buf_printf(&line, ", %lld run%s", (long long)live_figure(one, "runs"),
-                   live_figure(one, "runs") == 1 ? "" : "s");
+        buf_printf(&line, ", %lld run%s", (long long)figure(one, "runs"),
+                   figure(one, "runs") == 1 ? "" : "s");
         print_line(out, &line);
     }
     buf_clear(&line);
@@ -157,10 +158,10 @@ static void add_rate(struct buf *out, json_int_t a_minute) {
 }
 
 static void add_latency(struct buf *out, const json_t *service, const char *name) {
-    json_int_t us = live_figure(service, name);
+    json_int_t us = figure(service, name);
     if (us > 0) {
         text_add_duration_us(out, us);
-    } else if (live_figure(service, "rate_1min") > 0) {
+    } else if (figure(service, "rate_1min") > 0) {
         buf_add_str(out, "<1 ms"); /* accepted and done in one turn */
     }
 }
@@ -183,22 +184,22 @@ static void add_remarks(struct buf *out, const json_t *service) {
 }
 
 static void add_service(struct table *table, const json_t *service) {
-    json_int_t dead = live_figure(service, "dead");
-    json_int_t oldest_ms = live_figure(service, "oldest_ms");
+    json_int_t dead = figure(service, "dead");
+    json_int_t oldest_ms = figure(service, "oldest_ms");
     double failed = json_number_value(json_object_get(service, "failure_rate"));
     struct buf text;
     char age[32];
     buf_init(&text, 16384);
-    text_add_safe(&text, slice_of(live_word(service, "name")));
+    text_add_safe(&text, slice_of(word(service, "name")));
     table_take(table, STYLE_PLAIN, &text);
-    add_rate(&text, live_figure(service, "rate_1min"));
+    add_rate(&text, figure(service, "rate_1min"));
     table_take(table, STYLE_PLAIN, &text);
-    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "lag"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "lag"));
     buf_add_str(&text, oldest_ms <= 0 ? "" : conf_duration_text(oldest_ms, age));
     table_take(table, STYLE_PLAIN, &text);
-    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "inflight"));
-    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "retrying"));
-    table_add_count(table, STYLE_PLAIN, (uint64_t)live_figure(service, "sleeping"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "inflight"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "retrying"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "sleeping"));
     buf_printf(&text, "%.1f %%", failed * 100);
     table_take(table, failed > 0 ? STYLE_WARN : STYLE_PLAIN, &text);
     add_latency(&text, service, "p50_us");

@@ -8,10 +8,6 @@
 
 #include <stdio.h>
 
-/* A number / a text of an object; 0 / "?" when it has none. */
-json_int_t live_figure(const json_t *object, const char *name);
-const char *live_word(const json_t *object, const char *name);
-
 /* Host, broker, outbox: a line each. `status` is what GET /api/status answered; NULL = no host. */
 void live_print_host(FILE *out, const json_t *status);
 /* A line a service: rate, lag, oldest, in flight, retrying, failures, times, dead. ERR_MEMORY. */

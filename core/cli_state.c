@@ -4,7 +4,6 @@
 #include "cli.h"
 
 #include "cli_table.h"
-#include "look_json.h"
 #include "look_state.h"
 
 #include <inttypes.h>

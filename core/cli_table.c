@@ -87,10 +87,6 @@ void table_add_count(struct table *table, enum text_style style, uint64_t n) {
     buf_clear(&text);
 }
 
-size_t table_rows(const struct table *table) {
-    return table->count / table->column_count;
-}
-
 static void find_widths(const struct table *table, size_t widths[COLUMNS_MAX]) {
     for (size_t c = 0; c < table->column_count; c++) {
         widths[c] = text_width(table->columns[c].title);

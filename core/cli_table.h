@@ -24,7 +24,6 @@ void table_add(struct table *table, enum text_style style, const char *text);
 /* The next cell from a buffer, which is emptied for the one after. */
 void table_take(struct table *table, enum text_style style, struct buf *text);
 void table_add_count(struct table *table, enum text_style style, uint64_t n);
-size_t table_rows(const struct table *table);
 /* Prints the whole, its last column cut where lines would pass the width (0 = any). ERR_MEMORY. */
 int table_print(const struct table *table, FILE *out, bool colour, size_t width);
 /* Columns of the terminal on standard output; 0 when it is none. */

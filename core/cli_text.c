@@ -6,50 +6,14 @@
 #include "cli_text.h"
 
 #include "clock.h"
-
 #include "event.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 #include <time.h>
-
-/* ---- UTF-8 ---- */
-
-/* The code point of the sequence at s and its length, 0 when it is not UTF-8 (RFC 3629). */
-static size_t utf8_read(const unsigned char *s, size_t left, uint32_t *code) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : s[0] >= 0xC2 ? 2 : 0;
-    if (len == 0 || len > left || s[0] > 0xF4) {
-        return 0;
-    }
-    if (len == 1) {
-        *code = s[0];
-        return 1;
-    }
-    *code = s[0] & (0x7Fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-        *code = *code << 6 | (s[i] & 0x3Fu);
-    }
-    bool surrogate = *code >= 0xD800 && *code <= 0xDFFF;
-    return *code < least[len] || *code > 0x10FFFF || surrogate ? 0 : len;
-}
-
-bool text_is_utf8(struct slice text) {
-    uint32_t code;
-    for (size_t i = 0; i < text.len;) {
-        size_t len = utf8_read((const unsigned char *)text.data + i, text.len - i, &code);
-        if (len == 0) {
-            return false;
-        }
-        i += len;
-    }
-    return true;
-}
 
 size_t text_width(const char *text) {
     size_t width = 0;
@@ -83,14 +47,13 @@ static void add_escaped(struct buf *out, uint32_t code) {
 }
 
 void text_add_safe(struct buf *out, struct slice text) {
-    const unsigned char *s = (const unsigned char *)text.data;
     for (size_t i = 0; i < text.len;) {
         uint32_t code = 0;
-        size_t len = utf8_read(s + i, text.len - i, &code);
+        size_t len = utf8_read(text, i, &code);
         if (len == 0 || is_harmful(code)) {
-            add_escaped(out, len == 0 ? s[i] : code);
+            add_escaped(out, len == 0 ? (unsigned char)text.data[i] : code);
         } else {
-            buf_add(out, s + i, len);
+            buf_add(out, text.data + i, len);
         }
         i += len == 0 ? 1 : len;
     }

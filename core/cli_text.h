@@ -18,8 +18,6 @@
 void text_add_safe(struct buf *out, struct slice text);
 /* Appends the text's lines, each safe, each after `indent`, each ended. */
 void text_add_lines(struct buf *out, struct slice text, const char *indent);
-/* Valid UTF-8 (RFC 3629). */
-bool text_is_utf8(struct slice text);
 /* Columns on a terminal: UTF-8 sequences. */
 size_t text_width(const char *text);
 

@@ -78,7 +78,8 @@ static int read_payload(const struct cli *cli, struct buf *out) {
     return 0;
 }
 
-int cli_read_properties(const struct cli *cli, struct buf *out) {
+/* --property NAME=VALUE, as property_add writes them. 0 or an exit status after telling why. */
+static int read_properties(const struct cli *cli, struct buf *out) {
     const char *pair;
     size_t at = 0;
     while ((pair = cli_option_next(cli, "property", &at)) != NULL) {
@@ -168,7 +169,7 @@ static int make_event(struct cli *cli, const struct service_conf *s, struct even
     }
     int status = read_payload(cli, &payload);
     buf_init(&properties, TOPIC_BYTES_MAX * 4);
-    status = status == 0 ? cli_read_properties(cli, &properties) : status;
+    status = status == 0 ? read_properties(cli, &properties) : status;
     if (status == 0) {
         struct event_bytes bytes = {.topic = slice_of(topic),
                                     .payload = buf_slice(&payload),

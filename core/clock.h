@@ -1,6 +1,6 @@
 /*
- * clock.h - the system's clocks, and the engine time made of them; docs/time.md says why. Nobody else
- * reads a clock; libuv's timers and the time-outs of libraries follow CLOCK_MONOTONIC.
+ * clock.h - the system's clocks, and the engine time made of them; docs/time.md says why. Nobody
+ * else reads a clock; libuv's timers and the time-outs of libraries follow CLOCK_MONOTONIC.
  *
  * Engine time is milliseconds since 1970 that only go forward, at the pace of CLOCK_BOOTTIME.
  * Within one boot it goes on exactly where the store left it, whatever was done to the wall clock;

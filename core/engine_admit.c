@@ -13,8 +13,6 @@
  */
 #include "engine_impl.h"
 
-#include "log.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,6 +9,10 @@
 
 enum { STEP_MS = 1000 };
 
+static bool is_step(int64_t ms) {
+    return ms <= -STEP_MS || ms >= STEP_MS;
+}
+
 static int64_t engine_time(struct engine *e, const struct clock_reading *now) {
     int64_t ms = now->boottime_ms + e->ahead_of_boot_ms;
     e->last_ms = ms > e->last_ms ? ms : e->last_ms;
@@ -45,17 +49,13 @@ int engine_start_clock(struct engine *e) {
     e->ahead_of_boot_ms = e->last_ms - now.boottime_ms;
     e->wall_ahead_ms = now.wall_ms - e->last_ms;
     clock_show_ahead(e->wall_ahead_ms);
-    if (e->wall_ahead_ms <= -STEP_MS || e->wall_ahead_ms >= STEP_MS) {
+    if (is_step(e->wall_ahead_ms)) {
         log_warn("engine",
                  "the wall clock is %" PRId64 " ms %s engine time, which goes on where it was",
                  e->wall_ahead_ms < 0 ? -e->wall_ahead_ms : e->wall_ahead_ms,
                  e->wall_ahead_ms < 0 ? "behind" : "ahead of");
     }
     return 0;
-}
-
-static bool is_step(int64_t ms) {
-    return ms <= -STEP_MS || ms >= STEP_MS;
 }
 
 bool engine_clock_stepped(struct engine *e) {

@@ -147,7 +147,8 @@ struct engine {
     int64_t now_ms;                         /* engine time: docs/time.md */
     int64_t wall_ms;                        /* the same moment by the wall clock */
     int64_t turn_us;                        /* monotonic, at its start */
-    int64_t seen_us;                        /* monotonic: what came before is charged */
+    int64_t seen_us;                        /* monotonic, when it was looked at last */
+    int64_t charged_us;                     /* processor time: what came before is charged */
     struct lane_item *new_head, *new_tail;  /* accepted in this turn, rows not yet written */
     struct lane_item *new_ids[NEW_BUCKETS]; /* the same by id */
     struct invocation *to_start;            /* calls to start after the commit */
@@ -287,7 +288,6 @@ int engine_refill(struct engine *e);
 bool engine_wants_refill(const struct engine *e);
 int64_t engine_earliest_room(const struct engine *e);
 int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
-int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row);
 /* The stored event, whose row was lost, gets one; while the store is loaded. */
 int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event);
 
@@ -411,10 +411,10 @@ int engine_cancel_event(struct engine *e, struct command *c, bool *found);
 /* engine_crash.c */
 /* In the transaction that loads the store: what a crash left named is charged. */
 int engine_charge_crash(struct engine *e);
-/* So many events ran, and the host did not go down. */
 /* Whether the item is to be put off, because it took the host down before this start: others come
  * first, as after an attempt that failed. Once. */
 bool engine_must_put_off(struct engine *e, const struct lane_item *item);
+/* So many events ran, and the host did not go down. */
 void engine_note_proven(struct engine *e, size_t events);
 /* Its events are on the processor now. */
 void engine_name_culprit(struct engine *e, struct invocation *inv);
@@ -532,10 +532,6 @@ int engine_note_by_hand(struct engine *e, const struct event *event, enum attemp
 int engine_revive(struct engine *e, struct event *event, bool forced);
 /* When the event's round began: accepted, or replayed. */
 int64_t engine_round_ms(const struct engine *e, const struct event *event);
-/* Whether the other side of its calls may have forgotten their Idempotency-Keys: by the age of the
- * first that would be made again; false when there is none. */
-bool engine_keys_forgotten(struct engine *e, const struct engine_service *s,
-                           const struct event *event);
 /* Refuses the command, with a sentence, when they are forgotten and it is not forced. */
 bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
                              const struct event *event, struct command *c);

@@ -86,23 +86,17 @@ static int find_place(struct engine *e, struct event *event) {
 }
 
 static int place_lost_events(struct engine *e) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        int code;
-        while ((code = journal_event_next(e->journal, p, &id, &service, true, &event)) == 0) {
-            code = find_place(e, event);
-            event_free(event);
-            if (code != 0) {
-                return code;
-            }
-        }
-        if (code != ERR_NOTFOUND) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    int code;
+    while ((code = journal_event_scan(e->journal, &at, &event)) == 0) {
+        code = find_place(e, event);
+        event_free(event);
+        if (code != 0) {
             return code;
         }
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* --- what wakes them --- */

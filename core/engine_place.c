@@ -28,7 +28,7 @@ static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
     }
 }
 
-int engine_lane_row_put(struct engine *e, struct engine_service *s, const struct row *row) {
+static int put_lane_row(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_put(e->journal, row);
     if (code == 0) {
         s->lane_rows++;
@@ -88,7 +88,7 @@ static int place_on_disk(struct engine *e, struct engine_service *s, struct even
     int code = journal_event_put(e->journal, event);
     if (code == 0 && behind) {
         row.flags = LANE_BEHIND;
-        code = engine_lane_row_put(e, s, &row);
+        code = put_lane_row(e, s, &row);
     } else if (code == 0) {
         code = journal_ready_put(e->journal, &row);
         s->unloaded[event->partition]++;
@@ -144,7 +144,7 @@ static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
         row.flags = LANE_BEHIND;
-        code = behind ? engine_lane_row_put(e, s, &row) : journal_ready_put(e->journal, &row);
+        code = behind ? put_lane_row(e, s, &row) : journal_ready_put(e->journal, &row);
     }
     engine_unlink_new(e, item);
     item->place = behind ? PLACE_LANE : PLACE_READY;
@@ -165,7 +165,7 @@ static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
     int code = journal_ready_del(e->journal, &row);
     row.flags = LANE_BEHIND;
     item->place = PLACE_LANE;
-    return code == 0 ? engine_lane_row_put(e, s, &row) : code;
+    return code == 0 ? put_lane_row(e, s, &row) : code;
 }
 
 /* An item that leaves memory; freed. */
@@ -282,7 +282,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     int code = engine_unplace(e, item);
     item->place = PLACE_LANE;
     if (code == 0) {
-        code = engine_lane_row_put(e, s, &row);
+        code = put_lane_row(e, s, &row);
     }
     if (code == 0) {
         code = journal_event_put(e->journal, item->event);
@@ -365,7 +365,7 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
         if (lane != NULL) {
             lane->spilled = true;
         }
-        return code == 0 ? engine_lane_row_put(e, s, row) : code;
+        return code == 0 ? put_lane_row(e, s, row) : code;
     }
     if (lane == NULL) {
         lane = lanes_open(e->lanes, s->index, row->lane, row->partition);

@@ -52,7 +52,9 @@ static int64_t first_call_ms(const struct event *event) {
     return undone ? 0 : ledger_first_ms(event, anew);
 }
 
-bool engine_keys_forgotten(struct engine *e, const struct engine_service *s,
+/* Whether the other side of its calls may have forgotten their Idempotency-Keys: by the age of the
+ * first that would be made again; false when there is none. */
+static bool keys_forgotten(struct engine *e, const struct engine_service *s,
                            const struct event *event) {
     int64_t first_ms = first_call_ms(event);
     int64_t now_ms = engine_now_ms(e);
@@ -61,14 +63,14 @@ bool engine_keys_forgotten(struct engine *e, const struct engine_service *s,
 
 bool engine_needs_force(struct engine *e, const struct event *event) {
     const struct engine_service *s = engine_service_of(e, event->service);
-    return s != NULL && engine_keys_forgotten(e, s, event);
+    return s != NULL && keys_forgotten(e, s, event);
 }
 
 bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
                              const struct event *event, struct command *c) {
     char age[32];
     char window[32];
-    if (c->force || !engine_keys_forgotten(e, s, event)) {
+    if (c->force || !keys_forgotten(e, s, event)) {
         return false;
     }
     int64_t age_ms = engine_now_ms(e) - first_call_ms(event);

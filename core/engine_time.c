@@ -1,12 +1,10 @@
 /*
  * engine_time.c - what the clock brings: due timers, time-outs, retention.
  *
- * Timers are rows; memory holds only the earliest due time of each partition by either clock. Retention looks at a
- * bounded number of rows a turn, so a day that expires never stalls the engine.
+ * Timers are rows; memory holds only the earliest due time of each partition by either clock.
+ * Retention looks at a bounded number of rows a turn, so a day that expires never stalls the engine.
  */
 #include "engine_impl.h"
-
-#include "value.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -32,7 +32,7 @@ static bool add_header_line(struct MHD_Response *response, const char *line, siz
     return MHD_add_response_header(response, text, value) == MHD_YES;
 }
 
-bool gateway_add_headers(struct MHD_Response *response, const char *headers) {
+static bool add_headers(struct MHD_Response *response, const char *headers) {
     bool ok = true;
     while (ok && headers != NULL && headers[0] != '\0') {
         size_t len = strcspn(headers, "\n");
@@ -47,10 +47,9 @@ static bool add_all_headers(const struct gateway *g, struct MHD_Response *respon
     /* JSON is what the moment has to say. */
     const char *type = content_type != NULL ? content_type : "application/json";
     const char *stored = content_type == NULL ? "Cache-Control: no-store\n" : NULL;
-    return gateway_add_headers(response, stored) &&
+    return add_headers(response, stored) &&
            MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
-           gateway_add_headers(response, g->callbacks.headers) &&
-           gateway_add_headers(response, headers);
+           add_headers(response, g->callbacks.headers) && add_headers(response, headers);
 }
 
 enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connection, int status,
@@ -69,7 +68,7 @@ enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connecti
     return queued;
 }
 
-void gateway_queued(struct gateway_request *request, enum MHD_Result queued, int status) {
+static void note_queued(struct gateway_request *request, enum MHD_Result queued, int status) {
     request->answered = true;
     if (queued != MHD_YES) {
         /* Without a response the daemon asks on_access again, which then closes the connection. */
@@ -87,7 +86,7 @@ void gateway_queued(struct gateway_request *request, enum MHD_Result queued, int
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body) {
     assert(request->handed_up && !request->answered);
-    gateway_queued(
+    note_queued(
         request,
         gateway_queue(request->gateway, request->connection, status, content_type, headers, body),
         status);
@@ -142,7 +141,7 @@ struct gateway_stream *gateway_stream_new(struct gateway_request *request, const
     struct gateway *g = request->gateway;
     struct gateway_stream *s = calloc(1, sizeof *s);
     if (s == NULL) {
-        gateway_queued(request, MHD_NO, MHD_HTTP_OK);
+        note_queued(request, MHD_NO, MHD_HTTP_OK);
         return NULL;
     }
     *s = (struct gateway_stream){g, request->connection, .ctx = ctx, .on_gone = on_gone};
@@ -151,7 +150,7 @@ struct gateway_stream *gateway_stream_new(struct gateway_request *request, const
         MHD_SIZE_UNKNOWN, GATEWAY_STREAM_BLOCK_BYTES, on_wanted, s, on_stream_freed);
     if (response == NULL) {
         free(s);
-        gateway_queued(request, MHD_NO, MHD_HTTP_OK);
+        note_queued(request, MHD_NO, MHD_HTTP_OK);
         return NULL;
     }
     TAILQ_INSERT_TAIL(&g->streams, s, link);
@@ -163,7 +162,7 @@ struct gateway_stream *gateway_stream_new(struct gateway_request *request, const
     }
     s->ended = queued != MHD_YES;
     bool begun = !s->ended;
-    gateway_queued(request, queued, MHD_HTTP_OK);
+    note_queued(request, queued, MHD_HTTP_OK);
     MHD_destroy_response(response); /* frees the stream, too, when it was not queued */
     return begun ? s : NULL;
 }

@@ -92,12 +92,8 @@ void gateway_run(struct gateway *g);
 void gateway_wake(struct gateway *g);
 
 /* gateway_answer.c */
-/* Adds "Name: value\n"* to the response; false when it cannot. */
-bool gateway_add_headers(struct MHD_Response *response, const char *headers);
 enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connection, int status,
                               const char *content_type, const char *headers, struct slice body);
-/* The response is queued for the request, which is invalid from now on. */
-void gateway_queued(struct gateway_request *request, enum MHD_Result queued, int status);
 /* Resumes every stream, which then ends: for the end of the daemon. */
 void gateway_end_streams(struct gateway *g);
 

@@ -6,7 +6,7 @@
  *   timer    ->  wakes the loop when the clock makes a turn due, so that on_check follows at once
  *
  * Stopping: SIGTERM stops new work and gives what waits for a call DRAIN_MS to end; a second one
- * stops at once. What is left is marked ready, not crashed.
+ * stops at once. What is left runs again at the next start, and that is no crash.
  */
 #include "host_impl.h"
 
@@ -212,7 +212,7 @@ static void tell_manager(const char *text) {
 }
 
 /* The loop's own timer: a turn that never ends is not vouched for. */
-static void on_watchdog_timer(uv_timer_t *timer) {
+static void on_manager_timer(uv_timer_t *timer) {
     (void)timer;
     tell_manager("WATCHDOG=1");
 }
@@ -340,7 +340,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),
         uv_timer_init(&h->loop, &h->alone_timer),
-        uv_timer_init(&h->loop, &h->watchdog_timer),
+        uv_timer_init(&h->loop, &h->manager_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
         uv_signal_init(&h->loop, &h->sighup),
@@ -441,10 +441,10 @@ static int start(struct host *h, struct report *r) {
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
-    uint64_t watchdog_ms = host_notify_interval_ms();
-    if (watchdog_ms > 0) {
-        check_uv(uv_timer_start(&h->watchdog_timer, on_watchdog_timer, watchdog_ms, watchdog_ms),
-                 "watchdog timer");
+    uint64_t beat_ms = host_notify_interval_ms();
+    if (beat_ms > 0) {
+        check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
+                 "manager timer");
     }
     tell_manager("READY=1");
     return 0;

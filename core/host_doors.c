@@ -8,14 +8,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* --- clocks --- */
 
 int64_t host_now_ms(const struct host *h) {
     (void)h;
-    return clock_monotonic_us() / 1000;
+    return clock_monotonic_ms();
 }
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
@@ -26,6 +25,11 @@ static void read_clocks(void *ctx, struct clock_reading *out) {
 static int64_t monotonic_us(void *ctx) {
     (void)ctx;
     return clock_monotonic_us();
+}
+
+static int64_t processor_us(void *ctx) {
+    (void)ctx;
+    return clock_thread_ns() / 1000;
 }
 
 /* --- MQTT --- */
@@ -334,6 +338,7 @@ struct engine_doors host_engine_doors(struct host *h) {
     return (struct engine_doors){.ctx = h,
                                  .read_clocks = read_clocks,
                                  .monotonic_us = monotonic_us,
+                                 .processor_us = processor_us,
                                  .publish = host_publish,
                                  .call_start = call_start,
                                  .call_cancel = call_cancel,

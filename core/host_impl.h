@@ -44,10 +44,10 @@ struct host {
     uv_timer_t timer;        /* the next turn the clock makes due */
     uv_timer_t reload_timer; /* gathers the many events of one saved file */
     uv_timer_t drain_timer;
-    uv_timer_t sys_timer;      /* every sys.interval */
-    uv_timer_t alone_timer;    /* the outbox no longer waits for the status topics */
-    uv_timer_t repeat_timer;   /* what keeps the host from being ready is logged again */
-    uv_timer_t watchdog_timer; /* for the service manager, when it watches */
+    uv_timer_t sys_timer;     /* every sys.interval */
+    uv_timer_t alone_timer;   /* the outbox no longer waits for the status topics */
+    uv_timer_t repeat_timer;  /* what keeps the host from being ready is logged again */
+    uv_timer_t manager_timer; /* for the service manager, when it watches */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
     struct conf *conf;
@@ -90,7 +90,7 @@ struct host {
     struct filter_flaw flaws[HOST_FLAWS_MAX]; /* of these two */
     size_t flaw_count;
     struct host_terms terms, out_terms;
-    bool told_mosquitto; /* host_terms_mosquitto */
+    bool told_mosquitto;    /* host_terms_mosquitto */
     char broker_error[256]; /* why the connection that subscribes is down; "" while it stands */
     char out_error[256];    /* the same of the one that publishes */
 };
@@ -108,8 +108,8 @@ void host_reload(struct host *h);
 void host_choose_broker(struct host *h);
 /* The connection that subscribes stands. */
 void host_broker_up(struct host *h);
-/* A connection is lost, or could not be had. Says what is worth saying, ends a host for which there is no use in trying, goes to the next
- * broker when there is one. `publishing`: the connection. */
+/* A connection is lost, or could not be had. Says what is worth saying, ends a host for which there
+ * is no use in trying, goes to the next broker when there is one. `publishing`: the connection. */
 void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text);
 
 /* host_publish.c */
@@ -141,11 +141,9 @@ void host_terms_mosquitto(struct host *h);
 void host_filter_answered(struct host *h, const char *filter, uint8_t reason);
 /* Another answer than `before`, a refusal. */
 void host_filter_answered_anew(struct host *h, const char *filter, uint8_t before, uint8_t reason);
-/* Calls `tell` for each thing there is to say about the broker now; `blocks`: the host is not ready
- * because of it. */
+/* Is given each thing there is to say now; `blocks`: the host is not ready because of it. */
 typedef void host_tell(void *ctx, bool blocks, const char *text);
-void host_each_warning(const struct host *h, host_tell *tell, void *ctx);
-/* Logs what blocks once more. */
+/* Logs what blocks once more, but for what was just said. */
 void host_repeat_warnings(const struct host *h);
 /* Both connections stand, and every subscription: what is published from now on reaches every
  * service. */

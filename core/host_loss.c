@@ -24,3 +24,11 @@ bool host_loss_up(struct host_loss *l, uint64_t now_ms) {
     l->quiet = !say;
     return say;
 }
+
+bool host_loss_said(const struct host_loss *l, uint64_t now_ms) {
+    bool said = false;
+    for (size_t i = 0; i < LOSS_KINDS; i++) {
+        said = said || (l->said_ms[i] != 0 && now_ms - l->said_ms[i] < LOSS_SAY_AGAIN_MS);
+    }
+    return said;
+}

@@ -28,5 +28,7 @@ struct host_loss {
 bool host_loss_down(struct host_loss *l, unsigned kind, uint64_t now_ms, size_t *unsaid);
 /* It stands. Whether to say it. */
 bool host_loss_up(struct host_loss *l, uint64_t now_ms);
+/* Whether a loss was said within the last minute: nobody need say again that it is down. */
+bool host_loss_said(const struct host_loss *l, uint64_t now_ms);
 
 #endif

@@ -12,7 +12,6 @@
  */
 #include "host_impl.h"
 
-#include "limits.h"
 #include "log.h"
 
 #include <assert.h>
@@ -241,16 +240,13 @@ void host_terms_clear(struct host *h) {
     forget_flaws(h);
 }
 
-static void each_link(const struct host *h, host_tell *tell, void *ctx) {
+static void tell_link(const struct host *h, bool publishing, host_tell *tell, void *ctx) {
     struct report r;
-    if (!mqtt_session(h->mqtt)->connected) {
-        (void)report(&r, 0, "the connection that subscribes is down: %s",
-                     h->broker_error[0] != '\0' ? h->broker_error : "connecting");
-        tell(ctx, true, r.text);
-    }
-    if (!mqtt_session(h->out)->connected) {
-        (void)report(&r, 0, "the connection that publishes is down: %s",
-                     h->out_error[0] != '\0' ? h->out_error : "connecting");
+    const char *error = publishing ? h->out_error : h->broker_error;
+    if (!mqtt_session(publishing ? h->out : h->mqtt)->connected) {
+        (void)report(&r, 0, "the connection that %s is down: %s",
+                     publishing ? "publishes" : "subscribes",
+                     error[0] != '\0' ? error : "connecting");
         tell(ctx, true, r.text);
     }
 }
@@ -303,9 +299,10 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
     }
 }
 
-void host_each_warning(const struct host *h, host_tell *tell, void *ctx) {
+static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
     struct report r;
-    each_link(h, tell, ctx);
+    tell_link(h, false, tell, ctx);
+    tell_link(h, true, tell, ctx);
     each_filter(h, tell, ctx);
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
         if (term_holds(h, &terms[i], &r)) {
@@ -326,8 +323,16 @@ static void log_blocking(void *ctx, bool blocks, const char *text) {
     }
 }
 
+/* A loss is said once a minute by itself, if the connection is tried that often. */
 void host_repeat_warnings(const struct host *h) {
-    host_each_warning(h, log_blocking, NULL);
+    uint64_t now_ms = uv_now(&h->loop);
+    if (!host_loss_said(&h->loss, now_ms)) {
+        tell_link(h, false, log_blocking, NULL);
+    }
+    if (!host_loss_said(&h->out_loss, now_ms)) {
+        tell_link(h, true, log_blocking, NULL);
+    }
+    each_filter(h, log_blocking, NULL);
 }
 
 bool host_broker_ready(const struct host *h) {
@@ -363,7 +368,7 @@ void host_terms_status(const struct host *h, json_t *host) {
     json_t *warnings = json_array();
     json_t *refused = json_array();
     if (warnings != NULL) {
-        host_each_warning(h, add_warning, warnings);
+        each_warning(h, add_warning, warnings);
     }
     for (size_t i = 0; refused != NULL && i < h->flaw_count; i++) {
         if (h->flaws[i].reason != 0) {
@@ -390,7 +395,7 @@ void host_terms_metrics(const struct host *h, struct buf *out) {
     size_t warnings = 0;
     bool subscribing = mqtt_session(h->mqtt)->connected;
     bool publishing = mqtt_session(h->out)->connected;
-    host_each_warning(h, count_warning, &warnings);
+    each_warning(h, count_warning, &warnings);
     buf_printf(out,
                "# HELP zingq_broker_connected 1 while both connections to the broker stand\n"
                "# TYPE zingq_broker_connected gauge\nzingq_broker_connected %d\n"

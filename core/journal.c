@@ -14,8 +14,6 @@
  */
 #include "journal_impl.h"
 
-#include "log.h"
-
 #include <assert.h>
 #include <sodium.h>
 #include <stdio.h>

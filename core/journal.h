@@ -146,10 +146,17 @@ int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *i
                       uint16_t service);
 bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
                           uint16_t service);
-/* The next event at or after `from` (len 0 = the first) in key order within a partition, for
- * retention and listings; *key is where the next call goes on (25 bytes at most are needed). */
+/* The next event of the partition in the order of (id, service), after those two or at them; in/out,
+ * zeroed at the start. A copy on the heap. ERR_NOTFOUND. */
 int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        bool after, struct event **out);
+/* The same through all partitions: the next one after *at, zeroed at the start. */
+struct event_place {
+    uint8_t partition;
+    uint16_t service;
+    struct uuid id;
+};
+int journal_event_scan(struct journal *j, struct event_place *at, struct event **out);
 /* The last event before (id, service), for listings from the newest. */
 int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        struct event **out);

@@ -233,6 +233,18 @@ int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, ui
     return code;
 }
 
+int journal_event_scan(struct journal *j, struct event_place *at, struct event **out) {
+    struct key k;
+    struct event_at found = {.event = NULL};
+    event_key(&k, at->partition, &at->id, at->service);
+    int code = journal_take_next(j, TABLE_EVENT, &k, 0, true, take_event, &found);
+    if (code == 0) {
+        at->partition = found.partition;
+        hand_out_event(&found, &at->id, &at->service, out);
+    }
+    return code;
+}
+
 int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
                        struct event **out) {
     struct key k;

@@ -203,8 +203,6 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
  *                             TIMER_SIGNAL           service16 seq64 len16 key name -> (empty)
  */
 
-enum { TIMER_KIND_AT = 9 };
-
 static int timer_key(struct key *k, const struct timer *t) {
     k->len = 0;
     key_u8(k, timer_shelf(t->partition, t->by_wall));

@@ -43,7 +43,7 @@ enum {
     LANE_QUANTUM_US = 5000, /* processor time a key may be ahead of the others by */
     LANE_DEBT_US_MAX = 1000000, /* and what is held against it: later it counts as others do */
     LANE_DEBTS_MAX = 1024,      /* debts of keys without a lane; the smallest goes first */
-    LANES_LIGHT_MAX = 4096,   /* keys of a service remembered for a short run: they go first */
+    LANES_LIGHT_MAX = 4096,     /* keys of a service remembered for a short run: they go first */
     DEBT_QUIET_MS = 5,          /* without a message: then nobody is on its way, who owes may run */
     DEBT_WAIT_PARTS = 4,        /* or after this part of what the last long run took */
     DEBT_WAIT_MS_MAX = 50,      /* at most */
@@ -54,7 +54,6 @@ enum {
     WINDOW_STUCK_MS = 100, /* how long it must have been full for that */
     SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
     TRIM_ROWS_PER_TURN = 512,  /* rows retention looks at in a turn */
-    TRIM_ROWS_IDLE = 4096,     /* the same when there is nothing else to do */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
     EFFECTS_BYTES_MAX = 32 << 20, /* bytes of them */
@@ -63,12 +62,13 @@ enum {
     ROUNDS_BYTES_MAX = 64 << 10,  /* publishes of earlier rounds kept when an event is replayed */
     BATCH_MAX = 1000,             /* events one invocation may get: its effects have bounds, too */
     BATCH_BYTES_MAX = 16 << 20,   /* bytes of their payloads: past it the batch is full */
+    STORE_FINDINGS_MAX = 10000,   /* of `doctor --store` that are told; more are counted */
     BROKEN_ROWS_MAX = 1024,       /* records that do not decode, noted until they are set aside */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */
-    WATCHDOG_LUA_TIMES = 10,   /* limits.lua_time: past it the watchdog ends a run */
-    WATCHDOG_MS_MIN = 2000,    /* of processor time, however short limits.lua_time is */
-    WATCHDOG_ABORT_FACTOR = 3, /* and past so many times that the process */
+    WATCHDOG_LUA_TIMES = 10,      /* limits.lua_time: past it the watchdog ends a run */
+    WATCHDOG_MS_MIN = 2000,       /* of processor time, however short limits.lua_time is */
+    WATCHDOG_ABORT_FACTOR = 3,    /* and past so many times that the process */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
     JSON_DEPTH_MAX = 128,         /* nesting a handler may send; jansson itself stops at 2048 */
 
@@ -83,9 +83,9 @@ enum {
     MQTT_PACKET_BYTES_MAX = 268435460, /* MQTT 5, 1.5.5 and 2.1.4: there is no larger packet */
     MQTT_FRAME_READ_BYTES = 64 << 10,  /* read from a broker at once */
     MQTT_FRAME_HEAD_BYTES = 256 << 10, /* looked at of a PUBLISH that is larger than we announced */
-    MQTT_CONNECT_MS = 10000,     /* one attempt: name lookup and TCP; then again until CONNACK */
-    MQTT_ADDRESS_MS = 5000,      /* of it, one address of a name: then the next */
-    MQTT_ALERT_MS = 100, /* silence after a TLS handshake, in which a refusal would have come */
+    MQTT_CONNECT_MS = 10000, /* one attempt: name lookup and TCP; then again until CONNACK */
+    MQTT_ADDRESS_MS = 5000,  /* of it, one address of a name: then the next */
+    MQTT_ALERT_MS = 100,     /* silence after a TLS handshake, in which a refusal would have come */
     MQTT_BACKOFF_MS_MIN = 250,   /* the first wait before a reconnect, doubled each time */
     MQTT_BACKOFF_MS_MAX = 30000, /* a broker that was away a day is found within half a minute */
     MQTT_TAKEN_OVER_MS_MAX = 300000, /* the same while another client uses our client id */

@@ -41,7 +41,8 @@ int held_walk_next(struct journal *j, struct held_walk *walk, struct held *out, 
     return 0;
 }
 
-const char *held_waits(const struct row *head, const struct event *event) {
+/* "parked", or the state of the event at the head. */
+static const char *held_by(const struct row *head, const struct event *event) {
     return head->flags == LANE_PARKED ? "parked" : event_state_name(event->state);
 }
 
@@ -50,7 +51,7 @@ json_t *held_json(const struct journal *j, const struct held *held, const struct
     bool waits = event_state_put_off(e->state);
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:I, s:I}", "service", look_service_name(j, e->service), "waits",
-                  held_waits(&held->head, e), "event", uuid_text(&e->id, id), "attempts",
+                  held_by(&held->head, e), "event", uuid_text(&e->id, id), "attempts",
                   (json_int_t)e->attempts, "behind", (json_int_t)held->behind);
     if (object != NULL && !(look_json_bytes(object, "key", e->key) &&
                             look_json_time(object, "due_at", waits ? e->due_ms : 0) &&

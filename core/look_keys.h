@@ -30,8 +30,6 @@ struct held_walk {
 
 /* Looks at one row. *found: *out is the next lane. ERR_NOTFOUND after the last. */
 int held_walk_next(struct journal *j, struct held_walk *walk, struct held *out, bool *found);
-/* "parked", or the state of the event at the head. */
-const char *held_waits(const struct row *head, const struct event *event);
 json_t *held_json(const struct journal *j, const struct held *held, const struct event *event);
 
 /* What waits in one key, in order. */

@@ -6,12 +6,12 @@
 #include "buf.h"
 #include "journal.h"
 #include "store.h"
+#include "store_folder.h"
 #include "store_pages.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
 
-enum { ROWS_PER_COMMIT = 20000, TEXT_BYTES_MAX = 8192, PATH_BYTES = 4096 };
+enum { ROWS_PER_COMMIT = 20000, TEXT_BYTES_MAX = 8192 };
 
 struct work {
     struct salvage *salvage;
@@ -67,38 +67,26 @@ static int on_flaw(void *ctx, struct slice table, const char *what) {
     return 0;
 }
 
-static bool fits(void *ctx, struct slice table, struct slice key, struct slice value) {
-    enum store_table t;
-    (void)ctx;
-    return store_table_named(table, &t) && journal_row_fits(t, key, value);
-}
-
-static void on_found(void *ctx, struct slice table, uint64_t pages) {
+static void on_found(void *ctx, const char *table, uint64_t pages) {
     const struct work *w = ctx;
-    char name[STORE_TABLE_NAME_BYTES];
-    enum store_table t;
-    if (store_table_named(table, &t)) {
-        w->salvage->on_found(w->salvage->ctx, store_table_name(t, name), pages);
-    }
+    w->salvage->on_found(w->salvage->ctx, table, pages);
 }
 
 /* Room for all that the old file can hold. */
 static uint64_t room_for(const char *folder) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     struct stat st;
-    int len = snprintf(name, sizeof name, "%s/data.mdb", folder);
-    bool known = len > 0 && (size_t)len < sizeof name && stat(name, &st) == 0;
+    bool known = store_data_file(folder, name, NULL) == 0 && stat(name, &st) == 0;
     return (known ? (uint64_t)st.st_size * 2 : 0) + ((uint64_t)1 << 30);
 }
 
 static int refuse_store(const char *into, struct report *r) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     struct stat st;
-    int len = snprintf(name, sizeof name, "%s/data.mdb", into);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "the folder's name is too long: %s", into);
-    }
-    return stat(name, &st) != 0 ? 0 : report(r, ERR_EXISTS, "there is a store in %s already", into);
+    int code = store_data_file(into, name, r);
+    return code != 0 || stat(name, &st) != 0
+               ? code
+               : report(r, ERR_EXISTS, "there is a store in %s already", into);
 }
 
 int store_salvage(struct salvage *salvage, const char *folder, const char *into, struct report *r) {
@@ -111,8 +99,11 @@ int store_salvage(struct salvage *salvage, const char *folder, const char *into,
     if (code != 0) {
         return code;
     }
-    const struct store_survey survey = {
-        .on_row = on_row, .on_flaw = on_flaw, .fits = fits, .on_found = on_found, .ctx = &w};
+    const struct store_survey survey = {.on_row = on_row,
+                                        .on_flaw = on_flaw,
+                                        .fits = journal_row_fits,
+                                        .on_found = on_found,
+                                        .ctx = &w};
     code = store_survey(folder, &survey, r);
     if (code == 0 && store_active(w.to)) {
         code = store_commit(w.to);

@@ -106,12 +106,6 @@ static int on_flaw(void *ctx, struct slice table, const char *text) {
     return code;
 }
 
-static bool fits(void *ctx, struct slice table, struct slice key, struct slice value) {
-    enum store_table t;
-    (void)ctx;
-    return store_table_named(table, &t) && journal_row_fits(t, key, value);
-}
-
 /* --- tables that must fit one another --- */
 
 static int check_aside(struct look *look) {
@@ -185,24 +179,18 @@ static int check_event(struct look *look, const struct event *event, struct tall
 }
 
 static int check_events(struct look *look, struct tally *tallies, size_t count) {
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
-        struct uuid id = {{0}};
-        uint16_t service = 0;
-        struct event *event = NULL;
-        struct tally other = {0};
-        int code;
-        while ((code = journal_event_next(look->journal, p, &id, &service, true, &event)) == 0) {
-            code = check_event(look, event, service < count ? &tallies[service] : &other);
-            event_free(event);
-            if (code != 0) {
-                return code;
-            }
-        }
-        if (code != ERR_NOTFOUND) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    struct tally other = {0};
+    int code;
+    while ((code = journal_event_scan(look->journal, &at, &event)) == 0) {
+        code = check_event(look, event, at.service < count ? &tallies[at.service] : &other);
+        event_free(event);
+        if (code != 0) {
             return code;
         }
     }
-    return 0;
+    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 static int check_books(struct look *look, const struct tally *tallies, size_t count) {
@@ -274,7 +262,7 @@ int store_examine(struct store_exam *exam, const char *folder, struct report *r)
         (struct store_exam){.findings = json_array(), .rows = json_object(), .pages_sound = true};
     struct look look = {.exam = exam};
     const struct store_survey survey = {
-        .on_row = on_row, .on_flaw = on_flaw, .fits = fits, .ctx = &look};
+        .on_row = on_row, .on_flaw = on_flaw, .fits = journal_row_fits, .ctx = &look};
     if (exam->findings == NULL || exam->rows == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }

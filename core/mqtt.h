@@ -78,7 +78,8 @@ enum mqtt_down {
     MQTT_DOWN_LOST,       /* network or broker went away; a reconnect is scheduled */
     MQTT_DOWN_REFUSED,    /* CONNACK refusal that may pass (server busy...); reconnect scheduled */
     MQTT_DOWN_FATAL,      /* looks permanent: no MQTT 5, bad credentials, not authorized, client id
-                             refused, a TLS file that cannot be read; a reconnect is scheduled, the caller may end instead */
+                             refused, a TLS file that cannot be read; a reconnect is scheduled,
+                             the caller may end instead */
     MQTT_DOWN_TAKEN_OVER, /* another client uses our client id (0x8E); reconnect scheduled, later
                              each time, up to 5 min */
 };
@@ -103,9 +104,9 @@ struct mqtt_callbacks {
 };
 
 /* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
- * borrowed for the client's life; see mqtt_moved. Will: a message the broker publishes if we vanish (copied); NULL
- * or a NULL topic = none. A broker that cannot carry it is connected to without; every other
- * try is without where it may be what is refused.
+ * borrowed for the client's life; see mqtt_moved. Will: a message the broker publishes if we vanish
+ * (copied); NULL or a NULL topic = none. A broker that cannot carry it is connected to without, and
+ * every other try is without where it may be what is refused.
  * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a client id that MQTT cannot carry: named in r). TLS files
  * are looked into before each connect; on_down tells what is wrong with them. */
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,

@@ -12,7 +12,9 @@
 #include "mqtt_tls.h"
 
 #include "clock.h"
+#include "cron.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -23,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEY_ID_BYTES = 64, DATE_BYTES = 32 };
+enum { KEY_ID_BYTES = 64, DATE_BYTES = CRON_UTC_BYTES };
 
 /* A file's bytes, and what was made of them. */
 struct pem {
@@ -96,15 +98,13 @@ static int read_key(struct pem *p, struct report *r) {
 }
 
 static const char *date_text(time_t at, char text[DATE_BYTES]) {
-    struct tm parts;
-    (void)gmtime_r(&at, &parts);
-    (void)strftime(text, DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
+    return cron_utc_text((int64_t)at * 1000, text);
 }
 
 /* The first of the file is ours; the others are its issuers. */
 static int check_dates(const struct pem *p, struct report *r) {
     char text[DATE_BYTES];
+    assert(p->certificates != NULL);
     time_t now = (time_t)(clock_wall_ms() / 1000);
     time_t from = gnutls_x509_crt_get_activation_time(p->certificates[0]);
     time_t until = gnutls_x509_crt_get_expiration_time(p->certificates[0]);
@@ -126,6 +126,7 @@ static int check_dates(const struct pem *p, struct report *r) {
 static int check_pair(const struct pem *cert, const struct pem *key, struct report *r) {
     unsigned char ids[2][KEY_ID_BYTES];
     size_t sizes[2] = {KEY_ID_BYTES, KEY_ID_BYTES};
+    assert(cert->certificates != NULL && key->key != NULL);
     if (gnutls_x509_crt_get_key_id(cert->certificates[0], GNUTLS_KEYID_USE_SHA256, ids[0],
                                    &sizes[0]) != GNUTLS_E_SUCCESS ||
         gnutls_x509_privkey_get_key_id(key->key, GNUTLS_KEYID_USE_SHA256, ids[1], &sizes[1]) !=

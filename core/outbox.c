@@ -43,6 +43,26 @@ static void list_clear(struct item_list *list) {
     }
 }
 
+static uint16_t *owner_out(struct outbox *o, const struct outbox_item *item) {
+    return &o->owners_out[item->publication.owner % OWNER_SLOTS];
+}
+
+void outbox_flies(struct outbox *o, int mid, struct outbox_item *item) {
+    assert(o->by_mid[mid] == NULL);
+    o->by_mid[mid] = item;
+    o->in_flight++;
+    ++*owner_out(o, item);
+}
+
+struct outbox_item *outbox_landed(struct outbox *o, int mid) {
+    struct outbox_item *item = o->by_mid[mid];
+    assert(item != NULL && o->in_flight > 0 && *owner_out(o, item) > 0);
+    o->by_mid[mid] = NULL;
+    o->in_flight--;
+    --*owner_out(o, item);
+    return item;
+}
+
 /* All of `from` to the front of `to`. */
 static void list_prepend(struct item_list *to, struct item_list *from) {
     if (from->head == NULL) {
@@ -72,13 +92,10 @@ void outbox_forget(struct outbox *o) {
     list_clear(&o->staged);
     list_clear(&o->queued);
     list_clear(&o->acked);
-    for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
-        if (o->by_mid[i] != NULL) {
-            if (!o->by_mid[i]->out) { /* else it is among the blocked, too */
-                free(o->by_mid[i]);
-            }
-            o->by_mid[i] = NULL;
-            o->in_flight--;
+    for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
+        struct outbox_item *item = o->by_mid[i] == NULL ? NULL : outbox_landed(o, i);
+        if (item != NULL && !item->out) { /* else it is among the blocked, too */
+            free(item);
         }
     }
     blocked_clear(&o->blocked);
@@ -267,12 +284,10 @@ static void taken(struct outbox *o, struct outbox_item *item, int64_t now_ms) {
 }
 
 void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason) {
-    if (mid <= 0 || mid >= MIDS || o->by_mid[mid] == NULL) {
+    if (mid <= 0 || mid >= MQTT_PACKET_IDS || o->by_mid[mid] == NULL) {
         return;
     }
-    struct outbox_item *item = o->by_mid[mid];
-    o->by_mid[mid] = NULL;
-    o->in_flight--;
+    struct outbox_item *item = outbox_landed(o, mid);
     o->harmless = item->beside > o->harmless ? item->beside : o->harmless;
     if (reason < 0x80) {
         taken(o, item, now_ms);
@@ -295,12 +310,10 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
 
 static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
-    for (size_t i = 0; o->in_flight > 0 && i < MIDS; i++) {
+    for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL) {
             assert(count < OUTBOX_WINDOW_MAX);
-            items[count++] = o->by_mid[i];
-            o->by_mid[i] = NULL;
-            o->in_flight--;
+            items[count++] = outbox_landed(o, i);
         }
     }
     qsort(items, count, sizeof *items, by_seq);
@@ -309,8 +322,8 @@ static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
 
 /* A broker works in the order things come: the first it did not answer may be why it closed, unless
  * something not ours went before it. NULL then, and when nothing was in flight. */
-static struct outbox_item *culprit(const struct outbox *o, struct outbox_item *const *items,
-                                   size_t count) {
+static struct outbox_item *first_unanswered(const struct outbox *o,
+                                            struct outbox_item *const *items, size_t count) {
     struct outbox_item *first = NULL;
     for (size_t i = 0; i < count; i++) {
         first = first == NULL || items[i]->sent < first->sent ? items[i] : first;
@@ -348,7 +361,7 @@ static size_t put_back(struct outbox *o, struct outbox_item **items, size_t coun
 bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
     struct outbox_item *items[OUTBOX_WINDOW_MAX] = {NULL};
     size_t count = take_in_flight(o, items);
-    struct outbox_item *first = culprit(o, items, count);
+    struct outbox_item *first = first_unanswered(o, items, count);
     bool ours = first != NULL;
     bool at_once = o->blocked.suspects == 0 && !o->refusals;
     if (ours) {

@@ -61,7 +61,6 @@ struct blocked {
 };
 
 enum {
-    MIDS = 65536,    /* MQTT packet identifiers are 16 bits */
     STRIKES_MAX = 2, /* connections that ended with one as the first unanswered */
     CLOSES_MS = 600000,
     FORGIVEN_MAX = 64,        /* losses put down to our publishes, since the broker took one */
@@ -81,7 +80,8 @@ struct outbox {
     struct journal *journal;
     struct item_list staged, queued, acked;
     struct blocked blocked;
-    struct outbox_item *by_mid[MIDS]; /* in flight */
+    struct outbox_item *by_mid[MQTT_PACKET_IDS]; /* in flight */
+    uint16_t owners_out[OWNER_SLOTS];            /* how many of them, by owner */
     size_t in_flight;
     uint64_t sent;             /* on this connection */
     uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
@@ -104,7 +104,12 @@ struct outbox {
 
 /* --- outbox.c --- */
 
+/* To the end of the list, which owns the item from now on. */
+void item_list_add(struct item_list *list, struct outbox_item *item);
 struct outbox_item *item_list_take(struct item_list *list);
+/* It is in flight under that number from now on; and the number's item, which no longer is. */
+void outbox_flies(struct outbox *o, int mid, struct outbox_item *item);
+struct outbox_item *outbox_landed(struct outbox *o, int mid);
 /* The broker refused it (reason 0: by closing when it was in flight, else it cannot be carried). */
 void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
                    const char *why);
@@ -125,9 +130,6 @@ int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out)
 int outbox_discard_item(struct outbox *o, struct outbox_item *item);
 
 /* --- outbox_blocked.c --- */
-
-/* To the end of the list, which owns the item from now on. */
-void item_list_add(struct item_list *list, struct outbox_item *item);
 
 uint64_t blocked_topic_hash(struct slice topic);
 void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state state);

@@ -24,11 +24,10 @@ static int send_one(const struct sending *s, struct outbox_item *item) {
         o->pause_until_ms = code == ERR_INVALID ? 0 : s->now_ms + PAUSE_MS;
         return code;
     }
-    if (mid <= 0 || mid >= MIDS || o->by_mid[mid] != NULL) {
+    if (mid <= 0 || mid >= MQTT_PACKET_IDS || o->by_mid[mid] != NULL) {
         return ERR_EXISTS;
     }
-    o->by_mid[mid] = item;
-    o->in_flight++;
+    outbox_flies(o, mid, item);
     item->sent = ++o->sent;
     item->beside = o->beside;
     return 0;
@@ -115,13 +114,9 @@ static bool is_overfull(const struct outbox *o) {
            o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX + OUTBOX_BLOCKED_BYTES_MAX / 4;
 }
 
+/* Or another one of its slot: a collision delays, no more. */
 static bool owner_in_flight(const struct outbox *o, uint64_t owner) {
-    for (size_t i = 1; owner != 0 && i < MIDS; i++) {
-        if (o->by_mid[i] != NULL && o->by_mid[i]->publication.owner == owner) {
-            return true;
-        }
-    }
-    return false;
+    return owner != 0 && o->owners_out[owner % OWNER_SLOTS] > 0;
 }
 
 /* The first queued one is sent, or blocked. ERR_BUSY: it must wait. */

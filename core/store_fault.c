@@ -4,6 +4,7 @@
 #include "store_fault.h"
 
 #include "error.h"
+#include "store_folder.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -65,8 +66,7 @@ static bool read_line(const char *line, ino_t inode, uintptr_t *from, uintptr_t 
 static bool find_map(const char *folder, uintptr_t *from, uintptr_t *to) {
     char text[LINE_BYTES];
     struct stat st;
-    int len = snprintf(text, sizeof text, "%s/data.mdb", folder);
-    if (len < 0 || (size_t)len >= sizeof text || stat(text, &st) != 0) {
+    if (store_data_file(folder, text, NULL) != 0 || stat(text, &st) != 0) {
         return false;
     }
     FILE *maps = fopen("/proc/self/maps", "re");

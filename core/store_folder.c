@@ -18,22 +18,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
-
+static const char lock_name[] = "zingq.lock";
 static const char mark_name[] = "zingq.store";
 static const char mark_text[] =
     "This folder holds a zingq store, in data.mdb. Should that file be missing or empty, put back "
     "a\n"
     "whole copy of the folder; to begin anew, remove this file as well.\n";
 
-static int name_file(char name[PATH_BYTES], const char *path, const char *file, struct report *r) {
-    int len = snprintf(name, PATH_BYTES, "%s/%s", path, file);
-    return len > 0 && len < PATH_BYTES ? 0
-                                       : report(r, ERR_INVALID, "store.path is too long: %s", path);
+static int name_file(char name[STORE_PATH_BYTES], const char *path, const char *file,
+                     struct report *r) {
+    int len = snprintf(name, STORE_PATH_BYTES, "%s/%s", path, file);
+    return len > 0 && len < STORE_PATH_BYTES
+               ? 0
+               : report(r, ERR_INVALID, "store.path is too long: %s", path);
+}
+
+int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
+    return name_file(out, path, "data.mdb", r);
 }
 
 int store_folder_make(const char *path, struct report *r) {
-    char part[PATH_BYTES];
+    char part[STORE_PATH_BYTES];
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof part) {
         return report(r, ERR_INVALID, "store.path is empty or too long");
@@ -54,9 +59,9 @@ int store_folder_make(const char *path, struct report *r) {
 }
 
 int store_folder_lock(const char *path, int *fd, struct report *r) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     *fd = -1;
-    int code = name_file(name, path, "zingq.lock", r);
+    int code = name_file(name, path, lock_name, r);
     if (code != 0) {
         return code;
     }
@@ -82,9 +87,9 @@ int store_folder_lock(const char *path, int *fd, struct report *r) {
 }
 
 bool store_folder_in_use(const char *path) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     char text[32] = "";
-    int fd = name_file(name, path, "zingq.lock", NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = name_file(name, path, lock_name, NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         return false;
     }
@@ -105,7 +110,7 @@ static int sync_folder(const char *path) {
 }
 
 int store_folder_mark(const char *path, struct report *r) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     struct stat st;
     int code = name_file(name, path, mark_name, r);
     if (code != 0 || stat(name, &st) == 0) {
@@ -124,13 +129,13 @@ int store_folder_mark(const char *path, struct report *r) {
 }
 
 int store_folder_check(const char *path, struct report *r) {
-    char name[PATH_BYTES];
+    char name[STORE_PATH_BYTES];
     struct stat st;
     int code = name_file(name, path, mark_name, r);
     if (code != 0 || stat(name, &st) != 0) {
         return code; /* no store yet, or one of an older zingq */
     }
-    code = name_file(name, path, "data.mdb", r);
+    code = store_data_file(path, name, r);
     if (code != 0) {
         return code;
     }
@@ -145,16 +150,19 @@ int store_folder_check(const char *path, struct report *r) {
 }
 
 void store_folder_tidy(const char *path) {
-    static const char *const left[] = {
-        STORE_COMPACT_FOLDER "/data.mdb", STORE_COMPACT_FOLDER "/lock.mdb",
-        STORE_COMPACT_FOLDER "/zingq.lock", STORE_COMPACT_FOLDER "/zingq.store"};
-    char name[PATH_BYTES];
-    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
-        if (name_file(name, path, left[i], NULL) == 0) {
+    char name[STORE_PATH_BYTES];
+    if (name_file(name, path, STORE_COMPACT_FOLDER, NULL) == 0) {
+        store_folder_remove(name);
+    }
+}
+
+void store_folder_remove(const char *path) {
+    static const char *const files[] = {"data.mdb", "lock.mdb", lock_name, mark_name};
+    char name[STORE_PATH_BYTES];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (name_file(name, path, files[i], NULL) == 0) {
             (void)unlink(name);
         }
     }
-    if (name_file(name, path, STORE_COMPACT_FOLDER, NULL) == 0) {
-        (void)rmdir(name);
-    }
+    (void)rmdir(path);
 }

@@ -9,6 +9,10 @@
 
 #include <stdbool.h>
 
+enum { STORE_PATH_BYTES = 4096 };
+
+/* The name of the store's file in the folder. ERR_INVALID: too long. */
+int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r);
 /* With the folders above it. ERR_INVALID, ERR_DISK. */
 int store_folder_make(const char *path, struct report *r);
 /* A lock on PATH/zingq.lock, which names this process; *fd is -1 or to be closed in every case.
@@ -23,6 +27,8 @@ int store_folder_mark(const char *path, struct report *r);
 #define STORE_COMPACT_FOLDER "compacting"
 /* Removes what a compaction left that was killed. The folder must be locked. */
 void store_folder_tidy(const char *path);
+/* Removes the store's own files, and the folder if nothing else is in it. Nobody has it open. */
+void store_folder_remove(const char *path);
 /* ERR_CORRUPT when the folder had a store and its data.mdb is missing or empty. */
 int store_folder_check(const char *path, struct report *r);
 

@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "error.h"
+#include "store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,15 +27,15 @@ struct store_survey {
     /* A page, or a large value, that cannot be read; `text` says what of it is lost. */
     int (*on_flaw)(void *ctx, struct slice table, const char *text);
     /* Whether it may be a row of the table; NULL = what lay below a lost page is not looked for. */
-    bool (*fits)(void *ctx, struct slice table, struct slice key, struct slice value);
+    bool (*fits)(enum store_table table, struct slice key, struct slice value);
     /* So many pages of it were found that way, and their rows handed out; NULL = do not tell. */
-    void (*on_found)(void *ctx, struct slice table, uint64_t pages);
+    void (*on_found)(void *ctx, const char *table, uint64_t pages);
     void *ctx;
 };
 
 /* Every row of the last commit that can be read; at the end those of pages that lay below a lost
- * one, each page as rows of the first damaged table which all of them fit. Beside a running host the state surveyed is kept
- * from being written over. ERR_NOTFOUND: no file. ERR_CORRUPT: not even its first pages can be
+ * one, each page as rows of the first damaged table which all of them fit. Beside a running host
+ * the state surveyed is kept from being written over. ERR_NOTFOUND: no file. ERR_CORRUPT: not even its first pages can be
  * read. ERR_DISK, ERR_MEMORY, and what the functions return. A sentence in r. */
 int store_survey(const char *folder, const struct store_survey *survey, struct report *r);
 

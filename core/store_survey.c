@@ -6,7 +6,6 @@
  */
 #include "store_walk.h"
 
-#include "store.h"
 #include "store_folder.h"
 
 #include <lmdb.h>
@@ -39,7 +38,7 @@ struct search {
     bool list_damaged;           /* of the tables */
     bool free_damaged;           /* the list of free pages: nobody knows which pages are old */
     uint64_t found[TABLE_COUNT]; /* stray pages */
-    struct slice table;          /* being tried */
+    enum store_table trying;     /* whose rows a stray page might have */
 };
 
 static int on_row(void *ctx, struct slice table, struct slice key, struct slice value) {
@@ -65,12 +64,14 @@ static int on_flaw(void *ctx, struct slice table, const char *text) {
 
 static int try_row(void *ctx, struct slice key, struct slice value) {
     const struct search *s = ctx;
-    return s->outer->fits(s->outer->ctx, s->table, key, value) ? 0 : ERR_INVALID;
+    return s->outer->fits(s->trying, key, value) ? 0 : ERR_INVALID;
 }
 
 static int give_row(void *ctx, struct slice key, struct slice value) {
     const struct search *s = ctx;
-    return s->outer->on_row(s->outer->ctx, s->table, key, value);
+    char name[STORE_TABLE_NAME_BYTES];
+    struct slice table = slice_of(store_table_name(s->trying, name));
+    return s->outer->on_row(s->outer->ctx, table, key, value);
 }
 
 /* Rows of state have any bytes at the end of their keys, so they are tried last. */
@@ -82,11 +83,10 @@ static enum store_table nth_table(unsigned n) {
 static int place_stray(struct search *s, uint64_t number) {
     for (unsigned n = 0; n < TABLE_COUNT; n++) {
         enum store_table t = nth_table(n);
-        char name[STORE_TABLE_NAME_BYTES];
         if (!s->damaged[t] && !(s->list_damaged && !s->walked[t])) {
             continue;
         }
-        s->table = slice_of(store_table_name(t, name));
+        s->trying = t;
         int code = walk_stray(s->walk, number, try_row, s);
         if (code == 0) {
             s->found[t]++;
@@ -103,7 +103,7 @@ static void tell_found(const struct search *s) {
     for (unsigned t = 0; t < TABLE_COUNT && s->outer->on_found != NULL; t++) {
         char name[STORE_TABLE_NAME_BYTES];
         if (s->found[t] > 0) {
-            s->outer->on_found(s->outer->ctx, slice_of(store_table_name((enum store_table)t, name)),
+            s->outer->on_found(s->outer->ctx, store_table_name((enum store_table)t, name),
                                s->found[t]);
         }
     }

@@ -1,10 +1,7 @@
 /*
  * store_walk.c - see store_walk.h.
  *
- * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below. A healthy file may
- * end before LMDB's last page when the pages at its end are free, so a short one is walked: every
- * page that the last commit reaches must lie within it, and be one that LMDB can follow. Beside a
- * running host pages change under the walk; when a commit came between it is done again.
+ * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below.
  *
  * What LMDB takes on trust is checked: that pages and nodes lie where they may, that no page is
  * used twice or free as well, that nodes do not overlap, that keys are in order, that trees are as
@@ -14,7 +11,7 @@
  */
 #include "store_walk.h"
 
-#include "limits.h"
+#include "store_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -436,10 +433,10 @@ int walk_stray(struct walk *w, uint64_t number, walk_row *each, void *ctx) {
 /* --- the file --- */
 
 int walk_open(struct walk *w, const char *folder, struct report *r) {
-    char name[4096];
-    int len = snprintf(name, sizeof name, "%s/data.mdb", folder);
-    if (len < 0 || (size_t)len >= sizeof name) {
-        return report(r, ERR_INVALID, "store.path is too long: %s", folder);
+    char name[STORE_PATH_BYTES];
+    int code = store_data_file(folder, name, r);
+    if (code != 0) {
+        return code;
     }
     w->fd = open(name, O_RDONLY | O_CLOEXEC);
     if (w->fd >= 0) {

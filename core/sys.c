@@ -206,10 +206,6 @@ void sys_free(struct sys *s) {
     }
 }
 
-const char *sys_topic(const struct sys *s) {
-    return s->topic;
-}
-
 struct mqtt_publish sys_will(const struct sys *s) {
     return (struct mqtt_publish){
         .topic = sys_is_off(s) ? NULL : s->will_topic, .payload = slice_of("0"), .retain = true};
@@ -236,7 +232,7 @@ void sys_tick(struct sys *s) {
 }
 
 bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
-    if (mid <= 0 || mid >= SYS_MIDS) {
+    if (mid <= 0 || mid >= MQTT_PACKET_IDS) {
         return false;
     }
     uint8_t bit = (uint8_t)(1u << (mid % 8));
@@ -266,7 +262,7 @@ static int publish(struct sys *s, const char *topic, struct slice text, uint8_t 
     if (mqtt_publish(s->mqtt, &out, &mid, &r) != 0) {
         return 0; /* tried again at the next interval, or on the next connection */
     }
-    assert(mid > 0 && mid < SYS_MIDS);
+    assert(mid > 0 && mid < MQTT_PACKET_IDS);
     s->under_way[mid / 8] |= (uint8_t)(1u << (mid % 8));
     s->dirty = s->unproven = true;
     s->proof_mid = qos > 0 ? mid : 0;

@@ -26,8 +26,6 @@ int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,
             const char *client_id);
 void sys_free(struct sys *s);
 
-/* "zingq/sys/<host>". */
-const char *sys_topic(const struct sys *s);
 /* What the broker is to publish when the host vanishes; borrowed from s. Without a topic when
  * sys.interval is "off". */
 struct mqtt_publish sys_will(const struct sys *s);

@@ -5,9 +5,10 @@
 #ifndef ZINGQ_SYS_IMPL_H
 #define ZINGQ_SYS_IMPL_H
 
+#include "limits.h"
 #include "sys.h"
 
-enum { SYS_MIDS = 65536, SYS_BROKER_FIGURES = 5, PROOF_SUBACK = -1 };
+enum { SYS_BROKER_FIGURES = 5, PROOF_SUBACK = -1 };
 
 /* What is known of the broker. */
 struct sys_broker {
@@ -45,8 +46,9 @@ struct sys {
     bool dirty;     /* something was queued since the last flush */
     bool unproven;  /* the broker may not have come to all that was sent on this connection */
     int proof_mid;  /* of the publish sent last, if that gets an answer, or PROOF_SUBACK; else 0 */
-    struct mqtt *mqtt;               /* during sys_publish and sys_goodbye */
-    uint8_t under_way[SYS_MIDS / 8]; /* a bit for each mid of ours without its on_published */
+    struct mqtt *mqtt; /* during sys_publish and sys_goodbye */
+    uint8_t
+        under_way[MQTT_PACKET_IDS / 8]; /* a bit for each mid of ours without its on_published */
     struct sys_pause pause;
     struct sys_broker broker;
 };

@@ -6,7 +6,7 @@
  */
 #include "value.h"
 
-#include "limits.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -28,36 +28,6 @@ const char *value_real_text(double v, char out[VALUE_REAL_BYTES]) {
         memcpy(out + strlen(out), ".0", 3);
     }
     return out;
-}
-
-/* The length of the UTF-8 sequence at s (RFC 3629: no surrogates, no overlong forms), or 0. */
-static size_t utf8_length(const unsigned char *s, size_t left) {
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    size_t len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || left < len) {
-        return 0;
-    }
-    unsigned char low = 0x80, high = 0xBF;
-    if (s[0] == 0xE0) {
-        low = 0xA0;
-    } else if (s[0] == 0xED) {
-        high = 0x9F;
-    } else if (s[0] == 0xF0) {
-        low = 0x90;
-    } else if (s[0] == 0xF4) {
-        high = 0x8F;
-    }
-    if (s[1] < low || s[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < len; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return len;
 }
 
 static void quote_ascii(unsigned char c, struct buf *out) {
@@ -91,7 +61,8 @@ bool value_quote(struct slice text, struct buf *out) {
         if (i == text.len) {
             break;
         }
-        size_t len = utf8_length(s + i, text.len - i);
+        uint32_t character;
+        size_t len = utf8_read(text, i, &character);
         if (len == 0) {
             valid = false;
             buf_add_str(out, "\xEF\xBF\xBD");

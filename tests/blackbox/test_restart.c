@@ -7,7 +7,6 @@
  *
  * ctest: label=torture timeout=300
  */
-#include "chance.h"
 #include "stage.h"
 
 #include <setjmp.h>
@@ -119,33 +118,11 @@ static void a_host_that_is_alone_from_now_on_loses_nothing_by_it(void **state) {
     assert_int_equal(program_says(&s->host, "giving up the subscription $share/count/in/+"), 1);
 }
 
-static void fifty_restarts_of_the_broker_under_load_cost_nothing(void **state) {
-    struct stage *s = *state;
-    enum { RESTARTS = 50, EACH = 100, MOMENT_MS = 400, ALL = RESTARTS * EACH };
-    struct chance chance = chance_of_run();
-    play(s, ALONE, count_conf);
-
-    for (int i = 0; i < RESTARTS; i++) {
-        struct wait moment = wait_of_ms((int64_t)chance_next(&chance, MOMENT_MS));
-        publish(s, i * EACH, (i + 1) * EACH);
-        while (wait_more(&moment)) {
-        }
-        restart(s);
-    }
-
-    WAIT_FOR(s, came_out(s, ALL) == ALL);
-    WAIT_FOR(s, program_engine(&s->host, "outbox") == 0);
-    assert_int_equal(program_service(&s->host, "count", "done"), ALL);
-    assert_int_equal(program_says(&s->host, "the broker has lost our session"), 0);
-    assert_int_equal(program_stop(&s->host), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_ON_STAGE(what_comes_before_a_host_that_is_alone_is_back_waits_for_it),
         TEST_ON_STAGE(services_of_one_filter_each_get_their_copy_when_the_host_is_alone),
         TEST_ON_STAGE(a_host_that_is_alone_from_now_on_loses_nothing_by_it),
-        TEST_ON_STAGE(fifty_restarts_of_the_broker_under_load_cost_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

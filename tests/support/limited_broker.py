@@ -25,14 +25,15 @@ A publish to the topic "kick" ends all connections but its own.
 """
 import os
 import socket
-import struct
 import sys
-import threading
+
+sys.dont_write_bytecode = True
+import small_broker
+from small_broker import read_string, read_varint, string, varint
 
 record = open(sys.argv[1], "a", buffering=1)
 words = [w.split("=", 1) for w in sys.argv[2:]]
 clients = set()
-lock = threading.Lock()
 
 
 def values(name):
@@ -59,26 +60,9 @@ def begins(pattern, text):
     return text.startswith(pattern)
 
 
-def varint(n):
-    out = b""
-    while n > 127:
-        out += bytes([n % 128 | 128])
-        n //= 128
-    return out + bytes([n])
-
-
-def read_varint(data, at):
-    n = shift = 0
-    while True:
-        n |= (data[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-        if not data[at - 1] & 128:
-            return n, at
-
-
 def text_at(data, at):
-    size = struct.unpack_from(">H", data, at)[0]
-    return data[at + 2:at + 2 + size].decode(), at + 2 + size
+    text, at = read_string(data, at)
+    return text.decode(), at
 
 
 def matches(sub, topic):
@@ -93,23 +77,10 @@ def matches(sub, topic):
     return len(levels) == len(parts)
 
 
-class Client:
+class Client(small_broker.Client):
     def __init__(self, sock):
-        self.sock, self.file = sock, sock.makefile("rb")
-        self.subs, self.name = [], ""
-
-    def send(self, head, body):
-        with lock:
-            self.sock.sendall(bytes([head]) + varint(len(body)) + body)
-
-    def packet(self):
-        head = self.file.read(1)
-        if not head:
-            raise EOFError
-        size = b""
-        while not size or size[-1] & 128:
-            size += self.file.read(1)
-        return head[0], self.file.read(read_varint(size, 0)[0])
+        super().__init__(sock)
+        self.subs = []
 
     def connect(self, body):
         size, at = read_varint(body, 10)
@@ -174,37 +145,13 @@ class Client:
         if qos and not any(topic.startswith(t) for t in values("mute")):
             self.send(0x40, number + (bytes([reason]) if reason else b""))
         if not reason:
-            name = topic.encode()
-            out = struct.pack(">H", len(name)) + name + b"\0" + body[at + size:]
+            out = string(topic.encode()) + b"\0" + body[at + size:]
             for client in list(clients):
                 for _ in [s for s in client.subs if matches(s, topic)]:
                     client.send(0x30, out)
 
-    def run(self):
-        try:
-            while True:
-                head, body = self.packet()
-                kind = head >> 4
-                if kind == 1:
-                    self.connect(body)
-                elif kind == 3:
-                    self.publish(head, body)
-                elif kind == 8:
-                    self.subscribe(body)
-                elif kind == 10:
-                    self.unsubscribe(body)
-                elif kind == 12:
-                    self.send(0xD0, b"")
-                elif kind == 14:
-                    raise EOFError
-        except (EOFError, OSError, IndexError):
-            clients.discard(self)
-            self.sock.close()
-            self.file.close()
+    def gone(self):
+        clients.discard(self)
 
 
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1], flush=True)
-while True:
-    connection, _ = listener.accept()
-    threading.Thread(target=Client(connection).run, daemon=True).start()
+small_broker.listen(lambda sock: Client(sock).run())

@@ -40,7 +40,6 @@ static void assert_printed(const struct table *table, bool colour, size_t width,
 static void table_columns_are_as_wide_as_their_widest_cell(void **state) {
     (void)state;
     struct table *table = sample();
-    assert_int_equal(table_rows(table), 2);
     assert_printed(table, false, 0,
                    "NAME       N  TEXT\n"
                    "caf\xc3\xa9  12,345  a rather long text\n"

@@ -53,15 +53,6 @@ static void safe_text_escapes_bytes_that_are_not_utf8(void **state) {
     assert_safe(SLICE("end\xe2\x82"), "end\\xe2\\x82");             /* cut short */
 }
 
-static void utf8_is_told_from_other_bytes(void **state) {
-    (void)state;
-    assert_true(text_is_utf8(SLICE("\xe2\x82\xac")));
-    assert_true(text_is_utf8(SLICE("")));
-    assert_false(text_is_utf8(SLICE("\xe2\x82")));
-    assert_false(text_is_utf8(SLICE("\xe0\x80\x80")));
-    assert_false(text_is_utf8(SLICE("a\x80")));
-}
-
 static void lines_are_indented_each_and_safe(void **state) {
     (void)state;
     struct buf out;
@@ -208,7 +199,6 @@ int main(void) {
         cmocka_unit_test(safe_text_escapes_what_moves_the_cursor),
         cmocka_unit_test(safe_text_escapes_what_turns_the_direction_of_writing),
         cmocka_unit_test(safe_text_escapes_bytes_that_are_not_utf8),
-        cmocka_unit_test(utf8_is_told_from_other_bytes),
         cmocka_unit_test(lines_are_indented_each_and_safe),
         cmocka_unit_test(width_counts_characters),
         cmocka_unit_test(json_is_spread_and_taken_together_again),

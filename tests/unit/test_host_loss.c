@@ -61,12 +61,23 @@ static void or_else_once_a_second(void **state) {
     assert_int_equal(lines, 11);
 }
 
+static void a_loss_that_was_said_is_known_for_a_minute(void **state) {
+    (void)state;
+    struct host_loss l = {0};
+    size_t unsaid = 0;
+    assert_false(host_loss_said(&l, 1));
+    assert_true(host_loss_down(&l, REFUSED, 1, &unsaid));
+    assert_true(host_loss_said(&l, 60000));
+    assert_false(host_loss_said(&l, 60001));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loss_is_said_once_a_minute_with_the_number_of_the_others),
         cmocka_unit_test(another_kind_of_loss_has_its_own_minute),
         cmocka_unit_test(that_it_stands_again_is_said_when_the_loss_was),
         cmocka_unit_test(or_else_once_a_second),
+        cmocka_unit_test(a_loss_that_was_said_is_known_for_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,24 @@ static void journal_events_are_listed_by_id_both_ways(void **state) {
     assert_int_equal(journal_event_prev(f->journal, 5, &id, &service, &e), ERR_NOTFOUND);
 }
 
+static void journal_events_of_all_partitions_are_scanned(void **state) {
+    struct journal_fixture *f = *state;
+    struct event *e = NULL;
+    const uint8_t order[][3] = {{4, 7, 0}, {5, 1, 0}, {5, 1, 1}, {6, 8, 0}};
+    for (size_t i = 4; i-- > 0;) {
+        put_event(f, order[i][0], order[i][1], order[i][2]);
+    }
+    struct event_place at = {0};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(journal_event_scan(f->journal, &at, &e), 0);
+        assert_int_equal(at.partition, order[i][0]);
+        assert_int_equal(e->id.bytes[15], order[i][1]);
+        assert_int_equal(at.service, order[i][2]);
+        event_free(e);
+    }
+    assert_int_equal(journal_event_scan(f->journal, &at, &e), ERR_NOTFOUND);
+}
+
 static void a_damaged_event_is_as_if_it_were_not_there(void **state) {
     struct journal_fixture *f = *state;
     struct slice key;
@@ -464,6 +482,7 @@ int main(void) {
         JOURNAL_TEST(journal_events_come_back_whole),
         JOURNAL_TEST(journal_events_are_of_one_partition_and_service),
         JOURNAL_TEST(journal_events_are_listed_by_id_both_ways),
+        JOURNAL_TEST(journal_events_of_all_partitions_are_scanned),
         JOURNAL_TEST(a_damaged_event_is_as_if_it_were_not_there),
         JOURNAL_TEST(journal_ready_rows_come_in_arrival_order),
         JOURNAL_TEST(journal_lane_rows_come_lane_by_lane_in_order),

@@ -1,7 +1,6 @@
 /* test_store.c - transactions, order of keys, a full map, readers. */
 #include "buf.h"
-#include "data_folder.h"
-#include "store.h"
+#include "store_world.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -14,91 +13,50 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROOM = 16 << 20, TIGHT = 1 << 20 };
-
-struct fixture {
-    struct data_folder folder;
-    struct store *store;
-};
-
-static int set_up(void **state) {
-    static struct fixture f;
-    data_folder_make(&f.folder);
-    f.store = data_folder_store(&f.folder, ROOM);
-    *state = &f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    store_close(f->store);
-    data_folder_remove(&f->folder);
-    return 0;
-}
-
-static void put(struct store *s, const char *key, const char *value) {
-    assert_int_equal(store_put(s, TABLE_STATE, slice_of(key), slice_of(value)), 0);
-}
-
-static void assert_value(struct store *s, const char *key, const char *value) {
-    struct slice found;
-    assert_int_equal(store_get(s, TABLE_STATE, slice_of(key), &found), 0);
-    assert_true(slice_is(found, value));
-}
-
-static void assert_absent(struct store *s, const char *key) {
-    struct slice found;
-    assert_int_equal(store_get(s, TABLE_STATE, slice_of(key), &found), ERR_NOTFOUND);
-}
-
-static void put_and_commit(struct store *s, const char *key, const char *value) {
-    assert_int_equal(store_begin(s), 0);
-    put(s, key, value);
-    assert_int_equal(store_commit(s), 0);
-}
+enum { TIGHT = 1 << 20 };
 
 /* --- transactions -------------------------------------------------------------------------------
  */
 
 static void store_keeps_what_was_committed_and_drops_what_was_not(void **state) {
-    struct fixture *f = *state;
-    put_and_commit(f->store, "a", "1");
+    struct store_world *f = *state;
+    store_world_commit(f->store, "a", "1");
     assert_int_equal(store_begin(f->store), 0);
     assert_true(store_active(f->store));
-    put(f->store, "a", "2");
-    put(f->store, "b", "3");
-    assert_value(f->store, "a", "2");
+    store_world_put(f->store, "a", "2");
+    store_world_put(f->store, "b", "3");
+    assert_store_value(f->store, "a", "2");
     store_abort(f->store);
     assert_false(store_active(f->store));
 
     store_close(f->store);
     f->store = data_folder_store(&f->folder, ROOM);
     assert_int_equal(store_begin(f->store), 0);
-    assert_value(f->store, "a", "1");
-    assert_absent(f->store, "b");
+    assert_store_value(f->store, "a", "1");
+    assert_store_absent(f->store, "b");
 }
 
 static void store_drops_an_open_transaction_when_it_is_closed(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     assert_int_equal(store_begin(f->store), 0);
-    put(f->store, "a", "1");
+    store_world_put(f->store, "a", "1");
     store_close(f->store);
     f->store = data_folder_store(&f->folder, ROOM);
     assert_int_equal(store_begin(f->store), 0);
-    assert_absent(f->store, "a");
+    assert_store_absent(f->store, "a");
 }
 
 static void store_del_tells_when_there_was_nothing(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     assert_int_equal(store_begin(f->store), 0);
-    put(f->store, "a", "1");
+    store_world_put(f->store, "a", "1");
     assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("a")), 0);
     assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("a")), ERR_NOTFOUND);
-    assert_absent(f->store, "a");
+    assert_store_absent(f->store, "a");
 }
 
 static void store_tables_do_not_share_keys(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct slice found;
     assert_int_equal(store_begin(f->store), 0);
     for (enum store_table t = TABLE_EVENT; t < TABLE_COUNT; t++) {
@@ -113,12 +71,12 @@ static void store_tables_do_not_share_keys(void **state) {
 }
 
 static void store_empty_empties_one_table(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct slice key;
     struct slice value;
     assert_int_equal(store_begin(f->store), 0);
-    put(f->store, "a", "1");
-    put(f->store, "b", "2");
+    store_world_put(f->store, "a", "1");
+    store_world_put(f->store, "b", "2");
     assert_int_equal(store_put(f->store, TABLE_LOCK, slice_of("a"), slice_of("x")), 0);
     assert_int_equal(store_seek(f->store, TABLE_STATE, slice_of("a"), true, &key, &value), 0);
     assert_int_equal(store_empty(f->store, TABLE_STATE), 0);
@@ -133,9 +91,9 @@ static void store_empty_empties_one_table(void **state) {
 
 static void put_letters(struct store *s) {
     assert_int_equal(store_begin(s), 0);
-    put(s, "d", "4");
-    put(s, "b", "2");
-    put(s, "ba", "3");
+    store_world_put(s, "d", "4");
+    store_world_put(s, "b", "2");
+    store_world_put(s, "ba", "3");
 }
 
 static void assert_seek(struct store *s, const char *from, bool after, const char *expected) {
@@ -149,7 +107,7 @@ static void assert_seek(struct store *s, const char *from, bool after, const cha
 }
 
 static void store_seek_finds_keys_in_byte_order(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     put_letters(f->store);
     assert_seek(f->store, "", false, "b");
     assert_seek(f->store, "b", false, "b");
@@ -160,10 +118,10 @@ static void store_seek_finds_keys_in_byte_order(void **state) {
 }
 
 static void store_seek_sees_writes_made_between_two_steps(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     put_letters(f->store);
     assert_seek(f->store, "b", true, "ba");
-    put(f->store, "bb", "x");
+    store_world_put(f->store, "bb", "x");
     assert_int_equal(store_del(f->store, TABLE_STATE, slice_of("ba")), 0);
     assert_seek(f->store, "ba", true, "bb");
     assert_seek(f->store, "bb", true, "d");
@@ -180,7 +138,7 @@ static void assert_seek_back(struct store *s, const char *before, const char *ex
 }
 
 static void store_seek_back_finds_the_last_key_before(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     assert_int_equal(store_begin(f->store), 0);
     assert_seek_back(f->store, "x", NULL);
     store_abort(f->store);
@@ -217,7 +175,7 @@ static unsigned fill(struct store *s) {
     }
 }
 
-static void open_tight(struct fixture *f) {
+static void open_tight(struct store_world *f) {
     store_close(f->store);
     data_folder_remove(&f->folder);
     data_folder_make(&f->folder);
@@ -234,7 +192,7 @@ static void delete_50(struct store *s) {
 }
 
 static void store_says_full_and_keeps_what_it_has(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     open_tight(f);
     unsigned rows = fill(f->store);
     assert_in_range(rows, 100, 1000);
@@ -243,7 +201,7 @@ static void store_says_full_and_keeps_what_it_has(void **state) {
 }
 
 static void store_lends_room_for_deletes_and_takes_rows_again(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     open_tight(f);
     (void)fill(f->store);
     assert_int_equal(store_lend(f->store, true), 0);
@@ -252,12 +210,12 @@ static void store_lends_room_for_deletes_and_takes_rows_again(void **state) {
     for (unsigned i = 0; i < 20; i++) {
         char key[16];
         (void)snprintf(key, sizeof key, "again%u", i);
-        put_and_commit(f->store, key, "fits");
+        store_world_commit(f->store, key, "fits");
     }
 }
 
 static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct store_space before;
     struct store_space full;
     struct store_space after;
@@ -291,7 +249,7 @@ static void store_usage_counts_pages_and_forgets_freed_ones(void **state) {
  */
 
 /* A process that reads the last commit until the pipe's end is closed. */
-static pid_t start_reader(const struct fixture *f, int *stop) {
+static pid_t start_reader(const struct store_world *f, int *stop) {
     int ready[2];
     int wait[2];
     char byte = 'r';
@@ -331,7 +289,7 @@ static int rewrite(struct store *s, int times) {
 }
 
 static void store_names_a_reader_and_counts_what_it_keeps(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct store_space space;
     int stop;
     assert_int_equal(rewrite(f->store, 3), 0);
@@ -354,7 +312,7 @@ static void store_names_a_reader_and_counts_what_it_keeps(void **state) {
 }
 
 static void a_killed_reader_never_fills_the_store(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     int stop;
     pid_t reader = start_reader(f, &stop);
     assert_int_equal(kill(reader, SIGKILL), 0);
@@ -365,7 +323,7 @@ static void a_killed_reader_never_fills_the_store(void **state) {
 }
 
 static void a_killed_reader_is_cleared_by_whoever_opens_the_store_next(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     int stop;
     pid_t reader = start_reader(f, &stop);
     assert_int_equal(kill(reader, SIGKILL), 0);
@@ -380,10 +338,10 @@ static void a_killed_reader_is_cleared_by_whoever_opens_the_store_next(void **st
 
 /* The commands read in a process of their own, beside the host. */
 static void store_is_readable_beside_a_writer(void **state) {
-    struct fixture *f = *state;
-    put_and_commit(f->store, "a", "1");
+    struct store_world *f = *state;
+    store_world_commit(f->store, "a", "1");
     assert_int_equal(store_begin(f->store), 0);
-    put(f->store, "a", "2");
+    store_world_put(f->store, "a", "2");
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -404,16 +362,17 @@ static void store_is_readable_beside_a_writer(void **state) {
 }
 
 static void store_grows_when_its_size_is_raised(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     open_tight(f);
     (void)fill(f->store);
     store_close(f->store);
     f->store = data_folder_store(&f->folder, ROOM);
-    put_and_commit(f->store, "more", "room");
+    store_world_commit(f->store, "more", "room");
 }
 
 int main(void) {
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test)                                                                           \
+    cmocka_unit_test_setup_teardown(test, store_world_set_up, store_world_tear_down)
     const struct CMUnitTest tests[] = {
         STORE_TEST(store_keeps_what_was_committed_and_drops_what_was_not),
         STORE_TEST(store_drops_an_open_transaction_when_it_is_closed),

@@ -282,10 +282,9 @@ static void a_survey_finds_all_rows_but_those_of_the_damaged_page(void **state) 
     assert_in_range(left, all - 100, all - 1);
 }
 
-static bool is_ours(void *ctx, struct slice table, struct slice key, struct slice value) {
-    (void)ctx;
+static bool is_ours(enum store_table table, struct slice key, struct slice value) {
     (void)value;
-    return (slice_is(table, "state") || slice_is(table, "event")) && key.len > 4 &&
+    return (table == TABLE_STATE || table == TABLE_EVENT) && key.len > 4 &&
            memcmp(key.data, "key ", 4) == 0;
 }
 

@@ -1,7 +1,6 @@
 /* test_store_open.c - who may open a store, of which age, in which state. */
 #include "buf.h"
-#include "data_folder.h"
-#include "store.h"
+#include "store_world.h"
 
 #include <lmdb.h>
 #include <setjmp.h>
@@ -15,54 +14,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROOM = 16 << 20 };
-
-struct fixture {
-    struct data_folder folder;
-    struct store *store;
-};
-
-static int set_up(void **state) {
-    static struct fixture f;
-    data_folder_make(&f.folder);
-    f.store = data_folder_store(&f.folder, ROOM);
-    *state = &f;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *f = *state;
-    store_close(f->store);
-    data_folder_remove(&f->folder);
-    return 0;
-}
-
-static void put(struct store *s, const char *key, const char *value) {
-    assert_int_equal(store_put(s, TABLE_STATE, slice_of(key), slice_of(value)), 0);
-}
-
-static void assert_value(struct store *s, const char *key, const char *value) {
-    struct slice found;
-    assert_int_equal(store_get(s, TABLE_STATE, slice_of(key), &found), 0);
-    assert_true(slice_is(found, value));
-}
-
-static void assert_absent(struct store *s, const char *key) {
-    struct slice found;
-    assert_int_equal(store_get(s, TABLE_STATE, slice_of(key), &found), ERR_NOTFOUND);
-}
-
-static void put_and_commit(struct store *s, const char *key, const char *value) {
-    assert_int_equal(store_begin(s), 0);
-    put(s, key, value);
-    assert_int_equal(store_commit(s), 0);
-}
-
 /* --- who may open what --------------------------------------------------------------------------
  */
 
 static void store_refuses_a_second_writer_and_names_the_first(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
     struct store *second = NULL;
     struct report r = {""};
@@ -72,11 +28,11 @@ static void store_refuses_a_second_writer_and_names_the_first(void **state) {
     assert_null(second);
     assert_non_null(strstr(r.text, pid));
     assert_non_null(strstr(r.text, f->folder.path));
-    put_and_commit(f->store, "still", "works");
+    store_world_commit(f->store, "still", "works");
 }
 
 static void store_is_free_again_when_its_writer_was_killed(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     store_close(f->store);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -91,11 +47,11 @@ static void store_is_free_again_when_its_writer_was_killed(void **state) {
     assert_int_equal(status, 0);
     f->store = data_folder_store(&f->folder, ROOM);
     assert_int_equal(store_begin(f->store), 0);
-    assert_absent(f->store, "half");
+    assert_store_absent(f->store, "half");
 }
 
 static void store_read_only_says_when_there_is_nothing(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
     (void)snprintf(path, sizeof path, "%s/none", f->folder.path);
     struct store_options options = {.path = path, .read_only = true};
@@ -107,18 +63,18 @@ static void store_read_only_says_when_there_is_nothing(void **state) {
 }
 
 static void store_makes_the_folders_above_it(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
     (void)snprintf(path, sizeof path, "%s/a/b/c", f->folder.path);
     struct store_options options = {.path = path, .max_bytes = ROOM};
     struct store *s = NULL;
     assert_int_equal(store_open(&s, &options, NULL), 0);
-    put_and_commit(s, "a", "1");
+    store_world_commit(s, "a", "1");
     store_close(s);
 }
 
 static void store_says_why_a_folder_cannot_be_made(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
     (void)snprintf(path, sizeof path, "%s/zingq.lock/data", f->folder.path);
     struct store_options options = {.path = path, .max_bytes = ROOM};
@@ -147,7 +103,7 @@ static void write_schema(const char *path, uint32_t schema) {
 }
 
 static void store_refuses_what_a_newer_program_wrote(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     store_close(f->store);
     f->store = NULL;
     write_schema(f->folder.path, STORE_SCHEMA + 1);
@@ -163,7 +119,7 @@ static void store_refuses_what_a_newer_program_wrote(void **state) {
 }
 
 static void store_brings_an_older_one_up_to_date(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     store_close(f->store);
     write_schema(f->folder.path, STORE_SCHEMA - 1);
     f->store = data_folder_store(&f->folder, ROOM);
@@ -176,7 +132,7 @@ static void store_brings_an_older_one_up_to_date(void **state) {
 }
 
 static void store_says_when_its_file_is_none_of_ours(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
     store_close(f->store);
     f->store = NULL;
@@ -194,9 +150,9 @@ static void store_says_when_its_file_is_none_of_ours(void **state) {
 }
 
 static void store_refuses_a_file_that_lacks_pages(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
-    put_and_commit(f->store, "a", "1");
+    store_world_commit(f->store, "a", "1");
     store_close(f->store);
     f->store = NULL;
     (void)snprintf(path, sizeof path, "%s/data.mdb", f->folder.path);
@@ -210,7 +166,7 @@ static void store_refuses_a_file_that_lacks_pages(void **state) {
     }
 }
 
-static void data_file(const struct fixture *f, char path[128]) {
+static void data_file(const struct store_world *f, char path[128]) {
     (void)snprintf(path, 128, "%s/data.mdb", f->folder.path);
 }
 
@@ -229,10 +185,10 @@ static void put_many(struct store *s) {
 }
 
 static void a_store_that_has_gone_is_never_taken_for_a_new_one(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
     data_file(f, path);
-    put_and_commit(f->store, "a", "1");
+    store_world_commit(f->store, "a", "1");
     store_close(f->store);
     f->store = NULL;
     for (int i = 0; i < 4; i++) {
@@ -249,7 +205,7 @@ static void a_store_that_has_gone_is_never_taken_for_a_new_one(void **state) {
 
 static void
 a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     char path[128];
     store_close(f->store);
     data_file(f, path);
@@ -257,7 +213,7 @@ a_start_that_was_killed_before_its_first_commit_leaves_nothing_in_the_way(void *
     (void)snprintf(path, sizeof path, "%s/zingq.store", f->folder.path);
     assert_int_equal(unlink(path), 0);
     f->store = data_folder_store(&f->folder, ROOM);
-    put_and_commit(f->store, "a", "1");
+    store_world_commit(f->store, "a", "1");
 }
 
 static void overwrite(const char *path, long at, const void *bytes, size_t len) {
@@ -269,7 +225,7 @@ static void overwrite(const char *path, long at, const void *bytes, size_t len) 
 }
 
 static void a_damaged_page_is_refused_in_words(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct report r = {""};
     struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
     char page[4096];
@@ -290,24 +246,24 @@ static void a_damaged_page_is_refused_in_words(void **state) {
 }
 
 static void store_reopens_with_its_lock_and_its_rows(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct report r = {""};
-    put_and_commit(f->store, "a", "1");
+    store_world_commit(f->store, "a", "1");
     assert_int_equal(store_reopen(f->store, &r), 0);
     assert_int_equal(store_begin(f->store), 0);
-    assert_value(f->store, "a", "1");
+    assert_store_value(f->store, "a", "1");
     store_abort(f->store);
     store_refuses_a_second_writer_and_names_the_first(state);
 }
 
 /* As a store of a zingq that did not have the table yet. */
 static void store_read_only_takes_a_table_that_is_not_there_for_an_empty_one(void **state) {
-    struct fixture *f = *state;
+    struct store_world *f = *state;
     struct report r = {""};
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;
-    put_and_commit(f->store, "a", "1");
+    store_world_commit(f->store, "a", "1");
     store_close(f->store);
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, 1), 0);
@@ -323,7 +279,7 @@ static void store_read_only_takes_a_table_that_is_not_there_for_an_empty_one(voi
     struct slice value;
     assert_int_equal(store_open(&f->store, &options, &r), 0);
     assert_int_equal(store_begin(f->store), 0);
-    assert_value(f->store, "a", "1");
+    assert_store_value(f->store, "a", "1");
     assert_int_equal(store_get(f->store, TABLE_DELAYED, key, &value), ERR_NOTFOUND);
     assert_int_equal(store_seek(f->store, TABLE_DELAYED, key, false, &key, &value), ERR_NOTFOUND);
     assert_int_equal(store_seek_back(f->store, TABLE_DELAYED, key, &key, &value), ERR_NOTFOUND);
@@ -337,7 +293,8 @@ static void store_read_only_takes_a_table_that_is_not_there_for_an_empty_one(voi
 }
 
 int main(void) {
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test)                                                                           \
+    cmocka_unit_test_setup_teardown(test, store_world_set_up, store_world_tear_down)
     const struct CMUnitTest tests[] = {
         STORE_TEST(store_refuses_a_second_writer_and_names_the_first),
         STORE_TEST(store_is_free_again_when_its_writer_was_killed),
