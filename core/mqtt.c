@@ -135,6 +135,9 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     if (m->no_memory) {
         code = MOSQ_ERR_NOMEM;
     }
+    if (was_steady(m)) {
+        m->lacks = (struct mqtt_lacks){false}; /* who comes back may be another, or set up anew */
+    }
     mqtt_learn(m, code);
     enum mqtt_down why = MQTT_DOWN_LOST;
     if (m->state == UP || code >= 0x80) {

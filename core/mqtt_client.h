@@ -29,7 +29,8 @@ struct mqtt_subscription {
 };
 
 /* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for
- * it or ended the connection over it. Kept until there is another broker. */
+ * it or ended the connection over it. Kept until there is another broker, or a connection that
+ * stood for a while is lost: then it is asked for once more. */
 struct mqtt_lacks {
     bool wildcards, shared, subscription_ids, retain, qos;
 };

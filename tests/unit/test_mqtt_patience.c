@@ -207,6 +207,35 @@ static void a_silent_address_is_given_up_in_time_for_the_next(void **state) {
     fill_in(&hole);
 }
 
+static void what_a_broker_lacked_is_asked_for_again_after_a_connection_that_stood(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    ahead_ms = 0;
+    fake_start(b, CONNACK "\xe0\x01\xa2", 8); /* Wildcard Subscriptions not supported */
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, "a/#", 7), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    fake_end(b);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 2);
+    assert_false(mqtt_session(worker->mqtt)->wildcard_available);
+    fake_end(b);
+    bench_wait(b, &worker->downs, 2);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 3); /* the last one had not stood */
+    assert_false(mqtt_session(worker->mqtt)->wildcard_available);
+
+    ahead_ms = 10000;
+    fake_end(b);
+    bench_wait(b, &worker->downs, 3);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 4);
+
+    assert_true(mqtt_session(worker->mqtt)->wildcard_available);
+    bench_wait(b, &b->fake->subscribes, 1);
+}
+
 /* Takes every connection on 127.0.0.2 and answers CONNECT with the bytes, or by closing. */
 struct stranger {
     uv_tcp_t server, peers[8];
@@ -294,6 +323,7 @@ int main(void) {
         T(what_waits_unread_here_is_no_fault_of_the_brokers),
         T(no_packet_id_is_given_out_while_it_is_in_use),
         T(a_silent_address_is_given_up_in_time_for_the_next),
+        T(what_a_broker_lacked_is_asked_for_again_after_a_connection_that_stood),
         T(an_address_that_hangs_up_is_passed_over),
         T(an_address_that_is_no_broker_is_passed_over),
     };
