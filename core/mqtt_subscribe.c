@@ -188,7 +188,7 @@ void mqtt_forget_watches(struct mqtt *m) {
 
 static bool any_leaving(const struct mqtt *m) {
     for (size_t i = 0; i < m->sub_count; i++) {
-        if (m->subs[i].leaving) {
+        if (m->subs[i].leaving && !m->subs[i].too_long) {
             return true;
         }
     }
@@ -362,6 +362,11 @@ int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
     mqtt_forget_watches(m); /* they end with the connection */
+    for (size_t i = m->sub_count; i-- > 0;) {
+        if (m->subs[i].too_long) {
+            mqtt_forget_subscription(m, i); /* never had */
+        }
+    }
     if (m->sub_count == 0) {
         return ERR_NOTFOUND;
     }

@@ -323,6 +323,11 @@ static void a_filter_too_long_for_the_broker_is_told_and_the_others_are_had(void
     bench_wait(b, &worker->subscribed, 2);
     assert_int_equal(worker->subscribe_reason, 1);
     assert_string_equal(worker->filter, "short");
+
+    assert_int_equal(mqtt_unsubscribe_all(worker->mqtt), 0); /* it has no end to wait for */
+    bench_wait(b, &b->fake->unsubscribes, 1);
+    fake_say(b->fake, "\xb0\x04\x00\x02\x00\x00", 6);
+    bench_wait(b, &worker->unsubscribed, 1);
 }
 
 /* The socket takes only part of a flush; a message is collected meanwhile; then the socket drains.
