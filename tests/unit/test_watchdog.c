@@ -20,18 +20,6 @@ enum { LIMIT_MS = 80, LONG_MS = 600 }; /* of processor time */
 static const uint8_t this_boot[16] = {1};
 static const struct uuid one = {{1}}, two = {{2}};
 
-static int set_up(void **state) {
-    static struct data_folder folder;
-    data_folder_make(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    data_folder_remove(*state);
-    return 0;
-}
-
 static int64_t processor_ms(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -196,7 +184,7 @@ static void the_limit_is_ten_times_lua_time_and_two_seconds_at_least(void **stat
     assert_int_equal(watchdog_limit_ms(60000), 600000);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, data_folder_set_up, data_folder_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
