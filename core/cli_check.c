@@ -304,8 +304,14 @@ static void warn_of_routes(const struct cli *cli, const struct script_host *scri
 
 /* Only a warning: where topics.conf is checked the certificates need not be. */
 static void warn_of_certificates(const struct cli *cli) {
+    struct broker_conf broker = cli->conf->broker;
     struct report r = {""};
-    if (mqtt_tls_check(&cli->conf->broker, &r) != 0) {
+    int code = 0;
+    for (size_t i = 0; i < broker.address_count && code == 0; i++) {
+        broker_conf_use(&broker, i);
+        code = mqtt_tls_check(&broker, &r); /* the files are the same for each with TLS */
+    }
+    if (code != 0) {
         cli_warn("%s", r.text);
     }
 }

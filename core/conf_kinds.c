@@ -359,8 +359,8 @@ static int parse_url(const struct setting *s, struct broker_address *out, struct
 
 static int set_url(const struct setting *s) {
     struct broker_conf *broker = &((struct conf *)s->object)->broker;
-    struct broker_address address;
-    struct slice host;
+    struct broker_address address = {0};
+    struct slice host = {0};
     if (broker->address_count >= BROKERS_MAX) {
         return conf_fail(s->place, "more than %d brokers", BROKERS_MAX);
     }

@@ -21,7 +21,7 @@
 
 enum { UNKNOWN_IN_A_ROW = 2 };
 
-static const char magic[8] = "zingqcp2";
+static const char magic[8] = "zingqcp3";
 
 struct page {
     char magic[sizeof magic];
@@ -34,7 +34,9 @@ struct page {
 /* What crashes left, in a page of its own behind the first. */
 struct past {
     struct culprit_record debt;
-    uint32_t loads; /* noted so far: the next goes to loads % CULPRIT_LOADS */
+    uint8_t
+        suspect[CULPRIT_LOAD_BYTES]; /* loaded when the host went down, not loaded whole since */
+    uint32_t loads;                  /* noted so far: the next goes to loads % CULPRIT_LOADS */
     uint8_t refused[CULPRIT_LOADS][CULPRIT_LOAD_BYTES];
 };
 
@@ -85,9 +87,17 @@ static bool is_refused(struct culprit *c, const uint8_t version[CULPRIT_LOAD_BYT
     return false;
 }
 
-static void refuse_load(struct culprit *c) {
+static bool is_suspect(struct culprit *c) {
+    return memcmp(past_of(c)->suspect, page_of(c)->loading, CULPRIT_LOAD_BYTES) == 0;
+}
+
+/* Once may be chance: a kill -9 finds a host that starts while it loads something. The second time
+ * in a row it is refused. */
+static void charge_load(struct culprit *c) {
     struct past *past = past_of(c);
-    if (!is_refused(c, page_of(c)->loading)) {
+    if (!is_suspect(c)) {
+        memcpy(past->suspect, page_of(c)->loading, CULPRIT_LOAD_BYTES);
+    } else if (!is_refused(c, page_of(c)->loading)) {
         memcpy(past->refused[past->loads % CULPRIT_LOADS], page_of(c)->loading, CULPRIT_LOAD_BYTES);
         past->loads++;
     }
@@ -110,7 +120,8 @@ static void take_over(struct culprit *c) {
         past_of(c)->debt = p->now;
     }
     if (loaded) {
-        refuse_load(c);
+        charge_load(c);
+        p->now.phase = CULPRIT_IDLE;
     }
     settle_order();
     culprit_enter(c, CULPRIT_IDLE);
@@ -216,6 +227,9 @@ void culprit_enter(struct culprit *c, enum culprit_phase phase) {
         return;
     }
     struct culprit_record *now = &page_of(c)->now;
+    if (now->phase == CULPRIT_LOAD && is_suspect(c)) { /* it can be loaded */
+        memset(past_of(c)->suspect, 0, CULPRIT_LOAD_BYTES);
+    }
     bool names = phase != CULPRIT_IDLE && phase != CULPRIT_COMMIT && phase != CULPRIT_STOPPED &&
                  phase != CULPRIT_LOAD;
     now->count = names ? now->count : 0;

@@ -83,8 +83,8 @@ void culprit_policy(struct culprit *c, uint16_t service, uint8_t partition, cons
 void culprit_leave(struct culprit *c, const struct culprit_record *within);
 /* CULPRIT_SEND of the publish, an event without a service. */
 void culprit_send(struct culprit *c, const struct uuid *id);
-/* CULPRIT_LOAD of a version, by its hash, until culprit_enter. False: it took the host down before,
- * in this boot, and must not run; nothing is entered. */
+/* CULPRIT_LOAD of a version, by its hash, until culprit_enter. False: it took the host down twice in
+ * a row, in this boot, and must not run; nothing is entered. */
 bool culprit_load(struct culprit *c, const uint8_t version[CULPRIT_LOAD_BYTES]);
 
 /* --- after a crash --- */

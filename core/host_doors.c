@@ -207,6 +207,10 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     host_filter_answered(ctx, filter, reason);
 }
 
+static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8_t reason) {
+    host_filter_answered_anew(ctx, filter, before, reason);
+}
+
 static void on_unsubscribed(void *ctx) {
     struct host *h = ctx;
     if (!h->leave_asked) {
@@ -343,6 +347,7 @@ static int open_broker(struct host *h, struct report *r) {
                                              .on_up = on_up,
                                              .on_down = on_down,
                                              .on_subscribed = on_subscribed,
+                                             .on_resubscribed = on_resubscribed,
                                              .on_unsubscribed = on_unsubscribed,
                                              .on_readable = on_readable};
     if (h->conf->broker.client_id[0] != '\0') {

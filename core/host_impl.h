@@ -139,6 +139,8 @@ void host_terms_up(struct host *h, bool publishing);
 void host_terms_mosquitto(struct host *h);
 /* A SUBACK, or what stands for one. */
 void host_filter_answered(struct host *h, const char *filter, uint8_t reason);
+/* Another answer than `before`, a refusal. */
+void host_filter_answered_anew(struct host *h, const char *filter, uint8_t before, uint8_t reason);
 /* Is given each thing there is to say now; `blocks`: the host is not ready because of it. */
 typedef void host_tell(void *ctx, bool blocks, const char *text);
 /* Logs what blocks once more, but for what was just said. */

@@ -149,6 +149,11 @@ static void write_flaw(const struct filter_flaw *flaw, struct report *r) {
                      "the subscription %s cannot be had: the broker has no wildcard "
                      "subscriptions, name its topics one by one",
                      flaw->filter);
+    } else if (flaw->reason == MQTT_RC_PACKET_TOO_LARGE) {
+        (void)report(r, 0,
+                     "the subscription %s cannot be had: it is too long for the packets that the "
+                     "broker takes",
+                     flaw->filter);
     } else {
         (void)report(r, 0,
                      "the broker refused the subscription %s (reason 0x%02x): check its access "
@@ -182,6 +187,26 @@ void host_filter_answered(struct host *h, const char *filter, uint8_t reason) {
         log_line(reason == 0 ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "broker", "%s", r.text);
     }
     keep_flaw(h, filter, reason);
+}
+
+static void drop_flaw(struct host *h, const char *filter) {
+    for (size_t i = 0; i < h->flaw_count; i++) {
+        if (strcmp(h->flaws[i].filter, filter) == 0) {
+            free(h->flaws[i].filter);
+            h->flaws[i] = h->flaws[--h->flaw_count];
+            return;
+        }
+    }
+}
+
+void host_filter_answered_anew(struct host *h, const char *filter, uint8_t before, uint8_t reason) {
+    assert(before >= 0x80 && h->refused > 0);
+    h->refused--;
+    drop_flaw(h, filter);
+    host_filter_answered(h, filter, reason);
+    if (reason < 0x80) {
+        log_info("broker", "the broker grants the subscription %s now", filter);
+    }
 }
 
 /* --- what is said --- */

@@ -62,6 +62,7 @@ enum {
     ROUNDS_BYTES_MAX = 64 << 10,  /* publishes of earlier rounds kept when an event is replayed */
     BATCH_MAX = 1000,             /* events one invocation may get: its effects have bounds, too */
     BATCH_BYTES_MAX = 16 << 20,   /* bytes of their payloads: past it the batch is full */
+    STORE_FINDINGS_MAX = 10000,   /* of `doctor --store` that are told; more are counted */
     BROKEN_ROWS_MAX = 1024,       /* records that do not decode, noted until they are set aside */
     HISTORY_MAX = 100,            /* failed attempts kept for one event; the oldest go first */
     LUA_HOOK_INSTRUCTIONS = 1000, /* between two looks at the clock */

@@ -8,12 +8,11 @@
 #define ZINGQ_LOOK_STORE_H
 
 #include "error.h"
+#include "limits.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { STORE_FINDINGS_MAX = 10000 };
 
 struct store_exam {
     json_t *findings; /* {"where", "what", "mend"}, in the order found */

@@ -86,6 +86,8 @@ static void close_link(struct mqtt *m) {
     mqtt_forget_watches(m);
     for (size_t i = 0; i < m->sub_count; i++) {
         m->subs[i].mid = 0;
+        m->subs[i].refused = 0;
+        m->subs[i].asked = 0;
     }
 }
 
@@ -135,7 +137,9 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     if (m->state == UP && closed && !was_steady(m)) {
         (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
     }
-    mqtt_name_unanswered(m, &r);
+    if (why != MQTT_DOWN_TAKEN_OVER) {
+        mqtt_name_unanswered(m, &r);
+    }
     const char *failure = mqtt_guard_failure(mqtt_link_guard(m->link));
     if (failure != NULL) {
         (void)report(&r, 0,
@@ -213,8 +217,22 @@ static bool will_refused(struct mqtt *m) {
     return refused;
 }
 
+/* Access rules may forbid the will's topic, and CONNACK does not tell that from anything else that
+ * is refused. So every other try goes without it. */
+static bool suspect_will(struct mqtt *m) {
+    static const uint8_t reasons[] = {
+        MQTT_RC_UNSPECIFIED,    MQTT_RC_PROTOCOL_ERROR,         MQTT_RC_IMPLEMENTATION_SPECIFIC,
+        MQTT_RC_NOT_AUTHORIZED, MQTT_RC_TOPIC_NAME_INVALID,     MQTT_RC_PACKET_TOO_LARGE,
+        MQTT_RC_QUOTA_EXCEEDED, MQTT_RC_PAYLOAD_FORMAT_INVALID,
+    };
+    bool had = m->will.topic != NULL && !m->without_will;
+    m->without_will = had && memchr(reasons, m->answer, sizeof reasons) != NULL;
+    return m->without_will;
+}
+
 static void answered(struct mqtt *m) {
     if (m->answer == 0) {
+        m->without_will = false; /* of the next connection it may take one */
         come_up(m);
         return;
     }
@@ -226,6 +244,12 @@ static void answered(struct mqtt *m) {
         return;
     }
     enum mqtt_down why = mqtt_refusal((uint8_t)m->answer, m->conf, m->client_id, m->where, &r);
+    if (suspect_will(m)) {
+        why = MQTT_DOWN_REFUSED;
+        size_t len = strlen(r.text);
+        (void)snprintf(r.text + len, sizeof r.text - len,
+                       "; in case it means our last will, the next try is without one");
+    }
     go_down(m, why, r.text);
 }
 
@@ -333,7 +357,7 @@ static int make_link(struct mqtt *m, struct report *r) {
     struct mqtt_link_settings settings = {
         .conf = m->conf,
         .client_id = m->client_id,
-        .will = m->will.topic != NULL ? &m->will : NULL,
+        .will = m->will.topic != NULL && !m->without_will ? &m->will : NULL,
         .will_properties = m->will_properties,
         .owner = m,
         .skip_addresses = m->skip_addresses,
@@ -508,6 +532,7 @@ void mqtt_moved(struct mqtt *m, bool wait) {
     name_broker(m);
     m->lacks = (struct mqtt_lacks){false};
     m->will = m->asked_will;
+    m->without_will = false;
     m->skip_addresses = 0;
     if (m->state == WAITING && !wait) {
         set_timer(m, on_retry_due, backoff_ms(0, MQTT_BACKOFF_MS_MAX), 0);

@@ -94,8 +94,10 @@ struct mqtt_callbacks {
     void (*on_down)(void *ctx, enum mqtt_down why, const char *text);
     /* A SUBACK: reason >= 0x80 is a refusal of that subscription. `filter` as it was sent, with
      * $share/<group>/ where it is shared. One with wildcards is not sent to a broker that has none:
-     * then 0xA2 comes right after on_up. */
+     * then 0xA2 comes right after on_up; nor one too long for its packets: 0x95. */
     void (*on_subscribed)(void *ctx, const char *filter, uint8_t reason);
+    /* A refused subscription was asked for again, and the answer is not `before`; may be NULL. */
+    void (*on_resubscribed)(void *ctx, const char *filter, uint8_t before, uint8_t reason);
     /* Every subscription given up by mqtt_unsubscribe_all is gone at the broker; may be NULL. */
     void (*on_unsubscribed)(void *ctx);
     void (*on_readable)(void *ctx); /* the socket has input: call mqtt_collect in the next turn */
@@ -103,7 +105,8 @@ struct mqtt_callbacks {
 
 /* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
  * borrowed for the client's life; see mqtt_moved. Will: a message the broker publishes if we vanish
- * (copied); NULL or a NULL topic = none. A broker that cannot carry it is connected to without.
+ * (copied); NULL or a NULL topic = none. A broker that cannot carry it is connected to without;
+ * every other try is without where it may be what is refused.
  * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a client id that MQTT cannot carry: named in r). TLS files
  * are looked into before each connect; on_down tells what is wrong with them. */
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
@@ -116,7 +119,8 @@ void mqtt_free(struct mqtt *m);
  * not NULL, the broker shares and the configuration does not say that we are alone; plainly
  * otherwise. id 1..268435455. Retained messages are asked for without a group only, on a new
  * subscription (Retain Handling 1). A filter subscribed plainly twice is
- * one subscription at the broker, under the later id. ERR_MEMORY, ERR_INVALID (the filter). */
+ * one subscription at the broker, under the later id. One that the broker refuses is asked for again
+ * after 1 s, then less often, up to every half minute. ERR_MEMORY, ERR_INVALID (the filter). */
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
 /* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);
  * on_unsubscribed follows, over a reconnect if need be. ERR_NOTFOUND when there is none. */

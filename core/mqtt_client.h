@@ -21,6 +21,10 @@ struct mqtt_subscription {
     uint32_t asked_s; /* loop time: when it was sent */
     bool leaving;     /* given up, waiting for UNSUBACK */
     bool watch;       /* QoS 0, of this connection only */
+    bool too_long;    /* for the largest packet this broker takes */
+    uint8_t refused;  /* the reason it was refused with on this connection; 0 = it was not */
+    unsigned asked;   /* how often it was asked for again since */
+    uint32_t again_s; /* loop time: when to ask again */
     unsigned retold;  /* its SUBSCRIBE was sent again without what the broker turned out to lack */
 };
 
@@ -39,6 +43,7 @@ struct mqtt {
     struct mqtt_publish will, asked_will; /* as this broker takes it; as it was given */
     char *will_topic, *will_payload;      /* owned; back will */
     mosquitto_property *will_properties;
+    bool without_will; /* the next connect: it may be what the broker refuses */
 
     enum mqtt_state state;
     struct mqtt_link *link; /* from CONNECTING to UP */
@@ -108,6 +113,8 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);
 /* Queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left out. MOSQ_ERR_*. */
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
+/* Asks again for what was refused, when its time has come. MOSQ_ERR_*. */
+int mqtt_ask_refused(struct mqtt *m);
 /* Answers for the broker: on_subscribed for every subscription that was left out. */
 void mqtt_tell_left_out(struct mqtt *m);
 /* The connection has ended: adds the subscription that had no answer yet to the sentence. */

@@ -4,7 +4,8 @@
  * The rules are those of MQTT 5 as libmosquitto 2.0 enforces them: it ends the connection over a
  * packet it does not like, the broker sends the same packet again, and nothing behind it is ever
  * read. So what libmosquitto would refuse is changed here into something it takes. Properties are
- * rows of a table: type, packets they may stand in, values they may have.
+ * rows of a table: type, packets they may stand in, values they may have. An assigned client
+ * identifier has no place at all: libmosquitto ends the connection of a client that came with one.
  *
  * Left out: what a packet means (that the packet id is one in use, that the reason code exists).
  */
@@ -133,7 +134,7 @@ static const struct property property_rows[] = {
     [0x09] = {"correlation data", BINARY, IN_PUBLISH, 0, false},
     [0x0b] = {"subscription identifier", VARINT, IN_PUBLISH, 0, true},
     [0x11] = {"session expiry interval", U32, IN_CONNACK | IN_END, 0, false},
-    [0x12] = {"assigned client identifier", STRING, IN_CONNACK, 0, false},
+    [0x12] = {"assigned client identifier", STRING, 0, 0, false}, /* ours has one: see the top */
     [0x13] = {"server keep alive", U16, IN_CONNACK, 0, false},
     [0x15] = {"authentication method", STRING, IN_CONNACK, 0, false},
     [0x16] = {"authentication data", BINARY, IN_CONNACK, 0, false},

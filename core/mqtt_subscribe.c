@@ -8,15 +8,25 @@
  * A broker may lack wildcards, shared subscriptions or subscription identifiers, and is to say so
  * in CONNACK. Asking for them all the same would end the connection, at every reconnect. So a
  * filter with wildcards is not sent there at all and told as refused; the others go without what is
- * missing. A broker that keeps it to itself tells by its refusal, and is asked again without.
+ * missing. A broker that keeps it to itself tells by its refusal, and is asked again without. A
+ * filter that makes a packet larger than the broker takes is left out in the same way.
+ *
+ * Any other refusal may pass: the broker's own source of access rules was away, or a quota full.
+ * The connection stands meanwhile, so nothing but asking again finds out.
  */
 #include "mqtt_client.h"
+
+#include "limits.h"
 
 #include <assert.h>
 #include <mqtt_protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static uint32_t now_s(const struct mqtt *m) {
+    return (uint32_t)(uv_now(m->loop) / 1000);
+}
 
 /* The filter of "$share/<group>/<filter>", or NULL. */
 static const char *unshared(const char *filter) {
@@ -50,9 +60,11 @@ static bool is_left_out(const struct mqtt *m, const struct mqtt_subscription *su
 
 void mqtt_tell_left_out(struct mqtt *m) {
     for (size_t i = 0; i < m->sub_count; i++) {
-        if (is_left_out(m, &m->subs[i])) {
-            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, &m->subs[i]),
-                                       MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED);
+        const struct mqtt_subscription *sub = &m->subs[i];
+        if (!sub->leaving && (sub->too_long || is_left_out(m, sub))) {
+            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
+                                       sub->too_long ? MQTT_RC_PACKET_TOO_LARGE
+                                                     : MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED);
         }
     }
 }
@@ -108,6 +120,40 @@ static bool ask_again(struct mqtt *m, struct mqtt_subscription *sub, int reason)
     return mqtt_send_subscription(m, sub) == MOSQ_ERR_SUCCESS;
 }
 
+/* A watch is its owner's to repeat; wildcards do not come by asking. */
+static bool may_pass(const struct mqtt_subscription *sub, int reason) {
+    return reason >= 0x80 && reason != MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED && !sub->watch;
+}
+
+static void take_answer(struct mqtt *m, struct mqtt_subscription *sub, uint8_t reason) {
+    uint8_t before = sub->refused;
+    sub->refused = may_pass(sub, reason) ? reason : 0;
+    if (sub->refused != 0) {
+        uint32_t most_s = MQTT_BACKOFF_MS_MAX / 1000;
+        uint32_t wait_s = sub->asked < 16 ? 1u << sub->asked : most_s;
+        sub->again_s = now_s(m) + (wait_s < most_s ? wait_s : most_s);
+        sub->asked++;
+    }
+    const struct mqtt_callbacks *tell = &m->callbacks;
+    const char *filter = mqtt_wire_filter(m, sub);
+    if (before == 0) {
+        tell->on_subscribed(tell->ctx, filter, reason);
+    } else if (before != reason && tell->on_resubscribed != NULL) {
+        tell->on_resubscribed(tell->ctx, filter, before, reason);
+    }
+}
+
+int mqtt_ask_refused(struct mqtt *m) {
+    int rc = MOSQ_ERR_SUCCESS;
+    for (size_t i = 0; i < m->sub_count && rc == MOSQ_ERR_SUCCESS; i++) {
+        struct mqtt_subscription *sub = &m->subs[i];
+        if (sub->refused != 0 && sub->mid == 0 && !sub->leaving && now_s(m) >= sub->again_s) {
+            rc = mqtt_send_subscription(m, sub);
+        }
+    }
+    return rc;
+}
+
 void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
                     const mosquitto_property *properties) {
     (void)mosq;
@@ -120,8 +166,7 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
             if (ask_again(m, sub, granted[0])) {
                 return;
             }
-            m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
-                                       (uint8_t)granted[0]);
+            take_answer(m, sub, (uint8_t)granted[0]);
             return;
         }
     }
@@ -176,18 +221,7 @@ static bool is_anothers(const struct mqtt *m, const char *filter) {
     return false;
 }
 
-int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
-    const char *filter = mqtt_wire_filter(m, sub);
-    sub->asked_s = (uint32_t)(uv_now(m->loop) / 1000);
-    if (sub->leaving && is_anothers(m, filter)) {
-        return MOSQ_ERR_SUCCESS;
-    }
-    if (sub->leaving) {
-        return mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL);
-    }
-    if (is_left_out(m, sub)) {
-        return MOSQ_ERR_SUCCESS;
-    }
+static int subscribe(struct mqtt *m, struct mqtt_subscription *sub, const char *filter) {
     mosquitto_property *properties = NULL;
     int rc = MOSQ_ERR_SUCCESS;
     if (m->session.subscription_ids_available) {
@@ -203,6 +237,23 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
                                     properties);
     }
     mosquitto_property_free_all(&properties);
+    return rc;
+}
+
+int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
+    const char *filter = mqtt_wire_filter(m, sub);
+    sub->asked_s = now_s(m);
+    sub->too_long = false;
+    if (sub->leaving ? is_anothers(m, filter) : is_left_out(m, sub)) {
+        return MOSQ_ERR_SUCCESS;
+    }
+    int rc = sub->leaving ? mosquitto_unsubscribe_v5(m->mosq, &sub->mid, filter, NULL)
+                          : subscribe(m, sub, filter);
+    if (rc == MOSQ_ERR_OVERSIZE_PACKET) {
+        sub->mid = 0;
+        sub->too_long = true;
+        rc = MOSQ_ERR_SUCCESS;
+    }
     return rc;
 }
 

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "cron.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -94,6 +95,7 @@ static const char *date_text(time_t at, char text[DATE_BYTES]) {
 /* The first of the file is ours; the others are its issuers. */
 static int check_dates(const struct pem *p, struct report *r) {
     char text[DATE_BYTES];
+    assert(p->certificates != NULL);
     time_t now = (time_t)(clock_wall_ms() / 1000);
     time_t from = gnutls_x509_crt_get_activation_time(p->certificates[0]);
     time_t until = gnutls_x509_crt_get_expiration_time(p->certificates[0]);
@@ -115,6 +117,7 @@ static int check_dates(const struct pem *p, struct report *r) {
 static int check_pair(const struct pem *cert, const struct pem *key, struct report *r) {
     unsigned char ids[2][KEY_ID_BYTES];
     size_t sizes[2] = {KEY_ID_BYTES, KEY_ID_BYTES};
+    assert(cert->certificates != NULL && key->key != NULL);
     if (gnutls_x509_crt_get_key_id(cert->certificates[0], GNUTLS_KEYID_USE_SHA256, ids[0],
                                    &sizes[0]) != GNUTLS_E_SUCCESS ||
         gnutls_x509_privkey_get_key_id(key->key, GNUTLS_KEYID_USE_SHA256, ids[1], &sizes[1]) !=

@@ -195,6 +195,9 @@ void mqtt_on_tick(uv_timer_t *timer) {
     }
     m->in_library = true;
     int rc = m->held || m->readable ? show_life(m) : mosquitto_loop_misc(m->mosq);
+    if (rc == MOSQ_ERR_SUCCESS && !m->gone) {
+        rc = mqtt_ask_refused(m);
+    }
     m->in_library = false;
     if (rc != MOSQ_ERR_SUCCESS || m->gone) {
         mqtt_lose(m, rc, errno);

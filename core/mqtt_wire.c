@@ -328,7 +328,7 @@ enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, cons
         return MQTT_DOWN_FATAL;
     }
     (void)report(r, 0, "the broker at %s refused the connection: %s (0x%02x)", where,
-                 mosquitto_reason_string(reason), reason);
+                 reason < 0x80 ? "no reason of MQTT 5" : mosquitto_reason_string(reason), reason);
     return MQTT_DOWN_REFUSED;
 }
 
@@ -354,6 +354,7 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
     switch (code) {
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:
+    case MOSQ_ERR_NO_CONN: /* so libmosquitto takes a DISCONNECT that is no failure */
         (void)report(r, 0, "the broker at %s closed the connection", where);
         break;
     case MOSQ_ERR_KEEPALIVE:

@@ -103,9 +103,22 @@ static int sync_path(const char *path, struct report *r) {
     return rc == 0 ? 0 : report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(error));
 }
 
+/* LMDB makes the copy as the umask says, for whoever calls: root, say, in the folder of the host's
+ * user. */
+static int keep_owner(const struct compaction *c, struct report *r) {
+    struct stat st;
+    if (stat(c->file, &st) != 0 || chown(c->copy, st.st_uid, st.st_gid) != 0 ||
+        chmod(c->copy, st.st_mode & 07777) != 0) {
+        return report(r, ERR_DISK, "cannot give %s the owner and the mode of %s: %s", c->copy,
+                      c->file, strerror(errno));
+    }
+    return 0;
+}
+
 /* The file is the copy; the lock on the folder is still ours. */
 static int swap(struct compaction *c, struct report *r) {
-    int code = sync_path(c->copy, r);
+    int code = keep_owner(c, r);
+    code = code == 0 ? sync_path(c->copy, r) : code;
     if (code == 0 && rename(c->copy, c->file) != 0) {
         return report(r, ERR_DISK, "cannot rename %s: %s", c->copy, strerror(errno));
     }

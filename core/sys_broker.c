@@ -69,7 +69,7 @@ void sys_broker_down(struct sys *s) {
 void sys_answered(struct sys *s, uint8_t reason) {
     struct sys_broker *b = &s->broker;
     b->unanswered -= b->unanswered > 0 ? 1 : 0;
-    b->lost = 0;
+    b->lost = b->unanswered > 0 ? b->lost : 0; /* the next may be the one it hangs up at */
     s->unproven = s->unproven && (b->unanswered > 0 || s->proof_mid != PROOF_SUBACK);
     if (reason >= 0x80 && !b->refused) {
         b->refused = true;

@@ -4,6 +4,7 @@
 # may end the host, wherever else the folder was.
 #
 # ctest: timeout=120
+# ctest: label=torture
 # shellcheck disable=SC2016,SC2154,SC2317 # sh -c expands when it runs; real and small assign; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"

@@ -4,6 +4,7 @@
 # picked up, and a host that had a session goes on whatever becomes of its files.
 #
 # ctest: timeout=120
+# ctest: label=torture
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
@@ -35,7 +36,7 @@ use() {
 
 conf() { # OPTIONS of the broker section
     cat >topics.conf <<CONF
-broker { url = "mqtts://localhost:$port" ca_file = "ca.pem" $1 }
+broker { url = {${before:-}"mqtts://localhost:$port"} ca_file = "ca.pem" $1 }
 sys { interval = "1h" }
 service "svc" { subscribe = {"t/#"}  handler = "svc.lua" }
 CONF
@@ -132,6 +133,11 @@ use good expired
 play
 ok "a key of another certificate is told" wait_for 20 logged "$pair"
 ok "by check, too" check_says "$pair"
+before='"mqtt://localhost", '
+certified
+ok "also when the first of several brokers has no TLS" check_says "$pair"
+before=
+certified
 use stranger stranger
 play
 ok "a certificate of a CA that the broker does not know is told" wait_for 20 logged \

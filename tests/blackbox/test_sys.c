@@ -164,6 +164,7 @@ static void all_figures_come_again_with_a_new_connection(void **state) {
     stage_peers(s, "zingq/sys/#");
     play(s, seats_conf);
     WAIT_FOR(s, times(s, TOPIC "version") == 1);
+    WAIT_FOR(s, times(s, SEATS "lag") == 1); /* it comes after version */
 
     broker_kill(&s->broker);
     broker_start(&s->broker, STAGE_BROKER);

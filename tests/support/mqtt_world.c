@@ -67,6 +67,14 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     (void)snprintf(c->filter, sizeof c->filter, "%s", filter);
 }
 
+static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8_t reason) {
+    struct client *c = ctx;
+    c->resubscribed++;
+    c->subscribe_before = before;
+    c->subscribe_reason = reason;
+    (void)snprintf(c->filter, sizeof c->filter, "%s", filter);
+}
+
 static void on_unsubscribed(void *ctx) {
     struct client *c = ctx;
     c->unsubscribed++;
@@ -136,6 +144,7 @@ struct mqtt_callbacks client_callbacks(struct client *c) {
         .on_up = on_up,
         .on_down = on_down,
         .on_subscribed = on_subscribed,
+        .on_resubscribed = on_resubscribed,
         .on_unsubscribed = on_unsubscribed,
         .on_readable = on_readable,
     };
@@ -229,6 +238,7 @@ static void fake_parse(struct fake *f, const uint8_t *data, size_t len) {
             f->length = f->shift = 0;
             f->pubacks += (f->header & 0xF0) == 0x40;
             f->publishes += (f->header & 0xF0) == 0x30;
+            f->subscribes += (f->header & 0xF0) == 0x80;
             f->unsubscribes += (f->header & 0xF0) == 0xA0;
             f->pings += (f->header & 0xF0) == 0xC0;
         } else {
@@ -273,6 +283,11 @@ static void on_fake_connection(uv_stream_t *server, int status) {
     f->accepted = true;
     assert_int_equal(uv_accept(server, (uv_stream_t *)&f->peer), 0);
     assert_int_equal(uv_read_start((uv_stream_t *)&f->peer, on_fake_alloc, on_fake_read), 0);
+}
+
+void fake_say(struct fake *f, const char *bytes, size_t len) {
+    uv_buf_t out = uv_buf_init((char *)(uintptr_t)bytes, (unsigned)len);
+    assert_int_equal(uv_try_write((uv_stream_t *)&f->peer, &out, 1), (int)len);
 }
 
 void fake_start(struct bench *b, const char *answer, size_t len) {

@@ -20,8 +20,8 @@ struct client {
     bool collects; /* reads when there is something to read */
     bool flushes;  /* and acknowledges */
     bool holds;    /* holds itself from the first message on */
-    int ups, downs, messages, published, subscribed, unsubscribed;
-    uint8_t publish_reason, subscribe_reason;
+    int ups, downs, messages, published, subscribed, resubscribed, unsubscribed;
+    uint8_t publish_reason, subscribe_reason, subscribe_before;
     int published_mid;
     bool session_present;
     enum mqtt_down why;
@@ -45,6 +45,7 @@ struct fake {
     bool has_will;    /* says the CONNECT */
     int pubacks;      /* 0x40 packets seen */
     int publishes;    /* 0x30 packets seen */
+    int subscribes;   /* 0x80 packets seen */
     int unsubscribes; /* 0xA0 packets seen */
     int pings;        /* 0xC0 packets seen */
     size_t skip;      /* bytes of the packet under way still to come */
@@ -85,6 +86,8 @@ int client_publish(struct client *c, const char *topic, const char *payload, uin
 
 /* Listens on the port of the broker, which must not run, and takes one connection. */
 void fake_start(struct bench *b, const char *answer, size_t len);
+/* Sends more on the connection there is. */
+void fake_say(struct fake *f, const char *bytes, size_t len);
 /* A deaf one reads from now on. */
 void fake_listen(struct fake *f);
 void fake_end(struct bench *b);

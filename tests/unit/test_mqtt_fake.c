@@ -102,6 +102,26 @@ static void a_broker_that_retains_nothing_gets_a_will_that_is_not_retained(void 
     assert_true(b->fake->has_will);
 }
 
+static void every_other_try_is_without_a_will_that_may_be_what_is_refused(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
+    for (int i = 0; i < 3; i++) {
+        fake_start(b, "\x20\x03\x00\x87\x00", 5);
+        if (i == 0) {
+            client_make(b, worker, "worker", &will);
+            mqtt_start(worker->mqtt);
+        }
+        bench_wait(b, &worker->downs, i + 1);
+        assert_int_equal(b->fake->has_will, i % 2 == 0);
+        assert_int_equal(worker->why, i % 2 == 0 ? MQTT_DOWN_REFUSED : MQTT_DOWN_FATAL);
+        fake_end(b);
+    }
+    fake_start(b, "\x20\x03\x00\x00\x00", 5);
+    bench_wait(b, &worker->ups, 1);
+    assert_false(b->fake->has_will);
+}
+
 static void a_disconnect_of_the_broker_is_a_loss_with_its_reason(void **state) {
     struct bench *b = *state;
     /* CONNACK, then DISCONNECT: server shutting down. */
@@ -151,6 +171,28 @@ static void a_refused_subscription_is_told(void **state) {
     bench_wait(b, &worker->subscribed, 1);
     assert_int_equal(worker->subscribe_reason, MQTT_RC_NOT_AUTHORIZED);
     assert_string_equal(worker->filter, "$share/seats/closed/#");
+}
+
+static void a_refused_subscription_is_asked_for_again_and_had(void **state) {
+    struct bench *b = *state;
+    /* CONNACK, then SUBACK for packet 1: quota exceeded. */
+    fake_start(b, "\x20\x03\x00\x00\x00\x90\x04\x00\x01\x00\x97", 11);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, "seats", "closed/#", 1), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->subscribed, 1);
+    bench_wait(b, &b->fake->subscribes, 2);
+    fake_say(b->fake, "\x90\x04\x00\x02\x00\x97", 6); /* the same again tells nothing new */
+    bench_wait(b, &b->fake->subscribes, 3);
+    assert_int_equal(worker->resubscribed, 0);
+    fake_say(b->fake, "\x90\x04\x00\x03\x00\x01", 6);
+    bench_wait(b, &worker->resubscribed, 1);
+    assert_int_equal(worker->subscribe_before, MQTT_RC_QUOTA_EXCEEDED);
+    assert_int_equal(worker->subscribe_reason, 1);
+    assert_string_equal(worker->filter, "$share/seats/closed/#");
+    assert_int_equal(worker->subscribed, 1);
+    assert_int_equal(worker->downs, 0);
 }
 
 static void collect_stops_at_its_bound_and_says_so(void **state) {
@@ -245,6 +287,44 @@ static void the_limits_in_connack_are_passed_on(void **state) {
     assert_false(s->subscription_ids_available || s->shared_available);
 }
 
+static void an_assigned_client_identifier_is_passed_over(void **state) {
+    struct bench *b = *state;
+    fake_start(b, "\x20\x0b\x00\x00\x08\x12\x00\x05other", 13);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+    assert_int_equal(worker->downs, 0);
+    assert_string_equal(mqtt_session(worker->mqtt)->client_id, "worker");
+}
+
+#define SMALL_PACKETS "\x20\x08\x00\x00\x05\x27\x00\x00\x00\x28" /* Maximum Packet Size 40 */
+
+static void a_filter_too_long_for_the_broker_is_told_and_the_others_are_had(void **state) {
+    struct bench *b = *state;
+    const char *longer = "a/filter/of/more/than/forty/bytes/in/all";
+    fake_start(b, SMALL_PACKETS, 10);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, longer, 1), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->subscribed, 1);
+    assert_int_equal(worker->subscribe_reason, MQTT_RC_PACKET_TOO_LARGE);
+    assert_string_equal(worker->filter, longer);
+    assert_int_equal(worker->downs, 0);
+    client_end(worker);
+    fake_end(b);
+
+    fake_start(b, SMALL_PACKETS "\x90\x04\x00\x01\x00\x01", 16);
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, longer, 1), 0);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, "short", 2), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->subscribed, 2);
+    assert_int_equal(worker->subscribe_reason, 1);
+    assert_string_equal(worker->filter, "short");
+}
+
 /* The socket takes only part of a flush; a message is collected meanwhile; then the socket drains.
  * The rest of the flush may leave by itself, the PUBACK may not. */
 static void no_puback_leaves_with_the_rest_of_an_earlier_flush(void **state) {
@@ -296,6 +376,10 @@ int main(void) {
         T(a_broker_that_retains_nothing_gets_a_will_that_is_not_retained),
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
+        T(a_refused_subscription_is_asked_for_again_and_had),
+        T(every_other_try_is_without_a_will_that_may_be_what_is_refused),
+        T(an_assigned_client_identifier_is_passed_over),
+        T(a_filter_too_long_for_the_broker_is_told_and_the_others_are_had),
         T(no_puback_leaves_with_the_rest_of_an_earlier_flush),
         T(no_puback_leaves_with_a_keepalive),
         T(a_held_client_shows_life_without_waiting_for_an_answer),

@@ -2,6 +2,8 @@
  * test_mqtt_patience.c - brokers that do not answer: how long the MQTT door waits, and what it does
  * then. The clock is ours: uv_now, the time a connect may take (poll) and the addresses of a name
  * (getaddrinfo) are what the tests say they are.
+ *
+ * ctest: label=torture
  */
 #include "limits.h"
 #include "mqtt_world.h"

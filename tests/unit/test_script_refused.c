@@ -54,7 +54,7 @@ static struct culprit *open_page(const uint8_t boot[16]) {
 }
 
 /* Loads the world's scripts in a process of its own, which has to die of it. */
-static void go_down(struct lua_world *w) {
+static void go_down_once(struct lua_world *w) {
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
@@ -72,6 +72,11 @@ static void go_down(struct lua_world *w) {
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
+}
+
+static void go_down(struct lua_world *w) {
+    go_down_once(w);
+    go_down_once(w);
 }
 
 static void note_reload(void *ctx, size_t service, const char *error) {
@@ -139,13 +144,35 @@ static void what_it_requires_belongs_to_the_version(void **state) {
     world_free(w);
 }
 
+/* The host goes down while the version is loaded; false: it is refused already. */
+static bool goes_down_loading(const uint8_t version[CULPRIT_LOAD_BYTES]) {
+    struct culprit *c = open_page(this_boot);
+    bool loads = culprit_load(c, version);
+    culprit_close(c);
+    return loads;
+}
+
+static void a_kill_while_a_script_is_loaded_refuses_nothing(void **state) {
+    (void)state;
+    const uint8_t version[CULPRIT_LOAD_BYTES] = {7};
+    for (int kill = 0; kill < 3; kill++) {
+        assert_true(goes_down_loading(version));
+        struct culprit *c = open_page(this_boot);
+        assert_true(culprit_load(c, version));
+        culprit_enter(c, CULPRIT_IDLE);
+        culprit_close(c); /* and once more it goes down, with everything loaded */
+    }
+    assert_true(goes_down_loading(version));
+    assert_true(goes_down_loading(version));
+    assert_false(goes_down_loading(version));
+}
+
 static void after_a_reboot_nothing_is_refused(void **state) {
     (void)state;
     const uint8_t version[CULPRIT_LOAD_BYTES] = {7};
-    struct culprit *c = open_page(this_boot);
-    assert_true(culprit_load(c, version));
-    culprit_close(c); /* goes down */
-    c = open_page(other_boot);
+    assert_true(goes_down_loading(version));
+    assert_true(goes_down_loading(version));
+    struct culprit *c = open_page(other_boot);
     assert_true(culprit_load(c, version));
     culprit_close(c);
 }
@@ -156,9 +183,8 @@ static void who_only_looks_leaves_no_trace(void **state) {
     struct culprit *c = NULL;
     struct report r = {""};
     assert_int_equal(culprit_peek(&c, folder.path, this_boot, &r), ERR_NOTFOUND);
-    c = open_page(this_boot);
-    assert_true(culprit_load(c, version));
-    culprit_close(c); /* goes down */
+    assert_true(goes_down_loading(version));
+    assert_true(goes_down_loading(version));
     c = open_page(this_boot);
     assert_false(culprit_load(c, version));
     culprit_stopped(c);
@@ -181,6 +207,7 @@ int main(void) {
         TEST(what_took_the_host_down_is_refused_until_it_is_changed),
         TEST(the_last_good_version_stays_when_the_next_is_refused),
         TEST(what_it_requires_belongs_to_the_version),
+        TEST(a_kill_while_a_script_is_loaded_refuses_nothing),
         TEST(after_a_reboot_nothing_is_refused),
         TEST(who_only_looks_leaves_no_trace),
     };

@@ -89,6 +89,27 @@ static void compact_gives_space_back_and_keeps_every_row(void **state) {
     expect_whole(f);
 }
 
+static void compact_leaves_the_file_to_its_owner_alone(void **state) {
+    struct fixture *f = *state;
+    struct store_sizes sizes;
+    struct report r = {""};
+    struct stat before;
+    struct stat after;
+    char file[128];
+    (void)snprintf(file, sizeof file, "%s/data.mdb", f->folder.path);
+    if (geteuid() == 0) { /* as when root compacts the store of the host's user */
+        assert_int_equal(chown(file, 1234, 1234), 0);
+    }
+    mode_t mask = umask(022);
+    assert_int_equal(stat(file, &before), 0);
+    assert_int_equal(store_compact(&f->options, false, &sizes, &r), 0);
+    assert_int_equal(stat(file, &after), 0);
+    (void)umask(mask);
+    assert_int_equal(after.st_mode, before.st_mode);
+    assert_int_equal(after.st_uid, before.st_uid);
+    assert_int_equal(after.st_gid, before.st_gid);
+}
+
 static void compact_is_refused_while_a_host_has_the_folder(void **state) {
     struct fixture *f = *state;
     struct store_sizes sizes;
@@ -182,6 +203,7 @@ int main(void) {
 #define COMPACT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         COMPACT_TEST(compact_gives_space_back_and_keeps_every_row),
+        COMPACT_TEST(compact_leaves_the_file_to_its_owner_alone),
         COMPACT_TEST(compact_is_refused_while_a_host_has_the_folder),
         COMPACT_TEST(compact_says_when_there_is_no_store),
         COMPACT_TEST(a_reader_of_the_old_file_misleads_nobody),

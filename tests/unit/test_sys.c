@@ -99,6 +99,17 @@ static void a_broker_that_hangs_up_at_the_question_is_not_asked_a_third_time(voi
     assert_int_equal(s->broker.unanswered, 0);
 }
 
+static void a_broker_that_hangs_up_at_a_later_question_is_not_asked_a_third_time(void **state) {
+    struct sys *s = *state;
+    for (int i = 0; i < 2; i++) {
+        assert_false(s->broker.given_up);
+        s->broker.unanswered = SYS_BROKER_FIGURES;
+        sys_answered(s, 0);
+        sys_broker_down(s);
+    }
+    assert_true(s->broker.given_up);
+}
+
 static void a_broker_that_answers_may_go_away_at_any_time(void **state) {
     struct sys *s = *state;
     for (int i = 0; i < 3; i++) {
@@ -160,6 +171,7 @@ int main(void) {
         T(what_is_no_number_is_passed_over),
         T(only_what_was_told_is_a_metric),
         T(a_broker_that_hangs_up_at_the_question_is_not_asked_a_third_time),
+        T(a_broker_that_hangs_up_at_a_later_question_is_not_asked_a_third_time),
         T(a_broker_that_answers_may_go_away_at_any_time),
         T(a_mid_is_ours_once),
         T(what_was_sent_is_proven_by_the_answer_to_the_last_of_it),
