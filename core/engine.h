@@ -32,6 +32,7 @@ struct engine_doors {
     void *ctx;
     void (*read_clocks)(void *ctx, struct clock_reading *out);
     int64_t (*monotonic_us)(void *ctx); /* for durations and budgets */
+    int64_t (*processor_us)(void *ctx); /* of the engine's thread, for shares */
     /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
     int (*publish)(void *ctx, const struct publication *p, int *mid);
     /* The request stays valid until engine_call_done or call_cancel. */

@@ -147,7 +147,8 @@ struct engine {
     int64_t now_ms;                         /* engine time: docs/time.md */
     int64_t wall_ms;                        /* the same moment by the wall clock */
     int64_t turn_us;                        /* monotonic, at its start */
-    int64_t seen_us;                        /* monotonic: what came before is charged */
+    int64_t seen_us;                        /* monotonic, when it was looked at last */
+    int64_t charged_us;                     /* processor time: what came before is charged */
     struct lane_item *new_head, *new_tail;  /* accepted in this turn, rows not yet written */
     struct lane_item *new_ids[NEW_BUCKETS]; /* the same by id */
     struct invocation *to_start;            /* calls to start after the commit */

@@ -2,8 +2,8 @@
  * engine_share.c - whose processor time it was, and how many messages a turn may take.
  *
  * The clock is looked at once a run; what went by since the last look is charged to the run's
- * service and lane (lane.c says what follows from that): Lua, JSON, what the outcome cost. The time
- * is the monotonic door's, which deterministic tests control.
+ * service and lane (lane.c says what follows from that): Lua, JSON, what the outcome cost. It is the
+ * thread's processor time: who waits for a slow disk or a busy machine owes nothing for that.
  *
  * Averages of what admitting and running an event costs bound the intake, so that what a turn
  * admits it can run as well. A long run counts as a quantum: a poison event among many others must
@@ -16,14 +16,14 @@
 enum { COST_UNIT = 64 }; /* and how many events an average is over */
 
 static int64_t lap(struct engine *e) {
-    int64_t now_us = e->doors.monotonic_us(e->doors.ctx);
-    int64_t us = now_us > e->seen_us ? now_us - e->seen_us : 0;
-    e->seen_us = now_us;
-    return us;
+    int64_t before_us = e->charged_us;
+    engine_watch_clock(e);
+    return e->charged_us > before_us ? e->charged_us - before_us : 0;
 }
 
 void engine_watch_clock(struct engine *e) {
     e->seen_us = e->doors.monotonic_us(e->doors.ctx);
+    e->charged_us = e->doors.processor_us(e->doors.ctx);
 }
 
 static void add_cost(int64_t *cost, int64_t us) {

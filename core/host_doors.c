@@ -27,6 +27,11 @@ static int64_t monotonic_us(void *ctx) {
     return clock_monotonic_us();
 }
 
+static int64_t processor_us(void *ctx) {
+    (void)ctx;
+    return clock_thread_ns() / 1000;
+}
+
 /* --- MQTT --- */
 
 static void on_readable(void *ctx) {
@@ -333,6 +338,7 @@ struct engine_doors host_engine_doors(struct host *h) {
     return (struct engine_doors){.ctx = h,
                                  .read_clocks = read_clocks,
                                  .monotonic_us = monotonic_us,
+                                 .processor_us = processor_us,
                                  .publish = host_publish,
                                  .call_start = call_start,
                                  .call_cancel = call_cancel,

@@ -105,7 +105,7 @@ struct mqtt_callbacks {
 
 /* Makes the client; nothing is sent before mqtt_start. `conf` and `client_id` (1 to 255 bytes) are
  * borrowed for the client's life; see mqtt_moved. Will: a message the broker publishes if we vanish
- * (copied); NULL or a NULL topic = none. A broker that cannot carry it is connected to without;
+ * (copied); NULL or a NULL topic = none. A broker that cannot carry it is connected to without, and
  * every other try is without where it may be what is refused.
  * ERR_MEMORY, ERR_SYSTEM, ERR_INVALID (a client id that MQTT cannot carry: named in r). TLS files
  * are looked into before each connect; on_down tells what is wrong with them. */

@@ -87,6 +87,11 @@ static int64_t monotonic_us(void *ctx) {
     return clock_us(CLOCK_MONOTONIC);
 }
 
+static int64_t processor_us(void *ctx) {
+    (void)ctx;
+    return clock_thread_ns() / 1000;
+}
+
 static int publish(void *ctx, const struct publication *p, int *mid) {
     struct bench *b = ctx;
     (void)p;
@@ -164,6 +169,7 @@ static void start(struct bench *b, const char *folder, const struct workload *wo
     const struct engine_doors doors = {.ctx = b,
                                        .read_clocks = read_clocks,
                                        .monotonic_us = monotonic_us,
+                                       .processor_us = processor_us,
                                        .publish = publish,
                                        .call_start = call_start,
                                        .call_cancel = call_cancel,

@@ -35,8 +35,14 @@ static int64_t door_monotonic_us(void *ctx) {
         service < sizeof f->run_us / sizeof f->run_us[0]) {
         f->run_seen = run;
         f->monotonic_us += f->run_us[service];
+        f->processor_us += f->run_us[service];
     }
     return f->monotonic_us;
+}
+
+static int64_t door_processor_us(void *ctx) {
+    struct engine_fixture *f = ctx;
+    return f->processor_us;
 }
 
 static char *copy(const char *data, size_t len) {
@@ -178,6 +184,7 @@ static void start_engine(struct engine_fixture *f) {
     const struct engine_doors doors = {.ctx = f,
                                        .read_clocks = door_read_clocks,
                                        .monotonic_us = door_monotonic_us,
+                                       .processor_us = door_processor_us,
                                        .publish = door_publish,
                                        .call_start = door_call_start,
                                        .call_cancel = door_call_cancel,

@@ -53,6 +53,7 @@ struct engine_fixture {
     struct journal *view; /* the test's own look at the store */
     const char *only;     /* run this service alone; NULL = all */
     int64_t now_ms, monotonic_us;
+    int64_t processor_us;  /* advances by run_us alone */
     int64_t wall_ahead_ms; /* a step of the wall clock */
     int64_t run_us[4];     /* what a run of a service takes, by its index; of the first few */
     unsigned run_seen;     /* the run that is counted already, as culprit_turn numbers them */
