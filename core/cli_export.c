@@ -138,7 +138,7 @@ static int export_delayed(struct cli *cli) {
     struct publication p;
     int code;
     while ((code = journal_delayed_next(cli->journal, &id, &delayed, &p)) == 0) {
-        code = print_line(cli, "publish", publish_json(&p, delayed.due_ms));
+        code = print_line(cli, "publish", publish_json(&p, cli_due_ms(&delayed)));
         if (code != 0) {
             return code;
         }
