@@ -159,7 +159,8 @@ static int open_file(const struct append *a, const char *name) {
     if (mkdir(a->folder, 0700) != 0 && errno != EEXIST) {
         return -1;
     }
-    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* Without waiting: a pipe in its place would hold the whole host until somebody reads it. */
+    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 
 static void flag_name(const char *file, char out[256]) {
@@ -438,6 +439,10 @@ static int write_file(struct append *a, struct written_file *file) {
     struct stat st;
     int failed = fstat(fd, &st);
     uint64_t at = file->length;
+    if (failed == 0 && !S_ISREG(st.st_mode)) {
+        errno = EOPNOTSUPP;
+        failed = -1;
+    }
     if (failed == 0) {
         /* Shorter than noted: somebody rotated it away just now. */
         at = (uint64_t)st.st_size < at ? (uint64_t)st.st_size : at;

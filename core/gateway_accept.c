@@ -106,14 +106,18 @@ static void say_short(struct gateway *g, int error) {
     g->shortage = error;
     if (g->said_short_ms == 0 || now - g->said_short_ms >= SAY_AGAIN_MS) {
         g->said_short_ms = now;
+        g->short_said = true;
         log_error("http", "cannot accept connections: %s connections=%zu refused=%" PRIu64,
                   strerror(error), g->connections, g->refused);
     }
 }
 
+/* Of a shortage that was not told the end is none either: with some clients too many it comes and
+ * goes many times a second. */
 static void say_over(struct gateway *g) {
-    if (g->shortage != 0) {
-        g->shortage = 0;
+    g->shortage = 0;
+    if (g->short_said) {
+        g->short_said = false;
         log_info("http", "accepts connections again connections=%zu refused=%" PRIu64,
                  g->connections, g->refused);
     }

@@ -82,6 +82,7 @@ struct gateway {
     int shortage;                        /* errno; 0 = none */
     uint64_t shortages, refused;         /* since the start */
     uint64_t said_short_ms;              /* when the log was told */
+    bool short_said;                     /* and not yet that it is over */
 };
 
 /* gateway.c */

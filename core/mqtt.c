@@ -115,16 +115,28 @@ static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
     m->callbacks.on_down(m->callbacks.ctx, why, text);
 }
 
+/* A name may have several addresses, and libmosquitto takes the first that accepts a connection,
+ * whatever stands behind it. So the next connect begins behind the one that did not serve. A publish
+ * may be what the broker closed over: then the address is as good as any. */
+static void leave_address(struct mqtt *m, int code) {
+    struct mqtt_guard *guard = mqtt_link_guard(m->link);
+    if (m->state == CONNECTING) {
+        /* out of time: go on behind the silent ones; all were tried: begin again */
+        m->skip_addresses = code == MOSQ_ERR_TIMEOUT ? mqtt_guard_silent(guard) : 0;
+    } else if (m->state == GREETING || (!was_steady(m) && m->in_flight == 0)) {
+        m->skip_addresses = mqtt_guard_tried(guard);
+    }
+}
+
 void mqtt_lose(struct mqtt *m, int rc, int err) {
     struct report r;
     int code = m->gone ? m->gone_code : rc;
-    if (m->state == CONNECTING) {
-        /* out of time: go on behind the silent ones; all were tried: begin again */
-        bool late = code == MOSQ_ERR_TIMEOUT;
-        m->skip_addresses = late ? mqtt_guard_silent(mqtt_link_guard(m->link)) : 0;
-    }
+    leave_address(m, code);
     if (m->no_memory) {
         code = MOSQ_ERR_NOMEM;
+    }
+    if (was_steady(m)) {
+        m->lacks = (struct mqtt_lacks){false}; /* who comes back may be another, or set up anew */
     }
     mqtt_learn(m, code);
     enum mqtt_down why = MQTT_DOWN_LOST;
@@ -205,31 +217,6 @@ static void come_up(struct mqtt *m) {
     }
 }
 
-/* A will is good to have, a connection better: not retained, or without it from now on. */
-static bool will_refused(struct mqtt *m) {
-    if (m->will.topic != NULL && m->will.retain && m->answer == MQTT_RC_RETAIN_NOT_SUPPORTED) {
-        m->will.retain = false;
-        return true;
-    }
-    bool refused = m->will.topic != NULL && (m->answer == MQTT_RC_RETAIN_NOT_SUPPORTED ||
-                                             m->answer == MQTT_RC_QOS_NOT_SUPPORTED);
-    m->will.topic = refused ? NULL : m->will.topic;
-    return refused;
-}
-
-/* Access rules may forbid the will's topic, and CONNACK does not tell that from anything else that
- * is refused. So every other try goes without it. */
-static bool suspect_will(struct mqtt *m) {
-    static const uint8_t reasons[] = {
-        MQTT_RC_UNSPECIFIED,    MQTT_RC_PROTOCOL_ERROR,         MQTT_RC_IMPLEMENTATION_SPECIFIC,
-        MQTT_RC_NOT_AUTHORIZED, MQTT_RC_TOPIC_NAME_INVALID,     MQTT_RC_PACKET_TOO_LARGE,
-        MQTT_RC_QUOTA_EXCEEDED, MQTT_RC_PAYLOAD_FORMAT_INVALID,
-    };
-    bool had = m->will.topic != NULL && !m->without_will;
-    m->without_will = had && memchr(reasons, m->answer, sizeof reasons) != NULL;
-    return m->without_will;
-}
-
 static void answered(struct mqtt *m) {
     if (m->answer == 0) {
         m->without_will = false; /* of the next connection it may take one */
@@ -237,18 +224,20 @@ static void answered(struct mqtt *m) {
         return;
     }
     struct report r;
-    if (will_refused(m)) {
+    if (mqtt_will_refused(m)) {
         (void)report(&r, 0, "the broker at %s refused our last will: connecting %s", m->where,
                      m->will.topic == NULL ? "without one" : "with one that is not retained");
         go_down(m, MQTT_DOWN_REFUSED, r.text);
         return;
     }
     enum mqtt_down why = mqtt_refusal((uint8_t)m->answer, m->conf, m->client_id, m->where, &r);
-    if (suspect_will(m)) {
+    if (mqtt_suspect_will(m)) {
         why = MQTT_DOWN_REFUSED;
         size_t len = strlen(r.text);
         (void)snprintf(r.text + len, sizeof r.text - len,
                        "; in case it means our last will, the next try is without one");
+    } else {
+        leave_address(m, m->answer);
     }
     go_down(m, why, r.text);
 }
@@ -318,10 +307,24 @@ static void on_silence(uv_timer_t *timer) {
     greet(m);
 }
 
+static void begin_connect(struct mqtt *m);
+
+/* The name has no address behind those to skip: nothing was tried. */
+static bool all_skipped(const struct mqtt *m) {
+    return m->skip_addresses > 0 && mqtt_guard_tried(mqtt_link_guard(m->link)) <= m->skip_addresses;
+}
+
 static void connect_joined(struct mqtt *m) {
     int code = MOSQ_ERR_SUCCESS;
     int err = 0;
     if (!mqtt_link_joined(m->link, &code, &err)) {
+        return;
+    }
+    if (code != MOSQ_ERR_SUCCESS && all_skipped(m)) {
+        m->skip_addresses = 0;
+        close_link(m);
+        move(m, WAITING);
+        begin_connect(m);
         return;
     }
     if (code != MOSQ_ERR_SUCCESS) {
@@ -400,22 +403,6 @@ static void name_broker(struct mqtt *m) {
                    m->conf->port);
 }
 
-static int copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r) {
-    if (will == NULL || will->topic == NULL) {
-        return 0;
-    }
-    m->will_topic = strdup(will->topic);
-    m->will_payload = slice_dup(will->payload);
-    if (m->will_topic == NULL || (will->payload.len > 0 && m->will_payload == NULL)) {
-        return report(r, ERR_MEMORY, "out of memory");
-    }
-    m->will = *will;
-    m->will.topic = m->will_topic;
-    m->will.payload.data = m->will_payload;
-    m->asked_will = m->will;
-    return mqtt_properties_make(will, &m->scratch, &m->will_properties, r);
-}
-
 static void free_memory(struct mqtt *m) {
     while (m->sub_count > 0) {
         mqtt_forget_subscription(m, m->sub_count - 1);
@@ -479,7 +466,7 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
         memcpy(m->session.client_id, client_id, id_len);
     }
     if (error == 0) {
-        error = copy_will(m, will, r);
+        error = mqtt_copy_will(m, will, r);
     }
     if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
         error = make_link(m, r); /* settings that libmosquitto refuses are told here, not later */

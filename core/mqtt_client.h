@@ -1,6 +1,6 @@
 /*
  * mqtt_client.h - the inside of struct mqtt, shared by the files of the MQTT door: mqtt.c (states),
- * mqtt_turn.c (reads, writes, publishes), mqtt_subscribe.c. Nobody else includes it.
+ * mqtt_turn.c (reads, writes, publishes), mqtt_subscribe.c, mqtt_will.c. Nobody else includes it.
  */
 #ifndef ZINGQ_MQTT_CLIENT_H
 #define ZINGQ_MQTT_CLIENT_H
@@ -29,7 +29,8 @@ struct mqtt_subscription {
 };
 
 /* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for
- * it or ended the connection over it. Kept until there is another broker. */
+ * it or ended the connection over it. Kept until there is another broker, or a connection that
+ * stood for a while is lost: then it is asked for once more. */
 struct mqtt_lacks {
     bool wildcards, shared, subscription_ids, retain, qos;
 };
@@ -51,7 +52,7 @@ struct mqtt {
     uv_timer_t timer;
     uv_async_t wake;         /* the connect thread is done, or there may be input unread */
     int open_handles;        /* of the two above */
-    unsigned skip_addresses; /* of the broker's name, silent at the last connect */
+    unsigned skip_addresses; /* of the broker's name, from the first: they did not serve */
     uint32_t attempts;       /* connects since the last steady connection */
     uint32_t takeovers;      /* DISCONNECT 0x8E in a row */
     bool says_connect;       /* in GREETING: CONNECT may leave */
@@ -108,6 +109,13 @@ void mqtt_on_message(struct mosquitto *mosq, void *userdata,
                      const struct mosquitto_message *message, const mosquitto_property *properties);
 void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
                      const mosquitto_property *properties);
+
+/* mqtt_will.c: the will is copied. ERR_MEMORY, ERR_INVALID. */
+int mqtt_copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r);
+/* After a CONNACK that refuses: whether it is for the will, which is changed then; whether it may
+ * be, and the next connect goes without. */
+bool mqtt_will_refused(struct mqtt *m);
+bool mqtt_suspect_will(struct mqtt *m);
 
 /* mqtt_subscribe.c: the filter as it is sent. */
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);

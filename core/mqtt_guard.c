@@ -107,6 +107,10 @@ unsigned mqtt_guard_silent(struct mqtt_guard *guard) {
     return atomic_load(&guard->silent);
 }
 
+unsigned mqtt_guard_tried(const struct mqtt_guard *guard) {
+    return guard->tried;
+}
+
 bool mqtt_guard_pending(struct mqtt_guard *guard) {
     return mqtt_frame_pending(&guard->frame);
 }

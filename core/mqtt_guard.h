@@ -30,6 +30,9 @@ void mqtt_guard_connect_begin(struct mqtt_guard *guard, uint16_t port, unsigned 
 void mqtt_guard_connect_end(void);
 /* How many addresses, from the first, to skip at the next connect. Any thread. */
 unsigned mqtt_guard_silent(struct mqtt_guard *guard);
+/* How many addresses were looked at, those skipped too; the last is the one connected to. When the
+ * connect is over. */
+unsigned mqtt_guard_tried(const struct mqtt_guard *guard);
 
 /* Whether there is something to read that the socket no longer has. */
 bool mqtt_guard_pending(struct mqtt_guard *guard);

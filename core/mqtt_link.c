@@ -43,7 +43,7 @@ struct mqtt_link {
 
     char *host; /* the thread may outlive the configuration */
     uint16_t port;
-    unsigned skip;                          /* addresses of the host that were silent last time */
+    unsigned skip; /* addresses of the host, from the first, to pass over */
     mosquitto_property *connect_properties; /* owned */
     char complaint[256];
 

@@ -20,7 +20,7 @@ struct mqtt_link_settings {
     const struct mqtt_publish *will;           /* NULL = none */
     const mosquitto_property *will_properties; /* copied */
     void *owner;                               /* for mqtt_link_owner and on_event */
-    unsigned skip_addresses;                   /* of the name, from the first: silent last time */
+    unsigned skip_addresses;                   /* of the name, from the first: they did not serve */
 };
 
 /* A configured handle that is not connected. ERR_MEMORY, ERR_SYSTEM, ERR_INVALID. */

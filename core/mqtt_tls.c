@@ -21,6 +21,7 @@
 #include <gnutls/x509.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +49,14 @@ static void pem_clear(struct pem *p) {
 
 static int load(struct pem *p, const char *option, const char *path, struct report *r) {
     *p = (struct pem){.option = option, .path = path};
+    struct stat st;
+    errno = 0;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        return report(r, ERR_INVALID,
+                      "broker.%s \"%s\" is a pipe or a device: it must be a file, it is read at "
+                      "each connect",
+                      option, path);
+    }
     errno = 0;
     if (access(path, R_OK) != 0 || gnutls_load_file(path, &p->data) != GNUTLS_E_SUCCESS) {
         return report(r, ERR_INVALID, "cannot read broker.%s \"%s\": %s", option, path,

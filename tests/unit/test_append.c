@@ -4,6 +4,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -389,6 +390,27 @@ static void append_follows_no_link_out_of_the_folder(void **state) {
     assert_int_not_equal(access(target, F_OK), 0);
 }
 
+static void append_waits_for_no_reader_of_a_pipe(void **state) {
+    struct fixture *f = *state;
+    char path[128];
+    commit_lines(f, "y", "0", "1");
+    append_write(f->append, T0);
+    path_of(f, "x", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    commit_lines(f, "x", "1", "2");
+    append_write(f->append, T0);
+    assert_int_equal(rows(f), 2);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    turn(f, T0 + 1000);
+    assert_int_equal(rows(f), 2); /* no file, whoever reads it */
+    assert_int_equal(close(reader), 0);
+    assert_int_equal(unlink(path), 0);
+    turn(f, T0 + 10000);
+    settle(f);
+    assert_file(f, "x", "1\n2\n");
+}
+
 int main(void) {
 #define APPEND_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -406,6 +428,7 @@ int main(void) {
         APPEND_TEST(append_keeps_the_order_of_what_came_while_the_file_could_not_be_written),
         APPEND_TEST(append_takes_up_bit_by_bit_what_does_not_fit_into_memory),
         APPEND_TEST(append_follows_no_link_out_of_the_folder),
+        APPEND_TEST(append_waits_for_no_reader_of_a_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,8 @@
 #include "gateway_world.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char a_get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -32,6 +34,38 @@ static void the_door_opens_by_itself_when_there_are_descriptors_again(void **sta
     assert_int_equal(raw_status(w, fd), 201);
     assert_int_equal(shortage_of(w), 0);
     (void)close(fd);
+}
+
+static size_t times_in(FILE *log, const char *text) {
+    char line[512];
+    size_t count = 0;
+    rewind(log);
+    while (fgets(line, sizeof line, log) != NULL) {
+        count += strstr(line, text) != NULL;
+    }
+    return count;
+}
+
+static void a_shortage_that_comes_and_goes_fills_no_log(void **state) {
+    struct world *w = *state;
+    w->at_once = true;
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    int before = dup(STDERR_FILENO);
+    assert_true(before >= 0 && dup2(fileno(log), STDERR_FILENO) == STDERR_FILENO);
+    for (int i = 0; i < 3; i++) {
+        int fd = raw_client(w, a_get);
+        descriptors_take_all();
+        gateway_world_settle(w);
+        descriptors_give_all();
+        assert_int_equal(raw_status(w, fd), 201);
+        (void)close(fd);
+    }
+    assert_true(dup2(before, STDERR_FILENO) == STDERR_FILENO);
+    (void)close(before);
+    assert_int_equal(times_in(log, "cannot accept connections"), 1);
+    assert_int_equal(times_in(log, "accepts connections again"), 1);
+    (void)fclose(log);
 }
 
 static void idle_connections_elsewhere_make_room_for_a_client(void **state) {
@@ -100,6 +134,7 @@ static void a_door_leaves_descriptors_to_others(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(the_door_opens_by_itself_when_there_are_descriptors_again),
+        BOTH(a_shortage_that_comes_and_goes_fills_no_log),
         BOTH(idle_connections_elsewhere_make_room_for_a_client),
         BOTH(an_idle_client_makes_room_for_one_with_a_request),
         BOTH(who_waits_too_long_for_a_descriptor_is_told_503),

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -127,6 +128,18 @@ static void a_tls_file_that_cannot_be_read_is_named(void **state) {
     assert_non_null(strstr(worker->text, "broker.ca_file \"/no/such/ca.pem\""));
 }
 
+static void a_tls_file_that_is_a_pipe_is_not_waited_for(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/pipe", b->broker.dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    tls_client(b, worker, "worker", path);
+    mqtt_start(worker->mqtt);
+    assert_int_equal(worker->downs, 1);
+    assert_non_null(strstr(worker->text, "is a pipe or a device"));
+}
+
 /* What TLS reads ahead wakes no watcher: a burst, bounded collects and a hold find out. */
 static void over_tls_every_message_of_a_burst_arrives(void **state) {
     struct bench *b = *state;
@@ -202,6 +215,7 @@ int main(void) {
         T(a_wrong_password_is_fatal),
         T(of_two_clients_with_one_id_neither_stops),
         T(a_tls_file_that_cannot_be_read_is_named),
+        T(a_tls_file_that_is_a_pipe_is_not_waited_for),
         T(over_tls_every_message_of_a_burst_arrives),
         T(a_certificate_nobody_vouches_for_is_told),
         T(a_plain_client_at_a_tls_port_is_told),

@@ -207,6 +207,114 @@ static void a_silent_address_is_given_up_in_time_for_the_next(void **state) {
     fill_in(&hole);
 }
 
+static void what_a_broker_lacked_is_asked_for_again_after_a_connection_that_stood(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    ahead_ms = 0;
+    fake_start(b, CONNACK "\xe0\x01\xa2", 8); /* Wildcard Subscriptions not supported */
+    client_make(b, worker, "worker", NULL);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, NULL, "a/#", 7), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->downs, 1);
+    fake_end(b);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 2);
+    assert_false(mqtt_session(worker->mqtt)->wildcard_available);
+    fake_end(b);
+    bench_wait(b, &worker->downs, 2);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 3); /* the last one had not stood */
+    assert_false(mqtt_session(worker->mqtt)->wildcard_available);
+
+    ahead_ms = 10000;
+    fake_end(b);
+    bench_wait(b, &worker->downs, 3);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 4);
+
+    assert_true(mqtt_session(worker->mqtt)->wildcard_available);
+    bench_wait(b, &b->fake->subscribes, 1);
+}
+
+/* Takes every connection on 127.0.0.2 and answers CONNECT with the bytes, or by closing. */
+struct stranger {
+    uv_tcp_t server, peers[8];
+    size_t count;
+    struct bench *b;
+    const char *answer;
+};
+
+static void on_stranger_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+    struct stranger *s = stream->data;
+    (void)buf;
+    if (n > 0 && s->answer != NULL) {
+        uv_buf_t out = uv_buf_init((char *)(uintptr_t)s->answer, (unsigned)strlen(s->answer));
+        assert_int_equal(uv_try_write(stream, &out, 1), (int)strlen(s->answer));
+    }
+    uv_close((uv_handle_t *)stream, NULL);
+}
+
+static void on_stranger_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
+    static char bytes[1024];
+    (void)handle;
+    (void)size;
+    *buf = uv_buf_init(bytes, sizeof bytes);
+}
+
+static void on_stranger_called(uv_stream_t *server, int status) {
+    struct stranger *s = server->data;
+    assert_int_equal(status, 0);
+    assert_true(s->count < sizeof s->peers / sizeof *s->peers);
+    uv_tcp_t *peer = &s->peers[s->count++];
+    peer->data = s;
+    assert_int_equal(uv_tcp_init(&s->b->loop, peer), 0);
+    assert_int_equal(uv_accept(server, (uv_stream_t *)peer), 0);
+    assert_int_equal(uv_read_start((uv_stream_t *)peer, on_stranger_alloc, on_stranger_read), 0);
+}
+
+static void stranger_listen(struct stranger *s, struct bench *b, const char *answer) {
+    *s = (struct stranger){.b = b, .answer = answer};
+    struct sockaddr_in in;
+    assert_int_equal(uv_ip4_addr("127.0.0.2", b->broker.port, &in), 0);
+    assert_int_equal(uv_tcp_init(&b->loop, &s->server), 0);
+    s->server.data = s;
+    assert_int_equal(uv_tcp_bind(&s->server, (const struct sockaddr *)(void *)&in, 0), 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&s->server, 8, on_stranger_called), 0);
+}
+
+/* With a broker at the second address: comes there, and back there after a loss. */
+static void passes_over(struct bench *b, const char *answer) {
+    struct stranger s;
+    ahead_ms = 0;
+    stranger_listen(&s, b, answer);
+    fake_start(b, CONNACK, 5);
+    struct client *worker = &b->clients[0];
+    client_make(b, worker, "worker", NULL);
+    worker->conf.host = (char *)"two.test";
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+    assert_int_equal(worker->downs, 1);
+    assert_int_equal(s.count, 1);
+
+    fake_end(b); /* at once: this address has not served either, so the first one is tried again */
+    bench_wait(b, &worker->downs, 2);
+    fake_start(b, CONNACK, 5);
+    bench_wait(b, &worker->ups, 2);
+    assert_int_equal(s.count, 2);
+    client_end(worker);
+    fake_end(b);
+    uv_close((uv_handle_t *)&s.server, NULL);
+    (void)uv_run(&b->loop, UV_RUN_NOWAIT);
+}
+
+static void an_address_that_hangs_up_is_passed_over(void **state) {
+    passes_over(*state, NULL);
+}
+
+static void an_address_that_is_no_broker_is_passed_over(void **state) {
+    passes_over(*state, "HTTP/1.1 400 Bad Request\r\n\r\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
@@ -215,6 +323,9 @@ int main(void) {
         T(what_waits_unread_here_is_no_fault_of_the_brokers),
         T(no_packet_id_is_given_out_while_it_is_in_use),
         T(a_silent_address_is_given_up_in_time_for_the_next),
+        T(what_a_broker_lacked_is_asked_for_again_after_a_connection_that_stood),
+        T(an_address_that_hangs_up_is_passed_over),
+        T(an_address_that_is_no_broker_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
