@@ -210,6 +210,44 @@ static void a_full_store_tells_commands_and_still_discards(void **state) {
     engine_check(f);
 }
 
+/* Each handler keeps what it got in another way; the sentence has to name it. */
+static void a_full_store_says_what_fills_it(void **state) {
+    static const struct {
+        const char *handler, *words;
+    } fillings[] = {
+        {"return function(e) zing.state.set(e.payload:sub(1, 9), e.payload) end",
+         "values are state of handlers"},
+        {"return function(e) zing.publish('out', e.payload, {after = '1h'}) end",
+         "publishes wait for their time: `zingq delayed`"},
+        {"return function(e) zing.lock(e.payload:sub(1, 9), {ttl = '1h', data = e.payload}) end",
+         "locks are held"},
+        {"return function(e) zing.signal('s', 'b', 'n', e.payload) end", "signals wait"},
+        {"return function(e) zing.sleep('1h') end",
+         "events wait, most of service \"s\": `zingq keys list --service s`"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof fillings / sizeof fillings[0]; i++) {
+        struct engine_fixture *f = fixture_new();
+        f->unchecked = true;
+        fixture_run(f, STORE("4MiB", "1s") KEYED, fillings[i].handler);
+        bool told = false;
+        for (unsigned n = 0; n < 1000 && !told; n++) {
+            if (engine_accepts(f->engine)) {
+                offer_big(f, n);
+            }
+            (void)turn(f);
+            f->now_ms += 100;
+            const char *said = status(f).store_low;
+            told = said != NULL && strstr(said, fillings[i].words) != NULL;
+        }
+        if (!told) {
+            const char *said = status(f).store_low;
+            fail_msg("%s: %s", fillings[i].handler, said == NULL ? "there is room" : said);
+        }
+        fixture_free(f);
+    }
+}
+
 int main(void) {
 #define FULL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -220,6 +258,7 @@ int main(void) {
         FULL_TEST(a_full_store_of_done_events_empties_itself),
         FULL_TEST(a_host_starts_on_a_full_store_and_waits_quietly),
         FULL_TEST(a_full_store_tells_commands_and_still_discards),
+        cmocka_unit_test(a_full_store_says_what_fills_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,27 @@ static int a_run_is_late(struct culprit *c) {
     return early + (watchdog_over() ? 1 : 0);
 }
 
+static void count(void *ctx) {
+    volatile sig_atomic_t *calls = ctx;
+    ++*calls;
+}
+
+/* Called while a run has the processor, early; not otherwise, and not when it is called off. */
+static int a_run_is_looked_at(struct culprit *c) {
+    volatile sig_atomic_t calls = 0;
+    watchdog_call(count, (void *)&calls);
+    burn(LIMIT_MS);
+    int outside = (int)calls;
+    culprit_run(c, 7, 3, &one);
+    while (calls == 0) {
+    }
+    int over = watchdog_over() ? 1 : 0;
+    watchdog_call(NULL, NULL);
+    int called = (int)calls;
+    burn(LIMIT_MS);
+    return outside + over + ((int)calls - called);
+}
+
 static int stopped_watching(struct culprit *c) {
     watchdog_stop();
     culprit_run(c, 7, 3, &one);
@@ -173,6 +194,10 @@ static void a_run_past_the_limit_is_over_and_the_next_is_not(void **state) {
     assert_ends_well(state, a_run_is_late);
 }
 
+static void a_run_is_looked_at_long_before_it_is_over(void **state) {
+    assert_ends_well(state, a_run_is_looked_at);
+}
+
 static void nothing_is_watched_any_more_after_the_stop(void **state) {
     assert_ends_well(state, stopped_watching);
 }
@@ -194,6 +219,7 @@ int main(void) {
         TEST(what_is_no_run_is_not_ended),
         TEST(a_run_that_waits_is_no_hang),
         TEST(a_run_past_the_limit_is_over_and_the_next_is_not),
+        TEST(a_run_is_looked_at_long_before_it_is_over),
         TEST(nothing_is_watched_any_more_after_the_stop),
         TEST(the_limit_is_ten_times_lua_time_and_two_seconds_at_least),
     };
