@@ -70,7 +70,9 @@ static void add_ended_and_outbox(const struct engine *e, uint64_t dead, struct b
         others += books_waiting(&e->services[i].books);
     }
     if (ended > others) {
-        buf_printf(out, "; %llu ended events are kept for store.keep_done: lower it",
+        buf_printf(out,
+                   "; %llu ended events are kept for store.keep_done: lower it and "
+                   "start the host again",
                    (unsigned long long)(ended - others));
     }
     if (outbox > 0) {
