@@ -211,7 +211,7 @@ static int salvage_into(struct cli *cli, const char *into) {
         (void)cli_fail(code, "%s", r.text);
         return EXIT_CANNOT_RUN;
     }
-    (void)cli_fail(0, "%" PRIu64 " records saved, %" PRIu64 " losses named above", salvage.rows,
+    (void)cli_fail(0, "%" PRIu64 " records saved, %" PRIu64 " lost, named above", salvage.rows,
                    salvage.lost);
     char *copy = slice_dup(slice_of(into));
     if (copy == NULL) {

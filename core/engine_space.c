@@ -88,7 +88,9 @@ static void add_events(const struct engine *e, uint64_t taken, uint64_t dead, st
     bool large = store_bytes_kept(store, TABLE_EVENT) >= taken / LARGE_PARTS;
     uint64_t others = dead + add_waiting(e, large, out);
     if (events > others) {
-        buf_printf(out, "; %llu ended events are kept for store.keep_done: lower it",
+        buf_printf(out,
+                   "; %llu ended events are kept for store.keep_done: lower it and start the "
+                   "host again",
                    (unsigned long long)(events - others));
     }
 }
