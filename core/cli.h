@@ -167,6 +167,8 @@ int cli_status(struct cli *cli);
 int cli_top(struct cli *cli);
 int cli_trace(struct cli *cli);
 int cli_delayed(struct cli *cli);
+/* When it leaves, in engine time, as all that is shown. */
+int64_t cli_due_ms(const struct delayed *delayed);
 int cli_replay(struct cli *cli);
 int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);

@@ -22,8 +22,7 @@ struct listing {
     int status;
 };
 
-/* In engine time, as all that is shown. */
-static int64_t due_ms(const struct delayed *delayed) {
+int64_t cli_due_ms(const struct delayed *delayed) {
     return delayed->by_wall ? clock_to_engine(delayed->due_ms) : delayed->due_ms;
 }
 
@@ -32,7 +31,7 @@ static void add_row(const struct cli *cli, struct table *table, const struct del
     char id[UUID_TEXT_BYTES + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
-    text_add_when(&text, cli->now_ms, due_ms(delayed));
+    text_add_when(&text, cli->now_ms, cli_due_ms(delayed));
     table_take(table, STYLE_PLAIN, &text);
     text_add_safe(&text, p->topic);
     table_take(table, STYLE_PLAIN, &text);
@@ -46,7 +45,7 @@ static json_t *row_json(const struct delayed *delayed, const struct publication 
     json_t *object = json_pack("{s:s}", "id", uuid_text(&p->id, id));
     bool ok =
         object != NULL && look_json_bytes(object, "topic", p->topic) &&
-        look_json_time(object, "due_at", due_ms(delayed)) &&
+        look_json_time(object, "due_at", cli_due_ms(delayed)) &&
         look_json_bytes(object, "payload", p->payload) &&
         (uuid_is_zero(&p->cause) || look_json_text(object, "cause", uuid_text(&p->cause, id)));
     if (!ok) {

@@ -308,7 +308,9 @@ const struct cli_command cli_dlq_commands[] = {
     {"dlq replay", "[ID...]", "handle dead letters once more, in the order they came",
      "Either ids, or --service.", 0, INT_MAX, replay_options, dlq_replay},
     {"dlq discard", "[ID...]", "let dead letters go",
-     "Either ids, or --service. What is discarded is done with; it is kept for store.keep_done.", 0,
-     INT_MAX, discard_options, dlq_discard},
+     "Either ids, or --service. What is discarded is done with; it is kept for store.keep_done, "
+     "and not at all when "
+     "the store is nearly full.",
+     0, INT_MAX, discard_options, dlq_discard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -138,7 +138,7 @@ static int export_delayed(struct cli *cli) {
     struct publication p;
     int code;
     while ((code = journal_delayed_next(cli->journal, &id, &delayed, &p)) == 0) {
-        code = print_line(cli, "publish", publish_json(&p, delayed.due_ms));
+        code = print_line(cli, "publish", publish_json(&p, cli_due_ms(&delayed)));
         if (code != 0) {
             return code;
         }
@@ -211,7 +211,7 @@ static int salvage_into(struct cli *cli, const char *into) {
         (void)cli_fail(code, "%s", r.text);
         return EXIT_CANNOT_RUN;
     }
-    (void)cli_fail(0, "%" PRIu64 " records saved, %" PRIu64 " losses named above", salvage.rows,
+    (void)cli_fail(0, "%" PRIu64 " records saved, %" PRIu64 " lost, named above", salvage.rows,
                    salvage.lost);
     char *copy = slice_dup(slice_of(into));
     if (copy == NULL) {

@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20 };
+enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20, OWNERS_MAX = 256 };
 
 static const struct table_column columns[] = {
     {"REFUSED", false}, {"TOPIC", false}, {"ID", false}, {"FROM EVENT", false}, {"WHY", false}};
@@ -20,12 +20,28 @@ struct listing {
     struct table *table;
     bool refused_only;
     uint64_t limit, seen, printed;
+    uint64_t owners[OWNERS_MAX]; /* of the first refused rows */
+    size_t owner_count;
     int status;
 };
 
-static void add_why(struct buf *out, const struct publication *p) {
+/* Rows come in the order they were made: does a refused one of its key stand before it? */
+static bool is_held(struct listing *listing, const struct publication *p) {
+    bool refused = p->refused_ms != 0;
+    for (size_t i = 0; p->owner != 0 && i < listing->owner_count; i++) {
+        if (listing->owners[i] == p->owner) {
+            return !refused;
+        }
+    }
+    if (refused && p->owner != 0 && listing->owner_count < OWNERS_MAX) {
+        listing->owners[listing->owner_count++] = p->owner;
+    }
+    return false;
+}
+
+static void add_why(struct buf *out, const struct publication *p, bool held) {
     if (p->refused_ms == 0) {
-        buf_add_str(out, "waits for the broker");
+        buf_add_str(out, held ? "is held behind a refused one of its key" : "waits for the broker");
     } else if (p->refused_reason == 0x87) {
         buf_add_str(out, "not authorized");
     } else if (p->refused_reason == REFUSED_CRASH) {
@@ -39,7 +55,8 @@ static void add_why(struct buf *out, const struct publication *p) {
     }
 }
 
-static void add_row(const struct cli *cli, struct table *table, const struct publication *p) {
+static void add_row(const struct cli *cli, struct table *table, const struct publication *p,
+                    bool held) {
     char id[UUID_TEXT_BYTES + 1];
     struct buf text;
     buf_init(&text, CELL_BYTES_MAX);
@@ -51,16 +68,17 @@ static void add_row(const struct cli *cli, struct table *table, const struct pub
     table_take(table, STYLE_PLAIN, &text);
     table_add(table, STYLE_PLAIN, uuid_text(&p->id, id));
     table_add(table, STYLE_DIM, uuid_is_zero(&p->cause) ? "" : uuid_text(&p->cause, id));
-    add_why(&text, p);
+    add_why(&text, p, held);
     table_take(table, STYLE_PLAIN, &text);
     buf_clear(&text);
 }
 
-static json_t *row_json(const struct publication *p) {
+static json_t *row_json(const struct publication *p, bool held) {
     char id[UUID_TEXT_BYTES + 1];
     bool refused = p->refused_ms != 0;
     bool crash = p->refused_reason == REFUSED_CRASH || p->refused_reason == REFUSED_CRASHES;
-    json_t *object = json_pack("{s:s, s:b}", "id", uuid_text(&p->id, id), "refused", (int)refused);
+    json_t *object = json_pack("{s:s, s:b, s:b}", "id", uuid_text(&p->id, id), "refused",
+                               (int)refused, "held", (int)held);
     bool ok =
         object != NULL && look_json_bytes(object, "topic", p->topic) &&
         look_json_bytes(object, "payload", p->payload) &&
@@ -77,13 +95,14 @@ static json_t *row_json(const struct publication *p) {
 }
 
 static void list_one(struct cli *cli, struct listing *listing, const struct publication *p) {
+    bool held = is_held(listing, p);
     if ((listing->refused_only && p->refused_ms == 0) || ++listing->seen > listing->limit) {
         return;
     }
     if (cli->json) {
-        listing->status = cli_print_json_item(cli, row_json(p), &listing->printed);
+        listing->status = cli_print_json_item(cli, row_json(p, held), &listing->printed);
     } else {
-        add_row(cli, listing->table, p);
+        add_row(cli, listing->table, p, held);
     }
 }
 

@@ -211,7 +211,8 @@ static bool start_helper(struct companions *c, const char *variable, const char 
         return false;
     }
     if (access(file, R_OK) != 0 || start_with_port(c, argv, &port) != 0) {
-        printf("%-8s none: set %s to have one\n", what, variable);
+        printf("%-8s none: one comes with build/zingq in the source tree, or set %s to yours\n",
+               what, variable);
         return false;
     }
     (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, port);

@@ -253,7 +253,8 @@ static int examine_connection(struct probe *p) {
             doctor_add(p->doctor, "connection", DOCTOR_BAD, "%s",
                        p->hand.downs > 0 ? p->hand.text : "the broker does not answer");
         doctor_advise(row, "the host cannot work: events wait at their publishers",
-                      "start the broker, or set broker.url, username and password in topics.conf");
+                      "what the line above names; else start the broker, or set broker.url, "
+                      "username and password in topics.conf");
         return p->hand.why == MQTT_DOWN_FATAL ? ERR_REFUSED : ERR_NETWORK;
     }
     (void)doctor_add(p->doctor, "connection", DOCTOR_GOOD,

@@ -300,6 +300,15 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
     return engine_lane_drop_head(e, s, &row);
 }
 
+/* It is kept for store.keep_done like all that ended, but for the want of room: then whoever
+ * discards wants just that. */
+static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
+    event->state = EVENT_DISCARDED;
+    event->ended_ms = e->now_ms;
+    s->books.discarded++;
+    return e->store_low ? engine_let_go(e, event) : journal_event_put(e->journal, event);
+}
+
 static int command_discard(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -319,10 +328,7 @@ static int command_discard(struct engine *e, struct command *c) {
         code = unpark(e, s, event);
     }
     if (code == 0) {
-        event->state = EVENT_DISCARDED;
-        event->ended_ms = e->now_ms;
-        s->books.discarded++;
-        code = journal_event_put(e->journal, event);
+        code = end_discarded(e, s, event);
     }
     event_free(event);
     return code;

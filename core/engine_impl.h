@@ -491,6 +491,8 @@ int engine_drop_wake(struct engine *e, const struct event *event);
 int engine_fire_timers(struct engine *e);
 int engine_expire_waits(struct engine *e);
 int engine_trim(struct engine *e);
+/* Deletes the record of an event that has ended, its steps and its history. */
+int engine_let_go(struct engine *e, const struct event *event);
 int engine_load_timers(struct engine *e);
 int64_t engine_earliest_timer(const struct engine *e);
 /* The same, in engine time, of what follows the wall clock: `at` and schedules. */

@@ -27,6 +27,7 @@ enum {
     TIDYING_PARTS = 32,   /* what lent room is enough for */
     SHRINK_LOW = 9,       /* and >> 9 four: the most while there is no room */
     EVENT_OVERHEAD = 512, /* bytes of rows and headers around an event */
+    LARGE_PARTS = 10,     /* of what is taken: a table that has such a part is named */
     PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
 };
 
@@ -61,23 +62,83 @@ static uint64_t add_dead(const struct engine *e, struct buf *out) {
     return dead;
 }
 
-static void add_ended_and_outbox(const struct engine *e, uint64_t dead, struct buf *out) {
-    struct store *store = journal_store(e->journal);
-    uint64_t ended = store_rows_kept(store, TABLE_EVENT);
-    uint64_t outbox = store_rows_kept(store, TABLE_OUTBOX);
-    uint64_t others = dead;
+/* Events that wait, and the service with most of them. */
+static uint64_t add_waiting(const struct engine *e, bool large, struct buf *out) {
+    const struct engine_service *worst = NULL;
+    uint64_t waiting = 0;
+    uint64_t most = 0;
     for (size_t i = 0; i < e->service_count; i++) {
-        others += books_waiting(&e->services[i].books);
+        uint64_t own = books_waiting(&e->services[i].books);
+        waiting += own;
+        worst = own > most ? &e->services[i] : worst;
+        most = own > most ? own : most;
     }
-    if (ended > others) {
-        buf_printf(out, "; %llu ended events are kept for store.keep_done: lower it",
-                   (unsigned long long)(ended - others));
+    if (large && waiting > 0) {
+        buf_printf(out,
+                   "; %llu events wait, most of service \"%s\": `zingq keys list --service %s` "
+                   "says what for",
+                   (unsigned long long)waiting, worst->conf->name, worst->conf->name);
     }
+    return waiting;
+}
+
+static void add_events(const struct engine *e, uint64_t taken, uint64_t dead, struct buf *out) {
+    struct store *store = journal_store(e->journal);
+    uint64_t events = store_rows_kept(store, TABLE_EVENT);
+    bool large = store_bytes_kept(store, TABLE_EVENT) >= taken / LARGE_PARTS;
+    uint64_t others = dead + add_waiting(e, large, out);
+    if (events > others) {
+        buf_printf(out,
+                   "; %llu ended events are kept for store.keep_done: lower it and start the "
+                   "host again",
+                   (unsigned long long)(events - others));
+    }
+}
+
+static void add_outbox(const struct engine *e, struct buf *out) {
+    uint64_t outbox = store_rows_kept(journal_store(e->journal), TABLE_OUTBOX);
     if (outbox > 0) {
         buf_printf(out,
                    "; %llu publishes wait in the outbox: `zingq outbox list` shows them, they go "
                    "when the broker takes them",
                    (unsigned long long)outbox);
+    }
+}
+
+/* What is kept beside events, and is named when it is much. */
+static const struct {
+    enum store_table first, last; /* a row each */
+    enum store_table bulk;        /* where most of its bytes are */
+    const char *text;             /* behind a number */
+} kept[] = {
+    {TABLE_DELAYED, TABLE_DELAYED, TABLE_TIMER,
+     "publishes wait for their time: `zingq delayed` shows them, `zingq cancel` takes one back"},
+    {TABLE_STATE, TABLE_STATE, TABLE_STATE,
+     "values are state of handlers: they go with a ttl, or when a handler deletes them"},
+    {TABLE_LOCK, TABLE_LOCK, TABLE_LOCK, "locks are held: they go when they run out"},
+    {TABLE_STEP, TABLE_STEP, TABLE_STEP, "results of steps are kept until their events end"},
+    {TABLE_SIGNAL, TABLE_SIGNAL, TABLE_SIGNAL, "signals wait for someone to take them"},
+    {TABLE_APPEND, TABLE_APPEND, TABLE_APPEND,
+     "lines of zing.append wait to be written to their files"},
+    {TABLE_ASIDE, TABLE_ASIDE, TABLE_ASIDE,
+     "records that could not be read were set aside: `zingq compact --drop-aside` lets them go"},
+    {TABLE_DEDUPE, (enum store_table)(TABLE_COUNT - 1), TABLE_DEDUPE,
+     "idempotency keys and ids of events are kept for store.keep_idempotency: lower it"},
+};
+
+static void add_kept(const struct engine *e, uint64_t taken, struct buf *out) {
+    struct store *store = journal_store(e->journal);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        uint64_t rows = 0;
+        bool apart = kept[i].bulk != kept[i].first;
+        uint64_t bytes = apart ? store_bytes_kept(store, kept[i].bulk) : 0;
+        for (unsigned t = kept[i].first; t <= kept[i].last; t++) {
+            rows += store_rows_kept(store, (enum store_table)t);
+            bytes += store_bytes_kept(store, (enum store_table)t);
+        }
+        if (rows > 0 && bytes >= taken / LARGE_PARTS) {
+            buf_printf(out, "; %llu %s", (unsigned long long)rows, kept[i].text);
+        }
     }
 }
 
@@ -96,7 +157,9 @@ void engine_tell_space(struct engine *e, uint64_t used, uint64_t max) {
     }
     buf_add_str(&text, disk ? "free some on the disk" : "raise store.max_size");
     add_reader(e, &text);
-    add_ended_and_outbox(e, add_dead(e, &text), &text);
+    add_events(e, used, add_dead(e, &text), &text);
+    add_outbox(e, &text);
+    add_kept(e, used, &text);
     (void)snprintf(e->space_words, sizeof e->space_words, "%s", buf_str(&text));
     buf_clear(&text);
 }

@@ -264,7 +264,7 @@ static bool is_history(const struct engine *e, const struct event *event) {
     return kept && event->ended_ms + e->conf->keep_done_ms <= e->now_ms;
 }
 
-static int trim_event(struct engine *e, const struct event *event) {
+int engine_let_go(struct engine *e, const struct event *event) {
     int code = event->durable ? journal_step_clear(e->journal, event) : 0;
     if (code == 0 && (event->attempts > 1 || event->errors > 0 || event->durable ||
                       event->crashes > 0 || event->replayed || event->state == EVENT_DISCARDED)) {
@@ -300,7 +300,7 @@ static int trim_step(struct engine *e, bool *partition_ends) {
     }
     *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
     if (!*partition_ends && is_history(e, event)) {
-        code = trim_event(e, event);
+        code = engine_let_go(e, event);
     }
     event_free(event);
     return code;

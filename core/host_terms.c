@@ -267,8 +267,11 @@ static void each_filter(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, h->refused > 0, r.text);
     }
     if (h->granted + h->refused < h->filters) {
-        (void)report(&r, 0, "%zu of %zu subscriptions have no answer yet",
-                     h->filters - (h->granted + h->refused), h->filters);
+        (void)report(&r, 0, "%zu of %zu subscriptions have no answer yet%s",
+                     h->filters - (h->granted + h->refused), h->filters,
+                     engine_accepts(h->engine)
+                         ? ""
+                         : ": nothing is read from the broker while nothing is accepted");
         tell(ctx, true, r.text);
     }
 }

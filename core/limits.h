@@ -34,7 +34,7 @@ enum {
     READER_OLD_MS = 60000, /* a process that reads one state of the store longer is named */
     STORE_WALK_BYTES_MAX = 1 << 30, /* a store file up to this is looked through, page by page, at
                                        open; of a larger one only its length, unless it is short */
-    SPACE_WORDS_MAX = 1024,         /* what fills the store, and what helps: a sentence */
+    SPACE_WORDS_MAX = 2048,         /* what fills the store, and what helps: a sentence */
 
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and its length */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */

@@ -296,7 +296,8 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     } else {
         char why[64];
         item->tries = item->state == ITEM_SOON ? 0 : item->tries;
-        (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x", reason);
+        (void)snprintf(why, sizeof why, "the broker's reason code is 0x%02x%s", reason,
+                       reason == 0x87 ? " (not authorized)" : "");
         outbox_refuse(o, item, now_ms, reason, why);
     }
     if (o->alone && o->in_flight == 0) {

@@ -92,7 +92,7 @@ struct script_host {
     bool unwinding;                     /* nothing may catch the error under way: see api_step.c */
     struct run *current;                /* the invocation inside, or NULL */
     lua_State *base;                    /* the coroutine the host resumed, or the main thread */
-    lua_State *thread;                  /* the coroutine that runs now: base or one of its own */
+    lua_State *volatile thread;         /* the coroutine that runs now: base or one of its own */
     struct script_code *loading;        /* the code being loaded, or NULL */
     uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of it has been read */
     struct culprit *culprit;            /* borrowed; knows which versions must not be run again */

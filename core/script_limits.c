@@ -8,8 +8,10 @@
  * system call, is asked only in handlers that have run for a while. A single instruction can cost
  * milliseconds when it allocates (string.rep), so bytes allocated bring the next look nearer. Once
  * the time is up the hook raises at every instruction, and everything that can catch an error
- * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. What
- * loops in C without an allocation is beyond all of this: watchdog.h.
+ * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. A
+ * function of C can cost milliseconds and allocate nothing (tonumber of a megabyte), and thousands
+ * of these come between two looks: so the watchdog's clock, too, brings the next look nearer. What
+ * never returns from C is beyond all of this: watchdog.h.
  */
 #include "script_host.h"
 
@@ -95,6 +97,12 @@ static void look_soon(struct script_host *host) {
     }
 }
 
+/* In a signal handler, which may stand between any two lines of script_enter, of script_leave, or
+ * of a resume: `thread` is a living coroutine all along. */
+static void on_watchdog(void *ctx) {
+    look_soon(ctx);
+}
+
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     struct script_host *host = ud;
     size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
@@ -140,10 +148,12 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
     host->watch.spent_ns = spent_us * 1000;
     host->watch.wall_start_ns = clock_monotonic_ns();
     host->watch.cpu_start_ns = -1;
+    watchdog_call(on_watchdog, host);
 }
 
 int64_t script_leave(struct script_host *host) {
     assert(host->watch.active);
+    watchdog_call(NULL, NULL);
     int64_t spent = spent_ns(&host->watch);
     host->current = NULL;
     host->base = host->L;

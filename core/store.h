@@ -102,6 +102,8 @@ uint64_t store_rows(struct store *s, enum store_table t);
 /* Rows of a table at the last commit: also outside of a transaction, and beside one. 0 when they
  * cannot be counted. */
 uint64_t store_rows_kept(struct store *s, enum store_table t);
+/* Bytes of the pages they take. */
+uint64_t store_bytes_kept(struct store *s, enum store_table t);
 
 struct store_space {
     uint64_t used; /* bytes of pages that cannot be written to: of rows, and `held` */

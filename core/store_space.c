@@ -32,15 +32,27 @@ uint64_t store_limit(struct store *s) {
     return taken >= max || left >= max - taken ? max : taken + left;
 }
 
-uint64_t store_rows_kept(struct store *s, enum store_table t) {
+static MDB_stat stat_of(struct store *s, enum store_table t) {
     MDB_txn *txn = NULL;
     MDB_stat stat = {0};
     if (s->env == NULL || store_lacks(s, t) || mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn) != 0) {
-        return 0; /* MDB_NOTLS: it may stand beside a writing one */
+        return stat; /* MDB_NOTLS: it may stand beside a writing one */
     }
-    int rc = mdb_stat(txn, s->tables[t], &stat);
+    if (mdb_stat(txn, s->tables[t], &stat) != 0) {
+        stat = (MDB_stat){0};
+    }
     mdb_txn_abort(txn);
-    return rc == 0 ? stat.ms_entries : 0;
+    return stat;
+}
+
+uint64_t store_rows_kept(struct store *s, enum store_table t) {
+    return stat_of(s, t).ms_entries;
+}
+
+uint64_t store_bytes_kept(struct store *s, enum store_table t) {
+    MDB_stat stat = stat_of(s, t);
+    uint64_t pages = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    return pages * stat.ms_psize;
 }
 
 struct free_pages {

@@ -25,7 +25,7 @@
 #endif
 
 enum {
-    TICKS = 8,             /* of processor time until a run is over */
+    TICKS = 32,            /* of processor time until a run is over */
     FRAMES_MAX = 64,       /* of the backtrace */
     NAMED_MAX = 4,         /* events of a batch that are named */
     REPORT_SECONDS_MAX = 5 /* for the backtrace, should the stack be beyond reading */
@@ -36,6 +36,8 @@ static struct {
     timer_t timer;
     unsigned turn, ticks;   /* the run that is counted, and how many it had the processor for */
     volatile unsigned over; /* the run that is over; 0 = none */
+    void (*volatile look)(void *ctx);
+    void *volatile look_ctx;
 } dog;
 
 static int tick_signal(void) {
@@ -107,6 +109,9 @@ static void on_tick(int number) {
     if (turn != 0 && dog.ticks >= TICKS * WATCHDOG_ABORT_FACTOR) {
         give_up();
     }
+    if (turn != 0 && dog.look != NULL) {
+        dog.look(dog.look_ctx);
+    }
     errno = saved;
 }
 
@@ -174,6 +179,15 @@ void watchdog_stop(void) {
 bool watchdog_over(void) {
     unsigned turn = culprit_turn(dog.culprit);
     return turn != 0 && turn == dog.over;
+}
+
+/* The pointer is never seen beside another's context. */
+void watchdog_call(void (*look)(void *ctx), void *ctx) {
+    dog.look = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    dog.look_ctx = ctx;
+    atomic_signal_fence(memory_order_seq_cst);
+    dog.look = look;
 }
 
 int64_t watchdog_limit_ms(int64_t lua_time_ms) {

@@ -26,6 +26,11 @@ void watchdog_stop(void);
 /* Whether the run on the processor is over; false when nothing is watched. */
 bool watchdog_over(void);
 
+/* From now on, look(ctx) is called now and then while a run has the processor, long before it is
+ * over: in a signal handler of the watched thread, so it may do next to nothing. NULL: nothing is
+ * called. */
+void watchdog_call(void (*look)(void *ctx), void *ctx);
+
 /* What limit_ms should be for a limits.lua_time. */
 int64_t watchdog_limit_ms(int64_t lua_time_ms);
 

@@ -53,6 +53,11 @@ left() { # TIMES: so many of those put off until an instant
     [ "$(grep -c '^out/at ' published)" -eq "$1" ]
 }
 
+exported_as_listed() { # what waits for an instant; to the second: the host's clocks differ by chance
+    listed=$("$ZINGQ" delayed --json | jq -r '.[0].due_at[0:19]')
+    [ "$("$ZINGQ" export | jq -r 'select(.kind == "publish") | .due_at[0:19]')" = "$listed" ]
+}
+
 clock() { # seconds since 1970, as the program sees them
     ./date +%s
 }
@@ -139,6 +144,7 @@ ok "and a batch that lingers" comes "out/lingers set back"
 ok "the step is told" stepped back 1
 ok "what is to leave at an instant has not left: the clock does not show it" left 0
 ok "a list says when it will" says 0 'in 59 m\|in 1 h' delayed
+ok "and so does an export" exported_as_listed
 once first a
 ok "an event runs" comes "out/once first"
 ok "and is shown by the clock as it is" came_just_now once

@@ -81,6 +81,7 @@ pub -t in/other -m good/free
 ok "what another key publishes leaves at once" wait_for 10 heard 1 good/free
 ok "what the same key publishes waits" wait_for 10 figure_is outbox_held 1
 ok "and was not sent" heard 0 good/behind
+ok "the list says so" says 0 'good/behind .*held behind' outbox list
 ok "status says so, and what helps" says 0 '10 REFUSED BY THE BROKER.*zingq outbox list' status
 ok "the list says why" says 0 'bad/1 .*not authorized\|bad/1 .*closes the connection' outbox list
 stop_host

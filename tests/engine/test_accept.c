@@ -10,16 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 static const char ECHO[] = "return function(event)\n"
                            "  zing.publish('out', event.payload)\n"
                            "end\n";
@@ -381,7 +371,7 @@ static void a_host_that_runs_one_service_leaves_the_others_events_alone(void **s
 }
 
 int main(void) {
-#define ACCEPT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ACCEPT_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         ACCEPT_TEST(nothing_is_acknowledged_or_published_before_the_turn),
         ACCEPT_TEST(an_event_is_accepted_run_and_published_in_one_turn),

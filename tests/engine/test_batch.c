@@ -382,7 +382,7 @@ static void a_replayed_event_may_share_a_batch_again(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, batch_world_set_up, batch_world_tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_waits_comes_as_one_list),
         TEST(a_single_event_comes_as_a_list_too),

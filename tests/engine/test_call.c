@@ -11,16 +11,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" jitter = 0 " options " }\n"
 #define KEYED(options) SERVICE("key = \"property:k\" " options)
@@ -298,7 +288,7 @@ static void a_saved_script_takes_over_for_the_next_attempt(void **state) {
 }
 
 int main(void) {
-#define CALL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CALL_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         CALL_TEST(a_call_leaves_after_the_commit_and_its_answer_ends_the_event),
         CALL_TEST(a_waiting_call_holds_up_its_own_key_only),

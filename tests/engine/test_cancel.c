@@ -11,16 +11,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 /* "set" puts a reminder off by a minute and keeps its id; "stop" takes it back and says whether it
  * did; what is in the handlers below goes on from there. */
 static const char REMINDER[] =
@@ -223,7 +213,7 @@ static void a_cancel_holds_although_the_handler_waits(void **state) {
     assert_int_equal(count_published(f, "remind"), 0);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -11,16 +11,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" retries = 0"     \
     " jitter = 0 " options " }\n"
@@ -383,7 +373,7 @@ static void a_publish_under_an_idempotency_key_is_made_once(void **state) {
 }
 
 int main(void) {
-#define COMMAND_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define COMMAND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         COMMAND_TEST(a_replayed_dead_letter_runs_again),
         COMMAND_TEST(a_replayed_dead_letter_that_fails_again_is_dead_again),

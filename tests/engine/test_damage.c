@@ -11,16 +11,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define CONF                                                                                       \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \
     " retries = 1 delay = \"1m\" idempotency = \"json:/id\" }\n"
@@ -274,7 +264,7 @@ static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **stat
 }
 
 int main(void) {
-#define DAMAGE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define DAMAGE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         DAMAGE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
         DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),

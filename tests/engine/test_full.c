@@ -210,6 +210,81 @@ static void a_full_store_tells_commands_and_still_discards(void **state) {
     engine_check(f);
 }
 
+/* Each handler keeps what it got in another way; the sentence has to name it. */
+static void a_full_store_says_what_fills_it(void **state) {
+    static const struct {
+        const char *handler, *words;
+    } fillings[] = {
+        {"return function(e) zing.state.set(e.payload:sub(1, 9), e.payload) end",
+         "values are state of handlers"},
+        {"return function(e) zing.publish('out', e.payload, {after = '1h'}) end",
+         "publishes wait for their time: `zingq delayed`"},
+        {"return function(e) zing.lock(e.payload:sub(1, 9), {ttl = '1h', data = e.payload}) end",
+         "locks are held"},
+        {"return function(e) zing.signal('s', 'b', 'n', e.payload) end", "signals wait"},
+        {"return function(e) zing.sleep('1h') end",
+         "events wait, most of service \"s\": `zingq keys list --service s`"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof fillings / sizeof fillings[0]; i++) {
+        struct engine_fixture *f = fixture_new();
+        f->unchecked = true;
+        fixture_run(f, STORE("4MiB", "1s") KEYED, fillings[i].handler);
+        bool told = false;
+        for (unsigned n = 0; n < 1000 && !told; n++) {
+            if (engine_accepts(f->engine)) {
+                offer_big(f, n);
+            }
+            (void)turn(f);
+            f->now_ms += 100;
+            const char *said = status(f).store_low;
+            told = said != NULL && strstr(said, fillings[i].words) != NULL;
+        }
+        if (!told) {
+            const char *said = status(f).store_low;
+            fail_msg("%s: %s", fillings[i].handler, said == NULL ? "there is room" : said);
+        }
+        fixture_free(f);
+    }
+}
+
+static bool first_dead(struct engine_fixture *f, struct uuid *id) {
+    struct dead_row row = {0};
+    assert_int_equal(store_begin(f->store), 0);
+    int code = journal_dead_next(f->view, &row);
+    store_abort(f->store);
+    *id = row.id;
+    return code == 0;
+}
+
+/* What the log and the status advise must help, and at once: nobody waits for store.keep_done. */
+static void dead_letters_discarded_from_a_nearly_full_store_make_room(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f, STORE("4MiB", "24h") "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
+        "return function(e) zing.reject('no') end");
+    unsigned n = 0;
+    run_dry(f);
+    while (engine_accepts(f->engine)) {
+        offer_big(f, n++);
+        assert_int_equal(turn(f), 0);
+        f->now_ms += 100;
+        run_dry(f);
+        assert_true(n < 1000);
+    }
+    assert_int_equal(service_status(f, "s").books.dead, n);
+    struct uuid id;
+    for (unsigned i = 0; first_dead(f, &id); i++) {
+        struct command discard = {.kind = COMMAND_DISCARD, .id = id};
+        assert_int_equal(command(f, discard), 0);
+        assert_true(i < n);
+    }
+    advance(f, 2000);
+    assert_true(engine_accepts(f->engine));
+    assert_books(f, "s", (struct books){.accepted = n, .discarded = n});
+    engine_check(f);
+}
+
 int main(void) {
 #define FULL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -220,6 +295,8 @@ int main(void) {
         FULL_TEST(a_full_store_of_done_events_empties_itself),
         FULL_TEST(a_host_starts_on_a_full_store_and_waits_quietly),
         FULL_TEST(a_full_store_tells_commands_and_still_discards),
+        cmocka_unit_test(a_full_store_says_what_fills_it),
+        FULL_TEST(dead_letters_discarded_from_a_nearly_full_store_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,16 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 static const char NOTHING[] = "return function() end";
 static const char CHAIN[] =
     "service \"first\" { subscribe = {\"one\"} handler = \"first.lua\" }\n"
@@ -335,7 +325,7 @@ static void a_reply_goes_to_the_response_topic_with_its_correlation(void **state
 }
 
 int main(void) {
-#define HANDOVER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define HANDOVER_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         HANDOVER_TEST(a_chain_of_two_services_takes_one_commit),
         HANDOVER_TEST(the_brokers_copy_names_the_services_served_and_they_skip_it),

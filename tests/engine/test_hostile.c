@@ -10,16 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 0 " options " }\n"
 #define ID "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -200,7 +190,7 @@ static void the_history_of_a_crash_goes_with_its_event(void **state) {
 }
 
 int main(void) {
-#define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         HOSTILE_TEST(two_messages_of_one_turn_under_one_id_are_two_events),
         HOSTILE_TEST(unordered_events_under_one_id_and_two_keys_are_two_events),

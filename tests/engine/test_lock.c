@@ -10,16 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" " options " }\n"
 
@@ -380,7 +370,7 @@ static void appended_lines_are_written_once_over_crashes(void **state) {
 }
 
 int main(void) {
-#define LOCK_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCK_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         LOCK_TEST(a_lock_is_held_refused_and_released),
         LOCK_TEST(an_expired_lock_is_told_and_free),

@@ -14,16 +14,6 @@
 
 enum { HOUR = 3600 * 1000 };
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "store { keep_done = \"7d\" }\n"                                                               \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" retries = 0"     \
@@ -486,7 +476,7 @@ static void retention_counts_from_its_new_end(void **state) {
 }
 
 int main(void) {
-#define RERUN_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define RERUN_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         RERUN_TEST(a_done_event_runs_again_as_the_same_event),
         RERUN_TEST(its_calls_have_the_idempotency_keys_of_the_first_time),

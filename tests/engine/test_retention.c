@@ -13,16 +13,6 @@
 
 enum { MINUTE = 60 * 1000 };
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define CONF                                                                                       \
     "store { keep_done = \"10m\" keep_idempotency = \"10m\" }\n"                                   \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \
@@ -142,7 +132,8 @@ static void expired_idempotency_keys_give_their_room_back_though_nothing_comes(v
 }
 
 int main(void) {
-#define RETENTION_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define RETENTION_TEST(test)                                                                       \
+    cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         RETENTION_TEST(done_events_are_kept_for_their_time_and_then_gone_with_their_history),
         RETENTION_TEST(dead_and_waiting_events_are_kept_for_good),

@@ -10,16 +10,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" jitter = 0 " options " }\n"
 #define KEYED(options) SERVICE("key = \"property:k\" " options)
@@ -312,7 +302,7 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
 }
 
 int main(void) {
-#define RETRY_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define RETRY_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         RETRY_TEST(a_failed_attempt_is_tried_again_at_its_due_time),
         RETRY_TEST(the_last_attempt_that_fails_ends_dead_with_its_reason_and_history),

@@ -8,16 +8,6 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 enum { HUNGRY, LIGHT, LONG_US = 200000, SHORT_US = 100 };
 
 #define LIGHT_SERVICE                                                                              \
@@ -118,7 +108,7 @@ static void one_long_run_hardly_changes_what_a_turn_takes(void **state) {
     assert_true(engine_intake(f->engine) >= before / 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

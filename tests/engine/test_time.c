@@ -12,16 +12,6 @@
 #define HOURS(n) (INT64_C(3600000) * (n))
 #define YEAR HOURS(24 * 365)
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options) "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" " options " }\n"
 #define CALLS "return function(e) zing.publish('out', zing.http.get('http://h.test/x').body) end"
 
@@ -402,7 +392,7 @@ static void a_store_without_a_clock_goes_on_from_its_newest_arrival(void **state
 }
 
 int main(void) {
-#define TIME_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TIME_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TIME_TEST(a_retry_comes_at_its_time),
         TIME_TEST(a_snooze_ends_at_its_time),

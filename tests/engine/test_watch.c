@@ -12,16 +12,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 static const char CONF[] = "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 1"
                            " key = \"none\" delay = \"1s\" jitter = 0 }\n";
 static const char HANDLER[] = "return function(e)\n"
@@ -165,7 +155,7 @@ static void an_id_nobody_gave_is_unknown(void **state) {
     assert_string_equal(trace_of(f, &id), "unknown");
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

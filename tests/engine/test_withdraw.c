@@ -13,16 +13,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 #define SERVICE(options)                                                                           \
     "store { keep_done = \"1m\" }\n"                                                               \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"property:k\" jitter = 0 "  \
@@ -331,7 +321,7 @@ static void a_lock_that_a_step_of_the_expiry_takes_is_held(void **state) {
     assert_string_equal(out_of(f), "ada true eve bob false");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

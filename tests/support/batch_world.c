@@ -3,16 +3,6 @@
 
 #include <stdio.h>
 
-int batch_world_set_up(void **state) {
-    *state = fixture_new();
-    return 0;
-}
-
-int batch_world_tear_down(void **state) {
-    fixture_free(*state);
-    return 0;
-}
-
 void offer_many(struct engine_fixture *f, size_t count) {
     for (size_t i = 1; i <= count; i++) {
         char payload[16];

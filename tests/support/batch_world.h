@@ -17,9 +17,6 @@
     "  for i, e in ipairs(events) do all[i] = e.payload end\n"                                     \
     "  zing.publish('out', #events .. ':' .. table.concat(all, ','))\n"
 
-/* cmocka's; *state is the fixture. */
-int batch_world_set_up(void **state);
-int batch_world_tear_down(void **state);
 /* Offers payloads "1" to `count`. */
 void offer_many(struct engine_fixture *f, size_t count);
 /* What TELL published; valid until the next call. */

@@ -26,6 +26,18 @@ void data_folder_remove(struct data_folder *folder) {
     assert_int_equal(nftw(folder->path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+int data_folder_set_up(void **state) {
+    static struct data_folder folder;
+    data_folder_make(&folder);
+    *state = &folder;
+    return 0;
+}
+
+int data_folder_tear_down(void **state) {
+    data_folder_remove(*state);
+    return 0;
+}
+
 struct store *data_folder_store(const struct data_folder *folder, uint64_t max_bytes) {
     struct store_options options = {.path = folder->path, .max_bytes = max_bytes};
     struct store *store = NULL;

@@ -16,6 +16,10 @@ void data_folder_make(struct data_folder *folder);
 /* With everything in it. */
 void data_folder_remove(struct data_folder *folder);
 
+/* The same for cmocka; *state is the folder. */
+int data_folder_set_up(void **state);
+int data_folder_tear_down(void **state);
+
 /* The test fails when it cannot be opened. */
 struct store *data_folder_store(const struct data_folder *folder, uint64_t max_bytes);
 

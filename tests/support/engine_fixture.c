@@ -583,3 +583,13 @@ const char *payloads(const struct engine_fixture *f, const char *topic, char *ou
     }
     return out;
 }
+
+int fixture_set_up(void **state) {
+    *state = fixture_new();
+    return 0;
+}
+
+int fixture_tear_down(void **state) {
+    fixture_free(*state);
+    return 0;
+}

@@ -78,6 +78,9 @@ struct engine_fixture {
 /* A folder, a clock that stands, nothing started. Free with fixture_free. */
 struct engine_fixture *fixture_new(void);
 void fixture_free(struct engine_fixture *f);
+/* The same for cmocka; *state is the fixture. */
+int fixture_set_up(void **state);
+int fixture_tear_down(void **state);
 
 /* Writes scripts/NAME. */
 void fixture_script(struct engine_fixture *f, const char *name, const char *text);

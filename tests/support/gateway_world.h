@@ -57,4 +57,11 @@ int raw_client(struct world *w, const char *text);
 /* Runs the loop until `fd` has an answer, and gives its status. */
 int raw_status(struct world *w, int fd);
 
+/* A test of cmocka's after `up`; one by each kind of door. */
+#define WITH(name, up) cmocka_unit_test_setup_teardown(name, up, gateway_world_tear_down)
+#define BOTH(name)                                                                                 \
+    {"tcp: " #name, name, gateway_world_tcp, gateway_world_tear_down, NULL}, {                     \
+        "unix: " #name, name, gateway_world_unix, gateway_world_tear_down, NULL                    \
+    }
+
 #endif

@@ -146,7 +146,7 @@ static void the_host_sections_are_read(void **state) {
                          "  username = me  password = secret  ca_file = ca.pem\n"
                          "  cert_file = /etc/cert.pem  key_file = ./key.pem\n"
                          "  receive_maximum = 65535  session_expiry = \"1500ms\"  alone = yes }\n"
-                         "store { path = ./d  max_size = \"1MiB\"  keep_done = 0\n"
+                         "store { path = ./d  max_size = \"2MiB\"  keep_done = 0\n"
                          "  keep_idempotency = \"2d\" }\n"
                          "http { listen = \"[::1]:80\"  token = t }\n"
                          "limits { payload = 512  lua_memory = \"2 GiB\"  lua_time = \"1s\"\n"
@@ -167,7 +167,7 @@ static void the_host_sections_are_read(void **state) {
     assert_int_equal(c->broker.session_expiry_s, 2);
     (void)snprintf(path, sizeof path, "%s/d", (const char *)*state);
     assert_string_equal(c->store_path, path);
-    assert_int_equal(c->store_max_bytes, 1 << 20);
+    assert_int_equal(c->store_max_bytes, 2 << 20);
     assert_int_equal(c->keep_done_ms, 0);
     assert_int_equal(c->keep_idempotency_ms, 172800000);
     assert_string_equal(c->http_listen, "[::1]:80");

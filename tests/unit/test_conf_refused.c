@@ -266,7 +266,7 @@ static void values_of_the_host_are_checked(void **state) {
                                          "number and B, KiB, MiB, GiB or TiB, as "
                                          "in \"64KiB\""},
         {"store { max_size = 1 }",
-         "store: max_size: \"1\" is out of bounds, from 1 MiB to 64 TiB is possible"},
+         "store: max_size: \"1\" is out of bounds, from 2 MiB to 64 TiB is possible"},
         {"limits { payload = 0 }",
          "limits: payload: \"0\" is out of bounds, from 1 B to 16 MiB is possible"},
         {"http { listen = 8080 }",

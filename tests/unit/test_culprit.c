@@ -13,18 +13,6 @@ static const uint8_t this_boot[16] = {1};
 static const uint8_t other_boot[16] = {2};
 static const struct uuid one = {{1}}, two = {{2}};
 
-static int set_up(void **state) {
-    static struct data_folder folder;
-    data_folder_make(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    data_folder_remove(*state);
-    return 0;
-}
-
 static struct culprit *open_page(void **state, const uint8_t boot[16]) {
     struct culprit *c = NULL;
     struct report r = {""};
@@ -102,7 +90,7 @@ static void of_a_large_batch_as_many_are_named_as_fit(void **state) {
 }
 
 int main(void) {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, data_folder_set_up, data_folder_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(who_ran_is_known_to_the_next_process_until_settled),
         TEST(who_had_ended_is_not_named),

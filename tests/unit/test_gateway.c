@@ -327,12 +327,6 @@ static void asking_somebody_silent_times_out(void **state) {
     buf_clear(&c.answer);
 }
 
-#define WITH(name, up) cmocka_unit_test_setup_teardown(name, up, gateway_world_tear_down)
-#define BOTH(name)                                                                                 \
-    {"tcp: " #name, name, gateway_world_tcp, gateway_world_tear_down, NULL}, {                     \
-        "unix: " #name, name, gateway_world_unix, gateway_world_tear_down, NULL                    \
-    }
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(a_request_arrives_whole_and_is_answered),

@@ -131,12 +131,6 @@ static void a_door_leaves_descriptors_to_others(void **state) {
     }
 }
 
-#define WITH(name, up) cmocka_unit_test_setup_teardown(name, up, gateway_world_tear_down)
-#define BOTH(name)                                                                                 \
-    {"tcp: " #name, name, gateway_world_tcp, gateway_world_tear_down, NULL}, {                     \
-        "unix: " #name, name, gateway_world_unix, gateway_world_tear_down, NULL                    \
-    }
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(the_door_opens_by_itself_when_there_are_descriptors_again),

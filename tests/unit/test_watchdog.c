@@ -20,18 +20,6 @@ enum { LIMIT_MS = 80, LONG_MS = 600 }; /* of processor time */
 static const uint8_t this_boot[16] = {1};
 static const struct uuid one = {{1}}, two = {{2}};
 
-static int set_up(void **state) {
-    static struct data_folder folder;
-    data_folder_make(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    data_folder_remove(*state);
-    return 0;
-}
-
 static int64_t processor_ms(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -96,6 +84,27 @@ static int a_run_is_late(struct culprit *c) {
     }
     culprit_run(c, 7, 3, &two);
     return early + (watchdog_over() ? 1 : 0);
+}
+
+static void count(void *ctx) {
+    volatile sig_atomic_t *calls = ctx;
+    ++*calls;
+}
+
+/* Called while a run has the processor, early; not otherwise, and not when it is called off. */
+static int a_run_is_looked_at(struct culprit *c) {
+    volatile sig_atomic_t calls = 0;
+    watchdog_call(count, (void *)&calls);
+    burn(LIMIT_MS);
+    int outside = (int)calls;
+    culprit_run(c, 7, 3, &one);
+    while (calls == 0) {
+    }
+    int over = watchdog_over() ? 1 : 0;
+    watchdog_call(NULL, NULL);
+    int called = (int)calls;
+    burn(LIMIT_MS);
+    return outside + over + ((int)calls - called);
 }
 
 static int stopped_watching(struct culprit *c) {
@@ -185,6 +194,10 @@ static void a_run_past_the_limit_is_over_and_the_next_is_not(void **state) {
     assert_ends_well(state, a_run_is_late);
 }
 
+static void a_run_is_looked_at_long_before_it_is_over(void **state) {
+    assert_ends_well(state, a_run_is_looked_at);
+}
+
 static void nothing_is_watched_any_more_after_the_stop(void **state) {
     assert_ends_well(state, stopped_watching);
 }
@@ -196,7 +209,7 @@ static void the_limit_is_ten_times_lua_time_and_two_seconds_at_least(void **stat
     assert_int_equal(watchdog_limit_ms(60000), 600000);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, data_folder_set_up, data_folder_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -206,6 +219,7 @@ int main(void) {
         TEST(what_is_no_run_is_not_ended),
         TEST(a_run_that_waits_is_no_hang),
         TEST(a_run_past_the_limit_is_over_and_the_next_is_not),
+        TEST(a_run_is_looked_at_long_before_it_is_over),
         TEST(nothing_is_watched_any_more_after_the_stop),
         TEST(the_limit_is_ten_times_lua_time_and_two_seconds_at_least),
     };
