@@ -88,6 +88,13 @@ bool gateway_drop_idle(struct gateway *g) {
     return idlest != NULL;
 }
 
+/* Whether it has closed its side. libmicrohttpd, whose epoll is edge-triggered, misses that when it
+ * came together with the beginning of a request: a client that waited to be accepted and left. */
+static bool has_left(const struct gateway_client *client) {
+    char byte;
+    return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* The daemon finds the socket shut and closes the connection. */
 static void on_slow_timer(uv_timer_t *timer) {
     struct gateway *g = timer->data;
@@ -95,9 +102,10 @@ static void on_slow_timer(uv_timer_t *timer) {
     uint64_t limit_ms = (uint64_t)GATEWAY_REQUEST_S * 1000;
     size_t count = 0;
     TAILQ_FOREACH(client, &g->clients, link) {
-        if (client->owes && now_ms() - client->since_ms > limit_ms) {
+        bool late = now_ms() - client->since_ms > limit_ms;
+        if (client->owes && (late || has_left(client))) {
             (void)shutdown(client->fd, SHUT_RDWR);
-            count++;
+            count += late ? 1 : 0;
         }
     }
     if (count > 0) {

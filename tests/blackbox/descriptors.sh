@@ -113,6 +113,30 @@ ok "to the end" wait_for 20 lines notes.txt 2
 disperse
 ok "afterwards the front door is open" wait_for 10 healthy
 
+# --- clients that left before they were accepted ---
+
+descriptors() { # how many are open
+    set -- "/proc/$host/fd"/*
+    echo $#
+}
+
+descriptors_at_most() { # COUNT
+    [ "$(descriptors)" -le "$1" ]
+}
+
+open_before=$(descriptors)
+kill -STOP "$host"
+must "$PYTHON" - "$front" <<'END'
+import socket, sys
+for _ in range(6):
+    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+    client.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
+    client.close()
+END
+kill -CONT "$host"
+must wait_for 10 healthy
+ok "clients that begin a request and leave before they are accepted hold no descriptor" wait_for 15 descriptors_at_most "$open_before"
+
 # --- more calls than descriptors ---
 
 "$PYTHON" -c 'for n in range(120): print("{\"n\": %d}" % n)' >calls
