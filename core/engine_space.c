@@ -20,6 +20,7 @@
 
 enum {
     LOOK_MS = 1000,
+    LOOK_QUIET_MS = 15000, /* a quiet host sees a reader that stays, and how full the store is */
     RESERVE_PARTS = 20,
     RESERVE_BYTES_MIN = 1 << 20,
     TURN_PARTS = 4,       /* of the room, what one turn may accept: pages are copied, too */
@@ -263,7 +264,7 @@ size_t engine_step(const struct engine *e, size_t most) {
 
 int64_t engine_next_look_ms(const struct engine *e) {
     if (e->room > 0) {
-        return INT64_MAX;
+        return e->space_seen_ms + LOOK_QUIET_MS;
     }
     return e->store_low ? e->space_seen_ms + LOOK_MS : 0;
 }

@@ -285,6 +285,18 @@ static void dead_letters_discarded_from_a_nearly_full_store_make_room(void **sta
     engine_check(f);
 }
 
+/* A reader that stays is named after a minute, on a host without work as well. */
+static void a_quiet_engine_looks_at_its_store_four_times_a_minute(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, STORE("4MiB", "24h") KEYED, "return function() end");
+    run_dry(f);
+    for (int i = 0; i < 3; i++) {
+        int64_t next_ms = engine_next_ms(f->engine);
+        assert_in_range(next_ms, f->now_ms, f->now_ms + 15000);
+        advance(f, next_ms - f->now_ms + 1);
+    }
+}
+
 int main(void) {
 #define FULL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -297,6 +309,7 @@ int main(void) {
         FULL_TEST(a_full_store_tells_commands_and_still_discards),
         cmocka_unit_test(a_full_store_says_what_fills_it),
         FULL_TEST(dead_letters_discarded_from_a_nearly_full_store_make_room),
+        FULL_TEST(a_quiet_engine_looks_at_its_store_four_times_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
