@@ -3,6 +3,7 @@
 # never stops the host for good.
 #
 # ctest: timeout=180
+# shellcheck disable=SC1010 # "done" is a state here
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
 # shellcheck source=tests/support/world.sh

@@ -182,7 +182,7 @@ static unsigned tries(void) {
 static void bytes_changed_anywhere_end_nothing_by_a_signal(void **state) {
     struct fixture *f = *state;
     for (unsigned i = 0; i < tries(); i++) {
-        unsigned char bytes[64];
+        unsigned char bytes[64] = {0};
         size_t count = i % 2 == 0 ? 1 + next_random(f) % 4 : sizeof bytes;
         for (size_t b = 0; b < count; b++) {
             bytes[b] = (unsigned char)next_random(f);
