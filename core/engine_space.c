@@ -20,7 +20,7 @@
 
 enum {
     LOOK_MS = 1000,
-    LOOK_QUIET_MS = 15000, /* a quiet host sees a reader that stays, and how full the store is */
+    LOOK_QUIET_MS = 45000, /* a quiet host sees a reader that stays, and how full the store is */
     RESERVE_PARTS = 20,
     RESERVE_BYTES_MIN = 1 << 20,
     TURN_PARTS = 4,       /* of the room, what one turn may accept: pages are copied, too */

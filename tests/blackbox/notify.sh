@@ -34,6 +34,7 @@ mkdir "$dir/scripts"
 cd "$dir" || exit 1
 cat >topics.conf <<'END'
 store { path = "data" }
+http { listen = "" }
 service "s" { subscribe = {"s"}  handler = "h.lua" }
 END
 echo 'return function() end' >scripts/h.lua

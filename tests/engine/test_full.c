@@ -286,13 +286,13 @@ static void dead_letters_discarded_from_a_nearly_full_store_make_room(void **sta
 }
 
 /* A reader that stays is named after a minute, on a host without work as well. */
-static void a_quiet_engine_looks_at_its_store_four_times_a_minute(void **state) {
+static void a_quiet_engine_looks_at_its_store_within_a_minute(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, STORE("4MiB", "24h") KEYED, "return function() end");
     run_dry(f);
     for (int i = 0; i < 3; i++) {
         int64_t next_ms = engine_next_ms(f->engine);
-        assert_in_range(next_ms, f->now_ms, f->now_ms + 15000);
+        assert_in_range(next_ms, f->now_ms, f->now_ms + 45000);
         advance(f, next_ms - f->now_ms + 1);
     }
 }
@@ -309,7 +309,7 @@ int main(void) {
         FULL_TEST(a_full_store_tells_commands_and_still_discards),
         cmocka_unit_test(a_full_store_says_what_fills_it),
         FULL_TEST(dead_letters_discarded_from_a_nearly_full_store_make_room),
-        FULL_TEST(a_quiet_engine_looks_at_its_store_four_times_a_minute),
+        FULL_TEST(a_quiet_engine_looks_at_its_store_within_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
