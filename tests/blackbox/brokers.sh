@@ -52,6 +52,7 @@ play() {
     done
     cat >topics.conf <<CONF
 broker { url = {$urls} }
+http { listen = "" }
 sys { interval = "1h" }
 service "svc" { subscribe = {"$filter"}  handler = "svc.lua" }
 CONF

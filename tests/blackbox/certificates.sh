@@ -37,6 +37,7 @@ use() {
 conf() { # OPTIONS of the broker section
     cat >topics.conf <<CONF
 broker { url = {${before:-}"mqtts://localhost:$port"} ca_file = "ca.pem" $1 }
+http { listen = "" }
 sys { interval = "1h" }
 service "svc" { subscribe = {"t/#"}  handler = "svc.lua" }
 CONF

@@ -27,6 +27,7 @@ play() {
     must wait_for 10 test -s broker.port
     cat >topics.conf <<CONF
 broker { url = "$1://localhost:$(cat broker.port)" $([ -z "$2" ] || echo 'ca_file = "cert.pem"') }
+http { listen = "" }
 sys { interval = "1h" }
 service "svc" { subscribe = {"t/#"}  handler = "svc.lua" }
 CONF
