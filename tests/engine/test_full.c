@@ -63,11 +63,8 @@ static void assert_counted(struct engine_fixture *f, unsigned n) {
     assert_string_equal(state_text(f, "s", "a", "n", text), expected);
 }
 
-static void a_nearly_full_store_accepts_no_more_until_old_events_are_gone(void **state) {
-    struct engine_fixture *f = *state;
-    fixture_run(
-        f, STORE("4MiB", "1m") "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
-        "return function() end");
+/* How many it took. */
+static unsigned offer_until_nearly_full(struct engine_fixture *f) {
     unsigned n = 0;
     run_dry(f);
     while (engine_accepts(f->engine)) {
@@ -77,6 +74,15 @@ static void a_nearly_full_store_accepts_no_more_until_old_events_are_gone(void *
         run_dry(f); /* the room is counted anew when what was known of it is used up */
         assert_true(n < 1000);
     }
+    return n;
+}
+
+static void a_nearly_full_store_accepts_no_more_until_old_events_are_gone(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f, STORE("4MiB", "1m") "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
+        "return function() end");
+    unsigned n = offer_until_nearly_full(f);
     assert_in_range(n, 50, 300);
     assert_books(f, "s", (struct books){.accepted = n, .done = n});
     advance(f, 30 * 1000);
@@ -263,15 +269,7 @@ static void dead_letters_discarded_from_a_nearly_full_store_make_room(void **sta
     fixture_run(
         f, STORE("4MiB", "24h") "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
         "return function(e) zing.reject('no') end");
-    unsigned n = 0;
-    run_dry(f);
-    while (engine_accepts(f->engine)) {
-        offer_big(f, n++);
-        assert_int_equal(turn(f), 0);
-        f->now_ms += 100;
-        run_dry(f);
-        assert_true(n < 1000);
-    }
+    unsigned n = offer_until_nearly_full(f);
     assert_int_equal(service_status(f, "s").books.dead, n);
     struct uuid id;
     for (unsigned i = 0; first_dead(f, &id); i++) {
