@@ -407,6 +407,25 @@ static int check_tls(const struct loader *l) {
     return 0;
 }
 
+static int check_hosts(const struct loader *l) {
+    struct hosts_conf *h = &l->conf->hosts;
+    struct conf_place group = place_of(l, CONF_HOSTS, "group");
+    int code = check_name(&group, h->group);
+    struct conf_place place = place_of(l, CONF_HOSTS, "this");
+    if (code == 0 && h->share.place > h->share.count) {
+        return conf_fail(&place, "%u of %u hosts is not possible: from 1 to count",
+                         (unsigned)h->share.place, (unsigned)h->share.count);
+    }
+    if (code == 0 && h->share.count > 1 && h->share.place == 0) {
+        return conf_fail(&place,
+                         "count is %u, so each host needs its number: write `this = 1` for the "
+                         "first, or set ZINGQ_HOSTS_THIS",
+                         (unsigned)h->share.count);
+    }
+    h->share.place = h->share.place == 0 ? 1 : h->share.place;
+    return code;
+}
+
 /* ---- the whole ---- */
 
 static int load_all(struct loader *l) {
@@ -417,6 +436,9 @@ static int load_all(struct loader *l) {
     }
     if (code == 0) {
         code = check_http(l);
+    }
+    if (code == 0) {
+        code = check_hosts(l);
     }
     return code != 0 ? code : check_tls(l);
 }

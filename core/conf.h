@@ -9,6 +9,7 @@
 #define ZINGQ_CONF_H
 
 #include "cron.h"
+#include "division.h"
 #include "error.h"
 #include "service.h"
 
@@ -77,6 +78,12 @@ struct schedule_conf {
     int line;
 };
 
+/* Several hosts that divide the partitions among them by number: see division.h. */
+struct hosts_conf {
+    char *group;           /* hosts of one division name the same */
+    struct division share; /* 1 of 1 = not divided */
+};
+
 struct conf {
     char *file;        /* the path read, absolute */
     char *dir;         /* its folder, absolute */
@@ -92,6 +99,7 @@ struct conf {
     int64_t lua_time_ms;
     uint64_t backlog_max;    /* events waiting, over all services */
     int64_t sys_interval_ms; /* 0 = no status topics */
+    struct hosts_conf hosts;
     struct var_conf *vars;
     size_t var_count;
     struct service_conf *services;

@@ -287,6 +287,15 @@ static int set_backoff(const struct setting *s) {
     return code;
 }
 
+static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
+
+static int set_several_hosts(const struct setting *s) {
+    int value = 0;
+    int code = choose(s, SEVERAL_HOSTS, &value);
+    *(bool *)s->field = value != 0;
+    return code;
+}
+
 static int set_on_dead(const struct setting *s) {
     int value = 0;
     int code = choose(s, ON_DEADS, &value);
@@ -540,6 +549,7 @@ static const struct kind {
     [CONF_YES_NO] = {set_yes_no, NULL},
     [CONF_BACKOFF] = {set_backoff, NULL},
     [CONF_ON_DEAD] = {set_on_dead, NULL},
+    [CONF_SEVERAL_HOSTS] = {set_several_hosts, NULL},
     [CONF_ORDER] = {set_order, NULL},
     [CONF_RULE] = {set_rule, clear_rule},
     [CONF_URL] = {set_url, clear_urls},

@@ -61,6 +61,13 @@ static const struct conf_row SYS_ROWS[] = {
     {"interval", CONF_MS_OR_OFF, "5s", AT(sys_interval_ms), 100, HOUR_MS},
 };
 
+/* `this` counts from 1; 0 = not given. */
+static const struct conf_row HOSTS_ROWS[] = {
+    {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
+    {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
+    {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
+};
+
 #undef AT
 #define AT(field) offsetof(struct service_conf, field)
 
@@ -71,6 +78,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"key", CONF_RULE, "none", AT(key), 0, 0},
     {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},
     {"share", CONF_YES_NO, "yes", AT(share), 0, 0},
+    {"several_hosts", CONF_SEVERAL_HOSTS, "divided", AT(independent), 0, 0},
     {"order", CONF_ORDER, "", AT(ordered), 0, 0},
     {"concurrency", CONF_U32, "64", AT(concurrency), 1, CALLS_MAX},
     {"rate", CONF_RATE, "0", AT(rate_per_s), 0, 0},
@@ -118,6 +126,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_HTTP] = {"http", CONF_PLAIN, ROWS(HTTP_ROWS)},
     [CONF_LIMITS] = {"limits", CONF_PLAIN, ROWS(LIMITS_ROWS)},
     [CONF_SYS] = {"sys", CONF_PLAIN, ROWS(SYS_ROWS)},
+    [CONF_HOSTS] = {"hosts", CONF_PLAIN, ROWS(HOSTS_ROWS)},
     [CONF_VARS] = {"vars", CONF_FREE, NULL, 0},
     [CONF_SERVICE] = {"service", CONF_TITLED, ROWS(SERVICE_ROWS)},
     [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},

@@ -35,6 +35,7 @@ enum conf_kind {
     CONF_YES_NO,        /* bool */
     CONF_BACKOFF,       /* enum backoff */
     CONF_ON_DEAD,       /* enum on_dead */
+    CONF_SEVERAL_HOSTS, /* bool service_conf.independent */
     CONF_ORDER,         /* bool service_conf.ordered */
     CONF_RULE,          /* struct rule */
     CONF_URL,           /* struct broker_conf: url, host, port, tls */
@@ -73,6 +74,7 @@ enum conf_section {
     CONF_HTTP,
     CONF_LIMITS,
     CONF_SYS,
+    CONF_HOSTS,
     CONF_VARS,
     CONF_SERVICE,
     CONF_ENDPOINT,

@@ -38,6 +38,9 @@ static void an_empty_file_gives_the_documented_defaults(void **state) {
     assert_int_equal(c->lua_time_ms, 200);
     assert_int_equal(c->backlog_max, 1000000);
     assert_int_equal(c->sys_interval_ms, 5000);
+    assert_string_equal(c->hosts.group, "default");
+    assert_int_equal(c->hosts.share.count, 1);
+    assert_int_equal(c->hosts.share.place, 1);
     assert_int_equal(c->broker.packet_bytes_max, 4 << 20);
     assert_int_equal(c->service_count + c->endpoint_count + c->schedule_count + c->var_count, 0);
 
@@ -81,6 +84,7 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_true(s->jitter == 0.2);
     assert_int_equal(s->crashes, 3);
     assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
+    assert_false(s->independent);
     assert_int_equal(s->idempotency_window_ms, 24 * 3600 * 1000);
     assert_int_equal(s->line, 2);
     conf_free(c);
@@ -97,7 +101,8 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  timeout = \"1m\"  retries = 9  backoff = constant  delay = \"250ms\"\n"
                          "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
                          "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n"
-                         "  idempotency_window = \"7d\"\n}\n");
+                         "  idempotency_window = \"7d\"  several_hosts = independent\n}\n"
+                         "hosts { group = berlin  count = 3  this = 2 }\n");
     const struct service_conf *s = &c->services[0];
     assert_string_equal(s->name, "s-1_A");
     assert_int_equal(s->filter_count, 2);
@@ -106,6 +111,10 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_string_equal(s->key.arg, "/x");
     assert_int_equal(s->idempotency.level, 2);
     assert_false(s->share);
+    assert_true(s->independent);
+    assert_string_equal(c->hosts.group, "berlin");
+    assert_int_equal(c->hosts.share.count, 3);
+    assert_int_equal(c->hosts.share.place, 2);
     assert_false(s->ordered);
     assert_int_equal(s->concurrency, 7);
     assert_int_equal(s->batch, 100);

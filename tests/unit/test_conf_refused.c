@@ -162,6 +162,26 @@ static void filters_of_a_service_must_be_legal_and_apart(void **state) {
     assert_refused(text, "topics.conf:1: service \"s\": subscribe: more than 64 entries");
 }
 
+static void the_numbers_of_hosts_are_checked(void **state) {
+    (void)state;
+    assert_refused("hosts {\n count = 3 }",
+                   "topics.conf: hosts: this: count is 3, so each host needs its number: write "
+                   "`this = 1` for the first, or set ZINGQ_HOSTS_THIS");
+    assert_refused("hosts {\n count = 3\n this = 4 }",
+                   "topics.conf:3: hosts: this: 4 of 3 hosts is not possible: from 1 to count");
+    assert_refused("hosts {\n this = 2 }",
+                   "topics.conf:2: hosts: this: 2 of 1 hosts is not possible: from 1 to count");
+    assert_refused(
+        "hosts {\n count = 65 }",
+        "topics.conf:2: hosts: count: \"65\" is out of bounds, from 1 to 64 is possible");
+    assert_refused(
+        "hosts {\n group = \"a/b\" }",
+        "topics.conf:2: hosts: group: \"a/b\" is no name: write 1 to 64 letters, digits, "
+        "- and _");
+    assert_service_refused("several_hosts = shared", "several_hosts: \"shared\" is not possible: "
+                                                     "write divided or independent");
+}
+
 static void values_of_a_service_are_checked(void **state) {
     (void)state;
     static const char *const rows[][2] = {
