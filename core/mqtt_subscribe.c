@@ -178,12 +178,29 @@ void mqtt_forget_subscription(struct mqtt *m, size_t i) {
     m->subs[i] = m->subs[--m->sub_count];
 }
 
-void mqtt_forget_watches(struct mqtt *m) {
-    for (size_t i = m->sub_count; i-- > 0;) {
-        if (m->subs[i].watch) {
-            mqtt_forget_subscription(m, i);
+static void forget_all(struct mqtt *m, bool (*gone)(const struct mqtt_subscription *sub)) {
+    size_t kept = 0;
+    for (size_t i = 0; i < m->sub_count; i++) {
+        if (gone(&m->subs[i])) {
+            free(m->subs[i].filter);
+            free(m->subs[i].shared);
+        } else {
+            m->subs[kept++] = m->subs[i];
         }
     }
+    m->sub_count = kept;
+}
+
+static bool is_watch(const struct mqtt_subscription *sub) {
+    return sub->watch;
+}
+
+static bool was_never_sent(const struct mqtt_subscription *sub) {
+    return sub->too_long;
+}
+
+void mqtt_forget_watches(struct mqtt *m) {
+    forget_all(m, is_watch);
 }
 
 static bool any_leaving(const struct mqtt *m) {
@@ -362,11 +379,7 @@ int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
     mqtt_forget_watches(m); /* they end with the connection */
-    for (size_t i = m->sub_count; i-- > 0;) {
-        if (m->subs[i].too_long) {
-            mqtt_forget_subscription(m, i); /* never had */
-        }
-    }
+    forget_all(m, was_never_sent);
     if (m->sub_count == 0) {
         return ERR_NOTFOUND;
     }
