@@ -331,8 +331,11 @@ static int forward(void *ctx, uint16_t host, struct slice message) {
 }
 
 void engine_send_forwards(struct engine *e) {
+    int64_t now_ms = engine_now_ms(e);
     if (outbox_may_be_joined(e->outbox)) {
-        forwards_send(e->forwards, engine_now_ms(e), e, forward);
+        forwards_send(e->forwards, now_ms, e, forward);
+    } else {
+        forwards_pause(e->forwards, now_ms);
     }
 }
 

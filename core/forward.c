@@ -47,6 +47,7 @@ struct forwards {
     struct uuid source;
     uint64_t token;
     bool connected;
+    int64_t pause_until_ms; /* the connection would not take more */
     size_t message_max;
     bool receipted; /* rows to delete */
     int64_t receipted_ms;
@@ -343,6 +344,10 @@ static void take_back(struct target *t) {
     t->in_flight = 0;
 }
 
+void forwards_pause(struct forwards *f, int64_t now_ms) {
+    f->pause_until_ms = now_ms + FORWARD_PAUSE_MS;
+}
+
 static int send_to(struct forwards *f, uint16_t host, int64_t now_ms, void *ctx,
                    int (*send)(void *ctx, uint16_t host, struct slice message)) {
     struct target *t = &f->targets[host];
@@ -377,6 +382,9 @@ void forwards_send(struct forwards *f, int64_t now_ms, void *ctx,
         if (takes(f, n) && f->targets[n].head != NULL) {
             code = send_to(f, n, now_ms, ctx, send);
         }
+    }
+    if (code != 0) {
+        forwards_pause(f, now_ms);
     }
 }
 
@@ -473,7 +481,7 @@ void forwards_disconnected(struct forwards *f, int64_t now_ms) {
         if (t->in_flight > 0) {
             take_back(t);
             t->again++;
-            t->due_ms = now_ms + patience_ms(t) / 4;
+            t->due_ms = t->again == 1 ? now_ms : now_ms + patience_ms(t) / 4;
         }
     }
 }
@@ -508,8 +516,10 @@ int64_t forwards_next_ms(const struct forwards *f) {
     int64_t next = f->receipted ? f->receipted_ms + ACKED_DELAY_MS : INT64_MAX;
     for (uint16_t n = 1; n <= f->division.count; n++) {
         const struct target *t = &f->targets[n];
-        bool waits = takes(f, n) && t->head != NULL && (t->in_flight > 0 || t->again > 0);
-        next = waits && t->due_ms < next ? t->due_ms : next;
+        if (takes(f, n) && t->head != NULL) {
+            int64_t due_ms = t->due_ms > f->pause_until_ms ? t->due_ms : f->pause_until_ms;
+            next = due_ms < next ? due_ms : next;
+        }
     }
     return next;
 }

@@ -101,6 +101,7 @@ enum {
     FORWARD_PACKET_ROOM_BYTES = 256,  /* of a packet: head and topic */
     FORWARD_WINDOW = 32,              /* messages to one host without a receipt */
     FORWARD_WINDOW_BYTES = 1 << 20,   /* bytes of them, or one larger */
+    FORWARD_PAUSE_MS = 20,            /* after a send that the connection would not take */
     FORWARD_AGAIN_MS = 1000,          /* without a receipt one goes again, */
     FORWARD_AGAIN_MS_MAX = 30000,     /* twice as late each time, up to this */
     FORWARD_ROWS_PER_TURN = 8192,     /* receipted rows deleted in a turn */

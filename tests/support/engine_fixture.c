@@ -108,6 +108,18 @@ static char *join_headers(const struct call_request *request) {
     return text;
 }
 
+static int door_forward(void *ctx, uint16_t host, struct slice message) {
+    struct engine_fixture *f = ctx;
+    assert_false(store_active(f->store));
+    return f->post == NULL ? ERR_NETWORK : f->post(f, host, false, message);
+}
+
+static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
+    struct engine_fixture *f = ctx;
+    assert_false(store_active(f->store));
+    return f->post == NULL ? ERR_NETWORK : f->post(f, host, true, receipt);
+}
+
 static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
     struct engine_fixture *f = ctx;
     assert_false(store_active(f->store));
@@ -186,6 +198,8 @@ static void start_engine(struct engine_fixture *f) {
                                        .monotonic_us = door_monotonic_us,
                                        .processor_us = door_processor_us,
                                        .publish = door_publish,
+                                       .forward = door_forward,
+                                       .receipt = door_receipt,
                                        .call_start = door_call_start,
                                        .call_cancel = door_call_cancel,
                                        .command_done = door_command_done};

@@ -70,7 +70,10 @@ struct engine_fixture {
     bool hold_acks; /* the broker takes publishes and says nothing */
     bool offline;   /* the next start finds no broker */
     bool unchecked; /* too many events to look at all of them after every turn */
-    int code;       /* of the last command */
+    /* Where messages and receipts for other hosts go; NULL = nowhere. */
+    int (*post)(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes);
+    void *posts; /* what it knows */
+    int code;    /* of the last command */
     struct report report;
     struct uuid made;
 };
