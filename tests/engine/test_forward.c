@@ -412,7 +412,7 @@ static void assert_in_order(const char *seen, unsigned hosts, unsigned *total) {
     int last[HOSTS_IN_WORLD + 1] = {-1, -1, -1, -1};
     for (const char *at = seen; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " ")) {
         unsigned host = (unsigned)(*at - 'a' + 1);
-        int number = atoi(at + 1);
+        int number = (int)strtol(at + 1, NULL, 10);
         assert_in_range(host, 1, hosts);
         if (number <= last[host]) {
             fail_msg("%d of host %u after %d: %s", number, host, last[host], seen);
