@@ -395,10 +395,10 @@ static json_t *service_json(const struct engine_service_status *s) {
     };
     char version[17];
     (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object =
-        json_pack("{s:s, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active", (int)s->active,
-                  "paused", (int)s->paused, "failure_rate", s->lately.failure_rate,
-                  "handler_version", version, "handler_error", s->script_error);
+    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
+                               (int)s->active, "paused", (int)s->paused, "held", (int)s->held,
+                               "failure_rate", s->lately.failure_rate, "handler_version", version,
+                               "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
     return object;
 }

@@ -162,6 +162,10 @@ void engine_submit(struct engine *e, struct command *command);
 /* Scripts were loaded: services that had none may have one. Between turns. */
 void engine_scripts_changed(struct engine *e);
 
+/* While held the service starts nothing; what comes is accepted and waits. Like a pause, but the
+ * host's, and forgotten with the process. Between turns. */
+void engine_hold_service(struct engine *e, size_t service, bool held);
+
 /* --- the turn --- */
 
 /* 0: all that was collected is decided and durable (or there was nothing to do).
@@ -221,6 +225,7 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
+    bool held; /* because of another host */
     struct books books;
     uint64_t running;
     uint64_t retrying; /* put off after a failure: a retry, a compensation */

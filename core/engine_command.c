@@ -414,7 +414,14 @@ static int command_rerun(struct engine *e, struct command *c) {
 /* --- services and keys --- */
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
-    lanes_pause(e->lanes, s->index, s->paused || !s->active || !script_runs(e->scripts, s->index));
+    lanes_pause(e->lanes, s->index,
+                s->paused || s->held || !s->active || !script_runs(e->scripts, s->index));
+}
+
+void engine_hold_service(struct engine *e, size_t service, bool held) {
+    assert(service < e->service_count);
+    e->services[service].held = held;
+    engine_hold(e, &e->services[service]);
 }
 
 void engine_scripts_changed(struct engine *e) {

@@ -77,6 +77,7 @@ struct engine_service {
     struct slice name;
     bool active; /* this host runs it */
     bool paused; /* by an operator */
+    bool held;   /* because of another host */
     bool books_dirty;
     struct books books;
     struct metrics metrics;

@@ -133,6 +133,9 @@ static void publish_status(struct host *h) {
     const struct sys_host host = {.now_ms = uv_now(&h->loop),
                                   .uptime_ms = host_now_ms(h) - h->started_ms,
                                   .connected = mqtt_session(h->mqtt)->connected};
+    if (host_members_asks(h)) {
+        return;
+    }
     if (sys_publish(h->sys, h->out, &host)) {
         engine_published_beside(h->engine);
         mqtt_flush(h->out);
@@ -172,6 +175,13 @@ static void turn(struct host *h) {
         arm(h, false);
         return;
     }
+    if (host_join_is_refused(h)) {
+        if (h->stopping) {
+            stop_when_idle(h);
+        }
+        arm(h, h->readable);
+        return;
+    }
     host_pump(h);
     if (napping(h)) {
         rest(h);
@@ -184,10 +194,11 @@ static void turn(struct host *h) {
     } else {
         mqtt_flush(h->mqtt);
         mqtt_flush(h->out);
+        host_members_turn(h);
         publish_status(h);
     }
     bool accepts = engine_accepts(h->engine);
-    mqtt_hold(h->mqtt, !accepts);
+    mqtt_hold(h->mqtt, !accepts || host_join_waits(h));
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
     }
@@ -308,6 +319,7 @@ static void on_sys_timer(uv_timer_t *timer) {
 
 static void on_repeat_timer(uv_timer_t *timer) {
     host_repeat_warnings(timer->data);
+    host_members_repeat(timer->data);
 }
 
 /* --- start --- */
@@ -329,6 +341,7 @@ static int open_loop(struct host *h, struct report *r) {
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
     h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
+    h->members_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -340,6 +353,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),
         uv_timer_init(&h->loop, &h->alone_timer),
+        uv_timer_init(&h->loop, &h->members_timer),
         uv_timer_init(&h->loop, &h->manager_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
@@ -415,6 +429,12 @@ static int start(struct host *h, struct report *r) {
     if (code == 0) {
         code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
     }
+    if (code == 0 && h->options->service_count > 0 && division_is_divided(&h->conf->hosts.share)) {
+        return report(r, ERR_INVALID,
+                      "--service leaves services out, but hosts.count is %u: the keys of a service "
+                      "belong to every host of the division, so each must run all of them",
+                      (unsigned)h->conf->hosts.share.count);
+    }
     if (code == 0) {
         code = open_loop(h, r);
     }
@@ -465,6 +485,7 @@ static void close_all(struct host *h) {
                           "until it runs again");
     }
     if (h->mqtt != NULL) {
+        host_members_goodbye(h);
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
     if (h->out != NULL) {
@@ -492,6 +513,7 @@ static void close_all(struct host *h) {
     store_close(h->store);
     conf_free(h->conf);
     companions_stop(&h->companions);
+    host_members_close(h);
     host_terms_clear(h);
 }
 

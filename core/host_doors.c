@@ -173,6 +173,9 @@ static void route_by_filter(struct host *h, const struct mqtt_message *m) {
  * leaves only the filters to go by. */
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
+    if (h->members.refused) {
+        return; /* and never acknowledged: it waits at the broker */
+    }
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
         uint32_t number = m->subscription_ids[i] - 1;
@@ -210,25 +213,26 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     host_session_up(h, session->session_present);
     h->broker_error[0] = '\0';
     host_terms_up(h, false);
+    host_members_up(h, session->session_present);
     sys_tick(h->sys);
 }
 
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     h->readable = false;
+    host_members_down(h);
     sys_tick(h->sys);
     host_broker_down(h, false, why, text);
 }
 
-/* Nothing is published over this connection. */
+/* Nothing is published over this connection but the host's presence. */
 static void on_published(void *ctx, int mid, uint8_t reason) {
-    (void)ctx;
-    (void)mid;
-    (void)reason;
+    host_members_published(ctx, mid, reason);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     host_filter_answered(ctx, filter, reason);
+    host_members_answered(ctx);
 }
 
 static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8_t reason) {
@@ -237,6 +241,10 @@ static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8
 
 static void on_unsubscribed(void *ctx) {
     struct host *h = ctx;
+    if (h->members.refused) {
+        host_join_unsubscribed(h);
+        return;
+    }
     if (!h->leave_asked) {
         host_session_tidied(h);
         return;
@@ -382,7 +390,19 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    int code = mqtt_new(&h->mqtt, &h->loop, &h->broker, h->client_id, NULL, &callbacks, r);
+    struct buf will = {0};
+    int code = host_members_open(h, &will);
+    if (code != 0) {
+        buf_clear(&will);
+        return report(r, code, "cannot prepare the presence of this host: %s", error_text(code));
+    }
+    const struct mqtt_publish gone = {
+        .topic = h->members.topic, .payload = buf_slice(&will), .qos = 1, .retain = true};
+    code = mqtt_new(&h->mqtt, &h->loop, &h->broker, h->client_id, &gone, &callbacks, r);
+    buf_clear(&will);
+    if (code == 0 && !h->members.decided) {
+        mqtt_withhold(h->mqtt);
+    }
     code = code == 0 ? host_subscribe(h, r) : code;
     return code == 0 ? host_open_publisher(h, r) : code;
 }

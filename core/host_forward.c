@@ -76,11 +76,27 @@ int host_receipt(void *ctx, uint16_t host, struct slice receipt) {
     return send_to(ctx, "receipt", host, receipt);
 }
 
+/* Where nobody can be seen, everybody is taken to be there. */
+void host_forward_members(struct host *h) {
+    const struct division *d = &h->conf->hosts.share;
+    bool known = host_members_known(h);
+    for (uint16_t n = 1; n <= d->count; n++) {
+        if (n != d->place) {
+            engine_member(h->engine, n, !known || host_member_up(h, n));
+        }
+    }
+}
+
 void host_forward_up(struct host *h) {
     char topic[HOST_TOPIC_BYTES];
-    if (host_is_divided(h) &&
-        mqtt_watch(h->out, topic_of(h, "receipt", h->conf->hosts.share.place, topic), WATCH_ID) !=
-            0) {
+    if (!host_is_divided(h)) {
+        return;
+    }
+    (void)topic_of(h, "receipt", h->conf->hosts.share.place, topic);
+    h->receipts_asked = mqtt_watch(h->out, topic, WATCH_ID) == 0;
+    if (h->receipts_asked) {
+        engine_published_beside(h->engine);
+    } else {
         log_error("broker", "cannot subscribe to %s: what belongs to other hosts waits here",
                   topic);
     }
@@ -103,6 +119,7 @@ bool host_forward_answered(struct host *h, const char *filter, uint8_t reason) {
         strcmp(filter, topic_of(h, "receipt", h->conf->hosts.share.place, topic)) != 0) {
         return false;
     }
+    h->receipts_asked = false;
     if (reason >= 0x80) {
         log_error("broker",
                   "the broker refuses the subscription %s (reason 0x%02x): what belongs to other "

@@ -18,7 +18,7 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (m->refused.len == 0 && !host_receipt_came(h, m)) {
+    if (!host_members_heard(h, m) && m->refused.len == 0 && !host_receipt_came(h, m)) {
         sys_note(h->sys, m->topic, m->payload);
         if (sys_is_mosquitto(m->topic, m->payload)) {
             host_terms_mosquitto(h);
@@ -26,11 +26,16 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
 }
 
+/* Nothing that was sent beside the outbox can be why the connection ends. */
+static bool is_proven(const struct host *h) {
+    return sys_is_proven(h->sys) && !host_members_asks(h) && !h->receipts_asked;
+}
+
 static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
     if (!sys_published(h->sys, mid, reason, uv_now(&h->loop))) {
         engine_published(h->engine, mid, reason);
-    } else if (sys_is_proven(h->sys)) {
+    } else if (is_proven(h)) {
         engine_beside_proven(h->engine);
     }
 }
@@ -48,8 +53,9 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
-    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
+    host_members_watch_up(h);
     host_forward_up(h);
+    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
     host_wake(h);
 }
 
@@ -59,17 +65,18 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
         mqtt_forgive(h->out);
     }
     sys_down(h->sys, uv_now(&h->loop));
+    host_members_watch_down(h);
+    h->receipts_asked = false;
     h->out_readable = false;
     host_broker_down(h, true, why, text);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
-    if (host_forward_answered(h, filter, reason)) {
-        return;
+    if (!host_members_watched(h, filter, reason) && !host_forward_answered(h, filter, reason)) {
+        sys_answered(h->sys, reason);
     }
-    sys_answered(h->sys, reason);
-    if (sys_is_proven(h->sys)) {
+    if (is_proven(h)) {
         engine_beside_proven(h->engine);
     }
 }

@@ -23,6 +23,10 @@ enum {
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
+    MEMBERS_MAX = 256,        /* hosts known by their presence; a host that is gone makes room */
+    PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
+    MEMBERS_BYTES_MAX = 16 << 20,   /* of all of them */
+    HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
     CRON_YEARS_MAX = 40,      /* within them every kind of year comes, weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* how late a step of the wall clock is seen at most */
     SCHEDULE_LATE_MS = 60000, /* a tick later than that was missed: cron counts in minutes */

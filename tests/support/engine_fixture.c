@@ -311,7 +311,7 @@ void forget_published(struct engine_fixture *f) {
         free(f->published[i].properties);
     }
     f->published_count = 0;
-    memset(f->ids, 0, IDS * sizeof *f->ids);
+    memset(f->ids, 0, FIXTURE_IDS * sizeof *f->ids);
 }
 
 void disconnect(struct engine_fixture *f) {
