@@ -355,6 +355,7 @@ static void look_at_time(struct host *h, int64_t now_ms) {
         p->echo_by_ms = 0;
         p->no_echo = true;
         p->known = false;
+        p->changed = true;
     }
     if (p->watch_asked && now_ms >= p->watch_by_ms && p->watch_refused == 0) {
         p->watch_refused = 0x80; /* without an answer */
