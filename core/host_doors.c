@@ -281,6 +281,9 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_terms_metrics(h, out);
     host_shortage_metrics(h, out);
     sys_write_metrics(h->sys, out);
+    if (h->ask != NULL) {
+        ask_write_metrics(h->ask, out);
+    }
 }
 
 static bool broker_ready(void *ctx) {
@@ -421,6 +424,9 @@ int host_open_doors(struct host *h, struct report *r) {
                                                     .reload = admin_reload,
                                                     .wake = wake}};
     int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    if (code == 0) {
+        code = host_open_asks(h);
+    }
     if (code == 0) {
         code = open_broker(h, r);
     }

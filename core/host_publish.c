@@ -18,6 +18,9 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
+    if (h->ask != NULL && ask_note(h->ask, m)) {
+        return;
+    }
     if (m->refused.len == 0) {
         sys_note(h->sys, m->topic, m->payload);
         if (sys_is_mosquitto(m->topic, m->payload)) {
@@ -26,12 +29,20 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
 }
 
+/* The broker has answered something that is not the outbox's. */
+static void note_proof(struct host *h) {
+    if (sys_is_proven(h->sys) && (h->ask == NULL || ask_is_proven(h->ask))) {
+        engine_beside_proven(h->engine);
+    }
+}
+
 static void on_published(void *ctx, int mid, uint8_t reason) {
     struct host *h = ctx;
-    if (!sys_published(h->sys, mid, reason, uv_now(&h->loop))) {
+    if (sys_published(h->sys, mid, reason, uv_now(&h->loop)) ||
+        (h->ask != NULL && ask_published(h->ask, mid, reason))) {
+        note_proof(h);
+    } else {
         engine_published(h->engine, mid, reason);
-    } else if (sys_is_proven(h->sys)) {
-        engine_beside_proven(h->engine);
     }
 }
 
@@ -41,6 +52,9 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
+    if (h->ask != NULL) {
+        ask_up(h->ask);
+    }
     engine_connected(h->engine, session->receive_maximum);
     host_wake(h);
 }
@@ -51,17 +65,19 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
         mqtt_forgive(h->out);
     }
     sys_down(h->sys, uv_now(&h->loop));
+    if (h->ask != NULL) {
+        ask_down(h->ask);
+    }
     h->out_readable = false;
     host_broker_down(h, true, why, text);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
-    (void)filter;
-    sys_answered(h->sys, reason);
-    if (sys_is_proven(h->sys)) {
-        engine_beside_proven(h->engine);
+    if (h->ask == NULL || !ask_subscribed(h->ask, filter, reason)) {
+        sys_answered(h->sys, reason);
     }
+    note_proof(h);
 }
 
 static void on_readable(void *ctx) {
@@ -94,6 +110,7 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
 void host_pump(struct host *h) {
     enum { ACKS_AT_ONCE = 256 };
     h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
+    host_ask_send(h);
     if (engine_send(h->engine) != 0) {
         log_error("broker", "a packet number came again that the broker has not acknowledged yet: "
                             "connecting anew");

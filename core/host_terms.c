@@ -315,6 +315,9 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
     if (sys_warning(h->sys, &r)) {
         tell(ctx, false, r.text);
     }
+    if (h->ask != NULL && ask_warning(h->ask, &r)) {
+        tell(ctx, false, r.text);
+    }
     host_each_shortage(h, tell, ctx);
     each_of_store(h, tell, ctx);
 }

@@ -139,6 +139,14 @@ enum {
     GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* waiting for a slow reader of a stream: then it is out */
     GATEWAY_STREAM_BLOCK_BYTES = 16384, /* of a stream, handed to its connection at once */
 
+    ASK_ANSWER_MS = 5000,      /* another host has so long to answer a request */
+    ASKS_MAX = 256,     /* requests to other hosts under way */
+    ASKED_MAX = 64,     /* requests of other hosts being answered; more are told 503 */
+    ASK_PAIRS_MAX = 128, /* of a query, or of headers: PROPERTIES_MAX and what else there is */
+    ASK_WAITING_BYTES_MAX = 64 << 20, /* of requests and of answers that have not left yet */
+    ASK_BEATEN_MAX = 2,          /* connections lost over these topics in a row: then a rest */
+    ASK_REST_MS = 300000,        /* of so long, in which nothing of other hosts is read */
+
     READINGS_MAX = 64,           /* requests being answered from the store at once */
     READING_US_MAX = 2000,       /* of reading between two turns */
     READING_ROWS_MAX = 500000,   /* rows looked at for one answer; a longer search has pages */
