@@ -35,6 +35,7 @@ int admin_new(struct admin **out, const struct admin_options *options) {
     a->options = *options;
     a->engine = options->engine;
     TAILQ_INIT(&a->readings);
+    TAILQ_INIT(&a->relays);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->bulk_timer),
                        uv_timer_init(options->loop, &a->live_timer)};
@@ -52,6 +53,7 @@ void admin_free(struct admin *a) {
         return;
     }
     admin_forget_readings(a);
+    admin_forget_relays(a);
     admin_forget_bulks(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
     uv_close((uv_handle_t *)&a->bulk_timer, on_closed);
@@ -544,6 +546,9 @@ void admin_request(struct admin *a, struct gateway_request *request) {
     struct allowed allowed = {false, false};
     const char *method = gateway_method(request);
     method = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    if (admin_relay(a, &parts, request)) {
+        return;
+    }
     if (serve_plain(a, request, method, &allowed)) {
         return;
     }

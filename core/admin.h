@@ -7,6 +7,7 @@
 #ifndef ZINGQ_ADMIN_H
 #define ZINGQ_ADMIN_H
 
+#include "ask.h"
 #include "conf.h"
 #include "engine.h"
 #include "gateway.h"
@@ -29,6 +30,7 @@ struct admin_options {
     const struct conf *conf;
     struct engine *engine;
     struct script_host *scripts; /* for dry runs */
+    struct ask *ask;             /* the other hosts; NULL = there is none */
     struct admin_hooks hooks;
 };
 
