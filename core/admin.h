@@ -15,6 +15,9 @@
 
 struct admin;
 
+#define BACKLOG_FULL "the backlog or the store is full: try again later"
+#define ONCE_TOO_LONG "an Idempotency-Key has at most 255 bytes"
+
 /* What the host adds to GET /api/status, and what it alone can do. */
 struct admin_hooks {
     void *ctx;

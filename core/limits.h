@@ -144,6 +144,7 @@ enum {
     GATEWAY_REQUEST_S = 60,               /* for a whole request, however it trickles in */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body, before an endpoint's own limit */
+    ONCE_BYTES_MAX = 255,   /* an Idempotency-Key */
     GATEWAY_BODIES_MAX = 8, /* bodies of the largest size, or as much of smaller ones, at once */
     GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* waiting for a slow reader of a stream: then it is out */
     GATEWAY_STREAM_BLOCK_BYTES = 16384, /* of a stream, handed to its connection at once */

@@ -117,6 +117,40 @@ ok "its own host knows what is no letter anywhere" \
 ok "a dead letter of host 2 is replayed at host 1" answers 200 ok 1 POST "/api/dlq/$letter/replay"
 ok "and is dead again there" wait_for 20 letter_of 2
 
+# ---- a publish under a key ----
+
+publish_once() { # N KEY BODY
+    answers 202 '"id"' "$1" POST "/api/publish?topic=note" -H "Idempotency-Key: $2" -d "$3" &&
+        jq -r .id "$dir/out" >"id$1"
+}
+same_id() { # KEY
+    publish_once 1 "$1" x && publish_once 2 "$1" x && cmp -s id1 id2
+}
+ok "the same Idempotency-Key at both hosts is one id" same_id a1
+for key in a2 a3 a4 a5 a6; do
+    ok "also under $key" same_id "$key"
+done
+ok "another body under it is refused at the other host" \
+    answers 409 "same idempotency key" 2 POST "/api/publish?topic=note" -H "Idempotency-Key: a1" -d y
+book() { # N KEY BODY: at the front door
+    status=$(curl -s -o "$dir/out" -w '%{http_code}' --unix-socket "front$1.sock" -H "Idempotency-Key: $2" \
+        -H 'Content-Type: application/json' -d "$3" http://localhost/api/book)
+    jq -r .id "$dir/out" >"id$1"
+}
+same_booking() { # KEY
+    book 1 "$1" '{"a":1}' && [ "$status" = 202 ] && book 2 "$1" '{"a":1}' && [ "$status" = 202 ] &&
+        cmp -s id1 id2 && grep -q '"status":"/api/events/' "$dir/out"
+}
+for key in b1 b2 b3 b4; do
+    ok "an endpoint at both doors under $key is one job" same_booking "$key"
+done
+other_booking() {
+    book 2 b1 '{"a":2}'
+    [ "$status" = 409 ]
+}
+ok "another body under it is a 409 there, too" other_booking
+ok "the job is followed at either host" answers 200 '"id"' 1 GET "/api/events/$(cat id1)"
+
 # ---- a host that is away ----
 
 stop_one 2
@@ -124,6 +158,14 @@ ok "a key of a host that is away: 503 in words, at once" \
     answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
 ok "an id that may be there: the same" answers 503 "host 2 is not connected" 1 GET "/api/dlq/$letter"
 ok "keys of the host that is there are answered" answers 200 taken 1 GET "/api/state/seats?key=$one"
+refused_bookings() {
+    for refused_key in c1 c2 c3 c4 c5 c6 c7 c8; do
+        book 1 "$refused_key" '{"a":1}'
+        [ "$status" = 202 ] || [ "$status" = 503 ] || return 1
+        [ "$status" = 202 ] || grep -q "nothing was done" "$dir/out" || return 1
+    done
+}
+ok "a booking under a key of its own is refused or taken, never left open" refused_bookings
 start_one 2
 ok "and when it is back it answers again" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
 
