@@ -187,12 +187,14 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
+    host_ask_work(h);
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
         mqtt_flush(h->mqtt);
+        host_ask_send(h);
         mqtt_flush(h->out);
         host_members_turn(h);
         publish_status(h);
@@ -207,7 +209,8 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
-    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine));
+    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) ||
+               host_ask_due(h));
 }
 
 static void on_check(uv_check_t *check) {
@@ -496,6 +499,7 @@ static void close_all(struct host *h) {
     gateway_free(h->tcp);
     front_free(h->front);
     admin_free(h->admin);
+    ask_free(h->ask);
     sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);

@@ -308,6 +308,9 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_terms_metrics(h, out);
     host_shortage_metrics(h, out);
     sys_write_metrics(h->sys, out);
+    if (h->ask != NULL) {
+        ask_write_metrics(h->ask, out);
+    }
 }
 
 static bool broker_ready(void *ctx) {
@@ -452,16 +455,20 @@ static int open_front(struct host *h, struct report *r) {
 }
 
 int host_open_doors(struct host *h, struct report *r) {
+    int code = host_open_asks(h);
     const struct admin_options options = {.loop = &h->loop,
                                           .conf = h->conf,
                                           .engine = h->engine,
                                           .scripts = h->scripts,
+                                          .ask = h->ask,
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
                                                     .leave = leave,
                                                     .reload = admin_reload,
                                                     .wake = wake}};
-    int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    if (code == 0) {
+        code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    }
     if (code == 0) {
         code = open_broker(h, r);
     }

@@ -5,6 +5,7 @@
 #define ZINGQ_HOST_IMPL_H
 
 #include "admin.h"
+#include "ask.h"
 #include "companion.h"
 #include "engine.h"
 #include "fetch.h"
@@ -119,6 +120,7 @@ struct host {
     struct front *front;
     struct sys *sys;
     struct host_members members;
+    struct ask *ask; /* NULL = there is no other host */
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
@@ -170,6 +172,16 @@ int host_open_publisher(struct host *h, struct report *r);
 int host_publish(void *ctx, const struct publication *p, int *mid);
 /* Takes acknowledgements, sends what may follow. Allowed at any time outside the engine. */
 void host_pump(struct host *h);
+
+/* host_ask.c */
+/* Makes h->ask when there are other hosts. ERR_MEMORY. */
+int host_open_asks(struct host *h);
+/* Publishes requests and answers that wait; before the outbox, whose window is never empty. */
+void host_ask_send(struct host *h);
+/* Whether host_ask_work has something to do. */
+bool host_ask_due(const struct host *h);
+/* Serves what other hosts ask, hands over their answers. Between turns. */
+void host_ask_work(struct host *h);
 
 /* host_forward.c */
 /* Whether there are other hosts that this one divides the keys with. */
