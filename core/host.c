@@ -13,6 +13,7 @@
 #include "host_notify.h"
 #include "limits.h"
 #include "log.h"
+#include "store_folder.h"
 #include "watchdog.h"
 
 #include <assert.h>
@@ -357,6 +358,16 @@ static int open_loop(struct host *h, struct report *r) {
     return 0;
 }
 
+/* A host that began a store of its own beside theirs would work without their keys. */
+static int check_folder(const struct host *h, struct report *r) {
+    unsigned hosts = store_folder_hosts(h->conf->store_path);
+    return hosts == 0 ? 0
+                      : report(r, ERR_INVALID,
+                               "%s is the folder of %u hosts: run them with --hosts %u, or name "
+                               "the folder of one with --data",
+                               h->conf->store_path, hosts, hosts);
+}
+
 /* Without it the host is as good as before there was a watchdog. */
 static void watch_runs(struct host *h) {
     struct report r = {""};
@@ -414,6 +425,12 @@ static int start(struct host *h, struct report *r) {
     }
     if (code == 0) {
         code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
+    }
+    if (code == 0 && division_is_divided(&h->conf->hosts.share)) {
+        log_set_host(h->conf->hosts.share.place);
+    }
+    if (code == 0) {
+        code = check_folder(h, r);
     }
     if (code == 0) {
         code = open_loop(h, r);
