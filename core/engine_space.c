@@ -121,6 +121,8 @@ static const struct {
     {TABLE_SIGNAL, TABLE_SIGNAL, TABLE_SIGNAL, "signals wait for someone to take them"},
     {TABLE_APPEND, TABLE_APPEND, TABLE_APPEND,
      "lines of zing.append wait to be written to their files"},
+    {TABLE_FORWARD, TABLE_FORWARD, TABLE_FORWARD,
+     "events wait for the hosts that own their keys: `zingq status` names them"},
     {TABLE_ASIDE, TABLE_ASIDE, TABLE_ASIDE,
      "records that could not be read were set aside: `zingq compact --drop-aside` lets them go"},
     {TABLE_DEDUPE, (enum store_table)(TABLE_COUNT - 1), TABLE_DEDUPE,

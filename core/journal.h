@@ -24,6 +24,8 @@
  *            255 id128                                 -> seq64 due64 cancelled64   a publish
  *   meta     text                                      -> see journal.c
  *   aside    n64                                       -> table, key, value of what cannot be read
+ *   forward  p8 seq64                                  -> what another host is to take
+ *   cursor   p8 source128                              -> seq64 of the last of theirs we took
  *
  * A record that does not decode is, for whoever reads, not there: it is named in the log, noted,
  * and set aside by the engine.
@@ -369,6 +371,40 @@ int journal_outbox_put(struct journal *j, uint64_t seq, struct slice record);
 int journal_outbox_del(struct journal *j, uint64_t seq);
 /* The first with a seq above *seq; in/out; the record points into the store. ERR_NOTFOUND. */
 int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record);
+
+/* --- what belongs to other hosts (journal_forward.c) --- */
+
+enum forward_kind { FORWARD_MESSAGE = 1, FORWARD_SIGNAL = 2 };
+
+/* A message for a service, or a signal, on its way to the host that owns its partition. */
+struct forward {
+    enum forward_kind kind;
+    uint8_t qos;          /* MESSAGE: it came with */
+    bool retained;        /* the same */
+    struct slice service; /* its name: numbers differ from host to host */
+    struct slice key;
+    struct slice topic;   /* MESSAGE; terminated once decoded */
+    struct slice name;    /* SIGNAL */
+    struct slice payload; /* SIGNAL: the value */
+    struct slice content_type, response_topic, correlation, properties;
+};
+
+void forward_encode(const struct forward *f, struct buf *out);
+/* Slices point into `record`. ERR_CORRUPT. */
+int forward_decode(struct slice record, struct forward *out);
+
+/* `record` is what forward_encode wrote. Within a partition rows are in the order of seq. */
+int journal_forward_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record);
+int journal_forward_del(struct journal *j, uint8_t partition, uint64_t seq);
+/* The first of the partition with a seq above *seq; in/out; the record points into the store.
+ * ERR_NOTFOUND. */
+int journal_forward_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record);
+
+/* The last forward of a source, a host's own id, that was taken into the partition; 0 = none. */
+int journal_cursor_get(struct journal *j, uint8_t partition, const struct uuid *source,
+                       uint64_t *seq);
+int journal_cursor_put(struct journal *j, uint8_t partition, const struct uuid *source,
+                       uint64_t seq);
 
 /* --- timers --- */
 

@@ -98,6 +98,7 @@ static void add_known_key(const struct journal *j, enum store_table t, struct re
         break;
     }
     case TABLE_OUTBOX:
+    case TABLE_FORWARD:
         buf_printf(out, " %llu", (unsigned long long)read_u64_be(r));
         break;
     default:
@@ -398,6 +399,9 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
         return journal_check_step(t, key, value);
     case TABLE_DELAYED:
         return journal_check_later(t, key, value);
+    case TABLE_FORWARD:
+    case TABLE_CURSOR:
+        return journal_check_forward(t, key, value);
     case TABLE_ASIDE:
         return take_aside(key, value, &aside);
     default:

@@ -116,6 +116,7 @@ int journal_check_dead(struct slice key, struct slice value);
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
 int journal_check_step(enum store_table t, struct slice key, struct slice value);
 int journal_check_later(enum store_table t, struct slice key, struct slice value);
+int journal_check_forward(enum store_table t, struct slice key, struct slice value);
 int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
 /* When just one row with that prefix, a service's number, could not be read, and just one number
  * has no name, they belong together: both are put right. */
