@@ -182,7 +182,7 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
     event->key = (struct slice){NULL, 0};
     event->qos = p->qos;
     bool duplicate;
-    return engine_admit(e, s, event, &duplicate);
+    return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
 }
 
 /* Serves this host's own services; their names go into `handled`, with commas. */

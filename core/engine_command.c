@@ -255,6 +255,24 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
+/* With its payload mended it has a key, and that is another host's. */
+static int send_on(struct engine *e, struct engine_service *s, struct event *event) {
+    char text[64];
+    uint16_t host = division_owner(&e->conf->hosts.share, event->partition);
+    (void)snprintf(text, sizeof text, "sent on to host %u, whose key it is", (unsigned)host);
+    int code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of(text));
+    event->state = EVENT_DONE;
+    event->replayed = true;
+    event->ended_ms = e->now_ms;
+    s->books.done++;
+    code = code == 0 ? journal_event_put(e->journal, event) : code;
+    if (code != 0) {
+        event_free(event);
+        return code;
+    }
+    return engine_forward_event(e, s, event, event->partition);
+}
+
 static int command_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -283,6 +301,9 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
+        return send_on(e, s, event);
+    }
     code = code == 0 ? engine_revive(e, event, c->force) : code;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     /* Stored at once: a second order of this turn must see that it is dead no more. */

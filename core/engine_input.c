@@ -65,7 +65,7 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
     return false;
 }
 
-static void add_to_inbox(struct engine *e, struct event *event) {
+void engine_add_input(struct engine *e, struct event *event) {
     if (e->inbox_tail == NULL) {
         e->inbox_head = event;
     } else {
@@ -94,7 +94,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     event->service = (uint16_t)service; /* the index, until engine_admit puts the number */
     event->qos = qos;
     event->retained = retained;
-    add_to_inbox(e, event);
+    engine_add_input(e, event);
     return 0;
 }
 
@@ -106,7 +106,7 @@ int engine_offer_signal(struct engine *e, size_t service, const struct event_byt
     }
     event->kind = EVENT_SIGNAL;
     event->service = (uint16_t)service;
-    add_to_inbox(e, event);
+    engine_add_input(e, event);
     return 0;
 }
 
@@ -144,13 +144,17 @@ void engine_beside_proven(struct engine *e) {
     outbox_beside_proven(e->outbox);
 }
 
-void engine_connected(struct engine *e, size_t window) {
+void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max) {
+    size_t room = FORWARD_PACKET_ROOM_BYTES;
+    size_t most = packet_bytes_max > room ? packet_bytes_max - room : 0;
     e->window = window;
+    forwards_connected(e->forwards, engine_now_ms(e), most);
 }
 
 bool engine_disconnected(struct engine *e) {
     e->window = 0;
     e->numbers_clash = false;
+    forwards_disconnected(e->forwards, engine_now_ms(e));
     return outbox_disconnected(e->outbox, engine_now_ms(e));
 }
 

@@ -86,7 +86,8 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = append_load(e->append);
     }
-    return code;
+    engine_forget_receipts(e);
+    return code == 0 ? forwards_load(e->forwards) : code;
 }
 
 int engine_load(struct engine *e) {
@@ -198,6 +199,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = append_new(&e->append, e->journal, e->conf->store_path);
     }
     if (code == 0) {
+        code = engine_open_forwards(e, options->seed);
+    }
+    if (code == 0) {
         code = engine_recover(e);
         code = code == 0 ? 0 : report(r, code, "cannot load the store: %s", error_text(code));
     }
@@ -222,6 +226,8 @@ void engine_free(struct engine *e) {
     lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);
+    forwards_free(e->forwards);
+    free(e->sources);
     journal_close(e->journal);
     buf_clear(&e->scratch);
     buf_clear(&e->properties);

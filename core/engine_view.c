@@ -118,6 +118,7 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.outbox = outbox_rows(e->outbox);
     e->status.outbox_refused = outbox_refused(e->outbox);
     e->status.outbox_held = outbox_held(e->outbox);
+    e->status.forwards_waiting = forwards_rows(e->forwards);
     e->status.outbox_discarded = outbox_discarded(e->outbox);
     struct append_state files;
     append_look(e->append, &files);
@@ -228,19 +229,5 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};
     metrics_summarise(&s->metrics, engine_now_ms(e), &out->lately);
-    return 0;
-}
-
-int engine_schedule_status(const struct engine *e, size_t schedule,
-                           struct engine_schedule_status *out) {
-    if (schedule >= e->conf->schedule_count) {
-        return ERR_NOTFOUND;
-    }
-    const struct engine_schedule *s = &e->schedules[schedule];
-    *out = (struct engine_schedule_status){.name = s->conf->name,
-                                           .next_ms = s->next_ms,
-                                           .last_ms = s->mark.last_ms,
-                                           .last_id = s->mark.last_id,
-                                           .runs = s->mark.runs};
     return 0;
 }

@@ -70,6 +70,7 @@ enum event_kind {
     EVENT_LOCK_EXPIRED, /* a lock of this lane ran out; payload is the lock as JSON */
     EVENT_DEAD_LETTER,  /* made dead by zing.dead_letter: never ran */
     EVENT_SIGNAL,       /* on its way in: becomes a value for who waits, is never stored */
+    EVENT_FORWARD,      /* the same: what another host has for this one; payload: forward.h */
 };
 
 struct event {

@@ -40,11 +40,23 @@ static void on_readable(void *ctx) {
     host_wake(h);
 }
 
-/* Whether this is some host's status and the service has it only because it asked for everything: a
- * wildcard in the first level does not mean it, as it does not mean $SYS. Handling it would change
- * the status, which would be published again, and so on for ever. */
+/* What hosts tell each other and the world. */
+static bool is_of_hosts(const char *topic) {
+    static const char *const kinds[] = {"sys/",     "hosts/", "forward/",
+                                        "receipt/", "ask/",   "answer/"};
+    bool ours = strncmp(topic, "zingq/", 6) == 0;
+    bool found = false;
+    for (size_t i = 0; ours && !found && i < sizeof kinds / sizeof *kinds; i++) {
+        found = strncmp(topic + 6, kinds[i], strlen(kinds[i])) == 0;
+    }
+    return found;
+}
+
+/* Whether this is between hosts, or some host's status, and the service has it only because it asked
+ * for everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling
+ * it would change the status, which would be published again, and so on for ever. */
 static bool is_others_status(const struct service_conf *s, const char *topic) {
-    if (strncmp(topic, "zingq/sys/", sizeof "zingq/sys/" - 1) != 0) {
+    if (!is_of_hosts(topic)) {
         return false;
     }
     for (size_t i = 0; i < s->filter_count; i++) {
@@ -144,6 +156,9 @@ static bool is_signal_for(const struct service_conf *s, const char *topic) {
 }
 
 static void route_by_filter(struct host *h, const struct mqtt_message *m) {
+    if (host_is_forward(h, m->topic.data)) {
+        host_forward_message(h, m);
+    }
     for (size_t i = 0; i < h->conf->service_count; i++) {
         if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
             offer_signal(h, i, m);
@@ -161,6 +176,10 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
         uint32_t number = m->subscription_ids[i] - 1;
+        if (m->subscription_ids[i] == FORWARD_SUBSCRIPTION) {
+            host_forward_message(h, m);
+            continue;
+        }
         bool signal = number >= SIGNAL_SUBSCRIPTION;
         number -= signal ? SIGNAL_SUBSCRIPTION : 0;
         if (!engine_service_by_number(h->engine, number, &service)) {
@@ -340,6 +359,8 @@ struct engine_doors host_engine_doors(struct host *h) {
                                  .monotonic_us = monotonic_us,
                                  .processor_us = processor_us,
                                  .publish = host_publish,
+                                 .forward = host_forward,
+                                 .receipt = host_receipt,
                                  .call_start = call_start,
                                  .call_cancel = call_cancel,
                                  .command_done = command_done};

@@ -21,6 +21,10 @@
 /* Signals come under a subscription identifier of their own, this much above their service's: a
  * service that subscribes to everything gets such a message as an event besides. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
+/* What other hosts have for this one comes under this identifier. */
+enum { FORWARD_SUBSCRIPTION = 0x20000 };
+
+enum { HOST_TOPIC_BYTES = 128 }; /* "zingq/forward/<group>/<n>" and its kin */
 
 /* A filter that the broker refused (reason >= 0x80) or granted with QoS 0 only (reason 0). */
 struct filter_flaw {
@@ -118,6 +122,23 @@ int host_open_publisher(struct host *h, struct report *r);
 int host_publish(void *ctx, const struct publication *p, int *mid);
 /* Takes acknowledgements, sends what may follow. Allowed at any time outside the engine. */
 void host_pump(struct host *h);
+
+/* host_forward.c */
+/* Whether there are other hosts that this one divides the keys with. */
+bool host_is_divided(const struct host *h);
+/* The filter under which it comes, into `out`; whether a topic is that. */
+const char *host_forward_filter(const struct host *h, char out[HOST_TOPIC_BYTES]);
+bool host_is_forward(const struct host *h, const char *topic);
+void host_forward_message(struct host *h, const struct mqtt_message *m);
+/* The engine's doors. */
+int host_forward(void *ctx, uint16_t host, struct slice message);
+int host_receipt(void *ctx, uint16_t host, struct slice receipt);
+/* The connection that publishes stands. */
+void host_forward_up(struct host *h);
+/* Whether it was a receipt; then it has been taken. */
+bool host_receipt_came(struct host *h, const struct mqtt_message *m);
+/* Whether it is the SUBACK of a filter of this file. */
+bool host_forward_answered(struct host *h, const char *filter, uint8_t reason);
 
 /* host_session.c */
 /* Subscribes every service that runs here, gives up what an earlier run had and this one has not.

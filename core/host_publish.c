@@ -18,7 +18,7 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (m->refused.len == 0) {
+    if (m->refused.len == 0 && !host_receipt_came(h, m)) {
         sys_note(h->sys, m->topic, m->payload);
         if (sys_is_mosquitto(m->topic, m->payload)) {
             host_terms_mosquitto(h);
@@ -35,13 +35,21 @@ static void on_published(void *ctx, int mid, uint8_t reason) {
     }
 }
 
+/* Other hosts announce the same limit as this one, by the same topics.conf. */
+static size_t packet_bytes_max(const struct host *h, const struct mqtt_session *session) {
+    size_t ours = h->conf->broker.packet_bytes_max;
+    size_t brokers = session->packet_bytes_max;
+    return brokers > 0 && (brokers < ours || ours == 0) ? brokers : ours;
+}
+
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
     h->out_error[0] = '\0';
     (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
-    engine_connected(h->engine, session->receive_maximum);
+    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
+    host_forward_up(h);
     host_wake(h);
 }
 
@@ -57,7 +65,9 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
-    (void)filter;
+    if (host_forward_answered(h, filter, reason)) {
+        return;
+    }
     sys_answered(h->sys, reason);
     if (sys_is_proven(h->sys)) {
         engine_beside_proven(h->engine);
@@ -100,6 +110,7 @@ void host_pump(struct host *h) {
         mqtt_drop(h->out);
         return;
     }
+    engine_send_forwards(h->engine);
     mqtt_flush(h->out);
 }
 

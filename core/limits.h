@@ -96,6 +96,15 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
+    FORWARD_MESSAGE_BYTES = 64 << 10, /* events of one message to another host, or one larger */
+    FORWARD_ROOM_BYTES = 1024,        /* of an event, beside what it came with: names, lengths */
+    FORWARD_PACKET_ROOM_BYTES = 256,  /* of a packet: head and topic */
+    FORWARD_WINDOW = 32,              /* messages to one host without a receipt */
+    FORWARD_WINDOW_BYTES = 1 << 20,   /* bytes of them, or one larger */
+    FORWARD_AGAIN_MS = 1000,          /* without a receipt one goes again, */
+    FORWARD_AGAIN_MS_MAX = 30000,     /* twice as late each time, up to this */
+    FORWARD_ROWS_PER_TURN = 8192,     /* receipted rows deleted in a turn */
+
     OUTBOX_RETRY_MS = 300000,  /* between two tries of a refused one, growing from 5 s */
     OUTBOX_WINDOW_MAX = 256,   /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20, /* one HTTP answer */

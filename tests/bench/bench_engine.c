@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, DONE_MAX = 65536 };
+enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, PACKET_BYTES = 4 << 20, DONE_MAX = 65536 };
 
 struct workload {
     const char *service, *handler;
@@ -177,7 +177,7 @@ static void start(struct bench *b, const char *folder, const struct workload *wo
     struct engine_options engine = {
         .conf = b->conf, .store = b->store, .scripts = b->scripts, .doors = &doors, .seed = 1};
     need(engine_new(&b->engine, &engine, &r), &r);
-    engine_connected(b->engine, WINDOW);
+    engine_connected(b->engine, WINDOW, PACKET_BYTES);
 }
 
 static void offer(struct bench *b, uint64_t n, uint64_t keys) {

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-enum { WINDOW = 100, TURNS_MAX = 100000, IDS = 1 << 18 };
+enum { WINDOW = 100, PACKET_BYTES = 4 << 20, TURNS_MAX = 100000, IDS = 1 << 18 };
 static const int64_t START_MS = 1700000000000;
 
 /* --- doors --- */
@@ -201,7 +201,7 @@ static void start_engine(struct engine_fixture *f) {
     need(engine_new(&f->engine, &options, &r), &r);
     need(journal_open(&f->view, f->store, f->conf->keep_idempotency_ms, &r), &r);
     if (!f->offline) {
-        engine_connected(f->engine, WINDOW);
+        engine_connected(f->engine, WINDOW, PACKET_BYTES);
     }
 }
 
@@ -452,7 +452,7 @@ void disconnect(struct engine_fixture *f) {
 }
 
 void connect_again(struct engine_fixture *f) {
-    engine_connected(f->engine, WINDOW);
+    engine_connected(f->engine, WINDOW, PACKET_BYTES);
 }
 
 void answer_publish(struct engine_fixture *f, size_t published, uint8_t reason) {
