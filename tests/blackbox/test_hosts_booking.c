@@ -170,7 +170,8 @@ static void break_something(struct sale *sale) {
         return;
     }
     sale->next_ms = now_ms + 50 + (int64_t)chance_next(&sale->chance, MOMENT_MS);
-    unsigned victims = sale->hosts.count + (sale->over_http ? 1 : 0);
+    /* Half of the kills are the broker's, where it is killed at all. */
+    unsigned victims = sale->hosts.count * (sale->over_http ? 2 : 1);
     unsigned victim = 1 + (unsigned)chance_next(&sale->chance, victims);
     if (sale->down != 0) {
         hosts_launch(&sale->hosts, sale->down);
@@ -279,14 +280,28 @@ static void print_figures(const struct sale *sale, const struct findings *f) {
         "%u answered, %u twice, %u never; %u wrong in money; killed: %u hosts, %u brokers\n",
         sale->hosts.count, sale->sent, sale->copies, f->sold, f->sold_twice, sale->answered,
         f->answered_twice, f->unanswered, f->wrong_money, sale->host_kills, sale->broker_kills);
-    print_message("  %lld forwarded; %u answers that the killed broker lost on their last way\n",
-                  (long long)hosts_engine(&sale->hosts, "forwarded"), f->undelivered);
+    print_message("  %lld taken from other hosts since they last started; %u answers that a killed "
+                  "broker lost on their last way\n",
+                  (long long)hosts_engine(&sale->hosts, "forwards_taken"), f->undelivered);
+}
+
+/* A broker that is killed may lose an answer on its last way; the host that gave it knows it. */
+static bool all_answered(struct sale *sale) {
+    read_answers(sale);
+    if (sale->answered == sale->sent || sale->broker_kills == 0) {
+        return sale->answered == sale->sent;
+    }
+    read_decisions(sale);
+    for (unsigned i = 0; i < sale->sent; i++) {
+        if (sale->requests[i].answer_id[0] == '\0' && !sale->requests[i].decided) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool has_settled(struct sale *sale) {
-    read_answers(sale);
-    return hosts_rest(&sale->hosts) &&
-           (sale->over_http || sale->answered == sale->sent); /* such a broker may lose one */
+    return hosts_rest(&sale->hosts) && all_answered(sale);
 }
 
 static void audit(struct sale *sale) {
@@ -298,7 +313,6 @@ static void audit(struct sale *sale) {
     bool settled;
     while (!(settled = has_settled(sale)) && wait_more(&w)) {
     }
-    read_decisions(sale);
     read_payments(sale);
     struct findings f = judge(sale);
     print_figures(sale, &f);

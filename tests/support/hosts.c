@@ -107,7 +107,7 @@ bool hosts_rest(const struct hosts *h) {
             return false;
         }
     }
-    return true;
+    return hosts_engine(h, "forwards_waiting") <= 0;
 }
 
 void hosts_show(const struct hosts *h) {
