@@ -13,6 +13,7 @@
 #include "host_notify.h"
 #include "limits.h"
 #include "log.h"
+#include "store_folder.h"
 #include "watchdog.h"
 
 #include <assert.h>
@@ -209,8 +210,7 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
-    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) ||
-               host_ask_due(h));
+    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) || host_ask_due(h));
 }
 
 static void on_check(uv_check_t *check) {
@@ -374,6 +374,16 @@ static int open_loop(struct host *h, struct report *r) {
     return 0;
 }
 
+/* A host that began a store of its own beside theirs would work without their keys. */
+static int check_folder(const struct host *h, struct report *r) {
+    unsigned hosts = store_folder_hosts(h->conf->store_path);
+    return hosts == 0 ? 0
+                      : report(r, ERR_INVALID,
+                               "%s is the folder of %u hosts: run them with --hosts %u, or name "
+                               "the folder of one with --data",
+                               h->conf->store_path, hosts, hosts);
+}
+
 /* Without it the host is as good as before there was a watchdog. */
 static void watch_runs(struct host *h) {
     struct report r = {""};
@@ -423,6 +433,22 @@ static void watch_scripts(struct host *h) {
     }
 }
 
+/* From now on every line of the log names this host. */
+static int check_division(const struct host *h, struct report *r) {
+    const struct division *d = &h->conf->hosts.share;
+    if (!division_is_divided(d)) {
+        return 0;
+    }
+    log_set_host(d->place);
+    return h->options->service_count == 0
+               ? 0
+               : report(
+                     r, ERR_INVALID,
+                     "--service leaves services out, but hosts.count is %u: the keys of a "
+                     "service belong to every host of the division, so each must run all of them",
+                     (unsigned)d->count);
+}
+
 static int start(struct host *h, struct report *r) {
     int code = h->options->with_broker ? companions_start(&h->companions, r) : 0;
     struct conf_overrides overrides = h->options->overrides;
@@ -432,11 +458,11 @@ static int start(struct host *h, struct report *r) {
     if (code == 0) {
         code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
     }
-    if (code == 0 && h->options->service_count > 0 && division_is_divided(&h->conf->hosts.share)) {
-        return report(r, ERR_INVALID,
-                      "--service leaves services out, but hosts.count is %u: the keys of a service "
-                      "belong to every host of the division, so each must run all of them",
-                      (unsigned)h->conf->hosts.share.count);
+    if (code == 0) {
+        code = check_division(h, r);
+    }
+    if (code == 0) {
+        code = check_folder(h, r);
     }
     if (code == 0) {
         code = open_loop(h, r);
