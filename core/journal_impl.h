@@ -114,6 +114,7 @@ int journal_check_meta(struct slice key, struct slice value);
 int journal_check_event(enum store_table t, struct slice key, struct slice value);
 int journal_check_dead(struct slice key, struct slice value);
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
+int journal_check_dedupe(struct slice key, struct slice value);
 int journal_check_step(enum store_table t, struct slice key, struct slice value);
 int journal_check_later(enum store_table t, struct slice key, struct slice value);
 int journal_check_forward(enum store_table t, struct slice key, struct slice value);
