@@ -259,15 +259,42 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
 
 /* The key is part of what makes two messages the same: it decides the partition, where alone a
  * duplicate is looked for. */
+static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
+                                  const struct engine_service *s, const struct event *event,
+                                  struct slice scope, struct slice key) {
+    struct dedupe_hash hash =
+        journal_dedupe_hash_with(e->journal, secret, s->name, scope, event->key);
+    struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
+    return journal_dedupe_hash_with(e->journal, secret, hashed, (struct slice){"", 0}, key);
+}
+
+/* Among keys that came from other stores; and, of a service that every host runs for itself, among
+ * those of a zingq that did not keep them apart. */
+static int find_elsewhere(struct engine *e, const struct engine_service *s,
+                          const struct event *event, struct slice scope, struct slice key) {
+    for (size_t i = s->conf->share ? 1 : 0; i < journal_secret_count(e->journal); i++) {
+        struct dedupe_hash hash = hash_of(e, i, s, event, scope, key);
+        struct dedupe_note note;
+        int code = journal_dedupe_find(e->journal, e->now_ms, event->partition, &hash, &note);
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
 static int dedupe(struct engine *e, struct engine_service *s, struct event *event,
                   struct slice scope, struct slice key, bool *duplicate) {
-    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, scope, event->key);
-    struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
-    hash = journal_dedupe_hash(e->journal, hashed, (struct slice){"", 0}, key);
     struct uuid id = event->id;
     struct uuid earlier;
-    int code = journal_dedupe(e->journal, e->now_ms, event->partition, &hash, &id, &earlier);
-    *duplicate = code == ERR_EXISTS;
+    uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
+    int code = find_elsewhere(e, s, event, scope, key);
+    *duplicate = code == 0;
+    if (code == ERR_NOTFOUND) {
+        struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
+        code = journal_dedupe(e->journal, e->now_ms, shelf, &hash, &id, &earlier);
+        *duplicate = code == ERR_EXISTS;
+    }
     return *duplicate ? 0 : code;
 }
 

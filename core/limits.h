@@ -132,6 +132,7 @@ enum {
     SIGNALS_MAX = 1000,     /* waiting under one service, key and name; the next is a dead letter */
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
+    DEDUPE_SECRETS_MAX = 128, /* of other stores whose keys a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */
     APPEND_BYTES_MAX = 16 << 20, /* bytes of them */
