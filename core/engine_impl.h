@@ -16,6 +16,7 @@
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_forward.c  what belongs to other hosts, and what comes from them
+ *   engine_division.c whose keys the store holds
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone

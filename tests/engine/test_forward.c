@@ -327,6 +327,36 @@ static void an_owner_that_takes_nothing_bounds_what_others_accept_for_it(void **
     hosts_world_free(w);
 }
 
+/* --- another division --- */
+
+static void a_store_with_keys_refuses_another_division_and_names_the_mend(void **state) {
+    static const char *const refused[] = {"hosts { count = 3 this = 1 }\n",
+                                          "hosts { count = 2 this = 2 }\n", ""};
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct engine_fixture *f = host_at(w, 1);
+    char key[16];
+    (void)state;
+    offer_key(w, 1, key_of(w, "s", 1, 0, key), "a");
+    hosts_pass(w);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char text[512];
+        (void)snprintf(text, sizeof text, "%s%s", refused[i], KEYED);
+        fixture_conf(f, text);
+        assert_int_equal(fixture_try_start(f), ERR_INVALID);
+        assert_non_null(strstr(f->report.text, "holds the keys of host 1 of 2"));
+        assert_non_null(strstr(f->report.text, "zingq reshard --count"));
+    }
+    hosts_world_free(w);
+}
+
+static void an_empty_store_takes_any_division(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    (void)state;
+    fixture_conf(host_at(w, 1), KEYED);
+    assert_int_equal(fixture_try_start(host_at(w, 1)), 0);
+    hosts_world_free(w);
+}
+
 /* --- what others send --- */
 
 static void messages_that_mean_nothing_change_nothing(void **state) {
@@ -497,6 +527,8 @@ int main(void) {
         cmocka_unit_test(the_keys_of_a_host_that_is_away_wait_and_the_others_go_on),
         cmocka_unit_test(a_host_that_gives_no_receipts_is_tried_less_and_less_often),
         cmocka_unit_test(an_owner_that_takes_nothing_bounds_what_others_accept_for_it),
+        cmocka_unit_test(a_store_with_keys_refuses_another_division_and_names_the_mend),
+        cmocka_unit_test(an_empty_store_takes_any_division),
         cmocka_unit_test(messages_that_mean_nothing_change_nothing),
         cmocka_unit_test(damaged_messages_and_receipts_reach_no_assertion),
         cmocka_unit_test(a_receipt_that_does_not_know_the_messages_token_deletes_nothing),

@@ -91,6 +91,9 @@ void fixture_script(struct engine_fixture *f, const char *name, const char *text
 void fixture_conf(struct engine_fixture *f, const char *text);
 /* Loads topics.conf and the scripts, opens store and engine, connects. */
 void fixture_start(struct engine_fixture *f);
+/* Ends what runs and starts again with what is written by now: 0, or why the engine will not, with
+ * the sentence in f->report. */
+int fixture_try_start(struct engine_fixture *f);
 /* Most tests: handler "h.lua" with `script`, and `conf`. */
 void fixture_run(struct engine_fixture *f, const char *conf, const char *script);
 /* Reads the scripts folder again, as the host does when a file was saved. */
