@@ -52,6 +52,7 @@ struct forwards {
     bool receipted; /* rows to delete */
     int64_t receipted_ms;
     uint64_t last[PARTITIONS], read[PARTITIONS], done[PARTITIONS], deleted[PARTITIONS];
+    uint64_t first[PARTITIONS];            /* the oldest row, or about that; 0 = there is none */
     struct target targets[PARTITIONS + 1]; /* by number */
     struct buf record;
 };
@@ -115,8 +116,9 @@ static int load_partition(struct forwards *f, uint8_t p) {
     struct slice record;
     uint64_t seq = 0;
     int code;
-    f->last[p] = f->read[p] = f->done[p] = f->deleted[p] = 0;
+    f->last[p] = f->read[p] = f->done[p] = f->deleted[p] = f->first[p] = 0;
     while ((code = journal_forward_next(f->journal, p, &seq, &record)) == 0) {
+        f->first[p] = f->first[p] == 0 ? seq : f->first[p];
         f->last[p] = seq;
         t->rows++;
         t->unread++;
@@ -149,6 +151,8 @@ int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
                    : journal_forward_put(f->journal, partition, seq, buf_slice(&f->record));
     if (code == 0) {
         struct target *t = target_of(f, partition);
+        f->first[partition] =
+            f->last[partition] == f->deleted[partition] ? seq : f->first[partition];
         f->last[partition] = seq;
         t->rows++;
         t->unread++;
@@ -441,13 +445,14 @@ static int delete_rows(struct forwards *f, uint8_t p, size_t *left) {
         int code = journal_forward_next(f->journal, p, &seq, &record);
         if (code == ERR_NOTFOUND || (code == 0 && seq > f->done[p])) {
             f->deleted[p] = f->done[p];
+            f->first[p] = code == 0 ? seq : 0;
             return 0;
         }
         code = code == 0 ? journal_forward_del(f->journal, p, seq) : code;
         if (code != 0) {
             return code;
         }
-        f->deleted[p] = seq;
+        f->deleted[p] = f->first[p] = seq; /* the next one is not much younger */
         t->rows -= t->rows > 0 ? 1 : 0;
         t->receipts++;
         (*left)--;
@@ -526,10 +531,11 @@ int64_t forwards_next_ms(const struct forwards *f) {
 
 /* Sequence numbers are microseconds of engine time: the lowest one tells since when it waits. */
 static int64_t oldest_ms(const struct forwards *f, uint16_t host) {
-    const struct message *m = f->targets[host].head;
     uint64_t oldest = UINT64_MAX;
-    for (size_t i = 0; m != NULL && i < m->rows; i++) {
-        oldest = m->carried[i].seq < oldest ? m->carried[i].seq : oldest;
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        if (division_owner(&f->division, p) == host && f->first[p] != 0 && f->first[p] < oldest) {
+            oldest = f->first[p];
+        }
     }
     return oldest == UINT64_MAX ? 0 : (int64_t)(oldest / 1000);
 }

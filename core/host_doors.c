@@ -306,6 +306,7 @@ static void host_metrics(void *ctx, struct buf *out) {
                (unsigned long long)session->connects, fetch_running(h->fetch),
                (double)(host_now_ms(h) - h->started_ms) / 1000);
     host_terms_metrics(h, out);
+    host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
     sys_write_metrics(h->sys, out);
     if (h->ask != NULL) {
@@ -340,6 +341,7 @@ static json_t *host_status(void *ctx) {
     if (host != NULL) {
         sys_add_status(h->sys, host);
         host_terms_status(h, host);
+        host_forward_status(h, host);
     }
     return host;
 }

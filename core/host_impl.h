@@ -299,6 +299,13 @@ void host_join_judge(struct host *h, int64_t now_ms);
 bool host_join_is_refused(struct host *h);
 void host_join_unsubscribed(struct host *h);
 
+/* host_forward_tell.c */
+/* Adds "forwards": what waits for whom. */
+void host_forward_status(const struct host *h, json_t *object);
+void host_forward_metrics(const struct host *h, struct buf *out);
+/* What has waited too long. */
+void host_each_forward(const struct host *h, host_tell *tell, void *ctx);
+
 /* host_shortage.c */
 /* gateway's callback. */
 bool host_make_room(void *ctx);

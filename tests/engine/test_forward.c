@@ -279,12 +279,16 @@ static void the_keys_of_a_host_that_is_away_wait_and_the_others_go_on(void **sta
     engine_look_at_forwards(host_at(w, 1)->engine, 2, &waits);
     assert_int_equal(waits.rows, 100);
     assert_false(waits.up);
+    assert_in_range(engine_now_ms(host_at(w, 1)->engine) - waits.oldest_ms, 60000, 60100);
     w->away[1] = false;
     engine_member(host_at(w, 1)->engine, 2, true);
     hosts_advance(w, 2000);
     assert_int_equal(strncmp(seen_at(w, 2, away, text), "\"0 1 2 3 4 5 ", 13), 0);
     assert_books(host_at(w, 2), "s", (struct books){.accepted = 100, .done = 100});
     assert_int_equal(forwards_of(w, 1), 0);
+    engine_look_at_forwards(host_at(w, 1)->engine, 2, &waits);
+    assert_int_equal(waits.rows, 0);
+    assert_int_equal(waits.oldest_ms, 0);
     hosts_world_free(w);
 }
 
