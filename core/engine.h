@@ -87,9 +87,9 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
                  bool retained);
 /* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. */
 int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes);
-/* A message of another host, with what belongs to this one; *events: how many there are in it. The
- * same otherwise. */
-int engine_offer_forward(struct engine *e, struct slice message, size_t *events);
+/* A message of another host, with what belongs to this one. Copied, or dropped where there is no
+ * room for more: then it comes again. ERR_MEMORY. */
+int engine_offer_forward(struct engine *e, struct slice message);
 /* Another host tells what it has stored. */
 void engine_offer_receipt(struct engine *e, struct slice receipt);
 /* Another host of the division came, or went away: what waits for it goes, or stays here. Until this

@@ -144,6 +144,7 @@ struct engine {
     struct append *append;
     struct forwards *forwards;
     struct forward_source *sources; /* of forwards that came, by number of host; owned */
+    size_t forward_bytes;           /* of such messages in the inbox */
     int64_t useless_told_ms;        /* when the last message that means nothing was told of */
 
     /* inputs not yet decided */

@@ -16,6 +16,7 @@ void engine_forget_inputs(struct engine *e) {
         event_free(event);
     }
     e->inbox_tail = NULL;
+    e->forward_bytes = 0;
     while (e->ends_head != NULL) {
         struct call_end *end = e->ends_head;
         e->ends_head = end->next;

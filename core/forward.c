@@ -457,6 +457,7 @@ static int delete_rows(struct forwards *f, uint8_t p, size_t *left) {
         t->receipts++;
         (*left)--;
     }
+    f->first[p] = f->deleted[p] == f->last[p] ? 0 : f->first[p];
     return 0;
 }
 

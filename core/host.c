@@ -105,7 +105,8 @@ static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
     bool left = h->leaving && status.waiting == 0 &&
-                status.outbox <= status.outbox_refused + status.outbox_held;
+                status.outbox <= status.outbox_refused + status.outbox_held &&
+                status.forwards_waiting == 0;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
         end_loop(h);
     }

@@ -156,9 +156,6 @@ static bool is_signal_for(const struct service_conf *s, const char *topic) {
 }
 
 static void route_by_filter(struct host *h, const struct mqtt_message *m) {
-    if (host_is_forward(h, m->topic.data)) {
-        host_forward_message(h, m);
-    }
     for (size_t i = 0; i < h->conf->service_count; i++) {
         if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
             offer_signal(h, i, m);
@@ -179,10 +176,6 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
         uint32_t number = m->subscription_ids[i] - 1;
-        if (m->subscription_ids[i] == FORWARD_SUBSCRIPTION) {
-            host_forward_message(h, m);
-            continue;
-        }
         bool signal = number >= SIGNAL_SUBSCRIPTION;
         number -= signal ? SIGNAL_SUBSCRIPTION : 0;
         if (!engine_service_by_number(h->engine, number, &service)) {

@@ -23,8 +23,6 @@
 /* Signals come under a subscription identifier of their own, this much above their service's: a
  * service that subscribes to everything gets such a message as an event besides. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
-/* What other hosts have for this one comes under this identifier. */
-enum { FORWARD_SUBSCRIPTION = 0x20000 };
 
 enum { HOST_TOPIC_BYTES = 128 }; /* "zingq/forward/<group>/<n>" and its kin */
 
@@ -136,7 +134,7 @@ struct host {
     struct host_loss out_loss; /* of the one that publishes */
     int status;                /* to exit with */
     uint64_t passed_over;      /* messages for services that are gone */
-    bool receipts_asked;       /* of the broker, on the connection that publishes; no answer yet */
+    size_t forwards_asked;     /* subscriptions of host_forward.c without an answer */
     bool leave_asked;          /* zingq leave: every subscription is being given up */
     size_t filters;            /* wanted of the broker */
     size_t granted;            /* of them on this connection */
@@ -186,10 +184,6 @@ void host_ask_work(struct host *h);
 /* host_forward.c */
 /* Whether there are other hosts that this one divides the keys with. */
 bool host_is_divided(const struct host *h);
-/* The filter under which it comes, into `out`; whether a topic is that. */
-const char *host_forward_filter(const struct host *h, char out[HOST_TOPIC_BYTES]);
-bool host_is_forward(const struct host *h, const char *topic);
-void host_forward_message(struct host *h, const struct mqtt_message *m);
 /* The engine's doors. */
 int host_forward(void *ctx, uint16_t host, struct slice message);
 int host_receipt(void *ctx, uint16_t host, struct slice receipt);
@@ -197,8 +191,8 @@ int host_receipt(void *ctx, uint16_t host, struct slice receipt);
 void host_forward_members(struct host *h);
 /* The connection that publishes stands. */
 void host_forward_up(struct host *h);
-/* Whether it was a receipt; then it has been taken. */
-bool host_receipt_came(struct host *h, const struct mqtt_message *m);
+/* Whether the message was from another host; then it has been taken. */
+bool host_forward_heard(struct host *h, const struct mqtt_message *m);
 /* Whether it is the SUBACK of a filter of this file. */
 bool host_forward_answered(struct host *h, const char *filter, uint8_t reason);
 

@@ -21,7 +21,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     if (host_members_heard(h, m) || (h->ask != NULL && ask_note(h->ask, m))) {
         return;
     }
-    if (m->refused.len == 0 && !host_receipt_came(h, m)) {
+    if (m->refused.len == 0 && !host_forward_heard(h, m)) {
         sys_note(h->sys, m->topic, m->payload);
         if (sys_is_mosquitto(m->topic, m->payload)) {
             host_terms_mosquitto(h);
@@ -33,7 +33,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
  * be why the connection ends, if it was the last. */
 static void note_proof(struct host *h) {
     bool asked = h->ask == NULL || ask_is_proven(h->ask);
-    if (sys_is_proven(h->sys) && asked && !host_members_asks(h) && !h->receipts_asked) {
+    if (sys_is_proven(h->sys) && asked && !host_members_asks(h) && h->forwards_asked == 0) {
         engine_beside_proven(h->engine);
     }
 }
@@ -77,7 +77,7 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     }
     sys_down(h->sys, uv_now(&h->loop));
     host_members_watch_down(h);
-    h->receipts_asked = false;
+    h->forwards_asked = 0;
     if (h->ask != NULL) {
         ask_down(h->ask);
     }

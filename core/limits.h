@@ -103,7 +103,7 @@ enum {
     FORWARD_MESSAGE_BYTES = 64 << 10, /* events of one message to another host, or one larger */
     FORWARD_ROOM_BYTES = 1024,        /* of an event, beside what it came with: names, lengths */
     FORWARD_PACKET_ROOM_BYTES = 256,  /* of a packet: head and topic */
-    FORWARD_WINDOW = 32,              /* messages to one host without a receipt */
+    FORWARD_WINDOW = 8,               /* messages to one host without a receipt */
     FORWARD_WINDOW_BYTES = 1 << 20,   /* bytes of them, or one larger */
     FORWARD_PAUSE_MS = 20,            /* after a send that the connection would not take */
     FORWARD_AGAIN_MS = 1000,          /* without a receipt one goes again, */
