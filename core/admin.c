@@ -578,9 +578,12 @@ void admin_request(struct admin *a, struct gateway_request *request) {
         api && parts.count == 4 && slice_is(parts.at[1], "dlq") && slice_is(parts.at[3], "try");
     bool signal = api && parts.count >= 3 && slice_is(parts.at[1], "signals");
     allowed.post = allowed.post || route != NULL || try || signal;
-    allowed.get = allowed.get || (kind != NULL && !allowed.post);
+    bool peek = api && parts.count == 3 && slice_is(parts.at[1], "peek");
+    allowed.get = allowed.get || peek || (kind != NULL && !allowed.post);
     if (kind != NULL && strcmp(method, "GET") == 0) {
         admin_read(a, kind, &parts, request);
+    } else if (peek && strcmp(method, "GET") == 0) {
+        admin_peek(a, parts.at[2], request);
     } else if (try && strcmp(method, "POST") == 0) {
         admin_try(a, parts.at[2], request);
     } else if (signal && strcmp(method, "POST") == 0) {
