@@ -277,6 +277,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
         bool *flag;
     } flags[] = {{"force", &c->force},
                  {"compensate", &c->compensate},
+                 {"publish", &c->publish_only},
                  {"without_compensation", &c->without_compensation}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         uint64_t number;

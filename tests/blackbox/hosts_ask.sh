@@ -81,6 +81,9 @@ watchers["watch/peek"] = function(event)
   local ok, seen = pcall(zing.peek, "seats", event.json.at, event.json.name)
   zing.state.set("seen", ok and (seen == nil and "nothing" or seen) or "error: " .. seen)
 end
+watchers["watch/cancel"] = function(event)
+  zing.state.set("was", zing.cancel(event.json.which))
+end
 return watchers
 LUA
 cat >scripts/seats.lua <<'LUA'
@@ -145,6 +148,25 @@ for key in w1 w2 w3; do
         wait_for 20 watched 1 $key 'by.*ann.*1.5'
 done
 ok "what is not there is nil" wait_for 20 watched 1 w4 nothing
+
+# ---- a handler that cancels ----
+
+# cancel_by KEY ANSWER: a publish that waits at host 2, taken back by the watcher of the key, wherever it is.
+later() { # N: a publish that waits there
+    api "$1" POST "/api/publish?topic=later&after_ms=3600000" -d x && which=$(jq -r .id "$dir/out")
+}
+cancel_by() {
+    must pub -t watch/cancel -m "{\"id\":\"$1\",\"which\":\"$which\"}"
+    wait_for 20 watched 1 "$1" "\"value\":$2"
+}
+for key in c1 c2 c3 c4; do
+    must later 2
+    ok "the handler of $key takes back a publish that waits at host 2" cancel_by $key true
+done
+ok "once it is taken back it does not wait anywhere" cancel_by c5 false
+must later 1
+ok "an operator takes back at host 2 what waits at host 1" answers 200 ok 2 POST "/api/cancel/$which"
+ok "and nobody has it any more" answers 404 "nothing waits" 1 POST "/api/cancel/$which"
 
 # ---- a publish under a key ----
 

@@ -149,6 +149,64 @@ static void a_peek_that_cannot_wait_says_so(void **state) {
     assert_non_null(strstr(world_error(w), "zing.peek at a key of another host cannot be called"));
 }
 
+/* ---- cancel ---- */
+
+static void run_cancel(void) {
+    set_up("zing.state.set('was', zing.cancel('0192f0c1-0000-7000-8000-000000000017'))");
+    (void)world_run(w, "{}");
+}
+
+static void was_is(char tag) {
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_int_equal(world_effect(w, 0)->value.data[0], tag);
+}
+
+static void a_cancel_of_what_is_not_known_here_asks_every_host(void **state) {
+    (void)state;
+    run_cancel();
+    assert_int_equal(w->run->outcome, OUTCOME_CALL);
+    const struct call_request *q = w->run->request;
+    assert_int_equal(q->kind, CALL_KIND_ASK);
+    assert_string_equal(q->method, "POST");
+    assert_string_equal(q->url, "/api/cancel/0192f0c1-0000-7000-8000-000000000017");
+    assert_false(call_only_reads(q));
+    world_answer(w, 200, "", "{}");
+    was_is('t');
+    run_cancel();
+    world_answer(w, 404, "", "{}");
+    was_is('f');
+}
+
+static void a_cancel_nobody_answers_is_an_error(void **state) {
+    (void)state;
+    run_cancel();
+    world_answer(w, 504, "", "host 2 did not answer within 5 s");
+    assert_int_equal(w->run->outcome, OUTCOME_ERROR);
+    assert_non_null(strstr(world_error(w), "zing.cancel: host 2 did not answer"));
+}
+
+static int has_left(void *ctx, const struct uuid *id) {
+    (void)ctx;
+    (void)id;
+    return ERR_EXISTS;
+}
+
+static void a_cancel_of_what_has_left_here_asks_nobody(void **state) {
+    (void)state;
+    set_up("zing.state.set('was', zing.cancel('0192f0c1-0000-7000-8000-000000000017'))");
+    w->view.delayed = has_left;
+    (void)world_run(w, "{}");
+    was_is('f');
+}
+
+static void a_single_host_asks_nobody(void **state) {
+    (void)state;
+    set_up("zing.state.set('was', zing.cancel('0192f0c1-0000-7000-8000-000000000017'))");
+    w->conf.hosts.share = (struct division){1, 1};
+    (void)world_run(w, "{}");
+    was_is('f');
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void) {
@@ -161,6 +219,10 @@ int main(void) {
         TEST(an_answer_that_is_no_value_is_refused),
         TEST(services_that_are_not_divided_are_looked_at_here),
         TEST(a_peek_that_cannot_wait_says_so),
+        TEST(a_cancel_of_what_is_not_known_here_asks_every_host),
+        TEST(a_cancel_nobody_answers_is_an_error),
+        TEST(a_cancel_of_what_has_left_here_asks_nobody),
+        TEST(a_single_host_asks_nobody),
     };
     return cmocka_run_group_tests_name("api_hosts", tests, NULL, NULL);
 }
