@@ -152,6 +152,7 @@ struct command {
     uint8_t partition;
     bool retain;
     bool compensate;           /* CANCEL: undo its saga first */
+    bool publish_only;         /* CANCEL: leave events alone */
     bool without_compensation; /* CANCEL, DISCARD: although its saga is not undone */
     bool force;                /* also when who is called may have forgotten its Idempotency-Keys */
     int64_t after_ms;          /* 0 = at once */

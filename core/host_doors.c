@@ -255,12 +255,15 @@ static void on_unsubscribed(void *ctx) {
 
 static int call_start(void *ctx, uint64_t id, const struct call_request *request) {
     struct host *h = ctx;
-    return fetch_start(h->fetch, id, request);
+    return request->kind == CALL_KIND_ASK ? host_ask_start(h, id, request)
+                                          : fetch_start(h->fetch, id, request);
 }
 
 static void call_cancel(void *ctx, uint64_t id) {
     struct host *h = ctx;
-    fetch_cancel(h->fetch, id);
+    if (!host_ask_cancel(h, id)) {
+        fetch_cancel(h->fetch, id);
+    }
 }
 
 static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {
