@@ -277,6 +277,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
         bool *flag;
     } flags[] = {{"force", &c->force},
                  {"compensate", &c->compensate},
+                 {"publish", &c->publish_only},
                  {"without_compensation", &c->without_compensation}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         uint64_t number;
@@ -578,9 +579,12 @@ void admin_request(struct admin *a, struct gateway_request *request) {
         api && parts.count == 4 && slice_is(parts.at[1], "dlq") && slice_is(parts.at[3], "try");
     bool signal = api && parts.count >= 3 && slice_is(parts.at[1], "signals");
     allowed.post = allowed.post || route != NULL || try || signal;
-    allowed.get = allowed.get || (kind != NULL && !allowed.post);
+    bool peek = api && parts.count == 3 && slice_is(parts.at[1], "peek");
+    allowed.get = allowed.get || peek || (kind != NULL && !allowed.post);
     if (kind != NULL && strcmp(method, "GET") == 0) {
         admin_read(a, kind, &parts, request);
+    } else if (peek && strcmp(method, "GET") == 0) {
+        admin_peek(a, parts.at[2], request);
     } else if (try && strcmp(method, "POST") == 0) {
         admin_try(a, parts.at[2], request);
     } else if (signal && strcmp(method, "POST") == 0) {

@@ -8,6 +8,7 @@
  *   admin_rerun.c  jobs: replay of events that are done
  *   admin_try.c    a dry run
  *   admin_signal.c a signal
+ *   admin_peek.c   one state value, for a handler of another host
  *   admin_relay.c  what another host has
  *   admin_live.c   server-sent events
  */
@@ -173,6 +174,9 @@ void admin_try(struct admin *a, struct slice id, struct gateway_request *request
 
 /* admin_signal.c */
 void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request);
+
+/* admin_peek.c */
+void admin_peek(struct admin *a, struct slice service, struct gateway_request *request);
 
 /* admin_relay.c */
 /* Whether the request is another host's to answer, or may be; then it is taken over. */

@@ -80,11 +80,18 @@ int engine_remember(struct engine *e, const char *name, struct slice text);
 
 /* --- inputs: noted now, decided in the next turn --- */
 
+/* How a message came. */
+struct offer {
+    uint8_t qos;
+    bool retained;
+    bool everywhere; /* every host of the division gets it: there is no shared subscription */
+};
+
 /* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become
  * work and is to be a dead letter for that reason. The caller acknowledges it after a
  * turn that returned 0. ERR_MEMORY. */
-int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
-                 bool retained);
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
+                 struct offer how);
 /* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. */
 int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes);
 /* A message of another host, with what belongs to this one. Copied, or dropped where there is no
@@ -145,6 +152,7 @@ struct command {
     uint8_t partition;
     bool retain;
     bool compensate;           /* CANCEL: undo its saga first */
+    bool publish_only;         /* CANCEL: leave events alone */
     bool without_compensation; /* CANCEL, DISCARD: although its saga is not undone */
     bool force;                /* also when who is called may have forgotten its Idempotency-Keys */
     int64_t after_ms;          /* 0 = at once */

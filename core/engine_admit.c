@@ -298,6 +298,11 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
     return *duplicate ? 0 : code;
 }
 
+/* Where every host has a copy and nothing else tells whose it is, what it says does. */
+static uint8_t partition_of_payload(const struct engine_service *s, const struct event *event) {
+    return journal_partition(journal_lane(s->name, event->payload));
+}
+
 /* The partition whose owner is responsible. ERR_NOTFOUND: whoever has the event. */
 static int find_owner(struct engine *e, const struct engine_service *s, struct event *event,
                       enum admit from, uint8_t *partition, struct report *r) {
@@ -308,6 +313,10 @@ static int find_owner(struct engine *e, const struct engine_service *s, struct e
         return 0;
     }
     int code = find_identity(e, s, event, &scope, &identity, r);
+    if (code == ERR_NOTFOUND && event->everywhere) {
+        *partition = partition_of_payload(s, event);
+        return 0;
+    }
     if (code != 0 || (from == ADMIT_PUBLISH && scope.len == 0)) {
         return code == 0 ? ERR_NOTFOUND : code;
     }
@@ -328,7 +337,22 @@ static int pass_on(struct engine *e, const struct engine_service *s, struct even
         return code == ERR_NOTFOUND ? 0 : code;
     }
     *passed = true;
+    if (event->everywhere) {
+        event_free(event); /* its owner has a copy */
+        return 0;
+    }
     return engine_forward_event(e, s, event, partition);
+}
+
+/* A message that cannot become work, from outside. */
+static int admit_refused(struct engine *e, struct engine_service *s, struct event *event,
+                         const char *reason) {
+    if (event->everywhere && engine_is_divided(e, s) &&
+        !division_owns(&e->conf->hosts.share, partition_of_payload(s, event))) {
+        event_free(event);
+        return 0;
+    }
+    return engine_admit_dead(e, s, event, reason);
 }
 
 int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
@@ -350,7 +374,7 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
         code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
     }
     if (code == ERR_INVALID) {
-        return engine_admit_dead(e, s, event, r.text);
+        return admit_refused(e, s, event, r.text);
     }
     if (code == 0) {
         find_lane(s, event);
@@ -364,7 +388,7 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
         code = find_identity(e, s, event, &scope, &identity, &r);
     }
     if (code == ERR_INVALID) {
-        return engine_admit_dead(e, s, event, r.text);
+        return admit_refused(e, s, event, r.text);
     }
     if (code == 0) {
         code = dedupe(e, s, event, scope, identity, duplicate);

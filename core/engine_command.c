@@ -138,7 +138,7 @@ static int command_cancel(struct engine *e, struct command *c) {
     if (code != ERR_NOTFOUND) {
         return code;
     }
-    code = engine_cancel_event(e, c, &found);
+    code = c->publish_only ? 0 : engine_cancel_event(e, c, &found);
     if (code == 0 && !found) {
         c->code =
             report(&c->report, ERR_NOTFOUND,

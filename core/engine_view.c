@@ -90,7 +90,13 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
 static int view_delayed(void *ctx, const struct uuid *id) {
     struct engine *e = ctx;
     struct delayed delayed;
-    return journal_delayed_get(e->journal, id, &delayed);
+    struct publish_note note;
+    int code = journal_delayed_get(e->journal, id, &delayed);
+    if (code != ERR_NOTFOUND) {
+        return code;
+    }
+    code = journal_publish_note_get(e->journal, e->now_ms, id, &note);
+    return code == 0 ? ERR_EXISTS : code;
 }
 
 void engine_view_init(struct engine *e) {

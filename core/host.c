@@ -526,7 +526,7 @@ static void close_all(struct host *h) {
     gateway_free(h->tcp);
     front_free(h->front);
     admin_free(h->admin);
-    ask_free(h->ask);
+    host_close_asks(h);
     sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);

@@ -68,6 +68,10 @@ static bool is_others_status(const struct service_conf *s, const char *topic) {
     return true;
 }
 
+static bool is_plain(const struct host *h, const struct service_conf *s) {
+    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
+}
+
 static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
@@ -81,7 +85,10 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
     }
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
-    if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
+    const struct service_conf *s = &h->conf->services[service];
+    const struct offer how = {
+        .qos = m->qos, .retained = m->retain, .everywhere = s->share && is_plain(h, s)};
+    if (engine_offer(h->engine, service, &bytes, how) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
         log_error("host", "out of memory: dropping the connection, the broker sends it again");
         h->drop = true;
@@ -110,10 +117,6 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
         }
     }
     return false;
-}
-
-static bool is_plain(const struct host *h, const struct service_conf *s) {
-    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
 }
 
 /* Two plain subscriptions to one filter are one at the broker, under the later number: the others
@@ -252,12 +255,15 @@ static void on_unsubscribed(void *ctx) {
 
 static int call_start(void *ctx, uint64_t id, const struct call_request *request) {
     struct host *h = ctx;
-    return fetch_start(h->fetch, id, request);
+    return request->kind == CALL_KIND_ASK ? host_ask_start(h, id, request)
+                                          : fetch_start(h->fetch, id, request);
 }
 
 static void call_cancel(void *ctx, uint64_t id) {
     struct host *h = ctx;
-    fetch_cancel(h->fetch, id);
+    if (!host_ask_cancel(h, id)) {
+        fetch_cancel(h->fetch, id);
+    }
 }
 
 static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {

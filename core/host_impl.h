@@ -83,6 +83,7 @@ struct host_members {
     int64_t silent_ms;  /* who has not answered by then is silent; INT64_MAX = all have */
     bool told_garbage, told_wait;
 };
+struct host_call;
 
 struct host {
     const struct host_options *options;
@@ -118,7 +119,8 @@ struct host {
     struct front *front;
     struct sys *sys;
     struct host_members members;
-    struct ask *ask; /* NULL = there is no other host */
+    struct ask *ask;        /* NULL = there is no other host */
+    struct host_call *asks; /* of handlers, oldest first; owned */
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
@@ -176,9 +178,15 @@ void host_pump(struct host *h);
 int host_open_asks(struct host *h);
 /* Publishes requests and answers that wait; before the outbox, whose window is never empty. */
 void host_ask_send(struct host *h);
+/* Begins a handler's call of the kind that asks; ERR_LIMIT, ERR_MEMORY. Allowed in the turn. */
+int host_ask_start(struct host *h, uint64_t id, const struct call_request *request);
+/* Whether it was such a call; nobody waits for it any more. */
+bool host_ask_cancel(struct host *h, uint64_t id);
+/* After admin: what is under way is forgotten. */
+void host_close_asks(struct host *h);
 /* Whether host_ask_work has something to do. */
 bool host_ask_due(const struct host *h);
-/* Serves what other hosts ask, hands over their answers. Between turns. */
+/* Serves what other hosts and the handlers ask, hands over the answers. Between turns. */
 void host_ask_work(struct host *h);
 
 /* host_forward.c */

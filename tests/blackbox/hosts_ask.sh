@@ -70,8 +70,22 @@ endpoint "/api/book" { publish = "book" }
 service "seats" {
   subscribe = {"seat/+"}  handler = "seats.lua"  key = "json:/id"  retries = 0
 }
+service "watchers" {
+  subscribe = {"watch/+"}  handler = "watchers.lua"  key = "json:/id"  retries = 0
+}
 CONF
 done
+cat >scripts/watchers.lua <<'LUA'
+local watchers = {}
+watchers["watch/peek"] = function(event)
+  local ok, seen = pcall(zing.peek, "seats", event.json.at, event.json.name)
+  zing.state.set("seen", ok and (seen == nil and "nothing" or seen) or "error: " .. seen)
+end
+watchers["watch/cancel"] = function(event)
+  zing.state.set("was", zing.cancel(event.json.which))
+end
+return watchers
+LUA
 cat >scripts/seats.lua <<'LUA'
 local seats = {}
 seats["seat/take"] = function(event)
@@ -97,8 +111,8 @@ two=$(owned 2)
 # ---- a key ----
 
 ok "host 1 answers for its own key" answers 200 taken 1 GET "/api/state/seats?key=$one"
-ok "and for a key of host 2" answers 200 taken 1 GET "/api/state/seats?key=$two"
-ok "and host 2 for a key of host 1" answers 200 taken 2 GET "/api/state/seats?key=$one"
+ok "and for a key of host 2" wait_for 10 answers 200 taken 1 GET "/api/state/seats?key=$two"
+ok "and host 2 for a key of host 1" wait_for 10 answers 200 taken 2 GET "/api/state/seats?key=$one"
 ok "?host=1 looks into host 1 only" answers 200 '^\[\]$' 2 GET "/api/state/seats?key=$two&host=1"
 ok "?host=2 is about host 2, whatever it is" answers 200 '/2\.conf"' 1 GET "/api/status?host=2"
 ok "there is no third host" answers 400 "from 1 to 2" 1 GET "/api/status?host=3"
@@ -116,6 +130,43 @@ ok "its own host knows what is no letter anywhere" \
     answers 404 error 1 GET "/api/dlq/00000000-0000-7000-8000-000000000001"
 ok "a dead letter of host 2 is replayed at host 1" answers 200 ok 1 POST "/api/dlq/$letter/replay"
 ok "and is dead again there" wait_for 20 letter_of 2
+
+# ---- a handler that peeks ----
+
+watched() { # N KEY PATTERN: what the watcher of the key, at host N or elsewhere, has seen
+    answers 200 "$3" "$1" GET "/api/state/watchers?key=$2"
+}
+peek_at() { # KEY AT NAME
+    must pub -t watch/peek -m "{\"id\":\"$1\",\"at\":\"$2\",\"name\":\"$3\"}"
+}
+peek_at w1 "$one" taken
+peek_at w2 "$two" taken
+peek_at w3 "$one" taken
+peek_at w4 "$two" nothing
+for key in w1 w2 w3; do
+    ok "the handler of $key sees the state of another key, wherever both are" \
+        wait_for 20 watched 1 $key 'by.*ann.*1.5'
+done
+ok "what is not there is nil" wait_for 20 watched 1 w4 nothing
+
+# ---- a handler that cancels ----
+
+# cancel_by KEY ANSWER: a publish that waits at host 2, taken back by the watcher of the key, wherever it is.
+later() { # N: a publish that waits there
+    api "$1" POST "/api/publish?topic=later&after_ms=3600000" -d x && which=$(jq -r .id "$dir/out")
+}
+cancel_by() {
+    must pub -t watch/cancel -m "{\"id\":\"$1\",\"which\":\"$which\"}"
+    wait_for 20 watched 1 "$1" "\"value\":$2"
+}
+for key in c1 c2 c3 c4; do
+    must later 2
+    ok "the handler of $key takes back a publish that waits at host 2" cancel_by $key true
+done
+ok "once it is taken back it does not wait anywhere" cancel_by c5 false
+must later 1
+ok "an operator takes back at host 2 what waits at host 1" answers 200 ok 2 POST "/api/cancel/$which"
+ok "and nobody has it any more" answers 404 "nothing waits" 1 POST "/api/cancel/$which"
 
 # ---- a publish under a key ----
 
@@ -166,6 +217,20 @@ refused_bookings() {
     done
 }
 ok "a booking under a key of its own is refused or taken, never left open" refused_bookings
+here() { # a watcher's key that host 1 has
+    for here_i in $(seq 1 40); do
+        peek_at "h$here_i" "$two" taken
+    done
+    wait_for 20 sees_error
+}
+sees_error() {
+    for sees_i in $(seq 1 40); do
+        answers 200 "error: zing.peek: host 2 is not connected" 1 GET "/api/state/watchers?key=h$sees_i&host=1" &&
+            return
+    done
+    return 1
+}
+ok "a handler that peeks there gets an error in words" here
 start_one 2
 ok "and when it is back it answers again" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
 

@@ -119,6 +119,38 @@ static void one_that_has_an_identity_meets_its_duplicate_at_one_host(void **stat
     hosts_world_free(w);
 }
 
+static void of_a_message_that_every_host_gets_one_takes_it_and_nobody_forwards_it(void **state) {
+    struct hosts_world *w =
+        hosts_world_new(3, KEYED "service \"any\" { subscribe = {\"any\"} handler = \"h.lua\" }\n",
+                        "return function() end");
+    uint64_t keyed = 0;
+    uint64_t keyless = 0;
+    uint64_t dead = 0;
+    (void)state;
+    for (uint16_t n = 1; n <= 3; n++) {
+        struct engine_fixture *f = host_at(w, n);
+        f->everywhere = true;
+        for (int i = 0; i < 20; i++) {
+            char text[64];
+            (void)snprintf(text, sizeof text, "{\"k\":\"k%d\",\"v\":\"x\"}", i);
+            offer(f, "s", "in", text, NULL);
+            offer(f, "any", "any", text, NULL);
+            (void)snprintf(text, sizeof text, "no json %d", i);
+            offer(f, "s", "in", text, NULL);
+        }
+        hosts_pass(w);
+        keyed += service_status(f, "s").books.done;
+        dead += service_status(f, "s").books.dead;
+        keyless += service_status(f, "any").books.done;
+        assert_in_range(service_status(f, "any").books.done, 1, 19);
+    }
+    assert_int_equal(keyed, 20);
+    assert_int_equal(keyless, 20);
+    assert_int_equal(dead, 20);
+    assert_int_equal(w->messages, 0);
+    hosts_world_free(w);
+}
+
 static void an_independent_service_keeps_what_comes(void **state) {
     struct hosts_world *w = hosts_world_new(
         2,
@@ -541,6 +573,7 @@ int main(void) {
         cmocka_unit_test(duplicates_at_two_hosts_are_found_by_the_owner),
         cmocka_unit_test(an_event_without_a_key_runs_where_it_comes),
         cmocka_unit_test(one_that_has_an_identity_meets_its_duplicate_at_one_host),
+        cmocka_unit_test(of_a_message_that_every_host_gets_one_takes_it_and_nobody_forwards_it),
         cmocka_unit_test(an_independent_service_keeps_what_comes),
         cmocka_unit_test(what_a_handler_publishes_goes_to_the_host_of_its_key_in_the_same_commit),
         cmocka_unit_test(a_message_that_cannot_become_work_is_a_dead_letter_where_it_came),

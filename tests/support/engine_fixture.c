@@ -219,7 +219,8 @@ static void offer_one(struct engine_fixture *f, struct offered *o) {
     struct event_bytes bytes = {.topic = slice_of(o->topic),
                                 .payload = slice_of(o->payload),
                                 .properties = {o->properties, o->properties_len}};
-    assert_int_equal(engine_offer(f->engine, o->service, &bytes, 1, false), 0);
+    const struct offer how = {.qos = 1, .everywhere = f->everywhere};
+    assert_int_equal(engine_offer(f->engine, o->service, &bytes, how), 0);
 }
 
 static void offer_bytes(struct engine_fixture *f, const char *service, const char *topic,

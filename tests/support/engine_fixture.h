@@ -66,10 +66,11 @@ struct engine_fixture {
     struct offered *offered;
     size_t offered_count, offered_cap;
     int last_mid;
-    uint64_t *ids;  /* hashes of the ids that left: IDS of them, by hash */
-    bool hold_acks; /* the broker takes publishes and says nothing */
-    bool offline;   /* the next start finds no broker */
-    bool unchecked; /* too many events to look at all of them after every turn */
+    uint64_t *ids;   /* hashes of the ids that left: IDS of them, by hash */
+    bool hold_acks;  /* the broker takes publishes and says nothing */
+    bool offline;    /* the next start finds no broker */
+    bool everywhere; /* what is offered, every host of the division gets */
+    bool unchecked;  /* too many events to look at all of them after every turn */
     /* Where messages and receipts for other hosts go; NULL = nowhere. */
     int (*post)(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes);
     void *posts; /* what it knows */
