@@ -8,6 +8,8 @@
  *   admin_rerun.c  jobs: replay of events that are done
  *   admin_try.c    a dry run
  *   admin_signal.c a signal
+ *   admin_peek.c   one state value, for a handler of another host
+ *   admin_relay.c  what another host has
  *   admin_live.c   server-sent events
  */
 #ifndef ZINGQ_ADMIN_IMPL_H
@@ -26,8 +28,10 @@
 
 struct reading;
 struct bulk;
+struct relay;
 /* Oldest first. */
 TAILQ_HEAD(reading_list, reading);
+TAILQ_HEAD(relay_list, relay);
 
 struct admin {
     struct admin_options options;
@@ -38,6 +42,7 @@ struct admin {
     size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
+    struct relay_list relays; /* waiting for other hosts */
     struct bulk *bulks[BULKS_MAX]; /* oldest first; owned */
     size_t bulk_count;
     uint64_t last_bulk_id;
@@ -169,6 +174,16 @@ void admin_try(struct admin *a, struct slice id, struct gateway_request *request
 
 /* admin_signal.c */
 void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request);
+
+/* admin_peek.c */
+void admin_peek(struct admin *a, struct slice service, struct gateway_request *request);
+
+/* admin_relay.c */
+/* Whether the request is another host's to answer, or may be; then it is taken over. */
+bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_request *request);
+/* The same for what an endpoint publishes on `topic`. */
+bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic);
+void admin_forget_relays(struct admin *a);
 
 /* admin_live.c */
 void admin_live(struct admin *a, struct gateway_request *request);

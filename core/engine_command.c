@@ -138,7 +138,7 @@ static int command_cancel(struct engine *e, struct command *c) {
     if (code != ERR_NOTFOUND) {
         return code;
     }
-    code = engine_cancel_event(e, c, &found);
+    code = c->publish_only ? 0 : engine_cancel_event(e, c, &found);
     if (code == 0 && !found) {
         c->code =
             report(&c->report, ERR_NOTFOUND,
@@ -276,6 +276,24 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
+/* With its payload mended it has a key, and that is another host's. */
+static int send_on(struct engine *e, struct engine_service *s, struct event *event) {
+    char text[64];
+    uint16_t host = division_owner(&e->conf->hosts.share, event->partition);
+    (void)snprintf(text, sizeof text, "sent on to host %u, whose key it is", (unsigned)host);
+    int code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of(text));
+    event->state = EVENT_DONE;
+    event->replayed = true;
+    event->ended_ms = e->now_ms;
+    s->books.done++;
+    code = code == 0 ? journal_event_put(e->journal, event) : code;
+    if (code != 0) {
+        event_free(event);
+        return code;
+    }
+    return engine_forward_event(e, s, event, event->partition);
+}
+
 static int command_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -304,6 +322,9 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
+        return send_on(e, s, event);
+    }
     code = code == 0 ? engine_revive(e, event, c->force) : code;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     /* Stored at once: a second order of this turn must see that it is dead no more. */
@@ -414,7 +435,14 @@ static int command_rerun(struct engine *e, struct command *c) {
 /* --- services and keys --- */
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
-    lanes_pause(e->lanes, s->index, s->paused || !s->active || !script_runs(e->scripts, s->index));
+    lanes_pause(e->lanes, s->index,
+                s->paused || s->held || !s->active || !script_runs(e->scripts, s->index));
+}
+
+void engine_hold_service(struct engine *e, size_t service, bool held) {
+    assert(service < e->service_count);
+    e->services[service].held = held;
+    engine_hold(e, &e->services[service]);
 }
 
 void engine_scripts_changed(struct engine *e) {

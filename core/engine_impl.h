@@ -15,6 +15,8 @@
  *   engine_crash.c    who took the host down, and what follows
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
+ *   engine_forward.c  what belongs to other hosts, and what comes from them
+ *   engine_division.c whose keys the store holds
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
@@ -39,6 +41,8 @@
 
 #include "append.h"
 #include "engine.h"
+#include "engine_forward.h"
+#include "forward.h"
 #include "lane.h"
 #include "limits.h"
 #include "outbox.h"
@@ -74,6 +78,7 @@ struct engine_service {
     struct slice name;
     bool active; /* this host runs it */
     bool paused; /* by an operator */
+    bool held;   /* because of another host */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
@@ -137,6 +142,10 @@ struct engine {
     struct outbox *outbox;
     bool numbers_clash; /* of publishes: the connection is about to be dropped */
     struct append *append;
+    struct forwards *forwards;
+    struct forward_source *sources; /* of forwards that came, by number of host; owned */
+    size_t forward_bytes;           /* of such messages in the inbox */
+    int64_t useless_told_ms;        /* when the last message that means nothing was told of */
 
     /* inputs not yet decided */
     struct event *inbox_head, *inbox_tail;
@@ -208,6 +217,8 @@ bool engine_clock_stepped(struct engine *e); /* since the last look */
 int engine_mark_clock(struct engine *e);
 
 /* engine_input.c */
+/* Takes it over, for the next turn. */
+void engine_add_input(struct engine *e, struct event *event);
 void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
@@ -219,8 +230,19 @@ int engine_load(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
 
-/* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
-int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate);
+/* engine_admit.c */
+
+/* Where an event comes from decides whether it may go to another host. */
+enum admit {
+    ADMIT_MESSAGE,   /* from the broker: to whoever its key or identity makes responsible */
+    ADMIT_PUBLISH,   /* published here: the same, but its id is news to everybody */
+    ADMIT_FORWARDED, /* from another host, which saw that it is ours */
+    ADMIT_OWN,       /* of something that is here: it stays */
+};
+
+/* Takes the event over. `key` data NULL = by the service's rule. */
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
+                 bool *duplicate);
 
 /* A message that cannot become work is a dead letter; takes the event over. */
 int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
@@ -506,6 +528,8 @@ int engine_look_at_space(struct engine *e);
 void engine_tell_space(struct engine *e, uint64_t used, uint64_t max);
 /* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
 long engine_old_reader(const struct engine *e, int64_t *since_ms);
+/* So many bytes will be stored. */
+void engine_take_bytes(struct engine *e, size_t bytes);
 /* The event was accepted. */
 void engine_take_room(struct engine *e, const struct event *event);
 /* How the turn ended: with a commit, or for want of room. */

@@ -259,6 +259,9 @@ int engine_signal(struct engine *e, struct engine_service *s, struct slice key, 
     struct cell cell = signal_cell(s, key, name);
     struct waiter waiter;
     bool given = false;
+    if (engine_is_elsewhere(e, s, key, cell.partition)) {
+        return engine_forward_signal(e, s, cell.partition, key, name, value);
+    }
     while (!given && (code = journal_waiter_first(e->journal, &cell, &waiter)) == 0) {
         code = give(e, &cell, &waiter, value, &given);
         if (code != 0) {
@@ -389,10 +392,13 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
     struct message m;
     bool repeated = false;
     int code = read_message(event, &m, r);
-    if (code == 0) {
-        code = is_repeated(e, s, event, signal_cell(s, m.key, m.name).partition, &repeated);
+    uint8_t partition = code == 0 ? signal_cell(s, m.key, m.name).partition : 0;
+    /* Every host has it from the broker: the one whose key it is takes it. */
+    bool ours = code == 0 && !engine_is_elsewhere(e, s, m.key, partition);
+    if (ours) {
+        code = is_repeated(e, s, event, partition, &repeated);
     }
-    if (code == 0 && !repeated) {
+    if (code == 0 && ours && !repeated) {
         code = engine_signal(e, s, m.key, m.name, buf_slice(&m.value), r);
     }
     clear_message(&m);

@@ -234,7 +234,11 @@ int engine_look_at_space(struct engine *e) {
 }
 
 void engine_take_room(struct engine *e, const struct event *event) {
-    uint64_t bytes = EVENT_OVERHEAD + event->payload.len + event->topic.len + event->properties.len;
+    engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
+}
+
+void engine_take_bytes(struct engine *e, size_t stored) {
+    uint64_t bytes = EVENT_OVERHEAD + stored;
     if (bytes > PAGE_BYTES / 2) {
         bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
     }

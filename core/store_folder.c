@@ -8,6 +8,8 @@
  */
 #include "store_folder.h"
 
+#include "limits.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -35,6 +37,19 @@ static int name_file(char name[STORE_PATH_BYTES], const char *path, const char *
 
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
     return name_file(out, path, "data.mdb", r);
+}
+
+unsigned store_folder_hosts(const char *path) {
+    unsigned last = 0;
+    for (unsigned i = 1; i <= PARTITIONS; i++) {
+        char name[STORE_PATH_BYTES];
+        struct stat st;
+        int len = snprintf(name, sizeof name, "%s/%u/data.mdb", path, i);
+        if (len > 0 && len < STORE_PATH_BYTES && stat(name, &st) == 0) {
+            last = i;
+        }
+    }
+    return last;
 }
 
 int store_folder_make(const char *path, struct report *r) {

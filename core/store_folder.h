@@ -13,6 +13,9 @@ enum { STORE_PATH_BYTES = 4096 };
 
 /* The name of the store's file in the folder. ERR_INVALID: too long. */
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r);
+/* How many hosts' folders it holds, 1 to so many, with a store in the last; 0 = it is no folder of
+ * several hosts. */
+unsigned store_folder_hosts(const char *path);
 /* With the folders above it. ERR_INVALID, ERR_DISK. */
 int store_folder_make(const char *path, struct report *r);
 /* A lock on PATH/zingq.lock, which names this process; *fd is -1 or to be closed in every case.

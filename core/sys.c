@@ -6,7 +6,7 @@
  * one that was taken out of topics.conf are cleared at the next start.
  *
  * Why mids are kept here: a QoS 0 publish has one, too, and it comes from the same 16 bits as those
- * of the outbox. After 65,535 others the number of a publish that the broker has still not
+ * of the outbox (mids.h). After 65,535 others the number of a publish that the broker has still not
  * acknowledged comes again; taken for its acknowledgement, it would lose an event.
  */
 #include "sys_impl.h"
@@ -134,7 +134,7 @@ static char safe(char c) {
     return ok ? c : '-';
 }
 
-static void name_host(struct sys *s, const char *client_id) {
+void sys_host_name(const char *client_id, char out[HOST_NAME_BYTES_MAX + 1]) {
     static const char ours[] = "zingq-";
     enum { SHORT = 12 };
     struct uuid id;
@@ -145,11 +145,17 @@ static void name_host(struct sys *s, const char *client_id) {
     if (uuid_parse(slice_of(name), &id)) {
         name += strlen(name) - SHORT;
     }
-    int len = snprintf(s->topic, sizeof s->topic, "zingq/sys/%s", name);
-    assert(len > 0 && (size_t)len < sizeof s->topic);
-    for (char *c = s->topic + sizeof "zingq/sys/" - 1; *c != '\0'; c++) {
+    (void)snprintf(out, HOST_NAME_BYTES_MAX + 1, "%s", name);
+    for (char *c = out; *c != '\0'; c++) {
         *c = safe(*c);
     }
+}
+
+static void name_host(struct sys *s, const char *client_id) {
+    char name[HOST_NAME_BYTES_MAX + 1];
+    sys_host_name(client_id, name);
+    int len = snprintf(s->topic, sizeof s->topic, "zingq/sys/%s", name);
+    assert(len > 0 && (size_t)len < sizeof s->topic);
     (void)snprintf(s->will_topic, sizeof s->will_topic, "%s/%s", s->topic,
                    host_rows[HOST_CONNECTED]);
 }
@@ -223,7 +229,7 @@ void sys_down(struct sys *s, uint64_t now_ms) {
     s->unproven = false;
     s->proof_mid = 0;
     sys_pause_down(s, now_ms);
-    memset(s->under_way, 0, sizeof s->under_way);
+    s->under_way = (struct mids){{0}};
     sys_broker_down(s);
 }
 
@@ -232,12 +238,7 @@ void sys_tick(struct sys *s) {
 }
 
 bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
-    if (mid <= 0 || mid >= MQTT_PACKET_IDS) {
-        return false;
-    }
-    uint8_t bit = (uint8_t)(1u << (mid % 8));
-    bool ours = (s->under_way[mid / 8] & bit) != 0;
-    s->under_way[mid / 8] &= (uint8_t)~bit;
+    bool ours = mids_take(&s->under_way, mid);
     if (ours) {
         s->unproven = s->unproven && mid != s->proof_mid;
         sys_pause_answered(s, mid, reason, now_ms);
@@ -262,8 +263,7 @@ static int publish(struct sys *s, const char *topic, struct slice text, uint8_t 
     if (mqtt_publish(s->mqtt, &out, &mid, &r) != 0) {
         return 0; /* tried again at the next interval, or on the next connection */
     }
-    assert(mid > 0 && mid < MQTT_PACKET_IDS);
-    s->under_way[mid / 8] |= (uint8_t)(1u << (mid % 8));
+    mids_add(&s->under_way, mid);
     s->dirty = s->unproven = true;
     s->proof_mid = qos > 0 ? mid : 0;
     return mid;

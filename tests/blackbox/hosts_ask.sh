@@ -1,0 +1,250 @@
+#!/bin/sh
+# hosts_ask.sh - two hosts that divide the keys, on one broker: whoever is asked, the one that has the
+# key answers; and what happens in words when it is away.
+#
+# ctest: timeout=120
+# shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
+set -u
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
+
+# api N METHOD PATH [CURL-OPTION...]: on host N's socket; the body into $dir/out, the status into $status.
+api() {
+    api_host=$1
+    api_method=$2
+    api_path=$3
+    shift 3
+    status=$(curl -s -o "$dir/out" -w '%{http_code}' -X "$api_method" "$@" \
+        --unix-socket "$dir/data$api_host/zingq.sock" "http://zingq$api_path")
+}
+
+# answers STATUS PATTERN N METHOD PATH [CURL-OPTION...]
+answers() {
+    wanted=$1
+    pattern=$2
+    shift 2
+    api "$@"
+    [ "$status" = "$wanted" ] && grep -q -e "$pattern" "$dir/out"
+}
+
+is_up() { # N
+    api "$1" GET /api/status && [ "$(jq .host.ready "$dir/out")" = true ]
+}
+
+start_one() { # N
+    ZINGQ_HOSTS_COUNT=2 ZINGQ_HOSTS_THIS=$1 "$ZINGQ" run --conf "$1.conf" --data "data$1" \
+        --broker "mqtt://127.0.0.1:$port" >>"host$1.log" 2>&1 </dev/null &
+    eval "pid$1=$!"
+    keep $!
+    must wait_for 20 is_up "$1"
+}
+
+# shellcheck disable=SC2154 # pid2 is set by start_one
+stop_one() { # N
+    eval "kill \$pid$1; wait \$pid$1 2>/dev/null"
+}
+
+# what N KEY: the state of a key in the store of host N, and there alone.
+has_key() {
+    api "$1" GET "/api/state/seats?key=$2&host=$1" && [ "$(jq length "$dir/out")" -gt 0 ]
+}
+
+# owned N: a key that host N has, found by looking.
+owned() {
+    for owned_i in $(seq 1 40); do
+        if has_key "$1" "k$owned_i"; then
+            echo "k$owned_i"
+            return
+        fi
+    done
+}
+
+cd "$dir" || exit 1
+mkdir scripts
+start_broker
+for n in 1 2; do
+    cat >$n.conf <<CONF
+http { listen = "unix:$dir/front$n.sock" }
+endpoint "/api/book" { publish = "book" }
+service "seats" {
+  subscribe = {"seat/+"}  handler = "seats.lua"  key = "json:/id"  retries = 0
+}
+service "watchers" {
+  subscribe = {"watch/+"}  handler = "watchers.lua"  key = "json:/id"  retries = 0
+}
+CONF
+done
+cat >scripts/watchers.lua <<'LUA'
+local watchers = {}
+watchers["watch/peek"] = function(event)
+  local ok, seen = pcall(zing.peek, "seats", event.json.at, event.json.name)
+  zing.state.set("seen", ok and (seen == nil and "nothing" or seen) or "error: " .. seen)
+end
+watchers["watch/cancel"] = function(event)
+  zing.state.set("was", zing.cancel(event.json.which))
+end
+return watchers
+LUA
+cat >scripts/seats.lua <<'LUA'
+local seats = {}
+seats["seat/take"] = function(event)
+  zing.state.set("taken", {by = event.json.by, n = 1.5})
+end
+seats["seat/fail"] = function(event)
+  if zing.state.get("mended") == nil then error("not yet") end
+end
+return seats
+LUA
+start_one 1
+start_one 2
+for i in $(seq 1 40); do
+    must pub -t seat/take -m "{\"id\":\"k$i\",\"by\":\"ann\"}"
+done
+both_have() {
+    one=$(owned 1) && two=$(owned 2) && [ -n "$one" ] && [ -n "$two" ]
+}
+ok "keys are divided among two hosts" wait_for 20 both_have
+one=$(owned 1)
+two=$(owned 2)
+
+# ---- a key ----
+
+ok "host 1 answers for its own key" answers 200 taken 1 GET "/api/state/seats?key=$one"
+ok "and for a key of host 2" wait_for 10 answers 200 taken 1 GET "/api/state/seats?key=$two"
+ok "and host 2 for a key of host 1" wait_for 10 answers 200 taken 2 GET "/api/state/seats?key=$one"
+ok "?host=1 looks into host 1 only" answers 200 '^\[\]$' 2 GET "/api/state/seats?key=$two&host=1"
+ok "?host=2 is about host 2, whatever it is" answers 200 '/2\.conf"' 1 GET "/api/status?host=2"
+ok "there is no third host" answers 400 "from 1 to 2" 1 GET "/api/status?host=3"
+ok "a stream is had from its own host" answers 501 stream 1 GET "/api/live?host=2"
+
+# ---- an id ----
+
+must pub -t seat/fail -m "{\"id\":\"$two\"}"
+letter_of() { # N
+    api "$1" GET "/api/dlq?host=$1" && letter=$(jq -r '.[0].event.id // .[0].id // empty' "$dir/out") && [ -n "$letter" ]
+}
+must wait_for 20 letter_of 2
+ok "host 1 shows a letter that lies at host 2" answers 200 "not yet" 1 GET "/api/dlq/$letter"
+ok "its own host knows what is no letter anywhere" \
+    answers 404 error 1 GET "/api/dlq/00000000-0000-7000-8000-000000000001"
+ok "a dead letter of host 2 is replayed at host 1" answers 200 ok 1 POST "/api/dlq/$letter/replay"
+ok "and is dead again there" wait_for 20 letter_of 2
+
+# ---- a handler that peeks ----
+
+watched() { # N KEY PATTERN: what the watcher of the key, at host N or elsewhere, has seen
+    answers 200 "$3" "$1" GET "/api/state/watchers?key=$2"
+}
+peek_at() { # KEY AT NAME
+    must pub -t watch/peek -m "{\"id\":\"$1\",\"at\":\"$2\",\"name\":\"$3\"}"
+}
+peek_at w1 "$one" taken
+peek_at w2 "$two" taken
+peek_at w3 "$one" taken
+peek_at w4 "$two" nothing
+for key in w1 w2 w3; do
+    ok "the handler of $key sees the state of another key, wherever both are" \
+        wait_for 20 watched 1 $key 'by.*ann.*1.5'
+done
+ok "what is not there is nil" wait_for 20 watched 1 w4 nothing
+
+# ---- a handler that cancels ----
+
+# cancel_by KEY ANSWER: a publish that waits at host 2, taken back by the watcher of the key, wherever it is.
+later() { # N: a publish that waits there
+    api "$1" POST "/api/publish?topic=later&after_ms=3600000" -d x && which=$(jq -r .id "$dir/out")
+}
+cancel_by() {
+    must pub -t watch/cancel -m "{\"id\":\"$1\",\"which\":\"$which\"}"
+    wait_for 20 watched 1 "$1" "\"value\":$2"
+}
+for key in c1 c2 c3 c4; do
+    must later 2
+    ok "the handler of $key takes back a publish that waits at host 2" cancel_by $key true
+done
+ok "once it is taken back it does not wait anywhere" cancel_by c5 false
+must later 1
+ok "an operator takes back at host 2 what waits at host 1" answers 200 ok 2 POST "/api/cancel/$which"
+ok "and nobody has it any more" answers 404 "nothing waits" 1 POST "/api/cancel/$which"
+
+# ---- a publish under a key ----
+
+publish_once() { # N KEY BODY
+    answers 202 '"id"' "$1" POST "/api/publish?topic=note" -H "Idempotency-Key: $2" -d "$3" &&
+        jq -r .id "$dir/out" >"id$1"
+}
+same_id() { # KEY
+    publish_once 1 "$1" x && publish_once 2 "$1" x && cmp -s id1 id2
+}
+ok "the same Idempotency-Key at both hosts is one id" same_id a1
+for key in a2 a3 a4 a5 a6; do
+    ok "also under $key" same_id "$key"
+done
+ok "another body under it is refused at the other host" \
+    answers 409 "same idempotency key" 2 POST "/api/publish?topic=note" -H "Idempotency-Key: a1" -d y
+book() { # N KEY BODY: at the front door
+    status=$(curl -s -o "$dir/out" -w '%{http_code}' --unix-socket "front$1.sock" -H "Idempotency-Key: $2" \
+        -H 'Content-Type: application/json' -d "$3" http://localhost/api/book)
+    jq -r .id "$dir/out" >"id$1"
+}
+same_booking() { # KEY
+    book 1 "$1" '{"a":1}' && [ "$status" = 202 ] && book 2 "$1" '{"a":1}' && [ "$status" = 202 ] &&
+        cmp -s id1 id2 && grep -q '"status":"/api/events/' "$dir/out"
+}
+for key in b1 b2 b3 b4; do
+    ok "an endpoint at both doors under $key is one job" same_booking "$key"
+done
+other_booking() {
+    book 2 b1 '{"a":2}'
+    [ "$status" = 409 ]
+}
+ok "another body under it is a 409 there, too" other_booking
+ok "the job is followed at either host" answers 200 '"id"' 1 GET "/api/events/$(cat id1)"
+
+# ---- a host that is away ----
+
+stop_one 2
+ok "a key of a host that is away: 503 in words, at once" \
+    answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
+ok "an id that may be there: the same" answers 503 "host 2 is not connected" 1 GET "/api/dlq/$letter"
+ok "keys of the host that is there are answered" answers 200 taken 1 GET "/api/state/seats?key=$one"
+refused_bookings() {
+    for refused_key in c1 c2 c3 c4 c5 c6 c7 c8; do
+        book 1 "$refused_key" '{"a":1}'
+        [ "$status" = 202 ] || [ "$status" = 503 ] || return 1
+        [ "$status" = 202 ] || grep -q "nothing was done" "$dir/out" || return 1
+    done
+}
+ok "a booking under a key of its own is refused or taken, never left open" refused_bookings
+here() { # a watcher's key that host 1 has
+    for here_i in $(seq 1 40); do
+        peek_at "h$here_i" "$two" taken
+    done
+    wait_for 20 sees_error
+}
+sees_error() {
+    for sees_i in $(seq 1 40); do
+        answers 200 "error: zing.peek: host 2 is not connected" 1 GET "/api/state/watchers?key=h$sees_i&host=1" &&
+            return
+    done
+    return 1
+}
+ok "a handler that peeks there gets an error in words" here
+start_one 2
+ok "and when it is back it answers again" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
+
+# A host that hangs: it is connected and does not answer.
+eval "kill -STOP \$pid2"
+ok "a host that hangs: 504 after the deadline" \
+    answers 504 "host 2 did not answer within 5 s" 1 GET "/api/state/seats?key=$two"
+eval "kill -CONT \$pid2"
+ok "and when it goes on it answers" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
+
+metrics_say() {
+    curl -s --unix-socket front1.sock http://localhost/metrics | grep -q 'zingq_asks_total{result="silent"} 1'
+}
+ok "the figures count what was not answered" metrics_say
+
+echo "1..$count"
+[ "$failed" -eq 0 ]
