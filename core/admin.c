@@ -417,10 +417,10 @@ static json_t *service_json(const struct engine_service_status *s) {
     };
     char version[17];
     (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object =
-        json_pack("{s:s, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active", (int)s->active,
-                  "paused", (int)s->paused, "failure_rate", s->lately.failure_rate,
-                  "handler_version", version, "handler_error", s->script_error);
+    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
+                               (int)s->active, "paused", (int)s->paused, "held", (int)s->held,
+                               "failure_rate", s->lately.failure_rate, "handler_version", version,
+                               "handler_error", s->script_error);
     add_figures(object, figures, sizeof figures / sizeof *figures);
     return object;
 }
@@ -465,8 +465,9 @@ static json_t *schedules_json(struct admin *a) {
     struct engine_schedule_status s;
     for (size_t i = 0; engine_schedule_status(a->engine, i, &s) == 0; i++) {
         char id[UUID_TEXT_BYTES + 1];
-        json_t *one = json_pack("{s:s, s:I, s:s?}", "name", s.name, "runs", (json_int_t)s.runs,
-                                "last_id", s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
+        json_t *one = json_pack("{s:s, s:i, s:I, s:s?}", "name", s.name, "host", (int)s.host,
+                                "runs", (json_int_t)s.runs, "last_id",
+                                s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
         (void)look_json_wall_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
         (void)look_json_wall_time(one, "last_at", s.last_ms);
         (void)json_array_append_new(schedules, one);

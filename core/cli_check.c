@@ -74,23 +74,6 @@ static int version(struct cli *cli) {
 
 /* ---- check ---- */
 
-static void add_rule(struct buf *out, const struct rule *rule) {
-    switch (rule->kind) {
-    case RULE_NONE:
-        buf_add_str(out, "none");
-        break;
-    case RULE_JSON:
-        buf_printf(out, "json:%s", rule->arg);
-        break;
-    case RULE_TOPIC:
-        buf_printf(out, "topic:%d", rule->level);
-        break;
-    case RULE_PROPERTY:
-        buf_printf(out, "property:%s", rule->arg);
-        break;
-    }
-}
-
 static void add_filters(struct buf *out, const struct service_conf *s) {
     for (size_t i = 0; i < s->filter_count; i++) {
         buf_add_str(out, i == 0 ? "" : ", ");
@@ -100,7 +83,7 @@ static void add_filters(struct buf *out, const struct service_conf *s) {
 }
 
 static void add_key(struct buf *out, const struct service_conf *s) {
-    add_rule(out, &s->key);
+    rule_write(&s->key, out);
     buf_add_str(out, s->ordered ? "; one event of a key at a time, in order"
                                 : "; events run side by side, in no order");
 }
@@ -108,7 +91,7 @@ static void add_key(struct buf *out, const struct service_conf *s) {
 static void add_idempotency(struct buf *out, const struct conf *conf,
                             const struct service_conf *s) {
     char keep[32];
-    add_rule(out, &s->idempotency);
+    rule_write(&s->idempotency, out);
     if (s->idempotency.kind == RULE_NONE) {
         buf_add_str(out, " (publishers may still set idempotency-key)");
     } else {

@@ -290,6 +290,7 @@ int engine_turn(struct engine *e) {
     int answer = turned_away ? ERR_FULL : 0;
     /* What is committed can leave without a turn. */
     (void)engine_send(e); /* a clash is told to the host at its next send */
+    engine_send_forwards(e);
     if (!engine_due(e)) {
         return answer;
     }

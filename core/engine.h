@@ -80,16 +80,23 @@ int engine_remember(struct engine *e, const char *name, struct slice text);
 
 /* --- inputs: noted now, decided in the next turn --- */
 
+/* How a message came. */
+struct offer {
+    uint8_t qos;
+    bool retained;
+    bool everywhere; /* every host of the division gets it: there is no shared subscription */
+};
+
 /* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become
  * work and is to be a dead letter for that reason. The caller acknowledges it after a
  * turn that returned 0. ERR_MEMORY. */
-int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
-                 bool retained);
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
+                 struct offer how);
 /* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. */
 int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes);
-/* A message of another host, with what belongs to this one; *events: how many there are in it. The
- * same otherwise. */
-int engine_offer_forward(struct engine *e, struct slice message, size_t *events);
+/* A message of another host, with what belongs to this one. Copied, or dropped where there is no
+ * room for more: then it comes again. ERR_MEMORY. */
+int engine_offer_forward(struct engine *e, struct slice message);
 /* Another host tells what it has stored. */
 void engine_offer_receipt(struct engine *e, struct slice receipt);
 /* Another host of the division came, or went away: what waits for it goes, or stays here. Until this
@@ -163,6 +170,10 @@ void engine_submit(struct engine *e, struct command *command);
 /* Scripts were loaded: services that had none may have one. Between turns. */
 void engine_scripts_changed(struct engine *e);
 
+/* While held the service starts nothing; what comes is accepted and waits. Like a pause, but the
+ * host's, and forgotten with the process. Between turns. */
+void engine_hold_service(struct engine *e, size_t service, bool held);
+
 /* --- the turn --- */
 
 /* 0: all that was collected is decided and durable (or there was nothing to do).
@@ -222,6 +233,7 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
+    bool held; /* because of another host */
     struct books books;
     uint64_t running;
     uint64_t retrying; /* put off after a failure: a retry, a compensation */

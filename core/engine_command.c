@@ -36,28 +36,49 @@ static int no_dead(struct command *c) {
 static const struct slice ONCE_SCOPE = {"\001publish", sizeof "\001publish" - 1}; /* no service */
 
 /* What makes two commands the same: the key they came under, within what they are about. */
-static struct dedupe_hash once_hash(const struct engine *e, const struct command *c,
+static struct dedupe_hash once_hash(const struct engine *e, size_t secret, const struct command *c,
                                     struct slice about) {
-    return journal_dedupe_hash(e->journal, ONCE_SCOPE, about, c->once);
+    return journal_dedupe_hash_with(e->journal, secret, ONCE_SCOPE, about, c->once);
+}
+
+static struct dedupe_hash mark_of(const struct engine *e, size_t secret, const struct command *c) {
+    return journal_dedupe_hash_with(e->journal, secret, ONCE_SCOPE, c->content_type, c->payload);
+}
+
+/* Among keys that came from other stores; *secret is theirs. */
+static int find_once(struct engine *e, const struct command *c, uint8_t partition,
+                     struct slice about, size_t *secret, struct dedupe_note *earlier) {
+    for (*secret = 1; *secret < journal_secret_count(e->journal); ++*secret) {
+        struct dedupe_hash hash = once_hash(e, *secret, c, about);
+        int code = journal_dedupe_find(e->journal, e->now_ms, partition, &hash, earlier);
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    *secret = 0;
+    return ERR_NOTFOUND;
 }
 
 /* Whether this was asked for before. ERR_EXISTS in the command: something else was, under the same
  * key. */
 static int asked_before(struct engine *e, struct command *c, uint8_t partition, struct slice about,
                         bool *before) {
-    struct dedupe_hash hash = once_hash(e, c, about);
-    struct dedupe_note note = {
-        .id = c->made,
-        .marked = true,
-        .mark = journal_dedupe_hash(e->journal, ONCE_SCOPE, c->content_type, c->payload)};
     struct dedupe_note earlier;
-    int code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
-    *before = code == ERR_EXISTS;
+    size_t secret;
+    int code = find_once(e, c, partition, about, &secret, &earlier);
+    *before = code == 0;
+    if (code == ERR_NOTFOUND) {
+        struct dedupe_hash hash = once_hash(e, 0, c, about);
+        struct dedupe_note note = {.id = c->made, .marked = true, .mark = mark_of(e, 0, c)};
+        code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
+        *before = code == ERR_EXISTS;
+    }
     if (!*before) {
         return code;
     }
+    struct dedupe_hash mark = mark_of(e, secret, c);
     c->made = earlier.id;
-    if (memcmp(earlier.mark.bytes, note.mark.bytes, sizeof note.mark.bytes) != 0) {
+    if (memcmp(earlier.mark.bytes, mark.bytes, sizeof mark.bytes) != 0) {
         return refuse(c, ERR_EXISTS, "another request came under the same idempotency key");
     }
     return 0;
@@ -150,7 +171,7 @@ static int send_signal_once(struct engine *e, struct engine_service *s, struct c
     c->made = uuid_next(&e->ids, e->now_ms);
     int code =
         about.failed ? ERR_MEMORY : asked_before(e, c, partition, buf_slice(&about), &before);
-    struct dedupe_hash hash = once_hash(e, c, buf_slice(&about));
+    struct dedupe_hash hash = once_hash(e, 0, c, buf_slice(&about));
     buf_clear(&about);
     if (code != 0 || before) {
         return code;
@@ -414,7 +435,14 @@ static int command_rerun(struct engine *e, struct command *c) {
 /* --- services and keys --- */
 
 void engine_hold(struct engine *e, const struct engine_service *s) {
-    lanes_pause(e->lanes, s->index, s->paused || !s->active || !script_runs(e->scripts, s->index));
+    lanes_pause(e->lanes, s->index,
+                s->paused || s->held || !s->active || !script_runs(e->scripts, s->index));
+}
+
+void engine_hold_service(struct engine *e, size_t service, bool held) {
+    assert(service < e->service_count);
+    e->services[service].held = held;
+    engine_hold(e, &e->services[service]);
 }
 
 void engine_scripts_changed(struct engine *e) {

@@ -130,23 +130,18 @@ int engine_build_forwards(struct engine *e) {
 
 /* --- from others --- */
 
-int engine_offer_forward(struct engine *e, struct slice message, size_t *events) {
-    struct forward_sender sender;
-    struct forward_entry entry;
-    struct forward forward;
-    size_t at;
-    *events = 0;
-    if (forward_message_read(message, &sender, &at) == 0) {
-        while (forward_message_next(message, &at, &entry, &forward) == 0) {
-            ++*events;
-        }
-    }
+int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
+    bool room = e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
+    if (!room || message.len > TURN_BYTES_MAX - e->forward_bytes) {
+        return 0; /* it has no receipt, and comes again */
+    }
     struct event *event = event_new(&bytes);
     if (event == NULL) {
         return ERR_MEMORY;
     }
     event->kind = EVENT_FORWARD;
+    e->forward_bytes += message.len;
     engine_add_input(e, event);
     return 0;
 }
@@ -225,6 +220,7 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     struct forward forward;
     size_t at = 0;
     int code = forward_message_read(event->payload, &sender, &at);
+    e->forward_bytes -= event->payload.len;
     if (code == 0 && is_for_us(e, &sender)) {
         struct forward_source *source = source_of(e, &sender);
         while ((code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
@@ -331,8 +327,11 @@ static int forward(void *ctx, uint16_t host, struct slice message) {
 }
 
 void engine_send_forwards(struct engine *e) {
+    int64_t now_ms = engine_now_ms(e);
     if (outbox_may_be_joined(e->outbox)) {
-        forwards_send(e->forwards, engine_now_ms(e), e, forward);
+        forwards_send(e->forwards, now_ms, e, forward);
+    } else {
+        forwards_pause(e->forwards, now_ms);
     }
 }
 

@@ -9,6 +9,9 @@
 
 struct engine_service;
 
+/* Whether the store is that of this host of this division; a new one is from now on. ERR_INVALID
+ * with a sentence. Begins and ends its own transaction. */
+int engine_check_division(struct engine *e, struct report *r);
 int engine_open_forwards(struct engine *e, uint64_t token);
 /* Whether its keys are divided among several hosts. */
 bool engine_is_divided(const struct engine *e, const struct engine_service *s);

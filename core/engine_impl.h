@@ -16,6 +16,7 @@
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
  *   engine_forward.c  what belongs to other hosts, and what comes from them
+ *   engine_division.c whose keys the store holds
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
@@ -77,6 +78,7 @@ struct engine_service {
     struct slice name;
     bool active; /* this host runs it */
     bool paused; /* by an operator */
+    bool held;   /* because of another host */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
@@ -142,6 +144,7 @@ struct engine {
     struct append *append;
     struct forwards *forwards;
     struct forward_source *sources; /* of forwards that came, by number of host; owned */
+    size_t forward_bytes;           /* of such messages in the inbox */
     int64_t useless_told_ms;        /* when the last message that means nothing was told of */
 
     /* inputs not yet decided */

@@ -16,6 +16,7 @@ void engine_forget_inputs(struct engine *e) {
         event_free(event);
     }
     e->inbox_tail = NULL;
+    e->forward_bytes = 0;
     while (e->ends_head != NULL) {
         struct call_end *end = e->ends_head;
         e->ends_head = end->next;
@@ -74,8 +75,8 @@ void engine_add_input(struct engine *e, struct event *event) {
     e->inbox_tail = event;
 }
 
-int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
-                 bool retained) {
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
+                 struct offer how) {
     assert(service < e->service_count);
     struct engine_service *s = &e->services[service];
     if (is_handled(s, bytes->properties)) {
@@ -87,13 +88,14 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     if (event == NULL) {
         return ERR_MEMORY;
     }
-    if (qos == 0) {
+    if (how.qos == 0) {
         note_qos0(e, event->topic.data);
     }
     event->key = (struct slice){NULL, 0};
     event->service = (uint16_t)service; /* the index, until engine_admit puts the number */
-    event->qos = qos;
-    event->retained = retained;
+    event->qos = how.qos;
+    event->retained = how.retained;
+    event->everywhere = how.everywhere;
     engine_add_input(e, event);
     return 0;
 }

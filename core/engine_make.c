@@ -190,6 +190,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
     }
     if (code == 0) {
+        code = engine_check_division(e, r);
+    }
+    if (code == 0) {
         code = engine_start_clock(e);
     }
     if (code == 0) {

@@ -345,6 +345,16 @@ static int is_repeated(struct engine *e, const struct engine_service *s, const s
         !property_find(event->properties, "zingq-id", &identity)) {
         return 0;
     }
+    for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
+        struct dedupe_hash old =
+            journal_dedupe_hash_with(e->journal, i, s->name, event->topic, identity);
+        struct dedupe_note note;
+        int found = journal_dedupe_find(e->journal, e->now_ms, partition, &old, &note);
+        *repeated = found == 0;
+        if (found != ERR_NOTFOUND) {
+            return found;
+        }
+    }
     struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, event->topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
     int code = journal_dedupe(e->journal, e->now_ms, partition, &hash, &id, &earlier);

@@ -225,6 +225,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
     *out = (struct engine_service_status){.name = s->conf->name,
                                           .active = s->active,
                                           .paused = s->paused || !s->active,
+                                          .held = s->held,
                                           .books = s->books,
                                           .handler = s->handler,
                                           .oldest_ms = oldest_wait(e, s),

@@ -84,6 +84,7 @@ struct event {
     uint8_t kind;       /* enum event_kind */
     uint8_t qos;        /* the QoS it came with */
     bool retained;      /* came with the RETAIN flag */
+    bool everywhere;    /* on its way in: every host of the division has a copy; not stored */
     bool replayed;      /* runs again because a person asked */
     bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
     bool continues;     /* its next run goes on with the attempt: it slept or waited */

@@ -47,10 +47,12 @@ struct forwards {
     struct uuid source;
     uint64_t token;
     bool connected;
+    int64_t pause_until_ms; /* the connection would not take more */
     size_t message_max;
     bool receipted; /* rows to delete */
     int64_t receipted_ms;
     uint64_t last[PARTITIONS], read[PARTITIONS], done[PARTITIONS], deleted[PARTITIONS];
+    uint64_t first[PARTITIONS];            /* the oldest row, or about that; 0 = there is none */
     struct target targets[PARTITIONS + 1]; /* by number */
     struct buf record;
 };
@@ -114,8 +116,9 @@ static int load_partition(struct forwards *f, uint8_t p) {
     struct slice record;
     uint64_t seq = 0;
     int code;
-    f->last[p] = f->read[p] = f->done[p] = f->deleted[p] = 0;
+    f->last[p] = f->read[p] = f->done[p] = f->deleted[p] = f->first[p] = 0;
     while ((code = journal_forward_next(f->journal, p, &seq, &record)) == 0) {
+        f->first[p] = f->first[p] == 0 ? seq : f->first[p];
         f->last[p] = seq;
         t->rows++;
         t->unread++;
@@ -148,6 +151,8 @@ int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
                    : journal_forward_put(f->journal, partition, seq, buf_slice(&f->record));
     if (code == 0) {
         struct target *t = target_of(f, partition);
+        f->first[partition] =
+            f->last[partition] == f->deleted[partition] ? seq : f->first[partition];
         f->last[partition] = seq;
         t->rows++;
         t->unread++;
@@ -343,6 +348,10 @@ static void take_back(struct target *t) {
     t->in_flight = 0;
 }
 
+void forwards_pause(struct forwards *f, int64_t now_ms) {
+    f->pause_until_ms = now_ms + FORWARD_PAUSE_MS;
+}
+
 static int send_to(struct forwards *f, uint16_t host, int64_t now_ms, void *ctx,
                    int (*send)(void *ctx, uint16_t host, struct slice message)) {
     struct target *t = &f->targets[host];
@@ -377,6 +386,9 @@ void forwards_send(struct forwards *f, int64_t now_ms, void *ctx,
         if (takes(f, n) && f->targets[n].head != NULL) {
             code = send_to(f, n, now_ms, ctx, send);
         }
+    }
+    if (code != 0) {
+        forwards_pause(f, now_ms);
     }
 }
 
@@ -433,17 +445,19 @@ static int delete_rows(struct forwards *f, uint8_t p, size_t *left) {
         int code = journal_forward_next(f->journal, p, &seq, &record);
         if (code == ERR_NOTFOUND || (code == 0 && seq > f->done[p])) {
             f->deleted[p] = f->done[p];
+            f->first[p] = code == 0 ? seq : 0;
             return 0;
         }
         code = code == 0 ? journal_forward_del(f->journal, p, seq) : code;
         if (code != 0) {
             return code;
         }
-        f->deleted[p] = seq;
+        f->deleted[p] = f->first[p] = seq; /* the next one is not much younger */
         t->rows -= t->rows > 0 ? 1 : 0;
         t->receipts++;
         (*left)--;
     }
+    f->first[p] = f->deleted[p] == f->last[p] ? 0 : f->first[p];
     return 0;
 }
 
@@ -473,7 +487,7 @@ void forwards_disconnected(struct forwards *f, int64_t now_ms) {
         if (t->in_flight > 0) {
             take_back(t);
             t->again++;
-            t->due_ms = now_ms + patience_ms(t) / 4;
+            t->due_ms = t->again == 1 ? now_ms : now_ms + patience_ms(t) / 4;
         }
     }
 }
@@ -508,18 +522,21 @@ int64_t forwards_next_ms(const struct forwards *f) {
     int64_t next = f->receipted ? f->receipted_ms + ACKED_DELAY_MS : INT64_MAX;
     for (uint16_t n = 1; n <= f->division.count; n++) {
         const struct target *t = &f->targets[n];
-        bool waits = takes(f, n) && t->head != NULL && (t->in_flight > 0 || t->again > 0);
-        next = waits && t->due_ms < next ? t->due_ms : next;
+        if (takes(f, n) && t->head != NULL) {
+            int64_t due_ms = t->due_ms > f->pause_until_ms ? t->due_ms : f->pause_until_ms;
+            next = due_ms < next ? due_ms : next;
+        }
     }
     return next;
 }
 
 /* Sequence numbers are microseconds of engine time: the lowest one tells since when it waits. */
 static int64_t oldest_ms(const struct forwards *f, uint16_t host) {
-    const struct message *m = f->targets[host].head;
     uint64_t oldest = UINT64_MAX;
-    for (size_t i = 0; m != NULL && i < m->rows; i++) {
-        oldest = m->carried[i].seq < oldest ? m->carried[i].seq : oldest;
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        if (division_owner(&f->division, p) == host && f->first[p] != 0 && f->first[p] < oldest) {
+            oldest = f->first[p];
+        }
     }
     return oldest == UINT64_MAX ? 0 : (int64_t)(oldest / 1000);
 }

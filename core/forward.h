@@ -49,6 +49,8 @@ int forwards_take_own(struct forwards *f, struct buf *record);
 /* Hands what may go to `send`, which returns 0 or an error that ends this round. */
 void forwards_send(struct forwards *f, int64_t now_ms, void *ctx,
                    int (*send)(void *ctx, uint16_t host, struct slice message));
+/* Nothing can be sent for a moment. */
+void forwards_pause(struct forwards *f, int64_t now_ms);
 /* A receipt came; what is none, or for somebody else, changes nothing. */
 void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt);
 /* message_bytes_max: of a message's payload, as broker and owner take it. */

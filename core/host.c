@@ -13,6 +13,7 @@
 #include "host_notify.h"
 #include "limits.h"
 #include "log.h"
+#include "store_folder.h"
 #include "watchdog.h"
 
 #include <assert.h>
@@ -104,7 +105,8 @@ static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
     bool left = h->leaving && status.waiting == 0 &&
-                status.outbox <= status.outbox_refused + status.outbox_held;
+                status.outbox <= status.outbox_refused + status.outbox_held &&
+                status.forwards_waiting == 0;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
         end_loop(h);
     }
@@ -133,6 +135,9 @@ static void publish_status(struct host *h) {
     const struct sys_host host = {.now_ms = uv_now(&h->loop),
                                   .uptime_ms = host_now_ms(h) - h->started_ms,
                                   .connected = mqtt_session(h->mqtt)->connected};
+    if (host_members_asks(h)) {
+        return;
+    }
     if (sys_publish(h->sys, h->out, &host)) {
         engine_published_beside(h->engine);
         mqtt_flush(h->out);
@@ -172,6 +177,13 @@ static void turn(struct host *h) {
         arm(h, false);
         return;
     }
+    if (host_join_is_refused(h)) {
+        if (h->stopping) {
+            stop_when_idle(h);
+        }
+        arm(h, h->readable);
+        return;
+    }
     host_pump(h);
     if (napping(h)) {
         rest(h);
@@ -186,10 +198,11 @@ static void turn(struct host *h) {
         mqtt_flush(h->mqtt);
         host_ask_send(h);
         mqtt_flush(h->out);
+        host_members_turn(h);
         publish_status(h);
     }
     bool accepts = engine_accepts(h->engine);
-    mqtt_hold(h->mqtt, !accepts);
+    mqtt_hold(h->mqtt, !accepts || host_join_waits(h));
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
     }
@@ -198,8 +211,7 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
-    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) ||
-               host_ask_due(h));
+    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) || host_ask_due(h));
 }
 
 static void on_check(uv_check_t *check) {
@@ -311,6 +323,7 @@ static void on_sys_timer(uv_timer_t *timer) {
 
 static void on_repeat_timer(uv_timer_t *timer) {
     host_repeat_warnings(timer->data);
+    host_members_repeat(timer->data);
 }
 
 /* --- start --- */
@@ -332,6 +345,7 @@ static int open_loop(struct host *h, struct report *r) {
     h->loop.data = h;
     h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
     h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
+    h->members_timer.data = h;
     h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
     const int rcs[] = {
         uv_check_init(&h->loop, &h->check),
@@ -343,6 +357,7 @@ static int open_loop(struct host *h, struct report *r) {
         uv_timer_init(&h->loop, &h->sys_timer),
         uv_timer_init(&h->loop, &h->repeat_timer),
         uv_timer_init(&h->loop, &h->alone_timer),
+        uv_timer_init(&h->loop, &h->members_timer),
         uv_timer_init(&h->loop, &h->manager_timer),
         uv_signal_init(&h->loop, &h->sigterm),
         uv_signal_init(&h->loop, &h->sigint),
@@ -358,6 +373,16 @@ static int open_loop(struct host *h, struct report *r) {
         }
     }
     return 0;
+}
+
+/* A host that began a store of its own beside theirs would work without their keys. */
+static int check_folder(const struct host *h, struct report *r) {
+    unsigned hosts = store_folder_hosts(h->conf->store_path);
+    return hosts == 0 ? 0
+                      : report(r, ERR_INVALID,
+                               "%s is the folder of %u hosts: run them with --hosts %u, or name "
+                               "the folder of one with --data",
+                               h->conf->store_path, hosts, hosts);
 }
 
 /* Without it the host is as good as before there was a watchdog. */
@@ -409,6 +434,22 @@ static void watch_scripts(struct host *h) {
     }
 }
 
+/* From now on every line of the log names this host. */
+static int check_division(const struct host *h, struct report *r) {
+    const struct division *d = &h->conf->hosts.share;
+    if (!division_is_divided(d)) {
+        return 0;
+    }
+    log_set_host(d->place);
+    return h->options->service_count == 0
+               ? 0
+               : report(
+                     r, ERR_INVALID,
+                     "--service leaves services out, but hosts.count is %u: the keys of a "
+                     "service belong to every host of the division, so each must run all of them",
+                     (unsigned)d->count);
+}
+
 static int start(struct host *h, struct report *r) {
     int code = h->options->with_broker ? companions_start(&h->companions, r) : 0;
     struct conf_overrides overrides = h->options->overrides;
@@ -417,6 +458,12 @@ static int start(struct host *h, struct report *r) {
     }
     if (code == 0) {
         code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
+    }
+    if (code == 0) {
+        code = check_division(h, r);
+    }
+    if (code == 0) {
+        code = check_folder(h, r);
     }
     if (code == 0) {
         code = open_loop(h, r);
@@ -468,6 +515,7 @@ static void close_all(struct host *h) {
                           "until it runs again");
     }
     if (h->mqtt != NULL) {
+        host_members_goodbye(h);
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
     if (h->out != NULL) {
@@ -496,6 +544,7 @@ static void close_all(struct host *h) {
     store_close(h->store);
     conf_free(h->conf);
     companions_stop(&h->companions);
+    host_members_close(h);
     host_terms_clear(h);
 }
 

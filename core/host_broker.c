@@ -3,8 +3,8 @@
  *
  * broker.url may name several. The connection that subscribes leads: one that cannot be had, or
  * that ended within STEADY_MS, makes both go to the next; a good one that was lost is tried once
- * more where it was, because our session is there. After the last comes the first again, and then
- * the wait between two tries counts.
+ * more where it was, because our session is there; one that may have refused our will, without it.
+ * After the last comes the first again, and then the wait between two tries counts.
  *
  * Left out: going back to the first while another serves. Each move leaves a session behind in
  * which messages may wait.
@@ -78,7 +78,7 @@ void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const
         return;
     }
     say(h, publishing, why, text);
-    if (!publishing) {
+    if (!publishing && !mqtt_suspects_will(h->mqtt)) {
         go_on(h);
     }
 }

@@ -68,6 +68,10 @@ static bool is_others_status(const struct service_conf *s, const char *topic) {
     return true;
 }
 
+static bool is_plain(const struct host *h, const struct service_conf *s) {
+    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
+}
+
 static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
@@ -81,7 +85,10 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
     }
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
-    if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
+    const struct service_conf *s = &h->conf->services[service];
+    const struct offer how = {
+        .qos = m->qos, .retained = m->retain, .everywhere = s->share && is_plain(h, s)};
+    if (engine_offer(h->engine, service, &bytes, how) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
         log_error("host", "out of memory: dropping the connection, the broker sends it again");
         h->drop = true;
@@ -110,10 +117,6 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
         }
     }
     return false;
-}
-
-static bool is_plain(const struct host *h, const struct service_conf *s) {
-    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
 }
 
 /* Two plain subscriptions to one filter are one at the broker, under the later number: the others
@@ -156,9 +159,6 @@ static bool is_signal_for(const struct service_conf *s, const char *topic) {
 }
 
 static void route_by_filter(struct host *h, const struct mqtt_message *m) {
-    if (host_is_forward(h, m->topic.data)) {
-        host_forward_message(h, m);
-    }
     for (size_t i = 0; i < h->conf->service_count; i++) {
         if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
             offer_signal(h, i, m);
@@ -173,13 +173,12 @@ static void route_by_filter(struct host *h, const struct mqtt_message *m) {
  * leaves only the filters to go by. */
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
+    if (h->members.refused) {
+        return; /* and never acknowledged: it waits at the broker */
+    }
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
         uint32_t number = m->subscription_ids[i] - 1;
-        if (m->subscription_ids[i] == FORWARD_SUBSCRIPTION) {
-            host_forward_message(h, m);
-            continue;
-        }
         bool signal = number >= SIGNAL_SUBSCRIPTION;
         number -= signal ? SIGNAL_SUBSCRIPTION : 0;
         if (!engine_service_by_number(h->engine, number, &service)) {
@@ -210,25 +209,26 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     host_session_up(h, session->session_present);
     h->broker_error[0] = '\0';
     host_terms_up(h, false);
+    host_members_up(h, session->session_present);
     sys_tick(h->sys);
 }
 
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     h->readable = false;
+    host_members_down(h);
     sys_tick(h->sys);
     host_broker_down(h, false, why, text);
 }
 
-/* Nothing is published over this connection. */
+/* Nothing is published over this connection but the host's presence. */
 static void on_published(void *ctx, int mid, uint8_t reason) {
-    (void)ctx;
-    (void)mid;
-    (void)reason;
+    host_members_published(ctx, mid, reason);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     host_filter_answered(ctx, filter, reason);
+    host_members_answered(ctx);
 }
 
 static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8_t reason) {
@@ -237,6 +237,10 @@ static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8
 
 static void on_unsubscribed(void *ctx) {
     struct host *h = ctx;
+    if (h->members.refused) {
+        host_join_unsubscribed(h);
+        return;
+    }
     if (!h->leave_asked) {
         host_session_tidied(h);
         return;
@@ -301,6 +305,7 @@ static void host_metrics(void *ctx, struct buf *out) {
                (unsigned long long)session->connects, fetch_running(h->fetch),
                (double)(host_now_ms(h) - h->started_ms) / 1000);
     host_terms_metrics(h, out);
+    host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
     sys_write_metrics(h->sys, out);
     if (h->ask != NULL) {
@@ -335,6 +340,7 @@ static json_t *host_status(void *ctx) {
     if (host != NULL) {
         sys_add_status(h->sys, host);
         host_terms_status(h, host);
+        host_forward_status(h, host);
     }
     return host;
 }
@@ -388,7 +394,19 @@ static int open_broker(struct host *h, struct report *r) {
     } else {
         (void)snprintf(h->client_id, sizeof h->client_id, "zingq-%s", engine_host_id(h->engine));
     }
-    int code = mqtt_new(&h->mqtt, &h->loop, &h->broker, h->client_id, NULL, &callbacks, r);
+    struct buf will = {0};
+    int code = host_members_open(h, &will);
+    if (code != 0) {
+        buf_clear(&will);
+        return report(r, code, "cannot prepare the presence of this host: %s", error_text(code));
+    }
+    const struct mqtt_publish gone = {
+        .topic = h->members.topic, .payload = buf_slice(&will), .qos = 1, .retain = true};
+    code = mqtt_new(&h->mqtt, &h->loop, &h->broker, h->client_id, &gone, &callbacks, r);
+    buf_clear(&will);
+    if (code == 0 && !h->members.decided) {
+        mqtt_withhold(h->mqtt);
+    }
     code = code == 0 ? host_subscribe(h, r) : code;
     return code == 0 ? host_open_publisher(h, r) : code;
 }

@@ -13,6 +13,7 @@
 #include "gateway.h"
 #include "host.h"
 #include "host_loss.h"
+#include "members.h"
 #include "mqtt.h"
 #include "script.h"
 #include "sys.h"
@@ -22,8 +23,6 @@
 /* Signals come under a subscription identifier of their own, this much above their service's: a
  * service that subscribes to everything gets such a message as an event besides. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
-/* What other hosts have for this one comes under this identifier. */
-enum { FORWARD_SUBSCRIPTION = 0x20000 };
 
 enum { HOST_TOPIC_BYTES = 128 }; /* "zingq/forward/<group>/<n>" and its kin */
 
@@ -41,6 +40,49 @@ struct host_terms {
     unsigned told;   /* a bit a term */
 };
 
+/* One of our services that other hosts may have, too. */
+struct host_share {
+    size_t service; /* in conf->services */
+    bool held;      /* it takes no events, because of another host */
+    bool left;      /* and its filters are given up */
+};
+
+/* How far the host is with the others; loop times. */
+struct host_members {
+    struct members *table;
+    struct host_share *shares; /* by number in members_self; owned */
+    char topic[sizeof "zingq/hosts//" + NAME_BYTES_MAX + HOST_NAME_BYTES_MAX];
+    bool due;      /* something to do in the next turn */
+    bool changed;  /* the list is not as it was */
+    bool keyed;    /* a service needs a division */
+    bool decided;  /* we take part */
+    bool session;  /* the broker has one of ours, not looked into before that is decided */
+    bool refused;  /* we do not: the host ends */
+    bool given_up; /* and its subscriptions are gone */
+    int64_t refused_by_ms;
+    size_t held; /* services */
+    /* the watch */
+    bool watch_due, watch_asked, watching;
+    bool no_wildcards;
+    uint8_t watch_refused; /* the reason; 0x80 = no answer; 0 = it was not */
+    unsigned watch_lost;   /* connections in a row that ended before it was answered */
+    int64_t watch_by_ms;
+    /* our presence */
+    bool say_due, hello_due;
+    bool repair; /* the broker keeps something else under our name */
+    int say_mid; /* of the publish under way; 0 = none */
+    uint8_t say_refused;
+    unsigned say_lost; /* connections in a row that ended before it was answered */
+    int64_t said_ms;
+    int64_t pause_ms;   /* what ended connections is not tried again before */
+    int64_t echo_by_ms; /* it is to come back by then; 0 = not awaited */
+    int64_t joined_ms;  /* it has, and by then so has all that the broker kept; 0 = not yet */
+    bool settled;       /* the list is that of this connection */
+    bool known;         /* it came back, so others are seen */
+    bool no_echo;       /* it did not */
+    int64_t silent_ms;  /* who has not answered by then is silent; INT64_MAX = all have */
+    bool told_garbage, told_wait;
+};
 struct host_call;
 
 struct host {
@@ -54,6 +96,7 @@ struct host {
     uv_timer_t sys_timer;     /* every sys.interval */
     uv_timer_t alone_timer;   /* the outbox no longer waits for the status topics */
     uv_timer_t repeat_timer;  /* what keeps the host from being ready is logged again */
+    uv_timer_t members_timer; /* what is due with other hosts */
     uv_timer_t manager_timer; /* for the service manager, when it watches */
     uv_signal_t sigterm, sigint, sighup;
     uv_fs_event_t watch;
@@ -75,6 +118,7 @@ struct host {
     struct admin *admin;
     struct front *front;
     struct sys *sys;
+    struct host_members members;
     struct ask *ask;        /* NULL = there is no other host */
     struct host_call *asks; /* of handlers, oldest first; owned */
     struct companions companions;
@@ -92,6 +136,7 @@ struct host {
     struct host_loss out_loss; /* of the one that publishes */
     int status;                /* to exit with */
     uint64_t passed_over;      /* messages for services that are gone */
+    size_t forwards_asked;     /* subscriptions of host_forward.c without an answer */
     bool leave_asked;          /* zingq leave: every subscription is being given up */
     size_t filters;            /* wanted of the broker */
     size_t granted;            /* of them on this connection */
@@ -147,17 +192,15 @@ void host_ask_work(struct host *h);
 /* host_forward.c */
 /* Whether there are other hosts that this one divides the keys with. */
 bool host_is_divided(const struct host *h);
-/* The filter under which it comes, into `out`; whether a topic is that. */
-const char *host_forward_filter(const struct host *h, char out[HOST_TOPIC_BYTES]);
-bool host_is_forward(const struct host *h, const char *topic);
-void host_forward_message(struct host *h, const struct mqtt_message *m);
 /* The engine's doors. */
 int host_forward(void *ctx, uint16_t host, struct slice message);
 int host_receipt(void *ctx, uint16_t host, struct slice receipt);
+/* A host came, or went away. */
+void host_forward_members(struct host *h);
 /* The connection that publishes stands. */
 void host_forward_up(struct host *h);
-/* Whether it was a receipt; then it has been taken. */
-bool host_receipt_came(struct host *h, const struct mqtt_message *m);
+/* Whether the message was from another host; then it has been taken. */
+bool host_forward_heard(struct host *h, const struct mqtt_message *m);
 /* Whether it is the SUBACK of a filter of this file. */
 bool host_forward_answered(struct host *h, const char *filter, uint8_t reason);
 
@@ -197,6 +240,73 @@ void host_broker_reasons(const struct host *h, json_t *list);
 void host_terms_status(const struct host *h, json_t *host);
 void host_terms_metrics(const struct host *h, struct buf *out);
 void host_terms_clear(struct host *h);
+/* A filter of the service, answered, is unsubscribed: it is not wanted any more. */
+void host_filter_given_up(struct host *h, const struct service_conf *s, const char *filter);
+
+/* host_members.c */
+/* Makes the table, and the will of the connection that subscribes. ERR_MEMORY. The caller clears
+ * `will`. */
+int host_members_open(struct host *h, struct buf *will);
+void host_members_close(struct host *h);
+/* The two connections stand, or are lost: the subscribing one, then the publishing one. */
+void host_members_up(struct host *h, bool session_present);
+void host_members_down(struct host *h);
+void host_members_watch_up(struct host *h);
+void host_members_watch_down(struct host *h);
+/* A SUBACK, a message, the broker's answer to a publish: whether it was about the hosts. */
+bool host_members_watched(struct host *h, const char *filter, uint8_t reason);
+bool host_members_heard(struct host *h, const struct mqtt_message *m);
+void host_members_published(struct host *h, int mid, uint8_t reason);
+/* The watch waits for its answer: nothing else is to be asked on its connection. */
+bool host_members_asks(const struct host *h);
+/* A subscription of the other connection was answered. */
+void host_members_answered(struct host *h);
+/* What is due; between turns, nothing read and not committed. */
+void host_members_turn(struct host *h);
+/* Once a minute: what the broker refuses is asked for again. */
+void host_members_repeat(struct host *h);
+/* Before the subscribing connection's DISCONNECT: the host is gone, or has left for good. */
+void host_members_goodbye(struct host *h);
+/* The presence as `state`, which is ours from now on unless it is PRESENCE_GONE. ERR_MEMORY. The
+ * caller clears `out`. */
+int host_members_write(struct host *h, enum presence_state state, bool hello, struct buf *out);
+/* Whether the broker keeps us from knowing the others, and how: the sentence in r. */
+bool host_members_unknown(const struct host *h, struct report *r);
+/* Whether the list is complete, as far as a broker can tell. */
+bool host_members_known(const struct host *h);
+/* Whether the host of our division with this number is up, and has shown that it lives. */
+bool host_member_up(const struct host *h, uint16_t place);
+void host_members_changed(struct host *h);
+
+/* host_members_tell.c */
+/* Adds "hosts", a list that begins with this host, and "hosts_known". */
+void host_members_status(const struct host *h, json_t *object);
+void host_members_metrics(const struct host *h, struct buf *out);
+void host_each_conflict(const struct host *h, host_tell *tell, void *ctx);
+/* Members that are up and have shown it, and those that are gone. */
+void host_members_counts(const struct host *h, size_t *up, size_t *silent, size_t *gone);
+
+/* host_join.c */
+void host_join_open(struct host *h);
+void host_join_up(struct host *h, bool session_present);
+void host_join_down(struct host *h);
+/* Whether the subscribing connection must not be read: what its session has is not ours yet. */
+bool host_join_waits(const struct host *h);
+/* Takes part, or ends the host, when that can be known. */
+void host_join_try(struct host *h, int64_t now_ms);
+/* Holds services, or goes on with them. */
+void host_join_judge(struct host *h, int64_t now_ms);
+/* In place of a turn when the host is not to take part: what comes is dropped, nothing is
+ * acknowledged, and the host ends when its subscriptions are gone. False: it is. */
+bool host_join_is_refused(struct host *h);
+void host_join_unsubscribed(struct host *h);
+
+/* host_forward_tell.c */
+/* Adds "forwards": what waits for whom. */
+void host_forward_status(const struct host *h, json_t *object);
+void host_forward_metrics(const struct host *h, struct buf *out);
+/* What has waited too long. */
+void host_each_forward(const struct host *h, host_tell *tell, void *ctx);
 
 /* host_shortage.c */
 /* gateway's callback. */

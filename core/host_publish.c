@@ -18,10 +18,10 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (h->ask != NULL && ask_note(h->ask, m)) {
+    if (host_members_heard(h, m) || (h->ask != NULL && ask_note(h->ask, m))) {
         return;
     }
-    if (m->refused.len == 0 && !host_receipt_came(h, m)) {
+    if (m->refused.len == 0 && !host_forward_heard(h, m)) {
         sys_note(h->sys, m->topic, m->payload);
         if (sys_is_mosquitto(m->topic, m->payload)) {
             host_terms_mosquitto(h);
@@ -29,9 +29,11 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
 }
 
-/* The broker has answered something that is not the outbox's. */
+/* The broker has answered something that is not the outbox's: nothing that was sent beside that can
+ * be why the connection ends, if it was the last. */
 static void note_proof(struct host *h) {
-    if (sys_is_proven(h->sys) && (h->ask == NULL || ask_is_proven(h->ask))) {
+    bool asked = h->ask == NULL || ask_is_proven(h->ask);
+    if (sys_is_proven(h->sys) && asked && !host_members_asks(h) && h->forwards_asked == 0) {
         engine_beside_proven(h->engine);
     }
 }
@@ -59,11 +61,12 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
+    host_members_watch_up(h);
     if (h->ask != NULL) {
         ask_up(h->ask);
     }
-    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
     host_forward_up(h);
+    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
     host_wake(h);
 }
 
@@ -73,6 +76,8 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
         mqtt_forgive(h->out);
     }
     sys_down(h->sys, uv_now(&h->loop));
+    host_members_watch_down(h);
+    h->forwards_asked = 0;
     if (h->ask != NULL) {
         ask_down(h->ask);
     }
@@ -82,10 +87,10 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
-    if (host_forward_answered(h, filter, reason)) {
-        return;
-    }
-    if (h->ask == NULL || !ask_subscribed(h->ask, filter, reason)) {
+    bool others = host_members_watched(h, filter, reason) ||
+                  host_forward_answered(h, filter, reason) ||
+                  (h->ask != NULL && ask_subscribed(h->ask, filter, reason));
+    if (!others) {
         sys_answered(h->sys, reason);
     }
     note_proof(h);

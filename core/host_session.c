@@ -51,10 +51,6 @@ static void wanted_filters(const struct host *h, struct buf *out) {
             buf_printf(out, "%s\n", signal_filter(s, filter));
         }
     }
-    if (host_is_divided(h)) {
-        char filter[HOST_TOPIC_BYTES];
-        buf_printf(out, "%s\n", host_forward_filter(h, filter));
-    }
 }
 
 static bool has_line(const char *lines, const char *line, size_t len) {
@@ -116,15 +112,6 @@ static int subscribe_signals(struct host *h, const struct service_conf *s, uint3
     return code;
 }
 
-static int subscribe_forwards(struct host *h) {
-    char filter[HOST_TOPIC_BYTES];
-    int code = host_is_divided(h) ? mqtt_subscribe(h->mqtt, NULL, host_forward_filter(h, filter),
-                                                   FORWARD_SUBSCRIPTION)
-                                  : 0;
-    h->filters += code == 0 && host_is_divided(h) ? 1 : 0;
-    return code;
-}
-
 /* What an earlier run had is given up behind what takes its place, so that nothing falls between
  * a shared subscription and a plain one. */
 int host_subscribe(struct host *h, struct report *r) {
@@ -144,10 +131,6 @@ int host_subscribe(struct host *h, struct report *r) {
             return report(r, ERR_MEMORY, "service \"%s\": cannot subscribe to its signals",
                           s->name);
         }
-    }
-    code = subscribe_forwards(h);
-    if (code != 0) {
-        return report(r, code, "cannot subscribe to what other hosts send: %s", error_text(code));
     }
     code = tidy(h);
     return code == 0

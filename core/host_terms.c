@@ -189,13 +189,20 @@ void host_filter_answered(struct host *h, const char *filter, uint8_t reason) {
     keep_flaw(h, filter, reason);
 }
 
-static void drop_flaw(struct host *h, const char *filter) {
+static struct filter_flaw *find_flaw(struct host *h, const char *filter) {
     for (size_t i = 0; i < h->flaw_count; i++) {
         if (strcmp(h->flaws[i].filter, filter) == 0) {
-            free(h->flaws[i].filter);
-            h->flaws[i] = h->flaws[--h->flaw_count];
-            return;
+            return &h->flaws[i];
         }
+    }
+    return NULL;
+}
+
+static void drop_flaw(struct host *h, const char *filter) {
+    struct filter_flaw *flaw = find_flaw(h, filter);
+    if (flaw != NULL) {
+        free(flaw->filter);
+        *flaw = h->flaws[--h->flaw_count];
     }
 }
 
@@ -207,6 +214,21 @@ void host_filter_answered_anew(struct host *h, const char *filter, uint8_t befor
     if (reason < 0x80) {
         log_info("broker", "the broker grants the subscription %s now", filter);
     }
+}
+
+void host_filter_given_up(struct host *h, const struct service_conf *s, const char *filter) {
+    char *shared = NULL;
+    bool shares = mqtt_session(h->mqtt)->shared_available && !h->conf->broker.alone;
+    if (shares && asprintf(&shared, "$share/%s/%s", s->name, filter) < 0) {
+        return; /* counted until the next connection */
+    }
+    const struct filter_flaw *flaw = find_flaw(h, shared != NULL ? shared : filter);
+    h->refused -= flaw != NULL && flaw->reason != 0 ? 1 : 0;
+    h->weak -= flaw != NULL && flaw->reason == 0 ? 1 : 0;
+    h->granted -= flaw == NULL || flaw->reason == 0 ? 1 : 0;
+    h->filters--;
+    drop_flaw(h, shared != NULL ? shared : filter);
+    free(shared);
 }
 
 /* --- what is said --- */
@@ -315,6 +337,8 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
     if (sys_warning(h->sys, &r)) {
         tell(ctx, false, r.text);
     }
+    host_each_conflict(h, tell, ctx);
+    host_each_forward(h, tell, ctx);
     if (h->ask != NULL && ask_warning(h->ask, &r)) {
         tell(ctx, false, r.text);
     }
@@ -329,6 +353,11 @@ static void log_blocking(void *ctx, bool blocks, const char *text) {
     }
 }
 
+static void log_of_hosts(void *ctx, bool blocks, const char *text) {
+    (void)ctx;
+    log_warn("host", "%s%s", blocks ? "not ready: " : "", text);
+}
+
 /* A loss is said once a minute by itself, if the connection is tried that often. */
 void host_repeat_warnings(const struct host *h) {
     uint64_t now_ms = uv_now(&h->loop);
@@ -339,11 +368,12 @@ void host_repeat_warnings(const struct host *h) {
         tell_link(h, true, log_blocking, NULL);
     }
     each_filter(h, log_blocking, NULL);
+    host_each_conflict(h, log_of_hosts, NULL);
 }
 
 bool host_broker_ready(const struct host *h) {
     return mqtt_session(h->mqtt)->connected && h->granted >= h->filters &&
-           mqtt_session(h->out)->connected;
+           mqtt_session(h->out)->connected && h->members.held == 0;
 }
 
 void host_broker_reasons(const struct host *h, json_t *list) {
@@ -362,6 +392,12 @@ void host_broker_reasons(const struct host *h, json_t *list) {
     }
     if (session->connected && h->granted + h->refused < h->filters) {
         (void)json_array_append_new(list, json_string("not every subscription has an answer yet"));
+    }
+    if (h->members.held > 0) {
+        (void)json_array_append_new(
+            list, json_sprintf("another host takes the events of %zu services: zingq status names "
+                               "them",
+                               h->members.held));
     }
 }
 

@@ -21,6 +21,7 @@
  *   waiter   p8 service16 len16 key len16 name seq64   -> id128 lane64 label
  *   delayed  id128                                     -> p8 due64 seq64   that publish's timer
  *   dedupeN  p8 hash128                                -> id128 (mark128)
+ *            (p8 | 128: of a service with share = no)
  *            255 id128                                 -> seq64 due64 cancelled64   a publish
  *   meta     text                                      -> see journal.c
  *   aside    n64                                       -> table, key, value of what cannot be read
@@ -256,9 +257,27 @@ struct dedupe_hash {
     uint8_t bytes[16];
 };
 
+enum {
+    DEDUPE_SECRET_BYTES = 16,
+    DEDUPE_OWN = 0x80 /* | partition: of a service that every host runs for itself, and so alone of
+                         this store, wherever the partition goes */
+};
+
+/* Of another store. It counts as long as a bucket does that is filled up to until_ms. */
+struct dedupe_secret {
+    int64_t until_ms;
+    uint8_t bytes[DEDUPE_SECRET_BYTES];
+};
+
 /* A keyed hash (SipHash, the key is the store's own secret, so nobody can aim for a collision). */
 struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
                                        struct slice scope, struct slice key);
+/* For a while a store may hold keys of other stores, hashed with their secrets: after a reshard.
+ * Secret 0 is the store's own, which journal_dedupe_hash uses; how many there are. */
+size_t journal_secret_count(const struct journal *j);
+struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secret,
+                                            struct slice service, struct slice scope,
+                                            struct slice key);
 /* Looks the hash up in every live bucket; when it is new, notes it with `id` in the one being
  * filled. 0: new. ERR_EXISTS: *earlier is the event that had it. */
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
@@ -275,6 +294,9 @@ struct dedupe_note {
     struct dedupe_hash mark;
 };
 
+/* Only looks it up. ERR_NOTFOUND. */
+int journal_dedupe_find(struct journal *j, int64_t now_ms, uint8_t partition,
+                        const struct dedupe_hash *hash, struct dedupe_note *note);
 /* ERR_EXISTS: *earlier is the note that stands. */
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,

@@ -23,6 +23,10 @@ enum {
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
+    MEMBERS_MAX = 256,        /* hosts known by their presence; a host that is gone makes room */
+    PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
+    MEMBERS_BYTES_MAX = 16 << 20,   /* of all of them */
+    HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
     CRON_YEARS_MAX = 40,      /* within them every kind of year comes, weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* how late a step of the wall clock is seen at most */
     SCHEDULE_LATE_MS = 60000, /* a tick later than that was missed: cron counts in minutes */
@@ -99,8 +103,9 @@ enum {
     FORWARD_MESSAGE_BYTES = 64 << 10, /* events of one message to another host, or one larger */
     FORWARD_ROOM_BYTES = 1024,        /* of an event, beside what it came with: names, lengths */
     FORWARD_PACKET_ROOM_BYTES = 256,  /* of a packet: head and topic */
-    FORWARD_WINDOW = 32,              /* messages to one host without a receipt */
+    FORWARD_WINDOW = 8,               /* messages to one host without a receipt */
     FORWARD_WINDOW_BYTES = 1 << 20,   /* bytes of them, or one larger */
+    FORWARD_PAUSE_MS = 20,            /* after a send that the connection would not take */
     FORWARD_AGAIN_MS = 1000,          /* without a receipt one goes again, */
     FORWARD_AGAIN_MS_MAX = 30000,     /* twice as late each time, up to this */
     FORWARD_ROWS_PER_TURN = 8192,     /* receipted rows deleted in a turn */
@@ -127,6 +132,7 @@ enum {
     SIGNALS_MAX = 1000,     /* waiting under one service, key and name; the next is a dead letter */
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
+    DEDUPE_SECRETS_MAX = 128, /* of other stores whose keys a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */
     APPEND_BYTES_MAX = 16 << 20, /* bytes of them */

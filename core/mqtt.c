@@ -200,10 +200,7 @@ static void come_up(struct mqtt *m) {
     m->session.connects++;
     mqtt_link_settled(m->link);
     set_timer(m, mqtt_on_tick, TICK_MS, TICK_MS);
-    int rc = MOSQ_ERR_SUCCESS;
-    for (size_t i = 0; i < m->sub_count && rc == MOSQ_ERR_SUCCESS; i++) {
-        rc = mqtt_send_subscription(m, &m->subs[i]);
-    }
+    int rc = m->withheld ? MOSQ_ERR_SUCCESS : mqtt_send_subscriptions(m);
     if (rc != MOSQ_ERR_SUCCESS) {
         mqtt_lose(m, rc, errno);
         return;

@@ -122,6 +122,13 @@ void mqtt_free(struct mqtt *m);
  * one subscription at the broker, under the later id. One that the broker refuses is asked for again
  * after 1 s, then less often, up to every half minute. ERR_MEMORY, ERR_INVALID (the filter). */
 int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32_t id);
+/* Before mqtt_start: subscriptions are registered, and no connection sends them until mqtt_release,
+ * which does at once when there is one. */
+void mqtt_withhold(struct mqtt *m);
+void mqtt_release(struct mqtt *m);
+/* Ends a registered subscription, as it was given to mqtt_subscribe. on_unsubscribed follows, unless
+ * another plain one has the same filter. Nothing when there is none. */
+void mqtt_give_up(struct mqtt *m, const char *group, const char *filter);
 /* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);
  * on_unsubscribed follows, over a reconnect if need be. ERR_NOTFOUND when there is none. */
 int mqtt_unsubscribe_all(struct mqtt *m);
@@ -161,6 +168,9 @@ int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, s
  * again, and reconnects: for a turn whose commit failed. on_down is called from here, publishes in
  * flight are forgotten. Does nothing while there is no connection. */
 void mqtt_drop(struct mqtt *m);
+/* From on_down: the broker may have refused our will, and the next connect is to be without: it says
+ * more about this broker than going to another. */
+bool mqtt_suspects_will(const struct mqtt *m);
 /* From on_down: the broker closed over what was sent, not over us. The next waits begin small. */
 void mqtt_forgive(struct mqtt *m);
 /* Writes what is queued and a DISCONNECT, waiting for the socket at most a second, and stops for

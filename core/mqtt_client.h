@@ -67,6 +67,7 @@ struct mqtt {
     struct mqtt_incoming incoming;
     struct buf scratch;
 
+    bool withheld; /* no subscription is sent: see mqtt_withhold */
     bool held;
     bool readable; /* there may be unread input: the caller knows, the watcher is off */
     bool unsent;   /* the last write was incomplete */
@@ -121,6 +122,8 @@ bool mqtt_suspect_will(struct mqtt *m);
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);
 /* Queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left out. MOSQ_ERR_*. */
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
+/* The same for all of them. */
+int mqtt_send_subscriptions(struct mqtt *m);
 /* Asks again for what was refused, when its time has come. MOSQ_ERR_*. */
 int mqtt_ask_refused(struct mqtt *m);
 /* Answers for the broker: on_subscribed for every subscription that was left out. */

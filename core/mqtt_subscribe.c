@@ -19,6 +19,7 @@
 #include "limits.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <mqtt_protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static bool is_left_out(const struct mqtt *m, const struct mqtt_subscription *su
 }
 
 void mqtt_tell_left_out(struct mqtt *m) {
-    for (size_t i = 0; i < m->sub_count; i++) {
+    for (size_t i = 0; !m->withheld && i < m->sub_count; i++) {
         const struct mqtt_subscription *sub = &m->subs[i];
         if (!sub->leaving && (sub->too_long || is_left_out(m, sub))) {
             m->callbacks.on_subscribed(m->callbacks.ctx, mqtt_wire_filter(m, sub),
@@ -274,6 +275,16 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
     return rc;
 }
 
+int mqtt_send_subscriptions(struct mqtt *m) {
+    int rc = MOSQ_ERR_SUCCESS;
+    for (size_t i = 0; i < m->sub_count && rc == MOSQ_ERR_SUCCESS; i++) {
+        if (!m->subs[i].watch) { /* it was sent when it was asked for */
+            rc = mqtt_send_subscription(m, &m->subs[i]);
+        }
+    }
+    return rc;
+}
+
 static char *shared_filter(const char *group, const char *filter) {
     char *shared = NULL;
     return asprintf(&shared, "$share/%s/%s", group, filter) < 0 ? NULL : shared;
@@ -347,7 +358,7 @@ int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32
         return ERR_MEMORY;
     }
     m->subs[m->sub_count++] = sub;
-    if (m->state == UP) {
+    if (m->state == UP && !m->withheld) {
         if (mqtt_send_subscription(m, &m->subs[m->sub_count - 1]) != MOSQ_ERR_SUCCESS) {
             return ERR_MEMORY; /* it stays registered: the next connection has it */
         }
@@ -367,7 +378,7 @@ int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
         return ERR_MEMORY;
     }
     m->subs[m->sub_count++] = sub;
-    if (m->state == UP) {
+    if (m->state == UP && !m->withheld) {
         if (mqtt_send_subscription(m, &m->subs[m->sub_count - 1]) != MOSQ_ERR_SUCCESS) {
             return ERR_MEMORY;
         }
@@ -376,8 +387,67 @@ int mqtt_unsubscribe(struct mqtt *m, const char *filter) {
     return 0;
 }
 
+void mqtt_withhold(struct mqtt *m) {
+    assert(m->state == IDLE);
+    m->withheld = true;
+}
+
+void mqtt_release(struct mqtt *m) {
+    assert(!m->in_library);
+    bool was = m->withheld;
+    m->withheld = false;
+    if (!was || m->state != UP) {
+        return;
+    }
+    int rc = mqtt_send_subscriptions(m);
+    if (rc != MOSQ_ERR_SUCCESS) {
+        mqtt_lose(m, rc, errno);
+        return;
+    }
+    write_if_clean(m);
+    if (m->state == UP) {
+        mqtt_tell_left_out(m);
+    }
+}
+
+static bool is_sub(const struct mqtt_subscription *sub, const char *group, const char *filter) {
+    size_t len = group == NULL ? 0 : strlen(group);
+    bool same_group = group == NULL
+                          ? sub->shared == NULL
+                          : sub->shared != NULL &&
+                                strncmp(sub->shared + sizeof "$share/" - 1, group, len) == 0 &&
+                                sub->shared[sizeof "$share/" - 1 + len] == '/';
+    return !sub->leaving && !sub->watch && same_group && strcmp(sub->filter, filter) == 0;
+}
+
+void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
+    assert(!m->in_library);
+    size_t i = 0;
+    while (i < m->sub_count && !is_sub(&m->subs[i], group, filter)) {
+        i++;
+    }
+    if (i == m->sub_count) {
+        return;
+    }
+    struct mqtt_subscription *sub = &m->subs[i];
+    sub->leaving = true;
+    if (m->withheld || sub->too_long || is_anothers(m, mqtt_wire_filter(m, sub))) {
+        mqtt_forget_subscription(m, i);
+        return;
+    }
+    if (m->state == UP) {
+        int rc = mqtt_send_subscription(m, sub);
+        if (rc != MOSQ_ERR_SUCCESS) {
+            mqtt_lose(m, rc, errno);
+            return;
+        }
+        write_if_clean(m);
+    }
+}
+
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
+    m->withheld = false;    /* what an earlier run subscribed to is given up, too */
     mqtt_forget_watches(m); /* they end with the connection */
     forget_all(m, was_never_sent);
     if (m->sub_count == 0) {

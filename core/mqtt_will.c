@@ -37,6 +37,10 @@ bool mqtt_will_refused(struct mqtt *m) {
     return refused;
 }
 
+bool mqtt_suspects_will(const struct mqtt *m) {
+    return m->without_will;
+}
+
 /* Access rules may forbid the will's topic, and CONNACK does not tell that from anything else that
  * is refused. So every other try goes without it. */
 bool mqtt_suspect_will(struct mqtt *m) {

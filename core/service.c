@@ -104,6 +104,23 @@ void rule_clear(struct rule *rule) {
     *rule = (struct rule){.kind = RULE_NONE};
 }
 
+void rule_write(const struct rule *rule, struct buf *out) {
+    switch (rule->kind) {
+    case RULE_NONE:
+        buf_add_str(out, "none");
+        break;
+    case RULE_JSON:
+        buf_printf(out, "json:%s", rule->arg);
+        break;
+    case RULE_TOPIC:
+        buf_printf(out, "topic:%d", rule->level);
+        break;
+    case RULE_PROPERTY:
+        buf_printf(out, "property:%s", rule->arg);
+        break;
+    }
+}
+
 /* The array element a token names, or NULL: digits without a leading zero (RFC 6901, 4). */
 static const json_t *array_element(const json_t *array, struct slice token) {
     if (token.len == 0 || token.len > 9 || (token.len > 1 && token.data[0] == '0')) {

@@ -58,6 +58,8 @@ struct service_conf {
 /* "json:/pointer", "topic:N", "property:NAME", "none". ERR_INVALID with a sentence. */
 int rule_parse(const char *text, struct rule *out, struct report *r);
 void rule_clear(struct rule *rule);
+/* As rule_parse reads it. */
+void rule_write(const struct rule *rule, struct buf *out);
 /* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer in
  * decimal, true/false as words. RULE_NONE appends nothing and is no error.
  * ERR_INVALID with the reason a dead letter will carry: "payload is not JSON: ... at byte 17",

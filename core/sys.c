@@ -134,7 +134,7 @@ static char safe(char c) {
     return ok ? c : '-';
 }
 
-static void name_host(struct sys *s, const char *client_id) {
+void sys_host_name(const char *client_id, char out[HOST_NAME_BYTES_MAX + 1]) {
     static const char ours[] = "zingq-";
     enum { SHORT = 12 };
     struct uuid id;
@@ -145,11 +145,17 @@ static void name_host(struct sys *s, const char *client_id) {
     if (uuid_parse(slice_of(name), &id)) {
         name += strlen(name) - SHORT;
     }
-    int len = snprintf(s->topic, sizeof s->topic, "zingq/sys/%s", name);
-    assert(len > 0 && (size_t)len < sizeof s->topic);
-    for (char *c = s->topic + sizeof "zingq/sys/" - 1; *c != '\0'; c++) {
+    (void)snprintf(out, HOST_NAME_BYTES_MAX + 1, "%s", name);
+    for (char *c = out; *c != '\0'; c++) {
         *c = safe(*c);
     }
+}
+
+static void name_host(struct sys *s, const char *client_id) {
+    char name[HOST_NAME_BYTES_MAX + 1];
+    sys_host_name(client_id, name);
+    int len = snprintf(s->topic, sizeof s->topic, "zingq/sys/%s", name);
+    assert(len > 0 && (size_t)len < sizeof s->topic);
     (void)snprintf(s->will_topic, sizeof s->will_topic, "%s/%s", s->topic,
                    host_rows[HOST_CONNECTED]);
 }

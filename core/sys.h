@@ -14,12 +14,15 @@
 
 #include "conf.h"
 #include "engine.h"
+#include "limits.h"
 #include "mqtt.h"
 
 #include <jansson.h>
 
 struct sys;
 
+/* <host> for a client id. */
+void sys_host_name(const char *client_id, char out[HOST_NAME_BYTES_MAX + 1]);
 /* Everything is borrowed for its life. Between turns only: it looks into the store. ERR_MEMORY and
  * what the store says. */
 int sys_new(struct sys **out, const struct conf *conf, struct engine *engine,

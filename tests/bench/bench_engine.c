@@ -189,7 +189,7 @@ static void offer(struct bench *b, uint64_t n, uint64_t keys) {
     memset(payload + len, 'x', (size_t)(PAYLOAD_BYTES - len - 2));
     memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
     struct event_bytes bytes = {.topic = slice_of("in"), .payload = {payload, PAYLOAD_BYTES}};
-    need(engine_offer(b->engine, 0, &bytes, 1, false), &(struct report){"offer"});
+    need(engine_offer(b->engine, 0, &bytes, (struct offer){.qos = 1}), &(struct report){"offer"});
 }
 
 /* Acknowledges what left, which makes room for more, until nothing waits to leave. */

@@ -98,7 +98,7 @@ ok "it does not connect again and again" connects 2
 
 play '"orders/+"' 5s end=a2:+
 ok "a broker that ends the connection over wildcards is believed" wait_for 20 logged 'orders/+ cannot be had'
-ok "after one loss" connects 3
+ok "after one loss of each connection" wait_for 10 connects 4
 
 # --- no shared subscriptions (2A 00), no identifiers (29 00) ---
 

@@ -1,0 +1,62 @@
+/*
+ * presence.h - what one host says of itself on zingq/hosts/<group>/<host>: a JSON document, kept by
+ * the broker. docs/hosts.md lists its fields.
+ *
+ * Pure. Whatever comes is checked: group and host are the topic's, names have their limits, and a
+ * field of another type makes all of it garbage. Unknown fields are of a later version and ignored.
+ */
+#ifndef ZINGQ_PRESENCE_H
+#define ZINGQ_PRESENCE_H
+
+#include "buf.h"
+#include "conf.h"
+#include "error.h"
+
+enum presence_state {
+    PRESENCE_JOINING, /* looks whether it may run */
+    PRESENCE_UP,
+    PRESENCE_GONE,
+};
+
+/* A service that shares its messages with other hosts, and the rules by which it does. */
+struct presence_service {
+    const char *name, *key, *idempotency; /* rules as in topics.conf */
+    bool ordered, independent;
+    bool held; /* it takes no events, because of another host */
+};
+
+struct presence {
+    const char *group, *host; /* as in the topic */
+    const char *id;           /* of the data folder */
+    const char *version;
+    struct division share;
+    enum presence_state state;
+    bool hello;       /* whoever hears it is asked to say that it is there */
+    int64_t since_ms; /* wall clock: when the process started */
+    struct presence_service *services;
+    size_t service_count;
+    size_t bytes; /* of memory, about */
+    char *text;   /* backs the strings; owned, like `services` */
+};
+
+/* "joining", "up", "gone". */
+const char *presence_state_name(enum presence_state state);
+
+/* What this host has to say, up, with the shared services for which `runs` is true.
+ * ERR_MEMORY. The caller frees it. */
+int presence_own(struct presence **out, const struct conf *conf, const char *host, const char *id,
+                 const bool *runs, int64_t since_ms);
+/* Reads a message. ERR_INVALID with a sentence, ERR_MEMORY. The caller frees it. */
+int presence_read(struct presence **out, struct slice topic, struct slice payload,
+                  struct report *r);
+void presence_free(struct presence *p);
+
+/* Whether the topic is zingq/hosts/<group>/<host> with names that a host may have. */
+bool presence_topic_split(struct slice topic, struct slice *group, struct slice *host);
+
+/* Writes the document. Without services when it is gone. ERR_MEMORY. */
+int presence_write(const struct presence *p, struct buf *out);
+/* The service of that name, or NULL. */
+const struct presence_service *presence_find(const struct presence *p, const char *name);
+
+#endif
