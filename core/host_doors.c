@@ -40,11 +40,23 @@ static void on_readable(void *ctx) {
     host_wake(h);
 }
 
-/* Whether this is some host's status and the service has it only because it asked for everything: a
- * wildcard in the first level does not mean it, as it does not mean $SYS. Handling it would change
- * the status, which would be published again, and so on for ever. */
+/* What hosts say of themselves and to one another. */
+static bool is_of_hosts(const char *topic) {
+    static const char *const prefixes[] = {"zingq/sys/",     "zingq/hosts/", "zingq/forward/",
+                                           "zingq/receipt/", "zingq/ask/",   "zingq/answer/"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (strncmp(topic, prefixes[i], strlen(prefixes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether this is some host's status or such and the service has it only because it asked for
+ * everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling it
+ * would change the status, which would be published again, and so on for ever. */
 static bool is_others_status(const struct service_conf *s, const char *topic) {
-    if (strncmp(topic, "zingq/sys/", sizeof "zingq/sys/" - 1) != 0) {
+    if (!is_of_hosts(topic)) {
         return false;
     }
     for (size_t i = 0; i < s->filter_count; i++) {
