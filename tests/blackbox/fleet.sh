@@ -66,10 +66,13 @@ END
 keep $!
 must wait_for 10 test -S manager.sock
 export NOTIFY_SOCKET="$dir/manager.sock" WATCHDOG_USEC=3000000
+export ZINGQ_BROKER_CLIENT_ID=shop # one for all of them would be one session
 
 start_fleet 3
 ok "three hosts run" wait_for 20 all_ready 3
 ok "each is one of three" test "$(grep -c 'info  \[[123]\] host: zingq' fleet.log)" = 3
+ok "with a session of its own" \
+    test "$(grep -o 'client_id=shop-[123] session=new' fleet.log | sort -u | grep -c .)" = 3
 ok "the first has the front door" curl -sf -o answer "http://$ZINGQ_HTTP_LISTEN/healthz"
 ok "and no other asked for it" test "$(grep -c 'front door on port' fleet.log)" = 1
 ok "the manager hears that they are ready" wait_for 10 grep -qx READY=1 heard
