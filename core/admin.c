@@ -434,6 +434,10 @@ static json_t *engine_json(const struct engine_status *s) {
         {"outbox_discarded", s->outbox_discarded},
         {"delayed", s->delayed},
         {"append_waiting", s->append_waiting},
+        {"forwards_waiting", s->forwards_waiting},
+        {"forwards_taken", s->forwards_taken},
+        {"forwards_repeated", s->forwards_repeated},
+        {"forwards_refused", s->forwards_refused},
         {"qos0", s->qos0},
         {"turns", s->turns},
         {"clock_steps", s->clock_steps},
@@ -465,8 +469,9 @@ static json_t *schedules_json(struct admin *a) {
     struct engine_schedule_status s;
     for (size_t i = 0; engine_schedule_status(a->engine, i, &s) == 0; i++) {
         char id[UUID_TEXT_BYTES + 1];
-        json_t *one = json_pack("{s:s, s:I, s:s?}", "name", s.name, "runs", (json_int_t)s.runs,
-                                "last_id", s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
+        json_t *one = json_pack("{s:s, s:i, s:I, s:s?}", "name", s.name, "host", (int)s.host,
+                                "runs", (json_int_t)s.runs, "last_id",
+                                s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
         (void)look_json_wall_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
         (void)look_json_wall_time(one, "last_at", s.last_ms);
         (void)json_array_append_new(schedules, one);

@@ -13,8 +13,13 @@
 
 enum {
     NONE = -1,
-    AT_END = -2,      /* the last eight bytes of the key */
-    EVENT_SEQ_AT = 75 /* of the record that journal_event.c draws */
+    AT_END = -2, /* the last eight bytes of the key */
+
+    /* of the record that journal_event.c draws */
+    EVENT_STATE_AT = 1,
+    EVENT_SEQ_AT = 75,
+    EVENT_LANE_AT = 83,
+    EVENT_TEXTS_AT = 107,
 };
 
 /* Offsets, NONE where the row has no such thing. */
@@ -188,6 +193,30 @@ int journal_row_write(enum store_table t, struct slice key, struct slice value, 
         patch_u64(new_value, (size_t)f->seq_in_value, seq);
     }
     return 0;
+}
+
+/* --- events --- */
+
+int journal_event_look(struct slice record, struct event_sight *out) {
+    struct reader state = part(record, EVENT_STATE_AT);
+    struct reader lane = part(record, EVENT_LANE_AT);
+    struct reader texts = part(record, EVENT_TEXTS_AT);
+    uint8_t number = read_u8(&state);
+    out->state = (enum event_state)number;
+    out->lane = read_u64(&lane);
+    (void)read_lv(&texts);
+    out->key = read_lv(&texts);
+    bool failed = state.failed || lane.failed || texts.failed;
+    return failed || number >= EVENT_STATE_COUNT ? ERR_CORRUPT : 0;
+}
+
+int journal_event_record(struct store *store, uint8_t partition, const struct uuid *id,
+                         uint16_t service, struct slice *record) {
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    key_uuid(&k, id);
+    key_u16(&k, service);
+    return store_get(store, TABLE_EVENT, key_slice(&k), record);
 }
 
 /* --- meta rows --- */

@@ -36,6 +36,19 @@ int journal_row_look(enum store_table t, struct slice key, struct slice value,
 int journal_row_write(enum store_table t, struct slice key, struct slice value, uint16_t service,
                       uint64_t seq, struct buf *new_key, struct buf *new_value);
 
+/* What an event's record says. */
+struct event_sight {
+    enum event_state state;
+    uint64_t lane;
+    struct slice key; /* points into the record */
+};
+
+/* ERR_CORRUPT. */
+int journal_event_look(struct slice record, struct event_sight *out);
+/* The record of that event. ERR_NOTFOUND. */
+int journal_event_record(struct store *store, uint8_t partition, const struct uuid *id,
+                         uint16_t service, struct slice *record);
+
 /* The meta rows of another store; of a `sibling`, a new store beside it, those that both may share:
  * the secret and the names of services. Both stores are in a transaction. */
 int journal_meta_copy(struct store *to, struct store *from, bool sibling);

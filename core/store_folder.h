@@ -28,7 +28,15 @@ bool store_folder_in_use(const char *path);
 int store_folder_mark(const char *path, struct report *r);
 /* The folder in which `zingq compact` makes a new file. */
 #define STORE_COMPACT_FOLDER "compacting"
-/* Removes what a compaction left that was killed. The folder must be locked. */
+/* The folder in which `zingq reshard` makes a new file, */
+#define STORE_RESHARD_FOLDER "resharding"
+/* and the mark that it was stopped while new files took the places of old ones. */
+#define STORE_RESHARD_MARK "zingq.reshard"
+/* ERR_BUSY: the mark is there. */
+int store_folder_is_settled(const char *path, struct report *r);
+/* Durably: the folder's list of names. ERR_DISK. */
+int store_folder_sync(const char *path, struct report *r);
+/* Removes what a compaction, or a reshard that left no mark, left that was killed. The folder must be locked. */
 void store_folder_tidy(const char *path);
 /* Removes the store's own files, and the folder if nothing else is in it. Nobody has it open. */
 void store_folder_remove(const char *path);

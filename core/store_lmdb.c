@@ -255,6 +255,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     if (code == 0 && !s->read_only) {
         code = store_folder_lock(s->path, &s->lock_fd, r);
     }
+    code = code == 0 ? store_folder_is_settled(s->path, r) : code;
     if (code == 0 && !s->read_only) {
         store_folder_tidy(s->path);
     }

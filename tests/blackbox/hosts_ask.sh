@@ -168,6 +168,48 @@ must later 1
 ok "an operator takes back at host 2 what waits at host 1" answers 200 ok 2 POST "/api/cancel/$which"
 ok "and nobody has it any more" answers 404 "nothing waits" 1 POST "/api/cancel/$which"
 
+# ---- the commands ----
+
+cli() { # N STATUS PATTERN COMMAND...: beside host N
+    cli_n=$1
+    cli_status=$2
+    cli_pattern=$3
+    shift 3
+    says "$cli_status" "$cli_pattern" "$@" --conf "$cli_n.conf" --data "data$cli_n"
+}
+ok "state get finds a key of the other host" cli 1 0 'taken.*ann' state get seats "$two"
+ok "and one name of it" cli 1 0 'taken.*ann' state get seats "$two" taken
+ok "and says no when there is none" cli 1 1 'no such state' state get seats "$two" given
+ok "as JSON, too" cli 1 0 '"by": *"ann"' state get seats "$two" --json
+ok "trace shows the events of a key of the other host" cli 1 0 seat/take trace seats "$two"
+ok "and an event by its id" cli 1 0 "not yet" trace "$letter"
+ok "dlq show does" cli 1 0 "not yet" dlq show "$letter"
+ok "dlq list --host 2 is the other host's" cli 1 0 "$letter.*not yet" dlq list --host 2
+ok "and without --host its own" cli 1 0 "no dead letters" dlq list
+ok "dlq groups --host 2" cli 1 0 "not yet" dlq groups --host 2
+ok "events --host 2" cli 1 0 "seat/take" events --host 2 --service seats --limit 500
+ok "keys list --host 2" cli 1 0 . keys list --host 2
+ok "keys show of a key of the other host" cli 1 0 . keys show seats "$two"
+ok "status --host 2" cli 1 0 seats status --host 2
+ok "status --host 2 as JSON" cli 1 0 '/2\.conf"' status --host 2 --json
+ok "pause --host 2 pauses there" cli 1 0 paused pause seats --host 2
+is_paused() {
+    api 1 GET "/api/services?host=$1" && [ "$(jq -r '.[]|select(.name=="seats").paused' "$dir/out")" = "$2" ]
+}
+ok "and only there" is_paused 2 true
+ok "not here" is_paused 1 false
+ok "resume --host 2 goes on there" cli 1 0 "goes on" resume seats --host 2
+no_third() {
+    complains 2 "from 1 to 2" dlq list --host 3 --conf 1.conf --data data1
+}
+ok "there is no host 3" no_third
+about_here() {
+    complains 2 "about this machine" check --host 2 --conf 1.conf
+}
+ok "check is about what is here" about_here
+ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "$letter"
+must wait_for 20 letter_of 2
+
 # ---- a publish under a key ----
 
 publish_once() { # N KEY BODY

@@ -173,10 +173,15 @@ void crash_in_new_event(struct engine_fixture *f, const char *service) {
     crash_with(f, service, &id, 0);
 }
 
-void restart(struct engine_fixture *f) {
+void fixture_stop(struct engine_fixture *f) {
     assert_int_equal(engine_stop(f->engine), 0);
     culprit_stopped(f->culprit);
-    crash(f);
+    close_all(f);
+}
+
+void restart(struct engine_fixture *f) {
+    fixture_stop(f);
+    fixture_start(f);
 }
 
 /* What the engine had noted is acknowledged; `all`: the rest is forgotten, too. */

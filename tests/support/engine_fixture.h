@@ -97,6 +97,8 @@ void fixture_start(struct engine_fixture *f);
 int fixture_try_start(struct engine_fixture *f);
 /* Most tests: handler "h.lua" with `script`, and `conf`. */
 void fixture_run(struct engine_fixture *f, const char *conf, const char *script);
+/* As SIGTERM; fixture_start begins anew. */
+void fixture_stop(struct engine_fixture *f);
 /* Reads the scripts folder again, as the host does when a file was saved. */
 void fixture_reload(struct engine_fixture *f);
 

@@ -38,7 +38,8 @@ static const struct row row = {.partition = 9, .service = SERVICE, .lane = 73, .
 
 static void an_event_is_the_same_under_other_numbers(void **state) {
     struct journal_fixture *f = *state;
-    const struct event_bytes bytes = {.topic = slice_of("t"), .payload = slice_of("payload")};
+    const struct event_bytes bytes = {
+        .topic = slice_of("topic"), .key = slice_of("key"), .payload = slice_of("payload")};
     struct event *event = event_new(&bytes);
     event->id = journal_id(7);
     event->partition = 9;
@@ -46,6 +47,7 @@ static void an_event_is_the_same_under_other_numbers(void **state) {
     event->seq = SEQ;
     event->lane = 73;
     event->version = 5;
+    event->state = EVENT_RETRYING;
     assert_int_equal(journal_event_put(f->journal, event), 0);
     event_free(event);
     struct row_sight sight = rewrite(f, TABLE_EVENT);
@@ -54,6 +56,11 @@ static void an_event_is_the_same_under_other_numbers(void **state) {
     struct uuid id = journal_id(7);
     assert_int_equal(journal_event_get(f->journal, 9, &id, OTHER, &event), 0);
     assert_true(event->seq == OTHER_SEQ && event->lane == 73 && event->version == 5);
+    struct slice record;
+    struct event_sight look;
+    assert_int_equal(journal_event_record(f->store, 9, &id, OTHER, &record), 0);
+    assert_int_equal(journal_event_look(record, &look), 0);
+    assert_true(look.state == EVENT_RETRYING && look.lane == 73 && slice_is(look.key, "key"));
     assert_true(slice_is(event->payload, "payload"));
     event_free(event);
 }

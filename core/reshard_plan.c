@@ -1,0 +1,170 @@
+/*
+ * reshard_plan.c - which folder has which number, and what the services' rules mean.
+ */
+#include "reshard_impl.h"
+
+#include "service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAMES_BYTES = 1024 };
+
+/* --- numbers --- */
+
+/* What a store says of itself: "3/1", number 1 of 3; "0/0" when a reshard emptied it. One that says
+ * nothing is of a host alone. */
+static int read_division(const struct folder *f, struct division *out, struct report *r) {
+    char text[32] = "1/1";
+    struct slice value;
+    unsigned count;
+    unsigned place;
+    int end = 0;
+    int code = journal_text_get(f->journal, RESHARD_DIVISION, &value);
+    if (code == 0 && value.len < sizeof text) {
+        memcpy(text, value.data, value.len);
+        text[value.len] = '\0';
+    }
+    if ((code != 0 && code != ERR_NOTFOUND) || value.len >= sizeof text ||
+        sscanf(text, "%3u/%3u%n", &count, &place, &end) != 2 || text[end] != '\0' ||
+        count > PARTITIONS || place > count) {
+        return report(r, code != 0 && code != ERR_NOTFOUND ? code : ERR_CORRUPT,
+                      "%s does not tell which host's it is", f->path);
+    }
+    *out = (struct division){.count = (uint16_t)count, .place = (uint16_t)place};
+    return 0;
+}
+
+/* Whether nothing but its own meta rows is in it, or what an earlier reshard left. */
+static bool is_free(const struct folder *f, const struct division *d) {
+    for (unsigned t = 0; t < TABLE_COUNT; t++) {
+        bool counts = t != TABLE_META && t != TABLE_ASIDE && t < TABLE_DEDUPE;
+        if (counts && d->count > 0 && store_rows(f->store, (enum store_table)t) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int check_old(struct reshard *re, size_t i, struct report *r) {
+    const struct folder *f = &re->folders[i];
+    struct division d = {0};
+    if (!f->has_store) {
+        return report(
+            r, ERR_INVALID,
+            "host %zu of %u is missing: there is no store in %s; the folders are those of "
+            "hosts 1 to %u, in this order, before any new one",
+            i + 1, (unsigned)re->from_count, f->path, (unsigned)re->from_count);
+    }
+    int code = read_division(f, &d, r);
+    if (code != 0 || (d.count == re->from_count && d.place == i + 1)) {
+        return code;
+    }
+    return report(r, ERR_INVALID,
+                  "%s is host %u of %u, where host %zu of %u is wanted: give the folders of one "
+                  "division, all of them, in the order of their numbers",
+                  f->path, (unsigned)d.place, (unsigned)d.count, i + 1, (unsigned)re->from_count);
+}
+
+static int check_new(struct reshard *re, size_t i, struct report *r) {
+    const struct folder *f = &re->folders[i];
+    struct division d = {0};
+    int code = f->has_store ? read_division(f, &d, r) : 0;
+    if (code != 0 || !f->has_store || is_free(f, &d)) {
+        return code;
+    }
+    return report(r, ERR_INVALID,
+                  "%s is to be new, host %zu of %u, and has a store with rows, of host %u of %u",
+                  f->path, i + 1, (unsigned)re->to_count, (unsigned)d.place, (unsigned)d.count);
+}
+
+static int check_number(const struct reshard *re, struct report *r) {
+    size_t wanted = re->from_count > re->to_count ? re->from_count : re->to_count;
+    if (re->folder_count == wanted) {
+        return 0;
+    }
+    return report(
+        r, ERR_INVALID,
+        "%s is one of %u host%s, there are to be %u: that takes %zu folders, in the order "
+        "of the hosts' numbers, and %zu %s given",
+        re->folders[0].path, (unsigned)re->from_count, re->from_count == 1 ? "" : "s",
+        (unsigned)re->to_count, wanted, re->folder_count, re->folder_count == 1 ? "is" : "are");
+}
+
+int reshard_plan(struct reshard *re, struct report *r) {
+    struct division first = {.count = 1};
+    if (!re->folders[0].has_store) {
+        return report(r, ERR_NOTFOUND, "no store in %s: the first folder is that of host 1",
+                      re->folders[0].path);
+    }
+    int code = read_division(&re->folders[0], &first, r);
+    if (code == 0 && first.count == 0) {
+        code = report(r, ERR_INVALID, "%s has been emptied by a reshard: it is no host's any more",
+                      re->folders[0].path);
+    }
+    re->from_count = first.count;
+    code = code == 0 ? check_number(re, r) : code;
+    for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
+        struct reshard_view *view = &re->folders[i].view;
+        bool old = i < re->from_count;
+        code = old ? check_old(re, i, r) : check_new(re, i, r);
+        view->from = old ? (uint16_t)(i + 1) : 0;
+        view->to = i < re->to_count ? (uint16_t)(i + 1) : 0;
+    }
+    return code;
+}
+
+/* --- rules --- */
+
+static struct service_rule rule_of(const struct reshard *re, const char *name) {
+    uint64_t lane = journal_lane(slice_of(name), (struct slice){"", 0});
+    struct service_rule rule = {
+        .keeping = BY_KEY, .ordered = true, .keyless = journal_partition(lane)};
+    for (size_t i = 0; i < re->conf->service_count; i++) {
+        const struct service_conf *s = &re->conf->services[i];
+        if (strcmp(s->name, name) == 0) {
+            rule.ordered = s->ordered;
+            rule.keeping = !s->share        ? OWN
+                           : s->independent ? ANYWHERE
+                           : s->ordered     ? BY_KEY
+                                            : BY_CHANCE;
+        }
+    }
+    return rule; /* of a service that is in topics.conf no more: as if it had keys */
+}
+
+static int read_rules(struct reshard *re, struct folder *f) {
+    uint16_t count = journal_service_count(f->journal);
+    f->rules = calloc((size_t)count + 1, sizeof *f->rules);
+    for (uint16_t n = 0; f->rules != NULL && n < count; n++) {
+        const char *name = journal_service_name(f->journal, n);
+        f->rules[n] = rule_of(re, name == NULL ? "" : name);
+    }
+    return f->rules == NULL ? ERR_MEMORY : 0;
+}
+
+/* A publish from outside is kept once by whoever took it, under no key; the duplicate of a message
+ * without a key is looked for by whichever host its identity makes responsible. Both may be another
+ * host from now on. */
+static void find_shared_partitions(struct reshard *re) {
+    const struct slice none = {"", 0};
+    re->to_all[journal_partition(journal_lane(none, none))] = true;
+    for (size_t i = 0; i < re->conf->service_count; i++) {
+        const struct service_conf *s = &re->conf->services[i];
+        struct service_rule rule = rule_of(re, s->name);
+        re->independents = re->independents || rule.keeping == ANYWHERE;
+        if (rule.keeping == BY_CHANCE) {
+            re->to_all[rule.keyless] = true;
+        }
+    }
+}
+
+int reshard_read_rules(struct reshard *re) {
+    int code = 0;
+    find_shared_partitions(re);
+    for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
+        code = re->folders[i].store == NULL ? 0 : read_rules(re, &re->folders[i]);
+    }
+    return code;
+}
