@@ -2,6 +2,7 @@
  * admin_impl.h - what the admin API's files share; nobody else includes it.
  *
  *   admin.c        routes; commands of the engine
+ *   admin_status.c the host as it stands
  *   admin_read.c   a request that is answered from the store, in pieces between turns
  *   admin_look.c   what is read: events, dead letters, keys, state
  *   admin_bulk.c   jobs: replay and discard of many letters, paced
@@ -42,7 +43,7 @@ struct admin {
     size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
-    struct relay_list relays; /* waiting for other hosts */
+    struct relay_list relays;      /* waiting for other hosts */
     struct bulk *bulks[BULKS_MAX]; /* oldest first; owned */
     size_t bulk_count;
     uint64_t last_bulk_id;
@@ -71,6 +72,7 @@ void admin_answer_json(struct gateway_request *request, int status, json_t *body
 void admin_answer_error(struct gateway_request *request, int status, const char *text);
 void admin_submit(struct admin *a, struct order *order);
 json_t *admin_status_json(struct admin *a);
+json_t *admin_services_json(struct admin *a);
 /* A whole number in [least, most]; `otherwise` when the text is NULL. */
 bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
                   uint64_t *out);

@@ -67,9 +67,6 @@ static double again(const struct host *h, const struct forwards_state *state) {
 
 void host_forward_metrics(const struct host *h, struct buf *out) {
     struct engine_status s;
-    if (!host_is_divided(h)) {
-        return;
-    }
     engine_status(h->engine, &s);
     add_gauge(h, out, "zingq_forward_waiting", "events that wait for the host that owns their keys",
               "gauge", rows);

@@ -196,8 +196,9 @@ static bool is_watch(const struct mqtt_subscription *sub) {
     return sub->watch;
 }
 
-static bool was_never_sent(const struct mqtt_subscription *sub) {
-    return sub->too_long;
+/* The broker has none that would have to be given up: a watch ends with the connection. */
+static bool needs_no_unsubscribe(const struct mqtt_subscription *sub) {
+    return sub->watch || sub->too_long;
 }
 
 void mqtt_forget_watches(struct mqtt *m) {
@@ -448,8 +449,7 @@ void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
     m->withheld = false;    /* what an earlier run subscribed to is given up, too */
-    mqtt_forget_watches(m); /* they end with the connection */
-    forget_all(m, was_never_sent);
+    forget_all(m, needs_no_unsubscribe);
     if (m->sub_count == 0) {
         return ERR_NOTFOUND;
     }
