@@ -39,6 +39,7 @@ enum {
     STEADY_MS = 60000, /* ran so long: its next end is a new story */
     LOCK_MS = 2000,    /* hosts of a fleet that was killed are ended by the kernel, soon */
     LOCK_STEP_MS = 20,
+    STOP_DELAY_MS = 100,
 };
 
 static void tell_manager(const char *text) {
@@ -67,20 +68,40 @@ static void start_due(struct fleet *f) {
 
 /* --- ends --- */
 
-static void signal_all(const struct fleet *f, int number) {
-    for (unsigned i = 0; i < f->count; i++) {
-        if (f->hosts[i].pid != 0 && kill(f->hosts[i].pid, number) != 0) {
-            log_warn("fleet", "cannot signal host %u: %s", f->hosts[i].number, strerror(errno));
-        }
+static void signal_host(const struct fleet_host *host, int number) {
+    if (host->pid != 0 && kill(host->pid, number) != 0) {
+        log_warn("fleet", "cannot signal host %u: %s", host->number, strerror(errno));
     }
 }
 
-static void stop_all(struct fleet *f) {
-    if (!f->stopping) {
-        tell_manager("STOPPING=1");
+static void signal_all(const struct fleet *f, int number) {
+    for (unsigned i = 0; i < f->count; i++) {
+        signal_host(&f->hosts[i], number);
     }
+}
+
+/* A service manager may signal every process of its unit. A host that has the signal already must
+ * not get a second one, which would mean at once: so who stops by itself is given time to say so. */
+static void stop_all(struct fleet *f) {
+    if (f->stopping) {
+        signal_all(f, SIGTERM);
+        return;
+    }
+    tell_manager("STOPPING=1");
     f->stopping = true;
-    signal_all(f, SIGTERM);
+    f->stop_due_ms = clock_monotonic_ms() + STOP_DELAY_MS;
+}
+
+static void stop_due(struct fleet *f) {
+    if (!f->stopping || clock_monotonic_ms() < f->stop_due_ms) {
+        return;
+    }
+    f->stop_due_ms = INT64_MAX;
+    for (unsigned i = 0; i < f->count; i++) {
+        if (!f->hosts[i].stopping) {
+            signal_host(&f->hosts[i], SIGTERM);
+        }
+    }
 }
 
 /* What waitpid said, for the log. */
@@ -180,6 +201,7 @@ static void take_words_of(struct fleet_host *host) {
         text[len] = '\0';
         bool ready = strcmp(text, "READY=1") == 0;
         host->ready = host->ready || ready;
+        host->stopping = host->stopping || strcmp(text, "STOPPING=1") == 0;
         if (host->pid != 0 && (ready || strcmp(text, "WATCHDOG=1") == 0)) {
             host->beat_ms = clock_monotonic_ms();
         }
@@ -230,6 +252,7 @@ static void wait_for_news(const struct fleet *f) {
             next_ms = host->due_ms;
         }
     }
+    next_ms = f->stopping && f->stop_due_ms < next_ms ? f->stop_due_ms : next_ms;
     int64_t left_ms = next_ms - clock_monotonic_ms();
     int timeout = next_ms == INT64_MAX ? -1 : left_ms < 0 ? 0 : (int)left_ms;
     (void)poll(fds, f->count + 1, timeout);
@@ -242,6 +265,7 @@ static void supervise(struct fleet *f) {
         take_words(f);
         take_signals(f);
         reap(f);
+        stop_due(f);
         beat(f);
     }
 }

@@ -22,6 +22,7 @@ struct fleet_host {
     int64_t due_ms;   /* it starts then; INT64_MAX = it does not */
     int64_t beat_ms;  /* it was last heard of; 0 = it has not said that it is ready */
     bool ready;       /* it has said so at some start */
+    bool stopping;    /* it has said so */
     int words;        /* the socket on which it speaks, as to a service manager */
     char words_name[16];
 };
@@ -36,6 +37,7 @@ struct fleet {
     struct fleet_host hosts[PARTITIONS];
     unsigned count;
     bool told_ready, stopping;
+    int64_t stop_due_ms;   /* who is not stopping by then is told to; INT64_MAX = all are told */
     int64_t beat_every_ms; /* for the service manager; 0 = it does not watch */
     int64_t beat_due_ms;
     int status; /* to exit with */

@@ -108,6 +108,7 @@ bool fleet_start(const struct fleet *f, struct fleet_host *host) {
     }
     host->due_ms = INT64_MAX;
     host->beat_ms = 0;
+    host->stopping = false;
     host->started_ms = clock_monotonic_ms();
     if (pid < 0) {
         return false;

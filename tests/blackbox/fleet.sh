@@ -6,14 +6,28 @@ set -u
 # shellcheck source=tests/support/world.sh
 . "$SOURCE_DIR/tests/support/world.sh"
 
+# start_nowhere: a port that takes connections and answers nothing.
+start_nowhere() {
+    nowhere=$(free_port)
+    "$PYTHON" -c 'import signal, socket, sys
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=100)
+signal.pause()' "$nowhere" &
+    keep $!
+    export ZINGQ_VARS_NOWHERE="http://127.0.0.1:$nowhere/"
+}
+
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
 cat >topics.conf <<'END'
 store { path = "data" }
 service "s" { subscribe = {"s"}  handler = "h.lua"  key = "json:/k" }
 END
-echo 'return function() end' >scripts/h.lua
+# A call that is never answered: the attempt ends by itself.
+cat >scripts/h.lua <<'END'
+return function() pcall(zing.http.get, zing.config.nowhere, {timeout = "2s"}) end
+END
 start_broker
+start_nowhere
 ZINGQ_HTTP_LISTEN=127.0.0.1:$(free_port)
 export ZINGQ_HTTP_LISTEN
 
@@ -43,9 +57,19 @@ said() {
     grep -q "$1" fleet.log
 }
 
+never_said() {
+    ! said "$1"
+}
+
 # shellcheck disable=SC2317
 other_pid() { # NUMBER PID: another process runs as that host
     [ "$(host_pid "$1")" != "$2" ] && all_ready 3
+}
+
+# shellcheck disable=SC2317
+calls_under_way() {
+    [ "$("$ZINGQ" status --json --data data/1 | jq .host.calls)" -gt 0 ] &&
+        [ "$("$ZINGQ" status --json --data data/2 | jq .host.calls)" -gt 0 ]
 }
 
 # ended_with STATUS: the fleet.
@@ -66,10 +90,13 @@ END
 keep $!
 must wait_for 10 test -S manager.sock
 export NOTIFY_SOCKET="$dir/manager.sock" WATCHDOG_USEC=3000000
+export ZINGQ_BROKER_CLIENT_ID=shop # one for all of them would be one session
 
 start_fleet 3
 ok "three hosts run" wait_for 20 all_ready 3
 ok "each is one of three" test "$(grep -c 'info  \[[123]\] host: zingq' fleet.log)" = 3
+ok "with a session of its own" \
+    test "$(grep -o 'client_id=shop-[123] session=new' fleet.log | sort -u | grep -c .)" = 3
 ok "the first has the front door" curl -sf -o answer "http://$ZINGQ_HTTP_LISTEN/healthz"
 ok "and no other asked for it" test "$(grep -c 'front door on port' fleet.log)" = 1
 ok "the manager hears that they are ready" wait_for 10 grep -qx READY=1 heard
@@ -100,8 +127,14 @@ ok "which can be started again at once" wait_for 20 all_ready 3
 
 kill -TERM "$(host_pid 3)"
 ok "a host that is stopped by itself stays away" wait_for 10 said 'host 3 has ended by itself'
-kill "$fleet"
+
+for k in 1 2 3 4 5 6; do
+    must pub -t s -m "{\"k\":$k}"
+done
+must wait_for 10 calls_under_way
+kill "$fleet" "$(host_pid 1)" "$(host_pid 2)" # as a service manager does, which knows them all
 ok "a fleet that is stopped ends well" ended_with 0
+ok "and lets what is under way end, though the hosts had the signal twice" never_said 'stopping at once'
 ok "with all of its hosts" wait_for 10 has_gone "$(host_pid 1)"
 ok "and says that it stops" wait_for 10 grep -qx STOPPING=1 heard
 ok "fewer hosts than there are folders are refused" complains 2 'holds 3 hosts' run --hosts 2

@@ -280,9 +280,10 @@ static void print_figures(const struct sale *sale, const struct findings *f) {
         "%u answered, %u twice, %u never; %u wrong in money; killed: %u hosts, %u brokers\n",
         sale->hosts.count, sale->sent, sale->copies, f->sold, f->sold_twice, sale->answered,
         f->answered_twice, f->unanswered, f->wrong_money, sale->host_kills, sale->broker_kills);
-    print_message("  %lld taken from other hosts since they last started; %u answers that a killed "
-                  "broker lost on their last way\n",
-                  (long long)hosts_engine(&sale->hosts, "forwards_taken"), f->undelivered);
+    print_message(
+        "  %lld forwarded since the hosts last started; %u answers that a killed broker lost "
+        "on their last way\n",
+        (long long)hosts_forwards(&sale->hosts, "forwarded"), f->undelivered);
 }
 
 /* A broker that is killed may lose an answer on its last way; the host that gave it knows it. */

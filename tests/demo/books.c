@@ -56,11 +56,15 @@ static void add_service(const json_t *from, struct host_books *to) {
 
 static void add_status(const json_t *root, struct host_books *to) {
     const json_t *engine = json_object_get(root, "engine");
+    const json_t *host = json_object_get(root, "host");
     size_t i;
     const json_t *one;
     to->outbox += json_integer_value(json_object_get(engine, "outbox"));
     to->delayed += json_integer_value(json_object_get(engine, "delayed"));
-    to->ready = to->ready && json_is_true(json_object_get(json_object_get(root, "host"), "ready"));
+    to->ready = to->ready && json_is_true(json_object_get(host, "ready"));
+    json_array_foreach(json_object_get(host, "forwards"), i, one) {
+        to->forwards += json_integer_value(json_object_get(one, "waiting"));
+    }
     json_array_foreach(json_object_get(root, "services"), i, one) {
         add_service(one, to);
     }
@@ -149,7 +153,7 @@ int64_t books_sum(const struct host_books *h, size_t figure) {
 }
 
 bool books_are_closed(const struct host_books *h) {
-    return h->count > 0 && h->outbox == 0 && h->delayed == 0 &&
+    return h->count > 0 && h->outbox == 0 && h->delayed == 0 && h->forwards == 0 &&
            books_sum(h, offsetof(struct service_books, waiting)) == 0;
 }
 

@@ -27,6 +27,7 @@ struct host_books {
     struct service_books services[SERVICES_SEEN_MAX];
     size_t count;
     int64_t outbox, delayed; /* publishes not yet acknowledged; not yet due */
+    int64_t forwards;        /* waiting for another host */
     bool ready;              /* all are */
 };
 

@@ -100,6 +100,31 @@ int64_t hosts_service(const struct hosts *h, const char *service, const char *fi
     return sum;
 }
 
+/* -1 when the host does not answer. */
+static int64_t forwards_of(const struct program *p, const char *figure) {
+    json_t *status = program_ask(p, "GET", "/api/status");
+    int64_t sum = status == NULL ? -1 : 0;
+    size_t i;
+    const json_t *to;
+    json_array_foreach(json_object_get(json_object_get(status, "host"), "forwards"), i, to) {
+        sum += json_integer_value(json_object_get(to, figure));
+    }
+    json_decref(status);
+    return sum;
+}
+
+int64_t hosts_forwards(const struct hosts *h, const char *figure) {
+    int64_t sum = 0;
+    for (unsigned i = 0; i < h->count; i++) {
+        int64_t one = forwards_of(&h->all[i], figure);
+        if (one < 0) {
+            return -1;
+        }
+        sum += one;
+    }
+    return sum;
+}
+
 bool hosts_rest(const struct hosts *h) {
     static const char *const figures[] = {"waiting", "outbox", "delayed"};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
@@ -107,7 +132,7 @@ bool hosts_rest(const struct hosts *h) {
             return false;
         }
     }
-    return hosts_engine(h, "forwards_waiting") <= 0;
+    return hosts_forwards(h, "waiting") == 0;
 }
 
 void hosts_show(const struct hosts *h) {

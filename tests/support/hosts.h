@@ -29,6 +29,8 @@ void hosts_stop(struct hosts *h);
 /* A figure of the engine or of a service, over all; -1 when one does not answer. */
 int64_t hosts_engine(const struct hosts *h, const char *figure);
 int64_t hosts_service(const struct hosts *h, const char *service, const char *figure);
+/* Of what goes to other hosts: "waiting", "forwarded" since each of them started. */
+int64_t hosts_forwards(const struct hosts *h, const char *figure);
 /* Nothing waits, nothing is on its way to the broker or to another host. */
 bool hosts_rest(const struct hosts *h);
 /* Prints the end of what each says. */
