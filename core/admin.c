@@ -457,9 +457,13 @@ json_t *admin_status_json(struct admin *a) {
     struct engine_status s;
     engine_status(a->engine, &s);
     json_t *services = services_json(a);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx), "engine",
-                     engine_json(&s), "services", services, "schedules", schedules_json(a), "jobs",
-                     admin_bulks_json(a));
+    json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
+                               "engine", engine_json(&s), "services", services, "schedules",
+                               schedules_json(a), "jobs", admin_bulks_json(a));
+    if (status != NULL) {
+        hooks->add_hosts(hooks->ctx, status);
+    }
+    return status;
 }
 
 /* --- requests --- */
@@ -470,6 +474,14 @@ static void get_status(struct admin *a, struct gateway_request *request) {
 
 static void get_services(struct admin *a, struct gateway_request *request) {
     admin_answer_json(request, 200, services_json(a));
+}
+
+static void get_hosts(struct admin *a, struct gateway_request *request) {
+    json_t *hosts = json_object();
+    if (hosts != NULL) {
+        a->options.hooks.add_hosts(a->options.hooks.ctx, hosts);
+    }
+    admin_answer_json(request, 200, hosts);
 }
 
 static void post_leave(struct admin *a, struct gateway_request *request) {
@@ -495,17 +507,12 @@ static const struct {
     const char *path, *method;
     void (*serve)(struct admin *a, struct gateway_request *request);
 } plain[] = {
-    {"/api/status", "GET", get_status},
-    {"/api/services", "GET", get_services},
-    {"/api/live", "GET", admin_live},
-    {"/api/leave", "POST", post_leave},
-    {"/api/reload", "POST", post_reload},
-    {"/api/dlq/replay", "POST", post_replay},
-    {"/api/dlq/discard", "POST", post_discard},
-    {"/api/dlq/stop", "POST", admin_bulk_stop},
-    {"/api/replay", "POST", admin_rerun},
-    {"/api/replay", "GET", admin_bulk_show},
-    {"/api/replay/stop", "POST", admin_bulk_stop},
+    {"/api/status", "GET", get_status},         {"/api/services", "GET", get_services},
+    {"/api/hosts", "GET", get_hosts},           {"/api/live", "GET", admin_live},
+    {"/api/leave", "POST", post_leave},         {"/api/reload", "POST", post_reload},
+    {"/api/dlq/replay", "POST", post_replay},   {"/api/dlq/discard", "POST", post_discard},
+    {"/api/dlq/stop", "POST", admin_bulk_stop}, {"/api/replay", "POST", admin_rerun},
+    {"/api/replay", "GET", admin_bulk_show},    {"/api/replay/stop", "POST", admin_bulk_stop},
 };
 
 /* The methods a path knows, as rows of `Allow`. */

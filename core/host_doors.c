@@ -300,6 +300,7 @@ static void host_metrics(void *ctx, struct buf *out) {
                (double)(host_now_ms(h) - h->started_ms) / 1000);
     host_terms_metrics(h, out);
     host_shortage_metrics(h, out);
+    host_members_metrics(h, out);
     sys_write_metrics(h->sys, out);
 }
 
@@ -332,6 +333,10 @@ static json_t *host_status(void *ctx) {
         host_terms_status(h, host);
     }
     return host;
+}
+
+static void add_hosts(void *ctx, json_t *object) {
+    host_members_status(ctx, object);
 }
 
 static void leave(void *ctx) {
@@ -449,6 +454,7 @@ int host_open_doors(struct host *h, struct report *r) {
                                           .scripts = h->scripts,
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
+                                                    .add_hosts = add_hosts,
                                                     .leave = leave,
                                                     .reload = admin_reload,
                                                     .wake = wake}};
