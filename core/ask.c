@@ -326,8 +326,25 @@ int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *mes
     return code;
 }
 
+static void say_not_taken(struct asking *asking, uint8_t reason) {
+    if (reason == NOBODY) {
+        (void)snprintf(asking->why, sizeof asking->why, "host %u is not connected to the broker",
+                       asking->place);
+        return;
+    }
+    (void)snprintf(asking->why, sizeof asking->why,
+                   "host %u was not asked: the broker refuses publishes to zingq/ask/# (reason "
+                   "0x%02x)",
+                   asking->place, reason);
+}
+
 static int send_asking(struct ask *a, struct mqtt *mqtt, struct asking *asking) {
     char topic[TOPIC_MAX];
+    if (a->options.is_away != NULL && a->options.is_away(a->options.ctx, asking->place)) {
+        say_not_taken(asking, NOBODY);
+        end(a, asking, ASK_UNSENT);
+        return 0;
+    }
     ask_topic_of(a, "ask", asking->place, topic);
     const struct mqtt_publish message = {
         .topic = topic,
@@ -374,18 +391,6 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
         sent = true;
     }
     return sent;
-}
-
-static void say_not_taken(struct asking *asking, uint8_t reason) {
-    if (reason == NOBODY) {
-        (void)snprintf(asking->why, sizeof asking->why, "host %u is not connected to the broker",
-                       asking->place);
-        return;
-    }
-    (void)snprintf(asking->why, sizeof asking->why,
-                   "host %u was not asked: the broker refuses publishes to zingq/ask/# (reason "
-                   "0x%02x)",
-                   asking->place, reason);
 }
 
 bool ask_published(struct ask *a, int mid, uint8_t reason) {

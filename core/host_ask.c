@@ -39,9 +39,19 @@ static void wake(void *ctx) {
     host_wake(h);
 }
 
+/* Where presences cannot be seen, nobody is known to be away. */
+static bool is_away(void *ctx, uint16_t place) {
+    const struct host *h = ctx;
+    return host_members_known(h) && !host_member_up(h, place);
+}
+
 int host_open_asks(struct host *h) {
-    const struct ask_options options = {
-        .loop = &h->loop, .conf = h->conf, .ctx = h, .serve = serve, .wake = wake};
+    const struct ask_options options = {.loop = &h->loop,
+                                        .conf = h->conf,
+                                        .ctx = h,
+                                        .serve = serve,
+                                        .is_away = is_away,
+                                        .wake = wake};
     return division_is_divided(&h->conf->hosts.share) ? ask_new(&h->ask, &options) : 0;
 }
 

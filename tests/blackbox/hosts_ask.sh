@@ -246,6 +246,9 @@ ok "the job is followed at either host" answers 200 '"id"' 1 GET "/api/events/$(
 
 # ---- a host that is away ----
 
+# Somebody who listens to everything: the broker always finds a subscriber.
+mosquitto_sub -V 5 -p "$port" -t '#' >/dev/null 2>&1 &
+keep $!
 stop_one 2
 ok "a key of a host that is away: 503 in words, at once" \
     answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
@@ -284,6 +287,7 @@ eval "kill -CONT \$pid2"
 ok "and when it goes on it answers" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
 
 metrics_say() {
+    curl -s --unix-socket front1.sock http://localhost/metrics | grep zingq_ask >>"$dir/out"
     curl -s --unix-socket front1.sock http://localhost/metrics | grep -q 'zingq_asks_total{result="silent"} 1'
 }
 ok "the figures count what was not answered" metrics_say

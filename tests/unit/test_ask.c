@@ -65,7 +65,7 @@ struct world {
     struct ask *hosts[HOSTS];
     struct gateway_request *kept[MESSAGES_MAX]; /* requests served and not answered */
     size_t kept_count;
-    bool keep;
+    bool keep, away;
     size_t body_bytes; /* of answers; 0 = a few */
     size_t ends;
     enum ask_end end;
@@ -86,6 +86,11 @@ static void serve(void *ctx, struct gateway_request *request) {
     gateway_answer(request, 200, NULL, "Zingq-Next: 1\n",
                    w->body_bytes > 0 ? body : slice_of(gateway_path(request)));
     free(large);
+}
+
+static bool is_away(void *ctx, uint16_t place) {
+    const struct world *w = ctx;
+    return w->away && place == 2;
 }
 
 static void wake(void *ctx) {
@@ -112,8 +117,12 @@ static int set_up(void **state) {
     for (uint16_t i = 0; i < HOSTS; i++) {
         w->confs[i].hosts.group = strdup("default");
         w->confs[i].hosts.share = (struct division){HOSTS, (uint16_t)(i + 1)};
-        const struct ask_options options = {
-            .loop = &w->loop, .conf = &w->confs[i], .ctx = w, .serve = serve, .wake = wake};
+        const struct ask_options options = {.loop = &w->loop,
+                                            .conf = &w->confs[i],
+                                            .ctx = w,
+                                            .serve = serve,
+                                            .is_away = is_away,
+                                            .wake = wake};
         assert_int_equal(ask_new(&w->hosts[i], &options), 0);
         ask_up(w->hosts[i]);
     }
@@ -240,6 +249,17 @@ static void a_host_that_is_not_connected_is_known_at_once(void **state) {
     assert_false(ask_published(w->hosts[0], wire.last_mid, 0x10));
     assert_true(ask_due(w->hosts[0]));
     ask_work(w->hosts[0]);
+    assert_int_equal(w->end, ASK_UNSENT);
+    assert_string_equal(w->text, "host 2 is not connected to the broker");
+}
+
+static void a_host_whose_presence_is_gone_is_not_asked(void **state) {
+    struct world *w = *state;
+    w->away = true;
+    start(w, "/api/status");
+    (void)ask_send(w->hosts[0], NULL);
+    ask_work(w->hosts[0]);
+    assert_int_equal(wire.count, 0);
     assert_int_equal(w->end, ASK_UNSENT);
     assert_string_equal(w->text, "host 2 is not connected to the broker");
 }
@@ -417,6 +437,7 @@ int main(void) {
         TEST(a_silent_host_is_told_after_the_deadline_and_its_late_answer_is_nobodys),
         TEST(what_did_not_leave_is_told_apart_and_never_leaves),
         TEST(a_host_that_is_not_connected_is_known_at_once),
+        TEST(a_host_whose_presence_is_gone_is_not_asked),
         TEST(a_broker_that_refuses_is_named),
         TEST(an_answer_that_is_too_large_is_an_error_and_not_silence),
         TEST(an_answer_larger_than_the_brokers_packets_is_an_error_too),
