@@ -1,5 +1,5 @@
 /*
- * cli_compact.c - the commands on the store's file as a whole: compact, export.
+ * cli_compact.c - the commands on the store's file as a whole: compact, export, reshard.
  */
 #include "cli.h"
 
@@ -61,6 +61,13 @@ static const struct cli_option compact_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option reshard_options[] = {
+    {"count", "N", "how many hosts there are to be"},
+    {"dry-run", NULL, "only say what would move"},
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_file_commands[] = {
     {"export", "", "all that the store holds, as lines of JSON",
      "Events with their history, state, locks, publishes that wait, lines for files.", 0, 0,
@@ -68,5 +75,12 @@ const struct cli_command cli_file_commands[] = {
     {"compact", "", "write the store's file anew, without its free pages",
      "The host must be stopped. The disk needs room for a second file meanwhile.", 0, 0,
      compact_options, run_compact},
+    {"reshard", "DIR...", "divide the keys anew: the folders of stopped hosts, for another count",
+     "The folders stand in the order of their hosts: first the old ones, all of them, then those "
+     "to\n"
+     "be made. Of fewer hosts than folders, the last ones are emptied. topics.conf must be the "
+     "one\n"
+     "that the hosts ran with; each disk needs room for a second file meanwhile.",
+     1, PARTITIONS, reshard_options, cli_reshard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -514,13 +514,14 @@ static void close_all(struct host *h) {
         log_error("host", "the last commit failed: what waited for a call is listed as running "
                           "until it runs again");
     }
-    if (h->mqtt != NULL) {
-        host_members_goodbye(h);
-        mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
-    }
+    /* The one that watches goes first: it would get the other's goodbye. */
     if (h->out != NULL) {
         sys_goodbye(h->sys, h->out, h->leaving);
         mqtt_disconnect(h->out, -1);
+    }
+    if (h->mqtt != NULL) {
+        host_members_goodbye(h);
+        mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
     }
     gateway_free(h->socket);
     gateway_free(h->tcp);

@@ -40,21 +40,21 @@ static void on_readable(void *ctx) {
     host_wake(h);
 }
 
-/* What hosts tell each other and the world. */
+/* What hosts say of themselves and to one another. */
 static bool is_of_hosts(const char *topic) {
-    static const char *const kinds[] = {"sys/",     "hosts/", "forward/",
-                                        "receipt/", "ask/",   "answer/"};
-    bool ours = strncmp(topic, "zingq/", 6) == 0;
-    bool found = false;
-    for (size_t i = 0; ours && !found && i < sizeof kinds / sizeof *kinds; i++) {
-        found = strncmp(topic + 6, kinds[i], strlen(kinds[i])) == 0;
+    static const char *const prefixes[] = {"zingq/sys/",     "zingq/hosts/", "zingq/forward/",
+                                           "zingq/receipt/", "zingq/ask/",   "zingq/answer/"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (strncmp(topic, prefixes[i], strlen(prefixes[i])) == 0) {
+            return true;
+        }
     }
-    return found;
+    return false;
 }
 
-/* Whether this is between hosts, or some host's status, and the service has it only because it asked
- * for everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling
- * it would change the status, which would be published again, and so on for ever. */
+/* Whether this is some host's status or such and the service has it only because it asked for
+ * everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling it
+ * would change the status, which would be published again, and so on for ever. */
 static bool is_others_status(const struct service_conf *s, const char *topic) {
     if (!is_of_hosts(topic)) {
         return false;

@@ -438,6 +438,8 @@ void host_members_repeat(struct host *h) {
     look_again(h);
 }
 
+/* With QoS 0: an acknowledgement that nobody reads would make the close look like a broken
+ * connection. */
 void host_members_goodbye(struct host *h) {
     struct host_members *p = &h->members;
     struct buf text;
@@ -450,7 +452,6 @@ void host_members_goodbye(struct host *h) {
         const struct mqtt_publish publish = {.topic = p->topic,
                                              .payload =
                                                  h->leaving ? slice_of("") : buf_slice(&text),
-                                             .qos = 1,
                                              .retain = true};
         (void)mqtt_publish(h->mqtt, &publish, &mid, NULL); /* else the will says it */
     }

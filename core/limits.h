@@ -23,10 +23,6 @@ enum {
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
-    MEMBERS_MAX = 256,        /* hosts known by their presence; a host that is gone makes room */
-    PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
-    MEMBERS_BYTES_MAX = 16 << 20,   /* of all of them */
-    HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
     CRON_YEARS_MAX = 40,      /* within them every kind of year comes, weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* how late a step of the wall clock is seen at most */
     SCHEDULE_LATE_MS = 60000, /* a tick later than that was missed: cron counts in minutes */
@@ -34,6 +30,11 @@ enum {
     CONF_BYTES_MAX = 1 << 20, /* topics.conf; also a file with a secret */
     RULE_BYTES_MAX = 256,     /* a key rule as written, "json:/pointer" */
     RULE_LEVEL_MAX = 128,     /* the deepest topic level a key rule may name */
+
+    MEMBERS_MAX = 256,              /* hosts known by their presence; one that is gone makes room */
+    PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
+    MEMBERS_BYTES_MAX = 16 << 20,   /* of all of them */
+    HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
 
     READER_OLD_MS = 60000, /* a process that reads one state of the store longer is named */
     STORE_WALK_BYTES_MAX = 1 << 30, /* a store file up to this is looked through, page by page, at
@@ -97,7 +98,7 @@ enum {
     MQTT_PACKET_IDS = 65536,         /* MQTT packet identifiers are 16 bits */
     MQTT_PACKET_IDS_AHEAD = 500, /* ids to come that must be free: reconnect before one is not */
     MQTT_KEEPALIVE_S = 30,       /* the broker gives us up after 1.5 times this */
-    MQTT_GOODBYE_MS = 1000,      /* waiting for the socket to take the DISCONNECT */
+    MQTT_GOODBYE_MS = 1000,      /* until the DISCONNECT is written and the broker has closed */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
     FORWARD_MESSAGE_BYTES = 64 << 10, /* events of one message to another host, or one larger */

@@ -28,6 +28,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     TICK_MS = 1000,
@@ -528,9 +530,23 @@ void mqtt_forgive(struct mqtt *m) {
     m->attempts = 0;
 }
 
+/* Until the broker has closed, too, or time is up. What it sends to a socket that is closed already
+ * would be answered with a reset, and then it reads no more of what was written before. */
+static void await_close(int socket, int64_t end_ms) {
+    char unread[4096];
+    struct pollfd input = {.fd = socket, .events = POLLIN};
+    int64_t left_ms = 0;
+    (void)shutdown(socket, SHUT_WR);
+    while ((left_ms = end_ms - clock_monotonic_ms()) > 0) {
+        int ready = poll(&input, 1, (int)left_ms);
+        if (ready > 0 && read(socket, unread, sizeof unread) <= 0) {
+            return;
+        }
+    }
+}
+
 /* Writes until the DISCONNECT is out (libmosquitto closes the socket then) or time is up. */
-static void say_goodbye(struct mqtt *m) {
-    int64_t end_ms = clock_monotonic_ms() + MQTT_GOODBYE_MS;
+static void write_goodbye(struct mqtt *m, int64_t end_ms) {
     while (!m->gone) {
         int err = 0;
         if (mqtt_write_packets(m, &err) != MOSQ_ERR_SUCCESS || m->gone) {
@@ -544,6 +560,16 @@ static void say_goodbye(struct mqtt *m) {
         if (poll(&socket, 1, (int)(end_ms - now_ms) + 1) < 0 && errno != EINTR) {
             return;
         }
+    }
+}
+
+static void say_goodbye(struct mqtt *m) {
+    int64_t end_ms = clock_monotonic_ms() + MQTT_GOODBYE_MS;
+    int socket = dup(mosquitto_socket(m->mosq)); /* libmosquitto closes its own */
+    write_goodbye(m, end_ms);
+    if (socket >= 0) {
+        await_close(socket, end_ms);
+        (void)close(socket);
     }
 }
 

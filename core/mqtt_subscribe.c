@@ -176,20 +176,16 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
 void mqtt_forget_subscription(struct mqtt *m, size_t i) {
     free(m->subs[i].filter);
     free(m->subs[i].shared);
-    m->subs[i] = m->subs[--m->sub_count];
+    m->sub_count--;
+    memmove(&m->subs[i], &m->subs[i + 1], (m->sub_count - i) * sizeof *m->subs);
 }
 
 static void forget_all(struct mqtt *m, bool (*gone)(const struct mqtt_subscription *sub)) {
-    size_t kept = 0;
-    for (size_t i = 0; i < m->sub_count; i++) {
+    for (size_t i = m->sub_count; i-- > 0;) {
         if (gone(&m->subs[i])) {
-            free(m->subs[i].filter);
-            free(m->subs[i].shared);
-        } else {
-            m->subs[kept++] = m->subs[i];
+            mqtt_forget_subscription(m, i);
         }
     }
-    m->sub_count = kept;
 }
 
 static bool is_watch(const struct mqtt_subscription *sub) {

@@ -275,8 +275,10 @@ static int write_shared(struct reshard *re, size_t to) {
 int reshard_write_meta(struct reshard *re, size_t to, struct report *r) {
     char text[32];
     bool stays = remains(re, to);
-    (void)snprintf(text, sizeof text, "%u/%zu", stays ? (unsigned)re->to_count : 0,
-                   stays ? to + 1 : 0);
+    const struct reshard_view *view = &re->folders[to].view;
+    bool alone = view->own + view->disputed > 0; /* a host of its own may run what is left */
+    unsigned count = stays ? re->to_count : alone ? 1 : 0;
+    (void)snprintf(text, sizeof text, "%u/%zu", count, stays ? to + 1 : (size_t)count);
     int code = stays ? write_shared(re, to) : 0;
     code = code == 0 ? write_books(re, to, r) : code;
     code = code == 0

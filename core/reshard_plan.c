@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_BYTES = 1024 };
-
 /* --- numbers --- */
 
 /* What a store says of itself: "3/1", number 1 of 3; "0/0" when a reshard emptied it. One that says
@@ -80,16 +78,27 @@ static int check_new(struct reshard *re, size_t i, struct report *r) {
 }
 
 static int check_number(const struct reshard *re, struct report *r) {
-    size_t wanted = re->from_count > re->to_count ? re->from_count : re->to_count;
+    unsigned from = re->from_count;
+    unsigned to = re->to_count;
+    size_t wanted = from > to ? from : to;
     if (re->folder_count == wanted) {
         return 0;
     }
+    char what[STORE_PATH_BYTES + 64];
+    if (re->folder_count > wanted) {
+        (void)snprintf(what, sizeof what, "%s is one too many", re->folders[wanted].path);
+    } else if (re->folder_count < from) {
+        (void)snprintf(what, sizeof what, "that of host %zu of %u is missing", re->folder_count + 1,
+                       from);
+    } else {
+        (void)snprintf(what, sizeof what, "a new one for host %zu is missing",
+                       re->folder_count + 1);
+    }
     return report(
         r, ERR_INVALID,
-        "%s is one of %u host%s, there are to be %u: that takes %zu folders, in the order "
-        "of the hosts' numbers, and %zu %s given",
-        re->folders[0].path, (unsigned)re->from_count, re->from_count == 1 ? "" : "s",
-        (unsigned)re->to_count, wanted, re->folder_count, re->folder_count == 1 ? "is" : "are");
+        "%s is host 1 of %u; from %u to %u takes %zu folder%s, in the order of the hosts' "
+        "numbers: %s",
+        re->folders[0].path, from, from, to, wanted, wanted == 1 ? "" : "s", what);
 }
 
 int reshard_plan(struct reshard *re, struct report *r) {

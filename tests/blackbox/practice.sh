@@ -50,7 +50,7 @@ ok "a line without a level is a dead letter that says so" wait_for 10 \
 
 # --- broadcast ---
 
-ZINGQ_HTTP_LISTEN='' "$ZINGQ" run --data "$dir/second" --broker "mqtt://127.0.0.1:$port" >second.log 2>&1 &
+ZINGQ_HTTP_LISTEN='' "$ZINGQ" run --service notices --data "$dir/second" --broker "mqtt://127.0.0.1:$port" >second.log 2>&1 &
 second=$!
 must wait_for 20 grep -q 'connected to' second.log
 # Until both have subscribed: each notice is another one.

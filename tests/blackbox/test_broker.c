@@ -14,13 +14,14 @@
 #include <cmocka.h>
 
 /* first -> second -> third: each names its key and how often it ran for it; the third also writes a
- * line, for the tests that trust no broker. */
+ * line, for the tests that trust no broker. Each host counts for itself. */
 static const char chain_conf[] =
     "service \"first\" { subscribe = {\"chain/1\"} handler = \"first.lua\"\n"
-    "  key = \"json:/key\" idempotency = \"json:/id\" }\n"
+    "  key = \"json:/key\" idempotency = \"json:/id\" several_hosts = independent }\n"
     "service \"second\" { subscribe = {\"chain/2\"} handler = \"second.lua\"\n"
-    "  key = \"json:/key\" }\n"
-    "service \"third\" { subscribe = {\"chain/3\"} handler = \"third.lua\" key = \"json:/key\" }\n";
+    "  key = \"json:/key\" several_hosts = independent }\n"
+    "service \"third\" { subscribe = {\"chain/3\"} handler = \"third.lua\" key = \"json:/key\"\n"
+    "  several_hosts = independent }\n";
 
 static void write_chain(struct stage *s, struct program *p) {
     stage_conf(s, p, chain_conf);

@@ -51,36 +51,106 @@ static const char CONF[] =
     "service \"free\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\"\n"
     "  several_hosts = independent }\n";
 
-const char *hosts_key(size_t n, char out[8]) {
+const char *shards_key(size_t n, char out[8]) {
     (void)snprintf(out, 8, "k%02u", (unsigned)n);
     return out;
 }
 
-size_t hosts_owner(const struct reshard_world *w, const char *service, const char *key) {
+size_t shards_owner(const struct reshard_world *w, const char *service, const char *key) {
     const struct division d = {.count = w->count, .place = 1};
     uint8_t p = journal_partition(journal_lane(slice_of(service), slice_of(key)));
     return division_owner(&d, p) - 1u;
 }
 
+/* --- between hosts --- */
+
+struct shard_post {
+    uint16_t to;
+    bool receipt;
+    char *bytes;
+    size_t len;
+    struct shard_post *next;
+};
+
+static int post(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes) {
+    struct reshard_world *w = f->posts;
+    struct shard_post **last = &w->posts;
+    struct shard_post *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    assert_in_range(host, 1, WORLD_FOLDERS);
+    *p = (struct shard_post){
+        .to = host, .receipt = receipt, .bytes = slice_dup(bytes), .len = bytes.len};
+    assert_non_null(p->bytes);
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = p;
+    return 0;
+}
+
+static void free_post(struct shard_post *p) {
+    free(p->bytes);
+    free(p);
+}
+
+/* Takes the first one for a host that runs; NULL: there is none. */
+static struct shard_post *take_post(struct reshard_world *w) {
+    for (struct shard_post **at = &w->posts; *at != NULL; at = &(*at)->next) {
+        struct shard_post *p = *at;
+        if (w->hosts[p->to - 1]->engine != NULL) {
+            *at = p->next;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void run_all(struct reshard_world *w) {
+    for (size_t i = 0; i < WORLD_FOLDERS; i++) {
+        if (w->hosts[i]->engine != NULL) {
+            run_dry(w->hosts[i]);
+        }
+    }
+}
+
+/* What is under way to hosts that run arrives; `receipts`: or is lost. */
+static void pass_posts(struct reshard_world *w, bool receipts) {
+    struct shard_post *p;
+    run_all(w);
+    while ((p = take_post(w)) != NULL) {
+        struct engine *e = w->hosts[p->to - 1]->engine;
+        struct slice bytes = {p->bytes, p->len};
+        if (!p->receipt) {
+            assert_int_equal(engine_offer_forward(e, bytes), 0);
+        } else if (receipts) {
+            engine_offer_receipt(e, bytes);
+        }
+        free_post(p);
+        run_all(w);
+    }
+}
+
+static void advance_all(struct reshard_world *w, int64_t ms) {
+    enum { STEP_MS = 20000 };
+    for (int64_t left = ms; left > 0; left -= STEP_MS) {
+        for (size_t i = 0; i < w->count; i++) {
+            advance(w->hosts[i], STEP_MS);
+            engine_send_forwards(w->hosts[i]->engine);
+        }
+        pass_posts(w, true);
+    }
+}
+
 /* --- hosts --- */
 
-void hosts_start(struct reshard_world *w, size_t host) {
+void shards_start(struct reshard_world *w, size_t host) {
     char conf[2048];
     (void)snprintf(conf, sizeof conf, CONF, (unsigned)w->count, host + 1);
     fixture_conf(w->hosts[host], conf);
     fixture_start(w->hosts[host]);
 }
 
-/* What the engine will do at its start, before reshard knows of it. */
-static void name_host(struct reshard_world *w, size_t host) {
-    char text[32];
-    struct engine_fixture *f = w->hosts[host];
-    (void)snprintf(text, sizeof text, "%u/%zu", (unsigned)w->count, host + 1);
-    assert_int_equal(engine_remember(f->engine, "division", slice_of(text)), 0);
-}
-
-void hosts_stop(struct reshard_world *w, size_t host) {
-    name_host(w, host);
+void shards_stop(struct reshard_world *w, size_t host) {
     fixture_stop(w->hosts[host]);
 }
 
@@ -102,7 +172,7 @@ static void fill_keys(struct reshard_world *w, size_t host) {
         char key[8];
         char payload[64];
         (void)snprintf(payload, sizeof payload, "%s %zu", KIND_NAMES[i % KINDS], i);
-        if (hosts_owner(w, "orders", hosts_key(i, key)) == host) {
+        if (shards_owner(w, "orders", shards_key(i, key)) == host) {
             give(f, "orders", key, payload);
         }
     }
@@ -112,7 +182,7 @@ static void fill_keys(struct reshard_world *w, size_t host) {
         char key[8];
         char payload[64];
         (void)snprintf(payload, sizeof payload, "queued %zu", i);
-        if (hosts_owner(w, "orders", hosts_key(i, key)) == host) {
+        if (shards_owner(w, "orders", shards_key(i, key)) == host) {
             give(f, "orders", key, payload);
         }
     }
@@ -131,7 +201,7 @@ static void fill_rest(struct reshard_world *w, size_t host) {
         for (size_t i = 0; i < 4; i++) {
             char key[8];
             (void)snprintf(payload, sizeof payload, "%s %zu of host %zu", services[s], i, host);
-            give(f, services[s], hosts_key(host * 4 + i, key), payload);
+            give(f, services[s], shards_key(host * 4 + i, key), payload);
         }
         run_dry(f);
     }
@@ -147,18 +217,18 @@ static void fill_rest(struct reshard_world *w, size_t host) {
 }
 
 static void fill(struct reshard_world *w, size_t host) {
-    hosts_start(w, host);
+    shards_start(w, host);
     w->hosts[host]->hold_acks = true; /* so that publishes wait, too */
     fill_keys(w, host);
     fill_rest(w, host);
     assert_true(count_rows(w->hosts[host], TABLE_OUTBOX) > 8);
-    hosts_stop(w, host);
+    shards_stop(w, host);
     w->hosts[host]->hold_acks = false;
 }
 
 /* --- looking at the folders --- */
 
-struct store *hosts_open(struct reshard_world *w, size_t host, struct journal **journal) {
+struct store *shards_open(struct reshard_world *w, size_t host, struct journal **journal) {
     const struct store_options options = {.path = w->paths[host], .read_only = true};
     struct store *store = NULL;
     struct report r = {""};
@@ -174,7 +244,7 @@ struct store *hosts_open(struct reshard_world *w, size_t host, struct journal **
     return store;
 }
 
-void hosts_close(struct store *store, struct journal *journal) {
+void shards_close(struct store *store, struct journal *journal) {
     journal_close(journal);
     store_close(store);
 }
@@ -187,7 +257,7 @@ static struct books sum_books(struct reshard_world *w, const char *service) {
     struct books sum = {0};
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         struct journal *j = NULL;
-        struct store *store = hosts_open(w, i, &j);
+        struct store *store = shards_open(w, i, &j);
         struct books b = {0};
         uint16_t number;
         if (store != NULL && find_service(j, service, &number)) {
@@ -200,7 +270,7 @@ static struct books sum_books(struct reshard_world *w, const char *service) {
         sum.died += b.died;
         sum.snoozes += b.snoozes;
         if (store != NULL) {
-            hosts_close(store, j);
+            shards_close(store, j);
         }
     }
     return sum;
@@ -231,16 +301,17 @@ static void expect_division(struct reshard_world *w, size_t host, struct journal
     struct slice text;
     char expected[32];
     bool one = host < w->count;
-    (void)snprintf(expected, sizeof expected, "%u/%zu", one ? (unsigned)w->count : 0,
-                   one ? host + 1 : 0);
+    unsigned left = host < w->filled ? 1 : 0; /* what is for every host stays */
+    (void)snprintf(expected, sizeof expected, "%u/%zu", one ? w->count : left,
+                   one ? host + 1 : (size_t)left);
     assert_int_equal(journal_text_get(j, "division", &text), 0);
     assert_true(slice_is(text, expected));
 }
 
-void hosts_expect_divided(struct reshard_world *w) {
+void shards_expect_divided(struct reshard_world *w) {
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         struct journal *j = NULL;
-        struct store *store = hosts_open(w, i, &j);
+        struct store *store = shards_open(w, i, &j);
         uint16_t orders;
         if (store == NULL) {
             assert_true(i >= w->count);
@@ -253,7 +324,7 @@ void hosts_expect_divided(struct reshard_world *w) {
                 expect_rows_here(w, i, (enum store_table)t, store, orders);
             }
         }
-        hosts_close(store, j);
+        shards_close(store, j);
     }
     for (size_t s = 0; s < WORLD_SERVICES; s++) {
         struct books sum = sum_books(w, SERVICES[s]);
@@ -263,13 +334,32 @@ void hosts_expect_divided(struct reshard_world *w) {
 
 /* --- filling --- */
 
-struct reshard_world *hosts_new(uint16_t count) {
+/* Host 1 takes what the others have for it, and what it says of that is lost. */
+static void take_forwards(struct reshard_world *w) {
+    struct shard_post **at = &w->posts;
+    shards_start(w, 0);
+    pass_posts(w, false);
+    shards_stop(w, 0);
+    while (*at != NULL) {
+        struct shard_post *p = *at;
+        if (!p->receipt) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        free_post(p);
+    }
+}
+
+struct reshard_world *shards_new(uint16_t count) {
     struct reshard_world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->count = count;
     w->filled = count;
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         w->hosts[i] = fixture_new();
+        w->hosts[i]->post = post;
+        w->hosts[i]->posts = w;
         w->hosts[i]->seed = i * 1000; /* their ids differ, as those of real hosts do */
         fixture_script(w->hosts[i], "h.lua", SCRIPT);
         (void)snprintf(w->paths[i], sizeof w->paths[i], "%s/data", w->hosts[i]->folder.path);
@@ -277,6 +367,7 @@ struct reshard_world *hosts_new(uint16_t count) {
     for (size_t i = 0; i < count; i++) {
         fill(w, i);
     }
+    take_forwards(w);
     for (size_t s = 0; s < WORLD_SERVICES; s++) {
         w->books[s] = sum_books(w, SERVICES[s]);
         assert_true(w->books[s].accepted > 0);
@@ -284,7 +375,12 @@ struct reshard_world *hosts_new(uint16_t count) {
     return w;
 }
 
-void hosts_free(struct reshard_world *w) {
+void shards_free(struct reshard_world *w) {
+    while (w->posts != NULL) {
+        struct shard_post *p = w->posts;
+        w->posts = p->next;
+        free_post(p);
+    }
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         fixture_free(w->hosts[i]);
     }
@@ -293,8 +389,8 @@ void hosts_free(struct reshard_world *w) {
 
 /* --- dividing --- */
 
-int hosts_reshard_folders(struct reshard_world *w, uint16_t count, const size_t *order,
-                          size_t folders) {
+int shards_reshard_folders(struct reshard_world *w, uint16_t count, const size_t *order,
+                           size_t folders) {
     const char *paths[WORLD_FOLDERS];
     char name[256];
     struct conf *conf = NULL;
@@ -326,8 +422,8 @@ int hosts_reshard_folders(struct reshard_world *w, uint16_t count, const size_t 
     return code;
 }
 
-int hosts_reshard(struct reshard_world *w, uint16_t count) {
-    return hosts_reshard_folders(w, count, NULL, count > w->count ? count : w->count);
+int shards_reshard(struct reshard_world *w, uint16_t count) {
+    return shards_reshard_folders(w, count, NULL, count > w->count ? count : w->count);
 }
 
 /* --- going on --- */
@@ -375,10 +471,10 @@ static void free_keys(struct reshard_world *w) {
     for (size_t i = 0; i < WORLD_KEYS; i++) {
         char key[8];
         struct command c = {.service = slice_of("orders"),
-                            .key = slice_of(hosts_key(i, key)),
+                            .key = slice_of(shards_key(i, key)),
                             .name = slice_of("go"),
                             .payload = slice_of("1")};
-        struct engine_fixture *f = w->hosts[hosts_owner(w, "orders", key)];
+        struct engine_fixture *f = w->hosts[shards_owner(w, "orders", key)];
         bool parked = strcmp(KIND_NAMES[i % KINDS], "dead") == 0;
         if (parked || strcmp(KIND_NAMES[i % KINDS], "wait") == 0) {
             c.kind = parked ? COMMAND_KEY_SKIP : COMMAND_SIGNAL;
@@ -396,7 +492,7 @@ static void expect_orders_once(struct reshard_world *w) {
         (void)snprintf(text, sizeof text, "queued %zu", i);
         expect_once(w, "done", text);
         (void)snprintf(text, sizeof text, "%s %zu", kind, i);
-        struct engine_fixture *f = w->hosts[hosts_owner(w, "orders", hosts_key(i, key))];
+        struct engine_fixture *f = w->hosts[shards_owner(w, "orders", shards_key(i, key))];
         if (strcmp(kind, "dead") == 0) {
             assert_int_equal(state_of(f, "orders", text), EVENT_DEAD);
             continue;
@@ -421,7 +517,7 @@ static void expect_duplicates(struct reshard_world *w) {
     char key[8];
     char text[64];
     for (size_t i = 0; i < WORLD_KEYS; i++) {
-        struct engine_fixture *f = w->hosts[hosts_owner(w, "orders", hosts_key(i, key))];
+        struct engine_fixture *f = w->hosts[shards_owner(w, "orders", shards_key(i, key))];
         (void)snprintf(text, sizeof text, "%s %zu", KIND_NAMES[i % KINDS], i);
         give(f, "orders", key, text);
         (void)snprintf(text, sizeof text, "queued %zu", i);
@@ -430,9 +526,9 @@ static void expect_duplicates(struct reshard_world *w) {
     for (size_t host = 0; host < w->count; host++) {
         for (size_t i = 0; i < 4; i++) { /* of host 1, which has always been there */
             (void)snprintf(text, sizeof text, "loose %zu of host 0", i);
-            give(w->hosts[host], "loose", hosts_key(i, key), text);
+            give(w->hosts[host], "loose", shards_key(i, key), text);
         }
-        run_dry(w->hosts[host]);
+        pass_posts(w, true);
     }
     assert_int_equal(count_ids(w, "done", NULL), before);
 }
@@ -453,12 +549,12 @@ static void expect_rest_once(struct reshard_world *w, size_t hosts) {
 /* An emptied folder has at most what its host alone can run. */
 static void run_emptied(struct reshard_world *w, size_t host) {
     struct journal *j = NULL;
-    struct store *store = hosts_open(w, host, &j);
+    struct store *store = shards_open(w, host, &j);
     char conf[2048];
     if (store == NULL) {
         return;
     }
-    hosts_close(store, j);
+    shards_close(store, j);
     (void)snprintf(conf, sizeof conf, CONF, 1u, (size_t)1);
     fixture_conf(w->hosts[host], conf);
     w->hosts[host]->only = "own";
@@ -468,18 +564,21 @@ static void run_emptied(struct reshard_world *w, size_t host) {
     assert_int_equal(status(w->hosts[host]).waiting, 0);
 }
 
-void hosts_expect_to_go_on(struct reshard_world *w) {
+void shards_expect_to_go_on(struct reshard_world *w) {
     for (size_t i = 0; i < w->count; i++) {
-        hosts_start(w, i);
-        run_dry(w->hosts[i]);
-        resume_all(w, i);
-        run_dry(w->hosts[i]);
+        shards_start(w, i);
     }
-    free_keys(w);
+    pass_posts(w, true);
     for (size_t i = 0; i < w->count; i++) {
-        advance(w->hosts[i], HOUR_MS);
+        resume_all(w, i);
+    }
+    pass_posts(w, true);
+    free_keys(w);
+    advance_all(w, HOUR_MS);
+    for (size_t i = 0; i < w->count; i++) {
         assert_int_equal(status(w->hosts[i]).waiting, 0);
         assert_int_equal(count_rows(w->hosts[i], TABLE_OUTBOX), 0);
+        assert_int_equal(count_rows(w->hosts[i], TABLE_FORWARD), 0);
     }
     for (size_t i = w->count; i < WORLD_FOLDERS; i++) {
         run_emptied(w, i);

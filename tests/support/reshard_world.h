@@ -13,39 +13,43 @@
 
 enum { WORLD_FOLDERS = 5, WORLD_KEYS = 40, WORLD_SERVICES = 4 };
 
+struct shard_post;
+
 struct reshard_world {
     struct engine_fixture *hosts[WORLD_FOLDERS]; /* each with a folder of its own */
     uint16_t count;                              /* hosts that divide the keys now */
     size_t filled;                               /* the first of them were hosts at first */
     char paths[WORLD_FOLDERS][128];              /* of the data folders */
+    struct shard_post *posts;                    /* what the broker has for hosts */
     struct books books[WORLD_SERVICES];          /* of all folders, when they were filled */
     struct report report;                        /* of the last reshard */
 };
 
 /* Fills the folders of `count` hosts; they are stopped then. */
-struct reshard_world *hosts_new(uint16_t count);
-void hosts_free(struct reshard_world *w);
+struct reshard_world *shards_new(uint16_t count);
+void shards_free(struct reshard_world *w);
 
-/* Starts and stops one of the division's hosts. */
-void hosts_start(struct reshard_world *w, size_t host);
-void hosts_stop(struct reshard_world *w, size_t host);
+/* Starts and stops one of the division's hosts. Messages between hosts wait for one that is stopped,
+ * as in its session at the broker. */
+void shards_start(struct reshard_world *w, size_t host);
+void shards_stop(struct reshard_world *w, size_t host);
 /* Divides for `count` hosts with all the folders it takes, or with these. Its code. */
-int hosts_reshard(struct reshard_world *w, uint16_t count);
-int hosts_reshard_folders(struct reshard_world *w, uint16_t count, const size_t *order,
-                          size_t folders);
+int shards_reshard(struct reshard_world *w, uint16_t count);
+int shards_reshard_folders(struct reshard_world *w, uint16_t count, const size_t *order,
+                           size_t folders);
 
 /* The key by its number, "k07"; which host has it. */
-const char *hosts_key(size_t n, char out[8]);
-size_t hosts_owner(const struct reshard_world *w, const char *service, const char *key);
+const char *shards_key(size_t n, char out[8]);
+size_t shards_owner(const struct reshard_world *w, const char *service, const char *key);
 
 /* Each key's rows are with its host, and the books of all folders together are what they were when
  * they were filled. */
-void hosts_expect_divided(struct reshard_world *w);
+void shards_expect_divided(struct reshard_world *w);
 /* All hosts run until nothing is left to do: everything ends once, nothing comes twice. */
-void hosts_expect_to_go_on(struct reshard_world *w);
+void shards_expect_to_go_on(struct reshard_world *w);
 
 /* The folder's store, to look at: within a transaction, and closed. NULL: there is none. */
-struct store *hosts_open(struct reshard_world *w, size_t host, struct journal **journal);
-void hosts_close(struct store *store, struct journal *journal);
+struct store *shards_open(struct reshard_world *w, size_t host, struct journal **journal);
+void shards_close(struct store *store, struct journal *journal);
 
 #endif

@@ -13,19 +13,19 @@
 #include <cmocka.h>
 
 static void divide(struct reshard_world *w, uint16_t count) {
-    if (hosts_reshard(w, count) != 0) {
+    if (shards_reshard(w, count) != 0) {
         fail_msg("%s", w->report.text);
     }
-    hosts_expect_divided(w);
+    shards_expect_divided(w);
 }
 
 static void go_through(const uint16_t *counts) {
-    struct reshard_world *w = hosts_new(counts[0]);
+    struct reshard_world *w = shards_new(counts[0]);
     for (size_t i = 1; counts[i] != 0; i++) {
         divide(w, counts[i]);
     }
-    hosts_expect_to_go_on(w);
-    hosts_free(w);
+    shards_expect_to_go_on(w);
+    shards_free(w);
 }
 
 static void one_host_becomes_three(void **state) {

@@ -1,0 +1,298 @@
+/*
+ * cli_reshard.c - the folders of stopped hosts divided anew: `zingq reshard`.
+ */
+#include "cli.h"
+
+#include "cli_table.h"
+#include "cli_text.h"
+#include "clock.h"
+#include "reshard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct work {
+    struct cli *cli;
+    char *paths[PARTITIONS];
+    uint16_t count;
+    struct reshard *reshard;
+};
+
+/* --- what was asked for --- */
+
+/* A folder that is not there yet has no real path. */
+static char *absolute(const char *word) {
+    char here[4096];
+    struct buf path;
+    char *real = realpath(word, NULL);
+    if (real != NULL) {
+        return real;
+    }
+    buf_init(&path, sizeof here * 2);
+    if (word[0] != '/' && getcwd(here, sizeof here) != NULL) {
+        buf_printf(&path, "%s/", here);
+    }
+    size_t len = strlen(word);
+    while (len > 1 && word[len - 1] == '/') {
+        len--;
+    }
+    buf_add(&path, word, len);
+    char *copy = path.failed ? NULL : slice_dup(buf_slice(&path));
+    buf_clear(&path);
+    return copy;
+}
+
+static int read_words(struct work *w) {
+    struct cli *cli = w->cli;
+    uint64_t count = 0;
+    int status = cli_option_count(cli, "count", 0, &count);
+    if (status != 0) {
+        return status;
+    }
+    if (count == 0 || count > PARTITIONS) {
+        return cli_misused(cli, "--count says how many hosts there are to be, from 1 to %d",
+                           PARTITIONS);
+    }
+    if (cli_flag(cli, "yes") && cli_flag(cli, "dry-run")) {
+        return cli_misused(cli, "either --yes or --dry-run");
+    }
+    w->count = (uint16_t)count;
+    for (int i = 0; i < cli->word_count; i++) {
+        w->paths[i] = absolute(cli->words[i]);
+        if (w->paths[i] == NULL) {
+            return cli_fail(ERR_MEMORY, "out of memory");
+        }
+    }
+    return cli_load_conf(cli);
+}
+
+static int tell_failure(int code, const struct report *r) {
+    if (code == ERR_BUSY) {
+        (void)cli_fail(code, "%s; reshard works on the folders of hosts that are stopped", r->text);
+        return EXIT_CANNOT_RUN;
+    }
+    int status = cli_fail(code, "%s", r->text);
+    return code == ERR_INVALID || code == ERR_LIMIT ? status : EXIT_CANNOT_RUN;
+}
+
+static struct reshard_options options_of(const struct work *w) {
+    struct reshard_options options = {.conf = w->cli->conf,
+                                      .paths = (const char *const *)w->paths,
+                                      .path_count = (size_t)w->cli->word_count,
+                                      .count = w->count};
+    clock_read(&options.now);
+    return options;
+}
+
+/* --- telling --- */
+
+static void add_place(struct buf *out, uint16_t place, uint16_t count, const char *none) {
+    if (place == 0) {
+        buf_add_str(out, none);
+    } else {
+        buf_printf(out, "%u of %u", (unsigned)place, (unsigned)count);
+    }
+}
+
+static int print_folders(const struct work *w) {
+    static const struct table_column columns[] = {
+        {"folder", false}, {"host", false}, {"will be", false}, {"events", true}, {"then", true}};
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    struct table *table = table_new(columns, COLUMNS);
+    struct buf text;
+    buf_init(&text, 4096);
+    for (size_t i = 0; table != NULL && i < reshard_folders(w->reshard); i++) {
+        struct reshard_view v;
+        reshard_look(w->reshard, i, &v);
+        text_add_safe(&text, slice_of(w->cli->words[i]));
+        table_take(table, STYLE_PLAIN, &text);
+        add_place(&text, v.from, reshard_count_before(w->reshard), "new");
+        table_take(table, STYLE_PLAIN, &text);
+        add_place(&text, v.to, w->count, "none");
+        table_take(table, STYLE_PLAIN, &text);
+        table_add_count(table, STYLE_PLAIN, v.events_before);
+        table_add_count(table, STYLE_PLAIN, v.events_after);
+    }
+    buf_clear(&text);
+    int code = table == NULL ? ERR_MEMORY
+                             : table_print(table, stdout, w->cli->colour, table_terminal_width());
+    table_free(table);
+    return code == 0 ? 0 : cli_fail(code, "out of memory");
+}
+
+/* Rows that nobody but their folder's host, or a person, can do anything about. */
+static void tell_left(const struct work *w) {
+    for (size_t i = 0; i < reshard_folders(w->reshard); i++) {
+        struct reshard_view v;
+        reshard_look(w->reshard, i, &v);
+        if (v.own > 0) {
+            cli_warn(
+                "%s keeps %llu rows of services with share = no, which are each host's own: run "
+                "it once more, with --service and hosts.count = 1, if they matter",
+                w->cli->words[i], (unsigned long long)v.own);
+        }
+        if (v.disputed > 0) {
+            cli_warn(
+                "%s keeps %llu rows, of service \"%s\" for one, because another folder has the "
+                "same: state of the same key, an event of the same id, or a key's events that "
+                "wait; `zingq export --data %s` shows them",
+                w->cli->words[i], (unsigned long long)v.disputed, v.disputed_service,
+                w->cli->words[i]);
+        }
+    }
+}
+
+static json_t *folder_json(const struct work *w, size_t i) {
+    struct reshard_view v;
+    reshard_look(w->reshard, i, &v);
+    return json_pack("{s:s, s:i, s:i, s:I, s:I, s:I, s:I}", "data", v.path, "from", (int)v.from,
+                     "to", (int)v.to, "events_before", (json_int_t)v.events_before, "events_after",
+                     (json_int_t)v.events_after, "own", (json_int_t)v.own, "disputed",
+                     (json_int_t)v.disputed);
+}
+
+static int print_json(const struct work *w, bool done) {
+    json_t *folders = json_array();
+    for (size_t i = 0; i < reshard_folders(w->reshard); i++) {
+        if (json_array_append_new(folders, folder_json(w, i)) != 0) {
+            json_decref(folders);
+            return cli_print_json(NULL);
+        }
+    }
+    return cli_print_json(json_pack("{s:i, s:i, s:I, s:b, s:o}", "from",
+                                    (int)reshard_count_before(w->reshard), "to", (int)w->count,
+                                    "rows", (json_int_t)reshard_moves(w->reshard), "done",
+                                    (int)done, "folders", folders));
+}
+
+static void tell_plan(const struct work *w) {
+    unsigned before = reshard_count_before(w->reshard);
+    struct buf line;
+    buf_init(&line, 256);
+    buf_printf(&line, "%u host%s now, %u then: ", before, before == 1 ? "" : "s",
+               (unsigned)w->count);
+    text_add_count(&line, reshard_moves(w->reshard));
+    buf_printf(&line, " row%s to another folder\n\n",
+               reshard_moves(w->reshard) == 1 ? " goes" : "s go");
+    (void)fputs(buf_str(&line), stdout);
+    buf_clear(&line);
+}
+
+static void tell_done(const struct work *w) {
+    const struct conf *conf = w->cli->conf;
+    unsigned count = w->count;
+    (void)printf("\nEvery row is there once. ");
+    if (conf->hosts.share.count != count) {
+        (void)printf("Now set hosts.count = %u in %s, or ZINGQ_HOSTS_COUNT=%u, for all hosts%s.\n",
+                     count, conf->file, count,
+                     count > 1 ? ", and hosts.this or ZINGQ_HOSTS_THIS for each" : "");
+    } else {
+        (void)printf("The hosts can start.\n");
+    }
+    for (size_t i = w->count; i < reshard_folders(w->reshard); i++) {
+        (void)printf("%s has no keys any more; what the broker keeps for its host ends with its "
+                     "session: start it once, then `zingq leave`.\n",
+                     w->cli->words[i]);
+    }
+}
+
+/* --- doing it --- */
+
+static bool may_ask(const struct cli *cli) {
+    return !cli->json && isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
+}
+
+/* 0, or the exit status: nobody said yes. */
+static int confirm(const struct cli *cli) {
+    char answer[16];
+    if (cli_flag(cli, "yes")) {
+        return 0;
+    }
+    if (!may_ask(cli)) {
+        return cli_fail(ERR_NOTFOUND, "nothing was changed: add --yes");
+    }
+    (void)printf("\nDivide them? [y/N] ");
+    (void)fflush(stdout);
+    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+        (void)printf("nothing was changed\n");
+        return EXIT_NO;
+    }
+    return 0;
+}
+
+static int divide(struct work *w) {
+    struct report r = {""};
+    int status = confirm(w->cli);
+    if (status != 0) {
+        return status;
+    }
+    int code = reshard_run(w->reshard, &r);
+    if (code != 0) {
+        return tell_failure(code, &r);
+    }
+    if (w->cli->json) {
+        return print_json(w, true);
+    }
+    tell_done(w);
+    return 0;
+}
+
+static int show_and_divide(struct work *w) {
+    const struct cli *cli = w->cli;
+    bool dry = cli_flag(cli, "dry-run");
+    bool same = reshard_count_before(w->reshard) == w->count && reshard_moves(w->reshard) == 0;
+    int status = 0;
+    if (!cli->json) {
+        tell_plan(w);
+        status = print_folders(w);
+    }
+    tell_left(w);
+    if (same && !cli->json && status == 0) {
+        (void)printf("\nThey are divided so already: there is nothing to do.\n");
+    }
+    if (status != 0 || dry || same) {
+        return status != 0 ? status : cli->json ? print_json(w, false) : 0;
+    }
+    return divide(w);
+}
+
+/* What was stopped before, unless nothing is to be changed. 0, or the exit status; *over: that was
+ * all there was to do. */
+static int settle(struct work *w, bool *over) {
+    struct report r = {""};
+    enum reshard_left left = RESHARD_NOTHING_LEFT;
+    struct reshard_options options = options_of(w);
+    int code = cli_flag(w->cli, "dry-run")
+                   ? 0
+                   : reshard_settle(options.paths, options.path_count, &left, &r);
+    *over = left == RESHARD_FINISHED;
+    if (code != 0) {
+        return tell_failure(code, &r);
+    }
+    if (left == RESHARD_TAKEN_BACK) {
+        cli_warn("a reshard had been stopped before anything was changed; it begins anew");
+    } else if (*over && !w->cli->json) {
+        (void)printf("A reshard had been stopped halfway; it is done now.\n");
+    }
+    return *over && w->cli->json ? cli_print_json(json_pack("{s:b}", "done", 1)) : 0;
+}
+
+int cli_reshard(struct cli *cli) {
+    struct work w = {.cli = cli};
+    struct report r = {""};
+    bool over = false;
+    int status = read_words(&w);
+    status = status == 0 ? settle(&w, &over) : status;
+    if (status == 0 && !over) {
+        struct reshard_options options = options_of(&w);
+        int code = reshard_open(&w.reshard, &options, &r);
+        status = code == 0 ? show_and_divide(&w) : tell_failure(code, &r);
+    }
+    reshard_close(w.reshard);
+    for (size_t i = 0; i < PARTITIONS; i++) {
+        free(w.paths[i]);
+    }
+    return status;
+}
