@@ -6,7 +6,7 @@
  * in the order of their deadlines. Callbacks of libmosquitto only note what came; ask_work acts.
  *
  * Requests and answers bypass the outbox: they are worth nothing later, and must not wait behind
- * its window. They do use the broker's window, before it; there are few of them.
+ * its window. They take their half of the broker's first.
  *
  * Left out on purpose: asking again. A request that changes something may have been carried out;
  * who can repeat it (under an Idempotency-Key, or because it only reads) knows that better.
@@ -318,6 +318,9 @@ static void watch(struct ask *a, struct mqtt *mqtt) {
 
 int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid) {
     struct report r = {""};
+    if (a->unproven >= a->window) {
+        return ERR_BUSY;
+    }
     int code = mqtt_publish(mqtt, message, mid, &r);
     if (code == 0) {
         mids_add(&a->under_way, *mid);
@@ -378,6 +381,9 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
         watch(a, mqtt);
         sent = true;
     }
+    /* Half of the broker's window, at most: the other half is the outbox's. */
+    size_t window = mqtt_session(mqtt)->receive_maximum / 2;
+    a->window = window > 0 ? window : 1;
     if (ask_send_replies(a, mqtt, &sent) != 0) {
         return sent;
     }
