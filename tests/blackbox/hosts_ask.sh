@@ -200,8 +200,8 @@ follow() {
         [ "$(jq -c .unanswered "$dir/out")" = '[]' ]
 }
 must job "$two" seat/take
-ok "a job is followed to another host" wait_for 10 follow 1 done
-ok "from there, too" follow 2 done
+ok "a job is followed to another host" wait_for 10 follow 1 'done'
+ok "from there, too" follow 2 'done'
 must job "$two" seat/fail
 ok "what dies at the other host makes it dead" wait_for 10 follow 1 dead
 ok "?host=1 tells of host 1 alone" \
