@@ -2,7 +2,8 @@
  * admin_relay.c - requests about what another host has. Where hosts divide the keys,
  *
  *   what names a service and a key     goes to the host that has the key,
- *   what names an id                   is looked for here, then at all others,
+ *   what names an id                   is looked for here, then at all others (an event that is
+ *                                      only read: admin_follow.c),
  *   a publish under an Idempotency-Key goes to the host that decides about the key,
  *   ?host=N                            goes to host N, whatever it is;
  *
@@ -334,6 +335,10 @@ bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_requ
     bool elsewhere = owner != 0 && owner != a->options.conf->hosts.share.place;
     if (!elsewhere && !names_id(parts)) {
         return false;
+    }
+    if (!elsewhere && slice_is(parts->at[1], "events")) {
+        admin_follow(a, parts->at[2], request);
+        return true;
     }
     struct relay *relay = relay_of(a, request);
     if (relay != NULL && elsewhere) {
