@@ -384,6 +384,14 @@ static void get_services(struct admin *a, struct gateway_request *request) {
     admin_answer_json(request, 200, admin_services_json(a));
 }
 
+static void get_hosts(struct admin *a, struct gateway_request *request) {
+    json_t *hosts = json_object();
+    if (hosts != NULL) {
+        a->options.hooks.add_hosts(a->options.hooks.ctx, hosts);
+    }
+    admin_answer_json(request, 200, hosts);
+}
+
 static void post_leave(struct admin *a, struct gateway_request *request) {
     a->options.hooks.leave(a->options.hooks.ctx);
     admin_answer_json(request, 202, json_pack("{s:b}", "ok", 1));
@@ -407,17 +415,12 @@ static const struct {
     const char *path, *method;
     void (*serve)(struct admin *a, struct gateway_request *request);
 } plain[] = {
-    {"/api/status", "GET", get_status},
-    {"/api/services", "GET", get_services},
-    {"/api/live", "GET", admin_live},
-    {"/api/leave", "POST", post_leave},
-    {"/api/reload", "POST", post_reload},
-    {"/api/dlq/replay", "POST", post_replay},
-    {"/api/dlq/discard", "POST", post_discard},
-    {"/api/dlq/stop", "POST", admin_bulk_stop},
-    {"/api/replay", "POST", admin_rerun},
-    {"/api/replay", "GET", admin_bulk_show},
-    {"/api/replay/stop", "POST", admin_bulk_stop},
+    {"/api/status", "GET", get_status},         {"/api/services", "GET", get_services},
+    {"/api/hosts", "GET", get_hosts},           {"/api/live", "GET", admin_live},
+    {"/api/leave", "POST", post_leave},         {"/api/reload", "POST", post_reload},
+    {"/api/dlq/replay", "POST", post_replay},   {"/api/dlq/discard", "POST", post_discard},
+    {"/api/dlq/stop", "POST", admin_bulk_stop}, {"/api/replay", "POST", admin_rerun},
+    {"/api/replay", "GET", admin_bulk_show},    {"/api/replay/stop", "POST", admin_bulk_stop},
 };
 
 /* The methods a path knows, as rows of `Allow`. */

@@ -23,6 +23,8 @@ struct admin_hooks {
     void *ctx;
     /* A new object with the host's own figures (broker, version, uptime); the caller owns it. */
     json_t *(*host_status)(void *ctx);
+    /* Adds "hosts" and "hosts_known": this host and the others it knows of. */
+    void (*add_hosts)(void *ctx, json_t *object);
     void (*leave)(void *ctx);  /* unsubscribe, drain, end the session, stop */
     void (*reload)(void *ctx); /* read the scripts again */
     void (*wake)(void *ctx);   /* a command waits for a turn */

@@ -115,7 +115,11 @@ json_t *admin_status_json(struct admin *a) {
     struct engine_status s;
     engine_status(a->engine, &s);
     json_t *services = admin_services_json(a);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx), "engine",
-                     engine_json(&s), "services", services, "schedules", schedules_json(a), "jobs",
-                     admin_bulks_json(a));
+    json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
+                               "engine", engine_json(&s), "services", services, "schedules",
+                               schedules_json(a), "jobs", admin_bulks_json(a));
+    if (status != NULL) {
+        hooks->add_hosts(hooks->ctx, status);
+    }
+    return status;
 }

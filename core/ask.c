@@ -6,7 +6,7 @@
  * in the order of their deadlines. Callbacks of libmosquitto only note what came; ask_work acts.
  *
  * Requests and answers bypass the outbox: they are worth nothing later, and must not wait behind
- * its window. They do use the broker's window, before it; there are few of them.
+ * its window. They take their half of the broker's first.
  *
  * Left out on purpose: asking again. A request that changes something may have been carried out;
  * who can repeat it (under an Idempotency-Key, or because it only reads) knows that better.
@@ -318,6 +318,9 @@ static void watch(struct ask *a, struct mqtt *mqtt) {
 
 int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid) {
     struct report r = {""};
+    if (a->unproven >= a->window) {
+        return ERR_BUSY;
+    }
     int code = mqtt_publish(mqtt, message, mid, &r);
     if (code == 0) {
         mids_add(&a->under_way, *mid);
@@ -326,8 +329,25 @@ int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *mes
     return code;
 }
 
+static void say_not_taken(struct asking *asking, uint8_t reason) {
+    if (reason == NOBODY) {
+        (void)snprintf(asking->why, sizeof asking->why, "host %u is not connected to the broker",
+                       asking->place);
+        return;
+    }
+    (void)snprintf(asking->why, sizeof asking->why,
+                   "host %u was not asked: the broker refuses publishes to zingq/ask/# (reason "
+                   "0x%02x)",
+                   asking->place, reason);
+}
+
 static int send_asking(struct ask *a, struct mqtt *mqtt, struct asking *asking) {
     char topic[TOPIC_MAX];
+    if (a->options.is_away != NULL && a->options.is_away(a->options.ctx, asking->place)) {
+        say_not_taken(asking, NOBODY);
+        end(a, asking, ASK_UNSENT);
+        return 0;
+    }
     ask_topic_of(a, "ask", asking->place, topic);
     const struct mqtt_publish message = {
         .topic = topic,
@@ -361,6 +381,9 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
         watch(a, mqtt);
         sent = true;
     }
+    /* Half of the broker's window, at most: the other half is the outbox's. */
+    size_t window = mqtt_session(mqtt)->receive_maximum / 2;
+    a->window = window > 0 ? window : 1;
     if (ask_send_replies(a, mqtt, &sent) != 0) {
         return sent;
     }
@@ -374,18 +397,6 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
         sent = true;
     }
     return sent;
-}
-
-static void say_not_taken(struct asking *asking, uint8_t reason) {
-    if (reason == NOBODY) {
-        (void)snprintf(asking->why, sizeof asking->why, "host %u is not connected to the broker",
-                       asking->place);
-        return;
-    }
-    (void)snprintf(asking->why, sizeof asking->why,
-                   "host %u was not asked: the broker refuses publishes to zingq/ask/# (reason "
-                   "0x%02x)",
-                   asking->place, reason);
 }
 
 bool ask_published(struct ask *a, int mid, uint8_t reason) {

@@ -7,7 +7,8 @@
  * be lost is forwarded instead, or asked again under an Idempotency-Key.
  *
  * Both topics are watched on the connection that publishes, with QoS 0: what comes while that is
- * down is too old anyway. Publishes go with QoS 1, because the PUBACK tells that nobody is there.
+ * down is too old anyway. Publishes go with QoS 1, because the PUBACK tells that nobody is there;
+ * where somebody else listens to everything, the host's presence does.
  *
  * Who may publish on these topics may do what the admin API may.
  */
@@ -31,6 +32,8 @@ struct ask_options {
     void *ctx;
     /* Takes over a request of another host and answers it; from ask_work only. */
     void (*serve)(void *ctx, struct gateway_request *request);
+    /* Whether that host is known not to be there; may be NULL. */
+    bool (*is_away)(void *ctx, uint16_t place);
     /* ask_send and ask_work have something to do. */
     void (*wake)(void *ctx);
 };

@@ -44,7 +44,8 @@ struct visit {
     struct ask *ask;
     uint16_t from;
     uint8_t correlation[CORRELATION_BYTES];
-    struct buf payload;              /* the request; then the reply */
+    struct buf payload; /* the request; then the reply */
+    size_t request_bytes;
     struct gateway_request *request; /* while it is served */
     bool replaced;                   /* the reply says that there was a larger one */
 };
@@ -61,6 +62,7 @@ struct ask {
     uint64_t last_id;
     struct visit_list arrived, served, replies;
     size_t visit_count, reply_count;
+    size_t visit_bytes;               /* of requests that are not answered */
     size_t asking_bytes, reply_bytes; /* of payloads that have not left */
     bool connected, watched;
     unsigned unanswered; /* SUBSCRIBEs without a SUBACK on this connection */
@@ -69,6 +71,7 @@ struct ask {
     uint8_t refused; /* the reason of a refused subscription; 0 = none */
     struct mids under_way;
     size_t unproven;   /* publishes without their PUBACK */
+    size_t window;     /* of them at most */
     uint64_t ended[3]; /* by enum ask_end */
     uint64_t visits;
 };

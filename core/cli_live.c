@@ -57,6 +57,40 @@ static const char *broker_word(const json_t *host) {
                                                      : "connected";
 }
 
+static void add_member(struct buf *out, const json_t *one, size_t at) {
+    const json_t *held = json_object_get(one, "held");
+    buf_printf(out, "%s %s", at == 0 ? "hosts  " : "       ", word(one, "host"));
+    if (figure(one, "count") > 1) {
+        buf_printf(out, ", number %lld of %lld in \"%s\"", (long long)figure(one, "this"),
+                   (long long)figure(one, "count"), word(one, "group"));
+    }
+    buf_printf(out, ", %s", word(one, "state"));
+    if (json_is_true(json_object_get(one, "self"))) {
+        buf_add_str(out, " (this host)");
+    }
+    for (size_t i = 0; i < json_array_size(held); i++) {
+        buf_printf(out, "%s\"%s\"", i == 0 ? ", holds " : ", ",
+                   json_string_value(json_array_get(held, i)));
+    }
+}
+
+/* One that is alone and not divided says nothing of hosts. */
+static void print_members(FILE *out, const json_t *status) {
+    const json_t *hosts = json_object_get(status, "hosts");
+    bool divided = figure(json_array_get(hosts, 0), "count") > 1;
+    struct buf line;
+    size_t i;
+    json_t *one;
+    buf_init(&line, 65536);
+    json_array_foreach(hosts, i, one) {
+        if (divided || json_array_size(hosts) > 1) {
+            add_member(&line, one, i);
+            print_line(out, &line);
+        }
+    }
+    buf_clear(&line);
+}
+
 void live_print_host(FILE *out, const json_t *status) {
     const json_t *host = json_object_get(status, "host");
     const json_t *engine = json_object_get(status, "engine");
@@ -85,6 +119,7 @@ void live_print_host(FILE *out, const json_t *status) {
     }
     print_line(out, &line);
     print_warnings(out, host);
+    print_members(out, status);
     buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
                (long long)figure(engine, "outbox"), (long long)figure(engine, "delayed"));
     print_line(out, &line);
@@ -171,6 +206,10 @@ static void add_remarks(struct buf *out, const json_t *service) {
     const char *between = "";
     if (json_is_true(json_object_get(service, "paused"))) {
         buf_add_str(out, "paused");
+        between = "; ";
+    }
+    if (json_is_true(json_object_get(service, "held"))) {
+        buf_printf(out, "%sheld because of another host", between);
         between = "; ";
     }
     if (!json_is_true(json_object_get(service, "active"))) {

@@ -159,10 +159,15 @@ static int add_limit(const struct cli *cli, struct buf *path, bool *first) {
     return status;
 }
 
+/* A trace of a key is asked for as a list of its events. */
+static bool is_trace_of_key(const struct cli *cli, const struct remote *remote) {
+    return strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
+}
+
 static int write_path(const struct cli *cli, const struct remote *remote, struct buf *path) {
     bool first = true;
     int status = 0;
-    bool by_key = strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
+    bool by_key = is_trace_of_key(cli, remote);
     buf_add_str(path, by_key ? "/api/events" : remote->path);
     if (by_key) {
         add_query(path, &first, "service", cli->words[0]);
@@ -267,6 +272,9 @@ static int print_answer(const struct cli *cli, const struct remote *remote, json
     bool nothing = is_empty(remote, answer);
     bool only_others = !nothing && list != NULL && json_array_size(list) == 0;
     int status = 0;
+    if (is_trace_of_key(cli, remote)) { /* as this command prints it of the host beside it */
+        answer = json_pack("{s:o}", "events", answer);
+    }
     if (cli->json || only_others || (list == NULL && strcmp(remote->command, "status") != 0)) {
         status = cli_print_json(answer);
     } else {

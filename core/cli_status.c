@@ -197,6 +197,9 @@ static void add_remarks(struct buf *out, const struct screen *screen,
     if (line->paused) {
         buf_add_str(out, "paused; ");
     }
+    if (json_is_true(json_object_get(line->live, "held"))) {
+        buf_add_str(out, "held because of another host; ");
+    }
     if (line->parked > 0) {
         buf_printf(out, "%llu parked; ", (unsigned long long)line->parked);
     }
@@ -372,12 +375,13 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
     }
     json_t *balanced_or_null = screen->counted ? json_boolean(balanced(screen)) : json_null();
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
-        part_of(screen->status, "host"), "engine", part_of(screen->status, "engine"), "schedules",
-        part_of(screen->status, "schedules"), "store_used", (json_int_t)screen->space.used,
-        "store_max", (json_int_t)screen->space.max, "store_held", (json_int_t)screen->space.held,
-        "set_aside", (json_int_t)screen->set_aside, "balanced", balanced_or_null, "services",
-        services);
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "data", cli->data, "host",
+        part_of(screen->status, "host"), "hosts", part_of(screen->status, "hosts"), "hosts_known",
+        part_of(screen->status, "hosts_known"), "engine", part_of(screen->status, "engine"),
+        "schedules", part_of(screen->status, "schedules"), "store_used",
+        (json_int_t)screen->space.used, "store_max", (json_int_t)screen->space.max, "store_held",
+        (json_int_t)screen->space.held, "set_aside", (json_int_t)screen->set_aside, "balanced",
+        balanced_or_null, "services", services);
 }
 
 static int read_and_print(struct cli *cli, struct screen *screen, json_t **out) {

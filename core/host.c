@@ -132,12 +132,19 @@ static void on_alone_timer(uv_timer_t *timer) {
 
 /* After the outbox's flush: what has no acknowledgement must not take its window. */
 static void publish_status(struct host *h) {
-    const struct sys_host host = {.now_ms = uv_now(&h->loop),
-                                  .uptime_ms = host_now_ms(h) - h->started_ms,
-                                  .connected = mqtt_session(h->mqtt)->connected};
-    if (host_members_asks(h)) {
+    size_t up = 0;
+    size_t silent = 0;
+    size_t gone = 0;
+    if (host_members_asks(h) || !sys_is_due(h->sys)) {
         return;
     }
+    host_members_counts(h, &up, &silent, &gone);
+    const struct sys_host host = {.now_ms = uv_now(&h->loop),
+                                  .uptime_ms = host_now_ms(h) - h->started_ms,
+                                  .connected = mqtt_session(h->mqtt)->connected,
+                                  .hosts_up = up,
+                                  .hosts_gone = gone,
+                                  .hosts_known = host_members_known(h)};
     if (sys_publish(h->sys, h->out, &host)) {
         engine_published_beside(h->engine);
         mqtt_flush(h->out);

@@ -307,6 +307,7 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_terms_metrics(h, out);
     host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
+    host_members_metrics(h, out);
     sys_write_metrics(h->sys, out);
     if (h->ask != NULL) {
         ask_write_metrics(h->ask, out);
@@ -343,6 +344,10 @@ static json_t *host_status(void *ctx) {
         host_forward_status(h, host);
     }
     return host;
+}
+
+static void add_hosts(void *ctx, json_t *object) {
+    host_members_status(ctx, object);
 }
 
 static void leave(void *ctx) {
@@ -464,6 +469,7 @@ int host_open_doors(struct host *h, struct report *r) {
                                           .ask = h->ask,
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
+                                                    .add_hosts = add_hosts,
                                                     .leave = leave,
                                                     .reload = admin_reload,
                                                     .wake = wake}};

@@ -119,8 +119,9 @@ struct host {
     struct front *front;
     struct sys *sys;
     struct host_members members;
-    struct ask *ask;        /* NULL = there is no other host */
-    struct host_call *asks; /* of handlers, oldest first; owned */
+    struct ask *ask;                   /* NULL = there is no other host */
+    struct host_call *asks, *last_ask; /* of handlers, oldest first; owned */
+    size_t ask_count, asks_served;     /* of these; with admin */
     struct companions companions;
     char client_id[256];
     int64_t started_ms;

@@ -158,7 +158,8 @@ enum {
 
     ASK_ANSWER_MS = 5000,      /* another host has so long to answer a request */
     ASKS_MAX = 256,     /* requests to other hosts under way */
-    ASKED_MAX = 64,     /* requests of other hosts being answered; more are told 503 */
+    ASKS_OF_HANDLERS_MAX = 192, /* of them for handlers; more wait, and people find room */
+    ASKED_MAX = 1024, /* requests of other hosts being answered; more are told 503 */
     ASK_PAIRS_MAX = 128, /* of a query, or of headers: PROPERTIES_MAX and what else there is */
     ASK_WAITING_BYTES_MAX = 64 << 20, /* of requests and of answers that have not left yet */
     ASK_BEATEN_MAX = 2,          /* connections lost over these topics in a row: then a rest */

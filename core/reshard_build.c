@@ -33,7 +33,13 @@ static int make_folder(struct folder *f, struct report *r) {
         return 0;
     }
     int code = store_folder_make(f->path, r);
-    return code == 0 && f->lock_fd < 0 ? store_folder_lock(f->path, &f->lock_fd, r) : code;
+    if (code == 0 && f->lock_fd < 0) {
+        code = store_folder_lock(f->path, &f->lock_fd, r);
+    }
+    if (code == 0) {
+        store_folder_tidy(f->path); /* of a store, opening it does that */
+    }
+    return code;
 }
 
 /* An empty store with the meta rows of the old one, or of the first. */

@@ -115,9 +115,18 @@ enum {
 };
 
 /* The uptime changes most and goes last: its answer proves that the broker took all before it. */
-enum host_row { HOST_VERSION, HOST_CONNECTED, HOST_UPTIME, HOST_ROWS };
+enum host_row {
+    HOST_VERSION,
+    HOST_CONNECTED,
+    HOST_HOSTS_KNOWN,
+    HOST_HOSTS_UP,
+    HOST_HOSTS_GONE,
+    HOST_UPTIME,
+    HOST_ROWS
+};
 
-static const char *const host_rows[HOST_ROWS] = {"version", "broker/connected", "uptime"};
+static const char *const host_rows[HOST_ROWS] = {"version",  "broker/connected", "hosts/known",
+                                                 "hosts/up", "hosts/gone",       "uptime"};
 
 static const char *service_row_name(size_t row) {
     if (row < NUMBERS) {
@@ -237,6 +246,10 @@ void sys_tick(struct sys *s) {
     s->due = true;
 }
 
+bool sys_is_due(const struct sys *s) {
+    return s->due;
+}
+
 bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
     bool ours = mids_take(&s->under_way, mid);
     if (ours) {
@@ -295,8 +308,17 @@ static void offer(struct sys *s, size_t at, const char *service, const char *row
 
 static void offer_host(struct sys *s, const struct sys_host *host) {
     char uptime[32];
+    char up[32];
+    char gone[32];
     (void)snprintf(uptime, sizeof uptime, "%" PRId64, host->uptime_ms / 1000);
-    const char *const texts[HOST_ROWS] = {ZINGQ_VERSION, host->connected ? "1" : "0", uptime};
+    (void)snprintf(up, sizeof up, "%zu", host->hosts_up);
+    (void)snprintf(gone, sizeof gone, "%zu", host->hosts_gone);
+    const char *const texts[HOST_ROWS] = {[HOST_VERSION] = ZINGQ_VERSION,
+                                          [HOST_CONNECTED] = host->connected ? "1" : "0",
+                                          [HOST_HOSTS_KNOWN] = host->hosts_known ? "1" : "0",
+                                          [HOST_HOSTS_UP] = up,
+                                          [HOST_HOSTS_GONE] = gone,
+                                          [HOST_UPTIME] = uptime};
     for (size_t i = 0; i < HOST_ROWS; i++) {
         if (i == HOST_UPTIME && s->dirty) { /* the proof of what was sent before it */
             free(s->sent[i]);

@@ -38,12 +38,15 @@ void sys_up(struct sys *s, uint64_t now_ms);
 void sys_down(struct sys *s, uint64_t now_ms);
 /* sys.interval is over, or something worth telling happened: what has changed is due. */
 void sys_tick(struct sys *s);
+bool sys_is_due(const struct sys *s);
 
 /* What only the host knows of itself. */
 struct sys_host {
     uint64_t now_ms; /* loop time, as everywhere here */
     int64_t uptime_ms;
-    bool connected; /* the subscribing connection, too */
+    bool connected;              /* the subscribing connection, too */
+    size_t hosts_up, hosts_gone; /* of those known; up: this one among them */
+    bool hosts_known;            /* whether those are all */
 };
 
 /* Publishes what is due; between turns only, and never while something waits for a commit. Returns

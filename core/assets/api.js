@@ -6,7 +6,7 @@
  * that holds streams back, another host) the status is asked for every two seconds instead, and the
  * tail is empty.
  *
- * Of several hosts one is looked at, this one or that of hosts.js: lists and services are its own.
+ * Of several hosts one is looked at, this one or that of choice.js: lists and services are its own.
  * What names an event or a key is found wherever it is, so nothing of that names a host.
  */
 

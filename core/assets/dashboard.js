@@ -13,7 +13,7 @@ import { listen, logOut, onLogin } from "./api.js";
 import { showLogin, showLogOut, wasLoggedIn } from "./dialogs.js";
 import { iconButton } from "./parts.js";
 import { icon } from "./icons.js";
-import { hostChoice } from "./hosts.js";
+import { hostChoice } from "./choice.js";
 import { History } from "./history.js";
 import { count } from "./format.js";
 import { showJobs } from "./bulk.js";

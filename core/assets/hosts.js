@@ -1,63 +1,43 @@
 /*
- * hosts.js - which of several hosts is looked at: a choice in the head of the page, where they divide
- * the keys among them. The host that serves the page knows the others.
+ * hosts.js - the hosts that share this one's services, as far as the broker lets them be seen.
  */
-import { fill, h } from "./dom.js";
-import { api, hostShown, showHost } from "./api.js";
+import { h, keyed, setText } from "./dom.js";
+import { ago } from "./format.js";
 
-const LOOK_MS = 10000;
+const TONES = { up: "good", joining: "mute", asked: "mute", silent: "warn", gone: "warn" };
 
-/* The hosts of this one's division by their numbers, this one among them. */
-function division(hosts) {
-    const own = hosts.find((host) => host.self);
-    const same = hosts.filter((host) => host.group === own.group && host.count === own.count);
-    return own?.count > 1 ? same.sort((a, b) => a.this - b.this) : [];
+function makeHost() {
+    const state = h("span", { class: "pill" });
+    const cells = ["name", "group", "number", "version", "since", "held"].map((name) =>
+        h("td", { class: "data", "data-name": name }));
+    const row = h("tr", {}, h("td", {}, state), cells);
+    row.update = (host) => {
+        setText(state, host.state);
+        state.className = `pill tone-${TONES[host.state] ?? "mute"}`;
+        [host.self ? `${host.host} (this one)` : host.host, host.group,
+            `${host.this} of ${host.count}`, host.version, ago(Date.parse(host.since), Date.now()),
+            host.held.join(", ") || "nothing"].forEach((text, i) => setText(cells[i], text));
+    };
+    return row;
 }
 
-function label(host) {
-    const state = host.state === "up" ? "" : `, ${host.state}`;
-    return `Host ${host.this} of ${host.count}${host.self ? ", here" : state}`;
-}
-
-export function hostChoice() {
-    const element = h("select", {
-        class: "host-choice", "aria-label": "Host", hidden: true,
-        onchange: () => showHost("self" in element.selectedOptions[0].dataset ? null : element.value),
-    });
-
-    function show(status) {
-        const hosts = division(status.hosts ?? []);
-        const shown = hostShown();
-        element.hidden = hosts.length < 2;
-        if (element.hidden && shown !== null) {
-            showHost(null); /* the one that was looked at is no more */
-        }
-        if (element.hidden || element.matches(":focus")) {
-            return; /* options that change under a hand are of no use */
-        }
-        fill(element, ...hosts.map((host) => h("option", { value: host.this, "data-self": host.self }, label(host))));
-        element.value = shown ?? hosts.find((host) => host.self).this;
-    }
-
-    /* What the other one says of itself does not tell where the page is from. */
-    async function look() {
-        try {
-            show(await api.ownStatus());
-        } catch {
-            /* the page says already that nobody answers */
-        }
-        setTimeout(look, LOOK_MS);
-    }
-
-    if (hostShown() !== null) {
-        look();
-    }
+/* Shown when there is another one to see, or should be. */
+export function hostsPanel() {
+    const note = h("p", { class: "faint" });
+    const rows = h("tbody", {});
+    const element = h("section", { class: "panel list-panel", "aria-labelledby": "hosts-title", hidden: true },
+        h("div", { class: "panel-head" }, h("h2", { id: "hosts-title" }, "Hosts"), note),
+        h("table", { class: "list" },
+            h("caption", { class: "unseen" }, "Hosts that share the services of this one"),
+            h("thead", {}, h("tr", {}, ["State", "Host", "Group", "Number", "Version", "Started", "Held because of another"]
+                .map((t) => h("th", { scope: "col" }, t)))),
+            rows));
     return {
         element,
-        status(status) {
-            if (hostShown() === null) {
-                show(status);
-            }
+        update({ hosts = [], hosts_known: known }) {
+            element.hidden = hosts.length < 2 && !(hosts[0]?.count > 1);
+            setText(note, known ? "" : "There may be others: this host cannot see them.");
+            keyed(rows, hosts, (host) => `${host.group}/${host.host}/${host.self}`, makeHost, (row, host) => row.update(host));
         },
     };
 }

@@ -8,6 +8,7 @@ import { api } from "./api.js";
 import { attempt } from "./dialogs.js";
 import { button, iconButton, pill } from "./parts.js";
 import { chart } from "./chart.js";
+import { hostsPanel } from "./hosts.js";
 import { icon } from "./icons.js";
 import { ago, bytes, clock, count, duration, micros, percent, plural, rate, short } from "./format.js";
 
@@ -170,6 +171,9 @@ function stateOf(service, now) {
     if (!service.active) {
         return ["not run here", "mute"];
     }
+    if (service.held) {
+        return ["held", "bad"];
+    }
     if (service.paused) {
         return ["paused", "warn"];
     }
@@ -318,6 +322,7 @@ export function overview(app) {
     const all = chart("rate", "All services, events a second");
     const table = serviceTable();
     const host = hostPanel();
+    const hosts = hostsPanel();
     const element = h("div", { class: "view" },
         h("header", { class: "view-head" }, dot, h("div", { class: "grow" }, verdict, sub)),
         alerts,
@@ -330,6 +335,7 @@ export function overview(app) {
             h("div", { class: "chart-axis", "aria-hidden": "true" },
                 ["15 min ago", "10 min", "5 min", "now"].map((t) => h("span", {}, t)))),
         h("section", { class: "panel services-panel", "aria-label": "Services" }, table),
+        hosts.element,
         host.element);
 
     let firstDropped = null;
@@ -359,6 +365,7 @@ export function overview(app) {
             made.forEach((tile) => tile.update(status, app));
             all.draw(app.history.sum(), app.history.at);
             keyed(table, status.services, (s) => s.name, makeService, (body, service) => body.update(service, app));
+            hosts.update(status);
             host.update(status);
         },
     };

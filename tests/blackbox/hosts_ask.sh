@@ -118,6 +118,16 @@ ok "?host=2 is about host 2, whatever it is" answers 200 '/2\.conf"' 1 GET "/api
 ok "there is no third host" answers 400 "from 1 to 2" 1 GET "/api/status?host=3"
 ok "a stream is had from its own host" answers 501 stream 1 GET "/api/live?host=2"
 
+signalled() { # HOW OFTEN: the signals kept for the key of host 2
+    api 1 GET "/api/keys/seats?key=$two" && [ "$(jq '.signals | length' "$dir/out")" -eq "$1" ]
+}
+send_signal() { # N
+    answers 202 ok "$1" POST "/api/signals/seats/$two/go" -H "Idempotency-Key: s1" -d 17
+}
+ok "a signal sent at host 1 waits at the host of its key" send_signal 1
+ok "sent at host 2 under the same Idempotency-Key" send_signal 2
+ok "it is one" signalled 1
+
 # ---- an id ----
 
 must pub -t seat/fail -m "{\"id\":\"$two\"}"
@@ -207,6 +217,12 @@ about_here() {
     complains 2 "about this machine" check --host 2 --conf 1.conf
 }
 ok "check is about what is here" about_here
+printf '{"id":"w9","at":"%s","name":"taken"}' "$two" >peek.json
+try_peek() {
+    ZINGQ_HOSTS_COUNT=2 ZINGQ_HOSTS_THIS=1 says 0 "would ask: peek at seats of host 2" \
+        try watchers watch/peek --file peek.json --conf 1.conf --data data1
+}
+ok "a dry run says whom it would ask" try_peek
 ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "$letter"
 must wait_for 20 letter_of 2
 
@@ -246,6 +262,9 @@ ok "the job is followed at either host" answers 200 '"id"' 1 GET "/api/events/$(
 
 # ---- a host that is away ----
 
+# Somebody who listens to everything: the broker always finds a subscriber.
+mosquitto_sub -V 5 -p "$port" -t '#' >/dev/null 2>&1 &
+keep $!
 stop_one 2
 ok "a key of a host that is away: 503 in words, at once" \
     answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
@@ -284,6 +303,7 @@ eval "kill -CONT \$pid2"
 ok "and when it goes on it answers" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
 
 metrics_say() {
+    curl -s --unix-socket front1.sock http://localhost/metrics | grep zingq_ask >>"$dir/out"
     curl -s --unix-socket front1.sock http://localhost/metrics | grep -q 'zingq_asks_total{result="silent"} 1'
 }
 ok "the figures count what was not answered" metrics_say

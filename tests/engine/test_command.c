@@ -298,6 +298,24 @@ static void a_paused_service_accepts_and_waits_also_after_a_crash(void **state) 
     assert_false(service_status(f, "s").paused);
 }
 
+static void a_held_service_accepts_and_starts_nothing_until_it_is_let_go(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
+                HANDLER);
+    engine_hold_service(f->engine, 0, true);
+    deliver(f, "s", "in/a", "1");
+    deliver(f, "t", "t", "other");
+    advance(f, 1000);
+    assert_true(service_status(f, "s").held);
+    assert_false(service_status(f, "s").paused);
+    assert_int_equal(on_service(f, COMMAND_RESUME, "s"), 0); /* an operator's, it is another's */
+    advance(f, 10);
+    assert_out(f, "other");
+    engine_hold_service(f->engine, 0, false);
+    advance(f, 10);
+    assert_out(f, "other 1");
+}
+
 /* --- publish --- */
 
 static void a_published_command_is_durable_handed_over_and_named(void **state) {
@@ -393,6 +411,7 @@ int main(void) {
         COMMAND_TEST(replaying_or_discarding_a_parked_event_lets_its_key_go_on),
         COMMAND_TEST(a_parked_key_with_nobody_behind_it_is_skipped),
         COMMAND_TEST(a_paused_service_accepts_and_waits_also_after_a_crash),
+        COMMAND_TEST(a_held_service_accepts_and_starts_nothing_until_it_is_let_go),
         COMMAND_TEST(a_published_command_is_durable_handed_over_and_named),
         COMMAND_TEST(a_delayed_published_command_leaves_at_its_time),
         COMMAND_TEST(a_publish_to_no_topic_is_refused),

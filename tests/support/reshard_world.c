@@ -62,90 +62,12 @@ size_t shards_owner(const struct reshard_world *w, const char *service, const ch
     return division_owner(&d, p) - 1u;
 }
 
-/* --- between hosts --- */
-
-struct shard_post {
-    uint16_t to;
-    bool receipt;
-    char *bytes;
-    size_t len;
-    struct shard_post *next;
-};
-
-static int post(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes) {
-    struct reshard_world *w = f->posts;
-    struct shard_post **last = &w->posts;
-    struct shard_post *p = calloc(1, sizeof *p);
-    assert_non_null(p);
-    assert_in_range(host, 1, WORLD_FOLDERS);
-    *p = (struct shard_post){
-        .to = host, .receipt = receipt, .bytes = slice_dup(bytes), .len = bytes.len};
-    assert_non_null(p->bytes);
-    while (*last != NULL) {
-        last = &(*last)->next;
-    }
-    *last = p;
-    return 0;
-}
-
-static void free_post(struct shard_post *p) {
-    free(p->bytes);
-    free(p);
-}
-
-/* Takes the first one for a host that runs; NULL: there is none. */
-static struct shard_post *take_post(struct reshard_world *w) {
-    for (struct shard_post **at = &w->posts; *at != NULL; at = &(*at)->next) {
-        struct shard_post *p = *at;
-        if (w->hosts[p->to - 1]->engine != NULL) {
-            *at = p->next;
-            return p;
-        }
-    }
-    return NULL;
-}
-
-static void run_all(struct reshard_world *w) {
-    for (size_t i = 0; i < WORLD_FOLDERS; i++) {
-        if (w->hosts[i]->engine != NULL) {
-            run_dry(w->hosts[i]);
-        }
-    }
-}
-
-/* What is under way to hosts that run arrives; `receipts`: or is lost. */
-static void pass_posts(struct reshard_world *w, bool receipts) {
-    struct shard_post *p;
-    run_all(w);
-    while ((p = take_post(w)) != NULL) {
-        struct engine *e = w->hosts[p->to - 1]->engine;
-        struct slice bytes = {p->bytes, p->len};
-        if (!p->receipt) {
-            assert_int_equal(engine_offer_forward(e, bytes), 0);
-        } else if (receipts) {
-            engine_offer_receipt(e, bytes);
-        }
-        free_post(p);
-        run_all(w);
-    }
-}
-
-static void advance_all(struct reshard_world *w, int64_t ms) {
-    enum { STEP_MS = 20000 };
-    for (int64_t left = ms; left > 0; left -= STEP_MS) {
-        for (size_t i = 0; i < w->count; i++) {
-            advance(w->hosts[i], STEP_MS);
-            engine_send_forwards(w->hosts[i]->engine);
-        }
-        pass_posts(w, true);
-    }
-}
-
 /* --- hosts --- */
 
 void shards_start(struct reshard_world *w, size_t host) {
     char conf[2048];
-    (void)snprintf(conf, sizeof conf, CONF, (unsigned)w->count, host + 1);
+    bool alone = host >= w->count;
+    (void)snprintf(conf, sizeof conf, CONF, alone ? 1u : (unsigned)w->count, alone ? 1 : host + 1);
     fixture_conf(w->hosts[host], conf);
     fixture_start(w->hosts[host]);
 }
@@ -336,19 +258,10 @@ void shards_expect_divided(struct reshard_world *w) {
 
 /* Host 1 takes what the others have for it, and what it says of that is lost. */
 static void take_forwards(struct reshard_world *w) {
-    struct shard_post **at = &w->posts;
     shards_start(w, 0);
-    pass_posts(w, false);
+    shards_pass(w, false);
     shards_stop(w, 0);
-    while (*at != NULL) {
-        struct shard_post *p = *at;
-        if (!p->receipt) {
-            at = &p->next;
-            continue;
-        }
-        *at = p->next;
-        free_post(p);
-    }
+    shards_lose_posts(w, true);
 }
 
 struct reshard_world *shards_new(uint16_t count) {
@@ -358,7 +271,7 @@ struct reshard_world *shards_new(uint16_t count) {
     w->filled = count;
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         w->hosts[i] = fixture_new();
-        w->hosts[i]->post = post;
+        w->hosts[i]->post = shards_post;
         w->hosts[i]->posts = w;
         w->hosts[i]->seed = i * 1000; /* their ids differ, as those of real hosts do */
         fixture_script(w->hosts[i], "h.lua", SCRIPT);
@@ -376,11 +289,7 @@ struct reshard_world *shards_new(uint16_t count) {
 }
 
 void shards_free(struct reshard_world *w) {
-    while (w->posts != NULL) {
-        struct shard_post *p = w->posts;
-        w->posts = p->next;
-        free_post(p);
-    }
+    shards_lose_posts(w, false);
     for (size_t i = 0; i < WORLD_FOLDERS; i++) {
         fixture_free(w->hosts[i]);
     }
@@ -388,6 +297,28 @@ void shards_free(struct reshard_world *w) {
 }
 
 /* --- dividing --- */
+
+static void note_disputed(struct reshard_world *w, const struct reshard *re) {
+    w->disputed = 0;
+    for (size_t i = 0; re != NULL && i < reshard_folders(re); i++) {
+        struct reshard_view view;
+        reshard_look(re, i, &view);
+        w->disputed += view.disputed;
+    }
+}
+
+/* The services are the same for all. */
+static void write_conf(struct reshard_world *w) {
+    char conf[2048];
+    char whole[4096];
+    char store[64] = "";
+    if (w->max_size != NULL) {
+        (void)snprintf(store, sizeof store, "store { max_size = \"%s\" }\n", w->max_size);
+    }
+    (void)snprintf(conf, sizeof conf, CONF, 1u, (size_t)1);
+    (void)snprintf(whole, sizeof whole, "%s%s", store, conf);
+    fixture_conf(w->hosts[0], whole);
+}
 
 int shards_reshard_folders(struct reshard_world *w, uint16_t count, const size_t *order,
                            size_t folders) {
@@ -401,6 +332,7 @@ int shards_reshard_folders(struct reshard_world *w, uint16_t count, const size_t
         paths[i] = w->paths[order == NULL ? i : order[i]];
     }
     (void)snprintf(name, sizeof name, "%s/topics.conf", w->hosts[0]->folder.path);
+    write_conf(w);
     assert_int_equal(conf_load(&conf, name, NULL, &w->report), 0);
     struct reshard_options options = {
         .conf = conf,
@@ -414,6 +346,7 @@ int shards_reshard_folders(struct reshard_world *w, uint16_t count, const size_t
     int code = reshard_settle(paths, folders, &left, &w->report);
     if (code == 0 && left != RESHARD_FINISHED) {
         code = reshard_open(&re, &options, &w->report);
+        note_disputed(w, code == 0 ? re : NULL);
         code = code == 0 ? reshard_run(re, &w->report) : code;
         reshard_close(re);
     }
@@ -528,7 +461,7 @@ static void expect_duplicates(struct reshard_world *w) {
             (void)snprintf(text, sizeof text, "loose %zu of host 0", i);
             give(w->hosts[host], "loose", shards_key(i, key), text);
         }
-        pass_posts(w, true);
+        shards_pass(w, true);
     }
     assert_int_equal(count_ids(w, "done", NULL), before);
 }
@@ -550,15 +483,12 @@ static void expect_rest_once(struct reshard_world *w, size_t hosts) {
 static void run_emptied(struct reshard_world *w, size_t host) {
     struct journal *j = NULL;
     struct store *store = shards_open(w, host, &j);
-    char conf[2048];
     if (store == NULL) {
         return;
     }
     shards_close(store, j);
-    (void)snprintf(conf, sizeof conf, CONF, 1u, (size_t)1);
-    fixture_conf(w->hosts[host], conf);
     w->hosts[host]->only = "own";
-    fixture_start(w->hosts[host]);
+    shards_start(w, host);
     assert_int_equal(command(w->hosts[host], pause_of("own", COMMAND_RESUME)), 0);
     run_dry(w->hosts[host]);
     assert_int_equal(status(w->hosts[host]).waiting, 0);
@@ -568,13 +498,13 @@ void shards_expect_to_go_on(struct reshard_world *w) {
     for (size_t i = 0; i < w->count; i++) {
         shards_start(w, i);
     }
-    pass_posts(w, true);
+    shards_pass(w, true);
     for (size_t i = 0; i < w->count; i++) {
         resume_all(w, i);
     }
-    pass_posts(w, true);
+    shards_pass(w, true);
     free_keys(w);
-    advance_all(w, HOUR_MS);
+    shards_advance(w, HOUR_MS);
     for (size_t i = 0; i < w->count; i++) {
         assert_int_equal(status(w->hosts[i]).waiting, 0);
         assert_int_equal(count_rows(w->hosts[i], TABLE_OUTBOX), 0);

@@ -22,6 +22,8 @@ struct reshard_world {
     char paths[WORLD_FOLDERS][128];              /* of the data folders */
     struct shard_post *posts;                    /* what the broker has for hosts */
     struct books books[WORLD_SERVICES];          /* of all folders, when they were filled */
+    const char *max_size;                        /* store.max_size for reshard; NULL = as it is */
+    uint64_t disputed;                           /* rows, of the last reshard */
     struct report report;                        /* of the last reshard */
 };
 
@@ -29,10 +31,20 @@ struct reshard_world {
 struct reshard_world *shards_new(uint16_t count);
 void shards_free(struct reshard_world *w);
 
-/* Starts and stops one of the division's hosts. Messages between hosts wait for one that is stopped,
+/* Starts and stops one of the division's hosts, or one that is alone. Messages between hosts wait for one that is stopped,
  * as in its session at the broker. */
 void shards_start(struct reshard_world *w, size_t host);
 void shards_stop(struct reshard_world *w, size_t host);
+/* reshard_posts.c: what is under way arrives where a host runs, and what that brings about, until
+ * nothing is; without `receipts` those are lost. */
+void shards_pass(struct reshard_world *w, bool receipts);
+/* The clocks of all hosts go on, with everything that comes of it. */
+void shards_advance(struct reshard_world *w, int64_t ms);
+/* All, or the receipts alone. */
+void shards_lose_posts(struct reshard_world *w, bool receipts_alone);
+/* For a fixture's `post`; its `posts` is the world. */
+int shards_post(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes);
+
 /* Divides for `count` hosts with all the folders it takes, or with these. Its code. */
 int shards_reshard(struct reshard_world *w, uint16_t count);
 int shards_reshard_folders(struct reshard_world *w, uint16_t count, const size_t *order,

@@ -270,6 +270,22 @@ static void the_brokers_receive_maximum_is_never_passed(void **state) {
     assert_int_equal(mqtt_publish(sender->mqtt, &p, &mid, NULL), 0);
 }
 
+static void publishes_with_qos_0_take_no_place_in_the_window(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, "allow_anonymous true\nmax_inflight_messages 3\n");
+    struct client *sender = &b->clients[0];
+    client_up(b, sender, "sender", NULL, NULL);
+    struct mqtt_publish p = {.topic = "a", .qos = 0};
+    int mid = 0;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(mqtt_publish(sender->mqtt, &p, &mid, NULL), 0);
+    }
+    p.qos = 1;
+    assert_int_equal(mqtt_publish(sender->mqtt, &p, &mid, NULL), 0);
+    mqtt_flush(sender->mqtt);
+    bench_wait(b, &sender->published, 11);
+}
+
 static void publishes_in_flight_are_forgotten_when_the_connection_goes(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, NULL);
@@ -349,6 +365,51 @@ static void the_broker_queues_nothing_for_a_watch(void **state) {
 
     assert_true(worker->session_present);
     assert_string_equal(worker->payload, "queued");
+}
+
+static void what_is_withheld_is_subscribed_when_it_is_released(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, NULL);
+    struct client *worker = &b->clients[0];
+    struct client *sender = &b->clients[1];
+    client_up(b, sender, "sender", NULL, NULL);
+    client_make(b, worker, "worker", NULL);
+    mqtt_withhold(worker->mqtt);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, "seats", "booking/+", 7), 0);
+    mqtt_start(worker->mqtt);
+    bench_wait(b, &worker->ups, 1);
+    (void)client_publish(sender, "booking/request", "early", 1);
+    bench_wait(b, &sender->published, 1);
+    assert_int_equal(worker->subscribed, 0);
+
+    mqtt_release(worker->mqtt);
+
+    bench_wait(b, &worker->subscribed, 1);
+    (void)client_publish(sender, "booking/request", "late", 1);
+    bench_wait(b, &worker->messages, 1);
+    assert_string_equal(worker->payload, "late");
+}
+
+static void a_subscription_that_is_given_up_ends_and_can_be_made_again(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, NULL);
+    struct client *worker = &b->clients[0];
+    struct client *sender = &b->clients[1];
+    client_up(b, worker, "worker", "seats", "booking/+");
+    client_up(b, sender, "sender", NULL, NULL);
+
+    mqtt_give_up(worker->mqtt, NULL, "booking/+"); /* there is no such plain one */
+    mqtt_give_up(worker->mqtt, "seats", "booking/+");
+    bench_wait(b, &worker->unsubscribed, 1);
+    (void)client_publish(sender, "booking/request", "unheard", 1);
+    bench_wait(b, &sender->published, 1);
+    assert_int_equal(mqtt_subscribe(worker->mqtt, "seats", "booking/+", 7), 0);
+    bench_wait(b, &worker->subscribed, 2);
+    (void)client_publish(sender, "booking/request", "heard", 1);
+    bench_wait(b, &worker->messages, 1);
+
+    assert_string_equal(worker->payload, "heard");
+    assert_int_equal(worker->unsubscribed, 1);
 }
 
 static void a_watch_is_nothing_to_unsubscribe(void **state) {
@@ -432,10 +493,13 @@ int main(void) {
         T(what_mqtt_cannot_carry_is_refused_with_a_sentence),
         T(publishing_while_not_connected_is_a_network_error),
         T(the_brokers_receive_maximum_is_never_passed),
+        T(publishes_with_qos_0_take_no_place_in_the_window),
         T(publishes_in_flight_are_forgotten_when_the_connection_goes),
         T(a_filter_that_is_none_is_refused_at_once),
         T(a_watch_gets_what_is_retained_on_every_connection),
         T(the_broker_queues_nothing_for_a_watch),
+        T(what_is_withheld_is_subscribed_when_it_is_released),
+        T(a_subscription_that_is_given_up_ends_and_can_be_made_again),
         T(a_watch_is_nothing_to_unsubscribe),
         T(unsubscribing_all_ends_deliveries),
         T(a_disconnect_with_expiry_0_ends_the_session),
