@@ -200,8 +200,8 @@ follow() {
         [ "$(jq -c .unanswered "$dir/out")" = '[]' ]
 }
 must job "$two" seat/take
-ok "a job is followed to another host" wait_for 10 follow 1 done
-ok "from there, too" follow 2 done
+ok "a job is followed to another host" wait_for 10 follow 1 'done'
+ok "from there, too" follow 2 'done'
 must job "$two" seat/fail
 ok "what dies at the other host makes it dead" wait_for 10 follow 1 dead
 ok "?host=1 tells of host 1 alone" \
@@ -224,6 +224,7 @@ ok "as JSON, too" cli 1 0 '"by": *"ann"' state get seats "$two" --json
 ok "trace shows the events of a key of the other host" cli 1 0 seat/take trace seats "$two"
 ok "and an event by its id" cli 1 0 "not yet" trace "$letter"
 ok "dlq show does" cli 1 0 "not yet" dlq show "$letter"
+ok "dlq try does, with what would happen" cli 1 0 '"outcome": *"error"' dlq try "$letter"
 ok "dlq list --host 2 is the other host's" cli 1 0 "$letter.*not yet" dlq list --host 2
 ok "and without --host its own" cli 1 0 "no dead letters" dlq list
 ok "dlq groups --host 2" cli 1 0 "not yet" dlq groups --host 2
