@@ -22,7 +22,6 @@ enum {
 
 /* A request of ours, from ask_start to its end. */
 struct asking {
-    TAILQ_ENTRY(asking) link;
     uint64_t id;
     uint16_t place;
     uint8_t correlation[CORRELATION_BYTES];
@@ -36,7 +35,6 @@ struct asking {
     void *ctx;
     ask_on_end *on_end;
 };
-TAILQ_HEAD(asking_list, asking);
 
 /* A request of another host: it has arrived, is being served, or its reply waits to be sent. */
 struct visit {
@@ -44,7 +42,8 @@ struct visit {
     struct ask *ask;
     uint16_t from;
     uint8_t correlation[CORRELATION_BYTES];
-    struct buf payload;              /* the request; then the reply */
+    struct buf payload; /* the request; then the reply */
+    size_t request_bytes;
     struct gateway_request *request; /* while it is served */
     bool replaced;                   /* the reply says that there was a larger one */
 };
@@ -55,12 +54,13 @@ struct ask {
     const struct division *share;
     char ask_topic[TOPIC_MAX], answer_topic[TOPIC_MAX];
     size_t payload_max;
-    uv_timer_t timer; /* the next deadline */
-    struct asking_list askings;
+    uv_timer_t timer;                 /* the next deadline */
+    struct asking *askings[ASKS_MAX]; /* in the order of their deadlines; owned */
     size_t asking_count;
     uint64_t last_id;
     struct visit_list arrived, served, replies;
     size_t visit_count, reply_count;
+    size_t visit_bytes;               /* of requests that are not answered */
     size_t asking_bytes, reply_bytes; /* of payloads that have not left */
     bool connected, watched;
     unsigned unanswered; /* SUBSCRIBEs without a SUBACK on this connection */
@@ -69,6 +69,7 @@ struct ask {
     uint8_t refused; /* the reason of a refused subscription; 0 = none */
     struct mids under_way;
     size_t unproven;   /* publishes without their PUBACK */
+    size_t window;     /* of them at most */
     uint64_t ended[3]; /* by enum ask_end */
     uint64_t visits;
 };

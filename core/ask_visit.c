@@ -65,7 +65,7 @@ static void queue_reply(struct visit *visit) {
     if (a->reply_bytes + visit->payload.len > ASK_WAITING_BYTES_MAX) {
         write_error(visit, 503, "too many answers wait to be sent: try again");
     }
-    if (visit->payload.len == 0 || a->reply_count >= ASKED_MAX * 4) {
+    if (visit->payload.len == 0 || a->reply_count >= ASKED_MAX * 2) {
         free_visit(visit); /* who asked waits in vain, and is told so there */
         return;
     }
@@ -75,12 +75,20 @@ static void queue_reply(struct visit *visit) {
     a->options.wake(a->options.ctx);
 }
 
+/* It is answered: there is room for another. */
+static void forget_request(struct visit *visit) {
+    struct ask *a = visit->ask;
+    assert(a->visit_count > 0 && a->visit_bytes >= visit->request_bytes);
+    a->visit_count--;
+    a->visit_bytes -= visit->request_bytes;
+}
+
 static void on_answered(void *ctx, const struct gateway_reply *reply) {
     struct visit *visit = ctx;
     struct ask *a = visit->ask;
     visit->request = NULL;
     TAILQ_REMOVE(&a->served, visit, link);
-    a->visit_count--;
+    forget_request(visit);
     if (!write_reply(visit, reply)) {
         write_error(visit, 507,
                     "the answer is larger than hosts send each other: ask for less "
@@ -98,12 +106,13 @@ static void serve(struct ask *a, struct visit *visit) {
         ask_request_clear(&request);
     }
     if (code == 0) {
+        buf_clear(&visit->payload); /* the request has its own */
         TAILQ_INSERT_TAIL(&a->served, visit, link);
         a->visits++;
         a->options.serve(a->options.ctx, visit->request); /* may have freed both on return */
         return;
     }
-    a->visit_count--;
+    forget_request(visit);
     write_error(visit, code == ERR_MEMORY ? 503 : 400,
                 code == ERR_SCHEMA    ? "it runs a version that asks otherwise"
                 : code == ERR_INVALID ? "that is no request"
@@ -151,6 +160,11 @@ void ask_note_request(struct ask *a, const struct mqtt_message *m) {
         queue_reply(visit);
         return;
     }
+    if (a->visit_bytes + m->payload.len > ASK_WAITING_BYTES_MAX) {
+        write_error(visit, 503, "too much of other hosts waits: try again");
+        queue_reply(visit);
+        return;
+    }
     buf_add_slice(&visit->payload, m->payload);
     if (visit->payload.failed) {
         write_error(visit, 413, "the request is larger than its limits.payload allows");
@@ -158,6 +172,8 @@ void ask_note_request(struct ask *a, const struct mqtt_message *m) {
         return;
     }
     a->visit_count++;
+    visit->request_bytes = visit->payload.len;
+    a->visit_bytes += visit->request_bytes;
     TAILQ_INSERT_TAIL(&a->arrived, visit, link);
     a->options.wake(a->options.ctx);
 }

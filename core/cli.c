@@ -29,7 +29,7 @@ static const struct cli_option common_options[] = {
     {"data", "DIR", "the data folder instead of store.path"},
     {"json", NULL, "print JSON"},
     {"help", NULL, "say how a command is used (short: -h)"},
-    {"host", "N", "of host N of the division, whom the running host asks"},
+    {"host", "N", "about host N of the division: the running host asks it"},
     {NULL, NULL, NULL},
 };
 

@@ -221,6 +221,57 @@ static void describe_schedule(const struct cli *cli, const struct schedule_conf 
                                          : "what came while the host was down is skipped");
 }
 
+/* The names of the services whose keys need a division; how many there are. */
+static size_t add_keyed(struct buf *out, const struct conf *conf) {
+    enum { NAMED = 3 };
+    size_t n = 0;
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *s = &conf->services[i];
+        bool keyed = s->share && (s->key.kind != RULE_NONE || s->ordered) && !s->independent;
+        if (keyed && n++ < NAMED) {
+            buf_printf(out, "%s\"%s\"", n == 1 ? "" : ", ", s->name);
+        }
+    }
+    if (n > NAMED) {
+        buf_printf(out, " and %zu more", n - NAMED);
+    }
+    return n;
+}
+
+/* What a second host would be: three sentences. */
+static void describe_hosts(const struct conf *conf, struct buf *out) {
+    const struct hosts_conf *h = &conf->hosts;
+    struct buf names;
+    buf_init(&names, LINE_BYTES_MAX);
+    size_t keyed = add_keyed(&names, conf);
+    if (division_is_divided(&h->share)) {
+        buf_printf(
+            out,
+            "This is host %u of %u in the group \"%s\": each key belongs to one of them. All "
+            "of them have the same count, another number each and the same rules for keys; "
+            "one that has not is refused. Services without a key run where their messages "
+            "arrive.",
+            (unsigned)h->share.place, (unsigned)h->share.count, h->group);
+    } else if (keyed == 0) {
+        buf_add_str(out, "No service has keys that need a division: any number of hosts may run "
+                         "this topics.conf at one broker.");
+    } else {
+        buf_printf(out,
+                   "A second host is refused while this one runs: the keys of %s would be handled "
+                   "by both at the same time. To share them divide the keys: hosts { count = 2  "
+                   "this = 1 } on the first, this = 2 on the second. A service whose keys need no "
+                   "division says several_hosts = independent.",
+                   buf_str(&names));
+    }
+    buf_clear(&names);
+}
+
+static void print_hosts(const struct cli *cli, struct buf *text) {
+    (void)printf("\n");
+    text_print(stdout, cli->colour, STYLE_HEAD, "several hosts");
+    (void)printf("\n  %s\n", buf_str(text));
+}
+
 static void print_lines(const struct cli *cli, const char *name, const struct line *lines,
                         size_t count) {
     (void)printf("\n");
@@ -329,10 +380,19 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
         describe_schedule(cli, &conf->schedules[i], lines);
         ok = tell(cli, conf->schedules[i].name, lines, SCHEDULE_COUNT, schedules);
     }
+    struct buf hosts;
+    buf_init(&hosts, LINE_BYTES_MAX);
+    describe_hosts(conf, &hosts);
     if (cli->json && ok) {
-        return cli_print_json(json_pack("{s:s, s:o, s:o}", "file", conf->file, "services", services,
-                                        "schedules", schedules));
+        json_t *all = json_pack("{s:s, s:o, s:o, s:s}", "file", conf->file, "services", services,
+                                "schedules", schedules, "hosts", buf_str(&hosts));
+        buf_clear(&hosts);
+        return cli_print_json(all);
     }
+    if (!cli->json) {
+        print_hosts(cli, &hosts);
+    }
+    buf_clear(&hosts);
     json_decref(services);
     json_decref(schedules);
     return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
@@ -396,7 +456,7 @@ static const struct cli_option try_options[] = {
 const struct cli_command cli_check_commands[] = {
     {"check", "", "read topics.conf and compile every script",
      "Says of each service what it subscribes to, what orders its events, when it tries again; of "
-     "each schedule when it runs next.",
+     "each schedule when it runs next; and what a second host would be.",
      0, 0, NULL, check},
     {"doctor", "", "probe the broker and the disk: what could be lost, and what mends it",
      "Ends with status 1 when something is bad. Leaves nothing behind.", 0, 0, doctor_options,

@@ -74,6 +74,7 @@ static const struct remote remotes[] = {
       {"REASON", false}},
      {"group", "service", "count", "newest_at", "example", "reason"}},
     {"dlq show", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"dlq try", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
     {"keys list",
      "/api/keys",
      NULL,
@@ -159,16 +160,31 @@ static int add_limit(const struct cli *cli, struct buf *path, bool *first) {
     return status;
 }
 
+/* A trace of a key is asked for as a list of its events. */
+static bool is_trace_of_key(const struct cli *cli, const struct remote *remote) {
+    return strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
+}
+
+/* Runs a handler there, and changes nothing: a POST for its own reasons. */
+static bool is_try(const struct remote *remote) {
+    return strcmp(remote->command, "dlq try") == 0;
+}
+
+static const char *method_of(const struct remote *remote) {
+    return is_try(remote) ? "POST" : "GET";
+}
+
 static int write_path(const struct cli *cli, const struct remote *remote, struct buf *path) {
     bool first = true;
     int status = 0;
-    bool by_key = strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
+    bool by_key = is_trace_of_key(cli, remote);
     buf_add_str(path, by_key ? "/api/events" : remote->path);
     if (by_key) {
         add_query(path, &first, "service", cli->words[0]);
         add_query(path, &first, "key", cli->words[1]);
     } else if (cli->word_count > 0) {
         cli_add_part(path, slice_of(cli->words[0]));
+        buf_add_str(path, is_try(remote) ? "/try" : "");
     }
     if (remote->second != NULL) {
         add_query(path, &first, remote->second, cli->words[1]);
@@ -267,6 +283,9 @@ static int print_answer(const struct cli *cli, const struct remote *remote, json
     bool nothing = is_empty(remote, answer);
     bool only_others = !nothing && list != NULL && json_array_size(list) == 0;
     int status = 0;
+    if (is_trace_of_key(cli, remote)) { /* as this command prints it of the host beside it */
+        answer = json_pack("{s:o}", "events", answer);
+    }
     if (cli->json || only_others || (list == NULL && strcmp(remote->command, "status") != 0)) {
         status = cli_print_json(answer);
     } else {
@@ -281,7 +300,8 @@ static int ask(struct cli *cli, const struct remote *remote, json_t **answer) {
     struct buf path;
     buf_init(&path, 16 * TOPIC_BYTES_MAX);
     int status = write_path(cli, remote, &path);
-    status = status == 0 ? cli_ask(cli, "GET", buf_str(&path), slice_of(""), answer) : status;
+    status = status == 0 ? cli_ask(cli, method_of(remote), buf_str(&path), slice_of(""), answer)
+                         : status;
     buf_clear(&path);
     if (status == 0) {
         keep_named(cli, list_in(remote, *answer));
@@ -324,7 +344,8 @@ bool cli_is_elsewhere(struct cli *cli, int *status) {
     buf_init(&path, 16 * TOPIC_BYTES_MAX);
     int code = cli->data == NULL || write_path(cli, remote, &path) != 0
                    ? ERR_INVALID
-                   : cli_ask_quietly(cli, "GET", buf_str(&path), slice_of(""), &http, &answer, &r);
+                   : cli_ask_quietly(cli, method_of(remote), buf_str(&path), slice_of(""), &http,
+                                     &answer, &r);
     buf_clear(&path);
     if (code != 0 || http == 404 || http == 400) { /* no host runs, or none has it */
         json_decref(answer);

@@ -76,6 +76,7 @@ static void take_sentence(struct call_result *result, struct slice body) {
 static void on_answer(void *ctx, const struct gateway_reply *reply) {
     struct host_call *call = ctx;
     struct call_result *result = &call->result;
+    call->host->asks_served--;
     call->request = NULL;
     call->state = CALL_ENDED;
     *result = (struct call_result){.status = reply->status, .sent = true};
@@ -91,12 +92,7 @@ static void on_answer(void *ctx, const struct gateway_reply *reply) {
 }
 
 int host_ask_start(struct host *h, uint64_t id, const struct call_request *request) {
-    struct host_call **end = &h->asks;
-    size_t count = 0;
-    for (; *end != NULL; end = &(*end)->next) {
-        count++;
-    }
-    if (count >= ASKS_MAX) {
+    if (h->ask_count >= CALLS_MAX) {
         return ERR_LIMIT;
     }
     struct host_call *call = calloc(1, sizeof *call);
@@ -113,7 +109,9 @@ int host_ask_start(struct host *h, uint64_t id, const struct call_request *reque
     }
     call->host = h;
     call->id = id;
-    *end = call;
+    *(h->asks == NULL ? &h->asks : &h->last_ask->next) = call;
+    h->last_ask = call;
+    h->ask_count++;
     host_wake(h);
     return 0;
 }
@@ -138,10 +136,13 @@ bool host_ask_cancel(struct host *h, uint64_t id) {
     return false;
 }
 
+/* Oldest first; more than others can be asked at once would fail. */
 static void serve_calls(struct host *h) {
-    for (struct host_call *call = h->asks; call != NULL; call = call->next) {
+    for (struct host_call *call = h->asks; call != NULL && h->asks_served < ASKS_OF_HANDLERS_MAX;
+         call = call->next) {
         if (call->state == CALL_WAITS && !call->dropped) {
             call->state = CALL_SERVED;
+            h->asks_served++;
             admin_request(h->admin, call->request);
         }
     }
@@ -153,13 +154,16 @@ static bool is_over(const struct host_call *call) {
 
 static void end_calls(struct host *h) {
     struct host_call **at = &h->asks;
+    h->last_ask = NULL;
     while (*at != NULL) {
         struct host_call *call = *at;
         if (!is_over(call)) {
+            h->last_ask = call;
             at = &call->next;
             continue;
         }
         *at = call->next;
+        h->ask_count--;
         if (!call->dropped) {
             engine_call_done(h->engine, call->id, &call->result);
         }
@@ -171,7 +175,8 @@ static void end_calls(struct host *h) {
 
 bool host_ask_due(const struct host *h) {
     for (const struct host_call *call = h->asks; call != NULL; call = call->next) {
-        if (call->state == CALL_WAITS || is_over(call)) {
+        bool next = call->state == CALL_WAITS && h->asks_served < ASKS_OF_HANDLERS_MAX;
+        if (next || is_over(call)) {
             return true;
         }
     }

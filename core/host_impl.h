@@ -119,8 +119,9 @@ struct host {
     struct front *front;
     struct sys *sys;
     struct host_members members;
-    struct ask *ask;        /* NULL = there is no other host */
-    struct host_call *asks; /* of handlers, oldest first; owned */
+    struct ask *ask;                   /* NULL = there is no other host */
+    struct host_call *asks, *last_ask; /* of handlers, oldest first; owned */
+    size_t ask_count, asks_served;     /* of these; with admin */
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
@@ -289,7 +290,8 @@ void host_members_counts(const struct host *h, size_t *up, size_t *silent, size_
 /* host_join.c */
 void host_join_open(struct host *h);
 void host_join_up(struct host *h, bool session_present);
-void host_join_down(struct host *h);
+void host_join_down(struct host *h); /* either connection is lost */
+void host_join_watch_up(struct host *h);
 /* Whether the subscribing connection must not be read: what its session has is not ours yet. */
 bool host_join_waits(const struct host *h);
 /* Takes part, or ends the host, when that can be known. */

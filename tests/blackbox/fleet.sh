@@ -150,7 +150,7 @@ ok "and the log says which" said 'host 1 ended with status 3 at its first start:
 rm -rf data
 mkdir data
 touch data/data.mdb
-ok "a host that is not divided keeps its folder" complains 2 'zingq reshard --count 2' run --hosts 2
+ok "a host that is not divided keeps its folder" complains 2 'how it becomes that of 2' run --hosts 2
 
 echo "1..$count"
 [ "$failed" -eq 0 ]

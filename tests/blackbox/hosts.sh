@@ -81,6 +81,8 @@ start_broker
 
 folder a '' 'key = "topic:2"'
 folder b '' 'key = "topic:2"'
+ok "check says that a second host is refused, and what to do" sh -c \
+    'cd a && "$ZINGQ" check | grep -q "A second host is refused .*\"seats\".*hosts { count = 2 "'
 ok "the first host runs" up a
 ok "it shows itself, retained" wait_for 10 sh -c 'echo "$1" | jq -e ".state == \"up\" and
     .services.seats.key == \"topic:2\" and .count == 1" >/dev/null' - "$(kept a)"
@@ -186,6 +188,7 @@ folder b 'count = 2  this = 2' 'key = "topic:2"'
 folder c 'count = 2  this = 2' 'key = "topic:2"'
 folder d 'count = 3  this = 3' 'key = "topic:2"'
 folder e 'count = 2  this = 2  group = "other"' 'key = "topic:2"'
+ok "check tells the division" sh -c 'cd a && "$ZINGQ" check --json | jq -r .hosts | grep -q "host 1 of 2"'
 ok "of a division the first runs" up a
 ok "a host with another count is refused" refused d 'hosts.count is 3 here and 2 there'
 ok "one of another group, too" refused e 'group "other"'
