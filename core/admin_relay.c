@@ -7,7 +7,7 @@
  *   a publish under an Idempotency-Key goes to the host that decides about the key,
  *   ?host=N                            goes to host N, whatever it is;
  *
- * the rest is about this host. A request that came from another host is answered here, so nothing
+ * the rest is about this host; a signal is stored here, and goes on by itself. A request that came from another host is answered here, so nothing
  * goes in circles.
  *
  * For an id the request is made once more, as a guest of this host, and only an answer of 404 makes
@@ -258,13 +258,8 @@ static bool has_noun(const struct parts *parts, const char *const *nouns, size_t
 /* The (service, key) that the request is about; false = about none. */
 static bool names_key(const struct parts *parts, const struct gateway_request *request,
                       struct slice *service, struct slice *key) {
-    static const char *const nouns[] = {"keys", "state", "peek", "signals"};
+    static const char *const nouns[] = {"keys", "state", "peek"};
     const char *text = gateway_query(request, "key");
-    if (parts->count == 5 && slice_is(parts->at[1], "signals")) {
-        *service = parts->at[2];
-        *key = parts->at[3];
-        return key->len <= KEY_BYTES_MAX;
-    }
     if (parts->count == 2 && slice_is(parts->at[1], "events")) {
         *service = slice_of(gateway_query(request, "service"));
     } else if (parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns)) {
