@@ -35,6 +35,7 @@ int admin_new(struct admin **out, const struct admin_options *options) {
     a->engine = options->engine;
     TAILQ_INIT(&a->readings);
     TAILQ_INIT(&a->relays);
+    TAILQ_INIT(&a->follows);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->bulk_timer),
                        uv_timer_init(options->loop, &a->live_timer)};
@@ -53,6 +54,7 @@ void admin_free(struct admin *a) {
     }
     admin_forget_readings(a);
     admin_forget_relays(a);
+    admin_forget_follows(a);
     admin_forget_bulks(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
     uv_close((uv_handle_t *)&a->bulk_timer, on_closed);

@@ -11,6 +11,7 @@
  *   admin_signal.c a signal
  *   admin_peek.c   one state value, for a handler of another host
  *   admin_relay.c  what another host has
+ *   admin_follow.c an event, and what became of it at any host
  *   admin_live.c   server-sent events
  */
 #ifndef ZINGQ_ADMIN_IMPL_H
@@ -30,9 +31,11 @@
 struct reading;
 struct bulk;
 struct relay;
+struct follow;
 /* Oldest first. */
 TAILQ_HEAD(reading_list, reading);
 TAILQ_HEAD(relay_list, relay);
+TAILQ_HEAD(follow_list, follow);
 
 struct admin {
     struct admin_options options;
@@ -44,6 +47,7 @@ struct admin {
     struct reading_list readings;
     size_t reading_count;
     struct relay_list relays;      /* waiting for other hosts */
+    struct follow_list follows;    /* the same */
     struct bulk *bulks[BULKS_MAX]; /* oldest first; owned */
     size_t bulk_count;
     uint64_t last_bulk_id;
@@ -186,6 +190,10 @@ bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_requ
 /* The same for what an endpoint publishes on `topic`. */
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic);
 void admin_forget_relays(struct admin *a);
+
+/* admin_follow.c */
+void admin_follow(struct admin *a, struct slice id, struct gateway_request *request);
+void admin_forget_follows(struct admin *a);
 
 /* admin_live.c */
 void admin_live(struct admin *a, struct gateway_request *request);

@@ -2,11 +2,12 @@
  * admin_relay.c - requests about what another host has. Where hosts divide the keys,
  *
  *   what names a service and a key     goes to the host that has the key,
- *   what names an id                   is looked for here, then at all others,
+ *   what names an id                   is looked for here, then at all others (an event that is
+ *                                      only read: admin_follow.c),
  *   a publish under an Idempotency-Key goes to the host that decides about the key,
  *   ?host=N                            goes to host N, whatever it is;
  *
- * the rest is about this host. A request that came from another host is answered here, so nothing
+ * the rest is about this host; a signal is stored here, and goes on by itself. A request that came from another host is answered here, so nothing
  * goes in circles.
  *
  * For an id the request is made once more, as a guest of this host, and only an answer of 404 makes
@@ -257,13 +258,8 @@ static bool has_noun(const struct parts *parts, const char *const *nouns, size_t
 /* The (service, key) that the request is about; false = about none. */
 static bool names_key(const struct parts *parts, const struct gateway_request *request,
                       struct slice *service, struct slice *key) {
-    static const char *const nouns[] = {"keys", "state", "peek", "signals"};
+    static const char *const nouns[] = {"keys", "state", "peek"};
     const char *text = gateway_query(request, "key");
-    if (parts->count == 5 && slice_is(parts->at[1], "signals")) {
-        *service = parts->at[2];
-        *key = parts->at[3];
-        return key->len <= KEY_BYTES_MAX;
-    }
     if (parts->count == 2 && slice_is(parts->at[1], "events")) {
         *service = slice_of(gateway_query(request, "service"));
     } else if (parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns)) {
@@ -334,6 +330,10 @@ bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_requ
     bool elsewhere = owner != 0 && owner != a->options.conf->hosts.share.place;
     if (!elsewhere && !names_id(parts)) {
         return false;
+    }
+    if (!elsewhere && slice_is(parts->at[1], "events")) {
+        admin_follow(a, parts->at[2], request);
+        return true;
     }
     struct relay *relay = relay_of(a, request);
     if (relay != NULL && elsewhere) {

@@ -45,7 +45,6 @@ int ask_new(struct ask **out, const struct ask_options *options) {
     ask_topic_of(a, "answer", a->share->place, a->answer_topic);
     uint32_t packet = options->conf->broker.packet_bytes_max;
     a->payload_max = (packet == 0 ? MQTT_PACKET_BYTES_LEAST : packet) - PACKET_ROOM_BYTES;
-    TAILQ_INIT(&a->askings);
     TAILQ_INIT(&a->arrived);
     TAILQ_INIT(&a->served);
     TAILQ_INIT(&a->replies);
@@ -56,10 +55,17 @@ int ask_new(struct ask **out, const struct ask_options *options) {
     return 0;
 }
 
-static void free_asking(struct ask *a, struct asking *asking) {
-    TAILQ_REMOVE(&a->askings, asking, link);
+/* Takes it out of the list; the caller frees it. */
+static struct asking *take_asking(struct ask *a, size_t at) {
+    assert(at < a->asking_count);
+    struct asking *asking = a->askings[at];
     a->asking_count--;
+    memmove(&a->askings[at], &a->askings[at + 1], (a->asking_count - at) * sizeof(struct asking *));
     a->asking_bytes -= asking->payload.len;
+    return asking;
+}
+
+static void free_asking(struct asking *asking) {
     buf_clear(&asking->payload);
     ask_reply_clear(&asking->reply);
     free(asking);
@@ -73,9 +79,8 @@ void ask_free(struct ask *a) {
     if (a == NULL) {
         return;
     }
-    struct asking *asking;
-    while ((asking = TAILQ_FIRST(&a->askings)) != NULL) {
-        free_asking(a, asking);
+    while (a->asking_count > 0) {
+        free_asking(take_asking(a, a->asking_count - 1));
     }
     ask_forget_visits(a);
     uv_close((uv_handle_t *)&a->timer, on_closed);
@@ -83,24 +88,14 @@ void ask_free(struct ask *a) {
 
 /* ---- asking ---- */
 
-static struct asking *find(struct ask *a, uint64_t id) {
-    struct asking *asking = NULL;
-    TAILQ_FOREACH(asking, &a->askings, link) {
-        if (asking->id == id) {
-            return asking;
-        }
-    }
-    return NULL;
-}
-
 static void arm(struct ask *a) {
-    const struct asking *first = TAILQ_FIRST(&a->askings);
-    if (first == NULL) {
+    if (a->asking_count == 0) {
         (void)uv_timer_stop(&a->timer);
         return;
     }
     uint64_t now = uv_now(a->options.loop);
-    uint64_t wait = first->deadline_ms > now ? first->deadline_ms - now : 0;
+    uint64_t first = a->askings[0]->deadline_ms;
+    uint64_t wait = first > now ? first - now : 0;
     int started = uv_timer_start(&a->timer, on_timer, wait, 0);
     assert(started == 0);
 }
@@ -144,8 +139,7 @@ int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, 
     randombytes_buf(asking->correlation, sizeof asking->correlation);
     uv_update_time(a->options.loop);
     asking->deadline_ms = uv_now(a->options.loop) + ASK_ANSWER_MS;
-    TAILQ_INSERT_TAIL(&a->askings, asking, link);
-    a->asking_count++;
+    a->askings[a->asking_count++] = asking;
     a->asking_bytes += asking->payload.len;
     *id = asking->id;
     arm(a);
@@ -154,10 +148,12 @@ int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, 
 }
 
 void ask_cancel(struct ask *a, uint64_t id) {
-    struct asking *asking = find(a, id);
-    if (asking != NULL) {
-        free_asking(a, asking);
-        arm(a);
+    for (size_t i = 0; i < a->asking_count; i++) {
+        if (a->askings[i]->id == id) {
+            free_asking(take_asking(a, i));
+            arm(a);
+            return;
+        }
     }
 }
 
@@ -172,8 +168,8 @@ static void end(struct ask *a, struct asking *asking, enum ask_end end) {
 
 static void expire(struct ask *a) {
     uint64_t now = uv_now(a->options.loop);
-    struct asking *asking = NULL;
-    TAILQ_FOREACH(asking, &a->askings, link) {
+    for (size_t i = 0; i < a->asking_count; i++) {
+        struct asking *asking = a->askings[i];
         if (asking->deadline_ms > now) {
             return;
         }
@@ -193,35 +189,31 @@ static void expire(struct ask *a) {
     }
 }
 
-static struct asking *first_ended(struct ask *a) {
-    struct asking *asking = NULL;
-    TAILQ_FOREACH(asking, &a->askings, link) {
-        if (asking->ended) {
-            return asking;
+/* NULL when none has; else it is the caller's. */
+static struct asking *take_ended(struct ask *a) {
+    for (size_t i = 0; i < a->asking_count; i++) {
+        if (a->askings[i]->ended) {
+            return take_asking(a, i);
         }
     }
     return NULL;
 }
 
+/* on_end may ask again, or cancel others. */
 static void hand_over_ended(struct ask *a) {
     struct asking *asking;
-    while ((asking = first_ended(a)) != NULL) {
+    while ((asking = take_ended(a)) != NULL) {
         const struct ask_outcome outcome = {
             .end = asking->end, .reply = &asking->reply.reply, .why = asking->why};
-        /* Out of the list first: on_end may ask again, or cancel others. */
-        ask_on_end *on_end = asking->on_end;
-        void *ctx = asking->ctx;
-        TAILQ_REMOVE(&a->askings, asking, link);
-        on_end(ctx, asking->id, &outcome);
-        TAILQ_INSERT_HEAD(&a->askings, asking, link);
-        free_asking(a, asking);
+        asking->on_end(asking->ctx, asking->id, &outcome);
+        free_asking(asking);
     }
     arm(a);
 }
 
 bool ask_due(const struct ask *a) {
-    const struct asking *asking = NULL;
-    TAILQ_FOREACH(asking, &a->askings, link) {
+    for (size_t i = 0; i < a->asking_count; i++) {
+        const struct asking *asking = a->askings[i];
         if (asking->ended || asking->deadline_ms <= uv_now(a->options.loop)) {
             return true;
         }
@@ -237,15 +229,20 @@ void ask_work(struct ask *a) {
 
 /* ---- messages ---- */
 
-/* One that came too late is nobody's any more. */
-static void note_answer(struct ask *a, const struct mqtt_message *m) {
-    struct asking *asking = NULL;
-    TAILQ_FOREACH(asking, &a->askings, link) {
-        if (m->correlation.len == CORRELATION_BYTES && !asking->ended &&
-            memcmp(m->correlation.data, asking->correlation, CORRELATION_BYTES) == 0) {
-            break;
+static struct asking *find_asked(const struct ask *a, struct slice correlation) {
+    for (size_t i = 0; i < a->asking_count; i++) {
+        struct asking *asking = a->askings[i];
+        if (correlation.len == CORRELATION_BYTES && !asking->ended &&
+            memcmp(correlation.data, asking->correlation, CORRELATION_BYTES) == 0) {
+            return asking;
         }
     }
+    return NULL;
+}
+
+/* One that came too late is nobody's any more. */
+static void note_answer(struct ask *a, const struct mqtt_message *m) {
+    struct asking *asking = find_asked(a, m->correlation);
     if (asking == NULL) {
         return;
     }
@@ -284,7 +281,6 @@ void ask_up(struct ask *a) {
 
 /* Some brokers end the connection of a client that subscribes to what it may not. */
 void ask_down(struct ask *a) {
-    struct asking *asking = NULL;
     a->beaten = a->unanswered > 0 ? a->beaten + 1 : 0;
     if (a->beaten >= ASK_BEATEN_MAX) {
         a->beaten = 0;
@@ -298,8 +294,8 @@ void ask_down(struct ask *a) {
     a->unanswered = 0;
     a->unproven = 0;
     a->under_way = (struct mids){{0}};
-    TAILQ_FOREACH(asking, &a->askings, link) {
-        asking->mid = 0;
+    for (size_t i = 0; i < a->asking_count; i++) {
+        a->askings[i]->mid = 0;
     }
 }
 
@@ -372,7 +368,6 @@ static int send_asking(struct ask *a, struct mqtt *mqtt, struct asking *asking) 
 }
 
 bool ask_send(struct ask *a, struct mqtt *mqtt) {
-    struct asking *asking = NULL;
     bool sent = false;
     if (!a->connected) {
         return false;
@@ -387,7 +382,8 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
     if (ask_send_replies(a, mqtt, &sent) != 0) {
         return sent;
     }
-    TAILQ_FOREACH(asking, &a->askings, link) {
+    for (size_t i = 0; i < a->asking_count; i++) {
+        struct asking *asking = a->askings[i];
         if (asking->sent || asking->ended) {
             continue;
         }
@@ -406,10 +402,8 @@ bool ask_published(struct ask *a, int mid, uint8_t reason) {
     assert(a->unproven > 0);
     a->unproven--;
     struct asking *asking = NULL;
-    TAILQ_FOREACH(asking, &a->askings, link) {
-        if (asking->mid == mid) {
-            break;
-        }
+    for (size_t i = 0; i < a->asking_count && asking == NULL; i++) {
+        asking = a->askings[i]->mid == mid ? a->askings[i] : NULL;
     }
     if (asking == NULL) {
         return true;

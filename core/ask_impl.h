@@ -22,7 +22,6 @@ enum {
 
 /* A request of ours, from ask_start to its end. */
 struct asking {
-    TAILQ_ENTRY(asking) link;
     uint64_t id;
     uint16_t place;
     uint8_t correlation[CORRELATION_BYTES];
@@ -36,7 +35,6 @@ struct asking {
     void *ctx;
     ask_on_end *on_end;
 };
-TAILQ_HEAD(asking_list, asking);
 
 /* A request of another host: it has arrived, is being served, or its reply waits to be sent. */
 struct visit {
@@ -56,8 +54,8 @@ struct ask {
     const struct division *share;
     char ask_topic[TOPIC_MAX], answer_topic[TOPIC_MAX];
     size_t payload_max;
-    uv_timer_t timer; /* the next deadline */
-    struct asking_list askings;
+    uv_timer_t timer;                 /* the next deadline */
+    struct asking *askings[ASKS_MAX]; /* in the order of their deadlines; owned */
     size_t asking_count;
     uint64_t last_id;
     struct visit_list arrived, served, replies;

@@ -64,6 +64,7 @@ static const struct cli_option compact_options[] = {
 static const struct cli_option reshard_options[] = {
     {"count", "N", "how many hosts there are to be"},
     {"dry-run", NULL, "only say what would move"},
+    {"abandon", NULL, "give up what the broker has for hosts that go and have not left"},
     {"yes", NULL, "do not ask"},
     {NULL, NULL, NULL},
 };
@@ -76,11 +77,13 @@ const struct cli_command cli_file_commands[] = {
      "The host must be stopped. The disk needs room for a second file meanwhile.", 0, 0,
      compact_options, run_compact},
     {"reshard", "DIR...", "divide the keys anew: the folders of stopped hosts, for another count",
-     "The folders stand in the order of their hosts: first the old ones, all of them, then those "
-     "to\n"
-     "be made. Of fewer hosts than folders, the last ones are emptied. topics.conf must be the "
-     "one\n"
-     "that the hosts ran with; each disk needs room for a second file meanwhile.",
+     "One folder: that of `zingq run --hosts`, or of a host alone, which becomes DIR/1. Several: "
+     "those\n"
+     "of the hosts in their order, first the old ones, all of them, then those to be made. Of "
+     "fewer\n"
+     "hosts than before the last folders are emptied. topics.conf must be the one that the hosts "
+     "ran\n"
+     "with; each disk needs room for a second file meanwhile.",
      1, PARTITIONS, reshard_options, cli_reshard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -74,6 +74,7 @@ static const struct remote remotes[] = {
       {"REASON", false}},
      {"group", "service", "count", "newest_at", "example", "reason"}},
     {"dlq show", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"dlq try", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
     {"keys list",
      "/api/keys",
      NULL,
@@ -164,6 +165,15 @@ static bool is_trace_of_key(const struct cli *cli, const struct remote *remote) 
     return strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
 }
 
+/* Runs a handler there, and changes nothing: a POST for its own reasons. */
+static bool is_try(const struct remote *remote) {
+    return strcmp(remote->command, "dlq try") == 0;
+}
+
+static const char *method_of(const struct remote *remote) {
+    return is_try(remote) ? "POST" : "GET";
+}
+
 static int write_path(const struct cli *cli, const struct remote *remote, struct buf *path) {
     bool first = true;
     int status = 0;
@@ -174,6 +184,7 @@ static int write_path(const struct cli *cli, const struct remote *remote, struct
         add_query(path, &first, "key", cli->words[1]);
     } else if (cli->word_count > 0) {
         cli_add_part(path, slice_of(cli->words[0]));
+        buf_add_str(path, is_try(remote) ? "/try" : "");
     }
     if (remote->second != NULL) {
         add_query(path, &first, remote->second, cli->words[1]);
@@ -289,7 +300,8 @@ static int ask(struct cli *cli, const struct remote *remote, json_t **answer) {
     struct buf path;
     buf_init(&path, 16 * TOPIC_BYTES_MAX);
     int status = write_path(cli, remote, &path);
-    status = status == 0 ? cli_ask(cli, "GET", buf_str(&path), slice_of(""), answer) : status;
+    status = status == 0 ? cli_ask(cli, method_of(remote), buf_str(&path), slice_of(""), answer)
+                         : status;
     buf_clear(&path);
     if (status == 0) {
         keep_named(cli, list_in(remote, *answer));
@@ -332,7 +344,8 @@ bool cli_is_elsewhere(struct cli *cli, int *status) {
     buf_init(&path, 16 * TOPIC_BYTES_MAX);
     int code = cli->data == NULL || write_path(cli, remote, &path) != 0
                    ? ERR_INVALID
-                   : cli_ask_quietly(cli, "GET", buf_str(&path), slice_of(""), &http, &answer, &r);
+                   : cli_ask_quietly(cli, method_of(remote), buf_str(&path), slice_of(""), &http,
+                                     &answer, &r);
     buf_clear(&path);
     if (code != 0 || http == 404 || http == 400) { /* no host runs, or none has it */
         json_decref(answer);

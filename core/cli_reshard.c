@@ -1,5 +1,8 @@
 /*
  * cli_reshard.c - the folders of stopped hosts divided anew: `zingq reshard`.
+ *
+ * One folder alone may be that of several hosts, DATA/1, DATA/2 and so on, as `zingq run --hosts` has
+ * them; or that of a host alone which is to be divided: it becomes DATA/1 then, after the question.
  */
 #include "cli.h"
 
@@ -7,6 +10,7 @@
 #include "cli_text.h"
 #include "clock.h"
 #include "reshard.h"
+#include "store_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +19,11 @@
 
 struct work {
     struct cli *cli;
+    char *names[PARTITIONS]; /* as they were given; owned, like the paths */
     char *paths[PARTITIONS];
+    size_t path_count;
+    char *whole;  /* the folder that holds those of all hosts; NULL = they were given one by one */
+    bool adopted; /* the first of them is `whole` itself, and is to be moved */
     uint16_t count;
     struct reshard *reshard;
 };
@@ -59,13 +67,49 @@ static int read_words(struct work *w) {
         return cli_misused(cli, "either --yes or --dry-run");
     }
     w->count = (uint16_t)count;
-    for (int i = 0; i < cli->word_count; i++) {
-        w->paths[i] = absolute(cli->words[i]);
-        if (w->paths[i] == NULL) {
-            return cli_fail(ERR_MEMORY, "out of memory");
-        }
-    }
     return cli_load_conf(cli);
+}
+
+static void forget_paths(struct work *w) {
+    for (size_t i = 0; i < w->path_count; i++) {
+        free(w->paths[i]);
+        free(w->names[i]);
+        w->paths[i] = w->names[i] = NULL;
+    }
+    w->path_count = 0;
+}
+
+/* The next folder; its number, 0 = none, is a folder in it. */
+static int add_path(struct work *w, const char *name, size_t number) {
+    char inner[4096];
+    int len = number == 0 ? snprintf(inner, sizeof inner, "%s", name)
+                          : snprintf(inner, sizeof inner, "%s/%zu", name, number);
+    if (len < 0 || (size_t)len >= sizeof inner) {
+        return cli_fail(ERR_INVALID, "the folder's name is too long");
+    }
+    w->names[w->path_count] = slice_dup(slice_of(inner));
+    w->paths[w->path_count] = absolute(inner);
+    w->path_count++;
+    return w->names[w->path_count - 1] != NULL && w->paths[w->path_count - 1] != NULL
+               ? 0
+               : cli_fail(ERR_MEMORY, "out of memory");
+}
+
+/* Folders 1 to `count` of the one that was given, from `first` on. */
+static int add_hosts(struct work *w, size_t first, size_t count) {
+    int status = 0;
+    for (size_t i = first; status == 0 && i <= count; i++) {
+        status = add_path(w, w->cli->words[0], i);
+    }
+    return status;
+}
+
+static int add_words(struct work *w) {
+    int status = 0;
+    for (int i = 0; status == 0 && i < w->cli->word_count; i++) {
+        status = add_path(w, w->cli->words[i], 0);
+    }
+    return status;
 }
 
 static int tell_failure(int code, const struct report *r) {
@@ -80,7 +124,7 @@ static int tell_failure(int code, const struct report *r) {
 static struct reshard_options options_of(const struct work *w) {
     struct reshard_options options = {.conf = w->cli->conf,
                                       .paths = (const char *const *)w->paths,
-                                      .path_count = (size_t)w->cli->word_count,
+                                      .path_count = w->path_count,
                                       .count = w->count};
     clock_read(&options.now);
     return options;
@@ -106,7 +150,7 @@ static int print_folders(const struct work *w) {
     for (size_t i = 0; table != NULL && i < reshard_folders(w->reshard); i++) {
         struct reshard_view v;
         reshard_look(w->reshard, i, &v);
-        text_add_safe(&text, slice_of(w->cli->words[i]));
+        text_add_safe(&text, slice_of(w->names[i]));
         table_take(table, STYLE_PLAIN, &text);
         add_place(&text, v.from, reshard_count_before(w->reshard), "new");
         table_take(table, STYLE_PLAIN, &text);
@@ -122,6 +166,25 @@ static int print_folders(const struct work *w) {
     return code == 0 ? 0 : cli_fail(code, "out of memory");
 }
 
+/* A host that is to be none any more should have left the broker, which goes on dealing it messages
+ * otherwise, and keeps them for nobody. Whether all of them have. */
+static bool have_left(const struct work *w) {
+    bool left = true;
+    for (size_t i = w->count; i < reshard_folders(w->reshard); i++) {
+        struct reshard_view v;
+        reshard_look(w->reshard, i, &v);
+        if (v.session) {
+            cli_warn(
+                "the host of %s has not left the broker, which would go on dealing it messages: "
+                "start the hosts, let it leave with `zingq leave --data %s`, then stop the "
+                "others",
+                w->names[i], w->names[i]);
+            left = false;
+        }
+    }
+    return left;
+}
+
 /* Rows that nobody but their folder's host, or a person, can do anything about. */
 static void tell_left(const struct work *w) {
     for (size_t i = 0; i < reshard_folders(w->reshard); i++) {
@@ -131,15 +194,14 @@ static void tell_left(const struct work *w) {
             cli_warn(
                 "%s keeps %llu rows of services with share = no, which are each host's own: run "
                 "it once more, with --service and hosts.count = 1, if they matter",
-                w->cli->words[i], (unsigned long long)v.own);
+                w->names[i], (unsigned long long)v.own);
         }
         if (v.disputed > 0) {
             cli_warn(
                 "%s keeps %llu rows, of service \"%s\" for one, because another folder has the "
                 "same: state of the same key, an event of the same id, or a key's events that "
                 "wait; `zingq export --data %s` shows them",
-                w->cli->words[i], (unsigned long long)v.disputed, v.disputed_service,
-                w->cli->words[i]);
+                w->names[i], (unsigned long long)v.disputed, v.disputed_service, w->names[i]);
         }
     }
 }
@@ -180,21 +242,130 @@ static void tell_plan(const struct work *w) {
     buf_clear(&line);
 }
 
-static void tell_done(const struct work *w) {
+/* What is to be set for the new count. */
+static void tell_settings(const struct work *w) {
     const struct conf *conf = w->cli->conf;
     unsigned count = w->count;
-    (void)printf("\nEvery row is there once. ");
-    if (conf->hosts.share.count != count) {
+    if (w->whole != NULL && count > 1) {
+        (void)printf(
+            "Run them with `zingq run --hosts %u`, without hosts.count in %s; or each with "
+            "a folder of its own as --data.\n",
+            count, conf->file);
+    } else if (w->whole != NULL) {
+        (void)printf("Run it with --data %s.\n", w->names[0]);
+    } else if (conf->hosts.share.count != count) {
         (void)printf("Now set hosts.count = %u in %s, or ZINGQ_HOSTS_COUNT=%u, for all hosts%s.\n",
                      count, conf->file, count,
                      count > 1 ? ", and hosts.this or ZINGQ_HOSTS_THIS for each" : "");
-    } else {
-        (void)printf("The hosts can start.\n");
     }
-    for (size_t i = w->count; i < reshard_folders(w->reshard); i++) {
-        (void)printf("%s has no keys any more; what the broker keeps for its host ends with its "
-                     "session: start it once, then `zingq leave`.\n",
-                     w->cli->words[i]);
+}
+
+static void tell_done(const struct work *w) {
+    (void)printf("\nDone: every row is there once. ");
+    tell_settings(w);
+    for (size_t i = w->count; w->whole == NULL && i < reshard_folders(w->reshard); i++) {
+        (void)printf("%s has no keys any more.\n", w->names[i]);
+    }
+}
+
+/* --- which folders --- */
+
+/* Whether the one folder given is that of several hosts, or is to be. */
+static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
+    struct report r = {""};
+    char *path = absolute(w->cli->words[0]);
+    char file[STORE_PATH_BYTES];
+    if (path == NULL) {
+        return cli_fail(ERR_MEMORY, "out of memory");
+    }
+    *hosts = store_folder_hosts(path);
+    *alone = store_data_file(path, file, NULL) == 0 && access(file, F_OK) == 0;
+    if (!*alone && *hosts > 0 && !cli_flag(w->cli, "dry-run")) {
+        int code = reshard_adopt(path, &r); /* if that was begun */
+        if (code != 0) {
+            free(path);
+            return tell_failure(code, &r);
+        }
+    }
+    w->whole = *alone ? (w->count > 1 && *hosts == 0 ? path : NULL) : *hosts > 0 ? path : NULL;
+    if (w->whole == NULL) {
+        free(path);
+    }
+    return 0;
+}
+
+/* What is to be settled: every folder there may be. */
+static int name_all(struct work *w) {
+    unsigned hosts = 0;
+    bool alone = false;
+    int status = w->cli->word_count == 1 ? look_at_whole(w, &hosts, &alone) : 0;
+    w->adopted = w->whole != NULL && alone;
+    if (status != 0 || w->whole == NULL || w->adopted) {
+        return status == 0 ? add_words(w) : status;
+    }
+    return add_hosts(w, 1, hosts);
+}
+
+/* After that: those that the hosts have now, and those to be made. */
+static int name_hosts(struct work *w) {
+    struct report r = {""};
+    uint16_t hosts = 1;
+    if (w->whole == NULL) {
+        return 0;
+    }
+    int code = reshard_peek(w->paths[0], &hosts, &r);
+    if (code != 0) {
+        return tell_failure(code, &r);
+    }
+    size_t count = hosts > w->count ? hosts : w->count;
+    forget_paths(w);
+    int status = w->adopted ? add_path(w, w->cli->words[0], 0) : 0;
+    return status == 0 ? add_hosts(w, w->adopted ? 2 : 1, count) : status;
+}
+
+/* The host's folder moves to where that of the first host is; then all is looked at again. */
+static int move_first(struct work *w) {
+    struct report r = {""};
+    if (!w->adopted) {
+        return 0;
+    }
+    reshard_close(w->reshard);
+    w->reshard = NULL;
+    int code = reshard_adopt(w->whole, &r);
+    if (code != 0) {
+        return tell_failure(code, &r);
+    }
+    size_t count = w->path_count;
+    forget_paths(w);
+    int status = add_hosts(w, 1, count);
+    if (status == 0) {
+        struct reshard_options options = options_of(w);
+        code = reshard_open(&w->reshard, &options, &r);
+        status = code == 0 ? 0 : tell_failure(code, &r);
+    }
+    return status;
+}
+
+/* `zingq run --hosts` takes every numbered folder with a store for a host's. */
+static void put_away(const struct work *w, size_t i) {
+    char other[STORE_PATH_BYTES];
+    int len = snprintf(other, sizeof other, "%s.emptied", w->paths[i]);
+    if (len < 0 || len >= STORE_PATH_BYTES || rename(w->paths[i], other) != 0) {
+        cli_warn("%s is no host's any more and is still there: move it away", w->names[i]);
+        return;
+    }
+    if (!w->cli->json) {
+        (void)printf("%s is %s.emptied now.\n", w->names[i], w->names[i]);
+    }
+}
+
+/* The folders behind those of the hosts; not `all`: as far as nothing is left in them. */
+static void put_away_emptied(const struct work *w, bool all) {
+    for (size_t i = w->count; w->whole != NULL && i < w->path_count; i++) {
+        uint16_t hosts = 0;
+        if (all || reshard_peek(w->paths[i], &hosts, NULL) != 0 || hosts == 0) {
+            put_away(w, i);
+        }
     }
 }
 
@@ -224,7 +395,12 @@ static int confirm(const struct cli *cli) {
 
 static int divide(struct work *w) {
     struct report r = {""};
+    if (!have_left(w) && !cli_flag(w->cli, "abandon")) {
+        return cli_fail(ERR_NOTFOUND, "nothing was changed; --abandon gives up what the broker has "
+                                      "for such a host");
+    }
     int status = confirm(w->cli);
+    status = status == 0 ? move_first(w) : status;
     if (status != 0) {
         return status;
     }
@@ -232,11 +408,12 @@ static int divide(struct work *w) {
     if (code != 0) {
         return tell_failure(code, &r);
     }
-    if (w->cli->json) {
-        return print_json(w, true);
+    status = w->cli->json ? print_json(w, true) : 0;
+    if (!w->cli->json) {
+        tell_done(w);
     }
-    tell_done(w);
-    return 0;
+    put_away_emptied(w, true);
+    return status;
 }
 
 static int show_and_divide(struct work *w) {
@@ -251,6 +428,9 @@ static int show_and_divide(struct work *w) {
     tell_left(w);
     if (same && !cli->json && status == 0) {
         (void)printf("\nThey are divided so already: there is nothing to do.\n");
+    }
+    if (dry) {
+        (void)have_left(w);
     }
     if (status != 0 || dry || same) {
         return status != 0 ? status : cli->json ? print_json(w, false) : 0;
@@ -276,6 +456,9 @@ static int settle(struct work *w, bool *over) {
     } else if (*over && !w->cli->json) {
         (void)printf("A reshard had been stopped halfway; it is done now.\n");
     }
+    if (*over) {
+        put_away_emptied(w, false);
+    }
     return *over && w->cli->json ? cli_print_json(json_pack("{s:b}", "done", 1)) : 0;
 }
 
@@ -284,15 +467,16 @@ int cli_reshard(struct cli *cli) {
     struct report r = {""};
     bool over = false;
     int status = read_words(&w);
+    status = status == 0 ? name_all(&w) : status;
     status = status == 0 ? settle(&w, &over) : status;
+    status = status == 0 && !over ? name_hosts(&w) : status;
     if (status == 0 && !over) {
         struct reshard_options options = options_of(&w);
         int code = reshard_open(&w.reshard, &options, &r);
         status = code == 0 ? show_and_divide(&w) : tell_failure(code, &r);
     }
     reshard_close(w.reshard);
-    for (size_t i = 0; i < PARTITIONS; i++) {
-        free(w.paths[i]);
-    }
+    forget_paths(&w);
+    free(w.whole);
     return status;
 }

@@ -333,7 +333,8 @@ static int apply_signal(const struct apply *a, const struct effect *effect) {
     if (s == NULL) {
         return 0; /* the API knows the services of topics.conf, and so do we */
     }
-    int code = engine_signal(a->e, s, effect->key, effect->name, effect->value, &r);
+    const struct signal signal = {.key = effect->key, .name = effect->name, .value = effect->value};
+    int code = engine_signal(a->e, s, &signal, &r);
     return code == ERR_INVALID ? engine_refuse_signal(a->e, s, a->event, effect, r.text) : code;
 }
 

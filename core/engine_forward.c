@@ -29,6 +29,8 @@ struct forward_source {
 
 enum { TELL_MS = 60000 };
 
+static const char ONCE[] = "idempotency-key"; /* a signal's, on its way */
+
 bool engine_is_divided(const struct engine *e, const struct engine_service *s) {
     return division_is_divided(&e->conf->hosts.share) && s->conf->share && !s->conf->independent;
 }
@@ -65,10 +67,22 @@ int engine_forward_event(struct engine *e, const struct engine_service *s, struc
 }
 
 int engine_forward_signal(struct engine *e, const struct engine_service *s, uint8_t partition,
-                          struct slice key, struct slice name, struct slice value) {
-    const struct forward forward = {
-        .kind = FORWARD_SIGNAL, .service = s->name, .key = key, .name = name, .payload = value};
-    return add(e, partition, &forward, value.len);
+                          const struct signal *signal) {
+    struct buf properties;
+    buf_init(&properties, EFFECTS_BYTES_MAX);
+    if (signal->once.len > 0) {
+        property_add(&properties, slice_of(ONCE), signal->once);
+    }
+    const struct forward forward = {.kind = FORWARD_SIGNAL,
+                                    .service = s->name,
+                                    .key = signal->key,
+                                    .name = signal->name,
+                                    .payload = signal->value,
+                                    .correlation = signal->said,
+                                    .properties = buf_slice(&properties)};
+    int code = properties.failed ? ERR_MEMORY : add(e, partition, &forward, signal->value.len);
+    buf_clear(&properties);
+    return code;
 }
 
 static struct event *event_of(const struct forward *forward, struct slice reason) {
@@ -103,9 +117,18 @@ static int refuse_signal(struct engine *e, struct engine_service *s, const struc
     return engine_refuse_signal(e, s, &from, &effect, reason);
 }
 
+/* One that came again under its key is no second one, whatever it says. */
 static int take_signal(struct engine *e, struct engine_service *s, const struct forward *forward) {
     struct report r = {""};
-    int code = engine_signal(e, s, forward->key, forward->name, forward->payload, &r);
+    struct signal signal = {.key = forward->key,
+                            .name = forward->name,
+                            .value = forward->payload,
+                            .said = forward->correlation};
+    bool once = property_find(forward->properties, ONCE, &signal.once);
+    int code = once ? engine_signal_once(e, s, &signal, &r) : engine_signal(e, s, &signal, &r);
+    if (code == ERR_EXISTS) {
+        return 0;
+    }
     return code == ERR_INVALID ? refuse_signal(e, s, forward, r.text) : code;
 }
 

@@ -8,6 +8,7 @@
 #include "engine.h"
 
 struct engine_service;
+struct signal;
 
 /* Whether the store is that of this host of this division; a new one is from now on. ERR_INVALID
  * with a sentence. Begins and ends its own transaction. */
@@ -22,7 +23,7 @@ bool engine_is_elsewhere(const struct engine *e, const struct engine_service *s,
 int engine_forward_event(struct engine *e, const struct engine_service *s, struct event *event,
                          uint8_t partition);
 int engine_forward_signal(struct engine *e, const struct engine_service *s, uint8_t partition,
-                          struct slice key, struct slice name, struct slice value);
+                          const struct signal *signal);
 /* Messages are made of what waits; before the commit. */
 int engine_build_forwards(struct engine *e);
 /* EVENT_FORWARD: what it holds is taken. Takes the event over; *count grows by what was in it. */

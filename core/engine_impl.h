@@ -26,6 +26,7 @@
  *   engine_later.c    delayed publishes: put off, taken back
  *   engine_schedule.c schedules: a publish for each tick
  *   engine_command.c  what an operator asks for
+ *   engine_once.c     what was asked for before
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
  *   engine_recover.c  after a turn that failed: back to what the store holds
@@ -42,6 +43,7 @@
 #include "append.h"
 #include "engine.h"
 #include "engine_forward.h"
+#include "engine_signal.h"
 #include "forward.h"
 #include "lane.h"
 #include "limits.h"
@@ -386,28 +388,6 @@ int engine_sleep(struct engine *e, struct invocation *inv);
 /* Saga steps of which nothing came are not to be undone. */
 int engine_note_failed_steps(struct engine *e, struct invocation *inv);
 
-/* engine_signal.c */
-int engine_wait(struct engine *e, struct invocation *inv);
-/* Whoever waits for it in (service, key) has it, or it is kept for who comes. ERR_INVALID (r): it
- * cannot be, and nothing has changed. */
-int engine_signal(struct engine *e, struct engine_service *s, struct slice key, struct slice name,
-                  struct slice value, struct report *r);
-/* A handler's signal that cannot be is a dead letter of the service it was for, which a replay
- * sends again. */
-int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,
-                         const struct effect *effect, const char *reason);
-/* Whether the dead event is a signal that could not be; and sending it again. ERR_INVALID (r): it
- * still cannot be. */
-bool engine_is_signal_letter(const struct event *event);
-int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
-                       struct report *r);
-/* One that came as a message; takes the event over. */
-int engine_admit_signal(struct engine *e, struct event *event);
-/* The event has ended: nothing that comes is for it. */
-int engine_forget_waits(struct engine *e, const struct event *event);
-/* A signal as bytes to a value: JSON, or else a string. */
-void engine_signal_value(struct slice payload, struct buf *out);
-
 /* engine_saga.c */
 /* Whether the event has saga steps that are not undone; their names, with commas, are appended to
  * `names` (NULL: not asked for). */
@@ -425,6 +405,17 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
 /* A person asked for another round of an event that has ended: what needed a person goes on
  * undoing, a dead letter goes on behind the steps it finished, the rest begins anew. */
 int engine_renew_steps(struct engine *e, struct event *event);
+
+/* engine_once.c */
+/* Whether this was asked for before, under c->once, about the same thing; c->made is what it was
+ * given then, or what it is given now. ERR_EXISTS in the command: something else was, under the same
+ * key. */
+int engine_asked_before(struct engine *e, struct command *c, uint8_t partition, struct slice about,
+                        bool *before);
+/* A signal that came under an idempotency key: a second one is none, unless the first was refused.
+ * ERR_EXISTS (r): it came with another value. */
+int engine_signal_once(struct engine *e, struct engine_service *s, const struct signal *signal,
+                       struct report *r);
 
 /* engine_cancel.c */
 /* The live event the command names is ended. *found false: there is none. */

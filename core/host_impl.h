@@ -290,7 +290,8 @@ void host_members_counts(const struct host *h, size_t *up, size_t *silent, size_
 /* host_join.c */
 void host_join_open(struct host *h);
 void host_join_up(struct host *h, bool session_present);
-void host_join_down(struct host *h);
+void host_join_down(struct host *h); /* either connection is lost */
+void host_join_watch_up(struct host *h);
 /* Whether the subscribing connection must not be read: what its session has is not ours yet. */
 bool host_join_waits(const struct host *h);
 /* Takes part, or ends the host, when that can be known. */

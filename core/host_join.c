@@ -44,20 +44,33 @@ void host_join_open(struct host *h) {
     hold_keyed(h, true);
 }
 
+/* Both connections stand, so it will soon be known. */
+static void hold_while_asking(struct host *h) {
+    bool asking = mqtt_session(h->mqtt)->connected && mqtt_session(h->out)->connected;
+    if (!h->members.decided && asking) {
+        hold_keyed(h, true);
+    }
+}
+
 void host_join_up(struct host *h, bool session_present) {
     struct host_members *p = &h->members;
+    hold_while_asking(h);
     if (!p->decided) {
-        hold_keyed(h, true);
         mqtt_hold(h->mqtt, session_present); /* nothing of it is read yet */
         p->session = session_present;
     }
 }
 
+/* Without a broker nothing is known and nothing comes: what is stored runs as always. */
 void host_join_down(struct host *h) {
     if (!h->members.decided) {
         hold_keyed(h, false);
-        h->members.session = false;
     }
+    h->members.session = h->members.session && mqtt_session(h->mqtt)->connected;
+}
+
+void host_join_watch_up(struct host *h) {
+    hold_while_asking(h);
 }
 
 bool host_join_waits(const struct host *h) {
@@ -183,6 +196,9 @@ static void judge(struct host *h, size_t i, int64_t now_ms) {
                      h->conf->services[share->service].name);
         }
     }
+    if (h->leave_asked) {
+        return; /* every subscription is being given up */
+    }
     if (held && !share->left && mqtt_session(h->mqtt)->connected && answered) {
         unsubscribe(h, share);
     } else if (!held && share->left) {
@@ -192,7 +208,7 @@ static void judge(struct host *h, size_t i, int64_t now_ms) {
 
 void host_join_judge(struct host *h, int64_t now_ms) {
     struct host_members *p = &h->members;
-    bool any = p->decided && !p->refused && !h->leave_asked;
+    bool any = p->decided && !p->refused;
     for (size_t i = 0; any && i < members_self(p->table)->service_count; i++) {
         judge(h, i, now_ms);
     }

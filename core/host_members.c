@@ -183,6 +183,7 @@ void host_members_watch_up(struct host *h) {
     p->watching = p->watch_asked = false;
     p->watch_refused = 0;
     p->no_wildcards = p->settled = false;
+    host_join_watch_up(h);
     look_again(h);
 }
 
@@ -193,6 +194,7 @@ void host_members_watch_down(struct host *h) {
     p->watch_asked = p->watch_due = p->watching = p->known = false;
     p->echo_by_ms = 0;
     p->joined_ms = 0;
+    host_join_down(h);
     look_again(h);
 }
 
@@ -301,7 +303,7 @@ static int64_t may_say_ms(const struct host *h, int64_t now_ms) {
     const struct host_members *p = &h->members;
     bool out = mqtt_session(h->out)->connected;
     bool wanted = p->say_due || p->repair;
-    if (!wanted || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
+    if (!wanted || p->refused || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
         return INT64_MAX;
     }
     if ((out && watch_is_open(h, now_ms)) || (!out && !p->decided)) {

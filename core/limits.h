@@ -151,19 +151,20 @@ enum {
     GATEWAY_REQUEST_S = 60,               /* for a whole request, however it trickles in */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body, before an endpoint's own limit */
-    ONCE_BYTES_MAX = 255,   /* an Idempotency-Key */
+    ONCE_BYTES_MAX = 255,                 /* an Idempotency-Key */
     GATEWAY_BODIES_MAX = 8, /* bodies of the largest size, or as much of smaller ones, at once */
     GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* waiting for a slow reader of a stream: then it is out */
     GATEWAY_STREAM_BLOCK_BYTES = 16384, /* of a stream, handed to its connection at once */
 
-    ASK_ANSWER_MS = 5000,      /* another host has so long to answer a request */
-    ASKS_MAX = 256,     /* requests to other hosts under way */
+    ASK_ANSWER_MS = 5000,       /* another host has so long to answer a request */
+    ASKS_MAX = 256,             /* requests to other hosts under way */
     ASKS_OF_HANDLERS_MAX = 192, /* of them for handlers; more wait, and people find room */
-    ASKED_MAX = 1024, /* requests of other hosts being answered; more are told 503 */
+    ASKED_MAX = 1024,           /* requests of other hosts being answered; more are told 503 */
+    FOLLOW_QUESTIONS_MAX = 64,  /* about publishes of one event, to other hosts: then it is cut */
     ASK_PAIRS_MAX = 128, /* of a query, or of headers: PROPERTIES_MAX and what else there is */
     ASK_WAITING_BYTES_MAX = 64 << 20, /* of requests and of answers that have not left yet */
-    ASK_BEATEN_MAX = 2,          /* connections lost over these topics in a row: then a rest */
-    ASK_REST_MS = 300000,        /* of so long, in which nothing of other hosts is read */
+    ASK_BEATEN_MAX = 2,               /* connections lost over these topics in a row: then a rest */
+    ASK_REST_MS = 300000,             /* of so long, in which nothing of other hosts is read */
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */
     READING_US_MAX = 2000,       /* of reading between two turns */

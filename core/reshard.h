@@ -79,11 +79,20 @@ int reshard_settle(const char *const *paths, size_t path_count, enum reshard_lef
 int reshard_open(struct reshard **out, const struct reshard_options *options, struct report *r);
 void reshard_close(struct reshard *re);
 
+/* How many hosts divide the keys with that of the folder, 0: it was emptied. ERR_NOTFOUND: no store
+ * there. */
+int reshard_peek(const char *path, uint16_t *count, struct report *r);
+/* The store of a host alone, in `folder`, becomes that of the first of several, in FOLDER/1, with its
+ * files; when that was begun already it is ended, and otherwise, without a store there, nothing is
+ * done. ERR_BUSY, ERR_EXISTS, ERR_DISK. */
+int reshard_adopt(const char *folder, struct report *r);
+
 struct reshard_view {
     const char *path;
     uint16_t from, to; /* its host's number before and after; 0 = none */
     bool has_store;
     uint64_t events_before, events_after; /* that wait or are dead letters */
+    bool session;      /* the broker keeps messages for its host, unless that has ended since */
     uint64_t own;      /* an emptied folder: rows that stay, of services with share = no */
     uint64_t disputed; /* rows that stay, because another folder has what they would fall on */
     const char *disputed_service; /* of one of them, NULL = none */

@@ -206,7 +206,7 @@ static int visit_row(struct reshard *re, size_t from, enum store_table t, struct
 /* Either of the file's two states is the whole store: see store_compact.c. */
 static int settle(struct folder *f, uint64_t max_bytes, struct report *r) {
     struct store_space space = {0};
-    struct slice division;
+    struct slice division = {"", 0};
     int code = store_commit(f->to);
     for (int i = 0; i < 2 && code == 0; i++) {
         char text[32];

@@ -2,6 +2,7 @@
  * reshard_impl.h - what the files of reshard share; nobody else includes it.
  *
  *   reshard.c         the folders are opened, the whole is run
+ *   reshard_adopt.c   a host's folder becomes that of the first of several
  *   reshard_plan.c    which folder has which number; what the services' rules mean
  *   reshard_route.c   where a row goes
  *   reshard_survey.c  all rows are looked at: what moves, what gets new numbers, what is disputed
@@ -121,6 +122,11 @@ static inline size_t heir_of(const struct reshard *re, size_t folder) {
 int reshard_plan(struct reshard *re, struct report *r);
 /* What topics.conf says of the services that the stores know. ERR_MEMORY. */
 int reshard_read_rules(struct reshard *re);
+
+/* What a store says of itself: "3/1", number 1 of 3; "0/0" when a reshard emptied it. One that says
+ * nothing is of a host alone. Within a transaction. */
+int reshard_read_division(struct journal *j, const char *path, struct division *out,
+                          struct report *r);
 
 /* reshard_route.c */
 struct route {

@@ -11,27 +11,34 @@
 
 /* --- numbers --- */
 
-/* What a store says of itself: "3/1", number 1 of 3; "0/0" when a reshard emptied it. One that says
- * nothing is of a host alone. */
-static int read_division(const struct folder *f, struct division *out, struct report *r) {
+static bool parse_division(const char *text, struct division *out) {
+    char *end = NULL;
+    unsigned long count =
+        text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : PARTITIONS + 1;
+    if (count > PARTITIONS || *end != '/' || end[1] < '0' || end[1] > '9') {
+        return false;
+    }
+    unsigned long place = strtoul(end + 1, &end, 10);
+    *out = (struct division){.count = (uint16_t)count, .place = (uint16_t)place};
+    return *end == '\0' && place <= count;
+}
+
+int reshard_read_division(struct journal *j, const char *path, struct division *out,
+                          struct report *r) {
     char text[32] = "1/1";
     struct slice value;
-    unsigned count;
-    unsigned place;
-    int end = 0;
-    int code = journal_text_get(f->journal, RESHARD_DIVISION, &value);
-    if (code == 0 && value.len < sizeof text) {
-        memcpy(text, value.data, value.len);
-        text[value.len] = '\0';
+    int code = journal_text_get(j, RESHARD_DIVISION, &value);
+    if (code == 0) {
+        size_t len = value.len < sizeof text ? value.len : 0;
+        memcpy(text, value.data, len);
+        text[len] = '\0';
     }
-    if ((code != 0 && code != ERR_NOTFOUND) || value.len >= sizeof text ||
-        sscanf(text, "%3u/%3u%n", &count, &place, &end) != 2 || text[end] != '\0' ||
-        count > PARTITIONS || place > count) {
-        return report(r, code != 0 && code != ERR_NOTFOUND ? code : ERR_CORRUPT,
-                      "%s does not tell which host's it is", f->path);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return report(r, code, "%s cannot be read: %s", path, error_text(code));
     }
-    *out = (struct division){.count = (uint16_t)count, .place = (uint16_t)place};
-    return 0;
+    return parse_division(text, out)
+               ? 0
+               : report(r, ERR_CORRUPT, "%s does not tell which host's it is", path);
 }
 
 /* Whether nothing but its own meta rows is in it, or what an earlier reshard left. */
@@ -55,7 +62,7 @@ static int check_old(struct reshard *re, size_t i, struct report *r) {
             "hosts 1 to %u, in this order, before any new one",
             i + 1, (unsigned)re->from_count, f->path, (unsigned)re->from_count);
     }
-    int code = read_division(f, &d, r);
+    int code = reshard_read_division(f->journal, f->path, &d, r);
     if (code != 0 || (d.count == re->from_count && d.place == i + 1)) {
         return code;
     }
@@ -68,7 +75,7 @@ static int check_old(struct reshard *re, size_t i, struct report *r) {
 static int check_new(struct reshard *re, size_t i, struct report *r) {
     const struct folder *f = &re->folders[i];
     struct division d = {0};
-    int code = f->has_store ? read_division(f, &d, r) : 0;
+    int code = f->has_store ? reshard_read_division(f->journal, f->path, &d, r) : 0;
     if (code != 0 || !f->has_store || is_free(f, &d)) {
         return code;
     }
@@ -101,13 +108,19 @@ static int check_number(const struct reshard *re, struct report *r) {
         re->folders[0].path, from, from, to, wanted, wanted == 1 ? "" : "s", what);
 }
 
+/* `zingq leave` ends it. */
+static bool has_session(const struct folder *f) {
+    struct slice text;
+    return f->has_store && journal_text_get(f->journal, "session", &text) == 0 && text.len > 0;
+}
+
 int reshard_plan(struct reshard *re, struct report *r) {
     struct division first = {.count = 1};
     if (!re->folders[0].has_store) {
         return report(r, ERR_NOTFOUND, "no store in %s: the first folder is that of host 1",
                       re->folders[0].path);
     }
-    int code = read_division(&re->folders[0], &first, r);
+    int code = reshard_read_division(re->folders[0].journal, re->folders[0].path, &first, r);
     if (code == 0 && first.count == 0) {
         code = report(r, ERR_INVALID, "%s has been emptied by a reshard: it is no host's any more",
                       re->folders[0].path);
@@ -120,6 +133,7 @@ int reshard_plan(struct reshard *re, struct report *r) {
         code = old ? check_old(re, i, r) : check_new(re, i, r);
         view->from = old ? (uint16_t)(i + 1) : 0;
         view->to = i < re->to_count ? (uint16_t)(i + 1) : 0;
+        view->session = has_session(&re->folders[i]);
     }
     return code;
 }

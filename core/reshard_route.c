@@ -135,13 +135,30 @@ static int route_by_service(struct reshard *re, size_t from, enum store_table t,
 
 /* --- of none --- */
 
+/* Whether the event that asked for the publish is of a service whose events stay where they are. */
+static bool is_of_here(const struct folder *f, const struct publication *p) {
+    for (uint16_t n = 0; n < journal_service_count(f->journal); n++) {
+        enum keeping keeping = f->rules[n].keeping;
+        struct slice record;
+        struct event_sight event;
+        if (keeping != BY_KEY &&
+            journal_event_record(f->store, journal_partition(p->owner), &p->cause, n, &record) ==
+                0 &&
+            journal_event_look(record, &event) == 0 && event.lane == p->owner) {
+            return keeping != BY_CHANCE || event.key.len == 0;
+        }
+    }
+    return false;
+}
+
 /* A publish that an event asked for stands behind the others of its key, and must not be overtaken
  * by what the key's next host publishes. */
 static int route_outbox(struct reshard *re, size_t from, struct slice value, struct route *out) {
     struct publication p;
     int code = publication_decode(value, &p);
     uint8_t partition = journal_partition(p.owner);
-    bool owned = code == 0 && p.owner != 0 && old_owner(re, partition) == from;
+    bool owned = code == 0 && p.owner != 0 && old_owner(re, partition) == from &&
+                 !is_of_here(&re->folders[from], &p);
     out->to = owned || (p.owner != 0 && !remains(re, from)) ? new_owner(re, partition)
                                                             : heir_of(re, from);
     out->stray = out->to != from;

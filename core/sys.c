@@ -323,6 +323,7 @@ static void offer_host(struct sys *s, const struct sys_host *host) {
         if (i == HOST_UPTIME && s->dirty) { /* the proof of what was sent before it */
             free(s->sent[i]);
             s->sent[i] = NULL;
+            mqtt_flush(s->mqtt); /* unwritten they count against the broker's window */
         }
         offer(s, i, NULL, host_rows[i], texts[i]);
     }

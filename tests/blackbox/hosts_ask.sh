@@ -81,6 +81,9 @@ watchers["watch/peek"] = function(event)
   local ok, seen = pcall(zing.peek, "seats", event.json.at, event.json.name)
   zing.state.set("seen", ok and (seen == nil and "nothing" or seen) or "error: " .. seen)
 end
+watchers["watch/chain"] = function(event)
+  zing.publish(event.json.topic, {id = event.json.to, by = "ann"})
+end
 watchers["watch/cancel"] = function(event)
   zing.state.set("was", zing.cancel(event.json.which))
 end
@@ -178,6 +181,33 @@ must later 1
 ok "an operator takes back at host 2 what waits at host 1" answers 200 ok 2 POST "/api/cancel/$which"
 ok "and nobody has it any more" answers 404 "nothing waits" 1 POST "/api/cancel/$which"
 
+# ---- a job over two hosts ----
+
+# follow N STATE: what became of the job, asked there: its event at host 1, and that of its publish at host 2.
+job() { # TO TOPIC: handled at host 1, its publish at the host of the key TO
+    for job_i in $(seq 1 40); do
+        answers 202 id 1 POST "/api/publish?topic=watch/chain" \
+            -d "{\"id\":\"j$job_i\",\"to\":\"$1\",\"topic\":\"$2\"}" || return 1
+        job=$(jq -r .id "$dir/out")
+        wait_for 10 answers 200 '"state":"\(done\|dead\)".*"service":"seats"' 1 GET "/api/events/$job" || return 1
+        [ "$(jq -r '.events[0].host' "$dir/out")" = 1 ] && return
+    done
+    return 1
+}
+follow() {
+    api "$1" GET "/api/events/$job" && [ "$(jq -r .state "$dir/out")" = "$2" ] &&
+        [ "$(jq -c '[.events[].host, .events[].publishes[].events[].host]' "$dir/out")" = '[1,2]' ] &&
+        [ "$(jq -c .unanswered "$dir/out")" = '[]' ]
+}
+must job "$two" seat/take
+ok "a job is followed to another host" wait_for 10 follow 1 'done'
+ok "from there, too" follow 2 'done'
+must job "$two" seat/fail
+ok "what dies at the other host makes it dead" wait_for 10 follow 1 dead
+ok "?host=1 tells of host 1 alone" \
+    answers 200 '"state":"done"' 1 GET "/api/events/$job?host=1"
+chained=$job
+
 # ---- the commands ----
 
 cli() { # N STATUS PATTERN COMMAND...: beside host N
@@ -194,6 +224,7 @@ ok "as JSON, too" cli 1 0 '"by": *"ann"' state get seats "$two" --json
 ok "trace shows the events of a key of the other host" cli 1 0 seat/take trace seats "$two"
 ok "and an event by its id" cli 1 0 "not yet" trace "$letter"
 ok "dlq show does" cli 1 0 "not yet" dlq show "$letter"
+ok "dlq try does, with what would happen" cli 1 0 '"outcome": *"error"' dlq try "$letter"
 ok "dlq list --host 2 is the other host's" cli 1 0 "$letter.*not yet" dlq list --host 2
 ok "and without --host its own" cli 1 0 "no dead letters" dlq list
 ok "dlq groups --host 2" cli 1 0 "not yet" dlq groups --host 2
@@ -269,6 +300,10 @@ stop_one 2
 ok "a key of a host that is away: 503 in words, at once" \
     answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
 ok "an id that may be there: the same" answers 503 "host 2 is not connected" 1 GET "/api/dlq/$letter"
+partly_known() {
+    api 1 GET "/api/events/$chained" && [ "$status" = 200 ] && [ "$(jq -c .unanswered "$dir/out")" = '[2]' ]
+}
+ok "of a job what is known is told, and who did not answer" partly_known
 ok "keys of the host that is there are answered" answers 200 taken 1 GET "/api/state/seats?key=$one"
 refused_bookings() {
     for refused_key in c1 c2 c3 c4 c5 c6 c7 c8; do

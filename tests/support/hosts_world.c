@@ -148,3 +148,17 @@ const char *key_of(const struct hosts_world *w, const char *service, uint16_t nu
     fail_msg("no key of %s belongs to host %u", service, (unsigned)number);
     return NULL;
 }
+
+void offer_key(struct hosts_world *w, uint16_t host, const char *key, const char *value) {
+    char payload[64];
+    (void)snprintf(payload, sizeof payload, "{\"k\":\"%s\",\"v\":\"%s\"}", key, value);
+    offer(host_at(w, host), "s", "in", payload, NULL);
+}
+
+const char *seen_at(struct hosts_world *w, uint16_t host, const char *key, char out[512]) {
+    return state_text(host_at(w, host), "s", key, "seen", out);
+}
+
+uint64_t forwards_of(struct hosts_world *w, uint16_t host) {
+    return count_rows(host_at(w, host), TABLE_FORWARD);
+}

@@ -30,6 +30,14 @@ struct hosts_world {
     struct chance chance;
 };
 
+/* A service that notes what came, in order, under its key. */
+#define KEYED "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" key = \"json:/k\" }\n"
+#define NOTES                                                                                      \
+    "return function(e)\n"                                                                         \
+    "  local seen = zing.state.get('seen') or ''\n"                                                \
+    "  zing.state.set('seen', seen .. e.json.v .. ' ')\n"                                          \
+    "end\n"
+
 /* `count` hosts on folders of their own, started with this topics.conf (hosts{} is added) and the
  * handler "h.lua". */
 struct hosts_world *hosts_world_new(size_t count, const char *conf, const char *script);
@@ -42,6 +50,12 @@ void hosts_pass(struct hosts_world *w);
 void hosts_advance(struct hosts_world *w, int64_t ms);
 /* What is under way is gone, as with a broker that was killed. */
 void hosts_lose_posts(struct hosts_world *w);
+/* Offers {"k": key, "v": value} to the service at that host. */
+void offer_key(struct hosts_world *w, uint16_t host, const char *key, const char *value);
+/* What the host has noted under the key, as JSON. */
+const char *seen_at(struct hosts_world *w, uint16_t host, const char *key, char out[512]);
+/* How many rows wait there for other hosts. */
+uint64_t forwards_of(struct hosts_world *w, uint16_t host);
 /* The number of the host that owns the key of the service. */
 uint16_t owner_of(const struct hosts_world *w, const char *service, const char *key);
 /* A key of the service that the host owns: the n-th of "k0", "k1"... Into `out`. */

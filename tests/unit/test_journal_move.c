@@ -22,7 +22,7 @@ static struct row_sight rewrite(struct journal_fixture *f, enum store_table t) {
     struct buf v;
     buf_init(&k, 512);
     buf_init(&v, 1 << 20);
-    assert_int_equal(store_seek(f->store, t, (struct slice){NULL, 0}, false, &key, &value), 0);
+    assert_int_equal(store_seek(f->store, t, (struct slice){"", 0}, false, &key, &value), 0);
     assert_int_equal(journal_row_look(t, key, value, &sight), 0);
     assert_int_equal(journal_row_write(t, key, value, OTHER, OTHER_SEQ, &k, &v), 0);
     assert_int_equal(store_del(f->store, t, key), 0);
