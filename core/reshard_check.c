@@ -40,7 +40,7 @@ static int check_note(struct reshard *re, size_t from, enum store_table t, struc
         return 0;
     }
     int code = journal_row_look(t, key, value, &sight);
-    code = code == 0 ? reshard_note_targets(re, from, &sight, &targets) : code;
+    code = code == 0 ? reshard_note_targets(re, from, key, &sight, &targets) : code;
     for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
         code = (targets >> i & 1) != 0 ? expect_note(&re->folders[i], key, until_ms) : 0;
     }

@@ -202,6 +202,47 @@ static void a_publish_asked_for_once_is_known_to_every_host(void **state) {
     shards_free(w);
 }
 
+/* Sent to host 1 of 2, for a key of host 2, which has not taken it; then again, to everybody. */
+static void expect_one_signal(uint16_t count) {
+    struct reshard_world *w = shards_new(2);
+    char key[8] = "";
+    uint64_t kept = 0;
+    for (size_t i = 0; i < WORLD_KEYS && shards_owner(w, "orders", shards_key(i, key)) != 1; i++) {
+    }
+    struct command signal = {.kind = COMMAND_SIGNAL,
+                             .service = slice_of("orders"),
+                             .key = slice_of(key),
+                             .name = slice_of("paid"),
+                             .payload = slice_of("1"),
+                             .once = slice_of("invoice 7")};
+    shards_start(w, 0);
+    assert_int_equal(command(w->hosts[0], signal), 0);
+    shards_stop(w, 0);
+    shards_lose_posts(w, false);
+    assert_int_equal(shards_reshard(w, count), 0);
+    for (size_t i = 0; i < w->count; i++) {
+        shards_start(w, i);
+    }
+    shards_advance(w, 60000);
+    for (size_t i = 0; i < w->count; i++) {
+        assert_int_equal(command(w->hosts[i], signal), 0);
+    }
+    shards_advance(w, 60000);
+    for (size_t i = 0; i < w->count; i++) {
+        kept += count_rows(w->hosts[i], TABLE_SIGNAL);
+    }
+    assert_int_equal(kept, 1);
+    shards_free(w);
+}
+
+static void a_signal_under_a_key_that_was_on_its_way_comes_once(void **state) {
+    (void)state;
+    expect_one_signal(1); /* to its new host, where it waits */
+    expect_one_signal(2);
+    expect_one_signal(3);
+    expect_one_signal(5);
+}
+
 static void an_emptied_folder_writes_the_lines_that_wait_first(void **state) {
     struct reshard_world *w = shards_new(2);
     char name[256];
@@ -301,6 +342,7 @@ int main(void) {
         cmocka_unit_test(events_of_one_key_that_wait_with_two_hosts_stay_apart),
         cmocka_unit_test(a_message_for_every_host_is_known_to_those_who_had_it_alone),
         cmocka_unit_test(a_publish_asked_for_once_is_known_to_every_host),
+        cmocka_unit_test(a_signal_under_a_key_that_was_on_its_way_comes_once),
         cmocka_unit_test(an_emptied_folder_writes_the_lines_that_wait_first),
         cmocka_unit_test(a_schedule_goes_on_from_where_its_host_was),
         cmocka_unit_test(a_folder_of_a_stopped_reshard_that_is_gone_is_named),
