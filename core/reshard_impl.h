@@ -141,9 +141,14 @@ struct route {
 /* Not for meta rows and idempotency keys. ERR_CORRUPT. */
 int reshard_route(struct reshard *re, size_t from, enum store_table t, struct slice key,
                   struct slice value, struct row_sight *sight, struct route *out);
-/* The folders, a bit each, that an idempotency key goes to, or what became of a publish. */
+/* Where an idempotency key goes, or what became of a publish. */
+struct targets {
+    uint64_t folders; /* a bit each */
+    bool renumbered;  /* the outbox row that it names has a new number there */
+};
+
 int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
-                         const struct row_sight *sight, uint64_t *targets);
+                         const struct row_sight *sight, struct targets *out);
 /* A signal that waits for its host, and came under an idempotency key, is known by it here: but
  * there it must not be taken for one that has come already. ERR_MEMORY. */
 int reshard_note_pending(struct reshard *re, size_t from, struct slice record);

@@ -218,8 +218,8 @@ bool reshard_is_expired(const struct reshard *re, int64_t until_ms) {
 }
 
 /* What became of a publish is told where it waits. */
-static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight,
-                        size_t *to) {
+static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight, size_t *to,
+                        bool *renumbered) {
     struct folder *f = &re->folders[from];
     struct delayed delayed;
     int code = journal_delayed_get(f->journal, &sight->id, &delayed);
@@ -237,6 +237,7 @@ static int find_publish(struct reshard *re, size_t from, const struct row_sight 
     if (code == 0 && before == sight->seq) {
         code = route_outbox(re, from, record, &route);
         *to = code == 0 ? route.to : *to;
+        *renumbered = code == 0 && route.stray;
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
@@ -277,13 +278,13 @@ int reshard_note_pending(struct reshard *re, size_t from, struct slice record) {
 }
 
 int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
-                         const struct row_sight *sight, uint64_t *targets) {
+                         const struct row_sight *sight, struct targets *out) {
     uint64_t here = (uint64_t)1 << from;
-    *targets = here;
+    *out = (struct targets){.folders = here};
     if (sight->has_id) {
         size_t to = from;
-        int code = find_publish(re, from, sight, &to);
-        *targets = (uint64_t)1 << to;
+        int code = find_publish(re, from, sight, &to, &out->renumbered);
+        out->folders = (uint64_t)1 << to;
         return code;
     }
     if (sight->partition >= PARTITIONS) { /* DEDUPE_OWN */
@@ -291,14 +292,14 @@ int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
     }
     size_t owner = new_owner(re, sight->partition);
     if (numbers_have(&re->folders[from].pending, hash_of_note(key))) {
-        *targets = remains(re, from) && owner != from ? here : 0;
+        out->folders = remains(re, from) && owner != from ? here : 0;
         return 0;
     }
     bool stays = remains(re, from) && re->independents;
-    *targets = (stays ? here : 0) | (uint64_t)1 << owner;
+    out->folders = (stays ? here : 0) | (uint64_t)1 << owner;
     if (re->to_all[sight->partition]) {
         for (size_t i = 0; i < re->to_count; i++) {
-            *targets |= (uint64_t)1 << i;
+            out->folders |= (uint64_t)1 << i;
         }
     }
     return 0;
