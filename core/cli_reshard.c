@@ -211,6 +211,15 @@ static void tell_left(const struct work *w) {
     }
 }
 
+/* Who has a message that every host gets is decided when it comes. */
+static void warn_of_window(const struct work *w) {
+    if (w->cli->conf->broker.alone) {
+        cli_warn(
+            "with broker { alone = yes } every host gets every message: what is published between "
+            "the first host's stop and the start of all may be lost");
+    }
+}
+
 static json_t *folder_json(const struct work *w, size_t i) {
     struct reshard_view v;
     reshard_look(w->reshard, i, &v);
@@ -431,6 +440,7 @@ static int show_and_divide(struct work *w) {
         status = print_folders(w);
     }
     tell_left(w);
+    warn_of_window(w);
     if (same && !cli->json && status == 0) {
         (void)printf("\nThey are divided so already: there is nothing to do.\n");
     }
