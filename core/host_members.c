@@ -303,7 +303,7 @@ static int64_t may_say_ms(const struct host *h, int64_t now_ms) {
     const struct host_members *p = &h->members;
     bool out = mqtt_session(h->out)->connected;
     bool wanted = p->say_due || p->repair;
-    if (!wanted || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
+    if (!wanted || p->refused || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
         return INT64_MAX;
     }
     if ((out && watch_is_open(h, now_ms)) || (!out && !p->decided)) {
