@@ -30,3 +30,8 @@ uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slic
 uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice once) {
     return division_is_divided(&conf->hosts.share) ? owner(conf, topic, once) : 0;
 }
+
+uint8_t owner_schedule_partition(const char *name) {
+    static const struct slice scope = {"\001schedule", sizeof "\001schedule" - 1}; /* no service */
+    return journal_partition(journal_lane(scope, slice_of(name)));
+}

@@ -16,4 +16,7 @@ uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slic
  * where nothing is divided. */
 uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice once);
 
+/* The partition whose host fires a schedule: as that of a key of its name. */
+uint8_t owner_schedule_partition(const char *name);
+
 #endif

@@ -151,6 +151,7 @@ static void close_folder(struct folder *f) {
     }
     free(f->rules);
     free(f->strays.at);
+    free(f->pending.at);
 }
 
 void reshard_close(struct reshard *re) {

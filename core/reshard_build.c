@@ -155,16 +155,17 @@ static int put_note(struct reshard *re, size_t from, struct folder *to, int64_t 
 static int visit_note(struct reshard *re, size_t from, enum store_table t, struct slice key,
                       struct slice value) {
     struct row_sight sight;
-    uint64_t targets = 0;
+    struct targets targets;
     int64_t until_ms = re->folders[from].buckets[t - TABLE_DEDUPE];
     if (reshard_is_expired(re, until_ms)) {
         return 0;
     }
     int code = journal_row_look(t, key, value, &sight);
-    code = code == 0 ? reshard_note_targets(re, from, &sight, &targets) : code;
-    code = code == 0 ? reshard_rewrite(re, from, from, t, key, value, &sight, true) : code;
+    code = code == 0 ? reshard_note_targets(re, from, key, &sight, &targets) : code;
+    code = code == 0 ? reshard_rewrite(re, from, from, t, key, value, &sight, targets.renumbered)
+                     : code;
     for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
-        if ((targets >> i & 1) != 0) {
+        if ((targets.folders >> i & 1) != 0) {
             code = put_note(re, from, &re->folders[i], until_ms, &sight);
         }
     }
