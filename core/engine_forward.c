@@ -156,7 +156,8 @@ int engine_build_forwards(struct engine *e) {
 int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
     bool room = e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
-    if (!room || message.len > TURN_BYTES_MAX - e->forward_bytes) {
+    bool fits = e->forward_bytes == 0 || e->forward_bytes + message.len <= TURN_BYTES_MAX;
+    if (!room || !fits) {
         return 0; /* it has no receipt, and comes again */
     }
     struct event *event = event_new(&bytes);

@@ -419,9 +419,10 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     struct target *t = &f->targets[sender.to];
     bool news = false;
     while (forward_receipt_next(receipt, &at, &p, &seq) == 0) {
-        /* No host can have what never left. */
-        if (division_owner(&f->division, p) == sender.to && seq > f->done[p] && seq <= f->read[p]) {
-            f->done[p] = seq;
+        /* A run before this one may have sent more than this one has read. */
+        uint64_t done = seq < f->read[p] ? seq : f->read[p];
+        if (division_owner(&f->division, p) == sender.to && done > f->done[p]) {
+            f->done[p] = done;
             news = true;
         }
     }
