@@ -534,7 +534,7 @@ int64_t forwards_next_ms(const struct forwards *f) {
 /* Sequence numbers are microseconds of engine time: the lowest one tells since when it waits. */
 static int64_t oldest_ms(const struct forwards *f, uint16_t host) {
     uint64_t oldest = UINT64_MAX;
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
+    for (uint8_t p = 0; f->targets[host].rows > 0 && p < PARTITIONS; p++) {
         if (division_owner(&f->division, p) == host && f->first[p] != 0 && f->first[p] < oldest) {
             oldest = f->first[p];
         }
