@@ -21,6 +21,7 @@
 #include "engine_impl.h"
 
 #include "log.h"
+#include "owner.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -81,11 +82,9 @@ static void follow_clock(struct engine *e, struct engine_schedule *s) {
     }
 }
 
-/* Of several hosts one fires it: the one that a key of its name would belong to. */
+/* Of several hosts one fires it. */
 static uint16_t owner_of(const struct engine *e, const struct engine_schedule *s) {
-    static const struct slice scope = {"\001schedule", sizeof "\001schedule" - 1}; /* no service */
-    uint64_t lane = journal_lane(scope, slice_of(s->conf->name));
-    return division_owner(&e->conf->hosts.share, journal_partition(lane));
+    return division_owner(&e->conf->hosts.share, owner_partition_of_schedule(s->conf->name));
 }
 
 static void look_ahead(struct engine *e, struct engine_schedule *s) {

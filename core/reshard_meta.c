@@ -3,6 +3,8 @@
  */
 #include "reshard_impl.h"
 
+#include "owner.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -223,12 +225,6 @@ static int copy_pauses(struct reshard *re, size_t from, size_t to) {
     return code;
 }
 
-/* As engine_schedule.c finds the host that fires it. */
-static size_t schedule_owner(const struct reshard *re, const char *name) {
-    static const struct slice scope = {"\001schedule", sizeof "\001schedule" - 1};
-    return old_owner(re, journal_partition(journal_lane(scope, slice_of(name))));
-}
-
 /* The mark of who fired it; else the one that has come furthest. */
 static int put_schedule(struct reshard *re, size_t from, size_t to, const char *name) {
     struct schedule_mark mark;
@@ -240,7 +236,7 @@ static int put_schedule(struct reshard *re, size_t from, size_t to, const char *
         return code != 0 ? code : there;
     }
     struct schedule_mark owners;
-    size_t owner = schedule_owner(re, name);
+    size_t owner = old_owner(re, owner_partition_of_schedule(name));
     bool owned = journal_schedule_get(re->folders[owner].journal, name, &owners) == 0;
     bool better =
         owned ? owner == from : there == ERR_NOTFOUND || mark.settled_ms > known.settled_ms;
