@@ -420,9 +420,10 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     struct target *t = &f->targets[sender.to];
     bool news = false;
     while (forward_receipt_next(receipt, &at, &p, &seq) == 0) {
-        /* No host can have what never left. */
-        if (division_owner(&f->division, p) == sender.to && seq > f->done[p] && seq <= f->read[p]) {
-            f->done[p] = seq;
+        /* A run before this one may have sent more than this one has read. */
+        uint64_t done = seq < f->read[p] ? seq : f->read[p];
+        if (division_owner(&f->division, p) == sender.to && done > f->done[p]) {
+            f->done[p] = done;
             news = true;
         }
     }
@@ -546,7 +547,7 @@ int64_t forwards_next_ms(const struct forwards *f) {
 /* Sequence numbers are microseconds of engine time: the lowest one tells since when it waits. */
 static int64_t oldest_ms(const struct forwards *f, uint16_t host) {
     uint64_t oldest = UINT64_MAX;
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
+    for (uint8_t p = 0; f->targets[host].rows > 0 && p < PARTITIONS; p++) {
         if (division_owner(&f->division, p) == host && f->first[p] != 0 && f->first[p] < oldest) {
             oldest = f->first[p];
         }
