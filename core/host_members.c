@@ -427,8 +427,8 @@ void host_members_repeat(struct host *h) {
     struct report r;
     bool lost = p->watch_lost >= LOST_MAX || p->say_lost >= LOST_MAX;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    if (!host_members_unknown(h, &r) || (lost && now_ms < p->pause_ms)) {
-        return;
+    if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
+        return; /* without keys nothing is worth a connection */
     }
     p->watch_lost = p->watch_lost < LOST_MAX ? p->watch_lost : LOST_MAX - 1;
     p->say_lost = p->say_lost < LOST_MAX ? p->say_lost : LOST_MAX - 1;
