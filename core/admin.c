@@ -16,7 +16,6 @@ struct pending {
     struct gateway_request *request;
     char *service, *key, *topic, *payload, *content_type, *once;
     struct buf properties;
-    bool with_status; /* the answer names where to follow the job */
 };
 
 static void on_closed(uv_handle_t *handle) {
@@ -35,6 +34,8 @@ int admin_new(struct admin **out, const struct admin_options *options) {
     a->options = *options;
     a->engine = options->engine;
     TAILQ_INIT(&a->readings);
+    TAILQ_INIT(&a->relays);
+    TAILQ_INIT(&a->follows);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
                        uv_timer_init(options->loop, &a->bulk_timer),
                        uv_timer_init(options->loop, &a->live_timer)};
@@ -52,6 +53,8 @@ void admin_free(struct admin *a) {
         return;
     }
     admin_forget_readings(a);
+    admin_forget_relays(a);
+    admin_forget_follows(a);
     admin_forget_bulks(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
     uv_close((uv_handle_t *)&a->bulk_timer, on_closed);
@@ -109,16 +112,12 @@ static void pending_free(struct pending *p) {
     free(p);
 }
 
-static void answer_published(struct gateway_request *request, const struct uuid *made,
-                             bool with_status) {
+/* `status` names where to follow the job. */
+static void answer_published(struct gateway_request *request, const struct uuid *made) {
     char id[UUID_TEXT_BYTES + 1];
     char path[64];
     (void)snprintf(path, sizeof path, "/api/events/%s", uuid_text(made, id));
-    json_t *body = json_pack("{s:s}", "id", id);
-    if (with_status && body != NULL) {
-        (void)json_object_set_new(body, "status", json_string(path));
-    }
-    admin_answer_json(request, 202, body);
+    admin_answer_json(request, 202, json_pack("{s:s, s:s}", "id", id, "status", path));
 }
 
 static void answer_command(struct admin *a, struct order *order) {
@@ -128,7 +127,7 @@ static void answer_command(struct admin *a, struct order *order) {
     if (command->code != 0) {
         admin_answer_error(p->request, admin_status_of(command->code), command->report.text);
     } else if (command->kind == COMMAND_PUBLISH) {
-        answer_published(p->request, &command->made, p->with_status);
+        answer_published(p->request, &command->made);
     } else {
         admin_answer_json(p->request, 200, json_pack("{s:b}", "ok", 1));
     }
@@ -196,6 +195,16 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
     return !p->properties.failed;
 }
 
+/* An Idempotency-Key, if there is one. */
+static bool fill_once(struct pending *p, const struct gateway_request *request, struct report *r) {
+    struct slice once = slice_of(gateway_header(request, "Idempotency-Key"));
+    if (once.len > ONCE_BYTES_MAX) {
+        (void)report(r, ERR_LIMIT, ONCE_TOO_LONG);
+        return false;
+    }
+    return keep(&p->once, &p->order.command.once, once);
+}
+
 static bool fill_publish(struct pending *p, const struct gateway_request *request,
                          struct report *r) {
     uint64_t qos = 1;
@@ -216,7 +225,7 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     p->order.command.qos = (uint8_t)qos;
     p->order.command.retain = retain != 0;
     p->order.command.after_ms = (int64_t)after_ms;
-    return fill_properties(p, request, r);
+    return fill_once(p, request, r) && fill_properties(p, request, r);
 }
 
 static struct parts split(const char *path) {
@@ -270,6 +279,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
         bool *flag;
     } flags[] = {{"force", &c->force},
                  {"compensate", &c->compensate},
+                 {"publish", &c->publish_only},
                  {"without_compensation", &c->without_compensation}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         uint64_t number;
@@ -312,9 +322,21 @@ static bool fill(struct pending *p, const struct route *route, const struct part
     return route->kind != COMMAND_PUBLISH || fill_publish(p, request, r);
 }
 
+/* An endpoint refuses while the host takes no more; so does one of another host that has relayed
+ * what came to it. A person may publish all the same. */
+static bool is_full_for(struct admin *a, const struct route *route,
+                        const struct gateway_request *request) {
+    return route->kind == COMMAND_PUBLISH && gateway_is_final(request) &&
+           gateway_header(request, "Idempotency-Key") != NULL && !engine_accepts(a->engine);
+}
+
 static void submit(struct admin *a, const struct route *route, const struct parts *parts,
                    struct gateway_request *request) {
     struct report r = {"out of memory"};
+    if (is_full_for(a, route, request)) {
+        admin_answer_error(request, 503, BACKLOG_FULL);
+        return;
+    }
     struct pending *p = calloc(1, sizeof *p);
     if (p == NULL || !fill(p, route, parts, request, &r)) {
         admin_answer_error(request, p == NULL ? 503 : 400, r.text);
@@ -331,6 +353,9 @@ static void submit(struct admin *a, const struct route *route, const struct part
 
 void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
                    const char *once) {
+    if (admin_relay_publish(a, request, topic)) {
+        return;
+    }
     struct pending *p = calloc(1, sizeof *p);
     struct command *c = p == NULL ? NULL : &p->order.command;
     bool kept = p != NULL && keep(&p->topic, &c->topic, slice_of(topic)) &&
@@ -346,124 +371,9 @@ void admin_publish(struct admin *a, struct gateway_request *request, const char 
     }
     p->request = request;
     p->order.done = answer_command;
-    p->with_status = true;
     c->kind = COMMAND_PUBLISH;
     c->qos = 1;
     admin_submit(a, &p->order);
-}
-
-/* --- looking --- */
-
-struct figure {
-    const char *name;
-    uint64_t value;
-};
-
-static void add_figures(json_t *object, const struct figure *figures, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        (void)json_object_set_new(object, figures[i].name,
-                                  json_integer((json_int_t)figures[i].value));
-    }
-}
-
-static json_t *service_json(const struct engine_service_status *s) {
-    const struct figure figures[] = {
-        {"accepted", s->books.accepted},
-        {"waiting", books_waiting(&s->books)},
-        {"done", s->books.done},
-        {"dead", s->books.dead},
-        {"died", s->books.died},
-        {"needs_person", s->books.needs_person},
-        {"discarded", s->books.discarded},
-        {"duplicates", s->books.duplicates},
-        {"handed_over", s->books.handed_over},
-        {"retries", s->books.retries},
-        {"timeouts", s->books.timeouts},
-        {"crashes", s->books.crashes},
-        {"snoozes", s->books.snoozes},
-        {"throttles", s->books.throttles},
-        {"lag", books_waiting(&s->books)},
-        {"inflight", s->running},
-        {"retrying", s->retrying},
-        {"sleeping", s->sleeping},
-        {"rate_1min", s->lately.done_1min},
-        {"failures_1min", s->lately.failures_1min},
-        {"throttled_until_ms", (uint64_t)s->throttled_until_ms},
-        {"oldest_ms", (uint64_t)s->oldest_ms},
-        {"p50_us", (uint64_t)s->lately.p50_us},
-        {"p99_us", (uint64_t)s->lately.p99_us},
-    };
-    char version[17];
-    (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
-    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
-                               (int)s->active, "paused", (int)s->paused, "held", (int)s->held,
-                               "failure_rate", s->lately.failure_rate, "handler_version", version,
-                               "handler_error", s->script_error);
-    add_figures(object, figures, sizeof figures / sizeof *figures);
-    return object;
-}
-
-static json_t *engine_json(const struct engine_status *s) {
-    const struct figure figures[] = {
-        {"waiting", s->waiting},
-        {"outbox", s->outbox},
-        {"outbox_refused", s->outbox_refused},
-        {"outbox_held", s->outbox_held},
-        {"outbox_discarded", s->outbox_discarded},
-        {"delayed", s->delayed},
-        {"append_waiting", s->append_waiting},
-        {"qos0", s->qos0},
-        {"turns", s->turns},
-        {"clock_steps", s->clock_steps},
-        {"commits", s->commits},
-        {"commit_us_last", (uint64_t)s->commit_us_last},
-        {"commit_us_max", (uint64_t)s->commit_us_max},
-        {"lua_bytes", s->lua_bytes},
-        {"store_used", s->store_used},
-        {"store_max", s->store_max},
-        {"set_aside", s->set_aside},
-    };
-    json_t *object =
-        json_pack("{s:b, s:s*}", "accepts", (int)s->accepts, "refused_topic", s->refused_topic);
-    add_figures(object, figures, sizeof figures / sizeof *figures);
-    return object;
-}
-
-static json_t *services_json(struct admin *a) {
-    json_t *services = json_array();
-    struct engine_service_status one;
-    for (size_t i = 0; engine_service_status(a->engine, i, &one) == 0; i++) {
-        (void)json_array_append_new(services, service_json(&one));
-    }
-    return services;
-}
-
-static json_t *schedules_json(struct admin *a) {
-    json_t *schedules = json_array();
-    struct engine_schedule_status s;
-    for (size_t i = 0; engine_schedule_status(a->engine, i, &s) == 0; i++) {
-        char id[UUID_TEXT_BYTES + 1];
-        json_t *one = json_pack("{s:s, s:I, s:s?}", "name", s.name, "runs", (json_int_t)s.runs,
-                                "last_id", s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
-        (void)look_json_wall_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
-        (void)look_json_wall_time(one, "last_at", s.last_ms);
-        (void)json_array_append_new(schedules, one);
-    }
-    return schedules;
-}
-
-json_t *admin_status_json(struct admin *a) {
-    const struct admin_hooks *hooks = &a->options.hooks;
-    struct engine_status s;
-    engine_status(a->engine, &s);
-    json_t *services = services_json(a);
-    json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
-                               "engine", engine_json(&s), "services", services, "schedules",
-                               schedules_json(a), "jobs", admin_bulks_json(a));
-    if (status != NULL) {
-        hooks->add_hosts(hooks->ctx, status);
-    }
-    return status;
 }
 
 /* --- requests --- */
@@ -473,7 +383,7 @@ static void get_status(struct admin *a, struct gateway_request *request) {
 }
 
 static void get_services(struct admin *a, struct gateway_request *request) {
-    admin_answer_json(request, 200, services_json(a));
+    admin_answer_json(request, 200, admin_services_json(a));
 }
 
 static void get_hosts(struct admin *a, struct gateway_request *request) {
@@ -551,6 +461,9 @@ void admin_request(struct admin *a, struct gateway_request *request) {
     struct allowed allowed = {false, false};
     const char *method = gateway_method(request);
     method = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    if (admin_relay(a, &parts, request)) {
+        return;
+    }
     if (serve_plain(a, request, method, &allowed)) {
         return;
     }
@@ -561,9 +474,12 @@ void admin_request(struct admin *a, struct gateway_request *request) {
         api && parts.count == 4 && slice_is(parts.at[1], "dlq") && slice_is(parts.at[3], "try");
     bool signal = api && parts.count >= 3 && slice_is(parts.at[1], "signals");
     allowed.post = allowed.post || route != NULL || try || signal;
-    allowed.get = allowed.get || (kind != NULL && !allowed.post);
+    bool peek = api && parts.count == 3 && slice_is(parts.at[1], "peek");
+    allowed.get = allowed.get || peek || (kind != NULL && !allowed.post);
     if (kind != NULL && strcmp(method, "GET") == 0) {
         admin_read(a, kind, &parts, request);
+    } else if (peek && strcmp(method, "GET") == 0) {
+        admin_peek(a, parts.at[2], request);
     } else if (try && strcmp(method, "POST") == 0) {
         admin_try(a, parts.at[2], request);
     } else if (signal && strcmp(method, "POST") == 0) {

@@ -7,12 +7,16 @@
 #ifndef ZINGQ_ADMIN_H
 #define ZINGQ_ADMIN_H
 
+#include "ask.h"
 #include "conf.h"
 #include "engine.h"
 #include "gateway.h"
 #include "script.h"
 
 struct admin;
+
+#define BACKLOG_FULL "the backlog or the store is full: try again later"
+#define ONCE_TOO_LONG "an Idempotency-Key has at most 255 bytes"
 
 /* What the host adds to GET /api/status, and what it alone can do. */
 struct admin_hooks {
@@ -31,6 +35,7 @@ struct admin_options {
     const struct conf *conf;
     struct engine *engine;
     struct script_host *scripts; /* for dry runs */
+    struct ask *ask;             /* the other hosts; NULL = there is none */
     struct admin_hooks hooks;
 };
 

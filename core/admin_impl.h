@@ -2,12 +2,16 @@
  * admin_impl.h - what the admin API's files share; nobody else includes it.
  *
  *   admin.c        routes; commands of the engine
+ *   admin_status.c the host as it stands
  *   admin_read.c   a request that is answered from the store, in pieces between turns
  *   admin_look.c   what is read: events, dead letters, keys, state
  *   admin_bulk.c   jobs: replay and discard of many letters, paced
  *   admin_rerun.c  jobs: replay of events that are done
  *   admin_try.c    a dry run
  *   admin_signal.c a signal
+ *   admin_peek.c   one state value, for a handler of another host
+ *   admin_relay.c  what another host has
+ *   admin_follow.c an event, and what became of it at any host
  *   admin_live.c   server-sent events
  */
 #ifndef ZINGQ_ADMIN_IMPL_H
@@ -26,8 +30,12 @@
 
 struct reading;
 struct bulk;
+struct relay;
+struct follow;
 /* Oldest first. */
 TAILQ_HEAD(reading_list, reading);
+TAILQ_HEAD(relay_list, relay);
+TAILQ_HEAD(follow_list, follow);
 
 struct admin {
     struct admin_options options;
@@ -38,6 +46,8 @@ struct admin {
     size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
+    struct relay_list relays;      /* waiting for other hosts */
+    struct follow_list follows;    /* the same */
     struct bulk *bulks[BULKS_MAX]; /* oldest first; owned */
     size_t bulk_count;
     uint64_t last_bulk_id;
@@ -66,6 +76,7 @@ void admin_answer_json(struct gateway_request *request, int status, json_t *body
 void admin_answer_error(struct gateway_request *request, int status, const char *text);
 void admin_submit(struct admin *a, struct order *order);
 json_t *admin_status_json(struct admin *a);
+json_t *admin_services_json(struct admin *a);
 /* A whole number in [least, most]; `otherwise` when the text is NULL. */
 bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
                   uint64_t *out);
@@ -169,6 +180,20 @@ void admin_try(struct admin *a, struct slice id, struct gateway_request *request
 
 /* admin_signal.c */
 void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request);
+
+/* admin_peek.c */
+void admin_peek(struct admin *a, struct slice service, struct gateway_request *request);
+
+/* admin_relay.c */
+/* Whether the request is another host's to answer, or may be; then it is taken over. */
+bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_request *request);
+/* The same for what an endpoint publishes on `topic`. */
+bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic);
+void admin_forget_relays(struct admin *a);
+
+/* admin_follow.c */
+void admin_follow(struct admin *a, struct slice id, struct gateway_request *request);
+void admin_forget_follows(struct admin *a);
 
 /* admin_live.c */
 void admin_live(struct admin *a, struct gateway_request *request);

@@ -184,6 +184,40 @@ void api_note_call(struct run *run) {
     }
 }
 
+int api_ask_host(lua_State *L, struct run *run, const char *method, lua_KFunction go_on) {
+    enum { PATH_AT = -2, LABEL_AT = -1 };
+    struct call_request *request = api_new_request(L, run);
+    const struct buf *query = &run->host->scratch;
+    request->kind = CALL_KIND_ASK;
+    request->method = slice_dup(slice_of(method));
+    request->url = slice_dup(slice_of(lua_tostring(L, PATH_AT)));
+    request->label = slice_dup(slice_of(lua_tostring(L, LABEL_AT)));
+    request->query = slice_dup(buf_slice(query));
+    request->query_len = query->len;
+    if (query->failed || request->method == NULL || request->url == NULL ||
+        request->label == NULL || request->query == NULL) {
+        return luaL_error(L, "out of memory");
+    }
+    api_note_call(run);
+    run->outcome = OUTCOME_CALL;
+    run->yielded = true;
+    return lua_yieldk(L, 0, 0, go_on);
+}
+
+const struct call_result *api_answer_of_host(lua_State *L, const char *call) {
+    const struct call_result *result = script_host_of(L)->current->result;
+    assert(result != NULL);
+    bool good = result->code == 0 && (result->status < 400 || result->status == 404);
+    if (!good && result->error[0] != '\0') {
+        luaL_error(L, "zing.%s: %s", call, result->error);
+    } else if (!good && result->code != 0) {
+        luaL_error(L, "zing.%s: %s", call, error_text(result->code));
+    } else if (!good) {
+        luaL_error(L, "zing.%s: the answer was a status of %d", call, (int)result->status);
+    }
+    return result;
+}
+
 void api_check_forward(lua_State *L, struct run *run) {
     bool compensates = run->durable != NULL && run->durable->open;
     if (run->entry == RUN_UNDO && !compensates) {

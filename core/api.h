@@ -95,6 +95,11 @@ enum { CALL_KEY_BYTES = NAME_BYTES_MAX + UUID_TEXT_BYTES + 3 * STATE_NAME_BYTES_
 const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]);
 /* run->request is about to be made: an open step knows it as one of its own. Does not raise. */
 void api_note_call(struct run *run);
+/* Asks this host or another one: `return api_ask_host(...)`. The path and what to call it are on top
+ * of the stack, the query is in the host's scratch, as a list of pairs; `go_on` continues. */
+int api_ask_host(lua_State *L, struct run *run, const char *method, lua_KFunction go_on);
+/* In `go_on`: the answer; raises unless its status is 2xx or 404. */
+const struct call_result *api_answer_of_host(lua_State *L, const char *call);
 /* Raises, past any pcall, when a saga is being undone and this is no compensation: what the handler
  * does there once more must change nothing. */
 void api_check_forward(lua_State *L, struct run *run);

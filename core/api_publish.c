@@ -217,16 +217,45 @@ static int reply(lua_State *L) {
     return stage_publish(L, &p);
 }
 
-/* Whether a publish of that id waits for its time, as far as this attempt knows. */
-static bool waits(lua_State *L, const struct run *run, const struct uuid *id) {
+enum whereabouts { WAITS_HERE, GONE, UNKNOWN_HERE };
+
+/* Of a publish of that id, as far as this attempt knows. */
+static enum whereabouts find_publish(lua_State *L, const struct run *run, const struct uuid *id) {
     if (effects_cancels(&run->effects, id)) {
-        return false;
+        return GONE;
     }
     int code = run->view->delayed(run->view->ctx, id);
-    if (code != 0 && code != ERR_NOTFOUND) {
+    if (code != 0 && code != ERR_NOTFOUND && code != ERR_EXISTS) {
         luaL_error(L, "the delayed publishes cannot be read: %s", error_text(code));
     }
-    return code == 0;
+    return code == 0 ? WAITS_HERE : code == ERR_EXISTS ? GONE : UNKNOWN_HERE;
+}
+
+/* Whether somebody else may have it, and can be asked. */
+static bool may_ask(const struct run *run) {
+    return division_is_divided(&run->host->conf->hosts.share) &&
+           (run->entry == RUN_EVENT || run->entry == RUN_UNDO);
+}
+
+/* Continues the handler: whether it was still waiting at another host. */
+static int cancelled(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    lua_pushboolean(L, api_answer_of_host(L, "cancel")->status != 404);
+    return 1;
+}
+
+static int cancel_elsewhere(lua_State *L, struct run *run, const struct uuid *id) {
+    char text[UUID_TEXT_BYTES + 1];
+    struct buf *query = &run->host->scratch;
+    api_check_forward(L, run);
+    api_check_can_wait(L, run, "cancel of a publish that is not of this host");
+    lua_pushfstring(L, "/api/cancel/%s", uuid_text(id, text));
+    lua_pushfstring(L, "cancel of %s at any host", text);
+    buf_reset(query);
+    buf_add_lv(query, slice_of("publish"));
+    buf_add_lv(query, slice_of("1"));
+    return api_ask_host(L, run, "POST", cancelled);
 }
 
 /* zing.cancel(id) -> whether it was still waiting */
@@ -237,7 +266,11 @@ static int cancel(lua_State *L) {
         return luaL_error(L, "zing.cancel: id must be what zing.publish gave");
     }
     bool was = effects_withdraw(&run->effects, &effect.id);
-    if (!was && waits(L, run, &effect.id)) {
+    enum whereabouts where = was ? GONE : find_publish(L, run, &effect.id);
+    if (where == UNKNOWN_HERE && may_ask(run)) {
+        return cancel_elsewhere(L, run, &effect.id);
+    }
+    if (where == WAITS_HERE) {
         api_stage(L, run, &effect);
         was = true;
     }

@@ -6,6 +6,7 @@
 #include "api.h"
 
 #include "limits.h"
+#include "owner.h"
 #include "value.h"
 
 #include <math.h>
@@ -213,6 +214,33 @@ static int list(lua_State *L) {
     return 1;
 }
 
+/* Continues the handler with what the other host has. */
+static int peeked(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    struct slice value = buf_slice(&api_answer_of_host(L, "peek")->body);
+    if (value.len > 0 && !value_is_sound(value)) {
+        return luaL_error(L, "zing.peek: the other host's answer is no value");
+    }
+    return push_seen(L, value);
+}
+
+/* The key is another host's, which is asked. */
+static int peek_elsewhere(lua_State *L, struct run *run, uint16_t host, struct slice key,
+                          struct slice name) {
+    struct slice service = api_check_text(L, 1, "service");
+    struct buf *query = &run->host->scratch;
+    api_check_can_wait(L, run, "peek at a key of another host");
+    lua_pushfstring(L, "/api/peek/%s", service.data);
+    lua_pushfstring(L, "peek at %s of host %d", service.data, (int)host);
+    buf_reset(query);
+    buf_add_lv(query, slice_of("key"));
+    buf_add_lv(query, key);
+    buf_add_lv(query, slice_of("name"));
+    buf_add_lv(query, name);
+    return api_ask_host(L, run, "GET", peeked);
+}
+
 /* zing.peek(service, key, name) -> committed value or nil */
 static int peek(lua_State *L) {
     struct run *run = api_run(L, "peek");
@@ -227,6 +255,10 @@ static int peek(lua_State *L) {
     struct slice name = api_check_name(L, 3, "name");
     if (key.len > KEY_BYTES_MAX) { /* no event has such a key: it came from a message, say */
         return push_seen(L, (struct slice){NULL, 0});
+    }
+    uint16_t host = owner_of_key(run->host->conf, service, key);
+    if (host != 0 && host != run->host->conf->hosts.share.place) {
+        return peek_elsewhere(L, run, host, key, name);
     }
     struct slice value = {NULL, 0};
     int rc = run->view->peek(run->view->ctx, service, key, name, &value);

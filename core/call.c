@@ -24,6 +24,7 @@ void call_request_free(struct call_request *request) {
         return;
     }
     free(request->url);
+    free(request->query);
     free(request->method);
     free_all(request->headers, request->header_count);
     free(request->body);
@@ -87,7 +88,7 @@ int call_request_header(struct call_request *request, struct slice name, struct 
 }
 
 bool call_only_reads(const struct call_request *request) {
-    return request->kind == CALL_KIND_HTTP &&
+    return request->kind != CALL_KIND_MAIL &&
            (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
 }
 
@@ -98,7 +99,7 @@ bool call_is_unknown(const struct call_request *request, const struct call_resul
     if (result->code != 0) {
         return result->sent;
     }
-    return request->kind == CALL_KIND_HTTP &&
+    return request->kind != CALL_KIND_MAIL &&
            (result->status >= 500 || result->status == 408 || result->status == 409);
 }
 

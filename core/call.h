@@ -12,13 +12,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum call_kind { CALL_KIND_HTTP, CALL_KIND_MAIL };
+enum call_kind {
+    CALL_KIND_HTTP,
+    CALL_KIND_MAIL,
+    CALL_KIND_ASK, /* a request of the API, which may be for another host to answer */
+};
 
 /* What to do. All slices and strings are owned by the request (one malloc each, or NULL). */
 struct call_request {
     enum call_kind kind;
-    char *url;      /* http(s)://...; mail: smtp(s)://[user:password@]host[:port] */
-    char *method;   /* HTTP: "GET", "POST"... */
+    char *url;   /* http(s)://...; mail: smtp(s)://[user:password@]host[:port]; ask: the path */
+    char *query; /* ask: name, value... as in struct gateway_words */
+    size_t query_len;
+    char *method;   /* HTTP, ask: "GET", "POST"... */
     char **headers; /* "Name: value", `header_count` of them */
     size_t header_count;
     char *body; /* HTTP body, or the whole RFC 5322 message */

@@ -9,6 +9,7 @@
  */
 #include "cli.h"
 
+#include "cli_remote.h"
 #include "cli_text.h"
 #include "clock.h"
 
@@ -28,6 +29,7 @@ static const struct cli_option common_options[] = {
     {"data", "DIR", "the data folder instead of store.path"},
     {"json", NULL, "print JSON"},
     {"help", NULL, "say how a command is used (short: -h)"},
+    {"host", "N", "about host N of the division: the running host asks it"},
     {NULL, NULL, NULL},
 };
 
@@ -393,7 +395,7 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     cli->now_ms = now.wall_ms;
     cli->json = cli_flag(cli, "json");
     cli->colour = may_colour();
-    return cli->command->run(cli);
+    return cli_flag(cli, "host") ? cli_remote(cli) : cli->command->run(cli);
 }
 
 static int unknown_second(char **argv, const char *const *names, size_t count) {

@@ -67,7 +67,7 @@ struct cli {
     bool colour;             /* standard output is a terminal that may be coloured */
     int64_t now_ms;          /* wall clock; engine time after cli_open_store */
     struct conf *conf;       /* from cli_load_conf; may be NULL after cli_open_store */
-    char *data;              /* the data folder, from cli_find_data */
+    char *data;              /* the data folder, from cli_find_data or cli_find_hosts; owned */
     struct store *store;     /* from cli_open_store */
     struct journal *journal; /* the same */
     unsigned rows;           /* read since the transaction began */
@@ -116,8 +116,11 @@ int cli_print_json_line(struct cli *cli, json_t *document);
 
 /* topics.conf into cli->conf; 0 or an exit status after telling why. */
 int cli_load_conf(struct cli *cli);
-/* The data folder into cli->data. With --data topics.conf may be missing (cli->conf is NULL). */
+/* The data folder into cli->data. With --data topics.conf may be missing (cli->conf is NULL).
+ * EXIT_USAGE when it is the folder of several hosts, after telling how to name one. */
 int cli_find_data(struct cli *cli);
+/* The same, but such a folder is welcome: *hosts is how many they are, 0 = it is that of one. */
+int cli_find_hosts(struct cli *cli, unsigned *hosts);
 /* The store, read only, outside a transaction. 0 or an exit status after telling why. */
 int cli_open_store(struct cli *cli);
 
@@ -174,6 +177,7 @@ int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);
 int cli_export(struct cli *cli);
+int cli_reshard(struct cli *cli);
 
 /* --- the families -------------------------------------------------------------------------------
  */

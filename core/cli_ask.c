@@ -26,10 +26,19 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     assert(cli->data != NULL);
     struct buf listen;
     struct buf text;
+    struct buf target;
+    const char *host = cli_option(cli, "host");
     buf_init(&listen, 8192);
+    buf_init(&target, strlen(path) + 64);
     buf_printf(&listen, "unix:%s/zingq.sock", cli->data);
-    int code = gateway_ask(buf_str(&listen), method, path, body, CLI_ASK_MS, status, &text, r);
+    buf_add_str(&target, path);
+    if (host != NULL) {
+        buf_printf(&target, "%chost=%s", strchr(path, '?') == NULL ? '?' : '&', host);
+    }
+    int code =
+        gateway_ask(buf_str(&listen), method, buf_str(&target), body, CLI_ASK_MS, status, &text, r);
     buf_clear(&listen);
+    buf_clear(&target);
     *answer = code != 0 || text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);
     buf_clear(&text);
     return code;

@@ -1,5 +1,5 @@
 /*
- * cli_compact.c - the commands on the store's file as a whole: compact, export.
+ * cli_compact.c - the commands on the store's file as a whole: compact, export, reshard.
  */
 #include "cli.h"
 
@@ -61,6 +61,14 @@ static const struct cli_option compact_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option reshard_options[] = {
+    {"count", "N", "how many hosts there are to be"},
+    {"dry-run", NULL, "only say what would move"},
+    {"abandon", NULL, "give up what the broker has for hosts that go and have not left"},
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_file_commands[] = {
     {"export", "", "all that the store holds, as lines of JSON",
      "Events with their history, state, locks, publishes that wait, lines for files.", 0, 0,
@@ -68,5 +76,14 @@ const struct cli_command cli_file_commands[] = {
     {"compact", "", "write the store's file anew, without its free pages",
      "The host must be stopped. The disk needs room for a second file meanwhile.", 0, 0,
      compact_options, run_compact},
+    {"reshard", "DIR...", "divide the keys anew: the folders of stopped hosts, for another count",
+     "One folder: that of `zingq run --hosts`, or of a host alone, which becomes DIR/1. Several: "
+     "those\n"
+     "of the hosts in their order, first the old ones, all of them, then those to be made. Of "
+     "fewer\n"
+     "hosts than before the last folders are emptied. topics.conf must be the one that the hosts "
+     "ran\n"
+     "with; each disk needs room for a second file meanwhile.",
+     1, PARTITIONS, reshard_options, cli_reshard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -3,6 +3,7 @@
  */
 #include "cli_dlq.h"
 
+#include "cli_remote.h"
 #include "cli_table.h"
 
 #include <inttypes.h>
@@ -48,6 +49,9 @@ int dlq_find(struct cli *cli, const char *id_text, struct event **out) {
     int code = cli_begin(cli);
     code = code == 0 ? dead_find(cli->journal, &wish, &id, out) : code;
     cli_end(cli);
+    if (code == ERR_NOTFOUND && cli_is_elsewhere(cli, &status)) {
+        return status;
+    }
     if (code == ERR_NOTFOUND) {
         const char *service = cli_option(cli, "service");
         return cli_fail(ERR_NOTFOUND, "no dead letter %s%s%s", id_text,

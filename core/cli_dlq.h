@@ -13,7 +13,7 @@ int dlq_parse_wish(struct cli *cli, struct dead_wish *wish);
  * transaction may have begun anew. ERR_NOTFOUND. */
 int dlq_next(struct cli *cli, const struct dead_wish *wish, struct dead_row *row);
 /* The dead letter with that id, of --service when it was given. EXIT_NO after telling that there
- * is none. Opens the store and a transaction of its own. */
+ * is none; 0 and *out NULL when another host has it, which has been shown. Opens the store and a transaction of its own. */
 int dlq_find(struct cli *cli, const char *id_text, struct event **out);
 
 /* What the running host answered. */

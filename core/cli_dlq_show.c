@@ -33,7 +33,7 @@ int dlq_show(struct cli *cli) {
     struct event *event = NULL;
     struct life life;
     int status = dlq_find(cli, cli->words[0], &event);
-    if (status != 0) {
+    if (status != 0 || event == NULL) {
         return status;
     }
     int code = cli_begin(cli);

@@ -3,12 +3,25 @@
  */
 #include "cli.h"
 
+#include "fleet.h"
 #include "host.h"
 #include "limits.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* What --hosts says; 1 = one host, this process. */
+static int hosts_wanted(const struct cli *cli, uint64_t *count) {
+    int status = cli_option_count(cli, "hosts", 1, count);
+    if (status == 0 && *count > PARTITIONS) {
+        return cli_misused(cli, "--hosts wants a number from 1 to %d", PARTITIONS);
+    }
+    if (status == 0 && *count > 1 && cli_flag(cli, "service")) {
+        return cli_misused(cli, "every host of --hosts runs every service: leave out --service");
+    }
+    return status;
+}
 
 static int run_host(struct cli *cli, bool with_broker) {
     const char *services[SERVICES_MAX];
@@ -21,6 +34,11 @@ static int run_host(struct cli *cli, bool with_broker) {
         }
         services[count++] = name;
     }
+    uint64_t hosts = 1;
+    int status = hosts_wanted(cli, &hosts);
+    if (status != 0) {
+        return status;
+    }
     const struct host_options options = {
         .conf_file = cli_option(cli, "conf"),
         .overrides = {.broker_url = cli_option(cli, "broker"), .data = cli_option(cli, "data")},
@@ -28,7 +46,7 @@ static int run_host(struct cli *cli, bool with_broker) {
         .service_count = count,
         .with_broker = with_broker,
     };
-    return host_run(&options);
+    return hosts > 1 ? fleet_run(&options, (unsigned)hosts) : host_run(&options);
 }
 
 static int run(struct cli *cli) {
@@ -76,12 +94,14 @@ static int leave(struct cli *cli) {
 
 static const struct cli_option run_options[] = {
     {"service", "NAME", "run this service only; may be given often"},
+    {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
     {"broker", "URL", "the broker instead of broker.url"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option dev_options[] = {
     {"service", "NAME", "run this service only; may be given often"},
+    {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
     {NULL, NULL, NULL},
 };
 

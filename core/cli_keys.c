@@ -5,6 +5,7 @@
  */
 #include "cli.h"
 
+#include "cli_remote.h"
 #include "cli_table.h"
 #include "look_json.h"
 #include "look_keys.h"
@@ -259,6 +260,11 @@ static int print_queue(struct cli *cli, struct queue *q, struct slice key) {
         code = add_head(cli, q);
     }
     cli_end(cli);
+    int status = 0;
+    bool nothing = q->key.count == 0 && json_array_size(q->signals) == 0;
+    if (code == 0 && nothing && cli_is_elsewhere(cli, &status)) {
+        return status;
+    }
     if (code == 0 && cli->json) {
         return cli_print_json(
             key_queue_json(&q->key, json_incref(q->events), json_incref(q->signals)));

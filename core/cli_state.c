@@ -3,6 +3,7 @@
  */
 #include "cli.h"
 
+#include "cli_remote.h"
 #include "cli_table.h"
 #include "look_state.h"
 
@@ -150,6 +151,10 @@ static int get(struct cli *cli) {
     status = status == 0 ? begin_view(cli, &view) : status;
     if (status == 0) {
         int code = name == NULL ? scan(cli, &view, &key) : read_named(cli, &view, key, name);
+        if (code == 0 && view.seen == 0 && cli_is_elsewhere(cli, &status)) {
+            table_free(view.table);
+            return status;
+        }
         status = print_view(cli, &view, code, "no such state and no such lock");
     }
     table_free(view.table);

@@ -384,29 +384,91 @@ static json_t *screen_json(const struct cli *cli, const struct screen *screen) {
         balanced_or_null, "services", services);
 }
 
-int cli_status(struct cli *cli) {
+static int read_and_print(struct cli *cli, struct screen *screen, json_t **out) {
+    screen->count = journal_service_count(cli->journal);
+    screen->lines = calloc(screen->count + 1, sizeof *screen->lines);
+    int code = screen->lines == NULL ? ERR_MEMORY : cli_begin(cli);
+    if (code == 0) {
+        code = read_screen(cli, screen);
+        cli_end(cli);
+    }
+    if (code != 0) {
+        return code;
+    }
+    ask_host(cli, screen);
+    if (!cli->json) {
+        return print_screen(cli, screen);
+    }
+    *out = screen_json(cli, screen);
+    return *out == NULL ? ERR_MEMORY : 0;
+}
+
+/* One host: its screen, or with --json its document in *out. */
+static int show_host(struct cli *cli, json_t **out) {
     struct screen screen = {.count = 0};
     int status = cli_open_store(cli);
     if (status != 0) {
         return status;
     }
-    screen.count = journal_service_count(cli->journal);
-    screen.lines = calloc(screen.count + 1, sizeof *screen.lines);
-    int code = screen.lines == NULL ? ERR_MEMORY : cli_begin(cli);
-    if (code == 0) {
-        code = read_screen(cli, &screen);
-        cli_end(cli);
-    }
-    if (code == 0) {
-        ask_host(cli, &screen);
-        status = cli->json ? cli_print_json(screen_json(cli, &screen)) : 0;
-        code = cli->json ? 0 : print_screen(cli, &screen);
-    }
+    int code = read_and_print(cli, &screen, out);
     bool holds = code != 0 || !screen.counted || balanced(&screen);
     json_decref(screen.status);
     free(screen.lines);
     if (code != 0) {
         return cli_read_failed(code);
     }
-    return status != 0 ? status : holds ? EXIT_GOOD : EXIT_NO;
+    return holds ? EXIT_GOOD : EXIT_NO;
+}
+
+/* Turns to the folder of one of the hosts in `folder`. */
+static bool turn_to(struct cli *cli, const char *folder, unsigned number) {
+    struct buf path;
+    buf_init(&path, 8192);
+    buf_printf(&path, "%s/%u", folder, number);
+    cli_close_store(cli);
+    free(cli->data);
+    cli->data = path.failed ? NULL : slice_dup(buf_slice(&path));
+    buf_clear(&path);
+    return cli->data != NULL;
+}
+
+/* One below the other; with --json a list of their documents. */
+static int show_hosts(struct cli *cli, const char *folder, unsigned count) {
+    json_t *list = json_array();
+    int worst = EXIT_GOOD;
+    for (unsigned i = 1; i <= count; i++) {
+        json_t *one = NULL;
+        if (!turn_to(cli, folder, i)) {
+            worst = cli_fail(ERR_MEMORY, "out of memory");
+            break;
+        }
+        if (!cli->json) {
+            (void)printf("%shost %u of %u\n\n", i == 1 ? "" : "\n", i, count);
+        }
+        int status = show_host(cli, &one);
+        (void)json_array_append_new(list, one == NULL ? json_null() : one);
+        worst = status > worst ? status : worst;
+    }
+    int status = cli->json ? cli_print_json(json_incref(list)) : 0;
+    json_decref(list);
+    return status != 0 ? status : worst;
+}
+
+int cli_status(struct cli *cli) {
+    unsigned hosts;
+    json_t *document = NULL;
+    int status = cli_find_hosts(cli, &hosts);
+    if (status != 0) {
+        return status;
+    }
+    if (hosts > 0) {
+        char *folder = cli->data;
+        cli->data = NULL;
+        status = show_hosts(cli, folder, hosts);
+        free(folder);
+        return status;
+    }
+    status = show_host(cli, &document);
+    int printed = document == NULL ? 0 : cli_print_json(document);
+    return printed != 0 ? printed : status;
 }

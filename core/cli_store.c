@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "look_json.h"
 #include "store.h"
+#include "store_folder.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static void load_conf_if_good(struct cli *cli) {
     }
 }
 
-int cli_find_data(struct cli *cli) {
+static int find_folder(struct cli *cli) {
     const char *path = cli_option(cli, "data");
     if (cli->data != NULL) {
         return 0;
@@ -73,6 +74,22 @@ int cli_find_data(struct cli *cli) {
     char *real = realpath(path, NULL); /* a folder not made yet has none */
     cli->data = real != NULL ? real : slice_dup(slice_of(path));
     return cli->data != NULL ? 0 : cli_fail(ERR_MEMORY, "out of memory");
+}
+
+int cli_find_hosts(struct cli *cli, unsigned *hosts) {
+    int status = find_folder(cli);
+    *hosts = status == 0 ? store_folder_hosts(cli->data) : 0;
+    return status;
+}
+
+int cli_find_data(struct cli *cli) {
+    unsigned hosts;
+    int status = cli_find_hosts(cli, &hosts);
+    if (status == 0 && hosts > 0) {
+        return cli_fail(ERR_INVALID, "%s is the folder of %u hosts: name one, as in --data %s/1",
+                        cli->data, hosts, cli->data);
+    }
+    return status;
 }
 
 /* A store has an id from its first commit on; before it there is nothing to read. */

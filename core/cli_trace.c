@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include "cli_life.h"
+#include "cli_remote.h"
 #include "cli_steps.h"
 #include "cli_text.h"
 #include "limits.h"
@@ -95,6 +96,9 @@ static int trace_id(struct cli *cli, struct trace *trace) {
     if (code != 0) {
         return cli_read_failed(code);
     }
+    if (!trace_found(trace) && cli_is_elsewhere(cli, &status)) {
+        return status;
+    }
     if (!trace_found(trace)) {
         return cli_fail(ERR_NOTFOUND,
                         "no event %s here: it was never accepted, was a duplicate of an earlier "
@@ -157,6 +161,9 @@ static int trace_key(struct cli *cli, struct trace *trace) {
         read_key(cli, service, key, limit < TRACE_EVENTS_MAX ? limit : TRACE_EVENTS_MAX, trace);
     if (code != 0) {
         return cli_read_failed(code);
+    }
+    if (!trace_found(trace) && cli_is_elsewhere(cli, &status)) {
+        return status;
     }
     if (!trace_found(trace)) {
         return cli_fail(ERR_NOTFOUND, "no events of %s with the key \"%s\"", cli->words[0],

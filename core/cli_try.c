@@ -274,7 +274,7 @@ int dlq_try(struct cli *cli) {
     size_t index = 0;
     int status = cli_load_conf(cli);
     status = status == 0 ? dlq_find(cli, cli->words[0], &event) : status;
-    if (status != 0) {
+    if (status != 0 || event == NULL) {
         return status;
     }
     status = find_conf(cli, cli_service_name(cli, event->service), &index);

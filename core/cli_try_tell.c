@@ -14,6 +14,12 @@ enum { TEXT_BYTES_MAX = 64 << 20 };
 /* ---- calls ---- */
 
 static void add_call(struct buf *out, const struct call_request *q) {
+    if (q->kind == CALL_KIND_ASK) {
+        buf_add_str(out, "would ask: ");
+        text_add_safe(out, slice_of(q->label));
+        buf_add_str(out, "; a dry run asks no other host\n");
+        return;
+    }
     bool mail = q->kind == CALL_KIND_MAIL;
     struct buf line;
     buf_init(&line, TEXT_BYTES_MAX);

@@ -505,6 +505,8 @@ static int load(struct loader *l, const char *shown, const char *bytes, size_t l
  * only fill the memory stays at the broker. */
 static uint32_t packet_limit(const struct conf *c) {
     uint64_t bytes = c->payload_bytes_max + MQTT_PACKET_ROOM_BYTES;
+    /* An event on its way to the host that owns its key has more beside it. */
+    bytes += division_is_divided(&c->hosts.share) ? FORWARD_ROOM_BYTES : 0;
     return (uint32_t)(bytes > MQTT_PACKET_BYTES_LEAST ? bytes : MQTT_PACKET_BYTES_LEAST);
 }
 

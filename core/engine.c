@@ -42,6 +42,19 @@ static int carry_out_commands(struct engine *e) {
     return 0;
 }
 
+static int admit(struct engine *e, struct event *event, size_t *count) {
+    bool duplicate;
+    if (event->kind == EVENT_FORWARD) {
+        return engine_admit_forward(e, event, count);
+    }
+    struct engine_service *s = &e->services[event->service];
+    ++*count;
+    culprit_run(e->culprit, s->number, event->partition, &event->id);
+    culprit_enter(e->culprit, CULPRIT_ADMIT);
+    return event->kind == EVENT_SIGNAL ? engine_admit_signal(e, event)
+                                       : engine_admit(e, s, event, ADMIT_MESSAGE, &duplicate);
+}
+
 static int admit_inbox(struct engine *e) {
     size_t count = 0;
     if (e->inbox_head == NULL) {
@@ -49,19 +62,14 @@ static int admit_inbox(struct engine *e) {
     }
     engine_watch_clock(e);
     lanes_arrived(e->lanes, e->now_ms);
-    for (; e->inbox_head != NULL; count++) {
+    while (e->inbox_head != NULL) {
         struct event *event = e->inbox_head;
-        struct engine_service *s = &e->services[event->service];
         e->inbox_head = event->next;
         event->next = NULL;
         if (e->inbox_head == NULL) {
             e->inbox_tail = NULL;
         }
-        culprit_run(e->culprit, s->number, event->partition, &event->id);
-        culprit_enter(e->culprit, CULPRIT_ADMIT);
-        bool duplicate;
-        int code = event->kind == EVENT_SIGNAL ? engine_admit_signal(e, event)
-                                               : engine_admit(e, s, event, &duplicate);
+        int code = admit(e, event, &count);
         if (code != 0) {
             return code;
         }
@@ -138,10 +146,18 @@ static int run_lanes(struct engine *e) {
 
 static int decide(struct engine *e) {
     static int (*const work[])(struct engine *) = {
-        engine_look_at_space,  carry_out_commands,  admit_inbox,
-        resume_ended_calls,    engine_expire_waits, engine_fire_timers,
-        engine_fire_schedules, engine_refill,       run_lanes,
+        engine_look_at_space,
+        carry_out_commands,
+        engine_take_own_forwards,
+        admit_inbox,
+        resume_ended_calls,
+        engine_expire_waits,
+        engine_fire_timers,
+        engine_fire_schedules,
+        engine_refill,
+        run_lanes,
         engine_trim,
+        engine_build_forwards,
     };
     /* A full store is only tidied: what is left of it must not be used up. */
     static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
@@ -151,6 +167,9 @@ static int decide(struct engine *e) {
     int code = outbox_settle(e->outbox);
     if (code == 0) {
         code = append_settle(e->append, e->now_ms);
+    }
+    if (code == 0) {
+        code = forwards_settle(e->forwards);
     }
     for (size_t i = 0; code == 0 && i < count; i++) {
         code = steps[i](e);
@@ -181,6 +200,9 @@ static int commit(struct engine *e) {
     int code = engine_seal_new(e);
     if (code == 0) {
         code = write_books(e);
+    }
+    if (code == 0) {
+        code = engine_write_cursors(e);
     }
     bool places = false;
     if (code == 0) {
@@ -249,6 +271,8 @@ static void act(struct engine *e) {
         append_write(e->append, e->now_ms);
     }
     (void)engine_send(e); /* a clash is told to the host at its next send */
+    engine_send_forwards(e);
+    engine_send_receipts(e);
     culprit_enter(e->culprit, CULPRIT_ANSWER);
     start_calls(e);
     engine_answer_commands(e);
@@ -266,6 +290,7 @@ int engine_turn(struct engine *e) {
     int answer = turned_away ? ERR_FULL : 0;
     /* What is committed can leave without a turn. */
     (void)engine_send(e); /* a clash is told to the host at its next send */
+    engine_send_forwards(e);
     if (!engine_due(e)) {
         return answer;
     }
@@ -313,7 +338,8 @@ bool engine_due(struct engine *e) {
            e->commands_head != NULL ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
            (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
-           append_wants_settle(e->append) || acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
+           append_wants_settle(e->append) || forwards_want_turn(e->forwards, now_ms) ||
+           acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
 }
 
 /* When the work that waits for the clock alone is due. */
@@ -340,6 +366,8 @@ int64_t engine_next_ms(struct engine *e) {
     next = try_ms < next ? try_ms : next;
     int64_t write_ms = append_next_ms(e->append);
     next = write_ms < next ? write_ms : next;
+    int64_t forward_ms = forwards_next_ms(e->forwards);
+    next = forward_ms < next ? forward_ms : next;
     /* Retention and the look at the store's space need a turn of their own when all is quiet. */
     int64_t check_ms = e->trim.next_pass_ms;
     int64_t look_ms = engine_next_look_ms(e);
@@ -348,7 +376,8 @@ int64_t engine_next_ms(struct engine *e) {
 }
 
 bool engine_accepts(struct engine *e) {
-    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
+    return e->waiting < e->conf->backlog_max && forwards_most(e->forwards) < e->conf->backlog_max &&
+           e->room > 0 && !e->draining && !e->lost;
 }
 
 void engine_drain(struct engine *e) {

@@ -17,6 +17,7 @@
 #include "culprit.h"
 #include "error.h"
 #include "event.h"
+#include "forward.h"
 #include "journal.h"
 #include "metrics.h"
 #include "script.h"
@@ -35,6 +36,11 @@ struct engine_doors {
     int64_t (*processor_us)(void *ctx); /* of the engine's thread, for shares */
     /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
     int (*publish)(void *ctx, const struct publication *p, int *mid);
+    /* Hands a message to the connection for that host's topic; 0 or an error: it is offered again.
+     * NULL where hosts.count is 1, like the next. */
+    int (*forward)(void *ctx, uint16_t host, struct slice message);
+    /* The same for a receipt; one that is lost costs a repetition. */
+    int (*receipt)(void *ctx, uint16_t host, struct slice receipt);
     /* The request stays valid until engine_call_done or call_cancel. */
     int (*call_start)(void *ctx, uint64_t id, const struct call_request *request);
     void (*call_cancel)(void *ctx, uint64_t id);
@@ -74,19 +80,35 @@ int engine_remember(struct engine *e, const char *name, struct slice text);
 
 /* --- inputs: noted now, decided in the next turn --- */
 
+/* How a message came. */
+struct offer {
+    uint8_t qos;
+    bool retained;
+    bool everywhere; /* every host of the division gets it: there is no shared subscription */
+};
+
 /* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become
  * work and is to be a dead letter for that reason. The caller acknowledges it after a
  * turn that returned 0. ERR_MEMORY. */
-int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
-                 bool retained);
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
+                 struct offer how);
 /* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. */
 int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes);
+/* A message of another host, with what belongs to this one. Copied, or dropped where there is no
+ * room for more: then it comes again. ERR_MEMORY. */
+int engine_offer_forward(struct engine *e, struct slice message);
+/* Another host tells what it has stored. */
+void engine_offer_receipt(struct engine *e, struct slice receipt);
+/* Another host of the division came, or went away: what waits for it goes, or stays here. Until this
+ * is called all are taken to be there. */
+void engine_member(struct engine *e, uint16_t host, bool up);
 /* A call ended; the result's buffers are taken over (the original is emptied). */
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result);
 /* The broker answered a publish. */
 void engine_published(struct engine *e, int mid, uint8_t reason);
-/* window: publishes the broker takes unacknowledged. */
-void engine_connected(struct engine *e, size_t window);
+/* window: publishes the broker takes unacknowledged; packet_bytes_max: the largest packet that it
+ * and the other hosts take. */
+void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max);
 /* Whether the loss is put down to a publish the broker refuses, and not to the broker. */
 bool engine_disconnected(struct engine *e);
 /* Something that is not the outbox's went out on its connection: it, too, may cost that. */
@@ -96,6 +118,8 @@ void engine_beside_proven(struct engine *e);
 /* Offers committed publishes to doors.publish; between turns only, as often as one likes.
  * ERR_BUSY: doors.publish gave out a number still in use: the connection must be dropped. */
 int engine_send(struct engine *e);
+/* The same for what belongs to other hosts, to doors.forward. */
+void engine_send_forwards(struct engine *e);
 
 enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
@@ -128,6 +152,7 @@ struct command {
     uint8_t partition;
     bool retain;
     bool compensate;           /* CANCEL: undo its saga first */
+    bool publish_only;         /* CANCEL: leave events alone */
     bool without_compensation; /* CANCEL, DISCARD: although its saga is not undone */
     bool force;                /* also when who is called may have forgotten its Idempotency-Keys */
     int64_t after_ms;          /* 0 = at once */
@@ -224,11 +249,15 @@ struct engine_service_status {
 struct engine_status {
     uint64_t waiting; /* over all services */
     uint64_t outbox, outbox_refused;
-    uint64_t outbox_held;      /* behind a refused one of their key */
-    uint64_t outbox_discarded; /* refused, and past the quota: since the start */
-    const char *refused_topic; /* of the first refused, until the next turn; NULL = none */
-    uint64_t delayed;          /* publishes waiting for their time */
-    uint64_t qos0;             /* messages that came with QoS 0 since the start */
+    uint64_t outbox_held;       /* behind a refused one of their key */
+    uint64_t outbox_discarded;  /* refused, and past the quota: since the start */
+    const char *refused_topic;  /* of the first refused, until the next turn; NULL = none */
+    uint64_t delayed;           /* publishes waiting for their time */
+    uint64_t forwards_waiting;  /* for other hosts, without a receipt */
+    uint64_t forwards_taken;    /* from other hosts, since the start, as the next two */
+    uint64_t forwards_repeated; /* came again, or before their turn */
+    uint64_t forwards_refused;  /* messages from other hosts that mean nothing here */
+    uint64_t qos0;              /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
     uint64_t append_waiting; /* lines of zing.append whose files cannot be written */
     const char *append_file; /* one of these, until the next turn; NULL = none */
@@ -246,11 +275,14 @@ struct engine_status {
 };
 
 void engine_status(struct engine *e, struct engine_status *out);
+/* What waits for that host of the division, from 1. */
+void engine_look_at_forwards(const struct engine *e, uint16_t host, struct forwards_state *out);
 /* Whether a replay of the event, which has ended, would be refused without `force`: it made a call
  * longer ago than its service's idempotency_window. */
 bool engine_needs_force(struct engine *e, const struct event *event);
 struct engine_schedule_status {
     const char *name;
+    uint16_t host;       /* the one of the division that fires it */
     int64_t next_ms;     /* the next tick; INT64_MAX = never */
     int64_t last_ms;     /* the tick of the last run; 0 = none yet */
     struct uuid last_id; /* of its publish */

@@ -259,20 +259,106 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
 
 /* The key is part of what makes two messages the same: it decides the partition, where alone a
  * duplicate is looked for. */
+static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
+                                  const struct engine_service *s, const struct event *event,
+                                  struct slice scope, struct slice key) {
+    struct dedupe_hash hash =
+        journal_dedupe_hash_with(e->journal, secret, s->name, scope, event->key);
+    struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
+    return journal_dedupe_hash_with(e->journal, secret, hashed, (struct slice){"", 0}, key);
+}
+
+/* Among keys that came from other stores; and, of a service that every host runs for itself, among
+ * those of a zingq that did not keep them apart. */
+static int find_elsewhere(struct engine *e, const struct engine_service *s,
+                          const struct event *event, struct slice scope, struct slice key) {
+    for (size_t i = s->conf->share ? 1 : 0; i < journal_secret_count(e->journal); i++) {
+        struct dedupe_hash hash = hash_of(e, i, s, event, scope, key);
+        struct dedupe_note note;
+        int code = journal_dedupe_find(e->journal, e->now_ms, event->partition, &hash, &note);
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
 static int dedupe(struct engine *e, struct engine_service *s, struct event *event,
                   struct slice scope, struct slice key, bool *duplicate) {
-    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, scope, event->key);
-    struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
-    hash = journal_dedupe_hash(e->journal, hashed, (struct slice){"", 0}, key);
     struct uuid id = event->id;
     struct uuid earlier;
-    int code = journal_dedupe(e->journal, e->now_ms, event->partition, &hash, &id, &earlier);
-    *duplicate = code == ERR_EXISTS;
+    uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
+    int code = find_elsewhere(e, s, event, scope, key);
+    *duplicate = code == 0;
+    if (code == ERR_NOTFOUND) {
+        struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
+        code = journal_dedupe(e->journal, e->now_ms, shelf, &hash, &id, &earlier);
+        *duplicate = code == ERR_EXISTS;
+    }
     return *duplicate ? 0 : code;
 }
 
-int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate) {
+/* Where every host has a copy and nothing else tells whose it is, what it says does. */
+static uint8_t partition_of_payload(const struct engine_service *s, const struct event *event) {
+    return journal_partition(journal_lane(s->name, event->payload));
+}
+
+/* The partition whose owner is responsible. ERR_NOTFOUND: whoever has the event. */
+static int find_owner(struct engine *e, const struct engine_service *s, struct event *event,
+                      enum admit from, uint8_t *partition, struct report *r) {
+    struct slice scope;
+    struct slice identity;
+    if (event->key.len > 0 || s->conf->ordered) {
+        *partition = event->partition;
+        return 0;
+    }
+    int code = find_identity(e, s, event, &scope, &identity, r);
+    if (code == ERR_NOTFOUND && event->everywhere) {
+        *partition = partition_of_payload(s, event);
+        return 0;
+    }
+    if (code != 0 || (from == ADMIT_PUBLISH && scope.len == 0)) {
+        return code == 0 ? ERR_NOTFOUND : code;
+    }
+    *partition = journal_partition(journal_lane(s->name, identity));
+    return 0;
+}
+
+/* Whether the event goes to another host; it is taken over then. */
+static int pass_on(struct engine *e, const struct engine_service *s, struct event *event,
+                   enum admit from, bool *passed, struct report *r) {
+    uint8_t partition = 0;
+    *passed = false;
+    if (!engine_is_divided(e, s) || from == ADMIT_FORWARDED || from == ADMIT_OWN) {
+        return 0;
+    }
+    int code = find_owner(e, s, event, from, &partition, r);
+    if (code != 0 || division_owns(&e->conf->hosts.share, partition)) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    *passed = true;
+    if (event->everywhere) {
+        event_free(event); /* its owner has a copy */
+        return 0;
+    }
+    return engine_forward_event(e, s, event, partition);
+}
+
+/* A message that cannot become work, from outside. */
+static int admit_refused(struct engine *e, struct engine_service *s, struct event *event,
+                         const char *reason) {
+    if (event->everywhere && engine_is_divided(e, s) &&
+        !division_owns(&e->conf->hosts.share, partition_of_payload(s, event))) {
+        event_free(event);
+        return 0;
+    }
+    return engine_admit_dead(e, s, event, reason);
+}
+
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
+                 bool *duplicate) {
     struct report r = {""};
+    bool passed = false;
     struct slice scope;
     struct slice identity;
     *duplicate = false;
@@ -288,15 +374,21 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
         code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
     }
     if (code == ERR_INVALID) {
-        return engine_admit_dead(e, s, event, r.text);
+        return admit_refused(e, s, event, r.text);
     }
     if (code == 0) {
         find_lane(s, event);
+        code = pass_on(e, s, event, from, &passed, &r);
+    }
+    if (passed) {
+        return code;
+    }
+    if (code == 0) {
         find_id(e, s, event);
         code = find_identity(e, s, event, &scope, &identity, &r);
     }
     if (code == ERR_INVALID) {
-        return engine_admit_dead(e, s, event, r.text);
+        return admit_refused(e, s, event, r.text);
     }
     if (code == 0) {
         code = dedupe(e, s, event, scope, identity, duplicate);

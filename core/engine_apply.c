@@ -182,7 +182,7 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
     event->key = (struct slice){NULL, 0};
     event->qos = p->qos;
     bool duplicate;
-    return engine_admit(e, s, event, &duplicate);
+    return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
 }
 
 /* Serves this host's own services; their names go into `handled`, with commas. */
@@ -264,6 +264,10 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     int code = properties.failed ? ERR_MEMORY : 0;
     if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
         code = engine_publish_later(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
+        if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
+            /* zing.cancel need not ask the other hosts about it, once it has left. */
+            code = engine_note_publish(e, &p.id, effect->due_ms);
+        }
     } else if (code == 0) {
         code = engine_publish(e, &p);
     }
@@ -329,7 +333,8 @@ static int apply_signal(const struct apply *a, const struct effect *effect) {
     if (s == NULL) {
         return 0; /* the API knows the services of topics.conf, and so do we */
     }
-    int code = engine_signal(a->e, s, effect->key, effect->name, effect->value, &r);
+    const struct signal signal = {.key = effect->key, .name = effect->name, .value = effect->value};
+    int code = engine_signal(a->e, s, &signal, &r);
     return code == ERR_INVALID ? engine_refuse_signal(a->e, s, a->event, effect, r.text) : code;
 }
 

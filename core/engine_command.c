@@ -33,36 +33,6 @@ static int no_dead(struct command *c) {
 
 /* --- publish --- */
 
-static const struct slice ONCE_SCOPE = {"\001publish", sizeof "\001publish" - 1}; /* no service */
-
-/* What makes two commands the same: the key they came under, within what they are about. */
-static struct dedupe_hash once_hash(const struct engine *e, const struct command *c,
-                                    struct slice about) {
-    return journal_dedupe_hash(e->journal, ONCE_SCOPE, about, c->once);
-}
-
-/* Whether this was asked for before. ERR_EXISTS in the command: something else was, under the same
- * key. */
-static int asked_before(struct engine *e, struct command *c, uint8_t partition, struct slice about,
-                        bool *before) {
-    struct dedupe_hash hash = once_hash(e, c, about);
-    struct dedupe_note note = {
-        .id = c->made,
-        .marked = true,
-        .mark = journal_dedupe_hash(e->journal, ONCE_SCOPE, c->content_type, c->payload)};
-    struct dedupe_note earlier;
-    int code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
-    *before = code == ERR_EXISTS;
-    if (!*before) {
-        return code;
-    }
-    c->made = earlier.id;
-    if (memcmp(earlier.mark.bytes, note.mark.bytes, sizeof note.mark.bytes) != 0) {
-        return refuse(c, ERR_EXISTS, "another request came under the same idempotency key");
-    }
-    return 0;
-}
-
 /* What no broker carries would be refused at every connect and stay in the outbox for good. */
 static int check_publish(struct command *c) {
     int code = topic_check(c->topic.data, &c->report);
@@ -96,7 +66,7 @@ static int command_publish(struct engine *e, struct command *c) {
     uint8_t partition = journal_partition(journal_lane(none, none));
     if (c->once.len > 0) {
         bool before = false;
-        int code = asked_before(e, c, partition, c->topic, &before);
+        int code = engine_asked_before(e, c, partition, c->topic, &before);
         if (code != 0 || before) {
             return code;
         }
@@ -117,7 +87,7 @@ static int command_cancel(struct engine *e, struct command *c) {
     if (code != ERR_NOTFOUND) {
         return code;
     }
-    code = engine_cancel_event(e, c, &found);
+    code = c->publish_only ? 0 : engine_cancel_event(e, c, &found);
     if (code == 0 && !found) {
         c->code =
             report(&c->report, ERR_NOTFOUND,
@@ -128,48 +98,26 @@ static int command_cancel(struct engine *e, struct command *c) {
     return code;
 }
 
-static int send_signal(struct engine *e, struct engine_service *s, struct command *c) {
-    struct buf value;
-    buf_init(&value, c->payload.len + 64);
-    engine_signal_value(c->payload, &value);
-    int code = value.failed ? ERR_MEMORY
-                            : engine_signal(e, s, c->key, c->name, buf_slice(&value), &c->report);
-    buf_clear(&value);
-    return code;
-}
-
-/* A signal under a key: a second one is none, unless the first was refused. */
-static int send_signal_once(struct engine *e, struct engine_service *s, struct command *c) {
-    uint8_t partition = journal_partition(journal_lane(s->name, c->key));
-    struct buf about;
-    bool before = false;
-    buf_init(&about, NAME_BYTES_MAX + c->key.len + c->name.len + 32);
-    buf_add_lv(&about, s->name);
-    buf_add_lv(&about, c->key);
-    buf_add_lv(&about, c->name);
-    c->made = uuid_next(&e->ids, e->now_ms);
-    int code =
-        about.failed ? ERR_MEMORY : asked_before(e, c, partition, buf_slice(&about), &before);
-    struct dedupe_hash hash = once_hash(e, c, buf_slice(&about));
-    buf_clear(&about);
-    if (code != 0 || before) {
-        return code;
-    }
-    code = send_signal(e, s, c);
-    if (code == ERR_INVALID) {
-        int forgot = journal_dedupe_forget(e->journal, e->now_ms, partition, &hash);
-        code = forgot == 0 ? ERR_INVALID : forgot;
-    }
-    return code;
-}
-
 static int command_signal(struct engine *e, struct command *c) {
     struct engine_service *s = engine_service_named(e, c->service);
+    struct buf value;
     if (s == NULL) {
         return no_service(c);
     }
-    int code = c->once.len > 0 ? send_signal_once(e, s, c) : send_signal(e, s, c);
-    if (code == ERR_INVALID) {
+    buf_init(&value, c->payload.len + 64);
+    engine_signal_value(c->payload, &value);
+    const struct signal signal = {.key = c->key,
+                                  .name = c->name,
+                                  .value = buf_slice(&value),
+                                  .once = c->once,
+                                  .said = c->payload};
+    int code = ERR_MEMORY;
+    if (!value.failed) {
+        code = c->once.len > 0 ? engine_signal_once(e, s, &signal, &c->report)
+                               : engine_signal(e, s, &signal, &c->report);
+    }
+    buf_clear(&value);
+    if (code == ERR_INVALID || code == ERR_EXISTS) {
         c->code = code;
         return 0;
     }
@@ -255,6 +203,24 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
+/* With its payload mended it has a key, and that is another host's. */
+static int send_on(struct engine *e, struct engine_service *s, struct event *event) {
+    char text[64];
+    uint16_t host = division_owner(&e->conf->hosts.share, event->partition);
+    (void)snprintf(text, sizeof text, "sent on to host %u, whose key it is", (unsigned)host);
+    int code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of(text));
+    event->state = EVENT_DONE;
+    event->replayed = true;
+    event->ended_ms = e->now_ms;
+    s->books.done++;
+    code = code == 0 ? journal_event_put(e->journal, event) : code;
+    if (code != 0) {
+        event_free(event);
+        return code;
+    }
+    return engine_forward_event(e, s, event, event->partition);
+}
+
 static int command_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -283,6 +249,9 @@ static int command_replay(struct engine *e, struct command *c) {
         return 0;
     }
     code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
+        return send_on(e, s, event);
+    }
     code = code == 0 ? engine_revive(e, event, c->force) : code;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     /* Stored at once: a second order of this turn must see that it is dead no more. */

@@ -49,7 +49,7 @@ static int admit_expiry(struct engine *e, struct engine_service *s, const struct
     }
     event->kind = EVENT_LOCK_EXPIRED;
     bool duplicate;
-    return engine_admit(e, s, event, &duplicate);
+    return engine_admit(e, s, event, ADMIT_OWN, &duplicate);
 }
 
 int engine_fire_lock(struct engine *e, const struct timer *timer) {

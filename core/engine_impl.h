@@ -15,6 +15,8 @@
  *   engine_crash.c    who took the host down, and what follows
  *   engine_bury.c     an event ends dead: policies, books, announcement
  *   engine_apply.c    the effects of a success: state, locks, publishes, hand-over
+ *   engine_forward.c  what belongs to other hosts, and what comes from them
+ *   engine_division.c whose keys the store holds
  *   engine_durable.c  steps that are kept, sleeps
  *   engine_signal.c   waits, and the signals that end them
  *   engine_saga.c     what failed for good is undone
@@ -24,6 +26,7 @@
  *   engine_later.c    delayed publishes: put off, taken back
  *   engine_schedule.c schedules: a publish for each tick
  *   engine_command.c  what an operator asks for
+ *   engine_once.c     what was asked for before
  *   engine_rerun.c    what has ended runs again
  *   engine_space.c    room in the store
  *   engine_recover.c  after a turn that failed: back to what the store holds
@@ -39,6 +42,9 @@
 
 #include "append.h"
 #include "engine.h"
+#include "engine_forward.h"
+#include "engine_signal.h"
+#include "forward.h"
 #include "lane.h"
 #include "limits.h"
 #include "outbox.h"
@@ -138,6 +144,10 @@ struct engine {
     struct outbox *outbox;
     bool numbers_clash; /* of publishes: the connection is about to be dropped */
     struct append *append;
+    struct forwards *forwards;
+    struct forward_source *sources; /* of forwards that came, by number of host; owned */
+    size_t forward_bytes;           /* of such messages in the inbox */
+    int64_t useless_told_ms;        /* when the last message that means nothing was told of */
 
     /* inputs not yet decided */
     struct event *inbox_head, *inbox_tail;
@@ -209,6 +219,8 @@ bool engine_clock_stepped(struct engine *e); /* since the last look */
 int engine_mark_clock(struct engine *e);
 
 /* engine_input.c */
+/* Takes it over, for the next turn. */
+void engine_add_input(struct engine *e, struct event *event);
 void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
@@ -220,8 +232,19 @@ int engine_load(struct engine *e);
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
 
-/* engine_admit.c: takes the event over. `key` data NULL = by the service's rule. */
-int engine_admit(struct engine *e, struct engine_service *s, struct event *event, bool *duplicate);
+/* engine_admit.c */
+
+/* Where an event comes from decides whether it may go to another host. */
+enum admit {
+    ADMIT_MESSAGE,   /* from the broker: to whoever its key or identity makes responsible */
+    ADMIT_PUBLISH,   /* published here: the same, but its id is news to everybody */
+    ADMIT_FORWARDED, /* from another host, which saw that it is ours */
+    ADMIT_OWN,       /* of something that is here: it stays */
+};
+
+/* Takes the event over. `key` data NULL = by the service's rule. */
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
+                 bool *duplicate);
 
 /* A message that cannot become work is a dead letter; takes the event over. */
 int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
@@ -365,28 +388,6 @@ int engine_sleep(struct engine *e, struct invocation *inv);
 /* Saga steps of which nothing came are not to be undone. */
 int engine_note_failed_steps(struct engine *e, struct invocation *inv);
 
-/* engine_signal.c */
-int engine_wait(struct engine *e, struct invocation *inv);
-/* Whoever waits for it in (service, key) has it, or it is kept for who comes. ERR_INVALID (r): it
- * cannot be, and nothing has changed. */
-int engine_signal(struct engine *e, struct engine_service *s, struct slice key, struct slice name,
-                  struct slice value, struct report *r);
-/* A handler's signal that cannot be is a dead letter of the service it was for, which a replay
- * sends again. */
-int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,
-                         const struct effect *effect, const char *reason);
-/* Whether the dead event is a signal that could not be; and sending it again. ERR_INVALID (r): it
- * still cannot be. */
-bool engine_is_signal_letter(const struct event *event);
-int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
-                       struct report *r);
-/* One that came as a message; takes the event over. */
-int engine_admit_signal(struct engine *e, struct event *event);
-/* The event has ended: nothing that comes is for it. */
-int engine_forget_waits(struct engine *e, const struct event *event);
-/* A signal as bytes to a value: JSON, or else a string. */
-void engine_signal_value(struct slice payload, struct buf *out);
-
 /* engine_saga.c */
 /* Whether the event has saga steps that are not undone; their names, with commas, are appended to
  * `names` (NULL: not asked for). */
@@ -404,6 +405,17 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
 /* A person asked for another round of an event that has ended: what needed a person goes on
  * undoing, a dead letter goes on behind the steps it finished, the rest begins anew. */
 int engine_renew_steps(struct engine *e, struct event *event);
+
+/* engine_once.c */
+/* Whether this was asked for before, under c->once, about the same thing; c->made is what it was
+ * given then, or what it is given now. ERR_EXISTS in the command: something else was, under the same
+ * key. */
+int engine_asked_before(struct engine *e, struct command *c, uint8_t partition, struct slice about,
+                        bool *before);
+/* A signal that came under an idempotency key: a second one is none, unless the first was refused.
+ * ERR_EXISTS (r): it came with another value. */
+int engine_signal_once(struct engine *e, struct engine_service *s, const struct signal *signal,
+                       struct report *r);
 
 /* engine_cancel.c */
 /* The live event the command names is ended. *found false: there is none. */
@@ -507,6 +519,8 @@ int engine_look_at_space(struct engine *e);
 void engine_tell_space(struct engine *e, uint64_t used, uint64_t max);
 /* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
 long engine_old_reader(const struct engine *e, int64_t *since_ms);
+/* So many bytes will be stored. */
+void engine_take_bytes(struct engine *e, size_t bytes);
 /* The event was accepted. */
 void engine_take_room(struct engine *e, const struct event *event);
 /* How the turn ended: with a commit, or for want of room. */

@@ -16,6 +16,7 @@ void engine_forget_inputs(struct engine *e) {
         event_free(event);
     }
     e->inbox_tail = NULL;
+    e->forward_bytes = 0;
     while (e->ends_head != NULL) {
         struct call_end *end = e->ends_head;
         e->ends_head = end->next;
@@ -65,7 +66,7 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
     return false;
 }
 
-static void add_to_inbox(struct engine *e, struct event *event) {
+void engine_add_input(struct engine *e, struct event *event) {
     if (e->inbox_tail == NULL) {
         e->inbox_head = event;
     } else {
@@ -74,8 +75,8 @@ static void add_to_inbox(struct engine *e, struct event *event) {
     e->inbox_tail = event;
 }
 
-int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes, uint8_t qos,
-                 bool retained) {
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
+                 struct offer how) {
     assert(service < e->service_count);
     struct engine_service *s = &e->services[service];
     if (is_handled(s, bytes->properties)) {
@@ -87,14 +88,15 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     if (event == NULL) {
         return ERR_MEMORY;
     }
-    if (qos == 0) {
+    if (how.qos == 0) {
         note_qos0(e, event->topic.data);
     }
     event->key = (struct slice){NULL, 0};
     event->service = (uint16_t)service; /* the index, until engine_admit puts the number */
-    event->qos = qos;
-    event->retained = retained;
-    add_to_inbox(e, event);
+    event->qos = how.qos;
+    event->retained = how.retained;
+    event->everywhere = how.everywhere;
+    engine_add_input(e, event);
     return 0;
 }
 
@@ -106,7 +108,7 @@ int engine_offer_signal(struct engine *e, size_t service, const struct event_byt
     }
     event->kind = EVENT_SIGNAL;
     event->service = (uint16_t)service;
-    add_to_inbox(e, event);
+    engine_add_input(e, event);
     return 0;
 }
 
@@ -144,13 +146,17 @@ void engine_beside_proven(struct engine *e) {
     outbox_beside_proven(e->outbox);
 }
 
-void engine_connected(struct engine *e, size_t window) {
+void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max) {
+    size_t room = FORWARD_PACKET_ROOM_BYTES;
+    size_t most = packet_bytes_max > room ? packet_bytes_max - room : 0;
     e->window = window;
+    forwards_connected(e->forwards, engine_now_ms(e), most);
 }
 
 bool engine_disconnected(struct engine *e) {
     e->window = 0;
     e->numbers_clash = false;
+    forwards_disconnected(e->forwards, engine_now_ms(e));
     return outbox_disconnected(e->outbox, engine_now_ms(e));
 }
 

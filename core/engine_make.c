@@ -86,7 +86,8 @@ static int load_all(struct engine *e) {
     if (code == 0) {
         code = append_load(e->append);
     }
-    return code;
+    engine_forget_receipts(e);
+    return code == 0 ? forwards_load(e->forwards) : code;
 }
 
 int engine_load(struct engine *e) {
@@ -189,6 +190,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
     }
     if (code == 0) {
+        code = engine_check_division(e, r);
+    }
+    if (code == 0) {
         code = engine_start_clock(e);
     }
     if (code == 0) {
@@ -196,6 +200,9 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     }
     if (code == 0) {
         code = append_new(&e->append, e->journal, e->conf->store_path);
+    }
+    if (code == 0) {
+        code = engine_open_forwards(e, options->seed);
     }
     if (code == 0) {
         code = engine_recover(e);
@@ -222,6 +229,8 @@ void engine_free(struct engine *e) {
     lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);
+    forwards_free(e->forwards);
+    free(e->sources);
     journal_close(e->journal);
     buf_clear(&e->scratch);
     buf_clear(&e->properties);

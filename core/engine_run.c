@@ -250,12 +250,17 @@ int engine_await(struct engine *e, struct invocation *inv) {
     return code;
 }
 
+/* What one host asks another may be asked again without harm. */
+static bool is_noted(const struct call_request *request) {
+    return request->kind != CALL_KIND_ASK && !call_only_reads(request);
+}
+
 /* On disk, with the event, before it starts. A call of a batch has no key, unless the handler gave
  * it one: it is noted all the same, because the peer may have acted. */
 static int note_asked(struct engine *e, struct event *event, const struct call_request *request) {
     struct slice key = slice_of(request->key == NULL ? "" : request->key);
     struct call_note note;
-    if (call_only_reads(request)) {
+    if (!is_noted(request)) {
         return 0;
     }
     if (!ledger_find(event->calls, key, &note)) {
@@ -275,7 +280,7 @@ static int note_answered(struct event *event, const struct call_request *request
                          const struct call_result *result) {
     struct slice key = slice_of(request->key == NULL ? "" : request->key);
     struct call_note note;
-    if (call_only_reads(request) || !ledger_find(event->calls, key, &note)) {
+    if (!is_noted(request) || !ledger_find(event->calls, key, &note)) {
         return 0;
     }
     if (key.len == 0 && note.state != CALL_ASKED) {

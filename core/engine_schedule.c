@@ -81,8 +81,16 @@ static void follow_clock(struct engine *e, struct engine_schedule *s) {
     }
 }
 
+/* Of several hosts one fires it: the one that a key of its name would belong to. */
+static uint16_t owner_of(const struct engine *e, const struct engine_schedule *s) {
+    static const struct slice scope = {"\001schedule", sizeof "\001schedule" - 1}; /* no service */
+    uint64_t lane = journal_lane(scope, slice_of(s->conf->name));
+    return division_owner(&e->conf->hosts.share, journal_partition(lane));
+}
+
 static void look_ahead(struct engine *e, struct engine_schedule *s) {
-    s->next_ms = cron_next(&s->conf->ticks, s->conf->zone, s->mark.settled_ms);
+    bool ours = owner_of(e, s) == e->conf->hosts.share.place;
+    s->next_ms = ours ? cron_next(&s->conf->ticks, s->conf->zone, s->mark.settled_ms) : INT64_MAX;
     e->schedule_ms = s->next_ms < e->schedule_ms ? s->next_ms : e->schedule_ms;
 }
 
@@ -119,6 +127,21 @@ static int load_schedule(struct engine *e, struct engine_schedule *s) {
     follow_clock(e, s);
     warn_of_clock(e, s);
     look_ahead(e, s);
+    return 0;
+}
+
+int engine_schedule_status(const struct engine *e, size_t schedule,
+                           struct engine_schedule_status *out) {
+    if (schedule >= e->conf->schedule_count) {
+        return ERR_NOTFOUND;
+    }
+    const struct engine_schedule *s = &e->schedules[schedule];
+    *out = (struct engine_schedule_status){.name = s->conf->name,
+                                           .host = owner_of(e, s),
+                                           .next_ms = s->next_ms,
+                                           .last_ms = s->mark.last_ms,
+                                           .last_id = s->mark.last_id,
+                                           .runs = s->mark.runs};
     return 0;
 }
 

@@ -231,7 +231,9 @@ static bool has_nul(struct slice text) {
     return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
 }
 
-static int check_signal(struct slice key, struct slice name, struct slice value, struct report *r) {
+static int check_signal(const struct signal *signal, struct report *r) {
+    struct slice key = signal->key;
+    struct slice name = signal->name;
     if (key.len > KEY_BYTES_MAX) {
         return report(r, ERR_INVALID, "the signal's key has %zu bytes, %d is the limit", key.len,
                       KEY_BYTES_MAX);
@@ -243,24 +245,27 @@ static int check_signal(struct slice key, struct slice name, struct slice value,
         return report(r, ERR_INVALID, "the signal's name has %zu bytes, 1 to %d are possible",
                       name.len, STATE_NAME_BYTES_MAX);
     }
-    if (value.len > VALUE_BYTES_MAX) {
+    if (signal->value.len > VALUE_BYTES_MAX) {
         return report(r, ERR_INVALID, "the signal's value has %zu bytes, %d is the limit",
-                      value.len, VALUE_BYTES_MAX);
+                      signal->value.len, VALUE_BYTES_MAX);
     }
     return 0;
 }
 
-int engine_signal(struct engine *e, struct engine_service *s, struct slice key, struct slice name,
-                  struct slice value, struct report *r) {
-    int code = check_signal(key, name, value, r);
+int engine_signal(struct engine *e, struct engine_service *s, const struct signal *signal,
+                  struct report *r) {
+    int code = check_signal(signal, r);
     if (code != 0) {
         return code;
     }
-    struct cell cell = signal_cell(s, key, name);
+    struct cell cell = signal_cell(s, signal->key, signal->name);
     struct waiter waiter;
     bool given = false;
+    if (engine_is_elsewhere(e, s, signal->key, cell.partition)) {
+        return engine_forward_signal(e, s, cell.partition, signal);
+    }
     while (!given && (code = journal_waiter_first(e->journal, &cell, &waiter)) == 0) {
-        code = give(e, &cell, &waiter, value, &given);
+        code = give(e, &cell, &waiter, signal->value, &given);
         if (code != 0) {
             return code;
         }
@@ -268,7 +273,7 @@ int engine_signal(struct engine *e, struct engine_service *s, struct slice key, 
     if (given) {
         return 0;
     }
-    return code == ERR_NOTFOUND ? keep_signal(e, &cell, value, r) : code;
+    return code == ERR_NOTFOUND ? keep_signal(e, &cell, signal->value, r) : code;
 }
 
 /* --- as messages --- */
@@ -342,6 +347,16 @@ static int is_repeated(struct engine *e, const struct engine_service *s, const s
         !property_find(event->properties, "zingq-id", &identity)) {
         return 0;
     }
+    for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
+        struct dedupe_hash old =
+            journal_dedupe_hash_with(e->journal, i, s->name, event->topic, identity);
+        struct dedupe_note note;
+        int found = journal_dedupe_find(e->journal, e->now_ms, partition, &old, &note);
+        *repeated = found == 0;
+        if (found != ERR_NOTFOUND) {
+            return found;
+        }
+    }
     struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, event->topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
     int code = journal_dedupe(e->journal, e->now_ms, partition, &hash, &id, &earlier);
@@ -379,11 +394,15 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
     struct message m;
     bool repeated = false;
     int code = read_message(event, &m, r);
-    if (code == 0) {
-        code = is_repeated(e, s, event, signal_cell(s, m.key, m.name).partition, &repeated);
+    uint8_t partition = code == 0 ? signal_cell(s, m.key, m.name).partition : 0;
+    /* Every host has it from the broker: the one whose key it is takes it. */
+    bool ours = code == 0 && !engine_is_elsewhere(e, s, m.key, partition);
+    if (ours) {
+        code = is_repeated(e, s, event, partition, &repeated);
     }
-    if (code == 0 && !repeated) {
-        code = engine_signal(e, s, m.key, m.name, buf_slice(&m.value), r);
+    if (code == 0 && ours && !repeated) {
+        code = engine_signal(
+            e, s, &(struct signal){.key = m.key, .name = m.name, .value = buf_slice(&m.value)}, r);
     }
     clear_message(&m);
     return code;
@@ -404,7 +423,8 @@ int engine_send_letter(struct engine *e, struct engine_service *s, const struct 
     struct message m;
     int code = read_message(event, &m, r);
     if (code == 0) {
-        code = engine_signal(e, s, m.key, m.name, buf_slice(&m.value), r);
+        code = engine_signal(
+            e, s, &(struct signal){.key = m.key, .name = m.name, .value = buf_slice(&m.value)}, r);
     }
     clear_message(&m);
     return code;

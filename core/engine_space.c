@@ -121,6 +121,8 @@ static const struct {
     {TABLE_SIGNAL, TABLE_SIGNAL, TABLE_SIGNAL, "signals wait for someone to take them"},
     {TABLE_APPEND, TABLE_APPEND, TABLE_APPEND,
      "lines of zing.append wait to be written to their files"},
+    {TABLE_FORWARD, TABLE_FORWARD, TABLE_FORWARD,
+     "events wait for the hosts that own their keys: `zingq status` names them"},
     {TABLE_ASIDE, TABLE_ASIDE, TABLE_ASIDE,
      "records that could not be read were set aside: `zingq compact --drop-aside` lets them go"},
     {TABLE_DEDUPE, (enum store_table)(TABLE_COUNT - 1), TABLE_DEDUPE,
@@ -232,7 +234,11 @@ int engine_look_at_space(struct engine *e) {
 }
 
 void engine_take_room(struct engine *e, const struct event *event) {
-    uint64_t bytes = EVENT_OVERHEAD + event->payload.len + event->topic.len + event->properties.len;
+    engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
+}
+
+void engine_take_bytes(struct engine *e, size_t stored) {
+    uint64_t bytes = EVENT_OVERHEAD + stored;
     if (bytes > PAGE_BYTES / 2) {
         bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
     }

@@ -90,7 +90,13 @@ static int view_lock_get(void *ctx, const struct event *event, struct slice name
 static int view_delayed(void *ctx, const struct uuid *id) {
     struct engine *e = ctx;
     struct delayed delayed;
-    return journal_delayed_get(e->journal, id, &delayed);
+    struct publish_note note;
+    int code = journal_delayed_get(e->journal, id, &delayed);
+    if (code != ERR_NOTFOUND) {
+        return code;
+    }
+    code = journal_publish_note_get(e->journal, e->now_ms, id, &note);
+    return code == 0 ? ERR_EXISTS : code;
 }
 
 void engine_view_init(struct engine *e) {
@@ -118,6 +124,7 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.outbox = outbox_rows(e->outbox);
     e->status.outbox_refused = outbox_refused(e->outbox);
     e->status.outbox_held = outbox_held(e->outbox);
+    e->status.forwards_waiting = forwards_rows(e->forwards);
     e->status.outbox_discarded = outbox_discarded(e->outbox);
     struct append_state files;
     append_look(e->append, &files);
@@ -229,19 +236,5 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};
     metrics_summarise(&s->metrics, engine_now_ms(e), &out->lately);
-    return 0;
-}
-
-int engine_schedule_status(const struct engine *e, size_t schedule,
-                           struct engine_schedule_status *out) {
-    if (schedule >= e->conf->schedule_count) {
-        return ERR_NOTFOUND;
-    }
-    const struct engine_schedule *s = &e->schedules[schedule];
-    *out = (struct engine_schedule_status){.name = s->conf->name,
-                                           .next_ms = s->next_ms,
-                                           .last_ms = s->mark.last_ms,
-                                           .last_id = s->mark.last_id,
-                                           .runs = s->mark.runs};
     return 0;
 }

@@ -70,6 +70,7 @@ enum event_kind {
     EVENT_LOCK_EXPIRED, /* a lock of this lane ran out; payload is the lock as JSON */
     EVENT_DEAD_LETTER,  /* made dead by zing.dead_letter: never ran */
     EVENT_SIGNAL,       /* on its way in: becomes a value for who waits, is never stored */
+    EVENT_FORWARD,      /* the same: what another host has for this one; payload: forward.h */
 };
 
 struct event {
@@ -83,6 +84,7 @@ struct event {
     uint8_t kind;       /* enum event_kind */
     uint8_t qos;        /* the QoS it came with */
     bool retained;      /* came with the RETAIN flag */
+    bool everywhere;    /* on its way in: every host of the division has a copy; not stored */
     bool replayed;      /* runs again because a person asked */
     bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
     bool continues;     /* its next run goes on with the attempt: it slept or waited */

@@ -15,8 +15,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ONCE_BYTES_MAX = 255 };
-
 struct front {
     const struct conf *conf;
     struct engine *engine;
@@ -141,10 +139,9 @@ static void serve_endpoint(struct front *f, const struct endpoint_conf *endpoint
     } else if (gateway_body(request).len > f->conf->payload_bytes_max) {
         answer_error(request, 413, NULL, "the body is larger than limits.payload");
     } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
-        answer_error(request, 400, NULL, "an Idempotency-Key has at most 255 bytes");
+        answer_error(request, 400, NULL, ONCE_TOO_LONG);
     } else if (!engine_accepts(f->engine)) {
-        answer_error(request, 503, "Retry-After: 5\n",
-                     "the backlog or the store is full: try again later");
+        answer_error(request, 503, "Retry-After: 5\n", BACKLOG_FULL);
     } else if (check_body(endpoint, request)) {
         admin_publish(f->admin, request, endpoint->publish, once);
     }

@@ -15,6 +15,7 @@
  *
  *   gateway_answer.c   answers, streams     gateway_listen.c   sockets
  *   gateway_slow.c     slow clients         gateway_accept.c   who is let in
+ *   gateway_guest.c    requests that did not come over a socket
  *   gateway_ask.c      the other side, for the commands
  *
  * Left out on purpose: TLS (a reverse proxy does it better), WebSockets, request bodies in pieces.
@@ -172,11 +173,15 @@ const char *gateway_path(const struct gateway_request *request) {
 }
 
 const char *gateway_query(const struct gateway_request *request, const char *name) {
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+    return request->guest != NULL
+               ? gateway_guest_query(request->guest, name)
+               : MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 const char *gateway_header(const struct gateway_request *request, const char *name) {
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+    return request->guest != NULL
+               ? gateway_guest_header(request->guest, name)
+               : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 struct slice gateway_body(const struct gateway_request *request) {

@@ -78,6 +78,37 @@ bool gateway_stream_add(struct gateway_stream *stream, struct slice bytes);
 /* The stream is invalid afterwards; also after on_gone, which tells that the client has gone. */
 void gateway_stream_end(struct gateway_stream *stream);
 
+/* --- requests that did not come over a socket: another host's, a handler's --- */
+
+/* What a request says. */
+struct gateway_words {
+    const char *method, *path;   /* decoded, without the query */
+    struct slice query, headers; /* name, value, name, value...: each as buf_add_lv writes it */
+    struct slice body;
+    bool final; /* it was passed on already: who gets it answers it himself */
+};
+
+/* What came of it. */
+struct gateway_reply {
+    int status;
+    const char *content_type; /* never NULL */
+    const char *headers;      /* "Name: value\n"*, or NULL */
+    struct slice body;
+};
+
+/* Makes a request of the words (copied), to be handed to whoever answers requests; on_answer comes
+ * once, from gateway_answer, and the reply is valid during it. ERR_MEMORY; ERR_INVALID: a list is
+ * no list of pairs, or a text holds a NUL. */
+int gateway_guest_new(struct gateway_request **out, const struct gateway_words *words, void *ctx,
+                      void (*on_answer)(void *ctx, const struct gateway_reply *reply));
+/* Forgets one that was not answered and will not be. */
+void gateway_guest_free(struct gateway_request *request);
+/* Whether it must not be passed on. False for what came over a socket. */
+bool gateway_is_final(const struct gateway_request *request);
+/* Appends the request's query as a list of words, without the pairs named `without`. Texts that are
+ * not given a value are left out. */
+void gateway_add_query(const struct gateway_request *request, const char *without, struct buf *out);
+
 /* A client for the same: one request over a unix socket or TCP, blocking; for the commands. `path`
  * is sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
  * ERR_NOTFOUND when nobody listens, ERR_REFUSED when the socket belongs to somebody else,

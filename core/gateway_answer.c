@@ -85,6 +85,11 @@ static void note_queued(struct gateway_request *request, enum MHD_Result queued,
 
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body) {
+    if (request->guest != NULL) {
+        const char *type = content_type != NULL ? content_type : "application/json";
+        gateway_guest_answer(request, &(struct gateway_reply){status, type, headers, body});
+        return;
+    }
     assert(request->handed_up && !request->answered);
     note_queued(
         request,
@@ -137,6 +142,11 @@ static void resume_stream(struct gateway_stream *s) {
 struct gateway_stream *gateway_stream_new(struct gateway_request *request, const char *content_type,
                                           void *ctx,
                                           void (*on_gone)(void *, struct gateway_stream *)) {
+    if (request->guest != NULL) {
+        gateway_answer(request, MHD_HTTP_NOT_IMPLEMENTED, NULL, NULL,
+                       slice_of("{\"error\":\"a stream is had from its own host only\"}"));
+        return NULL;
+    }
     assert(request->handed_up && !request->answered);
     struct gateway *g = request->gateway;
     struct gateway_stream *s = calloc(1, sizeof *s);

@@ -9,10 +9,13 @@
 #include <microhttpd.h>
 #include <sys/queue.h>
 
+struct gateway_guest;
+
 struct gateway_request {
-    struct gateway *gateway;
+    struct gateway *gateway; /* NULL, as connection is: it has not come over a socket */
     struct MHD_Connection *connection;
-    const char *method, *path; /* libmicrohttpd's, valid as long as the request */
+    struct gateway_guest *guest; /* then this is how; see gateway_guest.c */
+    const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
     struct buf body;
     size_t discarded; /* bytes of a body that is not kept */
     bool unwanted;    /* nobody asked for the body */
@@ -96,6 +99,12 @@ enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connecti
                               const char *content_type, const char *headers, struct slice body);
 /* Resumes every stream, which then ends: for the end of the daemon. */
 void gateway_end_streams(struct gateway *g);
+
+/* gateway_guest.c */
+const char *gateway_guest_query(const struct gateway_guest *guest, const char *name);
+const char *gateway_guest_header(const struct gateway_guest *guest, const char *name);
+/* Hands the answer on; the request is gone afterwards. */
+void gateway_guest_answer(struct gateway_request *request, const struct gateway_reply *reply);
 
 /* gateway_slow.c */
 /* libmicrohttpd: a connection begins or ends. */

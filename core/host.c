@@ -13,6 +13,7 @@
 #include "host_notify.h"
 #include "limits.h"
 #include "log.h"
+#include "store_folder.h"
 #include "watchdog.h"
 
 #include <assert.h>
@@ -104,7 +105,8 @@ static void stop_when_idle(struct host *h) {
     struct engine_status status;
     engine_status(h->engine, &status);
     bool left = h->leaving && status.waiting == 0 &&
-                status.outbox <= status.outbox_refused + status.outbox_held;
+                status.outbox <= status.outbox_refused + status.outbox_held &&
+                status.forwards_waiting == 0;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
         end_loop(h);
     }
@@ -194,12 +196,14 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
+    host_ask_work(h);
     collect(h);
     int code = engine_turn(h->engine);
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
         mqtt_flush(h->mqtt);
+        host_ask_send(h);
         mqtt_flush(h->out);
         host_members_turn(h);
         publish_status(h);
@@ -214,7 +218,7 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
-    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine));
+    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) || host_ask_due(h));
 }
 
 static void on_check(uv_check_t *check) {
@@ -378,6 +382,16 @@ static int open_loop(struct host *h, struct report *r) {
     return 0;
 }
 
+/* A host that began a store of its own beside theirs would work without their keys. */
+static int check_folder(const struct host *h, struct report *r) {
+    unsigned hosts = store_folder_hosts(h->conf->store_path);
+    return hosts == 0 ? 0
+                      : report(r, ERR_INVALID,
+                               "%s is the folder of %u hosts: run them with --hosts %u, or name "
+                               "the folder of one with --data",
+                               h->conf->store_path, hosts, hosts);
+}
+
 /* Without it the host is as good as before there was a watchdog. */
 static void watch_runs(struct host *h) {
     struct report r = {""};
@@ -427,6 +441,22 @@ static void watch_scripts(struct host *h) {
     }
 }
 
+/* From now on every line of the log names this host. */
+static int check_division(const struct host *h, struct report *r) {
+    const struct division *d = &h->conf->hosts.share;
+    if (!division_is_divided(d)) {
+        return 0;
+    }
+    log_set_host(d->place);
+    return h->options->service_count == 0
+               ? 0
+               : report(
+                     r, ERR_INVALID,
+                     "--service leaves services out, but hosts.count is %u: the keys of a "
+                     "service belong to every host of the division, so each must run all of them",
+                     (unsigned)d->count);
+}
+
 static int start(struct host *h, struct report *r) {
     int code = h->options->with_broker ? companions_start(&h->companions, r) : 0;
     struct conf_overrides overrides = h->options->overrides;
@@ -436,11 +466,11 @@ static int start(struct host *h, struct report *r) {
     if (code == 0) {
         code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
     }
-    if (code == 0 && h->options->service_count > 0 && division_is_divided(&h->conf->hosts.share)) {
-        return report(r, ERR_INVALID,
-                      "--service leaves services out, but hosts.count is %u: the keys of a service "
-                      "belong to every host of the division, so each must run all of them",
-                      (unsigned)h->conf->hosts.share.count);
+    if (code == 0) {
+        code = check_division(h, r);
+    }
+    if (code == 0) {
+        code = check_folder(h, r);
     }
     if (code == 0) {
         code = open_loop(h, r);
@@ -504,6 +534,7 @@ static void close_all(struct host *h) {
     gateway_free(h->tcp);
     front_free(h->front);
     admin_free(h->admin);
+    host_close_asks(h);
     sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);

@@ -68,6 +68,10 @@ static bool is_others_status(const struct service_conf *s, const char *topic) {
     return true;
 }
 
+static bool is_plain(const struct host *h, const struct service_conf *s) {
+    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
+}
+
 static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
@@ -81,7 +85,10 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
     }
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
-    if (engine_offer(h->engine, service, &bytes, m->qos, m->retain) != 0) {
+    const struct service_conf *s = &h->conf->services[service];
+    const struct offer how = {
+        .qos = m->qos, .retained = m->retain, .everywhere = s->share && is_plain(h, s)};
+    if (engine_offer(h->engine, service, &bytes, how) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
         log_error("host", "out of memory: dropping the connection, the broker sends it again");
         h->drop = true;
@@ -110,10 +117,6 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
         }
     }
     return false;
-}
-
-static bool is_plain(const struct host *h, const struct service_conf *s) {
-    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
 }
 
 /* Two plain subscriptions to one filter are one at the broker, under the later number: the others
@@ -252,12 +255,15 @@ static void on_unsubscribed(void *ctx) {
 
 static int call_start(void *ctx, uint64_t id, const struct call_request *request) {
     struct host *h = ctx;
-    return fetch_start(h->fetch, id, request);
+    return request->kind == CALL_KIND_ASK ? host_ask_start(h, id, request)
+                                          : fetch_start(h->fetch, id, request);
 }
 
 static void call_cancel(void *ctx, uint64_t id) {
     struct host *h = ctx;
-    fetch_cancel(h->fetch, id);
+    if (!host_ask_cancel(h, id)) {
+        fetch_cancel(h->fetch, id);
+    }
 }
 
 static void on_fetched(void *ctx, uint64_t id, struct call_result *result) {
@@ -299,9 +305,13 @@ static void host_metrics(void *ctx, struct buf *out) {
                (unsigned long long)session->connects, fetch_running(h->fetch),
                (double)(host_now_ms(h) - h->started_ms) / 1000);
     host_terms_metrics(h, out);
+    host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
     host_members_metrics(h, out);
     sys_write_metrics(h->sys, out);
+    if (h->ask != NULL) {
+        ask_write_metrics(h->ask, out);
+    }
 }
 
 static bool broker_ready(void *ctx) {
@@ -331,6 +341,7 @@ static json_t *host_status(void *ctx) {
     if (host != NULL) {
         sys_add_status(h->sys, host);
         host_terms_status(h, host);
+        host_forward_status(h, host);
     }
     return host;
 }
@@ -365,6 +376,8 @@ struct engine_doors host_engine_doors(struct host *h) {
                                  .monotonic_us = monotonic_us,
                                  .processor_us = processor_us,
                                  .publish = host_publish,
+                                 .forward = host_forward,
+                                 .receipt = host_receipt,
                                  .call_start = call_start,
                                  .call_cancel = call_cancel,
                                  .command_done = command_done};
@@ -448,17 +461,21 @@ static int open_front(struct host *h, struct report *r) {
 }
 
 int host_open_doors(struct host *h, struct report *r) {
+    int code = host_open_asks(h);
     const struct admin_options options = {.loop = &h->loop,
                                           .conf = h->conf,
                                           .engine = h->engine,
                                           .scripts = h->scripts,
+                                          .ask = h->ask,
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
                                                     .add_hosts = add_hosts,
                                                     .leave = leave,
                                                     .reload = admin_reload,
                                                     .wake = wake}};
-    int code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    if (code == 0) {
+        code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
+    }
     if (code == 0) {
         code = open_broker(h, r);
     }

@@ -5,6 +5,7 @@
 #define ZINGQ_HOST_IMPL_H
 
 #include "admin.h"
+#include "ask.h"
 #include "companion.h"
 #include "engine.h"
 #include "fetch.h"
@@ -22,6 +23,8 @@
 /* Signals come under a subscription identifier of their own, this much above their service's: a
  * service that subscribes to everything gets such a message as an event besides. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
+
+enum { HOST_TOPIC_BYTES = 128 }; /* "zingq/forward/<group>/<n>" and its kin */
 
 /* A filter that the broker refused (reason >= 0x80) or granted with QoS 0 only (reason 0). */
 struct filter_flaw {
@@ -80,6 +83,7 @@ struct host_members {
     int64_t silent_ms;  /* who has not answered by then is silent; INT64_MAX = all have */
     bool told_garbage, told_wait;
 };
+struct host_call;
 
 struct host {
     const struct host_options *options;
@@ -115,6 +119,9 @@ struct host {
     struct front *front;
     struct sys *sys;
     struct host_members members;
+    struct ask *ask;                   /* NULL = there is no other host */
+    struct host_call *asks, *last_ask; /* of handlers, oldest first; owned */
+    size_t ask_count, asks_served;     /* of these; with admin */
     struct companions companions;
     char client_id[256];
     int64_t started_ms;
@@ -130,6 +137,7 @@ struct host {
     struct host_loss out_loss; /* of the one that publishes */
     int status;                /* to exit with */
     uint64_t passed_over;      /* messages for services that are gone */
+    size_t forwards_asked;     /* subscriptions of host_forward.c without an answer */
     bool leave_asked;          /* zingq leave: every subscription is being given up */
     size_t filters;            /* wanted of the broker */
     size_t granted;            /* of them on this connection */
@@ -165,6 +173,37 @@ int host_open_publisher(struct host *h, struct report *r);
 int host_publish(void *ctx, const struct publication *p, int *mid);
 /* Takes acknowledgements, sends what may follow. Allowed at any time outside the engine. */
 void host_pump(struct host *h);
+
+/* host_ask.c */
+/* Makes h->ask when there are other hosts. ERR_MEMORY. */
+int host_open_asks(struct host *h);
+/* Publishes requests and answers that wait; before the outbox, whose window is never empty. */
+void host_ask_send(struct host *h);
+/* Begins a handler's call of the kind that asks; ERR_LIMIT, ERR_MEMORY. Allowed in the turn. */
+int host_ask_start(struct host *h, uint64_t id, const struct call_request *request);
+/* Whether it was such a call; nobody waits for it any more. */
+bool host_ask_cancel(struct host *h, uint64_t id);
+/* After admin: what is under way is forgotten. */
+void host_close_asks(struct host *h);
+/* Whether host_ask_work has something to do. */
+bool host_ask_due(const struct host *h);
+/* Serves what other hosts and the handlers ask, hands over the answers. Between turns. */
+void host_ask_work(struct host *h);
+
+/* host_forward.c */
+/* Whether there are other hosts that this one divides the keys with. */
+bool host_is_divided(const struct host *h);
+/* The engine's doors. */
+int host_forward(void *ctx, uint16_t host, struct slice message);
+int host_receipt(void *ctx, uint16_t host, struct slice receipt);
+/* A host came, or went away. */
+void host_forward_members(struct host *h);
+/* The connection that publishes stands. */
+void host_forward_up(struct host *h);
+/* Whether the message was from another host; then it has been taken. */
+bool host_forward_heard(struct host *h, const struct mqtt_message *m);
+/* Whether it is the SUBACK of a filter of this file. */
+bool host_forward_answered(struct host *h, const char *filter, uint8_t reason);
 
 /* host_session.c */
 /* Subscribes every service that runs here, gives up what an earlier run had and this one has not.
@@ -263,6 +302,13 @@ void host_join_judge(struct host *h, int64_t now_ms);
  * acknowledged, and the host ends when its subscriptions are gone. False: it is. */
 bool host_join_is_refused(struct host *h);
 void host_join_unsubscribed(struct host *h);
+
+/* host_forward_tell.c */
+/* Adds "forwards": what waits for whom. */
+void host_forward_status(const struct host *h, json_t *object);
+void host_forward_metrics(const struct host *h, struct buf *out);
+/* What has waited too long. */
+void host_each_forward(const struct host *h, host_tell *tell, void *ctx);
 
 /* host_shortage.c */
 /* gateway's callback. */

@@ -144,9 +144,10 @@ bool host_member_up(const struct host *h, uint16_t place) {
     return members_place_is_up(h->members.table, place, (int64_t)uv_now(&h->loop));
 }
 
-/* A member has come up, has gone, or says something else than before. Forwarding hangs in here: what
- * waits for a host that is up again may leave. */
+/* A member has come up, has gone, or says something else than before: what waits for a host that is
+ * up again may leave. */
 void host_members_changed(struct host *h) {
+    host_forward_members(h);
     sys_tick(h->sys);
 }
 
@@ -356,6 +357,7 @@ static void look_at_time(struct host *h, int64_t now_ms) {
         p->echo_by_ms = 0;
         p->no_echo = true;
         p->known = false;
+        p->changed = true;
     }
     if (p->watch_asked && now_ms >= p->watch_by_ms && p->watch_refused == 0) {
         p->watch_refused = 0x80; /* without an answer */

@@ -18,7 +18,10 @@
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
-    if (!host_members_heard(h, m) && m->refused.len == 0) {
+    if (host_members_heard(h, m) || (h->ask != NULL && ask_note(h->ask, m))) {
+        return;
+    }
+    if (m->refused.len == 0 && !host_forward_heard(h, m)) {
         sys_note(h->sys, m->topic, m->payload);
         if (sys_is_mosquitto(m->topic, m->payload)) {
             host_terms_mosquitto(h);
@@ -26,13 +29,30 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
 }
 
-static void on_published(void *ctx, int mid, uint8_t reason) {
-    struct host *h = ctx;
-    if (!sys_published(h->sys, mid, reason, uv_now(&h->loop))) {
-        engine_published(h->engine, mid, reason);
-    } else if (sys_is_proven(h->sys) && !host_members_asks(h)) {
+/* The broker has answered something that is not the outbox's: nothing that was sent beside that can
+ * be why the connection ends, if it was the last. */
+static void note_proof(struct host *h) {
+    bool asked = h->ask == NULL || ask_is_proven(h->ask);
+    if (sys_is_proven(h->sys) && asked && !host_members_asks(h) && h->forwards_asked == 0) {
         engine_beside_proven(h->engine);
     }
+}
+
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    struct host *h = ctx;
+    if (sys_published(h->sys, mid, reason, uv_now(&h->loop)) ||
+        (h->ask != NULL && ask_published(h->ask, mid, reason))) {
+        note_proof(h);
+    } else {
+        engine_published(h->engine, mid, reason);
+    }
+}
+
+/* Other hosts announce the same limit as this one, by the same topics.conf. */
+static size_t packet_bytes_max(const struct host *h, const struct mqtt_session *session) {
+    size_t ours = h->conf->broker.packet_bytes_max;
+    size_t brokers = session->packet_bytes_max;
+    return brokers > 0 && (brokers < ours || ours == 0) ? brokers : ours;
 }
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
@@ -42,7 +62,11 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
     host_members_watch_up(h);
-    engine_connected(h->engine, session->receive_maximum);
+    if (h->ask != NULL) {
+        ask_up(h->ask);
+    }
+    host_forward_up(h);
+    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
     host_wake(h);
 }
 
@@ -53,18 +77,23 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     }
     sys_down(h->sys, uv_now(&h->loop));
     host_members_watch_down(h);
+    h->forwards_asked = 0;
+    if (h->ask != NULL) {
+        ask_down(h->ask);
+    }
     h->out_readable = false;
     host_broker_down(h, true, why, text);
 }
 
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     struct host *h = ctx;
-    if (!host_members_watched(h, filter, reason)) {
+    bool others = host_members_watched(h, filter, reason) ||
+                  host_forward_answered(h, filter, reason) ||
+                  (h->ask != NULL && ask_subscribed(h->ask, filter, reason));
+    if (!others) {
         sys_answered(h->sys, reason);
     }
-    if (sys_is_proven(h->sys) && !host_members_asks(h)) {
-        engine_beside_proven(h->engine);
-    }
+    note_proof(h);
 }
 
 static void on_readable(void *ctx) {
@@ -97,12 +126,14 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
 void host_pump(struct host *h) {
     enum { ACKS_AT_ONCE = 256 };
     h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
+    host_ask_send(h);
     if (engine_send(h->engine) != 0) {
         log_error("broker", "a packet number came again that the broker has not acknowledged yet: "
                             "connecting anew");
         mqtt_drop(h->out);
         return;
     }
+    engine_send_forwards(h->engine);
     mqtt_flush(h->out);
 }
 

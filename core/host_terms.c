@@ -338,6 +338,10 @@ static void each_warning(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, false, r.text);
     }
     host_each_conflict(h, tell, ctx);
+    host_each_forward(h, tell, ctx);
+    if (h->ask != NULL && ask_warning(h->ask, &r)) {
+        tell(ctx, false, r.text);
+    }
     host_each_shortage(h, tell, ctx);
     each_of_store(h, tell, ctx);
 }

@@ -3,6 +3,7 @@
  *
  *   meta "host"             -> text, a UUID
  *   meta "secret"           -> 16 random bytes
+ *   meta "secret/<n>"       -> see journal_dedupe.c
  *   meta "seq"              -> u64, the last arrival number given out by a committed turn
  *   meta "clock"            -> i64 engine_ms wall_ms boottime_ms | boot id128 | u64 time namespace
  *   meta "service/<name>"   -> u16, its number
@@ -272,6 +273,9 @@ static int load_all(struct journal *j, bool *made) {
     if (code == 0) {
         code = load_dedupe(j);
     }
+    if (code == 0) {
+        code = journal_load_secrets(j);
+    }
     if (code == 0 && j->broken_count > 0 && !store_read_only(j->store)) {
         bool places;
         *made = true;
@@ -329,6 +333,7 @@ void journal_close(struct journal *j) {
         free(j->names[i]);
     }
     free(j->names);
+    free(j->secrets);
     free(j->broken);
     buf_clear(&j->record);
     free(j);
@@ -582,7 +587,10 @@ int journal_check_meta(struct slice key, struct slice value) {
         return uuid_parse(value, &id) ? 0 : ERR_CORRUPT;
     }
     if (slice_is(key, "secret")) {
-        return value.len == sizeof((struct journal *)0)->secret ? 0 : ERR_CORRUPT;
+        return value.len == DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
+    }
+    if (begins(key, "secret/")) {
+        return value.len == sizeof(uint64_t) + DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
     }
     bool is_number = slice_is(key, "seq") || begins(key, "flag/");
     return is_number ? take_number(key, value, &number) : 0;

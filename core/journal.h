@@ -21,9 +21,12 @@
  *   waiter   p8 service16 len16 key len16 name seq64   -> id128 lane64 label
  *   delayed  id128                                     -> p8 due64 seq64   that publish's timer
  *   dedupeN  p8 hash128                                -> id128 (mark128)
+ *            (p8 | 128: of a service with share = no)
  *            255 id128                                 -> seq64 due64 cancelled64   a publish
  *   meta     text                                      -> see journal.c
  *   aside    n64                                       -> table, key, value of what cannot be read
+ *   forward  p8 seq64                                  -> what another host is to take
+ *   cursor   p8 source128                              -> seq64 of the last of theirs we took
  *
  * A record that does not decode is, for whoever reads, not there: it is named in the log, noted,
  * and set aside by the engine.
@@ -254,9 +257,27 @@ struct dedupe_hash {
     uint8_t bytes[16];
 };
 
+enum {
+    DEDUPE_SECRET_BYTES = 16,
+    DEDUPE_OWN = 0x80 /* | partition: of a service that every host runs for itself, and so alone of
+                         this store, wherever the partition goes */
+};
+
+/* Of another store. It counts as long as a bucket does that is filled up to until_ms. */
+struct dedupe_secret {
+    int64_t until_ms;
+    uint8_t bytes[DEDUPE_SECRET_BYTES];
+};
+
 /* A keyed hash (SipHash, the key is the store's own secret, so nobody can aim for a collision). */
 struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
                                        struct slice scope, struct slice key);
+/* For a while a store may hold keys of other stores, hashed with their secrets: after a reshard.
+ * Secret 0 is the store's own, which journal_dedupe_hash uses; how many there are. */
+size_t journal_secret_count(const struct journal *j);
+struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secret,
+                                            struct slice service, struct slice scope,
+                                            struct slice key);
 /* Looks the hash up in every live bucket; when it is new, notes it with `id` in the one being
  * filled. 0: new. ERR_EXISTS: *earlier is the event that had it. */
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
@@ -273,6 +294,9 @@ struct dedupe_note {
     struct dedupe_hash mark;
 };
 
+/* Only looks it up. ERR_NOTFOUND. */
+int journal_dedupe_find(struct journal *j, int64_t now_ms, uint8_t partition,
+                        const struct dedupe_hash *hash, struct dedupe_note *note);
 /* ERR_EXISTS: *earlier is the note that stands. */
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
@@ -369,6 +393,40 @@ int journal_outbox_put(struct journal *j, uint64_t seq, struct slice record);
 int journal_outbox_del(struct journal *j, uint64_t seq);
 /* The first with a seq above *seq; in/out; the record points into the store. ERR_NOTFOUND. */
 int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record);
+
+/* --- what belongs to other hosts (journal_forward.c) --- */
+
+enum forward_kind { FORWARD_MESSAGE = 1, FORWARD_SIGNAL = 2 };
+
+/* A message for a service, or a signal, on its way to the host that owns its partition. */
+struct forward {
+    enum forward_kind kind;
+    uint8_t qos;          /* MESSAGE: it came with */
+    bool retained;        /* the same */
+    struct slice service; /* its name: numbers differ from host to host */
+    struct slice key;
+    struct slice topic;   /* MESSAGE; terminated once decoded */
+    struct slice name;    /* SIGNAL */
+    struct slice payload; /* SIGNAL: the value */
+    struct slice content_type, response_topic, correlation, properties;
+};
+
+void forward_encode(const struct forward *f, struct buf *out);
+/* Slices point into `record`. ERR_CORRUPT. */
+int forward_decode(struct slice record, struct forward *out);
+
+/* `record` is what forward_encode wrote. Within a partition rows are in the order of seq. */
+int journal_forward_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record);
+int journal_forward_del(struct journal *j, uint8_t partition, uint64_t seq);
+/* The first of the partition with a seq above *seq; in/out; the record points into the store.
+ * ERR_NOTFOUND. */
+int journal_forward_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record);
+
+/* The last forward of a source, a host's own id, that was taken into the partition; 0 = none. */
+int journal_cursor_get(struct journal *j, uint8_t partition, const struct uuid *source,
+                       uint64_t *seq);
+int journal_cursor_put(struct journal *j, uint8_t partition, const struct uuid *source,
+                       uint64_t seq);
 
 /* --- timers --- */
 

@@ -98,6 +98,7 @@ static void add_known_key(const struct journal *j, enum store_table t, struct re
         break;
     }
     case TABLE_OUTBOX:
+    case TABLE_FORWARD:
         buf_printf(out, " %llu", (unsigned long long)read_u64_be(r));
         break;
     default:
@@ -398,6 +399,9 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
         return journal_check_step(t, key, value);
     case TABLE_DELAYED:
         return journal_check_later(t, key, value);
+    case TABLE_FORWARD:
+    case TABLE_CURSOR:
+        return journal_check_forward(t, key, value);
     case TABLE_ASIDE:
         return take_aside(key, value, &aside);
     default:
@@ -406,9 +410,9 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
 }
 
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
-    static const char *const names[] = {"schema", "host",   "secret",   "seq",
-                                        "clock",  "dedupe", "service/", "books/",
-                                        "flag/",  "text/",  "schedule/"};
+    static const char *const names[] = {"schema", "host",   "secret",    "seq",
+                                        "clock",  "dedupe", "service/",  "books/",
+                                        "flag/",  "text/",  "schedule/", "secret/"};
     bool named = t != TABLE_META;
     for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
         size_t len = strlen(names[i]);

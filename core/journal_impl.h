@@ -17,7 +17,9 @@ struct broken_row;
 struct journal {
     struct store *store;
     char host_id[UUID_TEXT_BYTES + 1];
-    uint8_t secret[16]; /* keys the dedupe hash */
+    uint8_t secret[DEDUPE_SECRET_BYTES]; /* keys the dedupe hash */
+    struct dedupe_secret *secrets;       /* of other stores; NULL until there is one */
+    size_t secret_count;
     char **names;       /* service names by number */
     uint16_t name_count;
     uint64_t seq; /* the last one given out */
@@ -114,9 +116,13 @@ int journal_check_meta(struct slice key, struct slice value);
 int journal_check_event(enum store_table t, struct slice key, struct slice value);
 int journal_check_dead(struct slice key, struct slice value);
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
+int journal_check_dedupe(struct slice key, struct slice value);
 int journal_check_step(enum store_table t, struct slice key, struct slice value);
 int journal_check_later(enum store_table t, struct slice key, struct slice value);
+int journal_check_forward(enum store_table t, struct slice key, struct slice value);
 int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
+/* The secrets of other stores, as the rows have them. */
+int journal_load_secrets(struct journal *j);
 /* When just one row with that prefix, a service's number, could not be read, and just one number
  * has no name, they belong together: both are put right. */
 int journal_mend_name(struct journal *j, struct slice prefix);

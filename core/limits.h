@@ -101,6 +101,16 @@ enum {
     MQTT_GOODBYE_MS = 1000,      /* until the DISCONNECT is written and the broker has closed */
     MQTT_PROPERTY_BYTES_MAX = 16 << 20, /* PROPERTIES_MAX + 1 pairs of the longest strings fit */
 
+    FORWARD_MESSAGE_BYTES = 64 << 10, /* events of one message to another host, or one larger */
+    FORWARD_ROOM_BYTES = 1024,        /* of an event, beside what it came with: names, lengths */
+    FORWARD_PACKET_ROOM_BYTES = 256,  /* of a packet: head and topic */
+    FORWARD_WINDOW = 8,               /* messages to one host without a receipt */
+    FORWARD_WINDOW_BYTES = 1 << 20,   /* bytes of them, or one larger */
+    FORWARD_PAUSE_MS = 20,            /* after a send that the connection would not take */
+    FORWARD_AGAIN_MS = 1000,          /* without a receipt one goes again, */
+    FORWARD_AGAIN_MS_MAX = 30000,     /* twice as late each time, up to this */
+    FORWARD_ROWS_PER_TURN = 8192,     /* receipted rows deleted in a turn */
+
     OUTBOX_RETRY_MS = 300000,  /* between two tries of a refused one, growing from 5 s */
     OUTBOX_WINDOW_MAX = 256,   /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20, /* one HTTP answer */
@@ -123,6 +133,7 @@ enum {
     SIGNALS_MAX = 1000,     /* waiting under one service, key and name; the next is a dead letter */
 
     DEDUPE_BUCKETS = 9, /* time buckets of idempotency keys: 8 make the period, 1 is being filled */
+    DEDUPE_SECRETS_MAX = 128, /* of other stores whose keys a reshard brought; they expire */
 
     APPEND_LINES_MAX = 4096,     /* lines of zing.append in memory; the rest wait on disk */
     APPEND_BYTES_MAX = 16 << 20, /* bytes of them */
@@ -140,9 +151,20 @@ enum {
     GATEWAY_REQUEST_S = 60,               /* for a whole request, however it trickles in */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read past a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body, before an endpoint's own limit */
+    ONCE_BYTES_MAX = 255,                 /* an Idempotency-Key */
     GATEWAY_BODIES_MAX = 8, /* bodies of the largest size, or as much of smaller ones, at once */
     GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* waiting for a slow reader of a stream: then it is out */
     GATEWAY_STREAM_BLOCK_BYTES = 16384, /* of a stream, handed to its connection at once */
+
+    ASK_ANSWER_MS = 5000,       /* another host has so long to answer a request */
+    ASKS_MAX = 256,             /* requests to other hosts under way */
+    ASKS_OF_HANDLERS_MAX = 192, /* of them for handlers; more wait, and people find room */
+    ASKED_MAX = 1024,           /* requests of other hosts being answered; more are told 503 */
+    FOLLOW_QUESTIONS_MAX = 64,  /* about publishes of one event, to other hosts: then it is cut */
+    ASK_PAIRS_MAX = 128, /* of a query, or of headers: PROPERTIES_MAX and what else there is */
+    ASK_WAITING_BYTES_MAX = 64 << 20, /* of requests and of answers that have not left yet */
+    ASK_BEATEN_MAX = 2,               /* connections lost over these topics in a row: then a rest */
+    ASK_REST_MS = 300000,             /* of so long, in which nothing of other hosts is read */
 
     READINGS_MAX = 64,           /* requests being answered from the store at once */
     READING_US_MAX = 2000,       /* of reading between two turns */

@@ -12,14 +12,29 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The process's one setting: written once at the start, read everywhere. */
+/* The process's settings: written once at the start, read everywhere. */
 static atomic_int least_level = LOG_LEVEL_INFO;
+static atomic_uint host_number;
 
 static const char *const level_names[] = {"debug", "info ", "warn ", "error"};
 
 void log_set_level(enum log_level level) {
     assert(level >= LOG_LEVEL_DEBUG && level <= LOG_LEVEL_ERROR);
     atomic_store(&least_level, (int)level);
+}
+
+void log_set_host(unsigned number) {
+    atomic_store(&host_number, number);
+}
+
+/* "[2] ", or "". */
+static const char *host_mark(char out[16]) {
+    unsigned number = atomic_load(&host_number);
+    out[0] = '\0';
+    if (number > 0) {
+        (void)snprintf(out, 16, "[%u] ", number);
+    }
+    return out;
 }
 
 /* Control characters would let a payload forge a line or drive a terminal. */
@@ -60,8 +75,9 @@ void log_line(enum log_level level, const char *area, const char *format, ...) {
     (void)gmtime_r(&seconds, &utc);
     char line[sizeof text * 2];
     size_t len = strftime(line, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-    int head = snprintf(line + len, 128, ".%03dZ %s %s: ", (int)(ms - (int64_t)seconds * 1000),
-                        level_names[level], area);
+    char mark[16];
+    int head = snprintf(line + len, 128, ".%03dZ %s %s%s: ", (int)(ms - (int64_t)seconds * 1000),
+                        level_names[level], host_mark(mark), area);
     assert(head > 0 && head < 128);
     len += (size_t)head;
     len += escape_controls(text, line + len, sizeof line - len - 1);

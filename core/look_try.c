@@ -87,9 +87,10 @@ static json_t *call_json(const struct call_request *q) {
     buf_init(&text, TEXT_BYTES_MAX);
     json_t *headers = json_array();
     json_t *to = json_array();
-    json_t *object =
-        json_pack("{s:s, s:s?, s:o, s:o}", "kind", q->kind == CALL_KIND_MAIL ? "mail" : "http",
-                  "method", q->method, "headers", headers, "to", to);
+    static const char *const kinds[] = {
+        [CALL_KIND_HTTP] = "http", [CALL_KIND_MAIL] = "mail", [CALL_KIND_ASK] = "ask"};
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:o, s:o}", "kind", kinds[q->kind], "method",
+                               q->method, "label", q->label, "headers", headers, "to", to);
     try_add_url(&text, q->url);
     bool ok = object != NULL && look_json_bytes(object, "url", buf_slice(&text));
     for (size_t i = 0; i < q->header_count && ok; i++) {

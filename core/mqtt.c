@@ -81,7 +81,8 @@ static void close_link(struct mqtt *m) {
     if (m->in_flight > 0) {
         memset(m->sent_s, 0, MQTT_PACKET_IDS * sizeof *m->sent_s);
     }
-    m->in_flight = m->queued = 0;
+    m->in_flight = m->queued = m->windowed_count = 0;
+    m->windowed = (struct mids){{0}};
     m->looked_at = 0;
     m->ids_end = false;
     m->answer = NO_ANSWER;

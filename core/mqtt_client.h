@@ -6,6 +6,7 @@
 #define ZINGQ_MQTT_CLIENT_H
 
 #include "mqtt.h"
+#include "mids.h"
 #include "mqtt_link.h"
 #include "mqtt_wire.h"
 
@@ -75,6 +76,8 @@ struct mqtt {
     size_t queued; /* packets of it, for the cork */
     bool acks;     /* of it: PUBACKs */
     size_t in_flight;
+    struct mids windowed; /* of them with QoS 1: what the broker's Receive Maximum counts */
+    size_t windowed_count;
     uint32_t *sent_s;   /* by packet id: loop time + 1 of what is in flight, 0 = free; owned */
     uint16_t looked_at; /* ids up to here were free when the last publish was queued */
     bool ids_end;       /* the ids to come reach one still in flight: reconnect */

@@ -176,28 +176,25 @@ void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, 
 void mqtt_forget_subscription(struct mqtt *m, size_t i) {
     free(m->subs[i].filter);
     free(m->subs[i].shared);
-    m->subs[i] = m->subs[--m->sub_count];
+    m->sub_count--;
+    memmove(&m->subs[i], &m->subs[i + 1], (m->sub_count - i) * sizeof *m->subs);
 }
 
 static void forget_all(struct mqtt *m, bool (*gone)(const struct mqtt_subscription *sub)) {
-    size_t kept = 0;
-    for (size_t i = 0; i < m->sub_count; i++) {
+    for (size_t i = m->sub_count; i-- > 0;) {
         if (gone(&m->subs[i])) {
-            free(m->subs[i].filter);
-            free(m->subs[i].shared);
-        } else {
-            m->subs[kept++] = m->subs[i];
+            mqtt_forget_subscription(m, i);
         }
     }
-    m->sub_count = kept;
 }
 
 static bool is_watch(const struct mqtt_subscription *sub) {
     return sub->watch;
 }
 
-static bool was_never_sent(const struct mqtt_subscription *sub) {
-    return sub->too_long;
+/* The broker has none that would have to be given up: a watch ends with the connection. */
+static bool needs_no_unsubscribe(const struct mqtt_subscription *sub) {
+    return sub->watch || sub->too_long;
 }
 
 void mqtt_forget_watches(struct mqtt *m) {
@@ -449,8 +446,7 @@ void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
     m->withheld = false;    /* what an earlier run subscribed to is given up, too */
-    mqtt_forget_watches(m); /* they end with the connection */
-    forget_all(m, was_never_sent);
+    forget_all(m, needs_no_unsubscribe);
     if (m->sub_count == 0) {
         return ERR_NOTFOUND;
     }

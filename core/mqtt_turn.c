@@ -62,6 +62,7 @@ void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason
     }
     m->sent_s[mid] = 0;
     m->in_flight--;
+    m->windowed_count -= mids_take(&m->windowed, mid) ? 1 : 0;
     m->callbacks.on_published(m->callbacks.ctx, mid, (uint8_t)reason);
 }
 
@@ -321,7 +322,7 @@ static int check_publish(struct mqtt *m, const struct mqtt_publish *publish, str
     if (m->ids_end) {
         return report(r, ERR_BUSY, "the broker has left a publish unanswered for too long");
     }
-    if (publish->qos > 0 && m->in_flight >= m->session.receive_maximum) {
+    if (publish->qos > 0 && m->windowed_count >= m->session.receive_maximum) {
         return report(r, ERR_BUSY, "the broker takes no more than %u unacknowledged publishes",
                       m->session.receive_maximum);
     }
@@ -371,6 +372,10 @@ int mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid, s
     mosquitto_property_free_all(&properties);
     if (error == 0) {
         note_sent(m, *mid);
+        if (publish->qos > 0) {
+            mids_add(&m->windowed, *mid);
+            m->windowed_count++;
+        }
         m->queued++;
         m->dirty = true;
     }

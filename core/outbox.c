@@ -260,6 +260,10 @@ static void put_off(struct outbox *o, struct outbox_item *item, int64_t now_ms, 
     }
 }
 
+bool outbox_may_be_joined(const struct outbox *o) {
+    return o->in_flight == 0 || (o->answered && !o->alone);
+}
+
 void outbox_beside(struct outbox *o) {
     o->beside++;
 }
@@ -289,6 +293,7 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     }
     struct outbox_item *item = outbox_landed(o, mid);
     o->harmless = item->beside > o->harmless ? item->beside : o->harmless;
+    o->answered = true;
     if (reason < 0x80) {
         taken(o, item, now_ms);
     } else if (is_passing(reason) && passes(o, item)) {
@@ -379,7 +384,7 @@ bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
     o->forgiven += forgive ? 1 : 0;
     o->suspects_due_ms = at_once ? now_ms : now_ms + OTHERS_MS;
     o->trial_size = 1;
-    o->alone = o->refusals = false;
+    o->alone = o->refusals = o->answered = false;
     o->sent = o->beside = o->harmless = 0;
     o->pause_until_ms = 0;
     return forgive;

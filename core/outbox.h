@@ -62,6 +62,9 @@ int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
                 int (*publish)(void *ctx, const struct publication *p, int *mid));
 /* The broker answered; reason >= 0x80 is a refusal. Unknown mids are no error (late answers). */
 void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason);
+/* Whether something that is not in the outbox may be sent now, as far as the outbox is concerned: it
+ * must not come between a publish that is on trial and the end of the connection. */
+bool outbox_may_be_joined(const struct outbox *o);
 /* Something that is not in the outbox has been sent on its connection. */
 void outbox_beside(struct outbox *o);
 /* The broker has answered after all of that so far: it cost nothing. */

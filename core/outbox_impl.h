@@ -86,6 +86,7 @@ struct outbox {
     uint64_t sent;             /* on this connection */
     uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
     bool refusals;             /* on this connection */
+    bool answered;             /* a publish, on this connection */
     bool alone;                /* what is in flight is suspects, or one refused row */
     bool from_the_end;         /* the next suspect is the last */
     size_t trial_size;         /* suspects that go at once */

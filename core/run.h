@@ -73,7 +73,8 @@ struct run_view {
     /* The event's record of that step; it is read before anything else is called. */
     int (*step_get)(void *ctx, const struct event *event, enum step_kind kind, struct slice name,
                     struct step *step);
-    /* Whether a publish of that id waits for its time: 0 or ERR_NOTFOUND. */
+    /* Whether a publish of that id waits for its time: 0; ERR_EXISTS: it did, in this host; or
+     * ERR_NOTFOUND. */
     int (*delayed)(void *ctx, const struct uuid *id);
 };
 

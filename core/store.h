@@ -46,6 +46,8 @@ enum store_table {
     TABLE_WAITER,
     TABLE_DELAYED,
     TABLE_ASIDE,
+    TABLE_FORWARD,
+    TABLE_CURSOR,
     TABLE_DEDUPE, /* the first of DEDUPE_BUCKETS tables */
     TABLE_COUNT = TABLE_DEDUPE + DEDUPE_BUCKETS,
 };

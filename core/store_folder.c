@@ -8,6 +8,8 @@
  */
 #include "store_folder.h"
 
+#include "limits.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -35,6 +37,19 @@ static int name_file(char name[STORE_PATH_BYTES], const char *path, const char *
 
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
     return name_file(out, path, "data.mdb", r);
+}
+
+unsigned store_folder_hosts(const char *path) {
+    unsigned last = 0;
+    for (unsigned i = 1; i <= PARTITIONS; i++) {
+        char name[STORE_PATH_BYTES];
+        struct stat st;
+        int len = snprintf(name, sizeof name, "%s/%u/data.mdb", path, i);
+        if (len > 0 && len < STORE_PATH_BYTES && stat(name, &st) == 0) {
+            last = i;
+        }
+    }
+    return last;
 }
 
 int store_folder_make(const char *path, struct report *r) {
@@ -149,10 +164,33 @@ int store_folder_check(const char *path, struct report *r) {
                   name, there ? "empty" : "missing", mark_name);
 }
 
-void store_folder_tidy(const char *path) {
+int store_folder_is_settled(const char *path, struct report *r) {
     char name[STORE_PATH_BYTES];
-    if (name_file(name, path, STORE_COMPACT_FOLDER, NULL) == 0) {
-        store_folder_remove(name);
+    struct stat st;
+    int code = name_file(name, path, STORE_RESHARD_MARK, r);
+    if (code != 0 || stat(name, &st) != 0) {
+        return code;
+    }
+    return report(
+        r, ERR_BUSY,
+        "a reshard of %s was stopped halfway: run `zingq reshard` once more with the same "
+        "folders, it ends it the one way or the other",
+        path);
+}
+
+int store_folder_sync(const char *path, struct report *r) {
+    return sync_folder(path) == 0
+               ? 0
+               : report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(errno));
+}
+
+void store_folder_tidy(const char *path) {
+    static const char *const folders[] = {STORE_COMPACT_FOLDER, STORE_RESHARD_FOLDER};
+    char name[STORE_PATH_BYTES];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (name_file(name, path, folders[i], NULL) == 0) {
+            store_folder_remove(name);
+        }
     }
 }
 

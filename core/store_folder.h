@@ -13,6 +13,9 @@ enum { STORE_PATH_BYTES = 4096 };
 
 /* The name of the store's file in the folder. ERR_INVALID: too long. */
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r);
+/* How many hosts' folders it holds, 1 to so many, with a store in the last; 0 = it is no folder of
+ * several hosts. */
+unsigned store_folder_hosts(const char *path);
 /* With the folders above it. ERR_INVALID, ERR_DISK. */
 int store_folder_make(const char *path, struct report *r);
 /* A lock on PATH/zingq.lock, which names this process; *fd is -1 or to be closed in every case.
@@ -25,7 +28,15 @@ bool store_folder_in_use(const char *path);
 int store_folder_mark(const char *path, struct report *r);
 /* The folder in which `zingq compact` makes a new file. */
 #define STORE_COMPACT_FOLDER "compacting"
-/* Removes what a compaction left that was killed. The folder must be locked. */
+/* The folder in which `zingq reshard` makes a new file, */
+#define STORE_RESHARD_FOLDER "resharding"
+/* and the mark that it was stopped while new files took the places of old ones. */
+#define STORE_RESHARD_MARK "zingq.reshard"
+/* ERR_BUSY: the mark is there. */
+int store_folder_is_settled(const char *path, struct report *r);
+/* Durably: the folder's list of names. ERR_DISK. */
+int store_folder_sync(const char *path, struct report *r);
+/* Removes what a compaction, or a reshard that left no mark, left that was killed. The folder must be locked. */
 void store_folder_tidy(const char *path);
 /* Removes the store's own files, and the folder if nothing else is in it. Nobody has it open. */
 void store_folder_remove(const char *path);

@@ -27,7 +27,8 @@ static const char *const table_names[] = {
     [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
     [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
     [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
-    [TABLE_ASIDE] = "aside",   [TABLE_DEDUPE] = "dedupe",
+    [TABLE_ASIDE] = "aside",   [TABLE_FORWARD] = "forward", [TABLE_CURSOR] = "cursor",
+    [TABLE_DEDUPE] = "dedupe",
 };
 
 /* Room beyond max_bytes that store_lend gives. */
@@ -254,6 +255,7 @@ int store_open(struct store **out, const struct store_options *options, struct r
     if (code == 0 && !s->read_only) {
         code = store_folder_lock(s->path, &s->lock_fd, r);
     }
+    code = code == 0 ? store_folder_is_settled(s->path, r) : code;
     if (code == 0 && !s->read_only) {
         store_folder_tidy(s->path);
     }

@@ -6,7 +6,7 @@
  * one that was taken out of topics.conf are cleared at the next start.
  *
  * Why mids are kept here: a QoS 0 publish has one, too, and it comes from the same 16 bits as those
- * of the outbox. After 65,535 others the number of a publish that the broker has still not
+ * of the outbox (mids.h). After 65,535 others the number of a publish that the broker has still not
  * acknowledged comes again; taken for its acknowledgement, it would lose an event.
  */
 #include "sys_impl.h"
@@ -238,7 +238,7 @@ void sys_down(struct sys *s, uint64_t now_ms) {
     s->unproven = false;
     s->proof_mid = 0;
     sys_pause_down(s, now_ms);
-    memset(s->under_way, 0, sizeof s->under_way);
+    s->under_way = (struct mids){{0}};
     sys_broker_down(s);
 }
 
@@ -251,12 +251,7 @@ bool sys_is_due(const struct sys *s) {
 }
 
 bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms) {
-    if (mid <= 0 || mid >= MQTT_PACKET_IDS) {
-        return false;
-    }
-    uint8_t bit = (uint8_t)(1u << (mid % 8));
-    bool ours = (s->under_way[mid / 8] & bit) != 0;
-    s->under_way[mid / 8] &= (uint8_t)~bit;
+    bool ours = mids_take(&s->under_way, mid);
     if (ours) {
         s->unproven = s->unproven && mid != s->proof_mid;
         sys_pause_answered(s, mid, reason, now_ms);
@@ -281,8 +276,7 @@ static int publish(struct sys *s, const char *topic, struct slice text, uint8_t 
     if (mqtt_publish(s->mqtt, &out, &mid, &r) != 0) {
         return 0; /* tried again at the next interval, or on the next connection */
     }
-    assert(mid > 0 && mid < MQTT_PACKET_IDS);
-    s->under_way[mid / 8] |= (uint8_t)(1u << (mid % 8));
+    mids_add(&s->under_way, mid);
     s->dirty = s->unproven = true;
     s->proof_mid = qos > 0 ? mid : 0;
     return mid;

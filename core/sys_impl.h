@@ -6,6 +6,7 @@
 #define ZINGQ_SYS_IMPL_H
 
 #include "limits.h"
+#include "mids.h"
 #include "sys.h"
 
 enum { SYS_BROKER_FIGURES = 5, PROOF_SUBACK = -1 };
@@ -47,8 +48,7 @@ struct sys {
     bool unproven;  /* the broker may not have come to all that was sent on this connection */
     int proof_mid;  /* of the publish sent last, if that gets an answer, or PROOF_SUBACK; else 0 */
     struct mqtt *mqtt; /* during sys_publish and sys_goodbye */
-    uint8_t
-        under_way[MQTT_PACKET_IDS / 8]; /* a bit for each mid of ours without its on_published */
+    struct mids under_way;
     struct sys_pause pause;
     struct sys_broker broker;
 };

@@ -3,7 +3,11 @@
  *
  * Every address stands here. A 401 opens the login, once for all who wait for it, and the request is
  * made again afterwards. What happens comes over one EventSource; where that cannot be had (a proxy
- * that holds streams back) the status is asked for every two seconds instead, and the tail is empty.
+ * that holds streams back, another host) the status is asked for every two seconds instead, and the
+ * tail is empty.
+ *
+ * Of several hosts one is looked at, this one or that of choice.js: lists and services are its own.
+ * What names an event or a key is found wherever it is, so nothing of that names a host.
  */
 
 const POLL_MS = 2000;
@@ -102,14 +106,41 @@ function listWithNext(body, next) {
 const get = (path, query) => ask("GET", path, query);
 const post = (path, query, body) => ask("POST", path, query, body);
 
+const HOST = "zingq-host"; /* the number of the host that is looked at; the tab remembers it */
+
+export function hostShown() {
+    try {
+        return sessionStorage.getItem(HOST);
+    } catch {
+        return null;
+    }
+}
+
+/* null: this one. All that is shown is of another host then, so the page begins anew. */
+export function showHost(number) {
+    try {
+        if (number === null) {
+            sessionStorage.removeItem(HOST);
+        } else {
+            sessionStorage.setItem(HOST, number);
+        }
+        location.reload();
+    } catch {
+        /* storage is closed to this page: it stays with this host */
+    }
+}
+
+const there = (query) => ({ ...query, host: hostShown() });
+
 export const ITEMS_MAX = 1000; /* in one answer */
 
 export const api = {
-    status: () => get(["status"]),
-    events: (query) => get(["events"], query),
+    status: () => get(["status"], there()),
+    ownStatus: () => get(["status"]), /* of the host that serves the page */
+    events: (query) => get(["events"], there(query)),
     event: (id) => get(["events", id]),
-    letters: (query) => get(["dlq"], query),
-    groups: (query) => get(["dlq", "groups"], query),
+    letters: (query) => get(["dlq"], there(query)),
+    groups: (query) => get(["dlq", "groups"], there(query)),
     letter: (id, service) => get(["dlq", id], { service }),
     replay: (id, service) => post(["dlq", id, "replay"], { service }),
     discard: (id, service) => post(["dlq", id, "discard"], { service }),
@@ -117,15 +148,15 @@ export const api = {
     /* A dry run; with another payload when one is given. */
     trial: (id, service, payload) => post(["dlq", id, "try"], { service }, payload),
     /* All of a service, or of one of its groups: a job of the host, shown in status.jobs. */
-    bulk: (verb, query) => post(["dlq", verb], query),
-    stopJob: (job) => post(["dlq", "stop"], { job }),
-    keys: (query) => get(["keys"], query),
+    bulk: (verb, query) => post(["dlq", verb], there(query)),
+    stopJob: (job) => post(["dlq", "stop"], there({ job })),
+    keys: (query) => get(["keys"], there(query)),
     key: (service, key) => get(["keys", service], { key }),
     keyResume: (service, key) => post(["keys", service, "resume"], { key }),
     keySkip: (service, key) => post(["keys", service, "skip"], { key }),
-    pause: (service) => post(["services", service, "pause"]),
-    resume: (service) => post(["services", service, "resume"]),
-    reload: () => post(["reload"]),
+    pause: (service) => post(["services", service, "pause"], there()),
+    resume: (service) => post(["services", service, "resume"], there()),
+    reload: () => post(["reload"], there()),
 };
 
 /* --- what happens, as it happens --- */
@@ -140,7 +171,11 @@ export function listen(handlers) {
         try {
             handlers.status(await api.status());
             handlers.state("polling");
-            connect();
+            if (hostShown() === null) {
+                connect();
+            } else {
+                timer = setTimeout(poll, POLL_MS); /* another host has no stream for this page */
+            }
         } catch {
             handlers.state("lost");
             timer = setTimeout(poll, RECONNECT_MS);
@@ -170,6 +205,8 @@ export function listen(handlers) {
         clearTimeout(forgotten);
         if (document.hidden) {
             forgotten = setTimeout(() => {
+                clearTimeout(timer);
+                timer = null;
                 source?.close();
                 source = null;
             }, HIDDEN_MS);

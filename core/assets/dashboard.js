@@ -13,6 +13,7 @@ import { listen, logOut, onLogin } from "./api.js";
 import { showLogin, showLogOut, wasLoggedIn } from "./dialogs.js";
 import { iconButton } from "./parts.js";
 import { icon } from "./icons.js";
+import { hostChoice } from "./choice.js";
 import { History } from "./history.js";
 import { count } from "./format.js";
 import { showJobs } from "./bulk.js";
@@ -174,6 +175,8 @@ function showTheme(theme) {
     themeButton.title = themeButton.getAttribute("aria-label");
 }
 showTheme(document.documentElement.dataset.theme);
+const hosts = hostChoice();
+document.getElementById("tools").prepend(hosts.element);
 document.getElementById("tools").append(themeButton, h("span", { class: "log-out" }, iconButton("Log out", "leave", () => {
     showLogOut(false);
     logOut();
@@ -216,6 +219,7 @@ listen({
         }
         app.history.note(status, Date.now());
         showStatus(status);
+        hosts.status(status);
         showJobs(status.jobs ?? []);
         for (const [name, view] of views) {
             if (name === current || name !== "") { /* the overview draws: only while it is shown */

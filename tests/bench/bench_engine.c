@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, DONE_MAX = 65536 };
+enum { PAYLOAD_BYTES = 200, WINDOW = OUTBOX_WINDOW_MAX, PACKET_BYTES = 4 << 20, DONE_MAX = 65536 };
 
 struct workload {
     const char *service, *handler;
@@ -177,7 +177,7 @@ static void start(struct bench *b, const char *folder, const struct workload *wo
     struct engine_options engine = {
         .conf = b->conf, .store = b->store, .scripts = b->scripts, .doors = &doors, .seed = 1};
     need(engine_new(&b->engine, &engine, &r), &r);
-    engine_connected(b->engine, WINDOW);
+    engine_connected(b->engine, WINDOW, PACKET_BYTES);
 }
 
 static void offer(struct bench *b, uint64_t n, uint64_t keys) {
@@ -189,7 +189,7 @@ static void offer(struct bench *b, uint64_t n, uint64_t keys) {
     memset(payload + len, 'x', (size_t)(PAYLOAD_BYTES - len - 2));
     memcpy(payload + PAYLOAD_BYTES - 2, "\"}", 3);
     struct event_bytes bytes = {.topic = slice_of("in"), .payload = {payload, PAYLOAD_BYTES}};
-    need(engine_offer(b->engine, 0, &bytes, 1, false), &(struct report){"offer"});
+    need(engine_offer(b->engine, 0, &bytes, (struct offer){.qos = 1}), &(struct report){"offer"});
 }
 
 /* Acknowledges what left, which makes room for more, until nothing waits to leave. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # demo.sh - the flash sale of ./dev demo: all it promises holds, also when the host is killed again
-# and again; and whatever ends it, nothing of it stays behind.
+# and again, and on two hosts; and whatever ends it, nothing of it stays behind.
 # ctest: serial timeout=400
 set -eu
 
@@ -52,3 +52,5 @@ a_sale_that_is_stopped_leaves_nothing() {
 a_sale_that_is_stopped_leaves_nothing
 a_sale_keeps_its_promises
 a_sale_keeps_its_promises --kill
+a_sale_keeps_its_promises --hosts 2
+a_sale_keeps_its_promises --hosts 2 --kill

@@ -5,8 +5,8 @@
  *
  * ctest: label=torture timeout=400
  */
+#include "booking.h"
 #include "chance.h"
-#include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,26 +28,6 @@ enum {
     GATEWAY_IS_BACK = 17
 };
 
-static void copy_file(struct stage *s, const char *name) {
-    char path[512];
-    struct program repository = {.pid = 0};
-    const char *folder = getenv("SOURCE_DIR");
-    assert_non_null(folder);
-    (void)snprintf(repository.dir, sizeof repository.dir, "%s", folder);
-    (void)snprintf(path, sizeof path, "%s", name);
-    char *text = program_read(&repository, path);
-    assert_int_not_equal(strlen(text), 0);
-    program_file(&s->host, name, text);
-    free(text);
-}
-
-/* The environment wins over the topics.conf that ships. */
-static void set_url(const char *name, const char *scheme, uint16_t port) {
-    char url[64];
-    (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, port);
-    assert_int_equal(setenv(name, url, 1), 0);
-}
-
 static void start_gateway(struct stage *s) {
     char log[128];
     (void)snprintf(log, sizeof log, "%s/gateway.log", s->host.dir);
@@ -62,31 +42,12 @@ static void start_mail(struct stage *s) {
 }
 
 static void play_booking(struct stage *s) {
-    static const char *const files[] = {"topics.conf",
-                                        "scripts/seat_lock.lua",
-                                        "scripts/payment.lua",
-                                        "scripts/email.lua",
-                                        "scripts/retry.lua",
-                                        "scripts/dlq.lua",
-                                        "scripts/booking_saga.lua",
-                                        "scripts/seat_stock.lua",
-                                        "scripts/log_aggregator.lua",
-                                        "scripts/notices.lua",
-                                        "scripts/flaky.lua",
-                                        "scripts/orders_in.lua"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        copy_file(s, files[i]);
-    }
+    booking_copy(&s->host);
     start_gateway(s);
     start_mail(s);
-    set_url("ZINGQ_BROKER_URL", "mqtt", s->broker.port);
-    set_url("ZINGQ_VARS_GATEWAY_URL", "http", s->gateway.port);
-    set_url("ZINGQ_VARS_SMTP_URL", "smtp", s->mail.port);
+    booking_set_stage(s);
     /* Mosquitto keeps no shared subscription over its restart. */
     assert_int_equal(setenv("ZINGQ_BROKER_ALONE", "yes", 1), 0);
-    assert_int_equal(setenv("ZINGQ_HTTP_LISTEN", "", 1), 0);
-    assert_int_equal(setenv("ZINGQ_VARS_HOLD", "5s", 1), 0);
-    assert_int_equal(setenv("ZINGQ_VARS_SEARCH_AFTER", "3s", 1), 0);
     program_start(&s->host);
 }
 

@@ -340,6 +340,54 @@ describe("the dashboard of a host with a token", () => {
     });
 });
 
+describe("the dashboard of one of two hosts", () => {
+    let world;
+
+    before(async () => {
+        world = await World.open("", 2);
+    });
+    after(() => world?.close());
+
+    const choice = (page) => page.getByRole("combobox", { name: "Host", exact: true });
+    const dead = (host) => world.ask(`/api/dlq?host=${host}`);
+
+    test("shows the other one's letters, which are replayed there, and comes back", async () => {
+        for (let i = 0; i < 12; i++) { /* each is a key: some belong to either host */
+            await world.publish("shop/order", order({ country: "it" }));
+        }
+        await until("twelve dead letters, of both hosts", async () => {
+            const [ours, theirs] = await Promise.all([dead(1), dead(2)]);
+            return ours.length + theirs.length === 12 && ours.length * theirs.length > 0;
+        });
+        const ours = (await dead(1)).map((letter) => letter.id);
+        const theirs = (await dead(2)).map((letter) => letter.id);
+        const page = await visit(world, "#/dead");
+        const shown = (count) => until(`${count} letters`, async () => await view(page).locator(".list .row-target").count() === count);
+        await visible(choice(page));
+        assert.equal(await choice(page).inputValue(), "1");
+        await shown(ours.length);
+
+        await choice(page).selectOption("2");
+        await visible(page.getByText("Every 2 s", { exact: true }));
+        assert.equal(await choice(page).inputValue(), "2");
+        await shown(theirs.length);
+        await world.script("invoices", (lua) => lua.replace("nl = 21", "nl = 21, it = 22"));
+        await until("the other host's new invoices.lua", async () =>
+            (await Promise.all([1, 2].map((host) => world.ask(`/api/services?host=${host}`))))
+                .map((services) => services.find((s) => s.name === "invoices").handler_version)
+                .every((version, _, all) => version === all[0]));
+        await page.goto(`${world.url}/#/event/${theirs[0]}`);
+        await drawer(page).getByRole("button", { name: "Replay" }).click();
+        await showsState(page, "done");
+        await page.keyboard.press("Escape");
+        await shown(theirs.length - 1);
+
+        await choice(page).selectOption("1");
+        await visible(page.getByText("Live", { exact: true }).first());
+        await shown(ours.length);
+    });
+});
+
 describe("how it looks", () => {
     let world;
     let load;

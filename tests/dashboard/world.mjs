@@ -64,10 +64,11 @@ function connects(port) {
 }
 
 export class World {
-    /* token: what the host asks for, "" for nothing. */
-    static async open(token = "") {
+    /* token: what the host asks for, "" for nothing. hosts: so many that divide the keys. */
+    static async open(token = "", hosts = 1) {
         const world = new World();
         world.token = token;
+        world.hosts = hosts;
         world.folder = await mkdtemp(path.join(os.tmpdir(), "zingq-dashboard-"));
         await cp(path.join(here, "shop"), world.folder, { recursive: true });
         await world.startBroker();
@@ -90,7 +91,7 @@ export class World {
         const text = await readFile(path.join(here, "shop", "topics.conf"), "utf8");
         await writeFile(conf, text.replace("@BROKER@", `mqtt://127.0.0.1:${this.brokerPort}`)
             .replace("@LISTEN@", `127.0.0.1:${this.port}`).replace("@TOKEN@", this.token));
-        this.host = start(process.env.ZINGQ, ["run", "-c", conf]);
+        this.host = start(process.env.ZINGQ, ["run", "-c", conf, "--hosts", String(this.hosts)]);
         await until("the host to be ready", async () => {
             if (this.host.exitCode !== null) {
                 throw new Error(`the host has ended:\n${this.host.said}`);

@@ -245,13 +245,13 @@ static const char *whereabouts(const struct booking *b) {
     return b->sent ? "sent, and delivered to nobody" : "not sent";
 }
 
-void audit_print_unanswered(const struct audit *a, const char *folder) {
+void audit_print_unanswered(const struct audit *a, const struct host_folders *hosts) {
     size_t shown = 0;
     if (a->sale->answered == BUYERS) {
         return;
     }
     (void)printf("Who was not answered%s\n",
-                 books_read_state(folder, a->sale) ? "" : " (the host does not tell its state)");
+                 books_read_state(hosts, a->sale) ? "" : " (a host does not tell its state)");
     for (unsigned i = 0; i < BUYERS && shown < SHOWN_MAX; i++) {
         const struct booking *b = &a->sale->bookings[i];
         if (b->answers == 0) {

@@ -12,7 +12,7 @@ struct audit {
     struct gateway_books gateway;
     size_t mail_strangers;
     bool settled; /* everything came to rest in time */
-    bool killed;  /* the host was killed: copies under one id are then allowed */
+    bool killed;  /* a host was killed: copies under one id are then allowed */
     double seconds;
 };
 
@@ -20,7 +20,7 @@ void audit_print_summary(const struct audit *a);
 /* Prints each promise with a tick or a cross; returns how many are broken. */
 size_t audit_print_promises(const struct audit *a);
 
-/* For those who were not answered: how far each of them got. `folder` as in books.h. */
-void audit_print_unanswered(const struct audit *a, const char *folder);
+/* For those who were not answered: how far each of them got. */
+void audit_print_unanswered(const struct audit *a, const struct host_folders *hosts);
 
 #endif

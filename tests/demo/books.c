@@ -1,4 +1,4 @@
-/* books.c - reads the books of host, gateway and mail server; see books.h. */
+/* books.c - reads the books of hosts, gateway and mail server; see books.h. */
 #include "books.h"
 
 #include "buf.h"
@@ -32,36 +32,55 @@ static int64_t *field_of(struct service_books *s, size_t offset) {
     return (int64_t *)(void *)((char *)s + offset);
 }
 
-static void read_service(const json_t *from, struct service_books *to) {
+static struct service_books *books_of(struct host_books *h, const char *name) {
+    for (size_t i = 0; i < h->count; i++) {
+        if (strcmp(h->services[i].name, name) == 0) {
+            return &h->services[i];
+        }
+    }
+    assert(h->count < SERVICES_SEEN_MAX); /* books that nobody reads would balance */
+    struct service_books *s = &h->services[h->count++];
+    *s = (struct service_books){0};
+    (void)snprintf(s->name, sizeof s->name, "%s", name);
+    return s;
+}
+
+static void add_service(const json_t *from, struct host_books *to) {
     const char *name = json_string_value(json_object_get(from, "name"));
-    (void)snprintf(to->name, sizeof to->name, "%s", name == NULL ? "" : name);
+    struct service_books *s = books_of(to, name == NULL ? "" : name);
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        *field_of(to, figures[i].offset) =
+        *field_of(s, figures[i].offset) +=
             json_integer_value(json_object_get(from, figures[i].name));
     }
 }
 
-static void read_status(const json_t *root, struct host_books *out) {
+static void add_status(const json_t *root, struct host_books *to) {
     const json_t *engine = json_object_get(root, "engine");
+    const json_t *host = json_object_get(root, "host");
     size_t i;
     const json_t *one;
-    *out = (struct host_books){
-        .outbox = json_integer_value(json_object_get(engine, "outbox")),
-        .delayed = json_integer_value(json_object_get(engine, "delayed")),
-        .ready = json_is_true(json_object_get(json_object_get(root, "host"), "ready"))};
+    to->outbox += json_integer_value(json_object_get(engine, "outbox"));
+    to->delayed += json_integer_value(json_object_get(engine, "delayed"));
+    to->ready = to->ready && json_is_true(json_object_get(host, "ready"));
+    json_array_foreach(json_object_get(host, "forwards"), i, one) {
+        to->forwards += json_integer_value(json_object_get(one, "waiting"));
+    }
     json_array_foreach(json_object_get(root, "services"), i, one) {
-        assert(out->count < SERVICES_SEEN_MAX); /* books that nobody reads would balance */
-        read_service(one, &out->services[out->count++]);
+        add_service(one, to);
     }
 }
 
-/* NULL when the host does not answer. */
-static json_t *ask(const char *folder, const char *path) {
+/* Host `number`, from 1. NULL when it does not answer. */
+static json_t *ask(const struct host_folders *hosts, unsigned number, const char *path) {
     char listen[PATH_BYTES];
+    char part[16] = "";
     struct buf answer;
     struct report r;
     long status = 0;
-    (void)snprintf(listen, sizeof listen, "unix:%s/data/zingq.sock", folder);
+    if (hosts->count > 1) {
+        (void)snprintf(part, sizeof part, "/%u", number);
+    }
+    (void)snprintf(listen, sizeof listen, "unix:%s/data%s/zingq.sock", hosts->folder, part);
     int code =
         gateway_ask(listen, "GET", path, (struct slice){"", 0}, ASK_MS, &status, &answer, &r);
     json_t *root = code == 0 && status == 200 ? json_loadb(answer.data, answer.len, 0, NULL) : NULL;
@@ -69,14 +88,18 @@ static json_t *ask(const char *folder, const char *path) {
     return root;
 }
 
-bool books_ask_host(const char *folder, struct host_books *out) {
-    json_t *root = ask(folder, "/api/status");
-    bool answered = root != NULL;
-    if (answered) {
-        read_status(root, out);
+bool books_ask_hosts(const struct host_folders *hosts, struct host_books *out) {
+    struct host_books sum = {.ready = true};
+    for (unsigned number = 1; number <= hosts->count; number++) {
+        json_t *root = ask(hosts, number, "/api/status");
+        if (root == NULL) {
+            return false;
+        }
+        add_status(root, &sum);
+        json_decref(root);
     }
-    json_decref(root);
-    return answered;
+    *out = sum;
+    return true;
 }
 
 /* "answer/<booking>", or a lock that the booking owns. */
@@ -93,20 +116,29 @@ static void read_cell(struct sale *s, const json_t *cell) {
     }
 }
 
-bool books_read_state(const char *folder, struct sale *s) {
+/* What one host knows of one concert. */
+static bool read_concert(const struct host_folders *hosts, unsigned number, const char *concert,
+                         struct sale *s) {
+    char path[64];
+    size_t at;
+    const json_t *cell;
+    /* Of each concert two thirds of a thousand answers, and less than 200 seats. */
+    (void)snprintf(path, sizeof path, "/api/state/seats?key=%s&limit=1000", concert);
+    json_t *cells = ask(hosts, number, path);
+    bool answered = cells != NULL;
+    json_array_foreach(cells, at, cell) {
+        read_cell(s, cell);
+    }
+    json_decref(cells);
+    return answered;
+}
+
+bool books_read_state(const struct host_folders *hosts, struct sale *s) {
     bool all = true;
     for (unsigned i = 0; i < CONCERTS; i++) {
-        char path[64];
-        size_t at;
-        const json_t *cell;
-        /* Of each concert two thirds of a thousand answers, and less than 200 seats. */
-        (void)snprintf(path, sizeof path, "/api/state/seats?key=%s&limit=1000", seat_concert(i));
-        json_t *cells = ask(folder, path);
-        json_array_foreach(cells, at, cell) {
-            read_cell(s, cell);
+        for (unsigned number = 1; number <= hosts->count; number++) {
+            all = read_concert(hosts, number, seat_concert(i), s) && all;
         }
-        all = all && cells != NULL;
-        json_decref(cells);
     }
     return all;
 }
@@ -121,7 +153,7 @@ int64_t books_sum(const struct host_books *h, size_t figure) {
 }
 
 bool books_are_closed(const struct host_books *h) {
-    return h->count > 0 && h->outbox == 0 && h->delayed == 0 &&
+    return h->count > 0 && h->outbox == 0 && h->delayed == 0 && h->forwards == 0 &&
            books_sum(h, offsetof(struct service_books, waiting)) == 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * books.h - the books of everyone who took part in the sale: the host's, asked over its socket, and
- * those of the payment gateway and the mail server, read from their logs.
+ * books.h - the books of everyone who took part in the sale: the hosts', asked over their sockets,
+ * and those of the payment gateway and the mail server, read from their logs.
  */
 #ifndef DEMO_BOOKS_H
 #define DEMO_BOOKS_H
@@ -16,24 +16,31 @@ struct service_books {
     int64_t retries, timeouts, crashes;
 };
 
-/* What the host says of itself. */
+/* Where the hosts are: one has FOLDER/data, several FOLDER/data/1 and so on. */
+struct host_folders {
+    const char *folder;
+    unsigned count;
+};
+
+/* What the hosts say of themselves, added up. */
 struct host_books {
     struct service_books services[SERVICES_SEEN_MAX];
     size_t count;
     int64_t outbox, delayed; /* publishes not yet acknowledged; not yet due */
-    bool ready;
+    int64_t forwards;        /* waiting for another host */
+    bool ready;              /* all are */
 };
 
-/* False when the host does not answer; *out is then as it was. `folder` holds its data/. */
-bool books_ask_host(const char *folder, struct host_books *out);
+/* False when one of them does not answer; *out is then as it was. */
+bool books_ask_hosts(const struct host_folders *hosts, struct host_books *out);
 /* The sum of one figure over all services; `figure` is an offset into struct service_books. */
 int64_t books_sum(const struct host_books *h, size_t figure);
 /* Nothing waits, nothing is on its way. */
 bool books_are_closed(const struct host_books *h);
 
-/* Notes with each booking what the state of the service "seats" knows of it. False when the host does
+/* Notes with each booking what the state of the service "seats" knows of it. False when a host does
  * not answer. */
-bool books_read_state(const char *folder, struct sale *s);
+bool books_read_state(const struct host_folders *hosts, struct sale *s);
 
 /* What the gateway did, beyond what is noted with each booking. */
 struct gateway_books {

@@ -1,9 +1,10 @@
 /*
  * flash_sale.c - the buyers, the observer and the auditor of the demo: build/tests/flash_sale.
  *
- *   flash_sale [--killed] [--seed N] PORT FOLDER
+ *   flash_sale [--killed] [--seed N] [--hosts N] PORT FOLDER
  *
- * PORT is the broker's, FOLDER holds the host's data/, gateway.log and mail.log. It sends the
+ * PORT is the broker's, FOLDER holds the host's data/ (of several hosts data/1 and so on), gateway.log
+ * and mail.log. It sends the
  * requests of the sale, prints a line a second, waits until everything has come to rest, and then
  * holds what everyone has in their books against what was promised. Exit status: 0 when all of it
  * holds, 1 when not, 3 when there was no sale.
@@ -22,7 +23,7 @@ enum { STEP_MS = 10, READY_S = 60, SETTLE_S = 200, HEAD_LINES = 15 };
 
 struct options {
     uint16_t port;
-    const char *folder;
+    struct host_folders hosts;
     uint64_t seed;
     bool killed;
 };
@@ -36,9 +37,9 @@ static void pause_step(void) {
 static bool wait_for_host(const struct options *o) {
     struct host_books host = {0};
     struct wait w = wait_of(READY_S);
-    while (!books_ask_host(o->folder, &host) || !host.ready) {
+    while (!books_ask_hosts(&o->hosts, &host) || !host.ready) {
         if (!wait_more(&w)) {
-            (void)fprintf(stderr, "demo: the host did not get ready\n");
+            (void)fprintf(stderr, "demo: not every host got ready\n");
             return false;
         }
     }
@@ -75,8 +76,8 @@ static void run_sale(const struct options *o, struct audit *a) {
         (void)sale_send(a->sale, now_ms - start_ms);
         sale_watch(a->sale);
         if (now_ms - start_ms >= (int64_t)(second + 1) * 1000) {
-            (void)books_ask_host(o->folder, &a->host); /* a killed host is asked again later */
-            print_line(a, o->folder, ++second);
+            (void)books_ask_hosts(&o->hosts, &a->host); /* a killed host is asked again later */
+            print_line(a, o->hosts.folder, ++second);
             a->settled = has_settled(a);
         }
         pause_step();
@@ -97,22 +98,24 @@ static int hold_sale(const struct options *o) {
     run_sale(o, &a);
     sale_watch(a.sale);
     int status = 3;
-    if (!books_read_gateway(o->folder, a.sale, &a.gateway) ||
-        !books_read_mails(o->folder, a.sale, &a.mail_strangers)) {
+    if (!books_read_gateway(o->hosts.folder, a.sale, &a.gateway) ||
+        !books_read_mails(o->hosts.folder, a.sale, &a.mail_strangers)) {
         (void)fprintf(stderr, "demo: no books of the gateway or the mail server in %s\n",
-                      o->folder);
+                      o->hosts.folder);
     } else {
         audit_print_summary(&a);
         status = audit_print_promises(&a) == 0 ? 0 : 1;
-        audit_print_unanswered(&a, o->folder);
+        audit_print_unanswered(&a, &o->hosts);
     }
     sale_free(a.sale);
     return status;
 }
 
 static bool parse(int argc, char **argv, struct options *o) {
-    static const struct option names[] = {
-        {"killed", no_argument, NULL, 'k'}, {"seed", required_argument, NULL, 's'}, {0}};
+    static const struct option names[] = {{"killed", no_argument, NULL, 'k'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"hosts", required_argument, NULL, 'h'},
+                                          {0}};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
         case 'k':
@@ -120,6 +123,9 @@ static bool parse(int argc, char **argv, struct options *o) {
             break;
         case 's':
             o->seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'h':
+            o->hosts.count = (unsigned)strtoul(optarg, NULL, 10);
             break;
         default:
             return false;
@@ -131,14 +137,14 @@ static bool parse(int argc, char **argv, struct options *o) {
     char *end = NULL;
     unsigned long port = strtoul(argv[optind], &end, 10);
     o->port = (uint16_t)port;
-    o->folder = argv[optind + 1];
-    return *end == '\0' && port > 0 && port <= UINT16_MAX;
+    o->hosts.folder = argv[optind + 1];
+    return *end == '\0' && port > 0 && port <= UINT16_MAX && o->hosts.count > 0;
 }
 
 int main(int argc, char **argv) {
-    struct options o = {.seed = 1};
+    struct options o = {.seed = 1, .hosts = {.count = 1}};
     if (!parse(argc, argv, &o)) {
-        (void)fprintf(stderr, "usage: flash_sale [--killed] [--seed N] PORT FOLDER\n");
+        (void)fprintf(stderr, "usage: flash_sale [--killed] [--seed N] [--hosts N] PORT FOLDER\n");
         return 2;
     }
     return hold_sale(&o);

@@ -319,7 +319,7 @@ static void a_reply_goes_to_the_response_topic_with_its_correlation(void **state
                                 .payload = slice_of("q"),
                                 .response_topic = slice_of("answers/7"),
                                 .correlation = slice_of("c7")};
-    assert_int_equal(engine_offer(f->engine, 0, &bytes, 1, false), 0);
+    assert_int_equal(engine_offer(f->engine, 0, &bytes, (struct offer){.qos = 1}), 0);
     run_dry(f);
     assert_string_equal(nth_published(f, "answers/7", 0)->payload, "{\"ok\":true}");
 }

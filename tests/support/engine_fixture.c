@@ -1,6 +1,8 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
 
+#include "engine_doors.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,133 +14,8 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-enum { WINDOW = 100, TURNS_MAX = 100000, IDS = 1 << 18 };
+enum { WINDOW = 100, PACKET_BYTES = 4 << 20, TURNS_MAX = 100000 };
 static const int64_t START_MS = 1700000000000;
-
-/* --- doors --- */
-
-static void door_read_clocks(void *ctx, struct clock_reading *out) {
-    const struct engine_fixture *f = ctx;
-    *out = (struct clock_reading){.wall_ms = f->now_ms + f->wall_ahead_ms,
-                                  .boottime_ms = f->now_ms,
-                                  .boot = {.id = {1, f->boot}}};
-}
-
-/* The page of who is on the processor knows whose time it is. */
-static int64_t door_monotonic_us(void *ctx) {
-    struct engine_fixture *f = ctx;
-    const struct culprit_record *now = culprit_now(f->culprit);
-    unsigned run = culprit_turn(f->culprit);
-    size_t service;
-    if (run != f->run_seen && (now->phase == CULPRIT_RUN || now->phase == CULPRIT_APPLY) &&
-        engine_service_by_number(f->engine, now->events[0].service, &service) &&
-        service < sizeof f->run_us / sizeof f->run_us[0]) {
-        f->run_seen = run;
-        f->monotonic_us += f->run_us[service];
-        f->processor_us += f->run_us[service];
-    }
-    return f->monotonic_us;
-}
-
-static int64_t door_processor_us(void *ctx) {
-    struct engine_fixture *f = ctx;
-    return f->processor_us;
-}
-
-static char *copy(const char *data, size_t len) {
-    char *text = slice_dup((struct slice){data, len});
-    assert_non_null(text);
-    return text;
-}
-
-/* Room for one more in a growing array. */
-static void *grow(void *items, size_t count, size_t *cap, size_t size) {
-    if (count < *cap) {
-        return items;
-    }
-    *cap = *cap * 2 + 16;
-    void *more = realloc(items, *cap * size);
-    assert_non_null(more);
-    return more;
-}
-
-/* Whether a publish with this id left before; notes it. */
-static bool left_before(struct engine_fixture *f, const struct publication *p) {
-    struct uuid id = p->id;
-    uint64_t hash;
-    memcpy(&hash, id.bytes + UUID_BYTES - sizeof hash, sizeof hash); /* random bits */
-    for (size_t i = hash % IDS;; i = (i + 1) % IDS) {
-        if (f->ids[i] == 0) {
-            f->ids[i] = hash;
-            return false;
-        }
-        if (f->ids[i] == hash) {
-            return true;
-        }
-    }
-}
-
-static int door_publish(void *ctx, const struct publication *p, int *mid) {
-    struct engine_fixture *f = ctx;
-    assert_false(store_active(f->store));
-    f->published = grow(f->published, f->published_count, &f->published_cap, sizeof *f->published);
-    f->last_mid = f->last_mid % 65535 + 1;
-    f->published[f->published_count++] =
-        (struct published){.topic = copy(p->topic.data, p->topic.len),
-                           .payload = copy(p->payload.data, p->payload.len),
-                           .payload_len = p->payload.len,
-                           .properties = copy(p->properties.data, p->properties.len),
-                           .properties_len = p->properties.len,
-                           .qos = p->qos,
-                           .retain = p->retain,
-                           .again = left_before(f, p),
-                           .mid = f->last_mid};
-    *mid = f->last_mid;
-    return 0;
-}
-
-static char *join_headers(const struct call_request *request) {
-    struct buf b;
-    buf_init(&b, 1 << 20);
-    for (size_t i = 0; i < request->header_count; i++) {
-        buf_printf(&b, "%s\n", request->headers[i]);
-    }
-    char *text = copy(buf_str(&b), b.len);
-    buf_clear(&b);
-    return text;
-}
-
-static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
-    struct engine_fixture *f = ctx;
-    assert_false(store_active(f->store));
-    f->asked = grow(f->asked, f->asked_count, &f->asked_cap, sizeof *f->asked);
-    struct slice method = slice_of(request->method);
-    struct slice url = slice_of(request->url);
-    f->asked[f->asked_count++] = (struct asked){.id = id,
-                                                .method = copy(method.data, method.len),
-                                                .url = copy(url.data, url.len),
-                                                .body = copy(request->body, request->body_len),
-                                                .headers = join_headers(request),
-                                                .open = true};
-    return 0;
-}
-
-static void door_call_cancel(void *ctx, uint64_t id) {
-    struct engine_fixture *f = ctx;
-    for (size_t i = 0; i < f->asked_count; i++) {
-        if (f->asked[i].id == id && f->asked[i].open) {
-            f->asked[i].open = false;
-            return;
-        }
-    }
-}
-
-static void door_command_done(void *ctx, struct command *command) {
-    struct engine_fixture *f = ctx;
-    f->code = command->code;
-    f->report = command->report;
-    f->made = command->made;
-}
 
 /* --- start and end --- */
 
@@ -146,7 +23,7 @@ struct engine_fixture *fixture_new(void) {
     char path[128];
     struct engine_fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    f->ids = calloc(IDS, sizeof *f->ids);
+    f->ids = calloc(FIXTURE_IDS, sizeof *f->ids);
     assert_non_null(f->ids);
     data_folder_make(&f->folder);
     (void)snprintf(path, sizeof path, "%s/scripts", f->folder.path);
@@ -180,15 +57,8 @@ static void need(int code, const struct report *r) {
     }
 }
 
-static void start_engine(struct engine_fixture *f) {
-    const struct engine_doors doors = {.ctx = f,
-                                       .read_clocks = door_read_clocks,
-                                       .monotonic_us = door_monotonic_us,
-                                       .processor_us = door_processor_us,
-                                       .publish = door_publish,
-                                       .call_start = door_call_start,
-                                       .call_cancel = door_call_cancel,
-                                       .command_done = door_command_done};
+static int start_engine(struct engine_fixture *f) {
+    const struct engine_doors doors = fixture_doors(f);
     struct engine_options options = {.conf = f->conf,
                                      .store = f->store,
                                      .scripts = f->scripts,
@@ -197,15 +67,19 @@ static void start_engine(struct engine_fixture *f) {
                                      .seed = ++f->seed,
                                      .only = &f->only,
                                      .only_count = f->only == NULL ? 0 : 1};
+    int code = engine_new(&f->engine, &options, &f->report);
+    if (code != 0) {
+        return code;
+    }
     struct report r = {""};
-    need(engine_new(&f->engine, &options, &r), &r);
     need(journal_open(&f->view, f->store, f->conf->keep_idempotency_ms, &r), &r);
     if (!f->offline) {
-        engine_connected(f->engine, WINDOW);
+        engine_connected(f->engine, WINDOW, PACKET_BYTES);
     }
+    return 0;
 }
 
-void fixture_start(struct engine_fixture *f) {
+static int try_start(struct engine_fixture *f) {
     char path[128];
     struct report r = {""};
     (void)snprintf(path, sizeof path, "%s/topics.conf", f->folder.path);
@@ -217,7 +91,11 @@ void fixture_start(struct engine_fixture *f) {
     need(store_open(&f->store, &options, &r), &r);
     const uint8_t boot[16] = {1, f->boot};
     need(culprit_open(&f->culprit, f->conf->store_path, boot, &r), &r);
-    start_engine(f);
+    return start_engine(f);
+}
+
+void fixture_start(struct engine_fixture *f) {
+    need(try_start(f), &f->report);
 }
 
 void fixture_run(struct engine_fixture *f, const char *conf, const char *script) {
@@ -265,6 +143,11 @@ static void close_all(struct engine_fixture *f) {
     }
 }
 
+int fixture_try_start(struct engine_fixture *f) {
+    close_all(f);
+    return try_start(f);
+}
+
 void crash(struct engine_fixture *f) {
     close_all(f);
     fixture_start(f);
@@ -290,10 +173,15 @@ void crash_in_new_event(struct engine_fixture *f, const char *service) {
     crash_with(f, service, &id, 0);
 }
 
-void restart(struct engine_fixture *f) {
+void fixture_stop(struct engine_fixture *f) {
     assert_int_equal(engine_stop(f->engine), 0);
     culprit_stopped(f->culprit);
-    crash(f);
+    close_all(f);
+}
+
+void restart(struct engine_fixture *f) {
+    fixture_stop(f);
+    fixture_start(f);
 }
 
 /* What the engine had noted is acknowledged; `all`: the rest is forgotten, too. */
@@ -336,17 +224,18 @@ static void offer_one(struct engine_fixture *f, struct offered *o) {
     struct event_bytes bytes = {.topic = slice_of(o->topic),
                                 .payload = slice_of(o->payload),
                                 .properties = {o->properties, o->properties_len}};
-    assert_int_equal(engine_offer(f->engine, o->service, &bytes, 1, false), 0);
+    const struct offer how = {.qos = 1, .everywhere = f->everywhere};
+    assert_int_equal(engine_offer(f->engine, o->service, &bytes, how), 0);
 }
 
 static void offer_bytes(struct engine_fixture *f, const char *service, const char *topic,
                         const char *payload, struct slice properties) {
-    f->offered = grow(f->offered, f->offered_count, &f->offered_cap, sizeof *f->offered);
+    f->offered = fixture_grow(f->offered, f->offered_count, &f->offered_cap, sizeof *f->offered);
     struct offered *o = &f->offered[f->offered_count++];
     *o = (struct offered){.service = service_index(f, service),
-                          .topic = copy(topic, strlen(topic)),
-                          .payload = copy(payload, strlen(payload)),
-                          .properties = copy(properties.data, properties.len),
+                          .topic = fixture_copy(topic, strlen(topic)),
+                          .payload = fixture_copy(payload, strlen(payload)),
+                          .properties = fixture_copy(properties.data, properties.len),
                           .properties_len = properties.len};
     offer_one(f, o);
 }
@@ -441,7 +330,7 @@ void forget_published(struct engine_fixture *f) {
         free(f->published[i].properties);
     }
     f->published_count = 0;
-    memset(f->ids, 0, IDS * sizeof *f->ids);
+    memset(f->ids, 0, FIXTURE_IDS * sizeof *f->ids);
 }
 
 void disconnect(struct engine_fixture *f) {
@@ -452,7 +341,7 @@ void disconnect(struct engine_fixture *f) {
 }
 
 void connect_again(struct engine_fixture *f) {
-    engine_connected(f->engine, WINDOW);
+    engine_connected(f->engine, WINDOW, PACKET_BYTES);
 }
 
 void answer_publish(struct engine_fixture *f, size_t published, uint8_t reason) {

@@ -66,11 +66,15 @@ struct engine_fixture {
     struct offered *offered;
     size_t offered_count, offered_cap;
     int last_mid;
-    uint64_t *ids;  /* hashes of the ids that left: IDS of them, by hash */
-    bool hold_acks; /* the broker takes publishes and says nothing */
-    bool offline;   /* the next start finds no broker */
-    bool unchecked; /* too many events to look at all of them after every turn */
-    int code;       /* of the last command */
+    uint64_t *ids;   /* hashes of the ids that left: IDS of them, by hash */
+    bool hold_acks;  /* the broker takes publishes and says nothing */
+    bool offline;    /* the next start finds no broker */
+    bool everywhere; /* what is offered, every host of the division gets */
+    bool unchecked;  /* too many events to look at all of them after every turn */
+    /* Where messages and receipts for other hosts go; NULL = nowhere. */
+    int (*post)(struct engine_fixture *f, uint16_t host, bool receipt, struct slice bytes);
+    void *posts; /* what it knows */
+    int code;    /* of the last command */
     struct report report;
     struct uuid made;
 };
@@ -88,8 +92,13 @@ void fixture_script(struct engine_fixture *f, const char *name, const char *text
 void fixture_conf(struct engine_fixture *f, const char *text);
 /* Loads topics.conf and the scripts, opens store and engine, connects. */
 void fixture_start(struct engine_fixture *f);
+/* Ends what runs and starts again with what is written by now: 0, or why the engine will not, with
+ * the sentence in f->report. */
+int fixture_try_start(struct engine_fixture *f);
 /* Most tests: handler "h.lua" with `script`, and `conf`. */
 void fixture_run(struct engine_fixture *f, const char *conf, const char *script);
+/* As SIGTERM; fixture_start begins anew. */
+void fixture_stop(struct engine_fixture *f);
 /* Reads the scripts folder again, as the host does when a file was saved. */
 void fixture_reload(struct engine_fixture *f);
 

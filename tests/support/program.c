@@ -216,17 +216,32 @@ void program_clear(struct program *p) {
 /* --- looking at it ------------------------------------------------------------------------------
  */
 
-json_t *program_ask(const struct program *p, const char *method, const char *path) {
+/* The status, 0 when there is no answer; the caller clears it in any case. */
+static long ask(const struct program *p, const char *method, const char *path, const char *body,
+                struct buf *answer) {
     char listen[256];
-    struct buf answer;
     struct report r;
     long status = 0;
     (void)snprintf(listen, sizeof listen, "unix:%s/data/zingq.sock", p->dir);
-    int code =
-        gateway_ask(listen, method, path, (struct slice){"", 0}, ASK_MS, &status, &answer, &r);
-    json_t *root = code == 0 ? json_loadb(answer.data, answer.len, JSON_DECODE_ANY, NULL) : NULL;
+    int code = gateway_ask(listen, method, path, slice_of(body), ASK_MS, &status, answer, &r);
+    return code == 0 ? status : 0;
+}
+
+json_t *program_ask(const struct program *p, const char *method, const char *path) {
+    struct buf answer;
+    long status = ask(p, method, path, "", &answer);
+    json_t *root = status != 0 ? json_loadb(answer.data, answer.len, JSON_DECODE_ANY, NULL) : NULL;
     buf_clear(&answer);
     return root;
+}
+
+bool program_publish(const struct program *p, const char *topic, const char *payload) {
+    char path[256];
+    struct buf answer;
+    (void)snprintf(path, sizeof path, "/api/publish?topic=%s&qos=1", topic);
+    long status = ask(p, "POST", path, payload, &answer);
+    buf_clear(&answer);
+    return status == 202;
 }
 
 static int64_t figure_of(const json_t *object, const char *figure) {

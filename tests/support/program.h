@@ -43,6 +43,8 @@ int program_command(const struct program *p, char **output, ...) __attribute__((
 
 /* POST or GET on its socket: the answer, or NULL when there is none or it is no JSON. */
 json_t *program_ask(const struct program *p, const char *method, const char *path);
+/* POST /api/publish with QoS 1, the topic percent-encoded: whether the host has taken it for good. */
+bool program_publish(const struct program *p, const char *topic, const char *payload);
 /* A figure of GET /api/status, -1 when it does not answer: "waiting" of the engine, "done" of a
  * service, "connects" of the host. */
 int64_t program_engine(const struct program *p, const char *figure);

@@ -393,6 +393,7 @@ int main(void) {
         TEST_IN_FOLDER(a_service_without_what_must_be_given_is_refused),
         TEST_IN_FOLDER(names_are_letters_digits_and_given_once),
         TEST_IN_FOLDER(filters_of_a_service_must_be_legal_and_apart),
+        TEST_IN_FOLDER(the_numbers_of_hosts_are_checked),
         TEST_IN_FOLDER(values_of_a_service_are_checked),
         TEST_IN_FOLDER(brokers_that_are_none_are_refused),
         TEST_IN_FOLDER(values_of_the_host_are_checked),

@@ -270,6 +270,22 @@ static void the_brokers_receive_maximum_is_never_passed(void **state) {
     assert_int_equal(mqtt_publish(sender->mqtt, &p, &mid, NULL), 0);
 }
 
+static void publishes_with_qos_0_take_no_place_in_the_window(void **state) {
+    struct bench *b = *state;
+    broker_start(&b->broker, "allow_anonymous true\nmax_inflight_messages 3\n");
+    struct client *sender = &b->clients[0];
+    client_up(b, sender, "sender", NULL, NULL);
+    struct mqtt_publish p = {.topic = "a", .qos = 0};
+    int mid = 0;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(mqtt_publish(sender->mqtt, &p, &mid, NULL), 0);
+    }
+    p.qos = 1;
+    assert_int_equal(mqtt_publish(sender->mqtt, &p, &mid, NULL), 0);
+    mqtt_flush(sender->mqtt);
+    bench_wait(b, &sender->published, 11);
+}
+
 static void publishes_in_flight_are_forgotten_when_the_connection_goes(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, NULL);
@@ -477,6 +493,7 @@ int main(void) {
         T(what_mqtt_cannot_carry_is_refused_with_a_sentence),
         T(publishing_while_not_connected_is_a_network_error),
         T(the_brokers_receive_maximum_is_never_passed),
+        T(publishes_with_qos_0_take_no_place_in_the_window),
         T(publishes_in_flight_are_forgotten_when_the_connection_goes),
         T(a_filter_that_is_none_is_refused_at_once),
         T(a_watch_gets_what_is_retained_on_every_connection),

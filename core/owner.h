@@ -1,0 +1,19 @@
+/*
+ * owner.h - which host has something, by topics.conf and its key; see division.h.
+ */
+#ifndef ZINGQ_OWNER_H
+#define ZINGQ_OWNER_H
+
+#include "buf.h"
+#include "conf.h"
+
+#include <stdint.h>
+
+/* The number of the host that handles the key of a service, from 1. 0: it is no one host's, because
+ * nothing is divided, the service is not divided, or there is none of that name. */
+uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slice key);
+/* The number of the host that decides whether a publish under an Idempotency-Key is a repetition; 0
+ * where nothing is divided. */
+uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice once);
+
+#endif

@@ -1,0 +1,347 @@
+#!/bin/sh
+# hosts_ask.sh - two hosts that divide the keys, on one broker: whoever is asked, the one that has the
+# key answers; and what happens in words when it is away.
+#
+# ctest: timeout=120
+# shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
+set -u
+: "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
+
+# api N METHOD PATH [CURL-OPTION...]: on host N's socket; the body into $dir/out, the status into $status.
+api() {
+    api_host=$1
+    api_method=$2
+    api_path=$3
+    shift 3
+    status=$(curl -s -o "$dir/out" -w '%{http_code}' -X "$api_method" "$@" \
+        --unix-socket "$dir/data$api_host/zingq.sock" "http://zingq$api_path")
+}
+
+# answers STATUS PATTERN N METHOD PATH [CURL-OPTION...]
+answers() {
+    wanted=$1
+    pattern=$2
+    shift 2
+    api "$@"
+    [ "$status" = "$wanted" ] && grep -q -e "$pattern" "$dir/out"
+}
+
+is_up() { # N
+    api "$1" GET /api/status && [ "$(jq .host.ready "$dir/out")" = true ]
+}
+
+start_one() { # N
+    ZINGQ_HOSTS_COUNT=2 ZINGQ_HOSTS_THIS=$1 "$ZINGQ" run --conf "$1.conf" --data "data$1" \
+        --broker "mqtt://127.0.0.1:$port" >>"host$1.log" 2>&1 </dev/null &
+    eval "pid$1=$!"
+    keep $!
+    must wait_for 20 is_up "$1"
+}
+
+# shellcheck disable=SC2154 # pid2 is set by start_one
+stop_one() { # N
+    eval "kill \$pid$1; wait \$pid$1 2>/dev/null"
+}
+
+# what N KEY: the state of a key in the store of host N, and there alone.
+has_key() {
+    api "$1" GET "/api/state/seats?key=$2&host=$1" && [ "$(jq length "$dir/out")" -gt 0 ]
+}
+
+# owned N: a key that host N has, found by looking.
+owned() {
+    for owned_i in $(seq 1 40); do
+        if has_key "$1" "k$owned_i"; then
+            echo "k$owned_i"
+            return
+        fi
+    done
+}
+
+cd "$dir" || exit 1
+mkdir scripts
+start_broker
+for n in 1 2; do
+    cat >$n.conf <<CONF
+http { listen = "unix:$dir/front$n.sock" }
+endpoint "/api/book" { publish = "book" }
+service "seats" {
+  subscribe = {"seat/+"}  handler = "seats.lua"  key = "json:/id"  retries = 0
+}
+service "watchers" {
+  subscribe = {"watch/+"}  handler = "watchers.lua"  key = "json:/id"  retries = 0
+}
+CONF
+done
+cat >scripts/watchers.lua <<'LUA'
+local watchers = {}
+watchers["watch/peek"] = function(event)
+  local ok, seen = pcall(zing.peek, "seats", event.json.at, event.json.name)
+  zing.state.set("seen", ok and (seen == nil and "nothing" or seen) or "error: " .. seen)
+end
+watchers["watch/chain"] = function(event)
+  zing.publish(event.json.topic, {id = event.json.to, by = "ann"})
+end
+watchers["watch/cancel"] = function(event)
+  zing.state.set("was", zing.cancel(event.json.which))
+end
+return watchers
+LUA
+cat >scripts/seats.lua <<'LUA'
+local seats = {}
+seats["seat/take"] = function(event)
+  zing.state.set("taken", {by = event.json.by, n = 1.5})
+end
+seats["seat/fail"] = function(event)
+  if zing.state.get("mended") == nil then error("not yet") end
+end
+return seats
+LUA
+start_one 1
+start_one 2
+for i in $(seq 1 40); do
+    must pub -t seat/take -m "{\"id\":\"k$i\",\"by\":\"ann\"}"
+done
+both_have() {
+    one=$(owned 1) && two=$(owned 2) && [ -n "$one" ] && [ -n "$two" ]
+}
+ok "keys are divided among two hosts" wait_for 20 both_have
+one=$(owned 1)
+two=$(owned 2)
+
+# ---- a key ----
+
+ok "host 1 answers for its own key" answers 200 taken 1 GET "/api/state/seats?key=$one"
+ok "and for a key of host 2" wait_for 10 answers 200 taken 1 GET "/api/state/seats?key=$two"
+ok "and host 2 for a key of host 1" wait_for 10 answers 200 taken 2 GET "/api/state/seats?key=$one"
+ok "?host=1 looks into host 1 only" answers 200 '^\[\]$' 2 GET "/api/state/seats?key=$two&host=1"
+ok "?host=2 is about host 2, whatever it is" answers 200 '/2\.conf"' 1 GET "/api/status?host=2"
+ok "there is no third host" answers 400 "from 1 to 2" 1 GET "/api/status?host=3"
+ok "a stream is had from its own host" answers 501 stream 1 GET "/api/live?host=2"
+
+signalled() { # HOW OFTEN: the signals kept for the key of host 2
+    api 1 GET "/api/keys/seats?key=$two" && [ "$(jq '.signals | length' "$dir/out")" -eq "$1" ]
+}
+send_signal() { # N
+    answers 202 ok "$1" POST "/api/signals/seats/$two/go" -H "Idempotency-Key: s1" -d 17
+}
+ok "a signal sent at host 1 waits at the host of its key" send_signal 1
+ok "sent at host 2 under the same Idempotency-Key" send_signal 2
+ok "it is one" signalled 1
+
+# ---- an id ----
+
+must pub -t seat/fail -m "{\"id\":\"$two\"}"
+letter_of() { # N
+    api "$1" GET "/api/dlq?host=$1" && letter=$(jq -r '.[0].event.id // .[0].id // empty' "$dir/out") && [ -n "$letter" ]
+}
+must wait_for 20 letter_of 2
+ok "host 1 shows a letter that lies at host 2" answers 200 "not yet" 1 GET "/api/dlq/$letter"
+ok "its own host knows what is no letter anywhere" \
+    answers 404 error 1 GET "/api/dlq/00000000-0000-7000-8000-000000000001"
+ok "a dead letter of host 2 is replayed at host 1" answers 200 ok 1 POST "/api/dlq/$letter/replay"
+ok "and is dead again there" wait_for 20 letter_of 2
+
+# ---- a handler that peeks ----
+
+watched() { # N KEY PATTERN: what the watcher of the key, at host N or elsewhere, has seen
+    answers 200 "$3" "$1" GET "/api/state/watchers?key=$2"
+}
+peek_at() { # KEY AT NAME
+    must pub -t watch/peek -m "{\"id\":\"$1\",\"at\":\"$2\",\"name\":\"$3\"}"
+}
+peek_at w1 "$one" taken
+peek_at w2 "$two" taken
+peek_at w3 "$one" taken
+peek_at w4 "$two" nothing
+for key in w1 w2 w3; do
+    ok "the handler of $key sees the state of another key, wherever both are" \
+        wait_for 20 watched 1 $key 'by.*ann.*1.5'
+done
+ok "what is not there is nil" wait_for 20 watched 1 w4 nothing
+
+# ---- a handler that cancels ----
+
+# cancel_by KEY ANSWER: a publish that waits at host 2, taken back by the watcher of the key, wherever it is.
+later() { # N: a publish that waits there
+    api "$1" POST "/api/publish?topic=later&after_ms=3600000" -d x && which=$(jq -r .id "$dir/out")
+}
+cancel_by() {
+    must pub -t watch/cancel -m "{\"id\":\"$1\",\"which\":\"$which\"}"
+    wait_for 20 watched 1 "$1" "\"value\":$2"
+}
+for key in c1 c2 c3 c4; do
+    must later 2
+    ok "the handler of $key takes back a publish that waits at host 2" cancel_by $key true
+done
+ok "once it is taken back it does not wait anywhere" cancel_by c5 false
+must later 1
+ok "an operator takes back at host 2 what waits at host 1" answers 200 ok 2 POST "/api/cancel/$which"
+ok "and nobody has it any more" answers 404 "nothing waits" 1 POST "/api/cancel/$which"
+
+# ---- a job over two hosts ----
+
+# follow N STATE: what became of the job, asked there: its event at host 1, and that of its publish at host 2.
+job() { # TO TOPIC: handled at host 1, its publish at the host of the key TO
+    for job_i in $(seq 1 40); do
+        answers 202 id 1 POST "/api/publish?topic=watch/chain" \
+            -d "{\"id\":\"j$job_i\",\"to\":\"$1\",\"topic\":\"$2\"}" || return 1
+        job=$(jq -r .id "$dir/out")
+        wait_for 10 answers 200 '"state":"\(done\|dead\)".*"service":"seats"' 1 GET "/api/events/$job" || return 1
+        [ "$(jq -r '.events[0].host' "$dir/out")" = 1 ] && return
+    done
+    return 1
+}
+follow() {
+    api "$1" GET "/api/events/$job" && [ "$(jq -r .state "$dir/out")" = "$2" ] &&
+        [ "$(jq -c '[.events[].host, .events[].publishes[].events[].host]' "$dir/out")" = '[1,2]' ] &&
+        [ "$(jq -c .unanswered "$dir/out")" = '[]' ]
+}
+must job "$two" seat/take
+ok "a job is followed to another host" wait_for 10 follow 1 'done'
+ok "from there, too" follow 2 'done'
+must job "$two" seat/fail
+ok "what dies at the other host makes it dead" wait_for 10 follow 1 dead
+ok "?host=1 tells of host 1 alone" \
+    answers 200 '"state":"done"' 1 GET "/api/events/$job?host=1"
+chained=$job
+
+# ---- the commands ----
+
+cli() { # N STATUS PATTERN COMMAND...: beside host N
+    cli_n=$1
+    cli_status=$2
+    cli_pattern=$3
+    shift 3
+    says "$cli_status" "$cli_pattern" "$@" --conf "$cli_n.conf" --data "data$cli_n"
+}
+ok "state get finds a key of the other host" cli 1 0 'taken.*ann' state get seats "$two"
+ok "and one name of it" cli 1 0 'taken.*ann' state get seats "$two" taken
+ok "and says no when there is none" cli 1 1 'no such state' state get seats "$two" given
+ok "as JSON, too" cli 1 0 '"by": *"ann"' state get seats "$two" --json
+ok "trace shows the events of a key of the other host" cli 1 0 seat/take trace seats "$two"
+ok "and an event by its id" cli 1 0 "not yet" trace "$letter"
+ok "dlq show does" cli 1 0 "not yet" dlq show "$letter"
+ok "dlq try does, with what would happen" cli 1 0 '"outcome": *"error"' dlq try "$letter"
+ok "dlq list --host 2 is the other host's" cli 1 0 "$letter.*not yet" dlq list --host 2
+ok "and without --host its own" cli 1 0 "no dead letters" dlq list
+ok "dlq groups --host 2" cli 1 0 "not yet" dlq groups --host 2
+ok "events --host 2" cli 1 0 "seat/take" events --host 2 --service seats --limit 500
+ok "keys list --host 2" cli 1 0 . keys list --host 2
+ok "keys show of a key of the other host" cli 1 0 . keys show seats "$two"
+ok "status --host 2" cli 1 0 seats status --host 2
+ok "status --host 2 as JSON" cli 1 0 '/2\.conf"' status --host 2 --json
+ok "pause --host 2 pauses there" cli 1 0 paused pause seats --host 2
+is_paused() {
+    api 1 GET "/api/services?host=$1" && [ "$(jq -r '.[]|select(.name=="seats").paused' "$dir/out")" = "$2" ]
+}
+ok "and only there" is_paused 2 true
+ok "not here" is_paused 1 false
+ok "resume --host 2 goes on there" cli 1 0 "goes on" resume seats --host 2
+no_third() {
+    complains 2 "from 1 to 2" dlq list --host 3 --conf 1.conf --data data1
+}
+ok "there is no host 3" no_third
+about_here() {
+    complains 2 "about this machine" check --host 2 --conf 1.conf
+}
+ok "check is about what is here" about_here
+printf '{"id":"w9","at":"%s","name":"taken"}' "$two" >peek.json
+try_peek() {
+    ZINGQ_HOSTS_COUNT=2 ZINGQ_HOSTS_THIS=1 says 0 "would ask: peek at seats of host 2" \
+        try watchers watch/peek --file peek.json --conf 1.conf --data data1
+}
+ok "a dry run says whom it would ask" try_peek
+ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "$letter"
+must wait_for 20 letter_of 2
+
+# ---- a publish under a key ----
+
+publish_once() { # N KEY BODY
+    answers 202 '"id"' "$1" POST "/api/publish?topic=note" -H "Idempotency-Key: $2" -d "$3" &&
+        jq -r .id "$dir/out" >"id$1"
+}
+same_id() { # KEY
+    publish_once 1 "$1" x && publish_once 2 "$1" x && cmp -s id1 id2
+}
+ok "the same Idempotency-Key at both hosts is one id" same_id a1
+for key in a2 a3 a4 a5 a6; do
+    ok "also under $key" same_id "$key"
+done
+ok "another body under it is refused at the other host" \
+    answers 409 "same idempotency key" 2 POST "/api/publish?topic=note" -H "Idempotency-Key: a1" -d y
+book() { # N KEY BODY: at the front door
+    status=$(curl -s -o "$dir/out" -w '%{http_code}' --unix-socket "front$1.sock" -H "Idempotency-Key: $2" \
+        -H 'Content-Type: application/json' -d "$3" http://localhost/api/book)
+    jq -r .id "$dir/out" >"id$1"
+}
+same_booking() { # KEY
+    book 1 "$1" '{"a":1}' && [ "$status" = 202 ] && book 2 "$1" '{"a":1}' && [ "$status" = 202 ] &&
+        cmp -s id1 id2 && grep -q '"status":"/api/events/' "$dir/out"
+}
+for key in b1 b2 b3 b4; do
+    ok "an endpoint at both doors under $key is one job" same_booking "$key"
+done
+other_booking() {
+    book 2 b1 '{"a":2}'
+    [ "$status" = 409 ]
+}
+ok "another body under it is a 409 there, too" other_booking
+ok "the job is followed at either host" answers 200 '"id"' 1 GET "/api/events/$(cat id1)"
+
+# ---- a host that is away ----
+
+# Somebody who listens to everything: the broker always finds a subscriber.
+mosquitto_sub -V 5 -p "$port" -t '#' >/dev/null 2>&1 &
+keep $!
+stop_one 2
+ok "a key of a host that is away: 503 in words, at once" \
+    answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
+ok "an id that may be there: the same" answers 503 "host 2 is not connected" 1 GET "/api/dlq/$letter"
+partly_known() {
+    api 1 GET "/api/events/$chained" && [ "$status" = 200 ] && [ "$(jq -c .unanswered "$dir/out")" = '[2]' ]
+}
+ok "of a job what is known is told, and who did not answer" partly_known
+ok "keys of the host that is there are answered" answers 200 taken 1 GET "/api/state/seats?key=$one"
+refused_bookings() {
+    for refused_key in c1 c2 c3 c4 c5 c6 c7 c8; do
+        book 1 "$refused_key" '{"a":1}'
+        [ "$status" = 202 ] || [ "$status" = 503 ] || return 1
+        [ "$status" = 202 ] || grep -q "nothing was done" "$dir/out" || return 1
+    done
+}
+ok "a booking under a key of its own is refused or taken, never left open" refused_bookings
+here() { # a watcher's key that host 1 has
+    for here_i in $(seq 1 40); do
+        peek_at "h$here_i" "$two" taken
+    done
+    wait_for 20 sees_error
+}
+sees_error() {
+    for sees_i in $(seq 1 40); do
+        answers 200 "error: zing.peek: host 2 is not connected" 1 GET "/api/state/watchers?key=h$sees_i&host=1" &&
+            return
+    done
+    return 1
+}
+ok "a handler that peeks there gets an error in words" here
+start_one 2
+ok "and when it is back it answers again" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
+
+# A host that hangs: it is connected and does not answer.
+eval "kill -STOP \$pid2"
+ok "a host that hangs: 504 after the deadline" \
+    answers 504 "host 2 did not answer within 5 s" 1 GET "/api/state/seats?key=$two"
+eval "kill -CONT \$pid2"
+ok "and when it goes on it answers" wait_for 20 answers 200 taken 1 GET "/api/state/seats?key=$two"
+
+metrics_say() {
+    curl -s --unix-socket front1.sock http://localhost/metrics | grep zingq_ask >>"$dir/out"
+    curl -s --unix-socket front1.sock http://localhost/metrics | grep -q 'zingq_asks_total{result="silent"} 1'
+}
+ok "the figures count what was not answered" metrics_say
+
+echo "1..$count"
+[ "$failed" -eq 0 ]

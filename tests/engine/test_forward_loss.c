@@ -1,0 +1,175 @@
+/* test_forward_loss.c - between hosts messages are lost, doubled, turned round and forged, and hosts are
+ * killed: each event is handled once all the same, and those of a key in order.
+ */
+#include "hosts_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* --- what others send --- */
+
+static void messages_that_mean_nothing_change_nothing(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct engine_fixture *f = host_at(w, 1);
+    static const char *const nothing[] = {"", "ZQF1", "ZQR1", "{\"k\":1}",
+                                          "ZQF1 and then what is far from a message of ours"};
+    (void)state;
+    run_dry(f);
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        assert_int_equal(engine_offer_forward(f->engine, slice_of(nothing[i])), 0);
+        engine_offer_receipt(f->engine, slice_of(nothing[i]));
+        run_dry(f);
+    }
+    assert_int_equal(status(f).forwards_refused, sizeof nothing / sizeof *nothing);
+    hosts_world_free(w);
+}
+
+/* Whoever may publish there may send anything: it costs nothing but what it says. */
+static void damaged_messages_and_receipts_reach_no_assertion(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    char key[16];
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        offer_key(w, 1, key_of(w, "s", 2, i, key), "a");
+    }
+    (void)turn(host_at(w, 1));
+    assert_non_null(w->head);
+    const size_t len = w->head->len;
+    char *damaged = malloc(len);
+    assert_non_null(damaged);
+    for (int i = 0; i < 3000; i++) {
+        memcpy(damaged, w->head->bytes, len);
+        for (uint64_t n = 1 + chance_next(&w->chance, 4); n > 0; n--) {
+            damaged[chance_next(&w->chance, len)] = (char)chance_next(&w->chance, 256);
+        }
+        struct slice bytes = {
+            damaged, chance_next(&w->chance, 4) == 0 ? (size_t)chance_next(&w->chance, len) : len};
+        assert_int_equal(engine_offer_forward(host_at(w, 2)->engine, bytes), 0);
+        memcpy(damaged, "ZQR1", len < 4 ? len : 4);
+        engine_offer_receipt(host_at(w, 1)->engine, bytes);
+        if (i % 16 == 0) {
+            run_dry(host_at(w, 2));
+            run_dry(host_at(w, 1));
+        }
+    }
+    free(damaged);
+    run_dry(host_at(w, 2));
+    hosts_world_free(w);
+}
+
+static void a_receipt_that_does_not_know_the_messages_token_deletes_nothing(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    char key[16];
+    struct buf receipt;
+    struct forward_sender sender = {.count = 2, .to = 2, .from = 1, .token = 12345};
+    (void)state;
+    w->away[1] = true;
+    offer_key(w, 1, key_of(w, "s", 2, 0, key), "a");
+    hosts_pass(w);
+    (void)uuid_parse(slice_of(engine_host_id(host_at(w, 1)->engine)), &sender.source);
+    buf_init(&receipt, 4096);
+    forward_receipt_begin(&receipt, &sender);
+    for (uint8_t p = 0; p < PARTITIONS; p++) {
+        forward_receipt_add(&receipt, p, UINT64_MAX);
+    }
+    engine_offer_receipt(host_at(w, 1)->engine, buf_slice(&receipt));
+    buf_clear(&receipt);
+    hosts_advance(w, 2000);
+    assert_int_equal(forwards_of(w, 1), 1);
+    hosts_world_free(w);
+}
+
+/* --- whatever happens --- */
+
+enum { KEYS = 12, ROUNDS = 60 };
+
+static const char TELLS[] = "return function(e) zing.publish('seen/' .. e.key, e.json.v) end";
+
+/* Values of a key at its owner come in the order in which each host received them. */
+static void assert_in_order(const char *seen, unsigned hosts, unsigned *total) {
+    int last[HOSTS_IN_WORLD + 1] = {-1, -1, -1, -1};
+    for (const char *at = seen; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " ")) {
+        unsigned host = (unsigned)(*at - 'a' + 1);
+        int number = (int)strtol(at + 1, NULL, 10);
+        assert_in_range(host, 1, hosts);
+        if (number <= last[host]) {
+            fail_msg("%d of host %u after %d: %s", number, host, last[host], seen);
+        }
+        last[host] = number;
+        ++*total;
+    }
+}
+
+static void disturb(struct hosts_world *w) {
+    uint16_t n = (uint16_t)(1 + chance_next(&w->chance, w->count));
+    switch (chance_next(&w->chance, 5)) {
+    case 0:
+        hosts_lose_posts(w);
+        break;
+    case 1:
+        crash(host_at(w, n));
+        (void)redeliver(host_at(w, n));
+        break;
+    case 2:
+        disconnect(host_at(w, n));
+        connect_again(host_at(w, n));
+        break;
+    default:
+        hosts_pass(w);
+        break;
+    }
+}
+
+static void once_each_and_in_order_whatever_is_lost_doubled_or_killed(void **state) {
+    struct hosts_world *w = hosts_world_new(3, KEYED, TELLS);
+    char keys[KEYS][16];
+    int sent = 0;
+    (void)state;
+    w->loses = 30;
+    w->doubles = 20;
+    w->shuffles = true;
+    for (unsigned i = 0; i < KEYS; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "k%u", i);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < 10; i++, sent++) {
+            char value[16];
+            uint16_t host = (uint16_t)(1 + chance_next(&w->chance, 3));
+            (void)snprintf(value, sizeof value, "%c%d", 'a' + host - 1, sent);
+            offer_key(w, host, keys[chance_next(&w->chance, KEYS)], value);
+        }
+        (void)turn(host_at(w, (uint16_t)(1 + chance_next(&w->chance, 3))));
+        disturb(w);
+    }
+    w->loses = 0;
+    hosts_advance(w, 120000);
+    unsigned total = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char text[8192];
+        char topic[256];
+        struct engine_fixture *f = host_at(w, owner_of(w, "s", keys[i]));
+        (void)snprintf(topic, sizeof topic, "seen/%s", keys[i]);
+        assert_in_order(payloads(f, topic, text, sizeof text), 3, &total);
+    }
+    assert_int_equal(total, sent);
+    for (uint16_t n = 1; n <= 3; n++) {
+        assert_int_equal(forwards_of(w, n), 0);
+    }
+    hosts_world_free(w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_that_mean_nothing_change_nothing),
+        cmocka_unit_test(damaged_messages_and_receipts_reach_no_assertion),
+        cmocka_unit_test(a_receipt_that_does_not_know_the_messages_token_deletes_nothing),
+        cmocka_unit_test(once_each_and_in_order_whatever_is_lost_doubled_or_killed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
