@@ -377,7 +377,7 @@ static bool is_loopback(const char *listen) {
            strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
 }
 
-static int check_http(struct loader *l) {
+static int check_http(const struct loader *l) {
     const struct conf *c = l->conf;
     if (is_loopback(c->http_listen) || c->http_token[0] != '\0') {
         return 0;
@@ -389,7 +389,7 @@ static int check_http(struct loader *l) {
                      c->http_listen);
 }
 
-static int check_tls(struct loader *l) {
+static int check_tls(const struct loader *l) {
     const struct broker_conf *b = &l->conf->broker;
     if ((b->cert_file[0] == '\0') != (b->key_file[0] == '\0')) {
         struct conf_place place =
@@ -407,7 +407,7 @@ static int check_tls(struct loader *l) {
     return 0;
 }
 
-static int check_hosts(struct loader *l) {
+static int check_hosts(const struct loader *l) {
     struct hosts_conf *h = &l->conf->hosts;
     struct conf_place group = place_of(l, CONF_HOSTS, "group");
     int code = check_name(&group, h->group);
@@ -422,12 +422,6 @@ static int check_hosts(struct loader *l) {
                          "first, or set ZINGQ_HOSTS_THIS",
                          (unsigned)h->share.count);
     }
-    if (code == 0 && h->share.count > 1 && l->conf->broker.alone) {
-        return conf_fail(&place,
-                         "broker.alone says that no other host runs these services, but "
-                         "hosts.count is %u: leave one of the two out",
-                         (unsigned)h->share.count);
-    }
     h->share.place = h->share.place == 0 ? 1 : h->share.place;
     return code;
 }
@@ -435,13 +429,18 @@ static int check_hosts(struct loader *l) {
 /* ---- the whole ---- */
 
 static int load_all(struct loader *l) {
-    int (*const steps[])(struct loader *) = {load_plain, load_vars,   load_all_titled,
-                                             check_http, check_hosts, check_tls};
+    int (*const steps[])(struct loader *) = {load_plain, load_vars, load_all_titled};
     int code = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == 0; i++) {
         code = steps[i](l);
     }
-    return code;
+    if (code == 0) {
+        code = check_http(l);
+    }
+    if (code == 0) {
+        code = check_hosts(l);
+    }
+    return code != 0 ? code : check_tls(l);
 }
 
 /* The file's bytes, and its name as errors show it. */

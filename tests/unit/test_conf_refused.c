@@ -169,9 +169,6 @@ static void the_numbers_of_hosts_are_checked(void **state) {
                    "`this = 1` for the first, or set ZINGQ_HOSTS_THIS");
     assert_refused("hosts {\n count = 3\n this = 4 }",
                    "topics.conf:3: hosts: this: 4 of 3 hosts is not possible: from 1 to count");
-    assert_refused("broker { alone = yes }\nhosts {\n count = 2\n this = 1 }",
-                   "topics.conf:4: hosts: this: broker.alone says that no other host runs these "
-                   "services, but hosts.count is 2: leave one of the two out");
     assert_refused("hosts {\n this = 2 }",
                    "topics.conf:2: hosts: this: 2 of 1 hosts is not possible: from 1 to count");
     assert_refused(
