@@ -119,7 +119,7 @@ static void a_broker_that_takes_less_than_before_gets_smaller_messages(void **st
     (void)state;
     (void)key_of(w, "s", 2, 0, key);
     for (unsigned i = 0; i < 30; i++) {
-        char value[8];
+        char value[16];
         (void)snprintf(value, sizeof value, "%u", i);
         offer_key(w, 1, key, value);
     }
