@@ -76,14 +76,11 @@ const struct cli_command cli_file_commands[] = {
     {"compact", "", "write the store's file anew, without its free pages",
      "The host must be stopped. The disk needs room for a second file meanwhile.", 0, 0,
      compact_options, run_compact},
-    {"reshard", "DIR...", "divide the keys anew: the folders of stopped hosts, for another count",
-     "One folder: that of `zingq run --hosts`, or of a host alone, which becomes DIR/1. Several: "
-     "those\n"
-     "of the hosts in their order, first the old ones, all of them, then those to be made. Of "
-     "fewer\n"
-     "hosts than before the last folders are emptied. topics.conf must be the one that the hosts "
-     "ran\n"
-     "with; each disk needs room for a second file meanwhile.",
-     1, PARTITIONS, reshard_options, cli_reshard},
+    {"reshard", "[DIR...]", "divide the keys anew: the folders of stopped hosts, for another count",
+     "One folder, or none for store.path: that of `zingq run --hosts`, or of a host alone, which\n"
+     "becomes DIR/1. Several: those of the hosts in their order, first the old ones, all of them,\n"
+     "then those to be made. Of fewer hosts than before the last folders are emptied. topics.conf\n"
+     "must be the one that the hosts ran with; each disk needs room for a second file meanwhile.",
+     0, PARTITIONS, reshard_options, cli_reshard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -22,6 +22,7 @@ struct work {
     char *names[PARTITIONS]; /* as they were given; owned, like the paths */
     char *paths[PARTITIONS];
     size_t path_count;
+    const char *only; /* the one folder that was given, or store.path; NULL = several were */
     char *whole;  /* the folder that holds those of all hosts; NULL = they were given one by one */
     bool adopted; /* the first of them is `whole` itself, and is to be moved */
     uint16_t count;
@@ -67,7 +68,11 @@ static int read_words(struct work *w) {
         return cli_misused(cli, "either --yes or --dry-run");
     }
     w->count = (uint16_t)count;
-    return cli_load_conf(cli);
+    status = cli_load_conf(cli);
+    if (status == 0 && cli->word_count < 2) {
+        w->only = cli->word_count == 1 ? cli->words[0] : cli->conf->store_path;
+    }
+    return status;
 }
 
 static void forget_paths(struct work *w) {
@@ -99,14 +104,14 @@ static int add_path(struct work *w, const char *name, size_t number) {
 static int add_hosts(struct work *w, size_t first, size_t count) {
     int status = 0;
     for (size_t i = first; status == 0 && i <= count; i++) {
-        status = add_path(w, w->cli->words[0], i);
+        status = add_path(w, w->only, i);
     }
     return status;
 }
 
 static int add_words(struct work *w) {
-    int status = 0;
-    for (int i = 0; status == 0 && i < w->cli->word_count; i++) {
+    int status = w->only != NULL ? add_path(w, w->only, 0) : 0;
+    for (int i = 0; w->only == NULL && status == 0 && i < w->cli->word_count; i++) {
         status = add_path(w, w->cli->words[i], 0);
     }
     return status;
@@ -206,6 +211,15 @@ static void tell_left(const struct work *w) {
     }
 }
 
+/* Who has a message that every host gets is decided when it comes. */
+static void warn_of_window(const struct work *w) {
+    if (w->cli->conf->broker.alone) {
+        cli_warn(
+            "with broker { alone = yes } every host gets every message: what is published between "
+            "the first host's stop and the start of all may be lost");
+    }
+}
+
 static json_t *folder_json(const struct work *w, size_t i) {
     struct reshard_view v;
     reshard_look(w->reshard, i, &v);
@@ -273,7 +287,7 @@ static void tell_done(const struct work *w) {
 /* Whether the one folder given is that of several hosts, or is to be. */
 static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
     struct report r = {""};
-    char *path = absolute(w->cli->words[0]);
+    char *path = absolute(w->only);
     char file[STORE_PATH_BYTES];
     if (path == NULL) {
         return cli_fail(ERR_MEMORY, "out of memory");
@@ -298,7 +312,7 @@ static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
 static int name_all(struct work *w) {
     unsigned hosts = 0;
     bool alone = false;
-    int status = w->cli->word_count == 1 ? look_at_whole(w, &hosts, &alone) : 0;
+    int status = w->only != NULL ? look_at_whole(w, &hosts, &alone) : 0;
     w->adopted = w->whole != NULL && alone;
     if (status != 0 || w->whole == NULL || w->adopted) {
         return status == 0 ? add_words(w) : status;
@@ -319,7 +333,7 @@ static int name_hosts(struct work *w) {
     }
     size_t count = hosts > w->count ? hosts : w->count;
     forget_paths(w);
-    int status = w->adopted ? add_path(w, w->cli->words[0], 0) : 0;
+    int status = w->adopted ? add_path(w, w->only, 0) : 0;
     return status == 0 ? add_hosts(w, w->adopted ? 2 : 1, count) : status;
 }
 
@@ -426,6 +440,7 @@ static int show_and_divide(struct work *w) {
         status = print_folders(w);
     }
     tell_left(w);
+    warn_of_window(w);
     if (same && !cli->json && status == 0) {
         (void)printf("\nThey are divided so already: there is nothing to do.\n");
     }

@@ -170,6 +170,7 @@ void host_members_down(struct host *h) {
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->say_mid = 0;
     p->known = false;
+    p->changed = true;
     p->echo_by_ms = 0;
     host_join_down(h);
     look_again(h);
@@ -190,6 +191,7 @@ void host_members_watch_down(struct host *h) {
     p->watch_lost += p->watch_asked ? 1 : 0;
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->watch_asked = p->watch_due = p->watching = p->known = false;
+    p->changed = true;
     p->echo_by_ms = 0;
     p->joined_ms = 0;
     host_join_down(h);
@@ -239,6 +241,7 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
     }
     if ((news & MEMBERS_ECHO) != 0) {
         bool keeps = mqtt_session(h->mqtt)->retain_available;
+        p->changed = p->changed || !p->known;
         p->known = true;
         p->no_echo = false;
         p->echo_by_ms = 0;
@@ -301,7 +304,7 @@ static int64_t may_say_ms(const struct host *h, int64_t now_ms) {
     const struct host_members *p = &h->members;
     bool out = mqtt_session(h->out)->connected;
     bool wanted = p->say_due || p->repair;
-    if (!wanted || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
+    if (!wanted || p->refused || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
         return INT64_MAX;
     }
     if ((out && watch_is_open(h, now_ms)) || (!out && !p->decided)) {
@@ -427,8 +430,8 @@ void host_members_repeat(struct host *h) {
     struct report r;
     bool lost = p->watch_lost >= LOST_MAX || p->say_lost >= LOST_MAX;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    if (!host_members_unknown(h, &r) || (lost && now_ms < p->pause_ms)) {
-        return;
+    if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
+        return; /* without keys nothing is worth a connection */
     }
     p->watch_lost = p->watch_lost < LOST_MAX ? p->watch_lost : LOST_MAX - 1;
     p->say_lost = p->say_lost < LOST_MAX ? p->say_lost : LOST_MAX - 1;

@@ -125,13 +125,16 @@ int reshard_open(struct reshard **out, const struct reshard_options *options, st
     buf_init(&re->damaged, (size_t)STORE_PATH_BYTES * 2);
     re->folders = calloc(count, sizeof *re->folders);
     re->pairs = calloc(count * count, sizeof *re->pairs);
-    for (size_t i = 0; re->folders != NULL && i < count; i++) {
+    if (re->folders == NULL || re->pairs == NULL) {
+        reshard_close(re);
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    re->folder_count = count;
+    for (size_t i = 0; i < count; i++) {
         re->folders[i].path = options->paths[i];
         re->folders[i].lock_fd = -1;
-        re->folder_count++;
     }
-    int code = re->folders == NULL || re->pairs == NULL ? report(r, ERR_MEMORY, "out of memory")
-                                                        : open_all(re, &options->now, r);
+    int code = open_all(re, &options->now, r);
     if (code != 0) {
         reshard_close(re);
         return code;
@@ -148,6 +151,7 @@ static void close_folder(struct folder *f) {
     }
     free(f->rules);
     free(f->strays.at);
+    free(f->pending.at);
 }
 
 void reshard_close(struct reshard *re) {
@@ -158,7 +162,7 @@ void reshard_close(struct reshard *re) {
         free(re->pairs[i].numbers);
         free(re->pairs[i].moved);
     }
-    for (size_t i = 0; i < re->folder_count; i++) {
+    for (size_t i = 0; re->folders != NULL && i < re->folder_count; i++) {
         close_folder(&re->folders[i]);
     }
     free(re->folders);

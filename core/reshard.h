@@ -27,7 +27,8 @@
  *   cursor                           to the host of the partition; the larger number counts
  *   dedupe                           to the host of the partition, in a bucket that lives as long;
  *                                    those of keyless services and of publishes to all. With
- *                                    share = no they stay. What became of a publish asked for from
+ *                                    share = no they stay, and those of signals that have not
+ *                                    reached their host yet. What became of a publish asked for from
  *                                    outside is told where its row is
  *   aside                            stays
  *

@@ -155,16 +155,17 @@ static int put_note(struct reshard *re, size_t from, struct folder *to, int64_t 
 static int visit_note(struct reshard *re, size_t from, enum store_table t, struct slice key,
                       struct slice value) {
     struct row_sight sight;
-    uint64_t targets = 0;
+    struct targets targets;
     int64_t until_ms = re->folders[from].buckets[t - TABLE_DEDUPE];
     if (reshard_is_expired(re, until_ms)) {
         return 0;
     }
     int code = journal_row_look(t, key, value, &sight);
-    code = code == 0 ? reshard_note_targets(re, from, &sight, &targets) : code;
-    code = code == 0 ? reshard_rewrite(re, from, from, t, key, value, &sight, true) : code;
+    code = code == 0 ? reshard_note_targets(re, from, key, &sight, &targets) : code;
+    code = code == 0 ? reshard_rewrite(re, from, from, t, key, value, &sight, targets.renumbered)
+                     : code;
     for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
-        if ((targets >> i & 1) != 0) {
+        if ((targets.folders >> i & 1) != 0) {
             code = put_note(re, from, &re->folders[i], until_ms, &sight);
         }
     }
@@ -206,7 +207,7 @@ static int visit_row(struct reshard *re, size_t from, enum store_table t, struct
 /* Either of the file's two states is the whole store: see store_compact.c. */
 static int settle(struct folder *f, uint64_t max_bytes, struct report *r) {
     struct store_space space = {0};
-    struct slice division;
+    struct slice division = {"", 0};
     int code = store_commit(f->to);
     for (int i = 0; i < 2 && code == 0; i++) {
         char text[32];

@@ -34,15 +34,15 @@ static int expect_note(struct folder *to, struct slice key, int64_t until_ms) {
 static int check_note(struct reshard *re, size_t from, enum store_table t, struct slice key,
                       struct slice value) {
     struct row_sight sight;
-    uint64_t targets = 0;
+    struct targets targets = {.folders = 0};
     int64_t until_ms = re->folders[from].buckets[t - TABLE_DEDUPE];
     if (reshard_is_expired(re, until_ms)) {
         return 0;
     }
     int code = journal_row_look(t, key, value, &sight);
-    code = code == 0 ? reshard_note_targets(re, from, &sight, &targets) : code;
+    code = code == 0 ? reshard_note_targets(re, from, key, &sight, &targets) : code;
     for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
-        code = (targets >> i & 1) != 0 ? expect_note(&re->folders[i], key, until_ms) : 0;
+        code = (targets.folders >> i & 1) != 0 ? expect_note(&re->folders[i], key, until_ms) : 0;
     }
     return code;
 }

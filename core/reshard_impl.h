@@ -62,6 +62,8 @@ struct folder {
     struct service_rule *rules; /* by service number */
     struct uuid host;
     int64_t buckets[DEDUPE_BUCKETS];
+    struct numbers
+        pending;           /* hashes of idempotency keys, of signals still on their way to others */
     struct numbers strays; /* arrival numbers that are replaced, */
     uint64_t base;         /* by this and those that follow */
 
@@ -139,9 +141,17 @@ struct route {
 /* Not for meta rows and idempotency keys. ERR_CORRUPT. */
 int reshard_route(struct reshard *re, size_t from, enum store_table t, struct slice key,
                   struct slice value, struct row_sight *sight, struct route *out);
-/* The folders, a bit each, that an idempotency key goes to, or what became of a publish. */
-int reshard_note_targets(struct reshard *re, size_t from, const struct row_sight *sight,
-                         uint64_t *targets);
+/* Where an idempotency key goes, or what became of a publish. */
+struct targets {
+    uint64_t folders; /* a bit each */
+    bool renumbered;  /* the outbox row that it names has a new number there */
+};
+
+int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
+                         const struct row_sight *sight, struct targets *out);
+/* A signal that waits for its host, and came under an idempotency key, is known by it here: but
+ * there it must not be taken for one that has come already. ERR_MEMORY. */
+int reshard_note_pending(struct reshard *re, size_t from, struct slice record);
 /* Whether the bucket's time has run out. */
 bool reshard_is_expired(const struct reshard *re, int64_t until_ms);
 /* What tells the row's key from all others, for rows that must not meet those of the same key:

@@ -12,26 +12,34 @@
 
 /* --- numbers --- */
 
+static bool parse_division(const char *text, struct division *out) {
+    char *end = NULL;
+    unsigned long count =
+        text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : PARTITIONS + 1;
+    if (count > PARTITIONS || *end != '/' || end[1] < '0' || end[1] > '9') {
+        return false;
+    }
+    unsigned long place = strtoul(end + 1, &end, 10);
+    *out = (struct division){.count = (uint16_t)count, .place = (uint16_t)place};
+    return *end == '\0' && place <= count;
+}
+
 int reshard_read_division(struct journal *j, const char *path, struct division *out,
                           struct report *r) {
     char text[32] = "1/1";
     struct slice value;
-    unsigned count;
-    unsigned place;
-    int end = 0;
     int code = journal_text_get(j, RESHARD_DIVISION, &value);
-    if (code == 0 && value.len < sizeof text) {
-        memcpy(text, value.data, value.len);
-        text[value.len] = '\0';
+    if (code == 0) {
+        size_t len = value.len < sizeof text ? value.len : 0;
+        memcpy(text, value.data, len);
+        text[len] = '\0';
     }
-    if ((code != 0 && code != ERR_NOTFOUND) || value.len >= sizeof text ||
-        sscanf(text, "%3u/%3u%n", &count, &place, &end) != 2 || text[end] != '\0' ||
-        count > PARTITIONS || place > count) {
-        return report(r, code != 0 && code != ERR_NOTFOUND ? code : ERR_CORRUPT,
-                      "%s does not tell which host's it is", path);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return report(r, code, "%s cannot be read: %s", path, error_text(code));
     }
-    *out = (struct division){.count = (uint16_t)count, .place = (uint16_t)place};
-    return 0;
+    return parse_division(text, out)
+               ? 0
+               : report(r, ERR_CORRUPT, "%s does not tell which host's it is", path);
 }
 
 /* Whether nothing but its own meta rows is in it, or what an earlier reshard left. */

@@ -218,8 +218,8 @@ bool reshard_is_expired(const struct reshard *re, int64_t until_ms) {
 }
 
 /* What became of a publish is told where it waits. */
-static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight,
-                        size_t *to) {
+static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight, size_t *to,
+                        bool *renumbered) {
     struct folder *f = &re->folders[from];
     struct delayed delayed;
     int code = journal_delayed_get(f->journal, &sight->id, &delayed);
@@ -237,28 +237,69 @@ static int find_publish(struct reshard *re, size_t from, const struct row_sight 
     if (code == 0 && before == sight->seq) {
         code = route_outbox(re, from, record, &route);
         *to = code == 0 ? route.to : *to;
+        *renumbered = code == 0 && route.stray;
     }
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-int reshard_note_targets(struct reshard *re, size_t from, const struct row_sight *sight,
-                         uint64_t *targets) {
+/* The first bytes of the hash tell. */
+static uint64_t hash_of_note(struct slice key) {
+    struct reader r = reader_of(key.data + 1, key.len - 1);
+    return read_u64(&r);
+}
+
+/* As engine_once.c hashes it. */
+static struct dedupe_hash signal_hash(const struct journal *j, size_t secret,
+                                      const struct forward *f, struct slice once,
+                                      struct buf *about) {
+    static const struct slice scope = {"\001publish", sizeof "\001publish" - 1};
+    buf_reset(about);
+    buf_add_lv(about, f->service);
+    buf_add_lv(about, f->key);
+    buf_add_lv(about, f->name);
+    return journal_dedupe_hash_with(j, secret, scope, buf_slice(about), once);
+}
+
+int reshard_note_pending(struct reshard *re, size_t from, struct slice record) {
+    struct folder *f = &re->folders[from];
+    struct forward forward;
+    struct slice once;
+    int code = forward_decode(record, &forward);
+    if (code != 0 || forward.kind != FORWARD_SIGNAL ||
+        !property_find(forward.properties, "idempotency-key", &once)) {
+        return code;
+    }
+    for (size_t n = 0; code == 0 && n < journal_secret_count(f->journal); n++) {
+        struct dedupe_hash hash = signal_hash(f->journal, n, &forward, once, &re->value);
+        struct reader r = reader_of(hash.bytes, sizeof hash.bytes);
+        code = re->value.failed ? ERR_MEMORY : numbers_add(&f->pending, read_u64(&r));
+    }
+    return code;
+}
+
+int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
+                         const struct row_sight *sight, struct targets *out) {
     uint64_t here = (uint64_t)1 << from;
-    *targets = here;
+    *out = (struct targets){.folders = here};
     if (sight->has_id) {
         size_t to = from;
-        int code = find_publish(re, from, sight, &to);
-        *targets = (uint64_t)1 << to;
+        int code = find_publish(re, from, sight, &to, &out->renumbered);
+        out->folders = (uint64_t)1 << to;
         return code;
     }
     if (sight->partition >= PARTITIONS) { /* DEDUPE_OWN */
         return 0;
     }
+    size_t owner = new_owner(re, sight->partition);
+    if (numbers_have(&re->folders[from].pending, hash_of_note(key))) {
+        out->folders = remains(re, from) && owner != from ? here : 0;
+        return 0;
+    }
     bool stays = remains(re, from) && re->independents;
-    *targets = (stays ? here : 0) | (uint64_t)1 << new_owner(re, sight->partition);
+    out->folders = (stays ? here : 0) | (uint64_t)1 << owner;
     if (re->to_all[sight->partition]) {
         for (size_t i = 0; i < re->to_count; i++) {
-            *targets |= (uint64_t)1 << i;
+            out->folders |= (uint64_t)1 << i;
         }
     }
     return 0;

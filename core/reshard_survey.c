@@ -141,6 +141,9 @@ static int visit_last(struct reshard *re, size_t from, enum store_table t, struc
     if (code == 0 && t == TABLE_EVENT) {
         code = count_event(re, from, route.to, &sight, value);
     }
+    if (code == 0 && t == TABLE_FORWARD && !route.gone) {
+        code = reshard_note_pending(re, from, value);
+    }
     if (code == 0 && route.stray && sight.has_seq) {
         code = numbers_add(&re->folders[from].strays, sight.seq);
     }
@@ -155,6 +158,7 @@ static void give_numbers(struct reshard *re) {
     for (size_t i = 0; i < re->folder_count; i++) {
         struct folder *f = &re->folders[i];
         numbers_sort(&f->strays);
+        numbers_sort(&f->pending);
         f->base = next;
         next += f->strays.count;
     }

@@ -235,6 +235,7 @@ static int settle_list(const struct list *list, enum reshard_left *left, struct 
     int code = 0;
     while (code == 0 && count < list->count) {
         const char *path = list->paths[count];
+        fds[count] = -1;
         code = is_there(path, ".") ? store_folder_lock(path, &fds[count], r)
                                    : report(r, ERR_NOTFOUND,
                                             "a reshard was stopped halfway, and %s, one of its "

@@ -178,7 +178,7 @@ ok "and do the rest once" heard_once $((5 * EVENTS))
 must "$ZINGQ" leave --data h1/3 --yes >/dev/null
 must wait_for 20 has_left h1/3
 must stop_host
-ok "then of two" ends 0 reshard --count 2 h1 --yes
+ok "then of two" ends 0 reshard --count 2 --yes # h1 is store.path
 ok "the third is put away" [ ! -e h1/3 ]
 start_fleet 2
 send fifth

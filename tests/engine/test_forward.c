@@ -298,7 +298,7 @@ static void the_keys_of_a_host_that_is_away_wait_and_the_others_go_on(void **sta
     w->away[1] = true;
     engine_member(host_at(w, 1)->engine, 2, false);
     for (int i = 0; i < 100; i++) {
-        char value[8];
+        char value[16];
         (void)snprintf(value, sizeof value, "%d", i);
         offer_key(w, 1, away, value);
     }

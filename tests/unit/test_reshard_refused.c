@@ -202,6 +202,74 @@ static void a_publish_asked_for_once_is_known_to_every_host(void **state) {
     shards_free(w);
 }
 
+static void what_became_of_a_publish_is_told_where_it_waits(void **state) {
+    struct reshard_world *w = shards_new(2);
+    struct engine_fixture *f = w->hosts[1];
+    struct command publish = {.kind = COMMAND_PUBLISH,
+                              .topic = slice_of("asked/now"),
+                              .payload = slice_of("x"),
+                              .qos = 1};
+    (void)state;
+    shards_start(w, 1);
+    f->hold_acks = true;
+    assert_int_equal(command(f, publish), 0);
+    shards_stop(w, 1);
+    assert_int_equal(shards_reshard(w, 1), 0);
+    struct journal *j = NULL;
+    struct store *store = shards_open(w, 0, &j);
+    struct publish_note note = {.seq = 0};
+    struct publication p = {.qos = 0};
+    struct slice record;
+    assert_int_equal(journal_publish_note_get(j, f->now_ms, &f->made, &note), 0);
+    uint64_t seq = note.seq - 1;
+    assert_int_equal(journal_outbox_next(j, &seq, &record), 0);
+    assert_true(seq == note.seq && publication_decode(record, &p) == 0);
+    assert_true(uuid_equal(&p.id, &f->made));
+    shards_close(store, j);
+    shards_free(w);
+}
+
+/* Sent to host 1 of 2, for a key of host 2, which has not taken it; then again, to everybody. */
+static void expect_one_signal(uint16_t count) {
+    struct reshard_world *w = shards_new(2);
+    char key[8] = "";
+    uint64_t kept = 0;
+    for (size_t i = 0; i < WORLD_KEYS && shards_owner(w, "orders", shards_key(i, key)) != 1; i++) {
+    }
+    struct command signal = {.kind = COMMAND_SIGNAL,
+                             .service = slice_of("orders"),
+                             .key = slice_of(key),
+                             .name = slice_of("paid"),
+                             .payload = slice_of("1"),
+                             .once = slice_of("invoice 7")};
+    shards_start(w, 0);
+    assert_int_equal(command(w->hosts[0], signal), 0);
+    shards_stop(w, 0);
+    shards_lose_posts(w, false);
+    assert_int_equal(shards_reshard(w, count), 0);
+    for (size_t i = 0; i < w->count; i++) {
+        shards_start(w, i);
+    }
+    shards_advance(w, 60000);
+    for (size_t i = 0; i < w->count; i++) {
+        assert_int_equal(command(w->hosts[i], signal), 0);
+    }
+    shards_advance(w, 60000);
+    for (size_t i = 0; i < w->count; i++) {
+        kept += count_rows(w->hosts[i], TABLE_SIGNAL);
+    }
+    assert_int_equal(kept, 1);
+    shards_free(w);
+}
+
+static void a_signal_under_a_key_that_was_on_its_way_comes_once(void **state) {
+    (void)state;
+    expect_one_signal(1); /* to its new host, where it waits */
+    expect_one_signal(2);
+    expect_one_signal(3);
+    expect_one_signal(5);
+}
+
 static void an_emptied_folder_writes_the_lines_that_wait_first(void **state) {
     struct reshard_world *w = shards_new(2);
     char name[256];
@@ -301,6 +369,8 @@ int main(void) {
         cmocka_unit_test(events_of_one_key_that_wait_with_two_hosts_stay_apart),
         cmocka_unit_test(a_message_for_every_host_is_known_to_those_who_had_it_alone),
         cmocka_unit_test(a_publish_asked_for_once_is_known_to_every_host),
+        cmocka_unit_test(what_became_of_a_publish_is_told_where_it_waits),
+        cmocka_unit_test(a_signal_under_a_key_that_was_on_its_way_comes_once),
         cmocka_unit_test(an_emptied_folder_writes_the_lines_that_wait_first),
         cmocka_unit_test(a_schedule_goes_on_from_where_its_host_was),
         cmocka_unit_test(a_folder_of_a_stopped_reshard_that_is_gone_is_named),
