@@ -44,11 +44,9 @@ static int find_services(struct host *h) {
     const struct presence *self = members_self(p->table);
     p->shares = calloc(self->service_count + 1, sizeof *p->shares);
     for (size_t i = 0; p->shares != NULL && i < self->service_count; i++) {
-        for (size_t s = 0; s < h->conf->service_count; s++) {
-            if (strcmp(h->conf->services[s].name, self->services[i].name) == 0) {
-                p->shares[i].service = s;
-            }
-        }
+        bool found =
+            conf_find_service(h->conf, slice_of(self->services[i].name), &p->shares[i].service);
+        assert(found); /* it was made of these */
     }
     return p->shares == NULL ? ERR_MEMORY : 0;
 }
@@ -146,7 +144,7 @@ bool host_member_up(const struct host *h, uint16_t place) {
 
 /* A member has come up, has gone, or says something else than before: what waits for a host that is
  * up again may leave. */
-void host_members_changed(struct host *h) {
+static void tell_change(struct host *h) {
     host_forward_members(h);
     sys_tick(h->sys);
 }
@@ -416,7 +414,7 @@ void host_members_turn(struct host *h) {
     say(h, now_ms);
     if (p->changed) {
         p->changed = false;
-        host_members_changed(h);
+        tell_change(h);
     }
     arm(h, now_ms);
 }

@@ -4,7 +4,6 @@
 #include "reshard_impl.h"
 
 #include "owner.h"
-
 #include "service.h"
 
 #include <stdio.h>
@@ -146,17 +145,14 @@ static struct service_rule rule_of(const struct reshard *re, const char *name) {
     uint64_t lane = journal_lane(slice_of(name), (struct slice){"", 0});
     struct service_rule rule = {
         .keeping = BY_KEY, .ordered = true, .keyless = journal_partition(lane)};
-    for (size_t i = 0; i < re->conf->service_count; i++) {
-        const struct service_conf *s = &re->conf->services[i];
-        if (strcmp(s->name, name) == 0) {
-            rule.ordered = s->ordered;
-            rule.keeping = !s->share        ? OWN
-                           : s->independent ? ANYWHERE
-                           : s->ordered     ? BY_KEY
-                                            : BY_CHANCE;
-        }
+    size_t i;
+    if (!conf_find_service(re->conf, slice_of(name), &i)) {
+        return rule; /* it is no longer in topics.conf: as if it had keys */
     }
-    return rule; /* of a service that is in topics.conf no more: as if it had keys */
+    const struct service_conf *s = &re->conf->services[i];
+    rule.ordered = s->ordered;
+    rule.keeping = !s->share ? OWN : s->independent ? ANYWHERE : s->ordered ? BY_KEY : BY_CHANCE;
+    return rule;
 }
 
 static int read_rules(struct reshard *re, struct folder *f) {
