@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TRANSIT_SKEW_MS = 2000 };
+
 /* A question: the events that came of an id. */
 struct question {
     json_t *about; /* the document, or a publish in it: its "events" are added to; owned */
@@ -33,6 +35,7 @@ struct follow {
     uint64_t asked[PARTITIONS]; /* by host: what it was asked; 0 = nothing */
     size_t waiting;             /* answers of it that are still to come */
     bool found, cut, failed;
+    int64_t forwards_since_ms; /* something has been on its way since then; INT64_MAX = nothing */
     bool unanswered[PARTITIONS];
     char why[256]; /* of the first host that did not answer */
     bool unsent;   /* and it was not even asked */
@@ -133,6 +136,10 @@ static void take_answer(struct follow *f, uint16_t host, struct slice body) {
         known = json_array();
         f->failed = json_object_set_new(q->about, "events", known) != 0 || f->failed;
     }
+    json_int_t since_ms = json_integer_value(json_object_get(answer, "forwards_since_ms"));
+    if (json_object_get(answer, "forwards_since_ms") != NULL && since_ms < f->forwards_since_ms) {
+        f->forwards_since_ms = since_ms;
+    }
     f->found = f->found || (f->at == 0 && answer != NULL);
     f->cut = f->cut || json_is_true(json_object_get(answer, "cut"));
     json_array_foreach(events, i, event) {
@@ -150,10 +157,31 @@ static void take_answer(struct follow *f, uint16_t host, struct slice body) {
 
 struct tally {
     size_t events;
+    int64_t newest_ms; /* when the last publish was made of which something is missing */
+    bool missing;      /* a service takes such a topic, and no event of it was found */
     bool working, dead, discarded;
 };
 
-static void tally_events(const json_t *events, struct tally *tally, int depth) {
+/* Of the document or a publish: whether every service that takes the topic has an event. */
+static void note_missing(const struct conf *conf, struct tally *tally, const json_t *about,
+                         const char *topic) {
+    size_t takers = 0;
+    struct uuid id;
+    const char *text = json_string_value(json_object_get(about, "id"));
+    for (size_t i = 0; topic != NULL && i < conf->service_count; i++) {
+        takers += service_wants(&conf->services[i], topic) ? 1 : 0;
+    }
+    if (topic != NULL && json_array_size(json_object_get(about, "events")) >= takers) {
+        return;
+    }
+    tally->missing = true;
+    if (text != NULL && uuid_parse(slice_of(text), &id) && uuid_ms(&id) > tally->newest_ms) {
+        tally->newest_ms = uuid_ms(&id);
+    }
+}
+
+static void tally_events(const struct conf *conf, const json_t *events, struct tally *tally,
+                         int depth) {
     size_t i;
     const json_t *event;
     json_array_foreach(events, i, event) {
@@ -168,24 +196,42 @@ static void tally_events(const json_t *events, struct tally *tally, int depth) {
             tally->discarded = tally->discarded || state == EVENT_DISCARDED;
         }
         json_array_foreach(json_object_get(event, "publishes"), k, publish) {
+            note_missing(conf, tally, publish,
+                         json_string_value(json_object_get(publish, "topic")));
             if (depth < HOPS_MAX) {
-                tally_events(json_object_get(publish, "events"), tally, depth + 1);
+                tally_events(conf, json_object_get(publish, "events"), tally, depth + 1);
             }
         }
     }
 }
 
+/* What looks like an end is none while what is missing may be on its way to its host, or lie at one
+ * that does not answer. Clocks of hosts differ by less than TRANSIT_SKEW_MS, or an end is seen late. */
+static const char *state_now(const struct follow *f, const struct tally *tally, const char *noted) {
+    const char *state = tally->events == 0 ? noted
+                        : tally->working   ? "working"
+                        : tally->dead      ? "dead"
+                        : tally->discarded ? "discarded"
+                                           : "done";
+    bool ended =
+        tally->events > 0 ? !tally->working && !tally->dead : strcmp(state, "published") == 0;
+    bool open = ended && tally->missing;
+    if (open && tally->newest_ms + TRANSIT_SKEW_MS >= f->forwards_since_ms) {
+        return "working";
+    }
+    return open && f->why[0] != '\0' ? "unknown" : state;
+}
+
 /* As trace_state has it, over all hosts. */
 static void set_state(struct follow *f) {
     struct tally tally = {.events = 0};
-    tally_events(json_object_get(f->document, "events"), &tally, 0);
-    if (tally.events > 0) {
-        const char *state = tally.working     ? "working"
-                            : tally.dead      ? "dead"
-                            : tally.discarded ? "discarded"
-                                              : "done";
-        f->failed = json_object_set_new(f->document, "state", json_string(state)) != 0 || f->failed;
-    }
+    const char *noted = json_string_value(json_object_get(f->document, "state"));
+    const json_t *events = json_object_get(f->document, "events");
+    const json_t *topic = json_object_get(json_array_get(events, 0), "topic");
+    note_missing(f->admin->options.conf, &tally, f->document, json_string_value(topic));
+    tally_events(f->admin->options.conf, events, &tally, 0);
+    const char *state = state_now(f, &tally, noted == NULL ? "published" : noted);
+    f->failed = json_object_set_new(f->document, "state", json_string(state)) != 0 || f->failed;
     f->failed = json_object_set_new(f->document, "cut", json_boolean(f->cut)) != 0 || f->failed;
 }
 
@@ -230,19 +276,19 @@ static void answered(struct follow *f) {
     ask_next(f);
 }
 
-static void take_reply(struct follow *f, uint16_t host, const struct gateway_reply *reply) {
-    if (reply->status == 200) {
-        take_answer(f, host, reply->body);
-    } else if (reply->status != 404) {
-        f->unanswered[host - 1] = true;
-    }
-}
-
 static void note_silence(struct follow *f, uint16_t host, bool unsent, const char *why) {
     f->unanswered[host - 1] = true;
     if (f->why[0] == '\0') {
         f->unsent = unsent;
         (void)snprintf(f->why, sizeof f->why, "%s", why);
+    }
+}
+
+static void take_reply(struct follow *f, uint16_t host, const struct gateway_reply *reply) {
+    if (reply->status == 200) {
+        take_answer(f, host, reply->body);
+    } else if (reply->status != 404) {
+        note_silence(f, host, true, "a host could not tell of it");
     }
 }
 
@@ -326,6 +372,7 @@ void admin_follow(struct admin *a, struct slice id, struct gateway_request *requ
     }
     f->admin = a;
     f->request = request;
+    f->forwards_since_ms = INT64_MAX;
     TAILQ_INSERT_TAIL(&a->follows, f, link);
     add_question(f, f->document, 0);
     ask_next(f);

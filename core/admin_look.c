@@ -142,17 +142,34 @@ static int begin_trace(struct admin *a, struct reading *r, const char *name,
     return status;
 }
 
+/* For a host that puts the answers of all together: since when something of ours has been on its
+ * way to another one. */
+static json_t *with_forwards(struct admin *a, json_t *trace) {
+    int64_t since_ms = INT64_MAX;
+    for (uint16_t host = 1; host <= a->options.conf->hosts.share.count; host++) {
+        struct forwards_state waits;
+        engine_look_at_forwards(a->engine, host, &waits);
+        if (waits.rows > 0 && waits.oldest_ms < since_ms) {
+            since_ms = waits.oldest_ms; /* 0: unknown, so it may be anything */
+        }
+    }
+    if (trace != NULL && since_ms != INT64_MAX) {
+        (void)json_object_set_new(trace, "forwards_since_ms", json_integer(since_ms));
+    }
+    return trace;
+}
+
 static int step_trace(struct admin *a, struct reading *r) {
-    (void)a;
     struct trace *trace = &r->of.trace.trace;
     if (!r->of.trace.begun) {
         r->of.trace.begun = true;
         return trace_begin(trace, r->journal, &r->of.trace.id);
     }
     int code = trace_step(trace, r->journal);
-    if (code == ERR_NOTFOUND && trace_found(trace) &&
-        !admin_read_add(r, trace_json(r->journal, trace))) {
-        code = ERR_MEMORY;
+    if (code == ERR_NOTFOUND && trace_found(trace)) {
+        json_t *answer = trace_json(r->journal, trace);
+        bool part = gateway_is_final(r->request) && a->options.ask != NULL;
+        return admin_read_add(r, part ? with_forwards(a, answer) : answer) ? code : ERR_MEMORY;
     }
     return code;
 }

@@ -102,6 +102,7 @@ static const struct cli_option run_options[] = {
 static const struct cli_option dev_options[] = {
     {"service", "NAME", "run this service only; may be given often"},
     {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
+    {"broker", "URL", "a broker that runs, instead of one of its own"},
     {NULL, NULL, NULL},
 };
 

@@ -132,15 +132,25 @@ static int take_signal(struct engine *e, struct engine_service *s, const struct 
     return code == ERR_INVALID ? refuse_signal(e, s, forward, r.text) : code;
 }
 
+/* NULL, which is logged: what was for it goes nowhere. */
+static struct engine_service *service_of(struct engine *e, const struct forward *forward) {
+    struct engine_service *s = engine_service_named(e, forward->service);
+    if (s == NULL) {
+        log_error("engine",
+                  "an event that waited for its host is dropped: service \"%.*s\" is no longer in "
+                  "topics.conf",
+                  (int)forward->service.len, forward->service.data);
+    }
+    return s;
+}
+
 /* No message between the hosts can carry it. */
 static int end_too_large(void *ctx, const struct forward *forward) {
     static const char reason[] = "it is too large for a message to the host that owns its key: see "
                                  "limits.payload and the broker's largest packet";
     struct engine *e = ctx;
-    struct engine_service *s = engine_service_named(e, forward->service);
+    struct engine_service *s = service_of(e, forward);
     if (s == NULL) {
-        log_error("engine", "a forward for service \"%.*s\", which is no longer in topics.conf, %s",
-                  (int)forward->service.len, forward->service.data, reason);
         return 0;
     }
     return forward->kind == FORWARD_SIGNAL ? refuse_signal(e, s, forward, reason)
@@ -156,7 +166,8 @@ int engine_build_forwards(struct engine *e) {
 int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
     bool room = e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
-    if (!room || message.len > TURN_BYTES_MAX - e->forward_bytes) {
+    bool fits = e->forward_bytes == 0 || e->forward_bytes + message.len <= TURN_BYTES_MAX;
+    if (!room || !fits) {
         return 0; /* it has no receipt, and comes again */
     }
     struct event *event = event_new(&bytes);
@@ -192,15 +203,36 @@ static bool is_for_us(struct engine *e, const struct forward_sender *sender) {
     return false;
 }
 
-static struct forward_source *source_of(struct engine *e, const struct forward_sender *sender) {
-    struct forward_source *source = &e->sources[sender->from - 1];
-    if (!uuid_equal(&source->sender.source, &sender->source)) {
-        for (size_t p = 0; p < PARTITIONS; p++) { /* another store under the same number */
-            source->touched[p] = source->moved[p] = false;
+/* Stores how far the source is in the partitions that have moved. */
+static int write_cursors(struct engine *e, struct forward_source *source) {
+    int code = 0;
+    for (uint8_t p = 0; code == 0 && source->any && p < PARTITIONS; p++) {
+        if (source->moved[p]) {
+            code = journal_cursor_put(e->journal, p, &source->sender.source, source->cursor[p]);
+            source->moved[p] = false;
         }
     }
+    return code;
+}
+
+static void forget_source(struct forward_source *source) {
+    for (size_t p = 0; source->any && p < PARTITIONS; p++) {
+        source->touched[p] = source->moved[p] = false;
+    }
+    source->any = false;
+}
+
+static int find_source(struct engine *e, const struct forward_sender *sender,
+                       struct forward_source **out) {
+    struct forward_source *source = &e->sources[sender->from - 1];
+    int code = 0;
+    if (!uuid_equal(&source->sender.source, &sender->source)) { /* another store of that number */
+        code = write_cursors(e, source);
+        forget_source(source);
+    }
     source->sender = *sender;
-    return source;
+    *out = source;
+    return code;
 }
 
 static int find_cursor(struct engine *e, struct forward_source *source, uint8_t p) {
@@ -245,13 +277,12 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     int code = forward_message_read(event->payload, &sender, &at);
     e->forward_bytes -= event->payload.len;
     if (code == 0 && is_for_us(e, &sender)) {
-        struct forward_source *source = source_of(e, &sender);
-        while ((code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
+        struct forward_source *source;
+        code = find_source(e, &sender, &source);
+        while (code == 0 &&
+               (code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
             code = take_entry(e, source, &entry, &forward);
             ++*count;
-            if (code != 0) {
-                break;
-            }
         }
     }
     if (code == ERR_CORRUPT) {
@@ -271,7 +302,7 @@ int engine_take_own_forwards(struct engine *e) {
         buf_reset(&record);
         code = forwards_take_own(e->forwards, &record);
         code = code == 0 ? forward_decode(buf_slice(&record), &forward) : code;
-        struct engine_service *s = code == 0 ? engine_service_named(e, forward.service) : NULL;
+        struct engine_service *s = code == 0 ? service_of(e, &forward) : NULL;
         if (s != NULL) {
             code = forward.kind == FORWARD_SIGNAL ? take_signal(e, s, &forward)
                                                   : take_message(e, s, &forward, NULL);
@@ -284,13 +315,7 @@ int engine_take_own_forwards(struct engine *e) {
 int engine_write_cursors(struct engine *e) {
     int code = 0;
     for (size_t n = 0; code == 0 && n < e->conf->hosts.share.count; n++) {
-        struct forward_source *source = &e->sources[n];
-        for (uint8_t p = 0; code == 0 && source->any && p < PARTITIONS; p++) {
-            if (source->moved[p]) {
-                code = journal_cursor_put(e->journal, p, &source->sender.source, source->cursor[p]);
-                source->moved[p] = false;
-            }
-        }
+        code = write_cursors(e, &e->sources[n]);
     }
     return code;
 }
@@ -298,11 +323,7 @@ int engine_write_cursors(struct engine *e) {
 /* The turn was dropped: nothing of it was taken. */
 void engine_forget_receipts(struct engine *e) {
     for (size_t n = 0; n < e->conf->hosts.share.count; n++) {
-        struct forward_source *source = &e->sources[n];
-        for (size_t p = 0; source->any && p < PARTITIONS; p++) {
-            source->touched[p] = source->moved[p] = false;
-        }
-        source->any = false;
+        forget_source(&e->sources[n]);
     }
 }
 

@@ -340,7 +340,7 @@ static int prepare(struct fleet *f, struct report *r) {
     if (code == 0) {
         code = lock_folder(f, r);
     }
-    if (code == 0 && f->options->with_broker) {
+    if (code == 0 && f->options->with_broker && f->options->overrides.broker_url == NULL) {
         code = companions_start(&f->companions, r);
     }
     if (code == 0) {

@@ -78,10 +78,11 @@ static bool set_process(const struct fleet *f, pid_t parent) {
 
 static void become(const struct fleet *f, const struct fleet_host *host) {
     char data[4200];
-    char *argv[10] = {"zingq", "run", "--conf", f->conf->file, "--data", data};
+    bool dev = f->options->with_broker;
+    char *argv[10] = {"zingq", dev ? "dev" : "run", "--conf", f->conf->file, "--data", data};
     size_t count = 6;
-    const char *broker =
-        f->options->with_broker ? f->companions.broker_url : f->options->overrides.broker_url;
+    const char *broker = f->options->overrides.broker_url;
+    broker = dev && broker == NULL ? f->companions.broker_url : broker;
     if (broker != NULL) {
         argv[count++] = "--broker";
         argv[count++] = (char *)(uintptr_t)broker;

@@ -163,8 +163,9 @@ int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
 /* --- from disk into messages --- */
 
 /* Past it a row needs a message of its own. */
-static bool is_full(const struct message *m, size_t more) {
-    return m->rows > 0 && m->bytes.len + FORWARD_ENTRY_BYTES + more > FORWARD_MESSAGE_BYTES;
+static bool is_full(const struct forwards *f, const struct message *m, size_t more) {
+    size_t most = f->message_max < FORWARD_MESSAGE_BYTES ? f->message_max : FORWARD_MESSAGE_BYTES;
+    return m->rows > 0 && m->bytes.len + FORWARD_ENTRY_BYTES + more > most;
 }
 
 static int carry(struct forwards *f, struct message *m, uint8_t p, uint64_t seq,
@@ -219,7 +220,7 @@ static int read_partition(const struct building *b, uint8_t p, bool *full) {
             f->last[p] = f->read[p];
             return 0;
         }
-        *full = code == 0 && is_full(b->m, record.len);
+        *full = code == 0 && is_full(f, b->m, record.len);
         if (code != 0 || *full) {
             return code;
         }
@@ -419,9 +420,10 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     struct target *t = &f->targets[sender.to];
     bool news = false;
     while (forward_receipt_next(receipt, &at, &p, &seq) == 0) {
-        /* No host can have what never left. */
-        if (division_owner(&f->division, p) == sender.to && seq > f->done[p] && seq <= f->read[p]) {
-            f->done[p] = seq;
+        /* A run before this one may have sent more than this one has read. */
+        uint64_t done = seq < f->read[p] ? seq : f->read[p];
+        if (division_owner(&f->division, p) == sender.to && done > f->done[p]) {
+            f->done[p] = done;
             news = true;
         }
     }
@@ -473,8 +475,20 @@ int forwards_settle(struct forwards *f) {
 
 /* --- what comes and goes --- */
 
+/* Every row without a receipt goes into a message anew. */
+static void build_anew(struct forwards *f) {
+    forget(f);
+    memcpy(f->read, f->done, sizeof f->read);
+    for (size_t n = 1; n <= PARTITIONS; n++) {
+        f->targets[n].unread = f->targets[n].rows;
+    }
+}
+
 void forwards_connected(struct forwards *f, int64_t now_ms, size_t message_bytes_max) {
     (void)now_ms;
+    if (message_bytes_max < f->message_max) {
+        build_anew(f); /* the broker would not take them as they are */
+    }
     f->connected = true;
     f->message_max = message_bytes_max;
 }
@@ -533,7 +547,7 @@ int64_t forwards_next_ms(const struct forwards *f) {
 /* Sequence numbers are microseconds of engine time: the lowest one tells since when it waits. */
 static int64_t oldest_ms(const struct forwards *f, uint16_t host) {
     uint64_t oldest = UINT64_MAX;
-    for (uint8_t p = 0; p < PARTITIONS; p++) {
+    for (uint8_t p = 0; f->targets[host].rows > 0 && p < PARTITIONS; p++) {
         if (division_owner(&f->division, p) == host && f->first[p] != 0 && f->first[p] < oldest) {
             oldest = f->first[p];
         }

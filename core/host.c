@@ -458,9 +458,10 @@ static int check_division(const struct host *h, struct report *r) {
 }
 
 static int start(struct host *h, struct report *r) {
-    int code = h->options->with_broker ? companions_start(&h->companions, r) : 0;
     struct conf_overrides overrides = h->options->overrides;
-    if (h->options->with_broker && overrides.broker_url == NULL) {
+    bool own_broker = h->options->with_broker && overrides.broker_url == NULL;
+    int code = own_broker ? companions_start(&h->companions, r) : 0;
+    if (own_broker) {
         overrides.broker_url = h->companions.broker_url;
     }
     if (code == 0) {

@@ -18,7 +18,8 @@ struct host_options {
     struct conf_overrides overrides;
     const char *const *services; /* run only these; NULL = all */
     size_t service_count;
-    bool with_broker; /* zingq dev: a private Mosquitto, stopped with the host */
+    bool
+        with_broker; /* zingq dev: a private Mosquitto, stopped with the host, unless one is given */
 };
 
 /* Runs until SIGTERM, SIGINT, `zingq leave` or a fatal error. Returns the program's exit status;

@@ -172,6 +172,7 @@ void host_members_down(struct host *h) {
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->say_mid = 0;
     p->known = false;
+    p->changed = true;
     p->echo_by_ms = 0;
     host_join_down(h);
     look_again(h);
@@ -192,6 +193,7 @@ void host_members_watch_down(struct host *h) {
     p->watch_lost += p->watch_asked ? 1 : 0;
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->watch_asked = p->watch_due = p->watching = p->known = false;
+    p->changed = true;
     p->echo_by_ms = 0;
     p->joined_ms = 0;
     host_join_down(h);
@@ -241,6 +243,7 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
     }
     if ((news & MEMBERS_ECHO) != 0) {
         bool keeps = mqtt_session(h->mqtt)->retain_available;
+        p->changed = p->changed || !p->known;
         p->known = true;
         p->no_echo = false;
         p->echo_by_ms = 0;
@@ -429,8 +432,8 @@ void host_members_repeat(struct host *h) {
     struct report r;
     bool lost = p->watch_lost >= LOST_MAX || p->say_lost >= LOST_MAX;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    if (!host_members_unknown(h, &r) || (lost && now_ms < p->pause_ms)) {
-        return;
+    if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
+        return; /* without keys nothing is worth a connection */
     }
     p->watch_lost = p->watch_lost < LOST_MAX ? p->watch_lost : LOST_MAX - 1;
     p->say_lost = p->say_lost < LOST_MAX ? p->say_lost : LOST_MAX - 1;

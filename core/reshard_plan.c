@@ -3,6 +3,8 @@
  */
 #include "reshard_impl.h"
 
+#include "owner.h"
+
 #include "service.h"
 
 #include <stdio.h>
@@ -182,8 +184,7 @@ static int read_rules(struct reshard *re, struct folder *f) {
  * without a key is looked for by whichever host its identity makes responsible. Both may be another
  * host from now on. */
 static void find_shared_partitions(struct reshard *re) {
-    const struct slice none = {"", 0};
-    re->to_all[journal_partition(journal_lane(none, none))] = true;
+    re->to_all[owner_partition_of_publish()] = true;
     for (size_t i = 0; i < re->conf->service_count; i++) {
         const struct service_conf *s = &re->conf->services[i];
         struct service_rule rule = rule_of(re, s->name);

@@ -148,6 +148,15 @@ start_fleet 2
 ok "a host that cannot start ends all with its status" ended_with 3
 ok "and the log says which" said 'host 1 ended with status 3 at its first start: all stop'
 rm -rf data
+"$ZINGQ" dev --hosts 2 >>fleet.log 2>&1 </dev/null &
+fleet=$!
+keep "$fleet"
+ok "zingq dev has one broker for all, and a free port where its own is taken" wait_for 20 all_ready 2
+ok "of which the first tells" said '\[1\] host: front door on port'
+kill "$fleet"
+ok "it ends well" ended_with 0
+
+rm -rf data
 mkdir data
 touch data/data.mdb
 ok "a host that is not divided keeps its folder" complains 2 'how it becomes that of 2' run --hosts 2

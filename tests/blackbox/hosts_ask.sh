@@ -301,7 +301,8 @@ ok "a key of a host that is away: 503 in words, at once" \
     answers 503 "host 2 is not connected" 1 GET "/api/state/seats?key=$two"
 ok "an id that may be there: the same" answers 503 "host 2 is not connected" 1 GET "/api/dlq/$letter"
 partly_known() {
-    api 1 GET "/api/events/$chained" && [ "$status" = 200 ] && [ "$(jq -c .unanswered "$dir/out")" = '[2]' ]
+    api 1 GET "/api/events/$chained" && [ "$status" = 200 ] && [ "$(jq -c .unanswered "$dir/out")" = '[2]' ] &&
+        [ "$(jq -r .state "$dir/out")" = unknown ]
 }
 ok "of a job what is known is told, and who did not answer" partly_known
 ok "keys of the host that is there are answered" answers 200 taken 1 GET "/api/state/seats?key=$one"

@@ -53,14 +53,17 @@ struct sale {
     struct hosts hosts;
     struct peer clients[CLIENTS];
     struct chance chance;
+    const char *what; /* "booking", or "order": the same as one saga */
     struct request *requests;
     unsigned sent, copies, answered;
     size_t notes_read;
     const char *broker_options;
-    bool over_http;  /* the hosts' front doors take the requests: what they take is durable */
+    bool over_http; /* the hosts' front doors take the requests: what they take is durable */
+    bool
+        alone; /* plain subscriptions: each host gets every message; the broker restarts in order */
     unsigned down;   /* a host that was killed and is to start again; 0 = none */
     int64_t next_ms; /* when the next thing breaks */
-    unsigned host_kills, broker_kills;
+    unsigned host_kills, broker_kills, broker_restarts;
 };
 
 /* --- requests --- */
@@ -98,8 +101,9 @@ static void send_request(struct sale *sale, unsigned number) {
     if (sale->over_http) {
         send_over_http(sale, text);
     } else {
-        peer_publish(&sale->clients[chance_next(&sale->chance, CLIENTS)], "booking/request", text,
-                     NULL);
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "%s/request", sale->what);
+        peer_publish(&sale->clients[chance_next(&sale->chance, CLIENTS)], topic, text, NULL);
     }
 }
 
@@ -126,11 +130,16 @@ static struct request *request_of(struct sale *sale, const char *id) {
     return end != NULL && *end == '\0' && number < sale->sent ? &sale->requests[number] : NULL;
 }
 
+/* Whether the message is "<what>/<verb>/<id>". */
+static bool says(const struct sale *sale, const struct note *n, const char *verb) {
+    char begin[32];
+    int len = snprintf(begin, sizeof begin, "%s/%s/", sale->what, verb);
+    return strncmp(n->topic, begin, (size_t)len) == 0;
+}
+
 static void note_answer(struct sale *sale, const struct note *n) {
-    static const char yes[] = "booking/confirmed/";
-    static const char no[] = "booking/rejected/";
-    bool confirmed = strncmp(n->topic, yes, sizeof yes - 1) == 0;
-    if (!confirmed && strncmp(n->topic, no, sizeof no - 1) != 0) {
+    bool confirmed = says(sale, n, "confirmed");
+    if (!confirmed && !says(sale, n, "rejected")) {
         return; /* another step of a booking */
     }
     const char *id = note_property(n, "zingq-id");
@@ -171,15 +180,16 @@ static void break_something(struct sale *sale) {
     }
     sale->next_ms = now_ms + 50 + (int64_t)chance_next(&sale->chance, MOMENT_MS);
     /* Half of the kills are the broker's, where it is killed at all. */
-    unsigned victims = sale->hosts.count * (sale->over_http ? 2 : 1);
+    unsigned victims = sale->hosts.count * (sale->over_http || sale->alone ? 2 : 1);
     unsigned victim = 1 + (unsigned)chance_next(&sale->chance, victims);
     if (sale->down != 0) {
         hosts_launch(&sale->hosts, sale->down);
         sale->down = 0;
     } else if (victim > sale->hosts.count) {
-        broker_kill(&sale->s->broker);
+        (sale->alone ? broker_stop : broker_kill)(&sale->s->broker);
         broker_start(&sale->s->broker, sale->broker_options);
-        sale->broker_kills++;
+        sale->broker_kills += sale->alone ? 0 : 1;
+        sale->broker_restarts += sale->alone ? 1 : 0;
     } else {
         program_kill(hosts_one(&sale->hosts, victim));
         sale->down = victim;
@@ -277,9 +287,11 @@ static struct findings judge(const struct sale *sale) {
 static void print_figures(const struct sale *sale, const struct findings *f) {
     print_message(
         "%u hosts: %u requests, %u of them twice; %u seats sold, %u of them twice; "
-        "%u answered, %u twice, %u never; %u wrong in money; killed: %u hosts, %u brokers\n",
+        "%u answered, %u twice, %u never; %u wrong in money; killed: %u hosts, %u brokers; "
+        "%u brokers restarted\n",
         sale->hosts.count, sale->sent, sale->copies, f->sold, f->sold_twice, sale->answered,
-        f->answered_twice, f->unanswered, f->wrong_money, sale->host_kills, sale->broker_kills);
+        f->answered_twice, f->unanswered, f->wrong_money, sale->host_kills, sale->broker_kills,
+        sale->broker_restarts);
     print_message(
         "  %lld forwarded since the hosts last started; %u answers that a killed broker lost "
         "on their last way\n",
@@ -338,6 +350,7 @@ static int open_sale(void **state) {
         return -1;
     }
     sale->s = stage;
+    sale->what = "booking";
     sale->requests = calloc(REQUESTS_MAX, sizeof *sale->requests);
     *state = sale;
     return sale->requests == NULL ? -1 : 0;
@@ -356,11 +369,12 @@ static int close_sale(void **state) {
     return 0;
 }
 
-static void begin(struct sale *sale, unsigned hosts, bool over_http) {
+static void begin(struct sale *sale, unsigned hosts) {
     struct stage *s = sale->s;
+    char filter[32];
     sale->chance = chance_of_run();
-    sale->over_http = over_http;
-    sale->broker_options = over_http ? BROKER_TO_KILL : STAGE_BROKER_KEEPS;
+    sale->broker_options = sale->over_http ? BROKER_TO_KILL : STAGE_BROKER_KEEPS;
+    assert_int_equal(setenv("ZINGQ_BROKER_ALONE", sale->alone ? "yes" : "no", 1), 0);
     broker_stop(&s->broker);
     broker_start(&s->broker, sale->broker_options);
     start_gateway(s);
@@ -371,7 +385,8 @@ static void begin(struct sale *sale, unsigned hosts, bool over_http) {
         booking_copy(hosts_one(&sale->hosts, number));
     }
     hosts_start(&sale->hosts);
-    peer_start(&s->observer, s->broker.port, "observer", PEER_KEPT, "booking/#");
+    (void)snprintf(filter, sizeof filter, "%s/#", sale->what);
+    peer_start(&s->observer, s->broker.port, "observer", PEER_KEPT, filter);
     for (unsigned i = 0; i < CLIENTS; i++) {
         char id[16];
         (void)snprintf(id, sizeof id, "client-%u", i);
@@ -398,21 +413,21 @@ static void sell(struct sale *sale, unsigned requests, int64_t ms, bool trouble)
 
 static void two_hosts_sell_each_seat_once(void **state) {
     struct sale *sale = *state;
-    begin(sale, 2, false);
+    begin(sale, 2);
     sell(sale, REQUESTS, INT32_MAX, false);
     audit(sale);
 }
 
 static void three_hosts_sell_each_seat_once(void **state) {
     struct sale *sale = *state;
-    begin(sale, 3, false);
+    begin(sale, 3);
     sell(sale, REQUESTS, INT32_MAX, false);
     audit(sale);
 }
 
 static void hosts_killed_at_random_sell_each_seat_once(void **state) {
     struct sale *sale = *state;
-    begin(sale, 3, false);
+    begin(sale, 3);
     sell(sale, REQUESTS_MAX, trouble_ms(), true);
     audit(sale);
     assert_true(sale->host_kills > 0);
@@ -422,16 +437,38 @@ static void hosts_killed_at_random_sell_each_seat_once(void **state) {
  * doors take the requests. */
 static void hosts_and_a_broker_killed_at_random_sell_each_seat_once(void **state) {
     struct sale *sale = *state;
-    begin(sale, 3, true);
+    sale->over_http = true;
+    begin(sale, 3);
     sell(sale, REQUESTS_MAX, trouble_ms(), true);
     audit(sale);
     assert_true(sale->host_kills + sale->broker_kills > 0);
 }
 
+/* Each order is a saga on the host of its booking; the seats of a concert are on that of the concert,
+ * and answer by signals. */
+static void sagas_across_hosts_killed_at_random_sell_each_seat_once(void **state) {
+    struct sale *sale = *state;
+    sale->what = "order";
+    begin(sale, 3);
+    sell(sale, REQUESTS_MAX, trouble_ms(), true);
+    audit(sale);
+    assert_true(sale->host_kills > 0);
+}
+
+/* A Mosquitto that restarts forgets shared subscriptions, and keeps plain ones. */
+static void hosts_that_get_every_message_sell_each_seat_once(void **state) {
+    struct sale *sale = *state;
+    sale->alone = true;
+    begin(sale, 3);
+    sell(sale, REQUESTS_MAX, trouble_ms(), true);
+    audit(sale);
+    assert_true(sale->host_kills + sale->broker_restarts > 0);
+}
+
 /* Its keys wait; the other host goes on. */
 static void a_host_that_is_away_for_a_while_costs_nothing(void **state) {
     struct sale *sale = *state;
-    begin(sale, 2, false);
+    begin(sale, 2);
     sell(sale, SEASON / 4, INT32_MAX, false);
     program_kill(hosts_one(&sale->hosts, 2));
     sale->host_kills++;
@@ -454,7 +491,9 @@ int main(void) {
         TEST_OF_A_SALE(two_hosts_sell_each_seat_once),
         TEST_OF_A_SALE(three_hosts_sell_each_seat_once),
         TEST_OF_A_SALE(hosts_killed_at_random_sell_each_seat_once),
+        TEST_OF_A_SALE(sagas_across_hosts_killed_at_random_sell_each_seat_once),
         TEST_OF_A_SALE(hosts_and_a_broker_killed_at_random_sell_each_seat_once),
+        TEST_OF_A_SALE(hosts_that_get_every_message_sell_each_seat_once),
         TEST_OF_A_SALE(a_host_that_is_away_for_a_while_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,7 +298,7 @@ static void the_keys_of_a_host_that_is_away_wait_and_the_others_go_on(void **sta
     w->away[1] = true;
     engine_member(host_at(w, 1)->engine, 2, false);
     for (int i = 0; i < 100; i++) {
-        char value[8];
+        char value[16];
         (void)snprintf(value, sizeof value, "%d", i);
         offer_key(w, 1, away, value);
     }
@@ -382,6 +382,48 @@ static void two_hosts_that_are_full_of_what_is_the_others_do_not_wait_for_each_o
     hosts_world_free(w);
 }
 
+static void an_event_as_large_as_a_turn_may_be_reaches_its_owner(void **state) {
+    struct hosts_world *w =
+        hosts_world_new(2, "limits { payload = 16MiB }\n" KEYED, "return function() end");
+    const size_t len = TURN_BYTES_MAX;
+    char *payload = malloc(len + 1);
+    char key[16];
+    (void)state;
+    assert_non_null(payload);
+    memset(payload, ' ', len);
+    payload[len] = '\0';
+    (void)snprintf(payload, len, "{\"k\":\"%s\"}", key_of(w, "s", 2, 0, key));
+    payload[strlen(payload)] = ' '; /* the rest are spaces, too */
+    run_dry(host_at(w, 1));
+    engine_connected(host_at(w, 1)->engine, 20, TURN_BYTES_MAX * 2); /* more than the fixture has */
+    offer(host_at(w, 1), "s", "in", payload, NULL);
+    free(payload);
+    hosts_advance(w, 2000);
+    assert_books(host_at(w, 2), "s", (struct books){.accepted = 1, .done = 1});
+    assert_int_equal(forwards_of(w, 1), 0);
+    hosts_world_free(w);
+}
+
+static void what_no_message_can_carry_is_a_dead_letter_where_it_came(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct forwards_state waits;
+    char key[16];
+    char value[41];
+    (void)state;
+    run_dry(host_at(w, 1));
+    engine_connected(host_at(w, 1)->engine, 20, FORWARD_PACKET_ROOM_BYTES + 120);
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    offer_key(w, 1, key_of(w, "s", 2, 0, key), value);
+    hosts_pass(w);
+    assert_books(host_at(w, 1), "s", (struct books){.accepted = 1, .dead = 1, .died = 1});
+    assert_int_equal(forwards_of(w, 1), 0);
+    engine_look_at_forwards(host_at(w, 1)->engine, 2, &waits);
+    assert_int_equal(waits.rows, 0);
+    assert_int_equal(waits.oldest_ms, 0);
+    hosts_world_free(w);
+}
+
 /* --- another division --- */
 
 static void a_store_with_keys_refuses_another_division_and_names_the_mend(void **state) {
@@ -432,6 +474,8 @@ int main(void) {
         cmocka_unit_test(a_host_that_gives_no_receipts_is_tried_less_and_less_often),
         cmocka_unit_test(an_owner_that_takes_nothing_bounds_what_others_accept_for_it),
         cmocka_unit_test(two_hosts_that_are_full_of_what_is_the_others_do_not_wait_for_each_other),
+        cmocka_unit_test(an_event_as_large_as_a_turn_may_be_reaches_its_owner),
+        cmocka_unit_test(what_no_message_can_carry_is_a_dead_letter_where_it_came),
         cmocka_unit_test(a_store_with_keys_refuses_another_division_and_names_the_mend),
         cmocka_unit_test(an_empty_store_takes_any_division),
     };

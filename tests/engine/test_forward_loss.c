@@ -85,6 +85,115 @@ static void a_receipt_that_does_not_know_the_messages_token_deletes_nothing(void
     hosts_world_free(w);
 }
 
+/* --- brokers with small packets --- */
+
+static const size_t SMALL = 1200; /* bytes of a packet */
+
+static void assert_posts_fit(const struct hosts_world *w) {
+    assert_non_null(w->head);
+    for (const struct post *p = w->head; p != NULL; p = p->next) {
+        assert_in_range(p->len, 1, SMALL);
+    }
+}
+
+static void many_events_go_in_messages_that_the_broker_takes(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    char key[16];
+    (void)state;
+    engine_connected(host_at(w, 1)->engine, 100, SMALL);
+    for (unsigned i = 0; i < 100; i++) {
+        offer_key(w, 1, key_of(w, "s", 2, i, key), "a");
+    }
+    assert_int_equal(turn(host_at(w, 1)), 0);
+    assert_posts_fit(w);
+    hosts_pass(w);
+    assert_books(host_at(w, 2), "s", (struct books){.accepted = 100, .done = 100});
+    hosts_world_free(w);
+}
+
+static void a_broker_that_takes_less_than_before_gets_smaller_messages(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct engine_fixture *f = host_at(w, 1);
+    char key[16];
+    char text[512];
+    (void)state;
+    (void)key_of(w, "s", 2, 0, key);
+    for (unsigned i = 0; i < 30; i++) {
+        char value[16];
+        (void)snprintf(value, sizeof value, "%u", i);
+        offer_key(w, 1, key, value);
+    }
+    assert_int_equal(turn(f), 0);
+    assert_true(w->head->len > SMALL);
+    disconnect(f);
+    hosts_lose_posts(w);
+    engine_connected(f->engine, 100, SMALL);
+    assert_int_equal(turn(f), 0);
+    assert_int_equal(turn(f), 0);
+    assert_posts_fit(w);
+    hosts_advance(w, 5000);
+    assert_string_equal(seen_at(w, 2, key, text),
+                        "\"0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
+                        "27 28 29 \"");
+    assert_int_equal(forwards_of(w, 1), 0);
+    hosts_world_free(w);
+}
+
+/* As after a crash, or with an older copy of the store: the owner has more than is in a message yet. */
+static void a_receipt_that_is_ahead_of_what_was_sent_is_one_for_all_that_was(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    char key[16];
+    struct buf receipt;
+    struct forward_sender sender;
+    size_t at;
+    (void)state;
+    w->away[1] = true;
+    offer_key(w, 1, key_of(w, "s", 2, 0, key), "a");
+    (void)turn(host_at(w, 1));
+    assert_non_null(w->head);
+    assert_int_equal(
+        forward_message_read((struct slice){w->head->bytes, w->head->len}, &sender, &at), 0);
+    buf_init(&receipt, 4096);
+    forward_receipt_begin(&receipt, &sender);
+    forward_receipt_add(&receipt, journal_partition(journal_lane(slice_of("s"), slice_of(key))),
+                        UINT64_MAX);
+    engine_offer_receipt(host_at(w, 1)->engine, buf_slice(&receipt));
+    buf_clear(&receipt);
+    advance(host_at(w, 1), 1000);
+    assert_int_equal(forwards_of(w, 1), 0);
+    offer_key(w, 1, key, "b"); /* no such receipt is one for what comes later */
+    (void)turn(host_at(w, 1));
+    assert_int_equal(forwards_of(w, 1), 1);
+    hosts_world_free(w);
+}
+
+/* A host that was set up anew while messages of its old store were still under way. */
+static void two_stores_under_one_number_in_one_turn_are_not_taken_for_each_other(void **state) {
+    enum { SOURCE_AT = 10 };
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct engine_fixture *to = host_at(w, 2);
+    char key[16];
+    char text[512];
+    (void)state;
+    offer_key(w, 1, key_of(w, "s", 2, 0, key), "a");
+    (void)turn(host_at(w, 1));
+    assert_non_null(w->head);
+    struct slice first = {w->head->bytes, w->head->len};
+    char *second = slice_dup(first);
+    assert_non_null(second);
+    second[SOURCE_AT] = (char)~second[SOURCE_AT];
+    run_dry(to); /* now it knows how much room it has */
+    assert_int_equal(engine_offer_forward(to->engine, first), 0);
+    assert_int_equal(engine_offer_forward(to->engine, (struct slice){second, first.len}), 0);
+    run_dry(to);
+    assert_string_equal(seen_at(w, 2, key, text), "\"a a \"");
+    assert_int_equal(engine_offer_forward(to->engine, first), 0);
+    run_dry(to);
+    assert_string_equal(seen_at(w, 2, key, text), "\"a a \"");
+    free(second);
+    hosts_world_free(w);
+}
+
 /* --- whatever happens --- */
 
 enum { KEYS = 12, ROUNDS = 60 };
@@ -169,6 +278,10 @@ int main(void) {
         cmocka_unit_test(messages_that_mean_nothing_change_nothing),
         cmocka_unit_test(damaged_messages_and_receipts_reach_no_assertion),
         cmocka_unit_test(a_receipt_that_does_not_know_the_messages_token_deletes_nothing),
+        cmocka_unit_test(many_events_go_in_messages_that_the_broker_takes),
+        cmocka_unit_test(a_broker_that_takes_less_than_before_gets_smaller_messages),
+        cmocka_unit_test(a_receipt_that_is_ahead_of_what_was_sent_is_one_for_all_that_was),
+        cmocka_unit_test(two_stores_under_one_number_in_one_turn_are_not_taken_for_each_other),
         cmocka_unit_test(once_each_and_in_order_whatever_is_lost_doubled_or_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
