@@ -322,8 +322,8 @@ static bool fill(struct pending *p, const struct route *route, const struct part
     return route->kind != COMMAND_PUBLISH || fill_publish(p, request, r);
 }
 
-/* An endpoint refuses while the host takes no more; so does one of another host that has relayed
- * what came to it. A person may publish all the same. */
+/* An endpoint refuses while its host accepts nothing, and so does this host what another one's
+ * endpoint has relayed to it. A person may publish all the same. */
 static bool is_full_for(struct admin *a, const struct route *route,
                         const struct gateway_request *request) {
     return route->kind == COMMAND_PUBLISH && gateway_is_final(request) &&

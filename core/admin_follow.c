@@ -360,10 +360,9 @@ static void ask_next(struct follow *f) {
 
 void admin_follow(struct admin *a, struct slice id, struct gateway_request *request) {
     struct follow *f = calloc(1, sizeof *f);
-    json_t *text = json_stringn(id.data, id.len);
     if (f != NULL) {
-        f->document = json_pack("{s:o, s:s, s:[], s:[]}", "id", text, "state", "published",
-                                "causes", "events");
+        f->document = json_pack("{s:s#, s:s, s:[], s:[]}", "id", id.data, (int)id.len, "state",
+                                "published", "causes", "events");
     }
     if (f == NULL || f->document == NULL) {
         free(f);

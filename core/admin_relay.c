@@ -7,8 +7,8 @@
  *   a publish under an Idempotency-Key goes to the host that decides about the key,
  *   ?host=N                            goes to host N, whatever it is;
  *
- * the rest is about this host; a signal is stored here, and goes on by itself. A request that came from another host is answered here, so nothing
- * goes in circles.
+ * the rest is about this host; a signal is stored here, and goes on by itself. A request that came
+ * from another host is answered here, so nothing goes in circles.
  *
  * For an id the request is made once more, as a guest of this host, and only an answer of 404 makes
  * the others be asked, all at once; the first that knows the id answers.

@@ -197,10 +197,7 @@ static int find_service(struct admin *a, struct bulk *b, const char *name, struc
         name = owner;
     }
     size_t i = 0;
-    while (i < conf->service_count && strcmp(conf->services[i].name, name) != 0) {
-        i++;
-    }
-    if (i == conf->service_count) {
+    if (!conf_find_service(conf, slice_of(name), &i)) {
         return no_service(conf, name, r);
     }
     b->rerun.index = i;

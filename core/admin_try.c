@@ -11,16 +11,6 @@
 
 #include <string.h>
 
-static bool find_conf(const struct conf *conf, const char *name, size_t *index) {
-    for (size_t i = 0; i < conf->service_count; i++) {
-        if (strcmp(conf->services[i].name, name) == 0) {
-            *index = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The request's body, if there is one, in place of the payload. */
 static struct event *with_body(struct event *event, struct slice body) {
     if (body.len == 0) {
@@ -90,7 +80,7 @@ static int try_letter(struct admin *a, const struct dead_wish *wish, const struc
         return code == ERR_NOTFOUND ? 404 : 503;
     }
     const char *name = journal_service_name(j, event->service);
-    if (name == NULL || !find_conf(a->options.conf, name, &index)) {
+    if (name == NULL || !conf_find_service(a->options.conf, slice_of(name), &index)) {
         event_free(event);
         (void)report(r, ERR_NOTFOUND, "its service is not in topics.conf");
         return 404;

@@ -3,8 +3,8 @@
  *
  * A request of the API goes as a message to zingq/ask/<group>/<n>, its answer to
  * zingq/answer/<group>/<m> of the host that asked. Nothing of it is durable: a request is carried
- * out at most once, and without an answer within ASK_ANSWER_MS nobody knows whether it was. What must not
- * be lost is forwarded instead, or asked again under an Idempotency-Key.
+ * out at most once, and without an answer within ASK_ANSWER_MS nobody knows whether it was. What must
+ * not be lost is forwarded instead, or asked again under an Idempotency-Key.
  *
  * Both topics are watched on the connection that publishes, with QoS 0: what comes while that is
  * down is too old anyway. Publishes go with QoS 1, because the PUBACK tells that nobody is there;

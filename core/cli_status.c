@@ -74,20 +74,13 @@ static int count_rows(struct cli *cli, struct screen *screen) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static bool is_configured(const struct conf *conf, const char *name) {
-    for (size_t i = 0; conf != NULL && i < conf->service_count; i++) {
-        if (strcmp(conf->services[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return conf == NULL;
-}
-
 static int read_line(struct cli *cli, uint16_t number, struct service_line *line) {
     char flag[sizeof "paused/" + NAME_BYTES_MAX];
     uint64_t paused = 0;
+    size_t index;
     line->name = cli_service_name(cli, number);
-    line->configured = is_configured(cli->conf, line->name);
+    line->configured =
+        cli->conf == NULL || conf_find_service(cli->conf, slice_of(line->name), &index);
     (void)snprintf(flag, sizeof flag, "paused/%s", line->name);
     int code = journal_flag_get(cli->journal, flag, &paused);
     line->paused = code == 0 && paused != 0;

@@ -129,6 +129,17 @@ int conf_load(struct conf **out, const char *file, const struct conf_overrides *
               struct report *r);
 void conf_free(struct conf *c);
 
+/* The index of the service of that name. */
+static inline bool conf_find_service(const struct conf *c, struct slice name, size_t *index) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        if (slice_is(name, c->services[i].name)) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
 bool conf_has_service(const struct conf *c, const char *name);
 

@@ -7,6 +7,7 @@
 #include "engine_impl.h"
 
 #include "log.h"
+#include "owner.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -62,8 +63,7 @@ static int command_publish(struct engine *e, struct command *c) {
                             .content_type = c->content_type,
                             .properties = c->properties};
     c->made = p.id;
-    static const struct slice none = {"", 0}; /* it is of no service and no key yet */
-    uint8_t partition = journal_partition(journal_lane(none, none));
+    uint8_t partition = owner_partition_of_publish();
     if (c->once.len > 0) {
         bool before = false;
         int code = engine_asked_before(e, c, partition, c->topic, &before);

@@ -132,23 +132,34 @@ static int take_signal(struct engine *e, struct engine_service *s, const struct 
     return code == ERR_INVALID ? refuse_signal(e, s, forward, r.text) : code;
 }
 
+/* NULL, which is logged: what was for it goes nowhere. */
+static struct engine_service *service_of(struct engine *e, const struct forward *forward) {
+    struct engine_service *s = engine_service_named(e, forward->service);
+    if (s == NULL) {
+        log_error("engine",
+                  "an event that waited for its host is dropped: service \"%.*s\" is no longer in "
+                  "topics.conf",
+                  (int)forward->service.len, forward->service.data);
+    }
+    return s;
+}
+
 /* No message between the hosts can carry it. */
 static int end_too_large(void *ctx, const struct forward *forward) {
     static const char reason[] = "it is too large for a message to the host that owns its key: see "
                                  "limits.payload and the broker's largest packet";
     struct engine *e = ctx;
-    struct engine_service *s = engine_service_named(e, forward->service);
+    struct engine_service *s = service_of(e, forward);
     if (s == NULL) {
-        log_error("engine", "a forward for service \"%.*s\", which is no longer in topics.conf, %s",
-                  (int)forward->service.len, forward->service.data, reason);
         return 0;
     }
     return forward->kind == FORWARD_SIGNAL ? refuse_signal(e, s, forward, reason)
                                            : take_message(e, s, forward, reason);
 }
 
+/* A full store has room for no dead letter. */
 int engine_build_forwards(struct engine *e) {
-    return forwards_build(e->forwards, e, end_too_large);
+    return forwards_build(e->forwards, e, e->full ? NULL : end_too_large);
 }
 
 /* --- from others --- */
@@ -156,7 +167,9 @@ int engine_build_forwards(struct engine *e) {
 int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
     bool room = e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
-    if (!room || message.len > TURN_BYTES_MAX - e->forward_bytes) {
+    room = room && forwards_own(e->forwards) == 0; /* they came before it */
+    bool fits = e->forward_bytes == 0 || e->forward_bytes + message.len <= TURN_BYTES_MAX;
+    if (!room || !fits) {
         return 0; /* it has no receipt, and comes again */
     }
     struct event *event = event_new(&bytes);
@@ -192,15 +205,36 @@ static bool is_for_us(struct engine *e, const struct forward_sender *sender) {
     return false;
 }
 
-static struct forward_source *source_of(struct engine *e, const struct forward_sender *sender) {
-    struct forward_source *source = &e->sources[sender->from - 1];
-    if (!uuid_equal(&source->sender.source, &sender->source)) {
-        for (size_t p = 0; p < PARTITIONS; p++) { /* another store under the same number */
-            source->touched[p] = source->moved[p] = false;
+/* Stores how far the source is in the partitions that have moved. */
+static int write_cursors(struct engine *e, struct forward_source *source) {
+    int code = 0;
+    for (uint8_t p = 0; code == 0 && source->any && p < PARTITIONS; p++) {
+        if (source->moved[p]) {
+            code = journal_cursor_put(e->journal, p, &source->sender.source, source->cursor[p]);
+            source->moved[p] = false;
         }
     }
+    return code;
+}
+
+static void forget_source(struct forward_source *source) {
+    for (size_t p = 0; source->any && p < PARTITIONS; p++) {
+        source->touched[p] = source->moved[p] = false;
+    }
+    source->any = false;
+}
+
+static int find_source(struct engine *e, const struct forward_sender *sender,
+                       struct forward_source **out) {
+    struct forward_source *source = &e->sources[sender->from - 1];
+    int code = 0;
+    if (!uuid_equal(&source->sender.source, &sender->source)) { /* another store of that number */
+        code = write_cursors(e, source);
+        forget_source(source);
+    }
     source->sender = *sender;
-    return source;
+    *out = source;
+    return code;
 }
 
 static int find_cursor(struct engine *e, struct forward_source *source, uint8_t p) {
@@ -212,13 +246,34 @@ static int find_cursor(struct engine *e, struct forward_source *source, uint8_t 
     return code;
 }
 
+/* Nobody else waits for it: it is one of our own rows until the service is there. */
+static int keep(struct engine *e, uint8_t partition, const struct forward *forward) {
+    if (e->now_ms >= e->kept_told_ms + TELL_MS) {
+        e->kept_told_ms = e->now_ms;
+        log_warn("engine",
+                 "an event from another host is for service \"%.*s\", which is not in this "
+                 "topics.conf: such events are kept until it is (said once a minute)",
+                 (int)forward->service.len, forward->service.data);
+    }
+    return add(e, partition, forward, forward->payload.len + forward->properties.len);
+}
+
+static int take(struct engine *e, uint8_t partition, const struct forward *forward) {
+    struct engine_service *s = engine_service_named(e, forward->service);
+    if (s == NULL) {
+        return keep(e, partition, forward);
+    }
+    culprit_run(e->culprit, s->number, partition, &(struct uuid){{0}});
+    culprit_enter(e->culprit, CULPRIT_ADMIT);
+    return forward->kind == FORWARD_SIGNAL ? take_signal(e, s, forward)
+                                           : take_message(e, s, forward, NULL);
+}
+
 static int take_entry(struct engine *e, struct forward_source *source,
                       const struct forward_entry *entry, const struct forward *forward) {
     uint8_t p = entry->partition;
-    struct engine_service *s = engine_service_named(e, forward->service);
-    if (s == NULL || !division_owns(&e->conf->hosts.share, p)) {
-        tell_useless(e, s == NULL ? "it is for a service that is not in this topics.conf"
-                                  : "its key is not this host's");
+    if (!division_owns(&e->conf->hosts.share, p)) {
+        tell_useless(e, "its key is not this host's");
         return 0;
     }
     int code = find_cursor(e, source, p);
@@ -227,10 +282,7 @@ static int take_entry(struct engine *e, struct forward_source *source,
         e->status.forwards_repeated += code == 0 ? 1 : 0;
         return code;
     }
-    culprit_run(e->culprit, s->number, p, &(struct uuid){{0}});
-    culprit_enter(e->culprit, CULPRIT_ADMIT);
-    code = forward->kind == FORWARD_SIGNAL ? take_signal(e, s, forward)
-                                           : take_message(e, s, forward, NULL);
+    code = take(e, p, forward);
     source->cursor[p] = entry->seq;
     source->moved[p] = true;
     e->status.forwards_taken++;
@@ -245,13 +297,12 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     int code = forward_message_read(event->payload, &sender, &at);
     e->forward_bytes -= event->payload.len;
     if (code == 0 && is_for_us(e, &sender)) {
-        struct forward_source *source = source_of(e, &sender);
-        while ((code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
+        struct forward_source *source;
+        code = find_source(e, &sender, &source);
+        while (code == 0 &&
+               (code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
             code = take_entry(e, source, &entry, &forward);
             ++*count;
-            if (code != 0) {
-                break;
-            }
         }
     }
     if (code == ERR_CORRUPT) {
@@ -261,20 +312,22 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     return code == ERR_NOTFOUND || code == ERR_CORRUPT ? 0 : code;
 }
 
-/* After another division: rows of partitions that are this host's by now. */
+/* Rows of partitions that are this host's: after another division, or kept for a service that had
+ * to come (back) first. */
 int engine_take_own_forwards(struct engine *e) {
     struct buf record;
     int code = 0;
     buf_init(&record, (size_t)1 << 30);
     for (size_t i = 0; code == 0 && i < TURN_EVENTS_MAX; i++) {
         struct forward forward;
+        uint8_t p;
+        uint64_t seq;
         buf_reset(&record);
-        code = forwards_take_own(e->forwards, &record);
+        code = forwards_next_own(e->forwards, &p, &seq, &record);
         code = code == 0 ? forward_decode(buf_slice(&record), &forward) : code;
-        struct engine_service *s = code == 0 ? engine_service_named(e, forward.service) : NULL;
-        if (s != NULL) {
-            code = forward.kind == FORWARD_SIGNAL ? take_signal(e, s, &forward)
-                                                  : take_message(e, s, &forward, NULL);
+        if (code == 0 && engine_service_named(e, forward.service) != NULL) {
+            code = journal_forward_del(e->journal, p, seq);
+            code = code == 0 ? take(e, p, &forward) : code;
         }
     }
     buf_clear(&record);
@@ -284,13 +337,7 @@ int engine_take_own_forwards(struct engine *e) {
 int engine_write_cursors(struct engine *e) {
     int code = 0;
     for (size_t n = 0; code == 0 && n < e->conf->hosts.share.count; n++) {
-        struct forward_source *source = &e->sources[n];
-        for (uint8_t p = 0; code == 0 && source->any && p < PARTITIONS; p++) {
-            if (source->moved[p]) {
-                code = journal_cursor_put(e->journal, p, &source->sender.source, source->cursor[p]);
-                source->moved[p] = false;
-            }
-        }
+        code = write_cursors(e, &e->sources[n]);
     }
     return code;
 }
@@ -298,11 +345,7 @@ int engine_write_cursors(struct engine *e) {
 /* The turn was dropped: nothing of it was taken. */
 void engine_forget_receipts(struct engine *e) {
     for (size_t n = 0; n < e->conf->hosts.share.count; n++) {
-        struct forward_source *source = &e->sources[n];
-        for (size_t p = 0; source->any && p < PARTITIONS; p++) {
-            source->touched[p] = source->moved[p] = false;
-        }
-        source->any = false;
+        forget_source(&e->sources[n]);
     }
 }
 

@@ -82,9 +82,9 @@ static void follow_clock(struct engine *e, struct engine_schedule *s) {
     }
 }
 
-/* Of several hosts one fires it: the one that a key of its name would belong to. */
+/* Of several hosts one fires it. */
 static uint16_t owner_of(const struct engine *e, const struct engine_schedule *s) {
-    return division_owner(&e->conf->hosts.share, owner_schedule_partition(s->conf->name));
+    return division_owner(&e->conf->hosts.share, owner_partition_of_schedule(s->conf->name));
 }
 
 static void look_ahead(struct engine *e, struct engine_schedule *s) {

@@ -19,7 +19,7 @@
 
 enum { WATCH_ID = 2 };
 
-bool host_is_divided(const struct host *h) {
+static bool is_divided(const struct host *h) {
     return division_is_divided(&h->conf->hosts.share);
 }
 
@@ -85,7 +85,7 @@ static void watch(struct host *h, const char *topic) {
 void host_forward_up(struct host *h) {
     char topic[HOST_TOPIC_BYTES];
     h->forwards_asked = 0;
-    for (size_t i = 0; host_is_divided(h) && i < HEARD; i++) {
+    for (size_t i = 0; is_divided(h) && i < HEARD; i++) {
         watch(h, own_topic(h, i, topic));
     }
 }
@@ -104,7 +104,7 @@ static void take(struct host *h, const struct mqtt_message *m, bool forward) {
 
 bool host_forward_heard(struct host *h, const struct mqtt_message *m) {
     char topic[HOST_TOPIC_BYTES];
-    for (size_t i = 0; host_is_divided(h) && i < HEARD; i++) {
+    for (size_t i = 0; is_divided(h) && i < HEARD; i++) {
         if (slice_is(m->topic, own_topic(h, i, topic))) {
             take(h, m, i == 0);
             return true;
@@ -116,7 +116,7 @@ bool host_forward_heard(struct host *h, const struct mqtt_message *m) {
 bool host_forward_answered(struct host *h, const char *filter, uint8_t reason) {
     char topic[HOST_TOPIC_BYTES];
     bool ours = false;
-    for (size_t i = 0; host_is_divided(h) && i < HEARD; i++) {
+    for (size_t i = 0; is_divided(h) && i < HEARD; i++) {
         ours = ours || strcmp(filter, own_topic(h, i, topic)) == 0;
     }
     if (!ours) {

@@ -191,8 +191,6 @@ bool host_ask_due(const struct host *h);
 void host_ask_work(struct host *h);
 
 /* host_forward.c */
-/* Whether there are other hosts that this one divides the keys with. */
-bool host_is_divided(const struct host *h);
 /* The engine's doors. */
 int host_forward(void *ctx, uint16_t host, struct slice message);
 int host_receipt(void *ctx, uint16_t host, struct slice receipt);
@@ -277,7 +275,6 @@ bool host_members_unknown(const struct host *h, struct report *r);
 bool host_members_known(const struct host *h);
 /* Whether the host of our division with this number is up, and has shown that it lives. */
 bool host_member_up(const struct host *h, uint16_t place);
-void host_members_changed(struct host *h);
 
 /* host_members_tell.c */
 /* Adds "hosts", a list that begins with this host, and "hosts_known". */

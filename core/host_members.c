@@ -44,11 +44,9 @@ static int find_services(struct host *h) {
     const struct presence *self = members_self(p->table);
     p->shares = calloc(self->service_count + 1, sizeof *p->shares);
     for (size_t i = 0; p->shares != NULL && i < self->service_count; i++) {
-        for (size_t s = 0; s < h->conf->service_count; s++) {
-            if (strcmp(h->conf->services[s].name, self->services[i].name) == 0) {
-                p->shares[i].service = s;
-            }
-        }
+        bool found =
+            conf_find_service(h->conf, slice_of(self->services[i].name), &p->shares[i].service);
+        assert(found); /* it was made of these */
     }
     return p->shares == NULL ? ERR_MEMORY : 0;
 }
@@ -146,7 +144,7 @@ bool host_member_up(const struct host *h, uint16_t place) {
 
 /* A member has come up, has gone, or says something else than before: what waits for a host that is
  * up again may leave. */
-void host_members_changed(struct host *h) {
+static void tell_change(struct host *h) {
     host_forward_members(h);
     sys_tick(h->sys);
 }
@@ -172,6 +170,7 @@ void host_members_down(struct host *h) {
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->say_mid = 0;
     p->known = false;
+    p->changed = true;
     p->echo_by_ms = 0;
     host_join_down(h);
     look_again(h);
@@ -192,6 +191,7 @@ void host_members_watch_down(struct host *h) {
     p->watch_lost += p->watch_asked ? 1 : 0;
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->watch_asked = p->watch_due = p->watching = p->known = false;
+    p->changed = true;
     p->echo_by_ms = 0;
     p->joined_ms = 0;
     host_join_down(h);
@@ -241,6 +241,7 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
     }
     if ((news & MEMBERS_ECHO) != 0) {
         bool keeps = mqtt_session(h->mqtt)->retain_available;
+        p->changed = p->changed || !p->known;
         p->known = true;
         p->no_echo = false;
         p->echo_by_ms = 0;
@@ -413,7 +414,7 @@ void host_members_turn(struct host *h) {
     say(h, now_ms);
     if (p->changed) {
         p->changed = false;
-        host_members_changed(h);
+        tell_change(h);
     }
     arm(h, now_ms);
 }
@@ -429,8 +430,8 @@ void host_members_repeat(struct host *h) {
     struct report r;
     bool lost = p->watch_lost >= LOST_MAX || p->say_lost >= LOST_MAX;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    if (!host_members_unknown(h, &r) || (lost && now_ms < p->pause_ms)) {
-        return;
+    if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
+        return; /* without keys nothing is worth a connection */
     }
     p->watch_lost = p->watch_lost < LOST_MAX ? p->watch_lost : LOST_MAX - 1;
     p->say_lost = p->say_lost < LOST_MAX ? p->say_lost : LOST_MAX - 1;

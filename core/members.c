@@ -196,6 +196,20 @@ static unsigned take_own(const struct members *m, const struct presence *said, b
     return said->state == m->self->state ? MEMBERS_ECHO : 0;
 }
 
+/* The broker keeps ours now under our name: one of another folder that is gone is no more. */
+static unsigned forget_gone_twins(struct members *m) {
+    unsigned news = 0;
+    for (size_t i = m->count; i > 0; i--) {
+        const struct presence *said = m->list[i - 1].said;
+        if (said->state == PRESENCE_GONE &&
+            is_own_name(m, slice_of(said->group), slice_of(said->host))) {
+            drop(m, i - 1);
+            news = MEMBERS_CHANGED;
+        }
+    }
+    return news;
+}
+
 unsigned members_take(struct members *m, struct slice topic, struct slice payload, bool kept,
                       int64_t now_ms, struct report *r) {
     struct slice group;
@@ -212,7 +226,7 @@ unsigned members_take(struct members *m, struct slice topic, struct slice payloa
     if (own_name && strcmp(said->id, m->self->id) == 0) {
         unsigned news = take_own(m, said, kept);
         presence_free(said);
-        return news;
+        return (news & MEMBERS_ECHO) != 0 ? news | forget_gone_twins(m) : news;
     }
     unsigned news = own_name && !kept ? MEMBERS_OVERWRITTEN : 0;
     news |= said->hello && !kept ? MEMBERS_ASKED : 0;

@@ -135,9 +135,8 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     struct report r;
     int code = m->gone ? m->gone_code : rc;
     leave_address(m, code);
-    if (m->no_memory) {
-        code = MOSQ_ERR_NOMEM;
-    }
+    mqtt_will_closed(m, code);
+    code = m->no_memory ? MOSQ_ERR_NOMEM : code;
     if (was_steady(m)) {
         m->lacks = (struct mqtt_lacks){false}; /* who comes back may be another, or set up anew */
     }
@@ -219,7 +218,7 @@ static void come_up(struct mqtt *m) {
 
 static void answered(struct mqtt *m) {
     if (m->answer == 0) {
-        m->without_will = false; /* of the next connection it may take one */
+        mqtt_will_taken(m);
         come_up(m);
         return;
     }

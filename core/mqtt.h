@@ -174,8 +174,8 @@ bool mqtt_suspects_will(const struct mqtt *m);
 /* From on_down: the broker closed over what was sent, not over us. The next waits begin small. */
 void mqtt_forgive(struct mqtt *m);
 /* Writes what is queued and a DISCONNECT, waits for the broker to close, at most a second for both,
- * and stops for good; on_down is not called. session_expiry_s < 0 keeps the session's expiry, 0 ends it for good.
- * With messages collected and not flushed it closes without a word instead, as mqtt_drop does. */
+ * and stops for good; on_down is not called. session_expiry_s < 0 keeps the session's expiry, 0 ends
+ * it for good. With messages collected and not flushed it closes without a word instead, as mqtt_drop does. */
 void mqtt_disconnect(struct mqtt *m, int64_t session_expiry_s);
 
 /* The connection in force, or the last one; never NULL. */

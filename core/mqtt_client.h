@@ -45,7 +45,8 @@ struct mqtt {
     struct mqtt_publish will, asked_will; /* as this broker takes it; as it was given */
     char *will_topic, *will_payload;      /* owned; back will */
     mosquitto_property *will_properties;
-    bool without_will; /* the next connect: it may be what the broker refuses */
+    bool without_will;         /* the next connect: it may be what the broker refuses */
+    unsigned greetings_closed; /* in a row: closed instead of a CONNACK; 2 = or more */
 
     enum mqtt_state state;
     struct mqtt_link *link; /* from CONNECTING to UP */
@@ -120,6 +121,9 @@ int mqtt_copy_will(struct mqtt *m, const struct mqtt_publish *will, struct repor
  * be, and the next connect goes without. */
 bool mqtt_will_refused(struct mqtt *m);
 bool mqtt_suspect_will(struct mqtt *m);
+/* The connection has ended with MOSQ_ERR_*, perhaps instead of a CONNACK; a CONNACK that accepts. */
+void mqtt_will_closed(struct mqtt *m, int code);
+void mqtt_will_taken(struct mqtt *m);
 
 /* mqtt_subscribe.c: the filter as it is sent. */
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);

@@ -37,6 +37,23 @@ bool mqtt_will_refused(struct mqtt *m) {
     return refused;
 }
 
+/* Others close without a word. So does a broker that is being restarted: only the second time in a
+ * row it may be the will, and then, too, every other try goes without. */
+void mqtt_will_closed(struct mqtt *m, int code) {
+    enum { CLOSED_TWICE = 2 };
+    if (m->state != GREETING || !m->says_connect || code == MOSQ_ERR_TIMEOUT) {
+        return;
+    }
+    bool had = m->will.topic != NULL && !m->without_will;
+    m->greetings_closed += m->greetings_closed < CLOSED_TWICE ? 1 : 0;
+    m->without_will = had && m->greetings_closed == CLOSED_TWICE;
+}
+
+void mqtt_will_taken(struct mqtt *m) {
+    m->without_will = false; /* of the next connection it may take one */
+    m->greetings_closed = 0;
+}
+
 bool mqtt_suspects_will(const struct mqtt *m) {
     return m->without_will;
 }

@@ -5,25 +5,17 @@
 
 #include "journal.h"
 
-static const struct service_conf *find(const struct conf *conf, struct slice name) {
-    for (size_t i = 0; i < conf->service_count; i++) {
-        if (slice_is(name, conf->services[i].name)) {
-            return &conf->services[i];
-        }
-    }
-    return NULL;
-}
-
 static uint16_t owner(const struct conf *conf, struct slice about, struct slice key) {
     return division_owner(&conf->hosts.share, journal_partition(journal_lane(about, key)));
 }
 
 uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slice key) {
-    if (!division_is_divided(&conf->hosts.share)) {
+    size_t i;
+    if (!division_is_divided(&conf->hosts.share) || !conf_find_service(conf, service, &i)) {
         return 0;
     }
-    const struct service_conf *s = find(conf, service);
-    bool divided = s != NULL && s->share && !s->independent && (key.len > 0 || s->ordered);
+    const struct service_conf *s = &conf->services[i];
+    bool divided = s->share && !s->independent && (key.len > 0 || s->ordered);
     return divided ? owner(conf, service, key) : 0;
 }
 
@@ -31,7 +23,12 @@ uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice
     return division_is_divided(&conf->hosts.share) ? owner(conf, topic, once) : 0;
 }
 
-uint8_t owner_schedule_partition(const char *name) {
+uint8_t owner_partition_of_schedule(const char *name) {
     static const struct slice scope = {"\001schedule", sizeof "\001schedule" - 1}; /* no service */
     return journal_partition(journal_lane(scope, slice_of(name)));
+}
+
+uint8_t owner_partition_of_publish(void) {
+    static const struct slice none = {"", 0};
+    return journal_partition(journal_lane(none, none));
 }

@@ -15,8 +15,10 @@ uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slic
 /* The number of the host that decides whether a publish under an Idempotency-Key is a repetition; 0
  * where nothing is divided. */
 uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice once);
-
-/* The partition whose host fires a schedule: as that of a key of its name. */
-uint8_t owner_schedule_partition(const char *name);
+/* The partition whose host fires the schedule: that of a key of its name. */
+uint8_t owner_partition_of_schedule(const char *name);
+/* Where each host keeps the publishes it was asked for from outside: they are of no service and no
+ * key yet. */
+uint8_t owner_partition_of_publish(void);
 
 #endif

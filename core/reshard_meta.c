@@ -236,7 +236,7 @@ static int put_schedule(struct reshard *re, size_t from, size_t to, const char *
         return code != 0 ? code : there;
     }
     struct schedule_mark owners;
-    size_t owner = old_owner(re, owner_schedule_partition(name));
+    size_t owner = old_owner(re, owner_partition_of_schedule(name));
     bool owned = journal_schedule_get(re->folders[owner].journal, name, &owners) == 0;
     bool better =
         owned ? owner == from : there == ERR_NOTFOUND || mark.settled_ms > known.settled_ms;

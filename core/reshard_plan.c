@@ -3,6 +3,7 @@
  */
 #include "reshard_impl.h"
 
+#include "owner.h"
 #include "service.h"
 
 #include <stdio.h>
@@ -144,17 +145,14 @@ static struct service_rule rule_of(const struct reshard *re, const char *name) {
     uint64_t lane = journal_lane(slice_of(name), (struct slice){"", 0});
     struct service_rule rule = {
         .keeping = BY_KEY, .ordered = true, .keyless = journal_partition(lane)};
-    for (size_t i = 0; i < re->conf->service_count; i++) {
-        const struct service_conf *s = &re->conf->services[i];
-        if (strcmp(s->name, name) == 0) {
-            rule.ordered = s->ordered;
-            rule.keeping = !s->share        ? OWN
-                           : s->independent ? ANYWHERE
-                           : s->ordered     ? BY_KEY
-                                            : BY_CHANCE;
-        }
+    size_t i;
+    if (!conf_find_service(re->conf, slice_of(name), &i)) {
+        return rule; /* it is no longer in topics.conf: as if it had keys */
     }
-    return rule; /* of a service that is in topics.conf no more: as if it had keys */
+    const struct service_conf *s = &re->conf->services[i];
+    rule.ordered = s->ordered;
+    rule.keeping = !s->share ? OWN : s->independent ? ANYWHERE : s->ordered ? BY_KEY : BY_CHANCE;
+    return rule;
 }
 
 static int read_rules(struct reshard *re, struct folder *f) {
@@ -171,8 +169,7 @@ static int read_rules(struct reshard *re, struct folder *f) {
  * without a key is looked for by whichever host its identity makes responsible. Both may be another
  * host from now on. */
 static void find_shared_partitions(struct reshard *re) {
-    const struct slice none = {"", 0};
-    re->to_all[journal_partition(journal_lane(none, none))] = true;
+    re->to_all[owner_partition_of_publish()] = true;
     for (size_t i = 0; i < re->conf->service_count; i++) {
         const struct service_conf *s = &re->conf->services[i];
         struct service_rule rule = rule_of(re, s->name);

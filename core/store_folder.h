@@ -36,7 +36,8 @@ int store_folder_mark(const char *path, struct report *r);
 int store_folder_is_settled(const char *path, struct report *r);
 /* Durably: the folder's list of names. ERR_DISK. */
 int store_folder_sync(const char *path, struct report *r);
-/* Removes what a compaction, or a reshard that left no mark, left that was killed. The folder must be locked. */
+/* Removes what was left by a compaction that was killed, or by a reshard that left no mark. The
+ * folder must be locked. */
 void store_folder_tidy(const char *path);
 /* Removes the store's own files, and the folder if nothing else is in it. Nobody has it open. */
 void store_folder_remove(const char *path);

@@ -356,12 +356,8 @@ static void offer_service(struct sys *s, size_t service) {
 /* --- the topics of services that are no longer here --- */
 
 static bool runs_here(const struct sys *s, const char *name) {
-    for (size_t i = 0; i < s->conf->service_count; i++) {
-        if (strcmp(s->conf->services[i].name, name) == 0) {
-            return engine_runs(s->engine, i);
-        }
-    }
-    return false;
+    size_t i;
+    return conf_find_service(s->conf, slice_of(name), &i) && engine_runs(s->engine, i);
 }
 
 static void clear_service(struct sys *s, const char *name) {

@@ -172,9 +172,15 @@ rm -rf a b
 folder a '' 'key = "topic:2"  several_hosts = independent'
 folder b '' 'key = "topic:2"  several_hosts = independent'
 ok "where keys are independent the first runs" up a
+ok "GET /api/hosts begins with the host itself" sh -c 'curl -sS --unix-socket a/data/zingq.sock http://localhost/api/hosts |
+    jq -e ".hosts_known and .hosts[0].host == \"a\" and .hosts[0].self and .hosts[0].services == [\"seats\"]" >/dev/null'
 ok "and the second" up b
 ok "they see each other" wait_for 10 sees a b up
 ok "both ways" wait_for 10 sees b a up
+end b KILL
+ok "one that is killed is listed as gone" wait_for 10 sees a b gone
+ok "it comes back" up b
+ok "and is listed as up" wait_for 10 sees a b up
 ok "status lists them" sh -c '"$ZINGQ" status --data a/data | grep -q "^hosts   a, up (this host)" &&
     "$ZINGQ" status --data a/data | grep -q "^        b, up"'
 folder c '' 'key = "topic:2"'

@@ -119,7 +119,7 @@ static void a_broker_that_takes_less_than_before_gets_smaller_messages(void **st
     (void)state;
     (void)key_of(w, "s", 2, 0, key);
     for (unsigned i = 0; i < 30; i++) {
-        char value[8];
+        char value[16];
         (void)snprintf(value, sizeof value, "%u", i);
         offer_key(w, 1, key, value);
     }
@@ -136,6 +136,61 @@ static void a_broker_that_takes_less_than_before_gets_smaller_messages(void **st
                         "\"0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
                         "27 28 29 \"");
     assert_int_equal(forwards_of(w, 1), 0);
+    hosts_world_free(w);
+}
+
+/* As after a crash, or with an older copy of the store: the owner has more than is in a message yet. */
+static void a_receipt_that_is_ahead_of_what_was_sent_is_one_for_all_that_was(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    char key[16];
+    struct buf receipt;
+    struct forward_sender sender;
+    size_t at;
+    (void)state;
+    w->away[1] = true;
+    offer_key(w, 1, key_of(w, "s", 2, 0, key), "a");
+    (void)turn(host_at(w, 1));
+    assert_non_null(w->head);
+    assert_int_equal(
+        forward_message_read((struct slice){w->head->bytes, w->head->len}, &sender, &at), 0);
+    buf_init(&receipt, 4096);
+    forward_receipt_begin(&receipt, &sender);
+    forward_receipt_add(&receipt, journal_partition(journal_lane(slice_of("s"), slice_of(key))),
+                        UINT64_MAX);
+    engine_offer_receipt(host_at(w, 1)->engine, buf_slice(&receipt));
+    buf_clear(&receipt);
+    advance(host_at(w, 1), 1000);
+    assert_int_equal(forwards_of(w, 1), 0);
+    offer_key(w, 1, key, "b"); /* no such receipt is one for what comes later */
+    (void)turn(host_at(w, 1));
+    assert_int_equal(forwards_of(w, 1), 1);
+    hosts_world_free(w);
+}
+
+/* A host that was set up anew while messages of its old store were still under way. */
+static void two_stores_under_one_number_in_one_turn_are_not_taken_for_each_other(void **state) {
+    enum { SOURCE_AT = 10 };
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct engine_fixture *to = host_at(w, 2);
+    char key[16];
+    char text[512];
+    (void)state;
+    offer_key(w, 1, key_of(w, "s", 2, 0, key), "a");
+    (void)turn(host_at(w, 1));
+    assert_non_null(w->head);
+    struct slice first = {w->head->bytes, w->head->len};
+    char *second = slice_dup(first);
+    assert_non_null(second);
+    second[SOURCE_AT] = (char)~second[SOURCE_AT];
+    run_dry(to); /* now it knows how much room it has */
+    assert_int_equal(engine_offer_forward(to->engine, first), 0);
+    assert_int_equal(engine_offer_forward(to->engine, (struct slice){second, first.len}), 0);
+    run_dry(to);
+    assert_string_equal(seen_at(w, 2, key, text), "\"a a \"");
+    assert_int_equal(engine_offer_forward(to->engine, first), 0);
+    run_dry(to);
+    assert_string_equal(seen_at(w, 2, key, text), "\"a a \"");
+    free(second);
     hosts_world_free(w);
 }
 
@@ -225,6 +280,8 @@ int main(void) {
         cmocka_unit_test(a_receipt_that_does_not_know_the_messages_token_deletes_nothing),
         cmocka_unit_test(many_events_go_in_messages_that_the_broker_takes),
         cmocka_unit_test(a_broker_that_takes_less_than_before_gets_smaller_messages),
+        cmocka_unit_test(a_receipt_that_is_ahead_of_what_was_sent_is_one_for_all_that_was),
+        cmocka_unit_test(two_stores_under_one_number_in_one_turn_are_not_taken_for_each_other),
         cmocka_unit_test(once_each_and_in_order_whatever_is_lost_doubled_or_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

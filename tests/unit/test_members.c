@@ -288,6 +288,27 @@ static void what_others_put_under_our_name_is_noticed(void **state) {
     members_free(m);
 }
 
+static void
+an_earlier_folder_under_our_name_that_is_gone_is_forgotten_when_we_are_kept(void **state) {
+    (void)state;
+    struct members *m = members_of(1, 1);
+    struct report r;
+    struct buf out;
+    buf_init(&out, PRESENCE_BYTES_MAX);
+    assert_int_equal(take_text(m, "zingq/hosts/default/me",
+                               "{\"host\":\"me\",\"id\":\"old\",\"group\":\"default\",\"count\":1,"
+                               "\"this\":1,\"state\":\"gone\",\"since\":3}",
+                               true, NOW),
+                     MEMBERS_CHANGED);
+    assert_int_equal(presence_write(members_self(m), &out), 0);
+    assert_int_equal(
+        members_take(m, slice_of("zingq/hosts/default/me"), buf_slice(&out), false, NOW, &r),
+        MEMBERS_ECHO | MEMBERS_CHANGED);
+    assert_int_equal(members_count(m), 0);
+    buf_clear(&out);
+    members_free(m);
+}
+
 static void a_hello_is_to_be_answered_unless_the_broker_kept_it(void **state) {
     (void)state;
     struct members *m = members_of(1, 1);
@@ -407,6 +428,8 @@ int main(void) {
         cmocka_unit_test(the_place_of_another_is_up_when_it_has_spoken),
         cmocka_unit_test(our_own_presence_comes_back),
         cmocka_unit_test(what_others_put_under_our_name_is_noticed),
+        cmocka_unit_test(
+            an_earlier_folder_under_our_name_that_is_gone_is_forgotten_when_we_are_kept),
         cmocka_unit_test(a_hello_is_to_be_answered_unless_the_broker_kept_it),
         cmocka_unit_test(who_leaves_for_good_is_forgotten),
         cmocka_unit_test(who_is_not_there_on_the_next_connection_is_forgotten),

@@ -102,6 +102,25 @@ static void a_broker_that_retains_nothing_gets_a_will_that_is_not_retained(void 
     assert_true(b->fake->has_will);
 }
 
+static void a_broker_that_closes_twice_over_the_will_is_tried_without_one(void **state) {
+    struct bench *b = *state;
+    struct client *worker = &b->clients[0];
+    struct mqtt_publish will = {.topic = "will", .payload = slice_of("gone"), .retain = true};
+    for (int i = 0; i < 4; i++) {
+        fake_start(b, "", 0);
+        if (i == 0) {
+            client_make(b, worker, "worker", &will);
+            mqtt_start(worker->mqtt);
+        }
+        while (!b->fake->answered) {
+            (void)uv_run(&b->loop, UV_RUN_ONCE);
+        }
+        assert_int_equal(b->fake->has_will, i != 2);
+        fake_end(b);
+        bench_wait(b, &worker->downs, i + 1);
+    }
+}
+
 static void every_other_try_is_without_a_will_that_may_be_what_is_refused(void **state) {
     struct bench *b = *state;
     struct client *worker = &b->clients[0];
@@ -382,6 +401,7 @@ int main(void) {
         T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
         T(the_limits_in_connack_are_passed_on),
         T(a_refused_subscription_is_asked_for_again_and_had),
+        T(a_broker_that_closes_twice_over_the_will_is_tried_without_one),
         T(every_other_try_is_without_a_will_that_may_be_what_is_refused),
         T(an_assigned_client_identifier_is_passed_over),
         T(a_filter_too_long_for_the_broker_is_told_and_the_others_are_had),
