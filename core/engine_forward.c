@@ -194,15 +194,19 @@ static bool is_for_us(struct engine *e, const struct forward_sender *sender) {
     return false;
 }
 
-static struct forward_source *source_of(struct engine *e, const struct forward_sender *sender) {
-    struct forward_source *source = &e->sources[sender->from - 1];
-    if (!uuid_equal(&source->sender.source, &sender->source)) {
-        for (size_t p = 0; p < PARTITIONS; p++) { /* another store under the same number */
-            source->touched[p] = source->moved[p] = false;
+/* Another store may have come under the same number: what the turn took of the one before counts. */
+static int note_source(struct engine *e, struct forward_source *source,
+                       const struct forward_sender *sender) {
+    int code = 0;
+    bool other = !uuid_equal(&source->sender.source, &sender->source);
+    for (uint8_t p = 0; code == 0 && other && p < PARTITIONS; p++) {
+        if (source->moved[p]) {
+            code = journal_cursor_put(e->journal, p, &source->sender.source, source->cursor[p]);
         }
+        source->touched[p] = source->moved[p] = false;
     }
     source->sender = *sender;
-    return source;
+    return code;
 }
 
 static int find_cursor(struct engine *e, struct forward_source *source, uint8_t p) {
@@ -265,13 +269,12 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     int code = forward_message_read(event->payload, &sender, &at);
     e->forward_bytes -= event->payload.len;
     if (code == 0 && is_for_us(e, &sender)) {
-        struct forward_source *source = source_of(e, &sender);
-        while ((code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
+        struct forward_source *source = &e->sources[sender.from - 1];
+        code = note_source(e, source, &sender);
+        while (code == 0 &&
+               (code = forward_message_next(event->payload, &at, &entry, &forward)) == 0) {
             code = take_entry(e, source, &entry, &forward);
             ++*count;
-            if (code != 0) {
-                break;
-            }
         }
     }
     if (code == ERR_CORRUPT) {

@@ -429,7 +429,9 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     struct target *t = &f->targets[sender.to];
     bool news = false;
     while (forward_receipt_next(receipt, &at, &p, &seq) == 0) {
-        /* No host can have what never left. */
+        /* More than ever left: rows of an older copy of this store, which the owner has had and will
+         * not take again. One that is ahead of the clock might cover rows to come. */
+        seq = seq > f->read[p] && seq < (uint64_t)now_ms * 1000 ? f->read[p] : seq;
         if (division_owner(&f->division, p) == sender.to && seq > f->done[p] && seq <= f->read[p]) {
             f->done[p] = seq;
             news = true;
