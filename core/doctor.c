@@ -72,8 +72,10 @@ void doctor_shares(struct doctor *d, const char *broker_version, bool alone) {
         row->verdict = DOCTOR_WARN;
         (void)snprintf(row->seen, sizeof row->seen,
                        "Mosquitto forgets shared subscriptions, with persistence too");
-        doctor_advise(row, "what is published before the host is back is acknowledged and lost",
-                      "topics.conf: broker { alone = yes }, if no other host runs these services");
+        doctor_advise(
+            row, "what is published before the host is back is acknowledged and lost",
+            "topics.conf: broker { alone = yes }, if no other host, or none but those of this "
+            "division, runs these services");
     }
 }
 

@@ -161,7 +161,7 @@ static int decide(struct engine *e) {
     };
     /* A full store is only tidied: what is left of it must not be used up. */
     static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
-                                                      engine_trim};
+                                                      engine_trim, engine_build_forwards};
     int (*const *steps)(struct engine *) = e->full ? tidying : work;
     size_t count = e->full ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
     int code = outbox_settle(e->outbox);
@@ -339,7 +339,8 @@ bool engine_due(struct engine *e) {
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
            (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || forwards_want_turn(e->forwards, now_ms) ||
-           acked_due(e, now_ms) || engine_next_ms(e) <= now_ms;
+           (!e->full && forwards_own(e->forwards) > 0) || acked_due(e, now_ms) ||
+           engine_next_ms(e) <= now_ms;
 }
 
 /* When the work that waits for the clock alone is due. */
@@ -377,7 +378,7 @@ int64_t engine_next_ms(struct engine *e) {
 
 bool engine_accepts(struct engine *e) {
     return e->waiting < e->conf->backlog_max && forwards_most(e->forwards) < e->conf->backlog_max &&
-           e->room > 0 && !e->draining && !e->lost;
+           e->room > 0 && !e->draining && !e->lost && forwards_own(e->forwards) == 0;
 }
 
 void engine_drain(struct engine *e) {

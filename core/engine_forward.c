@@ -157,8 +157,9 @@ static int end_too_large(void *ctx, const struct forward *forward) {
                                            : take_message(e, s, forward, reason);
 }
 
+/* A full store has room for no dead letter. */
 int engine_build_forwards(struct engine *e) {
-    return forwards_build(e->forwards, e, end_too_large);
+    return forwards_build(e->forwards, e, e->full ? NULL : end_too_large);
 }
 
 /* --- from others --- */
@@ -166,6 +167,7 @@ int engine_build_forwards(struct engine *e) {
 int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
     bool room = e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
+    room = room && forwards_own(e->forwards) == 0; /* they came before it */
     bool fits = e->forward_bytes == 0 || e->forward_bytes + message.len <= TURN_BYTES_MAX;
     if (!room || !fits) {
         return 0; /* it has no receipt, and comes again */
@@ -244,13 +246,34 @@ static int find_cursor(struct engine *e, struct forward_source *source, uint8_t 
     return code;
 }
 
+/* Nobody else waits for it: it is one of our own rows until the service is there. */
+static int keep(struct engine *e, uint8_t partition, const struct forward *forward) {
+    if (e->now_ms >= e->kept_told_ms + TELL_MS) {
+        e->kept_told_ms = e->now_ms;
+        log_warn("engine",
+                 "an event from another host is for service \"%.*s\", which is not in this "
+                 "topics.conf: such events are kept until it is (said once a minute)",
+                 (int)forward->service.len, forward->service.data);
+    }
+    return add(e, partition, forward, forward->payload.len + forward->properties.len);
+}
+
+static int take(struct engine *e, uint8_t partition, const struct forward *forward) {
+    struct engine_service *s = engine_service_named(e, forward->service);
+    if (s == NULL) {
+        return keep(e, partition, forward);
+    }
+    culprit_run(e->culprit, s->number, partition, &(struct uuid){{0}});
+    culprit_enter(e->culprit, CULPRIT_ADMIT);
+    return forward->kind == FORWARD_SIGNAL ? take_signal(e, s, forward)
+                                           : take_message(e, s, forward, NULL);
+}
+
 static int take_entry(struct engine *e, struct forward_source *source,
                       const struct forward_entry *entry, const struct forward *forward) {
     uint8_t p = entry->partition;
-    struct engine_service *s = engine_service_named(e, forward->service);
-    if (s == NULL || !division_owns(&e->conf->hosts.share, p)) {
-        tell_useless(e, s == NULL ? "it is for a service that is not in this topics.conf"
-                                  : "its key is not this host's");
+    if (!division_owns(&e->conf->hosts.share, p)) {
+        tell_useless(e, "its key is not this host's");
         return 0;
     }
     int code = find_cursor(e, source, p);
@@ -259,10 +282,7 @@ static int take_entry(struct engine *e, struct forward_source *source,
         e->status.forwards_repeated += code == 0 ? 1 : 0;
         return code;
     }
-    culprit_run(e->culprit, s->number, p, &(struct uuid){{0}});
-    culprit_enter(e->culprit, CULPRIT_ADMIT);
-    code = forward->kind == FORWARD_SIGNAL ? take_signal(e, s, forward)
-                                           : take_message(e, s, forward, NULL);
+    code = take(e, p, forward);
     source->cursor[p] = entry->seq;
     source->moved[p] = true;
     e->status.forwards_taken++;
@@ -292,20 +312,22 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     return code == ERR_NOTFOUND || code == ERR_CORRUPT ? 0 : code;
 }
 
-/* After another division: rows of partitions that are this host's by now. */
+/* Rows of partitions that are this host's: after another division, or kept for a service that had
+ * to come (back) first. */
 int engine_take_own_forwards(struct engine *e) {
     struct buf record;
     int code = 0;
     buf_init(&record, (size_t)1 << 30);
     for (size_t i = 0; code == 0 && i < TURN_EVENTS_MAX; i++) {
         struct forward forward;
+        uint8_t p;
+        uint64_t seq;
         buf_reset(&record);
-        code = forwards_take_own(e->forwards, &record);
+        code = forwards_next_own(e->forwards, &p, &seq, &record);
         code = code == 0 ? forward_decode(buf_slice(&record), &forward) : code;
-        struct engine_service *s = code == 0 ? service_of(e, &forward) : NULL;
-        if (s != NULL) {
-            code = forward.kind == FORWARD_SIGNAL ? take_signal(e, s, &forward)
-                                                  : take_message(e, s, &forward, NULL);
+        if (code == 0 && engine_service_named(e, forward.service) != NULL) {
+            code = journal_forward_del(e->journal, p, seq);
+            code = code == 0 ? take(e, p, &forward) : code;
         }
     }
     buf_clear(&record);

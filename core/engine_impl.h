@@ -148,6 +148,7 @@ struct engine {
     struct forward_source *sources; /* of forwards that came, by number of host; owned */
     size_t forward_bytes;           /* of such messages in the inbox */
     int64_t useless_told_ms;        /* when the last message that means nothing was told of */
+    int64_t kept_told_ms;           /* and one for a service that is not here */
 
     /* inputs not yet decided */
     struct event *inbox_head, *inbox_tail;

@@ -35,6 +35,7 @@ struct target {
     size_t count, bytes; /* of these messages */
     size_t in_flight;
     bool down;      /* it is away */
+    bool held;      /* a row that no message can carry waits for its end */
     unsigned again; /* how often what is in flight went without a receipt */
     int64_t due_ms; /* when it goes again */
     uint8_t next;   /* partition whose rows come first in the next message */
@@ -143,13 +144,15 @@ int forwards_load(struct forwards *f) {
 int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
                  const struct forward *forward) {
     uint64_t seq = journal_next_seq(f->journal, now_ms);
-    assert(!division_owns(&f->division, partition) && seq > f->last[partition]);
+    assert(seq > f->last[partition]);
     buf_reset(&f->record);
     forward_encode(forward, &f->record);
     int code = f->record.failed
                    ? ERR_MEMORY
                    : journal_forward_put(f->journal, partition, seq, buf_slice(&f->record));
-    if (code == 0) {
+    if (code == 0 && division_owns(&f->division, partition)) {
+        f->read[partition] = f->last[partition] = seq; /* until the next forwards_load */
+    } else if (code == 0) {
         struct target *t = target_of(f, partition);
         f->first[partition] =
             f->last[partition] == f->deleted[partition] ? seq : f->first[partition];
@@ -224,8 +227,13 @@ static int read_partition(const struct building *b, uint8_t p, bool *full) {
         if (code != 0 || *full) {
             return code;
         }
+        bool too_large = FORWARD_HEAD_BYTES + FORWARD_ENTRY_BYTES + record.len > f->message_max;
+        if (too_large && b->too_large == NULL) {
+            b->t->held = true;
+            return 0;
+        }
         b->t->unread -= b->t->unread > 0 ? 1 : 0;
-        if (FORWARD_HEAD_BYTES + FORWARD_ENTRY_BYTES + record.len > f->message_max) {
+        if (too_large) {
             code = give_up(b, p, seq, record);
             f->last[p] = code == 0 && f->last[p] == seq ? f->read[p] : f->last[p];
         } else {
@@ -269,6 +277,7 @@ static int fill_message(struct building *b, uint16_t host) {
 
 static int build_for(struct forwards *f, uint16_t host, struct building *b) {
     struct target *t = &f->targets[host];
+    t->held = false;
     while (t->unread > 0 && t->count < FORWARD_WINDOW && t->bytes < FORWARD_WINDOW_BYTES) {
         b->t = t;
         b->m = message_new(f, host);
@@ -277,7 +286,7 @@ static int build_for(struct forwards *f, uint16_t host, struct building *b) {
             if (b->m != NULL) {
                 message_free(b->m);
             }
-            t->unread = code == 0 ? 0 : t->unread; /* set aside, or given up */
+            t->unread = code == 0 && !t->held ? 0 : t->unread; /* set aside, or given up */
             return code;
         }
         if (t->tail == NULL) {
@@ -306,25 +315,25 @@ int forwards_build(struct forwards *f, void *ctx,
     return code;
 }
 
-int forwards_take_own(struct forwards *f, struct buf *record) {
+int forwards_next_own(struct forwards *f, uint8_t *p, uint64_t *seq, struct buf *record) {
     struct target *own = &f->targets[f->division.place];
-    for (uint8_t p = 0; own->rows > 0 && p < PARTITIONS; p++) {
-        uint64_t seq = 0;
+    for (*p = 0; own->rows > 0 && *p < PARTITIONS; ++*p) {
         struct slice stored;
-        if (!division_owns(&f->division, p) || f->last[p] == 0) {
+        *seq = f->read[*p];
+        if (!division_owns(&f->division, *p) || f->last[*p] == *seq) {
             continue;
         }
-        int code = journal_forward_next(f->journal, p, &seq, &stored);
+        int code = journal_forward_next(f->journal, *p, seq, &stored);
         if (code == ERR_NOTFOUND) {
-            f->last[p] = 0;
+            f->last[*p] = f->read[*p];
             continue;
         }
         if (code == 0) {
             buf_add_slice(record, stored);
-            code = record->failed ? ERR_MEMORY : journal_forward_del(f->journal, p, seq);
+            f->read[*p] = *seq;
             own->rows--;
         }
-        return code;
+        return record->failed ? ERR_MEMORY : code;
     }
     own->rows = 0;
     return ERR_NOTFOUND;
@@ -520,12 +529,12 @@ void forwards_member(struct forwards *f, int64_t now_ms, uint16_t host, bool up)
 /* --- looking --- */
 
 static bool has_room(const struct target *t) {
-    return t->unread > 0 && t->count < FORWARD_WINDOW && t->bytes < FORWARD_WINDOW_BYTES;
+    return t->unread > 0 && !t->held && t->count < FORWARD_WINDOW &&
+           t->bytes < FORWARD_WINDOW_BYTES;
 }
 
 bool forwards_want_turn(const struct forwards *f, int64_t now_ms) {
     bool wants = f->receipted && now_ms >= f->receipted_ms + ACKED_DELAY_MS;
-    wants = wants || f->targets[f->division.place].rows > 0;
     for (uint16_t n = 1; !wants && n <= f->division.count; n++) {
         wants = takes(f, n) && has_room(&f->targets[n]);
     }
@@ -565,6 +574,10 @@ void forwards_look(const struct forwards *f, uint16_t host, struct forwards_stat
                                    .sent = t->sent,
                                    .receipts = t->receipts,
                                    .again = t->repeated};
+}
+
+uint64_t forwards_own(const struct forwards *f) {
+    return f->targets[f->division.place].rows;
 }
 
 uint64_t forwards_most(const struct forwards *f) {

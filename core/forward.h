@@ -33,18 +33,18 @@ void forwards_free(struct forwards *f);
 /* Forgets all that is in memory and counts the rows on disk again; inside a transaction. */
 int forwards_load(struct forwards *f);
 
-/* Stores one for the partition's owner; inside a transaction. */
+/* Stores one for the partition's owner, this host itself perhaps; inside a transaction. */
 int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
                  const struct forward *forward);
 /* Makes messages of what may leave next; inside a transaction. A row that no message can carry is
- * given to `too_large`, which finds another end for it; it is deleted here. */
+ * given to `too_large`, which finds another end for it; it is deleted here. NULL: it waits. */
 int forwards_build(struct forwards *f, void *ctx,
                    int (*too_large)(void *ctx, const struct forward *forward));
 /* Deletes the rows that have receipts; inside a transaction. */
 int forwards_settle(struct forwards *f);
-/* The first row of a partition that is this host's own, as after another division: taken off into
- * `record` for the caller to decide, inside a transaction. ERR_NOTFOUND. */
-int forwards_take_own(struct forwards *f, struct buf *record);
+/* The next row of a partition that is this host's own, into `record`: for the caller, who may delete
+ * it, to decide; inside a transaction. ERR_NOTFOUND: all have been looked at since forwards_load. */
+int forwards_next_own(struct forwards *f, uint8_t *partition, uint64_t *seq, struct buf *record);
 
 /* Hands what may go to `send`, which returns 0 or an error that ends this round. */
 void forwards_send(struct forwards *f, int64_t now_ms, void *ctx,
@@ -74,6 +74,8 @@ struct forwards_state {
 
 /* Of what waits for that host, from 1. */
 void forwards_look(const struct forwards *f, uint16_t host, struct forwards_state *out);
+/* Rows that forwards_next_own has. */
+uint64_t forwards_own(const struct forwards *f);
 /* Rows for one host, where they are most. */
 uint64_t forwards_most(const struct forwards *f);
 uint64_t forwards_rows(const struct forwards *f);

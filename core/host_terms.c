@@ -254,8 +254,9 @@ void host_terms_mosquitto(struct host *h) {
     h->told_mosquitto = true;
     log_warn("broker",
              "Mosquitto forgets shared subscriptions when it restarts: what is published then, "
-             "before this host is back, is lost; if no other host runs these services, set "
-             "broker { alone = yes }");
+             "before this host is back, is lost; %s, set broker { alone = yes }",
+             host_is_divided(h) ? "if only the hosts of this division run these services"
+                                : "if no other host runs these services");
 }
 
 void host_terms_clear(struct host *h) {

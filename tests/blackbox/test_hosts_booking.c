@@ -53,6 +53,7 @@ struct sale {
     struct hosts hosts;
     struct peer clients[CLIENTS];
     struct chance chance;
+    const char *what; /* "booking", or "order": the same as one saga */
     struct request *requests;
     unsigned sent, copies, answered;
     size_t notes_read;
@@ -100,8 +101,9 @@ static void send_request(struct sale *sale, unsigned number) {
     if (sale->over_http) {
         send_over_http(sale, text);
     } else {
-        peer_publish(&sale->clients[chance_next(&sale->chance, CLIENTS)], "booking/request", text,
-                     NULL);
+        char topic[32];
+        (void)snprintf(topic, sizeof topic, "%s/request", sale->what);
+        peer_publish(&sale->clients[chance_next(&sale->chance, CLIENTS)], topic, text, NULL);
     }
 }
 
@@ -128,11 +130,16 @@ static struct request *request_of(struct sale *sale, const char *id) {
     return end != NULL && *end == '\0' && number < sale->sent ? &sale->requests[number] : NULL;
 }
 
+/* Whether the message is "<what>/<verb>/<id>". */
+static bool says(const struct sale *sale, const struct note *n, const char *verb) {
+    char begin[32];
+    int len = snprintf(begin, sizeof begin, "%s/%s/", sale->what, verb);
+    return strncmp(n->topic, begin, (size_t)len) == 0;
+}
+
 static void note_answer(struct sale *sale, const struct note *n) {
-    static const char yes[] = "booking/confirmed/";
-    static const char no[] = "booking/rejected/";
-    bool confirmed = strncmp(n->topic, yes, sizeof yes - 1) == 0;
-    if (!confirmed && strncmp(n->topic, no, sizeof no - 1) != 0) {
+    bool confirmed = says(sale, n, "confirmed");
+    if (!confirmed && !says(sale, n, "rejected")) {
         return; /* another step of a booking */
     }
     const char *id = note_property(n, "zingq-id");
@@ -343,6 +350,7 @@ static int open_sale(void **state) {
         return -1;
     }
     sale->s = stage;
+    sale->what = "booking";
     sale->requests = calloc(REQUESTS_MAX, sizeof *sale->requests);
     *state = sale;
     return sale->requests == NULL ? -1 : 0;
@@ -363,6 +371,7 @@ static int close_sale(void **state) {
 
 static void begin(struct sale *sale, unsigned hosts) {
     struct stage *s = sale->s;
+    char filter[32];
     sale->chance = chance_of_run();
     sale->broker_options = sale->over_http ? BROKER_TO_KILL : STAGE_BROKER_KEEPS;
     assert_int_equal(setenv("ZINGQ_BROKER_ALONE", sale->alone ? "yes" : "no", 1), 0);
@@ -376,7 +385,8 @@ static void begin(struct sale *sale, unsigned hosts) {
         booking_copy(hosts_one(&sale->hosts, number));
     }
     hosts_start(&sale->hosts);
-    peer_start(&s->observer, s->broker.port, "observer", PEER_KEPT, "booking/#");
+    (void)snprintf(filter, sizeof filter, "%s/#", sale->what);
+    peer_start(&s->observer, s->broker.port, "observer", PEER_KEPT, filter);
     for (unsigned i = 0; i < CLIENTS; i++) {
         char id[16];
         (void)snprintf(id, sizeof id, "client-%u", i);
@@ -434,6 +444,17 @@ static void hosts_and_a_broker_killed_at_random_sell_each_seat_once(void **state
     assert_true(sale->host_kills + sale->broker_kills > 0);
 }
 
+/* Each order is a saga on the host of its booking; the seats of a concert are on that of the concert,
+ * and answer by signals. */
+static void sagas_across_hosts_killed_at_random_sell_each_seat_once(void **state) {
+    struct sale *sale = *state;
+    sale->what = "order";
+    begin(sale, 3);
+    sell(sale, REQUESTS_MAX, trouble_ms(), true);
+    audit(sale);
+    assert_true(sale->host_kills > 0);
+}
+
 /* A Mosquitto that restarts forgets shared subscriptions, and keeps plain ones. */
 static void hosts_that_get_every_message_sell_each_seat_once(void **state) {
     struct sale *sale = *state;
@@ -470,6 +491,7 @@ int main(void) {
         TEST_OF_A_SALE(two_hosts_sell_each_seat_once),
         TEST_OF_A_SALE(three_hosts_sell_each_seat_once),
         TEST_OF_A_SALE(hosts_killed_at_random_sell_each_seat_once),
+        TEST_OF_A_SALE(sagas_across_hosts_killed_at_random_sell_each_seat_once),
         TEST_OF_A_SALE(hosts_and_a_broker_killed_at_random_sell_each_seat_once),
         TEST_OF_A_SALE(hosts_that_get_every_message_sell_each_seat_once),
         TEST_OF_A_SALE(a_host_that_is_away_for_a_while_costs_nothing),

@@ -351,6 +351,15 @@ describe("the dashboard of one of two hosts", () => {
     const choice = (page) => page.getByRole("combobox", { name: "Host", exact: true });
     const dead = (host) => world.ask(`/api/dlq?host=${host}`);
 
+    test("lists both, and that they are up", async () => {
+        const page = await visit(world);
+        const panel = page.getByRole("region", { name: "Hosts", exact: true });
+        await visible(panel.getByText("1 of 2", { exact: true }));
+        await visible(panel.getByText("2 of 2", { exact: true }));
+        await until("both up", async () => await panel.locator(".pill.tone-good", { hasText: "up" }).count() === 2);
+        await page.screenshot({ path: path.join(shots, "hosts.png"), fullPage: true });
+    });
+
     test("shows the other one's letters, which are replayed there, and comes back", async () => {
         for (let i = 0; i < 12; i++) { /* each is a key: some belong to either host */
             await world.publish("shop/order", order({ country: "it" }));

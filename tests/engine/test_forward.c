@@ -424,6 +424,95 @@ static void what_no_message_can_carry_is_a_dead_letter_where_it_came(void **stat
     hosts_world_free(w);
 }
 
+/* Events for the host, whatever the engine says about accepting, until small turns find no room. */
+static void fill_with_forwards(struct hosts_world *w, uint16_t from, const char *key) {
+    enum { BIG = 20000 };
+    struct engine_fixture *f = host_at(w, from);
+    char payload[BIG];
+    memset(payload, 'x', sizeof payload);
+    int len = snprintf(payload, sizeof payload, "{\"k\":\"%s\",\"v\":\"", key);
+    payload[len] = 'x';
+    memcpy(payload + BIG - 3, "\"}", 3);
+    for (unsigned n = 0, failed = 0; failed < 3; n++) {
+        offer(f, "s", "in", payload, NULL);
+        int code = turn(f);
+        assert_true(code == 0 || code == ERR_FULL);
+        failed = code == 0 ? 0 : failed + 1;
+        f->now_ms++;
+        assert_true(n < 1000);
+    }
+}
+
+static void a_store_full_of_what_is_for_others_is_emptied_by_them(void **state) {
+    struct hosts_world *w = hosts_world_new(
+        2, "store { max_size = \"4MiB\" keep_done = \"1s\" }\n" KEYED, "return function() end");
+    struct engine_fixture *f = host_at(w, 1);
+    char key[16];
+    (void)state;
+    f->unchecked = host_at(w, 2)->unchecked = true;
+    (void)key_of(w, "s", 2, 0, key);
+    engine_member(f->engine, 2, false);
+    fill_with_forwards(w, 1, key);
+    assert_false(engine_accepts(f->engine));
+    hosts_advance(w, 5000); /* nothing can be done, and is not tried all the time */
+    assert_in_range(forwards_of(w, 1), 50, 300);
+    engine_member(f->engine, 2, true);
+    hosts_advance(w, 30000);
+    assert_int_equal(forwards_of(w, 1), 0);
+    assert_true(engine_accepts(f->engine));
+    hosts_world_free(w);
+}
+
+/* --- services that not all hosts have (yet, or any more) --- */
+
+#define OTHER "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" key = \"json:/k\" }\n"
+
+/* Both services have keys of every partition. */
+static void offer_both(struct hosts_world *w, unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "{\"k\":\"k%u\",\"v\":\"%u\"}", i % 100, i);
+        offer(host_at(w, 1), "t", "t", text, NULL);
+        offer(host_at(w, 1), "s", "in", text, NULL);
+    }
+}
+
+static uint64_t done_in(const struct hosts_world *w, const char *service) {
+    return service_status(host_at(w, 1), service).books.done +
+           service_status(host_at(w, 2), service).books.done;
+}
+
+static void a_service_that_the_owner_does_not_have_holds_up_no_other(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED OTHER, NOTES);
+    struct engine_fixture *f = host_at(w, 2);
+    (void)state;
+    fixture_conf(f, "hosts { count = 2 this = 2 }\n" KEYED);
+    restart(f);
+    offer_both(w, 0, 200);
+    hosts_pass(w);
+    hosts_advance(w, 3000);
+    assert_int_equal(done_in(w, "s"), 200);
+    assert_int_equal(forwards_of(w, 1), 0);
+    crash(f);
+    hosts_pass(w);
+    fixture_conf(f, "hosts { count = 2 this = 2 }\n" KEYED OTHER);
+    restart(f);
+    offer_both(w, 200, 300); /* what waited for the service is before it */
+    hosts_advance(w, 3000);
+    assert_int_equal(done_in(w, "t"), 300);
+    for (unsigned i = 0; i < 100; i++) {
+        char key[16];
+        char text[64];
+        char seen[64];
+        (void)snprintf(key, sizeof key, "k%u", i);
+        (void)snprintf(seen, sizeof seen, "\"%u %u %u \"", i, i + 100, i + 200);
+        struct engine_fixture *owner = host_at(w, owner_of(w, "t", key));
+        assert_string_equal(state_text(owner, "t", key, "seen", text), seen);
+    }
+    assert_int_equal(count_rows(f, TABLE_FORWARD), 0);
+    hosts_world_free(w);
+}
+
 /* --- another division --- */
 
 static void a_store_with_keys_refuses_another_division_and_names_the_mend(void **state) {
@@ -476,6 +565,8 @@ int main(void) {
         cmocka_unit_test(two_hosts_that_are_full_of_what_is_the_others_do_not_wait_for_each_other),
         cmocka_unit_test(an_event_as_large_as_a_turn_may_be_reaches_its_owner),
         cmocka_unit_test(what_no_message_can_carry_is_a_dead_letter_where_it_came),
+        cmocka_unit_test(a_store_full_of_what_is_for_others_is_emptied_by_them),
+        cmocka_unit_test(a_service_that_the_owner_does_not_have_holds_up_no_other),
         cmocka_unit_test(a_store_with_keys_refuses_another_division_and_names_the_mend),
         cmocka_unit_test(an_empty_store_takes_any_division),
     };
