@@ -205,6 +205,16 @@ static int64_t trouble_ms(void) {
 
 /* --- the audit --- */
 
+/* What was told must be what was decided; of what was not told the decision counts. */
+static void note_decision(struct request *r, const json_t *value) {
+    const char *answer = json_string_value(json_object_get(value, "answer"));
+    assert_non_null(answer);
+    bool confirmed = strcmp(answer, "confirmed") == 0;
+    assert_true(r->answer_id[0] == '\0' || r->confirmed == confirmed);
+    r->confirmed = confirmed;
+    r->decided = true;
+}
+
 static void read_decisions(struct sale *sale) {
     unsigned concerts = concert_of((sale->sent - 1) / SEASON * CONCERTS * SEATS) + CONCERTS;
     for (unsigned i = 0; i < concerts * sale->hosts.count; i++) {
@@ -220,7 +230,7 @@ static void read_decisions(struct sale *sale) {
                                     ? request_of(sale, name + 7)
                                     : NULL;
             if (r != NULL) {
-                r->decided = true;
+                note_decision(r, json_object_get(cell, "value"));
             }
         }
         json_decref(cells);
@@ -277,7 +287,8 @@ static struct findings judge(const struct sale *sale) {
         f.answered_twice += r->answered_anew;
         f.unanswered += !answered && !r->decided;
         f.undelivered += !answered && r->decided; /* by a broker that was killed */
-        f.wrong_money += answered && r->charges - r->refunds != (r->confirmed ? 1U : 0U);
+        f.wrong_money +=
+            (answered || r->decided) && r->charges - r->refunds != (r->confirmed ? 1U : 0U);
         f.wrong_money += r->charges > 1;
     }
     free(owners);
