@@ -166,7 +166,8 @@ void host_members_up(struct host *h, bool session_present) {
 
 void host_members_down(struct host *h) {
     struct host_members *p = &h->members;
-    p->say_lost += p->say_mid != 0 ? 1 : 0;
+    /* Some Mosquittos refuse a publish, and then end the connection over it all the same. */
+    p->say_lost += p->say_mid != 0 || p->say_refused != 0 ? 1 : 0;
     p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
     p->say_mid = 0;
     p->known = false;
@@ -223,7 +224,7 @@ void host_members_published(struct host *h, int mid, uint8_t reason) {
         return;
     }
     p->say_mid = 0;
-    p->say_lost = 0;
+    p->say_lost = reason >= 0x80 ? p->say_lost : 0;
     p->say_refused = reason >= 0x80 ? reason : 0;
     look_again(h);
 }
