@@ -255,8 +255,9 @@ void host_terms_mosquitto(struct host *h) {
     log_warn("broker",
              "Mosquitto forgets shared subscriptions when it restarts: what is published then, "
              "before this host is back, is lost; %s, set broker { alone = yes }",
-             host_is_divided(h) ? "if only the hosts of this division run these services"
-                                : "if no other host runs these services");
+             division_is_divided(&h->conf->hosts.share)
+                 ? "if only the hosts of this division run these services"
+                 : "if no other host runs these services");
 }
 
 void host_terms_clear(struct host *h) {

@@ -99,11 +99,11 @@ static int open_all(struct reshard *re, const struct clock_reading *now, struct 
         code = begin(re);
         code = code == 0 ? 0 : report(r, code, "a store cannot be read: %s", error_text(code));
     }
-    code = code == 0 ? reshard_plan(re, r) : code;
-    code = code == 0 ? look_at_clocks(re, now, r) : code;
     if (code == 0 && reshard_read_rules(re) != 0) {
         code = report(r, ERR_MEMORY, "out of memory");
     }
+    code = code == 0 ? reshard_plan(re, r) : code;
+    code = code == 0 ? look_at_clocks(re, now, r) : code;
     return code == 0 ? reshard_survey(re, r) : code;
 }
 

@@ -120,7 +120,7 @@ static inline size_t heir_of(const struct reshard *re, size_t folder) {
 }
 
 /* reshard_plan.c */
-/* The numbers of the folders, checked. ERR_INVALID. */
+/* The numbers of the folders, checked. After the rules. ERR_INVALID. */
 int reshard_plan(struct reshard *re, struct report *r);
 /* What topics.conf says of the services that the stores know. ERR_MEMORY. */
 int reshard_read_rules(struct reshard *re);
@@ -170,6 +170,7 @@ bool numbers_have(const struct numbers *n, uint64_t number);
 /* Calls visit for each row of the folder's table. */
 typedef int reshard_visit(struct reshard *re, size_t from, enum store_table t, struct slice key,
                           struct slice value);
+int reshard_walk_folder(struct reshard *re, size_t from, reshard_visit *visit);
 int reshard_walk(struct reshard *re, reshard_visit *visit);
 int reshard_survey(struct reshard *re, struct report *r);
 

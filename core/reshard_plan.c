@@ -42,15 +42,21 @@ int reshard_read_division(struct journal *j, const char *path, struct division *
                : report(r, ERR_CORRUPT, "%s does not tell which host's it is", path);
 }
 
-/* Whether nothing but its own meta rows is in it, or what an earlier reshard left. */
-static bool is_free(const struct folder *f, const struct division *d) {
-    for (unsigned t = 0; t < TABLE_COUNT; t++) {
-        bool counts = t != TABLE_META && t != TABLE_ASIDE && t < TABLE_DEDUPE;
-        if (counts && d->count > 0 && store_rows(f->store, (enum store_table)t) > 0) {
-            return false;
-        }
+/* ERR_EXISTS: it is of a key, and so of a host that is none of the division's. What hosts run for
+ * themselves may be there. */
+static int visit_new(struct reshard *re, size_t from, enum store_table t, struct slice key,
+                     struct slice value) {
+    const struct folder *f = &re->folders[from];
+    struct row_sight sight;
+    if (t == TABLE_META || t == TABLE_ASIDE || t >= TABLE_DEDUPE) {
+        return 0;
     }
-    return true;
+    int code = journal_row_look(t, key, value, &sight);
+    if (code != 0 || !sight.has_service || sight.service >= journal_service_count(f->journal)) {
+        return code == 0 ? ERR_EXISTS : code;
+    }
+    enum keeping keeping = f->rules[sight.service].keeping;
+    return keeping == OWN || keeping == ANYWHERE ? 0 : ERR_EXISTS;
 }
 
 static int check_old(struct reshard *re, size_t i, struct report *r) {
@@ -73,12 +79,17 @@ static int check_old(struct reshard *re, size_t i, struct report *r) {
                   f->path, (unsigned)d.place, (unsigned)d.count, i + 1, (unsigned)re->from_count);
 }
 
+/* What an earlier reshard left in a folder that it emptied may stay there. */
 static int check_new(struct reshard *re, size_t i, struct report *r) {
     const struct folder *f = &re->folders[i];
     struct division d = {0};
     int code = f->has_store ? reshard_read_division(f->journal, f->path, &d, r) : 0;
-    if (code != 0 || !f->has_store || is_free(f, &d)) {
+    if (code != 0 || d.count == 0) {
         return code;
+    }
+    code = reshard_walk_folder(re, i, visit_new);
+    if (code != ERR_EXISTS) {
+        return code == 0 ? 0 : report(r, code, "%s cannot be read: %s", f->path, error_text(code));
     }
     return report(r, ERR_INVALID,
                   "%s is to be new, host %zu of %u, and has a store with rows, of host %u of %u",

@@ -29,12 +29,18 @@ static int walk_table(struct reshard *re, size_t from, enum store_table t, resha
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
+int reshard_walk_folder(struct reshard *re, size_t from, reshard_visit *visit) {
+    int code = 0;
+    for (unsigned t = 0; code == 0 && re->folders[from].store != NULL && t < TABLE_COUNT; t++) {
+        code = walk_table(re, from, (enum store_table)t, visit);
+    }
+    return code;
+}
+
 int reshard_walk(struct reshard *re, reshard_visit *visit) {
     int code = 0;
-    for (size_t i = 0; i < re->folder_count; i++) {
-        for (unsigned t = 0; code == 0 && re->folders[i].store != NULL && t < TABLE_COUNT; t++) {
-            code = walk_table(re, i, (enum store_table)t, visit);
-        }
+    for (size_t i = 0; code == 0 && i < re->folder_count; i++) {
+        code = reshard_walk_folder(re, i, visit);
     }
     return code;
 }

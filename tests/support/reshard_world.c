@@ -385,7 +385,7 @@ static size_t count_ids(struct reshard_world *w, const char *topic, const char *
     return count;
 }
 
-static void expect_once(struct reshard_world *w, const char *topic, const char *payload) {
+void shards_expect_once(struct reshard_world *w, const char *topic, const char *payload) {
     size_t count = count_ids(w, topic, payload);
     if (count != 1) {
         fail_msg("%s came %zu times on %s", payload, count, topic);
@@ -423,20 +423,20 @@ static void expect_orders_once(struct reshard_world *w) {
     for (size_t i = 0; i < WORLD_KEYS; i++) {
         const char *kind = KIND_NAMES[i % KINDS];
         (void)snprintf(text, sizeof text, "queued %zu", i);
-        expect_once(w, "done", text);
+        shards_expect_once(w, "done", text);
         (void)snprintf(text, sizeof text, "%s %zu", kind, i);
         struct engine_fixture *f = w->hosts[shards_owner(w, "orders", shards_key(i, key))];
         if (strcmp(kind, "dead") == 0) {
             assert_int_equal(state_of(f, "orders", text), EVENT_DEAD);
             continue;
         }
-        expect_once(w, "done", text);
+        shards_expect_once(w, "done", text);
         if (strcmp(kind, "step") == 0) {
-            expect_once(w, "stepped", text);
+            shards_expect_once(w, "stepped", text);
         } else if (strcmp(kind, "later") == 0) {
-            expect_once(w, "late", text);
+            shards_expect_once(w, "late", text);
         } else if (strcmp(kind, "lock") == 0) {
-            expect_once(w, "expired", key);
+            shards_expect_once(w, "expired", key);
         } else if (strcmp(kind, "state") == 0) {
             (void)state_text(f, "orders", key, "v", out);
             assert_non_null(strstr(out, text));
@@ -472,7 +472,7 @@ static void expect_rest_once(struct reshard_world *w, size_t hosts) {
         for (size_t i = 0; i < 4; i++) {
             for (size_t s = 1; s < WORLD_SERVICES; s++) {
                 (void)snprintf(text, sizeof text, "%s %zu of host %zu", SERVICES[s], i, host);
-                expect_once(w, "done", text);
+                shards_expect_once(w, "done", text);
             }
         }
     }

@@ -60,6 +60,9 @@ void shards_expect_divided(struct reshard_world *w);
 /* All hosts run until nothing is left to do: everything ends once, nothing comes twice. */
 void shards_expect_to_go_on(struct reshard_world *w);
 
+/* The publish left once, whichever host sent it, however often. */
+void shards_expect_once(struct reshard_world *w, const char *topic, const char *payload);
+
 /* The folder's store, to look at: within a transaction, and closed. NULL: there is none. */
 struct store *shards_open(struct reshard_world *w, size_t host, struct journal **journal);
 void shards_close(struct store *store, struct journal *journal);

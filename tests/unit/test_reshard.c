@@ -62,6 +62,55 @@ static void the_same_count_changes_nothing(void **state) {
     go_through((const uint16_t[]){3, 3, 0});
 }
 
+/* Each host gets some messages, whoever has their keys; what they send one another arrives, or not,
+ * and so do the receipts. */
+static void work_on(struct reshard_world *w, size_t round) {
+    size_t hosts = w->count > 1 ? w->count : 1;
+    for (size_t i = 0; i < w->count; i++) {
+        shards_start(w, i);
+    }
+    for (size_t n = 0; n < WORLD_KEYS; n++) {
+        char topic[32];
+        char key[8];
+        char payload[32];
+        (void)snprintf(topic, sizeof topic, "in/%s", shards_key(n, key));
+        (void)snprintf(payload, sizeof payload, "more %zu of round %zu", n, round);
+        offer(w->hosts[(n * 7 + round) % hosts], "orders", topic, payload, "idempotency-key",
+              payload, NULL);
+    }
+    if (round % 3 != 0) {
+        shards_pass(w, round % 3 == 1);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        run_dry(w->hosts[i]);
+        shards_stop(w, i);
+    }
+    if (round % 2 == 0) {
+        shards_lose_posts(w, false);
+    }
+}
+
+static void a_division_changes_again_and_again_between_messages(void **state) {
+    static const uint16_t counts[] = {3, 2, 2, 4, 1, 5, 3, 1, 2};
+    enum { ROUNDS = sizeof counts / sizeof *counts };
+    struct reshard_world *w = shards_new(2);
+    (void)state;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        work_on(w, round);
+        if (shards_reshard(w, counts[round]) != 0) {
+            fail_msg("%s", w->report.text);
+        }
+    }
+    shards_expect_to_go_on(w);
+    for (size_t n = 0; n < ROUNDS * WORLD_KEYS; n++) {
+        char payload[32];
+        (void)snprintf(payload, sizeof payload, "more %zu of round %zu", n % WORLD_KEYS,
+                       n / WORLD_KEYS);
+        shards_expect_once(w, "done", payload);
+    }
+    shards_free(w);
+}
+
 /* --- whatever stops it --- */
 
 /* Rows of every table, over all folders. */
@@ -238,6 +287,7 @@ int main(void) {
         cmocka_unit_test(two_hosts_become_five),
         cmocka_unit_test(a_division_comes_back_to_what_it_was),
         cmocka_unit_test(the_same_count_changes_nothing),
+        cmocka_unit_test(a_division_changes_again_and_again_between_messages),
         cmocka_unit_test(a_reshard_killed_at_any_call_while_it_grows_loses_and_doubles_nothing),
         cmocka_unit_test(a_reshard_killed_at_any_call_while_it_shrinks_loses_and_doubles_nothing),
     };
