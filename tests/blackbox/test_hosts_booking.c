@@ -358,6 +358,7 @@ static int open_sale(void **state) {
     struct sale *sale = calloc(1, sizeof *sale);
     void *stage = NULL;
     if (sale == NULL || stage_open(&stage) != 0) {
+        free(sale);
         return -1;
     }
     sale->s = stage;

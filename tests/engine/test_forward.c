@@ -502,7 +502,7 @@ static void a_service_that_the_owner_does_not_have_holds_up_no_other(void **stat
     assert_int_equal(done_in(w, "t"), 300);
     for (unsigned i = 0; i < 100; i++) {
         char key[16];
-        char text[64];
+        char text[512];
         char seen[64];
         (void)snprintf(key, sizeof key, "k%u", i);
         (void)snprintf(seen, sizeof seen, "\"%u %u %u \"", i, i + 100, i + 200);
