@@ -163,6 +163,7 @@ ok "garbage is ignored and told once" wait_for 10 sh -c '[ "$(grep -c "a presenc
 pub -r -t zingq/hosts/default/younger -n
 pub -r -t zingq/hosts/default/elder -n
 ok "leaving clears its presence" "$ZINGQ" leave --yes --data b/data
+# shellcheck disable=SC2154 # launch sets it
 wait "$b"
 ok "at the broker" sh -c '[ -z "$1" ]' - "$(kept b)"
 
