@@ -304,17 +304,16 @@ static int check_folder(const struct fleet *f, struct report *r) {
     struct stat st;
     int code = store_data_file(f->conf->store_path, file, r);
     if (code == 0 && stat(file, &st) == 0) {
-        return report(
-            r, ERR_INVALID,
-            "%s holds the store of one host that is not divided: docs/hosts.md says how it "
-            "becomes that of %u (zingq reshard), or give these another folder with --data",
-            f->conf->store_path, f->count);
+        return report(r, ERR_INVALID,
+                      "%s holds the store of one host that is not divided: `zingq reshard --count "
+                      "%u` makes it that of %u, or give these another folder with --data",
+                      f->conf->store_path, f->count, f->count);
     }
     unsigned hosts = store_folder_hosts(f->conf->store_path);
     if (code == 0 && hosts > f->count) {
         return report(r, ERR_INVALID,
-                      "%s holds %u hosts, and --hosts is %u: `zingq reshard --count %u` divides "
-                      "their keys anew, and empties the folders to be taken away",
+                      "%s holds %u hosts, and --hosts is %u: `zingq reshard --count %u` moves the "
+                      "keys to where they belong then",
                       f->conf->store_path, hosts, f->count, f->count);
     }
     return code;

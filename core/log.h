@@ -1,7 +1,8 @@
 /*
  * log.h - log lines: one line, one fact, on standard error.
  *
- * Form: `2026-01-02T03:04:05.678Z warn  broker: lost the connection host=... reason="..."`.
+ * Form: `2026-01-02T03:04:05.678Z warn  broker: lost the connection host=... reason="..."`, or with
+ * "[2] " before the area for the second of several hosts.
  * Fields are `name=value`, quoted where needed; control characters are escaped, so a payload can
  * never forge a line. A line is written with one write(2).
  */

@@ -170,7 +170,7 @@ ok "it ends well" ended_with 0
 rm -rf data
 mkdir data
 touch data/data.mdb
-ok "a host that is not divided keeps its folder" complains 2 'how it becomes that of 2' run --hosts 2
+ok "a host that is not divided keeps its folder" complains 2 'zingq reshard --count 2' run --hosts 2
 
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -132,9 +132,9 @@ static struct request *request_of(struct sale *sale, const char *id) {
 
 /* Whether the message is "<what>/<verb>/<id>". */
 static bool says(const struct sale *sale, const struct note *n, const char *verb) {
-    char begin[32];
-    int len = snprintf(begin, sizeof begin, "%s/%s/", sale->what, verb);
-    return strncmp(n->topic, begin, (size_t)len) == 0;
+    char prefix[32];
+    int len = snprintf(prefix, sizeof prefix, "%s/%s/", sale->what, verb);
+    return strncmp(n->topic, prefix, (size_t)len) == 0;
 }
 
 static void note_answer(struct sale *sale, const struct note *n) {
@@ -357,14 +357,12 @@ static void audit(struct sale *sale) {
 static int open_sale(void **state) {
     struct sale *sale = calloc(1, sizeof *sale);
     void *stage = NULL;
-    if (sale == NULL || stage_open(&stage) != 0) {
-        free(sale);
-        return -1;
-    }
+    assert_non_null(sale);
+    *state = sale;
+    assert_int_equal(stage_open(&stage), 0);
     sale->s = stage;
     sale->what = "booking";
     sale->requests = calloc(REQUESTS_MAX, sizeof *sale->requests);
-    *state = sale;
     return sale->requests == NULL ? -1 : 0;
 }
 

@@ -70,6 +70,19 @@ static void a_line_has_time_level_area_and_text(void **state) {
     assert_string_equal(line + strlen(shape), "warn  broker: lost the connection host=127.0.0.1\n");
 }
 
+static void a_line_of_one_of_several_hosts_says_which(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_set_host(2);
+    log_info("host", "here");
+    log_set_host(0);
+    log_info("host", "alone");
+    const char *text = capture_end(&c);
+    assert_non_null(strstr(text, " info  [2] host: here\n"));
+    assert_non_null(strstr(text, " info  host: alone\n"));
+}
+
 static void levels_below_the_least_are_silent(void **state) {
     (void)state;
     struct capture c;
@@ -128,6 +141,7 @@ static void an_endless_text_is_cut_to_one_line(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_area_and_text),
+        cmocka_unit_test(a_line_of_one_of_several_hosts_says_which),
         cmocka_unit_test_teardown(levels_below_the_least_are_silent, level_back_to_info),
         cmocka_unit_test_teardown(debug_is_written_when_asked_for, level_back_to_info),
         cmocka_unit_test(a_payload_cannot_forge_a_line),
