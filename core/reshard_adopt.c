@@ -16,22 +16,18 @@
 static bool is_there(const char *path, const char *name) {
     char file[STORE_PATH_BYTES];
     struct stat st;
-    int len = snprintf(file, sizeof file, "%s/%s", path, name);
-    return len > 0 && len < STORE_PATH_BYTES && stat(file, &st) == 0;
+    return store_folder_file(path, name, file, NULL) == 0 && stat(file, &st) == 0;
 }
 
 static int move(const char *from, const char *to, const char *name, struct report *r) {
     char old[STORE_PATH_BYTES];
     char new[STORE_PATH_BYTES];
-    int old_len = snprintf(old, sizeof old, "%s/%s", from, name);
-    int new_len = snprintf(new, sizeof new, "%s/%s", to, name);
-    if (old_len >= STORE_PATH_BYTES || new_len >= STORE_PATH_BYTES) {
-        return report(r, ERR_INVALID, "the folder's name is too long: %s", from);
-    }
-    if (rename(old, new) != 0 && errno != ENOENT) {
+    int code = store_folder_file(from, name, old, r);
+    code = code == 0 ? store_folder_file(to, name, new, r) : code;
+    if (code == 0 && rename(old, new) != 0 && errno != ENOENT) {
         return report(r, ERR_DISK, "cannot rename %s to %s: %s", old, new, strerror(errno));
     }
-    return 0;
+    return code;
 }
 
 /* Whoever owns the store owns the folder. */
@@ -61,10 +57,10 @@ static int move_all(const char *folder, const char *first, struct report *r) {
 int reshard_adopt(const char *folder, struct report *r) {
     char first[STORE_PATH_BYTES];
     int fd;
-    int len = snprintf(first, sizeof first, "%s/1", folder);
+    int code = store_folder_file(folder, "1", first, r);
     bool here = is_there(folder, "data.mdb");
-    if (len < 0 || len >= STORE_PATH_BYTES) {
-        return report(r, ERR_INVALID, "the folder's name is too long: %s", folder);
+    if (code != 0) {
+        return code;
     }
     if (here && is_there(first, "data.mdb")) {
         return report(r, ERR_EXISTS, "there is a store in %s and one in %s", folder, first);
@@ -72,7 +68,7 @@ int reshard_adopt(const char *folder, struct report *r) {
     if (!here && !(is_there(first, "data.mdb") && is_there(folder, "zingq.store"))) {
         return 0;
     }
-    int code = store_folder_lock(folder, &fd, r);
+    code = store_folder_lock(folder, &fd, r);
     if (code == 0 && here) {
         code = make_first(folder, first, r);
     }

@@ -25,14 +25,11 @@ static uint64_t room_for(const struct reshard *re) {
 }
 
 static int make_folder(struct folder *f, struct report *r) {
-    int len = snprintf(f->building, sizeof f->building, "%s/%s", f->path, STORE_RESHARD_FOLDER);
-    if (len < 0 || (size_t)len >= sizeof f->building) {
-        return report(r, ERR_INVALID, "the folder's name is too long: %s", f->path);
+    int code = store_folder_file(f->path, STORE_RESHARD_FOLDER, f->building, r);
+    if (code != 0 || f->has_store) {
+        return code;
     }
-    if (f->has_store) {
-        return 0;
-    }
-    int code = store_folder_make(f->path, r);
+    code = store_folder_make(f->path, r);
     if (code == 0 && f->lock_fd < 0) {
         code = store_folder_lock(f->path, &f->lock_fd, r);
     }

@@ -32,19 +32,11 @@ struct list {
     size_t count;
 };
 
-static int name_in(char name[STORE_PATH_BYTES], const char *path, const char *file,
-                   struct report *r) {
-    int len = snprintf(name, STORE_PATH_BYTES, "%s/%s", path, file);
-    return len > 0 && len < STORE_PATH_BYTES
-               ? 0
-               : report(r, ERR_INVALID, "the folder's name is too long: %s", path);
-}
-
 /* What cannot be told is an error: much hangs on it. */
 static int look_for(const char *path, const char *file, bool *there, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
-    int code = name_in(name, path, file, r);
+    int code = store_folder_file(path, file, name, r);
     *there = code == 0 && stat(name, &st) == 0;
     return code != 0 || *there || errno == ENOENT
                ? code
@@ -58,7 +50,7 @@ static bool is_there(const char *path, const char *file) {
 
 static int take_away(const char *path, const char *file, struct report *r) {
     char name[STORE_PATH_BYTES];
-    int code = name_in(name, path, file, r);
+    int code = store_folder_file(path, file, name, r);
     if (code == 0 && unlink(name) != 0 && errno != ENOENT) {
         return report(r, ERR_DISK, "cannot remove %s: %s", name, strerror(errno));
     }
@@ -81,8 +73,8 @@ static int write_whole(const char *name, struct slice text, struct report *r) {
 static int leave(const char *path, const char *file, struct slice text, struct report *r) {
     char name[STORE_PATH_BYTES];
     char draft[STORE_PATH_BYTES];
-    int code = name_in(name, path, file, r);
-    code = code == 0 ? name_in(draft, path, STORE_RESHARD_MARK ".draft", r) : code;
+    int code = store_folder_file(path, file, name, r);
+    code = code == 0 ? store_folder_file(path, STORE_RESHARD_MARK ".draft", draft, r) : code;
     code = code == 0 ? write_whole(draft, text, r) : code;
     if (code == 0 && rename(draft, name) != 0) {
         code = report(r, ERR_DISK, "cannot rename %s: %s", draft, strerror(errno));
@@ -112,7 +104,7 @@ static int parse_mark(struct list *list, const char *name, struct report *r) {
 /* ERR_NOTFOUND: the folder has none. */
 static int read_mark(const char *path, struct list *list, struct report *r) {
     char name[STORE_PATH_BYTES];
-    int code = name_in(name, path, STORE_RESHARD_MARK, r);
+    int code = store_folder_file(path, STORE_RESHARD_MARK, name, r);
     int fd = code == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         bool none = code == 0 && (errno == ENOENT || errno == ENOTDIR);
@@ -172,7 +164,7 @@ static int mark_store(const char *path, const char *file, struct report *r) {
     }
     for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
         char name[STORE_PATH_BYTES];
-        code = is_there(path, names[i]) ? name_in(name, path, names[i], r) : ERR_NOTFOUND;
+        code = is_there(path, names[i]) ? store_folder_file(path, names[i], name, r) : ERR_NOTFOUND;
         code = code == 0 ? give_to(name, &st, r) : code == ERR_NOTFOUND ? 0 : code;
     }
     return code;
@@ -184,7 +176,7 @@ static int take_place(const char *path, const char *first, struct report *r) {
     char built[STORE_PATH_BYTES];
     char folder[STORE_PATH_BYTES];
     int code = store_data_file(path, file, r);
-    code = code == 0 ? name_in(folder, path, STORE_RESHARD_FOLDER, r) : code;
+    code = code == 0 ? store_folder_file(path, STORE_RESHARD_FOLDER, folder, r) : code;
     code = code == 0 ? store_data_file(folder, built, r) : code;
     if (code == 0 && is_there(folder, "data.mdb")) {
         code = keep_owner(file, built, first, r);
@@ -221,7 +213,7 @@ static int finish(const struct list *list, struct report *r) {
 
 static void drop_built(const char *path) {
     char folder[STORE_PATH_BYTES];
-    if (name_in(folder, path, STORE_RESHARD_FOLDER, NULL) == 0) {
+    if (store_folder_file(path, STORE_RESHARD_FOLDER, folder, NULL) == 0) {
         store_folder_remove(folder);
     }
 }

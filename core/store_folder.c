@@ -27,16 +27,16 @@ static const char mark_text[] =
     "a\n"
     "whole copy of the folder; to begin anew, remove this file as well.\n";
 
-static int name_file(char name[STORE_PATH_BYTES], const char *path, const char *file,
-                     struct report *r) {
-    int len = snprintf(name, STORE_PATH_BYTES, "%s/%s", path, file);
+int store_folder_file(const char *path, const char *file, char out[STORE_PATH_BYTES],
+                      struct report *r) {
+    int len = snprintf(out, STORE_PATH_BYTES, "%s/%s", path, file);
     return len > 0 && len < STORE_PATH_BYTES
                ? 0
-               : report(r, ERR_INVALID, "store.path is too long: %s", path);
+               : report(r, ERR_INVALID, "the data folder's name is too long: %s", path);
 }
 
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
-    return name_file(out, path, "data.mdb", r);
+    return store_folder_file(path, "data.mdb", out, r);
 }
 
 unsigned store_folder_hosts(const char *path) {
@@ -76,7 +76,7 @@ int store_folder_make(const char *path, struct report *r) {
 int store_folder_lock(const char *path, int *fd, struct report *r) {
     char name[STORE_PATH_BYTES];
     *fd = -1;
-    int code = name_file(name, path, lock_name, r);
+    int code = store_folder_file(path, lock_name, name, r);
     if (code != 0) {
         return code;
     }
@@ -104,7 +104,8 @@ int store_folder_lock(const char *path, int *fd, struct report *r) {
 bool store_folder_in_use(const char *path) {
     char name[STORE_PATH_BYTES];
     char text[32] = "";
-    int fd = name_file(name, path, lock_name, NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    int fd =
+        store_folder_file(path, lock_name, name, NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         return false;
     }
@@ -127,7 +128,7 @@ static int sync_folder(const char *path) {
 int store_folder_mark(const char *path, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
-    int code = name_file(name, path, mark_name, r);
+    int code = store_folder_file(path, mark_name, name, r);
     if (code != 0 || stat(name, &st) == 0) {
         return code;
     }
@@ -146,7 +147,7 @@ int store_folder_mark(const char *path, struct report *r) {
 int store_folder_check(const char *path, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
-    int code = name_file(name, path, mark_name, r);
+    int code = store_folder_file(path, mark_name, name, r);
     if (code != 0 || stat(name, &st) != 0) {
         return code; /* no store yet, or one of an older zingq */
     }
@@ -167,7 +168,7 @@ int store_folder_check(const char *path, struct report *r) {
 int store_folder_is_settled(const char *path, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
-    int code = name_file(name, path, STORE_RESHARD_MARK, r);
+    int code = store_folder_file(path, STORE_RESHARD_MARK, name, r);
     bool there = code == 0 && stat(name, &st) == 0;
     if (code == 0 && !there && errno != ENOENT) {
         return report(r, ERR_DISK, "cannot look at %s: %s", name, strerror(errno));
@@ -192,7 +193,7 @@ void store_folder_tidy(const char *path) {
     static const char *const folders[] = {STORE_COMPACT_FOLDER, STORE_RESHARD_FOLDER};
     char name[STORE_PATH_BYTES];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        if (name_file(name, path, folders[i], NULL) == 0) {
+        if (store_folder_file(path, folders[i], name, NULL) == 0) {
             store_folder_remove(name);
         }
     }
@@ -202,7 +203,7 @@ void store_folder_remove(const char *path) {
     static const char *const files[] = {"data.mdb", "lock.mdb", lock_name, mark_name};
     char name[STORE_PATH_BYTES];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (name_file(name, path, files[i], NULL) == 0) {
+        if (store_folder_file(path, files[i], name, NULL) == 0) {
             (void)unlink(name);
         }
     }

@@ -11,7 +11,10 @@
 
 enum { STORE_PATH_BYTES = 4096 };
 
-/* The name of the store's file in the folder. ERR_INVALID: too long. */
+/* The name of a file in the folder. ERR_INVALID: too long. */
+int store_folder_file(const char *path, const char *file, char out[STORE_PATH_BYTES],
+                      struct report *r);
+/* That of the store's file. */
 int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r);
 /* How many hosts' folders it holds, 1 to so many, with a store in the last; 0 = it is no folder of
  * several hosts. */
