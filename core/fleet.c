@@ -40,6 +40,8 @@ enum {
     LOCK_MS = 2000,    /* hosts of a fleet that was killed are ended by the kernel, soon */
     LOCK_STEP_MS = 20,
     STOP_DELAY_MS = 100,
+    WORD_BYTES = 64,
+    WORDS_AT_ONCE = 64, /* of a host, between two looks at all else */
 };
 
 static void tell_manager(const char *text) {
@@ -194,15 +196,39 @@ static bool all_ready(const struct fleet *f) {
     return true;
 }
 
+/* The next word, and the process that says it: any on this machine may. False: there is none. */
+static bool next_word(int words, char text[WORD_BYTES], pid_t *from) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred))];
+        struct cmsghdr head; /* for its alignment */
+    } control;
+    struct iovec part = {.iov_base = text, .iov_len = WORD_BYTES - 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    ssize_t len = recvmsg(words, &message, 0);
+    const struct cmsghdr *head = len < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    struct ucred sender = {.pid = 0};
+    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_CREDENTIALS) {
+        memcpy(&sender, CMSG_DATA(head), sizeof sender);
+    }
+    text[len < 0 ? 0 : len] = '\0';
+    *from = sender.pid;
+    return len >= 0;
+}
+
 static void take_words_of(struct fleet_host *host) {
-    char text[64];
-    ssize_t len;
-    while ((len = recv(host->words, text, sizeof text - 1, 0)) >= 0) {
-        text[len] = '\0';
+    char text[WORD_BYTES];
+    pid_t from;
+    for (size_t i = 0; i < WORDS_AT_ONCE && next_word(host->words, text, &from); i++) {
+        if (from != host->pid || from == 0) {
+            continue;
+        }
         bool ready = strcmp(text, "READY=1") == 0;
         host->ready = host->ready || ready;
         host->stopping = host->stopping || strcmp(text, "STOPPING=1") == 0;
-        if (host->pid != 0 && (ready || strcmp(text, "WATCHDOG=1") == 0)) {
+        if (ready || strcmp(text, "WATCHDOG=1") == 0) {
             host->beat_ms = clock_monotonic_ms();
         }
     }

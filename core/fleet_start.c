@@ -26,9 +26,11 @@
 int fleet_open_words(struct fleet_host *host, struct report *r) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     socklen_t len = sizeof name;
+    const int yes = 1;
     host->words = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* Bound to nothing it gets a free name in the abstract namespace: five digits behind a zero. */
     if (host->words < 0 ||
+        setsockopt(host->words, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0 ||
         bind(host->words, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path)) != 0 ||
         getsockname(host->words, (struct sockaddr *)&name, &len) != 0) {
         return report(r, ERR_SYSTEM, "cannot make a socket for host %u: %s", host->number,

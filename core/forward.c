@@ -430,9 +430,9 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     bool news = false;
     while (forward_receipt_next(receipt, &at, &p, &seq) == 0) {
         /* A run before this one, or the store before it came back from a backup, may have sent more
-         * than this one has read. What is ahead of the clock might cover rows to come. */
+         * than this one has read. What is ahead of the clock, too, might cover rows to come. */
         uint64_t done = seq < f->read[p] ? seq : f->read[p];
-        bool sound = seq < ((uint64_t)now_ms + 1) * 1000;
+        bool sound = seq == done || seq < ((uint64_t)now_ms + 1) * 1000;
         if (sound && division_owner(&f->division, p) == sender.to && done > f->done[p]) {
             f->done[p] = done;
             news = true;

@@ -72,7 +72,8 @@ struct host_members {
     bool repair; /* the broker keeps something else under our name */
     int say_mid; /* of the publish under way; 0 = none */
     uint8_t say_refused;
-    unsigned say_lost; /* connections in a row that ended before it was answered */
+    int64_t denied_ms; /* when; 0 = not on this connection */
+    unsigned say_lost; /* connections in a row that ended before it was answered, or over that */
     int64_t said_ms;
     int64_t pause_ms;   /* what ended connections is not tried again before */
     int64_t echo_by_ms; /* it is to come back by then; 0 = not awaited */

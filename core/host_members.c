@@ -8,8 +8,8 @@
  * So what others see of us is what the broker sees of the connection that takes events. Nothing is
  * decided in a callback: it notes, and host_members_turn acts between turns.
  *
- * Access rules may forbid all this. A broker refuses by a reason code, by closing the connection,
- * or grants everything and delivers nothing. Then the host says that it cannot know, and goes on. To
+ * Access rules may forbid all this. A broker refuses by a reason code, by closing the connection
+ * (Mosquitto without a limit of queued messages does both), or grants everything and delivers nothing. Then the host says that it cannot know, and goes on. To
  * lay a closed connection at the right door, the watch goes before all else on its connection, and
  * the presence when no subscription waits for an answer.
  */
@@ -29,7 +29,8 @@ enum {
     ANSWERS_MS = 1000,  /* the same where it keeps nothing: others must answer */
     SAY_EVERY_MS = 100, /* many hellos are answered together */
     REPAIR_MS = 1000,   /* between two tries to keep what the broker has under our name */
-    LOST_MAX = 2,       /* connections in a row that ended over it */
+    LOST_MAX = 2,       /* connections in a row that ended over it, */
+    OVER_IT_MS = 1000,  /* at the latest this long after the broker's refusal */
     PAUSE_MS = 600000,  /* then it is tried again after this */
     WATCH_ID = 2,
 };
@@ -166,8 +167,11 @@ void host_members_up(struct host *h, bool session_present) {
 
 void host_members_down(struct host *h) {
     struct host_members *p = &h->members;
-    p->say_lost += p->say_mid != 0 ? 1 : 0;
-    p->pause_ms = (int64_t)uv_now(&h->loop) + PAUSE_MS;
+    int64_t now_ms = (int64_t)uv_now(&h->loop);
+    bool over_it = p->say_mid != 0 || (p->denied_ms != 0 && now_ms - p->denied_ms < OVER_IT_MS);
+    p->say_lost += over_it ? 1 : 0;
+    p->denied_ms = 0;
+    p->pause_ms = now_ms + PAUSE_MS;
     p->say_mid = 0;
     p->known = false;
     p->changed = true;
@@ -222,9 +226,11 @@ void host_members_published(struct host *h, int mid, uint8_t reason) {
     if (mid != p->say_mid) {
         return;
     }
+    bool denied = reason >= 0x80;
     p->say_mid = 0;
-    p->say_lost = 0;
-    p->say_refused = reason >= 0x80 ? reason : 0;
+    p->say_lost = denied ? p->say_lost : 0;
+    p->say_refused = denied ? reason : 0;
+    p->denied_ms = denied ? (int64_t)uv_now(&h->loop) : 0;
     look_again(h);
 }
 

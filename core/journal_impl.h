@@ -20,7 +20,7 @@ struct journal {
     uint8_t secret[DEDUPE_SECRET_BYTES]; /* keys the dedupe hash */
     struct dedupe_secret *secrets;       /* of other stores; NULL until there is one */
     size_t secret_count;
-    char **names;       /* service names by number */
+    char **names; /* service names by number */
     uint16_t name_count;
     uint64_t seq; /* the last one given out */
     int64_t keep_ms, bucket_ms;

@@ -296,6 +296,9 @@ static bool differ(const struct presence *self, const struct presence *other,
     } else if (self->share.place == other->share.place) {
         (void)report(r, 0, "both are host %u of %u", (unsigned)self->share.place,
                      (unsigned)self->share.count);
+    } else if (self->alone != other->alone) { /* one has it from the broker, and by the other */
+        (void)report(r, 0, "broker.alone is %s here and %s there, so that events come twice",
+                     yes_no(self->alone, "yes", "no"), yes_no(other->alone, "yes", "no"));
     } else {
         return false;
     }

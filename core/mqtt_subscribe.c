@@ -445,7 +445,7 @@ void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
 
 int mqtt_unsubscribe_all(struct mqtt *m) {
     assert(!m->in_library);
-    m->withheld = false;    /* what an earlier run subscribed to is given up, too */
+    m->withheld = false; /* what an earlier run subscribed to is given up, too */
     forget_all(m, needs_no_unsubscribe);
     if (m->sub_count == 0) {
         return ERR_NOTFOUND;

@@ -104,6 +104,7 @@ int presence_own(struct presence **out, const struct conf *conf, const char *hos
     p->id = keep(&s, slice_of(id));
     p->version = keep(&s, slice_of(ZINGQ_VERSION));
     p->share = conf->hosts.share;
+    p->alone = conf->broker.alone;
     p->state = PRESENCE_UP;
     p->since_ms = since_ms;
     for (size_t i = 0; i < conf->service_count; i++) {
@@ -246,6 +247,7 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
     p->version = text_of(s, s->json, "version", NAME_BYTES_MAX, "?");
     p->share.count = (uint16_t)number_of(s, "count", 1, PARTITIONS);
     p->share.place = (uint16_t)number_of(s, "this", 1, p->share.count);
+    p->alone = flag_of(s, s->json, "alone");
     p->since_ms = number_of(s, "since", 0, INT64_MAX);
     p->hello = flag_of(s, s->json, "hello");
     p->state = state_of(s);
@@ -320,11 +322,11 @@ int presence_write(const struct presence *p, struct buf *out) {
     for (size_t i = 0; failed == 0 && !gone && i < p->service_count; i++) {
         failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
     }
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:b, s:I, s:o}", "host", p->host, "id",
-                  p->id, "version", p->version, "group", p->group, "count", (int)p->share.count,
-                  "this", (int)p->share.place, "state", presence_state_name(p->state), "hello",
-                  (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
+                             p->host, "id", p->id, "version", p->version, "group", p->group,
+                             "count", (int)p->share.count, "this", (int)p->share.place, "alone",
+                             (int)p->alone, "state", presence_state_name(p->state), "hello",
+                             (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
     if (failed == 0 && json != NULL) {
         failed = json_dump_callback(json, dump, out, JSON_COMPACT);
     }

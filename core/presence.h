@@ -30,6 +30,7 @@ struct presence {
     const char *id;           /* of the data folder */
     const char *version;
     struct division share;
+    bool alone; /* broker { alone = yes }: it gets every message */
     enum presence_state state;
     bool hello;       /* whoever hears it is asked to say that it is there */
     int64_t since_ms; /* wall clock: when the process started */

@@ -40,10 +40,20 @@ static int name_in(char name[STORE_PATH_BYTES], const char *path, const char *fi
                : report(r, ERR_INVALID, "the folder's name is too long: %s", path);
 }
 
-static bool is_there(const char *path, const char *file) {
+/* What cannot be told is an error: much hangs on it. */
+static int look_for(const char *path, const char *file, bool *there, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
-    return name_in(name, path, file, NULL) == 0 && stat(name, &st) == 0;
+    int code = name_in(name, path, file, r);
+    *there = code == 0 && stat(name, &st) == 0;
+    return code != 0 || *there || errno == ENOENT
+               ? code
+               : report(r, ERR_DISK, "cannot look at %s: %s", name, strerror(errno));
+}
+
+static bool is_there(const char *path, const char *file) {
+    bool there;
+    return look_for(path, file, &there, NULL) == 0 && there;
 }
 
 static int take_away(const char *path, const char *file, struct report *r) {
@@ -105,7 +115,10 @@ static int read_mark(const char *path, struct list *list, struct report *r) {
     int code = name_in(name, path, STORE_RESHARD_MARK, r);
     int fd = code == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
-        return code != 0 ? code : ERR_NOTFOUND;
+        bool none = code == 0 && (errno == ENOENT || errno == ENOTDIR);
+        return code != 0 ? code
+               : none    ? ERR_NOTFOUND
+                         : report(r, ERR_DISK, "cannot read %s: %s", name, strerror(errno));
     }
     list->text = calloc(1, MARK_BYTES_MAX + 1);
     ssize_t got = list->text == NULL ? 0 : read(fd, list->text, MARK_BYTES_MAX);
@@ -199,8 +212,9 @@ static int clear_marks(const struct list *list, struct report *r) {
 static int finish(const struct list *list, struct report *r) {
     int code = 0;
     for (size_t i = 0; code == 0 && i < list->count; i++) {
-        bool marked = is_there(list->paths[i], STORE_RESHARD_MARK);
-        code = marked ? take_place(list->paths[i], list->paths[0], r) : 0;
+        bool marked;
+        code = look_for(list->paths[i], STORE_RESHARD_MARK, &marked, r);
+        code = code == 0 && marked ? take_place(list->paths[i], list->paths[0], r) : code;
     }
     return code == 0 ? clear_marks(list, r) : code;
 }
@@ -243,8 +257,9 @@ static int settle_list(const struct list *list, enum reshard_left *left, struct 
                                             path);
         count += is_there(path, ".") ? 1 : 0;
     }
+    bool decided = false;
+    code = code == 0 ? look_for(list->paths[0], GO, &decided, r) : code;
     if (code == 0) {
-        bool decided = is_there(list->paths[0], GO);
         *left = decided ? RESHARD_FINISHED : RESHARD_TAKEN_BACK;
         code = decided ? finish(list, r) : take_back(list, r);
     }
@@ -308,9 +323,10 @@ int reshard_switch(struct reshard *re, struct report *r) {
         code = leave(list.paths[i], STORE_RESHARD_MARK, buf_slice(&text), r);
     }
     code = code == 0 ? leave(list.paths[0], GO, buf_slice(&text), r) : code;
+    bool decided = false;
     if (code == 0) {
         code = finish(&list, r);
-    } else if (!is_there(list.paths[0], GO)) {
+    } else if (look_for(list.paths[0], GO, &decided, NULL) == 0 && !decided) {
         (void)take_back(&list, NULL);
     }
     buf_clear(&text);

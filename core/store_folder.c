@@ -168,7 +168,11 @@ int store_folder_is_settled(const char *path, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
     int code = name_file(name, path, STORE_RESHARD_MARK, r);
-    if (code != 0 || stat(name, &st) != 0) {
+    bool there = code == 0 && stat(name, &st) == 0;
+    if (code == 0 && !there && errno != ENOENT) {
+        return report(r, ERR_DISK, "cannot look at %s: %s", name, strerror(errno));
+    }
+    if (!there) {
         return code;
     }
     return report(

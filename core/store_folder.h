@@ -32,7 +32,7 @@ int store_folder_mark(const char *path, struct report *r);
 #define STORE_RESHARD_FOLDER "resharding"
 /* and the mark that it was stopped while new files took the places of old ones. */
 #define STORE_RESHARD_MARK "zingq.reshard"
-/* ERR_BUSY: the mark is there. */
+/* ERR_BUSY: the mark is there; ERR_DISK: that cannot be told. */
 int store_folder_is_settled(const char *path, struct report *r);
 /* Durably: the folder's list of names. ERR_DISK. */
 int store_folder_sync(const char *path, struct report *r);

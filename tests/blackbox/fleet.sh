@@ -47,6 +47,14 @@ host_pid() { # NUMBER
     cat "data/$1/zingq.lock"
 }
 
+# forge NUMBER WORD: another process says that where this host speaks to the fleet.
+forge() {
+    tr '\0' '\n' <"/proc/$(host_pid "$1")/environ" | sed -n 's/^NOTIFY_SOCKET=@//p' | "$PYTHON" -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.sendto(sys.argv[1].encode(), "\0" + sys.stdin.read().strip())' "$2"
+}
+
 # shellcheck disable=SC2317
 has_gone() { # PID
     ! kill -0 "$1" 2>/dev/null
@@ -155,7 +163,10 @@ fleet=$!
 keep "$fleet"
 ok "zingq dev has one broker for all, and a free port where its own is taken" wait_for 20 all_ready 2
 ok "of which the first tells" said '\[1\] host: front door on port'
+first=$(host_pid 1)
+must forge 1 STOPPING=1
 kill "$fleet"
+ok "all are stopped, whatever another process said in their place" wait_for 15 has_gone "$first"
 ok "it ends well" ended_with 0
 
 rm -rf data

@@ -163,6 +163,7 @@ ok "garbage is ignored and told once" wait_for 10 sh -c '[ "$(grep -c "a presenc
 pub -r -t zingq/hosts/default/younger -n
 pub -r -t zingq/hosts/default/elder -n
 ok "leaving clears its presence" "$ZINGQ" leave --yes --data b/data
+# shellcheck disable=SC2154 # launch sets it
 wait "$b"
 ok "at the broker" sh -c '[ -z "$1" ]' - "$(kept b)"
 
@@ -210,12 +211,14 @@ end_broker() {
     { kill -9 "$broker" && wait "$broker"; } 2>/dev/null
 }
 
-# rules LINE...: the broker again, with an acl_file.
+# rules LINE...: the broker again, with an acl_file and $broker_options.
+broker_options=
 rules() {
     end_broker
     printf '%s\n' 'user zingq' 'topic readwrite seats/#' 'topic readwrite out/#' 'topic readwrite zingq/signal/#' \
         'topic readwrite zingq/sys/#' 'topic readwrite zingq/doctor/#' "$@" 'user test' 'topic readwrite #' >acl
-    printf 'listener %s 127.0.0.1\nuser root\nallow_anonymous true\nacl_file %s/acl\n' "$port" "$dir" >broker.conf
+    printf 'listener %s 127.0.0.1\nuser root\nallow_anonymous true\nacl_file %s/acl\n%s\n' "$port" "$dir" \
+        "$broker_options" >broker.conf
     chmod 644 acl
     mosquitto -c broker.conf >>broker.log 2>&1 &
     broker=$!
@@ -234,6 +237,15 @@ mosquitto_pub -V 5 -u test -q 1 -p "$port" -t seats/1 -m x
 ok "and works" wait_for 10 status a '.services[0].done == 1'
 ok "doctor names the line" sh -c 'cd a && "$ZINGQ" doctor >out 2>&1; grep -q "zingq/hosts/#" out'
 end a TERM
+broker_options='max_queued_messages 0' # then Mosquitto 2.0.11 closes over a publish that it denies
+rules
+ok "also where the broker closes the connection over it" up a
+ok "it finds that out and stops publishing there" wait_for 20 sh -c \
+    '"$ZINGQ" status --data a/data | grep -q "^warning .*the broker ends the connection when this host publishes"'
+ok "then it stays connected" wait_for 20 status a .host.ready
+ok "after two losses" status a '.host.connects <= 3'
+end a TERM
+broker_options=
 rules 'topic write zingq/hosts/#'
 ok "where it may not be read the host runs" up a
 ok "and says that it cannot know" wait_for 10 sh -c \

@@ -502,7 +502,7 @@ static void a_service_that_the_owner_does_not_have_holds_up_no_other(void **stat
     assert_int_equal(done_in(w, "t"), 300);
     for (unsigned i = 0; i < 100; i++) {
         char key[16];
-        char text[64];
+        char text[512];
         char seen[64];
         (void)snprintf(key, sizeof key, "k%u", i);
         (void)snprintf(seen, sizeof seen, "\"%u %u %u \"", i, i + 100, i + 200);
@@ -510,6 +510,20 @@ static void a_service_that_the_owner_does_not_have_holds_up_no_other(void **stat
         assert_string_equal(state_text(owner, "t", key, "seen", text), seen);
     }
     assert_int_equal(count_rows(f, TABLE_FORWARD), 0);
+    hosts_world_free(w);
+}
+
+static void more_than_the_clock_has_numbers_for_is_settled_at_once(void **state) {
+    enum { BURST = 10000 };
+    struct hosts_world *w = hosts_world_new(2, KEYED, "return function() end");
+    char key[16];
+    (void)state;
+    (void)key_of(w, "s", 2, 0, key);
+    for (int i = 0; i < BURST; i++) {
+        offer_key(w, 1, key, "v");
+    }
+    hosts_pass(w);
+    assert_books(host_at(w, 2), "s", (struct books){.accepted = BURST, .done = BURST});
     hosts_world_free(w);
 }
 
@@ -567,6 +581,7 @@ int main(void) {
         cmocka_unit_test(what_no_message_can_carry_is_a_dead_letter_where_it_came),
         cmocka_unit_test(a_store_full_of_what_is_for_others_is_emptied_by_them),
         cmocka_unit_test(a_service_that_the_owner_does_not_have_holds_up_no_other),
+        cmocka_unit_test(more_than_the_clock_has_numbers_for_is_settled_at_once),
         cmocka_unit_test(a_store_with_keys_refuses_another_division_and_names_the_mend),
         cmocka_unit_test(an_empty_store_takes_any_division),
     };

@@ -44,7 +44,7 @@ struct other {
     const char *host, *group, *state, *services;
     unsigned count, place;
     long long since;
-    bool kept, hello;
+    bool kept, hello, alone;
 };
 
 static const char seats[] = "\"seats\":{\"key\":\"json:/event_id\",\"order\":\"key\"}";
@@ -63,10 +63,10 @@ static unsigned take(struct members *m, struct other o, int64_t now_ms) {
     (void)snprintf(topic, sizeof topic, "zingq/hosts/%s/%s", group, host);
     (void)snprintf(text, sizeof text,
                    "{\"host\":\"%s\",\"id\":\"id-%s\",\"group\":\"%s\",\"count\":%u,\"this\":%u,"
-                   "\"state\":\"%s\",\"hello\":%s,\"since\":%lld,\"services\":{%s}}",
+                   "\"state\":\"%s\",\"hello\":%s,\"alone\":%s,\"since\":%lld,\"services\":{%s}}",
                    host, host, group, o.count == 0 ? 1 : o.count, o.place == 0 ? 1 : o.place,
-                   o.state == NULL ? "up" : o.state, o.hello ? "true" : "false", o.since,
-                   o.services == NULL ? seats : o.services);
+                   o.state == NULL ? "up" : o.state, o.hello ? "true" : "false",
+                   o.alone ? "true" : "false", o.since, o.services == NULL ? seats : o.services);
     return take_text(m, topic, text, o.kept, now_ms);
 }
 
@@ -125,6 +125,7 @@ static void anything_else_than_one_division_conflicts(void **state) {
         {{.count = 2, .place = 1}, "both are host 1 of 2"},
         {{.count = 3, .place = 2}, "hosts.count is 2 here and 3 there"},
         {{.count = 2, .place = 2, .group = "b"}, "group"},
+        {{.count = 2, .place = 2, .alone = true}, "broker.alone is no here and yes there"},
         {{.count = 2, .place = 2, .services = "\"seats\":{\"key\":\"json:/id\",\"order\":\"key\"}"},
          "key = json:/event_id here and json:/id there"},
         {{.count = 2, .place = 2, .services = "\"seats\":{\"key\":\"json:/event_id\"}"}, "order"},

@@ -358,6 +358,29 @@ static void what_decided_an_earlier_reshard_decides_no_other(void **state) {
     shards_free(w);
 }
 
+/* Whether there is one decides whether new files are put in place or thrown away. */
+static void a_mark_that_cannot_be_looked_at_is_not_taken_for_none(void **state) {
+    static const char *const marks[] = {"zingq.reshard", "zingq.reshard.go"};
+    struct reshard_world *w = shards_new(2);
+    char text[512];
+    char name[256];
+    struct stat st;
+    (void)state;
+    (void)snprintf(text, sizeof text, "zingq reshard 1\n%s\n%s\n", w->paths[0], w->paths[1]);
+    leave_file(w, 1, "zingq.reshard", text);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        (void)snprintf(name, sizeof name, "%s/%s", w->paths[0], marks[i]);
+        assert_int_equal(symlink(marks[i], name), 0); /* to itself */
+        assert_int_equal(shards_reshard(w, 1), ERR_DISK);
+        assert_non_null(strstr(w->report.text, marks[i]));
+        assert_int_equal(unlink(name), 0);
+    }
+    (void)snprintf(name, sizeof name, "%s/zingq.reshard", w->paths[1]);
+    assert_int_equal(lstat(name, &st), 0);
+    assert_int_equal(shards_reshard(w, 1), 0);
+    shards_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_that_are_not_one_division_are_refused_and_the_missing_one_named),
@@ -375,6 +398,7 @@ int main(void) {
         cmocka_unit_test(a_schedule_goes_on_from_where_its_host_was),
         cmocka_unit_test(a_folder_of_a_stopped_reshard_that_is_gone_is_named),
         cmocka_unit_test(what_decided_an_earlier_reshard_decides_no_other),
+        cmocka_unit_test(a_mark_that_cannot_be_looked_at_is_not_taken_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
