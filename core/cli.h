@@ -117,7 +117,8 @@ int cli_print_json_line(struct cli *cli, json_t *document);
 /* topics.conf into cli->conf; 0 or an exit status after telling why. */
 int cli_load_conf(struct cli *cli);
 /* The data folder into cli->data. With --data topics.conf may be missing (cli->conf is NULL).
- * EXIT_USAGE when it is the folder of several hosts, after telling how to name one. */
+ * Of the folder of several hosts it is that of --host; EXIT_USAGE without, after telling how to
+ * name one. */
 int cli_find_data(struct cli *cli);
 /* The same, but such a folder is welcome: *hosts is how many they are, 0 = it is that of one. */
 int cli_find_hosts(struct cli *cli, unsigned *hosts);

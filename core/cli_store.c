@@ -82,14 +82,37 @@ int cli_find_hosts(struct cli *cli, unsigned *hosts) {
     return status;
 }
 
+/* Turns from the folder of several hosts to that of host N. */
+static int turn_to(struct cli *cli, uint64_t number) {
+    struct buf path;
+    buf_init(&path, STORE_PATH_BYTES);
+    buf_printf(&path, "%s/%llu", cli->data, (unsigned long long)number);
+    char *data = path.failed ? NULL : slice_dup(buf_slice(&path));
+    buf_clear(&path);
+    if (data == NULL) {
+        return cli_fail(ERR_MEMORY, "out of memory");
+    }
+    free(cli->data);
+    cli->data = data;
+    return 0;
+}
+
 int cli_find_data(struct cli *cli) {
     unsigned hosts;
+    uint64_t number = 0;
     int status = cli_find_hosts(cli, &hosts);
-    if (status == 0 && hosts > 0) {
-        return cli_fail(ERR_INVALID, "%s is the folder of %u hosts: name one, as in --data %s/1",
-                        cli->data, hosts, cli->data);
+    if (status != 0 || hosts == 0) {
+        return status;
     }
-    return status;
+    status = cli_flag(cli, "host") ? cli_option_count(cli, "host", 1, &number) : 0;
+    if (status == 0 && number > 0 && number <= hosts) {
+        return turn_to(cli, number);
+    }
+    return status != 0 ? status
+                       : cli_fail(ERR_INVALID,
+                                  "%s is the folder of %u hosts: name one, as in --data %s/1, or "
+                                  "--host 1 while it runs",
+                                  cli->data, hosts, cli->data);
 }
 
 /* A store has an id from its first commit on; before it there is nothing to read. */

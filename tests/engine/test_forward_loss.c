@@ -166,6 +166,26 @@ static void two_stores_under_one_number_are_each_taken_once(void **state) {
     hosts_world_free(w);
 }
 
+/* Numbers are microseconds, of events that came in one millisecond perhaps. */
+static void receipts_for_a_burst_count(void **state) {
+    struct hosts_world *w = hosts_world_new(2, KEYED, NOTES);
+    struct engine_fixture *f = host_at(w, 1);
+    char key[16];
+    struct forwards_state waits;
+    (void)state;
+    f->unchecked = true;
+    (void)key_of(w, "s", 2, 0, key);
+    for (unsigned i = 0; i < 2500; i++) {
+        offer_key(w, 1, key, "");
+    }
+    hosts_pass(w);
+    advance(f, 500);
+    engine_look_at_forwards(f->engine, 2, &waits);
+    assert_int_equal(waits.rows, 0);
+    assert_int_equal(waits.again, 0);
+    hosts_world_free(w);
+}
+
 /* --- brokers with small packets --- */
 
 static const size_t SMALL = 1200; /* bytes of a packet */
@@ -333,6 +353,7 @@ int main(void) {
         cmocka_unit_test(a_receipt_that_does_not_know_the_messages_token_deletes_nothing),
         cmocka_unit_test(rows_that_the_owner_had_before_the_store_came_back_go),
         cmocka_unit_test(two_stores_under_one_number_are_each_taken_once),
+        cmocka_unit_test(receipts_for_a_burst_count),
         cmocka_unit_test(many_events_go_in_messages_that_the_broker_takes),
         cmocka_unit_test(a_broker_that_takes_less_than_before_gets_smaller_messages),
         cmocka_unit_test(two_stores_under_one_number_in_one_turn_are_not_taken_for_each_other),
