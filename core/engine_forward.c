@@ -342,7 +342,6 @@ int engine_write_cursors(struct engine *e) {
     return code;
 }
 
-/* The turn was dropped: nothing of it was taken. */
 void engine_forget_receipts(struct engine *e) {
     for (size_t n = 0; n < e->conf->hosts.share.count; n++) {
         forget_source(&e->sources[n]);

@@ -165,7 +165,7 @@ int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
 
 /* --- from disk into messages --- */
 
-/* Past it a row needs a message of its own. */
+/* Whether a row of so many bytes must go into the next message. */
 static bool is_full(const struct forwards *f, const struct message *m, size_t more) {
     size_t most = f->message_max < FORWARD_MESSAGE_BYTES ? f->message_max : FORWARD_MESSAGE_BYTES;
     return m->rows > 0 && m->bytes.len + FORWARD_ENTRY_BYTES + more > most;
@@ -200,7 +200,7 @@ struct building {
     int (*too_large)(void *ctx, const struct forward *forward);
 };
 
-/* It has another end; what comes behind it does not know it. */
+/* Lets `too_large` end a row that no message can carry; the one behind it will not name it. */
 static int give_up(const struct building *b, uint8_t p, uint64_t seq, struct slice record) {
     struct forwards *f = b->f;
     struct forward forward;
@@ -349,7 +349,7 @@ static int64_t patience_ms(const struct target *t) {
     return ms < FORWARD_AGAIN_MS_MAX ? ms : FORWARD_AGAIN_MS_MAX;
 }
 
-/* What is in flight is taken for lost. */
+/* Messages without a receipt count as lost: they are sent again. */
 static void take_back(struct target *t) {
     for (struct message *m = t->head; m != NULL; m = m->next) {
         t->repeated += m->sent ? 1 : 0;
@@ -504,7 +504,8 @@ void forwards_connected(struct forwards *f, int64_t now_ms, size_t message_bytes
     f->message_max = message_bytes_max;
 }
 
-/* A broker may end a connection over what was sent: the next try of it is not at once. */
+/* A broker may end a connection over what was sent: after the second time it is not sent again at
+ * once. */
 void forwards_disconnected(struct forwards *f, int64_t now_ms) {
     f->connected = false;
     for (uint16_t n = 1; n <= f->division.count; n++) {

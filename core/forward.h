@@ -10,9 +10,9 @@
  * the last it took (journal_cursor). So rows of a partition are taken once each, in order, however
  * messages are lost, repeated or turned round.
  *
- * Memory holds a window of messages for each host, without receipts; the rest waits on disk. For a
- * host that is away nothing is made. A message that had no receipt for a while is tried alone until
- * one comes, less and less often: an owner that takes nothing is not buried in repetitions.
+ * Memory holds a window of messages without receipts for each host; the rest waits on disk. None are
+ * made for a host that is away. A message without a receipt for a while is sent again, alone and less
+ * and less often, until one comes: an owner that takes nothing is not buried in repetitions.
  */
 #ifndef ZINGQ_FORWARD_H
 #define ZINGQ_FORWARD_H
@@ -49,17 +49,17 @@ int forwards_next_own(struct forwards *f, uint8_t *partition, uint64_t *seq, str
 /* Hands what may go to `send`, which returns 0 or an error that ends this round. */
 void forwards_send(struct forwards *f, int64_t now_ms, void *ctx,
                    int (*send)(void *ctx, uint16_t host, struct slice message));
-/* Nothing can be sent for a moment. */
+/* Nothing is sent for FORWARD_PAUSE_MS. */
 void forwards_pause(struct forwards *f, int64_t now_ms);
-/* A receipt came; what is none, or for somebody else, changes nothing. */
+/* Takes a receipt. One that cannot be read, or is for another host or run, changes nothing. */
 void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt);
 /* message_bytes_max: of a message's payload, as broker and owner take it. */
 void forwards_connected(struct forwards *f, int64_t now_ms, size_t message_bytes_max);
 void forwards_disconnected(struct forwards *f, int64_t now_ms);
-/* A host came, or went away. At first all are taken to be there. */
+/* A host has come up or gone away. Until this is called all count as up. */
 void forwards_member(struct forwards *f, int64_t now_ms, uint16_t host, bool up);
 
-/* Whether a turn has something to do here, now or soon enough to wait for company. */
+/* Whether a turn has something to do here; receipted rows wait a little for more of them. */
 bool forwards_want_turn(const struct forwards *f, int64_t now_ms);
 /* When something is due by the clock: a turn, or forwards_send; INT64_MAX = nothing. */
 int64_t forwards_next_ms(const struct forwards *f);
@@ -72,12 +72,13 @@ struct forwards_state {
     uint64_t sent, receipts, again; /* rows that left, rows receipted, messages sent again */
 };
 
-/* Of what waits for that host, from 1. */
+/* What waits for the host with that number, from 1. */
 void forwards_look(const struct forwards *f, uint16_t host, struct forwards_state *out);
 /* Rows that forwards_next_own has. */
 uint64_t forwards_own(const struct forwards *f);
-/* Rows for one host, where they are most. */
+/* Rows that wait for one host: of the host that has most of them. */
 uint64_t forwards_most(const struct forwards *f);
+/* Rows that wait for all hosts. */
 uint64_t forwards_rows(const struct forwards *f);
 
 /* --- messages and receipts, as bytes (forward_packet.c) --- */

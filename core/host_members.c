@@ -9,9 +9,10 @@
  * decided in a callback: it notes, and host_members_turn acts between turns.
  *
  * Access rules may forbid all this. A broker refuses by a reason code, by closing the connection
- * (Mosquitto without a limit of queued messages does both), or grants everything and delivers nothing. Then the host says that it cannot know, and goes on. To
- * lay a closed connection at the right door, the watch goes before all else on its connection, and
- * the presence when no subscription waits for an answer.
+ * (Mosquitto without a limit of queued messages does both), or grants everything and delivers
+ * nothing. Then the host says that it cannot know, and goes on. To lay a closed connection at the
+ * right door, the watch goes before all else on its connection, and the presence when no
+ * subscription waits for an answer.
  */
 #include "host_impl.h"
 
