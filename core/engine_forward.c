@@ -246,15 +246,19 @@ static int find_cursor(struct engine *e, struct forward_source *source, uint8_t 
     return code;
 }
 
-/* Nobody else waits for it: it is one of our own rows until the service is there. */
-static int keep(struct engine *e, uint8_t partition, const struct forward *forward) {
+static void tell_kept(struct engine *e, struct slice service) {
     if (e->now_ms >= e->kept_told_ms + TELL_MS) {
         e->kept_told_ms = e->now_ms;
         log_warn("engine",
                  "an event from another host is for service \"%.*s\", which is not in this "
                  "topics.conf: such events are kept until it is (said once a minute)",
-                 (int)forward->service.len, forward->service.data);
+                 (int)service.len, service.data);
     }
+}
+
+/* Nobody else waits for it: it is one of our own rows until the service is there. */
+static int keep(struct engine *e, uint8_t partition, const struct forward *forward) {
+    tell_kept(e, forward->service);
     return add(e, partition, forward, forward->payload.len + forward->properties.len);
 }
 
@@ -325,7 +329,9 @@ int engine_take_own_forwards(struct engine *e) {
         buf_reset(&record);
         code = forwards_next_own(e->forwards, &p, &seq, &record);
         code = code == 0 ? forward_decode(buf_slice(&record), &forward) : code;
-        if (code == 0 && engine_service_named(e, forward.service) != NULL) {
+        if (code == 0 && engine_service_named(e, forward.service) == NULL) {
+            tell_kept(e, forward.service);
+        } else if (code == 0) {
             code = journal_forward_del(e->journal, p, seq);
             code = code == 0 ? take(e, p, &forward) : code;
         }
