@@ -1,5 +1,8 @@
 /* test_step.c - steps are done once, sleeps and waits leave memory: whatever happens between two
- * lines of a handler. */
+ * lines of a handler.
+ *
+ * ctest: timeout=400
+ */
 #include "engine_fixture.h"
 
 #include <setjmp.h>
