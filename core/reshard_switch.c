@@ -278,13 +278,17 @@ int reshard_settle(const char *const *paths, size_t path_count, enum reshard_lef
 
 /* --- the switch --- */
 
+static void close_new(struct folder *f) {
+    journal_close(f->to_journal);
+    store_close(f->to);
+    f->to_journal = NULL;
+    f->to = NULL;
+}
+
 void reshard_drop(struct reshard *re) {
     for (size_t i = 0; i < re->folder_count; i++) {
         struct folder *f = &re->folders[i];
-        journal_close(f->to_journal);
-        store_close(f->to);
-        f->to_journal = NULL;
-        f->to = NULL;
+        close_new(f);
         drop_built(f->path);
     }
 }
@@ -293,10 +297,7 @@ static int close_built(struct reshard *re, struct report *r) {
     int code = 0;
     for (size_t i = 0; i < re->folder_count; i++) {
         struct folder *f = &re->folders[i];
-        journal_close(f->to_journal);
-        store_close(f->to);
-        f->to_journal = NULL;
-        f->to = NULL;
+        close_new(f);
         code = code == 0 ? store_folder_sync(f->building, r) : code;
     }
     return code;
