@@ -150,7 +150,7 @@ void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max) 
     size_t room = FORWARD_PACKET_ROOM_BYTES;
     size_t most = packet_bytes_max > room ? packet_bytes_max - room : 0;
     e->window = window;
-    forwards_connected(e->forwards, engine_now_ms(e), most);
+    forwards_connected(e->forwards, most);
 }
 
 bool engine_disconnected(struct engine *e) {

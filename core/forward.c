@@ -39,7 +39,7 @@ struct target {
     unsigned again; /* how often what is in flight went without a receipt */
     int64_t due_ms; /* when it goes again */
     uint8_t next;   /* partition whose rows come first in the next message */
-    uint64_t sent, receipts, repeated;
+    uint64_t receipts, repeated;
 };
 
 struct forwards {
@@ -261,13 +261,12 @@ static struct message *message_new(const struct forwards *f, uint16_t host) {
 }
 
 static int fill_message(struct building *b, uint16_t host) {
-    uint16_t count = b->f->division.count;
     bool full = false;
     int code = 0;
     unsigned first = b->t->next % PARTITIONS;
     for (unsigned i = 0; code == 0 && !full && i < PARTITIONS; i++) {
         uint8_t p = (uint8_t)((first + i) % PARTITIONS);
-        if (p % count + 1u == host) {
+        if (division_owner(&b->f->division, p) == host) {
             code = read_partition(b, p, &full);
             b->t->next = p;
         }
@@ -384,7 +383,6 @@ static int send_to(struct forwards *f, uint16_t host, int64_t now_ms, void *ctx,
         t->due_ms = t->in_flight == 0 ? now_ms + patience_ms(t) : t->due_ms;
         m->sent = true;
         t->in_flight++;
-        t->sent += m->rows;
     }
     return 0;
 }
@@ -495,8 +493,7 @@ static void build_anew(struct forwards *f) {
     }
 }
 
-void forwards_connected(struct forwards *f, int64_t now_ms, size_t message_bytes_max) {
-    (void)now_ms;
+void forwards_connected(struct forwards *f, size_t message_bytes_max) {
     if (message_bytes_max < f->message_max) {
         build_anew(f); /* the broker would not take them as they are */
     }
@@ -574,7 +571,6 @@ void forwards_look(const struct forwards *f, uint16_t host, struct forwards_stat
                                    .oldest_ms = oldest_ms(f, host),
                                    .up = !t->down,
                                    .stalled = t->again > 1 && t->rows > 0,
-                                   .sent = t->sent,
                                    .receipts = t->receipts,
                                    .again = t->repeated};
 }

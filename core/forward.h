@@ -54,7 +54,7 @@ void forwards_pause(struct forwards *f, int64_t now_ms);
 /* Takes a receipt. One that cannot be read, or is for another host or run, changes nothing. */
 void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt);
 /* message_bytes_max: of a message's payload, as broker and owner take it. */
-void forwards_connected(struct forwards *f, int64_t now_ms, size_t message_bytes_max);
+void forwards_connected(struct forwards *f, size_t message_bytes_max);
 void forwards_disconnected(struct forwards *f, int64_t now_ms);
 /* A host has come up or gone away. Until this is called all count as up. */
 void forwards_member(struct forwards *f, int64_t now_ms, uint16_t host, bool up);
@@ -69,7 +69,7 @@ struct forwards_state {
     int64_t oldest_ms; /* when the first of them was accepted; 0 = there is none, or unknown */
     bool up;           /* the host takes them, as far as is known */
     bool stalled;      /* it gave no receipt for a while */
-    uint64_t sent, receipts, again; /* rows that left, rows receipted, messages sent again */
+    uint64_t receipts, again; /* rows receipted, messages sent again */
 };
 
 /* What waits for the host with that number, from 1. */
