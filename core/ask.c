@@ -23,11 +23,6 @@
 
 /* ---- life ---- */
 
-void ask_topic_of(const struct ask *a, const char *kind, uint16_t place, char out[TOPIC_MAX]) {
-    int len = snprintf(out, TOPIC_MAX, "zingq/%s/%s/%u", kind, a->options.conf->hosts.group, place);
-    assert(len > 0 && len < TOPIC_MAX);
-}
-
 static void on_timer(uv_timer_t *timer) {
     struct ask *a = timer->data;
     a->options.wake(a->options.ctx);
@@ -41,8 +36,8 @@ int ask_new(struct ask **out, const struct ask_options *options) {
     a->options = *options;
     a->share = &options->conf->hosts.share;
     assert(division_is_divided(a->share) && a->share->place >= 1);
-    ask_topic_of(a, "ask", a->share->place, a->ask_topic);
-    ask_topic_of(a, "answer", a->share->place, a->answer_topic);
+    (void)owner_topic(a->options.conf, "ask", a->share->place, a->ask_topic);
+    (void)owner_topic(a->options.conf, "answer", a->share->place, a->answer_topic);
     uint32_t packet = options->conf->broker.packet_bytes_max;
     a->payload_max = (packet == 0 ? MQTT_PACKET_BYTES_LEAST : packet) - PACKET_ROOM_BYTES;
     TAILQ_INIT(&a->arrived);
@@ -338,13 +333,13 @@ static void say_not_taken(struct asking *asking, uint8_t reason) {
 }
 
 static int send_asking(struct ask *a, struct mqtt *mqtt, struct asking *asking) {
-    char topic[TOPIC_MAX];
+    char topic[OWNER_TOPIC_BYTES];
     if (a->options.is_away != NULL && a->options.is_away(a->options.ctx, asking->place)) {
         say_not_taken(asking, NOBODY);
         end(a, asking, ASK_UNSENT);
         return 0;
     }
-    ask_topic_of(a, "ask", asking->place, topic);
+    (void)owner_topic(a->options.conf, "ask", asking->place, topic);
     const struct mqtt_publish message = {
         .topic = topic,
         .payload = buf_slice(&asking->payload),

@@ -6,6 +6,7 @@
 #define ZINGQ_ASK_IMPL_H
 
 #include "ask.h"
+#include "owner.h"
 #include "ask_wire.h"
 #include "limits.h"
 #include "mids.h"
@@ -14,7 +15,6 @@
 
 enum {
     CORRELATION_BYTES = 16,
-    TOPIC_MAX = 64 + NAME_BYTES_MAX,
     PACKET_ROOM_BYTES = 4096, /* of a packet, for what is not its payload */
     NOBODY = 0x10,            /* PUBACK: no matching subscribers */
     WATCHES = 2,
@@ -52,7 +52,7 @@ TAILQ_HEAD(visit_list, visit);
 struct ask {
     struct ask_options options;
     const struct division *share;
-    char ask_topic[TOPIC_MAX], answer_topic[TOPIC_MAX];
+    char ask_topic[OWNER_TOPIC_BYTES], answer_topic[OWNER_TOPIC_BYTES];
     size_t payload_max;
     uv_timer_t timer;                 /* the next deadline */
     struct asking *askings[ASKS_MAX]; /* in the order of their deadlines; owned */
@@ -75,8 +75,6 @@ struct ask {
 };
 
 /* ask.c */
-/* "zingq/<kind>/<group>/<place>" */
-void ask_topic_of(const struct ask *a, const char *kind, uint16_t place, char out[TOPIC_MAX]);
 /* 0, ERR_INVALID (too large for this broker), or it goes later. */
 int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid);
 

@@ -132,9 +132,9 @@ void ask_serve_arrived(struct ask *a) {
 
 /* The number of the host that wants the answer; 0: the topic is none of the division's. */
 static uint16_t asker(const struct ask *a, struct slice topic) {
-    char expected[TOPIC_MAX];
+    char expected[OWNER_TOPIC_BYTES];
     for (uint16_t place = 1; place <= a->share->count; place++) {
-        ask_topic_of(a, "answer", place, expected);
+        (void)owner_topic(a->options.conf, "answer", place, expected);
         if (slice_is(topic, expected)) {
             return place;
         }
@@ -179,9 +179,9 @@ void ask_note_request(struct ask *a, const struct mqtt_message *m) {
 }
 
 static int send_reply(struct ask *a, struct mqtt *mqtt, struct visit *visit) {
-    char topic[TOPIC_MAX];
+    char topic[OWNER_TOPIC_BYTES];
     int mid = 0;
-    ask_topic_of(a, "answer", visit->from, topic);
+    (void)owner_topic(a->options.conf, "answer", visit->from, topic);
     const struct mqtt_publish message = {
         .topic = topic,
         .payload = buf_slice(&visit->payload),

@@ -227,7 +227,7 @@ static size_t add_keyed(struct buf *out, const struct conf *conf) {
     size_t n = 0;
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *s = &conf->services[i];
-        bool keyed = s->share && (s->key.kind != RULE_NONE || s->ordered) && !s->independent;
+        bool keyed = service_is_divided(s, s->key.kind != RULE_NONE);
         if (keyed && n++ < NAMED) {
             buf_printf(out, "%s\"%s\"", n == 1 ? "" : ", ", s->name);
         }

@@ -13,8 +13,8 @@
 #include "host_impl.h"
 
 #include "log.h"
+#include "owner.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { WATCH_ID = 2 };
@@ -23,27 +23,21 @@ static bool is_divided(const struct host *h) {
     return division_is_divided(&h->conf->hosts.share);
 }
 
-static const char *topic_of(const struct host *h, const char *what, uint16_t host,
-                            char out[HOST_TOPIC_BYTES]) {
-    (void)snprintf(out, HOST_TOPIC_BYTES, "zingq/%s/%s/%u", what, h->conf->hosts.group,
-                   (unsigned)host);
-    return out;
-}
-
 /* The topics on which this host is spoken to. */
 static const char *const heard[] = {"forward", "receipt"};
 
 enum { HEARD = sizeof heard / sizeof *heard };
 
-static const char *own_topic(const struct host *h, size_t i, char out[HOST_TOPIC_BYTES]) {
-    return topic_of(h, heard[i], h->conf->hosts.share.place, out);
+static const char *own_topic(const struct host *h, size_t i, char out[OWNER_TOPIC_BYTES]) {
+    return owner_topic(h->conf, heard[i], h->conf->hosts.share.place, out);
 }
 
 static int send_to(struct host *h, const char *what, uint16_t host, struct slice bytes) {
-    char topic[HOST_TOPIC_BYTES];
+    char topic[OWNER_TOPIC_BYTES];
     struct report r;
     int mid;
-    const struct mqtt_publish out = {.topic = topic_of(h, what, host, topic), .payload = bytes};
+    const struct mqtt_publish out = {.topic = owner_topic(h->conf, what, host, topic),
+                                     .payload = bytes};
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
         return ERR_BUSY; /* a loss now must not be blamed on this one */
     }
@@ -83,7 +77,7 @@ static void watch(struct host *h, const char *topic) {
 }
 
 void host_forward_up(struct host *h) {
-    char topic[HOST_TOPIC_BYTES];
+    char topic[OWNER_TOPIC_BYTES];
     h->forwards_asked = 0;
     for (size_t i = 0; is_divided(h) && i < HEARD; i++) {
         watch(h, own_topic(h, i, topic));
@@ -103,7 +97,7 @@ static void take(struct host *h, const struct mqtt_message *m, bool forward) {
 }
 
 bool host_forward_heard(struct host *h, const struct mqtt_message *m) {
-    char topic[HOST_TOPIC_BYTES];
+    char topic[OWNER_TOPIC_BYTES];
     for (size_t i = 0; is_divided(h) && i < HEARD; i++) {
         if (slice_is(m->topic, own_topic(h, i, topic))) {
             take(h, m, i == 0);
@@ -114,7 +108,7 @@ bool host_forward_heard(struct host *h, const struct mqtt_message *m) {
 }
 
 bool host_forward_answered(struct host *h, const char *filter, uint8_t reason) {
-    char topic[HOST_TOPIC_BYTES];
+    char topic[OWNER_TOPIC_BYTES];
     bool ours = false;
     for (size_t i = 0; is_divided(h) && i < HEARD; i++) {
         ours = ours || strcmp(filter, own_topic(h, i, topic)) == 0;

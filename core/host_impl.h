@@ -24,8 +24,6 @@
  * service that subscribes to everything gets such a message as an event besides. */
 enum { SIGNAL_SUBSCRIPTION = 0x10000 };
 
-enum { HOST_TOPIC_BYTES = 128 }; /* "zingq/forward/<group>/<n>" and its kin */
-
 /* A filter that the broker refused (reason >= 0x80) or granted with QoS 0 only (reason 0). */
 struct filter_flaw {
     char *filter; /* owned */

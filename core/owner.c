@@ -5,6 +5,16 @@
 
 #include "journal.h"
 
+#include <assert.h>
+#include <stdio.h>
+
+const char *owner_topic(const struct conf *conf, const char *kind, uint16_t place,
+                        char out[OWNER_TOPIC_BYTES]) {
+    int len = snprintf(out, OWNER_TOPIC_BYTES, "zingq/%s/%s/%u", kind, conf->hosts.group, place);
+    assert(len > 0 && len < OWNER_TOPIC_BYTES);
+    return out;
+}
+
 static uint16_t owner(const struct conf *conf, struct slice about, struct slice key) {
     return division_owner(&conf->hosts.share, journal_partition(journal_lane(about, key)));
 }
@@ -14,9 +24,7 @@ uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slic
     if (!division_is_divided(&conf->hosts.share) || !conf_find_service(conf, service, &i)) {
         return 0;
     }
-    const struct service_conf *s = &conf->services[i];
-    bool divided = s->share && !s->independent && (key.len > 0 || s->ordered);
-    return divided ? owner(conf, service, key) : 0;
+    return service_is_divided(&conf->services[i], key.len > 0) ? owner(conf, service, key) : 0;
 }
 
 uint16_t owner_of_once(const struct conf *conf, struct slice topic, struct slice once) {

@@ -6,9 +6,16 @@
 
 #include "buf.h"
 #include "conf.h"
+#include "limits.h"
 
 #include <stdint.h>
 
+enum { OWNER_TOPIC_BYTES = 64 + NAME_BYTES_MAX };
+
+/* The topic on which that host of the division is spoken to: zingq/<kind>/<group>/<place>. Returns
+ * `out`. */
+const char *owner_topic(const struct conf *conf, const char *kind, uint16_t place,
+                        char out[OWNER_TOPIC_BYTES]);
 /* The number of the host that handles the key of a service, from 1. 0: it is no one host's, because
  * nothing is divided, the service is not divided, or there is none of that name. */
 uint16_t owner_of_key(const struct conf *conf, struct slice service, struct slice key);

@@ -400,6 +400,10 @@ int topic_check(const char *topic, struct report *r) {
     return code;
 }
 
+bool service_is_divided(const struct service_conf *s, bool with_key) {
+    return s->share && !s->independent && (with_key || s->ordered);
+}
+
 bool service_wants(const struct service_conf *s, const char *topic) {
     for (size_t i = 0; i < s->filter_count; i++) {
         if (filter_matches(s->filters[i], topic)) {

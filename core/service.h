@@ -77,6 +77,9 @@ int topic_check(const char *topic, struct report *r);
 /* Whether some topic matches both filters. */
 bool filter_overlaps(const char *a, const char *b);
 
+/* Whether an event of the service, with a key or without, is for one host only where several divide
+ * the keys among them. */
+bool service_is_divided(const struct service_conf *s, bool with_key);
 /* Whether one of the service's filters matches the topic. */
 bool service_wants(const struct service_conf *s, const char *topic);
 /* The delay before attempt `failures + 1`, failures counted from 1; jitter from `random` in
