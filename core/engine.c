@@ -376,9 +376,13 @@ int64_t engine_next_ms(struct engine *e) {
     return check_ms < next ? check_ms : next;
 }
 
+bool engine_has_room(const struct engine *e) {
+    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost &&
+           forwards_own(e->forwards) == 0;
+}
+
 bool engine_accepts(struct engine *e) {
-    return e->waiting < e->conf->backlog_max && forwards_most(e->forwards) < e->conf->backlog_max &&
-           e->room > 0 && !e->draining && !e->lost && forwards_own(e->forwards) == 0;
+    return engine_has_room(e) && forwards_most(e->forwards) < e->conf->backlog_max;
 }
 
 void engine_drain(struct engine *e) {

@@ -37,8 +37,9 @@ bool engine_is_divided(const struct engine *e, const struct engine_service *s) {
 
 bool engine_is_elsewhere(const struct engine *e, const struct engine_service *s, struct slice key,
                          uint8_t partition) {
-    bool owned = key.len > 0 || s->conf->ordered;
-    return owned && engine_is_divided(e, s) && !division_owns(&e->conf->hosts.share, partition);
+    const struct division *d = &e->conf->hosts.share;
+    return division_is_divided(d) && service_is_divided(s->conf, key.len > 0) &&
+           !division_owns(d, partition);
 }
 
 /* --- to others --- */
@@ -166,10 +167,8 @@ int engine_build_forwards(struct engine *e) {
 
 int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
-    bool room = e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost;
-    room = room && forwards_own(e->forwards) == 0; /* they came before it */
     bool fits = e->forward_bytes == 0 || e->forward_bytes + message.len <= TURN_BYTES_MAX;
-    if (!room || !fits) {
+    if (!engine_has_room(e) || !fits) {
         return 0; /* it has no receipt, and comes again */
     }
     struct event *event = event_new(&bytes);

@@ -226,6 +226,8 @@ void engine_forget_inputs(struct engine *e);
 
 /* engine.c */
 void engine_answer_commands(struct engine *e);
+/* Whether it takes events for itself; our own forwards came before them. */
+bool engine_has_room(const struct engine *e);
 
 /* engine_make.c */
 /* Everything in memory is made from the store again. */
