@@ -11,6 +11,8 @@ struct chance {
 };
 
 struct chance chance_of_run(void);
+/* Seeds that are alike give numbers that are not. */
+struct chance chance_of_seed(uint64_t seed);
 /* A number from 0 to most - 1. */
 uint64_t chance_next(struct chance *c, uint64_t most);
 

@@ -1,0 +1,68 @@
+/* check.c - see check.h. */
+#include "check.h"
+
+#include "sim.h"
+
+enum { LUA_BYTES_MAX = 24 << 20 };
+
+static uint64_t rows_of(struct node *n, enum store_table table) {
+    if (store_begin(n->store) != 0) {
+        sim_fail(n->sim, "host %u: the store cannot be read", n->number);
+        return 0;
+    }
+    uint64_t rows = store_rows(n->store, table);
+    store_abort(n->store);
+    return rows;
+}
+
+static void check_books(struct sim *s, struct node *n, bool ended) {
+    for (size_t i = 0; i < n->conf->service_count && !s->failed; i++) {
+        struct engine_service_status v;
+        if (engine_service_status(n->engine, i, &v) != 0) {
+            sim_fail(s, "host %u: no status of service %zu", n->number, i);
+            return;
+        }
+        const struct books *b = &v.books;
+        if (b->accepted < b->done + b->dead + b->discarded) {
+            sim_fail(s, "host %u: the books of %s do not balance: %llu accepted, %llu ended",
+                     n->number, v.name, (unsigned long long)b->accepted,
+                     (unsigned long long)(b->done + b->dead + b->discarded));
+        } else if (ended && books_waiting(b) != 0) {
+            sim_fail(s, "host %u: %llu events of %s never end", n->number,
+                     (unsigned long long)books_waiting(b), v.name);
+        }
+    }
+}
+
+void check_always(struct sim *s, struct node *n) {
+    struct engine_status status;
+    engine_status(n->engine, &status);
+    if (status.lua_bytes > LUA_BYTES_MAX) {
+        sim_fail(s, "host %u: Lua has %zu bytes", n->number, status.lua_bytes);
+    }
+    if (status.set_aside > 0) {
+        sim_fail(s, "host %u: %llu records of the store cannot be read", n->number,
+                 (unsigned long long)status.set_aside);
+    }
+    check_books(s, n, false);
+}
+
+void check_ended(struct sim *s, struct node *n) {
+    static const struct {
+        enum store_table table;
+        const char *what;
+    } empty[] = {
+        {TABLE_OUTBOX, "publishes"}, {TABLE_FORWARD, "forwards"},
+        {TABLE_READY, "ready rows"}, {TABLE_DELAYED, "delayed publishes"},
+        {TABLE_WAITER, "waits"},
+    };
+    check_always(s, n);
+    check_books(s, n, true);
+    for (size_t i = 0; i < sizeof empty / sizeof *empty && !s->failed; i++) {
+        uint64_t rows = rows_of(n, empty[i].table);
+        if (rows > 0) {
+            sim_fail(s, "host %u: %llu %s are left", n->number, (unsigned long long)rows,
+                     empty[i].what);
+        }
+    }
+}

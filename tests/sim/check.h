@@ -1,0 +1,17 @@
+/*
+ * check.h - what must be true of every host once everything has ended: nothing waits, nothing is
+ * left in the store that belongs to nothing, and the books balance.
+ */
+#ifndef ZINGQ_SIM_CHECK_H
+#define ZINGQ_SIM_CHECK_H
+
+#include "node.h"
+
+struct sim;
+
+/* At any time between two turns. */
+void check_always(struct sim *s, struct node *n);
+/* After everything has ended. */
+void check_ended(struct sim *s, struct node *n);
+
+#endif

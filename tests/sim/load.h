@@ -1,0 +1,76 @@
+/*
+ * load.h - what publishers say in the simulator, and what is heard of it.
+ *
+ * Everything that is said has a number of its own, and a kind: a service, or a chain of them, with
+ * what its messages are like and what must come of each (kind_*.c, scripts beside). It is said on in/<kind>/<key>
+ * as {"n": 17, "k": "k3", ...}; its handler says out/<kind>/<key> with "17 ..." when it is through.
+ * An idempotency key makes of a second copy, and of a redelivery, a duplicate.
+ *
+ * Whoever listens to out/ knows a publish by its zingq-id: the same one twice is once.
+ */
+#ifndef ZINGQ_SIM_LOAD_H
+#define ZINGQ_SIM_LOAD_H
+
+#include "buf.h"
+#include "node.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim;
+
+enum { KEYS = 12, HEARD_IDS = 1 << 16 };
+
+struct said {
+    uint32_t number;
+    uint8_t kind, key;
+    uint8_t host;    /* that it was dealt to last, from 1; 0 = not dealt yet */
+    uint8_t deals;   /* copies: of two that go to two hosts, nobody knows which counts */
+    uint8_t flags;   /* the kind's own */
+    uint16_t ends;   /* heard on out/ */
+    uint16_t deaths; /* heard on the dead-letter topic */
+    uint32_t value;  /* the kind's own */
+    int64_t said_ms; /* physical time */
+    int64_t ended_ms;
+};
+
+struct load_kind {
+    const char *name;
+    unsigned weight; /* among the kinds */
+    bool ordered;    /* what one host was dealt of a key ends in that order */
+    /* Adds to the payload, after {"n": 17, "k": "k3"; may be NULL. */
+    void (*say)(struct sim *s, struct said *one, struct buf *payload);
+    /* It is through; `text`: what stands behind the number. May be NULL. */
+    void (*heard)(struct sim *s, struct said *one, const char *text);
+    /* Whether all is well with it in the end: sim_fail says what is not. NULL: it must have ended
+     * once and not be dead. */
+    void (*check)(struct sim *s, const struct said *one);
+    /* What must be true of all of them in the end; may be NULL. */
+    void (*check_all)(struct sim *s);
+};
+
+/* The kinds, in the order of load.c's list. */
+extern const struct load_kind kind_count;
+
+struct sim_load {
+    struct said *said;
+    size_t count, cap;
+    uint32_t last[NODES_MAX][16][KEYS]; /* host, kind, key: number + 1 of what ended last */
+    uint64_t ids[HEARD_IDS];            /* hashes of zingq-ids heard; 0 = free */
+    size_t id_count;
+};
+
+/* Publishers say a few things. */
+void load_say(struct sim *s);
+/* The broker has taken a message. */
+void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
+/* It has dealt one to a host. */
+void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
+/* What must be true in the end. */
+void load_check(struct sim *s);
+/* Publishes from outside, with an idempotency key. */
+void load_publish(struct sim *s, const char *topic, const char *payload, const char *once);
+void load_clear(struct sim *s);
+
+#endif

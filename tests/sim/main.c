@@ -1,0 +1,140 @@
+/*
+ * main.c - sim: runs worlds of crashes from seeds.
+ *
+ *   sim --seconds S [--from N]   fresh seeds, from N on; those that fail are told
+ *   sim --seed N [--story]       that one; if it fails, the shortest plan that does, as a story;
+ *                                --story prints everything that happens
+ *   sim --seeds FILE             those in the file, one a line; # begins a comment
+ */
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { STEPS = 700, SHRINK_S = 120 };
+
+struct wish {
+    const char *seeds; /* a file */
+    uint64_t seed, from;
+    unsigned seconds;
+    bool one, story;
+};
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int run_seed(uint64_t seed, struct sim_tally *tally, bool story) {
+    struct plan plan;
+    char why[WHY_BYTES];
+    uint64_t hash;
+    plan_make(&plan, seed, STEPS);
+    int failed = 0;
+    if (story) {
+        report_story(&plan);
+    }
+    failed = report_try(&plan, tally, why, &hash);
+    (void)printf("seed %llu: %s (history %016llx)\n", (unsigned long long)seed,
+                 failed == 0 ? "well" : why, (unsigned long long)hash);
+    (void)fflush(stdout);
+    if (failed != 0 && !story) {
+        report_shrink(&plan, SHRINK_S);
+        (void)printf("the shortest plan that fails has %zu of %d steps:\n", plan.count, STEPS);
+        for (size_t i = 0; i < plan.count; i++) {
+            (void)printf("%zu:%s/%u%s ", i, plan_kind_name(plan.steps[i].kind),
+                         plan.steps[i].node + 1u, plan.steps[i].crash > 0 ? "!" : "");
+        }
+        (void)printf("\n");
+        report_story(&plan);
+    }
+    plan_clear(&plan);
+    return failed;
+}
+
+static int run_file(const char *file, struct sim_tally *tally) {
+    char line[256];
+    FILE *f = fopen(file, "r");
+    int failed = 0;
+    if (f == NULL) {
+        (void)fprintf(stderr, "sim: cannot read %s\n", file);
+        return 1;
+    }
+    while (fgets(line, sizeof line, f) != NULL) {
+        if (line[0] != '#' && line[0] != '\n') {
+            failed |= run_seed(strtoull(line, NULL, 10), tally, false);
+        }
+    }
+    (void)fclose(f);
+    return failed;
+}
+
+static int run_fresh(const struct wish *w, struct sim_tally *tally) {
+    double end = now_s() + w->seconds;
+    int failed = 0;
+    for (uint64_t seed = w->from; now_s() < end; seed++) {
+        struct plan plan;
+        char why[WHY_BYTES];
+        plan_make(&plan, seed, STEPS);
+        if (report_try(&plan, tally, why, NULL) != 0) {
+            (void)printf("seed %llu: %s\n", (unsigned long long)seed, why);
+            (void)fflush(stdout);
+            failed = 1;
+        }
+        plan_clear(&plan);
+    }
+    return failed;
+}
+
+static bool read_wish(int argc, char **argv, struct wish *w) {
+    *w = (struct wish){.from = (uint64_t)time(NULL)};
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--story") == 0) {
+            w->story = true;
+            continue;
+        }
+        if (value == NULL) {
+            return false;
+        }
+        i++;
+        if (strcmp(argv[i - 1], "--seed") == 0) {
+            w->one = true;
+            w->seed = strtoull(value, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--from") == 0) {
+            w->from = strtoull(value, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--seconds") == 0) {
+            w->seconds = (unsigned)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--seeds") == 0) {
+            w->seeds = value;
+        } else {
+            return false;
+        }
+    }
+    return w->one || w->seconds > 0 || w->seeds != NULL;
+}
+
+int main(int argc, char **argv) {
+    struct wish w;
+    struct sim_tally *tally = calloc(1, sizeof *tally);
+    if (tally == NULL || !read_wish(argc, argv, &w)) {
+        (void)fprintf(stderr,
+                      "usage: sim --seconds S [--from N] | --seed N [--story] | --seeds FILE\n");
+        free(tally);
+        return 2;
+    }
+    double begin = now_s();
+    int failed = w.seeds != NULL ? run_file(w.seeds, tally)
+                 : w.one         ? run_seed(w.seed, tally, w.story)
+                                 : run_fresh(&w, tally);
+    report_figures(tally, now_s() - begin);
+    free(tally);
+    return failed == 0 ? 0 : 1;
+}
+
+const char *sim_folder(void) {
+    return SIM_FOLDER;
+}

@@ -1,0 +1,453 @@
+/* node.c - see node.h. */
+#include "node.h"
+
+#include "sim.h"
+
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    WINDOW = 40,
+    PACKET_BYTES = 1 << 20,
+    LOADED = 50,        /* events waiting: a crash among them counts as loaded */
+    SCRIPTS_EVERY = 16, /* a start in so many loads the scripts anew */
+    RUN_US = 300,       /* what a run takes */
+    LOOK_US = 2,        /* and a look at the clock */
+    PHASE_KINDS = 16,
+};
+static const int64_t WALL_START_MS = 1700000000000;
+
+/* The host whose engine is on the processor. */
+static struct node *working;
+
+/* --- being killed --- */
+
+/* A few bits of a number's size. */
+static uint64_t size_of(uint64_t n) {
+    uint64_t bits = 0;
+    while (n > 0 && bits < 7) {
+        n >>= 2;
+        bits++;
+    }
+    return bits;
+}
+
+/* Where it stands, roughly: enough to tell apart what a restart finds. Between two turns. */
+static uint64_t state_of(struct node *n) {
+    struct engine_status s;
+    if (n->engine == NULL) {
+        return 1;
+    }
+    engine_status(n->engine, &s);
+    uint64_t hash = size_of(s.waiting) | size_of(s.outbox) << 3 | size_of(s.delayed) << 6 |
+                    size_of(s.forwards_waiting) << 9 | (uint64_t)n->disk << 12 |
+                    (n->online ? 1u : 0u) << 14 | (n->sim->settling ? 1u : 0u) << 15;
+    for (size_t i = 0; i < n->conf->service_count; i++) {
+        struct engine_service_status v;
+        if (engine_service_status(n->engine, i, &v) != 0) {
+            continue;
+        }
+        uint64_t shape = size_of(books_waiting(&v.books)) | size_of(v.running) << 3 |
+                         size_of(v.retrying) << 6 | size_of(v.sleeping) << 9 |
+                         size_of(v.books.dead) << 12 | (v.paused ? 1u : 0u) << 15;
+        hash = (hash ^ (shape + i)) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+static void note_point(struct node *n, enum action action) {
+    struct sim_tally *t = n->sim->tally;
+    const struct culprit_record *now = culprit_now(n->culprit);
+    uint64_t what = (uint64_t)action * PHASE_KINDS + now->phase;
+    uint64_t service = now->count > 0 ? now->events[0].service : 63;
+    uint64_t hash = (n->state ^ (what << 40) ^ (service << 50)) * UINT64_C(0xbf58476d1ce4e5b9);
+    uint64_t bit = (hash >> 20) % CRASH_POINTS;
+    if ((t->seen[bit / 64] & (UINT64_C(1) << (bit % 64))) == 0) {
+        t->seen[bit / 64] |= UINT64_C(1) << (bit % 64);
+        t->points++;
+    }
+}
+
+static FILE *open_page(const struct node *n, const char *mode) {
+    char path[NODE_PATH_BYTES + 32];
+    (void)snprintf(path, sizeof path, "%s/data/processor", n->folder);
+    return fopen(path, mode);
+}
+
+static void become_ghost(struct node *n, enum action action) {
+    static const char *const names[ACTIONS] = {
+        "a publish",    "a forward",      "a receipt", "a call",
+        "a call's end", "an answer",      "a run",     "an apply",
+        "a commit",     "after a commit", "a PUBACK",  "between two turns"};
+    note_point(n, action);
+    FILE *page = open_page(n, "r");
+    n->has_page = page != NULL && fread(n->page, 1, sizeof n->page, page) == sizeof n->page;
+    if (page != NULL) {
+        (void)fclose(page);
+    }
+    n->ghost = true;
+    sim_tell(n->sim, "host %u is killed: %s", n->number, names[action]);
+}
+
+bool node_acts(struct node *n, enum action action) {
+    if (!n->ghost && n->kill_in > 0 && --n->kill_in == 0) {
+        become_ghost(n, action);
+    }
+    return !n->ghost;
+}
+
+/* The linker (--wrap) has every commit come by here. */
+int __real_mdb_txn_commit(MDB_txn *txn); /* NOLINT: named by the linker */
+int __wrap_mdb_txn_commit(MDB_txn *txn); /* NOLINT */
+
+int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
+    struct node *n = working;
+    if (n == NULL) {
+        return __real_mdb_txn_commit(txn);
+    }
+    if (!node_acts(n, ACTION_COMMIT) || n->disk != DISK_WELL) {
+        int rc = n->disk == DISK_FULL ? MDB_MAP_FULL : 5; /* EIO */
+        n->disk = n->disk == DISK_FAILS_ONCE ? DISK_WELL : n->disk;
+        n->sim->tally->refused_commits += n->ghost ? 0 : 1;
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    int rc = __real_mdb_txn_commit(txn);
+    n->sim->tally->commits++;
+    (void)node_acts(n, ACTION_COMMITTED);
+    return rc;
+}
+
+/* --- its doors --- */
+
+int64_t node_wall_ms(const struct node *n) {
+    return WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
+}
+
+static void read_clocks(void *ctx, struct clock_reading *out) {
+    const struct node *n = ctx;
+    *out = (struct clock_reading){.wall_ms = node_wall_ms(n),
+                                  .boottime_ms = 1000 + n->sim->true_ms - n->boot_at_ms,
+                                  .boot = {.id = {1, n->boot}}};
+}
+
+/* Also where it is seen that a handler is about to run. */
+static int64_t processor_us(void *ctx) {
+    struct node *n = ctx;
+    const struct culprit_record *now = culprit_now(n->culprit);
+    unsigned run = culprit_turn(n->culprit);
+    n->spent_us += LOOK_US;
+    if (run != n->run_seen && (now->phase == CULPRIT_RUN || now->phase == CULPRIT_APPLY)) {
+        n->run_seen = run;
+        n->spent_us += RUN_US;
+        (void)node_acts(n, now->phase == CULPRIT_RUN ? ACTION_RUN : ACTION_APPLY);
+    }
+    return n->spent_us;
+}
+
+static int64_t monotonic_us(void *ctx) {
+    struct node *n = ctx;
+    return n->sim->true_ms * 1000 + processor_us(ctx);
+}
+
+static int door_publish(void *ctx, const struct publication *p, int *mid) {
+    struct node *n = ctx;
+    if (!node_acts(n, ACTION_PUBLISH) || !n->online) {
+        return ERR_NETWORK;
+    }
+    n->sim->tally->published++;
+    return broker_publish(n->sim, n, p, mid);
+}
+
+static int door_forward(void *ctx, uint16_t host, struct slice message) {
+    struct node *n = ctx;
+    if (!node_acts(n, ACTION_FORWARD) || !n->online) {
+        return ERR_NETWORK;
+    }
+    n->sim->tally->forwarded++;
+    return broker_post(n->sim, host, false, message);
+}
+
+static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
+    struct node *n = ctx;
+    if (!node_acts(n, ACTION_RECEIPT) || !n->online) {
+        return ERR_NETWORK;
+    }
+    return broker_post(n->sim, host, true, receipt);
+}
+
+static int door_call_start(void *ctx, uint64_t id, const struct call_request *request) {
+    struct node *n = ctx;
+    if (!node_acts(n, ACTION_CALL)) {
+        return 0; /* and never answered */
+    }
+    n->sim->tally->calls++;
+    return peer_start(n->sim, n, id, request);
+}
+
+static void door_call_cancel(void *ctx, uint64_t id) {
+    struct node *n = ctx;
+    if (node_acts(n, ACTION_CALL_CANCEL)) {
+        peer_cancel(n->sim, n, id);
+    }
+}
+
+static void door_command_done(void *ctx, struct command *command) {
+    struct node *n = ctx;
+    operate_done(n->sim, n, command, node_acts(n, ACTION_ANSWER));
+}
+
+/* --- up and down --- */
+
+static bool open_parts(struct node *n, struct report *r) {
+    const struct store_options store = {.path = n->conf->store_path,
+                                        .max_bytes = n->conf->store_max_bytes};
+    const uint8_t boot[16] = {1, n->boot};
+    if (n->scripts != NULL && n->starts % SCRIPTS_EVERY == 0) {
+        script_host_free(n->scripts);
+        n->scripts = NULL;
+    }
+    bool fresh = n->scripts == NULL;
+    return store_open(&n->store, &store, r) == 0 &&
+           culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
+           (!fresh ||
+            (script_host_new(&n->scripts, n->conf) == 0 && script_load_all(n->scripts, r) == 0));
+}
+
+static void close_parts(struct node *n) {
+    engine_free(n->engine);
+    culprit_close(n->culprit);
+    store_close(n->store);
+    n->engine = NULL;
+    n->culprit = NULL;
+    n->store = NULL;
+    n->up = false;
+}
+
+/* What a process that died left: its page as it was at that moment. */
+static void put_page_back(struct node *n) {
+    FILE *page = n->has_page ? open_page(n, "r+") : NULL;
+    if (page != NULL) {
+        (void)fwrite(n->page, 1, sizeof n->page, page);
+        (void)fclose(page);
+    }
+    n->has_page = false;
+}
+
+static void die(struct node *n) {
+    n->sim->tally->crashes++;
+    n->sim->tally->crashes_loaded += n->loaded ? 1 : 0;
+    broker_cut(n->sim, n);
+    broker_dropped(n->sim, n);
+    close_parts(n);
+    put_page_back(n);
+    peer_forget(n->sim, n);
+    operate_forget(n->sim, n);
+    n->ghost = false;
+    n->kill_in = 0;
+}
+
+static void connect(struct node *n) {
+    if (n->online) {
+        engine_connected(n->engine, WINDOW, PACKET_BYTES);
+    }
+    for (unsigned i = 0; i < n->sim->count; i++) {
+        engine_member(n->engine, (uint16_t)(i + 1), n->sim->nodes[i].up || i + 1 == n->number);
+    }
+}
+
+void node_start(struct node *n) {
+    const struct engine_doors doors = {.ctx = n,
+                                       .read_clocks = read_clocks,
+                                       .monotonic_us = monotonic_us,
+                                       .processor_us = processor_us,
+                                       .publish = door_publish,
+                                       .forward = n->sim->count > 1 ? door_forward : NULL,
+                                       .receipt = n->sim->count > 1 ? door_receipt : NULL,
+                                       .call_start = door_call_start,
+                                       .call_cancel = door_call_cancel,
+                                       .command_done = door_command_done};
+    struct report r = {""};
+    n->starts++;
+    if (!open_parts(n, &r)) {
+        sim_fail(n->sim, "host %u does not start: %s", n->number, r.text);
+        return;
+    }
+    struct engine_options options = {.conf = n->conf,
+                                     .store = n->store,
+                                     .scripts = n->scripts,
+                                     .doors = &doors,
+                                     .culprit = n->culprit,
+                                     .seed = sim_below(n->sim, UINT64_MAX)};
+    enum disk disk = n->disk;
+    working = n;
+    int code = engine_new(&n->engine, &options, &r);
+    working = NULL;
+    if (code == 0 && !n->ghost) {
+        n->up = true;
+        connect(n);
+        sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
+                 (unsigned long long)node_waiting(n));
+        return;
+    }
+    if (!n->ghost && disk == DISK_WELL) {
+        sim_fail(n->sim, "host %u does not start: %s", n->number, r.text);
+    }
+    die(n);
+}
+
+void node_kill(struct node *n) {
+    sim_tell(n->sim, "host %u is killed between two turns", n->number);
+    n->state = state_of(n);
+    n->loaded = node_waiting(n) >= LOADED;
+    note_point(n, ACTION_REST);
+    die(n);
+}
+
+void node_stop(struct node *n) {
+    working = n;
+    engine_drain(n->engine);
+    int code = engine_turn(n->engine);
+    if (code == 0) {
+        broker_acknowledged(n->sim, n);
+        code = engine_stop(n->engine);
+    }
+    working = NULL;
+    if (code == 0 && !n->ghost) {
+        culprit_stopped(n->culprit);
+        sim_tell(n->sim, "host %u is stopped", n->number);
+    }
+    die(n);
+}
+
+void node_arm(struct node *n, unsigned crash) {
+    n->kill_in = n->sim->settling ? 0 : crash;
+    n->state = crash > 0 ? state_of(n) : 0;
+    n->loaded = crash > 0 && node_waiting(n) >= LOADED;
+}
+
+void node_disarm(struct node *n) {
+    n->kill_in = 0;
+    if (n->ghost) {
+        die(n);
+    }
+}
+
+/* --- the turn --- */
+
+void node_turn(struct node *n) {
+    struct sim *s = n->sim;
+    int turns = 0;
+    bool more = true;
+    while (more && !n->ghost && turns++ < 4) {
+        if (n->online) {
+            broker_deliver(s, n);
+        }
+        working = n;
+        int code = engine_turn(n->engine);
+        working = NULL;
+        s->tally->turns++;
+        if (n->ghost) {
+            return;
+        }
+        if (code != 0) {
+            sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
+            broker_dropped(s, n);
+            return;
+        }
+        if (node_acts(n, ACTION_PUBACK)) {
+            broker_acknowledged(s, n);
+            more = engine_due(n->engine);
+        }
+    }
+    if (!n->ghost) {
+        working = n;
+        (void)engine_send(n->engine);
+        engine_send_forwards(n->engine);
+        working = NULL;
+    }
+}
+
+int64_t node_now_ms(struct node *n) {
+    return engine_now_ms(n->engine);
+}
+
+uint64_t node_waiting(struct node *n) {
+    struct engine_status status;
+    if (n->engine == NULL) {
+        return 0;
+    }
+    engine_status(n->engine, &status);
+    return status.waiting;
+}
+
+/* --- making it --- */
+
+static bool write_conf(struct node *n) {
+    char path[NODE_PATH_BYTES + 32];
+    char text[16384];
+    (void)snprintf(path, sizeof path, "%s/topics.conf", sim_folder());
+    FILE *from = fopen(path, "r");
+    size_t len = from == NULL ? 0 : fread(text, 1, sizeof text, from);
+    if (from != NULL) {
+        (void)fclose(from);
+    }
+    (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
+    FILE *to = fopen(path, "w");
+    if (len == 0 || len == sizeof text || to == NULL) {
+        return false;
+    }
+    if (n->sim->count > 1) {
+        (void)fprintf(to, "hosts { count = %u this = %u }\n", n->sim->count, n->number);
+    }
+    (void)fwrite(text, 1, len, to);
+    return fclose(to) == 0;
+}
+
+bool node_make(struct node *n, struct sim *s, unsigned number) {
+    char path[NODE_PATH_BYTES + 32];
+    char scripts[NODE_PATH_BYTES + 32];
+    struct report r = {""};
+    *n = (struct node){.sim = s, .number = number, .online = true};
+    (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-XXXXXX");
+    if (mkdtemp(n->folder) == NULL) {
+        sim_fail(s, "no folder in /dev/shm");
+        return false;
+    }
+    (void)snprintf(path, sizeof path, "%s/scripts", n->folder);
+    (void)snprintf(scripts, sizeof scripts, "%s/scripts", sim_folder());
+    if (symlink(scripts, path) != 0 || !write_conf(n)) {
+        sim_fail(s, "cannot write topics.conf in %s", n->folder);
+        return false;
+    }
+    (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
+    if (conf_load(&n->conf, path, NULL, &r) != 0) {
+        sim_fail(s, "%s", r.text);
+        return false;
+    }
+    node_start(n);
+    return n->up;
+}
+
+void node_free(struct node *n) {
+    static const char *const files[] = {"data/data.mdb",   "data/lock.mdb", "data/processor",
+                                        "data/zingq.lock", "topics.conf",   "scripts"};
+    char path[NODE_PATH_BYTES + 32];
+    if (n->engine != NULL) {
+        close_parts(n);
+    }
+    script_host_free(n->scripts);
+    conf_free(n->conf);
+    for (size_t i = 0; n->folder[0] != '\0' && i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", n->folder, files[i]);
+        (void)unlink(path);
+    }
+    (void)snprintf(path, sizeof path, "%s/data", n->folder);
+    (void)rmdir(path);
+    (void)rmdir(n->folder);
+}

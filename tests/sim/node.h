@@ -1,0 +1,94 @@
+/*
+ * node.h - one host of the simulator: the real store, scripts and engine behind doors that open on
+ * the made-up world, with clocks of its own.
+ */
+#ifndef ZINGQ_SIM_NODE_H
+#define ZINGQ_SIM_NODE_H
+
+#include "culprit.h"
+#include "engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim;
+
+enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
+
+/* What a host does that the world can see, or that lasts: it can be killed before each. */
+enum action {
+    ACTION_PUBLISH,
+    ACTION_FORWARD,
+    ACTION_RECEIPT,
+    ACTION_CALL,
+    ACTION_CALL_CANCEL,
+    ACTION_ANSWER, /* a command */
+    ACTION_RUN,    /* a handler is about to run */
+    ACTION_APPLY,  /* what it came to is about to be written */
+    ACTION_COMMIT, /* before it */
+    ACTION_COMMITTED,
+    ACTION_PUBACK, /* to the broker, after a turn */
+    ACTION_REST,   /* between two turns */
+    ACTIONS
+};
+
+/* What is wrong with its disk. */
+enum disk { DISK_WELL, DISK_FULL, DISK_FAILS, DISK_FAILS_ONCE };
+
+struct node {
+    struct sim *sim;
+    unsigned number; /* from 1: its place in the division */
+    char folder[NODE_PATH_BYTES];
+    struct conf *conf;
+    struct script_host *scripts;
+    struct store *store;
+    struct culprit *culprit;
+    struct engine *engine;
+    bool up, online;
+    enum disk disk;
+    unsigned starts;
+    /* clocks */
+    int64_t boot_at_ms; /* physical time of the machine's start */
+    uint8_t boot;
+    int64_t wall_ahead_ms;
+    int64_t spent_us; /* what its work took, on top of physical time */
+    unsigned run_seen;
+    /* being killed */
+    unsigned kill_in; /* actions left; 0 = it is not to be */
+    bool ghost;
+    uint64_t state;              /* a hash of where it stood before the step */
+    bool loaded;                 /* with many events */
+    uint8_t page[CULPRIT_BYTES]; /* of culprit.h, as it was when it was killed */
+    bool has_page;
+    int last_mid;
+    unsigned crashes_in_a_row;
+};
+
+/* Makes the folder and starts it; false: sim_fail says why. */
+bool node_make(struct node *n, struct sim *s, unsigned number);
+void node_free(struct node *n);
+
+/* A turn after everything that the broker has for it, with what becomes of it: acknowledgements, a
+ * broken connection, or its death where `kill_in` says so. */
+void node_turn(struct node *n);
+/* Starts what is down. */
+void node_start(struct node *n);
+/* Killed between two turns. */
+void node_kill(struct node *n);
+/* SIGTERM. */
+void node_stop(struct node *n);
+/* Before a step that may kill it at the crash-th action, 0 = no; and after it: if it has become a
+ * ghost it is gone now. */
+void node_arm(struct node *n, unsigned crash);
+void node_disarm(struct node *n);
+
+/* Whether the action may take place. */
+bool node_acts(struct node *n, enum action action);
+/* Its engine's time. */
+int64_t node_now_ms(struct node *n);
+int64_t node_wall_ms(const struct node *n);
+/* Events waiting at it, as its books say; 0 while it is down. */
+uint64_t node_waiting(struct node *n);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * operate.h - what operators do in the simulator: they pause and resume, replay, edit and discard
+ * dead letters, let keys go on, cancel, send signals, save scripts.
+ */
+#ifndef ZINGQ_SIM_OPERATE_H
+#define ZINGQ_SIM_OPERATE_H
+
+#include "engine.h"
+#include "node.h"
+
+#include <stdbool.h>
+
+struct sim;
+
+/* Submits something at the host. */
+void operate(struct sim *s, struct node *n);
+/* Once the faults are over: every pause is ended, parked keys go on, what is dead and should not be
+ * is replayed. False: there is nothing left to do. */
+bool operate_settle(struct sim *s, struct node *n);
+/* The door: the engine has carried the command out; `heard`: the host lived to say so. */
+void operate_done(struct sim *s, struct node *n, struct command *command, bool heard);
+/* The host is gone, and its commands with it. */
+void operate_forget(struct sim *s, const struct node *n);
+
+#endif

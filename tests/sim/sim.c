@@ -1,0 +1,326 @@
+/* sim.c - see sim.h. */
+#include "sim.h"
+
+#include "wrapped.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    REST_MS = 3000,   /* time goes on by at most so much in a step, */
+    LONG_MS = 600000, /* or, rarely, so much */
+    LOOK_EVERY = 16,  /* steps between two looks at every host */
+    SETTLE_ROUNDS = 60000,
+    SETTLE_MS = 3 * 86400 * 1000,
+    TIDY_MS = 10000,
+    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer */
+};
+
+/* --- telling --- */
+
+void sim_tell(struct sim *s, const char *format, ...) {
+    char line[STORY_BYTES - 32];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    for (int i = 0; i < len && line[i] != '\0'; i++) {
+        s->hash = (s->hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
+    }
+    if (s->talks) {
+        (void)printf("%6zu %9lld ms  %s\n", s->at, (long long)s->true_ms, line);
+    }
+    if (s->story != NULL) {
+        (void)snprintf(s->story[s->told++ % STORY_LINES], STORY_BYTES, "%9lld ms  %s",
+                       (long long)s->true_ms, line);
+    }
+}
+
+void sim_fail(struct sim *s, const char *format, ...) {
+    va_list args;
+    if (s->failed) {
+        return;
+    }
+    s->failed = true;
+    va_start(args, format);
+    (void)vsnprintf(s->why, sizeof s->why, format, args);
+    va_end(args);
+    sim_tell(s, "BROKEN: %s", s->why);
+}
+
+uint64_t sim_below(struct sim *s, uint64_t most) {
+    return chance_next(&s->chance, most);
+}
+
+bool sim_chance(struct sim *s, unsigned percent) {
+    return sim_below(s, 100) < percent;
+}
+
+/* --- steps --- */
+
+static void pass_time(struct sim *s) {
+    s->true_ms += 1 + (int64_t)sim_below(s, sim_chance(s, 3) ? LONG_MS : 1 + sim_below(s, REST_MS));
+}
+
+/* By up to a second, an hour or a hundred days, or to what it was. */
+static void set_clock(struct sim *s, struct node *n) {
+    static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
+    int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
+    n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
+    sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
+}
+
+static void tell_members(struct sim *s, const struct node *about, bool up) {
+    for (unsigned i = 0; i < s->count; i++) {
+        struct node *n = &s->nodes[i];
+        if (n != about && n->up) {
+            engine_member(n->engine, (uint16_t)about->number, up);
+        }
+    }
+}
+
+static void go_down(struct sim *s, struct node *n) {
+    if (sim_chance(s, 30)) {
+        node_stop(n);
+    } else {
+        node_kill(n);
+    }
+    if (sim_chance(s, 25)) {
+        n->boot++;
+        n->boot_at_ms = s->true_ms;
+        s->tally->reboots++;
+        sim_tell(s, "host %u: its machine starts anew", n->number);
+    }
+}
+
+/* One that died starts at once, mostly. */
+static void come_up(struct sim *s, struct node *n, unsigned percent) {
+    if (!n->up && sim_chance(s, percent)) {
+        node_start(n);
+    }
+}
+
+static void change_link(struct sim *s, struct node *n) {
+    n->online = !n->online;
+    sim_tell(s, "host %u %s the broker", n->number, n->online ? "finds" : "loses");
+    if (n->online) {
+        engine_connected(n->engine, 40, 1 << 20);
+        return;
+    }
+    broker_cut(s, n);
+    (void)engine_disconnected(n->engine);
+    broker_dropped(s, n);
+}
+
+static void change_disk(struct sim *s, struct node *n) {
+    static const char *const names[] = {"is well", "is full", "fails", "fails once"};
+    n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
+    sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+}
+
+static void step_up(struct sim *s, const struct plan_step *step, struct node *n) {
+    switch ((enum plan_kind)step->kind) {
+    case PLAN_TURN:
+        node_turn(n);
+        break;
+    case PLAN_ANSWER:
+        broker_answer(s, n, 1 + (size_t)sim_below(s, 1 + broker_flights(s, n)));
+        break;
+    case PLAN_CLOCK:
+        set_clock(s, n);
+        break;
+    case PLAN_DOWN:
+        go_down(s, n);
+        break;
+    case PLAN_LINK:
+        change_link(s, n);
+        break;
+    case PLAN_DISK:
+        change_disk(s, n);
+        break;
+    case PLAN_OPERATE:
+        operate(s, n);
+        break;
+    case PLAN_LOAD:
+    case PLAN_PEER:
+    case PLAN_POSTS:
+    case PLAN_TIME:
+    case PLAN_UP:
+    case PLAN_KINDS:
+        break;
+    }
+}
+
+static void take_step(struct sim *s, const struct plan_step *step) {
+    struct node *n = &s->nodes[step->node % s->count];
+    bool was_up = n->up;
+    s->chance = chance_of_seed(step->chance);
+    s->tally->steps++;
+    switch ((enum plan_kind)step->kind) {
+    case PLAN_LOAD:
+        load_say(s);
+        return;
+    case PLAN_PEER:
+        peer_answer(s, true);
+        return;
+    case PLAN_POSTS:
+        broker_carry(s, true);
+        return;
+    case PLAN_TIME:
+        pass_time(s);
+        return;
+    case PLAN_UP:
+        n->disk = !n->up && sim_chance(s, 50) ? DISK_WELL : n->disk;
+        come_up(s, n, 100);
+        break;
+    default:
+        if (n->up) {
+            node_arm(n, step->crash);
+            step_up(s, step, n);
+            node_disarm(n);
+        }
+    }
+    come_up(s, n, 80);
+    if (n->up != was_up) {
+        tell_members(s, n, n->up);
+    }
+}
+
+/* --- the end --- */
+
+/* No more faults: what is broken is mended. */
+static void mend(struct sim *s) {
+    s->settling = true;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct node *n = &s->nodes[i];
+        n->disk = DISK_WELL;
+        n->wall_ahead_ms = 0;
+        if (!n->up) {
+            node_start(n);
+        }
+        if (n->up && !n->online) {
+            change_link(s, n);
+        }
+        tell_members(s, n, true);
+    }
+}
+
+static bool is_over(struct sim *s) {
+    bool over = broker_is_empty(s) && peer_open(s) == 0 && s->broker.posts == NULL;
+    for (unsigned i = 0; i < s->count && over; i++) {
+        struct engine_status v;
+        engine_status(s->nodes[i].engine, &v);
+        over = v.waiting == 0 && v.outbox == 0 && v.delayed == 0 && v.forwards_waiting == 0;
+    }
+    return over;
+}
+
+/* Until something is due; at most an hour. */
+static void sleep_until_due(struct sim *s) {
+    int64_t least = AWAKE_MS;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct node *n = &s->nodes[i];
+        int64_t next = engine_next_ms(n->engine);
+        int64_t now = node_now_ms(n);
+        int64_t left = next == INT64_MAX ? AWAKE_MS : next - now;
+        left = engine_due(n->engine) || left < 0 ? 0 : left;
+        least = left < least ? left : least;
+    }
+    s->true_ms += least;
+}
+
+static void settle_once(struct sim *s) {
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        node_turn(&s->nodes[i]);
+        broker_answer(s, &s->nodes[i], SIZE_MAX);
+    }
+    peer_answer(s, false);
+    broker_carry(s, false);
+}
+
+static void tell_stuck(struct sim *s) {
+    char text[400];
+    size_t len = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < s->count; i++) {
+        struct engine_status v;
+        engine_status(s->nodes[i].engine, &v);
+        len +=
+            (size_t)snprintf(text + len, sizeof text - len,
+                             "; host %u: %llu events, %llu publishes, %llu delayed, %llu for "
+                             "others, %zu messages at the broker",
+                             i + 1, (unsigned long long)v.waiting, (unsigned long long)v.outbox,
+                             (unsigned long long)v.delayed, (unsigned long long)v.forwards_waiting,
+                             s->broker.sessions[i].count);
+    }
+    sim_fail(s, "stuck after %lld ms without faults%s", (long long)SETTLE_MS, text);
+}
+
+static void settle(struct sim *s) {
+    mend(s);
+    int64_t end_ms = s->true_ms + SETTLE_MS;
+    for (unsigned round = 0; !s->failed; round++) {
+        settle_once(s);
+        bool more = false;
+        for (unsigned i = 0; i < s->count && !s->failed; i++) {
+            more = operate_settle(s, &s->nodes[i]) || more;
+        }
+        if (!more && is_over(s)) {
+            s->true_ms += TIDY_MS; /* rows of what was answered last are deleted a little later */
+            settle_once(s);
+            return;
+        }
+        if (round > SETTLE_ROUNDS || s->true_ms > end_ms) {
+            tell_stuck(s);
+        }
+        sleep_until_due(s);
+    }
+}
+
+static void look(struct sim *s) {
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        if (s->nodes[i].up) {
+            check_always(s, &s->nodes[i]);
+        }
+    }
+}
+
+int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
+    s->plan = plan;
+    s->tally = tally;
+    s->count = plan->nodes;
+    s->chance = chance_of_seed(plan->seed);
+    wrapped_begin(plan->seed);
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        (void)node_make(&s->nodes[i], s, i + 1);
+    }
+    for (s->at = 0; s->at < plan->count && !s->failed; s->at++) {
+        take_step(s, &plan->steps[s->at]);
+        if (s->at % LOOK_EVERY == 0) {
+            look(s);
+        }
+    }
+    if (!s->failed) {
+        settle(s);
+    }
+    if (!s->failed) {
+        load_check(s);
+    }
+    for (unsigned i = 0; i < s->count; i++) {
+        if (!s->failed) {
+            check_ended(s, &s->nodes[i]);
+        }
+    }
+    tally->runs++;
+    tally->virtual_ms += s->true_ms;
+    for (unsigned i = 0; i < s->count; i++) {
+        operate_forget(s, &s->nodes[i]);
+        node_free(&s->nodes[i]);
+    }
+    broker_clear(s);
+    peer_clear(s);
+    load_clear(s);
+    return s->failed ? 1 : 0;
+}

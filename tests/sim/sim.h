@@ -1,0 +1,82 @@
+/*
+ * sim.h - the simulator: several real engines on real stores in a world that is made up, and that
+ * comes again from a seed.
+ *
+ *   plan     what happens, step by step: made of a seed, cut shorter when it has found something
+ *   world    carries a plan out: time, who is up, what is under way between whom
+ *   node     one host: store, scripts and engine, its clocks, and the places where it can be killed
+ *   broker   sessions, shared subscriptions, acknowledgements, what hosts send one another
+ *   peer     the HTTP and mail servers that handlers call, and their own books
+ *   load     what publishers say, and what must come of it
+ *   operate  what operators do
+ *   check    what must be true at the end, read from the history
+ *   bugs     planted ones, which must be found
+ *   report   figures, stories, the shortest plan that still fails
+ *
+ * A host is killed by making a ghost of it: from the chosen action on nothing that it does takes
+ * place any more (no door is opened, no commit counts) until the call it is in returns; then it is
+ * thrown away, and what it had in its store and on its page (culprit.h) is what the next one finds. So
+ * a kill costs no process, and can come between any two actions.
+ */
+#ifndef ZINGQ_SIM_H
+#define ZINGQ_SIM_H
+
+#include "broker.h"
+#include "chance.h"
+#include "check.h"
+#include "load.h"
+#include "operate.h"
+#include "node.h"
+#include "peer.h"
+#include "plan.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WHY_BYTES = 600, STORY_LINES = 400, STORY_BYTES = 200, CRASH_POINTS = 1 << 20 };
+
+/* What a run, or many, have seen. */
+struct sim_tally {
+    uint64_t runs, steps, turns, commits, crashes, crashes_loaded; /* with 50 events or more */
+    uint64_t reboots, refused_commits, offered, published, forwarded, calls, ended;
+    uint64_t points; /* distinct places of a crash: what was done, in which state of the host */
+    int64_t virtual_ms;
+    uint64_t seen[CRASH_POINTS / 64]; /* a bit a point, by its hash */
+};
+
+struct sim {
+    const struct plan *plan;
+    size_t at;            /* the step under way */
+    struct chance chance; /* of this step */
+    int64_t true_ms;      /* physical time: since the world began */
+    bool settling;        /* no more faults */
+    struct node nodes[NODES_MAX];
+    unsigned count;
+    struct sim_broker broker;
+    struct sim_peer peer;
+    struct sim_load load;
+    struct sim_tally *tally;
+    bool failed;
+    char why[WHY_BYTES];        /* what promise was broken */
+    uint64_t hash;              /* of everything that happened: the same plan gives the same */
+    char (*story)[STORY_BYTES]; /* the last lines of what happened; NULL = nobody listens */
+    size_t told;
+    bool talks; /* and prints them */
+};
+
+/* Carries the plan out and checks what came of it; 0, or 1 and s->why. Nothing is left behind. */
+int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally);
+
+/* A promise is broken: the first one counts. */
+void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line of the story. */
+void sim_tell(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A number below `most`, of the step's own. */
+uint64_t sim_below(struct sim *s, uint64_t most);
+/* With a likelihood of so many in a hundred. */
+bool sim_chance(struct sim *s, unsigned percent);
+/* Whether the folder of the simulator's own topics.conf and scripts is there, and where. */
+const char *sim_folder(void);
+
+#endif
