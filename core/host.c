@@ -9,6 +9,7 @@
  * stops at once. What is left runs again at the next start, and that is no crash.
  */
 #include "host_impl.h"
+#include "api.h"
 
 #include "host_notify.h"
 #include "limits.h"
@@ -413,7 +414,7 @@ static int open_engine(struct host *h, struct report *r) {
         watch_runs(h);
     }
     if (code == 0) {
-        code = script_host_new(&h->scripts, h->conf);
+        code = script_host_new(&h->scripts, h->conf, &api_library);
     }
     if (code == 0) {
         code = load_scripts(h, r);

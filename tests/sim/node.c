@@ -1,5 +1,6 @@
 /* node.c - see node.h. */
 #include "node.h"
+#include "api.h"
 
 #include "sim.h"
 
@@ -215,8 +216,8 @@ static bool open_parts(struct node *n, struct report *r) {
     bool fresh = n->scripts == NULL;
     return store_open(&n->store, &store, r) == 0 &&
            culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
-           (!fresh ||
-            (script_host_new(&n->scripts, n->conf) == 0 && script_load_all(n->scripts, r) == 0));
+           (!fresh || (script_host_new(&n->scripts, n->conf, &api_library) == 0 &&
+                       script_load_all(n->scripts, r) == 0));
 }
 
 static void close_parts(struct node *n) {

@@ -1,5 +1,6 @@
 /* lua_world.c - see lua_world.h. */
 #include "lua_world.h"
+#include "api.h"
 
 #include "value.h"
 
@@ -140,7 +141,7 @@ struct lua_world *world_new_unloaded(const char *script) {
 
 int world_load(struct lua_world *w) {
     if (w->host == NULL) {
-        assert_int_equal(script_host_new(&w->host, &w->conf), 0);
+        assert_int_equal(script_host_new(&w->host, &w->conf, &api_library), 0);
     }
     return script_load_all(w->host, &w->report);
 }
