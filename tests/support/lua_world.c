@@ -1,7 +1,8 @@
 /* lua_world.c - see lua_world.h. */
 #include "lua_world.h"
-#include "api.h"
 
+#include "api.h"
+#include "temp_dir.h"
 #include "value.h"
 
 #include <dirent.h>
@@ -118,8 +119,7 @@ void world_write(struct lua_world *w, const char *file, const char *text) {
 struct lua_world *world_new_unloaded(const char *script) {
     struct lua_world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    (void)snprintf(w->dir, sizeof w->dir, "/tmp/zingq-lua-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    temp_dir_make("lua", w->dir, sizeof w->dir);
     world_write(w, "handler.lua", script);
     w->vars[0] = (struct var_conf){"hold", "10m", false};
     w->vars[1] = (struct var_conf){"api_key", "sk_hidden", true};
