@@ -104,7 +104,7 @@ static void offer_signal(struct host *h, size_t service, const struct mqtt_messa
         .topic = m->topic, .payload = m->payload, .properties = m->properties};
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
-    if (engine_offer_signal(h->engine, service, &bytes) != 0) {
+    if (engine_offer_signal(h->engine, service, &bytes, 0) != 0) {
         log_error("host", "out of memory: dropping the connection, the broker sends it again");
         h->drop = true;
     }
