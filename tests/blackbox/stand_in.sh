@@ -164,9 +164,22 @@ jobs_to 601 2000
 launch b
 ok "when it returns in the middle the two settle" wait_for 60 at_rest a b
 ok "and each job has run once" each_once 1 2000
-connects=$("$ZINGQ" status --json --data b/data | jq .host.connects)
-sleep 3
-ok "they do not take the session from each other" status b ".host.connects == $connects and .host.connects <= 2"
+jobs_to 2001 2400
+ok "they go on side by side" wait_for 60 at_rest a b
+ok "and do not take the session from each other" status b '.host.connects <= 2'
+
+# --- it lives, but is taken for dead ---
+
+end a TERM
+kill -STOP "$b"
+must up a
+ok "one that stands still is stood in for" wait_for 60 stands_in a 2 1
+jobs_to 2401 2600
+kill -CONT "$b"
+ok "it is back soon" wait_for 20 stands_in a 2 null
+ok "and handles what waited" wait_for 30 at_rest a b
+ok "each job has run once" each_once 1 2600
+ok "it was cut off once" status b '.host.connects <= 4'
 
 # --- there is nothing to take ---
 
