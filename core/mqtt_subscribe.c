@@ -442,9 +442,8 @@ void mqtt_give_up(struct mqtt *m, const char *group, const char *filter) {
         return;
     }
     struct mqtt_subscription *sub = &m->subs[i];
-    bool never_sent = m->withheld || sub->too_long || is_left_out(m, sub);
     sub->leaving = true;
-    if (never_sent || is_anothers(m, mqtt_wire_filter(m, sub))) {
+    if (m->withheld || is_anothers(m, mqtt_wire_filter(m, sub))) {
         mqtt_forget_subscription(m, i);
         return;
     }
