@@ -201,13 +201,35 @@ void mqtt_forget_watches(struct mqtt *m) {
     forget_all(m, is_watch);
 }
 
-static bool any_leaving(const struct mqtt *m) {
+/* Plain subscriptions to one filter are one at the broker. */
+static bool is_anothers(const struct mqtt *m, const char *filter) {
     for (size_t i = 0; i < m->sub_count; i++) {
-        if (m->subs[i].leaving && !m->subs[i].too_long) {
+        if (!m->subs[i].leaving && strcmp(mqtt_wire_filter(m, &m->subs[i]), filter) == 0) {
             return true;
         }
     }
     return false;
+}
+
+/* Given up and subscribed to again: there is nothing to unsubscribe. */
+static bool is_back(const struct mqtt *m, const struct mqtt_subscription *sub) {
+    return sub->leaving && is_anothers(m, mqtt_wire_filter(m, sub));
+}
+
+static bool any_leaving(const struct mqtt *m) {
+    for (size_t i = 0; i < m->sub_count; i++) {
+        const struct mqtt_subscription *sub = &m->subs[i];
+        if (sub->leaving && !sub->too_long && !is_back(m, sub)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_unsubscribed(const struct mqtt *m) {
+    if (!any_leaving(m) && m->callbacks.on_unsubscribed != NULL) {
+        m->callbacks.on_unsubscribed(m->callbacks.ctx);
+    }
 }
 
 void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
@@ -218,22 +240,10 @@ void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
     for (size_t i = 0; i < m->sub_count; i++) {
         if (m->subs[i].mid == mid && m->subs[i].leaving) {
             mqtt_forget_subscription(m, i);
-            if (!any_leaving(m) && m->callbacks.on_unsubscribed != NULL) {
-                m->callbacks.on_unsubscribed(m->callbacks.ctx);
-            }
+            tell_unsubscribed(m);
             return;
         }
     }
-}
-
-/* Plain subscriptions to one filter are one at the broker. */
-static bool is_anothers(const struct mqtt *m, const char *filter) {
-    for (size_t i = 0; i < m->sub_count; i++) {
-        if (!m->subs[i].leaving && strcmp(mqtt_wire_filter(m, &m->subs[i]), filter) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static int subscribe(struct mqtt *m, struct mqtt_subscription *sub, const char *filter) {
@@ -276,7 +286,7 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
     const char *filter = mqtt_wire_filter(m, sub);
     sub->asked_s = now_s(m);
     sub->too_long = false;
-    if (sub->leaving ? is_anothers(m, filter) : is_left_out(m, sub)) {
+    if (is_back(m, sub) || is_left_out(m, sub)) {
         return MOSQ_ERR_SUCCESS;
     }
     if (is_too_long(m, sub, filter)) {
@@ -287,8 +297,22 @@ int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub) {
                         : subscribe(m, sub, filter);
 }
 
+/* Those of an earlier connection: one whose UNSUBSCRIBE is out has its answer to come. */
+static void forget_those_back(struct mqtt *m) {
+    size_t before = m->sub_count;
+    for (size_t i = m->sub_count; i-- > 0;) {
+        if (m->subs[i].mid == 0 && is_back(m, &m->subs[i])) {
+            mqtt_forget_subscription(m, i);
+        }
+    }
+    if (m->sub_count < before) {
+        tell_unsubscribed(m);
+    }
+}
+
 int mqtt_send_subscriptions(struct mqtt *m) {
     int rc = MOSQ_ERR_SUCCESS;
+    forget_those_back(m);
     for (size_t i = 0; i < m->sub_count && rc == MOSQ_ERR_SUCCESS; i++) {
         if (!m->subs[i].watch) { /* it was sent when it was asked for */
             rc = mqtt_send_subscription(m, &m->subs[i]);
