@@ -143,7 +143,7 @@ static bool replay(uint64_t seed, bool loud) {
     bool good = run(&plan, loud);
     uint64_t first = wire_tell_hash();
     size_t count = wire_tell_count();
-    (void)run(&plan, false);
+    (void)run(&plan, loud);
     (void)printf("seed %llu: history %016llx, %zu events; again %016llx, %zu events: %s\n",
                  (unsigned long long)seed, (unsigned long long)first, count,
                  (unsigned long long)wire_tell_hash(), wire_tell_count(),
@@ -300,8 +300,7 @@ int main(int argc, char **argv) {
     struct options o = {.from = (uint64_t)wire_real_ms()};
     enum wire_plant plant = WIRE_SOUND;
     (void)signal(SIGABRT, on_abort);
-    if (!read_options(argc, argv, &o) ||
-        (o.plant != NULL && !wire_plant_find(o.plant, &plant))) {
+    if (!read_options(argc, argv, &o) || (o.plant != NULL && !wire_plant_find(o.plant, &plant))) {
         return usage();
     }
     if (o.plants) {

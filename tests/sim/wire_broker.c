@@ -64,8 +64,8 @@ static bool declines(struct wire_conn *conn, const struct wire_packet *p) {
         wire_conn_end(conn);
         return true;
     }
-    bool beyond = p->will && ((m->terms.no_retain && p->will_retain) ||
-                              p->will_qos > m->terms.qos_max);
+    bool beyond =
+        p->will && ((m->terms.no_retain && p->will_retain) || p->will_qos > m->terms.qos_max);
     uint8_t reason = p->will ? m->refuse_will : 0;
     reason = reason == 0 && beyond ? (p->will_qos > m->terms.qos_max ? 0x9b : 0x9a) : reason;
     reason = m->refuse_connack != 0 ? m->refuse_connack : reason;

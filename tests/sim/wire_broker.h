@@ -22,11 +22,11 @@ struct wire_link;
 /* How this broker is, and what is wrong with it now; may be changed at any moment. */
 struct wire_manners {
     struct wire_terms terms;
-    bool hides;  /* CONNACK does not tell the terms: what goes beyond them is refused */
-    bool closes; /* and refused by ending the connection */
-    bool joined; /* one packet with all subscription ids, instead of one each */
-    bool lavish; /* sends more than the client's Receive Maximum */
-    bool wordy;  /* acknowledges with a reason string */
+    bool hides;             /* CONNACK does not tell the terms: what goes beyond them is refused */
+    bool closes;            /* and refused by ending the connection */
+    bool joined;            /* one packet with all subscription ids, instead of one each */
+    bool lavish;            /* sends more than the client's Receive Maximum */
+    bool wordy;             /* acknowledges with a reason string */
     uint32_t silent;        /* bits by type: these packets are not sent */
     uint8_t refuse_connack; /* a reason; 0 = no */
     uint8_t refuse_suback;  /* the same */

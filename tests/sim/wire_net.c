@@ -31,16 +31,16 @@ struct piece {
 
 struct pipe {
     struct piece *head, *tail;
-    int64_t last_ms; /* nothing overtakes */
+    int64_t last_ms;   /* nothing overtakes */
     int64_t cut_after; /* bytes; < 0 = it is not cut */
-    bool blocked;    /* the kernel's buffer is full */
+    bool blocked;      /* the kernel's buffer is full */
 };
 
 struct wire_link {
     struct wire_link *next; /* an older one */
     unsigned number;
-    int door_fd; /* -1: the door has closed it */
-    int peer_fd; /* -1: we have */
+    int door_fd;            /* -1: the door has closed it */
+    int peer_fd;            /* -1: we have */
     struct wire_conn *conn; /* NULL: the broker knows nothing of it any more */
     struct pipe up, down;
     struct wire_random random;
@@ -112,8 +112,8 @@ static void add_piece(struct wire_link *link, struct pipe *pipe, const uint8_t *
                       bool end) {
     struct piece *piece = malloc(sizeof *piece + len);
     assert(piece != NULL);
-    int64_t due_ms = wire_clock_ms() + wire_random_below(&link->random,
-                                                         net.weather.delay_ms_max + 1);
+    int64_t due_ms =
+        wire_clock_ms() + wire_random_below(&link->random, net.weather.delay_ms_max + 1);
     pipe->last_ms = due_ms > pipe->last_ms ? due_ms : pipe->last_ms;
     *piece = (struct piece){.due_ms = pipe->last_ms, .len = len, .end = end};
     if (len > 0) {
@@ -272,9 +272,9 @@ static bool deliver_down(struct wire_link *link) {
     }
     size_t left = piece->len - piece->done;
     size_t n = up_to_cut(&link->down, left);
-    ssize_t sent = n == 0 ? 0
-                          : send(link->peer_fd, piece->bytes + piece->done, n,
-                                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent =
+        n == 0 ? 0
+               : send(link->peer_fd, piece->bytes + piece->done, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
         link->down.blocked = errno == EAGAIN;
         if (!link->down.blocked) {
@@ -383,6 +383,12 @@ void wire_net_stall(struct wire_link *link, int64_t until_ms) {
 void wire_net_deafen(struct wire_link *link, int64_t until_ms) {
     link->deaf_ms = until_ms;
     link->disturbed = true;
+}
+
+void wire_net_heal(void) {
+    for (struct wire_link *link = net.links; link != NULL; link = link->next) {
+        link->stalled_ms = link->deaf_ms = 0;
+    }
 }
 
 /* ---- the door's side ---- */

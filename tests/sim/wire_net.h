@@ -63,6 +63,8 @@ void wire_net_cut(struct wire_link *link, bool up, uint32_t after_bytes, bool re
 void wire_net_half_open(struct wire_link *link);
 /* What is sent in the meantime arrives late. */
 void wire_net_stall(struct wire_link *link, int64_t until_ms);
+/* No connection is late or deaf any more; one that is half open stays so. */
+void wire_net_heal(void);
 /* The broker reads nothing in the meantime. */
 void wire_net_deafen(struct wire_link *link, int64_t until_ms);
 

@@ -18,7 +18,7 @@ struct row {
     uint32_t number, bytes;
     uint8_t qos;
     bool retain;
-    int mid;         /* 0 = not in flight */
+    int mid; /* 0 = not in flight */
     int64_t not_before_ms;
 };
 
@@ -26,7 +26,7 @@ static struct {
     struct row rows[ROWS_MAX]; /* in order */
     size_t count;
     uint32_t window;
-    size_t flying, flying_counted; /* those with QoS 1 */
+    size_t flying, flying_counted;    /* those with QoS 1 */
     uint32_t by_mid[MQTT_PACKET_IDS]; /* the row's number; 0 = none */
     int64_t pause_ms;
 } box;

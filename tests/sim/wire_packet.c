@@ -12,13 +12,13 @@
 #include <string.h>
 
 static const char *const names[16] = {
-    [WIRE_CONNECT] = "CONNECT",         [WIRE_CONNACK] = "CONNACK",
-    [WIRE_PUBLISH] = "PUBLISH",         [WIRE_PUBACK] = "PUBACK",
-    [WIRE_PUBREC] = "PUBREC",           [WIRE_PUBREL] = "PUBREL",
-    [WIRE_PUBCOMP] = "PUBCOMP",         [WIRE_SUBSCRIBE] = "SUBSCRIBE",
-    [WIRE_SUBACK] = "SUBACK",           [WIRE_UNSUBSCRIBE] = "UNSUBSCRIBE",
-    [WIRE_UNSUBACK] = "UNSUBACK",       [WIRE_PINGREQ] = "PINGREQ",
-    [WIRE_PINGRESP] = "PINGRESP",       [WIRE_DISCONNECT] = "DISCONNECT",
+    [WIRE_CONNECT] = "CONNECT",   [WIRE_CONNACK] = "CONNACK",
+    [WIRE_PUBLISH] = "PUBLISH",   [WIRE_PUBACK] = "PUBACK",
+    [WIRE_PUBREC] = "PUBREC",     [WIRE_PUBREL] = "PUBREL",
+    [WIRE_PUBCOMP] = "PUBCOMP",   [WIRE_SUBSCRIBE] = "SUBSCRIBE",
+    [WIRE_SUBACK] = "SUBACK",     [WIRE_UNSUBSCRIBE] = "UNSUBSCRIBE",
+    [WIRE_UNSUBACK] = "UNSUBACK", [WIRE_PINGREQ] = "PINGREQ",
+    [WIRE_PINGRESP] = "PINGRESP", [WIRE_DISCONNECT] = "DISCONNECT",
 };
 
 const char *wire_packet_name(uint8_t type) {
@@ -91,20 +91,36 @@ static struct slice read_text(struct parse *parse) {
 }
 
 enum { BYTE, U16, U32, VARINT, TEXT, BINARY, PAIR };
-enum { IN_CONNECT = 1, IN_WILL = 2, IN_PUBLISH = 4, IN_ACK = 8, IN_SUB = 16, IN_UNSUB = 32, IN_END = 64 };
+enum {
+    IN_CONNECT = 1,
+    IN_WILL = 2,
+    IN_PUBLISH = 4,
+    IN_ACK = 8,
+    IN_SUB = 16,
+    IN_UNSUB = 32,
+    IN_END = 64
+};
 
 static const struct row {
     uint8_t id, type, in;
     bool nonzero;
 } rows[] = {
-    {0x01, BYTE, IN_PUBLISH | IN_WILL, false},  {0x02, U32, IN_PUBLISH | IN_WILL, false},
-    {0x03, TEXT, IN_PUBLISH | IN_WILL, false},  {0x08, TEXT, IN_PUBLISH | IN_WILL, false},
-    {0x09, BINARY, IN_PUBLISH | IN_WILL, false}, {0x0b, VARINT, IN_SUB, true},
-    {0x11, U32, IN_CONNECT | IN_END, false},    {0x15, TEXT, IN_CONNECT, false},
-    {0x16, BINARY, IN_CONNECT, false},          {0x17, BYTE, IN_CONNECT, false},
-    {0x18, U32, IN_WILL, false},                {0x19, BYTE, IN_CONNECT, false},
-    {0x1f, TEXT, IN_ACK | IN_END, false},       {0x21, U16, IN_CONNECT, true},
-    {0x22, U16, IN_CONNECT, false},             {0x23, U16, IN_PUBLISH, true},
+    {0x01, BYTE, IN_PUBLISH | IN_WILL, false},
+    {0x02, U32, IN_PUBLISH | IN_WILL, false},
+    {0x03, TEXT, IN_PUBLISH | IN_WILL, false},
+    {0x08, TEXT, IN_PUBLISH | IN_WILL, false},
+    {0x09, BINARY, IN_PUBLISH | IN_WILL, false},
+    {0x0b, VARINT, IN_SUB, true},
+    {0x11, U32, IN_CONNECT | IN_END, false},
+    {0x15, TEXT, IN_CONNECT, false},
+    {0x16, BINARY, IN_CONNECT, false},
+    {0x17, BYTE, IN_CONNECT, false},
+    {0x18, U32, IN_WILL, false},
+    {0x19, BYTE, IN_CONNECT, false},
+    {0x1f, TEXT, IN_ACK | IN_END, false},
+    {0x21, U16, IN_CONNECT, true},
+    {0x22, U16, IN_CONNECT, false},
+    {0x23, U16, IN_PUBLISH, true},
     {0x27, U32, IN_CONNECT, true},
     {0x26, PAIR, IN_CONNECT | IN_WILL | IN_PUBLISH | IN_ACK | IN_SUB | IN_UNSUB | IN_END, false},
 };
@@ -231,8 +247,9 @@ static void read_publish(struct parse *parse, uint8_t header) {
     want(parse, p->qos > 0 || !p->dup, "DUP with QoS 0");
     p->topic = read_text(parse);
     want(parse, p->topic.len > 0, "a PUBLISH without a topic");
-    want(parse, memchr(p->topic.data, '+', p->topic.len) == NULL &&
-                    memchr(p->topic.data, '#', p->topic.len) == NULL,
+    want(parse,
+         memchr(p->topic.data, '+', p->topic.len) == NULL &&
+             memchr(p->topic.data, '#', p->topic.len) == NULL,
          "a wildcard in a topic");
     if (p->qos > 0) {
         p->id = read_u16_be(&parse->r);
@@ -291,10 +308,10 @@ const char *wire_packet_read(struct wire_packet *out, const void *bytes, size_t 
     *out = (struct wire_packet){.type = at[0] >> 4};
     struct parse parse = {reader_of(at + head, len - head), out, NULL};
     uint8_t flags = at[0] & 15;
-    uint8_t right = out->type == WIRE_SUBSCRIBE || out->type == WIRE_UNSUBSCRIBE ||
-                            out->type == WIRE_PUBREL
-                        ? 2
-                        : 0;
+    uint8_t right =
+        out->type == WIRE_SUBSCRIBE || out->type == WIRE_UNSUBSCRIBE || out->type == WIRE_PUBREL
+            ? 2
+            : 0;
     want(&parse, out->type == WIRE_PUBLISH || flags == right, "flags that are reserved");
     switch (out->type) {
     case WIRE_CONNECT:

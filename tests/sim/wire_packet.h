@@ -66,17 +66,17 @@ const char *wire_packet_name(uint8_t type);
 /* What may be wrong with a PUBLISH. */
 enum wire_spoil {
     WIRE_GOOD,
-    WIRE_TOPIC_CONTROL,     /* a control character in the topic */
-    WIRE_TOPIC_NO_UTF8,     /* no UTF-8 in the topic */
-    WIRE_UNKNOWN_PROPERTY,  /* 0x7e */
-    WIRE_TWICE,             /* the content type twice */
-    WIRE_PROPERTIES_OUT,    /* the properties' length goes beyond the packet */
-    WIRE_USER_NO_UTF8,      /* no UTF-8 in a user property */
-    WIRE_WRONG_PLACE,       /* a property of CONNACK */
-    WIRE_ALIAS,             /* a topic alias, though we take none */
-    WIRE_ID_0,              /* subscription identifier 0 */
-    WIRE_CUT_STRING,        /* a property's string goes beyond the properties */
-    WIRE_TOO_LARGE,         /* more bytes than we said we take */
+    WIRE_TOPIC_CONTROL,    /* a control character in the topic */
+    WIRE_TOPIC_NO_UTF8,    /* no UTF-8 in the topic */
+    WIRE_UNKNOWN_PROPERTY, /* 0x7e */
+    WIRE_TWICE,            /* the content type twice */
+    WIRE_PROPERTIES_OUT,   /* the properties' length goes beyond the packet */
+    WIRE_USER_NO_UTF8,     /* no UTF-8 in a user property */
+    WIRE_WRONG_PLACE,      /* a property of CONNACK */
+    WIRE_ALIAS,            /* a topic alias, though we take none */
+    WIRE_ID_0,             /* subscription identifier 0 */
+    WIRE_CUT_STRING,       /* a property's string goes beyond the properties */
+    WIRE_TOO_LARGE,        /* more bytes than we said we take */
     WIRE_SPOIL_COUNT
 };
 
@@ -101,7 +101,8 @@ struct wire_terms {
     uint8_t odd;          /* an odd property more: 1 unknown, 2 a client id, 3 one twice */
 };
 
-void wire_put_connack(struct buf *out, bool present, uint8_t reason, const struct wire_terms *terms);
+void wire_put_connack(struct buf *out, bool present, uint8_t reason,
+                      const struct wire_terms *terms);
 void wire_put_publish(struct buf *out, const struct wire_publish *p);
 /* PUBACK, PUBREC, PUBREL, PUBCOMP; `long_form`: with a reason string, even without a failure. */
 void wire_put_ack(struct buf *out, uint8_t type, uint16_t id, uint8_t reason, bool long_form);

@@ -58,7 +58,7 @@ enum { WIRE_STEPS_MAX = 96 };
 struct wire_plan {
     uint64_t seed;
     struct wire_worker_setup setup;
-    bool narrow; /* the kernel's buffers */
+    bool narrow;                            /* the kernel's buffers */
     struct wire_step steps[WIRE_STEPS_MAX]; /* by time */
     size_t count;
     int64_t ends_ms; /* then every fault ends */

@@ -126,7 +126,8 @@ int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms,
                           uint64_t repeat_ms) {
     bool deadline = repeat_ms == 0 && ms == MQTT_CONNECT_MS;
     bool retry = repeat_ms == 0 && ms != MQTT_CONNECT_MS;
-    if ((deadline && goes_wrong(WIRE_NO_DEADLINE, 1)) || (retry && goes_wrong(WIRE_LOST_RETRY, 8))) {
+    if ((deadline && goes_wrong(WIRE_NO_DEADLINE, 1)) ||
+        (retry && goes_wrong(WIRE_LOST_RETRY, 8))) {
         return uv_timer_stop(timer);
     }
     return __real_uv_timer_start(timer, on_timer, ms, repeat_ms);

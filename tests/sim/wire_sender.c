@@ -150,8 +150,8 @@ static void send_delivery(struct wire_conn *conn, const struct wire_delivery *d)
                                          .spoil = d->message.spoil};
     struct buf out = wire_conn_packet();
     wire_put_publish(&out, &publish);
-    bool fits = conn->packet_max == 0 || out.len <= conn->packet_max ||
-                d->message.spoil == WIRE_TOO_LARGE;
+    bool fits =
+        conn->packet_max == 0 || out.len <= conn->packet_max || d->message.spoil == WIRE_TOO_LARGE;
     wire_tell("broker %u: PUBLISH message %u id %u%s%s %s", wire_net_number(conn->link),
               d->message.number, d->id, d->dup ? " again" : "", d->message.spoil ? " spoilt" : "",
               d->message.topic);
@@ -230,7 +230,6 @@ struct wire_session *wire_broker_session(const char *client_id) {
     }
     return NULL;
 }
-
 
 /* ---- time ---- */
 
@@ -332,7 +331,8 @@ void wire_broker_odd_puback(const char *client_id, uint16_t id) {
     if (conn != NULL && !wire_conn_waits(conn, id)) {
         struct buf out = wire_conn_packet();
         wire_put_ack(&out, WIRE_PUBACK, id, 0, false);
-        wire_tell("broker %u: PUBACK id %u, which answers nothing", wire_net_number(conn->link), id);
+        wire_tell("broker %u: PUBACK id %u, which answers nothing", wire_net_number(conn->link),
+                  id);
         wire_net_disturb(conn->link);
         wire_conn_say(conn, WIRE_PUBACK, &out);
     }

@@ -127,7 +127,9 @@ static void set_terms(uint32_t bits, uint32_t telling) {
     static const uint32_t packets[] = {0, 0, 20, 100};
     m->terms = (struct wire_terms){.receive_max = windows[bits & 3],
                                    .packet_max = packets[bits >> 2 & 3],
-                                   .qos_max = (bits & 16) != 0 ? 0 : (bits & 32) != 0 ? 1 : 2,
+                                   .qos_max = (bits & 16) != 0   ? 0
+                                              : (bits & 32) != 0 ? 1
+                                                                 : 2,
                                    .no_retain = (bits & 64) != 0,
                                    .no_wildcard = (bits & 128) != 0,
                                    .no_shared = (bits & 256) != 0,
@@ -440,6 +442,7 @@ void wire_steps_heal(void) {
     m->hides = m->closes = m->lavish = false;
     m->answers_twice_in = 0;
     set_weather(0);
+    wire_net_heal();
     wire_worker_hold(0);
     wire_worker_fail_commits(0);
     if (!wire_worker_runs()) {

@@ -61,11 +61,13 @@ static struct {
     size_t life_count;
     /* durable beside the log and the outbox */
     bool wanted[WIRE_FILTERS], held[WIRE_FILTERS];
+    bool unshared; /* the broker once shared nothing: a shared subscription may be left behind */
     /* gone with a crash */
     struct mqtt *in, *out; /* the same one when there is one door */
     struct life *in_life, *out_life;
     bool readable, out_readable, due, watch_due, watch_seen;
-    int64_t retry_ms, wake_ms; /* no turn before; a turn then */
+    bool leaving[WIRE_FILTERS]; /* on_unsubscribed is to come */
+    int64_t retry_ms, wake_ms;  /* no turn before; a turn then */
     struct item items[TURN_MAX];
     size_t item_count;
     /* faults */
@@ -152,6 +154,7 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     }
     life->up = true;
     worker.figures.ups++;
+    worker.unshared = worker.unshared || !session->shared_available;
     if (life->out) {
         wire_outbox_up();
         worker.watch_due = true;
@@ -189,6 +192,7 @@ static void on_unsubscribed(void *ctx) {
     (void)called(ctx, "on_unsubscribed");
     wire_tell("worker: the filters that were given up are gone");
     memcpy(worker.held, worker.wanted, sizeof worker.held);
+    memset(worker.leaving, 0, sizeof worker.leaving);
 }
 
 static void on_readable(void *ctx) {
@@ -244,8 +248,8 @@ static struct mqtt *make_door(const struct broker_conf *conf, const char *client
         .topic = "zingq/gone", .payload = slice_of("gone"), .qos = 1, .retain = true};
     struct mqtt *m = NULL;
     struct report r = {""};
-    int error =
-        mqtt_new(&m, worker.loop, conf, client_id, worker.setup.will ? &will : NULL, &callbacks, &r);
+    int error = mqtt_new(&m, worker.loop, conf, client_id, worker.setup.will ? &will : NULL,
+                         &callbacks, &r);
     if (error != 0) {
         wire_wrong("mqtt_new: %s", r.text);
         abort();
@@ -255,8 +259,8 @@ static struct mqtt *make_door(const struct broker_conf *conf, const char *client
 
 static void name_filter(size_t i, char *out, size_t size) {
     bool shared = filters[i].group != NULL && !worker.setup.alone;
-    (void)snprintf(out, size, shared ? "$share/%s/%s" : "%.0s%s",
-                   shared ? filters[i].group : "", filters[i].filter);
+    (void)snprintf(out, size, shared ? "$share/%s/%s" : "%.0s%s", shared ? filters[i].group : "",
+                   filters[i].filter);
 }
 
 /* As host_session.c does: what an earlier run subscribed to is given up behind the rest. */
@@ -272,6 +276,7 @@ static void subscribe_all(void) {
     for (size_t i = 0; i < WIRE_FILTERS && error == 0; i++) {
         if (worker.held[i] && !worker.wanted[i]) {
             name_filter(i, name, sizeof name);
+            worker.leaving[i] = true;
             error = mqtt_unsubscribe(worker.in, name);
         }
     }
@@ -311,6 +316,7 @@ static void forget(void) {
     worker.in_life->freed = worker.out_life->freed = true;
     worker.readable = worker.out_readable = worker.due = false;
     worker.watch_due = worker.watch_seen = false;
+    memset(worker.leaving, 0, sizeof worker.leaving);
     worker.item_count = 0;
     worker.retry_ms = 0;
     worker.wake_ms = INT64_MAX;
@@ -451,8 +457,8 @@ void wire_worker_enqueue(uint32_t number, uint8_t qos, bool retain, uint32_t byt
 static void subscribe(size_t i) {
     wire_tell("worker: subscribes to %s", filters[i].filter);
     worker.wanted[i] = worker.held[i] = true;
-    int error =
-        mqtt_subscribe(worker.in, filters[i].group, filters[i].filter, (uint32_t)i + 1);
+    worker.leaving[i] = false;
+    int error = mqtt_subscribe(worker.in, filters[i].group, filters[i].filter, (uint32_t)i + 1);
     if (error != 0) {
         wire_wrong("mqtt_subscribe: %d", error);
     }
@@ -466,6 +472,7 @@ void wire_worker_filter(size_t filter) {
     if (worker.wanted[filter]) {
         wire_tell("worker: gives up %s", filters[filter].filter);
         worker.wanted[filter] = false;
+        worker.leaving[filter] = true;
         mqtt_give_up(worker.in, filters[filter].group, filters[filter].filter);
     } else {
         subscribe(filter);
@@ -511,7 +518,12 @@ static const char *unsettled_filter(const struct wire_session *s) {
     char name[WIRE_FILTER_BYTES];
     for (size_t i = 0; i < WIRE_FILTERS; i++) {
         name_filter(i, name, sizeof name);
-        if (has_sub(s, name) != worker.wanted[i]) {
+        bool left_behind = worker.unshared && filters[i].group != NULL && !worker.wanted[i];
+        if (worker.leaving[i]) {
+            (void)snprintf(text, sizeof text, "on_unsubscribed for %s never came", name);
+            return text;
+        }
+        if (!left_behind && has_sub(s, name) != worker.wanted[i]) {
             (void)snprintf(text, sizeof text, "the filter %s is%s subscribed at the broker", name,
                            worker.wanted[i] ? " not" : " still");
             return text;
@@ -520,8 +532,14 @@ static const char *unsettled_filter(const struct wire_session *s) {
     return NULL;
 }
 
+static bool stands(const char *client_id) {
+    const struct wire_session *s = wire_broker_session(client_id);
+    return s != NULL && s->conn != NULL;
+}
+
 bool wire_worker_is_up(void) {
-    return worker.in != NULL && worker.in_life->up && worker.out_life->up;
+    return worker.in != NULL && worker.in_life->up && worker.out_life->up && stands("worker") &&
+           (worker.setup.one_door || stands("worker-out"));
 }
 
 const char *wire_worker_unsettled(void) {

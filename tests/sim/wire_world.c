@@ -19,10 +19,10 @@
 #include <uv.h>
 
 enum {
-    ROUNDS_MAX = 300000,  /* at one moment */
-    UP_MS_MAX = 400000,   /* the wait after a takeover is 5 min */
+    ROUNDS_MAX = 300000, /* at one moment */
+    UP_MS_MAX = 400000,  /* the wait after a takeover is 5 min */
     THROUGH_MS_MAX = 180000,
-    STEADY_MS = 10000,    /* long enough to make the door forget what it learned */
+    STEADY_MS = 10000, /* long enough to make the door forget what it learned */
     PEACE_MS = 200000,
     LOOK_MS = 1000,
 };
@@ -51,8 +51,8 @@ static bool run_threads(void) {
 }
 
 static bool loop_is_busy(void) {
-    return uv_loop_alive(&world.loop) && (uv_backend_timeout(&world.loop) == 0 ||
-                                          wire_os_readable(uv_backend_fd(&world.loop)));
+    return uv_loop_alive(&world.loop) &&
+           (uv_backend_timeout(&world.loop) == 0 || wire_os_readable(uv_backend_fd(&world.loop)));
 }
 
 /* A watcher that was set in one run of the loop is polled in the next: two quiet ones in a row. */
