@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct load_kind *const kinds[] = {&kind_count};
+static const struct load_kind *const kinds[] = {&kind_count, &kind_book};
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
@@ -105,6 +105,10 @@ static bool heard_before(struct sim *s, struct slice properties) {
             return false;
         }
     }
+}
+
+const struct load_kind *load_kind_of(const struct said *one) {
+    return kinds[one->kind];
 }
 
 /* The one that the payload names, of this kind; NULL when it names none. */

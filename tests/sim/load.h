@@ -51,7 +51,7 @@ struct load_kind {
 };
 
 /* The kinds, in the order of load.c's list. */
-extern const struct load_kind kind_count;
+extern const struct load_kind kind_count, kind_book;
 
 struct sim_load {
     struct said *said;
@@ -67,6 +67,7 @@ void load_say(struct sim *s);
 void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
 /* It has dealt one to a host. */
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
+const struct load_kind *load_kind_of(const struct said *one);
 /* What must be true in the end. */
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */
