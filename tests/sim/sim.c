@@ -1,6 +1,7 @@
 /* sim.c - see sim.h. */
 #include "sim.h"
 
+#include "bugs.h"
 #include "wrapped.h"
 
 #include <stdarg.h>
@@ -293,6 +294,7 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->count = plan->nodes;
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
+    bugs_begin();
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
         (void)node_make(&s->nodes[i], s, i + 1);
     }
