@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum {
+    BOOT_AHEAD_MS = 3600000,
     REST_MS = 3000,   /* time goes on by at most so much in a step, */
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
@@ -89,6 +90,9 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
+        /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
+         * for hours (idempotency keys) is over: docs/time.md. */
+        n->wall_ahead_ms %= BOOT_AHEAD_MS;
         n->boot++;
         n->boot_at_ms = s->true_ms;
         s->tally->reboots++;
