@@ -294,6 +294,7 @@ void node_start(struct node *n) {
     working = NULL;
     if (code == 0 && !n->ghost) {
         n->up = true;
+        n->lost = false;
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -359,6 +360,7 @@ void node_turn(struct node *n) {
         if (n->ghost) {
             return;
         }
+        n->lost = code != 0;
         if (code != 0) {
             sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
             broker_dropped(s, n);

@@ -47,6 +47,7 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
+    bool lost; /* its last turn failed: what it knows need not be what it has stored */
     unsigned starts;
     /* clocks */
     int64_t boot_at_ms; /* physical time of the machine's start */
