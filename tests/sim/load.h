@@ -71,6 +71,8 @@ void load_dealt(struct sim *s, const struct node *n, const char *topic, const ch
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */
 void load_publish(struct sim *s, const char *topic, const char *payload, const char *once);
+/* Whether it is of that kind. */
+bool load_is(const struct said *one, const struct load_kind *kind);
 void load_clear(struct sim *s);
 
 #endif
