@@ -303,6 +303,10 @@ void load_check(struct sim *s) {
     }
 }
 
+bool load_is(const struct said *one, const struct load_kind *kind) {
+    return kinds[one->kind] == kind;
+}
+
 void load_clear(struct sim *s) {
     free(s->load.said);
     memset(&s->load, 0, sizeof s->load);

@@ -106,6 +106,8 @@ bool load_mine(struct sim *s, const char *text);
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */
 void load_publish(struct sim *s, const char *topic, const char *payload, const char *once);
+/* Whether it is of that kind. */
+bool load_is(const struct said *one, const struct load_kind *kind);
 void load_clear(struct sim *s);
 
 #endif

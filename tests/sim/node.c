@@ -25,6 +25,10 @@ static const int64_t WALL_START_MS = 1700000000000;
 /* The host whose engine is on the processor. */
 static struct node *working;
 
+struct node *node_at_work(void) {
+    return working;
+}
+
 /* --- being killed --- */
 
 /* A few bits of a number's size. */
@@ -435,7 +439,7 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
     char scripts[NODE_PATH_BYTES + 32];
     struct report r = {""};
     *n = (struct node){.sim = s, .number = number, .online = true};
-    (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-XXXXXX");
+    (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-%d-XXXXXX", (int)getpid());
     if (mkdtemp(n->folder) == NULL) {
         sim_fail(s, "no folder in /dev/shm");
         return false;
