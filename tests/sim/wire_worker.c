@@ -154,7 +154,6 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     }
     life->up = true;
     worker.figures.ups++;
-    worker.unshared = worker.unshared || !session->shared_available;
     if (life->out) {
         wire_outbox_up();
         worker.watch_due = true;
@@ -404,6 +403,8 @@ static void watch(void) {
 static void turn(void) {
     worker.figures.turns++;
     collect();
+    const struct mqtt_session *session = mqtt_session(worker.in);
+    worker.unshared = worker.unshared || (session->connected && !session->shared_available);
     if (worker.slow_ms > 0 && worker.item_count > 0) {
         take_time();
     }
