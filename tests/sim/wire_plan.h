@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum wire_action {
     WIRE_DO_MESSAGES, /* someone publishes `a` of them, in style `b` */
@@ -66,5 +67,9 @@ struct wire_plan {
 
 void wire_plan_make(struct wire_plan *plan, uint64_t seed);
 const char *wire_action_name(enum wire_action action);
+
+/* As a line of text, and back: false when it is none. */
+void wire_plan_write(FILE *out, const struct wire_plan *plan);
+bool wire_plan_read(struct wire_plan *plan, const char *line);
 
 #endif
