@@ -45,7 +45,8 @@ bool wire_plan_read(struct wire_plan *plan, const char *line) {
     int will = 0;
     int narrow = 0;
     memset(plan, 0, sizeof *plan);
-    if (sscanf(line, "plan %" SCNu64 " %d %d %d %d %hu %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNd64,
+    if (sscanf(line,
+               "plan %" SCNu64 " %d %d %d %d %hu %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNd64,
                &plan->seed, &doors, &alone, &will, &narrow, &s->receive_max, &s->packet_max,
                &s->intake, &s->window, &plan->ends_ms) != 10) {
         return false;
