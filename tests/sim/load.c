@@ -7,11 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct load_kind *const kinds[] = {&kind_count, &kind_book};
+static const struct load_kind *const kinds[] = {&kind_count, &kind_book, &kind_steps, &kind_late,
+                                                &kind_wait,  &kind_hold, &kind_chain};
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
 /* --- saying --- */
+
+static unsigned boots(const struct sim *s) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        sum += s->nodes[i].boot;
+    }
+    return sum;
+}
 
 static uint8_t choose(struct sim *s) {
     unsigned sum = 0;
@@ -48,6 +57,7 @@ static struct said *add(struct sim *s) {
     *one = (struct said){.number = (uint32_t)l->count++,
                          .kind = choose(s),
                          .key = (uint8_t)(sim_chance(s, 40) ? 0 : sim_below(s, KEYS)),
+                         .boots = boots(s),
                          .said_ms = s->true_ms};
     return one;
 }
@@ -77,6 +87,19 @@ void load_say(struct sim *s) {
     uint64_t count = 1 + sim_below(s, 1 + sim_below(s, BURST));
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->besides != NULL) {
+            kinds[i]->besides(s);
+        }
+    }
+}
+
+void load_settle(struct sim *s) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->settle != NULL) {
+            kinds[i]->settle(s);
+        }
     }
 }
 
@@ -111,26 +134,36 @@ const struct load_kind *load_kind_of(const struct said *one) {
     return kinds[one->kind];
 }
 
-/* The one that the payload names, of this kind; NULL when it names none. */
-static struct said *named(struct sim *s, const char *kind, size_t len, const char *payload) {
+struct said *load_said(struct sim *s, const char *payload) {
     const char *number = payload[0] == '{' ? strstr(payload, "\"n\":") : payload;
     number += number != NULL && payload[0] == '{' ? 4 : 0;
     if (number == NULL || number[0] < '0' || number[0] > '9') {
         return NULL;
     }
     unsigned long n = strtoul(number, NULL, 10);
-    if (n >= s->load.count) {
-        return NULL;
-    }
-    struct said *one = &s->load.said[n];
-    const char *name = kinds[one->kind]->name;
+    return n < s->load.count ? &s->load.said[n] : NULL;
+}
+
+/* The one that the payload names, of this kind; NULL when it names none. */
+static struct said *named(struct sim *s, const char *kind, size_t len, const char *payload) {
+    struct said *one = load_said(s, payload);
+    const char *name = one == NULL ? "" : kinds[one->kind]->name;
     return strlen(name) == len && memcmp(name, kind, len) == 0 ? one : NULL;
+}
+
+int64_t load_waited_ms(const struct sim *s, const struct said *one) {
+    return one->boots == boots(s) ? s->true_ms - one->said_ms : INT64_MAX;
 }
 
 static void end_of(struct sim *s, struct said *one, const char *payload) {
     const struct load_kind *kind = kinds[one->kind];
+    const char *space = strchr(payload, ' ');
+    const char *text = space == NULL ? "" : space + 1;
     uint32_t *last = &s->load.last[one->host == 0 ? 0 : one->host - 1][one->kind][one->key];
     bool ordered = kind->ordered && (s->count == 1 || one->deals == 1);
+    if (kind->aside != NULL && kind->aside(s, one, text)) {
+        return;
+    }
     one->ends++;
     one->ended_ms = s->true_ms;
     s->tally->ended++;
@@ -145,8 +178,7 @@ static void end_of(struct sim *s, struct said *one, const char *payload) {
         *last = one->number + 1;
     }
     if (kind->heard != NULL) {
-        const char *text = strchr(payload, ' ');
-        kind->heard(s, one, text == NULL ? "" : text + 1);
+        kind->heard(s, one, text);
     }
 }
 
@@ -180,6 +212,15 @@ void load_dealt(struct sim *s, const struct node *n, const char *topic, const ch
     if (one != NULL) {
         one->host = (uint8_t)n->number;
         one->deals++;
+    }
+}
+
+void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload) {
+    static const char signals[] = "zingq/signal/";
+    struct said *one =
+        strncmp(topic, signals, sizeof signals - 1) == 0 ? load_said(s, payload) : NULL;
+    if (one != NULL && kinds[one->kind]->taken != NULL) {
+        kinds[one->kind]->taken(s, one, n);
     }
 }
 

@@ -30,7 +30,10 @@ struct said {
     uint8_t flags;   /* the kind's own */
     uint16_t ends;   /* heard on out/ */
     uint16_t deaths; /* heard on the dead-letter topic */
-    uint32_t value;  /* the kind's own */
+    uint32_t value;  /* the kind's own, as the next two */
+    uint32_t other;
+    int64_t moment_ms;
+    unsigned boots;  /* starts of machines by then: see load_waited_ms */
     int64_t said_ms; /* physical time */
     int64_t ended_ms;
 };
@@ -43,6 +46,14 @@ struct load_kind {
     void (*say)(struct sim *s, struct said *one, struct buf *payload);
     /* It is through; `text`: what stands behind the number. May be NULL. */
     void (*heard)(struct sim *s, struct said *one, const char *text);
+    /* Whether that is no end, but something else that is said of it. May be NULL. */
+    bool (*aside)(struct sim *s, struct said *one, const char *text);
+    /* Publishers say something besides, when they say things; may be NULL. */
+    void (*besides)(struct sim *s);
+    /* The faults are over: what must be said yet is said; may be NULL. */
+    void (*settle)(struct sim *s);
+    /* A host has acknowledged a signal that names it; may be NULL. */
+    void (*taken)(struct sim *s, struct said *one, const struct node *n);
     /* Whether all is well with it in the end: sim_fail says what is not. NULL: it must have ended
      * once and not be dead. */
     void (*check)(struct sim *s, const struct said *one);
@@ -51,7 +62,16 @@ struct load_kind {
 };
 
 /* The kinds, in the order of load.c's list. */
-extern const struct load_kind kind_count, kind_book;
+extern const struct load_kind kind_count, kind_book, kind_steps, kind_late, kind_wait, kind_hold,
+    kind_chain;
+
+enum { LOCKS = 3 }; /* of a key, in kind_hold.c */
+
+/* Who has such a lock, numbers + 1; owner 0 = nobody. */
+struct held {
+    uint32_t owner;
+    uint32_t last; /* the message that took it or extended it */
+};
 
 struct sim_load {
     struct said *said;
@@ -59,6 +79,7 @@ struct sim_load {
     uint32_t last[NODES_MAX][16][KEYS]; /* host, kind, key: number + 1 of what ended last */
     uint64_t ids[HEARD_IDS];            /* hashes of zingq-ids heard; 0 = free */
     size_t id_count;
+    struct held held[KEYS][LOCKS];
 };
 
 /* Publishers say a few things. */
@@ -67,7 +88,16 @@ void load_say(struct sim *s);
 void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
 /* It has dealt one to a host. */
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
+/* The one that a payload names, whatever its kind; NULL when it names none. */
+struct said *load_said(struct sim *s, const char *payload);
 const struct load_kind *load_kind_of(const struct said *one);
+/* The host has acknowledged a message. */
+void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload);
+/* What is still to be said, once the faults are over. */
+void load_settle(struct sim *s);
+/* How long a host that has it since has waited at most, in engine time (docs/time.md); INT64_MAX =
+ * nobody knows, because a machine was started anew meanwhile. */
+int64_t load_waited_ms(const struct sim *s, const struct said *one);
 /* What must be true in the end. */
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */

@@ -16,7 +16,8 @@ enum {
     SETTLE_ROUNDS = 60000,
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
-    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer */
+    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
+    DOZE_MS = 400,          /* and goes on for so long when something is due */
 };
 
 /* --- telling --- */
@@ -69,6 +70,7 @@ static void pass_time(struct sim *s) {
 static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
+    n->wall_most_ms = node_wall_most_ms(n);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
@@ -200,6 +202,7 @@ static void mend(struct sim *s) {
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
+        n->wall_most_ms = node_wall_most_ms(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -221,7 +224,7 @@ static bool is_over(struct sim *s) {
     return over;
 }
 
-/* Until something is due; at most an hour. */
+/* Until something is due, and a little longer; at most an hour. */
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
@@ -232,7 +235,7 @@ static void sleep_until_due(struct sim *s) {
         left = engine_due(n->engine) || left < 0 ? 0 : left;
         least = left < least ? left : least;
     }
-    s->true_ms += least;
+    s->true_ms += least == 0 ? 0 : least + DOZE_MS;
 }
 
 static void settle_once(struct sim *s) {
@@ -264,6 +267,7 @@ static void tell_stuck(struct sim *s) {
 
 static void settle(struct sim *s) {
     mend(s);
+    load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
