@@ -13,5 +13,8 @@ struct sim;
 void check_always(struct sim *s, struct node *n);
 /* After everything has ended. */
 void check_ended(struct sim *s, struct node *n);
+/* And when all that is kept for a time is past it, too: a store holds what was put there for good,
+ * dead letters and little else. */
+void check_aged(struct sim *s, struct node *n);
 
 #endif

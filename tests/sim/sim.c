@@ -16,8 +16,13 @@ enum {
     SETTLE_ROUNDS = 60000,
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
+    TIDY_ROUNDS = 4,
     AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
     DOZE_MS = 400,          /* and goes on for so long when something is due */
+    AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
+    AGED_DAYS = 300,
+    AGED_ROUNDS = 40, /* in which the stores are tidied */
+    AGED_REST_MS = 20000,
 };
 
 /* --- telling --- */
@@ -265,6 +270,14 @@ static void tell_stuck(struct sim *s) {
     sim_fail(s, "stuck after %lld ms without faults%s", (long long)SETTLE_MS, text);
 }
 
+/* Rows of what was answered last are deleted a little later, and locks may run out yet. */
+static void tidy(struct sim *s) {
+    for (unsigned round = 0; round < TIDY_ROUNDS && !s->failed; round++) {
+        s->true_ms += TIDY_MS;
+        settle_once(s);
+    }
+}
+
 static void settle(struct sim *s) {
     mend(s);
     load_settle(s);
@@ -276,14 +289,30 @@ static void settle(struct sim *s) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
         if (!more && is_over(s)) {
-            s->true_ms += TIDY_MS; /* rows of what was answered last are deleted a little later */
-            settle_once(s);
+            tidy(s);
             return;
         }
         if (round > SETTLE_ROUNDS || s->true_ms > end_ms) {
             tell_stuck(s);
         }
         sleep_until_due(s);
+    }
+}
+
+/* Long after: what runs out has run out, and nothing ends that had not. */
+static void age(struct sim *s) {
+    uint64_t ended = s->tally->ended;
+    s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
+    for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
+        settle_once(s);
+        s->true_ms += AGED_REST_MS;
+    }
+    if (s->tally->ended != ended) {
+        sim_fail(s, "%llu end long after everything had ended",
+                 (unsigned long long)(s->tally->ended - ended));
+    }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_aged(s, &s->nodes[i]);
     }
 }
 
@@ -313,13 +342,14 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     if (!s->failed) {
         settle(s);
     }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_ended(s, &s->nodes[i]);
+    }
+    if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
+        age(s);
+    }
     if (!s->failed) {
         load_check(s);
-    }
-    for (unsigned i = 0; i < s->count; i++) {
-        if (!s->failed) {
-            check_ended(s, &s->nodes[i]);
-        }
     }
     tally->runs++;
     tally->virtual_ms += s->true_ms;
