@@ -30,7 +30,14 @@ struct said {
     uint8_t flags;   /* the kind's own */
     uint16_t ends;   /* heard on out/ */
     uint16_t deaths; /* heard on the dead-letter topic */
-    uint32_t value;  /* the kind's own, as the next two */
+    uint16_t buried; /* told of by on_dead */
+    uint16_t kills;  /* hosts that went down while it alone was on the processor: see say_id */
+    uint8_t replays, reruns; /* that operators asked for, answered or not */
+    bool gone;               /* an operator discarded it, and was told so */
+    bool known;              /* its id is, and so its kills are */
+    bool may_be_gone;        /* an operator wanted to */
+    bool skipped;            /* or had its key go on without it: what came behind may overtake it */
+    uint32_t value;          /* the kind's own, as the next two */
     uint32_t other;
     int64_t moment_ms;
     unsigned boots;  /* starts of machines by then: see load_waited_ms */
@@ -42,6 +49,9 @@ struct load_kind {
     const char *name;
     unsigned weight; /* among the kinds */
     bool ordered;    /* what one host was dealt of a key ends in that order */
+    bool mortal;     /* operators replay, discard, cancel and rerun it */
+    bool named;      /* half of its messages bring an id of their own, so that it is known who is on
+                        the processor */
     /* Adds to the payload, after {"n": 17, "k": "k3"; may be NULL. */
     void (*say)(struct sim *s, struct said *one, struct buf *payload);
     /* It is through; `text`: what stands behind the number. May be NULL. */
@@ -54,6 +64,15 @@ struct load_kind {
     void (*settle)(struct sim *s);
     /* A host has acknowledged a signal that names it; may be NULL. */
     void (*taken)(struct sim *s, struct said *one, const struct node *n);
+    /* It is announced as dead. May be NULL. */
+    void (*died)(struct sim *s, struct said *one, struct slice reason);
+    /* Something without a number is said on out/<kind>/<about>. NULL: nothing of the kind is. */
+    void (*overheard)(struct sim *s, const char *about, const char *text);
+    /* Its handler has come to a place that it marks with zing.log.warn("mine <number>"): whether the
+     * host goes down there. NULL: it has no such place. */
+    bool (*mine)(struct sim *s, struct said *one);
+    /* Whether it is replayed in the end when it is dead then; NULL: it is not. */
+    bool (*revives)(const struct said *one);
     /* Whether all is well with it in the end: sim_fail says what is not. NULL: it must have ended
      * once and not be dead. */
     void (*check)(struct sim *s, const struct said *one);
@@ -62,8 +81,16 @@ struct load_kind {
 };
 
 /* The kinds, in the order of load.c's list. */
-extern const struct load_kind kind_count, kind_book, kind_steps, kind_late, kind_wait, kind_hold,
-    kind_chain;
+extern const struct load_kind kind_batch;
+extern const struct load_kind kind_book;
+extern const struct load_kind kind_count;
+extern const struct load_kind kind_chain;
+extern const struct load_kind kind_die;
+extern const struct load_kind kind_hold;
+extern const struct load_kind kind_late;
+extern const struct load_kind kind_park;
+extern const struct load_kind kind_steps;
+extern const struct load_kind kind_wait;
 
 enum { LOCKS = 3 }; /* of a key, in kind_hold.c */
 
@@ -84,13 +111,13 @@ struct sim_load {
 
 /* Publishers say a few things. */
 void load_say(struct sim *s);
+/* The next one, of a kind that operators may touch, for them to publish: its topic and payload. */
+struct said *load_write(struct sim *s, char *topic, size_t topic_bytes, char *payload,
+                        size_t payload_bytes);
 /* The broker has taken a message. */
 void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
 /* It has dealt one to a host. */
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
-/* The one that a payload names, whatever its kind; NULL when it names none. */
-struct said *load_said(struct sim *s, const char *payload);
-const struct load_kind *load_kind_of(const struct said *one);
 /* The host has acknowledged a message. */
 void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload);
 /* What is still to be said, once the faults are over. */
@@ -98,10 +125,19 @@ void load_settle(struct sim *s);
 /* How long a host that has it since has waited at most, in engine time (docs/time.md); INT64_MAX =
  * nobody knows, because a machine was started anew meanwhile. */
 int64_t load_waited_ms(const struct sim *s, const struct said *one);
+/* The one that a payload of in/<kind>/ names, whatever its kind; NULL when it names none. */
+struct said *load_said(struct sim *s, const char *payload);
+const struct load_kind *load_kind_of(const struct said *one);
+/* A host goes down while this event, alone, is on the processor. */
+void load_killed(struct sim *s, const struct uuid *id);
+/* A handler has logged a warning: whether the host goes down there. */
+bool load_mine(struct sim *s, const char *text);
 /* What must be true in the end. */
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */
 void load_publish(struct sim *s, const char *topic, const char *payload, const char *once);
+/* Whether it is of that kind. */
+bool load_is(const struct said *one, const struct load_kind *kind);
 void load_clear(struct sim *s);
 
 #endif

@@ -1,6 +1,7 @@
 /* sim.c - see sim.h. */
 #include "sim.h"
 
+#include "bugs.h"
 #include "wrapped.h"
 
 #include <stdarg.h>
@@ -14,6 +15,7 @@ enum {
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
+    STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
     TIDY_ROUNDS = 4,
@@ -229,30 +231,48 @@ static bool is_over(struct sim *s) {
     return over;
 }
 
+static int64_t due_in_ms(struct node *n) {
+    int64_t next = engine_next_ms(n->engine);
+    int64_t left = next == INT64_MAX ? AWAKE_MS : next - node_now_ms(n);
+    return engine_due(n->engine) || left < 0 ? 0 : left;
+}
+
 /* Until something is due, and a little longer; at most an hour. */
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
-        struct node *n = &s->nodes[i];
-        int64_t next = engine_next_ms(n->engine);
-        int64_t now = node_now_ms(n);
-        int64_t left = next == INT64_MAX ? AWAKE_MS : next - now;
-        left = engine_due(n->engine) || left < 0 ? 0 : left;
+        int64_t left = due_in_ms(&s->nodes[i]);
         least = left < least ? left : least;
     }
-    s->true_ms += least == 0 ? 0 : least + DOZE_MS;
+    bool calm = least > 0 && broker_is_empty(s) && peer_open(s) == 0;
+    for (unsigned i = 0; i < s->count && calm; i++) {
+        check_asleep(s, &s->nodes[i], least);
+    }
+    s->true_ms += least;
+    for (unsigned i = 0; i < s->count && least > 0; i++) {
+        check_awake(s, &s->nodes[i]);
+    }
+    s->true_ms += least > 0 ? DOZE_MS : 0;
 }
 
 static void settle_once(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        node_turn(&s->nodes[i]);
-        broker_answer(s, &s->nodes[i], SIZE_MAX);
+        struct node *n = &s->nodes[i];
+        node_arm(n, 0);
+        node_turn(n);
+        node_disarm(n); /* a handler may be a mine */
+        if (!n->up) {
+            node_start(n);
+        }
+        if (n->up) {
+            broker_answer(s, n, SIZE_MAX);
+        }
     }
     peer_answer(s, false);
     broker_carry(s, false);
 }
 
-static void tell_stuck(struct sim *s) {
+static void tell_stuck(struct sim *s, int64_t since_ms) {
     char text[400];
     size_t len = 0;
     text[0] = '\0';
@@ -267,7 +287,19 @@ static void tell_stuck(struct sim *s) {
                              (unsigned long long)v.delayed, (unsigned long long)v.forwards_waiting,
                              s->broker.sessions[i].count);
     }
-    sim_fail(s, "stuck after %lld ms without faults%s", (long long)SETTLE_MS, text);
+    sim_fail(s, "stuck: nothing ends any more, %lld ms after the last fault%s",
+             (long long)(s->true_ms - since_ms), text);
+}
+
+/* What is still to be done, and what was: the same as long as nothing comes of what goes on. */
+static uint64_t progress(struct sim *s) {
+    uint64_t sum = s->tally->ended;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct engine_status v;
+        engine_status(s->nodes[i].engine, &v);
+        sum = sum * 31 + v.waiting + v.outbox + v.delayed + v.forwards_waiting;
+    }
+    return sum;
 }
 
 /* Rows of what was answered last are deleted a little later, and locks may run out yet. */
@@ -282,6 +314,8 @@ static void settle(struct sim *s) {
     mend(s);
     load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
+    uint64_t seen = 0;
+    unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
         bool more = false;
@@ -292,8 +326,11 @@ static void settle(struct sim *s) {
             tidy(s);
             return;
         }
-        if (round > SETTLE_ROUNDS || s->true_ms > end_ms) {
-            tell_stuck(s);
+        uint64_t now = progress(s);
+        idle = now == seen ? idle + 1 : 0;
+        seen = now;
+        if (round > SETTLE_ROUNDS || idle > STUCK_ROUNDS || s->true_ms > end_ms) {
+            tell_stuck(s, end_ms - SETTLE_MS);
         }
         sleep_until_due(s);
     }
@@ -330,6 +367,7 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->count = plan->nodes;
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
+    bugs_begin();
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
         (void)node_make(&s->nodes[i], s, i + 1);
     }
@@ -354,9 +392,9 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     tally->runs++;
     tally->virtual_ms += s->true_ms;
     for (unsigned i = 0; i < s->count; i++) {
-        operate_forget(s, &s->nodes[i]);
         node_free(&s->nodes[i]);
     }
+    operate_end(s);
     broker_clear(s);
     peer_clear(s);
     load_clear(s);
