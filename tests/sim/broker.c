@@ -111,6 +111,7 @@ void broker_acknowledged(struct sim *s, struct node *n) {
         from->head = m->next;
         from->tail = from->head == NULL ? NULL : from->tail;
         from->count--;
+        load_taken(s, n, m->topic, m->payload);
         free_message(m);
     }
 }

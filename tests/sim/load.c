@@ -11,13 +11,26 @@ static const struct load_kind *const kinds[] = {
     &kind_count, //
     &kind_batch, //
     &kind_book,  //
+    &kind_chain, //
     &kind_die,   //
+    &kind_hold,  //
+    &kind_late,  //
     &kind_park,  //
+    &kind_steps, //
+    &kind_wait,  //
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
 /* --- saying --- */
+
+static unsigned boots(const struct sim *s) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        sum += s->nodes[i].boot;
+    }
+    return sum;
+}
 
 static uint8_t choose(struct sim *s) {
     unsigned sum = 0;
@@ -70,6 +83,7 @@ static struct said *add(struct sim *s, uint8_t kind) {
     *one = (struct said){.number = (uint32_t)l->count++,
                          .kind = kind,
                          .key = (uint8_t)(sim_chance(s, 40) ? 0 : sim_below(s, KEYS)),
+                         .boots = boots(s),
                          .said_ms = s->true_ms};
     return one;
 }
@@ -123,6 +137,19 @@ void load_say(struct sim *s) {
     uint64_t count = 1 + sim_below(s, 1 + sim_below(s, BURST));
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->besides != NULL) {
+            kinds[i]->besides(s);
+        }
+    }
+}
+
+void load_settle(struct sim *s) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->settle != NULL) {
+            kinds[i]->settle(s);
+        }
     }
 }
 
@@ -181,6 +208,10 @@ static const struct load_kind *kind_named(const char *name, size_t len) {
 static struct said *named(struct sim *s, const struct load_kind *kind, const char *payload) {
     struct said *one = load_said(s, payload);
     return one != NULL && kinds[one->kind] == kind ? one : NULL;
+}
+
+int64_t load_waited_ms(const struct sim *s, const struct said *one) {
+    return one->boots == boots(s) ? s->true_ms - one->said_ms : INT64_MAX;
 }
 
 static void end_of(struct sim *s, struct said *one, const char *payload) {
@@ -255,6 +286,15 @@ void load_dealt(struct sim *s, const struct node *n, const char *topic, const ch
     if (one != NULL) {
         one->host = (uint8_t)n->number;
         one->deals++;
+    }
+}
+
+void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload) {
+    static const char signals[] = "zingq/signal/";
+    struct said *one =
+        strncmp(topic, signals, sizeof signals - 1) == 0 ? load_said(s, payload) : NULL;
+    if (one != NULL && kinds[one->kind]->taken != NULL) {
+        kinds[one->kind]->taken(s, one, n);
     }
 }
 

@@ -152,6 +152,11 @@ int64_t node_wall_ms(const struct node *n) {
     return WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
 }
 
+int64_t node_wall_most_ms(const struct node *n) {
+    int64_t now_ms = node_wall_ms(n);
+    return now_ms > n->wall_most_ms ? now_ms : n->wall_most_ms;
+}
+
 static void read_clocks(void *ctx, struct clock_reading *out) {
     const struct node *n = ctx;
     *out = (struct clock_reading){.wall_ms = node_wall_ms(n),

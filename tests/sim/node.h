@@ -53,7 +53,8 @@ struct node {
     int64_t boot_at_ms; /* physical time of the machine's start */
     uint8_t boot;
     int64_t wall_ahead_ms;
-    int64_t spent_us; /* what its work took, on top of physical time */
+    int64_t wall_most_ms; /* the latest time it had shown when it was last set */
+    int64_t spent_us;     /* what its work took, on top of physical time */
     unsigned run_seen;
     /* being killed */
     unsigned kill_in; /* actions left; 0 = it is not to be */
@@ -93,6 +94,8 @@ void node_logs(const char *text);
 /* Its engine's time. */
 int64_t node_now_ms(struct node *n);
 int64_t node_wall_ms(const struct node *n);
+/* The latest time that its wall clock has shown. */
+int64_t node_wall_most_ms(const struct node *n);
 /* Events waiting at it, as its books say; 0 while it is down. */
 uint64_t node_waiting(struct node *n);
 

@@ -18,7 +18,13 @@ enum {
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
-    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer */
+    TIDY_ROUNDS = 4,
+    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
+    DOZE_MS = 400,          /* and goes on for so long when something is due */
+    AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
+    AGED_DAYS = 300,
+    AGED_ROUNDS = 40, /* in which the stores are tidied */
+    AGED_REST_MS = 20000,
 };
 
 /* --- telling --- */
@@ -71,6 +77,7 @@ static void pass_time(struct sim *s) {
 static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
+    n->wall_most_ms = node_wall_most_ms(n);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
@@ -202,6 +209,7 @@ static void mend(struct sim *s) {
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
+        n->wall_most_ms = node_wall_most_ms(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -229,7 +237,7 @@ static int64_t due_in_ms(struct node *n) {
     return engine_due(n->engine) || left < 0 ? 0 : left;
 }
 
-/* Until something is due; at most an hour. */
+/* Until something is due, and a little longer; at most an hour. */
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
@@ -244,6 +252,7 @@ static void sleep_until_due(struct sim *s) {
     for (unsigned i = 0; i < s->count && least > 0; i++) {
         check_awake(s, &s->nodes[i]);
     }
+    s->true_ms += least > 0 ? DOZE_MS : 0;
 }
 
 static void settle_once(struct sim *s) {
@@ -293,8 +302,17 @@ static uint64_t progress(struct sim *s) {
     return sum;
 }
 
+/* Rows of what was answered last are deleted a little later, and locks may run out yet. */
+static void tidy(struct sim *s) {
+    for (unsigned round = 0; round < TIDY_ROUNDS && !s->failed; round++) {
+        s->true_ms += TIDY_MS;
+        settle_once(s);
+    }
+}
+
 static void settle(struct sim *s) {
     mend(s);
+    load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
     uint64_t seen = 0;
     unsigned idle = 0;
@@ -305,8 +323,7 @@ static void settle(struct sim *s) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
         if (!more && is_over(s)) {
-            s->true_ms += TIDY_MS; /* rows of what was answered last are deleted a little later */
-            settle_once(s);
+            tidy(s);
             return;
         }
         uint64_t now = progress(s);
@@ -316,6 +333,23 @@ static void settle(struct sim *s) {
             tell_stuck(s, end_ms - SETTLE_MS);
         }
         sleep_until_due(s);
+    }
+}
+
+/* Long after: what runs out has run out, and nothing ends that had not. */
+static void age(struct sim *s) {
+    uint64_t ended = s->tally->ended;
+    s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
+    for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
+        settle_once(s);
+        s->true_ms += AGED_REST_MS;
+    }
+    if (s->tally->ended != ended) {
+        sim_fail(s, "%llu end long after everything had ended",
+                 (unsigned long long)(s->tally->ended - ended));
+    }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_aged(s, &s->nodes[i]);
     }
 }
 
@@ -346,13 +380,14 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     if (!s->failed) {
         settle(s);
     }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_ended(s, &s->nodes[i]);
+    }
+    if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
+        age(s);
+    }
     if (!s->failed) {
         load_check(s);
-    }
-    for (unsigned i = 0; i < s->count; i++) {
-        if (!s->failed) {
-            check_ended(s, &s->nodes[i]);
-        }
     }
     tally->runs++;
     tally->virtual_ms += s->true_ms;
