@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct load_kind *const kinds[] = {&kind_count, &kind_batch, &kind_die, &kind_park};
+static const struct load_kind *const kinds[] = {&kind_count, &kind_batch, &kind_die,
+                                                &kind_park,  &kind_loop,  &kind_tick};
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
@@ -270,6 +271,14 @@ bool load_mine(struct sim *s, const char *text) {
         strncmp(text, mine, sizeof mine - 1) == 0 ? load_said(s, text + sizeof mine - 1) : NULL;
     const struct load_kind *kind = one == NULL ? NULL : kinds[one->kind];
     return kind != NULL && kind->mine != NULL && kind->mine(s, one);
+}
+
+void load_turned(struct sim *s, struct node *n) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->turned != NULL) {
+            kinds[i]->turned(s, n);
+        }
+    }
 }
 
 /* --- in the end --- */

@@ -19,7 +19,6 @@ enum {
     LOOK_US = 2,        /* and a look at the clock */
     PHASE_KINDS = 16,
 };
-static const int64_t WALL_START_MS = 1700000000000;
 
 /* The host whose engine is on the processor. */
 static struct node *working;
@@ -144,7 +143,7 @@ int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
 /* --- its doors --- */
 
 int64_t node_wall_ms(const struct node *n) {
-    return WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
+    return NODE_WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
 }
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
@@ -308,6 +307,7 @@ void node_start(struct node *n) {
     working = NULL;
     if (code == 0 && !n->ghost) {
         n->up = true;
+        n->up_ms = n->sim->true_ms;
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -384,6 +384,9 @@ void node_turn(struct node *n) {
         }
     }
     if (!n->ghost) {
+        if (!more && engine_accepts(n->engine)) {
+            load_turned(s, n);
+        }
         working = n;
         (void)engine_send(n->engine);
         engine_send_forwards(n->engine);

@@ -15,6 +15,7 @@
 struct sim;
 
 enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
+#define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
 /* What a host does that the world can see, or that lasts: it can be killed before each. */
 enum action {
@@ -52,6 +53,8 @@ struct node {
     int64_t boot_at_ms; /* physical time of the machine's start */
     uint8_t boot;
     int64_t wall_ahead_ms;
+    bool stepped;     /* its wall clock was set once */
+    int64_t up_ms;    /* physical time of its start */
     int64_t spent_us; /* what its work took, on top of physical time */
     unsigned run_seen;
     /* being killed */

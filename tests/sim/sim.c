@@ -15,6 +15,7 @@ enum {
     SETTLE_ROUNDS = 60000,
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
+    MINUTE_MS = 60000,
     AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer */
 };
 
@@ -69,6 +70,9 @@ static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
+    n->stepped = true;
+    s->load.most_ahead_ms =
+        n->wall_ahead_ms > s->load.most_ahead_ms ? n->wall_ahead_ms : s->load.most_ahead_ms;
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
 
@@ -92,6 +96,9 @@ static void go_down(struct sim *s, struct node *n) {
         n->boot_at_ms = s->true_ms;
         s->tally->reboots++;
         sim_tell(s, "host %u: its machine starts anew", n->number);
+        if (sim_chance(s, 20)) {
+            set_clock(s, n);
+        }
     }
 }
 
@@ -269,16 +276,21 @@ static void tell_stuck(struct sim *s) {
 static void settle(struct sim *s) {
     mend(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
+    bool tidy = false;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
         bool more = false;
         for (unsigned i = 0; i < s->count && !s->failed; i++) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
-        if (!more && is_over(s)) {
-            s->true_ms += TIDY_MS; /* rows of what was answered last are deleted a little later */
-            settle_once(s);
+        bool over = !more && is_over(s);
+        if (over && tidy) {
             return;
+        }
+        tidy = over && (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < MINUTE_MS / 2;
+        if (over) { /* rows of what was answered last are deleted a little later; no tick comes then */
+            s->true_ms += tidy ? TIDY_MS : MINUTE_MS / 2;
+            continue;
         }
         if (round > SETTLE_ROUNDS || s->true_ms > end_ms) {
             tell_stuck(s);
