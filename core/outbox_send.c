@@ -33,6 +33,17 @@ static int send_one(const struct sending *s, struct outbox_item *item) {
     return 0;
 }
 
+/* Whether one that is older, and of its owner, is still in the queue: a row that went down with the
+ * host, or was refused, may have been the only one of several that was noted. */
+static bool is_behind(const struct outbox *o, const struct outbox_item *item) {
+    uint64_t owner = item->publication.owner;
+    const struct outbox_item *i = owner == 0 ? NULL : o->queued.head;
+    while (i != NULL && (i->publication.owner != owner || i->seq > item->seq)) {
+        i = i->next;
+    }
+    return i != NULL;
+}
+
 /* Sends one that is blocked and stays so until it is answered. */
 static int send_blocked(const struct sending *s, struct outbox_item *item) {
     int code = send_one(s, item);
@@ -59,6 +70,8 @@ static int send_suspects(const struct sending *s) {
            (item = next_suspect(o)) != NULL) {
         if (blocked_holds(&o->blocked, item, true)) {
             blocked_move(&o->blocked, item, ITEM_HELD);
+        } else if (is_behind(o, item)) {
+            return 0;
         } else if (item->publication.refused_ms == 0 &&
                    blocked_topic_refused(&o->blocked, item->topic)) {
             outbox_refuse_untried(o, item, s->now_ms);
@@ -82,6 +95,7 @@ static bool send_alone(const struct sending *s, int *code) {
         blocked_move(&o->blocked, probe, ITEM_HELD);
         probe = NULL;
     }
+    probe = probe != NULL && is_behind(o, probe) ? NULL : probe;
     if (!suspects && probe == NULL) {
         return false;
     }
@@ -99,6 +113,8 @@ static int send_soon(const struct sending *s) {
            (item = blocked_due(&s->o->blocked, ITEM_SOON, s->now_ms)) != NULL) {
         if (blocked_holds(&s->o->blocked, item, false)) {
             blocked_move(&s->o->blocked, item, ITEM_HELD);
+        } else if (is_behind(s->o, item)) {
+            return 0;
         } else if (blocked_topic_refused(&s->o->blocked, item->topic)) {
             outbox_refuse_untried(s->o, item, s->now_ms);
         } else {

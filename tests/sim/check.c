@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "sim.h"
+#include "store_check.h"
 
 enum { LUA_BYTES_MAX = 24 << 20 };
 
@@ -34,6 +35,14 @@ static void check_books(struct sim *s, struct node *n, bool ended) {
     }
 }
 
+static void check_store(struct sim *s, struct node *n) {
+    char why[STORE_CHECK_BYTES];
+    if (!s->failed && !n->lost &&
+        !store_check(engine_journal(n->engine), n->engine, n->conf, why)) {
+        sim_fail(s, "host %u: %s", n->number, why);
+    }
+}
+
 void check_always(struct sim *s, struct node *n) {
     struct engine_status status;
     engine_status(n->engine, &status);
@@ -45,6 +54,7 @@ void check_always(struct sim *s, struct node *n) {
                  (unsigned long long)status.set_aside);
     }
     check_books(s, n, false);
+    check_store(s, n);
 }
 
 void check_ended(struct sim *s, struct node *n) {

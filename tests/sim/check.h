@@ -13,5 +13,11 @@ struct sim;
 void check_always(struct sim *s, struct node *n);
 /* After everything has ended. */
 void check_ended(struct sim *s, struct node *n);
+/* Before everybody sleeps for so long, with nothing under way: nothing could run. */
+void check_asleep(struct sim *s, struct node *n, int64_t for_ms);
+/* When the host has slept until something is due, once faults are over: nothing was due before. */
+void check_awake(struct sim *s, struct node *n);
+/* The number that the key's state has under the name, whichever host it is at; 0 = none has it. */
+long long check_state(struct sim *s, const char *service, const char *key, const char *name);
 
 #endif

@@ -7,14 +7,76 @@
  */
 #include "sim.h"
 
+#include <stdio.h>
+
+/* How long the attempt that follows is put off at least; see topics.conf and count.lua. */
+static uint32_t least_ms(char letter) {
+    static const struct {
+        char letter;
+        uint32_t ms;
+    } least[] = {{'e', 150}, {'r', 100}, {'s', 700}, {'t', 200}};
+    for (size_t i = 0; i < sizeof least / sizeof *least; i++) {
+        if (least[i].letter == letter) {
+            return least[i].ms;
+        }
+    }
+    return 0;
+}
+
 static void say(struct sim *s, struct said *one, struct buf *payload) {
     static const char letters[] = "erstcw";
-    (void)one;
     buf_add_str(payload, ",\"fate\":\"");
     for (unsigned i = 0; i < 4 && sim_chance(s, 25); i++) {
-        buf_add(payload, &letters[sim_below(s, sizeof letters - 1)], 1);
+        const char *letter = &letters[sim_below(s, sizeof letters - 1)];
+        buf_add(payload, letter, 1);
+        one->value += least_ms(*letter);
     }
     buf_add_str(payload, "\"");
 }
 
-const struct load_kind kind_count = {.name = "count", .weight = 10, .ordered = true, .say = say};
+/* Engine time goes at the pace of physical time within one boot; afterwards it may be ahead. */
+static bool clocks_are_true(const struct sim *s) {
+    bool yes = true;
+    for (unsigned i = 0; i < s->count; i++) {
+        yes = yes && s->nodes[i].boot == 0;
+    }
+    return yes;
+}
+
+static void heard(struct sim *s, struct said *one, const char *text) {
+    (void)text;
+    if (clocks_are_true(s) && s->true_ms < one->said_ms + (int64_t)one->value) {
+        sim_fail(s, "count %u of key k%u ends %lld ms after it was said: its timers come to %u ms",
+                 one->number, one->key, (long long)(s->true_ms - one->said_ms), one->value);
+    }
+}
+
+/* What the handler wrote with each end. */
+static void check_all(struct sim *s) {
+    long long count[KEYS] = {0};
+    long long sum[KEYS] = {0};
+    for (size_t i = 0; i < s->load.count; i++) {
+        const struct said *one = &s->load.said[i];
+        if (load_is(one, &kind_count)) {
+            count[one->key]++;
+            sum[one->key] += one->number;
+        }
+    }
+    for (unsigned key = 0; key < KEYS && !s->failed; key++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "k%u", key);
+        long long counted = check_state(s, "count", name, "count");
+        long long summed = check_state(s, "count", name, "sum");
+        if (counted != count[key] || summed != sum[key]) {
+            sim_fail(s, "key %s has counted %lld to %lld: it was told %lld that come to %lld", name,
+                     counted, summed, count[key], sum[key]);
+        }
+    }
+}
+
+const struct load_kind kind_count = {.name = "count",
+                                     .weight = 10,
+                                     .ordered = true,
+                                     .say = say,
+                                     .heard = heard,
+                                     .check_all = check_all};

@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct load_kind *const kinds[] = {&kind_count, &kind_batch, &kind_die,
-                                                &kind_park,  &kind_loop,  &kind_tick};
+static const struct load_kind *const kinds[] = {
+    &kind_count, //
+    &kind_batch, //
+    &kind_book,  //
+    &kind_die,   //
+    &kind_loop,  //
+    &kind_park,  //
+    &kind_tick,  //
+};
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
@@ -304,6 +311,10 @@ void load_check(struct sim *s) {
             kinds[i]->check_all(s);
         }
     }
+}
+
+bool load_is(const struct said *one, const struct load_kind *kind) {
+    return kinds[one->kind] == kind;
 }
 
 void load_clear(struct sim *s) {

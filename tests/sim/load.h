@@ -74,7 +74,13 @@ struct load_kind {
 };
 
 /* The kinds, in the order of load.c's list. */
-extern const struct load_kind kind_count, kind_batch, kind_die, kind_park, kind_loop, kind_tick;
+extern const struct load_kind kind_batch;
+extern const struct load_kind kind_book;
+extern const struct load_kind kind_count;
+extern const struct load_kind kind_die;
+extern const struct load_kind kind_loop;
+extern const struct load_kind kind_park;
+extern const struct load_kind kind_tick;
 
 struct sim_load {
     struct said *said;
@@ -110,6 +116,8 @@ void load_turned(struct sim *s, struct node *n);
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */
 void load_publish(struct sim *s, const char *topic, const char *payload, const char *once);
+/* Whether it is of that kind. */
+bool load_is(const struct said *one, const struct load_kind *kind);
 void load_clear(struct sim *s);
 
 #endif

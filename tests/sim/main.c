@@ -5,7 +5,10 @@
  *   sim --seed N [--story]       that one; if it fails, the shortest plan that does, as a story;
  *                                --story prints everything that happens
  *   sim --seeds FILE             those in the file, one a line; # begins a comment
+ *   sim --plant NAME             a planted bug (bugs.h), and seeds until it is found
+ *   sim --plants                 each of them; --seconds is for one, 300 when it is not given
  */
+#include "bugs.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -13,13 +16,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { STEPS = 700, SHRINK_S = 120 };
+enum { SHRINK_S = 120, PLANT_S = 300 };
 
 struct wish {
     const char *seeds; /* a file */
     uint64_t seed, from;
     unsigned seconds;
-    bool one, story;
+    bool one, story, plants;
+    const char *plant;
 };
 
 static double now_s(void) {
@@ -32,7 +36,7 @@ static int run_seed(uint64_t seed, struct sim_tally *tally, bool story) {
     struct plan plan;
     char why[WHY_BYTES];
     uint64_t hash;
-    plan_make(&plan, seed, STEPS);
+    plan_make(&plan, seed, SIM_STEPS);
     int failed = 0;
     if (story) {
         report_story(&plan);
@@ -43,7 +47,7 @@ static int run_seed(uint64_t seed, struct sim_tally *tally, bool story) {
     (void)fflush(stdout);
     if (failed != 0 && !story) {
         report_shrink(&plan, SHRINK_S);
-        (void)printf("the shortest plan that fails has %zu of %d steps:\n", plan.count, STEPS);
+        (void)printf("the shortest plan that fails has %zu of %d steps:\n", plan.count, SIM_STEPS);
         for (size_t i = 0; i < plan.count; i++) {
             (void)printf("%zu:%s/%u%s ", i, plan_kind_name(plan.steps[i].kind),
                          plan.steps[i].node + 1u, plan.steps[i].crash > 0 ? "!" : "");
@@ -78,7 +82,7 @@ static int run_fresh(const struct wish *w, struct sim_tally *tally) {
     for (uint64_t seed = w->from; now_s() < end; seed++) {
         struct plan plan;
         char why[WHY_BYTES];
-        plan_make(&plan, seed, STEPS);
+        plan_make(&plan, seed, SIM_STEPS);
         if (report_try(&plan, tally, why, NULL) != 0) {
             (void)printf("seed %llu: %s\n", (unsigned long long)seed, why);
             (void)fflush(stdout);
@@ -97,6 +101,10 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             w->story = true;
             continue;
         }
+        if (strcmp(argv[i], "--plants") == 0) {
+            w->plants = true;
+            continue;
+        }
         if (value == NULL) {
             return false;
         }
@@ -110,11 +118,14 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             w->seconds = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(argv[i - 1], "--seeds") == 0) {
             w->seeds = value;
+        } else if (strcmp(argv[i - 1], "--plant") == 0) {
+            w->plants = true;
+            w->plant = value;
         } else {
             return false;
         }
     }
-    return w->one || w->seconds > 0 || w->seeds != NULL;
+    return w->one || w->seconds > 0 || w->seeds != NULL || w->plants;
 }
 
 int main(int argc, char **argv) {
@@ -122,9 +133,14 @@ int main(int argc, char **argv) {
     struct sim_tally *tally = calloc(1, sizeof *tally);
     if (tally == NULL || !read_wish(argc, argv, &w)) {
         (void)fprintf(stderr,
-                      "usage: sim --seconds S [--from N] | --seed N [--story] | --seeds FILE\n");
+                      "usage: sim --seconds S [--from N] | --seed N [--story] | --seeds FILE |\n"
+                      "       --plant NAME | --plants\n");
         free(tally);
         return 2;
+    }
+    if (w.plants) {
+        free(tally);
+        return bugs_hunt(w.plant, w.from, w.seconds > 0 ? w.seconds : PLANT_S);
     }
     double begin = now_s();
     int failed = w.seeds != NULL ? run_file(w.seeds, tally)

@@ -1,5 +1,6 @@
 /* node.c - see node.h. */
 #include "node.h"
+#include "api.h"
 
 #include "sim.h"
 
@@ -22,6 +23,10 @@ enum {
 
 /* The host whose engine is on the processor. */
 static struct node *working;
+
+struct node *node_at_work(void) {
+    return working;
+}
 
 /* --- being killed --- */
 
@@ -232,8 +237,8 @@ static bool open_parts(struct node *n, struct report *r) {
     bool fresh = n->scripts == NULL;
     return store_open(&n->store, &store, r) == 0 &&
            culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
-           (!fresh ||
-            (script_host_new(&n->scripts, n->conf) == 0 && script_load_all(n->scripts, r) == 0));
+           (!fresh || (script_host_new(&n->scripts, n->conf, &api_library) == 0 &&
+                       script_load_all(n->scripts, r) == 0));
 }
 
 static void close_parts(struct node *n) {
@@ -308,6 +313,7 @@ void node_start(struct node *n) {
     if (code == 0 && !n->ghost) {
         n->up = true;
         n->up_ms = n->sim->true_ms;
+        n->lost = false;
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -373,6 +379,7 @@ void node_turn(struct node *n) {
         if (n->ghost) {
             return;
         }
+        n->lost = code != 0;
         if (code != 0) {
             sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
             broker_dropped(s, n);
@@ -435,7 +442,7 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
     char scripts[NODE_PATH_BYTES + 32];
     struct report r = {""};
     *n = (struct node){.sim = s, .number = number, .online = true};
-    (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-XXXXXX");
+    (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-%d-XXXXXX", (int)getpid());
     if (mkdtemp(n->folder) == NULL) {
         sim_fail(s, "no folder in /dev/shm");
         return false;

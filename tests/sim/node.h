@@ -48,6 +48,7 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
+    bool lost; /* its last turn failed: what it knows need not be what it has stored */
     unsigned starts;
     /* clocks */
     int64_t boot_at_ms; /* physical time of the machine's start */
@@ -86,6 +87,8 @@ void node_stop(struct node *n);
 void node_arm(struct node *n, unsigned crash);
 void node_disarm(struct node *n);
 
+/* The host whose engine is on the processor; NULL = none. */
+struct node *node_at_work(void);
 /* Whether the action may take place. */
 bool node_acts(struct node *n, enum action action);
 /* A handler of the host on the processor has logged a warning. */

@@ -1,6 +1,7 @@
 /* sim.c - see sim.h. */
 #include "sim.h"
 
+#include "bugs.h"
 #include "wrapped.h"
 
 #include <stdarg.h>
@@ -9,10 +10,12 @@
 #include <string.h>
 
 enum {
+    BOOT_AHEAD_MS = 3600000,
     REST_MS = 3000,   /* time goes on by at most so much in a step, */
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
+    STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
     MINUTE_MS = 60000,
@@ -92,13 +95,16 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
+        if (sim_chance(s, 20)) {
+            set_clock(s, n);
+        }
+        /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
+         * for hours (idempotency keys) is over: docs/time.md. */
+        n->wall_ahead_ms %= BOOT_AHEAD_MS;
         n->boot++;
         n->boot_at_ms = s->true_ms;
         s->tally->reboots++;
         sim_tell(s, "host %u: its machine starts anew", n->number);
-        if (sim_chance(s, 20)) {
-            set_clock(s, n);
-        }
     }
 }
 
@@ -224,18 +230,27 @@ static bool is_over(struct sim *s) {
     return over;
 }
 
+static int64_t due_in_ms(struct node *n) {
+    int64_t next = engine_next_ms(n->engine);
+    int64_t left = next == INT64_MAX ? AWAKE_MS : next - node_now_ms(n);
+    return engine_due(n->engine) || left < 0 ? 0 : left;
+}
+
 /* Until something is due; at most an hour. */
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
-        struct node *n = &s->nodes[i];
-        int64_t next = engine_next_ms(n->engine);
-        int64_t now = node_now_ms(n);
-        int64_t left = next == INT64_MAX ? AWAKE_MS : next - now;
-        left = engine_due(n->engine) || left < 0 ? 0 : left;
+        int64_t left = due_in_ms(&s->nodes[i]);
         least = left < least ? left : least;
     }
+    bool calm = least > 0 && broker_is_empty(s) && peer_open(s) == 0;
+    for (unsigned i = 0; i < s->count && calm; i++) {
+        check_asleep(s, &s->nodes[i], least);
+    }
     s->true_ms += least;
+    for (unsigned i = 0; i < s->count && least > 0; i++) {
+        check_awake(s, &s->nodes[i]);
+    }
 }
 
 static void settle_once(struct sim *s) {
@@ -255,7 +270,7 @@ static void settle_once(struct sim *s) {
     broker_carry(s, false);
 }
 
-static void tell_stuck(struct sim *s) {
+static void tell_stuck(struct sim *s, int64_t since_ms) {
     char text[400];
     size_t len = 0;
     text[0] = '\0';
@@ -270,13 +285,27 @@ static void tell_stuck(struct sim *s) {
                              (unsigned long long)v.delayed, (unsigned long long)v.forwards_waiting,
                              s->broker.sessions[i].count);
     }
-    sim_fail(s, "stuck after %lld ms without faults%s", (long long)SETTLE_MS, text);
+    sim_fail(s, "stuck: nothing ends any more, %lld ms after the last fault%s",
+             (long long)(s->true_ms - since_ms), text);
+}
+
+/* What is still to be done, and what was: the same as long as nothing comes of what goes on. */
+static uint64_t progress(struct sim *s) {
+    uint64_t sum = s->tally->ended;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct engine_status v;
+        engine_status(s->nodes[i].engine, &v);
+        sum = sum * 31 + v.waiting + v.outbox + v.delayed + v.forwards_waiting;
+    }
+    return sum;
 }
 
 static void settle(struct sim *s) {
     mend(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
     bool tidy = false;
+    uint64_t seen = 0;
+    unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
         bool more = false;
@@ -292,8 +321,11 @@ static void settle(struct sim *s) {
             s->true_ms += tidy ? TIDY_MS : MINUTE_MS / 2;
             continue;
         }
-        if (round > SETTLE_ROUNDS || s->true_ms > end_ms) {
-            tell_stuck(s);
+        uint64_t now = progress(s);
+        idle = now == seen ? idle + 1 : 0;
+        seen = now;
+        if (round > SETTLE_ROUNDS || idle > STUCK_ROUNDS || s->true_ms > end_ms) {
+            tell_stuck(s, end_ms - SETTLE_MS);
         }
         sleep_until_due(s);
     }
@@ -313,6 +345,7 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->count = plan->nodes;
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
+    bugs_begin();
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
         (void)node_make(&s->nodes[i], s, i + 1);
     }

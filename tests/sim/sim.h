@@ -34,7 +34,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WHY_BYTES = 600, STORY_LINES = 400, STORY_BYTES = 200, CRASH_POINTS = 1 << 20 };
+enum {
+    SIM_STEPS = 700, /* of a plan */
+    WHY_BYTES = 600,
+    STORY_LINES = 400,
+    STORY_BYTES = 200,
+    CRASH_POINTS = 1 << 20
+};
 
 /* What a run, or many, have seen. */
 struct sim_tally {

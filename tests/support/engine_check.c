@@ -1,13 +1,10 @@
 /*
- * engine_check.c - what the store holds, compared with what the engine says.
- *
- * Every waiting event has exactly one row, in `ready` or in `lane`; one that has ended has none,
- * unless it is parked. Only the head of a lane may wait or be parked, and each waiting one has one
- * timer, unless it waits for a signal for good. A delayed publish has a timer and is found by its
- * id. Lane rows stand in front of the ready rows of their lane. The books count the same events.
+ * engine_check.c - what the store holds, compared with what the engine says (store_check.h), and
+ * with what a test expects.
  */
 #include "engine_fixture.h"
 
+#include "store_check.h"
 #include "value.h"
 
 #include <setjmp.h>
@@ -44,152 +41,11 @@ static void for_each_event(struct engine_fixture *f, void *arg,
     }
 }
 
-/* --- the invariants --- */
-
-struct tally {
-    uint64_t waiting[SERVICES_MAX], dead[SERVICES_MAX];
-    uint64_t rows, expected_rows;
-    uint64_t untimed, waits; /* put off without a timer; waiting for a signal */
-};
-
-static bool row_exists(struct engine_fixture *f, enum store_table table, const struct event *e) {
-    struct buf key;
-    struct slice value;
-    buf_init(&key, 64);
-    buf_add_u8(&key, e->partition);
-    buf_add_u16_be(&key, e->service);
-    if (table == TABLE_LANE) {
-        buf_add_u64_be(&key, e->lane);
-    }
-    buf_add_u64_be(&key, e->seq);
-    int code = store_get(f->store, table, buf_slice(&key), &value);
-    buf_clear(&key);
-    return code == 0;
-}
-
-/* What has no steps has no records; who waits for a signal is found by it. */
-static void check_steps(struct engine_fixture *f, const struct event *e, struct tally *tally) {
-    struct step step = {.name = {NULL, 0}};
-    while (journal_step_next(f->view, e, &step) == 0) {
-        assert_true(e->durable);
-        bool waits = step.kind == STEP_WAIT && step.state == STEP_WAITING;
-        tally->waits += waits && !event_state_ended((enum event_state)e->state) ? 1 : 0;
-    }
-    tally->untimed += e->state == EVENT_SLEEPING && e->due_ms == 0 ? 1 : 0;
-}
-
-static void check_event(struct engine_fixture *f, const struct event *e, void *arg) {
-    struct tally *tally = arg;
-    unsigned rows =
-        (row_exists(f, TABLE_READY, e) ? 1u : 0u) + (row_exists(f, TABLE_LANE, e) ? 1u : 0u);
-    bool waits = !event_state_ended((enum event_state)e->state);
-    unsigned expected = waits || e->parked ? 1 : 0;
-    if (rows != expected) {
-        fail_msg("%u rows for an event that is %s, payload %.*s", rows,
-                 event_state_name((enum event_state)e->state), (int)e->payload.len,
-                 e->payload.data);
-    }
-    assert_true(!e->parked || event_state_dead((enum event_state)e->state));
-    check_steps(f, e, tally);
-    tally->waiting[e->service] += waits ? 1 : 0;
-    tally->dead[e->service] += event_state_dead((enum event_state)e->state) ? 1 : 0;
-    tally->expected_rows += expected;
-}
-
-static void check_ready_rows(struct engine_fixture *f, struct tally *tally) {
-    struct row row = {0};
-    while (journal_ready_scan(f->view, &row) == 0) {
-        struct row first = row;
-        first.seq = 0;
-        tally->rows++;
-        if (journal_lane_next(f->view, &first) == 0) {
-            assert_true(first.seq < row.seq);
-        }
-    }
-}
-
-/* Returns how many rows wait for a timer. */
-static uint64_t check_lane_rows(struct engine_fixture *f, struct tally *tally) {
-    struct row row = {0};
-    struct row last = {0};
-    uint64_t timed = 0;
-    while (journal_lane_scan(f->view, &row) == 0) {
-        bool head = tally->rows == 0 || row.lane != last.lane || row.service != last.service;
-        assert_true(head || last.seq == 0 || row.flags == LANE_BEHIND);
-        timed += lane_waits(row.flags) ? 1 : 0;
-        tally->rows++;
-        last = row;
-    }
-    return timed;
-}
-
-/* Adds up the timers of events and of delayed publishes, which must be found by their id. */
-static void count_timers(struct engine_fixture *f, uint64_t *events, uint64_t *publishes) {
-    struct slice key = {"", 0};
-    struct slice value;
-    char last[511];
-    while (store_seek(f->store, TABLE_TIMER, key, key.len > 0, &key, &value) == 0) {
-        struct publication p;
-        struct delayed delayed;
-        *events += key.data[9] == TIMER_EVENT ? 1 : 0;
-        if (key.data[9] == TIMER_PUBLISH) {
-            ++*publishes;
-            assert_int_equal(publication_decode(value, &p), 0);
-            assert_int_equal(journal_delayed_get(f->view, &p.id, &delayed), 0);
-            assert_int_equal(delayed.partition, (uint8_t)key.data[0] & 0x7f);
-            assert_int_equal(delayed.by_wall, (uint8_t)key.data[0] >> 7);
-        }
-        memcpy(last, key.data, key.len);
-        key.data = last;
-    }
-}
-
-static void check_timers(struct engine_fixture *f, uint64_t timed) {
-    uint64_t events = 0;
-    uint64_t publishes = 0;
-    count_timers(f, &events, &publishes);
-    assert_int_equal(events, timed);
-    assert_int_equal(store_rows(f->store, TABLE_DELAYED), publishes);
-    assert_int_equal(status(f).delayed, publishes);
-}
-
-static void check_books(struct engine_fixture *f, const struct tally *tally) {
-    uint64_t waiting = 0;
-    for (size_t i = 0; i < f->conf->service_count; i++) {
-        struct engine_service_status s;
-        struct books stored;
-        uint16_t number;
-        assert_int_equal(engine_service_status(f->engine, i, &s), 0);
-        begin(f);
-        assert_int_equal(journal_service_number(f->view, s.name, &number), 0);
-        assert_int_equal(journal_books_get(f->view, number, &stored), 0);
-        end(f);
-        assert_int_equal(stored.accepted, s.books.accepted);
-        assert_int_equal(books_waiting(&stored), tally->waiting[number]);
-        assert_int_equal(stored.dead, tally->dead[number]);
-        waiting += tally->waiting[number];
-    }
-    assert_int_equal(status(f).waiting, waiting);
-}
-
 void engine_check(struct engine_fixture *f) {
-    struct tally *tally = calloc(1, sizeof *tally);
-    assert_non_null(tally);
-    begin(f);
-    uint64_t timed = check_lane_rows(f, tally);
-    check_ready_rows(f, tally);
-    for_each_event(f, tally, check_event);
-    assert_int_equal(tally->rows, tally->expected_rows);
-    check_timers(f, timed - tally->untimed);
-    assert_int_equal(store_rows(f->store, TABLE_WAITER), tally->waits);
-    uint64_t dead = 0;
-    for (size_t i = 0; i < SERVICES_MAX; i++) {
-        dead += tally->dead[i];
+    char why[STORE_CHECK_BYTES];
+    if (!store_check(f->view, f->engine, f->conf, why)) {
+        fail_msg("%s", why);
     }
-    assert_int_equal(store_rows(f->store, TABLE_DEAD), dead);
-    end(f);
-    check_books(f, tally);
-    free(tally);
 }
 
 /* --- questions --- */

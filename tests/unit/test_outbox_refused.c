@@ -427,6 +427,21 @@ static void what_took_the_host_down_is_tried_again_alone(void **state) {
     assert_int_equal(outbox_world_rows_on_disk(f), 0);
 }
 
+static void what_took_the_host_down_waits_for_older_ones_of_its_owner(void **state) {
+    struct outbox_world *f = *state;
+    for (int i = 0; i < 3; i++) {
+        (void)outbox_world_publish(f, "t", 7);
+    }
+    assert_int_equal(go_down(f, 2), 0);
+    f->now_ms += 60000; /* there was no broker meanwhile */
+    outbox_world_send(f);
+    assert_int_equal(f->sent_count, 2);
+    assert_int_equal(times_sent(f, 2), 0);
+    outbox_world_acknowledge(f, 0, 2, 0);
+    outbox_world_send(f);
+    assert_int_equal(times_sent(f, 2), 1);
+}
+
 static void what_took_the_host_down_twice_is_for_a_person(void **state) {
     struct outbox_world *f = *state;
     outbox_world_turn(f, 1, 2);
@@ -475,6 +490,7 @@ int main(void) {
         OUTBOX_TEST(outbox_counts_what_the_door_can_never_carry_as_refused),
         OUTBOX_TEST(outbox_discards_the_oldest_refused_past_the_quota_and_counts_them),
         OUTBOX_TEST(what_took_the_host_down_is_tried_again_alone),
+        OUTBOX_TEST(what_took_the_host_down_waits_for_older_ones_of_its_owner),
         OUTBOX_TEST(what_took_the_host_down_twice_is_for_a_person),
         OUTBOX_TEST(what_the_broker_has_meanwhile_is_not_charged),
     };

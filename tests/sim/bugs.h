@@ -1,0 +1,71 @@
+/*
+ * bugs.h - planted bugs: each breaks one promise, and the checkers must find it.
+ *
+ * Nothing in core/ knows of them. The linker (--wrap) leads calls that cross from one file to another
+ * past bugs_*.c; those that belong to the planted bug do something else there, now and then, and all
+ * others go on as they are. One bug is planted at a time, in a process of its own: one that the
+ * program's assertions or the processor find, or that never comes back, has been found, too.
+ */
+#ifndef ZINGQ_SIM_BUGS_H
+#define ZINGQ_SIM_BUGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* name, the promise that it breaks; bugs_*.c say how */
+#define BUG_LIST(X)                                                                                \
+    X(ACK_EARLY, "ack-early", "what is acknowledged is stored")                                    \
+    X(COMMIT_IGNORED, "commit-ignored", "what is acknowledged is stored")                          \
+    X(ROW_MISSING, "row-missing", "what is acknowledged is stored")                                \
+    X(DEDUPE_MISSING, "dedupe-missing", "a second copy is a duplicate")                            \
+    X(DEDUPE_LATE, "dedupe-late", "a second copy is a duplicate")                                  \
+    X(DEDUPE_SHORT, "dedupe-short", "a second copy is a duplicate")                                \
+    X(RETRY_COUNT, "retry-count", "attempts are counted across restarts")                          \
+    X(TIMERS_FORGOTTEN, "timers-forgotten", "a timer survives a restart")                          \
+    X(TIMER_LOST, "timer-lost", "a timer fires")                                                   \
+    X(TIMER_EARLY, "timer-early", "a timer does not fire early")                                   \
+    X(WAKE_UP_LOST, "wake-up-lost", "a timer does not fire late")                                  \
+    X(WORK_OVERLOOKED, "work-overlooked", "what can run does not wait")                            \
+    X(LANE_SPLIT, "lane-split", "a key's events run one at a time, in order")                      \
+    X(LANE_EARLY, "lane-early", "a key's events run one at a time, in order")                      \
+    X(LANE_TURNED, "lane-turned", "a key's events run one at a time, in order")                    \
+    X(PUBLISH_EARLY, "publish-early", "only what is committed is published")                       \
+    X(OUTBOX_EARLY, "outbox-early", "a publish is kept until the broker has it")                   \
+    X(OUTBOX_KEPT, "outbox-kept", "a publish that the broker has is forgotten")                    \
+    X(OUTBOX_STALE, "outbox-stale", "a turn that failed leaves nothing behind")                    \
+    X(RECEIPTS_STALE, "receipts-stale", "a receipt tells what is stored")                          \
+    X(FORWARD_EARLY, "forward-early", "a forward is kept until it has a receipt")                  \
+    X(CURSOR_STAYS, "cursor-stays", "a forward is taken once")                                     \
+    X(CURSOR_AHEAD, "cursor-ahead", "a forward is taken once")                                     \
+    X(BOOKS_LATE, "books-late", "the books are in the commit")                                     \
+    X(BOOKS_NOT_LOADED, "books-not-loaded", "the books survive a restart")                         \
+    X(STATE_LOST, "state-lost", "state is written with the event's end")                           \
+    X(STATE_ASTRAY, "state-astray", "state belongs to one key")
+
+enum bug {
+    BUG_NONE,
+#define X(bug, name, promise) BUG_##bug,
+    BUG_LIST(X)
+#undef X
+        BUGS
+};
+
+/* Whether this is the bug that is planted; and that, once in so many times. */
+bool bug_is(enum bug bug);
+bool bug_strikes(enum bug bug, unsigned every);
+/* A world begins. */
+void bugs_begin(void);
+
+/* Plants the bug of that name, or each one after the other when it is NULL, and runs fresh seeds
+ * from `from` on until something is broken that holds without it, `seconds` at most; tells of each
+ * in a line. 0: all were found. */
+int bugs_hunt(const char *name, uint64_t from, unsigned seconds);
+
+/* What bugs_*.c have in common: a function that the linker put in the place of another, which is
+ * __real_ now. */
+#define WRAP(type, name, ...)                                                                      \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
+
+#endif

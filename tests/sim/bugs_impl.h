@@ -1,0 +1,19 @@
+/*
+ * bugs_impl.h - what bugs_*.c share; nobody else includes it.
+ */
+#ifndef ZINGQ_SIM_BUGS_IMPL_H
+#define ZINGQ_SIM_BUGS_IMPL_H
+
+#include "bugs.h"
+
+#include <stdbool.h>
+
+/* A world begins. */
+void bugs_turn_begin(void);
+void bugs_store_begin(void);
+
+/* bugs_turn.c */
+/* Whether a host starts at this moment. */
+bool bugs_are_loading(void);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * check_more.c - see check.h: what the clock and the handlers' own words tell, where the store's rows
+ * agree with one another.
+ */
+#include "check.h"
+
+#include "sim.h"
+#include "value.h"
+
+#include <stdlib.h>
+
+enum {
+    LATE_MS = 2000, /* a turn that is due comes by then: once faults are over, hosts are idle */
+    VALUE_BYTES = 64,
+};
+
+/* --- nothing is late --- */
+
+/* How long the earliest timer has been due by that clock; 0 = it is not. */
+static int64_t overdue_ms(struct node *n, uint8_t partition, bool by_wall) {
+    struct timer timer;
+    int64_t now_ms = by_wall ? node_wall_ms(n) : node_now_ms(n);
+    int code = journal_timer_first(engine_journal(n->engine), partition, by_wall, &timer);
+    return code == 0 && timer.due_ms < now_ms ? now_ms - timer.due_ms : 0;
+}
+
+/* Whether an operator holds a service up, and its events with it. */
+static bool is_held(struct node *n) {
+    bool held = false;
+    for (size_t i = 0; i < n->conf->service_count && !held; i++) {
+        struct engine_service_status v;
+        held = engine_service_status(n->engine, i, &v) == 0 && (v.paused || v.held);
+    }
+    return held;
+}
+
+void check_asleep(struct sim *s, struct node *n, int64_t for_ms) {
+    uint64_t rows = 0;
+    if (for_ms <= LATE_MS || is_held(n) || engine_running(n->engine) > 0) {
+        return;
+    }
+    if (store_begin(n->store) == 0) {
+        rows = store_rows(n->store, TABLE_READY);
+        store_abort(n->store);
+    }
+    if (rows > 0) {
+        sim_fail(s, "host %u sleeps for %lld ms while %llu events could run", n->number,
+                 (long long)for_ms, (unsigned long long)rows);
+    }
+}
+
+void check_awake(struct sim *s, struct node *n) {
+    int64_t late_ms = 0;
+    if (store_begin(n->store) != 0) {
+        return;
+    }
+    for (unsigned i = 0; i < 2 * PARTITIONS; i++) {
+        int64_t ms = overdue_ms(n, (uint8_t)(i % PARTITIONS), i >= PARTITIONS);
+        late_ms = ms > late_ms ? ms : late_ms;
+    }
+    store_abort(n->store);
+    if (late_ms > LATE_MS) {
+        sim_fail(s, "host %u sleeps past a timer: it was due %lld ms ago", n->number,
+                 (long long)late_ms);
+    }
+}
+
+/* --- state --- */
+
+/* The number under the name in that key's state at the host; 0 = there is none. */
+static long long state_of(struct node *n, size_t service, struct slice key, const char *name) {
+    char text[VALUE_BYTES];
+    struct slice value;
+    struct buf json;
+    int64_t expires_ms;
+    uint64_t lane = journal_lane(slice_of(n->conf->services[service].name), key);
+    const struct cell cell = {.partition = journal_partition(lane),
+                              .service = engine_service_number(n->engine, service),
+                              .key = key,
+                              .name = slice_of(name)};
+    buf_init(&json, sizeof text);
+    bool found = store_begin(n->store) == 0 &&
+                 journal_state_get(engine_journal(n->engine), &cell, node_now_ms(n), &value,
+                                   &expires_ms) == 0 &&
+                 value_to_json(value, &json) == 0;
+    long long number = found ? strtoll(buf_str(&json), NULL, 10) : 0;
+    if (store_active(n->store)) {
+        store_abort(n->store);
+    }
+    buf_clear(&json);
+    return number;
+}
+
+long long check_state(struct sim *s, const char *service, const char *key, const char *name) {
+    long long sum = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        struct node *n = &s->nodes[i];
+        for (size_t at = 0; at < n->conf->service_count; at++) {
+            bool is = slice_equal(slice_of(n->conf->services[at].name), slice_of(service));
+            sum += is ? state_of(n, at, slice_of(key), name) : 0;
+        }
+    }
+    return sum;
+}
