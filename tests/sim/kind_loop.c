@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { HARMLESS = 90 };
+enum { HARMLESS = 94 };
 
 static const struct {
     const char *name, *reason; /* NULL: it is done */

@@ -46,6 +46,7 @@ struct load_kind {
     const char *name;
     unsigned weight; /* among the kinds */
     bool ordered;    /* what one host was dealt of a key ends in that order */
+    bool mixed;      /* its publishes may be held up behind those of another key */
     bool mortal;     /* operators replay, discard, cancel and rerun it */
     bool named;      /* half of its messages bring an id of their own, so that it is known who is on
                         the processor */

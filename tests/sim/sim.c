@@ -15,6 +15,7 @@ enum {
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
+    OPERATE_EVERY = 4,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
@@ -119,7 +120,7 @@ static void change_link(struct sim *s, struct node *n) {
     n->online = !n->online;
     sim_tell(s, "host %u %s the broker", n->number, n->online ? "finds" : "loses");
     if (n->online) {
-        engine_connected(n->engine, 40, 1 << 20);
+        node_connect(n);
         return;
     }
     broker_cut(s, n);
@@ -129,8 +130,14 @@ static void change_link(struct sim *s, struct node *n) {
 
 static void change_disk(struct sim *s, struct node *n) {
     static const char *const names[] = {"is well", "is full", "fails", "fails once"};
-    n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
-    sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    if (n->reader != 0) {
+        node_reader_end(n);
+    } else if (sim_chance(s, 25)) {
+        node_reader_begin(n);
+    } else {
+        n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
+        sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    }
 }
 
 static void step_up(struct sim *s, const struct plan_step *step, struct node *n) {
@@ -209,6 +216,7 @@ static void mend(struct sim *s) {
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
+        node_reader_end(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -308,17 +316,19 @@ static void settle(struct sim *s) {
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
+        bool looks = round % OPERATE_EVERY == 0; /* operators do not all the time */
         bool more = false;
-        for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        for (unsigned i = 0; i < s->count && !s->failed && looks; i++) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
-        bool over = !more && is_over(s);
+        bool over = looks && !more && is_over(s);
         if (over && tidy) {
             return;
         }
         tidy = over && (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < MINUTE_MS / 2;
         if (over) { /* rows of what was answered last are deleted a little later; no tick comes then */
             s->true_ms += tidy ? TIDY_MS : MINUTE_MS / 2;
+            round = OPERATE_EVERY - 1;
             continue;
         }
         uint64_t now = progress(s);
@@ -339,10 +349,18 @@ static void look(struct sim *s) {
     }
 }
 
+static struct sim_traits traits_of(const struct plan *plan) {
+    struct chance c = chance_of_seed(plan->seed ^ UINT64_C(0x7261697473));
+    return (struct sim_traits){.everywhere = chance_next(&c, 6) == 0 && plan->nodes > 1,
+                               .refuses = chance_next(&c, 5) == 0,
+                               .small_stores = chance_next(&c, 8) == 0};
+}
+
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
     s->count = plan->nodes;
+    s->traits = traits_of(plan);
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
     bugs_begin();
