@@ -15,10 +15,12 @@ enum {
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
+    OPERATE_EVERY = 4,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
     TIDY_ROUNDS = 4,
+    MINUTE_MS = 60000,
     AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
     DOZE_MS = 400,          /* and goes on for so long when something is due */
     AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
@@ -79,6 +81,9 @@ static void set_clock(struct sim *s, struct node *n) {
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
     n->wall_most_ms = node_wall_most_ms(n);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
+    n->stepped = true;
+    s->load.most_ahead_ms =
+        n->wall_ahead_ms > s->load.most_ahead_ms ? n->wall_ahead_ms : s->load.most_ahead_ms;
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
 
@@ -98,6 +103,9 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
+        if (sim_chance(s, 20)) {
+            set_clock(s, n);
+        }
         /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
          * for hours (idempotency keys) is over: docs/time.md. */
         n->wall_ahead_ms %= BOOT_AHEAD_MS;
@@ -119,7 +127,7 @@ static void change_link(struct sim *s, struct node *n) {
     n->online = !n->online;
     sim_tell(s, "host %u %s the broker", n->number, n->online ? "finds" : "loses");
     if (n->online) {
-        engine_connected(n->engine, 40, 1 << 20);
+        node_connect(n);
         return;
     }
     broker_cut(s, n);
@@ -129,8 +137,14 @@ static void change_link(struct sim *s, struct node *n) {
 
 static void change_disk(struct sim *s, struct node *n) {
     static const char *const names[] = {"is well", "is full", "fails", "fails once"};
-    n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
-    sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    if (n->reader != 0) {
+        node_reader_end(n);
+    } else if (sim_chance(s, 25)) {
+        node_reader_begin(n);
+    } else {
+        n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
+        sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    }
 }
 
 static void step_up(struct sim *s, const struct plan_step *step, struct node *n) {
@@ -210,6 +224,7 @@ static void mend(struct sim *s) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
         n->wall_most_ms = node_wall_most_ms(n);
+        node_reader_end(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -310,6 +325,11 @@ static void tidy(struct sim *s) {
     }
 }
 
+/* Schedules tick every minute: the next one is far enough away to tidy up. */
+static bool after_a_tick(const struct sim *s) {
+    return (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < TIDY_MS + TIDY_MS / 2;
+}
+
 static void settle(struct sim *s) {
     mend(s);
     load_settle(s);
@@ -318,13 +338,20 @@ static void settle(struct sim *s) {
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
+        bool looks = round % OPERATE_EVERY == 0; /* operators do not all the time */
         bool more = false;
-        for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        for (unsigned i = 0; i < s->count && !s->failed && looks; i++) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
-        if (!more && is_over(s)) {
+        bool over = looks && !more && is_over(s);
+        if (over && after_a_tick(s)) {
             tidy(s);
             return;
+        }
+        if (over) {
+            s->true_ms += TIDY_MS;
+            round = OPERATE_EVERY - 1;
+            continue;
         }
         uint64_t now = progress(s);
         idle = now == seen ? idle + 1 : 0;
@@ -361,10 +388,18 @@ static void look(struct sim *s) {
     }
 }
 
+static struct sim_traits traits_of(const struct plan *plan) {
+    struct chance c = chance_of_seed(plan->seed ^ UINT64_C(0x7261697473));
+    return (struct sim_traits){.everywhere = chance_next(&c, 6) == 0 && plan->nodes > 1,
+                               .refuses = chance_next(&c, 5) == 0,
+                               .small_stores = chance_next(&c, 8) == 0};
+}
+
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
     s->count = plan->nodes;
+    s->traits = traits_of(plan);
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
     bugs_begin();
