@@ -17,17 +17,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* --- for run.c and the sandbox --- */
+/* For script_host_new. */
+extern const struct script_library api_library;
 
-/* Sets everything in the table on top. May raise (memory). */
-void api_open(lua_State *L);
-/* Sets print in the table at `globals`: a line of the log. May raise (memory). */
+/* --- its parts --- */
+
 void api_open_print(lua_State *L, int globals);
-/* Push the argument of a handler / of one that gets batches / of on_lock_expired. May raise. */
 void api_push_event(lua_State *L, struct run *run);
 void api_push_events(lua_State *L, struct run *run);
 void api_push_lock_event(lua_State *L, struct run *run);
-/* The body of RUN_UNDO; handler and event are on top. May yield. */
 int api_undo(lua_State *L);
 
 /* --- the subjects: each sets its calls in the table on top; may raise (memory) --- */
@@ -79,8 +77,6 @@ void api_check_can_wait(lua_State *L, struct run *run, const char *call);
 struct call_request *api_new_request(lua_State *L, struct run *run);
 /* Ends the attempt: `return api_end_attempt(...)`. run->error and after_ms are set before. */
 int api_end_attempt(lua_State *L, struct run *run, enum outcome outcome, const char *call);
-/* Sets run->error, cut at ERROR_BYTES_MAX. Does not raise. */
-void api_set_error(struct run *run, struct slice text);
 
 /* --- calls to the outside --- */
 
@@ -118,34 +114,5 @@ lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct 
 /* The saga is undone and the handler has come to where nothing is recorded: `return
  * api_unwind(L)`. Nothing catches it. */
 int api_unwind(lua_State *L);
-
-/* --- values --- */
-
-/* A number of seconds or "10m" at `index`, as milliseconds; not negative. `what` names it. */
-int64_t api_check_duration(lua_State *L, int index, const char *what);
-/* A string without NUL at `index`. */
-struct slice api_check_text(lua_State *L, int index, const char *what);
-/* A state or lock name: 1 to STATE_NAME_BYTES_MAX bytes without NUL. */
-struct slice api_check_name(lua_State *L, int index, const char *what);
-/* An ordering key at `index`: a string of at most KEY_BYTES_MAX bytes without NUL, or a whole
- * number, which becomes one there. */
-struct slice api_check_key(lua_State *L, int index, const char *what);
-/* Raises when the text holds CR, LF or NUL: it would forge a header. */
-void api_check_line(lua_State *L, struct slice text, const char *what);
-
-/* One option of an options table: its name, what takes the value on top of the stack. */
-struct api_option {
-    const char *name;
-    void (*take)(lua_State *L, int index, void *to);
-};
-/* Walks the table at `index` (nil or none: nothing); an unknown name raises with the list. */
-void api_take_options(lua_State *L, int index, const struct api_option *options, size_t count,
-                      const char *call, void *to);
-
-/* Pushes a state value (value.h form) / appends the Lua value at `index` in that form to `out`. */
-void api_push_value(lua_State *L, struct slice value);
-void api_add_value(lua_State *L, int index, const char *what, struct buf *out);
-/* Pushes the JSON text decoded; raises with `what` when it is not JSON. */
-void api_push_json(lua_State *L, struct slice text, const char *what);
 
 #endif

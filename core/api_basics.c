@@ -3,6 +3,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "clock.h"
 
 #include <string.h>
@@ -29,7 +31,7 @@ static int new_uuid(lua_State *L) {
 
 /* zing.secret(name) -> its value; raises when topics.conf has none */
 static int secret(lua_State *L) {
-    struct slice name = api_check_text(L, 1, "name");
+    struct slice name = args_check_text(L, 1, "name");
     const char *value = conf_var(script_host_of(L)->conf, name.data);
     if (value == NULL) {
         return luaL_error(L, "zing.secret: vars{} in topics.conf has no \"%s\"", name.data);

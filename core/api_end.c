@@ -3,6 +3,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "json.h"
 
 /* The reason at `index` as the run's error; `otherwise` when there is none. */
@@ -11,13 +13,13 @@ static void take_reason(lua_State *L, struct run *run, int index, const char *ot
     if (!lua_isnoneornil(L, index)) {
         reason.data = luaL_tolstring(L, index, &reason.len);
     }
-    api_set_error(run, reason);
+    run_set_error(run, reason);
 }
 
 /* zing.retry([after [, reason]]) */
 static int retry(lua_State *L) {
     struct run *run = api_run(L, "retry");
-    int64_t after_ms = lua_isnoneornil(L, 1) ? -1 : api_check_duration(L, 1, "after");
+    int64_t after_ms = lua_isnoneornil(L, 1) ? -1 : args_check_duration(L, 1, "after");
     api_check_can_yield(L, run, "retry");
     take_reason(L, run, 2, "the handler asked for a retry");
     run->after_ms = after_ms;
@@ -26,7 +28,7 @@ static int retry(lua_State *L) {
 
 static int put_off(lua_State *L, enum outcome outcome, const char *call) {
     struct run *run = api_run(L, call);
-    int64_t after_ms = api_check_duration(L, 1, "after");
+    int64_t after_ms = args_check_duration(L, 1, "after");
     api_check_can_yield(L, run, call);
     run->after_ms = after_ms;
     return api_end_attempt(L, run, outcome, call);

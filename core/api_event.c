@@ -7,6 +7,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "clock.h"
 #include "json.h"
 
@@ -85,7 +87,7 @@ static void push_json(lua_State *L, struct run *run) {
         luaL_error(L, "%s", r.text);
     }
     run->culprit = run->event_count > 1 ? run->event_seen + 1 : 0;
-    api_set_error(run, slice_of(r.text));
+    run_set_error(run, slice_of(r.text));
     (void)api_end_attempt(L, run, OUTCOME_REJECT, "json"); /* does not return */
 }
 
@@ -289,7 +291,7 @@ void api_push_events(lua_State *L, struct run *run) {
 
 /* The payload is {"name", "owner", "expires_ms", "data"}. */
 void api_push_lock_event(lua_State *L, struct run *run) {
-    api_push_json(L, run->event->payload, "the expired lock");
+    args_push_json(L, run->event->payload, "the expired lock");
     luaL_checktype(L, -1, LUA_TTABLE);
     lua_getfield(L, -1, "expires_ms");
     lua_pushnumber(L, lua_tonumber(L, -1) / 1000.0);

@@ -8,6 +8,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "json.h"
 #include "ledger.h"
 
@@ -77,7 +79,7 @@ static void take_body(lua_State *L, int index, void *to) {
 
 static void take_timeout(lua_State *L, int index, void *to) {
     struct asking *ask = to;
-    ask->request->timeout_ms = api_check_duration(L, index, "timeout");
+    ask->request->timeout_ms = args_check_duration(L, index, "timeout");
     if (ask->request->timeout_ms == 0) {
         luaL_error(L, "zing.http: timeout must be more than 0");
     }
@@ -85,7 +87,7 @@ static void take_timeout(lua_State *L, int index, void *to) {
 
 static void take_method(lua_State *L, int index, void *to) {
     struct asking *ask = to;
-    struct slice method = api_check_text(L, index, "method");
+    struct slice method = args_check_text(L, index, "method");
     bool token = method.len > 0 && method.len <= METHOD_BYTES_MAX;
     for (size_t i = 0; i < method.len; i++) {
         token = token && method.data[i] >= 'A' && method.data[i] <= 'Z';
@@ -110,7 +112,7 @@ static bool is_header_name(struct slice name) {
 
 /* name at -2, value on top */
 static void take_header(lua_State *L, struct asking *ask) {
-    struct slice name = api_check_text(L, -2, "a header's name");
+    struct slice name = args_check_text(L, -2, "a header's name");
     if (!is_header_name(name)) {
         luaL_error(L, "zing.http: \"%s\" is not a header's name", name.data);
     }
@@ -120,7 +122,7 @@ static void take_header(lua_State *L, struct asking *ask) {
     }
     struct slice value;
     value.data = lua_tolstring(L, -1, &value.len);
-    api_check_line(L, value, "a header's value");
+    args_check_line(L, value, "a header's value");
     if (strcasecmp(name.data, "Idempotency-Key") == 0) {
         ask->key = value;
     }
@@ -260,7 +262,7 @@ static void take_reconcile(lua_State *L, int index, void *to) {
 }
 
 /* The last row is for zing.http.request only. */
-static const struct api_option http_options[] = {
+static const struct args_option http_options[] = {
     {"json", take_json},       {"form", take_form},       {"body", take_body},
     {"headers", take_headers}, {"timeout", take_timeout}, {"reconcile", take_reconcile},
     {"method", take_method},
@@ -271,7 +273,7 @@ static const struct api_option http_options[] = {
 static int decode_body(lua_State *L) {
     struct slice text;
     text.data = lua_tolstring(L, lua_upvalueindex(1), &text.len);
-    api_push_json(L, text, lua_tostring(L, lua_upvalueindex(2)));
+    args_push_json(L, text, lua_tostring(L, lua_upvalueindex(2)));
     return 1;
 }
 
@@ -384,7 +386,7 @@ static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
 }
 
 static struct slice check_url(lua_State *L, int index) {
-    struct slice url = api_check_text(L, index, "url");
+    struct slice url = args_check_text(L, index, "url");
     if (strncasecmp(url.data, "http://", 7) != 0 && strncasecmp(url.data, "https://", 8) != 0) {
         luaL_error(L, "zing.http: \"%s\" is not an http:// or https:// URL", url.data);
     }
@@ -439,7 +441,7 @@ static void refuse_forgotten_key(lua_State *L, struct run *run, const struct cal
                "reconcile function",
                run->request->label, conf_duration_text(age_ms / 1000 * 1000, age),
                (int)note->key.len, note->key.data, conf_duration_text(window_ms, window));
-    api_set_error(run, buf_slice(text));
+    run_set_error(run, buf_slice(text));
     (void)api_end_attempt(L, run, OUTCOME_REJECT, "http"); /* does not return */
 }
 
@@ -501,7 +503,7 @@ static int ask(lua_State *L) {
     asking.request->kind = CALL_KIND_HTTP;
     asking.request->timeout_ms = HTTP_TIMEOUT_MS;
     size_t rows = sizeof http_options / sizeof http_options[0];
-    api_take_options(L, 2, http_options, fixed == NULL ? rows : rows - 1, "http", &asking);
+    args_take_options(L, 2, http_options, fixed == NULL ? rows : rows - 1, "http", &asking);
     finish_request(L, &asking, url);
     push_label(L, asking.method, url);
     asking.request->label = slice_dup(slice_of(lua_tostring(L, -1)));

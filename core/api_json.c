@@ -3,6 +3,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "json.h"
 
 /* zing.json.encode(value) -> text */
@@ -21,7 +23,7 @@ static int decode(lua_State *L) {
     struct slice text;
     text.data = luaL_checklstring(L, 1, &text.len);
     script_look_at_clock(L);
-    api_push_json(L, text, "the text");
+    args_push_json(L, text, "the text");
     return 1;
 }
 

@@ -6,6 +6,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "json.h"
 
 #include <string.h>
@@ -43,7 +45,7 @@ static struct slice owner_or_event(lua_State *L, struct run *run, int index,
     if (lua_isnoneornil(L, index)) {
         return (struct slice){uuid_text(&run->event->id, text), UUID_TEXT_BYTES};
     }
-    return api_check_name(L, index, "owner");
+    return args_check_name(L, index, "owner");
 }
 
 static void push_seconds_left(lua_State *L, struct run *run, const struct held *lock) {
@@ -65,12 +67,12 @@ struct locking {
 
 static void take_owner(lua_State *L, int index, void *to) {
     struct locking *locking = to;
-    locking->owner = api_check_name(L, index, "owner");
+    locking->owner = args_check_name(L, index, "owner");
 }
 
 static void take_ttl(lua_State *L, int index, void *to) {
     struct locking *locking = to;
-    locking->ttl_ms = api_check_duration(L, index, "ttl");
+    locking->ttl_ms = args_check_duration(L, index, "ttl");
     if (locking->ttl_ms == 0) {
         luaL_error(L, "ttl must be more than 0");
     }
@@ -103,14 +105,14 @@ static void stage_lock(lua_State *L, struct locking *locking, struct slice name,
 
 /* zing.lock(name [, {owner=, ttl=, data=}]) -> true | false, owner, seconds_left */
 static int lock(lua_State *L) {
-    static const struct api_option options[] = {
+    static const struct args_option options[] = {
         {"owner", take_owner}, {"ttl", take_ttl}, {"data", take_data}};
     char text[UUID_TEXT_BYTES + 1];
     struct locking locking = {.run = api_staging_run(L, "lock")};
     api_check_one_key(L, locking.run, "lock");
     lua_settop(L, 2);
-    struct slice name = api_check_name(L, 1, "name");
-    api_take_options(L, 2, options, sizeof options / sizeof options[0], "lock", &locking);
+    struct slice name = args_check_name(L, 1, "name");
+    args_take_options(L, 2, options, sizeof options / sizeof options[0], "lock", &locking);
     if (locking.owner.data == NULL) {
         locking.owner = (struct slice){uuid_text(&locking.run->event->id, text), UUID_TEXT_BYTES};
     }
@@ -131,7 +133,7 @@ static int unlock(lua_State *L) {
     char text[UUID_TEXT_BYTES + 1];
     struct run *run = api_staging_run(L, "unlock");
     api_check_one_key(L, run, "unlock");
-    struct slice name = api_check_name(L, 1, "name");
+    struct slice name = args_check_name(L, 1, "name");
     struct slice owner = owner_or_event(L, run, 2, text);
     struct held before = look(L, run, name);
     if (!before.held || !slice_equal(before.owner, owner)) {
@@ -152,7 +154,7 @@ static int unlock(lua_State *L) {
 static int lock_owner(lua_State *L) {
     struct run *run = api_run(L, "lock_owner");
     api_check_one_key(L, run, "lock_owner");
-    struct slice name = api_check_name(L, 1, "name");
+    struct slice name = args_check_name(L, 1, "name");
     struct held lock = look(L, run, name);
     if (!lock.held) {
         lua_pushnil(L);
@@ -163,7 +165,7 @@ static int lock_owner(lua_State *L) {
     if (lock.data.len == 0) {
         lua_pushnil(L);
     } else {
-        api_push_json(L, lock.data, "the lock's data");
+        args_push_json(L, lock.data, "the lock's data");
     }
     return 3;
 }

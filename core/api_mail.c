@@ -6,6 +6,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "mime.h"
 
 #include <assert.h>
@@ -95,7 +97,7 @@ static void take_headers(lua_State *L, int index, void *to) {
     m->mail.headers = buf_slice(out);
 }
 
-static const struct api_option mail_options[] = {
+static const struct args_option mail_options[] = {
     {"to", take_to},     {"from", take_from}, {"subject", take_subject},
     {"text", take_text}, {"html", take_html}, {"headers", take_headers},
 };
@@ -116,7 +118,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
     if (result->status >= 500 && result->status < 600) {
         char text[320];
         (void)snprintf(text, sizeof text, "zing.mail: refused by the mail server: %s", why);
-        api_set_error(run, slice_of(text));
+        run_set_error(run, slice_of(text));
         return api_end_attempt(L, run, OUTCOME_REJECT, "mail");
     }
     return luaL_error(L, "%szing.mail: %s", result->sent ? "outcome unknown: " : "", why);
@@ -183,7 +185,7 @@ static int refuse(lua_State *L, struct mailing *m) {
     struct buf *text = &m->run->host->scratch;
     buf_reset(text);
     buf_printf(text, "zing.mail: %s", m->fault.text);
-    api_set_error(m->run, buf_slice(text));
+    run_set_error(m->run, buf_slice(text));
     return api_end_attempt(L, m->run, OUTCOME_REJECT, "mail");
 }
 
@@ -209,7 +211,7 @@ static int mail(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     m.mail.from = slice_of(conf_var(run->host->conf, "mail_from"));
     m.mail.to = m.to;
-    api_take_options(L, 1, mail_options, sizeof mail_options / sizeof mail_options[0], "mail", &m);
+    args_take_options(L, 1, mail_options, sizeof mail_options / sizeof mail_options[0], "mail", &m);
     char message_id[CALL_KEY_BYTES];
     set_message_id(&m, message_id);
     m.mail.date_ms = run->view->wall_ms(run->view->ctx);

@@ -4,6 +4,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "json.h"
 #include "limits.h"
 
@@ -42,7 +44,7 @@ struct publishing {
 static void take_after(lua_State *L, int index, void *to) {
     struct publishing *p = to;
     p->effect.due_ms =
-        p->run->view->now_ms(p->run->view->ctx) + api_check_duration(L, index, "after");
+        p->run->view->now_ms(p->run->view->ctx) + args_check_duration(L, index, "after");
     p->effect.by_wall = false;
 }
 
@@ -89,7 +91,7 @@ static void take_key(lua_State *L, int index, void *to) {
         lua_replace(L, KEY_TEXT_AT);
         return;
     }
-    p->effect.key = api_check_text(L, index, "key");
+    p->effect.key = args_check_text(L, index, "key");
     if (p->effect.key.len > KEY_BYTES_MAX) {
         luaL_error(L, "key must have at most %d bytes", KEY_BYTES_MAX);
     }
@@ -97,7 +99,7 @@ static void take_key(lua_State *L, int index, void *to) {
 }
 
 static void add_property(lua_State *L, struct buf *out) {
-    struct slice name = api_check_text(L, -2, "a property's name");
+    struct slice name = args_check_text(L, -2, "a property's name");
     if (strncmp(name.data, "zingq-", 6) == 0) {
         luaL_error(L, "properties: names that begin with zingq- are ZingQueue's own");
     }
@@ -139,13 +141,13 @@ static void take_properties(lua_State *L, int index, void *to) {
 
 static void take_content_type(lua_State *L, int index, void *to) {
     struct publishing *p = to;
-    p->effect.content_type = api_check_text(L, index, "content_type");
+    p->effect.content_type = args_check_text(L, index, "content_type");
     check_carried(L, p->effect.content_type, "content_type");
 }
 
 static void take_response_topic(lua_State *L, int index, void *to) {
     struct publishing *p = to;
-    p->effect.response_topic = api_check_text(L, index, "response_topic");
+    p->effect.response_topic = args_check_text(L, index, "response_topic");
     check_carried(L, p->effect.response_topic, "response_topic");
 }
 
@@ -157,7 +159,7 @@ static void take_correlation(lua_State *L, int index, void *to) {
     p->effect.correlation.data = lua_tolstring(L, index, &p->effect.correlation.len);
 }
 
-static const struct api_option publish_options[] = {
+static const struct args_option publish_options[] = {
     {"after", take_after},
     {"at", take_at},
     {"qos", take_qos},
@@ -184,14 +186,14 @@ static int publish(lua_State *L) {
     struct publishing p = {.run = api_staging_run(L, "publish"), .effect = {.qos = 1}};
     lua_settop(L, 3);
     struct report r = {""};
-    p.effect.name = api_check_text(L, 1, "topic");
+    p.effect.name = args_check_text(L, 1, "topic");
     if (topic_check(p.effect.name.data, &r) != 0) {
         return luaL_error(L, "zing.publish: %s", r.text);
     }
     p.effect.value = take_payload(L, 2, "payload", &p.effect);
     lua_pushnil(L); /* at KEY_TEXT_AT */
-    api_take_options(L, 3, publish_options, sizeof publish_options / sizeof publish_options[0],
-                     "publish", &p);
+    args_take_options(L, 3, publish_options, sizeof publish_options / sizeof publish_options[0],
+                      "publish", &p);
     return stage_publish(L, &p);
 }
 
@@ -261,7 +263,7 @@ static int cancel_elsewhere(lua_State *L, struct run *run, const struct uuid *id
 /* zing.cancel(id) -> whether it was still waiting */
 static int cancel(lua_State *L) {
     struct run *run = api_staging_run(L, "cancel");
-    struct effect effect = {.kind = EFFECT_CANCEL, .name = api_check_text(L, 1, "id")};
+    struct effect effect = {.kind = EFFECT_CANCEL, .name = args_check_text(L, 1, "id")};
     if (!uuid_parse(effect.name, &effect.id)) {
         return luaL_error(L, "zing.cancel: id must be what zing.publish gave");
     }
@@ -281,7 +283,7 @@ static int cancel(lua_State *L) {
 /* zing.append(file, line) */
 static int append(lua_State *L) {
     struct run *run = api_staging_run(L, "append");
-    struct slice file = api_check_text(L, 1, "file");
+    struct slice file = args_check_text(L, 1, "file");
     bool plain = file.len > 0 && file.len <= STATE_NAME_BYTES_MAX && file.data[0] != '.' &&
                  strchr(file.data, '/') == NULL && strstr(file.data, "..") == NULL;
     if (!plain) {

@@ -5,6 +5,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include "limits.h"
 #include "owner.h"
 #include "value.h"
@@ -61,7 +63,7 @@ static int push_seen(lua_State *L, struct slice value) {
     if (value.len == 0) {
         lua_pushnil(L);
     } else {
-        api_push_value(L, value);
+        args_push_value(L, value);
     }
     return 1;
 }
@@ -70,7 +72,7 @@ static int push_seen(lua_State *L, struct slice value) {
 static int get(lua_State *L) {
     struct run *run = api_run(L, "state.get");
     api_check_one_key(L, run, "state.get");
-    struct slice name = api_check_name(L, 1, "name");
+    struct slice name = args_check_name(L, 1, "name");
     return push_seen(L, seen_value(L, run, name));
 }
 
@@ -81,7 +83,7 @@ struct setting {
 
 static void take_ttl(lua_State *L, int index, void *to) {
     struct setting *setting = to;
-    int64_t ms = api_check_duration(L, index, "ttl");
+    int64_t ms = args_check_duration(L, index, "ttl");
     if (ms == 0) {
         luaL_error(L, "ttl must be more than 0");
     }
@@ -90,18 +92,18 @@ static void take_ttl(lua_State *L, int index, void *to) {
 
 /* zing.state.set(name, value [, {ttl=}]) */
 static int set(lua_State *L) {
-    static const struct api_option options[] = {{"ttl", take_ttl}};
+    static const struct args_option options[] = {{"ttl", take_ttl}};
     struct setting setting = {.run = api_staging_run(L, "state.set")};
     api_check_one_key(L, setting.run, "state.set");
-    struct slice name = api_check_name(L, 1, "name");
+    struct slice name = args_check_name(L, 1, "name");
     if (lua_isnoneornil(L, 2)) {
         return luaL_error(L, "zing.state.set: the value is nil; to remove it use "
                              "zing.state.delete");
     }
-    api_take_options(L, 3, options, 1, "state.set", &setting);
+    args_take_options(L, 3, options, 1, "state.set", &setting);
     struct buf *value = &setting.run->host->scratch;
     buf_reset(value);
-    api_add_value(L, 2, "value", value);
+    args_add_value(L, 2, "value", value);
     struct effect effect = {.kind = EFFECT_STATE_SET,
                             .name = name,
                             .value = buf_slice(value),
@@ -114,7 +116,7 @@ static int set(lua_State *L) {
 static int delete_name(lua_State *L) {
     struct run *run = api_staging_run(L, "state.delete");
     api_check_one_key(L, run, "state.delete");
-    struct effect effect = {.kind = EFFECT_STATE_DELETE, .name = api_check_name(L, 1, "name")};
+    struct effect effect = {.kind = EFFECT_STATE_DELETE, .name = args_check_name(L, 1, "name")};
     api_stage(L, run, &effect);
     return 0;
 }
@@ -124,7 +126,7 @@ static int incr(lua_State *L) {
     struct run *run = api_staging_run(L, "state.incr");
     api_check_one_key(L, run, "state.incr");
     struct effect effect = {.kind = EFFECT_STATE_INCR,
-                            .name = api_check_name(L, 1, "name"),
+                            .name = args_check_name(L, 1, "name"),
                             .delta_int = 1,
                             .delta_is_int = true};
     if (!lua_isnoneornil(L, 2)) {
@@ -186,7 +188,7 @@ static int list(lua_State *L) {
     api_check_one_key(L, run, "state.list");
     struct slice prefix = {"", 0};
     if (!lua_isnoneornil(L, 1)) {
-        prefix = api_check_text(L, 1, "prefix");
+        prefix = args_check_text(L, 1, "prefix");
     }
     struct buf *found = &run->host->second;
     buf_reset(found);
@@ -228,7 +230,7 @@ static int peeked(lua_State *L, int status, lua_KContext unused) {
 /* The key is another host's, which is asked. */
 static int peek_elsewhere(lua_State *L, struct run *run, uint16_t host, struct slice key,
                           struct slice name) {
-    struct slice service = api_check_text(L, 1, "service");
+    struct slice service = args_check_text(L, 1, "service");
     struct buf *query = &run->host->scratch;
     api_check_can_wait(L, run, "peek at a key of another host");
     lua_pushfstring(L, "/api/peek/%s", service.data);
@@ -244,15 +246,15 @@ static int peek_elsewhere(lua_State *L, struct run *run, uint16_t host, struct s
 /* zing.peek(service, key, name) -> committed value or nil */
 static int peek(lua_State *L) {
     struct run *run = api_run(L, "peek");
-    struct slice service = api_check_text(L, 1, "service");
+    struct slice service = args_check_text(L, 1, "service");
     lua_Integer number = 0;
     if (lua_isinteger(L, 2)) {
         number = lua_tointeger(L, 2);
         lua_pushfstring(L, "%I", number);
         lua_replace(L, 2);
     }
-    struct slice key = api_check_text(L, 2, "key");
-    struct slice name = api_check_name(L, 3, "name");
+    struct slice key = args_check_text(L, 2, "key");
+    struct slice name = args_check_name(L, 3, "name");
     if (key.len > KEY_BYTES_MAX) { /* no event has such a key: it came from a message, say */
         return push_seen(L, (struct slice){NULL, 0});
     }

@@ -15,6 +15,8 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -97,7 +99,7 @@ static void push_result(lua_State *L, struct slice value) {
     if (value.len == 0) {
         lua_pushnil(L);
     } else {
-        api_push_value(L, value);
+        args_push_value(L, value);
     }
 }
 
@@ -151,7 +153,7 @@ static int finished(lua_State *L, int status, lua_KContext unused) {
     struct run_durable *d = run->durable;
     buf_reset(&d->value);
     if (!lua_isnil(L, -1)) {
-        api_add_value(L, -1, "the step's result", &d->value);
+        args_add_value(L, -1, "the step's result", &d->value);
     }
     d->open = false;
     d->step.state = STEP_DONE;
@@ -168,7 +170,7 @@ static int run_step(lua_State *L, struct run *run, int index) {
 
 /* A name that no other step of this run has used. */
 static struct slice check_step_name(lua_State *L, struct run *run, int index) {
-    struct slice name = api_check_name(L, index, "a step's name");
+    struct slice name = args_check_name(L, index, "a step's name");
     if (api_count_use(L, run, "step ", name) > 1) {
         luaL_error(L,
                    "two steps are named \"%s\": the name is what a step's result is found by, so "

@@ -7,13 +7,15 @@
  */
 #include "api.h"
 
+#include "script_args.h"
+
 #include <stdio.h>
 #include <string.h>
 
 /* "name#2" is the record of the second wait for a name, "#3" that of the third sleep without one.
  */
 static struct slice check_unnumbered(lua_State *L, int index, const char *what) {
-    struct slice name = api_check_name(L, index, what);
+    struct slice name = args_check_name(L, index, what);
     size_t end = name.len;
     while (end > 0 && name.data[end - 1] >= '0' && name.data[end - 1] <= '9') {
         end--;
@@ -45,7 +47,7 @@ static struct slice sleep_label(lua_State *L, struct run *run, struct run_durabl
 static int sleep_until(lua_State *L) {
     struct run_durable *d = api_durable(L, "sleep");
     struct run *run = script_host_of(L)->current;
-    int64_t ms = api_check_duration(L, 1, "duration");
+    int64_t ms = args_check_duration(L, 1, "duration");
     char text[16];
     struct slice label = sleep_label(L, run, d, text);
     int64_t now_ms = run->view->now_ms(run->view->ctx);
@@ -76,7 +78,7 @@ static int push_ended_wait(lua_State *L, struct run *run, struct slice label) {
         lua_pushliteral(L, "timeout");
         return 2;
     }
-    api_push_value(L, found.value);
+    args_push_value(L, found.value);
     return 1;
 }
 
@@ -93,7 +95,7 @@ static int wait_for(lua_State *L) {
     struct run_durable *d = api_durable(L, "wait");
     struct run *run = script_host_of(L)->current;
     struct slice name = check_unnumbered(L, 1, "a signal's name");
-    int64_t timeout_ms = lua_isnoneornil(L, 2) ? -1 : api_check_duration(L, 2, "timeout");
+    int64_t timeout_ms = lua_isnoneornil(L, 2) ? -1 : args_check_duration(L, 2, "timeout");
     char label[STEP_LABEL_BYTES_MAX + 1];
     lua_Integer count = api_count_use(L, run, "wait ", name);
     int len = count == 1 ? snprintf(label, sizeof label, "%s", name.data)
@@ -121,20 +123,20 @@ static int wait_for(lua_State *L) {
 static int send_signal(lua_State *L) {
     struct run *run = api_staging_run(L, "signal");
     lua_settop(L, 4);
-    struct effect effect = {.kind = EFFECT_SIGNAL, .owner = api_check_text(L, 1, "service")};
+    struct effect effect = {.kind = EFFECT_SIGNAL, .owner = args_check_text(L, 1, "service")};
     if (!conf_has_service(run->host->conf, effect.owner.data)) {
         return luaL_error(L, "zing.signal: there is no service \"%s\" in topics.conf",
                           effect.owner.data);
     }
-    effect.key = api_check_key(L, 2, "key");
-    effect.name = api_check_name(L, 3, "a signal's name");
+    effect.key = args_check_key(L, 2, "key");
+    effect.name = args_check_name(L, 3, "a signal's name");
     if (lua_isnil(L, 4)) {
         lua_pushboolean(L, 1);
         lua_replace(L, 4);
     }
     struct buf *value = &run->host->scratch;
     buf_reset(value);
-    api_add_value(L, 4, "value", value);
+    args_add_value(L, 4, "value", value);
     effect.value = buf_slice(value);
     api_stage(L, run, &effect);
     return 0;

@@ -4,6 +4,7 @@
  * A configuration that is wrong ends `check` with status 2, as it would end every other command.
  */
 #include "cli.h"
+#include "api.h"
 #include "clock.h"
 #include "culprit.h"
 
@@ -423,7 +424,7 @@ static int check(struct cli *cli) {
     if (status != 0) {
         return status;
     }
-    int code = script_host_new(&scripts, cli->conf);
+    int code = script_host_new(&scripts, cli->conf, &api_library);
     if (code != 0) {
         return cli_fail(code, "cannot start Lua: %s", error_text(code));
     }

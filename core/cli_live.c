@@ -68,6 +68,9 @@ static void add_member(struct buf *out, const json_t *one, size_t at) {
     if (json_is_true(json_object_get(one, "self"))) {
         buf_add_str(out, " (this host)");
     }
+    if (figure(one, "stood_in_by") > 0) {
+        buf_printf(out, ", host %lld stands in", (long long)figure(one, "stood_in_by"));
+    }
     for (size_t i = 0; i < json_array_size(held); i++) {
         buf_printf(out, "%s\"%s\"", i == 0 ? ", holds " : ", ",
                    json_string_value(json_array_get(held, i)));

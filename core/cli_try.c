@@ -5,6 +5,7 @@
  * where it would call the outside.
  */
 #include "cli_try.h"
+#include "api.h"
 
 #include "cli_dlq.h"
 #include "cli_text.h"
@@ -233,7 +234,7 @@ static int run_dry(struct cli *cli, struct script_host *scripts, size_t index, s
 static int load_and_run(struct cli *cli, size_t index, struct event *event, const json_t *state) {
     struct script_host *scripts = NULL;
     struct report r = {""};
-    int code = script_host_new(&scripts, cli->conf);
+    int code = script_host_new(&scripts, cli->conf, &api_library);
     if (code != 0) {
         return cli_fail(code, "cannot start Lua: %s", error_text(code));
     }

@@ -92,8 +92,10 @@ struct offer {
  * turn that returned 0. ERR_MEMORY. */
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
                  struct offer how);
-/* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. */
-int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes);
+/* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. Every host
+ * of a division gets one; this is the copy of the host with the number `host`, or with 0 our own. */
+int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes,
+                        uint16_t host);
 /* A message of another host, with what belongs to this one. Copied, or dropped where there is no
  * room for more: then it comes again. ERR_MEMORY. */
 int engine_offer_forward(struct engine *e, struct slice message);

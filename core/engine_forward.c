@@ -71,6 +71,7 @@ int engine_forward_signal(struct engine *e, const struct engine_service *s, uint
                           const struct signal *signal) {
     struct buf properties;
     buf_init(&properties, EFFECTS_BYTES_MAX);
+    buf_add_slice(&properties, signal->properties);
     if (signal->once.len > 0) {
         property_add(&properties, slice_of(ONCE), signal->once);
     }
@@ -78,6 +79,7 @@ int engine_forward_signal(struct engine *e, const struct engine_service *s, uint
                                     .service = s->name,
                                     .key = signal->key,
                                     .name = signal->name,
+                                    .topic = signal->topic,
                                     .payload = signal->value,
                                     .correlation = signal->said,
                                     .properties = buf_slice(&properties)};
@@ -118,15 +120,25 @@ static int refuse_signal(struct engine *e, struct engine_service *s, const struc
     return engine_refuse_signal(e, s, &from, &effect, reason);
 }
 
-/* One that came again under its key is no second one, whatever it says. */
-static int take_signal(struct engine *e, struct engine_service *s, const struct forward *forward) {
+/* One that came again under its key is no second one, whatever it says. With a topic it was a message
+ * for us, taken by the host that stood in; some of these we may have had from the broker, too. */
+static int take_signal(struct engine *e, struct engine_service *s, uint8_t partition,
+                       const struct forward *forward) {
     struct report r = {""};
     struct signal signal = {.key = forward->key,
                             .name = forward->name,
                             .value = forward->payload,
                             .said = forward->correlation};
-    bool once = property_find(forward->properties, ONCE, &signal.once);
-    int code = once ? engine_signal_once(e, s, &signal, &r) : engine_signal(e, s, &signal, &r);
+    bool message = forward->topic.len > 0;
+    bool once = !message && property_find(forward->properties, ONCE, &signal.once);
+    bool repeated = false;
+    int code = message ? engine_signal_repeated(e, s, forward->topic, forward->properties,
+                                                partition, &repeated)
+                       : 0;
+    if (code != 0 || repeated) {
+        return code;
+    }
+    code = once ? engine_signal_once(e, s, &signal, &r) : engine_signal(e, s, &signal, &r);
     if (code == ERR_EXISTS) {
         return 0;
     }
@@ -268,7 +280,7 @@ static int take(struct engine *e, uint8_t partition, const struct forward *forwa
     }
     culprit_run(e->culprit, s->number, partition, &(struct uuid){{0}});
     culprit_enter(e->culprit, CULPRIT_ADMIT);
-    return forward->kind == FORWARD_SIGNAL ? take_signal(e, s, forward)
+    return forward->kind == FORWARD_SIGNAL ? take_signal(e, s, partition, forward)
                                            : take_message(e, s, forward, NULL);
 }
 

@@ -100,14 +100,16 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     return 0;
 }
 
-int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes) {
-    assert(service < e->service_count);
+int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes,
+                        uint16_t host) {
+    assert(service < e->service_count && host <= e->conf->hosts.share.count);
     struct event *event = event_new(bytes);
     if (event == NULL) {
         return ERR_MEMORY;
     }
     event->kind = EVENT_SIGNAL;
     event->service = (uint16_t)service;
+    event->for_host = host;
     engine_add_input(e, event);
     return 0;
 }

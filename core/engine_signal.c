@@ -338,18 +338,17 @@ void engine_signal_value(struct slice payload, struct buf *out) {
 }
 
 /* What comes again because its acknowledgement was lost is one signal. */
-static int is_repeated(struct engine *e, const struct engine_service *s, const struct event *event,
-                       uint8_t partition, bool *repeated) {
+int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
+                           struct slice properties, uint8_t partition, bool *repeated) {
     struct slice identity;
     struct uuid earlier;
     *repeated = false;
-    if (!property_find(event->properties, "idempotency-key", &identity) &&
-        !property_find(event->properties, "zingq-id", &identity)) {
+    if (!property_find(properties, "idempotency-key", &identity) &&
+        !property_find(properties, "zingq-id", &identity)) {
         return 0;
     }
     for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
-        struct dedupe_hash old =
-            journal_dedupe_hash_with(e->journal, i, s->name, event->topic, identity);
+        struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->name, topic, identity);
         struct dedupe_note note;
         int found = journal_dedupe_find(e->journal, e->now_ms, partition, &old, &note);
         *repeated = found == 0;
@@ -357,7 +356,7 @@ static int is_repeated(struct engine *e, const struct engine_service *s, const s
             return found;
         }
     }
-    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, event->topic, identity);
+    struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
     int code = journal_dedupe(e->journal, e->now_ms, partition, &hash, &id, &earlier);
     *repeated = code == ERR_EXISTS;
@@ -389,6 +388,31 @@ static void clear_message(struct message *m) {
     buf_clear(&m->value);
 }
 
+/* The copy of another host, which is away: it waits here for it, if the host would take it. Of a
+ * service that is not divided each host's copy is for its own events: then any of its partitions
+ * leads there. ERR_INVALID: our own copy tells it. */
+static int take_copy(struct engine *e, struct engine_service *s, const struct event *event,
+                     struct report *r) {
+    const struct division *d = &e->conf->hosts.share;
+    struct message m;
+    int code = read_message(event, &m, r);
+    struct signal signal = {.key = m.key,
+                            .name = m.name,
+                            .value = buf_slice(&m.value),
+                            .topic = event->topic,
+                            .properties = event->properties};
+    code = code == 0 ? check_signal(&signal, r) : code;
+    uint8_t partition = (uint8_t)(event->for_host - 1);
+    if (code == 0 && service_is_divided(s->conf, m.key.len > 0)) {
+        partition = signal_cell(s, m.key, m.name).partition;
+    }
+    if (code == 0 && division_owner(d, partition) == event->for_host) {
+        code = engine_forward_signal(e, s, partition, &signal);
+    }
+    clear_message(&m);
+    return code == ERR_INVALID ? 0 : code;
+}
+
 static int take_message(struct engine *e, struct engine_service *s, const struct event *event,
                         struct report *r) {
     struct message m;
@@ -398,7 +422,7 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
     /* Every host has it from the broker: the one whose key it is takes it. */
     bool ours = code == 0 && !engine_is_elsewhere(e, s, m.key, partition);
     if (ours) {
-        code = is_repeated(e, s, event, partition, &repeated);
+        code = engine_signal_repeated(e, s, event->topic, event->properties, partition, &repeated);
     }
     if (code == 0 && ours && !repeated) {
         code = engine_signal(
@@ -470,7 +494,7 @@ int engine_refuse_signal(struct engine *e, struct engine_service *s, const struc
 int engine_admit_signal(struct engine *e, struct event *event) {
     struct report r = {""};
     struct engine_service *s = &e->services[event->service];
-    int code = take_message(e, s, event, &r);
+    int code = event->for_host == 0 ? take_message(e, s, event, &r) : take_copy(e, s, event, &r);
     if (code == ERR_INVALID) {
         event->service = s->number;
         event->state = EVENT_READY;

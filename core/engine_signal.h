@@ -15,8 +15,9 @@ int engine_wait(struct engine *e, struct invocation *inv);
 /* A signal on its way to whoever waits for it. */
 struct signal {
     struct slice key, name, value;
-    struct slice once; /* an idempotency key; "" = none */
-    struct slice said; /* with it: what must be the same under the same key */
+    struct slice once;              /* an idempotency key; "" = none */
+    struct slice said;              /* with it: what must be the same under the same key */
+    struct slice topic, properties; /* as a message for another host: it looks for duplicates */
 };
 /* Whoever waits for it in (service, key) has it, or it is kept for who comes; another host's goes
  * there. ERR_INVALID (r): it cannot be, and nothing has changed. */
@@ -33,6 +34,9 @@ int engine_send_letter(struct engine *e, struct engine_service *s, const struct 
                        struct report *r);
 /* One that came as a message; takes the event over. */
 int engine_admit_signal(struct engine *e, struct event *event);
+/* Whether one with this identity came as a message on that topic before; one without any did not. */
+int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
+                           struct slice properties, uint8_t partition, bool *repeated);
 /* The event has ended: nothing that comes is for it. */
 int engine_forget_waits(struct engine *e, const struct event *event);
 /* A signal as bytes to a value: JSON, or else a string. */

@@ -267,7 +267,8 @@ static bool is_history(const struct engine *e, const struct event *event) {
 int engine_let_go(struct engine *e, const struct event *event) {
     int code = event->durable ? journal_step_clear(e->journal, event) : 0;
     if (code == 0 && (event->attempts > 1 || event->errors > 0 || event->durable ||
-                      event->crashes > 0 || event->replayed || event->state == EVENT_DISCARDED)) {
+                      event->crashes > 0 || event->alone || event->replayed ||
+                      event->state == EVENT_DISCARDED)) {
         code = journal_history_clear(e->journal, event);
     }
     if (code != 0) {

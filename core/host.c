@@ -9,6 +9,7 @@
  * stops at once. What is left runs again at the next start, and that is no crash.
  */
 #include "host_impl.h"
+#include "api.h"
 
 #include "host_notify.h"
 #include "limits.h"
@@ -97,6 +98,7 @@ static void fall_back(struct host *h) {
         mqtt_drop(h->mqtt);
         h->readable = false;
     }
+    host_stand_in_drop(h);
     h->drop = false;
     h->retry_ms = host_now_ms(h) + PAUSE_AFTER_FAILURE_MS;
 }
@@ -112,46 +114,18 @@ static void stop_when_idle(struct host *h) {
     }
 }
 
-/* Reads the broker's socket dry, within the bounds of a turn. */
+/* Reads the broker's sockets dry, within the bounds of a turn. */
 static void collect(struct host *h) {
     h->turn_messages = 0;
     h->turn_bytes = 0;
-    while (h->readable && h->turn_messages < engine_intake(h->engine) &&
-           h->turn_bytes < engine_room(h->engine) && engine_accepts(h->engine)) {
+    while ((h->readable || host_stand_in_readable(h)) &&
+           h->turn_messages < engine_intake(h->engine) && h->turn_bytes < engine_room(h->engine) &&
+           engine_accepts(h->engine)) {
         /* With little room one large message more would matter. */
         bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
-        h->readable = mqtt_collect(h->mqtt, scarce ? 1 : COLLECT_AT_ONCE);
+        h->readable = h->readable && mqtt_collect(h->mqtt, scarce ? 1 : COLLECT_AT_ONCE);
+        host_stand_in_collect(h, scarce ? 1 : COLLECT_AT_ONCE);
         host_pump(h);
-    }
-}
-
-/* The broker has not answered the status publish: the outbox waits no longer. */
-static void on_alone_timer(uv_timer_t *timer) {
-    host_wake(timer->data);
-}
-
-/* After the outbox's flush: what has no acknowledgement must not take its window. */
-static void publish_status(struct host *h) {
-    size_t up = 0;
-    size_t silent = 0;
-    size_t gone = 0;
-    if (host_members_asks(h) || !sys_is_due(h->sys)) {
-        return;
-    }
-    host_members_counts(h, &up, &silent, &gone);
-    const struct sys_host host = {.now_ms = uv_now(&h->loop),
-                                  .uptime_ms = host_now_ms(h) - h->started_ms,
-                                  .connected = mqtt_session(h->mqtt)->connected,
-                                  .hosts_up = up,
-                                  .hosts_gone = gone,
-                                  .hosts_known = host_members_known(h)};
-    if (sys_publish(h->sys, h->out, &host)) {
-        engine_published_beside(h->engine);
-        mqtt_flush(h->out);
-        if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
-            check_uv(uv_timer_start(&h->alone_timer, on_alone_timer, SYS_ALONE_MS + 1, 0),
-                     "alone timer");
-        }
     }
 }
 
@@ -159,7 +133,8 @@ static void publish_status(struct host *h) {
  * few as for hundreds. Publishes go on meanwhile. A quiet system never naps, nor does one with
  * something left to do: a message unread, a lane that could run, a publish that may leave. */
 static void nap_if_busy(struct host *h) {
-    bool idle = !h->readable && !h->out_readable && !engine_due(h->engine);
+    bool idle =
+        !h->readable && !host_stand_in_readable(h) && !h->out_readable && !engine_due(h->engine);
     if (h->turn_messages >= BUSY_MESSAGES && idle) {
         uv_update_time(&h->loop);
         h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
@@ -203,13 +178,15 @@ static void turn(struct host *h) {
         fall_back(h);
     } else {
         mqtt_flush(h->mqtt);
+        host_stand_in_flush(h);
         host_ask_send(h);
         mqtt_flush(h->out);
         host_members_turn(h);
-        publish_status(h);
+        host_publish_status(h);
     }
     bool accepts = engine_accepts(h->engine);
     mqtt_hold(h->mqtt, !accepts || host_join_waits(h));
+    host_stand_in_hold(h, !accepts);
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
     }
@@ -218,7 +195,8 @@ static void turn(struct host *h) {
         rest(h);
         return;
     }
-    arm(h, (h->readable && accepts) || h->out_readable || engine_due(h->engine) || host_ask_due(h));
+    bool more = accepts && (h->readable || host_stand_in_readable(h));
+    arm(h, more || h->out_readable || engine_due(h->engine) || host_ask_due(h));
 }
 
 static void on_check(uv_check_t *check) {
@@ -413,7 +391,7 @@ static int open_engine(struct host *h, struct report *r) {
         watch_runs(h);
     }
     if (code == 0) {
-        code = script_host_new(&h->scripts, h->conf);
+        code = script_host_new(&h->scripts, h->conf, &api_library);
     }
     if (code == 0) {
         code = load_scripts(h, r);
@@ -527,6 +505,7 @@ static void close_all(struct host *h) {
         sys_goodbye(h->sys, h->out, h->leaving);
         mqtt_disconnect(h->out, -1);
     }
+    host_stand_in_close(h);
     if (h->mqtt != NULL) {
         host_members_goodbye(h);
         mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);

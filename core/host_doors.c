@@ -72,7 +72,7 @@ static bool is_plain(const struct host *h, const struct service_conf *s) {
     return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
 }
 
-static void offer(struct host *h, size_t service, const struct mqtt_message *m) {
+void host_offer(struct host *h, size_t service, const struct mqtt_message *m) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
                                 .content_type = m->content_type,
@@ -95,16 +95,19 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m) 
     }
 }
 
-static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m) {
+void host_offer_signal(struct host *h, size_t service, const struct mqtt_message *m,
+                       uint16_t host) {
     if (m->refused.len > 0) {
-        offer(h, service, m);
+        if (host == 0) { /* else our own copy is the dead letter */
+            host_offer(h, service, m);
+        }
         return;
     }
     struct event_bytes bytes = {
         .topic = m->topic, .payload = m->payload, .properties = m->properties};
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
-    if (engine_offer_signal(h->engine, service, &bytes) != 0) {
+    if (engine_offer_signal(h->engine, service, &bytes, host) != 0) {
         log_error("host", "out of memory: dropping the connection, the broker sends it again");
         h->drop = true;
     }
@@ -132,7 +135,7 @@ static void offer_to_twins(struct host *h, size_t service, const struct mqtt_mes
         for (size_t f = 0; other && !told && f < twin->filter_count; f++) {
             if (filter_matches(twin->filters[f], m->topic.data) &&
                 subscribes_to(&h->conf->services[service], twin->filters[f])) {
-                offer(h, i, m);
+                host_offer(h, i, m);
                 break;
             }
         }
@@ -158,15 +161,19 @@ static bool is_signal_for(const struct service_conf *s, const char *topic) {
            topic[sizeof prefix - 1 + len] == '/';
 }
 
-static void route_by_filter(struct host *h, const struct mqtt_message *m) {
+size_t host_route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {
+    size_t count = 0;
     for (size_t i = 0; i < h->conf->service_count; i++) {
         if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
-            offer_signal(h, i, m);
+            host_offer_signal(h, i, m, host);
+            count++;
         }
         if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
-            offer(h, i, m);
+            host_offer(h, i, m);
+            count++;
         }
     }
+    return count;
 }
 
 /* The subscription's number tells which service a copy is for. A broker without such numbers
@@ -186,16 +193,16 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
             continue;
         }
         if (signal) {
-            offer_signal(h, service, m);
+            host_offer_signal(h, service, m, 0);
             continue;
         }
-        offer(h, service, m);
+        host_offer(h, service, m);
         if (is_plain(h, &h->conf->services[service])) {
             offer_to_twins(h, service, m);
         }
     }
     if (m->subscription_id_count == 0) {
-        route_by_filter(h, m);
+        (void)host_route_by_filter(h, m, 0);
     }
 }
 
@@ -308,6 +315,7 @@ static void host_metrics(void *ctx, struct buf *out) {
     host_forward_metrics(h, out);
     host_shortage_metrics(h, out);
     host_members_metrics(h, out);
+    host_stand_in_metrics(h, out);
     sys_write_metrics(h->sys, out);
     if (h->ask != NULL) {
         ask_write_metrics(h->ask, out);
@@ -413,7 +421,8 @@ static int open_broker(struct host *h, struct report *r) {
         mqtt_withhold(h->mqtt);
     }
     code = code == 0 ? host_subscribe(h, r) : code;
-    return code == 0 ? host_open_publisher(h, r) : code;
+    code = code == 0 ? host_open_publisher(h, r) : code;
+    return code == 0 && host_stand_in_open(h) != 0 ? report(r, ERR_MEMORY, "out of memory") : code;
 }
 
 static int open_socket(struct host *h, struct report *r) {

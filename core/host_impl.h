@@ -83,6 +83,7 @@ struct host_members {
     bool told_garbage, told_wait;
 };
 struct host_call;
+struct host_stand_in;
 
 struct host {
     const struct host_options *options;
@@ -118,6 +119,8 @@ struct host {
     struct front *front;
     struct sys *sys;
     struct host_members members;
+    struct host_stand_in *stand_ins;   /* by number of the host; owned, NULL = no division */
+    uint64_t stood_in_messages;        /* taken for hosts that were away */
     struct ask *ask;                   /* NULL = there is no other host */
     struct host_call *asks, *last_ask; /* of handlers, oldest first; owned */
     size_t ask_count, asks_served;     /* of these; with admin */
@@ -168,6 +171,8 @@ void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const
 
 /* host_publish.c */
 int host_open_publisher(struct host *h, struct report *r);
+/* Publishes the status topics when they are due. After the outbox's flush. */
+void host_publish_status(struct host *h);
 /* The engine's door: queues a publish. */
 int host_publish(void *ctx, const struct publication *p, int *mid);
 /* Takes acknowledgements, sends what may follow. Allowed at any time outside the engine. */
@@ -261,6 +266,8 @@ bool host_members_asks(const struct host *h);
 void host_members_answered(struct host *h);
 /* What is due; between turns, nothing read and not committed. */
 void host_members_turn(struct host *h);
+/* Something of this is due. */
+void host_members_look(struct host *h);
 /* Once a minute: what the broker refuses is asked for again. */
 void host_members_repeat(struct host *h);
 /* Before the subscribing connection's DISCONNECT: the host is gone, or has left for good. */
@@ -274,6 +281,23 @@ bool host_members_unknown(const struct host *h, struct report *r);
 bool host_members_known(const struct host *h);
 /* Whether the host of our division with this number is up, and has shown that it lives. */
 bool host_member_up(const struct host *h, uint16_t place);
+
+/* host_stand_in.c */
+int host_stand_in_open(struct host *h);
+/* Ends the connections; before the loop is closed. */
+void host_stand_in_close(struct host *h);
+/* In the turn, as h->mqtt: whether there is something to read; reading some from each; after the
+ * commit; when it failed; back-pressure. */
+bool host_stand_in_readable(const struct host *h);
+void host_stand_in_collect(struct host *h, size_t messages_max);
+void host_stand_in_flush(struct host *h);
+void host_stand_in_drop(struct host *h);
+void host_stand_in_hold(struct host *h, bool hold);
+/* Begins and ends; between turns. When time alone makes that due: INT64_MAX = never. */
+void host_stand_in_turn(struct host *h, int64_t now_ms);
+int64_t host_stand_in_next_ms(const struct host *h, int64_t now_ms);
+void host_stand_in_metrics(const struct host *h, struct buf *out);
+void host_each_stand_in(const struct host *h, host_tell *tell, void *ctx);
 
 /* host_members_tell.c */
 /* Adds "hosts", a list that begins with this host, and "hosts_known". */
@@ -315,6 +339,12 @@ void host_shortage_metrics(const struct host *h, struct buf *out);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
+/* A message for a service, to the engine. */
+void host_offer(struct host *h, size_t service, const struct mqtt_message *m);
+/* A signal for it; `host`: whose copy it is when that one is away, or 0. */
+void host_offer_signal(struct host *h, size_t service, const struct mqtt_message *m, uint16_t host);
+/* The same for every service that the topic is for; returns how many. */
+size_t host_route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
 int host_open_doors(struct host *h, struct report *r);

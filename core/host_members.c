@@ -58,15 +58,22 @@ static int make_table(struct host *h) {
     struct presence *self = NULL;
     char name[HOST_NAME_BYTES_MAX + 1];
     bool *runs = calloc(h->conf->service_count + 1, sizeof *runs);
-    if (runs == NULL) {
-        return ERR_MEMORY;
-    }
-    for (size_t i = 0; i < h->conf->service_count; i++) {
+    uint16_t *numbers = calloc(h->conf->service_count + 1, sizeof *numbers);
+    int code = runs == NULL || numbers == NULL ? ERR_MEMORY : 0;
+    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
         runs[i] = engine_runs(h->engine, i);
+        numbers[i] = engine_service_number(h->engine, i);
     }
     sys_host_name(h->client_id, name);
-    int code = presence_own(&self, h->conf, name, engine_host_id(h->engine), runs, clock_wall_ms());
+    const struct presence_facts facts = {.host = name,
+                                         .id = engine_host_id(h->engine),
+                                         .client_id = h->client_id,
+                                         .runs = runs,
+                                         .numbers = numbers,
+                                         .since_ms = clock_wall_ms()};
+    code = code == 0 ? presence_own(&self, h->conf, &facts) : code;
     free(runs);
+    free(numbers);
     if (code == 0 && (code = members_new(&p->table, self)) != 0) {
         presence_free(self);
     }
@@ -153,7 +160,7 @@ static void tell_change(struct host *h) {
 
 /* --- callbacks of the connections: they note --- */
 
-static void look_again(struct host *h) {
+void host_members_look(struct host *h) {
     h->members.due = true;
     host_wake(h);
 }
@@ -163,7 +170,7 @@ void host_members_up(struct host *h, bool session_present) {
     p->say_due = p->hello_due = true;
     p->joined_ms = 0;
     host_join_up(h, session_present);
-    look_again(h);
+    host_members_look(h);
 }
 
 void host_members_down(struct host *h) {
@@ -178,7 +185,7 @@ void host_members_down(struct host *h) {
     p->changed = true;
     p->echo_by_ms = 0;
     host_join_down(h);
-    look_again(h);
+    host_members_look(h);
 }
 
 void host_members_watch_up(struct host *h) {
@@ -188,7 +195,7 @@ void host_members_watch_up(struct host *h) {
     p->watch_refused = 0;
     p->no_wildcards = p->settled = false;
     host_join_watch_up(h);
-    look_again(h);
+    host_members_look(h);
 }
 
 void host_members_watch_down(struct host *h) {
@@ -200,7 +207,7 @@ void host_members_watch_down(struct host *h) {
     p->echo_by_ms = 0;
     p->joined_ms = 0;
     host_join_down(h);
-    look_again(h);
+    host_members_look(h);
 }
 
 bool host_members_watched(struct host *h, const char *filter, uint8_t reason) {
@@ -213,7 +220,7 @@ bool host_members_watched(struct host *h, const char *filter, uint8_t reason) {
     p->watching = reason < 0x80;
     p->watch_refused = reason < 0x80 ? 0 : reason;
     p->say_due = p->hello_due = true;
-    look_again(h);
+    host_members_look(h);
     return true;
 }
 
@@ -232,7 +239,7 @@ void host_members_published(struct host *h, int mid, uint8_t reason) {
     p->say_lost = denied ? p->say_lost : 0;
     p->say_refused = denied ? reason : 0;
     p->denied_ms = denied ? (int64_t)uv_now(&h->loop) : 0;
-    look_again(h);
+    host_members_look(h);
 }
 
 static void note_news(struct host *h, unsigned news, int64_t now_ms) {
@@ -276,7 +283,7 @@ bool host_members_heard(struct host *h, const struct mqtt_message *m) {
     }
     note_news(h, news, now_ms);
     if (news != 0) {
-        look_again(h);
+        host_members_look(h);
     }
     return true;
 }
@@ -387,7 +394,7 @@ static int64_t sooner(int64_t next, int64_t at_ms, int64_t now_ms) {
 }
 
 static void on_members_timer(uv_timer_t *timer) {
-    look_again(timer->data);
+    host_members_look(timer->data);
 }
 
 static void arm(struct host *h, int64_t now_ms) {
@@ -399,6 +406,7 @@ static void arm(struct host *h, int64_t now_ms) {
     next = sooner(next, p->watch_asked ? p->watch_by_ms : 0, now_ms);
     next = sooner(next, p->joined_ms, now_ms);
     next = sooner(next, p->refused ? p->refused_by_ms : 0, now_ms);
+    next = sooner(next, host_stand_in_next_ms(h, now_ms), now_ms);
     if (next == INT64_MAX) {
         (void)uv_timer_stop(&h->members_timer);
         return;
@@ -423,12 +431,13 @@ void host_members_turn(struct host *h) {
         p->changed = false;
         tell_change(h);
     }
+    host_stand_in_turn(h, now_ms);
     arm(h, now_ms);
 }
 
 void host_members_answered(struct host *h) {
     if (h->granted + h->refused >= h->filters) {
-        look_again(h);
+        host_members_look(h);
     }
 }
 
@@ -445,7 +454,7 @@ void host_members_repeat(struct host *h) {
     p->watch_due = !p->watching && mqtt_session(h->out)->connected;
     p->watch_asked = false;
     p->say_due = p->hello_due = true;
-    look_again(h);
+    host_members_look(h);
 }
 
 /* With QoS 0: an acknowledgement that nobody reads would make the close look like a broken

@@ -15,13 +15,16 @@ static json_t *names_of(const struct presence *p, bool held) {
     return names;
 }
 
-static json_t *member_json(const struct presence *p, const char *state, bool self) {
+static json_t *member_json(const struct presence *p, const char *state, bool self,
+                           uint16_t stood_in_by) {
     json_t *one = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:o, s:o, s:b}", "host", p->host,
                             "group", p->group, "count", (int)p->share.count, "this",
                             (int)p->share.place, "version", p->version, "state", state, "services",
                             names_of(p, false), "held", names_of(p, true), "self", (int)self);
     if (one != NULL) {
         (void)look_json_wall_time(one, "since", p->since_ms);
+        (void)json_object_set_new(one, "stood_in_by",
+                                  stood_in_by == 0 ? json_null() : json_integer(stood_in_by));
     }
     return one;
 }
@@ -38,10 +41,11 @@ void host_members_status(const struct host *h, json_t *object) {
     const struct members *table = h->members.table;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
     json_t *hosts = json_array();
-    (void)json_array_append_new(hosts, member_json(members_self(table), own_state(h), true));
+    (void)json_array_append_new(hosts, member_json(members_self(table), own_state(h), true, 0));
     for (size_t i = 0; i < members_count(table); i++) {
         const char *state = member_view_name(members_view(table, i, now_ms));
-        (void)json_array_append_new(hosts, member_json(members_at(table, i), state, false));
+        uint16_t by = members_stood_in_by(table, i, now_ms);
+        (void)json_array_append_new(hosts, member_json(members_at(table, i), state, false, by));
     }
     (void)json_object_set_new(object, "hosts", hosts);
     (void)json_object_set_new(object, "hosts_known", json_boolean(host_members_known(h)));

@@ -14,6 +14,7 @@
 
 #include "log.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
@@ -135,6 +136,36 @@ void host_pump(struct host *h) {
     }
     engine_send_forwards(h->engine);
     mqtt_flush(h->out);
+}
+
+/* The broker has not answered the status publish: the outbox waits no longer. */
+static void on_alone_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
+}
+
+/* After the outbox's flush: what has no acknowledgement must not take its window. */
+void host_publish_status(struct host *h) {
+    size_t up = 0;
+    size_t silent = 0;
+    size_t gone = 0;
+    if (host_members_asks(h) || !sys_is_due(h->sys)) {
+        return;
+    }
+    host_members_counts(h, &up, &silent, &gone);
+    const struct sys_host host = {.now_ms = uv_now(&h->loop),
+                                  .uptime_ms = host_now_ms(h) - h->started_ms,
+                                  .connected = mqtt_session(h->mqtt)->connected,
+                                  .hosts_up = up,
+                                  .hosts_gone = gone,
+                                  .hosts_known = host_members_known(h)};
+    if (sys_publish(h->sys, h->out, &host)) {
+        engine_published_beside(h->engine);
+        mqtt_flush(h->out);
+        if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
+            int failed = uv_timer_start(&h->alone_timer, on_alone_timer, SYS_ALONE_MS + 1, 0);
+            assert(failed == 0); /* only a closing handle refuses */
+        }
+    }
 }
 
 int host_open_publisher(struct host *h, struct report *r) {

@@ -35,6 +35,11 @@ enum {
     PRESENCE_BYTES_MAX = 256 << 10, /* one presence: SERVICES_MAX services with long rules fit */
     MEMBERS_BYTES_MAX = 16 << 20,   /* of all of them */
     HOST_NAME_BYTES_MAX = 256,      /* a host's name in its topics: a client id */
+    CLIENT_ID_BYTES_MAX = 255,      /* of another host: what a CONNECT here may have */
+    STAND_IN_MS = 15000,            /* a host away for so long is stood in for */
+    STAND_IN_LOST_MS = 15000,       /* after a lost connection in its place: the next try, */
+    STAND_IN_AGAIN_MS = 60000,      /* after a refusal, or when somebody else has it, */
+    STAND_IN_AGAIN_MS_MAX = 3600000, /* each twice as late every time, up to this */
 
     READER_OLD_MS = 60000, /* a process that reads one state of the store longer is named */
     STORE_WALK_BYTES_MAX = 1 << 30, /* a store file up to this is looked through, page by page, at

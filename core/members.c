@@ -19,6 +19,7 @@ enum { NAMED_MAX = 3 }; /* services in a sentence; more are counted */
 struct member {
     struct presence *said; /* owned */
     int64_t heard_ms;      /* when it last spoke; 0 = all we have is what the broker kept */
+    int64_t gone_ms;       /* since when it is known to be gone, while it is */
     bool stale;            /* from before the connection in force */
 };
 
@@ -129,8 +130,8 @@ static size_t place_of(const struct members *m, const struct presence *said, boo
     return at;
 }
 
-static unsigned insert(struct members *m, struct presence *said, int64_t heard_ms,
-                       struct report *r) {
+static unsigned insert(struct members *m, struct member member, struct report *r) {
+    struct presence *said = member.said;
     bool there = false;
     if (!make_room(m, said->bytes)) {
         (void)report(r, ERR_LIMIT,
@@ -143,7 +144,7 @@ static unsigned insert(struct members *m, struct presence *said, int64_t heard_m
     size_t at = place_of(m, said, &there);
     assert(!there && m->count < MEMBERS_MAX);
     memmove(&m->list[at + 1], &m->list[at], (m->count - at) * sizeof *m->list);
-    m->list[at] = (struct member){.said = said, .heard_ms = heard_ms};
+    m->list[at] = member;
     m->count++;
     m->bytes += said->bytes;
     return MEMBERS_CHANGED;
@@ -155,14 +156,16 @@ static unsigned put(struct members *m, struct presence *said, bool kept, int64_t
                     struct report *r) {
     bool there = false;
     size_t at = place_of(m, said, &there);
-    int64_t heard_ms = kept ? 0 : now_ms;
+    struct member member = {.said = said, .heard_ms = kept ? 0 : now_ms, .gone_ms = now_ms};
     if (there) {
         const struct member *old = &m->list[at];
         bool same = old->said->since_ms == said->since_ms;
-        heard_ms = kept && same ? old->heard_ms : heard_ms;
+        bool still = same && old->said->state == PRESENCE_GONE;
+        member.heard_ms = kept && same ? old->heard_ms : member.heard_ms;
+        member.gone_ms = still ? old->gone_ms : now_ms;
         drop(m, at);
     }
-    return insert(m, said, heard_ms, r);
+    return insert(m, member, r);
 }
 
 /* --- what comes --- */
@@ -391,11 +394,14 @@ bool members_must_hold(const struct members *m, size_t service, int64_t now_ms, 
     return false;
 }
 
+static bool is_of_our_division(const struct members *m, const struct presence *p) {
+    return strcmp(p->group, m->self->group) == 0 && p->share.count == m->self->share.count;
+}
+
 bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms) {
     for (size_t i = 0; i < m->count; i++) {
         const struct presence *other = m->list[i].said;
-        if (strcmp(other->group, m->self->group) == 0 &&
-            other->share.count == m->self->share.count && other->share.place == place &&
+        if (is_of_our_division(m, other) && other->share.place == place &&
             view_of(m, &m->list[i], now_ms) == MEMBER_UP) {
             return true;
         }
@@ -403,14 +409,127 @@ bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms
     return false;
 }
 
-int64_t members_next_ms(const struct members *m, int64_t now_ms) {
-    int64_t end_ms = m->asked_ms + MEMBER_ANSWER_MS;
-    for (size_t i = 0; m->asked_ms > 0 && now_ms < end_ms && i < m->count; i++) {
-        if (m->list[i].said->state != PRESENCE_GONE && m->list[i].heard_ms < m->asked_ms) {
-            return end_ms;
+/* --- standing in --- */
+
+/* When a member has been away for long enough; INT64_MAX: it is not away, as far as is known. */
+static int64_t away_by_ms(const struct members *m, const struct member *member, int64_t now_ms) {
+    switch (view_of(m, member, now_ms)) {
+    case MEMBER_GONE:
+        return member->gone_ms + STAND_IN_MS;
+    case MEMBER_SILENT:
+        return m->asked_ms + MEMBER_ANSWER_MS + STAND_IN_MS;
+    default:
+        return INT64_MAX;
+    }
+}
+
+/* The one with the place whose session waits: the last that was there. NULL: somebody is. */
+static const struct presence *find_absent(const struct members *m, uint16_t place, int64_t now_ms) {
+    const struct presence *absent = NULL;
+    for (size_t i = 0; i < m->count; i++) {
+        const struct presence *p = m->list[i].said;
+        if (!is_of_our_division(m, p) || p->share.place != place) {
+            continue;
+        }
+        if (away_by_ms(m, &m->list[i], now_ms) > now_ms) {
+            return NULL;
+        }
+        absent = absent == NULL || p->since_ms > absent->since_ms ? p : absent;
+    }
+    return absent;
+}
+
+/* Whether it is the client id of one of p's two connections. */
+static bool is_client_of(const struct presence *p, const char *client_id) {
+    size_t len = p->client_id == NULL ? 0 : strlen(p->client_id);
+    return len > 0 && strncmp(client_id, p->client_id, len) == 0 &&
+           (client_id[len] == '\0' || strcmp(client_id + len, "-out") == 0);
+}
+
+/* Whoever is there must not be cut off under its client id, whatever another presence says. */
+static bool is_in_use(const struct members *m, const char *client_id, int64_t now_ms) {
+    bool in_use = is_client_of(m->self, client_id);
+    for (size_t i = 0; !in_use && i < m->count; i++) {
+        bool away = away_by_ms(m, &m->list[i], now_ms) != INT64_MAX;
+        in_use = !away && is_client_of(m->list[i].said, client_id);
+    }
+    return in_use;
+}
+
+/* Whether p, which is up, takes what the absent one would: it has its services, and holds none. */
+static bool can_stand_in(const struct presence *p, const struct presence *absent) {
+    bool can = p->client_id != NULL && p->share.place != absent->share.place;
+    for (size_t i = 0; can && i < p->service_count; i++) {
+        can = !p->services[i].held;
+    }
+    for (size_t i = 0; can && i < absent->service_count; i++) {
+        can = presence_find(p, absent->services[i].name) != NULL;
+    }
+    return can;
+}
+
+const struct presence *members_stood_in_for(const struct members *m, uint16_t place,
+                                            int64_t now_ms) {
+    const struct presence *absent = find_absent(m, place, now_ms);
+    if (absent == NULL || absent->client_id == NULL || m->self->state != PRESENCE_UP ||
+        !can_stand_in(m->self, absent) || is_in_use(m, absent->client_id, now_ms)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        const struct presence *p = m->list[i].said;
+        if (is_of_our_division(m, p) && p->share.place < m->self->share.place &&
+            view_of(m, &m->list[i], now_ms) == MEMBER_UP && can_stand_in(p, absent)) {
+            return NULL;
         }
     }
-    return INT64_MAX;
+    return absent;
+}
+
+void members_stand_in(struct members *m, uint16_t place, bool stands_in) {
+    assert(place >= 1 && place <= m->self->share.count);
+    uint64_t bit = (uint64_t)1 << (place - 1);
+    m->self->stands_in_for &= ~bit;
+    m->self->stands_in_for |= stands_in ? bit : 0;
+}
+
+uint16_t members_stood_in_by(const struct members *m, size_t member, int64_t now_ms) {
+    assert(member < m->count);
+    const struct presence *absent = m->list[member].said;
+    uint64_t bit = (uint64_t)1 << (absent->share.place - 1);
+    bool away = away_by_ms(m, &m->list[member], now_ms) != INT64_MAX;
+    if (!away || !is_of_our_division(m, absent)) {
+        return 0;
+    }
+    if ((m->self->stands_in_for & bit) != 0) {
+        return m->self->share.place;
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        const struct presence *p = m->list[i].said;
+        if (is_of_our_division(m, p) && (p->stands_in_for & bit) != 0 &&
+            view_of(m, &m->list[i], now_ms) == MEMBER_UP) {
+            return p->share.place;
+        }
+    }
+    return 0;
+}
+
+/* --- time --- */
+
+int64_t members_next_ms(const struct members *m, int64_t now_ms) {
+    int64_t answer_ms = m->asked_ms + MEMBER_ANSWER_MS;
+    bool asking = m->asked_ms > 0 && now_ms < answer_ms;
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < m->count; i++) {
+        const struct member *member = &m->list[i];
+        int64_t away_ms = member->said->client_id != NULL && is_of_our_division(m, member->said)
+                              ? away_by_ms(m, member, now_ms)
+                              : INT64_MAX;
+        if (asking && member->said->state != PRESENCE_GONE && member->heard_ms < m->asked_ms) {
+            next_ms = answer_ms < next_ms ? answer_ms : next_ms;
+        }
+        next_ms = away_ms > now_ms && away_ms < next_ms ? away_ms : next_ms;
+    }
+    return next_ms;
 }
 
 /* --- the list --- */

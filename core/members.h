@@ -10,6 +10,9 @@
  * one that is kept proves nothing before the host has spoken: whoever says hello is answered, and
  * who has not answered for MEMBER_ANSWER_MS is silent, and counts as gone.
  *
+ * One that is away for long is stood in for by one other host (host_stand_in.c). All choose the same,
+ * from the same presences; if they do not see the same, two may think that they are meant.
+ *
  * Pure: time is given (any clock that goes forward, above 0), nothing is sent.
  */
 #ifndef ZINGQ_MEMBERS_H
@@ -72,6 +75,18 @@ bool members_is_keyed(const struct presence_service *s);
 bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms);
 /* When time alone changes an answer; INT64_MAX = never. */
 int64_t members_next_ms(const struct members *m, int64_t now_ms);
+
+/* --- standing in for one that is away --- */
+
+/* The host of our division with this place, when it has been away for STAND_IN_MS and this host is
+ * the one to stand in for it: of those that are up and have its services the one with the lowest
+ * number. NULL: it is not to. Borrowed until the next message. */
+const struct presence *members_stood_in_for(const struct members *m, uint16_t place,
+                                            int64_t now_ms);
+/* Says of this host that it does, or that it does not any more. */
+void members_stand_in(struct members *m, uint16_t place, bool stands_in);
+/* The place of the host that says it stands in for that one of the others, which is away; 0 = none. */
+uint16_t members_stood_in_by(const struct members *m, size_t member, int64_t now_ms);
 
 /* --- the list --- */
 

@@ -127,7 +127,7 @@ int mqtt_subscribe(struct mqtt *m, const char *group, const char *filter, uint32
 void mqtt_withhold(struct mqtt *m);
 void mqtt_release(struct mqtt *m);
 /* Ends a registered subscription, as it was given to mqtt_subscribe. on_unsubscribed follows, unless
- * another plain one has the same filter. Nothing when there is none. */
+ * another plain one has the same filter, or it is subscribed to again. Nothing when there is none. */
 void mqtt_give_up(struct mqtt *m, const char *group, const char *filter);
 /* Sends UNSUBSCRIBE for all registered subscriptions and forgets them (zingq leave);
  * on_unsubscribed follows, over a reconnect if need be. ERR_NOTFOUND when there is none. */

@@ -87,9 +87,36 @@ static const char *keep_rule(struct strings *s, const struct rule *rule) {
     return keep(s, slice_of(text));
 }
 
-int presence_own(struct presence **out, const struct conf *conf, const char *host, const char *id,
-                 const bool *runs, int64_t since_ms) {
-    size_t bytes = strlen(conf->hosts.group) + strlen(host) + strlen(id) + sizeof ZINGQ_VERSION + 3;
+/* Under `broker { alone }` every host has all of it; what a service with share = no gets is its
+ * host's own. */
+bool presence_may_be_stood_in_for(const struct conf *conf, const bool *runs) {
+    bool may = division_is_divided(&conf->hosts.share) && !conf->broker.alone;
+    for (size_t i = 0; may && i < conf->service_count; i++) {
+        may = !runs[i] || conf->services[i].share;
+    }
+    return may;
+}
+
+static void add_own_services(struct presence *p, struct strings *s, const struct conf *conf,
+                             const struct presence_facts *facts) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *c = &conf->services[i];
+        if (facts->runs[i] && c->share) {
+            p->services[p->service_count++] =
+                (struct presence_service){.name = keep(s, slice_of(c->name)),
+                                          .key = keep_rule(s, &c->key),
+                                          .idempotency = keep_rule(s, &c->idempotency),
+                                          .ordered = c->ordered,
+                                          .independent = c->independent,
+                                          .number = facts->numbers[i]};
+        }
+    }
+}
+
+int presence_own(struct presence **out, const struct conf *conf,
+                 const struct presence_facts *facts) {
+    size_t bytes = strlen(conf->hosts.group) + strlen(facts->host) + strlen(facts->id) +
+                   strlen(facts->client_id) + sizeof ZINGQ_VERSION + 4;
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *c = &conf->services[i];
         bytes += strlen(c->name) + 1 + rule_bytes(&c->key) + rule_bytes(&c->idempotency);
@@ -100,24 +127,17 @@ int presence_own(struct presence **out, const struct conf *conf, const char *hos
     }
     struct strings s = {.at = p->text, .end = p->text + bytes + 1};
     p->group = keep(&s, slice_of(conf->hosts.group));
-    p->host = keep(&s, slice_of(host));
-    p->id = keep(&s, slice_of(id));
+    p->host = keep(&s, slice_of(facts->host));
+    p->id = keep(&s, slice_of(facts->id));
     p->version = keep(&s, slice_of(ZINGQ_VERSION));
+    if (presence_may_be_stood_in_for(conf, facts->runs)) {
+        p->client_id = keep(&s, slice_of(facts->client_id));
+    }
     p->share = conf->hosts.share;
     p->alone = conf->broker.alone;
     p->state = PRESENCE_UP;
-    p->since_ms = since_ms;
-    for (size_t i = 0; i < conf->service_count; i++) {
-        const struct service_conf *c = &conf->services[i];
-        if (runs[i] && c->share) {
-            p->services[p->service_count++] =
-                (struct presence_service){.name = keep(&s, slice_of(c->name)),
-                                          .key = keep_rule(&s, &c->key),
-                                          .idempotency = keep_rule(&s, &c->idempotency),
-                                          .ordered = c->ordered,
-                                          .independent = c->independent};
-        }
-    }
+    p->since_ms = facts->since_ms;
+    add_own_services(p, &s, conf, facts);
     *out = p;
     return 0;
 }
@@ -175,14 +195,40 @@ static const char *text_of(struct source *s, const json_t *json, const char *nam
     return keep(&s->strings, (struct slice){json_string_value(value), len});
 }
 
-static int64_t number_of(struct source *s, const char *name, int64_t least, int64_t most) {
-    const json_t *value = json_object_get(s->json, name);
+static int64_t number_of(struct source *s, const json_t *json, const char *name, int64_t least,
+                         int64_t most) {
+    const json_t *value = json_object_get(json, name);
     json_int_t number = json_integer_value(value);
     if (!json_is_integer(value) || number < least || number > most) {
         s->wrong = name;
         return least;
     }
     return number;
+}
+
+/* The same; -1 when there is none. */
+static int32_t service_number_of(struct source *s, const json_t *json) {
+    return json_object_get(json, "number") == NULL
+               ? -1
+               : (int32_t)number_of(s, json, "number", 0, UINT16_MAX);
+}
+
+/* A list of hosts of the division as bits. */
+static uint64_t places_of(struct source *s, const char *name, uint16_t count) {
+    const json_t *list = json_object_get(s->json, name);
+    uint64_t places = 0;
+    size_t i;
+    const json_t *one;
+    s->wrong = list != NULL && !json_is_array(list) ? name : s->wrong;
+    json_array_foreach(list, i, one) {
+        json_int_t place = json_integer_value(one);
+        if (place < 1 || place > count) {
+            s->wrong = name;
+            return 0;
+        }
+        places |= (uint64_t)1 << (place - 1);
+    }
+    return places;
 }
 
 static bool flag_of(struct source *s, const json_t *json, const char *name) {
@@ -236,7 +282,8 @@ static void read_services(struct source *s, struct presence *p) {
             .idempotency = text_of(s, one, "idempotency", RULE_BYTES_MAX, "none"),
             .ordered = word_of(s, one, "order", "key", "none"),
             .independent = word_of(s, one, "several_hosts", "independent", "divided"),
-            .held = flag_of(s, one, "held")};
+            .held = flag_of(s, one, "held"),
+            .number = service_number_of(s, one)};
     }
 }
 
@@ -245,10 +292,14 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
     p->host = text_of(s, s->json, "host", HOST_NAME_BYTES_MAX, NULL);
     p->id = text_of(s, s->json, "id", HOST_NAME_BYTES_MAX, NULL);
     p->version = text_of(s, s->json, "version", NAME_BYTES_MAX, "?");
-    p->share.count = (uint16_t)number_of(s, "count", 1, PARTITIONS);
-    p->share.place = (uint16_t)number_of(s, "this", 1, p->share.count);
+    p->share.count = (uint16_t)number_of(s, s->json, "count", 1, PARTITIONS);
+    p->share.place = (uint16_t)number_of(s, s->json, "this", 1, p->share.count);
     p->alone = flag_of(s, s->json, "alone");
-    p->since_ms = number_of(s, "since", 0, INT64_MAX);
+    p->since_ms = number_of(s, s->json, "since", 0, INT64_MAX);
+    if (json_object_get(s->json, "client_id") != NULL) {
+        p->client_id = text_of(s, s->json, "client_id", CLIENT_ID_BYTES_MAX, NULL);
+    }
+    p->stands_in_for = places_of(s, "stands_in_for", p->share.count);
     p->hello = flag_of(s, s->json, "hello");
     p->state = state_of(s);
     read_services(s, p);
@@ -304,10 +355,39 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
 
 /* --- writing --- */
 
-static json_t *service_json(const struct presence_service *s) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "key", s->key, "idempotency", s->idempotency,
-                     "order", s->ordered ? "key" : "none", "several_hosts",
-                     s->independent ? "independent" : "divided", "held", (int)s->held);
+static json_t *service_json(const struct presence *p, const struct presence_service *s) {
+    json_t *json =
+        p->state == PRESENCE_GONE
+            ? json_object()
+            : json_pack("{s:s, s:s, s:s, s:s, s:b}", "key", s->key, "idempotency", s->idempotency,
+                        "order", s->ordered ? "key" : "none", "several_hosts",
+                        s->independent ? "independent" : "divided", "held", (int)s->held);
+    if (json != NULL && p->client_id != NULL && s->number >= 0 &&
+        json_object_set_new(json, "number", json_integer(s->number)) != 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+/* What says who may stand in for whom. */
+static int add_stand_in(const struct presence *p, json_t *json) {
+    json_t *places = json_array();
+    bool gone = p->state == PRESENCE_GONE;
+    int failed = places == NULL ? -1 : 0;
+    for (uint16_t i = 0; failed == 0 && !gone && i < p->share.count; i++) {
+        if ((p->stands_in_for >> i & 1) != 0) {
+            failed = json_array_append_new(places, json_integer(i + 1));
+        }
+    }
+    if (failed == 0 && p->client_id != NULL) {
+        failed = json_object_set_new(json, "client_id", json_string(p->client_id));
+    }
+    if (failed == 0 && json_array_size(places) > 0) {
+        return json_object_set_new(json, "stands_in_for", places);
+    }
+    json_decref(places);
+    return failed;
 }
 
 static int dump(const char *bytes, size_t len, void *out) {
@@ -317,16 +397,18 @@ static int dump(const char *bytes, size_t len, void *out) {
 
 int presence_write(const struct presence *p, struct buf *out) {
     json_t *services = json_object();
-    bool gone = p->state == PRESENCE_GONE;
+    bool none = p->state == PRESENCE_GONE && p->client_id == NULL;
     int failed = services == NULL ? -1 : 0;
-    for (size_t i = 0; failed == 0 && !gone && i < p->service_count; i++) {
-        failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
+    for (size_t i = 0; failed == 0 && !none && i < p->service_count; i++) {
+        failed =
+            json_object_set_new(services, p->services[i].name, service_json(p, &p->services[i]));
     }
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
                              p->host, "id", p->id, "version", p->version, "group", p->group,
                              "count", (int)p->share.count, "this", (int)p->share.place, "alone",
                              (int)p->alone, "state", presence_state_name(p->state), "hello",
                              (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
+    failed = failed == 0 && json != NULL ? add_stand_in(p, json) : failed;
     if (failed == 0 && json != NULL) {
         failed = json_dump_callback(json, dump, out, JSON_COMPACT);
     }

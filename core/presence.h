@@ -22,7 +22,8 @@ enum presence_state {
 struct presence_service {
     const char *name, *key, *idempotency; /* rules as in topics.conf */
     bool ordered, independent;
-    bool held; /* it takes no events, because of another host */
+    bool held;      /* it takes no events, because of another host */
+    int32_t number; /* its subscription identifiers are made of it; -1 = not said */
 };
 
 struct presence {
@@ -34,6 +35,10 @@ struct presence {
     enum presence_state state;
     bool hello;       /* whoever hears it is asked to say that it is there */
     int64_t since_ms; /* wall clock: when the process started */
+    /* Of the connection that takes events: while the host is away another one may take it for what
+     * the broker has for it. NULL = nobody may. */
+    const char *client_id;
+    uint64_t stands_in_for; /* a bit for each host of the division, bit 0 for host 1 */
     struct presence_service *services;
     size_t service_count;
     size_t bytes; /* of memory, about */
@@ -43,10 +48,21 @@ struct presence {
 /* "joining", "up", "gone". */
 const char *presence_state_name(enum presence_state state);
 
-/* What this host has to say, up, with the shared services for which `runs` is true.
- * ERR_MEMORY. The caller frees it. */
-int presence_own(struct presence **out, const struct conf *conf, const char *host, const char *id,
-                 const bool *runs, int64_t since_ms);
+/* What presence_own does not know from topics.conf. */
+struct presence_facts {
+    const char *host, *id, *client_id;
+    const bool *runs;        /* by service of conf, like the next */
+    const uint16_t *numbers; /* as engine_service_number */
+    int64_t since_ms;
+};
+
+/* What this host has to say, up, with the shared services that it runs. ERR_MEMORY. The caller
+ * frees it. */
+int presence_own(struct presence **out, const struct conf *conf,
+                 const struct presence_facts *facts);
+/* Whether another host may stand in for one that runs these services: only with copies that any
+ * host of the division may take. */
+bool presence_may_be_stood_in_for(const struct conf *conf, const bool *runs);
 /* Reads a message. ERR_INVALID with a sentence, ERR_MEMORY. The caller frees it. */
 int presence_read(struct presence **out, struct slice topic, struct slice payload,
                   struct report *r);
@@ -55,7 +71,8 @@ void presence_free(struct presence *p);
 /* Whether the topic is zingq/hosts/<group>/<host> with names that a host may have. */
 bool presence_topic_split(struct slice topic, struct slice *group, struct slice *host);
 
-/* Writes the document. Without services when it is gone. ERR_MEMORY. */
+/* Writes the document. When it is gone its services have no more than their numbers, for who stands
+ * in. ERR_MEMORY. */
 int presence_write(const struct presence *p, struct buf *out);
 /* The service of that name, or NULL. */
 const struct presence_service *presence_find(const struct presence *p, const char *name);

@@ -8,9 +8,9 @@
  */
 #include "run.h"
 
-#include "api.h"
 #include "json.h"
 #include "limits.h"
+#include "script_args.h"
 #include "script_host.h"
 
 #include <assert.h>
@@ -19,6 +19,11 @@
 #include <string.h>
 
 enum { TRACEBACK_BYTES = 1536 /* of ERROR_BYTES_MAX: kept free for it behind a long message */ };
+
+void run_set_error(struct run *run, struct slice text) {
+    buf_reset(&run->error);
+    buf_add(&run->error, text.data, text.len < ERROR_BYTES_MAX ? text.len : ERROR_BYTES_MAX);
+}
 
 /* --- which function runs --- */
 
@@ -78,7 +83,7 @@ static void read_verdict(lua_State *L, struct retry_verdict *verdict) {
     if (lua_isnil(L, -1)) {
         luaL_error(L, "a retry policy's table needs `after` or `dead`");
     }
-    verdict->after_ms = api_check_duration(L, -1, "after");
+    verdict->after_ms = args_check_duration(L, -1, "after");
 }
 
 /* --- what the handler of a batch returned --- */
@@ -159,17 +164,18 @@ static int leave(lua_State *L, int status, lua_KContext unused) {
 
 static int enter(lua_State *L) {
     struct run *run = script_host_of(L)->current;
+    const struct script_library *library = run->host->library;
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->function);
     int arguments = 1;
     if (runs_handler(run) && run->event->kind == EVENT_LOCK_EXPIRED) {
-        api_push_lock_event(L, run);
+        library->push_lock(L, run);
     } else if (run->listed) {
-        api_push_events(L, run);
+        library->push_events(L, run);
     } else {
-        api_push_event(L, run);
+        library->push_event(L, run);
     }
     if (run->entry == RUN_UNDO) {
-        return api_undo(L);
+        return library->undo(L);
     }
     if (run->entry != RUN_EVENT) {
         lua_pushstring(L, run->reason == NULL ? "" : run->reason);
@@ -294,7 +300,7 @@ static void settle_return(struct run *run) {
     run->outcome = run->discard ? OUTCOME_DISCARD : OUTCOME_DONE;
     if (run->failures != NULL && run->event_count == 1) { /* a list of one is one event */
         run->outcome = run->failures[0].dead ? OUTCOME_REJECT : OUTCOME_ERROR;
-        api_set_error(run, slice_of(run->failures[0].reason));
+        run_set_error(run, slice_of(run->failures[0].reason));
         free_failures(run);
     }
     give_thread(run, true);

@@ -168,6 +168,8 @@ void run_fail_step(struct run *run, bool itself);
 void run_stop(struct run *run);
 /* Gives it up outside a turn: nothing of it runs any more, what was to be closed is not. */
 void run_abandon(struct run *run);
+/* Sets run->error, cut at ERROR_BYTES_MAX. */
+void run_set_error(struct run *run, struct slice text);
 /* run_stop, and frees everything it owns. */
 void run_free(struct run *run);
 

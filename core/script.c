@@ -47,12 +47,14 @@ static int start_state(struct script_host *host) {
     return rc;
 }
 
-int script_host_new(struct script_host **out, const struct conf *conf) {
+int script_host_new(struct script_host **out, const struct conf *conf,
+                    const struct script_library *library) {
     struct script_host *host = calloc(1, sizeof *host);
     if (host == NULL) {
         return ERR_MEMORY;
     }
     host->conf = conf;
+    host->library = library;
     host->memory_limit = conf->lua_memory_bytes;
     host->watch.limit_ns = conf->lua_time_ms * NS_PER_MS;
     buf_init(&host->scratch, SCRATCH_BYTES_MAX);

@@ -15,8 +15,23 @@
 #include <stdint.h>
 
 struct culprit;
+struct run;
 struct script_host;
 struct lua_State;
+
+/* What handlers can call, and what they are called with; each may raise (memory). */
+struct script_library {
+    /* Sets everything in the table on top. */
+    void (*open)(struct lua_State *L);
+    /* Sets print in the table at `globals`: a line of the log. */
+    void (*open_print)(struct lua_State *L, int globals);
+    /* Push the argument of a handler / of one that gets batches / of on_lock_expired. */
+    void (*push_event)(struct lua_State *L, struct run *run);
+    void (*push_events)(struct lua_State *L, struct run *run);
+    void (*push_lock)(struct lua_State *L, struct run *run);
+    /* The body of RUN_UNDO; handler and event are on top. May yield. */
+    int (*undo)(struct lua_State *L);
+};
 
 /* A coroutine of the host. */
 struct script_thread {
@@ -24,9 +39,10 @@ struct script_thread {
     int ref; /* in the registry */
 };
 
-/* Service indexes below are positions in conf->services. `conf` is borrowed for the host's life.
- * ERR_MEMORY. Nothing is loaded yet. */
-int script_host_new(struct script_host **out, const struct conf *conf);
+/* Service indexes below are positions in conf->services. `conf` and `library` are borrowed for the
+ * host's life. ERR_MEMORY. Nothing is loaded yet. */
+int script_host_new(struct script_host **out, const struct conf *conf,
+                    const struct script_library *library);
 void script_host_free(struct script_host *host);
 
 /* From now on what is loaded is named on this page, borrowed for the host's life, and a version that

@@ -80,9 +80,10 @@ struct script_watch {
 enum { THREADS_POOLED_MAX = 256 }; /* a few KB each */
 
 struct script_host {
-    lua_State *L;              /* the main thread: loads scripts, runs no handler */
-    const struct conf *conf;   /* borrowed */
-    struct script_slot *slots; /* one a service */
+    lua_State *L;                         /* the main thread: loads scripts, runs no handler */
+    const struct conf *conf;              /* borrowed */
+    const struct script_library *library; /* borrowed */
+    struct script_slot *slots;            /* one a service */
 
     size_t memory_used, memory_limit; /* bytes */
     size_t memory_churn;              /* bytes allocated since the hook last looked */

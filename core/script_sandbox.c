@@ -12,7 +12,6 @@
  */
 #include "script_host.h"
 
-#include "api.h"
 #include "clock.h"
 #include "run.h"
 
@@ -304,7 +303,7 @@ static void open_coroutine(lua_State *L) {
 
 static void open_zing(lua_State *L) {
     lua_newtable(L);
-    api_open(L);
+    script_host_of(L)->library->open(L);
 }
 
 /* name, what pushes the real table */
@@ -349,7 +348,7 @@ void sandbox_open(lua_State *L) {
         lua_setfield(L, globals, libraries[i].name);
     }
     lua_getfield(L, globals, "zing");
-    api_open_print(L, globals);
+    script_host_of(L)->library->open_print(L, globals);
     lua_settop(L, globals);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }

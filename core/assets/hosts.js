@@ -12,7 +12,7 @@ function makeHost() {
         h("td", { class: "data", "data-name": name }));
     const row = h("tr", {}, h("td", {}, state), cells);
     row.update = (host) => {
-        setText(state, host.state);
+        setText(state, host.stood_in_by ? `${host.state}, host ${host.stood_in_by} stands in` : host.state);
         state.className = `pill tone-${TONES[host.state] ?? "mute"}`;
         [host.self ? `${host.host} (this one)` : host.host, host.group,
             `${host.this} of ${host.count}`, host.version, ago(Date.parse(host.since), Date.now()),

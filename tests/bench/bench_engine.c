@@ -12,6 +12,7 @@
  * what a turn was made of.
  */
 #include "clock.h"
+#include "api.h"
 #include "engine.h"
 #include "limits.h"
 
@@ -161,7 +162,7 @@ static void start(struct bench *b, const char *folder, const struct workload *wo
     write_text(folder, "topics.conf", conf);
     (void)snprintf(path, sizeof path, "%s/topics.conf", folder);
     need(conf_load(&b->conf, path, NULL, &r), &r);
-    need(script_host_new(&b->scripts, b->conf), &r);
+    need(script_host_new(&b->scripts, b->conf, &api_library), &r);
     need(script_load_all(b->scripts, &r), &r);
     struct store_options options = {.path = b->conf->store_path,
                                     .max_bytes = b->conf->store_max_bytes};

@@ -38,6 +38,20 @@ static void a_crash_in_a_batch_is_nobodys(void **state) {
     assert_int_equal(count_events(f, "s", EVENT_DONE), 3);
 }
 
+static void a_crash_in_a_batch_is_forgotten_with_its_events(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, "store { keep_done = \"10m\" }\n" SERVICE("batch = 4 linger = \"1m\""),
+                "return function(events)\n" TELL "end");
+    offer_many(f, 3);
+    run_dry(f);
+    crash_in_batch(f); /* before its first commit: no attempt of theirs is stored */
+    run_dry(f);
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 3);
+    advance(f, 12 * 60 * 1000);
+    assert_int_equal(count_rows(f, TABLE_EVENT), 0);
+    assert_int_equal(count_rows(f, TABLE_HISTORY), 0);
+}
+
 static void who_crashed_in_a_batch_and_crashes_alone_ends_dead(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 3 crashes = 2"),
@@ -160,6 +174,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_crash_in_a_batch_is_nobodys),
+        TEST(a_crash_in_a_batch_is_forgotten_with_its_events),
         TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
         TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
         TEST(a_stop_in_a_batch_costs_nothing),

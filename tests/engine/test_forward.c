@@ -258,7 +258,7 @@ static void a_signal_by_mqtt_is_taken_by_the_host_of_its_key_alone(void **state)
     struct event_bytes bytes = {.topic = slice_of(topic), .payload = slice_of("1")};
     for (uint16_t n = 1; n <= 2; n++) {
         struct engine_fixture *f = host_at(w, n);
-        assert_int_equal(engine_offer_signal(f->engine, service_index(f, "s"), &bytes), 0);
+        assert_int_equal(engine_offer_signal(f->engine, service_index(f, "s"), &bytes, 0), 0);
     }
     hosts_pass(w);
     assert_int_equal(count_rows(host_at(w, 1), TABLE_SIGNAL), 0);

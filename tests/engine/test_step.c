@@ -346,7 +346,7 @@ static void a_signal_message_is_taken_once(void **state) {
                                 .payload = slice_of("42"),
                                 .properties = buf_slice(&properties)};
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(engine_offer_signal(f->engine, 0, &bytes), 0);
+        assert_int_equal(engine_offer_signal(f->engine, 0, &bytes, 0), 0);
         run_dry(f);
     }
     buf_clear(&properties);
@@ -362,7 +362,7 @@ static void a_signal_message_that_names_nothing_is_a_dead_letter(void **state) {
     fixture_run(f, SERVICE(""), WAITS);
     struct event_bytes bytes = {.topic = slice_of("zingq/signal/s/%4/paid"),
                                 .payload = slice_of("42")};
-    assert_int_equal(engine_offer_signal(f->engine, 0, &bytes), 0);
+    assert_int_equal(engine_offer_signal(f->engine, 0, &bytes, 0), 0);
     run_dry(f);
     assert_non_null(strstr(reason_of(f, "s", "42", reason), "two hex digits"));
 }

@@ -81,7 +81,7 @@ static void offer(struct node *n, struct sim_message *m) {
     const struct event_bytes bytes = {
         .topic = slice_of(m->topic), .payload = slice_of(m->payload), .properties = m->properties};
     const struct offer how = {.qos = 1};
-    int code = m->signal ? engine_offer_signal(n->engine, m->service, &bytes)
+    int code = m->signal ? engine_offer_signal(n->engine, m->service, &bytes, 0)
                          : engine_offer(n->engine, m->service, &bytes, how);
     if (code != 0) {
         abort(); /* no memory */

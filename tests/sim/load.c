@@ -7,7 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct load_kind *const kinds[] = {&kind_count};
+static const struct load_kind *const kinds[] = {
+    &kind_count, //
+    &kind_batch, //
+    &kind_book,  //
+    &kind_die,   //
+    &kind_park,  //
+};
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
@@ -26,16 +32,32 @@ static uint8_t choose(struct sim *s) {
     return kind;
 }
 
-void load_publish(struct sim *s, const char *topic, const char *payload, const char *once) {
+static void publish_as(struct sim *s, const char *topic, const char *payload, const char *once,
+                       const struct uuid *id) {
+    char text[UUID_TEXT_BYTES + 1];
     struct buf properties;
     buf_init(&properties, 4096);
     property_add(&properties, slice_of("idempotency-key"), slice_of(once));
+    if (id != NULL) {
+        property_add(&properties, slice_of("zingq-id"), slice_of(uuid_text(id, text)));
+    }
     sim_tell(s, "%s %s", topic, payload);
     broker_take(s, topic, payload, buf_slice(&properties));
     buf_clear(&properties);
 }
 
-static struct said *add(struct sim *s) {
+void load_publish(struct sim *s, const char *topic, const char *payload, const char *once) {
+    publish_as(s, topic, payload, once, NULL);
+}
+
+/* A UUIDv7 of a time long ago, with the number in its end. */
+static struct uuid id_of(const struct said *one) {
+    uint32_t n = one->number;
+    return (struct uuid){{0, 0, 0, 0, 0, 1, 0x70, 0, 0x80, 0x5a, 0, 0, (uint8_t)(n >> 24),
+                          (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}};
+}
+
+static struct said *add(struct sim *s, uint8_t kind) {
     struct sim_load *l = &s->load;
     if (l->count == l->cap) {
         l->cap = l->cap * 2 + 256;
@@ -46,9 +68,37 @@ static struct said *add(struct sim *s) {
     }
     struct said *one = &l->said[l->count];
     *one = (struct said){.number = (uint32_t)l->count++,
-                         .kind = choose(s),
+                         .kind = kind,
                          .key = (uint8_t)(sim_chance(s, 40) ? 0 : sim_below(s, KEYS)),
                          .said_ms = s->true_ms};
+    return one;
+}
+
+static struct said *compose(struct sim *s, uint8_t of, char topic[64], struct buf *payload) {
+    struct said *one = add(s, of);
+    const struct load_kind *kind = kinds[one->kind];
+    buf_printf(payload, "{\"n\":%u,\"k\":\"k%u\"", one->number, one->key);
+    if (kind->say != NULL) {
+        kind->say(s, one, payload);
+    }
+    buf_add_str(payload, "}");
+    (void)snprintf(topic, 64, "in/%s/k%u", kind->name, one->key);
+    return one;
+}
+
+struct said *load_write(struct sim *s, char *topic, size_t topic_bytes, char *payload,
+                        size_t payload_bytes) {
+    char where[64];
+    struct buf text;
+    uint8_t kind = choose(s);
+    while (!kinds[kind]->mortal) {
+        kind = choose(s);
+    }
+    buf_init(&text, PAYLOAD_MAX);
+    struct said *one = compose(s, kind, where, &text);
+    (void)snprintf(topic, topic_bytes, "%s", where);
+    (void)snprintf(payload, payload_bytes, "%s", buf_str(&text));
+    buf_clear(&text);
     return one;
 }
 
@@ -56,19 +106,15 @@ static void say_one(struct sim *s) {
     char topic[64];
     char once[32];
     struct buf payload;
-    struct said *one = add(s);
-    const struct load_kind *kind = kinds[one->kind];
     buf_init(&payload, PAYLOAD_MAX);
-    buf_printf(&payload, "{\"n\":%u,\"k\":\"k%u\"", one->number, one->key);
-    if (kind->say != NULL) {
-        kind->say(s, one, &payload);
-    }
-    buf_add_str(&payload, "}");
-    (void)snprintf(topic, sizeof topic, "in/%s/k%u", kind->name, one->key);
+    struct said *one = compose(s, choose(s), topic, &payload);
+    const struct load_kind *kind = kinds[one->kind];
     (void)snprintf(once, sizeof once, "%u", one->number);
-    load_publish(s, topic, buf_str(&payload), once);
-    if (sim_chance(s, 5)) {
-        load_publish(s, topic, buf_str(&payload), once); /* its publisher had no PUBACK */
+    struct uuid id = id_of(one);
+    one->known = kind->named && one->number % 2 == 1;
+    publish_as(s, topic, buf_str(&payload), once, one->known ? &id : NULL);
+    if (sim_chance(s, 5)) { /* its publisher had no PUBACK */
+        publish_as(s, topic, buf_str(&payload), once, one->known ? &id : NULL);
     }
     buf_clear(&payload);
 }
@@ -84,11 +130,12 @@ void load_say(struct sim *s) {
 
 /* --- hearing --- */
 
-/* Whether a publish with this id was heard before. */
-static bool heard_before(struct sim *s, struct slice properties) {
+/* Whether a publish with this id was heard before. An announcement has the id of who died, which
+ * may die again, and a key of its own. */
+static bool heard_before(struct sim *s, struct slice properties, bool dies) {
     struct slice id = {"", 0};
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    if (!property_find(properties, "zingq-id", &id)) {
+    if (!property_find(properties, dies ? "idempotency-key" : "zingq-id", &id)) {
         return false;
     }
     for (size_t i = 0; i < id.len; i++) {
@@ -109,30 +156,48 @@ static bool heard_before(struct sim *s, struct slice properties) {
     }
 }
 
-/* The one that the payload names, of this kind; NULL when it names none. */
-static struct said *named(struct sim *s, const char *kind, size_t len, const char *payload) {
+struct said *load_said(struct sim *s, const char *payload) {
     const char *number = payload[0] == '{' ? strstr(payload, "\"n\":") : payload;
     number += number != NULL && payload[0] == '{' ? 4 : 0;
     if (number == NULL || number[0] < '0' || number[0] > '9') {
         return NULL;
     }
     unsigned long n = strtoul(number, NULL, 10);
-    if (n >= s->load.count) {
-        return NULL;
+    return n < s->load.count ? &s->load.said[n] : NULL;
+}
+
+const struct load_kind *load_kind_of(const struct said *one) {
+    return kinds[one->kind];
+}
+
+static const struct load_kind *kind_named(const char *name, size_t len) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (strlen(kinds[i]->name) == len && memcmp(kinds[i]->name, name, len) == 0) {
+            return kinds[i];
+        }
     }
-    struct said *one = &s->load.said[n];
-    const char *name = kinds[one->kind]->name;
-    return strlen(name) == len && memcmp(name, kind, len) == 0 ? one : NULL;
+    return NULL;
+}
+
+/* The one that the payload names, of the kind that the topic does. */
+static struct said *named(struct sim *s, const struct load_kind *kind, const char *payload) {
+    struct said *one = load_said(s, payload);
+    return one != NULL && kinds[one->kind] == kind ? one : NULL;
 }
 
 static void end_of(struct sim *s, struct said *one, const char *payload) {
     const struct load_kind *kind = kinds[one->kind];
+    const char *space = strchr(payload, ' ');
+    const char *text = space == NULL ? "" : space + 1;
     uint32_t *last = &s->load.last[one->host == 0 ? 0 : one->host - 1][one->kind][one->key];
-    bool ordered = kind->ordered && (s->count == 1 || one->deals == 1);
+    bool ordered = kind->ordered && (s->count == 1 || one->deals == 1) && !one->skipped;
+    if (kind->aside != NULL && kind->aside(s, one, text)) {
+        return;
+    }
     one->ends++;
     one->ended_ms = s->true_ms;
     s->tally->ended++;
-    if (one->ends > 1) {
+    if (one->ends > 1 + one->reruns) {
         sim_fail(s, "%s %u has ended %u times", kind->name, one->number, one->ends);
     }
     if (ordered && *last > one->number + 1) {
@@ -143,8 +208,17 @@ static void end_of(struct sim *s, struct said *one, const char *payload) {
         *last = one->number + 1;
     }
     if (kind->heard != NULL) {
-        const char *text = strchr(payload, ' ');
-        kind->heard(s, one, text == NULL ? "" : text + 1);
+        kind->heard(s, one, text);
+    }
+}
+
+static void death_of(struct sim *s, struct said *one, struct slice properties) {
+    const struct load_kind *kind = kinds[one->kind];
+    struct slice reason = {"", 0};
+    (void)property_find(properties, "zingq-reason", &reason);
+    one->deaths++;
+    if (kind->died != NULL) {
+        kind->died(s, one, reason);
     }
 }
 
@@ -153,16 +227,20 @@ void load_heard(struct sim *s, const char *topic, const char *payload, struct sl
     static const char dead[] = "dead/";
     bool ends = strncmp(topic, out, sizeof out - 1) == 0;
     bool dies = strncmp(topic, dead, sizeof dead - 1) == 0;
-    if ((!ends && !dies) || heard_before(s, properties)) {
+    if ((!ends && !dies) || heard_before(s, properties, dies)) {
         return;
     }
-    const char *kind = topic + (ends ? sizeof out : sizeof dead) - 1;
-    struct said *one = named(s, kind, strcspn(kind, "/"), payload);
+    const char *name = topic + (ends ? sizeof out : sizeof dead) - 1;
+    size_t len = strcspn(name, "/");
+    const struct load_kind *kind = kind_named(name, len);
+    struct said *one = kind == NULL ? NULL : named(s, kind, payload);
     sim_tell(s, "heard: %s %s", topic, payload);
-    if (one == NULL) {
+    if (ends && kind != NULL && kind->overheard != NULL) {
+        kind->overheard(s, name[len] == '/' ? name + len + 1 : "", payload);
+    } else if (one == NULL) {
         sim_fail(s, "on %s, of nobody: %s", topic, payload);
     } else if (dies) {
-        one->deaths++;
+        death_of(s, one, properties);
     } else {
         end_of(s, one, payload);
     }
@@ -170,30 +248,55 @@ void load_heard(struct sim *s, const char *topic, const char *payload, struct sl
 
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload) {
     static const char in[] = "in/";
-    const char *kind = topic + sizeof in - 1;
+    const char *name = topic + sizeof in - 1;
     if (strncmp(topic, in, sizeof in - 1) != 0) {
         return;
     }
-    struct said *one = named(s, kind, strcspn(kind, "/"), payload);
+    const struct load_kind *kind = kind_named(name, strcspn(name, "/"));
+    struct said *one = kind == NULL ? NULL : named(s, kind, payload);
     if (one != NULL) {
         one->host = (uint8_t)n->number;
         one->deals++;
     }
 }
 
+void load_killed(struct sim *s, const struct uuid *id) {
+    uint32_t n = (uint32_t)id->bytes[12] << 24 | (uint32_t)id->bytes[13] << 16 |
+                 (uint32_t)id->bytes[14] << 8 | id->bytes[15];
+    if (n >= s->load.count) {
+        return;
+    }
+    struct uuid own = id_of(&s->load.said[n]);
+    if (uuid_equal(&own, id)) {
+        s->load.said[n].kills++;
+    }
+}
+
+bool load_mine(struct sim *s, const char *text) {
+    static const char mine[] = "mine ";
+    struct said *one =
+        strncmp(text, mine, sizeof mine - 1) == 0 ? load_said(s, text + sizeof mine - 1) : NULL;
+    const struct load_kind *kind = one == NULL ? NULL : kinds[one->kind];
+    return kind != NULL && kind->mine != NULL && kind->mine(s, one);
+}
+
 /* --- in the end --- */
+
+static void check_one(struct sim *s, const struct said *one) {
+    const struct load_kind *kind = kinds[one->kind];
+    bool well = one->ends == (one->gone ? 0 : 1) || (one->may_be_gone && one->ends == 0);
+    if (kind->check != NULL) {
+        kind->check(s, one);
+    } else if (!well || one->deaths != 0) {
+        sim_fail(s, "%s %u of key k%u, said at %lld ms, has ended %u times and died %u times%s",
+                 kind->name, one->number, one->key, (long long)one->said_ms, one->ends, one->deaths,
+                 one->gone ? ", and was discarded" : "");
+    }
+}
 
 void load_check(struct sim *s) {
     for (size_t i = 0; i < s->load.count && !s->failed; i++) {
-        const struct said *one = &s->load.said[i];
-        const struct load_kind *kind = kinds[one->kind];
-        if (kind->check != NULL) {
-            kind->check(s, one);
-        } else if (one->ends != 1 || one->deaths != 0) {
-            sim_fail(s, "%s %u of key k%u, said at %lld ms, has ended %u times and died %u times",
-                     kind->name, one->number, one->key, (long long)one->said_ms, one->ends,
-                     one->deaths);
-        }
+        check_one(s, &s->load.said[i]);
     }
     for (size_t i = 0; i < KINDS && !s->failed; i++) {
         if (kinds[i]->check_all != NULL) {

@@ -30,8 +30,15 @@ struct said {
     uint8_t flags;   /* the kind's own */
     uint16_t ends;   /* heard on out/ */
     uint16_t deaths; /* heard on the dead-letter topic */
-    uint32_t value;  /* the kind's own */
-    int64_t said_ms; /* physical time */
+    uint16_t buried; /* told of by on_dead */
+    uint16_t kills;  /* hosts that went down while it alone was on the processor: see say_id */
+    uint8_t replays, reruns; /* that operators asked for, answered or not */
+    bool gone;               /* an operator discarded it, and was told so */
+    bool known;              /* its id is, and so its kills are */
+    bool may_be_gone;        /* an operator wanted to */
+    bool skipped;            /* or had its key go on without it: what came behind may overtake it */
+    uint32_t value;          /* the kind's own */
+    int64_t said_ms;         /* physical time */
     int64_t ended_ms;
 };
 
@@ -39,10 +46,24 @@ struct load_kind {
     const char *name;
     unsigned weight; /* among the kinds */
     bool ordered;    /* what one host was dealt of a key ends in that order */
+    bool mortal;     /* operators replay, discard, cancel and rerun it */
+    bool named;      /* half of its messages bring an id of their own, so that it is known who is on
+                        the processor */
     /* Adds to the payload, after {"n": 17, "k": "k3"; may be NULL. */
     void (*say)(struct sim *s, struct said *one, struct buf *payload);
     /* It is through; `text`: what stands behind the number. May be NULL. */
     void (*heard)(struct sim *s, struct said *one, const char *text);
+    /* Whether that is no end, but something else that is said of it. May be NULL. */
+    bool (*aside)(struct sim *s, struct said *one, const char *text);
+    /* It is announced as dead. May be NULL. */
+    void (*died)(struct sim *s, struct said *one, struct slice reason);
+    /* Something without a number is said on out/<kind>/<about>. NULL: nothing of the kind is. */
+    void (*overheard)(struct sim *s, const char *about, const char *text);
+    /* Its handler has come to a place that it marks with zing.log.warn("mine <number>"): whether the
+     * host goes down there. NULL: it has no such place. */
+    bool (*mine)(struct sim *s, struct said *one);
+    /* Whether it is replayed in the end when it is dead then; NULL: it is not. */
+    bool (*revives)(const struct said *one);
     /* Whether all is well with it in the end: sim_fail says what is not. NULL: it must have ended
      * once and not be dead. */
     void (*check)(struct sim *s, const struct said *one);
@@ -51,7 +72,11 @@ struct load_kind {
 };
 
 /* The kinds, in the order of load.c's list. */
+extern const struct load_kind kind_batch;
+extern const struct load_kind kind_book;
 extern const struct load_kind kind_count;
+extern const struct load_kind kind_die;
+extern const struct load_kind kind_park;
 
 struct sim_load {
     struct said *said;
@@ -63,10 +88,20 @@ struct sim_load {
 
 /* Publishers say a few things. */
 void load_say(struct sim *s);
+/* The next one, of a kind that operators may touch, for them to publish: its topic and payload. */
+struct said *load_write(struct sim *s, char *topic, size_t topic_bytes, char *payload,
+                        size_t payload_bytes);
 /* The broker has taken a message. */
 void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
 /* It has dealt one to a host. */
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
+/* The one that a payload of in/<kind>/ names, whatever its kind; NULL when it names none. */
+struct said *load_said(struct sim *s, const char *payload);
+const struct load_kind *load_kind_of(const struct said *one);
+/* A host goes down while this event, alone, is on the processor. */
+void load_killed(struct sim *s, const struct uuid *id);
+/* A handler has logged a warning: whether the host goes down there. */
+bool load_mine(struct sim *s, const char *text);
 /* What must be true in the end. */
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */

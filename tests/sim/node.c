@@ -1,5 +1,6 @@
 /* node.c - see node.h. */
 #include "node.h"
+#include "api.h"
 
 #include "sim.h"
 
@@ -92,12 +93,23 @@ static FILE *open_page(const struct node *n, const char *mode) {
     return fopen(path, mode);
 }
 
+/* Whoever is alone on the processor is charged. */
+static void note_killed(struct node *n) {
+    const struct culprit_record *now = culprit_now(n->culprit);
+    bool runs =
+        now->phase == CULPRIT_RUN || now->phase == CULPRIT_APPLY || now->phase == CULPRIT_POLICY;
+    if (runs && now->count == 1) {
+        load_killed(n->sim, &now->events[0].id);
+    }
+}
+
 static void become_ghost(struct node *n, enum action action) {
     static const char *const names[ACTIONS] = {
         "a publish",    "a forward",      "a receipt", "a call",
         "a call's end", "an answer",      "a run",     "an apply",
         "a commit",     "after a commit", "a PUBACK",  "between two turns"};
     note_crash(n, action);
+    note_killed(n);
     FILE *page = open_page(n, "r");
     n->has_page = page != NULL && fread(n->page, 1, sizeof n->page, page) == sizeof n->page;
     if (page != NULL) {
@@ -112,6 +124,13 @@ bool node_acts(struct node *n, enum action action) {
         become_ghost(n, action);
     }
     return !n->ghost;
+}
+
+void node_logs(const char *text) {
+    struct node *n = working;
+    if (n != NULL && !n->ghost && load_mine(n->sim, text)) {
+        become_ghost(n, ACTION_RUN);
+    }
 }
 
 /* The linker (--wrap) has every commit come by here. */
@@ -228,8 +247,8 @@ static bool open_parts(struct node *n, struct report *r) {
     bool fresh = n->scripts == NULL;
     return store_open(&n->store, &store, r) == 0 &&
            culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
-           (!fresh ||
-            (script_host_new(&n->scripts, n->conf) == 0 && script_load_all(n->scripts, r) == 0));
+           (!fresh || (script_host_new(&n->scripts, n->conf, &api_library) == 0 &&
+                       script_load_all(n->scripts, r) == 0));
 }
 
 static void close_parts(struct node *n) {

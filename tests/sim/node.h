@@ -98,6 +98,8 @@ void node_disarm(struct node *n);
 struct node *node_at_work(void);
 /* Whether the action may take place. */
 bool node_acts(struct node *n, enum action action);
+/* A handler of the host on the processor has logged a warning. */
+void node_logs(const char *text);
 /* Its engine's time. */
 int64_t node_now_ms(struct node *n);
 int64_t node_wall_ms(const struct node *n);

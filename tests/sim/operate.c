@@ -1,29 +1,45 @@
-/* operate.c - see operate.h. */
+/* operate.c - see operate.h and operate_impl.h. */
 #include "operate.h"
 
+#include "operate_impl.h"
 #include "sim.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* A command and what it borrows. */
-struct order {
-    struct command command;
-    unsigned node;
-    struct order *next;
-};
+static struct order *orders; /* given and not answered, or to be given again */
 
-static struct order *orders; /* given and not answered */
+/* --- orders --- */
 
-static void submit(struct sim *s, struct node *n, struct command command, const char *what) {
-    struct slice about = command.service;
+struct order *order_new(struct sim *s, const struct node *n, enum command_kind kind) {
     struct order *order = calloc(1, sizeof *order);
     if (order == NULL) {
         abort();
     }
-    *order = (struct order){.command = command, .node = n->number, .next = orders};
+    *order = (struct order){
+        .command = {.kind = kind}, .sim = s, .node = n->number, .said = NOBODY, .next = orders};
     orders = order;
-    sim_tell(s, "host %u is told to %s %.*s", n->number, what, (int)about.len, about.data);
+    return order;
+}
+
+void order_give(struct sim *s, struct node *n, struct order *order, const char *what) {
+    struct slice about = order->command.service;
+    sim_tell(s, "host %u is told to %s %.*s %s", n->number, what, (int)about.len, about.data,
+             order->payload);
+    if (order->said != NOBODY) {
+        sim_tell(s, "  that is %u", order->said);
+    }
+    order->open = true;
     engine_submit(n->engine, &order->command);
+}
+
+bool order_open(const struct sim *s, uint32_t said) {
+    for (const struct order *order = orders; order != NULL; order = order->next) {
+        if (order->sim == s && order->said == said) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void remove_order(struct order *order) {
@@ -35,34 +51,99 @@ static void remove_order(struct order *order) {
     free(order);
 }
 
+static bool is_known(const struct command *command) {
+    for (const struct order *order = orders; order != NULL; order = order->next) {
+        if (&order->command == command && order->open) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void operate_done(struct sim *s, struct node *n, struct command *command, bool heard) {
-    (void)s;
-    (void)n;
-    (void)heard;
-    remove_order((struct order *)command);
+    struct order *order = (struct order *)command;
+    if (!is_known(command)) {
+        sim_fail(s, "host %u answers a command twice", n->number);
+        return;
+    }
+    order->open = false;
+    if (heard) {
+        sim_tell(s, "host %u answers %d%s%s", n->number, command->code,
+                 command->code == 0 ? "" : ": ", command->code == 0 ? "" : command->report.text);
+    }
+    if (heard && order->said != NOBODY) {
+        letter_answered(s, order);
+    }
+    if (heard && order->again && command->code == ERR_EXISTS) {
+        sim_fail(s, "host %u takes a publish for another: %s", n->number, command->report.text);
+    }
+    if (!order->again || (heard && command->code == 0)) {
+        remove_order(order);
+    }
 }
 
 void operate_forget(struct sim *s, const struct node *n) {
-    (void)s;
     for (struct order *order = orders; order != NULL;) {
         struct order *next = order->next;
-        if (order->node == n->number) {
+        bool its = order->sim == s && order->node == n->number;
+        order->open = order->open && !its;
+        if (its && !order->again) {
             remove_order(order);
         }
         order = next;
     }
 }
 
+void operate_end(const struct sim *s) {
+    for (struct order *order = orders; order != NULL;) {
+        struct order *next = order->next;
+        if (order->sim == s) {
+            remove_order(order);
+        }
+        order = next;
+    }
+}
+
+/* What had no answer, or a refusal. False: nothing. */
+static bool give_again(struct sim *s, struct node *n) {
+    bool any = false;
+    for (struct order *order = orders; order != NULL; order = order->next) {
+        if (order->sim == s && order->node == n->number && order->again) {
+            any = true;
+            if (!order->open) {
+                order_give(s, n, order, "publish again");
+            }
+        }
+    }
+    return any;
+}
+
+/* --- services --- */
+
 static struct slice a_service(struct sim *s, const struct node *n) {
     return slice_of(n->conf->services[sim_below(s, n->conf->service_count)].name);
 }
 
-void operate(struct sim *s, struct node *n) {
+static void pause_or_resume(struct sim *s, struct node *n) {
     bool pause = sim_chance(s, 40);
-    submit(s, n,
-           (struct command){.kind = pause ? COMMAND_PAUSE : COMMAND_RESUME,
-                            .service = a_service(s, n)},
-           pause ? "pause" : "resume");
+    struct order *order = order_new(s, n, pause ? COMMAND_PAUSE : COMMAND_RESUME);
+    order->command.service = a_service(s, n);
+    order_give(s, n, order, pause ? "pause" : "resume");
+}
+
+static void retry_outbox(struct sim *s, struct node *n) {
+    order_give(s, n, order_new(s, n, COMMAND_OUTBOX_RETRY), "send what was refused");
+}
+
+void operate(struct sim *s, struct node *n) {
+    static void (*const acts[])(struct sim *, struct node *) = {
+        pause_or_resume, pause_or_resume,        operate_letter, operate_letter,
+        operate_letter,  operate_event,          operate_event,  operate_publish,
+        operate_publish, operate_cancel_publish, retry_outbox};
+    acts[sim_below(s, sizeof acts / sizeof *acts)](s, n);
+    if (sim_chance(s, 20)) {
+        (void)give_again(s, n);
+    }
 }
 
 bool operate_settle(struct sim *s, struct node *n) {
@@ -70,15 +151,22 @@ bool operate_settle(struct sim *s, struct node *n) {
     engine_status(n->engine, &status);
     bool any = status.outbox_refused > 0;
     if (any) { /* the host went down in it more than once: only a person sends it again */
-        submit(s, n, (struct command){.kind = COMMAND_OUTBOX_RETRY}, "send what was refused");
+        retry_outbox(s, n);
     }
+    bool dead = false;
     for (size_t i = 0; i < n->conf->service_count; i++) {
         struct engine_service_status v;
-        if (engine_service_status(n->engine, i, &v) == 0 && v.paused) {
+        if (engine_service_status(n->engine, i, &v) != 0) {
+            continue;
+        }
+        dead = dead || v.books.dead > 0;
+        if (v.paused) {
             any = true;
-            submit(s, n, (struct command){.kind = COMMAND_RESUME, .service = slice_of(v.name)},
-                   "resume");
+            struct order *order = order_new(s, n, COMMAND_RESUME);
+            order->command.service = slice_of(v.name);
+            order_give(s, n, order, "resume");
         }
     }
-    return any;
+    any = (dead && operate_revive(s, n)) || any;
+    return give_again(s, n) || any;
 }

@@ -21,5 +21,7 @@ bool operate_settle(struct sim *s, struct node *n);
 void operate_done(struct sim *s, struct node *n, struct command *command, bool heard);
 /* The host is gone, and its commands with it. */
 void operate_forget(struct sim *s, const struct node *n);
+/* The world is over. */
+void operate_end(const struct sim *s);
 
 #endif

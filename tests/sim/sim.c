@@ -290,8 +290,16 @@ static void sleep_until_due(struct sim *s) {
 
 static void settle_once(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
-        node_turn(&s->nodes[i]);
-        broker_answer(s, &s->nodes[i], SIZE_MAX);
+        struct node *n = &s->nodes[i];
+        node_arm(n, 0);
+        node_turn(n);
+        node_disarm(n); /* a handler may be a mine */
+        if (!n->up) {
+            node_start(n);
+        }
+        if (n->up) {
+            broker_answer(s, n, SIZE_MAX);
+        }
     }
     peer_answer(s, false);
     broker_carry(s, false);
@@ -391,9 +399,9 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     tally->runs++;
     tally->virtual_ms += s->true_ms;
     for (unsigned i = 0; i < s->count; i++) {
-        operate_forget(s, &s->nodes[i]);
         node_free(&s->nodes[i]);
     }
+    operate_end(s);
     broker_clear(s);
     peer_clear(s);
     load_clear(s);

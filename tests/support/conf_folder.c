@@ -1,6 +1,8 @@
 /* conf_folder.c - a folder of its own for each test of topics.conf. */
 #include "conf_folder.h"
 
+#include "temp_dir.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +13,16 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+enum { FOLDER_BYTES = 64 };
+
 int conf_folder_enter(void **state) {
-    char *folder = strdup("/tmp/zingq-conf-XXXXXX");
+    char *folder = calloc(1, FOLDER_BYTES);
     *state = folder;
-    return folder == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0;
+    if (folder == NULL) {
+        return 1;
+    }
+    temp_dir_make("conf", folder, FOLDER_BYTES);
+    return chdir(folder) != 0;
 }
 
 int conf_folder_leave(void **state) {

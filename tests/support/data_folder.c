@@ -1,6 +1,8 @@
 /* data_folder.c - a temporary folder for a store. */
 #include "data_folder.h"
 
+#include "temp_dir.h"
+
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +13,7 @@
 #include <cmocka.h>
 
 void data_folder_make(struct data_folder *folder) {
-    (void)snprintf(folder->path, sizeof folder->path, "/tmp/zingq-data-XXXXXX");
-    assert_non_null(mkdtemp(folder->path));
+    temp_dir_make("data", folder->path, sizeof folder->path);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {

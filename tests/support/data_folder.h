@@ -1,5 +1,5 @@
 /*
- * data_folder.h - a temporary folder for a store, on a real disk, and a store in it.
+ * data_folder.h - a temporary folder for a store (temp_dir.h), and a store in it.
  */
 #ifndef ZINGQ_TEST_DATA_FOLDER_H
 #define ZINGQ_TEST_DATA_FOLDER_H

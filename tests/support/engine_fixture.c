@@ -1,5 +1,6 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
+#include "api.h"
 
 #include "engine_doors.h"
 
@@ -84,7 +85,7 @@ static int try_start(struct engine_fixture *f) {
     struct report r = {""};
     (void)snprintf(path, sizeof path, "%s/topics.conf", f->folder.path);
     need(conf_load(&f->conf, path, NULL, &r), &r);
-    need(script_host_new(&f->scripts, f->conf), &r);
+    need(script_host_new(&f->scripts, f->conf, &api_library), &r);
     need(script_load_all(f->scripts, &r), &r);
     struct store_options options = {.path = f->conf->store_path,
                                     .max_bytes = f->conf->store_max_bytes};

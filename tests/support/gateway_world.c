@@ -9,6 +9,8 @@
 #include "descriptors.h"
 #include "gateway_world.h"
 
+#include "temp_dir.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -81,8 +83,7 @@ static struct world *world_new(const char *listen) {
     (void)signal(SIGPIPE, SIG_IGN);
     assert_int_equal(uv_loop_init(&w->loop), 0);
     buf_init(&w->seen, 1 << 16);
-    (void)snprintf(w->dir, sizeof w->dir, "/tmp/test_gateway.XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    temp_dir_make("gateway", w->dir, sizeof w->dir);
     (void)snprintf(w->unix_path, sizeof w->unix_path, "%s/door.sock", w->dir);
     if (listen == NULL) {
         (void)snprintf(w->listen, sizeof w->listen, "unix:%s", w->unix_path);

@@ -1,6 +1,8 @@
 /* lua_world.c - see lua_world.h. */
 #include "lua_world.h"
 
+#include "api.h"
+#include "temp_dir.h"
 #include "value.h"
 
 #include <dirent.h>
@@ -117,8 +119,7 @@ void world_write(struct lua_world *w, const char *file, const char *text) {
 struct lua_world *world_new_unloaded(const char *script) {
     struct lua_world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    (void)snprintf(w->dir, sizeof w->dir, "/tmp/zingq-lua-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    temp_dir_make("lua", w->dir, sizeof w->dir);
     world_write(w, "handler.lua", script);
     w->vars[0] = (struct var_conf){"hold", "10m", false};
     w->vars[1] = (struct var_conf){"api_key", "sk_hidden", true};
@@ -140,7 +141,7 @@ struct lua_world *world_new_unloaded(const char *script) {
 
 int world_load(struct lua_world *w) {
     if (w->host == NULL) {
-        assert_int_equal(script_host_new(&w->host, &w->conf), 0);
+        assert_int_equal(script_host_new(&w->host, &w->conf, &api_library), 0);
     }
     return script_load_all(w->host, &w->report);
 }

@@ -28,12 +28,19 @@ static struct service_conf services[] = {
 
 static struct members *members_of(uint16_t place, uint16_t count) {
     static const bool runs[] = {true, true, true, true};
+    static const uint16_t numbers[] = {0, 1, 2, 3};
+    const struct presence_facts facts = {.host = "me",
+                                         .id = "id-me",
+                                         .client_id = "client-me",
+                                         .runs = runs,
+                                         .numbers = numbers,
+                                         .since_ms = SINCE};
     struct conf conf = {.services = services, .service_count = 4};
     conf.hosts.group = "default";
     conf.hosts.share = (struct division){.count = count, .place = place};
     struct presence *self = NULL;
     struct members *m = NULL;
-    assert_int_equal(presence_own(&self, &conf, "me", "id-me", runs, SINCE), 0);
+    assert_int_equal(presence_own(&self, &conf, &facts), 0);
     assert_int_equal(members_new(&m, self), 0);
     members_say(m, PRESENCE_JOINING, true);
     return m;

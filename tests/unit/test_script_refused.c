@@ -1,6 +1,7 @@
 /* test_script_refused.c - a script that took the process down while it was loaded is not run again
  * before it is changed. */
 #include "data_folder.h"
+#include "api.h"
 #include "lua_world.h"
 #include "watchdog.h"
 
@@ -42,7 +43,7 @@ static int tear_down(void **state) {
 /* With a host, but nothing loaded. */
 static struct lua_world *world_of(const char *script) {
     struct lua_world *w = world_new_unloaded(script);
-    assert_int_equal(script_host_new(&w->host, &w->conf), 0);
+    assert_int_equal(script_host_new(&w->host, &w->conf, &api_library), 0);
     return w;
 }
 

@@ -1,0 +1,143 @@
+/* operate_letters.c - see operate_impl.h. */
+#include "operate_impl.h"
+
+#include "sim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LETTERS_LOOKED_AT = 8 };
+
+static struct order *order_about(struct sim *s, struct node *n, enum command_kind kind,
+                                 const struct pick *pick) {
+    struct order *order = order_new(s, n, kind);
+    order->said = pick->said->number;
+    order->was_doubt = pick->said->may_be_gone;
+    order->command.id = pick->id;
+    order->command.partition = pick->partition;
+    order->command.service = slice_of(n->conf->services[pick->service].name);
+    return order;
+}
+
+/* With a payload that its handler can read. */
+static void edit(struct sim *s, struct node *n, const struct pick *pick) {
+    struct order *order = order_about(s, n, COMMAND_EDIT, pick);
+    (void)snprintf(order->payload, sizeof order->payload,
+                   "{\"n\":%u,\"k\":\"k%u\",\"fate\":\"\",\"dies\":false}", pick->said->number,
+                   pick->said->key);
+    order->command.payload = slice_of(order->payload);
+    order_give(s, n, order, "edit");
+}
+
+static void replay(struct sim *s, struct node *n, const struct pick *pick) {
+    struct order *order = order_about(s, n, COMMAND_REPLAY, pick);
+    order->command.force = true;
+    pick->said->replays++;
+    /* It joins its lane behind what waits there, unless it holds it. */
+    pick->said->skipped = pick->said->skipped || !pick->parked;
+    order_give(s, n, order, "replay");
+}
+
+static void let_go(struct sim *s, struct node *n, const struct pick *pick, enum command_kind kind) {
+    struct order *order = order_about(s, n, kind, pick);
+    pick->said->may_be_gone = true;
+    order_give(s, n, order, kind == COMMAND_DISCARD ? "discard" : "cancel");
+}
+
+static void decide_on_key(struct sim *s, struct node *n, const struct pick *pick) {
+    bool skip = sim_chance(s, 50);
+    struct order *order = order_about(s, n, skip ? COMMAND_KEY_SKIP : COMMAND_KEY_RESUME, pick);
+    (void)snprintf(order->topic, sizeof order->topic, "%s", pick->key);
+    order->command.key = slice_of(order->topic);
+    order->command.force = true;
+    pick->said->skipped = pick->said->skipped || skip;
+    pick->said->replays = (uint8_t)(pick->said->replays + (skip ? 0 : 1));
+    order_give(s, n, order, skip ? "skip a key of" : "resume a key of");
+}
+
+void operate_letter(struct sim *s, struct node *n) {
+    struct dead_row at = {0};
+    struct pick pick;
+    uint64_t skip = sim_below(s, LETTERS_LOOKED_AT);
+    bool found = false;
+    for (bool more = true; more && (!found || skip > 0);) {
+        struct pick next;
+        more = pick_dead(s, n, &at, &next);
+        if (more && load_kind_of(next.said)->mortal && !order_open(s, next.said->number)) {
+            skip -= found && skip > 0 ? 1 : 0;
+            pick = next;
+            found = true;
+        }
+    }
+    if (!found) {
+        return;
+    }
+    switch (sim_below(s, 4)) {
+    case 0:
+        let_go(s, n, &pick, COMMAND_DISCARD);
+        break;
+    case 1:
+        edit(s, n, &pick);
+        break;
+    case 2:
+        if (pick.parked) {
+            decide_on_key(s, n, &pick);
+            break;
+        } /* fall through */
+    default:
+        replay(s, n, &pick);
+    }
+}
+
+static bool may_rerun(enum event_state state) {
+    return state == EVENT_DONE || state == EVENT_DISCARDED;
+}
+
+void operate_event(struct sim *s, struct node *n) {
+    struct pick pick;
+    if (sim_chance(s, 70)) {
+        if (pick_event(s, n, event_state_put_off, &pick)) {
+            let_go(s, n, &pick, COMMAND_CANCEL);
+        }
+    } else if (pick_event(s, n, may_rerun, &pick)) {
+        struct order *order = order_about(s, n, COMMAND_RERUN, &pick);
+        order->command.force = true;
+        pick.said->reruns++;
+        pick.said->skipped = true;
+        pick.said->may_be_gone = pick.said->may_be_gone || pick.said->gone;
+        pick.said->gone = false;
+        order_give(s, n, order, "run again an event of");
+    }
+}
+
+bool operate_revive(struct sim *s, struct node *n) {
+    struct dead_row at = {0};
+    struct pick pick;
+    bool any = false;
+    while (pick_dead(s, n, &at, &pick)) {
+        const struct load_kind *kind = load_kind_of(pick.said);
+        if (kind->revives != NULL && kind->revives(pick.said) &&
+            !order_open(s, pick.said->number)) {
+            any = true;
+            if (pick.parked && sim_chance(s, 50)) {
+                decide_on_key(s, n, &pick);
+            } else {
+                replay(s, n, &pick);
+            }
+        }
+    }
+    return any;
+}
+
+void letter_answered(struct sim *s, const struct order *order) {
+    struct said *one = &s->load.said[order->said];
+    enum command_kind kind = order->command.kind;
+    if (kind != COMMAND_DISCARD && kind != COMMAND_CANCEL) {
+        return;
+    }
+    if (order->command.code == 0) {
+        one->gone = true;
+    } else {
+        one->may_be_gone = order->was_doubt;
+    }
+}

@@ -1,0 +1,191 @@
+/*
+ * wire_plant.c - bugs to be found: functions that the MQTT door calls, each with a way to go wrong
+ * that is off unless it was planted. They stand in with the linker's --wrap (wire.cmake).
+ */
+#include "wire_plant.h"
+
+#include "limits.h"
+#include "mqtt.h"
+#include "mqtt_client.h"
+#include "mqtt_packet.h"
+#include "wire_random.h"
+
+#include <mosquitto.h>
+#include <string.h>
+#include <uv.h>
+
+static enum wire_plant planted;
+static struct wire_random chance;
+
+static const struct {
+    const char *name, *what;
+} plants[WIRE_PLANT_COUNT] = {
+    [WIRE_SOUND] = {"none", "nothing"},
+    [WIRE_ACK_FIRST] = {"ack-first", "the worker flushes before it commits"},
+    [WIRE_NO_DROP] = {"no-drop", "the worker goes on after a failed commit"},
+    [WIRE_DELETE_EARLY] = {"delete-early", "the worker deletes an outbox row when it is sent"},
+    [WIRE_NOT_FORGOTTEN] = {"not-forgotten", "the worker keeps what was in flight at on_down"},
+    [WIRE_HALF_READ] = {"half-read", "the worker takes no notice of what mqtt_collect returns"},
+    [WIRE_OTHER_ID] = {"other-id", "a PUBACK names the packet id after the right one"},
+    [WIRE_EARLY_ACK] = {"early-ack", "the door writes as soon as it has read"},
+    [WIRE_NO_PING] = {"no-ping", "the door forgets the keepalive"},
+    [WIRE_LOST_WAKE] = {"lost-wake", "a wake-up of the loop is lost now and then"},
+    [WIRE_LEAKY_WINDOW] = {"leaky-window", "an answered publish keeps its place in the window"},
+    [WIRE_NO_DEADLINE] = {"no-deadline", "the wait for CONNACK has no end"},
+    [WIRE_LOST_RETRY] = {"lost-retry", "the timer of a reconnect is forgotten now and then"},
+    [WIRE_NO_GUARD] = {"no-guard", "bad packets are passed on to libmosquitto"},
+    [WIRE_NO_RESUBSCRIBE] = {"no-resubscribe", "a connection forgets to subscribe now and then"},
+    [WIRE_NO_RELEASE] = {"no-release", "a hold is not always released"},
+    [WIRE_QOS_0] = {"qos-0", "a publish loses its QoS now and then"},
+    [WIRE_SWALLOWED] = {"swallowed", "a message is acknowledged and handed to nobody"},
+};
+
+void wire_plant(enum wire_plant plant, uint64_t seed) {
+    planted = plant;
+    chance = wire_random_stream(seed, 2000);
+}
+
+enum wire_plant wire_planted(void) {
+    return planted;
+}
+
+const char *wire_plant_name(enum wire_plant plant) {
+    return plants[plant].name;
+}
+
+const char *wire_plant_what(enum wire_plant plant) {
+    return plants[plant].what;
+}
+
+bool wire_plant_find(const char *name, enum wire_plant *out) {
+    for (int i = 0; i < WIRE_PLANT_COUNT; i++) {
+        if (strcmp(plants[i].name, name) == 0) {
+            *out = (enum wire_plant)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The plant is this one, and its moment has come: once in `n`. */
+static bool goes_wrong(enum wire_plant plant, uint32_t n) {
+    return planted == plant && wire_random_one_in(&chance, n);
+}
+
+void wire_plant_puback(uint8_t packet[4]) {
+    if (packet[0] == 0x40 && goes_wrong(WIRE_OTHER_ID, 20)) {
+        packet[3]++;
+    }
+}
+
+/* ---- libmosquitto ---- */
+
+int __real_mosquitto_loop_read(struct mosquitto *mosq, int packets_max);
+int __wrap_mosquitto_loop_read(struct mosquitto *mosq, int packets_max);
+int __real_mosquitto_loop_misc(struct mosquitto *mosq);
+int __wrap_mosquitto_loop_misc(struct mosquitto *mosq);
+int __real_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *topic, int len,
+                                const void *payload, int qos, bool retain,
+                                const mosquitto_property *properties);
+int __wrap_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *topic, int len,
+                                const void *payload, int qos, bool retain,
+                                const mosquitto_property *properties);
+
+int __wrap_mosquitto_loop_read(struct mosquitto *mosq, int packets_max) {
+    int rc = __real_mosquitto_loop_read(mosq, packets_max);
+    if (rc == MOSQ_ERR_SUCCESS && goes_wrong(WIRE_EARLY_ACK, 1)) {
+        rc = mosquitto_loop_write(mosq, packets_max);
+    }
+    return rc;
+}
+
+int __wrap_mosquitto_loop_misc(struct mosquitto *mosq) {
+    return goes_wrong(WIRE_NO_PING, 1) ? MOSQ_ERR_SUCCESS : __real_mosquitto_loop_misc(mosq);
+}
+
+int __wrap_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *topic, int len,
+                                const void *payload, int qos, bool retain,
+                                const mosquitto_property *properties) {
+    int sent_qos = goes_wrong(WIRE_QOS_0, 10) ? 0 : qos;
+    return __real_mosquitto_publish_v5(mosq, mid, topic, len, payload, sent_qos, retain,
+                                       properties);
+}
+
+/* ---- libuv ---- */
+
+int __real_uv_async_send(uv_async_t *async);
+int __wrap_uv_async_send(uv_async_t *async);
+int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms);
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms);
+
+int __wrap_uv_async_send(uv_async_t *async) {
+    return goes_wrong(WIRE_LOST_WAKE, 8) ? 0 : __real_uv_async_send(async);
+}
+
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms,
+                          uint64_t repeat_ms) {
+    bool deadline = repeat_ms == 0 && ms == MQTT_CONNECT_MS;
+    bool retry = repeat_ms == 0 && ms != MQTT_CONNECT_MS;
+    if ((deadline && goes_wrong(WIRE_NO_DEADLINE, 1)) ||
+        (retry && goes_wrong(WIRE_LOST_RETRY, 8))) {
+        return uv_timer_stop(timer);
+    }
+    return __real_uv_timer_start(timer, on_timer, ms, repeat_ms);
+}
+
+/* ---- the door's own ---- */
+
+void __real_mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
+                            const mosquitto_property *properties);
+void __wrap_mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
+                            const mosquitto_property *properties);
+void __real_mqtt_on_message(struct mosquitto *mosq, void *userdata,
+                            const struct mosquitto_message *message,
+                            const mosquitto_property *properties);
+void __wrap_mqtt_on_message(struct mosquitto *mosq, void *userdata,
+                            const struct mosquitto_message *message,
+                            const mosquitto_property *properties);
+enum mqtt_verdict __real_mqtt_packet_check(uint8_t header, struct slice body, uint64_t length,
+                                           uint64_t bytes_max, const char *mark, struct buf *out,
+                                           struct report *r);
+enum mqtt_verdict __wrap_mqtt_packet_check(uint8_t header, struct slice body, uint64_t length,
+                                           uint64_t bytes_max, const char *mark, struct buf *out,
+                                           struct report *r);
+int __real_mqtt_send_subscriptions(struct mqtt *m);
+int __wrap_mqtt_send_subscriptions(struct mqtt *m);
+void __real_mqtt_hold(struct mqtt *m, bool hold);
+void __wrap_mqtt_hold(struct mqtt *m, bool hold);
+
+void __wrap_mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
+                            const mosquitto_property *properties) {
+    struct mqtt *m = mqtt_link_owner(userdata);
+    __real_mqtt_on_publish(mosq, userdata, mid, reason, properties);
+    m->windowed_count += goes_wrong(WIRE_LEAKY_WINDOW, 4) ? 1 : 0;
+}
+
+void __wrap_mqtt_on_message(struct mosquitto *mosq, void *userdata,
+                            const struct mosquitto_message *message,
+                            const mosquitto_property *properties) {
+    if (!goes_wrong(WIRE_SWALLOWED, 40)) {
+        __real_mqtt_on_message(mosq, userdata, message, properties);
+    }
+}
+
+enum mqtt_verdict __wrap_mqtt_packet_check(uint8_t header, struct slice body, uint64_t length,
+                                           uint64_t bytes_max, const char *mark, struct buf *out,
+                                           struct report *r) {
+    return goes_wrong(WIRE_NO_GUARD, 1) && body.len == length
+               ? MQTT_PACKET_GOOD
+               : __real_mqtt_packet_check(header, body, length, bytes_max, mark, out, r);
+}
+
+int __wrap_mqtt_send_subscriptions(struct mqtt *m) {
+    return goes_wrong(WIRE_NO_RESUBSCRIBE, 4) ? MOSQ_ERR_SUCCESS
+                                              : __real_mqtt_send_subscriptions(m);
+}
+
+void __wrap_mqtt_hold(struct mqtt *m, bool hold) {
+    if (hold || !goes_wrong(WIRE_NO_RELEASE, 3)) {
+        __real_mqtt_hold(m, hold);
+    }
+}

@@ -1,0 +1,564 @@
+/*
+ * wire_worker.c - see wire_worker.h.
+ *
+ * Callbacks of the door only note; the turn acts. A door that was freed must call nobody: each has
+ * a note of its own that outlives it.
+ */
+#include "wire_worker.h"
+
+#include "limits.h"
+#include "mqtt.h"
+#include "wire_broker.h"
+#include "wire_check.h"
+#include "wire_net.h"
+#include "wire_os.h"
+#include "wire_outbox.h"
+#include "wire_plant.h"
+#include "wire_tell.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIVES_MAX = 400,
+    TURN_MAX = 4096,
+    PAUSE_MS = 1000,
+    ACKS_AT_ONCE = 256,
+    COLLECT_AT_ONCE = 16,
+    WATCH_ID = 99,
+};
+
+const char *const wire_topics[WIRE_TOPICS] = {"t/1", "t/2", "t/3", "a/x", "a/y/z", "b/x"};
+
+static const struct {
+    const char *group, *filter;
+} filters[WIRE_FILTERS] = {
+    {"g", "t/+"}, {NULL, "a/#"}, {NULL, "t/1"}, {"h", "b/x"}, {NULL, "a/y/a-filter-that-is-long"},
+};
+
+static const char watched[] = "$SYS/broker/version";
+
+struct life {
+    bool out;   /* it publishes */
+    bool in;    /* it subscribes */
+    bool freed; /* no callback may come */
+    bool up;
+};
+
+struct item {
+    uint32_t number;
+    int topic;
+};
+
+static struct {
+    uv_loop_t *loop;
+    struct wire_worker_setup setup;
+    struct wire_worker_figures figures;
+    struct broker_conf in_conf, out_conf;
+    struct life lives[LIVES_MAX];
+    size_t life_count;
+    /* durable beside the log and the outbox */
+    bool wanted[WIRE_FILTERS], held[WIRE_FILTERS];
+    bool unshared; /* the broker once shared nothing: a shared subscription may be left behind */
+    /* gone with a crash */
+    struct mqtt *in, *out; /* the same one when there is one door */
+    struct life *in_life, *out_life;
+    bool readable, out_readable, due, watch_due, watch_seen;
+    bool leaving[WIRE_FILTERS]; /* on_unsubscribed is to come */
+    int64_t retry_ms, wake_ms;  /* no turn before; a turn then */
+    struct item items[TURN_MAX];
+    size_t item_count;
+    /* faults */
+    unsigned failing;
+    int64_t hold_ms;
+    uint32_t slow_ms;
+} worker;
+
+const struct wire_worker_figures *wire_worker_figures(void) {
+    return &worker.figures;
+}
+
+/* ---- callbacks ---- */
+
+static struct life *called(void *ctx, const char *what) {
+    struct life *life = ctx;
+    if (life->freed) {
+        wire_wrong("%s is called though the door was freed", what);
+    }
+    worker.due = true;
+    return life;
+}
+
+/* "m12;" or, where the payload is lost, ".../bad12...". */
+static bool read_number(const struct mqtt_message *m, uint32_t *number) {
+    char text[128];
+    (void)snprintf(text, sizeof text, "%.*s", (int)(m->payload.len < 32 ? m->payload.len : 32),
+                   m->payload.data != NULL ? m->payload.data : "");
+    if (text[0] == 'm' && strchr(text, ';') != NULL) {
+        *number = (uint32_t)strtoul(text + 1, NULL, 10);
+        return true;
+    }
+    (void)snprintf(text, sizeof text, "%.*s", (int)m->topic.len, m->topic.data);
+    const char *bad = strstr(text, "bad");
+    if (bad != NULL) {
+        *number = (uint32_t)strtoul(bad + 3, NULL, 10);
+    }
+    return bad != NULL;
+}
+
+static int topic_of(const struct mqtt_message *m) {
+    for (int i = 0; i < WIRE_TOPICS; i++) {
+        if (slice_is(m->topic, wire_topics[i])) {
+            return m->qos > 0 && !m->retain ? i : -1;
+        }
+    }
+    return -1;
+}
+
+static void on_message(void *ctx, const struct mqtt_message *m) {
+    (void)called(ctx, "on_message");
+    uint32_t number = 0;
+    worker.figures.messages++;
+    worker.figures.dead_letters += m->refused.len > 0;
+    if (slice_is(m->topic, watched)) {
+        worker.watch_seen = true;
+        return;
+    }
+    if (!read_number(m, &number)) {
+        wire_tell("worker: reads something from nobody");
+        return;
+    }
+    wire_tell("worker: reads message %u%s", number, m->refused.len > 0 ? ", a dead letter" : "");
+    assert(worker.item_count < TURN_MAX);
+    worker.items[worker.item_count++] = (struct item){number, topic_of(m)};
+}
+
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    struct life *life = called(ctx, "on_published");
+    if (!life->out) {
+        wire_wrong("on_published of id %d on the connection that does not publish", mid);
+        return;
+    }
+    worker.figures.refused += reason >= 0x80;
+    wire_outbox_published(mid, reason, mqtt_session(worker.out)->qos_max);
+}
+
+static void on_up(void *ctx, const struct mqtt_session *session) {
+    struct life *life = called(ctx, "on_up");
+    wire_tell("worker: %s is up, session %s", life->in ? "the door" : "the publishing door",
+              session->session_present ? "present" : "new");
+    if (life->up) {
+        wire_wrong("on_up twice");
+    }
+    life->up = true;
+    worker.figures.ups++;
+    worker.unshared = worker.unshared || !session->shared_available;
+    if (life->out) {
+        wire_outbox_up();
+        worker.watch_due = true;
+        worker.watch_seen = false;
+    }
+}
+
+static void on_down(void *ctx, enum mqtt_down why, const char *text) {
+    struct life *life = called(ctx, "on_down");
+    wire_tell("worker: %s is down (%d): %s", life->in ? "the door" : "the publishing door",
+              (int)why, text);
+    life->up = false;
+    worker.figures.downs++;
+    if (life->in) {
+        worker.readable = false;
+        worker.item_count = 0; /* not committed: it comes again */
+    }
+    if (life->out) {
+        worker.out_readable = worker.watch_due = false;
+        wire_outbox_down();
+    }
+}
+
+static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
+    (void)called(ctx, "on_subscribed");
+    wire_tell("worker: subscription %s 0x%02x", filter, reason);
+}
+
+static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8_t reason) {
+    (void)called(ctx, "on_resubscribed");
+    wire_tell("worker: subscription %s 0x%02x, and was 0x%02x", filter, reason, before);
+}
+
+static void on_unsubscribed(void *ctx) {
+    (void)called(ctx, "on_unsubscribed");
+    wire_tell("worker: the filters that were given up are gone");
+    memcpy(worker.held, worker.wanted, sizeof worker.held);
+    memset(worker.leaving, 0, sizeof worker.leaving);
+}
+
+static void on_readable(void *ctx) {
+    struct life *life = called(ctx, "on_readable");
+    worker.readable = worker.readable || life->in;
+    worker.out_readable = worker.out_readable || (life->out && !life->in);
+}
+
+/* ---- life ---- */
+
+void wire_worker_begin(uv_loop_t *loop, const struct wire_worker_setup *setup) {
+    memset(&worker, 0, sizeof worker);
+    worker.loop = loop;
+    worker.setup = *setup;
+    worker.wake_ms = INT64_MAX;
+    worker.in_conf = (struct broker_conf){.url = (char *)"mqtt://broker",
+                                          .host = (char *)"broker",
+                                          .port = 1883,
+                                          .alone = setup->alone,
+                                          .client_id = (char *)"worker",
+                                          .username = (char *)"",
+                                          .password = (char *)"",
+                                          .ca_file = (char *)"",
+                                          .cert_file = (char *)"",
+                                          .key_file = (char *)"",
+                                          .receive_maximum = setup->receive_max,
+                                          .session_expiry_s = 7200,
+                                          .packet_bytes_max = setup->packet_max};
+    worker.out_conf = worker.in_conf;
+    worker.out_conf.session_expiry_s = setup->one_door ? 7200 : 0;
+    for (size_t i = 0; i < WIRE_FILTERS; i++) {
+        worker.wanted[i] = i < 3;
+    }
+    wire_outbox_begin(setup->window);
+}
+
+bool wire_worker_runs(void) {
+    return worker.in != NULL;
+}
+
+static struct mqtt *make_door(const struct broker_conf *conf, const char *client_id,
+                              struct life *life) {
+    const struct mqtt_callbacks callbacks = {.ctx = life,
+                                             .on_message = on_message,
+                                             .on_published = on_published,
+                                             .on_up = on_up,
+                                             .on_down = on_down,
+                                             .on_subscribed = on_subscribed,
+                                             .on_resubscribed = on_resubscribed,
+                                             .on_unsubscribed = on_unsubscribed,
+                                             .on_readable = on_readable};
+    const struct mqtt_publish will = {
+        .topic = "zingq/gone", .payload = slice_of("gone"), .qos = 1, .retain = true};
+    struct mqtt *m = NULL;
+    struct report r = {""};
+    int error = mqtt_new(&m, worker.loop, conf, client_id, worker.setup.will ? &will : NULL,
+                         &callbacks, &r);
+    if (error != 0) {
+        wire_wrong("mqtt_new: %s", r.text);
+        abort();
+    }
+    return m;
+}
+
+static void name_filter(size_t i, char *out, size_t size) {
+    bool shared = filters[i].group != NULL && !worker.setup.alone;
+    (void)snprintf(out, size, shared ? "$share/%s/%s" : "%.0s%s", shared ? filters[i].group : "",
+                   filters[i].filter);
+}
+
+/* As host_session.c does: what an earlier run subscribed to is given up behind the rest. */
+static void subscribe_all(void) {
+    char name[WIRE_FILTER_BYTES];
+    int error = 0;
+    for (size_t i = 0; i < WIRE_FILTERS && error == 0; i++) {
+        if (worker.wanted[i]) {
+            worker.held[i] = true;
+            error = mqtt_subscribe(worker.in, filters[i].group, filters[i].filter, (uint32_t)i + 1);
+        }
+    }
+    for (size_t i = 0; i < WIRE_FILTERS && error == 0; i++) {
+        if (worker.held[i] && !worker.wanted[i]) {
+            name_filter(i, name, sizeof name);
+            worker.leaving[i] = true;
+            error = mqtt_unsubscribe(worker.in, name);
+        }
+    }
+    if (error != 0) {
+        wire_wrong("a subscription is refused by the door: %d", error);
+    }
+}
+
+void wire_worker_start(void) {
+    assert(worker.in == NULL);
+    assert(worker.life_count + 2 <= LIVES_MAX);
+    wire_tell("the worker starts");
+    worker.figures.starts++;
+    worker.in_life = &worker.lives[worker.life_count++];
+    *worker.in_life = (struct life){.in = true, .out = worker.setup.one_door};
+    worker.in = make_door(&worker.in_conf, "worker", worker.in_life);
+    worker.out = worker.in;
+    worker.out_life = worker.in_life;
+    if (!worker.setup.one_door) {
+        worker.out_life = &worker.lives[worker.life_count++];
+        *worker.out_life = (struct life){.out = true};
+        worker.out = make_door(&worker.out_conf, "worker-out", worker.out_life);
+    }
+    subscribe_all();
+    mqtt_start(worker.in);
+    if (worker.out != worker.in) {
+        mqtt_start(worker.out);
+    }
+}
+
+static void forget(void) {
+    if (worker.out != worker.in) {
+        mqtt_free(worker.out);
+    }
+    mqtt_free(worker.in);
+    worker.in = worker.out = NULL;
+    worker.in_life->freed = worker.out_life->freed = true;
+    worker.readable = worker.out_readable = worker.due = false;
+    worker.watch_due = worker.watch_seen = false;
+    memset(worker.leaving, 0, sizeof worker.leaving);
+    worker.item_count = 0;
+    worker.retry_ms = 0;
+    worker.wake_ms = INT64_MAX;
+    wire_outbox_down();
+}
+
+void wire_worker_crash(void) {
+    if (worker.in != NULL) {
+        wire_tell("the worker crashes");
+        forget();
+    }
+}
+
+void wire_worker_leave(void) {
+    if (worker.in == NULL) {
+        return;
+    }
+    wire_tell("the worker says goodbye");
+    if (worker.out != worker.in) {
+        mqtt_disconnect(worker.out, -1);
+    }
+    mqtt_disconnect(worker.in, -1);
+    forget();
+}
+
+void wire_worker_end(void) {
+    wire_worker_crash();
+    wire_outbox_end();
+}
+
+/* ---- the turn ---- */
+
+static void collect(void) {
+    if (worker.out_readable) {
+        worker.out_readable = mqtt_collect(worker.out, ACKS_AT_ONCE);
+    }
+    while (worker.readable && worker.item_count < worker.setup.intake) {
+        bool more = mqtt_collect(worker.in, COLLECT_AT_ONCE);
+        worker.readable = more && wire_planted() != WIRE_HALF_READ;
+    }
+}
+
+static void commit(void) {
+    for (size_t i = 0; i < worker.item_count; i++) {
+        wire_tell("worker: commits message %u", worker.items[i].number);
+        wire_check_committed(worker.items[i].number, worker.items[i].topic);
+    }
+    worker.item_count = 0;
+}
+
+/* A turn that takes its time: the network does not wait for it. */
+static void take_time(void) {
+    wire_net_disturb_all();
+    int64_t end_ms = wire_clock_ms() + worker.slow_ms;
+    while (wire_clock_ms() < end_ms) {
+        int64_t next_ms = wire_net_next_ms();
+        next_ms = next_ms <= wire_clock_ms() ? wire_clock_ms() + 1 : next_ms;
+        wire_clock_move(next_ms < end_ms ? next_ms : end_ms);
+        (void)wire_net_pump();
+    }
+}
+
+static void fall_back(void) {
+    wire_tell("worker: the commit fails");
+    worker.figures.failed_commits++;
+    worker.failing--;
+    if (worker.item_count > 0 && wire_planted() != WIRE_NO_DROP) {
+        worker.item_count = 0;
+        mqtt_drop(worker.in);
+        worker.readable = false;
+    }
+    worker.item_count = 0;
+    worker.retry_ms = wire_clock_ms() + PAUSE_MS;
+    worker.due = true;
+}
+
+static void watch(void) {
+    worker.watch_due = false;
+    int error = mqtt_watch(worker.out, watched, WATCH_ID);
+    if (error != 0 && mqtt_session(worker.out)->connected) {
+        wire_wrong("mqtt_watch: %d", error);
+    }
+}
+
+static void turn(void) {
+    worker.figures.turns++;
+    collect();
+    if (worker.slow_ms > 0 && worker.item_count > 0) {
+        take_time();
+    }
+    if (wire_planted() == WIRE_ACK_FIRST) {
+        mqtt_flush(worker.in);
+    }
+    if (worker.failing > 0 && (worker.item_count > 0 || worker.setup.one_door)) {
+        fall_back();
+        return;
+    }
+    commit();
+    mqtt_flush(worker.in);
+    if (worker.watch_due) {
+        watch();
+    }
+    wire_outbox_send(worker.out);
+    mqtt_flush(worker.out);
+    mqtt_hold(worker.in, wire_clock_ms() < worker.hold_ms);
+    worker.due = worker.due || worker.readable || worker.out_readable;
+    worker.wake_ms = wire_outbox_next_ms();
+    if (worker.hold_ms > wire_clock_ms() && worker.hold_ms < worker.wake_ms) {
+        worker.wake_ms = worker.hold_ms;
+    }
+}
+
+int64_t wire_worker_next_ms(void) {
+    if (worker.in == NULL) {
+        return INT64_MAX;
+    }
+    int64_t next_ms = worker.due ? wire_clock_ms() : worker.wake_ms;
+    return next_ms > worker.retry_ms ? next_ms : worker.retry_ms;
+}
+
+bool wire_worker_work(void) {
+    if (wire_worker_next_ms() > wire_clock_ms()) {
+        return false;
+    }
+    worker.due = false;
+    turn();
+    return true;
+}
+
+/* ---- the world's side ---- */
+
+void wire_worker_enqueue(uint32_t number, uint8_t qos, bool retain, uint32_t bytes) {
+    wire_tell("worker: outbox row %u QoS %u, %u bytes", number, qos, bytes);
+    wire_outbox_add(number, qos, retain, bytes);
+    worker.due = true;
+}
+
+static void subscribe(size_t i) {
+    wire_tell("worker: subscribes to %s", filters[i].filter);
+    worker.wanted[i] = worker.held[i] = true;
+    worker.leaving[i] = false;
+    int error = mqtt_subscribe(worker.in, filters[i].group, filters[i].filter, (uint32_t)i + 1);
+    if (error != 0) {
+        wire_wrong("mqtt_subscribe: %d", error);
+    }
+}
+
+void wire_worker_filter(size_t filter) {
+    assert(filter < WIRE_FILTERS);
+    if (worker.in == NULL) {
+        return;
+    }
+    if (worker.wanted[filter]) {
+        wire_tell("worker: gives up %s", filters[filter].filter);
+        worker.wanted[filter] = false;
+        worker.leaving[filter] = true;
+        mqtt_give_up(worker.in, filters[filter].group, filters[filter].filter);
+    } else {
+        subscribe(filter);
+    }
+    worker.due = true;
+}
+
+void wire_worker_moved(bool wait) {
+    if (worker.in != NULL) {
+        wire_tell("worker: the address of the broker has changed");
+        mqtt_moved(worker.in, wait);
+        if (worker.out != worker.in) {
+            mqtt_moved(worker.out, wait);
+        }
+        worker.due = true;
+    }
+}
+
+void wire_worker_fail_commits(unsigned count) {
+    worker.failing = count;
+}
+
+void wire_worker_hold(int64_t until_ms) {
+    worker.hold_ms = until_ms;
+    worker.due = true;
+}
+
+void wire_worker_slow(uint32_t ms) {
+    worker.slow_ms = ms;
+}
+
+static bool has_sub(const struct wire_session *s, const char *filter) {
+    for (size_t i = 0; i < s->sub_count; i++) {
+        if (strcmp(s->subs[i].filter, filter) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *unsettled_filter(const struct wire_session *s) {
+    static char text[160];
+    char name[WIRE_FILTER_BYTES];
+    for (size_t i = 0; i < WIRE_FILTERS; i++) {
+        name_filter(i, name, sizeof name);
+        bool left_behind = worker.unshared && filters[i].group != NULL && !worker.wanted[i];
+        if (worker.leaving[i]) {
+            (void)snprintf(text, sizeof text, "on_unsubscribed for %s never came", name);
+            return text;
+        }
+        if (!left_behind && has_sub(s, name) != worker.wanted[i]) {
+            (void)snprintf(text, sizeof text, "the filter %s is%s subscribed at the broker", name,
+                           worker.wanted[i] ? " not" : " still");
+            return text;
+        }
+    }
+    return NULL;
+}
+
+static bool stands(const char *client_id) {
+    const struct wire_session *s = wire_broker_session(client_id);
+    return s != NULL && s->conn != NULL;
+}
+
+bool wire_worker_is_up(void) {
+    return worker.in != NULL && worker.in_life->up && worker.out_life->up && stands("worker") &&
+           (worker.setup.one_door || stands("worker-out"));
+}
+
+const char *wire_worker_unsettled(void) {
+    const struct wire_session *s = wire_broker_session("worker");
+    if (worker.in == NULL) {
+        return "the worker does not run";
+    }
+    if (!worker.in_life->up || !worker.out_life->up) {
+        return worker.in_life->up ? "the publishing door is not up" : "the door is not up";
+    }
+    if (s == NULL || s->conn == NULL) {
+        return "the broker has no connection of the door";
+    }
+    if (s->queued > 0) {
+        return "messages wait at the broker";
+    }
+    if (!wire_outbox_is_empty()) {
+        return "rows wait in the outbox";
+    }
+    const char *filter = unsettled_filter(s);
+    return filter != NULL ? filter : worker.watch_seen ? NULL : "the watch has no message";
+}
