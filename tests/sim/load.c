@@ -137,6 +137,8 @@ static void say_one(struct sim *s) {
 
 void load_say(struct sim *s) {
     uint64_t count = 1 + sim_below(s, 1 + sim_below(s, BURST));
+    uint64_t most = s->plan->say_most;
+    count = most > 0 && most < count ? most : count;
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
     }

@@ -17,7 +17,17 @@ struct sim;
 enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
 #define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
-/* What a host does that the world can see, or that lasts: it can be killed before each. */
+/*
+ * What a host does that the world can see, or that lasts: it can be killed before each.
+ *
+ * A crash point is such an action in such a state; the report counts the distinct ones that were
+ * reached. The action: one of these, the phase that the page names (culprit.h), and the service whose
+ * event is on the processor. The state, as the step found the host: how many events wait, publishes
+ * are in the outbox or delayed, forwards have no receipt; of each service how many events wait, run,
+ * are put off after a failure or asleep, are dead, and whether it is paused; what is wrong with the
+ * disk, and whether there is a connection. Numbers count as none, 1 to 3, 4 to 15, 16 to 63 and so on.
+ * They are told apart by a hash, so that some are taken for one: there are at least so many.
+ */
 enum action {
     ACTION_PUBLISH,
     ACTION_FORWARD,

@@ -4,6 +4,7 @@
 #include "bugs.h"
 #include "wrapped.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,34 @@ enum {
 
 /* --- telling --- */
 
+enum { ID_CHARS = 36 };
+
+static bool is_id(const char *text) {
+    for (int i = 0; i < ID_CHARS; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The line with "…" and the last six characters for each id. */
+static void print_line(const struct sim *s, const char *line) {
+    (void)printf("%12.3f s    ", (double)s->true_ms / 1000);
+    while (*line != '\0') {
+        if (is_id(line)) {
+            (void)printf("…%.6s", line + ID_CHARS - 6);
+            line += ID_CHARS;
+        } else {
+            (void)putchar(*line++);
+        }
+    }
+    (void)putchar('\n');
+}
+
 void sim_tell(struct sim *s, const char *format, ...) {
-    char line[STORY_BYTES - 32];
+    char line[STORY_BYTES];
     va_list args;
     va_start(args, format);
     int len = vsnprintf(line, sizeof line, format, args);
@@ -41,11 +68,7 @@ void sim_tell(struct sim *s, const char *format, ...) {
         s->hash = (s->hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
     }
     if (s->talks) {
-        (void)printf("%6zu %9lld ms  %s\n", s->at, (long long)s->true_ms, line);
-    }
-    if (s->story != NULL) {
-        (void)snprintf(s->story[s->told++ % STORY_LINES], STORY_BYTES, "%9lld ms  %s",
-                       (long long)s->true_ms, line);
+        print_line(s, line);
     }
 }
 
@@ -180,9 +203,25 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
     }
 }
 
+/* The headings of a story. */
+static void print_step(const struct sim *s, const struct plan_step *step) {
+    char crash[48] = "";
+    char host[24] = "";
+    if (step->crash > 0) {
+        (void)snprintf(crash, sizeof crash, ", and is to be killed at action %u", step->crash);
+    }
+    if (plan_kind_of_host(step->kind)) {
+        (void)snprintf(host, sizeof host, "host %u: ", step->node % s->count + 1);
+    }
+    (void)printf("%4zu. %s%s%s\n", s->at + 1, host, plan_kind_words(step->kind), crash);
+}
+
 static void take_step(struct sim *s, const struct plan_step *step) {
     struct node *n = &s->nodes[step->node % s->count];
     bool was_up = n->up;
+    if (s->talks) {
+        print_step(s, step);
+    }
     s->chance = chance_of_seed(step->chance);
     s->tally->steps++;
     switch ((enum plan_kind)step->kind) {
@@ -220,6 +259,9 @@ static void take_step(struct sim *s, const struct plan_step *step) {
 /* No more faults: what is broken is mended. */
 static void mend(struct sim *s) {
     s->settling = true;
+    if (s->talks) {
+        (void)printf("   Now the faults are over, and everything is to come to its end.\n");
+    }
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
