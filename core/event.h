@@ -85,7 +85,7 @@ struct event {
     uint8_t qos;        /* the QoS it came with */
     bool retained;      /* came with the RETAIN flag */
     bool everywhere;    /* on its way in: every host of the division has a copy; not stored */
-    uint16_t for_host;  /* on its way in: whose copy a signal is; 0 = this host's; not stored */
+    uint16_t for_host;  /* on its way in: whose copy it is; 0 = this host's; not stored */
     bool replayed;      /* runs again because a person asked */
     bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
     bool continues;     /* its next run goes on with the attempt: it slept or waited */
