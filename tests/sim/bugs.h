@@ -3,8 +3,8 @@
  *
  * Nothing in core/ knows of them. The linker (--wrap) leads calls that cross from one file to another
  * past bugs_*.c; those that belong to the planted bug do something else there, now and then, and all
- * others go on as they are. One bug is planted at a time, in a process of its own: one that the
- * program's assertions or the processor find, or that never comes back, has been found, too.
+ * others go on as they are. One bug is planted at a time. A world in which an assertion of the program
+ * fails, or that never comes back, has found it, too.
  */
 #ifndef ZINGQ_SIM_BUGS_H
 #define ZINGQ_SIM_BUGS_H
@@ -65,6 +65,8 @@ bool bug_strikes(enum bug bug, unsigned every);
 /* A world begins. */
 void bugs_begin(void);
 
+/* From now on this bug is planted. False: there is none of that name. */
+bool bugs_plant(const char *name);
 /* Plants the bug of that name, or each one after the other when it is NULL, and runs fresh seeds
  * from `from` on until something is broken that holds without it, `seconds` at most; tells of each
  * in a line. 0: all were found. */

@@ -15,8 +15,10 @@ static const struct load_kind *const kinds[] = {
     &kind_die,   //
     &kind_hold,  //
     &kind_late,  //
+    &kind_loop,  //
     &kind_park,  //
     &kind_steps, //
+    &kind_tick,  //
     &kind_wait,  //
 };
 
@@ -135,6 +137,8 @@ static void say_one(struct sim *s) {
 
 void load_say(struct sim *s) {
     uint64_t count = 1 + sim_below(s, 1 + sim_below(s, BURST));
+    uint64_t most = s->plan->say_most;
+    count = most > 0 && most < count ? most : count;
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
     }
@@ -214,12 +218,25 @@ int64_t load_waited_ms(const struct sim *s, const struct said *one) {
     return one->boots == boots(s) ? s->true_ms - one->said_ms : INT64_MAX;
 }
 
+/* A refused publish holds up what comes behind it of its own key, but not what was on its way with
+ * it; and a batch publishes under the key of one of its events. */
+static bool overtakes(const struct sim *s, const struct load_kind *kind) {
+    bool crashed = false;
+    for (unsigned i = 0; i < s->count; i++) {
+        crashed = crashed || s->nodes[i].killed_in_send;
+    }
+    return s->traits.refuses || (kind->mixed && crashed);
+}
+
 static void end_of(struct sim *s, struct said *one, const char *payload) {
     const struct load_kind *kind = kinds[one->kind];
     const char *space = strchr(payload, ' ');
     const char *text = space == NULL ? "" : space + 1;
-    uint32_t *last = &s->load.last[one->host == 0 ? 0 : one->host - 1][one->kind][one->key];
-    bool ordered = kind->ordered && (s->count == 1 || one->deals == 1) && !one->skipped;
+    bool dealt_to_all = s->traits.everywhere;
+    unsigned host = one->host == 0 || dealt_to_all ? 0 : one->host - 1;
+    uint32_t *last = &s->load.last[host][one->kind][one->key];
+    bool once = s->count == 1 || one->deals == (dealt_to_all ? s->count : 1);
+    bool ordered = kind->ordered && once && !one->skipped && !overtakes(s, kind);
     if (kind->aside != NULL && kind->aside(s, one, text)) {
         return;
     }
@@ -316,6 +333,14 @@ bool load_mine(struct sim *s, const char *text) {
         strncmp(text, mine, sizeof mine - 1) == 0 ? load_said(s, text + sizeof mine - 1) : NULL;
     const struct load_kind *kind = one == NULL ? NULL : kinds[one->kind];
     return kind != NULL && kind->mine != NULL && kind->mine(s, one);
+}
+
+void load_turned(struct sim *s, struct node *n) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->turned != NULL) {
+            kinds[i]->turned(s, n);
+        }
+    }
 }
 
 /* --- in the end --- */

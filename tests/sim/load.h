@@ -20,7 +20,7 @@
 
 struct sim;
 
-enum { KEYS = 12, HEARD_IDS = 1 << 16 };
+enum { KEYS = 12, HEARD_IDS = 1 << 16, TICK_SCHEDULES = 3, TICK_MINUTES = 8192 };
 
 struct said {
     uint32_t number;
@@ -49,6 +49,7 @@ struct load_kind {
     const char *name;
     unsigned weight; /* among the kinds */
     bool ordered;    /* what one host was dealt of a key ends in that order */
+    bool mixed;      /* its publishes may be held up behind those of another key */
     bool mortal;     /* operators replay, discard, cancel and rerun it */
     bool named;      /* half of its messages bring an id of their own, so that it is known who is on
                         the processor */
@@ -71,6 +72,8 @@ struct load_kind {
     /* Its handler has come to a place that it marks with zing.log.warn("mine <number>"): whether the
      * host goes down there. NULL: it has no such place. */
     bool (*mine)(struct sim *s, struct said *one);
+    /* The host has had a turn that left it nothing to do. May be NULL. */
+    void (*turned)(struct sim *s, struct node *n);
     /* Whether it is replayed in the end when it is dead then; NULL: it is not. */
     bool (*revives)(const struct said *one);
     /* Whether all is well with it in the end: sim_fail says what is not. NULL: it must have ended
@@ -88,7 +91,9 @@ extern const struct load_kind kind_chain;
 extern const struct load_kind kind_die;
 extern const struct load_kind kind_hold;
 extern const struct load_kind kind_late;
+extern const struct load_kind kind_loop;
 extern const struct load_kind kind_park;
+extern const struct load_kind kind_tick;
 extern const struct load_kind kind_steps;
 extern const struct load_kind kind_wait;
 
@@ -107,6 +112,10 @@ struct sim_load {
     uint64_t ids[HEARD_IDS];            /* hashes of zingq-ids heard; 0 = free */
     size_t id_count;
     struct held held[KEYS][LOCKS];
+    int64_t most_ahead_ms; /* a wall clock was so far ahead */
+    struct {
+        uint8_t ran[TICK_MINUTES / 8], must[TICK_MINUTES / 8]; /* a bit a minute */
+    } ticks[TICK_SCHEDULES];
 };
 
 /* Publishers say a few things. */
@@ -132,6 +141,8 @@ const struct load_kind *load_kind_of(const struct said *one);
 void load_killed(struct sim *s, const struct uuid *id);
 /* A handler has logged a warning: whether the host goes down there. */
 bool load_mine(struct sim *s, const char *text);
+/* After a turn that left the host nothing to do. */
+void load_turned(struct sim *s, struct node *n);
 /* What must be true in the end. */
 void load_check(struct sim *s);
 /* Publishes from outside, with an idempotency key. */

@@ -12,15 +12,16 @@
 #include <unistd.h>
 
 enum {
-    WINDOW = 40,
     PACKET_BYTES = 1 << 20,
     LOADED = 50,        /* events waiting: a crash among them counts as loaded */
     SCRIPTS_EVERY = 16, /* a start in so many loads the scripts anew */
     RUN_US = 300,       /* what a run takes */
     LOOK_US = 2,        /* and a look at the clock */
     PHASE_KINDS = 16,
+    NOBODY = 63,
 };
-static const int64_t WALL_START_MS = 1700000000000;
+
+#define SMALL_STORE "3MiB"
 
 /* The host whose engine is on the processor. */
 static struct node *working;
@@ -50,7 +51,7 @@ static uint64_t state_of(struct node *n) {
     engine_status(n->engine, &s);
     uint64_t hash = size_of(s.waiting) | size_of(s.outbox) << 3 | size_of(s.delayed) << 6 |
                     size_of(s.forwards_waiting) << 9 | (uint64_t)n->disk << 12 |
-                    (n->online ? 1u : 0u) << 14 | (n->sim->settling ? 1u : 0u) << 15;
+                    (n->online ? 1u : 0u) << 14;
     for (size_t i = 0; i < n->conf->service_count; i++) {
         struct engine_service_status v;
         if (engine_service_status(n->engine, i, &v) != 0) {
@@ -65,17 +66,25 @@ static uint64_t state_of(struct node *n) {
     return hash;
 }
 
-static void note_point(struct node *n, enum action action) {
+static uint64_t note_in(uint64_t seen[], uint64_t point) {
+    uint64_t bit = UINT64_C(1) << (point % 64);
+    bool new = (seen[point / 64] & bit) == 0;
+    seen[point / 64] |= bit;
+    return new ? 1 : 0;
+}
+
+static void note_crash(struct node *n, enum action action) {
     struct sim_tally *t = n->sim->tally;
     const struct culprit_record *now = culprit_now(n->culprit);
     uint64_t what = (uint64_t)action * PHASE_KINDS + now->phase;
-    uint64_t service = now->count > 0 ? now->events[0].service : 63;
-    uint64_t hash = (n->state ^ (what << 40) ^ (service << 50)) * UINT64_C(0xbf58476d1ce4e5b9);
-    uint64_t bit = (hash >> 20) % CRASH_POINTS;
-    if ((t->seen[bit / 64] & (UINT64_C(1) << (bit % 64))) == 0) {
-        t->seen[bit / 64] |= UINT64_C(1) << (bit % 64);
-        t->points++;
-    }
+    uint64_t service = now->count > 0 ? now->events[0].service : NOBODY;
+    uint64_t hash = n->state ^ (what << 8 | service) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash ^ hash >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
+    uint64_t point = (hash ^ hash >> 29) % CRASH_POINTS;
+    t->crashes++;
+    t->crashes_loaded += n->loaded ? 1 : 0;
+    t->points += note_in(t->seen, point);
+    t->points_loaded += n->loaded ? note_in(t->seen_loaded, point) : 0;
 }
 
 static FILE *open_page(const struct node *n, const char *mode) {
@@ -89,6 +98,7 @@ static void note_killed(struct node *n) {
     const struct culprit_record *now = culprit_now(n->culprit);
     bool runs =
         now->phase == CULPRIT_RUN || now->phase == CULPRIT_APPLY || now->phase == CULPRIT_POLICY;
+    n->killed_in_send = n->killed_in_send || now->phase == CULPRIT_SEND;
     if (runs && now->count == 1) {
         load_killed(n->sim, &now->events[0].id);
     }
@@ -99,7 +109,7 @@ static void become_ghost(struct node *n, enum action action) {
         "a publish",    "a forward",      "a receipt", "a call",
         "a call's end", "an answer",      "a run",     "an apply",
         "a commit",     "after a commit", "a PUBACK",  "between two turns"};
-    note_point(n, action);
+    note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
     n->has_page = page != NULL && fread(n->page, 1, sizeof n->page, page) == sizeof n->page;
@@ -149,7 +159,7 @@ int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
 /* --- its doors --- */
 
 int64_t node_wall_ms(const struct node *n) {
-    return WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
+    return NODE_WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
 }
 
 int64_t node_wall_most_ms(const struct node *n) {
@@ -268,8 +278,6 @@ static void put_page_back(struct node *n) {
 }
 
 static void die(struct node *n) {
-    n->sim->tally->crashes++;
-    n->sim->tally->crashes_loaded += n->loaded ? 1 : 0;
     broker_cut(n->sim, n);
     broker_dropped(n->sim, n);
     close_parts(n);
@@ -280,9 +288,15 @@ static void die(struct node *n) {
     n->kill_in = 0;
 }
 
+void node_connect(struct node *n) {
+    static const size_t windows[] = {1, 3, 40, 200};
+    size_t window = windows[sim_below(n->sim, sizeof windows / sizeof *windows)];
+    engine_connected(n->engine, window, PACKET_BYTES);
+}
+
 static void connect(struct node *n) {
     if (n->online) {
-        engine_connected(n->engine, WINDOW, PACKET_BYTES);
+        node_connect(n);
     }
     for (unsigned i = 0; i < n->sim->count; i++) {
         engine_member(n->engine, (uint16_t)(i + 1), n->sim->nodes[i].up || i + 1 == n->number);
@@ -318,7 +332,9 @@ void node_start(struct node *n) {
     working = NULL;
     if (code == 0 && !n->ghost) {
         n->up = true;
+        n->up_ms = n->sim->true_ms;
         n->lost = false;
+        n->reader_turns = 0;
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -334,7 +350,7 @@ void node_kill(struct node *n) {
     sim_tell(n->sim, "host %u is killed between two turns", n->number);
     n->state = state_of(n);
     n->loaded = node_waiting(n) >= LOADED;
-    note_point(n, ACTION_REST);
+    note_crash(n, ACTION_REST);
     die(n);
 }
 
@@ -369,6 +385,15 @@ void node_disarm(struct node *n) {
 
 /* --- the turn --- */
 
+static void tell_room(struct node *n) {
+    struct engine_status v;
+    engine_status(n->engine, &v);
+    if ((v.store_low != NULL) != n->low) {
+        n->low = v.store_low != NULL;
+        sim_tell(n->sim, "host %u: %s", n->number, n->low ? v.store_low : "there is room again");
+    }
+}
+
 void node_turn(struct node *n) {
     struct sim *s = n->sim;
     int turns = 0;
@@ -396,6 +421,11 @@ void node_turn(struct node *n) {
         }
     }
     if (!n->ghost) {
+        tell_room(n);
+        if (!more && engine_accepts(n->engine)) {
+            load_turned(s, n);
+            node_reader_check(n);
+        }
         working = n;
         (void)engine_send(n->engine);
         engine_send_forwards(n->engine);
@@ -418,24 +448,39 @@ uint64_t node_waiting(struct node *n) {
 
 /* --- making it --- */
 
-static bool write_conf(struct node *n) {
+static size_t read_conf(char *text, size_t size) {
     char path[NODE_PATH_BYTES + 32];
-    char text[16384];
     (void)snprintf(path, sizeof path, "%s/topics.conf", sim_folder());
     FILE *from = fopen(path, "r");
-    size_t len = from == NULL ? 0 : fread(text, 1, sizeof text, from);
+    size_t len = from == NULL ? 0 : fread(text, 1, size - 1, from);
     if (from != NULL) {
         (void)fclose(from);
     }
+    text[len] = '\0';
+    return len;
+}
+
+/* As this world has it. */
+static bool write_conf(struct node *n) {
+    static const char size[] = "max_size = \"64MiB\"";
+    char path[NODE_PATH_BYTES + 32];
+    char text[32768];
+    size_t len = read_conf(text, sizeof text);
+    const char *at = strstr(text, size);
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
     FILE *to = fopen(path, "w");
-    if (len == 0 || len == sizeof text || to == NULL) {
+    if (at == NULL || len == sizeof text - 1 || to == NULL) {
         return false;
     }
     if (n->sim->count > 1) {
         (void)fprintf(to, "hosts { count = %u this = %u }\n", n->sim->count, n->number);
     }
-    (void)fwrite(text, 1, len, to);
+    if (n->sim->traits.everywhere) {
+        (void)fputs("broker { alone = yes }\n", to);
+    }
+    (void)fwrite(text, 1, (size_t)(at - text), to);
+    (void)fputs(n->sim->traits.small_stores ? "max_size = \"" SMALL_STORE "\"" : size, to);
+    (void)fputs(at + sizeof size - 1, to);
     return fclose(to) == 0;
 }
 
@@ -471,6 +516,7 @@ void node_free(struct node *n) {
     if (n->engine != NULL) {
         close_parts(n);
     }
+    node_reader_end(n);
     script_host_free(n->scripts);
     conf_free(n->conf);
     for (size_t i = 0; n->folder[0] != '\0' && i < sizeof files / sizeof *files; i++) {

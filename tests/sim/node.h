@@ -15,8 +15,19 @@
 struct sim;
 
 enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
+#define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
-/* What a host does that the world can see, or that lasts: it can be killed before each. */
+/*
+ * What a host does that the world can see, or that lasts: it can be killed before each.
+ *
+ * A crash point is such an action in such a state; the report counts the distinct ones that were
+ * reached. The action: one of these, the phase that the page names (culprit.h), and the service whose
+ * event is on the processor. The state, as the step found the host: how many events wait, publishes
+ * are in the outbox or delayed, forwards have no receipt; of each service how many events wait, run,
+ * are put off after a failure or asleep, are dead, and whether it is paused; what is wrong with the
+ * disk, and whether there is a connection. Numbers count as none, 1 to 3, 4 to 15, 16 to 63 and so on.
+ * They are told apart by a hash, so that some are taken for one: there are at least so many.
+ */
 enum action {
     ACTION_PUBLISH,
     ACTION_FORWARD,
@@ -47,6 +58,11 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
+    int reader;            /* a process that reads its store and hangs; 0 = none */
+    unsigned reader_turns; /* see node_reader_check */
+    int64_t reader_seen_ms;
+    uint64_t reader_commits;
+    bool low;  /* its store is nearly full, by its own word */
     bool lost; /* its last turn failed: what it knows need not be what it has stored */
     unsigned starts;
     /* clocks */
@@ -54,11 +70,14 @@ struct node {
     uint8_t boot;
     int64_t wall_ahead_ms;
     int64_t wall_most_ms; /* the latest time it had shown when it was last set */
+    bool stepped;         /* its wall clock was set once */
+    int64_t up_ms;        /* physical time of its start */
     int64_t spent_us;     /* what its work took, on top of physical time */
     unsigned run_seen;
     /* being killed */
     unsigned kill_in; /* actions left; 0 = it is not to be */
     bool ghost;
+    bool killed_in_send;         /* once: what it sent then waits, and others go first */
     uint64_t state;              /* a hash of where it stood before the step */
     bool loaded;                 /* with many events */
     uint8_t page[CULPRIT_BYTES]; /* of culprit.h, as it was when it was killed */
@@ -74,6 +93,13 @@ void node_free(struct node *n);
 /* A turn after everything that the broker has for it, with what becomes of it: acknowledgements, a
  * broken connection, or its death where `kill_in` says so. */
 void node_turn(struct node *n);
+/* Its connection stands. */
+void node_connect(struct node *n);
+/* Somebody reads its store and does not stop, until he is killed; and after a turn: whether the host
+ * has seen him. */
+void node_reader_begin(struct node *n);
+void node_reader_end(struct node *n);
+void node_reader_check(struct node *n);
 /* Starts what is down. */
 void node_start(struct node *n);
 /* Killed between two turns. */

@@ -4,6 +4,7 @@
 #include "bugs.h"
 #include "wrapped.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +16,12 @@ enum {
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
+    OPERATE_EVERY = 4,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
     TIDY_ROUNDS = 4,
+    MINUTE_MS = 60000,
     AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
     DOZE_MS = 400,          /* and goes on for so long when something is due */
     AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
@@ -29,8 +32,34 @@ enum {
 
 /* --- telling --- */
 
+enum { ID_CHARS = 36 };
+
+static bool is_id(const char *text) {
+    for (int i = 0; i < ID_CHARS; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The line with "…" and the last six characters for each id. */
+static void print_line(const struct sim *s, const char *line) {
+    (void)printf("%12.3f s    ", (double)s->true_ms / 1000);
+    while (*line != '\0') {
+        if (is_id(line)) {
+            (void)printf("…%.6s", line + ID_CHARS - 6);
+            line += ID_CHARS;
+        } else {
+            (void)putchar(*line++);
+        }
+    }
+    (void)putchar('\n');
+}
+
 void sim_tell(struct sim *s, const char *format, ...) {
-    char line[STORY_BYTES - 32];
+    char line[STORY_BYTES];
     va_list args;
     va_start(args, format);
     int len = vsnprintf(line, sizeof line, format, args);
@@ -39,11 +68,7 @@ void sim_tell(struct sim *s, const char *format, ...) {
         s->hash = (s->hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
     }
     if (s->talks) {
-        (void)printf("%6zu %9lld ms  %s\n", s->at, (long long)s->true_ms, line);
-    }
-    if (s->story != NULL) {
-        (void)snprintf(s->story[s->told++ % STORY_LINES], STORY_BYTES, "%9lld ms  %s",
-                       (long long)s->true_ms, line);
+        print_line(s, line);
     }
 }
 
@@ -79,6 +104,9 @@ static void set_clock(struct sim *s, struct node *n) {
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
     n->wall_most_ms = node_wall_most_ms(n);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
+    n->stepped = true;
+    s->load.most_ahead_ms =
+        n->wall_ahead_ms > s->load.most_ahead_ms ? n->wall_ahead_ms : s->load.most_ahead_ms;
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
 
@@ -98,6 +126,9 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
+        if (sim_chance(s, 20)) {
+            set_clock(s, n);
+        }
         /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
          * for hours (idempotency keys) is over: docs/time.md. */
         n->wall_ahead_ms %= BOOT_AHEAD_MS;
@@ -119,7 +150,7 @@ static void change_link(struct sim *s, struct node *n) {
     n->online = !n->online;
     sim_tell(s, "host %u %s the broker", n->number, n->online ? "finds" : "loses");
     if (n->online) {
-        engine_connected(n->engine, 40, 1 << 20);
+        node_connect(n);
         return;
     }
     broker_cut(s, n);
@@ -129,8 +160,14 @@ static void change_link(struct sim *s, struct node *n) {
 
 static void change_disk(struct sim *s, struct node *n) {
     static const char *const names[] = {"is well", "is full", "fails", "fails once"};
-    n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
-    sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    if (n->reader != 0) {
+        node_reader_end(n);
+    } else if (sim_chance(s, 25)) {
+        node_reader_begin(n);
+    } else {
+        n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
+        sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    }
 }
 
 static void step_up(struct sim *s, const struct plan_step *step, struct node *n) {
@@ -166,9 +203,25 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
     }
 }
 
+/* The headings of a story. */
+static void print_step(const struct sim *s, const struct plan_step *step) {
+    char crash[48] = "";
+    char host[24] = "";
+    if (step->crash > 0) {
+        (void)snprintf(crash, sizeof crash, ", and is to be killed at action %u", step->crash);
+    }
+    if (plan_kind_of_host(step->kind)) {
+        (void)snprintf(host, sizeof host, "host %u: ", step->node % s->count + 1);
+    }
+    (void)printf("%4zu. %s%s%s\n", s->at + 1, host, plan_kind_words(step->kind), crash);
+}
+
 static void take_step(struct sim *s, const struct plan_step *step) {
     struct node *n = &s->nodes[step->node % s->count];
     bool was_up = n->up;
+    if (s->talks) {
+        print_step(s, step);
+    }
     s->chance = chance_of_seed(step->chance);
     s->tally->steps++;
     switch ((enum plan_kind)step->kind) {
@@ -206,10 +259,14 @@ static void take_step(struct sim *s, const struct plan_step *step) {
 /* No more faults: what is broken is mended. */
 static void mend(struct sim *s) {
     s->settling = true;
+    if (s->talks) {
+        (void)printf("   Now the faults are over, and everything is to come to its end.\n");
+    }
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
         n->wall_most_ms = node_wall_most_ms(n);
+        node_reader_end(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -311,6 +368,11 @@ static void tidy(struct sim *s) {
     }
 }
 
+/* Schedules tick every minute: the next one is far enough away to tidy up. */
+static bool after_a_tick(const struct sim *s) {
+    return (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < TIDY_MS + TIDY_MS / 2;
+}
+
 static void settle(struct sim *s) {
     mend(s);
     load_settle(s);
@@ -319,13 +381,20 @@ static void settle(struct sim *s) {
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
+        bool looks = round % OPERATE_EVERY == 0; /* operators do not all the time */
         bool more = false;
-        for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        for (unsigned i = 0; i < s->count && !s->failed && looks; i++) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
-        if (!more && is_over(s)) {
+        bool over = looks && !more && is_over(s);
+        if (over && after_a_tick(s)) {
             tidy(s);
             return;
+        }
+        if (over) {
+            s->true_ms += TIDY_MS;
+            round = OPERATE_EVERY - 1;
+            continue;
         }
         uint64_t now = progress(s);
         idle = now == seen ? idle + 1 : 0;
@@ -362,10 +431,18 @@ static void look(struct sim *s) {
     }
 }
 
+static struct sim_traits traits_of(const struct plan *plan) {
+    struct chance c = chance_of_seed(plan->seed ^ UINT64_C(0x7261697473));
+    return (struct sim_traits){.everywhere = chance_next(&c, 6) == 0 && plan->nodes > 1,
+                               .refuses = chance_next(&c, 5) == 0,
+                               .small_stores = chance_next(&c, 8) == 0};
+}
+
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
     s->count = plan->nodes;
+    s->traits = traits_of(plan);
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
     bugs_begin();
