@@ -40,7 +40,16 @@
     X(BOOKS_LATE, "books-late", "the books are in the commit")                                     \
     X(BOOKS_NOT_LOADED, "books-not-loaded", "the books survive a restart")                         \
     X(STATE_LOST, "state-lost", "state is written with the event's end")                           \
-    X(STATE_ASTRAY, "state-astray", "state belongs to one key")
+    X(STATE_ASTRAY, "state-astray", "state belongs to one key")                                    \
+    X(STEP_FORGOTTEN, "step-forgotten", "a finished step is not run again")                        \
+    X(UNDO_SKIPPED, "undo-skipped", "a saga that fails is undone")                                 \
+    X(SIGNAL_LOST, "signal-lost", "a signal is kept until it is taken")                            \
+    X(SIGNAL_TWICE, "signal-twice", "a signal is taken once")                                      \
+    X(LOCK_SHARED, "lock-shared", "a lock has one owner")                                          \
+    X(LOCK_FOR_GOOD, "lock-for-good", "on_lock_expired is called once")                            \
+    X(EXPIRY_STALE, "expiry-stale", "on_lock_expired is called once")                              \
+    X(CANCEL_IGNORED, "cancel-ignored", "what was taken back does not leave")                      \
+    X(KEY_CHANGES, "key-changes", "all tries of a call have one key")
 
 enum bug {
     BUG_NONE,
