@@ -231,6 +231,8 @@ void mqtt_on_up_socket(struct mqtt *m, int status, int events) {
     }
     if (!m->held && (status < 0 || (events & UV_READABLE) != 0)) {
         m->readable = true;
+        /* A broken socket is always ready. Reading tells why, and the caller may be long in coming. */
+        m->unsent = m->unsent && status >= 0;
     }
     watch(m);
     mqtt_tell_readable(m);

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 200 }; /* messages that a host takes in a turn */
+enum {
+    AT_ONCE = 200, /* messages that a host takes in a turn */
+    REFUSED_PERCENT = 4,
+};
 
 static void *made(void *p) {
     if (p == NULL) {
@@ -65,8 +68,11 @@ void broker_take(struct sim *s, const char *topic, const char *payload, struct s
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *service = &conf->services[i];
         struct sim_message m = {.service = i, .signal = is_signal_for(service, topic)};
-        if (m.signal || (service_wants(service, topic) && !service->share)) {
+        if (m.signal ||
+            (service_wants(service, topic) && (!service->share || s->traits.everywhere))) {
             for (unsigned host = 0; host < s->count; host++) {
+                m.everywhere = service->share && !m.signal;
+                load_dealt(s, &s->nodes[host], topic, payload);
                 queue(s, host, &m, topic, payload, properties);
             }
         } else if (service_wants(service, topic)) {
@@ -80,7 +86,7 @@ void broker_take(struct sim *s, const char *topic, const char *payload, struct s
 static void offer(struct node *n, struct sim_message *m) {
     const struct event_bytes bytes = {
         .topic = slice_of(m->topic), .payload = slice_of(m->payload), .properties = m->properties};
-    const struct offer how = {.qos = 1};
+    const struct offer how = {.qos = 1, .everywhere = m->everywhere};
     int code = m->signal ? engine_offer_signal(n->engine, m->service, &bytes, 0)
                          : engine_offer(n->engine, m->service, &bytes, how);
     if (code != 0) {
@@ -111,6 +117,7 @@ void broker_acknowledged(struct sim *s, struct node *n) {
         from->head = m->next;
         from->tail = from->head == NULL ? NULL : from->tail;
         from->count--;
+        load_taken(s, n, m->topic, m->payload);
         free_message(m);
     }
 }
@@ -156,12 +163,25 @@ static void end_flight(struct sim_flight *f) {
     free(f);
 }
 
+/* "Not authorized", or what may pass: unspecified, implementation specific, quota exceeded. */
+static uint8_t refusal(struct sim *s) {
+    static const uint8_t reasons[] = {0x87, 0x80, 0x83, 0x97};
+    bool refuses = s->traits.refuses && !s->settling && sim_chance(s, REFUSED_PERCENT);
+    return refuses ? reasons[sim_below(s, sizeof reasons)] : 0;
+}
+
 void broker_answer(struct sim *s, struct node *n, size_t most) {
     struct sim_session *from = session_of(s, n);
     while (from->flights != NULL && most-- > 0) {
         struct sim_flight *f = take_flight(from);
-        broker_take(s, f->topic, f->payload, f->properties);
-        engine_published(n->engine, f->mid, 0);
+        uint8_t reason = refusal(s);
+        if (reason == 0) {
+            broker_take(s, f->topic, f->payload, f->properties);
+        } else {
+            sim_tell(s, "host %u: refused with 0x%02x: %s %s", n->number, reason, f->topic,
+                     f->payload);
+        }
+        engine_published(n->engine, f->mid, reason);
         end_flight(f);
     }
 }

@@ -51,7 +51,9 @@ void check_asleep(struct sim *s, struct node *n, int64_t for_ms) {
 
 void check_awake(struct sim *s, struct node *n) {
     int64_t late_ms = 0;
-    if (store_begin(n->store) != 0) {
+    struct engine_status status;
+    engine_status(n->engine, &status);
+    if (status.store_low != NULL || store_begin(n->store) != 0) { /* a full store is only tidied */
         return;
     }
     for (unsigned i = 0; i < 2 * PARTITIONS; i++) {

@@ -57,6 +57,7 @@ static void check(struct sim *s, const struct said *one) {
 const struct load_kind kind_batch = {.name = "batch",
                                      .weight = 3,
                                      .ordered = true,
+                                     .mixed = true,
                                      .mortal = true,
                                      .say = say,
                                      .died = died,

@@ -11,13 +11,28 @@ static const struct load_kind *const kinds[] = {
     &kind_count, //
     &kind_batch, //
     &kind_book,  //
+    &kind_chain, //
     &kind_die,   //
+    &kind_hold,  //
+    &kind_late,  //
+    &kind_loop,  //
     &kind_park,  //
+    &kind_steps, //
+    &kind_tick,  //
+    &kind_wait,  //
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
 /* --- saying --- */
+
+static unsigned boots(const struct sim *s) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        sum += s->nodes[i].boot;
+    }
+    return sum;
+}
 
 static uint8_t choose(struct sim *s) {
     unsigned sum = 0;
@@ -70,6 +85,7 @@ static struct said *add(struct sim *s, uint8_t kind) {
     *one = (struct said){.number = (uint32_t)l->count++,
                          .kind = kind,
                          .key = (uint8_t)(sim_chance(s, 40) ? 0 : sim_below(s, KEYS)),
+                         .boots = boots(s),
                          .said_ms = s->true_ms};
     return one;
 }
@@ -125,6 +141,19 @@ void load_say(struct sim *s) {
     count = most > 0 && most < count ? most : count;
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->besides != NULL) {
+            kinds[i]->besides(s);
+        }
+    }
+}
+
+void load_settle(struct sim *s) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->settle != NULL) {
+            kinds[i]->settle(s);
+        }
     }
 }
 
@@ -185,12 +214,29 @@ static struct said *named(struct sim *s, const struct load_kind *kind, const cha
     return one != NULL && kinds[one->kind] == kind ? one : NULL;
 }
 
+int64_t load_waited_ms(const struct sim *s, const struct said *one) {
+    return one->boots == boots(s) ? s->true_ms - one->said_ms : INT64_MAX;
+}
+
+/* A refused publish holds up what comes behind it of its own key, but not what was on its way with
+ * it; and a batch publishes under the key of one of its events. */
+static bool overtakes(const struct sim *s, const struct load_kind *kind) {
+    bool crashed = false;
+    for (unsigned i = 0; i < s->count; i++) {
+        crashed = crashed || s->nodes[i].killed_in_send;
+    }
+    return s->traits.refuses || (kind->mixed && crashed);
+}
+
 static void end_of(struct sim *s, struct said *one, const char *payload) {
     const struct load_kind *kind = kinds[one->kind];
     const char *space = strchr(payload, ' ');
     const char *text = space == NULL ? "" : space + 1;
-    uint32_t *last = &s->load.last[one->host == 0 ? 0 : one->host - 1][one->kind][one->key];
-    bool ordered = kind->ordered && (s->count == 1 || one->deals == 1) && !one->skipped;
+    bool dealt_to_all = s->traits.everywhere;
+    unsigned host = one->host == 0 || dealt_to_all ? 0 : one->host - 1;
+    uint32_t *last = &s->load.last[host][one->kind][one->key];
+    bool once = s->count == 1 || one->deals == (dealt_to_all ? s->count : 1);
+    bool ordered = kind->ordered && once && !one->skipped && !overtakes(s, kind);
     if (kind->aside != NULL && kind->aside(s, one, text)) {
         return;
     }
@@ -260,6 +306,15 @@ void load_dealt(struct sim *s, const struct node *n, const char *topic, const ch
     }
 }
 
+void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload) {
+    static const char signals[] = "zingq/signal/";
+    struct said *one =
+        strncmp(topic, signals, sizeof signals - 1) == 0 ? load_said(s, payload) : NULL;
+    if (one != NULL && kinds[one->kind]->taken != NULL) {
+        kinds[one->kind]->taken(s, one, n);
+    }
+}
+
 void load_killed(struct sim *s, const struct uuid *id) {
     uint32_t n = (uint32_t)id->bytes[12] << 24 | (uint32_t)id->bytes[13] << 16 |
                  (uint32_t)id->bytes[14] << 8 | id->bytes[15];
@@ -278,6 +333,14 @@ bool load_mine(struct sim *s, const char *text) {
         strncmp(text, mine, sizeof mine - 1) == 0 ? load_said(s, text + sizeof mine - 1) : NULL;
     const struct load_kind *kind = one == NULL ? NULL : kinds[one->kind];
     return kind != NULL && kind->mine != NULL && kind->mine(s, one);
+}
+
+void load_turned(struct sim *s, struct node *n) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->turned != NULL) {
+            kinds[i]->turned(s, n);
+        }
+    }
 }
 
 /* --- in the end --- */

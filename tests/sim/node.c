@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 enum {
-    WINDOW = 40,
     PACKET_BYTES = 1 << 20,
     LOADED = 50,        /* events waiting: a crash among them counts as loaded */
     SCRIPTS_EVERY = 16, /* a start in so many loads the scripts anew */
@@ -21,7 +20,8 @@ enum {
     PHASE_KINDS = 16,
     NOBODY = 63,
 };
-static const int64_t WALL_START_MS = 1700000000000;
+
+#define SMALL_STORE "3MiB"
 
 /* The host whose engine is on the processor. */
 static struct node *working;
@@ -98,6 +98,7 @@ static void note_killed(struct node *n) {
     const struct culprit_record *now = culprit_now(n->culprit);
     bool runs =
         now->phase == CULPRIT_RUN || now->phase == CULPRIT_APPLY || now->phase == CULPRIT_POLICY;
+    n->killed_in_send = n->killed_in_send || now->phase == CULPRIT_SEND;
     if (runs && now->count == 1) {
         load_killed(n->sim, &now->events[0].id);
     }
@@ -158,7 +159,12 @@ int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
 /* --- its doors --- */
 
 int64_t node_wall_ms(const struct node *n) {
-    return WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
+    return NODE_WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
+}
+
+int64_t node_wall_most_ms(const struct node *n) {
+    int64_t now_ms = node_wall_ms(n);
+    return now_ms > n->wall_most_ms ? now_ms : n->wall_most_ms;
 }
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
@@ -282,9 +288,15 @@ static void die(struct node *n) {
     n->kill_in = 0;
 }
 
+void node_connect(struct node *n) {
+    static const size_t windows[] = {1, 3, 40, 200};
+    size_t window = windows[sim_below(n->sim, sizeof windows / sizeof *windows)];
+    engine_connected(n->engine, window, PACKET_BYTES);
+}
+
 static void connect(struct node *n) {
     if (n->online) {
-        engine_connected(n->engine, WINDOW, PACKET_BYTES);
+        node_connect(n);
     }
     for (unsigned i = 0; i < n->sim->count; i++) {
         engine_member(n->engine, (uint16_t)(i + 1), n->sim->nodes[i].up || i + 1 == n->number);
@@ -320,7 +332,9 @@ void node_start(struct node *n) {
     working = NULL;
     if (code == 0 && !n->ghost) {
         n->up = true;
+        n->up_ms = n->sim->true_ms;
         n->lost = false;
+        n->reader_turns = 0;
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
@@ -371,6 +385,15 @@ void node_disarm(struct node *n) {
 
 /* --- the turn --- */
 
+static void tell_room(struct node *n) {
+    struct engine_status v;
+    engine_status(n->engine, &v);
+    if ((v.store_low != NULL) != n->low) {
+        n->low = v.store_low != NULL;
+        sim_tell(n->sim, "host %u: %s", n->number, n->low ? v.store_low : "there is room again");
+    }
+}
+
 void node_turn(struct node *n) {
     struct sim *s = n->sim;
     int turns = 0;
@@ -398,6 +421,11 @@ void node_turn(struct node *n) {
         }
     }
     if (!n->ghost) {
+        tell_room(n);
+        if (!more && engine_accepts(n->engine)) {
+            load_turned(s, n);
+            node_reader_check(n);
+        }
         working = n;
         (void)engine_send(n->engine);
         engine_send_forwards(n->engine);
@@ -420,24 +448,39 @@ uint64_t node_waiting(struct node *n) {
 
 /* --- making it --- */
 
-static bool write_conf(struct node *n) {
+static size_t read_conf(char *text, size_t size) {
     char path[NODE_PATH_BYTES + 32];
-    char text[16384];
     (void)snprintf(path, sizeof path, "%s/topics.conf", sim_folder());
     FILE *from = fopen(path, "r");
-    size_t len = from == NULL ? 0 : fread(text, 1, sizeof text, from);
+    size_t len = from == NULL ? 0 : fread(text, 1, size - 1, from);
     if (from != NULL) {
         (void)fclose(from);
     }
+    text[len] = '\0';
+    return len;
+}
+
+/* As this world has it. */
+static bool write_conf(struct node *n) {
+    static const char size[] = "max_size = \"64MiB\"";
+    char path[NODE_PATH_BYTES + 32];
+    char text[32768];
+    size_t len = read_conf(text, sizeof text);
+    const char *at = strstr(text, size);
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
     FILE *to = fopen(path, "w");
-    if (len == 0 || len == sizeof text || to == NULL) {
+    if (at == NULL || len == sizeof text - 1 || to == NULL) {
         return false;
     }
     if (n->sim->count > 1) {
         (void)fprintf(to, "hosts { count = %u this = %u }\n", n->sim->count, n->number);
     }
-    (void)fwrite(text, 1, len, to);
+    if (n->sim->traits.everywhere) {
+        (void)fputs("broker { alone = yes }\n", to);
+    }
+    (void)fwrite(text, 1, (size_t)(at - text), to);
+    (void)fputs(n->sim->traits.small_stores ? "max_size = \"" SMALL_STORE "\"" : size, to);
+    (void)fputs(at + sizeof size - 1, to);
     return fclose(to) == 0;
 }
 
@@ -473,6 +516,7 @@ void node_free(struct node *n) {
     if (n->engine != NULL) {
         close_parts(n);
     }
+    node_reader_end(n);
     script_host_free(n->scripts);
     conf_free(n->conf);
     for (size_t i = 0; n->folder[0] != '\0' && i < sizeof files / sizeof *files; i++) {

@@ -15,6 +15,7 @@
 struct sim;
 
 enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
+#define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
 /*
  * What a host does that the world can see, or that lasts: it can be killed before each.
@@ -57,17 +58,26 @@ struct node {
     struct engine *engine;
     bool up, online;
     enum disk disk;
+    int reader;            /* a process that reads its store and hangs; 0 = none */
+    unsigned reader_turns; /* see node_reader_check */
+    int64_t reader_seen_ms;
+    uint64_t reader_commits;
+    bool low;  /* its store is nearly full, by its own word */
     bool lost; /* its last turn failed: what it knows need not be what it has stored */
     unsigned starts;
     /* clocks */
     int64_t boot_at_ms; /* physical time of the machine's start */
     uint8_t boot;
     int64_t wall_ahead_ms;
-    int64_t spent_us; /* what its work took, on top of physical time */
+    int64_t wall_most_ms; /* the latest time it had shown when it was last set */
+    bool stepped;         /* its wall clock was set once */
+    int64_t up_ms;        /* physical time of its start */
+    int64_t spent_us;     /* what its work took, on top of physical time */
     unsigned run_seen;
     /* being killed */
     unsigned kill_in; /* actions left; 0 = it is not to be */
     bool ghost;
+    bool killed_in_send;         /* once: what it sent then waits, and others go first */
     uint64_t state;              /* a hash of where it stood before the step */
     bool loaded;                 /* with many events */
     uint8_t page[CULPRIT_BYTES]; /* of culprit.h, as it was when it was killed */
@@ -83,6 +93,13 @@ void node_free(struct node *n);
 /* A turn after everything that the broker has for it, with what becomes of it: acknowledgements, a
  * broken connection, or its death where `kill_in` says so. */
 void node_turn(struct node *n);
+/* Its connection stands. */
+void node_connect(struct node *n);
+/* Somebody reads its store and does not stop, until he is killed; and after a turn: whether the host
+ * has seen him. */
+void node_reader_begin(struct node *n);
+void node_reader_end(struct node *n);
+void node_reader_check(struct node *n);
 /* Starts what is down. */
 void node_start(struct node *n);
 /* Killed between two turns. */
@@ -103,6 +120,8 @@ void node_logs(const char *text);
 /* Its engine's time. */
 int64_t node_now_ms(struct node *n);
 int64_t node_wall_ms(const struct node *n);
+/* The latest time that its wall clock has shown. */
+int64_t node_wall_most_ms(const struct node *n);
 /* Events waiting at it, as its books say; 0 while it is down. */
 uint64_t node_waiting(struct node *n);
 

@@ -16,10 +16,18 @@ enum {
     LONG_MS = 600000, /* or, rarely, so much */
     LOOK_EVERY = 16,  /* steps between two looks at every host */
     SETTLE_ROUNDS = 60000,
+    OPERATE_EVERY = 4,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
-    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer */
+    TIDY_ROUNDS = 4,
+    MINUTE_MS = 60000,
+    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
+    DOZE_MS = 400,          /* and goes on for so long when something is due */
+    AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
+    AGED_DAYS = 300,
+    AGED_ROUNDS = 40, /* in which the stores are tidied */
+    AGED_REST_MS = 20000,
 };
 
 /* --- telling --- */
@@ -94,7 +102,11 @@ static void pass_time(struct sim *s) {
 static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
+    n->wall_most_ms = node_wall_most_ms(n);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
+    n->stepped = true;
+    s->load.most_ahead_ms =
+        n->wall_ahead_ms > s->load.most_ahead_ms ? n->wall_ahead_ms : s->load.most_ahead_ms;
     sim_tell(s, "host %u: the wall clock is %lld ms ahead", n->number, (long long)n->wall_ahead_ms);
 }
 
@@ -114,6 +126,9 @@ static void go_down(struct sim *s, struct node *n) {
         node_kill(n);
     }
     if (sim_chance(s, 25)) {
+        if (sim_chance(s, 20)) {
+            set_clock(s, n);
+        }
         /* A machine that starts with its clock days ahead makes engine time leap, and what is kept
          * for hours (idempotency keys) is over: docs/time.md. */
         n->wall_ahead_ms %= BOOT_AHEAD_MS;
@@ -135,7 +150,7 @@ static void change_link(struct sim *s, struct node *n) {
     n->online = !n->online;
     sim_tell(s, "host %u %s the broker", n->number, n->online ? "finds" : "loses");
     if (n->online) {
-        engine_connected(n->engine, 40, 1 << 20);
+        node_connect(n);
         return;
     }
     broker_cut(s, n);
@@ -145,8 +160,14 @@ static void change_link(struct sim *s, struct node *n) {
 
 static void change_disk(struct sim *s, struct node *n) {
     static const char *const names[] = {"is well", "is full", "fails", "fails once"};
-    n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
-    sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    if (n->reader != 0) {
+        node_reader_end(n);
+    } else if (sim_chance(s, 25)) {
+        node_reader_begin(n);
+    } else {
+        n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
+        sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
+    }
 }
 
 static void step_up(struct sim *s, const struct plan_step *step, struct node *n) {
@@ -244,6 +265,8 @@ static void mend(struct sim *s) {
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
+        n->wall_most_ms = node_wall_most_ms(n);
+        node_reader_end(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -271,7 +294,7 @@ static int64_t due_in_ms(struct node *n) {
     return engine_due(n->engine) || left < 0 ? 0 : left;
 }
 
-/* Until something is due; at most an hour. */
+/* Until something is due, and a little longer; at most an hour. */
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
@@ -286,6 +309,7 @@ static void sleep_until_due(struct sim *s) {
     for (unsigned i = 0; i < s->count && least > 0; i++) {
         check_awake(s, &s->nodes[i]);
     }
+    s->true_ms += least > 0 ? DOZE_MS : 0;
 }
 
 static void settle_once(struct sim *s) {
@@ -335,21 +359,41 @@ static uint64_t progress(struct sim *s) {
     return sum;
 }
 
+/* Rows of what was answered last are deleted a little later, and locks may run out yet. */
+static void tidy(struct sim *s) {
+    for (unsigned round = 0; round < TIDY_ROUNDS && !s->failed; round++) {
+        s->true_ms += TIDY_MS;
+        settle_once(s);
+    }
+}
+
+/* Schedules tick every minute: the next one is far enough away to tidy up. */
+static bool after_a_tick(const struct sim *s) {
+    return (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < TIDY_MS + TIDY_MS / 2;
+}
+
 static void settle(struct sim *s) {
     mend(s);
+    load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
     uint64_t seen = 0;
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
         settle_once(s);
+        bool looks = round % OPERATE_EVERY == 0; /* operators do not all the time */
         bool more = false;
-        for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        for (unsigned i = 0; i < s->count && !s->failed && looks; i++) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
-        if (!more && is_over(s)) {
-            s->true_ms += TIDY_MS; /* rows of what was answered last are deleted a little later */
-            settle_once(s);
+        bool over = looks && !more && is_over(s);
+        if (over && after_a_tick(s)) {
+            tidy(s);
             return;
+        }
+        if (over) {
+            s->true_ms += TIDY_MS;
+            round = OPERATE_EVERY - 1;
+            continue;
         }
         uint64_t now = progress(s);
         idle = now == seen ? idle + 1 : 0;
@@ -361,6 +405,23 @@ static void settle(struct sim *s) {
     }
 }
 
+/* Long after: what runs out has run out, and nothing ends that had not. */
+static void age(struct sim *s) {
+    uint64_t ended = s->tally->ended;
+    s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
+    for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
+        settle_once(s);
+        s->true_ms += AGED_REST_MS;
+    }
+    if (s->tally->ended != ended) {
+        sim_fail(s, "%llu end long after everything had ended",
+                 (unsigned long long)(s->tally->ended - ended));
+    }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_aged(s, &s->nodes[i]);
+    }
+}
+
 static void look(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
         if (s->nodes[i].up) {
@@ -369,10 +430,18 @@ static void look(struct sim *s) {
     }
 }
 
+static struct sim_traits traits_of(const struct plan *plan) {
+    struct chance c = chance_of_seed(plan->seed ^ UINT64_C(0x7261697473));
+    return (struct sim_traits){.everywhere = chance_next(&c, 6) == 0 && plan->nodes > 1,
+                               .refuses = chance_next(&c, 5) == 0,
+                               .small_stores = chance_next(&c, 8) == 0};
+}
+
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
     s->count = plan->nodes;
+    s->traits = traits_of(plan);
     s->chance = chance_of_seed(plan->seed);
     wrapped_begin(plan->seed);
     bugs_begin();
@@ -388,13 +457,14 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     if (!s->failed) {
         settle(s);
     }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_ended(s, &s->nodes[i]);
+    }
+    if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
+        age(s);
+    }
     if (!s->failed) {
         load_check(s);
-    }
-    for (unsigned i = 0; i < s->count; i++) {
-        if (!s->failed) {
-            check_ended(s, &s->nodes[i]);
-        }
     }
     tally->runs++;
     tally->virtual_ms += s->true_ms;

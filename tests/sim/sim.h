@@ -51,8 +51,16 @@ struct sim_tally {
     uint64_t seen_loaded[CRASH_POINTS / 64];
 };
 
+/* What a world is like, by its seed. */
+struct sim_traits {
+    bool everywhere;   /* no shared subscriptions: every host gets every message */
+    bool refuses;      /* the broker refuses a publish now and then */
+    bool small_stores; /* they run full */
+};
+
 struct sim {
     const struct plan *plan;
+    struct sim_traits traits;
     size_t at;            /* the step under way */
     struct chance chance; /* of this step */
     int64_t true_ms;      /* physical time: since the world began */

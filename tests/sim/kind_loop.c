@@ -1,0 +1,61 @@
+/*
+ * kind_loop.c - handlers that loop, allocate, recurse, raise what cannot be shown, ask for too much:
+ * each dies with a reason that says what it did, and nobody else suffers. Most of this kind are
+ * harmless, since each of the others costs as much as a hundred.
+ */
+#include "sim.h"
+
+#include <string.h>
+
+enum { HARMLESS = 94 };
+
+static const struct {
+    const char *name, *reason; /* NULL: it is done */
+} deeds[] = {
+    {"nothing", NULL},
+    {"many", NULL},
+    {"state", NULL},
+    {"loop", "of CPU time (limits.lua_time)"},
+    {"pcall", "of CPU time (limits.lua_time)"},
+    {"close", "of CPU time (limits.lua_time)"},
+    {"pattern", ""},
+    {"alloc", "of memory (limits.lua_memory)"},
+    {"rep", ""},
+    {"deep", ""},
+    {"huge", "xxxxxxxx"},
+    {"object", ""},
+    {"sort", ""},
+    {"too many", "effects"},
+    {"too large", ""},
+    {"json", ""},
+    {"yield", ""},
+    {"coroutine", ""},
+};
+
+enum { DEEDS = sizeof deeds / sizeof *deeds };
+
+static void say(struct sim *s, struct said *one, struct buf *payload) {
+    one->flags = (uint8_t)(sim_chance(s, HARMLESS) ? 0 : sim_below(s, DEEDS));
+    buf_printf(payload, ",\"deed\":\"%s\"", deeds[one->flags].name);
+}
+
+static void died(struct sim *s, struct said *one, struct slice reason) {
+    const char *part = deeds[one->flags].reason;
+    sim_tell(s, "  %s: %.*s", deeds[one->flags].name, (int)reason.len, reason.data);
+    if (part == NULL || reason.len == 0 ||
+        memmem(reason.data, reason.len, part, strlen(part)) == NULL) {
+        sim_fail(s, "loop %u (%s) dies: %.*s", one->number, deeds[one->flags].name, (int)reason.len,
+                 reason.data);
+    }
+}
+
+static void check(struct sim *s, const struct said *one) {
+    bool dies = deeds[one->flags].reason != NULL;
+    if (one->ends != (dies ? 0 : 1) || one->deaths != (dies ? 1 : 0)) {
+        sim_fail(s, "loop %u (%s) has ended %u times and died %u times", one->number,
+                 deeds[one->flags].name, one->ends, one->deaths);
+    }
+}
+
+const struct load_kind kind_loop = {
+    .name = "loop", .weight = 1, .ordered = true, .say = say, .died = died, .check = check};
