@@ -9,7 +9,7 @@
  * acknowledgement leaves after the commit.
  *
  * The owner needs nobody's leave to come back: its CONNECT ends our connection, its presence makes us
- * end it. Whoever ends it, the next try is a while off, and twice as late every time until the host has
+ * end it. Whoever loses it, the next try is a while off, and twice as late every time until the host has
  * been up: two that both think they are meant, or a host that lives though it is taken for dead, do not
  * take the session from each other for ever. members.c says who is meant.
  *
@@ -87,6 +87,7 @@ static void say_it(struct host *h, const struct host_stand_in *s, bool stands_in
 
 /* Its session stays what it was; one that we have made ourselves goes. */
 static void end(struct host *h, struct host_stand_in *s) {
+    assert(s->mqtt != NULL);
     mqtt_disconnect(s->mqtt, s->nothing ? 0 : -1);
     mqtt_free(s->mqtt);
     free(s->services);
@@ -323,6 +324,7 @@ static void begin(struct host *h, struct host_stand_in *s, const struct presence
                                              .on_subscribed = on_subscribed,
                                              .on_readable = on_readable};
     struct report r = {"out of memory"};
+    assert(s->mqtt == NULL && !s->standing);
     s->broker = h->broker;
     (void)snprintf(s->client_id, sizeof s->client_id, "%s", absent->client_id);
     (void)snprintf(s->name, sizeof s->name, "%s", absent->host);
