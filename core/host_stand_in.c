@@ -278,7 +278,6 @@ static void say_failure(struct host_stand_in *s, int64_t now_ms) {
 
 /* The connection is lost or of no use. */
 static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
-    bool taken = s->standing && s->down && s->why == MQTT_DOWN_TAKEN_OVER;
     if (s->standing && now_ms - s->up_ms >= STEADY_MS) {
         s->tries = 0;
     }
@@ -287,13 +286,13 @@ static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
     } else {
         try_later(s, s->why == MQTT_DOWN_LOST ? STAND_IN_LOST_MS : STAND_IN_AGAIN_MS, now_ms);
     }
-    if (taken) {
-        s->error[0] = '\0';
-        log_info("host", "no longer standing in for host %u (%s): somebody else has its session",
-                 (unsigned)s->place, s->name);
-    } else if (s->nothing) {
+    if (s->nothing) {
         log_info("host", "host %u (%s) is away, and the broker has no session of it",
                  (unsigned)s->place, s->name);
+    } else if (s->standing && !s->stuck) { /* most likely it is back; not every broker says so */
+        log_info("host", "no longer standing in for host %u (%s): %s", (unsigned)s->place, s->name,
+                 s->why == MQTT_DOWN_TAKEN_OVER ? "somebody else has its session" : s->error);
+        s->error[0] = '\0';
     } else {
         say_failure(s, now_ms);
     }
