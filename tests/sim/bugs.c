@@ -82,21 +82,30 @@ static bool hunt(enum bug bug, uint64_t from, unsigned seconds) {
     return found;
 }
 
-int bugs_hunt(const char *name, uint64_t from, unsigned seconds) {
+/* Whether the name is one of the list, "a,b,c". */
+static bool lists(const char *list, const char *name) {
+    size_t len = strlen(name);
+    while (*list != '\0') {
+        size_t word = strcspn(list, ",");
+        if (word == len && memcmp(list, name, len) == 0) {
+            return true;
+        }
+        list += word + (list[word] == ',' ? 1 : 0);
+    }
+    return false;
+}
+
+int bugs_hunt(const char *names, uint64_t from, unsigned seconds) {
     int missed = 0;
-    bool any = false;
+    int hunted = 0;
     (void)printf("%-17s %-46s %5s %6s  %s\n", "planted", "what it breaks", "seeds", "s",
                  "found by seed, and what was seen");
     for (enum bug bug = BUG_NONE + 1; bug < BUGS; bug++) {
-        if (name == NULL || strcmp(name, bugs[bug].name) == 0) {
-            any = true;
+        if (names == NULL || lists(names, bugs[bug].name)) {
+            hunted++;
             missed += hunt(bug, from, seconds) ? 0 : 1;
         }
     }
-    if (!any) {
-        (void)fprintf(stderr, "sim: there is no bug \"%s\" to plant\n", name);
-        return 1;
-    }
-    (void)printf("%d not found\n", missed);
-    return missed == 0 ? 0 : 1;
+    (void)printf("%d of %d found\n", hunted - missed, hunted);
+    return hunted > 0 && missed == 0 ? 0 : 1;
 }

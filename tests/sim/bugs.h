@@ -67,7 +67,7 @@ void bugs_begin(void);
 
 /* From now on this bug is planted. False: there is none of that name. */
 bool bugs_plant(const char *name);
-/* Plants the bug of that name, or each one after the other when it is NULL, and runs fresh seeds
+/* Plants the bugs of those names (with commas), one after the other, or all when it is NULL, and runs fresh seeds
  * from `from` on until something is broken that holds without it, `seconds` at most; tells of each
  * in a line. 0: all were found. */
 int bugs_hunt(const char *name, uint64_t from, unsigned seconds);

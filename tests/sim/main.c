@@ -2,12 +2,13 @@
  * main.c - sim: runs worlds of crashes from seeds.
  *
  *   sim --seconds S [--from N] [--jobs J]   fresh seeds, from N on, on J processors; those that
- *                                fail are told
+ *                                fail are told; with --report FILE in that file, too, and
+ *                                then it is no failure of the program
  *   sim --seed N [--story]       that one; if it fails, the shortest plan that does, as a story;
  *                                --story prints everything that happens
  *   sim --seeds FILE             those in the file, one a line; # begins a comment
- *   sim --plant NAME             a planted bug (bugs.h), and seeds until it is found; with --seed N
- *                                that seed, with the bug
+ *   sim --plant NAME,NAME...     planted bugs (bugs.h), and seeds until they are found; with
+ *                                --seed N that seed, with the bug
  *   sim --plants                 each of them; --seconds is for one, 300 when it is not given
  */
 #include "bugs.h"
@@ -29,7 +30,7 @@ struct wish {
     uint64_t seed, from;
     unsigned seconds, jobs;
     bool one, story, plants;
-    const char *plant;
+    const char *plant, *report;
 };
 
 static double now_s(void) {
@@ -78,6 +79,16 @@ static int run_file(const char *file, struct sim_tally *tally) {
     return failed;
 }
 
+static void tell_failure(const struct wish *w, uint64_t seed, const char *why) {
+    FILE *report = w->report == NULL ? NULL : fopen(w->report, "a");
+    (void)printf("seed %llu: %s\n", (unsigned long long)seed, why);
+    (void)fflush(stdout);
+    if (report != NULL) {
+        (void)fprintf(report, "%llu # %s\n", (unsigned long long)seed, why);
+        (void)fclose(report);
+    }
+}
+
 /* Every jobs-th seed from `from` on. */
 static int run_fresh(const struct wish *w, uint64_t from, struct sim_tally *tally) {
     double end = now_s() + w->seconds;
@@ -87,8 +98,7 @@ static int run_fresh(const struct wish *w, uint64_t from, struct sim_tally *tall
         char why[WHY_BYTES];
         plan_make(&plan, seed, SIM_STEPS);
         if (report_try(&plan, tally, why, NULL) != 0) {
-            (void)printf("seed %llu: %s\n", (unsigned long long)seed, why);
-            (void)fflush(stdout);
+            tell_failure(w, seed, why);
             failed = 1;
         }
         plan_clear(&plan);
@@ -106,7 +116,7 @@ static int wait_for(pid_t pid) {
 /* On several processors: each has a process, and what they have seen is put together. */
 static int run_jobs(const struct wish *w, struct sim_tally *tally) {
     pid_t pids[JOBS_MAX];
-    int failed = 0;
+    int failed = w->report != NULL && remove(w->report) != 0 && errno != ENOENT ? 1 : 0;
     struct sim_tally *parts = mmap(NULL, w->jobs * sizeof *parts, PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (parts == MAP_FAILED) {
@@ -122,6 +132,7 @@ static int run_jobs(const struct wish *w, struct sim_tally *tally) {
         failed |= pids[i] > 0 ? wait_for(pids[i]) : 1;
         report_add(tally, &parts[i]);
     }
+    failed = w->report != NULL ? 0 : failed;
     (void)munmap(parts, w->jobs * sizeof *parts);
     return failed;
 }
@@ -149,6 +160,8 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             w->from = strtoull(value, NULL, 10);
         } else if (strcmp(argv[i - 1], "--seconds") == 0) {
             w->seconds = (unsigned)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--report") == 0) {
+            w->report = value;
         } else if (strcmp(argv[i - 1], "--jobs") == 0) {
             w->jobs = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(argv[i - 1], "--seeds") == 0) {
@@ -168,10 +181,9 @@ int main(int argc, char **argv) {
     struct wish w;
     struct sim_tally *tally = calloc(1, sizeof *tally);
     if (tally == NULL || !read_wish(argc, argv, &w)) {
-        (void)fprintf(
-            stderr,
-            "usage: sim --seconds S [--from N] [--jobs J] | --seed N [--story] | --seeds FILE |\n"
-            "       --plant NAME | --plants\n");
+        (void)fprintf(stderr, "usage: sim --seconds S [--from N] [--jobs J] [--report FILE] | "
+                              "--seed N [--story] | --seeds FILE |\n"
+                              "       --plant NAME | --plants\n");
         free(tally);
         return 2;
     }
