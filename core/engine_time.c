@@ -266,9 +266,9 @@ static bool is_history(const struct engine *e, const struct event *event) {
 
 int engine_let_go(struct engine *e, const struct event *event) {
     int code = event->durable ? journal_step_clear(e->journal, event) : 0;
-    if (code == 0 && (event->attempts > 1 || event->errors > 0 || event->durable ||
-                      event->crashes > 0 || event->alone || event->replayed ||
-                      event->state == EVENT_DISCARDED)) {
+    if (code == 0 &&
+        (event->attempts > 1 || event->errors > 0 || event->durable || event->crashes > 0 ||
+         event->alone || event->replayed || event->state == EVENT_DISCARDED)) {
         code = journal_history_clear(e->journal, event);
     }
     if (code != 0) {
@@ -291,10 +291,11 @@ static void next_trim_partition(struct engine *e) {
     }
 }
 
-static int trim_step(struct engine *e, bool *partition_ends) {
+static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     struct event *event = NULL;
     int code = journal_event_next(e->journal, e->trim.partition, &e->trim.id, &e->trim.service,
                                   true, &event);
+    *gone = false;
     *partition_ends = code == ERR_NOTFOUND;
     if (code != 0) {
         return *partition_ends ? 0 : code;
@@ -302,11 +303,13 @@ static int trim_step(struct engine *e, bool *partition_ends) {
     *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
     if (!*partition_ends && is_history(e, event)) {
         code = engine_let_go(e, event);
+        *gone = true;
     }
     event_free(event);
     return code;
 }
 
+/* Deleting takes pages of a store, looking takes none. */
 int engine_trim(struct engine *e) {
     if (e->now_ms < e->trim.next_pass_ms) {
         return 0;
@@ -315,15 +318,18 @@ int engine_trim(struct engine *e) {
     if (dropped != 0) {
         return dropped;
     }
-    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
-    while (rows > 0) {
+    size_t looks = TRIM_ROWS_PER_TURN;
+    size_t most = engine_step(e, TRIM_ROWS_PER_TURN);
+    while (looks > 0 && most > 0) {
         bool partition_ends;
-        int code = trim_step(e, &partition_ends);
+        bool gone;
+        int code = trim_step(e, &partition_ends, &gone);
         if (code != 0) {
             return code;
         }
         if (!partition_ends) {
-            rows--;
+            looks--;
+            most -= gone ? 1 : 0;
             continue;
         }
         next_trim_partition(e);
