@@ -41,16 +41,8 @@
     X(BOOKS_NOT_LOADED, "books-not-loaded", "the books survive a restart")                         \
     X(STATE_LOST, "state-lost", "state is written with the event's end")                           \
     X(STATE_ASTRAY, "state-astray", "state belongs to one key")                                    \
-    X(LOCK_OVERWRITTEN, "lock-overwritten", "a lock has one owner")                                \
-    X(LOCK_FREED, "lock-freed", "a lock stands until its end is dealt with")                       \
-    X(STEP_LOST, "step-lost", "a step that is done is not done again")                             \
-    X(SAGA_FORGOTTEN, "saga-forgotten", "what failed for good is undone")                          \
-    X(CALL_KEY, "call-key", "a peer does once what is asked again")                                \
-    X(SIGNAL_TWICE, "signal-twice", "a signal is taken once")                                      \
-    X(SIGNAL_LOST, "signal-lost", "a signal is kept for who comes")                                \
     X(WAITER_OVERLOOKED, "waiter-overlooked", "a signal reaches who waits")                        \
     X(DELAYED_EARLY, "delayed-early", "a delayed publish is not early")                            \
-    X(DELAYED_KEPT, "delayed-kept", "what was taken back does not leave")                          \
     X(TICK_TWICE, "tick-twice", "a tick runs once")                                                \
     X(FAILURE_DONE, "failure-done", "what fails is tried again")                                   \
     X(BATCH_MEMBER, "batch-member", "each of a batch has an end of its own")                       \
@@ -58,7 +50,16 @@
     X(PAUSE_FORGOTTEN, "pause-forgotten", "a pause survives a restart")                            \
     X(CRASH_MISJUDGED, "crash-misjudged", "a crash is charged to who had it")                      \
     X(CRASH_UNCHARGED, "crash-uncharged", "who takes the host down, dies of it")                   \
-    X(DISCARD_IGNORED, "discard-ignored", "what an operator is told is so")
+    X(DISCARD_IGNORED, "discard-ignored", "what an operator is told is so")                        \
+    X(STEP_FORGOTTEN, "step-forgotten", "a finished step is not run again")                        \
+    X(UNDO_SKIPPED, "undo-skipped", "a saga that fails is undone")                                 \
+    X(SIGNAL_LOST, "signal-lost", "a signal is kept until it is taken")                            \
+    X(SIGNAL_TWICE, "signal-twice", "a signal is taken once")                                      \
+    X(LOCK_SHARED, "lock-shared", "a lock has one owner")                                          \
+    X(LOCK_FOR_GOOD, "lock-for-good", "on_lock_expired is called once")                            \
+    X(EXPIRY_STALE, "expiry-stale", "on_lock_expired is called once")                              \
+    X(CANCEL_IGNORED, "cancel-ignored", "what was taken back does not leave")                      \
+    X(KEY_CHANGES, "key-changes", "all tries of a call have one key")
 
 enum bug {
     BUG_NONE,

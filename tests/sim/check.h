@@ -20,6 +20,10 @@ void check_aged(struct sim *s, struct node *n);
 void check_asleep(struct sim *s, struct node *n, int64_t for_ms);
 /* When the host has slept until something is due, once faults are over: nothing was due before. */
 void check_awake(struct sim *s, struct node *n);
+/* Tells of some of the events that wait there, and why. */
+void check_tell_waiting(struct sim *s, struct node *n);
+/* What an operator discarded, and was told so, is no dead letter. */
+void check_discarded(struct sim *s, struct node *n);
 /* The number that the key's state has under the name, whichever host it is at; 0 = none has it. */
 long long check_state(struct sim *s, const char *service, const char *key, const char *name);
 

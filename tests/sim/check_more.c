@@ -12,6 +12,8 @@
 enum {
     LATE_MS = 2000, /* a turn that is due comes by then: once faults are over, hosts are idle */
     VALUE_BYTES = 64,
+    WAITING_TOLD = 5,
+    TOLD_BYTES = 80,
 };
 
 /* --- nothing is late --- */
@@ -67,6 +69,39 @@ void check_awake(struct sim *s, struct node *n) {
     }
 }
 
+/* --- what waits --- */
+
+static void tell_event(struct sim *s, struct node *n, const struct event *e) {
+    struct attempt last = {0};
+    struct slice why = slice_of("no failed attempt");
+    while (journal_history_next(engine_journal(n->engine), e, &last) == 0) {
+        why = last.text;
+    }
+    sim_tell(s, "host %u has %s of %s: %s, %u attempts, due in %lld ms; %.*s", n->number,
+             e->topic.data, journal_service_name(engine_journal(n->engine), e->service),
+             event_state_name((enum event_state)e->state), e->attempts,
+             (long long)(e->due_ms == 0 ? 0 : e->due_ms - node_now_ms(n)),
+             (int)(why.len < TOLD_BYTES ? why.len : TOLD_BYTES), why.data);
+    sim_tell(s, "  %.*s", (int)e->payload.len, e->payload.data);
+}
+
+void check_tell_waiting(struct sim *s, struct node *n) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    unsigned told = 0;
+    if (store_begin(n->store) != 0) {
+        return;
+    }
+    while (told < WAITING_TOLD && journal_event_scan(engine_journal(n->engine), &at, &event) == 0) {
+        if (!event_state_ended((enum event_state)event->state) && event->state != EVENT_READY) {
+            tell_event(s, n, event);
+            told++;
+        }
+        event_free(event);
+    }
+    store_abort(n->store);
+}
+
 /* --- state --- */
 
 /* The number under the name in that key's state at the host; 0 = there is none. */
@@ -103,4 +138,27 @@ long long check_state(struct sim *s, const char *service, const char *key, const
         }
     }
     return sum;
+}
+
+/* --- what operators did --- */
+
+void check_discarded(struct sim *s, struct node *n) {
+    struct dead_row row = {0};
+    struct journal *j = engine_journal(n->engine);
+    if (store_begin(n->store) != 0) {
+        return;
+    }
+    while (!s->failed && journal_dead_next(j, &row) == 0) {
+        struct event *event = NULL;
+        if (journal_event_get(j, row.partition, &row.id, row.service, &event) != 0) {
+            continue;
+        }
+        const struct said *one = load_said(s, event->payload.data);
+        if (one != NULL && one->gone && one->reruns == 0) {
+            sim_fail(s, "host %u: %s %u was discarded, and is still a dead letter", n->number,
+                     load_kind_of(one)->name, one->number);
+        }
+        event_free(event);
+    }
+    store_abort(n->store);
 }

@@ -12,6 +12,7 @@
  */
 #include "sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,17 +35,20 @@ static void say(struct sim *s, struct said *one, struct buf *payload) {
                one->flags == GIVES_BACK ? "true" : "false");
 }
 
-static void confused(struct sim *s, const struct said *one, const char *text) {
-    const struct held *held = held_by(s, one);
-    sim_fail(s, "hold %u of key k%u, for %u, says of lock %u \"%s\", which %u had of late (%s)",
-             one->number, one->key, one->other, one->value, text,
-             held->owner == NOBODY ? 0 : held->owner - 1, held->owner == NOBODY ? "free" : "held");
+static void confused(struct sim *s, const struct said *one, const char *text,
+                     const struct held *held) {
+    char who[32] = "nobody";
+    if (held->owner != NOBODY) {
+        (void)snprintf(who, sizeof who, "%u, by %u", held->owner - 1, held->last - 1);
+    }
+    sim_fail(s, "hold %u of key k%u, for %u, says \"%s\" of lock %u, which %s has", one->number,
+             one->key, one->other, text, one->value, who);
 }
 
 static void over(struct sim *s, struct said *one, struct held *held, const char *text) {
     uint32_t owner = (uint32_t)strtoul(text + strlen("over "), NULL, 10);
     if (held->owner != owner + 1 || held->last != one->number + 1 || owner != one->other) {
-        confused(s, one, text);
+        confused(s, one, text, held);
     } else if (load_waited_ms(s, one) < one->moment_ms) {
         sim_fail(s, "hold %u of key k%u is over early: %lld ms after it was said, not %lld",
                  one->number, one->key, (long long)(s->true_ms - one->said_ms),
@@ -55,6 +59,7 @@ static void over(struct sim *s, struct said *one, struct held *held, const char 
 
 static bool aside(struct sim *s, struct said *one, const char *text) {
     struct held *held = held_by(s, one);
+    const struct held before = *held;
     bool mine = held->owner == one->other + 1;
     bool right = true;
     if (strcmp(text, "through") == 0) {
@@ -76,7 +81,7 @@ static bool aside(struct sim *s, struct said *one, const char *text) {
         right = false;
     }
     if (!right) {
-        confused(s, one, text);
+        confused(s, one, text, &before);
     }
     return true;
 }

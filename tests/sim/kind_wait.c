@@ -1,6 +1,6 @@
 /*
  * kind_wait.c - handlers that sleep and wait for a signal, some of them for a time only, and signals
- * by message and by zing.signal: before the wait, in it, after it, twice.
+ * by message, by zing.signal and by operators: before the wait, in it, after it, twice.
  *
  * The end is "17 <first> <second>": which signal the first wait got, or "none" in time, and what the
  * second one got, which is short. A signal that the host of the key had acknowledged before the time
@@ -17,6 +17,18 @@ enum { SURE = 1, FOR_GOOD = 2 }; /* flags; SURE: a signal was there in time */
 
 /* one->value: how many signals it was sent; one->moment_ms: how long it sleeps and waits. */
 
+/* False: the host is down. */
+static bool send_by_hand(struct sim *s, const struct said *one, const char *payload,
+                         const char *once) {
+    char name[32];
+    struct node *n = &s->nodes[sim_below(s, s->count)];
+    (void)snprintf(name, sizeof name, "go%u", one->number);
+    if (n->up) {
+        operate_signal(s, n, "wait", one->key, name, payload, once);
+    }
+    return n->up;
+}
+
 static void send_signal(struct sim *s, struct said *one) {
     char topic[64];
     char payload[64];
@@ -30,6 +42,9 @@ static void send_signal(struct sim *s, struct said *one) {
     (void)snprintf(payload, sizeof payload, "{\"n\":%u,\"k\":\"k%u\",\"i\":%u}", one->number,
                    one->key, one->value);
     (void)snprintf(once, sizeof once, "signal %u %u", one->number, one->value);
+    if (sim_chance(s, 20) && send_by_hand(s, one, payload, once)) {
+        return;
+    }
     load_publish(s, topic, payload, once);
     if (sim_chance(s, 20)) {
         load_publish(s, topic, payload, once); /* its publisher had no PUBACK */

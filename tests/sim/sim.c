@@ -335,6 +335,7 @@ static void tell_stuck(struct sim *s, int64_t since_ms) {
     text[0] = '\0';
     for (unsigned i = 0; i < s->count; i++) {
         struct engine_status v;
+        check_tell_waiting(s, &s->nodes[i]);
         engine_status(s->nodes[i].engine, &v);
         len +=
             (size_t)snprintf(text + len, sizeof text - len,
