@@ -120,7 +120,17 @@ static void become_ghost(struct node *n, enum action action) {
     sim_tell(n->sim, "host %u is killed: %s", n->number, names[action]);
 }
 
+/* Whoever the page names would be charged with a crash. */
+static void check_page(struct node *n, enum action action) {
+    uint32_t phase = culprit_now(n->culprit)->phase;
+    bool runs = phase == CULPRIT_RUN || phase == CULPRIT_APPLY;
+    if (runs && action != ACTION_RUN && action != ACTION_APPLY && !n->ghost) {
+        sim_fail(n->sim, "host %u would charge an event that is not on the processor", n->number);
+    }
+}
+
 bool node_acts(struct node *n, enum action action) {
+    check_page(n, action);
     if (!n->ghost && n->kill_in > 0 && --n->kill_in == 0) {
         become_ghost(n, action);
     }
@@ -338,6 +348,7 @@ void node_start(struct node *n) {
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
+        operate_started(n->sim, n);
         return;
     }
     if (!n->ghost && disk == DISK_WELL) {

@@ -65,6 +65,7 @@ struct node {
     bool low;  /* its store is nearly full, by its own word */
     bool lost; /* its last turn failed: what it knows need not be what it has stored */
     unsigned starts;
+    uint64_t paused, paused_doubt; /* a bit a service: what operators know, what they do not */
     /* clocks */
     int64_t boot_at_ms; /* physical time of the machine's start */
     uint8_t boot;

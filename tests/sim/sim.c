@@ -95,7 +95,8 @@ bool sim_chance(struct sim *s, unsigned percent) {
 /* --- steps --- */
 
 static void pass_time(struct sim *s) {
-    s->true_ms += 1 + (int64_t)sim_below(s, sim_chance(s, 3) ? LONG_MS : 1 + sim_below(s, REST_MS));
+    uint64_t most = sim_chance(s, 3) ? LONG_MS : sim_chance(s, 15) ? MINUTE_MS : REST_MS;
+    s->true_ms += 1 + (int64_t)sim_below(s, most == REST_MS ? 1 + sim_below(s, most) : most);
 }
 
 /* By up to a second, an hour or a hundred days, or to what it was. */
