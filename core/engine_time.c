@@ -266,9 +266,9 @@ static bool is_history(const struct engine *e, const struct event *event) {
 
 int engine_let_go(struct engine *e, const struct event *event) {
     int code = event->durable ? journal_step_clear(e->journal, event) : 0;
-    if (code == 0 && (event->attempts > 1 || event->errors > 0 || event->durable ||
-                      event->crashes > 0 || event->alone || event->replayed ||
-                      event->state == EVENT_DISCARDED)) {
+    if (code == 0 &&
+        (event->attempts > 1 || event->errors > 0 || event->durable || event->crashes > 0 ||
+         event->alone || event->replayed || event->state == EVENT_DISCARDED)) {
         code = journal_history_clear(e->journal, event);
     }
     if (code != 0) {
@@ -291,16 +291,18 @@ static void next_trim_partition(struct engine *e) {
     }
 }
 
-static int trim_step(struct engine *e, bool *partition_ends) {
+static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     struct event *event = NULL;
     int code = journal_event_next(e->journal, e->trim.partition, &e->trim.id, &e->trim.service,
                                   true, &event);
     *partition_ends = code == ERR_NOTFOUND;
+    *gone = false;
     if (code != 0) {
         return *partition_ends ? 0 : code;
     }
     *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
-    if (!*partition_ends && is_history(e, event)) {
+    *gone = !*partition_ends && is_history(e, event);
+    if (*gone) {
         code = engine_let_go(e, event);
     }
     event_free(event);
@@ -316,14 +318,16 @@ int engine_trim(struct engine *e) {
         return dropped;
     }
     size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
-    while (rows > 0) {
+    for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
         bool partition_ends;
-        int code = trim_step(e, &partition_ends);
+        bool gone;
+        int code = trim_step(e, &partition_ends, &gone);
         if (code != 0) {
             return code;
         }
         if (!partition_ends) {
-            rows--;
+            looked++;
+            rows -= gone ? 1 : 0; /* only deleting needs room */
             continue;
         }
         next_trim_partition(e);
