@@ -20,7 +20,7 @@ enum {
     PHASE_KINDS = 16,
 };
 
-#define SMALL_STORE "3MiB"
+#define SMALL_STORE "2MiB"
 
 /* The host whose engine is on the processor. */
 static struct node *working;
