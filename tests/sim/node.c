@@ -21,7 +21,7 @@ enum {
     NOBODY = 63,
 };
 
-#define SMALL_STORE "3MiB"
+#define SMALL_STORE "2MiB"
 
 /* The host whose engine is on the processor. */
 static struct node *working;

@@ -18,6 +18,7 @@ enum {
     SETTLE_ROUNDS = 60000,
     OPERATE_EVERY = 4,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
+    STUCK_MS = 1200000,  /* nor within so long: what has ended is kept for minutes */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
     TIDY_ROUNDS = 4,
@@ -378,6 +379,7 @@ static void settle(struct sim *s) {
     mend(s);
     load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
+    int64_t since_ms = s->true_ms;
     uint64_t seen = 0;
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
@@ -399,8 +401,10 @@ static void settle(struct sim *s) {
         }
         uint64_t now = progress(s);
         idle = now == seen ? idle + 1 : 0;
+        since_ms = now == seen ? since_ms : s->true_ms;
         seen = now;
-        if (round > SETTLE_ROUNDS || idle > STUCK_ROUNDS || s->true_ms > end_ms) {
+        bool stuck = idle > STUCK_ROUNDS && s->true_ms > since_ms + STUCK_MS;
+        if (round > SETTLE_ROUNDS || stuck || s->true_ms > end_ms) {
             tell_stuck(s, end_ms - SETTLE_MS);
         }
         sleep_until_due(s);
