@@ -413,6 +413,9 @@ static void settle(struct sim *s) {
 
 /* Long after: what runs out has run out, and nothing ends that had not. */
 static void age(struct sim *s) {
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        node_forget_schedules(&s->nodes[i]); /* which would go on for ever */
+    }
     uint64_t ended = s->tally->ended;
     s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
     for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
