@@ -30,6 +30,7 @@ void order_give(struct sim *s, struct node *n, struct order *order, const char *
         sim_tell(s, "  that is %u", order->said);
     }
     order->open = true;
+    s->true_ms++; /* no two deaths of an event are of one millisecond, by which they are told apart */
     engine_submit(n->engine, &order->command);
 }
 
