@@ -16,26 +16,7 @@ static struct event *with_body(struct event *event, struct slice body) {
     if (body.len == 0) {
         return event;
     }
-    struct event_bytes bytes = {.topic = event->topic,
-                                .key = event->key,
-                                .payload = body,
-                                .content_type = event->content_type,
-                                .response_topic = event->response_topic,
-                                .correlation = event->correlation,
-                                .properties = event->properties};
-    struct event *edited = event_new(&bytes);
-    if (edited != NULL) {
-        edited->id = event->id;
-        edited->cause = event->cause;
-        edited->seq = event->seq;
-        edited->lane = event->lane;
-        edited->service = event->service;
-        edited->partition = event->partition;
-        edited->kind = event->kind;
-        edited->qos = event->qos;
-        edited->hops = event->hops;
-        edited->accepted_ms = event->accepted_ms;
-    }
+    struct event *edited = event_with_payload(event, body);
     event_free(event);
     return edited;
 }

@@ -20,12 +20,15 @@
 /* For script_host_new. */
 extern const struct script_library api_library;
 
-/* --- its parts --- */
+/* --- its parts, as struct script_library says --- */
 
+/* open_print */
 void api_open_print(lua_State *L, int globals);
+/* push_event, push_events, push_lock */
 void api_push_event(lua_State *L, struct run *run);
 void api_push_events(lua_State *L, struct run *run);
 void api_push_lock_event(lua_State *L, struct run *run);
+/* undo */
 int api_undo(lua_State *L);
 
 /* --- the subjects: each sets its calls in the table on top; may raise (memory) --- */

@@ -85,6 +85,8 @@ struct offer {
     uint8_t qos;
     bool retained;
     bool everywhere; /* every host of the division gets it: there is no shared subscription */
+    /* Whose copy it is when that host is away: its number; 0 = our own. */
+    uint16_t host;
 };
 
 /* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become

@@ -328,7 +328,10 @@ static int find_owner(struct engine *e, const struct engine_service *s, struct e
 static int pass_on(struct engine *e, const struct engine_service *s, struct event *event,
                    enum admit from, bool *passed, struct report *r) {
     uint8_t partition = 0;
-    *passed = false;
+    *passed = event->for_host != 0 && !s->conf->share;
+    if (*passed) { /* each host's copies are its own: any of its partitions leads there */
+        return engine_forward_event(e, s, event, (uint8_t)(event->for_host - 1));
+    }
     if (!engine_is_divided(e, s) || from == ADMIT_FORWARDED || from == ADMIT_OWN) {
         return 0;
     }

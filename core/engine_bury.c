@@ -190,9 +190,8 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
 }
 
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
-                enum event_state state, const char *reason,
-                bool *parked) { /* Who cancels an event does not want it among the dead letters; its
-                                   policies are told. */
+                enum event_state state, const char *reason, bool *parked) {
+    /* Who cancels an event does not want it among the dead letters; its policies are told. */
     bool discard =
         state == EVENT_DISCARDED || (state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD);
     struct slice why = slice_of(reason);
@@ -208,8 +207,8 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
     if (code == 0) {
         code = tell_of_death(e, s, event, reason, &discard);
     }
-    /* What is half undone is no policy's to let go. */ discard =
-        discard && state != EVENT_NEEDS_PERSON;
+    /* A policy may not discard an event whose saga is only partly undone. */
+    discard = discard && state != EVENT_NEEDS_PERSON;
     /* An event that never ran has no lane to hold. One that took the host down each time did run,
      * though its attempts were never stored. */
     bool ran = event->attempts > 0 || event->crashes > 0;

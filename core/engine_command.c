@@ -303,39 +303,6 @@ static int command_discard(struct engine *e, struct command *c) {
     return code;
 }
 
-/* An edited payload is whole again. */
-static void properties_of_whole(const struct event *event, struct buf *out) {
-    struct slice name;
-    struct slice value;
-    for (size_t at = 0; property_next(event->properties, &at, &name, &value);) {
-        if (!slice_is(name, "zingq-cut")) {
-            property_add(out, name, value);
-        }
-    }
-}
-
-static struct event *with_payload(const struct event *event, struct slice payload) {
-    struct buf properties;
-    buf_init(&properties, event->properties.len);
-    properties_of_whole(event, &properties);
-    struct event_bytes bytes = {.topic = event->topic,
-                                .key = event->key,
-                                .payload = payload,
-                                .content_type = event->content_type,
-                                .response_topic = event->response_topic,
-                                .correlation = event->correlation,
-                                .properties = buf_slice(&properties),
-                                .reason = event->reason,
-                                .publishes = event->publishes,
-                                .calls = event->calls};
-    struct event *edited = properties.failed ? NULL : event_new(&bytes);
-    buf_clear(&properties);
-    if (edited != NULL) {
-        event_take_numbers(edited, event);
-    }
-    return edited;
-}
-
 static int command_edit(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
@@ -343,7 +310,7 @@ static int command_edit(struct engine *e, struct command *c) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? no_dead(c) : code;
     }
-    struct event *edited = with_payload(event, c->payload);
+    struct event *edited = event_with_payload(event, c->payload);
     code =
         edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
     if (code == 0) {

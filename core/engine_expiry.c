@@ -107,8 +107,8 @@ int engine_free_expired_lock(struct engine *e, const struct event *event) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* A lock that was extended or released after its time ran out is none of the handler's business.
- * One that is gone because its expiry ended dead is: a replay of that is there to handle it. So it
+/* A lock that was extended or released after its time ran out is none of the handler's business,
+ * also when what stands in its place has run out in turn: that is another event's to tell. One that is gone because its expiry ended dead is: a replay of that is there to handle it. So it
  * is for a handler that has done a step already. */
 int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale) {
     struct slice name;
@@ -121,7 +121,7 @@ int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *st
     struct cell cell = engine_cell(event, name);
     int code = journal_lock_get(e->journal, &cell, &lock);
     if (code == 0) {
-        *stale = lock.expires_ms == 0 || lock.expires_ms > e->now_ms;
+        *stale = !engine_is_expired_lock(event, name, &lock);
     } else if (code == ERR_NOTFOUND) {
         *stale = !event->replayed;
     }

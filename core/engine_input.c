@@ -77,7 +77,7 @@ void engine_add_input(struct engine *e, struct event *event) {
 
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
                  struct offer how) {
-    assert(service < e->service_count);
+    assert(service < e->service_count && how.host <= e->conf->hosts.share.count);
     struct engine_service *s = &e->services[service];
     if (is_handled(s, bytes->properties)) {
         s->books.handed_over++;
@@ -96,6 +96,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     event->qos = how.qos;
     event->retained = how.retained;
     event->everywhere = how.everywhere;
+    event->for_host = how.host;
     engine_add_input(e, event);
     return 0;
 }

@@ -124,6 +124,39 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->next = own.next;
 }
 
+/* A new payload is whole. */
+static void properties_of_whole(const struct event *event, struct buf *out) {
+    struct slice name;
+    struct slice value;
+    for (size_t at = 0; property_next(event->properties, &at, &name, &value);) {
+        if (!slice_is(name, "zingq-cut")) {
+            property_add(out, name, value);
+        }
+    }
+}
+
+struct event *event_with_payload(const struct event *event, struct slice payload) {
+    struct buf properties;
+    buf_init(&properties, event->properties.len);
+    properties_of_whole(event, &properties);
+    struct event_bytes bytes = {.topic = event->topic,
+                                .key = event->key,
+                                .payload = payload,
+                                .content_type = event->content_type,
+                                .response_topic = event->response_topic,
+                                .correlation = event->correlation,
+                                .properties = buf_slice(&properties),
+                                .reason = event->reason,
+                                .publishes = event->publishes,
+                                .calls = event->calls};
+    struct event *copy = properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
+    if (copy != NULL) {
+        event_take_numbers(copy, event);
+    }
+    return copy;
+}
+
 /* Makes `field` a copy of `bytes`, backed by *own; the old backing goes last, because `bytes` may
  * point into it. */
 static int replace(struct slice *field, char **own, struct slice bytes) {

@@ -85,7 +85,7 @@ struct event {
     uint8_t qos;        /* the QoS it came with */
     bool retained;      /* came with the RETAIN flag */
     bool everywhere;    /* on its way in: every host of the division has a copy; not stored */
-    uint16_t for_host;  /* on its way in: whose copy a signal is; 0 = this host's; not stored */
+    uint16_t for_host;  /* on its way in: whose copy it is; 0 = this host's; not stored */
     bool replayed;      /* runs again because a person asked */
     bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
     bool continues;     /* its next run goes on with the attempt: it slept or waited */
@@ -137,6 +137,8 @@ struct event *event_new(const struct event_bytes *bytes);
 void event_free(struct event *event);
 /* Every number and id of `from`; the bytes, and what was made of them, stay the event's own. */
 void event_take_numbers(struct event *event, const struct event *from);
+/* The same event with another payload, which is whole: a copy to be freed, or NULL when out of memory. */
+struct event *event_with_payload(const struct event *event, struct slice payload);
 /* Replace the reason / the list of publishes / of calls. ERR_MEMORY changes nothing. */
 int event_set_reason(struct event *event, struct slice reason);
 int event_set_publishes(struct event *event, struct slice publishes);

@@ -72,7 +72,8 @@ static bool is_plain(const struct host *h, const struct service_conf *s) {
     return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
 }
 
-void host_offer(struct host *h, size_t service, const struct mqtt_message *m) {
+/* `host`: as for host_take. */
+static void offer(struct host *h, size_t service, const struct mqtt_message *m, uint16_t host) {
     struct event_bytes bytes = {.topic = m->topic,
                                 .payload = m->payload,
                                 .content_type = m->content_type,
@@ -86,8 +87,10 @@ void host_offer(struct host *h, size_t service, const struct mqtt_message *m) {
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
     const struct service_conf *s = &h->conf->services[service];
-    const struct offer how = {
-        .qos = m->qos, .retained = m->retain, .everywhere = s->share && is_plain(h, s)};
+    const struct offer how = {.qos = m->qos,
+                              .retained = m->retain,
+                              .everywhere = s->share && is_plain(h, s),
+                              .host = host};
     if (engine_offer(h->engine, service, &bytes, how) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
         log_error("host", "out of memory: dropping the connection, the broker sends it again");
@@ -95,11 +98,11 @@ void host_offer(struct host *h, size_t service, const struct mqtt_message *m) {
     }
 }
 
-void host_offer_signal(struct host *h, size_t service, const struct mqtt_message *m,
-                       uint16_t host) {
+static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m,
+                         uint16_t host) {
     if (m->refused.len > 0) {
         if (host == 0) { /* else our own copy is the dead letter */
-            host_offer(h, service, m);
+            offer(h, service, m, 0);
         }
         return;
     }
@@ -124,7 +127,8 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
 
 /* Two plain subscriptions to one filter are one at the broker, under the later number: the others
  * get their copy here. */
-static void offer_to_twins(struct host *h, size_t service, const struct mqtt_message *m) {
+static void offer_to_twins(struct host *h, size_t service, const struct mqtt_message *m,
+                           uint16_t host) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
         const struct service_conf *twin = &h->conf->services[i];
         bool told = false;
@@ -135,7 +139,7 @@ static void offer_to_twins(struct host *h, size_t service, const struct mqtt_mes
         for (size_t f = 0; other && !told && f < twin->filter_count; f++) {
             if (filter_matches(twin->filters[f], m->topic.data) &&
                 subscribes_to(&h->conf->services[service], twin->filters[f])) {
-                host_offer(h, i, m);
+                offer(h, i, m, host);
                 break;
             }
         }
@@ -161,28 +165,24 @@ static bool is_signal_for(const struct service_conf *s, const char *topic) {
            topic[sizeof prefix - 1 + len] == '/';
 }
 
-size_t host_route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {
-    size_t count = 0;
+static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {
+    bool any = false;
     for (size_t i = 0; i < h->conf->service_count; i++) {
         if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
-            host_offer_signal(h, i, m, host);
-            count++;
+            offer_signal(h, i, m, host);
+            any = true;
         }
         if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
-            host_offer(h, i, m);
-            count++;
+            offer(h, i, m, host);
+            any = true;
         }
     }
-    return count;
+    return any;
 }
 
 /* The subscription's number tells which service a copy is for. A broker without such numbers
  * leaves only the filters to go by. */
-static void on_message(void *ctx, const struct mqtt_message *m) {
-    struct host *h = ctx;
-    if (h->members.refused) {
-        return; /* and never acknowledged: it waits at the broker */
-    }
+bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host) {
     for (size_t i = 0; i < m->subscription_id_count; i++) {
         size_t service = 0;
         uint32_t number = m->subscription_ids[i] - 1;
@@ -193,16 +193,21 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
             continue;
         }
         if (signal) {
-            host_offer_signal(h, service, m, 0);
+            offer_signal(h, service, m, host);
             continue;
         }
-        host_offer(h, service, m);
+        offer(h, service, m, host);
         if (is_plain(h, &h->conf->services[service])) {
-            offer_to_twins(h, service, m);
+            offer_to_twins(h, service, m, host);
         }
     }
-    if (m->subscription_id_count == 0) {
-        (void)host_route_by_filter(h, m, 0);
+    return m->subscription_id_count > 0 || route_by_filter(h, m, host);
+}
+
+static void on_message(void *ctx, const struct mqtt_message *m) {
+    struct host *h = ctx;
+    if (!h->members.refused) { /* else never acknowledged: it waits at the broker */
+        (void)host_take(h, m, 0);
     }
 }
 

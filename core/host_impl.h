@@ -339,12 +339,9 @@ void host_shortage_metrics(const struct host *h, struct buf *out);
 
 /* host_doors.c */
 int64_t host_now_ms(const struct host *h);
-/* A message for a service, to the engine. */
-void host_offer(struct host *h, size_t service, const struct mqtt_message *m);
-/* A signal for it; `host`: whose copy it is when that one is away, or 0. */
-void host_offer_signal(struct host *h, size_t service, const struct mqtt_message *m, uint16_t host);
-/* The same for every service that the topic is for; returns how many. */
-size_t host_route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host);
+/* What came from the broker goes to the engine. `host`: whose session it is from, when that one is
+ * away; 0 = ours. False: no service wants it. */
+bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host);
 struct engine_doors host_engine_doors(struct host *h);
 /* Makes fetch, mqtt (subscribed, not started), admin and the socket. A sentence in r. */
 int host_open_doors(struct host *h, struct report *r);

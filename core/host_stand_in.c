@@ -72,15 +72,6 @@ int host_stand_in_open(struct host *h) {
     for (uint16_t n = 1; h->stand_ins != NULL && n <= d->count; n++) {
         h->stand_ins[n - 1] = (struct host_stand_in){.host = h, .place = n};
     }
-    for (size_t i = 0; i < h->conf->service_count && !h->conf->broker.alone; i++) {
-        if (!h->conf->services[i].share) {
-            log_info("host",
-                     "service \"%s\" has share = no: while a host is away no other one stands in "
-                     "for it, what the broker deals to it waits",
-                     h->conf->services[i].name);
-            break;
-        }
-    }
     return h->stand_ins == NULL ? ERR_MEMORY : 0;
 }
 
@@ -121,10 +112,13 @@ void host_stand_in_close(struct host *h) {
 
 /* --- callbacks: they note --- */
 
-static bool find_service(const struct host_stand_in *s, uint32_t number, size_t *service) {
+/* The subscription identifier as ours would be. False: we have no such service. */
+static bool translate(const struct host_stand_in *s, uint32_t *id) {
+    uint32_t number = *id - 1;
+    uint32_t kind = number >= SIGNAL_SUBSCRIPTION ? SIGNAL_SUBSCRIPTION : 0;
     for (size_t i = 0; i < s->service_count; i++) {
-        if (s->services[i].number == number) {
-            *service = s->services[i].service;
+        if (s->services[i].number == number - kind) {
+            *id = engine_service_number(s->host->engine, s->services[i].service) + 1u + kind;
             return true;
         }
     }
@@ -148,19 +142,12 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
     }
     s->uncommitted = true;
     h->stood_in_messages++;
+    struct mqtt_message ours = *m;
+    bool known = true;
     for (size_t i = 0; i < m->subscription_id_count; i++) {
-        size_t service = 0;
-        uint32_t number = m->subscription_ids[i] - 1;
-        bool signal = number >= SIGNAL_SUBSCRIPTION;
-        if (!find_service(s, signal ? number - SIGNAL_SUBSCRIPTION : number, &service)) {
-            get_stuck(s, m->topic.data);
-        } else if (signal) {
-            host_offer_signal(h, service, m, s->place);
-        } else {
-            host_offer(h, service, m);
-        }
+        known = known && translate(s, &ours.subscription_ids[i]);
     }
-    if (m->subscription_id_count == 0 && host_route_by_filter(h, m, s->place) == 0) {
+    if (!known || !host_take(h, &ours, s->place)) {
         get_stuck(s, m->topic.data);
     }
 }
@@ -313,14 +300,14 @@ static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
 }
 
 static int copy_services(struct host *h, struct host_stand_in *s, const struct presence *absent) {
-    s->services = calloc(absent->service_count + 1, sizeof *s->services);
+    s->services = calloc(absent->number_count + 1, sizeof *s->services);
     s->service_count = 0;
-    for (size_t i = 0; s->services != NULL && i < absent->service_count; i++) {
-        const struct presence_service *theirs = &absent->services[i];
+    for (size_t i = 0; s->services != NULL && i < absent->number_count; i++) {
+        const struct presence_number *theirs = &absent->numbers[i];
         size_t service = 0;
-        if (theirs->number >= 0 && conf_find_service(h->conf, slice_of(theirs->name), &service)) {
+        if (conf_find_service(h->conf, slice_of(theirs->name), &service)) {
             s->services[s->service_count++] =
-                (struct stood_in_service){.number = (uint32_t)theirs->number, .service = service};
+                (struct stood_in_service){.number = theirs->number, .service = service};
         }
     }
     return s->services == NULL ? ERR_MEMORY : 0;

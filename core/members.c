@@ -462,8 +462,8 @@ static bool can_stand_in(const struct presence *p, const struct presence *absent
     for (size_t i = 0; can && i < p->service_count; i++) {
         can = !p->services[i].held;
     }
-    for (size_t i = 0; can && i < absent->service_count; i++) {
-        can = presence_find(p, absent->services[i].name) != NULL;
+    for (size_t i = 0; can && i < absent->number_count; i++) {
+        can = presence_number_of(p, absent->numbers[i].name) != NULL;
     }
     return can;
 }

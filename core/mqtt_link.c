@@ -24,6 +24,7 @@
 #include <mqtt_protocol.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -355,6 +356,11 @@ void mqtt_link_acknowledge(struct mqtt_link *link) {
     int value = 1;
     /* Only speed depends on it. */
     (void)setsockopt(mosquitto_socket(link->mosq), IPPROTO_TCP, TCP_QUICKACK, &value, sizeof value);
+}
+
+bool mqtt_link_closing(const struct mqtt_link *link) {
+    struct pollfd peer = {.fd = mosquitto_socket(link->mosq), .events = POLLRDHUP};
+    return poll(&peer, 1, 0) > 0;
 }
 
 bool mqtt_link_ended(const struct mqtt_link *link) {

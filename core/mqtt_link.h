@@ -56,6 +56,8 @@ void mqtt_link_cork(struct mqtt_link *link, bool on);
  * sends no further small packet before that, and the kernel takes 40 ms when we have nothing to
  * say ourselves. */
 void mqtt_link_acknowledge(struct mqtt_link *link);
+/* Whether the peer has closed; what it sent before may still be unread. */
+bool mqtt_link_closing(const struct mqtt_link *link);
 /* Whether the peer has closed and nothing is left to read. */
 bool mqtt_link_ended(const struct mqtt_link *link);
 

@@ -108,12 +108,30 @@ static void watch(struct mqtt *m) {
     }
 }
 
+/* A broker that ends a connection says why and closes. A write would fail then, and with it goes
+ * what is unread: so a reason to connect differently from now on would never be learned. What was to
+ * be written is of no use to anyone any more. */
+static bool leave_unwritten(struct mqtt *m) {
+    if (m->held || !mqtt_link_closing(m->link)) {
+        return false;
+    }
+    m->readable = true;
+    m->unsent = false;
+    m->wrote_ms = uv_now(m->loop); /* no sign of life is needed */
+    watch(m);
+    mqtt_tell_readable(m);
+    return true;
+}
+
 /* Writes all that is queued; what the socket refuses is left to the watcher. libmosquitto makes one
  * send of each packet; the cork turns a batch of them into few segments, which halved the time this
  * thread spends in the kernel (12 to 6 us a message echoed, batches of some 30). */
 void mqtt_write_queued(struct mqtt *m) {
     assert(m->state == UP && !m->dirty);
     if (mosquitto_want_write(m->mosq)) {
+        if (leave_unwritten(m)) {
+            return;
+        }
         bool batch = m->queued > 1;
         m->queued = 0;
         if (batch) {
@@ -231,6 +249,8 @@ void mqtt_on_up_socket(struct mqtt *m, int status, int events) {
     }
     if (!m->held && (status < 0 || (events & UV_READABLE) != 0)) {
         m->readable = true;
+        /* A broken socket is always ready. Reading tells why, and the caller may be long in coming. */
+        m->unsent = m->unsent && status >= 0;
     }
     watch(m);
     mqtt_tell_readable(m);

@@ -31,15 +31,17 @@ const char *presence_state_name(enum presence_state state) {
 
 /* --- memory --- */
 
-static struct presence *make(size_t services, size_t text_bytes) {
+static struct presence *make(size_t services, size_t numbers, size_t text_bytes) {
     struct presence *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return NULL;
     }
     p->services = calloc(services + 1, sizeof *p->services);
+    p->numbers = calloc(numbers + 1, sizeof *p->numbers);
     p->text = calloc(text_bytes + 1, 1);
-    p->bytes = sizeof *p + (services + 1) * sizeof *p->services + text_bytes + 1;
-    if (p->services == NULL || p->text == NULL) {
+    p->bytes = sizeof *p + (services + 1) * sizeof *p->services +
+               (numbers + 1) * sizeof *p->numbers + text_bytes + 1;
+    if (p->services == NULL || p->numbers == NULL || p->text == NULL) {
         presence_free(p);
         return NULL;
     }
@@ -49,6 +51,7 @@ static struct presence *make(size_t services, size_t text_bytes) {
 void presence_free(struct presence *p) {
     if (p != NULL) {
         free(p->services);
+        free(p->numbers);
         free(p->text);
         free(p);
     }
@@ -87,28 +90,23 @@ static const char *keep_rule(struct strings *s, const struct rule *rule) {
     return keep(s, slice_of(text));
 }
 
-/* Under `broker { alone }` every host has all of it; what a service with share = no gets is its
- * host's own. */
-bool presence_may_be_stood_in_for(const struct conf *conf, const bool *runs) {
-    bool may = division_is_divided(&conf->hosts.share) && !conf->broker.alone;
-    for (size_t i = 0; may && i < conf->service_count; i++) {
-        may = !runs[i] || conf->services[i].share;
-    }
-    return may;
-}
-
 static void add_own_services(struct presence *p, struct strings *s, const struct conf *conf,
                              const struct presence_facts *facts) {
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *c = &conf->services[i];
-        if (facts->runs[i] && c->share) {
+        if (!facts->runs[i]) {
+            continue;
+        }
+        const char *name = keep(s, slice_of(c->name));
+        p->numbers[p->number_count++] =
+            (struct presence_number){.name = name, .number = facts->numbers[i]};
+        if (c->share) {
             p->services[p->service_count++] =
-                (struct presence_service){.name = keep(s, slice_of(c->name)),
+                (struct presence_service){.name = name,
                                           .key = keep_rule(s, &c->key),
                                           .idempotency = keep_rule(s, &c->idempotency),
                                           .ordered = c->ordered,
-                                          .independent = c->independent,
-                                          .number = facts->numbers[i]};
+                                          .independent = c->independent};
         }
     }
 }
@@ -121,7 +119,7 @@ int presence_own(struct presence **out, const struct conf *conf,
         const struct service_conf *c = &conf->services[i];
         bytes += strlen(c->name) + 1 + rule_bytes(&c->key) + rule_bytes(&c->idempotency);
     }
-    struct presence *p = make(conf->service_count, bytes);
+    struct presence *p = make(conf->service_count, conf->service_count, bytes);
     if (p == NULL) {
         return ERR_MEMORY;
     }
@@ -130,7 +128,7 @@ int presence_own(struct presence **out, const struct conf *conf,
     p->host = keep(&s, slice_of(facts->host));
     p->id = keep(&s, slice_of(facts->id));
     p->version = keep(&s, slice_of(ZINGQ_VERSION));
-    if (presence_may_be_stood_in_for(conf, facts->runs)) {
+    if (division_is_divided(&conf->hosts.share) && !conf->broker.alone) { /* else all have it all */
         p->client_id = keep(&s, slice_of(facts->client_id));
     }
     p->share = conf->hosts.share;
@@ -206,13 +204,6 @@ static int64_t number_of(struct source *s, const json_t *json, const char *name,
     return number;
 }
 
-/* The same; -1 when there is none. */
-static int32_t service_number_of(struct source *s, const json_t *json) {
-    return json_object_get(json, "number") == NULL
-               ? -1
-               : (int32_t)number_of(s, json, "number", 0, UINT16_MAX);
-}
-
 /* A list of hosts of the division as bits. */
 static uint64_t places_of(struct source *s, const char *name, uint16_t count) {
     const json_t *list = json_object_get(s->json, name);
@@ -282,8 +273,24 @@ static void read_services(struct source *s, struct presence *p) {
             .idempotency = text_of(s, one, "idempotency", RULE_BYTES_MAX, "none"),
             .ordered = word_of(s, one, "order", "key", "none"),
             .independent = word_of(s, one, "several_hosts", "independent", "divided"),
-            .held = flag_of(s, one, "held"),
-            .number = service_number_of(s, one)};
+            .held = flag_of(s, one, "held")};
+    }
+}
+
+static void read_numbers(struct source *s, struct presence *p) {
+    json_t *numbers = json_object_get(s->json, "numbers");
+    const char *name;
+    json_t *one;
+    s->wrong = numbers != NULL && !json_is_object(numbers) ? "numbers" : s->wrong;
+    json_object_foreach(numbers, name, one) {
+        struct slice key = slice_of(name);
+        if (!is_name(key, NAME_BYTES_MAX)) {
+            s->wrong = "numbers";
+            return;
+        }
+        p->numbers[p->number_count++] = (struct presence_number){
+            .name = keep(&s->strings, key),
+            .number = (uint16_t)number_of(s, numbers, name, 0, UINT16_MAX)};
     }
 }
 
@@ -303,6 +310,7 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
     p->hello = flag_of(s, s->json, "hello");
     p->state = state_of(s);
     read_services(s, p);
+    read_numbers(s, p);
     if (s->wrong == NULL && (!slice_is(group, p->group) || !slice_is(host, p->host))) {
         s->wrong = "host";
     }
@@ -311,10 +319,11 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
 static int read_json(struct presence **out, const json_t *json, size_t payload_bytes,
                      struct slice group, struct slice host, struct report *r) {
     size_t services = json_object_size(json_object_get(json, "services"));
-    if (services > SERVICES_MAX) {
+    size_t numbers = json_object_size(json_object_get(json, "numbers"));
+    if (services > SERVICES_MAX || numbers > SERVICES_MAX) {
         return report(r, ERR_INVALID, "it names more than %d services", SERVICES_MAX);
     }
-    struct presence *p = make(services, payload_bytes);
+    struct presence *p = make(services, numbers, payload_bytes);
     if (p == NULL) {
         return report(r, ERR_MEMORY, "out of memory");
     }
@@ -355,39 +364,46 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
 
 /* --- writing --- */
 
-static json_t *service_json(const struct presence *p, const struct presence_service *s) {
-    json_t *json =
-        p->state == PRESENCE_GONE
-            ? json_object()
-            : json_pack("{s:s, s:s, s:s, s:s, s:b}", "key", s->key, "idempotency", s->idempotency,
-                        "order", s->ordered ? "key" : "none", "several_hosts",
-                        s->independent ? "independent" : "divided", "held", (int)s->held);
-    if (json != NULL && p->client_id != NULL && s->number >= 0 &&
-        json_object_set_new(json, "number", json_integer(s->number)) != 0) {
-        json_decref(json);
-        return NULL;
+static json_t *service_json(const struct presence_service *s) {
+    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "key", s->key, "idempotency", s->idempotency,
+                     "order", s->ordered ? "key" : "none", "several_hosts",
+                     s->independent ? "independent" : "divided", "held", (int)s->held);
+}
+
+static json_t *places_json(const struct presence *p) {
+    json_t *places = json_array();
+    for (uint16_t i = 0; i < p->share.count; i++) {
+        if ((p->stands_in_for >> i & 1) != 0 &&
+            json_array_append_new(places, json_integer(i + 1)) != 0) {
+            json_decref(places);
+            return NULL;
+        }
     }
-    return json;
+    return places;
+}
+
+static json_t *numbers_json(const struct presence *p) {
+    json_t *numbers = json_object();
+    for (size_t i = 0; i < p->number_count; i++) {
+        if (json_object_set_new(numbers, p->numbers[i].name, json_integer(p->numbers[i].number)) !=
+            0) {
+            json_decref(numbers);
+            return NULL;
+        }
+    }
+    return numbers;
 }
 
 /* What says who may stand in for whom. */
 static int add_stand_in(const struct presence *p, json_t *json) {
-    json_t *places = json_array();
-    bool gone = p->state == PRESENCE_GONE;
-    int failed = places == NULL ? -1 : 0;
-    for (uint16_t i = 0; failed == 0 && !gone && i < p->share.count; i++) {
-        if ((p->stands_in_for >> i & 1) != 0) {
-            failed = json_array_append_new(places, json_integer(i + 1));
-        }
+    if (p->client_id == NULL) {
+        return 0;
     }
-    if (failed == 0 && p->client_id != NULL) {
-        failed = json_object_set_new(json, "client_id", json_string(p->client_id));
-    }
-    if (failed == 0 && json_array_size(places) > 0) {
-        return json_object_set_new(json, "stands_in_for", places);
-    }
-    json_decref(places);
-    return failed;
+    int failed = json_object_set_new(json, "client_id", json_string(p->client_id));
+    failed = failed == 0 ? json_object_set_new(json, "numbers", numbers_json(p)) : failed;
+    return failed == 0 && p->stands_in_for != 0 && p->state != PRESENCE_GONE
+               ? json_object_set_new(json, "stands_in_for", places_json(p))
+               : failed;
 }
 
 static int dump(const char *bytes, size_t len, void *out) {
@@ -397,11 +413,10 @@ static int dump(const char *bytes, size_t len, void *out) {
 
 int presence_write(const struct presence *p, struct buf *out) {
     json_t *services = json_object();
-    bool none = p->state == PRESENCE_GONE && p->client_id == NULL;
+    bool gone = p->state == PRESENCE_GONE;
     int failed = services == NULL ? -1 : 0;
-    for (size_t i = 0; failed == 0 && !none && i < p->service_count; i++) {
-        failed =
-            json_object_set_new(services, p->services[i].name, service_json(p, &p->services[i]));
+    for (size_t i = 0; failed == 0 && !gone && i < p->service_count; i++) {
+        failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
     }
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
                              p->host, "id", p->id, "version", p->version, "group", p->group,
@@ -421,6 +436,15 @@ const struct presence_service *presence_find(const struct presence *p, const cha
     for (size_t i = 0; i < p->service_count; i++) {
         if (strcmp(p->services[i].name, name) == 0) {
             return &p->services[i];
+        }
+    }
+    return NULL;
+}
+
+const struct presence_number *presence_number_of(const struct presence *p, const char *name) {
+    for (size_t i = 0; i < p->number_count; i++) {
+        if (strcmp(p->numbers[i].name, name) == 0) {
+            return &p->numbers[i];
         }
     }
     return NULL;

@@ -22,8 +22,13 @@ enum presence_state {
 struct presence_service {
     const char *name, *key, *idempotency; /* rules as in topics.conf */
     bool ordered, independent;
-    bool held;      /* it takes no events, because of another host */
-    int32_t number; /* its subscription identifiers are made of it; -1 = not said */
+    bool held; /* it takes no events, because of another host */
+};
+
+/* The stored number of a service, of which the host's subscription identifiers are made. */
+struct presence_number {
+    const char *name;
+    uint16_t number;
 };
 
 struct presence {
@@ -38,11 +43,13 @@ struct presence {
     /* Of the connection that takes events: while the host is away another one may take it for what
      * the broker has for it. NULL = nobody may. */
     const char *client_id;
+    struct presence_number *numbers; /* of all services that it runs */
+    size_t number_count;
     uint64_t stands_in_for; /* a bit for each host of the division, bit 0 for host 1 */
     struct presence_service *services;
     size_t service_count;
     size_t bytes; /* of memory, about */
-    char *text;   /* backs the strings; owned, like `services` */
+    char *text;   /* backs the strings; owned, like `services` and `numbers` */
 };
 
 /* "joining", "up", "gone". */
@@ -60,9 +67,6 @@ struct presence_facts {
  * frees it. */
 int presence_own(struct presence **out, const struct conf *conf,
                  const struct presence_facts *facts);
-/* Whether another host may stand in for one that runs these services: only with copies that any
- * host of the division may take. */
-bool presence_may_be_stood_in_for(const struct conf *conf, const bool *runs);
 /* Reads a message. ERR_INVALID with a sentence, ERR_MEMORY. The caller frees it. */
 int presence_read(struct presence **out, struct slice topic, struct slice payload,
                   struct report *r);
@@ -71,10 +75,12 @@ void presence_free(struct presence *p);
 /* Whether the topic is zingq/hosts/<group>/<host> with names that a host may have. */
 bool presence_topic_split(struct slice topic, struct slice *group, struct slice *host);
 
-/* Writes the document. When it is gone its services have no more than their numbers, for who stands
- * in. ERR_MEMORY. */
+/* Writes the document. When it is gone without services, but with their numbers, for who stands in.
+ * ERR_MEMORY. */
 int presence_write(const struct presence *p, struct buf *out);
 /* The service of that name, or NULL. */
 const struct presence_service *presence_find(const struct presence *p, const char *name);
+/* The same of its numbers. */
+const struct presence_number *presence_number_of(const struct presence *p, const char *name);
 
 #endif

@@ -26,11 +26,16 @@ return function(e)
     zing.state.set("heard", (zing.state.get("heard") or "") .. said .. " ")
 end
 LUA
+    cat >"$1/scripts/news.lua" <<'LUA'
+return function(e) zing.state.set("read", (zing.state.get("read") or 0) + 1) end
+LUA
     cat >"$1/topics.conf" <<CONF
 broker { url = "mqtt://127.0.0.1:$port"  client_id = "zingq-$1" }
 http { listen = "unix:$dir/front-$1.sock" }
 hosts { count = 2  this = $2 }
 service "jobs" { subscribe = {"jobs"}  handler = "job.lua"  key = "json:/key"  idempotency = "json:/id" }
+service "news" { subscribe = {"news/+"}  handler = "news.lua"  key = "topic:2"  share = no }
+service "views" { subscribe = {"news/+"}  handler = "news.lua"  key = "topic:2"  share = no }
 service "gates" { subscribe = {"gates/+"}  handler = "gate.lua"  key = "topic:2" }
 CONF
 }
@@ -60,10 +65,12 @@ jobs_to() { # FROM TO: pairs of one key, so that each host is dealt half of each
         mosquitto_pub -V 5 -q 1 -p "$port" -t jobs -l
 }
 
-# settled NAME COUNT: all jobs so far have run there, or are forwards that wait there: the broker has none.
+# settled NAME COUNT: so many jobs, the signals of 8 gates and b's copies of 5 news for 2 services have run
+# there, or wait there for b: the broker has none.
 settled() {
-    status "$1" "(.services[] | select(.name == \"jobs\").done) as \$done | .host.forwards[0].waiting as \$wait |
-        \$done > $2 / 4 and \$done + ([.host.forwards[].waiting] | add) >= $2 and .engine.waiting == 0"
+    status "$1" "def done(\$name): .services[] | select(.name == \$name).done;
+        .host.forwards[0].waiting as \$wait | .engine.waiting == 0 and done(\"jobs\") > $2 / 4 and
+        done(\"jobs\") + done(\"gates\") + \$wait == $2 + 8 + 10"
 }
 
 at_rest() { # NAME...
@@ -72,8 +79,16 @@ at_rest() { # NAME...
     done
 }
 
-value() { # SERVICE KEY NAME: of its state, wherever it is
-    "$ZINGQ" state get "$1" "$2" "$3" --json --data a/data 2>>err | jq -r '.. | .value? // empty'
+value() { # SERVICE KEY NAME [HOST]: of its state, wherever it is
+    "$ZINGQ" state get "$1" "$2" "$3" --json --data "${4:-a}/data" 2>>err | jq -r '.. | .value? // empty'
+}
+
+have_read() { # COUNT NAME...: each of them has read so much
+    news=$1
+    shift
+    for one in "$@"; do
+        [ "$(value news all read "$one")" = "$news" ] && [ "$(value views all read "$one")" = "$news" ] || return 1
+    done
 }
 
 seen() { # KEY: the ids of its jobs, in their order
@@ -124,13 +139,17 @@ jobs_to 1 200
 for g in 0 1 2 3 4 5 6 7; do
     pub -t "zingq/signal/gates/g$g/go" -m '"now"'
 done
+for n in 1 2 3 4 5; do
+    pub -t news/all -m "$n"
+done
 ok "while a host is away another one stands in for it" wait_for 40 stands_in a 2 1
 ok "and takes what the broker has for it: only its own keys wait" wait_for 20 settled a 200
 ok "status says so" sh -c '"$ZINGQ" status --data a/data | grep -q "^        b, number 2 of 2.*, gone, host 1 stands in"'
 ok "the log, too" grep -q 'standing in for host 2 (b)' a/host.log
 ok "and the metrics" sh -c 'curl -sS --unix-socket front-a.sock http://localhost/metrics >metrics
     grep -q "^zingq_standing_in 1" metrics && awk "/^zingq_stood_in_messages_total/ { exit !(\$2 >= 100) }" metrics'
-ok "and its presence" sh -c 'mosquitto_sub -V 5 -p "$1" -t zingq/hosts/default/a --retained-only -C 1 -W 2 |
+ok "of what every host gets it takes its own copies alone" have_read 5 a
+ok "its presence tells whom it stands in for" sh -c 'mosquitto_sub -V 5 -p "$1" -t zingq/hosts/default/a --retained-only -C 1 -W 2 |
     jq -e ".stands_in_for == [2]" >/dev/null' - "$port"
 
 # --- the one that stands in is killed ---
@@ -149,6 +168,7 @@ ok "nobody stands in for it any more" wait_for 10 stands_in a 2 null
 ok "what waited goes to it" wait_for 30 at_rest a b
 ok "each job has run once" each_once 1 500
 ok "in the order of what each host was dealt" in_order 1 500
+ok "it has read its copies of what every host gets" wait_for 20 have_read 5 a b
 ok "signals for its keys have arrived" wait_for 20 heard now
 for g in 0 1 2 3 4 5 6 7; do
     pub -t "gates/g$g" -m '{"patience":"1s"}'

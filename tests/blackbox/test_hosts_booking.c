@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "chance.h"
 #include "hosts.h"
+#include "limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +32,7 @@ enum {
     PACE_MS = 12,
     TROUBLE_S = 6,
     MOMENT_MS = 900,
+    AWAY_MS = STAND_IN_MS + 6000, /* so long, and another host stands in */
     SETTLE_S = 150,
     ID_BYTES = 40,
 };
@@ -494,6 +496,24 @@ static void a_host_that_is_away_for_a_while_costs_nothing(void **state) {
     audit(sale);
 }
 
+/* Two are away, so the third stands in for both; then it is killed, and who is back for it. */
+static void hosts_that_stand_in_for_others_sell_each_seat_once(void **state) {
+    struct sale *sale = *state;
+    begin(sale, 3);
+    sell(sale, SEASON / 4, INT32_MAX, false);
+    program_kill(hosts_one(&sale->hosts, 2));
+    program_kill(hosts_one(&sale->hosts, 3));
+    sell(sale, REQUESTS_MAX, AWAY_MS, false);
+    assert_int_equal(program_says(hosts_one(&sale->hosts, 1), "standing in for host"), 2);
+    program_kill(hosts_one(&sale->hosts, 1));
+    hosts_launch(&sale->hosts, 2);
+    sale->host_kills += 3;
+    sell(sale, REQUESTS_MAX, AWAY_MS, false);
+    hosts_launch(&sale->hosts, 1);
+    sell(sale, REQUESTS_MAX, MOMENT_MS, false);
+    audit(sale);
+}
+
 #define TEST_OF_A_SALE(test) cmocka_unit_test_setup_teardown(test, open_sale, close_sale)
 
 int main(void) {
@@ -505,6 +525,7 @@ int main(void) {
         TEST_OF_A_SALE(hosts_and_a_broker_killed_at_random_sell_each_seat_once),
         TEST_OF_A_SALE(hosts_that_get_every_message_sell_each_seat_once),
         TEST_OF_A_SALE(a_host_that_is_away_for_a_while_costs_nothing),
+        TEST_OF_A_SALE(hosts_that_stand_in_for_others_sell_each_seat_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,32 @@ static void an_expiry_that_came_too_late_is_ignored(void **state) {
     assert_string_equal(nth_published(f, "out", 3)->payload, "refused for ann");
 }
 
+/* What has the name by the time that the expiry runs may have run out, too. */
+static void an_expiry_tells_of_its_own_lock_only(void **state) {
+    struct engine_fixture *f = *state;
+    char out[256];
+    fixture_run(f, SERVICE(""),
+                "local s = {}\n"
+                "s['in/#'] = function(e)\n"
+                "  if e.payload == 'free' then zing.unlock('L', 'ann') return end\n"
+                "  if e.payload == 'slow' then zing.http.get('http://peer') return end\n"
+                "  zing.lock('L', {owner = e.payload, ttl = 5})\n"
+                "end\n"
+                "function s.on_lock_expired(lock) zing.publish('out', lock.owner) end\n"
+                "return s\n");
+    deliver(f, "s", "in/rock", "ann");
+    command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
+    deliver(f, "s", "in/rock", "free");
+    deliver(f, "s", "in/rock", "bob");
+    deliver(f, "s", "in/rock", "slow");
+    advance(f, 6000); /* the expiry of ann's lock stands behind them */
+    command(f, (struct command){.kind = COMMAND_RESUME, .service = slice_of("s")});
+    advance(f, 6000); /* and bob's lock runs out before its turn */
+    answer(f, 0, 200, "");
+    run_dry(f);
+    assert_string_equal(payloads(f, "out", out, sizeof out), "bob");
+}
+
 static void an_expiry_runs_in_its_lane_behind_what_was_there(void **state) {
     struct engine_fixture *f = *state;
     char out[256];
@@ -379,6 +405,7 @@ int main(void) {
         LOCK_TEST(a_lock_extended_by_its_owner_expires_at_the_new_time),
         LOCK_TEST(a_released_lock_does_not_expire),
         LOCK_TEST(an_expiry_that_came_too_late_is_ignored),
+        LOCK_TEST(an_expiry_tells_of_its_own_lock_only),
         LOCK_TEST(an_expiry_runs_in_its_lane_behind_what_was_there),
         LOCK_TEST(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end),
         LOCK_TEST(a_replay_of_a_dead_expiry_runs_the_mended_handler),

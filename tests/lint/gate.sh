@@ -1,6 +1,6 @@
 #!/bin/sh
 # gate.sh NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented layers length
-# marks markup naps. Without files it looks at all that the rule is for. Prints file:line, what is wrong
+# marks markup naps torn. Without files it looks at all that the rule is for. Prints file:line, what is wrong
 # and how to mend it; the exit status says whether anything was.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -26,6 +26,7 @@ files_of() {
         find_files core scripts tests docs docker -type f
         ;;
     markup) find_files core/assets -name '*.js' -o -name '*.html' -o -name '*.svg' ;;
+    torn) find_files core tests -name '*.[ch]' ;;
     naps) find_files tests/unit tests/engine tests/blackbox -type f ;;
     *)
         echo "gate.sh: there is no gate \"$name\"" >&2

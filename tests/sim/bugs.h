@@ -3,8 +3,8 @@
  *
  * Nothing in core/ knows of them. The linker (--wrap) leads calls that cross from one file to another
  * past bugs_*.c; those that belong to the planted bug do something else there, now and then, and all
- * others go on as they are. One bug is planted at a time, in a process of its own: one that the
- * program's assertions or the processor find, or that never comes back, has been found, too.
+ * others go on as they are. One bug is planted at a time. A world in which an assertion of the program
+ * fails, or that never comes back, has found it, too.
  */
 #ifndef ZINGQ_SIM_BUGS_H
 #define ZINGQ_SIM_BUGS_H
@@ -40,7 +40,16 @@
     X(BOOKS_LATE, "books-late", "the books are in the commit")                                     \
     X(BOOKS_NOT_LOADED, "books-not-loaded", "the books survive a restart")                         \
     X(STATE_LOST, "state-lost", "state is written with the event's end")                           \
-    X(STATE_ASTRAY, "state-astray", "state belongs to one key")
+    X(STATE_ASTRAY, "state-astray", "state belongs to one key")                                    \
+    X(STEP_FORGOTTEN, "step-forgotten", "a finished step is not run again")                        \
+    X(UNDO_SKIPPED, "undo-skipped", "a saga that fails is undone")                                 \
+    X(SIGNAL_LOST, "signal-lost", "a signal is kept until it is taken")                            \
+    X(SIGNAL_TWICE, "signal-twice", "a signal is taken once")                                      \
+    X(LOCK_SHARED, "lock-shared", "a lock has one owner")                                          \
+    X(LOCK_FOR_GOOD, "lock-for-good", "on_lock_expired is called once")                            \
+    X(EXPIRY_STALE, "expiry-stale", "on_lock_expired is called once")                              \
+    X(CANCEL_IGNORED, "cancel-ignored", "what was taken back does not leave")                      \
+    X(KEY_CHANGES, "key-changes", "all tries of a call have one key")
 
 enum bug {
     BUG_NONE,
@@ -56,7 +65,9 @@ bool bug_strikes(enum bug bug, unsigned every);
 /* A world begins. */
 void bugs_begin(void);
 
-/* Plants the bug of that name, or each one after the other when it is NULL, and runs fresh seeds
+/* From now on this bug is planted. False: there is none of that name. */
+bool bugs_plant(const char *name);
+/* Plants the bugs of those names (with commas), one after the other, or all when it is NULL, and runs fresh seeds
  * from `from` on until something is broken that holds without it, `seconds` at most; tells of each
  * in a line. 0: all were found. */
 int bugs_hunt(const char *name, uint64_t from, unsigned seconds);

@@ -4,7 +4,7 @@
 #include "sim.h"
 #include "store_check.h"
 
-enum { LUA_BYTES_MAX = 24 << 20 };
+enum { LUA_BYTES_MAX = 24 << 20, STORE_BYTES_MAX = 1 << 20 };
 
 static uint64_t rows_of(struct node *n, enum store_table table) {
     if (store_begin(n->store) != 0) {
@@ -74,5 +74,57 @@ void check_ended(struct sim *s, struct node *n) {
             sim_fail(s, "host %u: %llu %s are left", n->number, (unsigned long long)rows,
                      empty[i].what);
         }
+    }
+}
+
+/* Locks or values that are to run out. */
+static uint64_t mortal_rows(struct node *n, enum store_table table) {
+    struct cell cell = {0};
+    struct slice value;
+    struct lock lock;
+    int64_t expires_ms = 0;
+    uint64_t rows = 0;
+    struct journal *journal = engine_journal(n->engine);
+    if (store_begin(n->store) != 0) {
+        return 1;
+    }
+    while (journal_cell_scan(journal, table, &cell, &value) == 0) {
+        if (table == TABLE_LOCK) {
+            expires_ms = journal_lock_get(journal, &cell, &lock) == 0 ? lock.expires_ms : 1;
+        } else if (journal_state_get(journal, &cell, 0, &value, &expires_ms) != 0) {
+            expires_ms = 1;
+        }
+        rows += expires_ms != 0 ? 1 : 0;
+    }
+    store_abort(n->store);
+    return rows;
+}
+
+void check_aged(struct sim *s, struct node *n) {
+    struct store_space space;
+    uint64_t dedupe = 0;
+    check_ended(s, n);
+    for (unsigned i = 0; i < DEDUPE_BUCKETS; i++) {
+        dedupe += rows_of(n, (enum store_table)(TABLE_DEDUPE + i));
+    }
+    const struct {
+        const char *what;
+        uint64_t rows;
+    } left[] = {{"events that are not dead", rows_of(n, TABLE_EVENT) - rows_of(n, TABLE_DEAD)},
+                {"timers", rows_of(n, TABLE_TIMER)},
+                {"signals", rows_of(n, TABLE_SIGNAL)},
+                {"lines for files", rows_of(n, TABLE_APPEND)},
+                {"idempotency keys", dedupe},
+                {"locks that have run out", mortal_rows(n, TABLE_LOCK)},
+                {"values that have run out", mortal_rows(n, TABLE_STATE)}};
+    for (size_t i = 0; i < sizeof left / sizeof *left && !s->failed; i++) {
+        if (left[i].rows > 0) {
+            sim_fail(s, "host %u: %llu %s are left, though all their times are past", n->number,
+                     (unsigned long long)left[i].rows, left[i].what);
+        }
+    }
+    if (!s->failed && (store_usage(n->store, &space) != 0 || space.used > STORE_BYTES_MAX)) {
+        sim_fail(s, "host %u: its store holds %llu bytes and next to nothing", n->number,
+                 (unsigned long long)space.used);
     }
 }

@@ -13,10 +13,15 @@ struct sim;
 void check_always(struct sim *s, struct node *n);
 /* After everything has ended. */
 void check_ended(struct sim *s, struct node *n);
+/* And when all that is kept for a time is past it, too: a store holds what was put there for good,
+ * dead letters and little else. */
+void check_aged(struct sim *s, struct node *n);
 /* Before everybody sleeps for so long, with nothing under way: nothing could run. */
 void check_asleep(struct sim *s, struct node *n, int64_t for_ms);
 /* When the host has slept until something is due, once faults are over: nothing was due before. */
 void check_awake(struct sim *s, struct node *n);
+/* Tells of some of the events that wait there, and why. */
+void check_tell_waiting(struct sim *s, struct node *n);
 /* The number that the key's state has under the name, whichever host it is at; 0 = none has it. */
 long long check_state(struct sim *s, const char *service, const char *key, const char *name);
 

@@ -12,6 +12,8 @@
 enum {
     LATE_MS = 2000, /* a turn that is due comes by then: once faults are over, hosts are idle */
     VALUE_BYTES = 64,
+    WAITING_TOLD = 5,
+    TOLD_BYTES = 80,
 };
 
 /* --- nothing is late --- */
@@ -65,6 +67,39 @@ void check_awake(struct sim *s, struct node *n) {
         sim_fail(s, "host %u sleeps past a timer: it was due %lld ms ago", n->number,
                  (long long)late_ms);
     }
+}
+
+/* --- what waits --- */
+
+static void tell_event(struct sim *s, struct node *n, const struct event *e) {
+    struct attempt last = {0};
+    struct slice why = slice_of("no failed attempt");
+    while (journal_history_next(engine_journal(n->engine), e, &last) == 0) {
+        why = last.text;
+    }
+    sim_tell(s, "host %u has %s of %s: %s, %u attempts, due in %lld ms; %.*s", n->number,
+             e->topic.data, journal_service_name(engine_journal(n->engine), e->service),
+             event_state_name((enum event_state)e->state), e->attempts,
+             (long long)(e->due_ms == 0 ? 0 : e->due_ms - node_now_ms(n)),
+             (int)(why.len < TOLD_BYTES ? why.len : TOLD_BYTES), why.data);
+    sim_tell(s, "  %.*s", (int)e->payload.len, e->payload.data);
+}
+
+void check_tell_waiting(struct sim *s, struct node *n) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    unsigned told = 0;
+    if (store_begin(n->store) != 0) {
+        return;
+    }
+    while (told < WAITING_TOLD && journal_event_scan(engine_journal(n->engine), &at, &event) == 0) {
+        if (!event_state_ended((enum event_state)event->state) && event->state != EVENT_READY) {
+            tell_event(s, n, event);
+            told++;
+        }
+        event_free(event);
+    }
+    store_abort(n->store);
 }
 
 /* --- state --- */

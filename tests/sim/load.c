@@ -11,15 +11,28 @@ static const struct load_kind *const kinds[] = {
     &kind_count, //
     &kind_batch, //
     &kind_book,  //
+    &kind_chain, //
     &kind_die,   //
+    &kind_hold,  //
+    &kind_late,  //
     &kind_loop,  //
     &kind_park,  //
+    &kind_steps, //
     &kind_tick,  //
+    &kind_wait,  //
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
 
 /* --- saying --- */
+
+static unsigned boots(const struct sim *s) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < s->count; i++) {
+        sum += s->nodes[i].boot;
+    }
+    return sum;
+}
 
 static uint8_t choose(struct sim *s) {
     unsigned sum = 0;
@@ -78,6 +91,7 @@ static struct said *add(struct sim *s, uint8_t kind) {
     *one = (struct said){.number = (uint32_t)l->count++,
                          .kind = kind,
                          .key = (uint8_t)(sim_chance(s, 40) ? 0 : sim_below(s, KEYS)),
+                         .boots = boots(s),
                          .said_ms = s->true_ms};
     return one;
 }
@@ -129,8 +143,23 @@ static void say_one(struct sim *s) {
 
 void load_say(struct sim *s) {
     uint64_t count = 1 + sim_below(s, 1 + sim_below(s, BURST));
+    uint64_t most = s->plan->say_most;
+    count = most > 0 && most < count ? most : count;
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->besides != NULL) {
+            kinds[i]->besides(s);
+        }
+    }
+}
+
+void load_settle(struct sim *s) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kinds[i]->settle != NULL) {
+            kinds[i]->settle(s);
+        }
     }
 }
 
@@ -191,6 +220,10 @@ static struct said *named(struct sim *s, const struct load_kind *kind, const cha
     return one != NULL && kinds[one->kind] == kind ? one : NULL;
 }
 
+int64_t load_waited_ms(const struct sim *s, const struct said *one) {
+    return one->boots == boots(s) ? s->true_ms - one->said_ms : INT64_MAX;
+}
+
 /* A refused publish holds up what comes behind it of its own key, but not what was on its way with
  * it; and a batch publishes under the key of one of its events. */
 static bool overtakes(const struct sim *s, const struct load_kind *kind) {
@@ -198,7 +231,7 @@ static bool overtakes(const struct sim *s, const struct load_kind *kind) {
     for (unsigned i = 0; i < s->count; i++) {
         crashed = crashed || s->nodes[i].killed_in_send;
     }
-    return s->traits.refuses || (kind->mixed && crashed);
+    return (s->traits.refuses && kind->refused) || (kind->mixed && crashed);
 }
 
 static void end_of(struct sim *s, struct said *one, const char *payload) {
@@ -265,6 +298,18 @@ void load_heard(struct sim *s, const char *topic, const char *payload, struct sl
     }
 }
 
+bool load_may_refuse(const char *topic) {
+    static const char *const said[] = {"out/", "dead/"};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        const char *name = topic + strlen(said[i]);
+        if (strncmp(topic, said[i], strlen(said[i])) == 0) {
+            const struct load_kind *kind = kind_named(name, strcspn(name, "/"));
+            return kind != NULL && kind->refused;
+        }
+    }
+    return strncmp(topic, "mid/", 4) == 0 || strncmp(topic, "void/", 5) == 0;
+}
+
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload) {
     static const char in[] = "in/";
     const char *name = topic + sizeof in - 1;
@@ -276,6 +321,15 @@ void load_dealt(struct sim *s, const struct node *n, const char *topic, const ch
     if (one != NULL) {
         one->host = (uint8_t)n->number;
         one->deals++;
+    }
+}
+
+void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload) {
+    static const char signals[] = "zingq/signal/";
+    struct said *one =
+        strncmp(topic, signals, sizeof signals - 1) == 0 ? load_said(s, payload) : NULL;
+    if (one != NULL && kinds[one->kind]->taken != NULL) {
+        kinds[one->kind]->taken(s, one, n);
     }
 }
 

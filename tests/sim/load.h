@@ -37,8 +37,11 @@ struct said {
     bool known;              /* its id is, and so its kills are */
     bool may_be_gone;        /* an operator wanted to */
     bool skipped;            /* or had its key go on without it: what came behind may overtake it */
-    uint32_t value;          /* the kind's own */
-    int64_t said_ms;         /* physical time */
+    uint32_t value;          /* the kind's own, as the next two */
+    uint32_t other;
+    int64_t moment_ms;
+    unsigned boots;  /* starts of machines by then: see load_waited_ms */
+    int64_t said_ms; /* physical time */
     int64_t ended_ms;
 };
 
@@ -46,6 +49,7 @@ struct load_kind {
     const char *name;
     unsigned weight; /* among the kinds */
     bool ordered;    /* what one host was dealt of a key ends in that order */
+    bool refused;    /* the broker may refuse what it says: then its order is not kept */
     bool mixed;      /* its publishes may be held up behind those of another key */
     bool mortal;     /* operators replay, discard, cancel and rerun it */
     bool named;      /* half of its messages bring an id of their own, so that it is known who is on
@@ -56,6 +60,12 @@ struct load_kind {
     void (*heard)(struct sim *s, struct said *one, const char *text);
     /* Whether that is no end, but something else that is said of it. May be NULL. */
     bool (*aside)(struct sim *s, struct said *one, const char *text);
+    /* Publishers say something besides, when they say things; may be NULL. */
+    void (*besides)(struct sim *s);
+    /* The faults are over: what must be said yet is said; may be NULL. */
+    void (*settle)(struct sim *s);
+    /* A host has acknowledged a signal that names it; may be NULL. */
+    void (*taken)(struct sim *s, struct said *one, const struct node *n);
     /* It is announced as dead. May be NULL. */
     void (*died)(struct sim *s, struct said *one, struct slice reason);
     /* Something without a number is said on out/<kind>/<about>. NULL: nothing of the kind is. */
@@ -78,10 +88,23 @@ struct load_kind {
 extern const struct load_kind kind_batch;
 extern const struct load_kind kind_book;
 extern const struct load_kind kind_count;
+extern const struct load_kind kind_chain;
 extern const struct load_kind kind_die;
+extern const struct load_kind kind_hold;
+extern const struct load_kind kind_late;
 extern const struct load_kind kind_loop;
 extern const struct load_kind kind_park;
 extern const struct load_kind kind_tick;
+extern const struct load_kind kind_steps;
+extern const struct load_kind kind_wait;
+
+enum { LOCKS = 3 }; /* of a key, in kind_hold.c */
+
+/* Who has such a lock, numbers + 1; owner 0 = nobody. */
+struct held {
+    uint32_t owner;
+    uint32_t last; /* the message that took it or extended it */
+};
 
 struct sim_load {
     struct said *said;
@@ -89,6 +112,7 @@ struct sim_load {
     uint32_t last[NODES_MAX][16][KEYS]; /* host, kind, key: number + 1 of what ended last */
     uint64_t ids[HEARD_IDS];            /* hashes of zingq-ids heard; 0 = free */
     size_t id_count;
+    struct held held[KEYS][LOCKS];
     int64_t most_ahead_ms; /* a wall clock was so far ahead */
     struct {
         uint8_t ran[TICK_MINUTES / 8], must[TICK_MINUTES / 8]; /* a bit a minute */
@@ -102,8 +126,17 @@ struct said *load_write(struct sim *s, char *topic, size_t topic_bytes, char *pa
                         size_t payload_bytes);
 /* The broker has taken a message. */
 void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
+/* Whether the broker may refuse what is published there. */
+bool load_may_refuse(const char *topic);
 /* It has dealt one to a host. */
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
+/* The host has acknowledged a message. */
+void load_taken(struct sim *s, const struct node *n, const char *topic, const char *payload);
+/* What is still to be said, once the faults are over. */
+void load_settle(struct sim *s);
+/* How long a host that has it since has waited at most, in engine time (docs/time.md); INT64_MAX =
+ * nobody knows, because a machine was started anew meanwhile. */
+int64_t load_waited_ms(const struct sim *s, const struct said *one);
 /* The one that a payload of in/<kind>/ names, whatever its kind; NULL when it names none. */
 struct said *load_said(struct sim *s, const char *payload);
 const struct load_kind *load_kind_of(const struct said *one);

@@ -1,29 +1,36 @@
 /*
  * main.c - sim: runs worlds of crashes from seeds.
  *
- *   sim --seconds S [--from N]   fresh seeds, from N on; those that fail are told
+ *   sim --seconds S [--from N] [--jobs J]   fresh seeds, from N on, on J processors; those that
+ *                                fail are told; with --report FILE in that file, too, and
+ *                                then it is no failure of the program
  *   sim --seed N [--story]       that one; if it fails, the shortest plan that does, as a story;
  *                                --story prints everything that happens
  *   sim --seeds FILE             those in the file, one a line; # begins a comment
- *   sim --plant NAME             a planted bug (bugs.h), and seeds until it is found
+ *   sim --plant NAME,NAME...     planted bugs (bugs.h), and seeds until they are found; with
+ *                                --seed N that seed, with the bug
  *   sim --plants                 each of them; --seconds is for one, 300 when it is not given
  */
 #include "bugs.h"
 #include "report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { SHRINK_S = 120, PLANT_S = 300 };
+enum { JOBS_MAX = 64, SHRINK_S = 120, PLANT_S = 300 };
 
 struct wish {
     const char *seeds; /* a file */
     uint64_t seed, from;
-    unsigned seconds;
+    unsigned seconds, jobs;
     bool one, story, plants;
-    const char *plant;
+    const char *plant, *report;
 };
 
 static double now_s(void) {
@@ -46,13 +53,9 @@ static int run_seed(uint64_t seed, struct sim_tally *tally, bool story) {
                  failed == 0 ? "well" : why, (unsigned long long)hash);
     (void)fflush(stdout);
     if (failed != 0 && !story) {
-        report_shrink(&plan, SHRINK_S);
-        (void)printf("the shortest plan that fails has %zu of %d steps:\n", plan.count, SIM_STEPS);
-        for (size_t i = 0; i < plan.count; i++) {
-            (void)printf("%zu:%s/%u%s ", i, plan_kind_name(plan.steps[i].kind),
-                         plan.steps[i].node + 1u, plan.steps[i].crash > 0 ? "!" : "");
-        }
-        (void)printf("\n");
+        report_shrink(&plan, why, SHRINK_S);
+        (void)printf("The shortest plan found that fails so has %zu of %d steps and %u host%s:\n\n",
+                     plan.count, SIM_STEPS, plan.nodes, plan.nodes == 1 ? "" : "s");
         report_story(&plan);
     }
     plan_clear(&plan);
@@ -76,16 +79,26 @@ static int run_file(const char *file, struct sim_tally *tally) {
     return failed;
 }
 
-static int run_fresh(const struct wish *w, struct sim_tally *tally) {
+static void tell_failure(const struct wish *w, uint64_t seed, const char *why) {
+    FILE *report = w->report == NULL ? NULL : fopen(w->report, "a");
+    (void)printf("seed %llu: %s\n", (unsigned long long)seed, why);
+    (void)fflush(stdout);
+    if (report != NULL) {
+        (void)fprintf(report, "%llu # %s\n", (unsigned long long)seed, why);
+        (void)fclose(report);
+    }
+}
+
+/* Every jobs-th seed from `from` on. */
+static int run_fresh(const struct wish *w, uint64_t from, struct sim_tally *tally) {
     double end = now_s() + w->seconds;
     int failed = 0;
-    for (uint64_t seed = w->from; now_s() < end; seed++) {
+    for (uint64_t seed = from; now_s() < end; seed += w->jobs) {
         struct plan plan;
         char why[WHY_BYTES];
         plan_make(&plan, seed, SIM_STEPS);
         if (report_try(&plan, tally, why, NULL) != 0) {
-            (void)printf("seed %llu: %s\n", (unsigned long long)seed, why);
-            (void)fflush(stdout);
+            tell_failure(w, seed, why);
             failed = 1;
         }
         plan_clear(&plan);
@@ -93,8 +106,39 @@ static int run_fresh(const struct wish *w, struct sim_tally *tally) {
     return failed;
 }
 
+static int wait_for(pid_t pid) {
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* On several processors: each has a process, and what they have seen is put together. */
+static int run_jobs(const struct wish *w, struct sim_tally *tally) {
+    pid_t pids[JOBS_MAX];
+    int failed = w->report != NULL && remove(w->report) != 0 && errno != ENOENT ? 1 : 0;
+    struct sim_tally *parts = mmap(NULL, w->jobs * sizeof *parts, PROT_READ | PROT_WRITE,
+                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (parts == MAP_FAILED) {
+        return 1;
+    }
+    for (unsigned i = 0; i < w->jobs; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            _exit(run_fresh(w, w->from + i, &parts[i]));
+        }
+    }
+    for (unsigned i = 0; i < w->jobs; i++) {
+        failed |= pids[i] > 0 ? wait_for(pids[i]) : 1;
+        report_add(tally, &parts[i]);
+    }
+    failed = w->report != NULL ? 0 : failed;
+    (void)munmap(parts, w->jobs * sizeof *parts);
+    return failed;
+}
+
 static bool read_wish(int argc, char **argv, struct wish *w) {
-    *w = (struct wish){.from = (uint64_t)time(NULL)};
+    *w = (struct wish){.from = (uint64_t)time(NULL), .jobs = 1};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--story") == 0) {
@@ -116,6 +160,10 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             w->from = strtoull(value, NULL, 10);
         } else if (strcmp(argv[i - 1], "--seconds") == 0) {
             w->seconds = (unsigned)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[i - 1], "--report") == 0) {
+            w->report = value;
+        } else if (strcmp(argv[i - 1], "--jobs") == 0) {
+            w->jobs = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(argv[i - 1], "--seeds") == 0) {
             w->seeds = value;
         } else if (strcmp(argv[i - 1], "--plant") == 0) {
@@ -125,27 +173,33 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             return false;
         }
     }
-    return w->one || w->seconds > 0 || w->seeds != NULL || w->plants;
+    return w->jobs >= 1 && w->jobs <= JOBS_MAX &&
+           (w->one || w->seconds > 0 || w->seeds != NULL || w->plants);
 }
 
 int main(int argc, char **argv) {
     struct wish w;
     struct sim_tally *tally = calloc(1, sizeof *tally);
     if (tally == NULL || !read_wish(argc, argv, &w)) {
-        (void)fprintf(stderr,
-                      "usage: sim --seconds S [--from N] | --seed N [--story] | --seeds FILE |\n"
-                      "       --plant NAME | --plants\n");
+        (void)fprintf(stderr, "usage: sim --seconds S [--from N] [--jobs J] [--report FILE] | "
+                              "--seed N [--story] | --seeds FILE |\n"
+                              "       --plant NAME | --plants\n");
         free(tally);
         return 2;
     }
-    if (w.plants) {
+    if (w.one && w.plant != NULL && !bugs_plant(w.plant)) {
+        (void)fprintf(stderr, "sim: there is no bug \"%s\" to plant\n", w.plant);
+        free(tally);
+        return 2;
+    }
+    if (w.plants && !w.one) {
         free(tally);
         return bugs_hunt(w.plant, w.from, w.seconds > 0 ? w.seconds : PLANT_S);
     }
     double begin = now_s();
     int failed = w.seeds != NULL ? run_file(w.seeds, tally)
                  : w.one         ? run_seed(w.seed, tally, w.story)
-                                 : run_fresh(&w, tally);
+                                 : run_jobs(&w, tally);
     report_figures(tally, now_s() - begin);
     free(tally);
     return failed == 0 ? 0 : 1;

@@ -18,6 +18,7 @@ enum {
     RUN_US = 300,       /* what a run takes */
     LOOK_US = 2,        /* and a look at the clock */
     PHASE_KINDS = 16,
+    NOBODY = 63,
 };
 
 #define SMALL_STORE "2MiB"
@@ -50,7 +51,7 @@ static uint64_t state_of(struct node *n) {
     engine_status(n->engine, &s);
     uint64_t hash = size_of(s.waiting) | size_of(s.outbox) << 3 | size_of(s.delayed) << 6 |
                     size_of(s.forwards_waiting) << 9 | (uint64_t)n->disk << 12 |
-                    (n->online ? 1u : 0u) << 14 | (n->sim->settling ? 1u : 0u) << 15;
+                    (n->online ? 1u : 0u) << 14;
     for (size_t i = 0; i < n->conf->service_count; i++) {
         struct engine_service_status v;
         if (engine_service_status(n->engine, i, &v) != 0) {
@@ -65,17 +66,25 @@ static uint64_t state_of(struct node *n) {
     return hash;
 }
 
-static void note_point(struct node *n, enum action action) {
+static uint64_t note_in(uint64_t seen[], uint64_t point) {
+    uint64_t bit = UINT64_C(1) << (point % 64);
+    bool new = (seen[point / 64] & bit) == 0;
+    seen[point / 64] |= bit;
+    return new ? 1 : 0;
+}
+
+static void note_crash(struct node *n, enum action action) {
     struct sim_tally *t = n->sim->tally;
     const struct culprit_record *now = culprit_now(n->culprit);
     uint64_t what = (uint64_t)action * PHASE_KINDS + now->phase;
-    uint64_t service = now->count > 0 ? now->events[0].service : 63;
-    uint64_t hash = (n->state ^ (what << 40) ^ (service << 50)) * UINT64_C(0xbf58476d1ce4e5b9);
-    uint64_t bit = (hash >> 20) % CRASH_POINTS;
-    if ((t->seen[bit / 64] & (UINT64_C(1) << (bit % 64))) == 0) {
-        t->seen[bit / 64] |= UINT64_C(1) << (bit % 64);
-        t->points++;
-    }
+    uint64_t service = now->count > 0 ? now->events[0].service : NOBODY;
+    uint64_t hash = n->state ^ (what << 8 | service) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash ^ hash >> 32) * UINT64_C(0xbf58476d1ce4e5b9);
+    uint64_t point = (hash ^ hash >> 29) % CRASH_POINTS;
+    t->crashes++;
+    t->crashes_loaded += n->loaded ? 1 : 0;
+    t->points += note_in(t->seen, point);
+    t->points_loaded += n->loaded ? note_in(t->seen_loaded, point) : 0;
 }
 
 static FILE *open_page(const struct node *n, const char *mode) {
@@ -100,7 +109,7 @@ static void become_ghost(struct node *n, enum action action) {
         "a publish",    "a forward",      "a receipt", "a call",
         "a call's end", "an answer",      "a run",     "an apply",
         "a commit",     "after a commit", "a PUBACK",  "between two turns"};
-    note_point(n, action);
+    note_crash(n, action);
     note_killed(n);
     FILE *page = open_page(n, "r");
     n->has_page = page != NULL && fread(n->page, 1, sizeof n->page, page) == sizeof n->page;
@@ -151,6 +160,11 @@ int __wrap_mdb_txn_commit(MDB_txn *txn) { /* NOLINT */
 
 int64_t node_wall_ms(const struct node *n) {
     return NODE_WALL_START_MS + n->sim->true_ms + n->wall_ahead_ms;
+}
+
+int64_t node_wall_most_ms(const struct node *n) {
+    int64_t now_ms = node_wall_ms(n);
+    return now_ms > n->wall_most_ms ? now_ms : n->wall_most_ms;
 }
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
@@ -264,8 +278,6 @@ static void put_page_back(struct node *n) {
 }
 
 static void die(struct node *n) {
-    n->sim->tally->crashes++;
-    n->sim->tally->crashes_loaded += n->loaded ? 1 : 0;
     broker_cut(n->sim, n);
     broker_dropped(n->sim, n);
     close_parts(n);
@@ -338,7 +350,7 @@ void node_kill(struct node *n) {
     sim_tell(n->sim, "host %u is killed between two turns", n->number);
     n->state = state_of(n);
     n->loaded = node_waiting(n) >= LOADED;
-    note_point(n, ACTION_REST);
+    note_crash(n, ACTION_REST);
     die(n);
 }
 

@@ -17,7 +17,17 @@ struct sim;
 enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
 #define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
-/* What a host does that the world can see, or that lasts: it can be killed before each. */
+/*
+ * What a host does that the world can see, or that lasts: it can be killed before each.
+ *
+ * A crash point is such an action in such a state; the report counts the distinct ones that were
+ * reached. The action: one of these, the phase that the page names (culprit.h), and the service whose
+ * event is on the processor. The state, as the step found the host: how many events wait, publishes
+ * are in the outbox or delayed, forwards have no receipt; of each service how many events wait, run,
+ * are put off after a failure or asleep, are dead, and whether it is paused; what is wrong with the
+ * disk, and whether there is a connection. Numbers count as none, 1 to 3, 4 to 15, 16 to 63 and so on.
+ * They are told apart by a hash, so that some are taken for one: there are at least so many.
+ */
 enum action {
     ACTION_PUBLISH,
     ACTION_FORWARD,
@@ -59,9 +69,10 @@ struct node {
     int64_t boot_at_ms; /* physical time of the machine's start */
     uint8_t boot;
     int64_t wall_ahead_ms;
-    bool stepped;     /* its wall clock was set once */
-    int64_t up_ms;    /* physical time of its start */
-    int64_t spent_us; /* what its work took, on top of physical time */
+    int64_t wall_most_ms; /* the latest time it had shown when it was last set */
+    bool stepped;         /* its wall clock was set once */
+    int64_t up_ms;        /* physical time of its start */
+    int64_t spent_us;     /* what its work took, on top of physical time */
     unsigned run_seen;
     /* being killed */
     unsigned kill_in; /* actions left; 0 = it is not to be */
@@ -109,6 +120,8 @@ void node_logs(const char *text);
 /* Its engine's time. */
 int64_t node_now_ms(struct node *n);
 int64_t node_wall_ms(const struct node *n);
+/* The latest time that its wall clock has shown. */
+int64_t node_wall_most_ms(const struct node *n);
 /* Events waiting at it, as its books say; 0 while it is down. */
 uint64_t node_waiting(struct node *n);
 

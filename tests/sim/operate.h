@@ -17,6 +17,10 @@ void operate(struct sim *s, struct node *n);
 /* Once the faults are over: every pause is ended, parked keys go on, what is dead and should not be
  * is replayed. False: there is nothing left to do. */
 bool operate_settle(struct sim *s, struct node *n);
+/* Sends a signal to a key of the service, under an idempotency key, until somebody says that it is
+ * stored. */
+void operate_signal(struct sim *s, struct node *n, const char *service, unsigned key,
+                    const char *name, const char *value, const char *once);
 /* The door: the engine has carried the command out; `heard`: the host lived to say so. */
 void operate_done(struct sim *s, struct node *n, struct command *command, bool heard);
 /* The host is gone, and its commands with it. */

@@ -27,7 +27,7 @@ struct order {
     bool was_doubt; /* whether it may have been gone before */
     bool again;     /* it is given again until it is answered with 0 */
     bool open;      /* the engine has it */
-    char topic[64], once[32];
+    char topic[64], once[32], key[16];
     char payload[ORDER_TEXT_BYTES];
     struct order *next;
 };

@@ -26,6 +26,22 @@ void operate_publish(struct sim *s, struct node *n) {
     order_give(s, n, order, "publish");
 }
 
+void operate_signal(struct sim *s, struct node *n, const char *service, unsigned key,
+                    const char *name, const char *value, const char *once) {
+    struct order *order = order_new(s, n, COMMAND_SIGNAL);
+    order->again = true;
+    (void)snprintf(order->key, sizeof order->key, "k%u", key);
+    (void)snprintf(order->topic, sizeof order->topic, "%s", name);
+    (void)snprintf(order->payload, sizeof order->payload, "%s", value);
+    (void)snprintf(order->once, sizeof order->once, "%s", once);
+    order->command.service = slice_of(service);
+    order->command.key = slice_of(order->key);
+    order->command.name = slice_of(order->topic);
+    order->command.payload = slice_of(order->payload);
+    order->command.once = slice_of(order->once);
+    order_give(s, n, order, "send a signal to");
+}
+
 void operate_cancel_publish(struct sim *s, struct node *n) {
     struct pick pick;
     if (!pick_delayed(s, n, &pick)) {

@@ -86,11 +86,13 @@ int peer_start(struct sim *s, struct node *n, uint64_t id, const struct call_req
     *call = (struct sim_call){.node = n->number,
                               .id = id,
                               .mail = request->kind == CALL_KIND_MAIL,
+                              .ask = request->kind == CALL_KIND_ASK,
                               .url = copy(request->url, strlen(request->url)),
                               .key = copy(key, strlen(key)),
                               .body = copy(request->body, request->body_len),
                               .asked_ms = s->true_ms,
-                              .timeout_ms = request->timeout_ms};
+                              .timeout_ms = request->kind == CALL_KIND_ASK ? ASK_ANSWER_MS
+                                                                           : request->timeout_ms};
     if (s->peer.last_call == NULL) {
         s->peer.calls = call;
     } else {
@@ -135,7 +137,7 @@ static void answer(struct sim *s, const struct sim_call *call, bool faults) {
     uint64_t fate = faults ? sim_below(s, 12) : 11;
     bool late = s->true_ms - call->asked_ms >= call->timeout_ms;
     if (fate != 1 && fate != 3 && fate != 5) {
-        long status = do_deed(s, call);
+        long status = call->ask ? 404 : do_deed(s, call);
         if (fate > 5 && !late) {
             reply(s, call, 0, call->mail ? 250 : status, true);
             return;

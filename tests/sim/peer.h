@@ -3,7 +3,8 @@
  * Idempotency-Key, and a mail server. They keep books of their own, and live on when a host dies.
  *
  * What is asked of http://pay/... is decided by its path: /charge, /refund, /note; a card of the name "declined"
- * is refused with 402. Everything else is answered with 200.
+ * is refused with 402. Everything else is answered with 200. What hosts ask one another is answered with
+ * 404: no handler asks for what another host has.
  */
 #ifndef ZINGQ_SIM_PEER_H
 #define ZINGQ_SIM_PEER_H
@@ -28,7 +29,7 @@ struct sim_call {
     struct sim_call *next;
     unsigned node; /* from 1; 0 = its host is gone, and what it asked for is still on its way */
     uint64_t id;
-    bool mail;
+    bool mail, ask;
     char *url, *key, *body;
     int64_t asked_ms, timeout_ms;
 };

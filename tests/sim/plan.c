@@ -7,21 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* name, of a thousand steps */
+/* of a thousand steps, in words, of one host */
 static const struct {
-    const char *name;
     unsigned weight;
+    const char *words;
+    bool of_host;
 } kinds[PLAN_KINDS] = {
-    [PLAN_LOAD] = {"load", 190}, [PLAN_TURN] = {"turn", 400},  [PLAN_ANSWER] = {"answer", 110},
-    [PLAN_PEER] = {"peer", 90},  [PLAN_POSTS] = {"posts", 60}, [PLAN_TIME] = {"time", 60},
-    [PLAN_CLOCK] = {"clock", 6}, [PLAN_DOWN] = {"down", 14},   [PLAN_UP] = {"up", 30},
-    [PLAN_LINK] = {"link", 12},  [PLAN_DISK] = {"disk", 8},    [PLAN_OPERATE] = {"operate", 20},
+    [PLAN_LOAD] = {190, "publishers say something", false},
+    [PLAN_TURN] = {394, "takes what the broker has, and has a turn", true},
+    [PLAN_ANSWER] = {110, "the broker answers some of its publishes", true},
+    [PLAN_PEER] = {90, "servers answer some calls", false},
+    [PLAN_POSTS] = {60, "what hosts sent one another arrives, or not", false},
+    [PLAN_TIME] = {60, "time goes by", false},
+    [PLAN_CLOCK] = {6, "its wall clock is set", true},
+    [PLAN_DOWN] = {14, "goes down", true},
+    [PLAN_UP] = {30, "starts, if it is down", true},
+    [PLAN_LINK] = {12, "its connection changes", true},
+    [PLAN_DISK] = {14, "its disk changes", true},
+    [PLAN_OPERATE] = {20, "an operator does something", true},
 };
 
-enum { CRASH_OF_TURNS = 4, CRASH_ACTIONS = 60, SEVERAL = 3 };
+enum { CRASH_OF_TURNS = 2, CRASH_ACTIONS = 60, SEVERAL = 3 };
 
-const char *plan_kind_name(uint8_t kind) {
-    return kind < PLAN_KINDS ? kinds[kind].name : "?";
+const char *plan_kind_words(uint8_t kind) {
+    return kind < PLAN_KINDS ? kinds[kind].words : "?";
+}
+
+bool plan_kind_of_host(uint8_t kind) {
+    return kind < PLAN_KINDS && kinds[kind].of_host;
 }
 
 static uint8_t choose(struct chance *c) {

@@ -7,6 +7,7 @@
 #ifndef ZINGQ_SIM_PLAN_H
 #define ZINGQ_SIM_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,7 +36,8 @@ struct plan_step {
 
 struct plan {
     uint64_t seed;
-    unsigned nodes; /* hosts in the world */
+    unsigned nodes;    /* hosts in the world */
+    unsigned say_most; /* publishers say at most so much in a step; 0 = no limit */
     size_t count;
     struct plan_step *steps; /* owned */
 };
@@ -45,6 +47,8 @@ void plan_make(struct plan *plan, uint64_t seed, size_t steps);
 /* A copy without `count` steps from `from` on. */
 void plan_without(struct plan *out, const struct plan *plan, size_t from, size_t count);
 void plan_clear(struct plan *plan);
-const char *plan_kind_name(uint8_t kind);
+/* What happens, for a story; and whether it happens to one host. */
+const char *plan_kind_words(uint8_t kind);
+bool plan_kind_of_host(uint8_t kind);
 
 #endif

@@ -4,6 +4,7 @@
 #include "bugs.h"
 #include "wrapped.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +21,45 @@ enum {
     STUCK_MS = 1200000,  /* nor within so long: what has ended is kept for minutes */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
+    TIDY_ROUNDS = 4,
     MINUTE_MS = 60000,
-    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer */
+    AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
+    DOZE_MS = 400,          /* and goes on for so long when something is due */
+    AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
+    AGED_ROUNDS = 40,   /* in which the stores are tidied */
+    AGED_REST_MS = 20000,
 };
 
 /* --- telling --- */
 
+enum { ID_CHARS = 36 };
+
+static bool is_id(const char *text) {
+    for (int i = 0; i < ID_CHARS; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The line with "…" and the last six characters for each id. */
+static void print_line(const struct sim *s, const char *line) {
+    (void)printf("%12.3f s    ", (double)s->true_ms / 1000);
+    while (*line != '\0') {
+        if (is_id(line)) {
+            (void)printf("…%.6s", line + ID_CHARS - 6);
+            line += ID_CHARS;
+        } else {
+            (void)putchar(*line++);
+        }
+    }
+    (void)putchar('\n');
+}
+
 void sim_tell(struct sim *s, const char *format, ...) {
-    char line[STORY_BYTES - 32];
+    char line[STORY_BYTES];
     va_list args;
     va_start(args, format);
     int len = vsnprintf(line, sizeof line, format, args);
@@ -36,11 +68,7 @@ void sim_tell(struct sim *s, const char *format, ...) {
         s->hash = (s->hash ^ (uint8_t)line[i]) * UINT64_C(0x100000001b3);
     }
     if (s->talks) {
-        (void)printf("%6zu %9lld ms  %s\n", s->at, (long long)s->true_ms, line);
-    }
-    if (s->story != NULL) {
-        (void)snprintf(s->story[s->told++ % STORY_LINES], STORY_BYTES, "%9lld ms  %s",
-                       (long long)s->true_ms, line);
+        print_line(s, line);
     }
 }
 
@@ -74,6 +102,7 @@ static void pass_time(struct sim *s) {
 static void set_clock(struct sim *s, struct node *n) {
     static const uint64_t spans_ms[] = {1, 1000, 3600000, UINT64_C(8640000000)};
     int64_t ms = (int64_t)sim_below(s, spans_ms[sim_below(s, 4)]);
+    n->wall_most_ms = node_wall_most_ms(n);
     n->wall_ahead_ms = sim_chance(s, 50) ? ms : -ms;
     n->stepped = true;
     s->load.most_ahead_ms =
@@ -174,9 +203,25 @@ static void step_up(struct sim *s, const struct plan_step *step, struct node *n)
     }
 }
 
+/* The headings of a story. */
+static void print_step(const struct sim *s, const struct plan_step *step) {
+    char crash[48] = "";
+    char host[24] = "";
+    if (step->crash > 0) {
+        (void)snprintf(crash, sizeof crash, ", and is to be killed at action %u", step->crash);
+    }
+    if (plan_kind_of_host(step->kind)) {
+        (void)snprintf(host, sizeof host, "host %u: ", step->node % s->count + 1);
+    }
+    (void)printf("%4zu. %s%s%s\n", s->at + 1, host, plan_kind_words(step->kind), crash);
+}
+
 static void take_step(struct sim *s, const struct plan_step *step) {
     struct node *n = &s->nodes[step->node % s->count];
     bool was_up = n->up;
+    if (s->talks) {
+        print_step(s, step);
+    }
     s->chance = chance_of_seed(step->chance);
     s->tally->steps++;
     switch ((enum plan_kind)step->kind) {
@@ -214,9 +259,13 @@ static void take_step(struct sim *s, const struct plan_step *step) {
 /* No more faults: what is broken is mended. */
 static void mend(struct sim *s) {
     s->settling = true;
+    if (s->talks) {
+        (void)printf("   Now the faults are over, and everything is to come to its end.\n");
+    }
     for (unsigned i = 0; i < s->count; i++) {
         struct node *n = &s->nodes[i];
         n->disk = DISK_WELL;
+        n->wall_most_ms = node_wall_most_ms(n);
         node_reader_end(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
@@ -245,7 +294,7 @@ static int64_t due_in_ms(struct node *n) {
     return engine_due(n->engine) || left < 0 ? 0 : left;
 }
 
-/* Until something is due; at most an hour. */
+/* Until something is due, and a little longer; at most an hour. */
 static void sleep_until_due(struct sim *s) {
     int64_t least = AWAKE_MS;
     for (unsigned i = 0; i < s->count; i++) {
@@ -260,6 +309,7 @@ static void sleep_until_due(struct sim *s) {
     for (unsigned i = 0; i < s->count && least > 0; i++) {
         check_awake(s, &s->nodes[i]);
     }
+    s->true_ms += least > 0 ? DOZE_MS : 0;
 }
 
 static void settle_once(struct sim *s) {
@@ -285,6 +335,7 @@ static void tell_stuck(struct sim *s, int64_t since_ms) {
     text[0] = '\0';
     for (unsigned i = 0; i < s->count; i++) {
         struct engine_status v;
+        check_tell_waiting(s, &s->nodes[i]);
         engine_status(s->nodes[i].engine, &v);
         len +=
             (size_t)snprintf(text + len, sizeof text - len,
@@ -309,10 +360,23 @@ static uint64_t progress(struct sim *s) {
     return sum;
 }
 
+/* Rows of what was answered last are deleted a little later, and locks may run out yet. */
+static void tidy(struct sim *s) {
+    for (unsigned round = 0; round < TIDY_ROUNDS && !s->failed; round++) {
+        s->true_ms += TIDY_MS;
+        settle_once(s);
+    }
+}
+
+/* Schedules tick every minute: the next one is far enough away to tidy up. */
+static bool after_a_tick(const struct sim *s) {
+    return (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < TIDY_MS + TIDY_MS / 2;
+}
+
 static void settle(struct sim *s) {
     mend(s);
+    load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
-    bool tidy = false;
     int64_t since_ms = s->true_ms;
     uint64_t seen = 0;
     unsigned idle = 0;
@@ -324,12 +388,12 @@ static void settle(struct sim *s) {
             more = operate_settle(s, &s->nodes[i]) || more;
         }
         bool over = looks && !more && is_over(s);
-        if (over && tidy) {
+        if (over && after_a_tick(s)) {
+            tidy(s);
             return;
         }
-        tidy = over && (NODE_WALL_START_MS + s->true_ms) % MINUTE_MS < MINUTE_MS / 2;
-        if (over) { /* rows of what was answered last are deleted a little later; no tick comes then */
-            s->true_ms += tidy ? TIDY_MS : MINUTE_MS / 2;
+        if (over) {
+            s->true_ms += TIDY_MS;
             round = OPERATE_EVERY - 1;
             continue;
         }
@@ -342,6 +406,26 @@ static void settle(struct sim *s) {
             tell_stuck(s, end_ms - SETTLE_MS);
         }
         sleep_until_due(s);
+    }
+}
+
+/* Long after: what runs out has run out, and nothing ends that had not. */
+static void age(struct sim *s) {
+    static const int64_t days[] = {100, 250}; /* what a schedule makes up for ages, too */
+    uint64_t ended = s->tally->ended;
+    for (unsigned i = 0; i < sizeof days / sizeof *days; i++) {
+        s->true_ms += days[i] * 86400 * 1000;
+        for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
+            settle_once(s);
+            s->true_ms += AGED_REST_MS;
+        }
+    }
+    if (s->tally->ended != ended) {
+        sim_fail(s, "%llu end long after everything had ended",
+                 (unsigned long long)(s->tally->ended - ended));
+    }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_aged(s, &s->nodes[i]);
     }
 }
 
@@ -380,13 +464,14 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     if (!s->failed) {
         settle(s);
     }
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        check_ended(s, &s->nodes[i]);
+    }
+    if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
+        age(s);
+    }
     if (!s->failed) {
         load_check(s);
-    }
-    for (unsigned i = 0; i < s->count; i++) {
-        if (!s->failed) {
-            check_ended(s, &s->nodes[i]);
-        }
     }
     tally->runs++;
     tally->virtual_ms += s->true_ms;

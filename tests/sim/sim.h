@@ -37,18 +37,18 @@
 enum {
     SIM_STEPS = 700, /* of a plan */
     WHY_BYTES = 600,
-    STORY_LINES = 400,
     STORY_BYTES = 200,
-    CRASH_POINTS = 1 << 20
+    CRASH_POINTS = 1 << 22
 };
 
 /* What a run, or many, have seen. */
 struct sim_tally {
     uint64_t runs, steps, turns, commits, crashes, crashes_loaded; /* with 50 events or more */
     uint64_t reboots, refused_commits, offered, published, forwarded, calls, ended;
-    uint64_t points; /* distinct places of a crash: what was done, in which state of the host */
+    uint64_t points, points_loaded; /* distinct ones (node.h), bits below */
     int64_t virtual_ms;
     uint64_t seen[CRASH_POINTS / 64]; /* a bit a point, by its hash */
+    uint64_t seen_loaded[CRASH_POINTS / 64];
 };
 
 /* What a world is like, by its seed. */
@@ -72,11 +72,9 @@ struct sim {
     struct sim_load load;
     struct sim_tally *tally;
     bool failed;
-    char why[WHY_BYTES];        /* what promise was broken */
-    uint64_t hash;              /* of everything that happened: the same plan gives the same */
-    char (*story)[STORY_BYTES]; /* the last lines of what happened; NULL = nobody listens */
-    size_t told;
-    bool talks; /* and prints them */
+    char why[WHY_BYTES]; /* what promise was broken */
+    uint64_t hash;       /* of everything that happened: the same plan gives the same */
+    bool talks;          /* tells the story as it happens */
 };
 
 /* Carries the plan out and checks what came of it; 0, or 1 and s->why. Nothing is left behind. */

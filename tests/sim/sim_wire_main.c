@@ -4,7 +4,8 @@
  *
  *   sim_wire --seed N [--loud]        one world, twice: the histories must be the same
  *   sim_wire --seconds S [--from N]   fresh worlds
- *   sim_wire --file FILE [--count N --from N]   those in a file, then N from a first one
+ *   sim_wire --file FILE [--count N --from N]   those in a file, then N from a first one; a line of
+ *       the file is the number of a seed, or a plan as a failure prints it
  *   sim_wire --plants | --plant NAME  worlds with a bug until it is found
  */
 #include "wire_os.h"
@@ -23,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PLANT_SECONDS = 300, MS_PER_S = 1000, FILE_SEEDS_MAX = 4096 };
+enum { PLANT_SECONDS = 300, MS_PER_S = 1000 };
 
 static struct wire_totals totals;
 static uint64_t running; /* the seed */
@@ -115,25 +116,30 @@ static void explain(struct wire_plan *plan) {
     shorten(plan);
     (void)printf("the shortest plan that fails, %zu of %zu steps:\n", plan->count, before);
     print_plan(plan);
+    wire_plan_write(stdout, plan);
     (void)fflush(stdout);
     (void)run(plan, false);
     (void)printf("the end of its story:\n");
     wire_tell_story(stdout);
 }
 
-/* The world of a seed; tells of a failure. */
-static bool run_seed(uint64_t seed, bool explains) {
-    static struct wire_plan plan;
-    wire_plan_make(&plan, seed);
-    if (run(&plan, false)) {
+/* The world of a plan; tells of a failure. */
+static bool run_plan(struct wire_plan *plan, bool explains) {
+    if (run(plan, false)) {
         return true;
     }
-    (void)printf("seed %llu: %s\n", (unsigned long long)seed, wire_tell_failure());
+    (void)printf("seed %llu: %s\n", (unsigned long long)plan->seed, wire_tell_failure());
     if (explains) {
-        explain(&plan);
+        explain(plan);
     }
     (void)fflush(stdout);
     return false;
+}
+
+static bool run_seed(uint64_t seed, bool explains) {
+    static struct wire_plan plan;
+    wire_plan_make(&plan, seed);
+    return run_plan(&plan, explains);
 }
 
 /* Twice: the same seed makes the same history. */
@@ -170,34 +176,33 @@ static int run_for(uint64_t from, int64_t seconds) {
     return failed == 0 ? 0 : 1;
 }
 
-/* A line: a number, then whatever; # begins a comment. */
-static size_t read_seeds(const char *file, uint64_t *seeds) {
-    char line[512];
-    size_t count = 0;
+/* How many failed, or -1 when the file cannot be read. */
+static int run_file(const char *file) {
+    static char line[16384];
+    static struct wire_plan plan;
+    int failed = 0;
     FILE *in = fopen(file, "re");
     if (in == NULL) {
         (void)fprintf(stderr, "sim_wire: cannot read %s: %s\n", file, strerror(errno));
-        return SIZE_MAX;
+        return -1;
     }
-    while (count < FILE_SEEDS_MAX && fgets(line, sizeof line, in) != NULL) {
+    while (fgets(line, sizeof line, in) != NULL) {
         if (isdigit((unsigned char)line[0])) {
-            seeds[count++] = strtoull(line, NULL, 10);
+            wire_plan_make(&plan, strtoull(line, NULL, 10));
+        } else if (!wire_plan_read(&plan, line)) {
+            continue; /* a comment */
         }
+        failed += run_plan(&plan, failed == 0) ? 0 : 1;
     }
     (void)fclose(in);
-    return count;
+    return failed;
 }
 
 static int run_fixed(const char *file, uint64_t from, size_t count) {
-    static uint64_t seeds[FILE_SEEDS_MAX];
     int64_t start_ms = wire_real_ms();
-    size_t known = read_seeds(file, seeds);
-    size_t failed = 0;
-    if (known == SIZE_MAX) {
+    int failed = run_file(file);
+    if (failed < 0) {
         return 2;
-    }
-    for (size_t i = 0; i < known; i++) {
-        failed += run_seed(seeds[i], failed == 0) ? 0 : 1;
     }
     for (size_t i = 0; i < count; i++) {
         failed += run_seed(from + i, failed == 0) ? 0 : 1;

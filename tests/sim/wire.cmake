@@ -2,7 +2,8 @@
 # door, libmosquitto and libuv call; see wire_os.h.
 
 add_executable(sim_wire sim_wire_main.c wire_broker.c wire_check.c wire_net.c wire_os.c wire_outbox.c
-    wire_packet.c wire_plan.c wire_plant.c wire_put.c wire_sender.c wire_session.c wire_steps.c
+    wire_packet.c wire_plan.c wire_plan_text.c
+    wire_plant.c wire_put.c wire_sender.c wire_session.c wire_steps.c
     wire_tell.c wire_world.c wire_worker.c)
 target_link_libraries(sim_wire PRIVATE zingq_core)
 foreach(name dlsym mosquitto_loop_misc mosquitto_loop_read mosquitto_publish_v5 mqtt_hold

@@ -23,10 +23,10 @@ static bool wrong(struct wire_conn *conn, const char *what) {
 
 static struct wire_session *make_session(struct slice client_id) {
     size_t at = 0;
-    while (at < SESSIONS_MAX && broker.sessions[at] != NULL && broker.sessions[at]->live) {
+    while (at < WIRE_SESSIONS_MAX && broker.sessions[at] != NULL && broker.sessions[at]->live) {
         at++;
     }
-    assert(at < SESSIONS_MAX);
+    assert(at < WIRE_SESSIONS_MAX);
     if (broker.sessions[at] == NULL) {
         broker.sessions[at] = calloc(1, sizeof *broker.sessions[at]);
         assert(broker.sessions[at] != NULL);
@@ -51,7 +51,15 @@ static void refuse_connect(struct wire_conn *conn, uint8_t reason) {
 /* What the broker says instead of CONNACK 0; whether it was something. */
 static bool declines(struct wire_conn *conn, const struct wire_packet *p) {
     const struct wire_manners *m = &broker.manners;
-    if (m->no_broker) {
+    if (conn->impostor == WIRE_MUTE) {
+        return true;
+    }
+    if (conn->impostor == WIRE_CLOSER) {
+        conn->will = false;
+        wire_conn_end(conn);
+        return true;
+    }
+    if (m->no_broker || conn->impostor == WIRE_WEB) {
         static const char text[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
         wire_net_send(conn->link, text, sizeof text - 1);
         conn->will = false;
@@ -159,6 +167,12 @@ static const char *publish_fault(const struct wire_conn *conn, const struct wire
 
 static void answer_publish(struct wire_conn *conn, uint16_t id, uint8_t reason) {
     struct buf out = wire_conn_packet();
+    if (broker.manners.withholds > 0) {
+        broker.manners.withholds--;
+        wire_tell("broker %u: withholds the PUBACK id %u", wire_net_number(conn->link), id);
+        wire_net_disturb(conn->link);
+        return;
+    }
     wire_tell("broker %u: PUBACK id %u 0x%02x", wire_net_number(conn->link), id, reason);
     wire_put_ack(&out, WIRE_PUBACK, id, reason, broker.manners.wordy);
     uint32_t twice_in = broker.manners.answers_twice_in;
@@ -181,6 +195,19 @@ static bool read_number(struct slice payload, char letter, uint32_t *number) {
     return at > 1 && at < payload.len && payload.data[0] == letter && payload.data[at] == ';';
 }
 
+/* As wire_outbox.c makes them. */
+static bool same_publish(const struct wire_packet *p, uint32_t number) {
+    char text[16];
+    size_t len = (size_t)snprintf(text, sizeof text, "o%u;", number);
+    for (size_t i = len; i < p->payload.len; i++) {
+        if (p->payload.data[i] != (char)('a' + i % 26)) {
+            return false;
+        }
+    }
+    return slice_is(p->topic, "out/x") && slice_is(p->content_type, "text/plain") &&
+           p->correlation.len == len && memcmp(p->correlation.data, text, len) == 0;
+}
+
 static bool on_publish(struct wire_conn *conn, const struct wire_packet *p) {
     const char *fault = publish_fault(conn, p);
     const struct wire_terms *terms = &broker.manners.terms;
@@ -200,6 +227,9 @@ static bool on_publish(struct wire_conn *conn, const struct wire_packet *p) {
     wire_tell("broker %u: hears publish %u id %u QoS %u", wire_net_number(conn->link), number,
               p->id, p->qos);
     uint8_t reason = p->qos > 0 ? broker.manners.refuse_puback : 0;
+    if (ours && !same_publish(p, number)) {
+        return wrong(conn, "a publish that is not as it was asked for");
+    }
     if (ours && reason < 0x80) {
         wire_check_reached(number);
         broker.figures.publishes++;
@@ -297,6 +327,7 @@ static bool on_unsubscribe(struct wire_conn *conn, const struct wire_packet *p) 
 static bool on_disconnect(struct wire_conn *conn, const struct wire_packet *p) {
     wire_tell("broker %u: hears DISCONNECT 0x%02x", wire_net_number(conn->link), p->reason);
     conn->will = conn->will && p->reason == 4;
+    broker.figures.goodbyes++;
     if (p->expiry_told) {
         conn->session->expiry_s = p->session_expiry_s;
     }
@@ -349,10 +380,11 @@ static bool on_packet(struct wire_conn *conn, const void *bytes, size_t size) {
 
 /* ---- the network's side ---- */
 
-struct wire_conn *wire_broker_accept(struct wire_link *link) {
+struct wire_conn *wire_broker_accept(struct wire_link *link, enum wire_impostor impostor) {
     struct wire_conn *conn = calloc(1, sizeof *conn);
     assert(conn != NULL);
     conn->link = link;
+    conn->impostor = impostor;
     conn->heard_ms = wire_clock_ms();
     conn->told.qos_max = 2;
     buf_init(&conn->in, CONN_BYTES_MAX);

@@ -34,10 +34,11 @@ struct wire_manners {
     uint8_t refuse_will;       /* a CONNECT with a will: this reason, 1 = closed without a word */
     bool no_broker;            /* what answers is none */
     uint32_t answers_twice_in; /* one PUBACK in so many is sent twice; 0 = none */
+    uint32_t withholds;        /* so many PUBACKs to come are not sent */
 };
 
 struct wire_broker_figures {
-    size_t connects, refusals, messages, redelivered, acknowledged, publishes, wills;
+    size_t connects, refusals, messages, redelivered, acknowledged, publishes, wills, goodbyes;
 };
 
 void wire_broker_begin(void);
@@ -48,7 +49,9 @@ const struct wire_broker_figures *wire_broker_figures(void);
 
 /* ---- the network's side ---- */
 
-struct wire_conn *wire_broker_accept(struct wire_link *link);
+/* What accepts connections and is no broker. */
+enum wire_impostor { WIRE_GENUINE, WIRE_MUTE, WIRE_WEB, WIRE_CLOSER, WIRE_IMPOSTOR_COUNT };
+struct wire_conn *wire_broker_accept(struct wire_link *link, enum wire_impostor impostor);
 void wire_broker_input(struct wire_conn *conn, const void *bytes, size_t len);
 void wire_broker_lost(struct wire_conn *conn);
 /* What has come due: a keepalive, the end of a session; and when the next will. */
@@ -61,6 +64,8 @@ int64_t wire_broker_next_ms(void);
 void wire_broker_publish(const struct wire_message *message);
 /* The client's session, or NULL. */
 struct wire_session *wire_broker_session(const char *client_id);
+/* Whether the client has a connection to which nothing was done. */
+bool wire_broker_undisturbed(const char *client_id);
 /* Every connection ends; sessions too if `forgets`. `reason`: of a DISCONNECT, 0 = without one. */
 void wire_broker_restart(bool forgets, uint8_t reason);
 /* One client's connection ends with a DISCONNECT. */

@@ -8,7 +8,7 @@
 #include "wire_broker.h"
 
 enum {
-    SESSIONS_MAX = 4,
+    WIRE_SESSIONS_MAX = 4,
     RETAINED_MAX = 16,
     CONN_BYTES_MAX = 4 << 20,
     LAVISH = 7, /* packets beyond the Receive Maximum */
@@ -25,6 +25,7 @@ struct wire_conn {
     struct wire_session *session; /* NULL until CONNECT */
     struct buf in;
     bool ended;
+    enum wire_impostor impostor;
     uint16_t keepalive_s;
     int64_t heard_ms;
     uint16_t receive_max; /* the client's */
@@ -41,7 +42,7 @@ struct wire_conn {
 /* There is one broker at a time. */
 struct wire_broker_state {
     struct wire_manners manners;
-    struct wire_session *sessions[SESSIONS_MAX];
+    struct wire_session *sessions[WIRE_SESSIONS_MAX];
     struct wire_conn *conns; /* an ended one is freed by wire_conn_sweep */
     struct wire_message retained[RETAINED_MAX];
     size_t retained_count;

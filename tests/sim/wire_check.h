@@ -6,14 +6,23 @@
 #ifndef ZINGQ_SIM_WIRE_CHECK_H
 #define ZINGQ_SIM_WIRE_CHECK_H
 
+#include "mqtt.h"
+#include "wire_session.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_NUMBERS_MAX = 20000, WIRE_TOPICS_MAX = 64 };
+enum { WIRE_NUMBERS_MAX = 120000, WIRE_MESSAGES_MAX = 12000, WIRE_TOPICS_MAX = 64 };
 
 void wire_check_begin(void);
 
+/* Someone publishes it. */
+void wire_check_published(const struct wire_message *message);
+/* Whether messages with this number have properties of their own: "r12". */
+bool wire_check_is_rich(const struct wire_message *message, char text[16]);
+/* The door hands up the message with this number: it must be as it was published. */
+void wire_check_read(uint32_t number, const struct mqtt_message *read);
 /* A message with this number is committed; `topic` is one in whose order it stands, or negative. */
 void wire_check_committed(uint32_t number, int topic);
 bool wire_check_is_committed(uint32_t number);

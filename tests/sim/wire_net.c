@@ -231,9 +231,10 @@ static bool take_up(struct wire_link *link) {
     }
     if (n <= 0) {
         link->ended = true;
-        close_peer(link);
         if (link->conn != NULL && !link->half_open) {
-            add_piece(link, &link->up, NULL, 0, true);
+            add_piece(link, &link->up, NULL, 0, true); /* the door may still read */
+        } else {
+            close_peer(link);
         }
     } else if (link->conn != NULL && !link->half_open) {
         add_pieces(link, &link->up, bytes, (size_t)n);
@@ -248,6 +249,7 @@ static bool deliver_up(struct wire_link *link) {
     }
     if (piece->end) {
         tell_broker(link);
+        close_peer(link);
         return true;
     }
     size_t n = up_to_cut(&link->up, piece->len);
@@ -438,7 +440,7 @@ int64_t wire_net_connect_delay_ms(void) {
     return wire_random_below(&net.random, net.weather.connect_delay_ms_max + 1);
 }
 
-static void open_link(int door_fd, int peer_fd) {
+static void open_link(int door_fd, int peer_fd, enum wire_impostor impostor) {
     struct wire_link *link = calloc(1, sizeof *link);
     assert(link != NULL);
     link->number = (unsigned)++net.connects;
@@ -448,7 +450,7 @@ static void open_link(int door_fd, int peer_fd) {
     link->up.cut_after = link->down.cut_after = -1;
     link->next = net.links;
     net.links = link;
-    link->conn = wire_broker_accept(link);
+    link->conn = wire_broker_accept(link, impostor);
     wire_tell("connection %u is open", link->number);
 }
 
@@ -456,8 +458,13 @@ int wire_net_connect(int fd, unsigned address) {
     static const int errors[] = {[WIRE_REFUSES] = ECONNREFUSED,
                                  [WIRE_TIMES_OUT] = ETIMEDOUT,
                                  [WIRE_UNREACHABLE] = EHOSTUNREACH};
+    enum wire_impostor impostor = WIRE_GENUINE;
+    if (address < net.weather.dead_addresses && net.weather.dead_kind < 2) {
+        return net.weather.dead_kind == 0 ? ETIMEDOUT : ECONNREFUSED;
+    }
     if (address < net.weather.dead_addresses) {
-        return ETIMEDOUT;
+        unsigned kinds = WIRE_IMPOSTOR_COUNT - 1;
+        impostor = (enum wire_impostor)(1 + net.weather.dead_kind % kinds);
     }
     if (net.weather.route != WIRE_CONNECTS) {
         return errors[net.weather.route];
@@ -476,6 +483,6 @@ int wire_net_connect(int fd, unsigned address) {
         (void)close(pair[1]);
         return failed;
     }
-    open_link(fd, pair[1]);
+    open_link(fd, pair[1], impostor);
     return 0;
 }

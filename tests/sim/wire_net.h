@@ -21,7 +21,8 @@ enum wire_route { WIRE_CONNECTS, WIRE_REFUSES, WIRE_TIMES_OUT, WIRE_UNREACHABLE 
 /* The state of the network; may be changed at any moment. */
 struct wire_weather {
     enum wire_route route;         /* what becomes of a connect */
-    unsigned dead_addresses;       /* of the broker's name, from the first: they time out */
+    unsigned dead_addresses;       /* of the broker's name, from the first: no broker is there */
+    unsigned dead_kind;            /* they time out, refuse, or are an impostor */
     uint32_t connect_delay_ms_max; /* a connect takes up to that long */
     uint32_t delay_ms_max;         /* a piece takes up to that long */
     uint32_t piece_bytes_max;      /* 0: what was sent together arrives together */

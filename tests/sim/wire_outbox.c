@@ -47,8 +47,8 @@ void wire_outbox_add(uint32_t number, uint8_t qos, bool retain, uint32_t bytes) 
     }
 }
 
-bool wire_outbox_is_empty(void) {
-    return box.count == 0;
+size_t wire_outbox_count(void) {
+    return box.count;
 }
 
 static size_t find(uint32_t number) {
@@ -113,13 +113,15 @@ void wire_outbox_down(void) {
 static int publish(struct mqtt *m, const struct row *row, int *mid, struct report *r) {
     char *payload = malloc(row->bytes + 32);
     assert(payload != NULL);
-    size_t len = (size_t)snprintf(payload, 32, "o%u;", row->number);
+    size_t head = (size_t)snprintf(payload, 32, "o%u;", row->number);
+    size_t len = head;
     for (; len < row->bytes; len++) {
         payload[len] = (char)('a' + len % 26);
     }
     const struct mqtt_publish p = {.topic = "out/x",
                                    .payload = {payload, len},
                                    .content_type = slice_of("text/plain"),
+                                   .correlation = {payload, head},
                                    .qos = row->qos,
                                    .retain = row->retain};
     int error = mqtt_publish(m, &p, mid, r);

@@ -15,7 +15,7 @@ void wire_outbox_begin(uint32_t window);
 void wire_outbox_end(void);
 
 void wire_outbox_add(uint32_t number, uint8_t qos, bool retain, uint32_t bytes);
-bool wire_outbox_is_empty(void);
+size_t wire_outbox_count(void);
 /* When a row that was put off is due again; INT64_MAX = none is. */
 int64_t wire_outbox_next_ms(void);
 

@@ -47,6 +47,7 @@ struct parse {
     struct reader r;
     struct wire_packet *p;
     const char *wrong;
+    struct slice text; /* the string read last */
 };
 
 static void want(struct parse *parse, bool good, const char *rule) {
@@ -145,20 +146,27 @@ static uint32_t read_value(struct parse *parse, const struct row *row) {
     case VARINT:
         return read_varint(&parse->r);
     case BINARY:
-        (void)read_bytes(&parse->r, read_u16_be(&parse->r));
+        parse->text = read_bytes(&parse->r, read_u16_be(&parse->r));
         return 1;
     case PAIR:
         (void)read_text(parse);
         (void)read_text(parse);
         return 1;
     default:
-        (void)read_text(parse);
+        parse->text = read_text(parse);
         return 1;
     }
 }
 
-static void note(struct wire_packet *p, uint8_t id, uint32_t value) {
+static void note(struct parse *parse, uint8_t id, uint32_t value) {
+    struct wire_packet *p = parse->p;
     switch (id) {
+    case 0x03:
+        p->content_type = parse->text;
+        break;
+    case 0x09:
+        p->correlation = parse->text;
+        break;
     case 0x0b:
         p->subscription_id = value;
         break;
@@ -196,7 +204,7 @@ static void read_properties(struct parse *parse, uint8_t in) {
         uint32_t value = read_value(parse, row);
         want(parse, value != 0 || !row->nonzero, "a property is 0");
         want(parse, !parse->r.failed && parse->r.at <= end, "a property goes beyond its packet");
-        note(parse->p, id, value);
+        note(parse, id, value);
     }
 }
 
@@ -306,7 +314,7 @@ const char *wire_packet_read(struct wire_packet *out, const void *bytes, size_t 
     while ((at[head++] & 0x80) != 0) {
     }
     *out = (struct wire_packet){.type = at[0] >> 4};
-    struct parse parse = {reader_of(at + head, len - head), out, NULL};
+    struct parse parse = {reader_of(at + head, len - head), out, NULL, {0}};
     uint8_t flags = at[0] & 15;
     uint8_t right =
         out->type == WIRE_SUBSCRIBE || out->type == WIRE_UNSUBSCRIBE || out->type == WIRE_PUBREL

@@ -45,7 +45,7 @@ struct wire_packet {
     uint8_t will_qos;
     struct slice will_topic, will_payload;
     /* PUBLISH */
-    struct slice topic, payload;
+    struct slice topic, payload, content_type, correlation;
     uint8_t qos;
     bool retain, dup;
     /* SUBSCRIBE, UNSUBSCRIBE */
@@ -89,6 +89,7 @@ struct wire_publish {
     const uint32_t *ids; /* of subscriptions */
     size_t id_count;
     enum wire_spoil spoil;
+    const char *rich; /* NULL, or what the content type, the correlation and a user property are */
 };
 
 /* What CONNACK tells. */

@@ -33,38 +33,41 @@ static const struct kind {
     uint32_t a_most, b_most;
 } kinds[WIRE_DO_COUNT] = {
     [WIRE_DO_MESSAGES] = {"messages", 16, NULL, 0, 40, 16},
-    [WIRE_DO_SPOILT] = {"a spoilt message", 4, NULL, 0, WIRE_SPOIL_COUNT - 1, 1},
-    [WIRE_DO_ROWS] = {"outbox rows", 12, NULL, 0, 40, 16},
+    [WIRE_DO_SPOILT] = {"spoilt", 4, NULL, 0, WIRE_SPOIL_COUNT - 1, 1},
+    [WIRE_DO_ROWS] = {"rows", 12, NULL, 0, 40, 16},
     [WIRE_DO_CUT] = {"cut", 6, NULL, 0, 400, 16},
-    [WIRE_DO_HALF_OPEN] = {"half open", 2, NULL, 0, 2, 1},
+    [WIRE_DO_HALF_OPEN] = {"half-open", 2, NULL, 0, 2, 1},
     [WIRE_DO_STALL] = {"stall", 3, NULL, 0, 90000, 2},
     [WIRE_DO_DEAFEN] = {"deafen", 2, NULL, 0, 60000, 2},
     [WIRE_DO_SILENCE] = {"silence", 3, silent_types, sizeof silent_types, 0, 90000},
-    [WIRE_DO_REFUSE_CONNACK] = {"refuse CONNECT", 3, connack_reasons, sizeof connack_reasons, 0,
+    [WIRE_DO_REFUSE_CONNACK] = {"refuse-connect", 3, connack_reasons, sizeof connack_reasons, 0,
                                 20000},
-    [WIRE_DO_REFUSE_SUBACK] = {"refuse SUBSCRIBE", 3, suback_reasons, sizeof suback_reasons, 0,
+    [WIRE_DO_REFUSE_SUBACK] = {"refuse-subscribe", 3, suback_reasons, sizeof suback_reasons, 0,
                                60000},
-    [WIRE_DO_REFUSE_PUBACK] = {"refuse PUBLISH", 3, puback_reasons, sizeof puback_reasons, 0,
+    [WIRE_DO_REFUSE_PUBACK] = {"refuse-publish", 3, puback_reasons, sizeof puback_reasons, 0,
                                30000},
-    [WIRE_DO_REFUSE_WILL] = {"refuse the will", 2, will_reasons, sizeof will_reasons, 0, 60000},
-    [WIRE_DO_DISCONNECT] = {"DISCONNECT", 4, end_reasons, sizeof end_reasons, 0, 4},
+    [WIRE_DO_REFUSE_WILL] = {"refuse-will", 2, will_reasons, sizeof will_reasons, 0, 60000},
+    [WIRE_DO_DISCONNECT] = {"disconnect", 4, end_reasons, sizeof end_reasons, 0, 4},
     [WIRE_DO_RESTART] = {"restart", 3, end_reasons, sizeof end_reasons, 0, 2},
     [WIRE_DO_ROUTE] = {"route", 2, NULL, 0, 3, 60000},
-    [WIRE_DO_NO_BROKER] = {"no broker", 1, NULL, 0, 1, 10000},
-    [WIRE_DO_TERMS] = {"terms", 4, NULL, 0, 1u << 12, 4},
+    [WIRE_DO_NO_BROKER] = {"no-broker", 1, NULL, 0, 1, 10000},
+    [WIRE_DO_TERMS] = {"terms", 4, NULL, 0, 1u << 13, 4},
     [WIRE_DO_SAY] = {"say", 3, NULL, 0, 20, 2},
-    [WIRE_DO_ODD_PUBACK] = {"odd PUBACK", 2, NULL, 0, 100, 2},
+    [WIRE_DO_ODD_PUBACK] = {"odd-puback", 2, NULL, 0, 100, 2},
     [WIRE_DO_REPEAT] = {"repeat", 2, NULL, 0, 1, 1},
-    [WIRE_DO_FAIL_COMMITS] = {"commits fail", 3, NULL, 0, 4, 1},
+    [WIRE_DO_FAIL_COMMITS] = {"commits-fail", 3, NULL, 0, 4, 1},
     [WIRE_DO_HOLD] = {"hold", 3, NULL, 0, 120000, 1},
-    [WIRE_DO_SLOW] = {"slow turns", 2, NULL, 0, 3000, 30000},
+    [WIRE_DO_SLOW] = {"slow", 2, NULL, 0, 3000, 30000},
     [WIRE_DO_CRASH] = {"crash", 4, NULL, 0, 20000, 1},
     [WIRE_DO_LEAVE] = {"leave", 2, NULL, 0, 20000, 1},
     [WIRE_DO_JUMP] = {"jump", 2, NULL, 0, 600000, 1},
     [WIRE_DO_FILTER] = {"filter", 4, NULL, 0, WIRE_FILTERS, 1},
     [WIRE_DO_MOVED] = {"moved", 1, NULL, 0, 2, 1},
     [WIRE_DO_WEATHER] = {"weather", 4, NULL, 0, 8, 1},
-    [WIRE_DO_DEAD] = {"dead addresses", 2, NULL, 0, 3, 60000},
+    [WIRE_DO_DEAD] = {"dead-addresses", 2, NULL, 0, 15, 60000},
+    [WIRE_DO_PAUSE] = {"pause", 2, NULL, 0, 120000, 1},
+    [WIRE_DO_WANDER] = {"wander", 2, NULL, 0, 2, 1},
+    [WIRE_DO_FLOOD] = {"flood", 1, NULL, 0, 1, 1},
     [WIRE_DO_HABITS] = {"habits", 3, NULL, 0, 16, 1},
 };
 
@@ -123,6 +126,7 @@ void wire_plan_make(struct wire_plan *plan, uint64_t seed) {
     for (int i = 0; i < WIRE_DO_COUNT; i++) {
         enabled[i] = i == WIRE_DO_MESSAGES || i == WIRE_DO_ROWS || wire_random_one_in(&r, one_in);
     }
+    enabled[WIRE_DO_FLOOD] = wire_random_one_in(&r, 100); /* it takes as long as a hundred others */
     plan->count = 4 + wire_random_below(&r, WIRE_STEPS_MAX - 4);
     uint32_t span_ms = spans_ms[wire_random_below(&r, 4)];
     int64_t at_ms = 0;
@@ -133,6 +137,7 @@ void wire_plan_make(struct wire_plan *plan, uint64_t seed) {
         uint32_t a = kind->list != NULL
                          ? kind->list[wire_random_below(&r, (uint32_t)kind->list_len)]
                          : draw(&r, kind->a_most);
+        enabled[WIRE_DO_FLOOD] = enabled[WIRE_DO_FLOOD] && action != WIRE_DO_FLOOD;
         plan->steps[i] = (struct wire_step){at_ms, action, a, draw(&r, kind->b_most)};
     }
     plan->ends_ms = at_ms + draw(&r, span_ms);

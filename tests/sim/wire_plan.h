@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum wire_action {
     WIRE_DO_MESSAGES, /* someone publishes `a` of them, in style `b` */
@@ -24,13 +25,13 @@ enum wire_action {
     WIRE_DO_REFUSE_CONNACK, /* reason `a`, for `b` ms */
     WIRE_DO_REFUSE_SUBACK,
     WIRE_DO_REFUSE_PUBACK,
-    WIRE_DO_REFUSE_WILL,
-    WIRE_DO_DISCONNECT, /* reason `a`, in the way of `b` */
-    WIRE_DO_RESTART,    /* with reason `a`; sessions are lost if `b` */
-    WIRE_DO_ROUTE,      /* connects end as `a` says, for `b` ms */
-    WIRE_DO_NO_BROKER,  /* for `b` ms */
-    WIRE_DO_TERMS,      /* the broker has limits `a`, and tells them as `b` says */
-    WIRE_DO_SAY,        /* bytes `a` to client `b` */
+    WIRE_DO_REFUSE_WILL, /* for ever if `b` is odd */
+    WIRE_DO_DISCONNECT,  /* reason `a`, in the way of `b` */
+    WIRE_DO_RESTART,     /* with reason `a`; sessions are lost if `b` */
+    WIRE_DO_ROUTE,       /* connects end as `a` says, for `b` ms */
+    WIRE_DO_NO_BROKER,   /* for `b` ms */
+    WIRE_DO_TERMS,       /* the broker has limits `a`, some for ever, and tells them as `b` says */
+    WIRE_DO_SAY,         /* bytes `a` to client `b` */
     WIRE_DO_ODD_PUBACK,
     WIRE_DO_REPEAT,
     WIRE_DO_FAIL_COMMITS, /* `a` of them */
@@ -42,7 +43,10 @@ enum wire_action {
     WIRE_DO_FILTER,       /* `a` is subscribed, or given up */
     WIRE_DO_MOVED,
     WIRE_DO_WEATHER, /* of kind `a` */
-    WIRE_DO_DEAD,    /* `a` addresses of the broker's name, for `b` ms */
+    WIRE_DO_DEAD,    /* `a` addresses of the broker's name, for `b` ms; for ever if it is odd */
+    WIRE_DO_PAUSE,   /* no turns for `a` ms */
+    WIRE_DO_WANDER,  /* `a` odd: the worker goes on to another broker when it is down */
+    WIRE_DO_FLOOD,   /* more rows than there are packet ids, and one PUBACK is not sent */
     WIRE_DO_HABITS,  /* bits `a`: joined, lavish, wordy, PUBACKs twice */
     WIRE_DO_COUNT
 };
@@ -66,5 +70,9 @@ struct wire_plan {
 
 void wire_plan_make(struct wire_plan *plan, uint64_t seed);
 const char *wire_action_name(enum wire_action action);
+
+/* As a line of text, and back: false when it is none. */
+void wire_plan_write(FILE *out, const struct wire_plan *plan);
+bool wire_plan_read(struct wire_plan *plan, const char *line);
 
 #endif

@@ -118,6 +118,19 @@ static void put_spoilt_property(struct buf *out, enum wire_spoil spoil) {
     buf_add(out, more[spoil].bytes, more[spoil].len);
 }
 
+static void put_rich(struct buf *out, const char *rich) {
+    struct slice text = slice_of(rich);
+    buf_add_u8(out, 0x03);
+    put_text(out, text);
+    buf_add_u8(out, 0x08);
+    put_text(out, slice_of("reply/to"));
+    buf_add_u8(out, 0x09);
+    put_text(out, text);
+    buf_add_u8(out, 0x26);
+    put_text(out, slice_of("rich"));
+    put_text(out, text);
+}
+
 void wire_put_publish(struct buf *out, const struct wire_publish *p) {
     struct buf head;
     struct buf properties;
@@ -132,6 +145,9 @@ void wire_put_publish(struct buf *out, const struct wire_publish *p) {
         put_varint(&properties, p->ids[i]);
     }
     put_spoilt_property(&properties, p->spoil);
+    if (p->rich != NULL) {
+        put_rich(&properties, p->rich);
+    }
     uint8_t header = (uint8_t)(WIRE_PUBLISH << 4 | (p->dup ? 8 : 0) | p->qos << 1 | p->retain);
     put_packet(out, header, &head, &properties, p->payload, p->spoil == WIRE_PROPERTIES_OUT);
 }

@@ -25,7 +25,7 @@ void wire_broker_begin(void) {
 
 void wire_broker_end(void) {
     assert(broker.conns == NULL);
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < WIRE_SESSIONS_MAX; i++) {
         free(broker.sessions[i]);
         broker.sessions[i] = NULL;
     }
@@ -139,6 +139,8 @@ static void send_delivery(struct wire_conn *conn, const struct wire_delivery *d)
     while (payload.len < d->message.bytes) {
         buf_add_u8(&payload, (uint8_t)('a' + payload.len % 26));
     }
+    char rich[16];
+    bool is_rich = wire_check_is_rich(&d->message, rich);
     const struct wire_publish publish = {.topic = d->message.topic,
                                          .payload = buf_slice(&payload),
                                          .id = d->id,
@@ -147,7 +149,8 @@ static void send_delivery(struct wire_conn *conn, const struct wire_delivery *d)
                                          .dup = d->dup,
                                          .ids = d->ids,
                                          .id_count = d->id_count,
-                                         .spoil = d->message.spoil};
+                                         .spoil = d->message.spoil,
+                                         .rich = is_rich ? rich : NULL};
     struct buf out = wire_conn_packet();
     wire_put_publish(&out, &publish);
     bool fits =
@@ -209,10 +212,11 @@ static void retain(const struct wire_message *message) {
 void wire_broker_publish(const struct wire_message *message) {
     wire_tell("someone publishes message %u QoS %u to %s", message->number, message->qos,
               message->topic);
+    wire_check_published(message);
     if (message->retain) {
         retain(message);
     }
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < WIRE_SESSIONS_MAX; i++) {
         struct wire_session *s = broker.sessions[i];
         if (s != NULL && s->live && (s->conn != NULL || message->qos > 0)) {
             wire_session_route(s, message, broker.manners.joined);
@@ -221,8 +225,13 @@ void wire_broker_publish(const struct wire_message *message) {
     }
 }
 
+bool wire_broker_undisturbed(const char *client_id) {
+    const struct wire_session *s = wire_broker_session(client_id);
+    return s != NULL && s->conn != NULL && !wire_net_disturbed(s->conn->link);
+}
+
 struct wire_session *wire_broker_session(const char *client_id) {
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < WIRE_SESSIONS_MAX; i++) {
         struct wire_session *s = broker.sessions[i];
         if (s != NULL && s->live && strcmp(s->client_id, client_id) == 0) {
             return s;
@@ -259,7 +268,7 @@ void wire_broker_tick(void) {
         }
     }
     wire_conn_sweep();
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < WIRE_SESSIONS_MAX; i++) {
         struct wire_session *s = broker.sessions[i];
         if (s != NULL && s->live && s->conn == NULL && s->ends_ms <= now_ms) {
             wire_tell("broker: the session of %s has expired", s->client_id);
@@ -274,7 +283,7 @@ int64_t wire_broker_next_ms(void) {
         int64_t ms = silence_ends_ms(conn);
         next_ms = ms < next_ms ? ms : next_ms;
     }
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; i < WIRE_SESSIONS_MAX; i++) {
         const struct wire_session *s = broker.sessions[i];
         if (s != NULL && s->live && s->conn == NULL && s->ends_ms < next_ms) {
             next_ms = s->ends_ms;
@@ -296,7 +305,7 @@ void wire_broker_restart(bool forgets, uint8_t reason) {
         }
     }
     wire_conn_sweep();
-    for (size_t i = 0; forgets && i < SESSIONS_MAX; i++) {
+    for (size_t i = 0; forgets && i < WIRE_SESSIONS_MAX; i++) {
         if (broker.sessions[i] != NULL) {
             wire_session_end(broker.sessions[i]);
         }

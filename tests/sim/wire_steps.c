@@ -20,6 +20,8 @@ static struct {
     int64_t ends_ms[WIRE_DO_COUNT]; /* when a fault is over; INT64_MAX = it is */
     int64_t start_ms;               /* when the worker starts again; INT64_MAX = it runs */
     uint32_t numbers, rows;         /* so far */
+    bool flooded;
+    bool stays[WIRE_DO_COUNT]; /* the fault does not end: this broker is like that */
 } steps;
 
 void wire_steps_begin(const struct wire_plan *plan) {
@@ -37,13 +39,14 @@ void wire_steps_begin(const struct wire_plan *plan) {
 
 /* ---- traffic ---- */
 
+enum { FLOOD = 67000, FLOOD_FROM = 20000 };
+
 static uint32_t next_number(uint32_t *numbers) {
-    *numbers += *numbers + 1 < WIRE_NUMBERS_MAX ? 1 : 0;
-    return *numbers;
+    return ++*numbers;
 }
 
 static void publish_messages(uint32_t count, uint32_t style) {
-    for (uint32_t i = 0; i < count && steps.numbers + 2 < WIRE_NUMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < count && steps.numbers + 1 < WIRE_MESSAGES_MAX; i++) {
         struct wire_message m = {.number = next_number(&steps.numbers), .qos = 1};
         size_t topic = style < 4 ? style : (i + style) % WIRE_TOPICS;
         m.bytes = style % 3 == 0 ? 10 : 10 + (i * 37) % 900;
@@ -55,6 +58,9 @@ static void publish_messages(uint32_t count, uint32_t style) {
 }
 
 static void publish_spoilt(uint32_t kind) {
+    if (steps.numbers + 1 == WIRE_MESSAGES_MAX) {
+        return;
+    }
     struct wire_message m = {.number = next_number(&steps.numbers),
                              .qos = 1,
                              .bytes = 20,
@@ -69,7 +75,7 @@ static void publish_spoilt(uint32_t kind) {
 }
 
 static void add_rows(uint32_t count, uint32_t style) {
-    for (uint32_t i = 0; i < count && steps.rows + 2 < WIRE_NUMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < count && steps.rows + 1 < FLOOD_FROM; i++) {
         uint32_t bytes = style % 3 == 0 ? 10 : style % 3 == 1 ? 10 + (i * 53) % 300 : 30000;
         bytes = bytes == 30000 && i % 8 != 0 ? 50 : bytes;
         uint8_t qos = style % 4 == 3 && i % 2 == 0 ? 0 : 1;
@@ -102,6 +108,7 @@ static void set_weather(uint32_t kind) {
     *w = weathers[kind % (sizeof weathers / sizeof weathers[0])];
     w->route = before.route;
     w->dead_addresses = before.dead_addresses;
+    w->dead_kind = before.dead_kind;
     w->narrow = before.narrow;
 }
 
@@ -143,6 +150,7 @@ static void set_terms(uint32_t bits, uint32_t telling) {
         m->terms.packet_max = 0;
         m->terms.keepalive_s = 0;
     }
+    steps.stays[WIRE_DO_TERMS] = (bits & 4096) != 0;
     wire_broker_restart(false, 0);
 }
 
@@ -187,6 +195,14 @@ static void set_habits(uint32_t bits) {
 
 /* ---- steps ---- */
 
+static void flood(void) {
+    if (!steps.flooded) {
+        steps.flooded = true;
+        wire_broker_manners()->withholds = 1;
+        wire_worker_flood(FLOOD_FROM, FLOOD);
+    }
+}
+
 static void stop_worker(bool goodbye, uint32_t ms) {
     if (wire_worker_runs()) {
         if (goodbye) {
@@ -225,6 +241,8 @@ static void do_network(const struct wire_step *s) {
         break;
     case WIRE_DO_DEAD:
         wire_net_weather()->dead_addresses = s->a % 3;
+        wire_net_weather()->dead_kind = s->a / 3;
+        steps.stays[WIRE_DO_DEAD] = s->b % 2 == 1;
         break;
     case WIRE_DO_WEATHER:
         set_weather(s->a);
@@ -252,6 +270,7 @@ static void do_broker(const struct wire_step *s) {
         break;
     case WIRE_DO_REFUSE_WILL:
         m->refuse_will = (uint8_t)s->a;
+        steps.stays[WIRE_DO_REFUSE_WILL] = s->b % 2 == 1;
         break;
     case WIRE_DO_DISCONNECT:
         wire_broker_dismiss(clients[s->b & 1], (uint8_t)s->a, (s->b & 2) != 0);
@@ -295,6 +314,15 @@ static void do_worker(const struct wire_step *s) {
     case WIRE_DO_LEAVE:
         stop_worker(s->action == WIRE_DO_LEAVE, s->a);
         break;
+    case WIRE_DO_PAUSE:
+        wire_worker_pause(wire_clock_ms() + s->a);
+        break;
+    case WIRE_DO_WANDER:
+        wire_worker_wander(s->a % 2 == 1);
+        break;
+    case WIRE_DO_FLOOD:
+        flood();
+        break;
     case WIRE_DO_FILTER:
         wire_worker_filter(s->a % WIRE_FILTERS);
         break;
@@ -333,6 +361,9 @@ static void do_step(const struct wire_step *s) {
     case WIRE_DO_LEAVE:
     case WIRE_DO_FILTER:
     case WIRE_DO_MOVED:
+    case WIRE_DO_PAUSE:
+    case WIRE_DO_WANDER:
+    case WIRE_DO_FLOOD:
         do_worker(s);
         break;
     default:
@@ -433,18 +464,24 @@ int64_t wire_steps_next_ms(void) {
 void wire_steps_heal(void) {
     steps.next = steps.plan->count;
     for (int i = 0; i < WIRE_DO_COUNT; i++) {
-        if (lasts((enum wire_action)i)) {
+        if (lasts((enum wire_action)i) && !steps.stays[i]) {
             undo((enum wire_action)i);
         }
     }
     struct wire_manners *m = wire_broker_manners();
-    m->terms = (struct wire_terms){.qos_max = 2};
-    m->hides = m->closes = m->lavish = false;
-    m->answers_twice_in = 0;
+    m->lavish = false;
+    m->answers_twice_in = m->withholds = 0;
+    if (steps.stays[WIRE_DO_TERMS]) {
+        m->terms.packet_max = 0; /* rows may be larger */
+    } else {
+        m->terms = (struct wire_terms){.qos_max = 2};
+        m->hides = m->closes = false;
+    }
     set_weather(0);
     wire_net_heal();
     wire_worker_hold(0);
     wire_worker_fail_commits(0);
+    wire_worker_wander(false);
     if (!wire_worker_runs()) {
         start_again();
     }

@@ -23,6 +23,8 @@
 
 enum {
     LIVES_MAX = 400,
+    DOWNS_MAX = 40, /* in DOWNS_MS: more is no waiting between two tries */
+    DOWNS_MS = 60000,
     TURN_MAX = 4096,
     PAUSE_MS = 1000,
     ACKS_AT_ONCE = 256,
@@ -45,6 +47,9 @@ struct life {
     bool in;    /* it subscribes */
     bool freed; /* no callback may come */
     bool up;
+    int64_t up_ms;            /* when it came up last */
+    int64_t downs[DOWNS_MAX]; /* when it went down last, and before, in turns */
+    size_t down_count;
 };
 
 struct item {
@@ -71,6 +76,8 @@ static struct {
     struct item items[TURN_MAX];
     size_t item_count;
     /* faults */
+    bool is_held, wanders;
+    uint32_t flood, flood_row; /* rows still to be made, and the number of the next */
     unsigned failing;
     int64_t hold_ms;
     uint32_t slow_ms;
@@ -118,8 +125,11 @@ static int topic_of(const struct mqtt_message *m) {
 }
 
 static void on_message(void *ctx, const struct mqtt_message *m) {
-    (void)called(ctx, "on_message");
+    const struct life *life = called(ctx, "on_message");
     uint32_t number = 0;
+    if (worker.is_held && life->in) {
+        wire_wrong("a message comes though the door is held");
+    }
     worker.figures.messages++;
     worker.figures.dead_letters += m->refused.len > 0;
     if (slice_is(m->topic, watched)) {
@@ -131,6 +141,7 @@ static void on_message(void *ctx, const struct mqtt_message *m) {
         return;
     }
     wire_tell("worker: reads message %u%s", number, m->refused.len > 0 ? ", a dead letter" : "");
+    wire_check_read(number, m);
     assert(worker.item_count < TURN_MAX);
     worker.items[worker.item_count++] = (struct item){number, topic_of(m)};
 }
@@ -153,12 +164,35 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
         wire_wrong("on_up twice");
     }
     life->up = true;
+    life->up_ms = wire_clock_ms();
     worker.figures.ups++;
-    worker.unshared = worker.unshared || !session->shared_available;
     if (life->out) {
         wire_outbox_up();
         worker.watch_due = true;
         worker.watch_seen = false;
+    }
+}
+
+static void check_pace(struct life *life) {
+    int64_t now_ms = wire_clock_ms();
+    int64_t *oldest = &life->downs[life->down_count++ % DOWNS_MAX];
+    if (life->down_count > DOWNS_MAX && now_ms - *oldest < DOWNS_MS) {
+        wire_wrong("the door was down %d times in %lld ms", DOWNS_MAX,
+                   (long long)(now_ms - *oldest));
+    }
+    *oldest = now_ms;
+}
+
+/* As host_broker.c goes on to the next broker: from within on_down. */
+static void wander(const struct life *life) {
+    enum { STEADY_MS = 5000 };
+    bool steady = life->up_ms > 0 && wire_clock_ms() - life->up_ms >= STEADY_MS;
+    if (worker.wanders && !steady && !mqtt_suspects_will(worker.in)) {
+        worker.in_life->down_count = worker.out_life->down_count = 0;
+        mqtt_moved(worker.in, life->down_count % 2 == 0);
+        if (worker.out != worker.in) {
+            mqtt_moved(worker.out, life->down_count % 2 == 0);
+        }
     }
 }
 
@@ -175,6 +209,10 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     if (life->out) {
         worker.out_readable = worker.watch_due = false;
         wire_outbox_down();
+    }
+    check_pace(life);
+    if (life->in) {
+        wander(life);
     }
 }
 
@@ -318,6 +356,7 @@ static void forget(void) {
     worker.watch_due = worker.watch_seen = false;
     memset(worker.leaving, 0, sizeof worker.leaving);
     worker.item_count = 0;
+    worker.is_held = false;
     worker.retry_ms = 0;
     worker.wake_ms = INT64_MAX;
     wire_outbox_down();
@@ -330,15 +369,29 @@ void wire_worker_crash(void) {
     }
 }
 
+/* A connection to which nothing was done must end with one. */
+static size_t goodbyes_expected(void) {
+    size_t expected = worker.in_life->up && wire_broker_undisturbed("worker");
+    if (worker.out != worker.in) {
+        expected += worker.out_life->up && wire_broker_undisturbed("worker-out");
+    }
+    return expected;
+}
+
 void wire_worker_leave(void) {
     if (worker.in == NULL) {
         return;
     }
     wire_tell("the worker says goodbye");
+    size_t heard = wire_broker_figures()->goodbyes;
+    size_t expected = goodbyes_expected();
     if (worker.out != worker.in) {
         mqtt_disconnect(worker.out, -1);
     }
     mqtt_disconnect(worker.in, -1);
+    if (wire_broker_figures()->goodbyes - heard < expected) {
+        wire_wrong("the door leaves without a DISCONNECT");
+    }
     forget();
 }
 
@@ -401,9 +454,20 @@ static void watch(void) {
     }
 }
 
+/* Rows enough for the window, until there were as many as packet ids, and more. */
+static void flood(void) {
+    enum { FLOOD_ROWS = 600 };
+    while (worker.flood > 0 && wire_outbox_count() < FLOOD_ROWS) {
+        worker.flood--;
+        wire_outbox_add(worker.flood_row++, 1, false, 10);
+    }
+}
+
 static void turn(void) {
     worker.figures.turns++;
     collect();
+    const struct mqtt_session *session = mqtt_session(worker.in);
+    worker.unshared = worker.unshared || (session->connected && !session->shared_available);
     if (worker.slow_ms > 0 && worker.item_count > 0) {
         take_time();
     }
@@ -419,9 +483,11 @@ static void turn(void) {
     if (worker.watch_due) {
         watch();
     }
+    flood();
     wire_outbox_send(worker.out);
     mqtt_flush(worker.out);
-    mqtt_hold(worker.in, wire_clock_ms() < worker.hold_ms);
+    worker.is_held = wire_clock_ms() < worker.hold_ms;
+    mqtt_hold(worker.in, worker.is_held);
     worker.due = worker.due || worker.readable || worker.out_readable;
     worker.wake_ms = wire_outbox_next_ms();
     if (worker.hold_ms > wire_clock_ms() && worker.hold_ms < worker.wake_ms) {
@@ -483,6 +549,7 @@ void wire_worker_filter(size_t filter) {
 void wire_worker_moved(bool wait) {
     if (worker.in != NULL) {
         wire_tell("worker: the address of the broker has changed");
+        worker.in_life->down_count = worker.out_life->down_count = 0;
         mqtt_moved(worker.in, wait);
         if (worker.out != worker.in) {
             mqtt_moved(worker.out, wait);
@@ -497,6 +564,22 @@ void wire_worker_fail_commits(unsigned count) {
 
 void wire_worker_hold(int64_t until_ms) {
     worker.hold_ms = until_ms;
+    worker.due = true;
+}
+
+void wire_worker_pause(int64_t until_ms) {
+    worker.retry_ms = until_ms > worker.retry_ms ? until_ms : worker.retry_ms;
+    worker.due = true;
+}
+
+void wire_worker_wander(bool wanders) {
+    worker.wanders = wanders;
+}
+
+void wire_worker_flood(uint32_t first, uint32_t count) {
+    wire_tell("worker: %u outbox rows from %u on", count, first);
+    worker.flood = count;
+    worker.flood_row = first;
     worker.due = true;
 }
 
@@ -516,8 +599,16 @@ static bool has_sub(const struct wire_session *s, const char *filter) {
 static const char *unsettled_filter(const struct wire_session *s) {
     static char text[160];
     char name[WIRE_FILTER_BYTES];
+    const struct wire_terms *terms = &wire_broker_manners()->terms;
     for (size_t i = 0; i < WIRE_FILTERS; i++) {
+        bool wild = strpbrk(filters[i].filter, "+#") != NULL;
+        if (terms->no_wildcard && wild) {
+            continue;
+        }
         name_filter(i, name, sizeof name);
+        if (terms->no_shared && worker.wanted[i]) {
+            (void)snprintf(name, sizeof name, "%s", filters[i].filter);
+        }
         bool left_behind = worker.unshared && filters[i].group != NULL && !worker.wanted[i];
         if (worker.leaving[i]) {
             (void)snprintf(text, sizeof text, "on_unsubscribed for %s never came", name);
@@ -556,7 +647,7 @@ const char *wire_worker_unsettled(void) {
     if (s->queued > 0) {
         return "messages wait at the broker";
     }
-    if (!wire_outbox_is_empty()) {
+    if (wire_outbox_count() > 0 || worker.flood > 0) {
         return "rows wait in the outbox";
     }
     const char *filter = unsettled_filter(s);

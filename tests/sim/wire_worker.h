@@ -57,6 +57,12 @@ void wire_worker_moved(bool wait);
 
 void wire_worker_fail_commits(unsigned count);
 void wire_worker_hold(int64_t until_ms);
+/* No turn before. */
+void wire_worker_pause(int64_t until_ms);
+/* Whether it goes on to another address whenever the door is down. */
+void wire_worker_wander(bool wanders);
+/* Many rows, made as others go. */
+void wire_worker_flood(uint32_t first, uint32_t count);
 /* Every turn takes that long. */
 void wire_worker_slow(uint32_t ms);
 

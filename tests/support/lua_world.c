@@ -2,6 +2,7 @@
 #include "lua_world.h"
 
 #include "api.h"
+#include "pace.h"
 #include "temp_dir.h"
 #include "value.h"
 
@@ -128,7 +129,7 @@ struct lua_world *world_new_unloaded(const char *script) {
     w->service = (struct service_conf){.name = "svc", .handler = "handler.lua"};
     w->conf = (struct conf){.scripts_dir = w->dir,
                             .lua_memory_bytes = 16 << 20,
-                            .lua_time_ms = 200,
+                            .lua_time_ms = LUA_TIME_MS,
                             .vars = w->vars,
                             .var_count = 4,
                             .services = &w->service,

@@ -217,6 +217,35 @@ static void property_add_refuses_a_name_mqtt_could_not_carry(void **state) {
     buf_clear(&b);
 }
 
+static void an_event_with_another_payload_is_the_same_but_for_that(void **state) {
+    (void)state;
+    struct buf properties;
+    buf_init(&properties, 256);
+    property_add(&properties, slice_of("a"), slice_of("1"));
+    property_add(&properties, slice_of("zingq-cut"), slice_of("9"));
+    const struct event_bytes bytes = {.topic = slice_of("in/x"),
+                                      .key = slice_of("k"),
+                                      .payload = slice_of("cut"),
+                                      .properties = buf_slice(&properties),
+                                      .calls = slice_of("calls")};
+    struct event *event = event_new(&bytes);
+    struct slice found;
+    assert_non_null(event);
+    event->durable = true;
+    event->round = 3;
+    event->attempts = 7;
+    struct event *copy = event_with_payload(event, slice_of("whole"));
+    assert_non_null(copy);
+    assert_true(slice_is(copy->payload, "whole") && slice_is(copy->key, "k"));
+    assert_true(slice_is(copy->topic, "in/x") && slice_is(copy->calls, "calls"));
+    assert_true(copy->durable && copy->round == 3 && copy->attempts == 7);
+    assert_true(property_find(copy->properties, "a", &found));
+    assert_false(property_find(copy->properties, "zingq-cut", &found));
+    event_free(copy);
+    event_free(event);
+    buf_clear(&properties);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(event_new_copies_every_field),
@@ -231,6 +260,7 @@ int main(void) {
         cmocka_unit_test(properties_come_back_in_order_and_the_first_of_a_name_wins),
         cmocka_unit_test(properties_cut_short_end_without_reading_past_their_end),
         cmocka_unit_test(property_add_refuses_a_name_mqtt_could_not_carry),
+        cmocka_unit_test(an_event_with_another_payload_is_the_same_but_for_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

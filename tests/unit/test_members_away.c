@@ -49,13 +49,12 @@ static struct members *members_of(uint16_t place, uint16_t count) {
 
 /* What another host says. */
 struct other {
-    const char *host, *state, *client_id, *services, *more;
+    const char *host, *state, *client_id, *services, *numbers, *more;
     unsigned count, place;
     bool kept, nobody; /* nobody may stand in for it: it names no client id */
 };
 
-static const char both[] = "\"seats\":{\"key\":\"json:/event_id\",\"order\":\"key\",\"number\":1},"
-                           "\"mails\":{\"number\":2}";
+static const char both[] = "\"seats\":1,\"mails\":2";
 
 static void take(struct members *m, struct other o, int64_t now_ms) {
     char topic[64];
@@ -71,10 +70,11 @@ static void take(struct members *m, struct other o, int64_t now_ms) {
     (void)snprintf(topic, sizeof topic, "zingq/hosts/default/%s", host);
     (void)snprintf(text, sizeof text,
                    "{\"host\":\"%s\",\"id\":\"id-%s\",\"group\":\"default\",\"count\":%u,"
-                   "\"this\":%u,\"state\":\"%s\",%s%s\"since\":1,\"services\":{%s}}",
+                   "\"this\":%u,\"state\":\"%s\",%s%s\"since\":1,\"services\":{%s},"
+                   "\"numbers\":{%s}}",
                    host, host, o.count == 0 ? 3 : o.count, o.place == 0 ? 2 : o.place,
                    o.state == NULL ? "gone" : o.state, client, o.more == NULL ? "" : o.more,
-                   o.services == NULL ? both : o.services);
+                   o.services == NULL ? "" : o.services, o.numbers == NULL ? both : o.numbers);
     unsigned news = members_take(m, slice_of(topic), slice_of(text), o.kept, now_ms, &r);
     assert_string_equal(r.text, "");
     assert_int_equal(news & MEMBERS_CHANGED, MEMBERS_CHANGED);
@@ -96,7 +96,7 @@ static void a_host_that_is_gone_for_a_while_is_stood_in_for(void **state) {
     assert_int_equal(members_next_ms(m, NOW), LATER);
     assert_true(stands_in(m, LATER));
     assert_string_equal(members_stood_in_for(m, 2, LATER)->client_id, "client-two");
-    assert_int_equal(presence_find(members_stood_in_for(m, 2, LATER), "mails")->number, 2);
+    assert_int_equal(presence_number_of(members_stood_in_for(m, 2, LATER), "mails")->number, 2);
     assert_null(members_stood_in_for(m, 3, LATER)); /* never heard of */
     members_free(m);
 }
@@ -154,9 +154,9 @@ static void of_those_that_are_up_the_lowest_number_stands_in(void **state) {
 static void who_lacks_a_service_or_holds_one_is_passed_over(void **state) {
     (void)state;
     static const struct other unfit[] = {
-        {.services = "\"seats\":{\"key\":\"json:/event_id\",\"order\":\"key\"}"},
+        {.numbers = "\"seats\":1"},
         {.services = "\"seats\":{\"held\":true},\"mails\":{}"},
-        {.nobody = true}, /* an earlier version, or one with share = no */
+        {.nobody = true}, /* an earlier version */
     };
     for (size_t i = 0; i < sizeof unfit / sizeof *unfit; i++) {
         struct members *m = members_of(3, 3);
@@ -174,9 +174,9 @@ static void who_lacks_a_service_or_holds_one_is_passed_over(void **state) {
 static void this_host_does_not_with_a_service_too_few_or_held(void **state) {
     (void)state;
     struct members *m = members_of(1, 3);
-    take(m, (struct other){.services = "\"other\":{\"number\":1}"}, NOW);
+    take(m, (struct other){.numbers = "\"other\":1"}, NOW);
     assert_false(stands_in(m, LATER));
-    take(m, (struct other){.services = "\"seats\":{\"number\":1}"}, NOW);
+    take(m, (struct other){.numbers = "\"seats\":1"}, NOW);
     assert_true(stands_in(m, LATER));
     members_hold(m, 1, true);
     assert_false(stands_in(m, LATER));
@@ -253,9 +253,9 @@ static void a_host_that_is_gone_says_what_is_needed_to_stand_in_for_it(void **st
     assert_int_equal(
         presence_read(&read, slice_of("zingq/hosts/default/two"), buf_slice(&text), &r), 0);
     assert_string_equal(read->client_id, "client \"2\"");
-    assert_int_equal(read->service_count, 2);
-    assert_int_equal(presence_find(read, "seats")->number, 4);
-    assert_int_equal(presence_find(read, "mails")->number, 7);
+    assert_int_equal(read->service_count, 0);
+    assert_int_equal(presence_number_of(read, "seats")->number, 4);
+    assert_int_equal(presence_number_of(read, "mails")->number, 7);
     presence_free(read);
     buf_reset(&text);
     p->state = PRESENCE_UP;
@@ -268,7 +268,7 @@ static void a_host_that_is_gone_says_what_is_needed_to_stand_in_for_it(void **st
     buf_clear(&text);
 }
 
-static void whose_copies_are_its_own_names_no_client_id(void **state) {
+static void who_is_not_dealt_messages_names_no_client_id(void **state) {
     (void)state;
     struct conf conf;
     open_conf(&conf, 1, 1);
@@ -281,10 +281,12 @@ static void whose_copies_are_its_own_names_no_client_id(void **state) {
     assert_null(everything->client_id);
     presence_free(everything);
     open_conf(&conf, 1, 3);
-    services[1].share = false;
+    services[1].share = false; /* its copies wait for it with the rest */
     struct presence *own_copies = presence_of(&conf, "one", "c");
     services[1].share = true;
-    assert_null(own_copies->client_id);
+    assert_string_equal(own_copies->client_id, "c");
+    assert_int_equal(own_copies->service_count, 1);
+    assert_int_equal(presence_number_of(own_copies, "mails")->number, 7);
     presence_free(own_copies);
 }
 
@@ -297,7 +299,9 @@ static void what_cannot_be_is_garbage(void **state) {
         "\"stands_in_for\":[0],",
         "\"stands_in_for\":[4],",
         "\"stands_in_for\":[\"2\"],",
-        "\"more\":1,\"services\":{\"seats\":{\"number\":-1}},",
+        "\"numbers\":{\"seats\":-1},",
+        "\"numbers\":[],",
+        "\"numbers\":{\"a/b\":1},",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char text[400];
@@ -325,7 +329,7 @@ int main(void) {
         cmocka_unit_test(nobody_that_is_there_is_cut_off_under_its_client_id),
         cmocka_unit_test(who_stands_in_says_so_and_others_know),
         cmocka_unit_test(a_host_that_is_gone_says_what_is_needed_to_stand_in_for_it),
-        cmocka_unit_test(whose_copies_are_its_own_names_no_client_id),
+        cmocka_unit_test(who_is_not_dealt_messages_names_no_client_id),
         cmocka_unit_test(what_cannot_be_is_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

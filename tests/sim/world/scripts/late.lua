@@ -1,0 +1,14 @@
+-- Puts a publish off, or takes one back; see kind_late.c.
+return function(e)
+  local m = e.json
+  if m.cancel then
+    local id = zing.state.get("id/" .. m.n)
+    if id and zing.cancel(id) then zing.publish("out/late/" .. m.k, m.n .. " cancelled") end
+    return
+  end
+  local payload = m.to == "out/late" and m.n .. " due" or {n = m.n, k = m.k}
+  local topic = m.to == "out/late" and "out/late/" .. m.k or "due/" .. m.k
+  local id = zing.publish(topic, payload, {after = m.after, at = m.at})
+  zing.state.set("id/" .. m.n, id, {ttl = "1h"})
+  if m.n % 6 == 0 and e.attempt == 1 then error("once") end
+end

@@ -1,0 +1,20 @@
+/*
+ * pace.h - how much slower than usual this build is, for limits of processor time.
+ */
+#ifndef TESTS_PACE_H
+#define TESTS_PACE_H
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PACE 10
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PACE 10
+#endif
+#endif
+#ifndef PACE
+#define PACE 1
+#endif
+
+enum { LUA_TIME_MS = 200 * PACE }; /* the default, limits.lua_time */
+
+#endif
