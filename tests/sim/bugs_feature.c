@@ -35,7 +35,7 @@ WRAP(int, engine_fire_schedules, struct engine *e) {
     int code = __real_engine_fire_schedules(e);
     for (size_t i = 0; i < count && code == 0; i++) {
         bool ran = e->schedules[i].mark.runs > before[i].mark.runs;
-        if (ran && bug_strikes(BUG_TICK_TWICE, 2)) {
+        if (ran && bug_strikes(BUG_TICK_TWICE, 3)) {
             e->schedules[i] = before[i];
             e->schedule_ms = next_ms;
         }
