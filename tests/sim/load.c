@@ -231,7 +231,7 @@ static bool overtakes(const struct sim *s, const struct load_kind *kind) {
     for (unsigned i = 0; i < s->count; i++) {
         crashed = crashed || s->nodes[i].killed_in_send;
     }
-    return s->traits.refuses || (kind->mixed && crashed);
+    return (s->traits.refuses && kind->refused) || (kind->mixed && crashed);
 }
 
 static void end_of(struct sim *s, struct said *one, const char *payload) {
@@ -296,6 +296,18 @@ void load_heard(struct sim *s, const char *topic, const char *payload, struct sl
     } else {
         end_of(s, one, payload);
     }
+}
+
+bool load_may_refuse(const char *topic) {
+    static const char *const said[] = {"out/", "dead/"};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        const char *name = topic + strlen(said[i]);
+        if (strncmp(topic, said[i], strlen(said[i])) == 0) {
+            const struct load_kind *kind = kind_named(name, strcspn(name, "/"));
+            return kind != NULL && kind->refused;
+        }
+    }
+    return strncmp(topic, "mid/", 4) == 0 || strncmp(topic, "void/", 5) == 0;
 }
 
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload) {
