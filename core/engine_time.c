@@ -295,8 +295,8 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     struct event *event = NULL;
     int code = journal_event_next(e->journal, e->trim.partition, &e->trim.id, &e->trim.service,
                                   true, &event);
-    *partition_ends = code == ERR_NOTFOUND;
     *gone = false;
+    *partition_ends = code == ERR_NOTFOUND;
     if (code != 0) {
         return *partition_ends ? 0 : code;
     }
@@ -309,6 +309,7 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     return code;
 }
 
+/* Deleting takes pages of a store, looking takes none. */
 int engine_trim(struct engine *e) {
     if (e->now_ms < e->trim.next_pass_ms) {
         return 0;

@@ -319,6 +319,21 @@ static void a_full_store_works_off_what_waits_before_there_is_room_for_more(void
     assert_true(engine_accepts(f->engine));
 }
 
+/* Retention must delete little at once there, but may look past what stays. */
+static void a_store_full_of_dead_letters_is_no_work(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(
+        f, STORE("4MiB", "1m") "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
+        "return function() zing.reject('no') end");
+    unsigned n = fill(f);
+    assert_in_range(n, 50, 300);
+    advance(f, 120 * 1000);
+    uint64_t commits = status(f).commits;
+    advance(f, 10 * 1000);
+    assert_in_range(status(f).commits - commits, 1, 40);
+    engine_check(f);
+}
+
 /* A reader that stays is named after a minute, on a host without work as well. */
 static void a_quiet_engine_looks_at_its_store_within_a_minute(void **state) {
     struct engine_fixture *f = *state;
@@ -343,6 +358,7 @@ int main(void) {
         FULL_TEST(a_full_store_tells_commands_and_still_discards),
         cmocka_unit_test(a_full_store_says_what_fills_it),
         FULL_TEST(dead_letters_discarded_from_a_nearly_full_store_make_room),
+        FULL_TEST(a_store_full_of_dead_letters_is_no_work),
         FULL_TEST(a_full_store_works_off_what_waits_before_there_is_room_for_more),
         FULL_TEST(a_quiet_engine_looks_at_its_store_within_a_minute),
     };

@@ -67,6 +67,7 @@ void check_ended(struct sim *s, struct node *n) {
         {TABLE_WAITER, "waits"},
     };
     check_always(s, n);
+    check_discarded(s, n);
     check_books(s, n, true);
     for (size_t i = 0; i < sizeof empty / sizeof *empty && !s->failed; i++) {
         uint64_t rows = rows_of(n, empty[i].table);

@@ -120,10 +120,10 @@ void peer_forget(struct sim *s, const struct node *n) {
 
 static void reply(struct sim *s, const struct sim_call *call, int code, long status, bool sent) {
     struct call_result result = {.code = code, .status = status, .sent = sent};
-    struct node *n = &s->nodes[call->node - 1];
     if (call->node == 0) {
         return;
     }
+    struct node *n = &s->nodes[call->node - 1];
     buf_init(&result.headers, 4096);
     buf_init(&result.body, 4096);
     buf_printf(&result.body, "{\"id\":\"%s\"}", call->key);
