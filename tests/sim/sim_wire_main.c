@@ -259,7 +259,7 @@ static bool find_plant(enum wire_plant plant, uint64_t from) {
         if (!good) {
             (void)printf("%-15s found by seed %llu, world %llu, after %.1f s: %s\n",
                          wire_plant_name(plant), (unsigned long long)seed,
-                         (unsigned long long)(seed - from + 1),
+                         (unsigned long long)seed - (unsigned long long)from + 1,
                          (double)(wire_real_ms() - begun_ms) / MS_PER_S, wire_tell_failure());
             return true;
         }
