@@ -192,7 +192,8 @@ struct engine {
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool store_low;
-    bool full;    /* a turn found no room: only tidying, in room that the store lends */
+    bool full; /* a turn found no room: only tidying, in room that the store lends */
+    int64_t full_since_ms;
     bool lost;    /* what is in memory is not what the store holds: nothing runs until it is */
     bool careful; /* after a crash: one event a turn, stored by an earlier one */
     struct uuid
@@ -518,6 +519,8 @@ int64_t engine_earliest_deadline(struct engine *e);
 /* engine_space.c */
 /* Counts what is free, when it is time to. */
 int engine_look_at_space(struct engine *e);
+/* Of a full store: what was freed is enough to run what waits, if not for more. */
+bool engine_can_work_off(const struct engine *e);
 /* Writes e->space_words: how full, what fills it, and what helps. */
 void engine_tell_space(struct engine *e, uint64_t used, uint64_t max);
 /* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */

@@ -31,6 +31,7 @@ static int reopen(struct engine *e, int code) {
 
 static int become_full(struct engine *e) {
     e->full = true;
+    e->full_since_ms = e->now_ms;
     e->store_low = true;
     e->room = 0;
     e->space_seen_ms = 0; /* to be looked at again at once: the disk may have room by now */
@@ -85,9 +86,13 @@ void engine_start_over(struct engine *e, int code, bool least) {
     engine_answer_commands(e);
 }
 
-/* There is room again. Between transactions. */
+/* There is room again, or enough to work off what waits. Between transactions. */
 static int stop_tidying(struct engine *e) {
     e->full = false;
+    if (e->store_low) {
+        engine_tell_space(e, e->status.store_used, e->status.store_max);
+        log_info("store", "what waits runs again: %s", e->space_words);
+    }
     return store_lend(journal_store(e->journal), false);
 }
 
@@ -97,7 +102,7 @@ int engine_make_ready(struct engine *e, bool *turned_away) {
         engine_look_at_clock(e);
         code = engine_look_at_space(e);
     }
-    if (code == 0 && e->full && !e->store_low) {
+    if (code == 0 && e->full && (!e->store_low || engine_can_work_off(e))) {
         code = stop_tidying(e);
     }
     *turned_away = code == 0 && e->full && e->inbox_head != NULL;

@@ -10,6 +10,9 @@
  *
  * While there is none, turns do little at a time: one event, a row of retention; each that succeeds
  * doubles the step, up to four. So does a turn that found no room all the same and was dropped.
+ *
+ * A store that is full is only tidied: nothing runs. That ends when half of the reserve is free again,
+ * though nothing is accepted yet: what waits must not wait for the room that it takes itself.
  */
 #include "engine_impl.h"
 
@@ -210,6 +213,16 @@ long engine_old_reader(const struct engine *e, int64_t *since_ms) {
 
 /* --- room --- */
 
+static uint64_t reserve_of(uint64_t max) {
+    return max / RESERVE_PARTS + RESERVE_BYTES_MIN;
+}
+
+bool engine_can_work_off(const struct engine *e) {
+    bool looked = e->now_ms >= e->full_since_ms + LOOK_MS;
+    return looked &&
+           e->status.store_used + reserve_of(e->status.store_max) / 2 <= e->status.store_max;
+}
+
 int engine_look_at_space(struct engine *e) {
     bool used_up = e->room == 0 && !e->store_low;
     if (!used_up && e->now_ms < e->space_seen_ms + LOOK_MS) {
@@ -220,7 +233,7 @@ int engine_look_at_space(struct engine *e) {
     look_at_readers(e);
     struct store_space space = {.used = store_taken(store)};
     uint64_t max = store_limit(store);
-    uint64_t reserve = max / RESERVE_PARTS + RESERVE_BYTES_MIN;
+    uint64_t reserve = reserve_of(max);
     /* Once low, it takes more than one free page to be well again. */
     uint64_t margin = e->store_low ? reserve / 2 : 0;
     int code = space.used + reserve + margin >= max ? store_usage(store, &space) : 0;

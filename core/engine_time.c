@@ -301,9 +301,9 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
         return *partition_ends ? 0 : code;
     }
     *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
-    if (!*partition_ends && is_history(e, event)) {
+    *gone = !*partition_ends && is_history(e, event);
+    if (*gone) {
         code = engine_let_go(e, event);
-        *gone = true;
     }
     event_free(event);
     return code;
@@ -318,9 +318,8 @@ int engine_trim(struct engine *e) {
     if (dropped != 0) {
         return dropped;
     }
-    size_t looks = TRIM_ROWS_PER_TURN;
-    size_t most = engine_step(e, TRIM_ROWS_PER_TURN);
-    while (looks > 0 && most > 0) {
+    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
+    for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
         bool partition_ends;
         bool gone;
         int code = trim_step(e, &partition_ends, &gone);
@@ -328,8 +327,8 @@ int engine_trim(struct engine *e) {
             return code;
         }
         if (!partition_ends) {
-            looks--;
-            most -= gone ? 1 : 0;
+            looked++;
+            rows -= gone ? 1 : 0; /* only deleting needs room */
             continue;
         }
         next_trim_partition(e);

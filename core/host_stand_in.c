@@ -9,7 +9,7 @@
  * acknowledgement leaves after the commit.
  *
  * The owner needs nobody's leave to come back: its CONNECT ends our connection, its presence makes us
- * end it. Whoever ends it, the next try is a while off, and twice as late every time until the host has
+ * end it. Whoever loses it, the next try is a while off, and twice as late every time until the host has
  * been up: two that both think they are meant, or a host that lives though it is taken for dead, do not
  * take the session from each other for ever. members.c says who is meant.
  *
@@ -87,6 +87,7 @@ static void say_it(struct host *h, const struct host_stand_in *s, bool stands_in
 
 /* Its session stays what it was; one that we have made ourselves goes. */
 static void end(struct host *h, struct host_stand_in *s) {
+    assert(s->mqtt != NULL);
     mqtt_disconnect(s->mqtt, s->nothing ? 0 : -1);
     mqtt_free(s->mqtt);
     free(s->services);
@@ -277,7 +278,6 @@ static void say_failure(struct host_stand_in *s, int64_t now_ms) {
 
 /* The connection is lost or of no use. */
 static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
-    bool taken = s->standing && s->down && s->why == MQTT_DOWN_TAKEN_OVER;
     if (s->standing && now_ms - s->up_ms >= STEADY_MS) {
         s->tries = 0;
     }
@@ -286,13 +286,13 @@ static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
     } else {
         try_later(s, s->why == MQTT_DOWN_LOST ? STAND_IN_LOST_MS : STAND_IN_AGAIN_MS, now_ms);
     }
-    if (taken) {
-        s->error[0] = '\0';
-        log_info("host", "no longer standing in for host %u (%s): somebody else has its session",
-                 (unsigned)s->place, s->name);
-    } else if (s->nothing) {
+    if (s->nothing) {
         log_info("host", "host %u (%s) is away, and the broker has no session of it",
                  (unsigned)s->place, s->name);
+    } else if (s->standing && !s->stuck) { /* most likely it is back; not every broker says so */
+        log_info("host", "no longer standing in for host %u (%s): %s", (unsigned)s->place, s->name,
+                 s->why == MQTT_DOWN_TAKEN_OVER ? "somebody else has its session" : s->error);
+        s->error[0] = '\0';
     } else {
         say_failure(s, now_ms);
     }
@@ -323,6 +323,7 @@ static void begin(struct host *h, struct host_stand_in *s, const struct presence
                                              .on_subscribed = on_subscribed,
                                              .on_readable = on_readable};
     struct report r = {"out of memory"};
+    assert(s->mqtt == NULL && !s->standing);
     s->broker = h->broker;
     (void)snprintf(s->client_id, sizeof s->client_id, "%s", absent->client_id);
     (void)snprintf(s->name, sizeof s->name, "%s", absent->host);

@@ -210,5 +210,24 @@ ok "and nobody is said to stand in for it" stands_in a 2 null
 must up b
 ok "nor is one left behind" sh -c 'grep "client_id=zingq-b " b/host.log | tail -n 1 | grep -q "session=new"'
 
+# --- the broker refuses it ---
+
+rules() { # LINE: of the broker's, read again; as root it has become another user
+    chmod 755 "$dir"
+    printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n%s\n' "$port" "$1" >broker.conf
+    kill -HUP "$broker"
+}
+
+end b KILL
+rules 'clientid_prefixes zingq-a'
+ok "where the broker refuses its client id status says that nobody stands in" wait_for 40 sh -c \
+    '"$ZINGQ" status --data a/data | grep -q "^warning nobody stands in for host 2, b: the broker"'
+ok "the log, too, once" sh -c '[ "$(grep -c "cannot stand in for host 2 (b): the broker" a/host.log)" -eq 1 ]'
+ok "the host goes on" status a .host.ready
+rules ''
+ok "and the other one is back when it may" up b
+ok "then there is nothing to be said" wait_for 10 sh -c \
+    '! "$ZINGQ" status --data a/data | grep -q "nobody stands in"'
+
 echo "1..$count"
 exit "$failed"

@@ -283,7 +283,42 @@ static void dead_letters_discarded_from_a_nearly_full_store_make_room(void **sta
     engine_check(f);
 }
 
-/* A reader that stays is named after a minute, on a host without work as well. */
+static bool is_full(struct engine_fixture *f) {
+    const char *words = status(f).store_low;
+    return words != NULL && strncmp(words, "full:", 5) == 0;
+}
+
+/* What filled it goes, and no more than what waits is left, which would wait for ever for room. */
+static void a_full_store_works_off_what_waits_before_there_is_room_for_more(void **state) {
+    struct engine_fixture *f = *state;
+    f->offline = true;
+    fixture_run(f, STORE("4MiB", "1s") KEYED, "return function(e) zing.state.incr('n') end");
+    engine_hold_service(f->engine, 0, true);
+    unsigned n = offer_until_nearly_full(f);
+    char payload[BIG];
+    memset(payload, 'x', sizeof payload);
+    struct command publish = {.kind = COMMAND_PUBLISH,
+                              .topic = slice_of("out"),
+                              .payload = {payload, sizeof payload},
+                              .qos = 1};
+    for (unsigned i = 0; !is_full(f); i++) {
+        struct command one = publish;
+        f->code = 1; /* not answered yet */
+        engine_submit(f->engine, &one);
+        while (f->code == 1) {
+            (void)turn(f);
+        }
+        f->now_ms += 100;
+        assert_true(i < 1000);
+    }
+    connect_again(f);
+    engine_hold_service(f->engine, 0, false);
+    advance(f, 60 * 1000);
+    engine_check(f);
+    assert_counted(f, n);
+    assert_true(engine_accepts(f->engine));
+}
+
 /* Retention must delete little at once there, but may look past what stays. */
 static void a_store_full_of_dead_letters_is_no_work(void **state) {
     struct engine_fixture *f = *state;
@@ -299,6 +334,7 @@ static void a_store_full_of_dead_letters_is_no_work(void **state) {
     engine_check(f);
 }
 
+/* A reader that stays is named after a minute, on a host without work as well. */
 static void a_quiet_engine_looks_at_its_store_within_a_minute(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, STORE("4MiB", "24h") KEYED, "return function() end");
@@ -323,6 +359,7 @@ int main(void) {
         cmocka_unit_test(a_full_store_says_what_fills_it),
         FULL_TEST(dead_letters_discarded_from_a_nearly_full_store_make_room),
         FULL_TEST(a_store_full_of_dead_letters_is_no_work),
+        FULL_TEST(a_full_store_works_off_what_waits_before_there_is_room_for_more),
         FULL_TEST(a_quiet_engine_looks_at_its_store_within_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,9 +164,10 @@ static void end_flight(struct sim_flight *f) {
 }
 
 /* "Not authorized", or what may pass: unspecified, implementation specific, quota exceeded. */
-static uint8_t refusal(struct sim *s) {
+static uint8_t refusal(struct sim *s, const char *topic) {
     static const uint8_t reasons[] = {0x87, 0x80, 0x83, 0x97};
-    bool refuses = s->traits.refuses && !s->settling && sim_chance(s, REFUSED_PERCENT);
+    bool refuses = s->traits.refuses && !s->settling && load_may_refuse(topic) &&
+                   sim_chance(s, REFUSED_PERCENT);
     return refuses ? reasons[sim_below(s, sizeof reasons)] : 0;
 }
 
@@ -174,7 +175,7 @@ void broker_answer(struct sim *s, struct node *n, size_t most) {
     struct sim_session *from = session_of(s, n);
     while (from->flights != NULL && most-- > 0) {
         struct sim_flight *f = take_flight(from);
-        uint8_t reason = refusal(s);
+        uint8_t reason = refusal(s, f->topic);
         if (reason == 0) {
             broker_take(s, f->topic, f->payload, f->properties);
         } else {

@@ -41,6 +41,16 @@
     X(BOOKS_NOT_LOADED, "books-not-loaded", "the books survive a restart")                         \
     X(STATE_LOST, "state-lost", "state is written with the event's end")                           \
     X(STATE_ASTRAY, "state-astray", "state belongs to one key")                                    \
+    X(WAITER_OVERLOOKED, "waiter-overlooked", "a signal reaches who waits")                        \
+    X(DELAYED_EARLY, "delayed-early", "a delayed publish is not early")                            \
+    X(TICK_TWICE, "tick-twice", "a tick runs once")                                                \
+    X(FAILURE_DONE, "failure-done", "what fails is tried again")                                   \
+    X(BATCH_MEMBER, "batch-member", "each of a batch has an end of its own")                       \
+    X(PARK_FORGOTTEN, "park-forgotten", "what is parked holds its key")                            \
+    X(PAUSE_FORGOTTEN, "pause-forgotten", "a pause survives a restart")                            \
+    X(CRASH_MISJUDGED, "crash-misjudged", "a crash is charged to who had it")                      \
+    X(CRASH_UNCHARGED, "crash-uncharged", "who takes the host down, dies of it")                   \
+    X(DISCARD_IGNORED, "discard-ignored", "what an operator is told is so")                        \
     X(STEP_FORGOTTEN, "step-forgotten", "a finished step is not run again")                        \
     X(UNDO_SKIPPED, "undo-skipped", "a saga that fails is undone")                                 \
     X(SIGNAL_LOST, "signal-lost", "a signal is kept until it is taken")                            \

@@ -139,3 +139,26 @@ long long check_state(struct sim *s, const char *service, const char *key, const
     }
     return sum;
 }
+
+/* --- what operators did --- */
+
+void check_discarded(struct sim *s, struct node *n) {
+    struct dead_row row = {0};
+    struct journal *j = engine_journal(n->engine);
+    if (store_begin(n->store) != 0) {
+        return;
+    }
+    while (!s->failed && journal_dead_next(j, &row) == 0) {
+        struct event *event = NULL;
+        if (journal_event_get(j, row.partition, &row.id, row.service, &event) != 0) {
+            continue;
+        }
+        const struct said *one = load_said(s, event->payload.data);
+        if (one != NULL && one->gone && one->reruns == 0) {
+            sim_fail(s, "host %u: %s %u was discarded, and is still a dead letter", n->number,
+                     load_kind_of(one)->name, one->number);
+        }
+        event_free(event);
+    }
+    store_abort(n->store);
+}

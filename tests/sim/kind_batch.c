@@ -55,6 +55,7 @@ static void check(struct sim *s, const struct said *one) {
 }
 
 const struct load_kind kind_batch = {.name = "batch",
+                                     .refused = true,
                                      .weight = 3,
                                      .ordered = true,
                                      .mixed = true,

@@ -77,6 +77,7 @@ static void check_all(struct sim *s) {
 }
 
 const struct load_kind kind_count = {.name = "count",
+                                     .refused = true,
                                      .weight = 10,
                                      .ordered = true,
                                      .say = say,

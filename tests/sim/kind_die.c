@@ -85,7 +85,8 @@ static bool deaths_are_right(const struct said *one) {
     unsigned announced = silent ? crash_deaths(one) : most;
     unsigned told = most + one->reruns + (one->may_be_gone ? 1 : 0);
     unsigned least = dies && !one->may_be_gone ? 1 : 0;
-    bool quiet = crash_deaths(one) == 0 && one->value == 0;
+    /* A second death in the same millisecond is announced under the first one's key. */
+    bool quiet = crash_deaths(one) == 0 && one->value == 0 && one->replays + one->reruns == 0;
     return one->deaths <= announced && one->buried <= told && one->deaths + one->buried >= least &&
            (!quiet || silent || one->may_be_gone || one->deaths == one->buried);
 }
@@ -109,6 +110,7 @@ static void check(struct sim *s, const struct said *one) {
 }
 
 const struct load_kind kind_die = {.name = "die",
+                                   .refused = true,
                                    .weight = 3,
                                    .ordered = true,
                                    .mortal = true,

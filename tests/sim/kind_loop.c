@@ -57,5 +57,10 @@ static void check(struct sim *s, const struct said *one) {
     }
 }
 
-const struct load_kind kind_loop = {
-    .name = "loop", .weight = 1, .ordered = true, .say = say, .died = died, .check = check};
+const struct load_kind kind_loop = {.name = "loop",
+                                    .refused = true,
+                                    .weight = 1,
+                                    .ordered = true,
+                                    .say = say,
+                                    .died = died,
+                                    .check = check};

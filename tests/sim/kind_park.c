@@ -35,6 +35,7 @@ static void check(struct sim *s, const struct said *one) {
 }
 
 const struct load_kind kind_park = {.name = "park",
+                                    .refused = true,
                                     .weight = 2,
                                     .ordered = true,
                                     .mortal = true,

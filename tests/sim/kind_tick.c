@@ -67,9 +67,10 @@ static void must_run(struct sim *s, const struct node *n, size_t schedule) {
     int64_t tick_ms = now_ms / span_ms * span_ms;
     int64_t up_ms = NODE_WALL_START_MS + n->up_ms;
     bool in_time = tick_ms > up_ms + 1000 && now_ms - tick_ms < MISSED_MS;
+    int64_t minute = minute_of(tick_ms);
     uint8_t mask;
-    if (tick_ms > NODE_WALL_START_MS && (schedules[schedule].once || in_time)) {
-        *bit_of(s->load.ticks[schedule].must, minute_of(tick_ms), &mask) |= mask;
+    if (minute > 0 && (schedules[schedule].once || in_time)) {
+        *bit_of(s->load.ticks[schedule].must, minute, &mask) |= mask;
     }
 }
 
@@ -97,5 +98,8 @@ static void check_all(struct sim *s) {
     }
 }
 
-const struct load_kind kind_tick = {
-    .name = "tick", .overheard = overheard, .turned = turned, .check_all = check_all};
+const struct load_kind kind_tick = {.name = "tick",
+                                    .refused = true,
+                                    .overheard = overheard,
+                                    .turned = turned,
+                                    .check_all = check_all};

@@ -65,11 +65,17 @@ void load_publish(struct sim *s, const char *topic, const char *payload, const c
     publish_as(s, topic, payload, once, NULL);
 }
 
-/* A UUIDv7 of a time long ago, with the number in its end. */
+/* A UUIDv7 of when it was said, with the number in its end. */
 static struct uuid id_of(const struct said *one) {
-    uint32_t n = one->number;
-    return (struct uuid){{0, 0, 0, 0, 0, 1, 0x70, 0, 0x80, 0x5a, 0, 0, (uint8_t)(n >> 24),
-                          (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}};
+    struct uuid id = {{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0x5a}};
+    int64_t ms = NODE_WALL_START_MS + one->said_ms;
+    for (int i = 0; i < 6; i++) {
+        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    }
+    for (int i = 0; i < 4; i++) {
+        id.bytes[12 + i] = (uint8_t)(one->number >> (24 - 8 * i));
+    }
+    return id;
 }
 
 static struct said *add(struct sim *s, uint8_t kind) {
@@ -225,7 +231,7 @@ static bool overtakes(const struct sim *s, const struct load_kind *kind) {
     for (unsigned i = 0; i < s->count; i++) {
         crashed = crashed || s->nodes[i].killed_in_send;
     }
-    return s->traits.refuses || (kind->mixed && crashed);
+    return (s->traits.refuses && kind->refused) || (kind->mixed && crashed);
 }
 
 static void end_of(struct sim *s, struct said *one, const char *payload) {
@@ -290,6 +296,18 @@ void load_heard(struct sim *s, const char *topic, const char *payload, struct sl
     } else {
         end_of(s, one, payload);
     }
+}
+
+bool load_may_refuse(const char *topic) {
+    static const char *const said[] = {"out/", "dead/"};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        const char *name = topic + strlen(said[i]);
+        if (strncmp(topic, said[i], strlen(said[i])) == 0) {
+            const struct load_kind *kind = kind_named(name, strcspn(name, "/"));
+            return kind != NULL && kind->refused;
+        }
+    }
+    return strncmp(topic, "mid/", 4) == 0 || strncmp(topic, "void/", 5) == 0;
 }
 
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload) {

@@ -49,6 +49,7 @@ struct load_kind {
     const char *name;
     unsigned weight; /* among the kinds */
     bool ordered;    /* what one host was dealt of a key ends in that order */
+    bool refused;    /* the broker may refuse what it says: then its order is not kept */
     bool mixed;      /* its publishes may be held up behind those of another key */
     bool mortal;     /* operators replay, discard, cancel and rerun it */
     bool named;      /* half of its messages bring an id of their own, so that it is known who is on
@@ -125,6 +126,8 @@ struct said *load_write(struct sim *s, char *topic, size_t topic_bytes, char *pa
                         size_t payload_bytes);
 /* The broker has taken a message. */
 void load_heard(struct sim *s, const char *topic, const char *payload, struct slice properties);
+/* Whether the broker may refuse what is published there. */
+bool load_may_refuse(const char *topic);
 /* It has dealt one to a host. */
 void load_dealt(struct sim *s, const struct node *n, const char *topic, const char *payload);
 /* The host has acknowledged a message. */

@@ -21,7 +21,7 @@ enum {
     NOBODY = 63,
 };
 
-#define SMALL_STORE "3MiB"
+#define SMALL_STORE "2MiB"
 
 /* The host whose engine is on the processor. */
 static struct node *working;
@@ -120,7 +120,17 @@ static void become_ghost(struct node *n, enum action action) {
     sim_tell(n->sim, "host %u is killed: %s", n->number, names[action]);
 }
 
+/* Whoever the page names would be charged with a crash. */
+static void check_page(struct node *n, enum action action) {
+    uint32_t phase = culprit_now(n->culprit)->phase;
+    bool runs = phase == CULPRIT_RUN || phase == CULPRIT_APPLY;
+    if (runs && action != ACTION_RUN && action != ACTION_APPLY && !n->ghost) {
+        sim_fail(n->sim, "host %u would charge an event that is not on the processor", n->number);
+    }
+}
+
 bool node_acts(struct node *n, enum action action) {
+    check_page(n, action);
     if (!n->ghost && n->kill_in > 0 && --n->kill_in == 0) {
         become_ghost(n, action);
     }
@@ -338,6 +348,7 @@ void node_start(struct node *n) {
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
                  (unsigned long long)node_waiting(n));
+        operate_started(n->sim, n);
         return;
     }
     if (!n->ghost && disk == DISK_WELL) {
@@ -461,17 +472,19 @@ static size_t read_conf(char *text, size_t size) {
 }
 
 /* As this world has it. */
-static bool write_conf(struct node *n) {
+static bool write_conf(struct node *n, bool schedules) {
     static const char size[] = "max_size = \"64MiB\"";
     char path[NODE_PATH_BYTES + 32];
     char text[32768];
     size_t len = read_conf(text, sizeof text);
     const char *at = strstr(text, size);
+    char *rest = strstr(text, "\nschedule ");
     (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
     FILE *to = fopen(path, "w");
-    if (at == NULL || len == sizeof text - 1 || to == NULL) {
+    if (at == NULL || rest == NULL || len == sizeof text - 1 || to == NULL) {
         return false;
     }
+    *rest = schedules ? *rest : '\0'; /* they stand last */
     if (n->sim->count > 1) {
         (void)fprintf(to, "hosts { count = %u this = %u }\n", n->sim->count, n->number);
     }
@@ -484,10 +497,31 @@ static bool write_conf(struct node *n) {
     return fclose(to) == 0;
 }
 
+static bool read_topics(struct node *n, bool schedules) {
+    char path[NODE_PATH_BYTES + 32];
+    struct report r = {"cannot write topics.conf"};
+    (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
+    if (write_conf(n, schedules) && conf_load(&n->conf, path, NULL, &r) == 0) {
+        return true;
+    }
+    sim_fail(n->sim, "%s: %s", n->folder, r.text);
+    return false;
+}
+
+void node_forget_schedules(struct node *n) {
+    node_stop(n);
+    script_host_free(n->scripts);
+    conf_free(n->conf);
+    n->scripts = NULL;
+    n->conf = NULL;
+    if (read_topics(n, false)) {
+        node_start(n);
+    }
+}
+
 bool node_make(struct node *n, struct sim *s, unsigned number) {
     char path[NODE_PATH_BYTES + 32];
     char scripts[NODE_PATH_BYTES + 32];
-    struct report r = {""};
     *n = (struct node){.sim = s, .number = number, .online = true};
     (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-%d-XXXXXX", (int)getpid());
     if (mkdtemp(n->folder) == NULL) {
@@ -496,13 +530,11 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
     }
     (void)snprintf(path, sizeof path, "%s/scripts", n->folder);
     (void)snprintf(scripts, sizeof scripts, "%s/scripts", sim_folder());
-    if (symlink(scripts, path) != 0 || !write_conf(n)) {
-        sim_fail(s, "cannot write topics.conf in %s", n->folder);
+    if (symlink(scripts, path) != 0) {
+        sim_fail(s, "cannot write in %s", n->folder);
         return false;
     }
-    (void)snprintf(path, sizeof path, "%s/topics.conf", n->folder);
-    if (conf_load(&n->conf, path, NULL, &r) != 0) {
-        sim_fail(s, "%s", r.text);
+    if (!read_topics(n, true)) {
         return false;
     }
     node_start(n);

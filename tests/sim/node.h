@@ -65,6 +65,7 @@ struct node {
     bool low;  /* its store is nearly full, by its own word */
     bool lost; /* its last turn failed: what it knows need not be what it has stored */
     unsigned starts;
+    uint64_t paused, paused_doubt; /* a bit a service: what operators know, what they do not */
     /* clocks */
     int64_t boot_at_ms; /* physical time of the machine's start */
     uint8_t boot;
@@ -89,6 +90,8 @@ struct node {
 /* Makes the folder and starts it; false: sim_fail says why. */
 bool node_make(struct node *n, struct sim *s, unsigned number);
 void node_free(struct node *n);
+/* It stops, and starts again on a topics.conf without its schedules. */
+void node_forget_schedules(struct node *n);
 
 /* A turn after everything that the broker has for it, with what becomes of it: acknowledgements, a
  * broken connection, or its death where `kill_in` says so. */

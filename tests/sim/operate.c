@@ -30,6 +30,7 @@ void order_give(struct sim *s, struct node *n, struct order *order, const char *
         sim_tell(s, "  that is %u", order->said);
     }
     order->open = true;
+    s->true_ms++; /* no two deaths of an event are of one millisecond, by which they are told apart */
     engine_submit(n->engine, &order->command);
 }
 
@@ -60,6 +61,37 @@ static bool is_known(const struct command *command) {
     return false;
 }
 
+/* Which bit of a host's services the order is about; 0 = it is no pause, and no end of one. */
+static uint64_t paused_bit(const struct node *n, const struct command *command) {
+    bool pauses = command->kind == COMMAND_PAUSE || command->kind == COMMAND_RESUME;
+    uint64_t bit = 0;
+    for (size_t i = 0; i < n->conf->service_count && pauses; i++) {
+        bool is = slice_equal(slice_of(n->conf->services[i].name), command->service);
+        bit |= is ? UINT64_C(1) << i : 0;
+    }
+    return bit;
+}
+
+static void note_pause(struct node *n, const struct command *command) {
+    uint64_t bit = paused_bit(n, command);
+    if (command->code == 0) {
+        n->paused = command->kind == COMMAND_PAUSE ? n->paused | bit : n->paused & ~bit;
+        n->paused_doubt &= ~bit;
+    }
+}
+
+void operate_started(struct sim *s, struct node *n) {
+    for (size_t i = 0; i < n->conf->service_count; i++) {
+        struct engine_service_status v;
+        bool doubt = (n->paused_doubt >> i & 1) != 0;
+        bool paused = (n->paused >> i & 1) != 0;
+        if (!doubt && engine_service_status(n->engine, i, &v) == 0 && v.paused != paused) {
+            sim_fail(s, "host %u starts, and %s is %s", n->number, v.name,
+                     paused ? "paused no more" : "paused by nobody");
+        }
+    }
+}
+
 void operate_done(struct sim *s, struct node *n, struct command *command, bool heard) {
     struct order *order = (struct order *)command;
     if (!is_known(command)) {
@@ -67,7 +99,9 @@ void operate_done(struct sim *s, struct node *n, struct command *command, bool h
         return;
     }
     order->open = false;
+    n->paused_doubt |= heard ? 0 : paused_bit(n, command);
     if (heard) {
+        note_pause(n, command);
         sim_tell(s, "host %u answers %d%s%s", n->number, command->code,
                  command->code == 0 ? "" : ": ", command->code == 0 ? "" : command->report.text);
     }
@@ -82,10 +116,11 @@ void operate_done(struct sim *s, struct node *n, struct command *command, bool h
     }
 }
 
-void operate_forget(struct sim *s, const struct node *n) {
+void operate_forget(struct sim *s, struct node *n) {
     for (struct order *order = orders; order != NULL;) {
         struct order *next = order->next;
         bool its = order->sim == s && order->node == n->number;
+        n->paused_doubt |= its && order->open ? paused_bit(n, &order->command) : 0;
         order->open = order->open && !its;
         if (its && !order->again) {
             remove_order(order);

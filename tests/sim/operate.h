@@ -24,7 +24,9 @@ void operate_signal(struct sim *s, struct node *n, const char *service, unsigned
 /* The door: the engine has carried the command out; `heard`: the host lived to say so. */
 void operate_done(struct sim *s, struct node *n, struct command *command, bool heard);
 /* The host is gone, and its commands with it. */
-void operate_forget(struct sim *s, const struct node *n);
+void operate_forget(struct sim *s, struct node *n);
+/* It is up again: what was paused is, and nothing else. */
+void operate_started(struct sim *s, struct node *n);
 /* The world is over. */
 void operate_end(const struct sim *s);
 

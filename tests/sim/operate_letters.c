@@ -110,21 +110,31 @@ void operate_event(struct sim *s, struct node *n) {
     }
 }
 
+/* What is to become of a dead letter in the end: those that may stay go when they fill the store. */
+static bool settle_letter(struct sim *s, struct node *n, const struct pick *pick, bool low) {
+    const struct load_kind *kind = load_kind_of(pick->said);
+    bool revives = kind->revives != NULL && kind->revives(pick->said);
+    if ((!revives && !low) || order_open(s, pick->said->number)) {
+        return false;
+    }
+    if (!revives) {
+        let_go(s, n, pick, COMMAND_DISCARD);
+    } else if (pick->parked && sim_chance(s, 50)) {
+        decide_on_key(s, n, pick);
+    } else {
+        replay(s, n, pick);
+    }
+    return true;
+}
+
 bool operate_revive(struct sim *s, struct node *n) {
+    struct engine_status v;
     struct dead_row at = {0};
     struct pick pick;
     bool any = false;
+    engine_status(n->engine, &v);
     while (pick_dead(s, n, &at, &pick)) {
-        const struct load_kind *kind = load_kind_of(pick.said);
-        if (kind->revives != NULL && kind->revives(pick.said) &&
-            !order_open(s, pick.said->number)) {
-            any = true;
-            if (pick.parked && sim_chance(s, 50)) {
-                decide_on_key(s, n, &pick);
-            } else {
-                replay(s, n, &pick);
-            }
-        }
+        any = settle_letter(s, n, &pick, v.store_low != NULL) || any;
     }
     return any;
 }

@@ -18,6 +18,7 @@ enum {
     SETTLE_ROUNDS = 60000,
     OPERATE_EVERY = 4,
     STUCK_ROUNDS = 3000, /* in which nothing has ended and nothing has left */
+    STUCK_MS = 1200000,  /* nor within so long: what has ended is kept for minutes */
     SETTLE_MS = 3 * 86400 * 1000,
     TIDY_MS = 10000,
     TIDY_ROUNDS = 4,
@@ -25,8 +26,7 @@ enum {
     AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
     DOZE_MS = 400,          /* and goes on for so long when something is due */
     AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
-    AGED_DAYS = 300,
-    AGED_ROUNDS = 40, /* in which the stores are tidied */
+    AGED_ROUNDS = 40,   /* in which the stores are tidied */
     AGED_REST_MS = 20000,
 };
 
@@ -95,7 +95,8 @@ bool sim_chance(struct sim *s, unsigned percent) {
 /* --- steps --- */
 
 static void pass_time(struct sim *s) {
-    s->true_ms += 1 + (int64_t)sim_below(s, sim_chance(s, 3) ? LONG_MS : 1 + sim_below(s, REST_MS));
+    uint64_t most = sim_chance(s, 3) ? LONG_MS : sim_chance(s, 15) ? MINUTE_MS : REST_MS;
+    s->true_ms += 1 + (int64_t)sim_below(s, most == REST_MS ? 1 + sim_below(s, most) : most);
 }
 
 /* By up to a second, an hour or a hundred days, or to what it was. */
@@ -377,6 +378,7 @@ static void settle(struct sim *s) {
     mend(s);
     load_settle(s);
     int64_t end_ms = s->true_ms + SETTLE_MS;
+    int64_t since_ms = s->true_ms;
     uint64_t seen = 0;
     unsigned idle = 0;
     for (unsigned round = 0; !s->failed; round++) {
@@ -398,8 +400,10 @@ static void settle(struct sim *s) {
         }
         uint64_t now = progress(s);
         idle = now == seen ? idle + 1 : 0;
+        since_ms = now == seen ? since_ms : s->true_ms;
         seen = now;
-        if (round > SETTLE_ROUNDS || idle > STUCK_ROUNDS || s->true_ms > end_ms) {
+        bool stuck = idle > STUCK_ROUNDS && s->true_ms > since_ms + STUCK_MS;
+        if (round > SETTLE_ROUNDS || stuck || s->true_ms > end_ms) {
             tell_stuck(s, end_ms - SETTLE_MS);
         }
         sleep_until_due(s);
@@ -416,17 +420,18 @@ static void settle_now(struct sim *s) {
 
 /* Long after: what runs out has run out, and nothing ends that had not. */
 static void age(struct sim *s) {
+    static const int64_t days[] = {100, 250}; /* what a schedule makes up for ages, too */
+    for (unsigned i = 0; i < s->count && !s->failed; i++) {
+        node_forget_schedules(&s->nodes[i]); /* which would go on for ever */
+    }
     uint64_t ended = s->tally->ended;
-    s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
-    for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
-        settle_now(s);
-        s->true_ms += AGED_REST_MS;
+    for (unsigned i = 0; i < sizeof days / sizeof *days; i++) {
+        s->true_ms += days[i] * 86400 * 1000;
+        for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
+            settle_now(s);
+            s->true_ms += AGED_REST_MS;
+        }
     }
-    while (!after_a_tick(s)) {
-        s->true_ms += TIDY_MS;
-    }
-    settle_now(s);
-    tidy(s);
     if (s->tally->ended != ended) {
         sim_fail(s, "%llu end long after everything had ended",
                  (unsigned long long)(s->tally->ended - ended));

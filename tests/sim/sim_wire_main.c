@@ -28,6 +28,7 @@ enum { PLANT_SECONDS = 300, MS_PER_S = 1000 };
 
 static struct wire_totals totals;
 static uint64_t running; /* the seed */
+static int64_t begun_ms; /* when the search for a planted bug began */
 
 /* ---- telling ---- */
 
@@ -58,8 +59,16 @@ static void print_plan(const struct wire_plan *plan) {
     (void)printf("  %8.3f s  the faults end\n", (double)plan->ends_ms / MS_PER_S);
 }
 
+/* An abort finds a planted bug as well as anything. */
 static void on_abort(int number) {
     (void)number;
+    if (wire_planted() != WIRE_SOUND) {
+        (void)printf("%-15s found by seed %llu, after %.1f s: the door aborts\n",
+                     wire_plant_name(wire_planted()), (unsigned long long)running,
+                     (double)(wire_real_ms() - begun_ms) / MS_PER_S);
+        (void)fflush(stdout);
+        _exit(0);
+    }
     (void)printf("seed %llu: the door aborts\n", (unsigned long long)running);
     wire_tell_story(stdout);
     (void)fflush(stdout);
@@ -163,13 +172,39 @@ static bool replay(uint64_t seed, bool loud) {
 
 /* ---- many ---- */
 
+/* A packet that was half written when a DISCONNECT came is lost to libmosquitto (2.0.11), which
+ * takes any packet under way for its own DISCONNECT. Everything else is held to account below. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void) {
+    return "leak:libmosquitto\n";
+}
+
+/* Memory in use must not grow from world to world; the first ones fill what is kept. */
+static bool memory_grows(void) {
+    enum { WARM_WORLDS = 50, WORLD_BYTES_MAX = 4096 };
+    static size_t warm_bytes;
+    size_t bytes = mallinfo2().uordblks;
+    if (totals.worlds <= WARM_WORLDS) {
+        warm_bytes = bytes;
+        return false;
+    }
+    size_t most = (totals.worlds - WARM_WORLDS) * WORLD_BYTES_MAX + ((size_t)1 << 20);
+    if (bytes > warm_bytes + most) {
+        (void)printf("memory grows: %zu bytes after %d worlds, %zu after %zu\n", warm_bytes,
+                     WARM_WORLDS, bytes, totals.worlds);
+        return true;
+    }
+    return false;
+}
+
 static int run_for(uint64_t from, int64_t seconds) {
     int64_t start_ms = wire_real_ms();
     size_t failed = 0;
     (void)printf("fresh worlds from seed %llu on\n", (unsigned long long)from);
     (void)fflush(stdout);
     for (uint64_t seed = from; wire_real_ms() - start_ms < seconds * MS_PER_S; seed++) {
-        failed += run_seed(seed, failed < 3) ? 0 : 1;
+        failed += run_seed(seed, failed < 3) && !memory_grows() ? 0 : 1;
     }
     print_totals(wire_real_ms() - start_ms);
     (void)printf("%zu failed; %zu bytes of memory in use\n", failed, mallinfo2().uordblks);
@@ -205,7 +240,7 @@ static int run_fixed(const char *file, uint64_t from, size_t count) {
         return 2;
     }
     for (size_t i = 0; i < count; i++) {
-        failed += run_seed(from + i, failed == 0) ? 0 : 1;
+        failed += run_seed(from + i, failed == 0) && !memory_grows() ? 0 : 1;
     }
     print_totals(wire_real_ms() - start_ms);
     return failed == 0 ? 0 : 1;
@@ -215,17 +250,17 @@ static int run_fixed(const char *file, uint64_t from, size_t count) {
 
 /* Each in a process of its own: a bug may abort it. */
 static bool find_plant(enum wire_plant plant, uint64_t from) {
-    int64_t start_ms = wire_real_ms();
     static struct wire_plan plan;
+    begun_ms = wire_real_ms();
     wire_plant(plant, 0);
-    for (uint64_t seed = from; wire_real_ms() - start_ms < PLANT_SECONDS * MS_PER_S; seed++) {
+    for (uint64_t seed = from; wire_real_ms() - begun_ms < PLANT_SECONDS * MS_PER_S; seed++) {
         wire_plan_make(&plan, seed);
         bool good = run(&plan, false);
         if (!good) {
             (void)printf("%-15s found by seed %llu, world %llu, after %.1f s: %s\n",
                          wire_plant_name(plant), (unsigned long long)seed,
                          (unsigned long long)(seed - from + 1),
-                         (double)(wire_real_ms() - start_ms) / MS_PER_S, wire_tell_failure());
+                         (double)(wire_real_ms() - begun_ms) / MS_PER_S, wire_tell_failure());
             return true;
         }
     }
@@ -247,6 +282,7 @@ static int find_plants(uint64_t from) {
         int status = 0;
         (void)waitpid(child, &status, 0);
         missed += status == 0 ? 0 : 1;
+        (void)fflush(stdout);
     }
     (void)printf("%d of %d planted bugs missed\n", missed, WIRE_PLANT_COUNT - 1);
     return missed == 0 ? 0 : 1;

@@ -7,6 +7,7 @@
 #include "limits.h"
 #include "mqtt.h"
 #include "mqtt_client.h"
+#include "mqtt_guard.h"
 #include "mqtt_packet.h"
 #include "wire_random.h"
 
@@ -38,6 +39,19 @@ static const struct {
     [WIRE_NO_RELEASE] = {"no-release", "a hold is not always released"},
     [WIRE_QOS_0] = {"qos-0", "a publish loses its QoS now and then"},
     [WIRE_SWALLOWED] = {"swallowed", "a message is acknowledged and handed to nobody"},
+    [WIRE_SPIN] = {"spin", "a watcher is not stopped"},
+    [WIRE_DEAF] = {"deaf", "a watcher does not look for input now and then"},
+    [WIRE_LEAK] = {"leak", "a connection is not closed now and then"},
+    [WIRE_HASTY] = {"hasty", "the door does not wait between two tries"},
+    [WIRE_HELD_READ] = {"held-read", "a hold does not always hold"},
+    [WIRE_NO_GOODBYE] = {"no-goodbye", "the door leaves without a DISCONNECT"},
+    [WIRE_NO_MARKER] = {"no-marker", "a bad message is handed up as a good one"},
+    [WIRE_PATIENT] = {"patient", "an answer that does not come is waited for without end"},
+    [WIRE_UNLEARNED] = {"unlearned", "what the broker lacks is not learned from its refusals"},
+    [WIRE_SAME_WILL] = {"same-will", "a will that may be what is refused is sent again"},
+    [WIRE_SAME_ADDRESS] = {"same-address", "an address that did not serve is tried first again"},
+    [WIRE_SAME_IDS] = {"same-ids", "a packet id in flight may be given out again"},
+    [WIRE_WRITE_FIRST] = {"write-first", "the door writes to a broker that has closed"},
 };
 
 void wire_plant(enum wire_plant plant, uint64_t seed) {
@@ -111,6 +125,18 @@ int __wrap_mosquitto_publish_v5(struct mosquitto *mosq, int *mid, const char *to
                                        properties);
 }
 
+int __real_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
+                                   const mosquitto_property *properties);
+int __wrap_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
+                                   const mosquitto_property *properties);
+
+int __wrap_mosquitto_disconnect_v5(struct mosquitto *mosq, int reason,
+                                   const mosquitto_property *properties) {
+    return goes_wrong(WIRE_NO_GOODBYE, 1)
+               ? MOSQ_ERR_NO_CONN
+               : __real_mosquitto_disconnect_v5(mosq, reason, properties);
+}
+
 /* ---- libuv ---- */
 
 int __real_uv_async_send(uv_async_t *async);
@@ -130,7 +156,8 @@ int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms,
         (retry && goes_wrong(WIRE_LOST_RETRY, 8))) {
         return uv_timer_stop(timer);
     }
-    return __real_uv_timer_start(timer, on_timer, ms, repeat_ms);
+    return __real_uv_timer_start(timer, on_timer, retry && goes_wrong(WIRE_HASTY, 1) ? 1 : ms,
+                                 repeat_ms);
 }
 
 /* ---- the door's own ---- */
@@ -185,7 +212,88 @@ int __wrap_mqtt_send_subscriptions(struct mqtt *m) {
 }
 
 void __wrap_mqtt_hold(struct mqtt *m, bool hold) {
-    if (hold || !goes_wrong(WIRE_NO_RELEASE, 3)) {
+    if (hold ? !goes_wrong(WIRE_HELD_READ, 3) : !goes_wrong(WIRE_NO_RELEASE, 3)) {
         __real_mqtt_hold(m, hold);
     }
+}
+
+/* ---- the door's, where it looks at its connection ---- */
+
+int __real_mqtt_link_watch(struct mqtt_link *link, int events,
+                           void (*on_event)(void *owner, int status, int events));
+int __wrap_mqtt_link_watch(struct mqtt_link *link, int events,
+                           void (*on_event)(void *owner, int status, int events));
+void __real_mqtt_link_free(struct mqtt_link *link);
+void __wrap_mqtt_link_free(struct mqtt_link *link);
+bool __real_mqtt_link_closing(const struct mqtt_link *link);
+bool __wrap_mqtt_link_closing(const struct mqtt_link *link);
+unsigned __real_mqtt_guard_tried(const struct mqtt_guard *guard);
+unsigned __wrap_mqtt_guard_tried(const struct mqtt_guard *guard);
+bool __real_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids, size_t ids_max,
+                             size_t *id_count, struct slice *reason);
+bool __wrap_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids, size_t ids_max,
+                             size_t *id_count, struct slice *reason);
+
+int __wrap_mqtt_link_watch(struct mqtt_link *link, int events,
+                           void (*on_event)(void *owner, int status, int events)) {
+    if (events == 0 && goes_wrong(WIRE_SPIN, 1)) {
+        return 0;
+    }
+    int watched = events != 0 && goes_wrong(WIRE_DEAF, 10) ? events & ~UV_READABLE : events;
+    return __real_mqtt_link_watch(link, watched, on_event);
+}
+
+void __wrap_mqtt_link_free(struct mqtt_link *link) {
+    if (!goes_wrong(WIRE_LEAK, 5)) {
+        __real_mqtt_link_free(link);
+    }
+}
+
+bool __wrap_mqtt_link_closing(const struct mqtt_link *link) {
+    return !goes_wrong(WIRE_WRITE_FIRST, 1) && __real_mqtt_link_closing(link);
+}
+
+unsigned __wrap_mqtt_guard_tried(const struct mqtt_guard *guard) {
+    return goes_wrong(WIRE_SAME_ADDRESS, 1) ? 0 : __real_mqtt_guard_tried(guard);
+}
+
+bool __wrap_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids, size_t ids_max,
+                             size_t *id_count, struct slice *reason) {
+    return !goes_wrong(WIRE_NO_MARKER, 3) &&
+           __real_mqtt_marker_read(value, mark, ids, ids_max, id_count, reason);
+}
+
+/* ---- the door's, where it decides ---- */
+
+void __real_mqtt_lose_saying(struct mqtt *m, const char *text);
+void __wrap_mqtt_lose_saying(struct mqtt *m, const char *text);
+void __real_mqtt_learn(struct mqtt *m, int reason);
+void __wrap_mqtt_learn(struct mqtt *m, int reason);
+bool __real_mqtt_suspect_will(struct mqtt *m);
+bool __wrap_mqtt_suspect_will(struct mqtt *m);
+int __real_mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid,
+                        struct report *r);
+int __wrap_mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid,
+                        struct report *r);
+
+void __wrap_mqtt_lose_saying(struct mqtt *m, const char *text) {
+    if (!goes_wrong(WIRE_PATIENT, 1)) {
+        __real_mqtt_lose_saying(m, text);
+    }
+}
+
+void __wrap_mqtt_learn(struct mqtt *m, int reason) {
+    if (!goes_wrong(WIRE_UNLEARNED, 1)) {
+        __real_mqtt_learn(m, reason);
+    }
+}
+
+bool __wrap_mqtt_suspect_will(struct mqtt *m) {
+    return !goes_wrong(WIRE_SAME_WILL, 1) && __real_mqtt_suspect_will(m);
+}
+
+int __wrap_mqtt_publish(struct mqtt *m, const struct mqtt_publish *publish, int *mid,
+                        struct report *r) {
+    m->ids_end = m->ids_end && !goes_wrong(WIRE_SAME_IDS, 1);
+    return __real_mqtt_publish(m, publish, mid, r);
 }

@@ -10,6 +10,7 @@
 #include "mqtt.h"
 #include "wire_broker.h"
 #include "wire_check.h"
+#include "wire_filters.h"
 #include "wire_net.h"
 #include "wire_os.h"
 #include "wire_outbox.h"
@@ -33,12 +34,6 @@ enum {
 };
 
 const char *const wire_topics[WIRE_TOPICS] = {"t/1", "t/2", "t/3", "a/x", "a/y/z", "b/x"};
-
-static const struct {
-    const char *group, *filter;
-} filters[WIRE_FILTERS] = {
-    {"g", "t/+"}, {NULL, "a/#"}, {NULL, "t/1"}, {"h", "b/x"}, {NULL, "a/y/a-filter-that-is-long"},
-};
 
 static const char watched[] = "$SYS/broker/version";
 
@@ -64,15 +59,11 @@ static struct {
     struct broker_conf in_conf, out_conf;
     struct life lives[LIVES_MAX];
     size_t life_count;
-    /* durable beside the log and the outbox */
-    bool wanted[WIRE_FILTERS], held[WIRE_FILTERS];
-    bool unshared; /* the broker once shared nothing: a shared subscription may be left behind */
     /* gone with a crash */
     struct mqtt *in, *out; /* the same one when there is one door */
     struct life *in_life, *out_life;
     bool readable, out_readable, due, watch_due, watch_seen;
-    bool leaving[WIRE_FILTERS]; /* on_unsubscribed is to come */
-    int64_t retry_ms, wake_ms;  /* no turn before; a turn then */
+    int64_t retry_ms, wake_ms; /* no turn before; a turn then */
     struct item items[TURN_MAX];
     size_t item_count;
     /* faults */
@@ -166,6 +157,9 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     life->up = true;
     life->up_ms = wire_clock_ms();
     worker.figures.ups++;
+    if (!session->shared_available) {
+        wire_filters_unshared();
+    }
     if (life->out) {
         wire_outbox_up();
         worker.watch_due = true;
@@ -229,8 +223,7 @@ static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8
 static void on_unsubscribed(void *ctx) {
     (void)called(ctx, "on_unsubscribed");
     wire_tell("worker: the filters that were given up are gone");
-    memcpy(worker.held, worker.wanted, sizeof worker.held);
-    memset(worker.leaving, 0, sizeof worker.leaving);
+    wire_filters_gone();
 }
 
 static void on_readable(void *ctx) {
@@ -261,9 +254,7 @@ void wire_worker_begin(uv_loop_t *loop, const struct wire_worker_setup *setup) {
                                           .packet_bytes_max = setup->packet_max};
     worker.out_conf = worker.in_conf;
     worker.out_conf.session_expiry_s = setup->one_door ? 7200 : 0;
-    for (size_t i = 0; i < WIRE_FILTERS; i++) {
-        worker.wanted[i] = i < 3;
-    }
+    wire_filters_begin(setup->alone);
     wire_outbox_begin(setup->window);
 }
 
@@ -295,34 +286,6 @@ static struct mqtt *make_door(const struct broker_conf *conf, const char *client
     return m;
 }
 
-static void name_filter(size_t i, char *out, size_t size) {
-    bool shared = filters[i].group != NULL && !worker.setup.alone;
-    (void)snprintf(out, size, shared ? "$share/%s/%s" : "%.0s%s", shared ? filters[i].group : "",
-                   filters[i].filter);
-}
-
-/* As host_session.c does: what an earlier run subscribed to is given up behind the rest. */
-static void subscribe_all(void) {
-    char name[WIRE_FILTER_BYTES];
-    int error = 0;
-    for (size_t i = 0; i < WIRE_FILTERS && error == 0; i++) {
-        if (worker.wanted[i]) {
-            worker.held[i] = true;
-            error = mqtt_subscribe(worker.in, filters[i].group, filters[i].filter, (uint32_t)i + 1);
-        }
-    }
-    for (size_t i = 0; i < WIRE_FILTERS && error == 0; i++) {
-        if (worker.held[i] && !worker.wanted[i]) {
-            name_filter(i, name, sizeof name);
-            worker.leaving[i] = true;
-            error = mqtt_unsubscribe(worker.in, name);
-        }
-    }
-    if (error != 0) {
-        wire_wrong("a subscription is refused by the door: %d", error);
-    }
-}
-
 void wire_worker_start(void) {
     assert(worker.in == NULL);
     assert(worker.life_count + 2 <= LIVES_MAX);
@@ -338,7 +301,7 @@ void wire_worker_start(void) {
         *worker.out_life = (struct life){.out = true};
         worker.out = make_door(&worker.out_conf, "worker-out", worker.out_life);
     }
-    subscribe_all();
+    wire_filters_start(worker.in);
     mqtt_start(worker.in);
     if (worker.out != worker.in) {
         mqtt_start(worker.out);
@@ -354,7 +317,7 @@ static void forget(void) {
     worker.in_life->freed = worker.out_life->freed = true;
     worker.readable = worker.out_readable = worker.due = false;
     worker.watch_due = worker.watch_seen = false;
-    memset(worker.leaving, 0, sizeof worker.leaving);
+    wire_filters_forget();
     worker.item_count = 0;
     worker.is_held = false;
     worker.retry_ms = 0;
@@ -467,7 +430,9 @@ static void turn(void) {
     worker.figures.turns++;
     collect();
     const struct mqtt_session *session = mqtt_session(worker.in);
-    worker.unshared = worker.unshared || (session->connected && !session->shared_available);
+    if (session->connected && !session->shared_available) {
+        wire_filters_unshared();
+    }
     if (worker.slow_ms > 0 && worker.item_count > 0) {
         take_time();
     }
@@ -520,30 +485,11 @@ void wire_worker_enqueue(uint32_t number, uint8_t qos, bool retain, uint32_t byt
     worker.due = true;
 }
 
-static void subscribe(size_t i) {
-    wire_tell("worker: subscribes to %s", filters[i].filter);
-    worker.wanted[i] = worker.held[i] = true;
-    worker.leaving[i] = false;
-    int error = mqtt_subscribe(worker.in, filters[i].group, filters[i].filter, (uint32_t)i + 1);
-    if (error != 0) {
-        wire_wrong("mqtt_subscribe: %d", error);
-    }
-}
-
 void wire_worker_filter(size_t filter) {
-    assert(filter < WIRE_FILTERS);
-    if (worker.in == NULL) {
-        return;
+    if (worker.in != NULL) {
+        wire_filters_change(worker.in, filter);
+        worker.due = true;
     }
-    if (worker.wanted[filter]) {
-        wire_tell("worker: gives up %s", filters[filter].filter);
-        worker.wanted[filter] = false;
-        worker.leaving[filter] = true;
-        mqtt_give_up(worker.in, filters[filter].group, filters[filter].filter);
-    } else {
-        subscribe(filter);
-    }
-    worker.due = true;
 }
 
 void wire_worker_moved(bool wait) {
@@ -587,42 +533,6 @@ void wire_worker_slow(uint32_t ms) {
     worker.slow_ms = ms;
 }
 
-static bool has_sub(const struct wire_session *s, const char *filter) {
-    for (size_t i = 0; i < s->sub_count; i++) {
-        if (strcmp(s->subs[i].filter, filter) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *unsettled_filter(const struct wire_session *s) {
-    static char text[160];
-    char name[WIRE_FILTER_BYTES];
-    const struct wire_terms *terms = &wire_broker_manners()->terms;
-    for (size_t i = 0; i < WIRE_FILTERS; i++) {
-        bool wild = strpbrk(filters[i].filter, "+#") != NULL;
-        if (terms->no_wildcard && wild) {
-            continue;
-        }
-        name_filter(i, name, sizeof name);
-        if (terms->no_shared && worker.wanted[i]) {
-            (void)snprintf(name, sizeof name, "%s", filters[i].filter);
-        }
-        bool left_behind = worker.unshared && filters[i].group != NULL && !worker.wanted[i];
-        if (worker.leaving[i]) {
-            (void)snprintf(text, sizeof text, "on_unsubscribed for %s never came", name);
-            return text;
-        }
-        if (!left_behind && has_sub(s, name) != worker.wanted[i]) {
-            (void)snprintf(text, sizeof text, "the filter %s is%s subscribed at the broker", name,
-                           worker.wanted[i] ? " not" : " still");
-            return text;
-        }
-    }
-    return NULL;
-}
-
 static bool stands(const char *client_id) {
     const struct wire_session *s = wire_broker_session(client_id);
     return s != NULL && s->conn != NULL;
@@ -650,6 +560,6 @@ const char *wire_worker_unsettled(void) {
     if (wire_outbox_count() > 0 || worker.flood > 0) {
         return "rows wait in the outbox";
     }
-    const char *filter = unsettled_filter(s);
+    const char *filter = wire_filters_unsettled(s);
     return filter != NULL ? filter : worker.watch_seen ? NULL : "the watch has no message";
 }

@@ -20,7 +20,7 @@
 
 enum {
     ROUNDS_MAX = 1000000, /* at one moment */
-    UP_MS_MAX = 400000,  /* the wait after a takeover is 5 min */
+    UP_MS_MAX = 400000,   /* the wait after a takeover is 5 min */
     THROUGH_MS_MAX = 180000,
     STEADY_MS = 10000, /* long enough to make the door forget what it learned */
     PEACE_MS = 200000,

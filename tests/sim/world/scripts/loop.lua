@@ -8,7 +8,7 @@ deed["many"] = function()
 end
 
 deed["state"] = function()
-  zing.state.set("large", string.rep("s", 1 << 18))
+  zing.state.set("large", string.rep("s", 1 << 17), {ttl = "1m"})
 end
 
 deed["loop"] = function()

@@ -4,7 +4,7 @@ return function(e)
   local out, count, sum = "out/steps/" .. m.k, "count/" .. m.n, 0
   for i = 1, m.steps do
     sum = sum + zing.step("step " .. i, function()
-      local result = math.random(1000)
+      local result = tonumber(zing.uuid():sub(-3), 16) -- by chance, and the world's
       zing.state.incr(count)
       zing.publish(out, ("%d step %d %d"):format(m.n, i, result))
       if i <= m.calls then

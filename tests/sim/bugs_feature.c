@@ -1,0 +1,94 @@
+/*
+ * bugs_feature.c - planted bugs of waits, delayed publishes, schedules, batches, deaths, and of what
+ * operators ask for. See bugs.h.
+ */
+#include "bugs_impl.h"
+#include "sim.h"
+
+#include "engine_impl.h"
+
+#include <string.h>
+
+/* --- waits, delays, ticks --- */
+
+/* waiter-overlooked: who waits is not found. */
+WRAP(int, journal_waiter_first, struct journal *j, const struct cell *cell, struct waiter *out) {
+    return bug_strikes(BUG_WAITER_OVERLOOKED, 4) ? ERR_NOTFOUND
+                                                 : __real_journal_waiter_first(j, cell, out);
+}
+
+/* delayed-early: it leaves when half of the time is over. */
+WRAP(int, engine_publish_later, struct engine *e, uint8_t partition, const struct publication *p,
+     int64_t due_ms, bool by_wall) {
+    int64_t left_ms = due_ms - (by_wall ? e->wall_ms : e->now_ms);
+    bool early = bug_is(BUG_DELAYED_EARLY) && left_ms > 1;
+    return __real_engine_publish_later(e, partition, p, due_ms - (early ? left_ms / 2 : 0),
+                                       by_wall);
+}
+
+/* tick-twice: the next turn does not know that it has run. */
+WRAP(int, engine_fire_schedules, struct engine *e) {
+    struct engine_schedule before[SCHEDULES_MAX];
+    size_t count = e->conf->schedule_count;
+    int64_t next_ms = e->schedule_ms;
+    memcpy(before, e->schedules, count * sizeof *before);
+    int code = __real_engine_fire_schedules(e);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        bool ran = e->schedules[i].mark.runs > before[i].mark.runs;
+        if (ran && bug_strikes(BUG_TICK_TWICE, 2)) {
+            e->schedules[i] = before[i];
+            e->schedule_ms = next_ms;
+        }
+    }
+    return code;
+}
+
+/* --- how events end --- */
+
+/* failure-done: what failed counts as done; batch-member: one of a batch does. */
+WRAP(int, engine_end_item, struct engine *e, struct engine_service *s, struct lane_item *item,
+     const struct verdict *verdict) {
+    struct verdict other = *verdict;
+    bool fails = verdict->outcome == OUTCOME_ERROR;
+    bool batched = s->conf->batch > 1;
+    if (fails && batched ? bug_strikes(BUG_BATCH_MEMBER, 4)
+                         : fails && bug_strikes(BUG_FAILURE_DONE, 8)) {
+        other.outcome = OUTCOME_DONE;
+    }
+    return __real_engine_end_item(e, s, item, &other);
+}
+
+/* park-forgotten: what is parked does not hold its key after a restart. */
+WRAP(int, journal_lane_put, struct journal *j, const struct row *row) {
+    struct row other = *row;
+    if (row->flags == LANE_PARKED && bug_is(BUG_PARK_FORGOTTEN)) {
+        other.flags = LANE_BEHIND;
+    }
+    return __real_journal_lane_put(j, &other);
+}
+
+/* pause-forgotten: a start runs what an operator had paused. */
+WRAP(int, journal_flag_get, struct journal *j, const char *name, uint64_t *value) {
+    return bug_is(BUG_PAUSE_FORGOTTEN) && strncmp(name, "paused/", 7) == 0
+               ? ERR_NOTFOUND
+               : __real_journal_flag_get(j, name, value);
+}
+
+/* crash-misjudged: the page names an event that has left the processor. */
+WRAP(void, culprit_enter, struct culprit *c, enum culprit_phase phase) {
+    if (!bug_is(BUG_CRASH_MISJUDGED) || (phase != CULPRIT_IDLE && phase != CULPRIT_COMMIT)) {
+        __real_culprit_enter(c, phase);
+    }
+}
+
+/* crash-uncharged: nobody is. */
+WRAP(int, engine_charge_crash, struct engine *e) {
+    return bug_is(BUG_CRASH_UNCHARGED) ? 0 : __real_engine_charge_crash(e);
+}
+
+/* discard-ignored: the operator is told that it is done. */
+WRAP(int, engine_carry_out, struct engine *e, struct command *command) {
+    bool ignored = command->kind == COMMAND_DISCARD && bug_strikes(BUG_DISCARD_IGNORED, 2);
+    command->code = ignored ? 0 : command->code;
+    return ignored ? 0 : __real_engine_carry_out(e, command);
+}
