@@ -43,7 +43,7 @@
     X(STATE_ASTRAY, "state-astray", "state belongs to one key")                                    \
     X(WAITER_OVERLOOKED, "waiter-overlooked", "a signal reaches who waits")                        \
     X(DELAYED_EARLY, "delayed-early", "a delayed publish is not early")                            \
-    X(TICK_TWICE, "tick-twice", "a tick runs once")                                                \
+    X(TICK_LOST, "tick-lost", "a tick runs while its host is up")                                  \
     X(FAILURE_DONE, "failure-done", "what fails is tried again")                                   \
     X(BATCH_MEMBER, "batch-member", "each of a batch has an end of its own")                       \
     X(PARK_FORGOTTEN, "park-forgotten", "what is parked holds its key")                            \

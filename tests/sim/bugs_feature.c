@@ -26,21 +26,16 @@ WRAP(int, engine_publish_later, struct engine *e, uint8_t partition, const struc
                                        by_wall);
 }
 
-/* tick-twice: the next turn does not know that it has run. */
+/* tick-lost: it counts as settled, and has not run. */
 WRAP(int, engine_fire_schedules, struct engine *e) {
-    struct engine_schedule before[SCHEDULES_MAX];
-    size_t count = e->conf->schedule_count;
-    int64_t next_ms = e->schedule_ms;
-    memcpy(before, e->schedules, count * sizeof *before);
-    int code = __real_engine_fire_schedules(e);
-    for (size_t i = 0; i < count && code == 0; i++) {
-        bool ran = e->schedules[i].mark.runs > before[i].mark.runs;
-        if (ran && bug_strikes(BUG_TICK_TWICE, 2)) {
-            e->schedules[i] = before[i];
-            e->schedule_ms = next_ms;
+    for (size_t i = 0; i < e->conf->schedule_count; i++) {
+        struct engine_schedule *s = &e->schedules[i];
+        if (s->next_ms <= e->wall_ms && bug_strikes(BUG_TICK_LOST, 4)) {
+            s->mark.settled_ms = e->wall_ms;
+            s->next_ms = INT64_MAX - 1;
         }
     }
-    return code;
+    return __real_engine_fire_schedules(e);
 }
 
 /* --- how events end --- */

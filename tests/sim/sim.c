@@ -412,6 +412,14 @@ static void settle(struct sim *s) {
     }
 }
 
+/* What can be done at this moment. */
+static void settle_now(struct sim *s) {
+    unsigned left = AGED_ROUNDS;
+    do {
+        settle_once(s);
+    } while (!s->failed && !is_over(s) && --left > 0);
+}
+
 /* Long after: what runs out has run out, and nothing ends that had not. */
 static void age(struct sim *s) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
@@ -420,7 +428,7 @@ static void age(struct sim *s) {
     uint64_t ended = s->tally->ended;
     s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
     for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
-        settle_once(s);
+        settle_now(s);
         s->true_ms += AGED_REST_MS;
     }
     if (s->tally->ended != ended) {
@@ -470,11 +478,11 @@ int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
         check_ended(s, &s->nodes[i]);
     }
-    if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
-        age(s);
-    }
     if (!s->failed) {
         load_check(s);
+    }
+    if (!s->failed && plan->seed % AGED_OF_WORLDS == 0) {
+        age(s);
     }
     tally->runs++;
     tally->virtual_ms += s->true_ms;
