@@ -269,6 +269,7 @@ static void mend(struct sim *s) {
         n->disk = DISK_WELL;
         n->wall_most_ms = node_wall_most_ms(n);
         node_reader_end(n);
+        node_scripts_mend(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
