@@ -91,6 +91,7 @@ static void close_link(struct mqtt *m) {
         m->subs[i].mid = 0;
         m->subs[i].refused = 0;
         m->subs[i].asked = 0;
+        m->subs[i].retold = 0;
     }
 }
 

@@ -26,7 +26,7 @@ struct mqtt_subscription {
     uint8_t refused;  /* the reason it was refused with on this connection; 0 = it was not */
     unsigned asked;   /* how often it was asked for again since */
     uint32_t again_s; /* loop time: when to ask again */
-    unsigned retold;  /* its SUBSCRIBE was sent again without what the broker turned out to lack */
+    unsigned retold;  /* the same, without what the broker turned out to lack */
 };
 
 /* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for

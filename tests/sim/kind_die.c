@@ -91,10 +91,16 @@ static bool deaths_are_right(const struct said *one) {
            (!quiet || silent || one->may_be_gone || one->deaths == one->buried);
 }
 
+/* Who was told that it runs again can rely on it. */
+static bool must_end(const struct said *one) {
+    bool crashed = crash_deaths(one) > 0 || one->value > 0;
+    return one->revived && !one->may_be_gone && !crashed && one->flags != NO_JSON;
+}
+
 static bool end_is_right(const struct said *one) {
     bool may_stay = fates[one->flags].dies || one->may_be_gone || one->deaths > 0;
     bool may_end = !fates[one->flags].dies || one->replays + one->reruns > 0;
-    return one->ends > 0 ? may_end && (!one->gone || one->reruns > 0) : may_stay;
+    return one->ends > 0 ? may_end && (!one->gone || one->reruns > 0) : may_stay && !must_end(one);
 }
 
 static void check(struct sim *s, const struct said *one) {

@@ -32,10 +32,13 @@ static const struct {
     {"coroutine", ""},
 };
 
-enum { DEEDS = sizeof deeds / sizeof *deeds };
+enum { DEEDS = sizeof deeds / sizeof *deeds, PATTERN = 6, SPARED = 80 };
 
 static void say(struct sim *s, struct said *one, struct buf *payload) {
     one->flags = (uint8_t)(sim_chance(s, HARMLESS) ? 0 : sim_below(s, DEEDS));
+    if (one->flags == PATTERN && sim_chance(s, SPARED)) { /* it costs as much as all others */
+        one->flags = 0;
+    }
     buf_printf(payload, ",\"deed\":\"%s\"", deeds[one->flags].name);
 }
 

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_MOST = 9, WORDS = 32 };
+enum { STEPS_MOST = 9, WORDS = 32, NAP_MS = 500 /* as in the script */ };
+enum { NAPS = 1 }; /* flags */
 
 /* one->value: how many steps; one->other: a bit for each that was heard, and from SUMMED on the sum
  * of their results; one->moment_ms: what they come to in the end. */
@@ -26,6 +27,7 @@ static void say(struct sim *s, struct said *one, struct buf *payload) {
         buf_printf(payload, ",\"fail\":%u", (unsigned)(1 + sim_below(s, one->value)));
     }
     if (sim_chance(s, 20)) {
+        one->flags |= NAPS;
         buf_printf(payload, ",\"nap\":%u", (unsigned)(1 + sim_below(s, one->value)));
     }
 }
@@ -53,7 +55,9 @@ static void heard(struct sim *s, struct said *one, const char *text) {
     char *rest;
     unsigned long count = strtoul(text, &rest, 10);
     one->moment_ms = strtol(rest, NULL, 10);
-    if (count != one->value) {
+    if ((one->flags & NAPS) != 0 && load_waited_ms(s, one) < NAP_MS) {
+        sim_fail(s, "steps %u of key k%u wakes up early", one->number, one->key);
+    } else if (count != one->value) {
         sim_fail(s, "steps %u of key k%u: %lu of %u steps counted", one->number, one->key, count,
                  one->value);
     }

@@ -15,7 +15,8 @@
 enum { NAP_MS = 3000, WITHIN_MS = 20000, SIGNALS_MOST = 4, LATELY = 150, TRIES = 4 };
 enum { SURE = 1, FOR_GOOD = 2 }; /* flags; SURE: a signal was there in time */
 
-/* one->value: how many signals it was sent; one->moment_ms: how long it sleeps and waits. */
+/* one->value: how many signals it was sent; one->other: how long it sleeps; one->moment_ms: how long
+ * it sleeps and waits. */
 
 /* False: the host is down. */
 static bool send_by_hand(struct sim *s, const struct said *one, const char *payload,
@@ -58,6 +59,7 @@ static void say(struct sim *s, struct said *one, struct buf *payload) {
         send_signal(s, one);
     }
     one->flags |= sim_chance(s, 25) ? FOR_GOOD : 0;
+    one->other = (uint32_t)nap_ms;
     one->moment_ms = nap_ms + ((one->flags & FOR_GOOD) != 0 ? 0 : within_ms);
     buf_printf(payload, ",\"nap\":%lld.%03lld", (long long)nap_ms / 1000, (long long)nap_ms % 1000);
     if ((one->flags & FOR_GOOD) == 0) {
@@ -110,7 +112,10 @@ static void heard(struct sim *s, struct said *one, const char *text) {
     unsigned long second = strtoul(*rest == ' ' ? rest + 1 : rest, NULL, 10);
     bool timed_out = strncmp(text, "none", 4) == 0;
     int64_t waited_ms = load_waited_ms(s, one);
-    if (timed_out && waited_ms < one->moment_ms) {
+    if (waited_ms < one->other) {
+        sim_fail(s, "wait %u of key k%u sleeps for %lld ms, not %u", one->number, one->key,
+                 (long long)waited_ms, one->other);
+    } else if (timed_out && waited_ms < one->moment_ms) {
         sim_fail(s, "wait %u of key k%u: its time is up after %lld ms, not %lld", one->number,
                  one->key, (long long)waited_ms, (long long)one->moment_ms);
     } else if (timed_out && (one->flags & FOR_GOOD) != 0) {

@@ -36,6 +36,7 @@ struct said {
     bool gone;               /* an operator discarded it, and was told so */
     bool known;              /* its id is, and so its kills are */
     bool may_be_gone;        /* an operator wanted to */
+    bool revived;            /* an operator was told that it runs again */
     bool skipped;            /* or had its key go on without it: what came behind may overtake it */
     uint32_t value;          /* the kind's own, as the next two */
     uint32_t other;

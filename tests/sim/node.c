@@ -261,6 +261,9 @@ static bool open_parts(struct node *n, struct report *r) {
         n->scripts = NULL;
     }
     bool fresh = n->scripts == NULL;
+    if (fresh) {
+        node_scripts_mend(n);
+    }
     return store_open(&n->store, &store, r) == 0 &&
            culprit_open(&n->culprit, n->conf->store_path, boot, r) == 0 &&
            (!fresh || (script_host_new(&n->scripts, n->conf, &api_library) == 0 &&
@@ -520,17 +523,13 @@ void node_forget_schedules(struct node *n) {
 }
 
 bool node_make(struct node *n, struct sim *s, unsigned number) {
-    char path[NODE_PATH_BYTES + 32];
-    char scripts[NODE_PATH_BYTES + 32];
     *n = (struct node){.sim = s, .number = number, .online = true};
     (void)snprintf(n->folder, sizeof n->folder, "/dev/shm/zingq-sim-%d-XXXXXX", (int)getpid());
     if (mkdtemp(n->folder) == NULL) {
         sim_fail(s, "no folder in /dev/shm");
         return false;
     }
-    (void)snprintf(path, sizeof path, "%s/scripts", n->folder);
-    (void)snprintf(scripts, sizeof scripts, "%s/scripts", sim_folder());
-    if (symlink(scripts, path) != 0) {
+    if (!node_scripts_make(n)) {
         sim_fail(s, "cannot write in %s", n->folder);
         return false;
     }
@@ -542,8 +541,8 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
 }
 
 void node_free(struct node *n) {
-    static const char *const files[] = {"data/data.mdb",   "data/lock.mdb", "data/processor",
-                                        "data/zingq.lock", "topics.conf",   "scripts"};
+    static const char *const files[] = {"data/data.mdb", "data/lock.mdb", "data/processor",
+                                        "data/zingq.lock", "topics.conf"};
     char path[NODE_PATH_BYTES + 32];
     if (n->engine != NULL) {
         close_parts(n);
@@ -555,6 +554,7 @@ void node_free(struct node *n) {
         (void)snprintf(path, sizeof path, "%s/%s", n->folder, files[i]);
         (void)unlink(path);
     }
+    node_scripts_remove(n);
     (void)snprintf(path, sizeof path, "%s/data", n->folder);
     (void)rmdir(path);
     (void)rmdir(n->folder);

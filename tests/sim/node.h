@@ -53,6 +53,9 @@ struct node {
     char folder[NODE_PATH_BYTES];
     struct conf *conf;
     struct script_host *scripts;
+    int script_count, script_chosen; /* files in its folder; see node_scripts.c */
+    unsigned script_versions;
+    char script_broken[64]; /* the file that does not load; "" = none */
     struct store *store;
     struct culprit *culprit;
     struct engine *engine;
@@ -103,6 +106,11 @@ void node_connect(struct node *n);
 void node_reader_begin(struct node *n);
 void node_reader_end(struct node *n);
 void node_reader_check(struct node *n);
+/* Its scripts folder; somebody saves a script; one that does not load is as it was. */
+bool node_scripts_make(struct node *n);
+void node_scripts_remove(struct node *n);
+void node_scripts_save(struct node *n);
+void node_scripts_mend(struct node *n);
 /* Starts what is down. */
 void node_start(struct node *n);
 /* Killed between two turns. */

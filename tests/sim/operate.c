@@ -170,11 +170,16 @@ static void retry_outbox(struct sim *s, struct node *n) {
     order_give(s, n, order_new(s, n, COMMAND_OUTBOX_RETRY), "send what was refused");
 }
 
+static void save_script(struct sim *s, struct node *n) {
+    (void)s;
+    node_scripts_save(n);
+}
+
 void operate(struct sim *s, struct node *n) {
     static void (*const acts[])(struct sim *, struct node *) = {
         pause_or_resume, pause_or_resume,        operate_letter, operate_letter,
         operate_letter,  operate_event,          operate_event,  operate_publish,
-        operate_publish, operate_cancel_publish, retry_outbox};
+        operate_publish, operate_cancel_publish, retry_outbox,   save_script};
     acts[sim_below(s, sizeof acts / sizeof *acts)](s, n);
     if (sim_chance(s, 20)) {
         (void)give_again(s, n);

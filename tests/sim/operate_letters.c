@@ -142,12 +142,12 @@ bool operate_revive(struct sim *s, struct node *n) {
 void letter_answered(struct sim *s, const struct order *order) {
     struct said *one = &s->load.said[order->said];
     enum command_kind kind = order->command.kind;
-    if (kind != COMMAND_DISCARD && kind != COMMAND_CANCEL) {
-        return;
-    }
-    if (order->command.code == 0) {
+    bool well = order->command.code == 0;
+    if (kind == COMMAND_REPLAY || kind == COMMAND_KEY_RESUME) {
+        one->revived = one->revived || well;
+    } else if ((kind == COMMAND_DISCARD || kind == COMMAND_CANCEL) && well) {
         one->gone = true;
-    } else {
+    } else if (kind == COMMAND_DISCARD || kind == COMMAND_CANCEL) {
         one->may_be_gone = order->was_doubt;
     }
 }

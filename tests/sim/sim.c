@@ -26,7 +26,8 @@ enum {
     AWAKE_MS = 3600 * 1000, /* a sleep of the settling world is no longer, */
     DOZE_MS = 400,          /* and goes on for so long when something is due */
     AGED_OF_WORLDS = 4, /* one in so many lives on until all that is kept for a time is past it */
-    AGED_ROUNDS = 40,   /* in which the stores are tidied */
+    AGED_DAYS = 300,
+    AGED_ROUNDS = 40, /* in which the stores are tidied */
     AGED_REST_MS = 20000,
 };
 
@@ -268,6 +269,7 @@ static void mend(struct sim *s) {
         n->disk = DISK_WELL;
         n->wall_most_ms = node_wall_most_ms(n);
         node_reader_end(n);
+        node_scripts_mend(n);
         n->wall_ahead_ms = 0;
         if (!n->up) {
             node_start(n);
@@ -420,17 +422,14 @@ static void settle_now(struct sim *s) {
 
 /* Long after: what runs out has run out, and nothing ends that had not. */
 static void age(struct sim *s) {
-    static const int64_t days[] = {100, 250}; /* what a schedule makes up for ages, too */
     for (unsigned i = 0; i < s->count && !s->failed; i++) {
         node_forget_schedules(&s->nodes[i]); /* which would go on for ever */
     }
     uint64_t ended = s->tally->ended;
-    for (unsigned i = 0; i < sizeof days / sizeof *days; i++) {
-        s->true_ms += days[i] * 86400 * 1000;
-        for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
-            settle_now(s);
-            s->true_ms += AGED_REST_MS;
-        }
+    s->true_ms += (int64_t)AGED_DAYS * 86400 * 1000;
+    for (unsigned round = 0; round < AGED_ROUNDS && !s->failed; round++) {
+        settle_now(s);
+        s->true_ms += AGED_REST_MS;
     }
     if (s->tally->ended != ended) {
         sim_fail(s, "%llu end long after everything had ended",

@@ -14,10 +14,10 @@
 #include "wire_tell.h"
 #include "wire_world.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,17 +59,18 @@ static void print_plan(const struct wire_plan *plan) {
     (void)printf("  %8.3f s  the faults end\n", (double)plan->ends_ms / MS_PER_S);
 }
 
-/* An abort finds a planted bug as well as anything. */
-static void on_abort(int number) {
-    (void)number;
+/* An assertion of the door or of libmosquitto, instead of the C library's function: it ends the story,
+ * and finds a planted bug as well as anything. */
+void __assert_fail(const char *text, const char *file, unsigned line, const char *function) {
     if (wire_planted() != WIRE_SOUND) {
-        (void)printf("%-15s found by seed %llu, after %.1f s: the door aborts\n",
+        (void)printf("%-15s found by seed %llu, after %.1f s: %s() asserts %s\n",
                      wire_plant_name(wire_planted()), (unsigned long long)running,
-                     (double)(wire_real_ms() - begun_ms) / MS_PER_S);
+                     (double)(wire_real_ms() - begun_ms) / MS_PER_S, function, text);
         (void)fflush(stdout);
         _exit(0);
     }
-    (void)printf("seed %llu: the door aborts\n", (unsigned long long)running);
+    (void)printf("seed %llu: %s:%u: %s() asserts %s\n", (unsigned long long)running, file, line,
+                 function, text);
     wire_tell_story(stdout);
     (void)fflush(stdout);
     _exit(1);
@@ -259,7 +260,7 @@ static bool find_plant(enum wire_plant plant, uint64_t from) {
         if (!good) {
             (void)printf("%-15s found by seed %llu, world %llu, after %.1f s: %s\n",
                          wire_plant_name(plant), (unsigned long long)seed,
-                         (unsigned long long)(seed - from + 1),
+                         (unsigned long long)seed - (unsigned long long)from + 1,
                          (double)(wire_real_ms() - begun_ms) / MS_PER_S, wire_tell_failure());
             return true;
         }
@@ -340,7 +341,6 @@ static bool read_options(int argc, char **argv, struct options *o) {
 int main(int argc, char **argv) {
     struct options o = {.from = (uint64_t)wire_real_ms()};
     enum wire_plant plant = WIRE_SOUND;
-    (void)signal(SIGABRT, on_abort);
     if (!read_options(argc, argv, &o) || (o.plant != NULL && !wire_plant_find(o.plant, &plant))) {
         return usage();
     }

@@ -401,7 +401,7 @@ void wire_broker_input(struct wire_conn *conn, const void *bytes, size_t len) {
     while (more && !conn->ended) {
         size_t size = wire_packet_size(conn->in.data + at, conn->in.len - at);
         if (size == SIZE_MAX) {
-            more = wrong(conn, "a packet without a length");
+            (void)wrong(conn, "a packet without a length");
             break;
         }
         if (size == 0) {

@@ -20,6 +20,7 @@ static struct {
     bool unshared; /* the broker once shared nothing: a shared subscription may be left behind */
     bool wanted[WIRE_FILTERS], held[WIRE_FILTERS]; /* now; by the session, for all we know */
     bool leaving[WIRE_FILTERS];                    /* on_unsubscribed is to come */
+    uint8_t reasons[WIRE_FILTERS];                 /* of the last answer */
 } book;
 
 void wire_filters_begin(bool alone) {
@@ -32,6 +33,20 @@ void wire_filters_begin(bool alone) {
 
 void wire_filters_forget(void) {
     memset(book.leaving, 0, sizeof book.leaving);
+}
+
+enum { NO_ANSWER = 0xff };
+
+void wire_filters_up(void) {
+    memset(book.reasons, NO_ANSWER, sizeof book.reasons);
+}
+
+void wire_filters_answered(const char *filter, uint8_t reason) {
+    for (size_t i = 0; i < WIRE_FILTERS; i++) {
+        if (strcmp(wire_filter_plain(filter), filters[i].filter) == 0) {
+            book.reasons[i] = reason;
+        }
+    }
 }
 
 void wire_filters_gone(void) {
@@ -114,6 +129,11 @@ const char *wire_filters_unsettled(const struct wire_session *s) {
         name_filter(i, name, sizeof name);
         if (terms->no_shared && book.wanted[i]) {
             (void)snprintf(name, sizeof name, "%s", filters[i].filter);
+        }
+        if (book.wanted[i] && book.reasons[i] >= 0x80) {
+            (void)snprintf(text, sizeof text, "the filter %s has the answer 0x%02x", name,
+                           book.reasons[i]);
+            return text;
         }
         bool left_behind = book.unshared && filters[i].group != NULL && !book.wanted[i];
         if (book.leaving[i]) {

@@ -18,6 +18,10 @@ void wire_filters_start(struct mqtt *m);
 void wire_filters_forget(void);
 /* Subscribes to one, or gives it up. */
 void wire_filters_change(struct mqtt *m, size_t i);
+/* A connection is up: every subscription is to be answered. */
+void wire_filters_up(void);
+/* What the door tells of a filter as it was sent. */
+void wire_filters_answered(const char *filter, uint8_t reason);
 /* on_unsubscribed has come. */
 void wire_filters_gone(void);
 /* The broker shares nothing, or did not once. */

@@ -4,6 +4,7 @@
  */
 #include "wire_plan.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,30 +32,56 @@ static bool find_action(const char *name, enum wire_action *out) {
     return false;
 }
 
-static bool read_step(const char *text, struct wire_step *step) {
+/* The next number of the line; false when there is none. */
+static bool read_number(const char **at, uint64_t *out) {
+    char *end = NULL;
+    errno = 0;
+    *out = strtoull(*at, &end, 10);
+    bool good = end != *at && errno == 0;
+    *at = end;
+    return good;
+}
+
+static bool read_step(const char *at, struct wire_step *step) {
     char name[32];
-    return sscanf(text, "%" SCNd64 " %31s %" SCNu32 " %" SCNu32, &step->at_ms, name, &step->a,
-                  &step->b) == 4 &&
-           find_action(name, &step->action);
+    uint64_t ms = 0;
+    uint64_t a = 0;
+    uint64_t b = 0;
+    bool good = read_number(&at, &ms);
+    at += strspn(at, " ");
+    size_t len = strcspn(at, " ");
+    (void)snprintf(name, sizeof name, "%.*s", (int)(len < 31 ? len : 31), at);
+    at += len;
+    good = good && find_action(name, &step->action) && read_number(&at, &a) && read_number(&at, &b);
+    step->at_ms = (int64_t)ms;
+    step->a = (uint32_t)a;
+    step->b = (uint32_t)b;
+    return good;
 }
 
 bool wire_plan_read(struct wire_plan *plan, const char *line) {
-    struct wire_worker_setup *s = &plan->setup;
-    int doors = 0;
-    int alone = 0;
-    int will = 0;
-    int narrow = 0;
+    enum { SEED, DOORS, ALONE, WILL, NARROW, RECEIVE, PACKET, INTAKE, WINDOW, END, COUNT };
+    uint64_t n[COUNT] = {0};
     memset(plan, 0, sizeof *plan);
-    if (sscanf(line,
-               "plan %" SCNu64 " %d %d %d %d %hu %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNd64,
-               &plan->seed, &doors, &alone, &will, &narrow, &s->receive_max, &s->packet_max,
-               &s->intake, &s->window, &plan->ends_ms) != 10) {
+    if (strncmp(line, "plan ", 5) != 0) {
         return false;
     }
-    s->one_door = doors == 1;
-    s->alone = alone != 0;
-    s->will = will != 0;
-    plan->narrow = narrow != 0;
+    const char *next = line + 5;
+    for (int i = 0; i < COUNT; i++) {
+        if (!read_number(&next, &n[i])) {
+            return false;
+        }
+    }
+    plan->seed = n[SEED];
+    plan->narrow = n[NARROW] != 0;
+    plan->ends_ms = (int64_t)n[END];
+    plan->setup = (struct wire_worker_setup){.one_door = n[DOORS] == 1,
+                                             .alone = n[ALONE] != 0,
+                                             .will = n[WILL] != 0,
+                                             .receive_max = (uint16_t)n[RECEIVE],
+                                             .packet_max = (uint32_t)n[PACKET],
+                                             .intake = (uint32_t)n[INTAKE],
+                                             .window = (uint32_t)n[WINDOW]};
     for (const char *at = strchr(line, '|'); at != NULL; at = strchr(at + 1, '|')) {
         if (plan->count == WIRE_STEPS_MAX || !read_step(at + 1, &plan->steps[plan->count++])) {
             return false;

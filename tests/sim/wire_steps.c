@@ -445,8 +445,7 @@ void wire_steps_do(void) {
         const struct wire_step *s = &steps.plan->steps[steps.next++];
         do_step(s);
         if (lasts(s->action)) {
-            steps.ends_ms[s->action] =
-                steps.stays[s->action] ? INT64_MAX : wire_clock_ms() + s->b;
+            steps.ends_ms[s->action] = steps.stays[s->action] ? INT64_MAX : wire_clock_ms() + s->b;
         }
     }
 }

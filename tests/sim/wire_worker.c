@@ -160,6 +160,9 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     if (!session->shared_available) {
         wire_filters_unshared();
     }
+    if (life->in) {
+        wire_filters_up();
+    }
     if (life->out) {
         wire_outbox_up();
         worker.watch_due = true;
@@ -213,11 +216,13 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
 static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
     (void)called(ctx, "on_subscribed");
     wire_tell("worker: subscription %s 0x%02x", filter, reason);
+    wire_filters_answered(filter, reason);
 }
 
 static void on_resubscribed(void *ctx, const char *filter, uint8_t before, uint8_t reason) {
     (void)called(ctx, "on_resubscribed");
     wire_tell("worker: subscription %s 0x%02x, and was 0x%02x", filter, reason, before);
+    wire_filters_answered(filter, reason);
 }
 
 static void on_unsubscribed(void *ctx) {
