@@ -22,6 +22,8 @@ void check_asleep(struct sim *s, struct node *n, int64_t for_ms);
 void check_awake(struct sim *s, struct node *n);
 /* Tells of some of the events that wait there, and why. */
 void check_tell_waiting(struct sim *s, struct node *n);
+/* A receipt that the host is about to send tells only what it has stored. */
+void check_receipt(struct sim *s, struct node *n, struct slice receipt);
 /* What an operator discarded, and was told so, is no dead letter. */
 void check_discarded(struct sim *s, struct node *n);
 /* The number that the key's state has under the name, whichever host it is at; 0 = none has it. */

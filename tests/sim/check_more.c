@@ -140,6 +140,28 @@ long long check_state(struct sim *s, const char *service, const char *key, const
     return sum;
 }
 
+/* --- receipts --- */
+
+void check_receipt(struct sim *s, struct node *n, struct slice receipt) {
+    struct forward_sender sender;
+    uint8_t partition;
+    uint64_t seq;
+    size_t at = 0;
+    if (forward_receipt_read(receipt, &sender, &at) != 0 || store_begin(n->store) != 0) {
+        sim_fail(s, "host %u sends a receipt that cannot be read", n->number);
+        return;
+    }
+    while (forward_receipt_next(receipt, &at, &partition, &seq) == 0) {
+        uint64_t stored = 0;
+        int code =
+            journal_cursor_get(engine_journal(n->engine), partition, &sender.source, &stored);
+        if (code != 0 || seq > stored) {
+            sim_fail(s, "host %u gives a receipt for forwards that it has not stored", n->number);
+        }
+    }
+    store_abort(n->store);
+}
+
 /* --- what operators did --- */
 
 void check_discarded(struct sim *s, struct node *n) {

@@ -226,6 +226,7 @@ static int door_receipt(void *ctx, uint16_t host, struct slice receipt) {
     if (!node_acts(n, ACTION_RECEIPT) || !n->online) {
         return ERR_NETWORK;
     }
+    check_receipt(n->sim, n, receipt);
     return broker_post(n->sim, host, true, receipt);
 }
 
