@@ -39,19 +39,24 @@ static double now_s(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Runs it and says what came of it. */
+static int say_seed(const struct plan *plan, struct sim_tally *tally, char why[WHY_BYTES]) {
+    uint64_t hash;
+    int failed = report_try(plan, tally, why, &hash);
+    (void)printf("seed %llu: %s (history %016llx)\n", (unsigned long long)plan->seed,
+                 failed == 0 ? "well" : why, (unsigned long long)hash);
+    (void)fflush(stdout);
+    return failed;
+}
+
 static int run_seed(uint64_t seed, struct sim_tally *tally, bool story) {
     struct plan plan;
     char why[WHY_BYTES];
-    uint64_t hash;
     plan_make(&plan, seed, SIM_STEPS);
-    int failed = 0;
     if (story) {
         report_story(&plan);
     }
-    failed = report_try(&plan, tally, why, &hash);
-    (void)printf("seed %llu: %s (history %016llx)\n", (unsigned long long)seed,
-                 failed == 0 ? "well" : why, (unsigned long long)hash);
-    (void)fflush(stdout);
+    int failed = say_seed(&plan, tally, why);
     if (failed != 0 && !story) {
         report_shrink(&plan, why, SHRINK_S);
         (void)printf("The shortest plan found that fails so has %zu of %d steps and %u host%s:\n\n",
@@ -72,7 +77,11 @@ static int run_file(const char *file, struct sim_tally *tally) {
     }
     while (fgets(line, sizeof line, f) != NULL) {
         if (line[0] != '#' && line[0] != '\n') {
-            failed |= run_seed(strtoull(line, NULL, 10), tally, false);
+            struct plan plan;
+            char why[WHY_BYTES];
+            plan_make(&plan, strtoull(line, NULL, 10), SIM_STEPS);
+            failed |= say_seed(&plan, tally, why);
+            plan_clear(&plan);
         }
     }
     (void)fclose(f);
