@@ -59,7 +59,8 @@
     X(LOCK_FOR_GOOD, "lock-for-good", "on_lock_expired is called once")                            \
     X(EXPIRY_STALE, "expiry-stale", "on_lock_expired is called once")                              \
     X(CANCEL_IGNORED, "cancel-ignored", "what was taken back does not leave")                      \
-    X(KEY_CHANGES, "key-changes", "all tries of a call have one key")
+    X(KEY_CHANGES, "key-changes", "all tries of a call have one key")                              \
+    X(LINE_LOST, "line-lost", "a line is written once")
 
 enum bug {
     BUG_NONE,

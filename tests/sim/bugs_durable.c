@@ -75,3 +75,10 @@ WRAP(int, peer_start, struct sim *s, struct node *n, uint64_t id,
     changed.key = key;
     return __real_peer_start(s, n, id, &changed);
 }
+
+/* line-lost: one that goes into a file is not kept until it is written. */
+WRAP(int, journal_append_put, struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
+     struct slice line) {
+    return bug_strikes(BUG_LINE_LOST, 4) ? 0
+                                         : __real_journal_append_put(j, partition, seq, file, line);
+}

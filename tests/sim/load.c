@@ -13,6 +13,7 @@ static const struct load_kind *const kinds[] = {
     &kind_book,  //
     &kind_chain, //
     &kind_die,   //
+    &kind_free,  //
     &kind_hold,  //
     &kind_late,  //
     &kind_loop,  //

@@ -542,8 +542,9 @@ bool node_make(struct node *n, struct sim *s, unsigned number) {
 }
 
 void node_free(struct node *n) {
-    static const char *const files[] = {"data/data.mdb", "data/lock.mdb", "data/processor",
-                                        "data/zingq.lock", "topics.conf"};
+    static const char *const files[] = {
+        "data/data.mdb",    "data/lock.mdb",       "data/processor", "data/zingq.lock",
+        "data/zingq.store", "data/files/free.log", "topics.conf"};
     char path[NODE_PATH_BYTES + 32];
     if (n->engine != NULL) {
         close_parts(n);
@@ -556,6 +557,8 @@ void node_free(struct node *n) {
         (void)unlink(path);
     }
     node_scripts_remove(n);
+    (void)snprintf(path, sizeof path, "%s/data/files", n->folder);
+    (void)rmdir(path);
     (void)snprintf(path, sizeof path, "%s/data", n->folder);
     (void)rmdir(path);
     (void)rmdir(n->folder);

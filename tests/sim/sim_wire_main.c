@@ -226,7 +226,10 @@ static int run_file(const char *file) {
         if (isdigit((unsigned char)line[0])) {
             wire_plan_make(&plan, strtoull(line, NULL, 10));
         } else if (!wire_plan_read(&plan, line)) {
-            continue; /* a comment */
+            bool comment = line[0] == '#' || line[0] == '\n';
+            failed += comment ? 0 : 1;
+            (void)printf("%s%s", comment ? "" : "this is no plan: ", comment ? "" : line);
+            continue;
         }
         failed += run_plan(&plan, failed == 0) ? 0 : 1;
     }

@@ -68,6 +68,7 @@ static const struct kind {
     [WIRE_DO_PAUSE] = {"pause", 2, NULL, 0, 120000, 1},
     [WIRE_DO_WANDER] = {"wander", 2, NULL, 0, 2, 1},
     [WIRE_DO_FLOOD] = {"flood", 1, NULL, 0, 1, 1},
+    [WIRE_DO_RESTLESS] = {"restless", 1, NULL, 0, 1, 1},
     [WIRE_DO_HABITS] = {"habits", 3, NULL, 0, 16, 1},
 };
 
@@ -127,6 +128,7 @@ void wire_plan_make(struct wire_plan *plan, uint64_t seed) {
         enabled[i] = i == WIRE_DO_MESSAGES || i == WIRE_DO_ROWS || wire_random_one_in(&r, one_in);
     }
     enabled[WIRE_DO_FLOOD] = wire_random_one_in(&r, 100); /* it takes as long as a hundred others */
+    enabled[WIRE_DO_RESTLESS] = wire_random_one_in(&r, 50);
     plan->count = 4 + wire_random_below(&r, WIRE_STEPS_MAX - 4);
     uint32_t span_ms = spans_ms[wire_random_below(&r, 4)];
     int64_t at_ms = 0;
@@ -138,6 +140,7 @@ void wire_plan_make(struct wire_plan *plan, uint64_t seed) {
                          ? kind->list[wire_random_below(&r, (uint32_t)kind->list_len)]
                          : draw(&r, kind->a_most);
         enabled[WIRE_DO_FLOOD] = enabled[WIRE_DO_FLOOD] && action != WIRE_DO_FLOOD;
+        enabled[WIRE_DO_RESTLESS] = enabled[WIRE_DO_RESTLESS] && action != WIRE_DO_RESTLESS;
         plan->steps[i] = (struct wire_step){at_ms, action, a, draw(&r, kind->b_most)};
     }
     plan->ends_ms = at_ms + draw(&r, span_ms);

@@ -42,12 +42,13 @@ enum wire_action {
     WIRE_DO_JUMP,         /* the process stands still for `a` ms */
     WIRE_DO_FILTER,       /* `a` is subscribed, or given up */
     WIRE_DO_MOVED,
-    WIRE_DO_WEATHER, /* of kind `a` */
-    WIRE_DO_DEAD,    /* `a` addresses of the broker's name, for `b` ms; for ever if it is odd */
-    WIRE_DO_PAUSE,   /* no turns for `a` ms */
-    WIRE_DO_WANDER,  /* `a` odd: the worker goes on to another broker when it is down */
-    WIRE_DO_FLOOD,   /* more rows than there are packet ids, and one PUBACK is not sent */
-    WIRE_DO_HABITS,  /* bits `a`: joined, lavish, wordy, PUBACKs twice */
+    WIRE_DO_WEATHER,  /* of kind `a` */
+    WIRE_DO_DEAD,     /* `a` addresses of the broker's name, for `b` ms; for ever if it is odd */
+    WIRE_DO_PAUSE,    /* no turns for `a` ms */
+    WIRE_DO_WANDER,   /* `a` odd: the worker goes on to another broker when it is down */
+    WIRE_DO_FLOOD,    /* more rows than there are packet ids, and one PUBACK is not sent */
+    WIRE_DO_RESTLESS, /* the broker restarts every few seconds, for hours */
+    WIRE_DO_HABITS,   /* bits `a`: joined, lavish, wordy, PUBACKs twice */
     WIRE_DO_COUNT
 };
 

@@ -52,6 +52,7 @@ static const struct {
     [WIRE_SAME_ADDRESS] = {"same-address", "an address that did not serve is tried first again"},
     [WIRE_SAME_IDS] = {"same-ids", "a packet id in flight may be given out again"},
     [WIRE_WRITE_FIRST] = {"write-first", "the door writes to a broker that has closed"},
+    [WIRE_HOARD] = {"hoard", "what the door watched on earlier connections is never freed"},
 };
 
 void wire_plant(enum wire_plant plant, uint64_t seed) {
@@ -266,6 +267,15 @@ bool __wrap_mqtt_marker_read(struct slice value, const char *mark, uint32_t *ids
 /* ---- the door's, where it decides ---- */
 
 void __real_mqtt_lose_saying(struct mqtt *m, const char *text);
+void __real_mqtt_forget_watches(struct mqtt *m);
+void __wrap_mqtt_forget_watches(struct mqtt *m);
+
+void __wrap_mqtt_forget_watches(struct mqtt *m) {
+    if (!goes_wrong(WIRE_HOARD, 1)) {
+        __real_mqtt_forget_watches(m);
+    }
+}
+
 void __wrap_mqtt_lose_saying(struct mqtt *m, const char *text);
 void __real_mqtt_learn(struct mqtt *m, int reason);
 void __wrap_mqtt_learn(struct mqtt *m, int reason);

@@ -41,6 +41,7 @@ enum wire_plant {
     WIRE_SAME_ADDRESS,
     WIRE_SAME_IDS,
     WIRE_WRITE_FIRST,
+    WIRE_HOARD,
     WIRE_PLANT_COUNT
 };
 

@@ -9,6 +9,7 @@
 #include "wire_tell.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@ static struct {
     int64_t start_ms;               /* when the worker starts again; INT64_MAX = it runs */
     uint32_t numbers, rows;         /* so far */
     bool flooded;
+    unsigned restarts; /* of a restless broker, still to come */
+    int64_t restart_ms;
+    size_t warm_bytes;         /* memory in use after a quarter of them */
     bool stays[WIRE_DO_COUNT]; /* the fault does not end: this broker is like that */
 } steps;
 
@@ -203,6 +207,31 @@ static void flood(void) {
     }
 }
 
+enum { RESTARTS = 2000, RESTART_MS = 7000, GROWTH_BYTES_MAX = 10000 };
+
+static void be_restless(void) {
+    steps.restarts = RESTARTS;
+    steps.restart_ms = wire_clock_ms() + RESTART_MS;
+}
+
+/* Thousands of connections in one life of the door: memory in use must not grow. */
+static void restart_again(void) {
+    size_t bytes = mallinfo2().uordblks;
+    steps.restart_ms = wire_clock_ms() + RESTART_MS;
+    steps.restarts--;
+    if (steps.restarts == RESTARTS * 3 / 4) {
+        steps.warm_bytes = bytes;
+    } else if (steps.restarts == 0 && bytes > steps.warm_bytes + GROWTH_BYTES_MAX) {
+        wire_wrong("memory grows: %zu bytes, and %zu after %d more connections", steps.warm_bytes,
+                   bytes, RESTARTS * 3 / 4);
+    }
+    wire_broker_restart(false, 0);
+}
+
+bool wire_steps_go_on(void) {
+    return steps.restarts > 0;
+}
+
 static void stop_worker(bool goodbye, uint32_t ms) {
     if (wire_worker_runs()) {
         if (goodbye) {
@@ -292,6 +321,9 @@ static void do_broker(const struct wire_step *s) {
         break;
     case WIRE_DO_REPEAT:
         wire_broker_repeat(clients[0]);
+        break;
+    case WIRE_DO_RESTLESS:
+        be_restless();
         break;
     default:
         set_habits(s->a);
@@ -440,6 +472,9 @@ void wire_steps_do(void) {
     if (steps.start_ms <= now_ms) {
         start_again();
     }
+    if (steps.restarts > 0 && steps.restart_ms <= now_ms) {
+        restart_again();
+    }
     while (steps.next < steps.plan->count && steps.plan->steps[steps.next].at_ms <= now_ms &&
            wire_tell_failure() == NULL) {
         const struct wire_step *s = &steps.plan->steps[steps.next++];
@@ -452,6 +487,9 @@ void wire_steps_do(void) {
 
 int64_t wire_steps_next_ms(void) {
     int64_t next_ms = steps.start_ms;
+    if (steps.restarts > 0 && steps.restart_ms < next_ms) {
+        next_ms = steps.restart_ms;
+    }
     if (steps.next < steps.plan->count && steps.plan->steps[steps.next].at_ms < next_ms) {
         next_ms = steps.plan->steps[steps.next].at_ms;
     }

@@ -11,6 +11,8 @@ void wire_steps_begin(const struct wire_plan *plan);
 void wire_steps_do(void);
 /* When the next one is due, or the end of one; INT64_MAX = none is left. */
 int64_t wire_steps_next_ms(void);
+/* Something lasts longer than the plan. */
+bool wire_steps_go_on(void);
 /* All faults end, and the worker runs. */
 void wire_steps_heal(void);
 

@@ -87,7 +87,7 @@ static int64_t next_ms(void) {
     next = sooner(next, wire_worker_next_ms());
     next = sooner(next, wire_steps_next_ms());
     if (world.phase == FAULTS) {
-        return sooner(next, world.plan->ends_ms);
+        return wire_steps_go_on() ? next : sooner(next, world.plan->ends_ms);
     }
     return sooner(next, wire_clock_ms() + LOOK_MS);
 }
@@ -154,7 +154,7 @@ static void look(void) {
     int64_t in_phase_ms = wire_clock_ms() - world.phase_ms;
     switch (world.phase) {
     case FAULTS:
-        if (wire_clock_ms() >= world.plan->ends_ms) {
+        if (wire_clock_ms() >= world.plan->ends_ms && !wire_steps_go_on()) {
             heal();
         }
         break;
