@@ -14,7 +14,7 @@ static const struct {
     bool of_host;
 } kinds[PLAN_KINDS] = {
     [PLAN_LOAD] = {190, "publishers say something", false},
-    [PLAN_TURN] = {394, "takes what the broker has, and has a turn", true},
+    [PLAN_TURN] = {380, "takes what the broker has, and has a turn", true},
     [PLAN_ANSWER] = {110, "the broker answers some of its publishes", true},
     [PLAN_PEER] = {90, "servers answer some calls", false},
     [PLAN_POSTS] = {60, "what hosts sent one another arrives, or not", false},
@@ -23,7 +23,7 @@ static const struct {
     [PLAN_DOWN] = {14, "goes down", true},
     [PLAN_UP] = {30, "starts, if it is down", true},
     [PLAN_LINK] = {12, "its connection changes", true},
-    [PLAN_DISK] = {14, "its disk changes", true},
+    [PLAN_DISK] = {28, "its disk changes", true},
     [PLAN_OPERATE] = {20, "an operator does something", true},
 };
 

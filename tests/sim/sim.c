@@ -167,7 +167,9 @@ static void change_disk(struct sim *s, struct node *n) {
     } else if (sim_chance(s, 25)) {
         node_reader_begin(n);
     } else {
-        n->disk = n->disk == DISK_WELL ? (enum disk)(1 + sim_below(s, 3)) : DISK_WELL;
+        /* One turn that fails among others that do not tells more than many. */
+        enum disk bad = sim_chance(s, 60) ? DISK_FAILS_ONCE : (enum disk)(1 + sim_below(s, 3));
+        n->disk = n->disk == DISK_WELL ? bad : DISK_WELL;
         sim_tell(s, "host %u: its disk %s", n->number, names[n->disk]);
     }
 }
