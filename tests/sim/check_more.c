@@ -55,7 +55,8 @@ void check_awake(struct sim *s, struct node *n) {
     int64_t late_ms = 0;
     struct engine_status status;
     engine_status(n->engine, &status);
-    if (status.store_low != NULL || store_begin(n->store) != 0) { /* a full store is only tidied */
+    /* A full store is only tidied; after a turn that failed the host pauses. */
+    if (n->lost || status.store_low != NULL || store_begin(n->store) != 0) {
         return;
     }
     for (unsigned i = 0; i < 2 * PARTITIONS; i++) {

@@ -412,7 +412,10 @@ static void tell_room(struct node *n) {
 void node_turn(struct node *n) {
     struct sim *s = n->sim;
     int turns = 0;
-    bool more = true;
+    bool more = s->true_ms >= n->retry_ms;
+    if (!more) {
+        return;
+    }
     while (more && !n->ghost && turns++ < 4) {
         if (n->online) {
             broker_deliver(s, n);
@@ -428,6 +431,7 @@ void node_turn(struct node *n) {
         if (code != 0) {
             sim_tell(s, "host %u: the turn fails: %s", n->number, error_text(code));
             broker_dropped(s, n);
+            n->retry_ms = s->true_ms + NODE_PAUSE_MS;
             return;
         }
         if (node_acts(n, ACTION_PUBACK)) {

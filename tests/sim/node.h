@@ -14,7 +14,7 @@
 
 struct sim;
 
-enum { NODES_MAX = 3, NODE_PATH_BYTES = 128 };
+enum { NODES_MAX = 3, NODE_PAUSE_MS = 1000, NODE_PATH_BYTES = 128 };
 #define NODE_WALL_START_MS INT64_C(1700000000000) /* when worlds begin */
 
 /*
@@ -88,6 +88,7 @@ struct node {
     bool has_page;
     int last_mid;
     unsigned crashes_in_a_row;
+    int64_t retry_ms; /* physical time: no turns before, the last one failed; as the host does */
 };
 
 /* Makes the folder and starts it; false: sim_fail says why. */

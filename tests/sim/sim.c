@@ -296,7 +296,8 @@ static bool is_over(struct sim *s) {
 static int64_t due_in_ms(struct node *n) {
     int64_t next = engine_next_ms(n->engine);
     int64_t left = next == INT64_MAX ? AWAKE_MS : next - node_now_ms(n);
-    return engine_due(n->engine) || left < 0 ? 0 : left;
+    left = engine_due(n->engine) || left < 0 ? 0 : left;
+    return n->retry_ms - n->sim->true_ms > left ? n->retry_ms - n->sim->true_ms : left;
 }
 
 /* Until something is due, and a little longer; at most an hour. */
