@@ -89,8 +89,9 @@ static void check_all(struct sim *s) {
     for (size_t i = 0; i < TICK_SCHEDULES; i++) {
         for (int64_t minute = 0; minute < TICK_MINUTES; minute++) {
             uint8_t mask;
-            bool must = (*bit_of(s->load.ticks[i].must, minute, &mask) & mask) != 0;
-            if (must && (*bit_of(s->load.ticks[i].ran, minute, &mask) & mask) == 0) {
+            const uint8_t *must = bit_of(s->load.ticks[i].must, minute, &mask);
+            const uint8_t *did = bit_of(s->load.ticks[i].ran, minute, &mask);
+            if ((*must & mask) != 0 && (*did & mask) == 0) {
                 sim_fail(s, "schedule %s has not run in minute %lld", schedules[i].name,
                          (long long)minute);
             }

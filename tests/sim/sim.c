@@ -4,6 +4,7 @@
 #include "bugs.h"
 #include "wrapped.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -461,6 +462,7 @@ static struct sim_traits traits_of(const struct plan *plan) {
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
     s->plan = plan;
     s->tally = tally;
+    assert(plan->nodes > 0 && plan->nodes <= NODES_MAX);
     s->count = plan->nodes;
     s->traits = traits_of(plan);
     s->chance = chance_of_seed(plan->seed);
