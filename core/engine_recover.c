@@ -41,6 +41,8 @@ static int become_full(struct engine *e) {
 }
 
 int engine_recover(struct engine *e) {
+    /* One that was killed keeps what was freed after it, and a lost engine looks at no space. */
+    (void)store_clear_readers(journal_store(e->journal));
     int code = reload(e);
     if (code == ERR_DISK) {
         code = reopen(e, code);

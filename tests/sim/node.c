@@ -21,7 +21,7 @@ enum {
     NOBODY = 63,
 };
 
-#define SMALL_STORE "2MiB"
+#define SMALL_STORE "2560KiB"
 
 /* The host whose engine is on the processor. */
 static struct node *working;

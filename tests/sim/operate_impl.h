@@ -59,6 +59,9 @@ bool pick_dead(struct sim *s, struct node *n, struct dead_row *at, struct pick *
 /* One of the publishes that wait for their time. */
 bool pick_delayed(struct sim *s, struct node *n, struct pick *out);
 
+/* One of the publishes that the broker refuses. */
+bool pick_refused(struct sim *s, struct node *n, struct pick *out);
+
 /* operate_letters.c */
 void operate_letter(struct sim *s, struct node *n);
 void operate_event(struct sim *s, struct node *n);
@@ -70,5 +73,6 @@ void letter_answered(struct sim *s, const struct order *order);
 /* operate_publish.c */
 void operate_publish(struct sim *s, struct node *n);
 void operate_cancel_publish(struct sim *s, struct node *n);
+void operate_outbox(struct sim *s, struct node *n);
 
 #endif

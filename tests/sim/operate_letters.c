@@ -147,7 +147,8 @@ void letter_answered(struct sim *s, const struct order *order) {
         one->revived = one->revived || well;
     } else if ((kind == COMMAND_DISCARD || kind == COMMAND_CANCEL) && well) {
         one->gone = true;
-    } else if (kind == COMMAND_DISCARD || kind == COMMAND_CANCEL) {
+    } else if (kind == COMMAND_DISCARD || kind == COMMAND_CANCEL ||
+               (kind == COMMAND_OUTBOX_DISCARD && !well)) {
         one->may_be_gone = order->was_doubt;
     }
 }

@@ -110,3 +110,36 @@ bool pick_delayed(struct sim *s, struct node *n, struct pick *out) {
     store_abort(n->store);
     return found;
 }
+
+/* Whether the publish is said of the one that its payload names. */
+static bool speaks_of(const struct publication *p, const struct said *one) {
+    const char *slash = strchr(p->topic.data, '/');
+    const char *name = load_kind_of(one)->name;
+    size_t len = strlen(name);
+    return slash != NULL && load_kind_of(one)->mortal && strncmp(slash + 1, name, len) == 0 &&
+           slash[1 + len] == '/' && load_may_refuse(p->topic.data);
+}
+
+static bool find_refused(struct sim *s, struct node *n, struct pick *out) {
+    struct journal *j = engine_journal(n->engine);
+    struct publication p;
+    struct slice record;
+    uint64_t seq = 0;
+    bool found = false;
+    while (!found && journal_outbox_next(j, &seq, &record) == 0 &&
+           publication_decode(record, &p) == 0) {
+        struct said *one = p.refused_ms != 0 ? about(s, p.payload) : NULL;
+        found = one != NULL && speaks_of(&p, one) && !order_open(s, one->number);
+        *out = (struct pick){.id = p.id, .said = one};
+    }
+    return found;
+}
+
+bool pick_refused(struct sim *s, struct node *n, struct pick *out) {
+    if (store_begin(n->store) != 0) {
+        return false;
+    }
+    bool found = find_refused(s, n, out);
+    store_abort(n->store);
+    return found;
+}

@@ -55,3 +55,18 @@ void operate_cancel_publish(struct sim *s, struct node *n) {
     pick.said->may_be_gone = true;
     order_give(s, n, order, "take back a publish");
 }
+
+/* What it says is never heard, unless the broker had it already. */
+void operate_outbox(struct sim *s, struct node *n) {
+    struct pick pick;
+    if (!pick_refused(s, n, &pick)) {
+        order_give(s, n, order_new(s, n, COMMAND_OUTBOX_RETRY), "send what was refused");
+        return;
+    }
+    struct order *order = order_new(s, n, COMMAND_OUTBOX_DISCARD);
+    order->said = pick.said->number;
+    order->was_doubt = pick.said->may_be_gone;
+    order->command.id = pick.id;
+    pick.said->may_be_gone = true;
+    order_give(s, n, order, "discard a publish");
+}
