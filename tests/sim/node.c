@@ -348,6 +348,7 @@ void node_start(struct node *n) {
         n->up = true;
         n->up_ms = n->sim->true_ms;
         n->lost = false;
+        n->retry_ms = 0;
         n->reader_turns = 0;
         connect(n);
         sim_tell(n->sim, "host %u is up, %llu events wait", n->number,
