@@ -11,10 +11,10 @@
  * with what it reads from a socket. FOLDER is made, used and removed. Prints events a second and
  * what a turn was made of.
  */
-#include "clock.h"
-#include "api.h"
-#include "engine.h"
-#include "limits.h"
+#include "base/clock.h"
+#include "lua/api/api.h"
+#include "engine/engine.h"
+#include "base/limits.h"
 
 #include <errno.h>
 #include <ftw.h>

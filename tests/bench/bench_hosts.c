@@ -8,10 +8,10 @@
  *
  * What handlers publish is seen on bench/out. Exit status 1 when an event was lost or doubled.
  */
-#include "division.h"
+#include "conf/division.h"
 #include "figures.h"
-#include "journal.h"
-#include "limits.h"
+#include "journal/journal.h"
+#include "base/limits.h"
 #include "load.h"
 
 #include <inttypes.h>

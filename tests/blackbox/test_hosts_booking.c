@@ -8,10 +8,10 @@
  * ctest: label=torture timeout=300
  */
 #include "booking.h"
-#include "buf.h"
+#include "base/buf.h"
 #include "chance.h"
 #include "hosts.h"
-#include "limits.h"
+#include "base/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* books.c - reads the books of hosts, gateway and mail server; see books.h. */
 #include "books.h"
 
-#include "buf.h"
-#include "error.h"
-#include "gateway.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "io/httpd/gateway.h"
 
 #include <assert.h>
 #include <jansson.h>

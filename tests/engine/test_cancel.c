@@ -1,6 +1,6 @@
 /* test_cancel.c - a publish that waits for its time can be taken back, until it leaves. */
 #include "engine_fixture.h"
-#include "look_trace.h"
+#include "query/trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* test_damage.c - records that cannot be read stop nobody else. */
 #include "engine_fixture.h"
-#include "limits.h"
+#include "base/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

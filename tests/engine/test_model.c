@@ -6,7 +6,7 @@
  * ctest: timeout=300
  */
 #include "engine_fixture.h"
-#include "limits.h"
+#include "base/limits.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* test_order.c - the events of a key run in arrival order: through failures, spills and restarts.
  */
 #include "engine_fixture.h"
-#include "limits.h"
+#include "base/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* test_rerun.c - what has ended runs again because a person asked: `zingq replay`. */
 #include "engine_fixture.h"
-#include "limits.h"
-#include "look_json.h"
+#include "base/limits.h"
+#include "query/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* test_rerun_many.c - many events run again: found, sorted by arrival, commanded; each key keeps
  * its order, and a crash in the middle costs nothing. */
 #include "engine_fixture.h"
-#include "limits.h"
-#include "look_rerun.h"
+#include "base/limits.h"
+#include "query/rerun.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* test_retention.c - what has ended is forgotten after its time, a little every turn. */
 #include "engine_fixture.h"
-#include "limits.h"
+#include "base/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

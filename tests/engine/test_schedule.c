@@ -1,6 +1,6 @@
 /* test_schedule.c - one run a tick: across crashes, clocks that jump, and times when nobody was up.
  */
-#include "cron.h"
+#include "conf/cron.h"
 #include "engine_fixture.h"
 
 #include <setjmp.h>

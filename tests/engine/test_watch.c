@@ -1,7 +1,7 @@
 /* test_watch.c - attempts that ended, for whoever watches; following a publish by its id. */
 #include "engine_fixture.h"
-#include "look_trace.h"
-#include "store.h"
+#include "query/trace.h"
+#include "store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

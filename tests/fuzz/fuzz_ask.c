@@ -2,7 +2,7 @@
  * fuzz_ask.c - any bytes as a request of another host, and as an answer. Promise: what is read is
  * written as the same bytes, and can be made a request of.
  */
-#include "ask_wire.h"
+#include "peers/ask_wire.h"
 
 #include <assert.h>
 

@@ -4,7 +4,7 @@
  * Promise: no bytes that arrive from a topic can break the host, and what is read of them lies
  * within them.
  */
-#include "event.h"
+#include "event/event.h"
 
 #include <assert.h>
 

@@ -5,8 +5,8 @@
  *
  * The first bytes of the input choose the largest packet and the cuts.
  */
-#include "limits.h"
-#include "mqtt_frame.h"
+#include "base/limits.h"
+#include "io/mqtt/frame.h"
 
 #include <assert.h>
 #include <string.h>

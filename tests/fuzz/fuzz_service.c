@@ -4,10 +4,10 @@
  * Input: three lines and a rest: rule, filter, topic, payload. Promises: a refusal comes with a
  * sentence; a key keeps to its limit; two filters that match one topic overlap.
  */
-#include "limits.h"
-#include "service.h"
+#include "base/limits.h"
+#include "conf/service.h"
 
-#include "event.h"
+#include "event/event.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * fuzz_value.c - any text as a state value. Promise: what was read from JSON is written as JSON
  * that reads back as the same value.
  */
-#include "value.h"
+#include "event/value.h"
 
 #include <assert.h>
 

@@ -1,5 +1,5 @@
 # banned - calls that know no bounds or hide their errors, and what to call instead; and clocks, which
-# clock.c alone reads: whoever reads one must say which, docs/time.md.
+# base/clock.c alone reads: whoever reads one must say which, docs/time.md.
 
 BEGIN {
     mend["strcpy"] = mend["strcat"] = mend["sprintf"] = mend["vsprintf"] = \
@@ -7,7 +7,7 @@ BEGIN {
     mend["strtok"] = "strcspn and a slice; strtok keeps hidden state"
     mend["gets"] = "fgets or getline"
     mend["atoi"] = mend["atol"] = mend["atof"] = "strtol or strtod with their errors checked"
-    mend["alloca"] = "malloc, or an array with a maximum from limits.h"
+    mend["alloca"] = "malloc, or an array with a maximum from base/limits.h"
     split("clock clock_gettime ftime g_get_monotonic_time g_get_real_time gettimeofday time " \
         "timespec_get uv_clock_gettime uv_hrtime", names, " ")
     for (i in names) {
@@ -24,8 +24,8 @@ BEGIN {
         if (word in mend) {
             refuse(FNR, word " is banned; use " mend[word])
         }
-        if (word in clocks && FILENAME ~ /(^|\/)core\// && FILENAME !~ /\/?core\/clock\.c$/) {
-            refuse(FNR, word " reads a clock; use clock.h, and see docs/time.md which")
+        if (word in clocks && FILENAME ~ /(^|\/)core\// && FILENAME !~ /\/?core\/base\/clock\.c$/) {
+            refuse(FNR, word " reads a clock; use base/clock.h, and see docs/time.md which")
         }
         code = substr(code, RSTART + RLENGTH)
     }

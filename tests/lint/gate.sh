@@ -1,6 +1,6 @@
 #!/bin/sh
-# gate.sh NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented layers length
-# marks markup naps torn. Without files it looks at all that the rule is for. Prints file:line, what is wrong
+# gate.sh NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented length
+# marks markup naps order torn. Without files it looks at all that the rule is for. Prints file:line, what is wrong
 # and how to mend it; the exit status says whether anything was.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -15,7 +15,6 @@ files_of() {
     case $name in
     banned) find_files core tests -name '*.[ch]' ;;
     documented) find_files core -name '*.h' ;;
-    layers) find_files core -name '*.[ch]' ;;
     length)
         echo dev
         find_files core scripts tests -name '*.[ch]' -o -name '*.sh' -o -name '*.lua' \
@@ -25,8 +24,9 @@ files_of() {
         printf '%s\n' dev CMakeLists.txt README.md
         find_files core scripts tests docs docker -type f
         ;;
-    markup) find_files core/assets -name '*.js' -o -name '*.html' -o -name '*.svg' ;;
+    markup) find_files core/web/assets -name '*.js' -o -name '*.html' -o -name '*.svg' ;;
     torn) find_files core tests -name '*.[ch]' ;;
+    order) find_files core -name '*.[ch]' ;;
     naps) find_files tests/unit tests/engine tests/blackbox -type f ;;
     *)
         echo "gate.sh: there is no gate \"$name\"" >&2
@@ -38,4 +38,4 @@ files_of() {
 # shellcheck disable=SC2046 # no name in this repository has a space
 [ $# -gt 0 ] || set -- $(files_of)
 [ $# -gt 0 ] || exit 0
-exec awk -v layers_file=tests/lint/layers.txt -f "tests/lint/$name.awk" -f tests/lint/code.awk "$@"
+exec awk -v order_file=core/ORDER -f "tests/lint/$name.awk" -f tests/lint/code.awk "$@"

@@ -1,4 +1,4 @@
-# limits - core/limits.h as a Markdown table: name, value, reason.
+# limits - core/base/limits.h as a Markdown table: name, value, reason.
 
 function human(name, value,    n, shift) {
     n = value + 0

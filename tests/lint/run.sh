@@ -52,7 +52,7 @@ step format format
 # shellcheck disable=SC2046 # no name in this repository has a space
 # SC2317: what a trap calls counts as unreachable
 step shellcheck shellcheck -x -e SC2317 $(scripts)
-for gate in banned documented layers length marks markup naps torn; do
+for gate in banned documented order length marks markup naps torn; do
     step "$gate" tests/lint/gate.sh "$gate"
 done
 step limits tests/lint/limits.sh

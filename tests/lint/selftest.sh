@@ -4,7 +4,6 @@
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
-mkdir "$work/core"
 trap 'rm -rf "$work"' EXIT
 failed=0
 
@@ -21,6 +20,7 @@ verdict() {
 
 # file NAME: makes a file of what stands on standard input, prints its path.
 file() {
+    mkdir -p "$(dirname "$work/$1")"
     cat >"$work/$1"
     echo "$work/$1"
 }
@@ -31,7 +31,7 @@ END
 )"
 verdict banned refuses "$(echo 'return uv_hrtime();' | file core/reads.c)"
 verdict banned refuses "$(echo 'seconds = time (NULL);' | file core/reads.c)"
-verdict banned accepts "$(echo 'clock_gettime(id, &t);' | file core/clock.c)"
+verdict banned accepts "$(echo 'clock_gettime(id, &t);' | file core/base/clock.c)"
 verdict banned accepts "$(echo 'return uv_now(loop) + run_time(s);' | file core/loop.c)"
 verdict banned accepts "$(file good.c <<'END'
     /* atoi(text) hides errors */
@@ -58,10 +58,10 @@ verdict torn accepts "$(printf '    /* Why. */\n    x = y; /* 0 = none */\n    i
 verdict documented refuses "$(printf '/* head */\n\nint lane_take(struct lane *l);\n' | file bare.h)"
 verdict documented accepts "$(printf '/* head */\n\n/* Takes. */\nint lane_take(struct lane *l);\n' | file said.h)"
 verdict documented accepts "$(printf 'static inline int f(void) {\n    return 1;\n}\n' | file body.h)"
-verdict layers refuses "$(echo '#include "engine.h"' | file journal.c)"
-verdict layers refuses "$(echo '#include "journal.h"' | file mqtt.c)"
-verdict layers refuses "$(echo '#include "buf.h"' | file newcomer.c)"
-verdict layers accepts "$(echo '#include "journal.h"' | file engine.c)"
-verdict layers accepts "$(echo '#include "journal_impl.h"' | file journal_event.c)"
-verdict layers refuses "$(echo '#include "fetch.h"' | file engine_turn.c)"
+verdict order refuses "$(echo '#include "engine/engine.h"' | file core/journal/low.c)"
+verdict order refuses "$(echo '#include "journal/journal.h"' | file core/io/mqtt/door.c)"
+verdict order refuses "$(echo '#include "buf.h"' | file core/engine/bare.c)"
+verdict order refuses "$(echo '#include "base/buf.h"' | file core/attic/new.c)"
+verdict order accepts "$(echo '#include "journal/journal.h"' | file core/engine/high.c)"
+verdict order accepts "$(echo '#include "journal/impl.h"' | file core/journal/own.c)"
 exit $failed

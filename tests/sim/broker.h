@@ -8,8 +8,8 @@
 #ifndef ZINGQ_SIM_BROKER_H
 #define ZINGQ_SIM_BROKER_H
 
-#include "buf.h"
-#include "journal.h"
+#include "base/buf.h"
+#include "journal/journal.h"
 #include "node.h"
 
 #include <stdbool.h>

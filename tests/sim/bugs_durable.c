@@ -5,7 +5,7 @@
 #include "bugs.h"
 #include "sim.h"
 
-#include "engine_impl.h"
+#include "engine/impl.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 #include "bugs_impl.h"
 #include "sim.h"
 
-#include "engine_impl.h"
+#include "engine/impl.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "bugs_impl.h"
 #include "sim.h"
 
-#include "journal.h"
+#include "journal/journal.h"
 
 /* dedupe-late: what is to be noted in the next transaction. */
 enum { NOTES_MAX = 512 };

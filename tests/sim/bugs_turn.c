@@ -5,9 +5,9 @@
 #include "bugs_impl.h"
 #include "sim.h"
 
-#include "lane.h"
-#include "outbox.h"
-#include "store.h"
+#include "engine/lane.h"
+#include "engine/outbox.h"
+#include "store/store.h"
 
 #include <string.h>
 

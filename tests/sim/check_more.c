@@ -5,7 +5,7 @@
 #include "check.h"
 
 #include "sim.h"
-#include "value.h"
+#include "event/value.h"
 
 #include <stdlib.h>
 

@@ -11,7 +11,7 @@
 #ifndef ZINGQ_SIM_LOAD_H
 #define ZINGQ_SIM_LOAD_H
 
-#include "buf.h"
+#include "base/buf.h"
 #include "node.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* node.c - see node.h. */
 #include "node.h"
-#include "api.h"
+#include "lua/api/api.h"
 
 #include "sim.h"
 

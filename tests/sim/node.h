@@ -5,8 +5,8 @@
 #ifndef ZINGQ_SIM_NODE_H
 #define ZINGQ_SIM_NODE_H
 
-#include "culprit.h"
-#include "engine.h"
+#include "base/culprit.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>

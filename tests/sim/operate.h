@@ -5,7 +5,7 @@
 #ifndef ZINGQ_SIM_OPERATE_H
 #define ZINGQ_SIM_OPERATE_H
 
-#include "engine.h"
+#include "engine/engine.h"
 #include "node.h"
 
 #include <stdbool.h>

@@ -11,7 +11,7 @@
 
 #include "operate.h"
 
-#include "event.h"
+#include "event/event.h"
 #include "load.h"
 
 #include <stdint.h>

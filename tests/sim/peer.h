@@ -9,7 +9,7 @@
 #ifndef ZINGQ_SIM_PEER_H
 #define ZINGQ_SIM_PEER_H
 
-#include "call.h"
+#include "event/call.h"
 #include "node.h"
 
 #include <stdbool.h>

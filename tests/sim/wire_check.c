@@ -1,7 +1,7 @@
 /* wire_check.c - see wire_check.h. */
 #include "wire_check.h"
 
-#include "event.h"
+#include "event/event.h"
 #include "wire_tell.h"
 
 #include <assert.h>

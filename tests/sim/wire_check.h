@@ -6,7 +6,7 @@
 #ifndef ZINGQ_SIM_WIRE_CHECK_H
 #define ZINGQ_SIM_WIRE_CHECK_H
 
-#include "mqtt.h"
+#include "io/mqtt/mqtt.h"
 #include "wire_session.h"
 
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #ifndef ZINGQ_SIM_WIRE_FILTERS_H
 #define ZINGQ_SIM_WIRE_FILTERS_H
 
-#include "mqtt.h"
+#include "io/mqtt/mqtt.h"
 #include "wire_session.h"
 
 #include <stdbool.h>

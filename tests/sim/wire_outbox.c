@@ -1,7 +1,7 @@
 /* wire_outbox.c - see wire_outbox.h. */
 #include "wire_outbox.h"
 
-#include "limits.h"
+#include "base/limits.h"
 #include "wire_check.h"
 #include "wire_os.h"
 #include "wire_plant.h"

@@ -5,7 +5,7 @@
 #ifndef ZINGQ_SIM_WIRE_OUTBOX_H
 #define ZINGQ_SIM_WIRE_OUTBOX_H
 
-#include "mqtt.h"
+#include "io/mqtt/mqtt.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
  */
 #include "wire_packet.h"
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef ZINGQ_SIM_WIRE_PACKET_H
 #define ZINGQ_SIM_WIRE_PACKET_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

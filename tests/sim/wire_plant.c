@@ -4,11 +4,11 @@
  */
 #include "wire_plant.h"
 
-#include "limits.h"
-#include "mqtt.h"
-#include "mqtt_client.h"
-#include "mqtt_guard.h"
-#include "mqtt_packet.h"
+#include "base/limits.h"
+#include "io/mqtt/mqtt.h"
+#include "io/mqtt/client.h"
+#include "io/mqtt/guard.h"
+#include "io/mqtt/packet.h"
 #include "wire_random.h"
 
 #include <mosquitto.h>

@@ -6,8 +6,8 @@
  */
 #include "wire_worker.h"
 
-#include "limits.h"
-#include "mqtt.h"
+#include "base/limits.h"
+#include "io/mqtt/mqtt.h"
 #include "wire_broker.h"
 #include "wire_check.h"
 #include "wire_filters.h"

@@ -9,7 +9,7 @@
 #include "chance.h"
 #include "node.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <lmdb.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #ifndef ZINGQ_TEST_CONF_FOLDER_H
 #define ZINGQ_TEST_CONF_FOLDER_H
 
-#include "conf.h"
+#include "conf/conf.h"
 
 #include <stddef.h>
 

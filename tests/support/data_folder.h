@@ -4,7 +4,7 @@
 #ifndef ZINGQ_TEST_DATA_FOLDER_H
 #define ZINGQ_TEST_DATA_FOLDER_H
 
-#include "store.h"
+#include "store/store.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #include "engine_fixture.h"
 
 #include "store_check.h"
-#include "value.h"
+#include "event/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

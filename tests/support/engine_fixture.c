@@ -1,6 +1,6 @@
 /* engine_fixture.c - the world around an engine under test. */
 #include "engine_fixture.h"
-#include "api.h"
+#include "lua/api/api.h"
 
 #include "engine_doors.h"
 

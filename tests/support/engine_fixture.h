@@ -10,7 +10,7 @@
 #define ZINGQ_TEST_ENGINE_FIXTURE_H
 
 #include "data_folder.h"
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>

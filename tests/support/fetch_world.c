@@ -1,7 +1,7 @@
 /* fetch_world.c - see fetch_world.h. */
 #include "fetch_world.h"
 
-#include "limits.h"
+#include "base/limits.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

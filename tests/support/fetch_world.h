@@ -6,7 +6,7 @@
 #ifndef ZINGQ_TEST_FETCH_WORLD_H
 #define ZINGQ_TEST_FETCH_WORLD_H
 
-#include "fetch.h"
+#include "io/fetch/fetch.h"
 
 #include <microhttpd.h>
 #include <sys/types.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_GATEWAY_WORLD_H
 #define TESTS_GATEWAY_WORLD_H
 
-#include "gateway.h"
+#include "io/httpd/gateway.h"
 
 #include <uv.h>
 

@@ -1,7 +1,7 @@
 /* helper.c - the demo's payment gateway and mail server. */
 #include "helper.h"
 
-#include "gateway.h"
+#include "io/httpd/gateway.h"
 
 #include <errno.h>
 #include <fcntl.h>

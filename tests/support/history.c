@@ -1,9 +1,9 @@
 /* history.c - a store with a past. */
 #include "history.h"
 
-#include "event.h"
-#include "journal.h"
-#include "store.h"
+#include "event/event.h"
+#include "journal/journal.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "hosts_world.h"
 
-#include "division.h"
+#include "conf/division.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #define ZINGQ_TEST_JOURNAL_FIXTURE_H
 
 #include "data_folder.h"
-#include "journal.h"
+#include "journal/journal.h"
 
 #include <stdbool.h>
 #include <stdint.h>

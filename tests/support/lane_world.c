@@ -1,4 +1,4 @@
-/* lane_world.c - what the tests of lane.c do with lanes. */
+/* lane_world.c - what the tests of engine/lane.c do with lanes. */
 #include "lane_world.h"
 
 #include <setjmp.h>

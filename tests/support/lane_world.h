@@ -1,10 +1,10 @@
 /*
- * lane_world.h - what the tests of lane.c do with lanes.
+ * lane_world.h - what the tests of engine/lane.c do with lanes.
  */
 #ifndef TESTS_LANE_WORLD_H
 #define TESTS_LANE_WORLD_H
 
-#include "lane.h"
+#include "engine/lane.h"
 
 enum { SERVICES = 3, T0 = 1000000 };
 

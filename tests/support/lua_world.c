@@ -1,10 +1,10 @@
 /* lua_world.c - see lua_world.h. */
 #include "lua_world.h"
 
-#include "api.h"
+#include "lua/api/api.h"
 #include "pace.h"
 #include "temp_dir.h"
-#include "value.h"
+#include "event/value.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -5,15 +5,15 @@
 #ifndef ZINGQ_TEST_LUA_WORLD_H
 #define ZINGQ_TEST_LUA_WORLD_H
 
-#include "conf.h"
-#include "run.h"
+#include "conf/conf.h"
+#include "lua/run.h"
 
 enum { WORLD_FACTS_MAX = 32 };
 
 /* One stored value or lock. */
 struct world_fact {
     char name[64];
-    struct buf value; /* value.h form; a lock: its data */
+    struct buf value; /* event/value.h form; a lock: its data */
     char owner[64];
     int64_t expires_ms;
 };

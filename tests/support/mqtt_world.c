@@ -1,7 +1,7 @@
 /* mqtt_world.c - see mqtt_world.h. */
 #include "mqtt_world.h"
 
-#include "event.h"
+#include "event/event.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #define ZINGQ_TEST_MQTT_WORLD_H
 
 #include "broker.h"
-#include "mqtt.h"
+#include "io/mqtt/mqtt.h"
 
 #include <stdbool.h>
 #include <stddef.h>

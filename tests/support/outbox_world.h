@@ -5,7 +5,7 @@
 #define TESTS_OUTBOX_WORLD_H
 
 #include "data_folder.h"
-#include "outbox.h"
+#include "engine/outbox.h"
 
 enum { ROOM = 64 << 20, SENT_MAX = 20000, WINDOW = 100, REFUSED = 0x87 };
 #define T0 INT64_C(1700000000000)

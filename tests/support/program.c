@@ -1,7 +1,7 @@
 /* program.c - a real zingq for tests. */
 #include "program.h"
 
-#include "gateway.h"
+#include "io/httpd/gateway.h"
 #include "wait.h"
 
 #include <errno.h>

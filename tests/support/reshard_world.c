@@ -1,8 +1,8 @@
 /* reshard_world.c - see reshard_world.h. */
 #include "reshard_world.h"
 
-#include "division.h"
-#include "journal_move.h"
+#include "conf/division.h"
+#include "journal/move.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -9,7 +9,7 @@
 #define ZINGQ_TEST_RESHARD_WORLD_H
 
 #include "engine_fixture.h"
-#include "reshard.h"
+#include "reshard/reshard.h"
 
 enum { WORLD_FOLDERS = 5, WORLD_KEYS = 40, WORLD_SERVICES = 4 };
 

@@ -1,7 +1,7 @@
 /* shop.c - see shop.h. */
 #include "shop.h"
 
-#include "value.h"
+#include "event/value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* stage.c - what a black-box test plays on. */
 #include "stage.h"
 
-#include "buf.h"
+#include "base/buf.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 #ifndef ZINGQ_TEST_STORE_CHECK_H
 #define ZINGQ_TEST_STORE_CHECK_H
 
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 

@@ -6,7 +6,7 @@
 #define ZINGQ_TEST_STORE_WORLD_H
 
 #include "data_folder.h"
-#include "store.h"
+#include "store/store.h"
 
 enum { ROOM = 16 << 20 };
 

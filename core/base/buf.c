@@ -1,0 +1,247 @@
+/* buf.c - growable bytes with a maximum; slices; readers. */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *b, size_t max) {
+    *b = (struct buf){.max = max};
+}
+
+void buf_clear(struct buf *b) {
+    free(b->data);
+    buf_init(b, b->max);
+}
+
+void buf_reset(struct buf *b) {
+    b->len = 0;
+    b->failed = false;
+}
+
+/* Makes room for `more` bytes past len, plus one for a terminator. */
+static bool reserve(struct buf *b, size_t more) {
+    if (b->failed || more > b->max || b->len > b->max - more) {
+        b->failed = true;
+        return false;
+    }
+    size_t need = b->len + more + 1;
+    if (need <= b->cap) {
+        return true;
+    }
+    size_t cap = b->cap < 64 ? 64 : b->cap;
+    while (cap < need) {
+        cap *= 2;
+    }
+    char *data = realloc(b->data, cap);
+    if (data == NULL) {
+        b->failed = true;
+        return false;
+    }
+    b->data = data;
+    b->cap = cap;
+    return true;
+}
+
+void buf_add(struct buf *b, const void *data, size_t len) {
+    if (len == 0 || !reserve(b, len)) {
+        return;
+    }
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+    assert(b->len <= b->max);
+}
+
+void buf_add_str(struct buf *b, const char *text) {
+    buf_add(b, text, strlen(text));
+}
+
+void buf_add_slice(struct buf *b, struct slice s) {
+    buf_add(b, s.data, s.len);
+}
+
+static void add_le(struct buf *b, uint64_t v, size_t bytes) {
+    uint8_t out[8];
+    for (size_t i = 0; i < bytes; i++) {
+        out[i] = (uint8_t)(v >> (8 * i));
+    }
+    buf_add(b, out, bytes);
+}
+
+static void add_be(struct buf *b, uint64_t v, size_t bytes) {
+    uint8_t out[8];
+    for (size_t i = 0; i < bytes; i++) {
+        out[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
+    }
+    buf_add(b, out, bytes);
+}
+
+void buf_add_u8(struct buf *b, uint8_t v) {
+    buf_add(b, &v, 1);
+}
+
+void buf_add_u16(struct buf *b, uint16_t v) {
+    add_le(b, v, 2);
+}
+
+void buf_add_u32(struct buf *b, uint32_t v) {
+    add_le(b, v, 4);
+}
+
+void buf_add_u64(struct buf *b, uint64_t v) {
+    add_le(b, v, 8);
+}
+
+void buf_add_u16_be(struct buf *b, uint16_t v) {
+    add_be(b, v, 2);
+}
+
+void buf_add_u32_be(struct buf *b, uint32_t v) {
+    add_be(b, v, 4);
+}
+
+void buf_add_u64_be(struct buf *b, uint64_t v) {
+    add_be(b, v, 8);
+}
+
+void buf_add_lv(struct buf *b, struct slice s) {
+    if (s.len > UINT32_MAX) {
+        b->failed = true;
+        return;
+    }
+    buf_add_u32(b, (uint32_t)s.len);
+    buf_add_slice(b, s);
+}
+
+void buf_printf(struct buf *b, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0) {
+        b->failed = true;
+    } else if (reserve(b, (size_t)len)) {
+        (void)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+        b->len += (size_t)len;
+    }
+    va_end(again);
+}
+
+const char *buf_str(struct buf *b) {
+    if (b->data == NULL) {
+        return "";
+    }
+    assert(b->len < b->cap);
+    b->data[b->len] = '\0';
+    return b->data;
+}
+
+struct slice slice_of(const char *text) {
+    return (struct slice){text, text == NULL ? 0 : strlen(text)};
+}
+
+struct slice buf_slice(const struct buf *b) {
+    return (struct slice){b->data, b->len};
+}
+
+bool slice_equal(struct slice a, struct slice b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_is(struct slice a, const char *text) {
+    return slice_equal(a, slice_of(text));
+}
+
+struct slice slice_first_line(struct slice text) {
+    const char *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
+    return end == NULL ? text : (struct slice){text.data, (size_t)(end - text.data)};
+}
+
+char *slice_dup(struct slice s) {
+    char *copy = malloc(s.len + 1);
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (s.len > 0) {
+        memcpy(copy, s.data, s.len);
+    }
+    copy[s.len] = '\0';
+    return copy;
+}
+
+struct reader reader_of(const void *data, size_t len) {
+    const uint8_t *at = data;
+    return (struct reader){.at = at, .end = at == NULL ? NULL : at + len};
+}
+
+static uint64_t read_le(struct reader *r, size_t bytes) {
+    if (r->failed || (size_t)(r->end - r->at) < bytes) {
+        r->failed = true;
+        return 0;
+    }
+    uint64_t v = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        v |= (uint64_t)r->at[i] << (8 * i);
+    }
+    r->at += bytes;
+    return v;
+}
+
+static uint64_t read_be(struct reader *r, size_t bytes) {
+    if (r->failed || (size_t)(r->end - r->at) < bytes) {
+        r->failed = true;
+        return 0;
+    }
+    uint64_t v = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        v = v << 8 | r->at[i];
+    }
+    r->at += bytes;
+    return v;
+}
+
+uint8_t read_u8(struct reader *r) {
+    return (uint8_t)read_le(r, 1);
+}
+
+uint16_t read_u16(struct reader *r) {
+    return (uint16_t)read_le(r, 2);
+}
+
+uint32_t read_u32(struct reader *r) {
+    return (uint32_t)read_le(r, 4);
+}
+
+uint64_t read_u64(struct reader *r) {
+    return read_le(r, 8);
+}
+
+uint16_t read_u16_be(struct reader *r) {
+    return (uint16_t)read_be(r, 2);
+}
+
+uint32_t read_u32_be(struct reader *r) {
+    return (uint32_t)read_be(r, 4);
+}
+
+uint64_t read_u64_be(struct reader *r) {
+    return read_be(r, 8);
+}
+
+struct slice read_bytes(struct reader *r, size_t len) {
+    if (r->failed || (size_t)(r->end - r->at) < len) {
+        r->failed = true;
+        return (struct slice){NULL, 0};
+    }
+    struct slice s = {(const char *)r->at, len};
+    r->at += len;
+    return s;
+}
+
+struct slice read_lv(struct reader *r) {
+    uint32_t len = read_u32(r);
+    return read_bytes(r, len);
+}

@@ -1,0 +1,77 @@
+/*
+ * buf.h - a growable byte buffer that always has a maximum, and the slice that points into bytes.
+ *
+ * A buffer remembers its first failure (`failed`): callers append freely and check once at the
+ * end. Integers are stored little-endian, except the `_be` forms, which sort as bytes and are
+ * meant for store keys.
+ */
+#ifndef ZINGQ_BASE_BUF_H
+#define ZINGQ_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes owned by somebody else; not terminated. {NULL, 0} is empty. */
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+struct buf {
+    char *data;  /* malloc'd; NULL while nothing was appended */
+    size_t len;  /* bytes in use */
+    size_t cap;  /* bytes allocated */
+    size_t max;  /* bytes it may grow to; fixed at buf_init */
+    bool failed; /* an append went past max or out of memory; contents end before it */
+};
+
+void buf_init(struct buf *b, size_t max);
+/* Frees the bytes; the buffer may be used again with the same maximum. */
+void buf_clear(struct buf *b);
+/* Forgets the contents, keeps the memory. */
+void buf_reset(struct buf *b);
+
+void buf_add(struct buf *b, const void *data, size_t len);
+void buf_add_str(struct buf *b, const char *text);
+void buf_add_slice(struct buf *b, struct slice s); /* the bytes alone */
+void buf_add_u8(struct buf *b, uint8_t v);
+void buf_add_u16(struct buf *b, uint16_t v);
+void buf_add_u32(struct buf *b, uint32_t v);
+void buf_add_u64(struct buf *b, uint64_t v);
+void buf_add_u16_be(struct buf *b, uint16_t v);
+void buf_add_u32_be(struct buf *b, uint32_t v);
+void buf_add_u64_be(struct buf *b, uint64_t v);
+void buf_add_lv(struct buf *b, struct slice s); /* u32 length, then the bytes */
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Terminates the contents with a NUL that does not count in len; "" when nothing could be had. */
+const char *buf_str(struct buf *b);
+
+struct slice slice_of(const char *text); /* NULL gives the empty slice */
+struct slice buf_slice(const struct buf *b);
+bool slice_equal(struct slice a, struct slice b);
+bool slice_is(struct slice a, const char *text);
+/* The first line of the text, without its end. */
+struct slice slice_first_line(struct slice text);
+/* A malloc'd, terminated copy, or NULL when out of memory. The caller frees it. */
+char *slice_dup(struct slice s);
+
+/* Reading what buf_add_* wrote. A reader that runs past its end sets `failed` and gives zeros. */
+struct reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool failed;
+};
+
+struct reader reader_of(const void *data, size_t len);
+uint8_t read_u8(struct reader *r);
+uint16_t read_u16(struct reader *r);
+uint32_t read_u32(struct reader *r);
+uint64_t read_u64(struct reader *r);
+uint16_t read_u16_be(struct reader *r);
+uint32_t read_u32_be(struct reader *r);
+uint64_t read_u64_be(struct reader *r);
+struct slice read_bytes(struct reader *r, size_t len); /* points into what is read */
+struct slice read_lv(struct reader *r);                /* points into what is read */
+
+#endif

@@ -1,0 +1,25 @@
+/* utf8.c - see utf8.h. */
+#include "base/utf8.h"
+
+#include <assert.h>
+
+size_t utf8_read(struct slice s, size_t at, uint32_t *character) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    assert(at < s.len);
+    uint8_t first = (uint8_t)s.data[at];
+    size_t len = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (first > 0xf4 || len == 0 || len > s.len - at) {
+        return 0;
+    }
+    uint32_t c = len == 1 ? first : first & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        uint8_t next = (uint8_t)s.data[at + i];
+        if ((next & 0xc0) != 0x80) {
+            return 0;
+        }
+        c = c << 6 | (next & 0x3fu);
+    }
+    *character = c;
+    bool wrong = c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff);
+    return wrong ? 0 : len;
+}

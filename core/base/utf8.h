@@ -1,0 +1,12 @@
+/*
+ * utf8.h - UTF-8 (RFC 3629), a character at a time: no surrogates, no overlong forms.
+ */
+#ifndef ZINGQ_BASE_UTF8_H
+#define ZINGQ_BASE_UTF8_H
+
+#include "base/buf.h"
+
+/* How many bytes the character at `at` has, and which it is; 0 when they are no UTF-8. at < s.len. */
+size_t utf8_read(struct slice s, size_t at, uint32_t *character);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * ask.c - a command asks the running host, over DATA/zingq.sock.
+ */
+#include "cli/cli.h"
+
+#include "io/httpd/gateway.h"
+
+#include <assert.h>
+#include <string.h>
+
+void cli_add_part(struct buf *path, struct slice part) {
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
+    for (size_t i = 0; i < part.len; i++) {
+        unsigned char c = (unsigned char)part.data[i];
+        if (c != '\0' && strchr(plain, c) != NULL) {
+            buf_add_u8(path, c);
+        } else {
+            buf_printf(path, "%%%02X", c);
+        }
+    }
+}
+
+int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struct slice body,
+                    long *status, json_t **answer, struct report *r) {
+    assert(cli->data != NULL);
+    struct buf listen;
+    struct buf text;
+    struct buf target;
+    const char *host = cli_option(cli, "host");
+    buf_init(&listen, 8192);
+    buf_init(&target, strlen(path) + 64);
+    buf_printf(&listen, "unix:%s/zingq.sock", cli->data);
+    buf_add_str(&target, path);
+    if (host != NULL) {
+        buf_printf(&target, "%chost=%s", strchr(path, '?') == NULL ? '?' : '&', host);
+    }
+    int code =
+        gateway_ask(buf_str(&listen), method, buf_str(&target), body, CLI_ASK_MS, status, &text, r);
+    buf_clear(&listen);
+    buf_clear(&target);
+    *answer = code != 0 || text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);
+    buf_clear(&text);
+    return code;
+}
+
+/* The host's own sentence, or the best that can be said without one. */
+static const char *sentence_in(const json_t *answer) {
+    const char *text = json_string_value(json_object_get(answer, "error"));
+    return text == NULL ? "the host refused without saying why" : text;
+}
+
+int cli_judge(long status, const json_t *answer) {
+    if (status >= 200 && status < 300) {
+        return 0;
+    }
+    int code = status == 404   ? ERR_NOTFOUND
+               : status == 409 ? ERR_EXISTS
+               : status < 500  ? ERR_INVALID
+                               : ERR_BUSY;
+    return cli_fail(code, "%s", sentence_in(answer));
+}
+
+int cli_not_asked(const struct cli *cli, int code, const struct report *r) {
+    if (code == ERR_NOTFOUND) {
+        (void)cli_fail(code, "no host runs on %s: start one with \"zingq run\"", cli->data);
+    } else {
+        (void)cli_fail(code, "%s", r->text);
+    }
+    return EXIT_CANNOT_RUN;
+}
+
+int cli_ask(struct cli *cli, const char *method, const char *path, struct slice body,
+            json_t **answer) {
+    long status = 0;
+    json_t *got = NULL;
+    struct report r = {""};
+    int result = cli_find_data(cli);
+    if (result != 0) {
+        return result;
+    }
+    int code = cli_ask_quietly(cli, method, path, body, &status, &got, &r);
+    result = code != 0 ? cli_not_asked(cli, code, &r) : cli_judge(status, got);
+    if (answer != NULL && result == 0) {
+        *answer = got;
+    } else {
+        json_decref(got);
+    }
+    return result;
+}

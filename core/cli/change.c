@@ -1,0 +1,251 @@
+/*
+ * change.c - publish, cancel, signal, replay, pause, resume: what a running host is asked for
+ * besides its dead letters; the family's rows.
+ */
+#include "cli/cli.h"
+
+#include "cli/text.h"
+#include "base/limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- publish ---- */
+
+static int read_stdin(struct buf *out) {
+    char chunk[65536];
+    ssize_t got;
+    while ((got = read(STDIN_FILENO, chunk, sizeof chunk)) > 0) {
+        buf_add(out, chunk, (size_t)got);
+    }
+    if (got < 0) {
+        return cli_fail(ERR_SYSTEM, "cannot read standard input");
+    }
+    if (out->failed) {
+        return cli_fail(ERR_LIMIT, "the payload is larger than %d bytes", GATEWAY_BODY_BYTES_MAX);
+    }
+    return 0;
+}
+
+static int add_after(const struct cli *cli, struct buf *path) {
+    const char *after = cli_option(cli, "after");
+    struct report r = {""};
+    int64_t ms = 0;
+    if (after == NULL) {
+        return 0;
+    }
+    if (conf_parse_duration(after, &ms, &r) != 0) {
+        return cli_misused(cli, "--after: %s", r.text);
+    }
+    buf_printf(path, "&after_ms=%" PRId64, ms);
+    return 0;
+}
+
+static int add_properties(const struct cli *cli, struct buf *path) {
+    const char *pair;
+    size_t at = 0;
+    int count = 0;
+    while ((pair = cli_option_next(cli, "property", &at)) != NULL) {
+        if (pair[0] == '=' || strchr(pair, '=') == NULL) {
+            return cli_misused(cli, "--property wants NAME=VALUE, not \"%s\"", pair);
+        }
+        if (count == PROPERTIES_MAX) {
+            return cli_misused(cli, "at most %d properties", PROPERTIES_MAX);
+        }
+        buf_printf(path, "&property%d=", count++);
+        cli_add_part(path, slice_of(pair));
+    }
+    return 0;
+}
+
+/* "/api/publish?..." from the options. */
+static int publish_path(const struct cli *cli, struct buf *path) {
+    const char *qos = cli_option(cli, "qos");
+    struct report r = {""};
+    qos = qos == NULL ? "1" : qos;
+    if (strcmp(qos, "0") != 0 && strcmp(qos, "1") != 0) {
+        return cli_misused(cli, "--qos is 0 or 1, not \"%s\"", qos);
+    }
+    if (topic_check(cli->words[0], &r) != 0) {
+        return cli_misused(cli, "%s", r.text);
+    }
+    buf_add_str(path, "/api/publish?topic=");
+    cli_add_part(path, slice_of(cli->words[0]));
+    buf_printf(path, "&qos=%s&retain=%d", qos, cli_flag(cli, "retain") ? 1 : 0);
+    int status = add_after(cli, path);
+    return status != 0 ? status : add_properties(cli, path);
+}
+
+/* Only a JSON object or array says of itself that it is JSON: "5" may be anything. */
+static void add_content_type(struct buf *path, struct slice payload) {
+    bool json = payload.len > 0 && (payload.data[0] == '{' || payload.data[0] == '[') &&
+                text_is_json(payload);
+    buf_add_str(path, json ? "&content_type=application%2Fjson" : "&content_type=");
+}
+
+static int send_publish(struct cli *cli, struct buf *path, struct slice payload) {
+    json_t *answer = NULL;
+    add_content_type(path, payload);
+    int status = cli_ask(cli, "POST", buf_str(path), payload, &answer);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        const char *id = json_string_value(json_object_get(answer, "id"));
+        (void)printf("%s\n", id == NULL ? "published" : id);
+    }
+    json_decref(answer);
+    return status;
+}
+
+static int send_signal(struct cli *cli) {
+    struct buf path;
+    json_t *answer = NULL;
+    buf_init(&path, TOPIC_BYTES_MAX);
+    buf_add_str(&path, "/api/signals/");
+    cli_add_part(&path, slice_of(cli->words[0]));
+    buf_add_str(&path, "?key=");
+    cli_add_part(&path, slice_of(cli->words[1]));
+    buf_add_str(&path, "&name=");
+    cli_add_part(&path, slice_of(cli->words[2]));
+    const char *value = cli->word_count > 3 ? cli->words[3] : "true";
+    int status = path.failed ? cli_misused(cli, "key and name are too long")
+                             : cli_ask(cli, "POST", buf_str(&path), slice_of(value), &answer);
+    buf_clear(&path);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    json_decref(answer);
+    return status;
+}
+
+static int publish(struct cli *cli) {
+    struct buf path;
+    struct buf piped;
+    buf_init(&path, 16 * TOPIC_BYTES_MAX);
+    buf_init(&piped, GATEWAY_BODY_BYTES_MAX);
+    bool from_stdin = strcmp(cli->words[1], "-") == 0;
+    int status = publish_path(cli, &path);
+    if (status == 0 && path.failed) {
+        status = cli_misused(cli, "the properties are too long");
+    }
+    if (status == 0 && from_stdin) {
+        status = read_stdin(&piped);
+    }
+    if (status == 0) {
+        status = send_publish(cli, &path, from_stdin ? buf_slice(&piped) : slice_of(cli->words[1]));
+    }
+    buf_clear(&piped);
+    buf_clear(&path);
+    return status;
+}
+
+/* ---- cancel ---- */
+
+static int cancel(struct cli *cli) {
+    struct uuid id;
+    char path[128];
+    char text[UUID_TEXT_BYTES + 1];
+    json_t *answer = NULL;
+    int status = cli_parse_id(cli, cli->words[0], &id);
+    if (status == 0) {
+        (void)snprintf(path, sizeof path, "/api/cancel/%s?compensate=%d&without_compensation=%d",
+                       uuid_text(&id, text), cli_flag(cli, "compensate"),
+                       cli_flag(cli, "without-compensation"));
+        status = cli_ask(cli, "POST", path, slice_of(""), &answer);
+    }
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        (void)printf("%s is cancelled\n", text);
+    }
+    json_decref(answer);
+    return status;
+}
+
+/* ---- pause, resume ---- */
+
+static int ask_service(struct cli *cli, const char *verb, const char *done) {
+    struct buf path;
+    buf_init(&path, 4096);
+    buf_add_str(&path, "/api/services/");
+    cli_add_part(&path, slice_of(cli->words[0]));
+    buf_printf(&path, "/%s", verb);
+    json_t *answer = NULL;
+    int status = path.failed ? cli_misused(cli, "a service's name is not that long")
+                             : cli_ask(cli, "POST", buf_str(&path), slice_of(""), &answer);
+    buf_clear(&path);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        (void)printf("%s %s\n", cli->words[0], done);
+    }
+    json_decref(answer);
+    return status;
+}
+
+static int pause_service(struct cli *cli) {
+    return ask_service(cli, "pause", "is paused: events are accepted, none is handled");
+}
+
+static int resume_service(struct cli *cli) {
+    return ask_service(cli, "resume", "goes on");
+}
+
+static const struct cli_option publish_options[] = {
+    {"after", "TIME", "publish it later: 30s, 10m, 24h"},
+    {"qos", "0|1", "towards the broker; 1 by default"},
+    {"retain", NULL, "ask the broker to retain it"},
+    {"property", "NAME=VALUE", "a user property; may be given often"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option cancel_options[] = {
+    {"compensate", NULL, "undo what its saga has done, then discard it"},
+    {"without-compensation", NULL, "discard it although its saga is not undone"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option replay_options[] = {
+    {"service", "NAME", "of this service"},
+    {"from", "TIME", "accepted from then on: 2026-11-25T03:00:00Z, 2026-11-25, @SECONDS, 2h"},
+    {"to", "TIME", "with --from: and before then"},
+    {"key", "KEY", "of this key"},
+    {"id", "ID", "this event"},
+    {"rate", "RATE", "at most so many: 10/s, 300/m"},
+    {"force", NULL, "also what is older than idempotency_window"},
+    {"as-of", "TIME", "leave alone what ended later: goes on with a replay that was broken off"},
+    {"dry-run", NULL, "only say what would run"},
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_change_commands[] = {
+    {"publish", "TOPIC PAYLOAD", "publish through the host's outbox, surely",
+     "The id is printed once the publish is on disk; with --after, `cancel` takes it back by that "
+     "id. "
+     "PAYLOAD \"-\" reads standard input.",
+     2, 2, publish_options, publish},
+    {"cancel", "ID", "take back a delayed publish, or end an event that waits",
+     "ID is what publish --after or zing.publish gave, or an event's. An event is discarded; when "
+     "its "
+     "saga has done something, one of the options must say what becomes of that. Ends with status "
+     "1 "
+     "when nothing waits under the id.",
+     1, 1, cancel_options, cancel},
+    {"signal", "SERVICE KEY NAME [VALUE]", "send a signal to who waits for it",
+     "VALUE is JSON, or else a string; without one it is true.", 3, 4, NULL, send_signal},
+    {"pause", "SERVICE", "stop handling; events are still accepted", NULL, 1, 1, NULL,
+     pause_service},
+    {"resume", "SERVICE", "handle again", NULL, 1, 1, NULL, resume_service},
+    {"replay", "", "run events that are done once more, in the order they came",
+     "It says what would run, and asks. Times without a zone are UTC; 2h is two hours ago.\n"
+     "For dead letters: zingq dlq replay.",
+     0, 0, replay_options, cli_replay},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

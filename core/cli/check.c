@@ -1,0 +1,470 @@
+/*
+ * check.c - check, version: what can be said without a host, a broker or a store.
+ *
+ * A configuration that is wrong ends `check` with status 2, as it would end every other command.
+ */
+#include "cli/cli.h"
+#include "lua/api/api.h"
+#include "base/clock.h"
+#include "base/culprit.h"
+
+#include "query/json.h"
+#include "cli/text.h"
+#include "io/mqtt/tls.h"
+#include "lua/script.h"
+
+#include <confuse.h>
+#include <curl/curl.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <lmdb.h>
+#include <lua.h>
+#include <microhttpd.h>
+#include <mosquitto.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+/* ---- version ---- */
+
+static int version(struct cli *cli) {
+    int major = 0;
+    int minor = 0;
+    int patch = 0;
+    char mosquitto[64];
+    char lmdb[64];
+    char glib[64];
+    (void)mosquitto_lib_version(&major, &minor, &patch);
+    (void)snprintf(mosquitto, sizeof mosquitto, "%d.%d.%d", major, minor, patch);
+    (void)mdb_version(&major, &minor, &patch);
+    (void)snprintf(lmdb, sizeof lmdb, "%d.%d.%d", major, minor, patch);
+    (void)snprintf(glib, sizeof glib, "%u.%u.%u", glib_major_version, glib_minor_version,
+                   glib_micro_version);
+    const struct {
+        const char *name, *version;
+    } rows[] = {
+        {"zingq", ZINGQ_VERSION},
+        {"libmosquitto", mosquitto},
+        {"LMDB", lmdb},
+        {"Lua", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE},
+        {"libuv", uv_version_string()},
+        {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
+        {"libmicrohttpd", MHD_get_version()},
+        {"jansson", jansson_version_str()},
+        {"libsodium", sodium_version_string()},
+        {"libconfuse", confuse_version},
+        {"GLib", glib},
+    };
+    json_t *object = json_object();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (cli->json && !look_json_text(object, rows[i].name, rows[i].version)) {
+            json_decref(object);
+            object = NULL;
+        } else if (!cli->json) {
+            (void)printf("%s %s\n", rows[i].name, rows[i].version);
+        }
+    }
+    if (cli->json) {
+        return cli_print_json(object);
+    }
+    json_decref(object);
+    return EXIT_GOOD;
+}
+
+/* ---- check ---- */
+
+static void add_filters(struct buf *out, const struct service_conf *s) {
+    for (size_t i = 0; i < s->filter_count; i++) {
+        buf_add_str(out, i == 0 ? "" : ", ");
+        buf_add_str(out, s->filters[i]);
+    }
+    buf_add_str(out, s->share ? "" : " (every host gets every message)");
+}
+
+static void add_key(struct buf *out, const struct service_conf *s) {
+    rule_write(&s->key, out);
+    buf_add_str(out, s->ordered ? "; one event of a key at a time, in order"
+                                : "; events run side by side, in no order");
+}
+
+static void add_idempotency(struct buf *out, const struct conf *conf,
+                            const struct service_conf *s) {
+    char keep[32];
+    rule_write(&s->idempotency, out);
+    if (s->idempotency.kind == RULE_NONE) {
+        buf_add_str(out, " (publishers may still set idempotency-key)");
+    } else {
+        buf_printf(out, "; remembered for %s", conf_duration_text(conf->keep_idempotency_ms, keep));
+    }
+}
+
+static void add_limits(struct buf *out, const struct service_conf *s) {
+    char timeout[32];
+    buf_printf(out, "%" PRIu32 " at once, %s each", s->concurrency,
+               conf_duration_text(s->timeout_ms, timeout));
+    if (s->rate_per_s > 0) {
+        buf_printf(out, ", at most %g starts/s", s->rate_per_s);
+    }
+    if (s->batch > 1) {
+        char linger[32];
+        buf_printf(out, "; batches of up to %" PRIu32 ", ", s->batch);
+        if (s->linger_ms > 0) {
+            buf_printf(out, "after %s at the latest", conf_duration_text(s->linger_ms, linger));
+        } else {
+            buf_add_str(out, "of what waits");
+        }
+    }
+}
+
+static void add_dead(struct buf *out, const struct service_conf *s) {
+    buf_add_str(out, s->on_dead == ON_DEAD_PARK ? "its key is parked until a person decides"
+                     : s->ordered               ? "its key goes on"
+                                                : "the others go on");
+    if (s->dead_topic != NULL && s->dead_topic[0] != '\0') {
+        buf_printf(out, "; announced on %s", s->dead_topic);
+    }
+    if (s->dead_letter != NULL) {
+        buf_printf(out, "; %s is asked", s->dead_letter);
+    }
+}
+
+enum { LINE_BYTES_MAX = 1 << 20 };
+
+/* The lines about a service, as (title, text). */
+struct line {
+    const char *title, *field;
+    struct buf text;
+};
+
+enum line_of {
+    LINE_FILTERS,
+    LINE_HANDLER,
+    LINE_KEY,
+    LINE_IDEMPOTENCY,
+    LINE_LIMITS,
+    LINE_RETRIES,
+    LINE_DEAD,
+    LINE_COUNT
+};
+
+static void lines_init(struct line *lines, const char *const titles[][2], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        lines[i].title = titles[i][0];
+        lines[i].field = titles[i][1];
+        buf_init(&lines[i].text, LINE_BYTES_MAX);
+    }
+}
+
+static void lines_clear(struct line *lines, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buf_clear(&lines[i].text);
+    }
+}
+
+static void describe(const struct conf *conf, const struct script_host *scripts, size_t index,
+                     struct line lines[LINE_COUNT]) {
+    static const char *const titles[LINE_COUNT][2] = {
+        {"subscribes to", "subscribe"}, {"handler", "handler"}, {"key", "key"},
+        {"idempotency", "idempotency"}, {"runs", "limits"},     {"retries", "schedule"},
+        {"dead letters", "dead"},
+    };
+    const struct service_conf *s = &conf->services[index];
+    lines_init(lines, titles, LINE_COUNT);
+    add_filters(&lines[LINE_FILTERS].text, s);
+    buf_printf(&lines[LINE_HANDLER].text, "%s, version %016" PRIx64, s->handler,
+               script_version(scripts, index));
+    add_key(&lines[LINE_KEY].text, s);
+    add_idempotency(&lines[LINE_IDEMPOTENCY].text, conf, s);
+    add_limits(&lines[LINE_LIMITS].text, s);
+    service_schedule_text(s, &lines[LINE_RETRIES].text);
+    add_dead(&lines[LINE_DEAD].text, s);
+}
+
+/* The lines about a schedule. */
+enum schedule_line {
+    SCHEDULE_CRON,
+    SCHEDULE_NEXT,
+    SCHEDULE_PUBLISH,
+    SCHEDULE_MISSED,
+    SCHEDULE_COUNT
+};
+
+enum { TICKS_SHOWN = 3 };
+
+static void add_ticks(struct buf *out, const struct schedule_conf *s, int64_t now_ms) {
+    char text[CRON_LOCAL_BYTES];
+    int64_t at = now_ms;
+    for (int i = 0; i < TICKS_SHOWN; i++) {
+        at = cron_next(&s->ticks, s->zone, at);
+        if (at == INT64_MAX) {
+            return;
+        }
+        buf_printf(out, "%s%s", i == 0 ? "" : ", ", cron_local_text(s->zone, at, text));
+    }
+}
+
+static void describe_schedule(const struct cli *cli, const struct schedule_conf *s,
+                              struct line lines[SCHEDULE_COUNT]) {
+    static const char *const titles[SCHEDULE_COUNT][2] = {
+        {"schedule", "cron"},
+        {"next runs", "next"},
+        {"publishes", "publishes"},
+        {"missed", "missed"},
+    };
+    lines_init(lines, titles, SCHEDULE_COUNT);
+    buf_printf(&lines[SCHEDULE_CRON].text, "%s, by the clock of %s", s->cron, s->timezone);
+    add_ticks(&lines[SCHEDULE_NEXT].text, s, cli->now_ms);
+    buf_printf(&lines[SCHEDULE_PUBLISH].text, "%s  %s", s->publish, s->payload);
+    buf_add_str(&lines[SCHEDULE_MISSED].text,
+                s->missed == MISSED_ONCE ? "runs once for all that came while the host was down"
+                                         : "what came while the host was down is skipped");
+}
+
+/* The names of the services whose keys need a division; how many there are. */
+static size_t add_keyed(struct buf *out, const struct conf *conf) {
+    enum { NAMED = 3 };
+    size_t n = 0;
+    for (size_t i = 0; i < conf->service_count; i++) {
+        const struct service_conf *s = &conf->services[i];
+        bool keyed = service_is_divided(s, s->key.kind != RULE_NONE);
+        if (keyed && n++ < NAMED) {
+            buf_printf(out, "%s\"%s\"", n == 1 ? "" : ", ", s->name);
+        }
+    }
+    if (n > NAMED) {
+        buf_printf(out, " and %zu more", n - NAMED);
+    }
+    return n;
+}
+
+/* What a second host would be: three sentences. */
+static void describe_hosts(const struct conf *conf, struct buf *out) {
+    const struct hosts_conf *h = &conf->hosts;
+    struct buf names;
+    buf_init(&names, LINE_BYTES_MAX);
+    size_t keyed = add_keyed(&names, conf);
+    if (division_is_divided(&h->share)) {
+        buf_printf(
+            out,
+            "This is host %u of %u in the group \"%s\": each key belongs to one of them. All "
+            "of them have the same count, another number each and the same rules for keys; "
+            "one that has not is refused. Services without a key run where their messages "
+            "arrive.",
+            (unsigned)h->share.place, (unsigned)h->share.count, h->group);
+    } else if (keyed == 0) {
+        buf_add_str(out, "No service has keys that need a division: any number of hosts may run "
+                         "this topics.conf at one broker.");
+    } else {
+        buf_printf(out,
+                   "A second host is refused while this one runs: the keys of %s would be handled "
+                   "by both at the same time. To share them divide the keys: hosts { count = 2  "
+                   "this = 1 } on the first, this = 2 on the second. A service whose keys need no "
+                   "division says several_hosts = independent.",
+                   buf_str(&names));
+    }
+    buf_clear(&names);
+}
+
+static void print_hosts(const struct cli *cli, struct buf *text) {
+    (void)printf("\n");
+    text_print(stdout, cli->colour, STYLE_HEAD, "several hosts");
+    (void)printf("\n  %s\n", buf_str(text));
+}
+
+static void print_lines(const struct cli *cli, const char *name, const struct line *lines,
+                        size_t count) {
+    (void)printf("\n");
+    text_print(stdout, cli->colour, STYLE_HEAD, name);
+    (void)printf("\n");
+    for (size_t i = 0; i < count; i++) {
+        struct buf safe;
+        buf_init(&safe, LINE_BYTES_MAX * 4);
+        text_add_safe(&safe, buf_slice(&lines[i].text));
+        (void)printf("  %-14s %s\n", lines[i].title, buf_str(&safe));
+        buf_clear(&safe);
+    }
+}
+
+static json_t *lines_json(const char *name, const struct line *lines, size_t count) {
+    json_t *object = json_object();
+    bool ok = object != NULL && look_json_text(object, "name", name);
+    for (size_t i = 0; i < count && ok; i++) {
+        ok = look_json_bytes(object, lines[i].field, buf_slice(&lines[i].text));
+    }
+    if (!ok) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* Prints them, or adds them to the list for programs; false when out of memory. */
+static bool tell(const struct cli *cli, const char *name, struct line *lines, size_t count,
+                 json_t *list) {
+    bool ok = true;
+    if (cli->json) {
+        ok = json_array_append_new(list, lines_json(name, lines, count)) == 0;
+    } else {
+        print_lines(cli, name, lines, count);
+    }
+    lines_clear(lines, count);
+    return ok;
+}
+
+/* A function of a handler's table that no event can reach: a filter or a reserved name misspelt. */
+static void warn_of_route(void *ctx, const char *filter) {
+    static const char *const reserved[] = {"on_lock_expired", "on_dead"};
+    const struct service_conf *s = ctx;
+    for (size_t i = 0; i < s->filter_count; i++) {
+        if (filter_overlaps(s->filters[i], filter)) {
+            return;
+        }
+    }
+    const char *meant = conf_suggest(filter, reserved, sizeof reserved / sizeof *reserved);
+    cli_warn("scripts/%s: [\"%s\"] is for no topic that service \"%s\" subscribes to%s%s%s",
+             s->handler, filter, s->name, meant == NULL ? "" : " (did you mean \"",
+             meant == NULL ? "" : meant, meant == NULL ? "" : "\"?)");
+}
+
+static void warn_of_routes(const struct cli *cli, const struct script_host *scripts) {
+    for (size_t i = 0; i < cli->conf->service_count; i++) {
+        script_each_route(scripts, i, &cli->conf->services[i], warn_of_route);
+    }
+    if (cli->conf->service_count == 0) {
+        cli_warn("%s has no service: no message is handled", cli->conf->file);
+    }
+}
+
+/* Only a warning: where topics.conf is checked the certificates need not be. */
+static void warn_of_certificates(const struct cli *cli) {
+    struct broker_conf broker = cli->conf->broker;
+    struct report r = {""};
+    int code = 0;
+    for (size_t i = 0; i < broker.address_count && code == 0; i++) {
+        broker_conf_use(&broker, i);
+        code = mqtt_tls_check(&broker, &r); /* the files are the same for each with TLS */
+    }
+    if (code != 0) {
+        cli_warn("%s", r.text);
+    }
+}
+
+static void print_verdict(const struct conf *conf) {
+    (void)printf("%s is good: %zu service%s, ", conf->file, conf->service_count,
+                 conf->service_count == 1 ? "" : "s");
+    if (conf->schedule_count > 0) {
+        (void)printf("%zu schedule%s, ", conf->schedule_count,
+                     conf->schedule_count == 1 ? "" : "s");
+    }
+    (void)printf("every script compiles\n");
+}
+
+static int print_check(const struct cli *cli, const struct script_host *scripts) {
+    const struct conf *conf = cli->conf;
+    json_t *services = json_array();
+    json_t *schedules = json_array();
+    bool ok = services != NULL && schedules != NULL;
+    warn_of_routes(cli, scripts);
+    warn_of_certificates(cli);
+    if (!cli->json) {
+        print_verdict(conf);
+    }
+    for (size_t i = 0; i < conf->service_count && ok; i++) {
+        struct line lines[LINE_COUNT];
+        describe(conf, scripts, i, lines);
+        ok = tell(cli, conf->services[i].name, lines, LINE_COUNT, services);
+    }
+    for (size_t i = 0; i < conf->schedule_count && ok; i++) {
+        struct line lines[SCHEDULE_COUNT];
+        describe_schedule(cli, &conf->schedules[i], lines);
+        ok = tell(cli, conf->schedules[i].name, lines, SCHEDULE_COUNT, schedules);
+    }
+    struct buf hosts;
+    buf_init(&hosts, LINE_BYTES_MAX);
+    describe_hosts(conf, &hosts);
+    if (cli->json && ok) {
+        json_t *all = json_pack("{s:s, s:o, s:o, s:s}", "file", conf->file, "services", services,
+                                "schedules", schedules, "hosts", buf_str(&hosts));
+        buf_clear(&hosts);
+        return cli_print_json(all);
+    }
+    if (!cli->json) {
+        print_hosts(cli, &hosts);
+    }
+    buf_clear(&hosts);
+    json_decref(services);
+    json_decref(schedules);
+    return ok ? EXIT_GOOD : cli_fail(ERR_MEMORY, "out of memory");
+}
+
+/* NULL: no host has run here, or it is not for us to read. */
+static struct culprit *peek_culprit(const struct conf *conf) {
+    struct culprit *culprit = NULL;
+    struct clock_reading now;
+    clock_read(&now);
+    return culprit_peek(&culprit, conf->store_path, now.boot.id, NULL) == 0 ? culprit : NULL;
+}
+
+static int find_refused(const struct conf *conf, const struct script_host *scripts,
+                        struct report *r) {
+    for (size_t i = 0; i < conf->service_count; i++) {
+        if (!script_runs(scripts, i)) {
+            return report(r, ERR_SCRIPT, "%s", script_error(scripts, i));
+        }
+    }
+    return 0;
+}
+
+static int check(struct cli *cli) {
+    struct script_host *scripts = NULL;
+    struct report r = {""};
+    int status = cli_load_conf(cli);
+    if (status != 0) {
+        return status;
+    }
+    int code = script_host_new(&scripts, cli->conf, &api_library);
+    if (code != 0) {
+        return cli_fail(code, "cannot start Lua: %s", error_text(code));
+    }
+    struct culprit *culprit = peek_culprit(cli->conf);
+    script_name_loads(scripts, culprit);
+    code = script_load_all(scripts, &r);
+    if (code == 0) {
+        code = find_refused(cli->conf, scripts, &r);
+    }
+    status = code == 0 ? print_check(cli, scripts) : cli_fail(code, "%s", r.text);
+    script_host_free(scripts);
+    culprit_close(culprit);
+    return status;
+}
+
+static const struct cli_option doctor_options[] = {
+    {"broker", "URL", "the broker instead of broker.url"},
+    {"store", NULL, "instead of that, read the whole store: every page, every record"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option try_options[] = {
+    {"payload", "TEXT", "the payload"},
+    {"file", "FILE", "the payload is in this file"},
+    {"property", "NAME=VALUE", "a user property; may be given often"},
+    {"state", "FILE", "a JSON object of names and values in place of the stored state"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_check_commands[] = {
+    {"check", "", "read topics.conf and compile every script",
+     "Says of each service what it subscribes to, what orders its events, when it tries again; of "
+     "each schedule when it runs next; and what a second host would be.",
+     0, 0, NULL, check},
+    {"doctor", "", "probe the broker and the disk: what could be lost, and what mends it",
+     "Ends with status 1 when something is bad. Leaves nothing behind.", 0, 0, doctor_options,
+     cli_doctor},
+    {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
+     "The handler sees the state of the store, or of --state. It ends where it would make a call.",
+     2, 2, try_options, cli_try},
+    {"version", "", "the versions of the program and its libraries", NULL, 0, 0, NULL, version},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

@@ -1,0 +1,86 @@
+/*
+ * compact.c - the commands on the store's file as a whole: compact, export, reshard.
+ */
+#include "cli/cli.h"
+
+#include "cli/text.h"
+#include "store/compact.h"
+
+#include <stdio.h>
+
+static int tell(const struct cli *cli, const struct store_sizes *sizes) {
+    if (cli->json) {
+        return cli_print_json(json_pack(
+            "{s:s, s:I, s:I, s:I}", "data", cli->data, "before", (json_int_t)sizes->before, "after",
+            (json_int_t)sizes->after, "dropped", (json_int_t)sizes->dropped));
+    }
+    struct buf line;
+    buf_init(&line, 8192);
+    buf_printf(&line, "%s/data.mdb had ", cli->data);
+    text_add_bytes(&line, sizes->before);
+    buf_add_str(&line, ", has ");
+    text_add_bytes(&line, sizes->after);
+    if (sizes->dropped > 0) {
+        buf_printf(&line, "; %llu records that had been set aside are gone",
+                   (unsigned long long)sizes->dropped);
+    }
+    (void)printf("%s\n", buf_str(&line));
+    buf_clear(&line);
+    return 0;
+}
+
+static int run_compact(struct cli *cli) {
+    struct store_sizes sizes = {0};
+    struct report r = {""};
+    int status = cli_find_data(cli);
+    if (status != 0) {
+        return status;
+    }
+    const struct store_options options = {
+        .path = cli->data, .max_bytes = cli->conf == NULL ? 0 : cli->conf->store_max_bytes};
+    int code = store_compact(&options, cli_flag(cli, "drop-aside"), &sizes, &r);
+    if (code == ERR_BUSY) {
+        (void)cli_fail(code, "%s; compact works on the folder of a host that is stopped", r.text);
+        return EXIT_CANNOT_RUN;
+    }
+    if (code != 0) {
+        (void)cli_fail(code, "%s", r.text);
+        return EXIT_CANNOT_RUN;
+    }
+    return tell(cli, &sizes);
+}
+
+static const struct cli_option export_options[] = {
+    {"salvage", NULL, "of a damaged store: what can be read, the rest is named"},
+    {"into", "DIR", "with --salvage: keep it as a data folder, too"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option compact_options[] = {
+    {"drop-aside", NULL, "let go of records that could not be read and were set aside"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option reshard_options[] = {
+    {"count", "N", "how many hosts there are to be"},
+    {"dry-run", NULL, "only say what would move"},
+    {"abandon", NULL, "give up what the broker has for hosts that go and have not left"},
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_file_commands[] = {
+    {"export", "", "all that the store holds, as lines of JSON",
+     "Events with their history, state, locks, publishes that wait, lines for files.", 0, 0,
+     export_options, cli_export},
+    {"compact", "", "write the store's file anew, without its free pages",
+     "The host must be stopped. The disk needs room for a second file meanwhile.", 0, 0,
+     compact_options, run_compact},
+    {"reshard", "[DIR...]", "divide the keys anew: the folders of stopped hosts, for another count",
+     "One folder, or none for store.path: that of `zingq run --hosts`, or of a host alone, which\n"
+     "becomes DIR/1. Several: those of the hosts in their order, first the old ones, all of them,\n"
+     "then those to be made. Of fewer hosts than before the last folders are emptied. topics.conf\n"
+     "must be the one that the hosts ran with; each disk needs room for a second file meanwhile.",
+     0, PARTITIONS, reshard_options, cli_reshard},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

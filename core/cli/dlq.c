@@ -1,0 +1,320 @@
+/*
+ * dlq.c - dead letters: finding them, list and groups, the family's rows.
+ */
+#include "cli/dlq.h"
+
+#include "cli/remote.h"
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+enum { DEAD_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
+
+/* ---- finding ---- */
+
+int dlq_parse_wish(struct cli *cli, struct dead_wish *wish) {
+    const char *service = cli_option(cli, "service");
+    *wish = (struct dead_wish){.by_service = service != NULL, .group = cli_option(cli, "group")};
+    if (wish->group != NULL && !dead_group_is_valid(wish->group)) {
+        return cli_misused(cli, "--group wants 4 to 16 hex digits, as `zingq dlq groups` shows");
+    }
+    return service == NULL ? 0 : cli_service(cli, service, &wish->service);
+}
+
+int dlq_next(struct cli *cli, const struct dead_wish *wish, struct dead_row *row) {
+    bool wished = false;
+    int code = 0;
+    while (code == 0 && !wished) {
+        code = cli_breathe(cli);
+        code = code == 0 ? dead_next(cli->journal, wish, row, &wished) : code;
+    }
+    return code;
+}
+
+int dlq_find(struct cli *cli, const char *id_text, struct event **out) {
+    struct dead_wish wish;
+    struct uuid id;
+    int status = cli_parse_id(cli, id_text, &id);
+    if (status == 0 && cli->journal == NULL) {
+        status = cli_open_store(cli);
+    }
+    if (status == 0) {
+        status = dlq_parse_wish(cli, &wish);
+    }
+    if (status != 0) {
+        return status;
+    }
+    int code = cli_begin(cli);
+    code = code == 0 ? dead_find(cli->journal, &wish, &id, out) : code;
+    cli_end(cli);
+    if (code == ERR_NOTFOUND && cli_is_elsewhere(cli, &status)) {
+        return status;
+    }
+    if (code == ERR_NOTFOUND) {
+        const char *service = cli_option(cli, "service");
+        return cli_fail(ERR_NOTFOUND, "no dead letter %s%s%s", id_text,
+                        service == NULL ? "" : " in service ", service == NULL ? "" : service);
+    }
+    return code != 0 ? cli_read_failed(code) : 0;
+}
+
+/* ---- list ---- */
+
+static int find_newest(struct cli *cli, const struct dead_wish *wish, struct dead_newest *n) {
+    struct dead_row row = {0};
+    int code = cli_begin(cli);
+    while (code == 0 && (code = dlq_next(cli, wish, &row)) == 0) {
+        dead_newest_note(n, &row);
+    }
+    cli_end(cli);
+    dead_newest_sort(n);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static const struct table_column list_columns[] = {
+    {"DEAD SINCE", false}, {"SERVICE", false}, {"KEY", false},   {"TOPIC", false},
+    {"TRIES", true},       {"EVENT", false},   {"GROUP", false}, {"REASON", false},
+};
+
+static void add_dead(const struct cli *cli, struct table *table, const struct dead_row *row,
+                     const struct event *event) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf text;
+    buf_init(&text, CELL_BYTES_MAX);
+    text_add_when(&text, cli->now_ms, row->dead_ms);
+    table_take(table, STYLE_PLAIN, &text);
+    text_add_safe(&text, slice_of(cli_service_name(cli, event->service)));
+    table_take(table, STYLE_PLAIN, &text);
+    text_add_safe(&text, event->key);
+    buf_add_str(&text, event->parked ? " (parked)" : "");
+    table_take(table, STYLE_PLAIN, &text);
+    text_add_safe(&text, event->topic);
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_PLAIN, event->attempts);
+    table_add(table, STYLE_PLAIN, uuid_text(&event->id, id));
+    buf_printf(&text, "%016" PRIx64, row->fingerprint);
+    table_take(table, STYLE_DIM, &text);
+    text_add_safe(&text, slice_first_line(event->reason));
+    table_take(table, STYLE_PLAIN, &text);
+    buf_clear(&text);
+}
+
+/* Prints or tabulates the rows; what has gone meanwhile is left out. */
+static int show_rows(struct cli *cli, const struct dead_newest *n, struct table *table,
+                     int *status) {
+    uint64_t printed = 0;
+    int code = cli_begin(cli);
+    for (size_t i = 0; i < n->count && code == 0 && *status == 0; i++) {
+        struct event *event = NULL;
+        code = dead_event(cli->journal, &n->rows[i], &event);
+        if (code == 0 && cli->json) {
+            *status =
+                cli_print_json_item(cli, dead_json(cli->journal, &n->rows[i], event), &printed);
+        } else if (code == 0) {
+            add_dead(cli, table, &n->rows[i], event);
+        }
+        event_free(event);
+        code = code == ERR_NOTFOUND ? 0 : code;
+        code = code == 0 ? cli_breathe(cli) : code;
+    }
+    cli_end(cli);
+    if (cli->json) {
+        cli_print_json_end(printed);
+    }
+    return code;
+}
+
+static int print_list(struct cli *cli, const struct dead_newest *n) {
+    int status = 0;
+    struct table *table = table_new(list_columns, sizeof list_columns / sizeof *list_columns);
+    int code = table == NULL ? ERR_MEMORY : show_rows(cli, n, table, &status);
+    if (code == 0 && !cli->json && n->seen == 0) {
+        (void)printf("no dead letters\n");
+    } else if (code == 0 && !cli->json) {
+        code = table_print(table, stdout, cli->colour, table_terminal_width());
+        if (n->seen > n->count) {
+            (void)printf("and %" PRIu64 " more: --limit N shows more, `zingq dlq groups` sums up\n",
+                         n->seen - n->count);
+        }
+    }
+    table_free(table);
+    return code != 0 ? cli_read_failed(code) : status;
+}
+
+static int list(struct cli *cli) {
+    struct dead_newest n = {0};
+    struct dead_wish wish;
+    uint64_t limit;
+    int status = cli_option_count(cli, "limit", DEAD_SHOWN, &limit);
+    status = status == 0 ? cli_open_store(cli) : status;
+    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
+    if (status != 0) {
+        return status;
+    }
+    int code = dead_newest_init(&n, (size_t)limit);
+    code = code == 0 ? find_newest(cli, &wish, &n) : code;
+    status = code != 0 ? cli_read_failed(code) : print_list(cli, &n);
+    dead_newest_clear(&n);
+    return status;
+}
+
+/* ---- groups ---- */
+
+static int find_groups(struct cli *cli, const struct dead_wish *wish, struct dead_groups *groups) {
+    struct dead_row row = {0};
+    int code = cli_begin(cli);
+    while (code == 0 && (code = dlq_next(cli, wish, &row)) == 0) {
+        dead_groups_note(groups, &row);
+    }
+    cli_end(cli);
+    dead_groups_sort(groups);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static const struct table_column group_columns[] = {
+    {"GROUP", false},  {"SERVICE", false}, {"COUNT", true},
+    {"NEWEST", false}, {"EXAMPLE", false}, {"REASON", false},
+};
+
+static void add_group(const struct cli *cli, struct table *table, const struct dead_group *group,
+                      struct slice reason) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf text;
+    buf_init(&text, CELL_BYTES_MAX);
+    buf_printf(&text, "%016" PRIx64, group->fingerprint);
+    table_take(table, STYLE_PLAIN, &text);
+    text_add_safe(&text, slice_of(cli_service_name(cli, group->service)));
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_BAD, group->count);
+    text_add_when(&text, cli->now_ms, group->newest.dead_ms);
+    table_take(table, STYLE_PLAIN, &text);
+    table_add(table, STYLE_PLAIN, uuid_text(&group->newest.id, id));
+    text_add_safe(&text, reason);
+    table_take(table, STYLE_PLAIN, &text);
+    buf_clear(&text);
+}
+
+static int show_groups(struct cli *cli, const struct dead_groups *groups, struct table *table,
+                       int *status) {
+    uint64_t printed = 0;
+    int code = cli_begin(cli);
+    for (size_t i = 0; i < groups->count && code == 0 && *status == 0; i++) {
+        const struct dead_group *group = &groups->items[i];
+        struct event *event = NULL;
+        code = dead_event(cli->journal, &group->newest, &event);
+        struct slice reason =
+            event == NULL ? slice_of("(gone meanwhile)") : slice_first_line(event->reason);
+        if (cli->json) {
+            *status =
+                cli_print_json_item(cli, dead_group_json(cli->journal, group, reason), &printed);
+        } else {
+            add_group(cli, table, group, reason);
+        }
+        event_free(event);
+        code = code == ERR_NOTFOUND ? 0 : code;
+        code = code == 0 ? cli_breathe(cli) : code;
+    }
+    cli_end(cli);
+    if (cli->json) {
+        cli_print_json_end(printed);
+    }
+    return code;
+}
+
+static int print_groups(struct cli *cli, const struct dead_groups *groups) {
+    int status = 0;
+    struct table *table = table_new(group_columns, sizeof group_columns / sizeof *group_columns);
+    int code = table == NULL ? ERR_MEMORY : show_groups(cli, groups, table, &status);
+    if (code == 0 && !cli->json && groups->count == 0) {
+        (void)printf("no dead letters\n");
+    } else if (code == 0 && !cli->json) {
+        code = table_print(table, stdout, cli->colour, table_terminal_width());
+    }
+    if (groups->left_out > 0) {
+        (void)cli_fail(0, "%" PRIu64 " letters of further groups: ask for one --service",
+                       groups->left_out);
+    }
+    table_free(table);
+    return code != 0 ? cli_read_failed(code) : status;
+}
+
+static int groups(struct cli *cli) {
+    struct dead_groups all = {0};
+    struct dead_wish wish;
+    int status = cli_open_store(cli);
+    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
+    if (status != 0) {
+        return status;
+    }
+    int code = dead_groups_init(&all);
+    code = code == 0 ? find_groups(cli, &wish, &all) : code;
+    status = code != 0 ? cli_read_failed(code) : print_groups(cli, &all);
+    dead_groups_clear(&all);
+    return status;
+}
+
+static const struct cli_option wish_options[] = {
+    {"service", "NAME", "of this service"},
+    {"group", "GROUP", "of this group, as `dlq groups` shows it; four digits may do"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option list_options[] = {
+    {"service", "NAME", "of this service"},
+    {"group", "GROUP", "of this group, as `dlq groups` shows it; four digits may do"},
+    {"limit", "N", "at most so many (50)"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option one_options[] = {
+    {"service", "NAME", "of this service, when it is dead in several"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option replay_options[] = {
+    {"service", "NAME", "all of this service"},
+    {"group", "GROUP", "with --service: of this group only"},
+    {"rate", "RATE", "at most so many: 10/s, 300/m"},
+    {"force", NULL, "also what is older than idempotency_window"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option discard_options[] = {
+    {"service", "NAME", "all of this service"},
+    {"group", "GROUP", "with --service: of this group only"},
+    {"rate", "RATE", "at most so many: 10/s, 300/m"},
+    {"without-compensation", NULL, "also one whose saga is half undone"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option edit_options[] = {
+    {"service", "NAME", "of this service, when it is dead in several"},
+    {"payload", "TEXT", "the new payload"},
+    {"file", "FILE", "the new payload is in this file"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_dlq_commands[] = {
+    {"dlq list", "", "dead letters, newest first", NULL, 0, 0, list_options, list},
+    {"dlq groups", "", "dead letters summed up by what went wrong",
+     "A group has one reason, but for its numbers.", 0, 0, wish_options, groups},
+    {"dlq show", "ID", "one dead letter: its payload, its attempts, its errors", NULL, 1, 1,
+     one_options, dlq_show},
+    {"dlq export", "", "dead letters with everything known, as lines of JSON", NULL, 0, 0,
+     wish_options, dlq_export},
+    {"dlq try", "ID", "run the handler once, dry: print what it would do, change nothing", NULL, 1,
+     1, one_options, dlq_try},
+    {"dlq edit", "ID", "change the payload; the original stays in the history",
+     "Without --payload and --file it opens $EDITOR. The event stays dead: replay it afterwards.",
+     1, 1, edit_options, dlq_edit},
+    {"dlq replay", "[ID...]", "handle dead letters once more, in the order they came",
+     "Either ids, or --service.", 0, INT_MAX, replay_options, dlq_replay},
+    {"dlq discard", "[ID...]", "let dead letters go",
+     "Either ids, or --service. What is discarded is done with; it is kept for store.keep_done, "
+     "and not at all when "
+     "the store is nearly full.",
+     0, INT_MAX, discard_options, dlq_discard},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

@@ -1,0 +1,102 @@
+/*
+ * doctor.c - doctor: what the broker and the disk really do, and what could be lost.
+ */
+#include "cli/cli.h"
+
+#include "query/json.h"
+#include "cli/text.h"
+#include "doctor/doctor.h"
+
+#include <stdio.h>
+
+enum { TEXT_BYTES_MAX = 8192 };
+
+static void print_advice(const char *title, const char *advice) {
+    struct buf text;
+    if (advice[0] == '\0') {
+        return;
+    }
+    buf_init(&text, TEXT_BYTES_MAX);
+    text_add_lines(&text, slice_of(advice), "        ");
+    (void)printf("      %s\n%s", title, buf_str(&text));
+    buf_clear(&text);
+}
+
+static void print_row(const struct cli *cli, const struct doctor_row *row) {
+    static const enum text_style styles[] = {
+        [DOCTOR_GOOD] = STYLE_GOOD, [DOCTOR_WARN] = STYLE_WARN, [DOCTOR_BAD] = STYLE_BAD};
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    text_add_safe(&text, slice_of(row->seen));
+    text_print(stdout, cli->colour, styles[row->verdict], doctor_verdict_name(row->verdict));
+    (void)printf("  %s: %s\n", row->name, buf_str(&text));
+    buf_clear(&text);
+    print_advice("what could happen", row->risk);
+    print_advice("what mends it", row->mend);
+}
+
+static json_t *row_json(const struct doctor_row *row) {
+    json_t *object = json_object();
+    if (object != NULL && !(look_json_text(object, "name", row->name) &&
+                            look_json_text(object, "verdict", doctor_verdict_name(row->verdict)) &&
+                            look_json_bytes(object, "seen", slice_of(row->seen)) &&
+                            look_json_bytes(object, "risk", slice_of(row->risk)) &&
+                            look_json_bytes(object, "mend", slice_of(row->mend)))) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static int print_json(const struct doctor *d) {
+    json_t *rows = json_array();
+    for (size_t i = 0; i < d->count; i++) {
+        if (json_array_append_new(rows, row_json(&d->rows[i])) != 0) {
+            json_decref(rows);
+            return cli_print_json(NULL);
+        }
+    }
+    return cli_print_json(
+        json_pack("{s:s, s:o}", "verdict", doctor_verdict_name(doctor_worst(d)), "findings", rows));
+}
+
+/* Each of broker.url: the host may come to work with any of them. */
+static int examine_brokers(const struct cli *cli, struct doctor *d, struct report *r) {
+    struct broker_conf broker = cli->conf->broker;
+    int code = 0;
+    for (size_t i = 0; i < broker.address_count && code != ERR_SYSTEM && code != ERR_MEMORY; i++) {
+        broker_conf_use(&broker, i);
+        if (broker.address_count > 1) {
+            (void)doctor_add(d, "broker", DOCTOR_GOOD, "%zu of %zu: %s", i + 1,
+                             broker.address_count, broker.url);
+        }
+        code = doctor_broker(d, &broker, cli->conf->payload_bytes_max, r);
+    }
+    return code;
+}
+
+int cli_doctor(struct cli *cli) {
+    struct doctor d = {.count = 0};
+    struct report r = {""};
+    if (cli_flag(cli, "store")) {
+        return cli_doctor_store(cli);
+    }
+    int status = cli_load_conf(cli);
+    if (status != 0) {
+        return status;
+    }
+    int code = examine_brokers(cli, &d, &r);
+    if (code == ERR_SYSTEM || code == ERR_MEMORY) {
+        return cli_fail(code, "%s", r.text);
+    }
+    /* A disk that cannot be examined has a row that says so, like the broker. */
+    (void)doctor_disk(&d, cli->conf->store_path, cli->conf->store_max_bytes);
+    if (cli->json) {
+        status = print_json(&d);
+    } else {
+        for (size_t i = 0; i < d.count; i++) {
+            print_row(cli, &d.rows[i]);
+        }
+    }
+    return status != 0 ? status : doctor_worst(&d) == DOCTOR_BAD ? EXIT_NO : EXIT_GOOD;
+}

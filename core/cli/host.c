@@ -1,0 +1,124 @@
+/*
+ * host.c - run, dev, leave: the host itself.
+ */
+#include "cli/cli.h"
+
+#include "host/fleet.h"
+#include "host/host.h"
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What --hosts says; 1 = one host, this process. */
+static int hosts_wanted(const struct cli *cli, uint64_t *count) {
+    int status = cli_option_count(cli, "hosts", 1, count);
+    if (status == 0 && *count > PARTITIONS) {
+        return cli_misused(cli, "--hosts wants a number from 1 to %d", PARTITIONS);
+    }
+    if (status == 0 && *count > 1 && cli_flag(cli, "service")) {
+        return cli_misused(cli, "every host of --hosts runs every service: leave out --service");
+    }
+    return status;
+}
+
+static int run_host(struct cli *cli, bool with_broker) {
+    const char *services[SERVICES_MAX];
+    size_t count = 0;
+    size_t at = 0;
+    const char *name;
+    while ((name = cli_option_next(cli, "service", &at)) != NULL) {
+        if (count == SERVICES_MAX) {
+            return cli_misused(cli, "at most %d services", SERVICES_MAX);
+        }
+        services[count++] = name;
+    }
+    uint64_t hosts = 1;
+    int status = hosts_wanted(cli, &hosts);
+    if (status != 0) {
+        return status;
+    }
+    const struct host_options options = {
+        .conf_file = cli_option(cli, "conf"),
+        .overrides = {.broker_url = cli_option(cli, "broker"), .data = cli_option(cli, "data")},
+        .services = count == 0 ? NULL : services,
+        .service_count = count,
+        .with_broker = with_broker,
+    };
+    return hosts > 1 ? fleet_run(&options, (unsigned)hosts) : host_run(&options);
+}
+
+static int run(struct cli *cli) {
+    return run_host(cli, false);
+}
+
+static int dev(struct cli *cli) {
+    return run_host(cli, true);
+}
+
+/* Asks on a terminal; elsewhere --yes must have been given. */
+static int confirm(const struct cli *cli) {
+    char answer[16];
+    if (cli_flag(cli, "yes")) {
+        return 0;
+    }
+    if (!isatty(STDIN_FILENO)) {
+        return cli_misused(cli, "leave ends the session for good: say --yes if you mean it");
+    }
+    (void)printf("The host unsubscribes, handles what it has, ends its session at the broker and "
+                 "stops.\nWhat the broker still keeps for it is lost to it. Leave? [y/N] ");
+    (void)fflush(stdout);
+    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+        (void)printf("nothing was done\n");
+        return EXIT_NO;
+    }
+    return 0;
+}
+
+static int leave(struct cli *cli) {
+    int status = confirm(cli);
+    json_t *answer = NULL;
+    if (status == 0) {
+        status = cli_ask(cli, "POST", "/api/leave", (struct slice){"", 0}, &answer);
+    }
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        (void)printf("the host is leaving; its log says when it is done\n");
+    }
+    json_decref(answer);
+    return status;
+}
+
+static const struct cli_option run_options[] = {
+    {"service", "NAME", "run this service only; may be given often"},
+    {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
+    {"broker", "URL", "the broker instead of broker.url"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option dev_options[] = {
+    {"service", "NAME", "run this service only; may be given often"},
+    {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
+    {"broker", "URL", "a broker that runs, instead of one of its own"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option leave_options[] = {
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_host_commands[] = {
+    {"run", "", "the host", "SIGTERM drains and stops, SIGHUP reads the scripts again.", 0, 0,
+     run_options, run},
+    {"dev", "", "the host with a broker of its own, for trying handlers", NULL, 0, 0, dev_options,
+     dev},
+    {"leave", "", "end the running host's session at the broker, for good",
+     "The host unsubscribes, handles what it has accepted, ends its session and stops.\n"
+     "For a host that is taken away; a restart needs only SIGTERM.",
+     0, 0, leave_options, leave},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

@@ -1,0 +1,271 @@
+/*
+ * live.c - see cli_live.h.
+ */
+#include "cli/live.h"
+
+#include "cli/table.h"
+
+#include <string.h>
+
+/* A number / a text of an object; 0 / "?" when it has none. */
+static json_int_t figure(const json_t *object, const char *name) {
+    return json_integer_value(json_object_get(object, name));
+}
+
+static const char *word(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "?" : text;
+}
+
+/* ---- the host ---- */
+
+static void print_line(FILE *out, struct buf *text) {
+    struct buf safe;
+    buf_init(&safe, 65536);
+    text_add_safe(&safe, buf_slice(text));
+    (void)fprintf(out, "%s\n", buf_str(&safe));
+    buf_clear(&safe);
+    buf_reset(text);
+}
+
+static void add_uptime(struct buf *out, json_int_t ms) {
+    char text[32];
+    buf_add_str(out, conf_duration_text(ms - ms % 1000, text));
+}
+
+static void print_warnings(FILE *out, const json_t *host) {
+    const json_t *list = json_object_get(host, "warnings");
+    struct buf line;
+    size_t i;
+    json_t *one;
+    buf_init(&line, 16384);
+    json_array_foreach(list, i, one) {
+        buf_printf(&line, "warning %s", json_string_value(one));
+        print_line(out, &line);
+    }
+    buf_clear(&line);
+}
+
+/* Connected is not all: what is missing stands in the warnings below. */
+static const char *broker_word(const json_t *host) {
+    const json_t *ready = json_object_get(host, "ready");
+    if (!json_is_true(json_object_get(host, "connected"))) {
+        return "NOT CONNECTED";
+    }
+    return figure(host, "subscriptions_refused") > 0 ? "connected, SUBSCRIPTIONS REFUSED"
+           : ready != NULL && json_is_false(ready)   ? "connected, NOT READY"
+                                                     : "connected";
+}
+
+static void add_member(struct buf *out, const json_t *one, size_t at) {
+    const json_t *held = json_object_get(one, "held");
+    buf_printf(out, "%s %s", at == 0 ? "hosts  " : "       ", word(one, "host"));
+    if (figure(one, "count") > 1) {
+        buf_printf(out, ", number %lld of %lld in \"%s\"", (long long)figure(one, "this"),
+                   (long long)figure(one, "count"), word(one, "group"));
+    }
+    buf_printf(out, ", %s", word(one, "state"));
+    if (json_is_true(json_object_get(one, "self"))) {
+        buf_add_str(out, " (this host)");
+    }
+    if (figure(one, "stood_in_by") > 0) {
+        buf_printf(out, ", host %lld stands in", (long long)figure(one, "stood_in_by"));
+    }
+    for (size_t i = 0; i < json_array_size(held); i++) {
+        buf_printf(out, "%s\"%s\"", i == 0 ? ", holds " : ", ",
+                   json_string_value(json_array_get(held, i)));
+    }
+}
+
+/* One that is alone and not divided says nothing of hosts. */
+static void print_members(FILE *out, const json_t *status) {
+    const json_t *hosts = json_object_get(status, "hosts");
+    bool divided = figure(json_array_get(hosts, 0), "count") > 1;
+    struct buf line;
+    size_t i;
+    json_t *one;
+    buf_init(&line, 65536);
+    json_array_foreach(hosts, i, one) {
+        if (divided || json_array_size(hosts) > 1) {
+            add_member(&line, one, i);
+            print_line(out, &line);
+        }
+    }
+    buf_clear(&line);
+}
+
+void live_print_host(FILE *out, const json_t *status) {
+    const json_t *host = json_object_get(status, "host");
+    const json_t *engine = json_object_get(status, "engine");
+    struct buf line;
+    buf_init(&line, 16384);
+    if (host == NULL) {
+        buf_add_str(&line, "host    not running");
+        print_line(out, &line);
+        buf_clear(&line);
+        return;
+    }
+    buf_add_str(&line, "host    running for ");
+    add_uptime(&line, figure(host, "uptime_ms"));
+    buf_printf(&line, ", process %lld, zingq %s", (long long)figure(host, "pid"),
+               word(host, "version"));
+    print_line(out, &line);
+    bool connected = json_is_true(json_object_get(host, "connected"));
+    buf_printf(&line, "broker  %s %s", word(host, "broker"), broker_word(host));
+    const char *why = word(host, "broker_error");
+    if (!connected && why[0] != '\0') {
+        buf_printf(&line, ": %s", why);
+    }
+    if (figure(host, "broker_dropped") > 0) {
+        buf_printf(&line, ", HAS DROPPED %lld messages since it started",
+                   (long long)figure(host, "broker_dropped"));
+    }
+    print_line(out, &line);
+    print_warnings(out, host);
+    print_members(out, status);
+    buf_printf(&line, "outbox  %lld waiting for the broker, %lld delayed",
+               (long long)figure(engine, "outbox"), (long long)figure(engine, "delayed"));
+    print_line(out, &line);
+    if (figure(engine, "outbox_refused") > 0) {
+        buf_printf(
+            &line,
+            "        %lld REFUSED BY THE BROKER, %lld held behind them; the first is for %s: "
+            "zingq outbox list --refused",
+            (long long)figure(engine, "outbox_refused"), (long long)figure(engine, "outbox_held"),
+            word(engine, "refused_topic"));
+        print_line(out, &line);
+    }
+    if (figure(engine, "outbox_discarded") > 0) {
+        buf_printf(&line, "        %lld refused publishes were DISCARDED: there were too many",
+                   (long long)figure(engine, "outbox_discarded"));
+        print_line(out, &line);
+    }
+    if (!json_is_true(json_object_get(engine, "accepts"))) {
+        buf_add_str(&line, "        NOTHING IS ACCEPTED: the backlog or the store is full");
+        print_line(out, &line);
+    }
+    buf_clear(&line);
+}
+
+/* ---- its schedules ---- */
+
+/* "2026-01-02T03:04:05Z" of a time in JSON, which has milliseconds; "-" for null. */
+static void add_moment(struct buf *out, const json_t *schedule, const char *name) {
+    const char *text = json_string_value(json_object_get(schedule, name));
+    if (text == NULL) {
+        buf_add_str(out, "-");
+        return;
+    }
+    buf_printf(out, "%.*sZ", (int)strcspn(text, "."), text);
+}
+
+void live_print_schedules(FILE *out, const json_t *status) {
+    const json_t *list = json_object_get(status, "schedules");
+    struct buf line;
+    size_t i;
+    json_t *one;
+    buf_init(&line, 16384);
+    json_array_foreach(list, i, one) {
+        buf_printf(&line, "schedule %s: next ", word(one, "name"));
+        add_moment(&line, one, "next_at");
+        buf_add_str(&line, ", last ");
+        add_moment(&line, one, "last_at");
+        buf_printf(&line, ", %lld run%s", (long long)figure(one, "runs"),
+                   figure(one, "runs") == 1 ? "" : "s");
+        print_line(out, &line);
+    }
+    buf_clear(&line);
+}
+
+/* ---- its services ---- */
+
+static const struct table_column columns[] = {
+    {"SERVICE", false},  {"RATE", true},     {"LAG", true},      {"OLDEST", true},
+    {"IN FLIGHT", true}, {"RETRYING", true}, {"SLEEPING", true}, {"FAILED", true},
+    {"P50", true},       {"P99", true},      {"DEAD", true},     {"", false},
+};
+
+/* Events done a second, over the last minute. */
+static void add_rate(struct buf *out, json_int_t a_minute) {
+    if (a_minute >= 600) {
+        text_add_count(out, (uint64_t)a_minute / 60);
+    } else {
+        buf_printf(out, "%.1f", (double)a_minute / 60);
+    }
+    buf_add_str(out, "/s");
+}
+
+static void add_latency(struct buf *out, const json_t *service, const char *name) {
+    json_int_t us = figure(service, name);
+    if (us > 0) {
+        text_add_duration_us(out, us);
+    } else if (figure(service, "rate_1min") > 0) {
+        buf_add_str(out, "<1 ms"); /* accepted and done in one turn */
+    }
+}
+
+static void add_remarks(struct buf *out, const json_t *service) {
+    const char *error = json_string_value(json_object_get(service, "handler_error"));
+    const char *between = "";
+    if (json_is_true(json_object_get(service, "paused"))) {
+        buf_add_str(out, "paused");
+        between = "; ";
+    }
+    if (json_is_true(json_object_get(service, "held"))) {
+        buf_printf(out, "%sheld because of another host", between);
+        between = "; ";
+    }
+    if (!json_is_true(json_object_get(service, "active"))) {
+        buf_printf(out, "%snot run by this host", between);
+        between = "; ";
+    }
+    if (error != NULL) {
+        buf_printf(out, "%sscript refused: ", between);
+        text_add_safe(out, slice_first_line(slice_of(error)));
+    }
+}
+
+static void add_service(struct table *table, const json_t *service) {
+    json_int_t dead = figure(service, "dead");
+    json_int_t oldest_ms = figure(service, "oldest_ms");
+    double failed = json_number_value(json_object_get(service, "failure_rate"));
+    struct buf text;
+    char age[32];
+    buf_init(&text, 16384);
+    text_add_safe(&text, slice_of(word(service, "name")));
+    table_take(table, STYLE_PLAIN, &text);
+    add_rate(&text, figure(service, "rate_1min"));
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "lag"));
+    buf_add_str(&text, oldest_ms <= 0 ? "" : conf_duration_text(oldest_ms, age));
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "inflight"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "retrying"));
+    table_add_count(table, STYLE_PLAIN, (uint64_t)figure(service, "sleeping"));
+    buf_printf(&text, "%.1f %%", failed * 100);
+    table_take(table, failed > 0 ? STYLE_WARN : STYLE_PLAIN, &text);
+    add_latency(&text, service, "p50_us");
+    table_take(table, STYLE_PLAIN, &text);
+    add_latency(&text, service, "p99_us");
+    table_take(table, STYLE_PLAIN, &text);
+    table_add_count(table, dead > 0 ? STYLE_BAD : STYLE_PLAIN, (uint64_t)dead);
+    add_remarks(&text, service);
+    table_take(table, STYLE_WARN, &text);
+    buf_clear(&text);
+}
+
+int live_print_services(FILE *out, bool colour, size_t width, const json_t *status) {
+    const json_t *list = json_object_get(status, "services");
+    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
+    size_t i;
+    const json_t *one;
+    if (table == NULL) {
+        return ERR_MEMORY;
+    }
+    json_array_foreach(list, i, one) {
+        add_service(table, one);
+    }
+    int code = table_print(table, out, colour, width);
+    table_free(table);
+    return code;
+}

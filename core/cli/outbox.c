@@ -1,0 +1,221 @@
+/*
+ * outbox.c - the publishes the broker has not taken: what waits, what it refuses, and what a
+ * person does about that.
+ */
+#include "cli/cli.h"
+
+#include "cli/table.h"
+#include "query/json.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20, OWNERS_MAX = 256 };
+
+static const struct table_column columns[] = {
+    {"REFUSED", false}, {"TOPIC", false}, {"ID", false}, {"FROM EVENT", false}, {"WHY", false}};
+
+struct listing {
+    struct table *table;
+    bool refused_only;
+    uint64_t limit, seen, printed;
+    uint64_t owners[OWNERS_MAX]; /* of the first refused rows */
+    size_t owner_count;
+    int status;
+};
+
+/* Rows come in the order they were made: does a refused one of its key stand before it? */
+static bool is_held(struct listing *listing, const struct publication *p) {
+    bool refused = p->refused_ms != 0;
+    for (size_t i = 0; p->owner != 0 && i < listing->owner_count; i++) {
+        if (listing->owners[i] == p->owner) {
+            return !refused;
+        }
+    }
+    if (refused && p->owner != 0 && listing->owner_count < OWNERS_MAX) {
+        listing->owners[listing->owner_count++] = p->owner;
+    }
+    return false;
+}
+
+static void add_why(struct buf *out, const struct publication *p, bool held) {
+    if (p->refused_ms == 0) {
+        buf_add_str(out, held ? "is held behind a refused one of its key" : "waits for the broker");
+    } else if (p->refused_reason == 0x87) {
+        buf_add_str(out, "not authorized");
+    } else if (p->refused_reason == REFUSED_CRASH) {
+        buf_add_str(out, "the host went down while it was sent");
+    } else if (p->refused_reason == REFUSED_CRASHES) {
+        buf_add_str(out, "the host went down whenever it was sent: only outbox retry sends it");
+    } else if (p->refused_reason != 0) {
+        buf_printf(out, "reason code 0x%02x", p->refused_reason);
+    } else {
+        buf_add_str(out, "the broker closes the connection, or cannot carry it");
+    }
+}
+
+static void add_row(const struct cli *cli, struct table *table, const struct publication *p,
+                    bool held) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct buf text;
+    buf_init(&text, CELL_BYTES_MAX);
+    if (p->refused_ms != 0) {
+        text_add_when(&text, cli->now_ms, p->refused_ms);
+    }
+    table_take(table, STYLE_PLAIN, &text);
+    text_add_safe(&text, p->topic);
+    table_take(table, STYLE_PLAIN, &text);
+    table_add(table, STYLE_PLAIN, uuid_text(&p->id, id));
+    table_add(table, STYLE_DIM, uuid_is_zero(&p->cause) ? "" : uuid_text(&p->cause, id));
+    add_why(&text, p, held);
+    table_take(table, STYLE_PLAIN, &text);
+    buf_clear(&text);
+}
+
+static json_t *row_json(const struct publication *p, bool held) {
+    char id[UUID_TEXT_BYTES + 1];
+    bool refused = p->refused_ms != 0;
+    bool crash = p->refused_reason == REFUSED_CRASH || p->refused_reason == REFUSED_CRASHES;
+    json_t *object = json_pack("{s:s, s:b, s:b}", "id", uuid_text(&p->id, id), "refused",
+                               (int)refused, "held", (int)held);
+    bool ok =
+        object != NULL && look_json_bytes(object, "topic", p->topic) &&
+        look_json_bytes(object, "payload", p->payload) &&
+        (!refused || (look_json_time(object, "refused_at", p->refused_ms) &&
+                      json_object_set_new(object, "reason_code",
+                                          json_integer(crash ? 0 : p->refused_reason)) == 0 &&
+                      json_object_set_new(object, "crash", json_boolean(crash)) == 0)) &&
+        (uuid_is_zero(&p->cause) || look_json_text(object, "cause", uuid_text(&p->cause, id)));
+    if (!ok) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static void list_one(struct cli *cli, struct listing *listing, const struct publication *p) {
+    bool held = is_held(listing, p);
+    if ((listing->refused_only && p->refused_ms == 0) || ++listing->seen > listing->limit) {
+        return;
+    }
+    if (cli->json) {
+        listing->status = cli_print_json_item(cli, row_json(p, held), &listing->printed);
+    } else {
+        add_row(cli, listing->table, p, held);
+    }
+}
+
+static int each_row(struct cli *cli, struct listing *listing) {
+    uint64_t seq = 0;
+    struct slice record;
+    struct publication p;
+    int code = cli_begin(cli);
+    while (code == 0 && listing->status == 0 &&
+           (code = journal_outbox_next(cli->journal, &seq, &record)) == 0) {
+        code = publication_decode(record, &p);
+        if (code == 0) {
+            list_one(cli, listing, &p);
+            code = cli_breathe(cli);
+        }
+    }
+    cli_end(cli);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int print_list(struct cli *cli, struct listing *listing) {
+    int code = each_row(cli, listing);
+    if (code == 0 && cli->json) {
+        cli_print_json_end(listing->printed);
+    } else if (code == 0 && listing->seen == 0) {
+        (void)puts(listing->refused_only ? "the broker refuses no publish"
+                                         : "no publish waits for the broker");
+    } else if (code == 0) {
+        code = table_print(listing->table, stdout, cli->colour, table_terminal_width());
+        if (listing->seen > listing->limit) {
+            (void)printf("and %" PRIu64 " more: --limit N shows more\n",
+                         listing->seen - listing->limit);
+        }
+    }
+    return code != 0 ? cli_read_failed(code) : listing->status;
+}
+
+static int list(struct cli *cli) {
+    struct listing listing = {.table = table_new(columns, sizeof columns / sizeof *columns),
+                              .refused_only = cli_flag(cli, "refused")};
+    int status = listing.table == NULL
+                     ? cli_fail(ERR_MEMORY, "out of memory")
+                     : cli_option_count(cli, "limit", OUTBOX_SHOWN, &listing.limit);
+    status = status == 0 ? cli_open_store(cli) : status;
+    status = status == 0 ? print_list(cli, &listing) : status;
+    table_free(listing.table);
+    return status;
+}
+
+/* ---- retry, discard ---- */
+
+static int ask_one(struct cli *cli, const struct uuid *id, const char *verb) {
+    char path[128];
+    char text[UUID_TEXT_BYTES + 1];
+    (void)snprintf(path, sizeof path, "/api/outbox/%s/%s", uuid_text(id, text), verb);
+    return cli_ask(cli, "POST", path, slice_of(""), NULL);
+}
+
+static int ask_each(struct cli *cli, const char *verb, const char *done) {
+    int status = 0;
+    json_t *asked = json_array();
+    for (int i = 0; status == 0 && i < cli->word_count; i++) {
+        struct uuid id;
+        char text[UUID_TEXT_BYTES + 1];
+        status = cli_parse_id(cli, cli->words[i], &id);
+        status = status == 0 ? ask_one(cli, &id, verb) : status;
+        if (status == 0 && cli->json) {
+            status =
+                json_array_append_new(asked, json_pack("{s:s}", "id", uuid_text(&id, text))) == 0
+                    ? 0
+                    : cli_fail(ERR_MEMORY, "out of memory");
+        } else if (status == 0) {
+            (void)printf("%s %s\n", uuid_text(&id, text), done);
+        }
+    }
+    if (!cli->json) {
+        json_decref(asked);
+        return status;
+    }
+    int printed = cli_print_json(asked);
+    return status == 0 ? printed : status;
+}
+
+static int retry(struct cli *cli) {
+    static const struct uuid all = {{0}};
+    if (cli->word_count > 0) {
+        return ask_each(cli, "retry", "is tried again");
+    }
+    int status = ask_one(cli, &all, "retry");
+    if (status == 0) {
+        (void)puts(cli->json ? "[]" : "every refused publish is tried again");
+    }
+    return status;
+}
+
+static int discard(struct cli *cli) {
+    return ask_each(cli, "discard", "is discarded");
+}
+
+static const struct cli_option list_options[] = {
+    {"refused", NULL, "only those the broker refuses"},
+    {"limit", "N", "at most so many (100)"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_command cli_outbox_commands[] = {
+    {"outbox list", "", "publishes the broker has not taken, and which it refuses", NULL, 0, 0,
+     list_options, list},
+    {"outbox retry", "[ID...]", "try refused publishes again now",
+     "Without an ID all of them. It happens by itself at growing intervals, up to 5 minutes.", 0,
+     INT_MAX, NULL, retry},
+    {"outbox discard", "ID...", "give refused publishes up",
+     "Each is deleted and never reaches the broker; what waits behind it goes on.", 1, INT_MAX,
+     NULL, discard},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};

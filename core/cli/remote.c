@@ -1,0 +1,366 @@
+/*
+ * remote.c - rows: a command, the request it is, and what of the answer goes into a table. What
+ * has no table is printed as JSON.
+ *
+ * Times are shown as they come, in UTC: the other host's clock is not ours.
+ */
+#include "cli/remote.h"
+
+#include "cli/live.h"
+#include "cli/table.h"
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIELDS_MAX = 8, QUERY_MAX = 6, CELL_BYTES_MAX = 32 << 20, LIMIT_MAX = READING_ITEMS_MAX };
+
+struct remote {
+    const char *command;
+    const char *path;               /* followed by the first word, when it ends with a slash */
+    const char *second;             /* what the second word is called in the query, or NULL */
+    const char *options[QUERY_MAX]; /* of the command's that go into the query, by their names */
+    const char *list;    /* the member that is the list; "" = the answer is; NULL = none */
+    const char *nothing; /* printed for an empty list */
+    struct table_column columns[FIELDS_MAX];
+    const char *fields[FIELDS_MAX]; /* of an item, one a column */
+};
+
+static const struct remote remotes[] = {
+    {"status", "/api/status", NULL, {NULL}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"events",
+     "/api/events",
+     NULL,
+     {"service", "key", "state", "topic", "limit"},
+     "",
+     "no such events",
+     {{"ACCEPTED", false},
+      {"SERVICE", false},
+      {"STATE", false},
+      {"KEY", false},
+      {"TOPIC", false},
+      {"TRIES", true},
+      {"EVENT", false},
+      {"REASON", false}},
+     {"received_at", "service", "state", "key", "topic", "attempts", "id", "reason"}},
+    {"trace", "/api/events/", NULL, {NULL}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"dlq list",
+     "/api/dlq",
+     NULL,
+     {"service", "group", "limit"},
+     "",
+     "no dead letters",
+     {{"DEAD SINCE", false},
+      {"SERVICE", false},
+      {"KEY", false},
+      {"TOPIC", false},
+      {"TRIES", true},
+      {"EVENT", false},
+      {"GROUP", false},
+      {"REASON", false}},
+     {"dead_at", "service", "key", "topic", "attempts", "id", "group", "reason"}},
+    {"dlq groups",
+     "/api/dlq/groups",
+     NULL,
+     {"service"},
+     "",
+     "no dead letters",
+     {{"GROUP", false},
+      {"SERVICE", false},
+      {"COUNT", true},
+      {"NEWEST", false},
+      {"EXAMPLE", false},
+      {"REASON", false}},
+     {"group", "service", "count", "newest_at", "example", "reason"}},
+    {"dlq show", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"dlq try", "/api/dlq/", NULL, {"service"}, NULL, NULL, {{NULL, false}}, {NULL}},
+    {"keys list",
+     "/api/keys",
+     NULL,
+     {"service", "limit"},
+     "",
+     "no key waits",
+     {{"SERVICE", false},
+      {"KEY", false},
+      {"BEHIND", true},
+      {"WAITS", false},
+      {"EVENT", false},
+      {"DUE", false},
+      {"REASON", false}},
+     {"service", "key", "behind", "waits", "event", "due_at", "reason"}},
+    {"keys show",
+     "/api/keys/",
+     "key",
+     {"limit"},
+     "events",
+     "nothing of this key waits",
+     {{"EVENT", false}, {"STATE", false}, {"ACCEPTED", false}, {"TRIES", true}, {"TOPIC", false}},
+     {"id", "state", "received_at", "attempts", "topic"}},
+    {"state list",
+     "/api/state/",
+     NULL,
+     {"limit"},
+     "",
+     "no state and no locks",
+     {{"KEY", false},
+      {"NAME", false},
+      {"LOCK", false},
+      {"EXPIRES", false},
+      {"OWNER", false},
+      {"VALUE", false}},
+     {"key", "name", "lock", "expires_at", "owner", "value"}},
+    {"state get",
+     "/api/state/",
+     "key",
+     {NULL},
+     "",
+     "no such state and no such lock",
+     {{"KEY", false},
+      {"NAME", false},
+      {"LOCK", false},
+      {"EXPIRES", false},
+      {"OWNER", false},
+      {"VALUE", false}},
+     {"key", "name", "lock", "expires_at", "owner", "value"}},
+};
+
+/* Commands that ask the running host anyway: there --host is one more word of the request. */
+static const char *const asking[] = {
+    "publish",      "cancel",         "signal",      "pause",       "resume",
+    "replay",       "dlq replay",     "dlq discard", "keys resume", "keys skip",
+    "outbox retry", "outbox discard", "top",
+};
+
+static const struct remote *find(const struct cli *cli) {
+    for (size_t i = 0; i < sizeof remotes / sizeof *remotes; i++) {
+        if (strcmp(remotes[i].command, cli->command->name) == 0) {
+            return &remotes[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the request ---- */
+
+static void add_query(struct buf *path, bool *first, const char *name, const char *value) {
+    buf_printf(path, "%c%s=", *first ? '?' : '&', name);
+    cli_add_part(path, slice_of(value));
+    *first = false;
+}
+
+/* The API gives no more than so many at once. */
+static int add_limit(const struct cli *cli, struct buf *path, bool *first) {
+    uint64_t limit = 0;
+    char text[32];
+    int status = cli_option_count(cli, "limit", LIMIT_MAX, &limit);
+    (void)snprintf(text, sizeof text, "%llu",
+                   (unsigned long long)(limit < LIMIT_MAX ? limit : LIMIT_MAX));
+    add_query(path, first, "limit", text);
+    return status;
+}
+
+/* A trace of a key is asked for as a list of its events. */
+static bool is_trace_of_key(const struct cli *cli, const struct remote *remote) {
+    return strcmp(remote->command, "trace") == 0 && cli->word_count == 2;
+}
+
+/* Runs a handler there, and changes nothing: a POST for its own reasons. */
+static bool is_try(const struct remote *remote) {
+    return strcmp(remote->command, "dlq try") == 0;
+}
+
+static const char *method_of(const struct remote *remote) {
+    return is_try(remote) ? "POST" : "GET";
+}
+
+static int write_path(const struct cli *cli, const struct remote *remote, struct buf *path) {
+    bool first = true;
+    int status = 0;
+    bool by_key = is_trace_of_key(cli, remote);
+    buf_add_str(path, by_key ? "/api/events" : remote->path);
+    if (by_key) {
+        add_query(path, &first, "service", cli->words[0]);
+        add_query(path, &first, "key", cli->words[1]);
+    } else if (cli->word_count > 0) {
+        cli_add_part(path, slice_of(cli->words[0]));
+        buf_add_str(path, is_try(remote) ? "/try" : "");
+    }
+    if (remote->second != NULL) {
+        add_query(path, &first, remote->second, cli->words[1]);
+    }
+    for (size_t i = 0; i < QUERY_MAX && remote->options[i] != NULL && status == 0; i++) {
+        const char *name = remote->options[i];
+        const char *value = cli_option(cli, name);
+        if (value != NULL && strcmp(name, "limit") == 0) {
+            status = add_limit(cli, path, &first);
+        } else if (value != NULL) {
+            add_query(path, &first, name, value);
+        }
+    }
+    return status != 0 ? status : path->failed ? cli_misused(cli, "that is too long") : 0;
+}
+
+/* ---- the answer ---- */
+
+static void add_field(struct buf *text, const json_t *item, const char *name) {
+    const json_t *value = json_object_get(item, name);
+    if (json_is_string(value) && strcmp(name, "reason") == 0) {
+        text_add_safe(text, slice_first_line(slice_of(json_string_value(value))));
+    } else if (json_is_string(value)) {
+        text_add_safe(text, (struct slice){json_string_value(value), json_string_length(value)});
+    } else if (value != NULL && !json_is_null(value)) {
+        char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        text_add_safe(text, slice_of(json));
+        free(json);
+    }
+}
+
+static int print_table(const struct cli *cli, const struct remote *remote, const json_t *list) {
+    size_t columns = 0;
+    size_t i;
+    const json_t *item;
+    struct buf text;
+    while (columns < FIELDS_MAX && remote->columns[columns].title != NULL) {
+        columns++;
+    }
+    if (json_array_size(list) == 0) {
+        (void)printf("%s\n", remote->nothing);
+        return 0;
+    }
+    struct table *table = table_new(remote->columns, columns);
+    buf_init(&text, CELL_BYTES_MAX);
+    json_array_foreach(list, i, item) {
+        for (size_t c = 0; table != NULL && c < columns; c++) {
+            add_field(&text, item, remote->fields[c]);
+            table_take(table, STYLE_PLAIN, &text);
+        }
+    }
+    buf_clear(&text);
+    int code = table == NULL ? ERR_MEMORY
+                             : table_print(table, stdout, cli->colour, table_terminal_width());
+    table_free(table);
+    return code == 0 ? 0 : cli_fail(code, "out of memory");
+}
+
+static int print_status(const struct cli *cli, const json_t *answer) {
+    live_print_host(stdout, answer);
+    (void)printf("\n");
+    int code = live_print_services(stdout, cli->colour, table_terminal_width(), answer);
+    live_print_schedules(stdout, answer);
+    return code == 0 ? 0 : cli_fail(code, "out of memory");
+}
+
+/* With a third word: of that name only. */
+static void keep_named(const struct cli *cli, json_t *list) {
+    for (size_t i = json_array_size(list); cli->word_count == 3 && i > 0; i--) {
+        const json_t *item = json_array_get(list, i - 1);
+        const json_t *name = json_object_get(item, "name");
+        name = name != NULL ? name : json_object_get(item, "lock");
+        if (!json_is_string(name) || strcmp(json_string_value(name), cli->words[2]) != 0) {
+            (void)json_array_remove(list, i - 1);
+        }
+    }
+}
+
+static json_t *list_in(const struct remote *remote, json_t *answer) {
+    if (remote->list == NULL) {
+        return NULL;
+    }
+    return remote->list[0] == '\0' ? answer : json_object_get(answer, remote->list);
+}
+
+/* Nothing in the list, nor in what may stand beside it. */
+static bool is_empty(const struct remote *remote, json_t *answer) {
+    const json_t *list = list_in(remote, answer);
+    return list != NULL && json_array_size(list) == 0 &&
+           json_array_size(json_object_get(answer, "signals")) == 0;
+}
+
+/* Takes the answer over. */
+static int print_answer(const struct cli *cli, const struct remote *remote, json_t *answer) {
+    json_t *list = list_in(remote, answer);
+    bool nothing = is_empty(remote, answer);
+    bool only_others = !nothing && list != NULL && json_array_size(list) == 0;
+    int status = 0;
+    if (is_trace_of_key(cli, remote)) { /* as this command prints it of the host beside it */
+        answer = json_pack("{s:o}", "events", answer);
+    }
+    if (cli->json || only_others || (list == NULL && strcmp(remote->command, "status") != 0)) {
+        status = cli_print_json(answer);
+    } else {
+        status = list != NULL ? print_table(cli, remote, list) : print_status(cli, answer);
+        json_decref(answer);
+    }
+    bool wanted = strcmp(remote->command, "state get") == 0;
+    return status == 0 && nothing && wanted ? EXIT_NO : status;
+}
+
+static int ask(struct cli *cli, const struct remote *remote, json_t **answer) {
+    struct buf path;
+    buf_init(&path, 16 * TOPIC_BYTES_MAX);
+    int status = write_path(cli, remote, &path);
+    status = status == 0 ? cli_ask(cli, method_of(remote), buf_str(&path), slice_of(""), answer)
+                         : status;
+    buf_clear(&path);
+    if (status == 0) {
+        keep_named(cli, list_in(remote, *answer));
+    }
+    return status;
+}
+
+/* ---- the command ---- */
+
+int cli_remote(struct cli *cli) {
+    uint64_t place = 0;
+    json_t *answer = NULL;
+    const struct remote *remote = find(cli);
+    int status = cli_option_count(cli, "host", 1, &place);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
+        if (strcmp(asking[i], cli->command->name) == 0) {
+            return cli->command->run(cli);
+        }
+    }
+    if (remote == NULL) {
+        return cli_misused(cli, "%s is about this machine: run it where that host is",
+                           cli->command->name);
+    }
+    status = ask(cli, remote, &answer);
+    return status != 0 ? status : print_answer(cli, remote, answer);
+}
+
+bool cli_is_elsewhere(struct cli *cli, int *status) {
+    const struct remote *remote = find(cli);
+    struct buf path;
+    struct report r = {""};
+    long http = 0;
+    json_t *answer = NULL;
+    if (remote == NULL) {
+        return false;
+    }
+    buf_init(&path, 16 * TOPIC_BYTES_MAX);
+    int code = cli->data == NULL || write_path(cli, remote, &path) != 0
+                   ? ERR_INVALID
+                   : cli_ask_quietly(cli, method_of(remote), buf_str(&path), slice_of(""), &http,
+                                     &answer, &r);
+    buf_clear(&path);
+    if (code != 0 || http == 404 || http == 400) { /* no host runs, or none has it */
+        json_decref(answer);
+        return false;
+    }
+    if (http != 200) {
+        *status = cli_judge(http, answer);
+        json_decref(answer);
+        return true;
+    }
+    keep_named(cli, list_in(remote, answer));
+    if (is_empty(remote, answer)) {
+        json_decref(answer);
+        return false;
+    }
+    *status = print_answer(cli, remote, answer);
+    return true;
+}

@@ -1,0 +1,250 @@
+/*
+ * store.c - what the reading commands share: the data folder, the store, names.
+ *
+ * A read keeps its transactions short and never prints within one: every page that the running host
+ * frees meanwhile stays pinned until the reader lets go, and the store grows by it. What is found
+ * goes to a page in memory, which is printed between two transactions.
+ */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "query/json.h"
+#include "store/store.h"
+#include "store/folder.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    ROWS_PER_READ = 2048,
+    PAGE_BYTES = 256 << 10,   /* of what is printed, for one transaction */
+    PAGE_BYTES_MAX = 1 << 30, /* one row of it may be large */
+    DEFAULT_KEEP_MS = 24 * 3600 * 1000,
+};
+
+/* ---- the store ---- */
+
+static int load_conf(struct cli *cli, struct report *r) {
+    assert(cli->conf == NULL);
+    const struct conf_overrides overrides = {.broker_url = cli_option(cli, "broker"),
+                                             .data = cli_option(cli, "data")};
+    int code = conf_load(&cli->conf, cli_option(cli, "conf"), &overrides, r);
+    if (code != 0) {
+        cli->conf = NULL;
+    }
+    return code;
+}
+
+int cli_load_conf(struct cli *cli) {
+    struct report r = {""};
+    int code = load_conf(cli, &r);
+    if (code != 0) {
+        int status = cli_fail(code, "%s", r.text);
+        return code == ERR_NOTFOUND ? EXIT_USAGE : status;
+    }
+    return 0;
+}
+
+/* With --data the store can be read without topics.conf: on a copy brought elsewhere, or in a
+ * shell that lacks the host's secrets. */
+static void load_conf_if_good(struct cli *cli) {
+    struct report r = {""};
+    int code = load_conf(cli, &r);
+    if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
+        (void)cli_fail(code, "%s; going on with --data alone", r.text);
+    }
+}
+
+static int find_folder(struct cli *cli) {
+    const char *path = cli_option(cli, "data");
+    if (cli->data != NULL) {
+        return 0;
+    }
+    if (cli->conf == NULL && path == NULL) {
+        int status = cli_load_conf(cli);
+        if (status != 0) {
+            return status;
+        }
+    } else if (cli->conf == NULL) {
+        load_conf_if_good(cli);
+    }
+    path = cli->conf != NULL ? cli->conf->store_path : path;
+    char *real = realpath(path, NULL); /* a folder not made yet has none */
+    cli->data = real != NULL ? real : slice_dup(slice_of(path));
+    return cli->data != NULL ? 0 : cli_fail(ERR_MEMORY, "out of memory");
+}
+
+int cli_find_hosts(struct cli *cli, unsigned *hosts) {
+    int status = find_folder(cli);
+    *hosts = status == 0 ? store_folder_hosts(cli->data) : 0;
+    return status;
+}
+
+/* Turns from the folder of several hosts to that of host N. */
+static int turn_to(struct cli *cli, uint64_t number) {
+    struct buf path;
+    buf_init(&path, STORE_PATH_BYTES);
+    buf_printf(&path, "%s/%llu", cli->data, (unsigned long long)number);
+    char *data = path.failed ? NULL : slice_dup(buf_slice(&path));
+    buf_clear(&path);
+    if (data == NULL) {
+        return cli_fail(ERR_MEMORY, "out of memory");
+    }
+    free(cli->data);
+    cli->data = data;
+    return 0;
+}
+
+int cli_find_data(struct cli *cli) {
+    unsigned hosts;
+    uint64_t number = 0;
+    int status = cli_find_hosts(cli, &hosts);
+    if (status != 0 || hosts == 0) {
+        return status;
+    }
+    status = cli_flag(cli, "host") ? cli_option_count(cli, "host", 1, &number) : 0;
+    if (status == 0 && number > 0 && number <= hosts) {
+        return turn_to(cli, number);
+    }
+    return status != 0 ? status
+                       : cli_fail(ERR_INVALID,
+                                  "%s is the folder of %u hosts: name one, as in --data %s/1, or "
+                                  "--host 1 while it runs",
+                                  cli->data, hosts, cli->data);
+}
+
+/* A store has an id from its first commit on; before it there is nothing to read. */
+static int check_begun(struct store *store) {
+    struct slice value;
+    int code = store_begin(store);
+    if (code == 0) {
+        code = store_get(store, TABLE_META, slice_of("host"), &value);
+        store_abort(store);
+    }
+    return code;
+}
+
+/* From here on now_ms is engine time, as all times in the store. */
+static int follow_clock(struct cli *cli) {
+    struct clock_mark mark;
+    int code = store_begin(cli->store);
+    if (code == 0) {
+        code = journal_clock_get(cli->journal, &mark);
+        store_abort(cli->store);
+    }
+    if (code == 0) {
+        struct clock_reading now;
+        clock_read(&now);
+        cli->now_ms = clock_resume(&mark, &now);
+        clock_show_ahead(now.wall_ms - cli->now_ms);
+    }
+    return code;
+}
+
+int cli_open_store(struct cli *cli) {
+    int status = cli_find_data(cli);
+    if (status != 0) {
+        return status;
+    }
+    struct report r = {""};
+    const struct store_options options = {.path = cli->data, .read_only = true};
+    int code = store_open(&cli->store, &options, &r);
+    if (code != 0) {
+        cli->store = NULL;
+        (void)cli_fail(code, "%s", r.text);
+        return EXIT_CANNOT_RUN;
+    }
+    code = check_begun(cli->store);
+    if (code == ERR_NOTFOUND) {
+        (void)cli_fail(code, "the store at %s is empty: its host is just starting, or could not",
+                       cli->data);
+        return EXIT_CANNOT_RUN;
+    }
+    int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : cli->conf->keep_idempotency_ms;
+    code = code != 0 ? code : journal_open(&cli->journal, cli->store, keep_ms, &r);
+    code = code != 0 ? code : follow_clock(cli);
+    if (code != 0) {
+        (void)cli_fail(code, "cannot read the store at %s: %s", cli->data, error_text(code));
+        return EXIT_CANNOT_RUN;
+    }
+    return 0;
+}
+
+void cli_close_store(struct cli *cli) {
+    journal_close(cli->journal);
+    store_close(cli->store);
+    buf_clear(&cli->page);
+    cli->journal = NULL;
+    cli->store = NULL;
+}
+
+int cli_begin(struct cli *cli) {
+    cli->rows = 0;
+    if (cli->page.max == 0) {
+        buf_init(&cli->page, PAGE_BYTES_MAX);
+    }
+    return store_begin(cli->store);
+}
+
+void cli_end(struct cli *cli) {
+    if (store_active(cli->store)) {
+        store_abort(cli->store);
+    }
+    if (cli->page.len > 0) {
+        (void)fwrite(cli->page.data, 1, cli->page.len, stdout);
+        buf_reset(&cli->page);
+    }
+}
+
+int cli_breathe(struct cli *cli) {
+    if (++cli->rows < ROWS_PER_READ && cli->page.len < PAGE_BYTES) {
+        return 0;
+    }
+    cli_end(cli);
+    return cli_begin(cli);
+}
+
+int cli_read_failed(int code) {
+    (void)cli_fail(code, "reading the store failed: %s", error_text(code));
+    return EXIT_CANNOT_RUN;
+}
+
+/* ---- names ---- */
+
+const char *cli_service_name(const struct cli *cli, uint16_t number) {
+    return look_service_name(cli->journal, number);
+}
+
+int cli_service(struct cli *cli, const char *name, uint16_t *number) {
+    const char *names[SERVICES_MAX];
+    size_t count = 0;
+    if (look_service_number(cli->journal, name, number) == 0) {
+        return 0;
+    }
+    for (uint16_t i = 0; i < journal_service_count(cli->journal) && count < SERVICES_MAX; i++) {
+        names[count++] = cli_service_name(cli, i);
+    }
+    (void)cli_unknown("service", name, names, count);
+    return EXIT_NO;
+}
+
+int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id) {
+    if (uuid_parse(slice_of(text), id)) {
+        return 0;
+    }
+    return cli_misused(cli,
+                       "\"%s\" is no event id: it looks like "
+                       "0192f0c1-2345-7abc-8def-0123456789ab",
+                       text);
+}
+
+int cli_parse_key(const struct cli *cli, const char *text, struct slice *key) {
+    *key = slice_of(text);
+    if (key->len <= KEY_BYTES_MAX) {
+        return 0;
+    }
+    return cli_misused(cli, "a key has at most %d bytes, this one has %zu", KEY_BYTES_MAX,
+                       key->len);
+}

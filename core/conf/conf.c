@@ -1,0 +1,598 @@
+/*
+ * conf.c - topics.conf into struct conf: which file, which of several sources wins, and what must
+ * hold between options.
+ *
+ * Design: the file becomes words with lines (conf/read.c); a row says which field a word goes to
+ * (conf/options.c) and its kind how (conf/kinds.c). Here the word is chosen: command line, then
+ * environment, then file, then default. The first error ends it, with the place and the mend.
+ *
+ * Left out on purpose: variables of the environment that match no option are ignored, because
+ * container platforms put ZINGQ_HTTP_PORT and the like into every environment.
+ */
+#include "conf/conf.h"
+
+#include "conf/options.h"
+#include "conf/read.h"
+#include "base/limits.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char HERE[] = "topics.conf";
+static const char SYSTEM_WIDE[] = "/etc/zingq/topics.conf";
+
+struct loader {
+    struct conf *conf;
+    cfg_t *cfg;
+    struct conf_place place; /* of the file as a whole */
+    const char *broker_url;  /* from the command line, or NULL */
+    char *data;              /* the same, made absolute */
+};
+
+/* ---- which word stands ---- */
+
+enum { VARIABLE_BYTES_MAX = 2 * NAME_BYTES_MAX + 16 };
+
+/* ZINGQ_<SECTION>_<OPTION> */
+static const char *variable_name(const char *section, const char *option,
+                                 char out[VARIABLE_BYTES_MAX]) {
+    const char *parts[] = {"ZINGQ_", section, "_", option};
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        for (const char *c = parts[i]; *c != '\0' && len + 1 < VARIABLE_BYTES_MAX; c++) {
+            out[len++] = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
+        }
+    }
+    out[len] = '\0';
+    return out;
+}
+
+/* The word that wins over the file, and where it comes from (`room` backs the name). */
+static const char *overriding(const struct loader *l, const struct conf_place *place,
+                              const char **origin, char room[VARIABLE_BYTES_MAX]) {
+    if (l->broker_url != NULL && strcmp(place->section, "broker") == 0 &&
+        strcmp(place->option, "url") == 0) {
+        *origin = "--broker";
+        return l->broker_url;
+    }
+    if (l->data != NULL && strcmp(place->section, "store") == 0 &&
+        strcmp(place->option, "path") == 0) {
+        *origin = "--data";
+        return l->data;
+    }
+    *origin = variable_name(place->section, place->option, room);
+    return getenv(*origin);
+}
+
+/* Sets one option of a section from the source that wins. */
+static int apply_row(const struct loader *l, const struct conf_place *section_place,
+                     const struct conf_row *row, cfg_t *section, void *object) {
+    struct conf_place place = *section_place;
+    struct conf_word words[FILTERS_MAX + 1];
+    char room[VARIABLE_BYTES_MAX];
+    const char *origin = NULL;
+    unsigned count = 0;
+
+    place.option = row->name;
+    const char *text = place.title == NULL ? overriding(l, &place, &origin, room) : NULL;
+    if (text != NULL) {
+        place.origin = origin;
+        words[count++] = (struct conf_word){text, 0};
+    } else {
+        while (count <= FILTERS_MAX && conf_word_at(section, row->name, count, &words[count])) {
+            count++;
+        }
+    }
+    if (count == 0 && row->fallback == NULL) {
+        place.option = NULL;
+        return conf_fail(&place, "\"%s\" must be given", row->name);
+    }
+    if (count == 0 && (!conf_is_list(row) || row->fallback[0] != '\0')) {
+        words[count++] = (struct conf_word){row->fallback, place.line};
+    }
+    return conf_set(&place, row, words, count, object);
+}
+
+static int apply_rows(const struct loader *l, const struct conf_place *place,
+                      const struct conf_spec *spec, cfg_t *section, void *object) {
+    int code = 0;
+    for (size_t i = 0; i < spec->row_count && code == 0; i++) {
+        code = apply_row(l, place, &spec->rows[i], section, object);
+    }
+    return code;
+}
+
+static int load_plain(struct loader *l) {
+    int code = 0;
+    for (size_t i = 0; i < CONF_SECTION_COUNT && code == 0; i++) {
+        const struct conf_spec *spec = &CONF_SPECS[i];
+        if (spec->form == CONF_PLAIN) {
+            struct conf_place place = l->place;
+            place.section = spec->name;
+            code = apply_rows(l, &place, spec, cfg_getsec(l->cfg, spec->name), l->conf);
+        }
+    }
+    return code;
+}
+
+/* ---- vars ---- */
+
+static int check_name(const struct conf_place *place, const char *name) {
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t len = strlen(name);
+    if (len == 0 || len > NAME_BYTES_MAX || strspn(name, legal) != len) {
+        return conf_fail(place, "\"%s\" is no name: write 1 to %d letters, digits, - and _", name,
+                         NAME_BYTES_MAX);
+    }
+    return 0;
+}
+
+/* Adds an entry; the environment's text wins over the given one. */
+static int add_var(struct loader *l, const struct conf_place *vars_place, const char *name,
+                   const struct conf_word *word) {
+    struct conf *c = l->conf;
+    struct conf_place place = *vars_place;
+    place.line = word->line;
+    int code = check_name(&place, name);
+    if (code == 0 && c->var_count >= VARS_MAX) {
+        code = conf_fail(&place, "more than %d entries", VARS_MAX);
+    }
+    if (code != 0) {
+        return code;
+    }
+    char room[VARIABLE_BYTES_MAX];
+    const char *text = getenv(variable_name("vars", name, room));
+    place.option = name;
+    place.origin = text == NULL ? NULL : room;
+    struct var_conf *vars = realloc(c->vars, (c->var_count + 1) * sizeof *vars);
+    if (vars == NULL) {
+        return ERR_MEMORY;
+    }
+    c->vars = vars;
+    struct var_conf *var = &vars[c->var_count++];
+    *var = (struct var_conf){.name = slice_dup(slice_of(name))};
+    if (var->name == NULL) {
+        return ERR_MEMORY;
+    }
+    return conf_resolve(&place, text == NULL ? word->text : text, false, &var->value, &var->secret);
+}
+
+/* Whether a variable's name overrides one of the entries there are. */
+static bool is_known_var(const struct conf *c, const char *variable) {
+    char room[VARIABLE_BYTES_MAX];
+    for (size_t i = 0; i < c->var_count; i++) {
+        if (strcmp(variable_name("vars", c->vars[i].name, room), variable) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ZINGQ_VARS_SMTP_URL=... makes an entry smtp_url where the file has none. */
+static int add_vars_of_environment(struct loader *l, const struct conf_place *place) {
+    static const char prefix[] = "ZINGQ_VARS_";
+    int code = 0;
+    for (char **at = environ; *at != NULL && code == 0; at++) {
+        size_t len = strcspn(*at, "=");
+        char variable[VARIABLE_BYTES_MAX];
+        if (strncmp(*at, prefix, sizeof prefix - 1) != 0 || len >= sizeof variable) {
+            continue;
+        }
+        memcpy(variable, *at, len);
+        variable[len] = '\0';
+        if (is_known_var(l->conf, variable)) {
+            continue;
+        }
+        char *name = variable + sizeof prefix - 1;
+        for (char *c = name; *c != '\0'; c++) {
+            *c = (char)tolower((unsigned char)*c);
+        }
+        code = add_var(l, place, name, &(struct conf_word){*at + len + 1, 0});
+    }
+    return code;
+}
+
+static int load_vars(struct loader *l) {
+    struct conf_place place = l->place;
+    place.section = CONF_SPECS[CONF_VARS].name;
+    cfg_t *section = cfg_getsec(l->cfg, place.section);
+    const char *name;
+    struct conf_word word;
+    int code = 0;
+    for (unsigned n = 0; code == 0 && conf_entry_at(section, n, &name, &word); n++) {
+        code = add_var(l, &place, name, &word);
+    }
+    return code != 0 ? code : add_vars_of_environment(l, &place);
+}
+
+/* ---- services, endpoints, schedules ---- */
+
+static int finish_service(const struct conf_place *place, void *object) {
+    struct service_conf *s = object;
+    s->name = slice_dup(slice_of(place->title));
+    s->line = place->line;
+    if (s->name == NULL) {
+        return ERR_MEMORY;
+    }
+    if (s->backoff == BACKOFF_EXPONENTIAL && s->delay_ms > s->max_delay_ms) {
+        char delay[32];
+        char most[32];
+        return conf_fail(place, "delay is %s and max_delay %s: raise max_delay to delay or above",
+                         conf_duration_text(s->delay_ms, delay),
+                         conf_duration_text(s->max_delay_ms, most));
+    }
+    if (s->on_dead == ON_DEAD_PARK && !s->ordered) {
+        return conf_fail(place,
+                         "on_dead = park holds a key's later events, which needs order = key "
+                         "(and a key)");
+    }
+    if (s->batch > 1 && s->ordered && s->key.kind == RULE_NONE) {
+        return conf_fail(place, "a batch holds one event of each key, so with order = key it needs "
+                                "a key; with order = none it holds any");
+    }
+    if (s->linger_ms > 0 && s->batch == 1) {
+        return conf_fail(place, "linger is how long a batch waits for more events: it needs batch, "
+                                "the most that its handler gets at once");
+    }
+    if (s->dead_topic == NULL) {
+        struct buf topic;
+        buf_init(&topic, TOPIC_BYTES_MAX);
+        buf_printf(&topic, "zingq/dlq/%s", s->name);
+        s->dead_topic = topic.failed ? NULL : slice_dup(buf_slice(&topic));
+        buf_clear(&topic);
+    }
+    return s->dead_topic == NULL ? ERR_MEMORY : 0;
+}
+
+/* Paths the front door answers itself. */
+static bool is_reserved_path(const char *path) {
+    static const char *const own[] = {"/metrics",     "/healthz",    "/readyz",     "/login",
+                                      "/logout",      "/assets",     "/api/events", "/api/dlq",
+                                      "/api/keys",    "/api/state",  "/api/status", "/api/services",
+                                      "/api/live",    "/api/try",    "/api/jobs",   "/api/leave",
+                                      "/api/publish", "/api/reload", "/api/cancel"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        size_t len = strlen(own[i]);
+        if (strncmp(path, own[i], len) == 0 && (path[len] == '\0' || path[len] == '/')) {
+            return true;
+        }
+    }
+    return strcmp(path, "/") == 0;
+}
+
+static int finish_endpoint(const struct conf_place *place, void *object) {
+    static const char legal[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    struct endpoint_conf *e = object;
+    const char *path = place->title;
+    if (path[0] != '/' || strspn(path, legal) != strlen(path)) {
+        return conf_fail(place, "an endpoint is named by its path: a slash, then letters, digits "
+                                "and - . _ ~ /, as in \"/api/send-email\"");
+    }
+    if (is_reserved_path(path)) {
+        return conf_fail(place, "this path is zingq's own, choose another");
+    }
+    e->path = slice_dup(slice_of(path));
+    e->line = place->line;
+    return e->path == NULL ? ERR_MEMORY : 0;
+}
+
+static int finish_schedule(const struct conf_place *place, void *object) {
+    struct schedule_conf *s = object;
+    s->name = slice_dup(slice_of(place->title));
+    s->line = place->line;
+    return s->name == NULL ? ERR_MEMORY : 0;
+}
+
+/* A kind of titled section: how many there may be, how large one's struct is, and what remains to
+ * be done when its rows are in. */
+struct titled {
+    enum conf_section section;
+    unsigned max;
+    size_t size;
+    bool named; /* its title is a name of ours */
+    int (*finish)(const struct conf_place *place, void *object);
+};
+
+static const struct titled SERVICES = {CONF_SERVICE, SERVICES_MAX, sizeof(struct service_conf),
+                                       true, finish_service};
+static const struct titled ENDPOINTS = {CONF_ENDPOINT, ENDPOINTS_MAX, sizeof(struct endpoint_conf),
+                                        false, finish_endpoint};
+static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(struct schedule_conf),
+                                        true, finish_schedule};
+
+static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
+                    void *object) {
+    const struct conf_spec *spec = &CONF_SPECS[kind->section];
+    struct conf_place place = l->place;
+    place.line = conf_section_line(section);
+    place.section = spec->name;
+    int code = kind->named ? check_name(&place, cfg_title(section)) : 0;
+    place.title = cfg_title(section);
+    if (code == 0) {
+        code = apply_rows(l, &place, spec, section, object);
+    }
+    return code != 0 ? code : kind->finish(&place, object);
+}
+
+/* Makes *array, `count` of them; what was begun counts, so that conf_free finds it. */
+static int load_titled(const struct loader *l, const struct titled *kind, void **array,
+                       size_t *count) {
+    const char *name = CONF_SPECS[kind->section].name;
+    unsigned there = cfg_size(l->cfg, name);
+    if (there > kind->max) {
+        return conf_fail(&l->place, "%u sections \"%s\", %u is the limit", there, name, kind->max);
+    }
+    *array = calloc(there == 0 ? 1 : there, kind->size);
+    if (*array == NULL) {
+        return ERR_MEMORY;
+    }
+    int code = 0;
+    for (unsigned i = 0; i < there && code == 0; i++) {
+        (*count)++;
+        code = load_one(l, kind, cfg_getnsec(l->cfg, name, i), (char *)*array + i * kind->size);
+    }
+    return code;
+}
+
+static int load_all_titled(struct loader *l) {
+    struct conf *c = l->conf;
+    void *services = NULL;
+    void *endpoints = NULL;
+    void *schedules = NULL;
+    int code = load_titled(l, &SERVICES, &services, &c->service_count);
+    if (code == 0) {
+        code = load_titled(l, &ENDPOINTS, &endpoints, &c->endpoint_count);
+    }
+    if (code == 0) {
+        code = load_titled(l, &SCHEDULES, &schedules, &c->schedule_count);
+    }
+    c->services = services;
+    c->endpoints = endpoints;
+    c->schedules = schedules;
+    return code;
+}
+
+/* ---- what must hold between options ---- */
+
+/* Where an option of a plain section was written, as far as it was. */
+static struct conf_place place_of(const struct loader *l, enum conf_section which,
+                                  const char *option) {
+    struct conf_place place = l->place;
+    struct conf_word word;
+    place.section = CONF_SPECS[which].name;
+    place.option = option;
+    if (conf_word_at(cfg_getsec(l->cfg, place.section), option, 0, &word)) {
+        place.line = word.line;
+    }
+    return place;
+}
+
+static bool is_loopback(const char *listen) {
+    return listen[0] == '\0' || strncmp(listen, "unix:", 5) == 0 ||
+           strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
+}
+
+static int check_http(const struct loader *l) {
+    const struct conf *c = l->conf;
+    if (is_loopback(c->http_listen) || c->http_token[0] != '\0') {
+        return 0;
+    }
+    struct conf_place place = place_of(l, CONF_HTTP, "listen");
+    return conf_fail(&place,
+                     "\"%s\" can be reached from other machines, and there is no http.token: set "
+                     "the environment variable ZINGQ_TOKEN, or listen on 127.0.0.1",
+                     c->http_listen);
+}
+
+static int check_tls(const struct loader *l) {
+    const struct broker_conf *b = &l->conf->broker;
+    if ((b->cert_file[0] == '\0') != (b->key_file[0] == '\0')) {
+        struct conf_place place =
+            place_of(l, CONF_BROKER, b->cert_file[0] == '\0' ? "key_file" : "cert_file");
+        return conf_fail(&place, "cert_file and key_file only work together");
+    }
+    bool any_tls = false;
+    for (size_t i = 0; i < b->address_count; i++) {
+        any_tls = any_tls || b->addresses[i].tls;
+    }
+    if (!any_tls && (b->ca_file[0] != '\0' || b->cert_file[0] != '\0')) {
+        struct conf_place place = place_of(l, CONF_BROKER, "url");
+        return conf_fail(&place, "certificates are given, but the url is not mqtts://");
+    }
+    return 0;
+}
+
+static int check_hosts(const struct loader *l) {
+    struct hosts_conf *h = &l->conf->hosts;
+    struct conf_place group = place_of(l, CONF_HOSTS, "group");
+    int code = check_name(&group, h->group);
+    struct conf_place place = place_of(l, CONF_HOSTS, "this");
+    if (code == 0 && h->share.place > h->share.count) {
+        return conf_fail(&place, "%u of %u hosts is not possible: from 1 to count",
+                         (unsigned)h->share.place, (unsigned)h->share.count);
+    }
+    if (code == 0 && h->share.count > 1 && h->share.place == 0) {
+        return conf_fail(&place,
+                         "count is %u, so each host needs its number: write `this = 1` for the "
+                         "first, or set ZINGQ_HOSTS_THIS",
+                         (unsigned)h->share.count);
+    }
+    h->share.place = h->share.place == 0 ? 1 : h->share.place;
+    return code;
+}
+
+/* ---- the whole ---- */
+
+static int load_all(struct loader *l) {
+    int (*const steps[])(struct loader *) = {load_plain, load_vars, load_all_titled};
+    int code = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && code == 0; i++) {
+        code = steps[i](l);
+    }
+    if (code == 0) {
+        code = check_http(l);
+    }
+    if (code == 0) {
+        code = check_hosts(l);
+    }
+    return code != 0 ? code : check_tls(l);
+}
+
+/* The file's bytes, and its name as errors show it. */
+static int read_file(const char *file, const char **shown, char **bytes, size_t *len,
+                     struct report *r) {
+    *shown = file != NULL ? file : HERE;
+    int code = conf_read_bytes(*shown, bytes, len);
+    if (code == ERR_NOTFOUND && file == NULL) {
+        *shown = SYSTEM_WIDE;
+        code = conf_read_bytes(*shown, bytes, len);
+        if (code == ERR_NOTFOUND) {
+            return report(r, code, "no topics.conf here and no %s: name one with -c FILE",
+                          SYSTEM_WIDE);
+        }
+    }
+    if (code != 0 && code != ERR_MEMORY) {
+        return report(r, code, "cannot read %s: %s", *shown, strerror(errno));
+    }
+    return code;
+}
+
+/* Fills in where everything is; relative names count from the working directory. */
+static int set_paths(struct loader *l, const char *shown, const struct conf_overrides *o) {
+    struct conf *c = l->conf;
+    char *cwd = getcwd(NULL, 0);
+    if (cwd == NULL) {
+        return report(l->place.report, ERR_SYSTEM, "the working directory cannot be read: %s",
+                      strerror(errno));
+    }
+    c->file = conf_join(cwd, shown);
+    if (o != NULL && o->data != NULL) {
+        l->data = conf_join(cwd, o->data);
+    }
+    free(cwd);
+    if (c->file == NULL || (l->data == NULL && o != NULL && o->data != NULL)) {
+        return ERR_MEMORY;
+    }
+    const char *slash = strrchr(c->file, '/');
+    assert(slash != NULL);
+    size_t len = slash == c->file ? 1 : (size_t)(slash - c->file);
+    c->dir = slice_dup((struct slice){c->file, len});
+    c->scripts_dir = c->dir == NULL ? NULL : conf_join(c->dir, "scripts");
+    l->place.dir = c->dir;
+    return c->scripts_dir == NULL ? ERR_MEMORY : 0;
+}
+
+static int load(struct loader *l, const char *shown, const char *bytes, size_t len,
+                const struct conf_overrides *overrides) {
+    int code = set_paths(l, shown, overrides);
+    if (code == 0) {
+        code = conf_read(&l->cfg, &l->place, bytes, len);
+    }
+    if (code == 0) {
+        code = load_all(l);
+        (void)cfg_free(l->cfg);
+    }
+    free(l->data);
+    return code;
+}
+
+/* What is a little too large comes in, and becomes a dead letter that says so; a packet that would
+ * only fill the memory stays at the broker. */
+static uint32_t packet_limit(const struct conf *c) {
+    uint64_t bytes = c->payload_bytes_max + MQTT_PACKET_ROOM_BYTES;
+    /* An event on its way to the host that owns its key has more beside it. */
+    bytes += division_is_divided(&c->hosts.share) ? FORWARD_ROOM_BYTES : 0;
+    return (uint32_t)(bytes > MQTT_PACKET_BYTES_LEAST ? bytes : MQTT_PACKET_BYTES_LEAST);
+}
+
+int conf_load(struct conf **out, const char *file, const struct conf_overrides *overrides,
+              struct report *r) {
+    const char *shown;
+    char *bytes = NULL;
+    size_t len = 0;
+    int code = read_file(file, &shown, &bytes, &len, r);
+    struct conf *c = code == 0 ? calloc(1, sizeof *c) : NULL;
+    if (code == 0 && c == NULL) {
+        code = ERR_MEMORY;
+    }
+    if (code == 0) {
+        struct loader l = {.conf = c,
+                           .place = {.file = shown, .report = r},
+                           .broker_url = overrides == NULL ? NULL : overrides->broker_url};
+        code = load(&l, shown, bytes, len, overrides);
+    }
+    free(bytes);
+    if (code == ERR_MEMORY) {
+        (void)report(r, code, "out of memory while reading %s", shown);
+    }
+    if (code != 0) {
+        conf_free(c);
+        return code;
+    }
+    c->broker.packet_bytes_max = packet_limit(c);
+    *out = c;
+    return 0;
+}
+
+static void free_units(struct conf *c) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        conf_clear_rows(&CONF_SPECS[CONF_SERVICE], &c->services[i]);
+        free(c->services[i].name);
+    }
+    for (size_t i = 0; i < c->endpoint_count; i++) {
+        conf_clear_rows(&CONF_SPECS[CONF_ENDPOINT], &c->endpoints[i]);
+        free(c->endpoints[i].path);
+    }
+    for (size_t i = 0; i < c->schedule_count; i++) {
+        conf_clear_rows(&CONF_SPECS[CONF_SCHEDULE], &c->schedules[i]);
+        cron_zone_free(c->schedules[i].zone);
+        free(c->schedules[i].name);
+    }
+    free(c->services);
+    free(c->endpoints);
+    free(c->schedules);
+}
+
+void conf_free(struct conf *c) {
+    if (c == NULL) {
+        return;
+    }
+    free_units(c);
+    for (size_t i = 0; i < c->var_count; i++) {
+        free(c->vars[i].name);
+        free(c->vars[i].value);
+    }
+    free(c->vars);
+    for (size_t i = 0; i < CONF_SECTION_COUNT; i++) {
+        if (CONF_SPECS[i].form == CONF_PLAIN) {
+            conf_clear_rows(&CONF_SPECS[i], c);
+        }
+    }
+    free(c->scripts_dir);
+    free(c->dir);
+    free(c->file);
+    free(c);
+}
+
+bool conf_has_service(const struct conf *c, const char *name) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        if (strcmp(c->services[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *conf_var(const struct conf *c, const char *name) {
+    for (size_t i = 0; i < c->var_count; i++) {
+        if (strcmp(c->vars[i].name, name) == 0) {
+            return c->vars[i].value;
+        }
+    }
+    return NULL;
+}

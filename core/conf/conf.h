@@ -1,0 +1,159 @@
+/*
+ * conf.h - topics.conf, read with libconfuse into plain structs.
+ *
+ * Owns: the option tables (name, kind, default, bounds), units ("10s", "64KiB"), secrets
+ * ("env:NAME", "file:PATH"), overrides from the environment, errors with a line and a suggestion.
+ * Never does: open a socket, a store or a script.
+ */
+#ifndef ZINGQ_CONF_CONF_H
+#define ZINGQ_CONF_CONF_H
+
+#include "conf/cron.h"
+#include "conf/division.h"
+#include "base/error.h"
+#include "conf/service.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One of broker.url. */
+struct broker_address {
+    char *url;     /* as written: mqtt://host[:port] or mqtts://host[:port]; owned */
+    char *host;    /* from the url; an IPv6 literal without brackets; owned */
+    uint16_t port; /* from the url; 1883, 8883 for mqtts */
+    bool tls;      /* mqtts:// */
+};
+
+struct broker_conf {
+    struct broker_address *addresses; /* at least one, to be tried in turn */
+    size_t address_count;
+    char *url, *host; /* of the one in use, at first the first: see broker_conf_use; borrowed */
+    uint16_t port;
+    bool tls;
+    bool alone;      /* no other host runs these services: plain subscriptions, not shared ones */
+    char *client_id; /* "" = derived from the store's host id, stable over restarts */
+    char *username;  /* resolved; "" = none */
+    char *password;  /* resolved; "" = none, also when the default's variable is not set */
+    char *ca_file, *cert_file,
+        *key_file;             /* "" = none; absolute, relative to topics.conf's folder */
+    uint16_t receive_maximum;  /* 1..65535 */
+    uint32_t session_expiry_s; /* seconds */
+    uint32_t packet_bytes_max; /* announced to the broker, which drops what is larger; 0 = no limit.
+                                  From limits.payload */
+};
+
+/* The address in use is this one from now on. */
+void broker_conf_use(struct broker_conf *broker, size_t at);
+
+/* An entry of vars{}. A value given as env:NAME or file:PATH is a secret: handlers see it only
+ * through zing.secret(name), never in zing.config, and it is never printed. */
+struct var_conf {
+    char *name;
+    char *value; /* resolved */
+    bool secret;
+};
+
+struct endpoint_conf {
+    char *path;      /* "/api/send-email" */
+    char *publish;   /* topic */
+    char **required; /* field names */
+    size_t required_count;
+    int line;
+};
+
+/* What becomes of ticks that came while the host was down. */
+enum missed {
+    MISSED_ONCE, /* one run for all of them */
+    MISSED_SKIP,
+};
+
+struct schedule_conf {
+    char *name, *cron, *timezone; /* as written */
+    struct cron ticks;            /* from cron */
+    struct cron_zone *zone;       /* from timezone; owned */
+    enum missed missed;
+    char *publish; /* topic */
+    char *payload;
+    int line;
+};
+
+/* Several hosts that divide the partitions among them by number: see division.h. */
+struct hosts_conf {
+    char *group;           /* hosts of one division name the same */
+    struct division share; /* 1 of 1 = not divided */
+};
+
+struct conf {
+    char *file;        /* the path read, absolute */
+    char *dir;         /* its folder, absolute */
+    char *scripts_dir; /* dir/scripts */
+    struct broker_conf broker;
+    char *store_path; /* absolute */
+    uint64_t store_max_bytes;
+    int64_t keep_done_ms, keep_idempotency_ms;
+    int64_t keep_signals_ms; /* one nobody waits for */
+    char *http_listen;       /* "127.0.0.1:8080"; "" = no front door */
+    char *http_token;        /* resolved; "" = none, then http_listen is loopback */
+    uint64_t payload_bytes_max, lua_memory_bytes;
+    int64_t lua_time_ms;
+    uint64_t backlog_max;    /* events waiting, over all services */
+    int64_t sys_interval_ms; /* 0 = no status topics */
+    struct hosts_conf hosts;
+    struct var_conf *vars;
+    size_t var_count;
+    struct service_conf *services;
+    size_t service_count;
+    struct endpoint_conf *endpoints;
+    size_t endpoint_count;
+    struct schedule_conf *schedules;
+    size_t schedule_count;
+};
+
+/* Command-line words that win over the environment, which wins over the file; NULL = not given.
+ * The environment's names are ZINGQ_<SECTION>_<OPTION>: ZINGQ_BROKER_URL, ZINGQ_STORE_PATH,
+ * ZINGQ_VARS_GATEWAY_URL (an entry the file lacks is made, its name in lower case). Variables that
+ * name no option are ignored. `data` is relative to the working directory, store.path to the
+ * file. */
+struct conf_overrides {
+    const char *broker_url;
+    const char *data;
+};
+
+/* Reads `file`; NULL = ./topics.conf, else /etc/zingq/topics.conf.
+ * On ERR_INVALID `r` reads "topics.conf:14: service \"payments\": unknown option \"retires\" (did
+ * you mean \"retries\"?)"; ERR_NOTFOUND when there is no such file; ERR_SYSTEM or ERR_LIMIT when
+ * it cannot be read; ERR_MEMORY. r has a sentence for each.
+ * On 0 the caller frees *out with conf_free. Scripts are not looked at. */
+int conf_load(struct conf **out, const char *file, const struct conf_overrides *overrides,
+              struct report *r);
+void conf_free(struct conf *c);
+
+/* The index of the service of that name. */
+static inline bool conf_find_service(const struct conf *c, struct slice name, size_t *index) {
+    for (size_t i = 0; i < c->service_count; i++) {
+        if (slice_is(name, c->services[i].name)) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
+bool conf_has_service(const struct conf *c, const char *name);
+
+/* "250ms" "10s" "5m" "24h" "7d" to milliseconds; a bare number is refused except "0".
+ * ERR_INVALID with a sentence naming the units. */
+int conf_parse_duration(const char *text, int64_t *ms, struct report *r);
+/* "512" "64KiB" "8GiB" (B, KiB, MiB, GiB, TiB) to bytes. */
+int conf_parse_size(const char *text, uint64_t *bytes, struct report *r);
+/* "200/s" "10/m" "5/h", "0" = unlimited, to starts per second. */
+int conf_parse_rate(const char *text, double *per_second, struct report *r);
+/* ms as a person writes it: "250 ms", "4 s", "1 m 30 s", "24 h". Returns `out`. */
+const char *conf_duration_text(int64_t ms, char out[32]);
+/* The nearest of `names` to `word` (edit distance at most 2, or a third of the
+ * word, and less than the word), or NULL. */
+const char *conf_suggest(const char *word, const char *const *names, size_t count);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * cron_zone.c - ticks on the clock of a zone.
+ *
+ * Zones are read by GLib (GTimeZone, from the system's time zone database). libc knows a single
+ * zone, that of the variable TZ: a global state that every thread sees, and tzset() takes a name it
+ * does not know for UTC without a word. GLib ends the program when memory runs out; zones are read
+ * while topics.conf is, when nothing is lost by that.
+ *
+ * Of GLib only the offset at a moment is used. Which moment a wall clock time is, and what becomes
+ * of one that is skipped or comes twice, is decided here.
+ *
+ * A job with a fixed hour means the wall clock: each time on it is one tick, the moment it comes
+ * first, or the end of the gap it falls into. That never goes backwards, so ticks come in the order
+ * of the wall clock. A job whose hour begins with * goes by the minutes that really pass, and looks
+ * what the clock shows. Vixie cron and its successors tell the two apart in the same way.
+ */
+#include "conf/cron.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { DAY_S = 86400, REPEATED_MINUTES_MAX = 2 * 1440 };
+
+struct cron_zone {
+    GTimeZone *zone; /* NULL = UTC, which needs no database */
+};
+
+/* "Europe/Berlin", "EST5EDT": nothing that names a file elsewhere, or an offset of the user's own.
+ */
+static bool is_name(const char *name) {
+    static const char legal[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+-";
+    return name[0] >= 'A' && name[0] <= 'Z' && strspn(name, legal) == strlen(name);
+}
+
+int cron_zone_new(struct cron_zone **out, const char *name, struct report *r) {
+    struct cron_zone *zone = calloc(1, sizeof *zone);
+    if (zone == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    if (strcmp(name, "UTC") != 0) {
+        zone->zone = is_name(name) ? g_time_zone_new_identifier(name) : NULL;
+        if (zone->zone == NULL) {
+            cron_zone_free(zone);
+            return report(r, ERR_INVALID,
+                          "there is no time zone \"%s\": write \"UTC\" or a name as in "
+                          "\"Europe/Berlin\" (they are in the package tzdata)",
+                          name);
+        }
+    }
+    *out = zone;
+    return 0;
+}
+
+void cron_zone_free(struct cron_zone *zone) {
+    if (zone != NULL && zone->zone != NULL) {
+        g_time_zone_unref(zone->zone);
+    }
+    free(zone);
+}
+
+static int64_t floor_div(int64_t a, int64_t b) {
+    return a / b - (a % b < 0 ? 1 : 0);
+}
+
+/* Seconds that the zone's clock is ahead of UTC. */
+static int64_t offset_at(const struct cron_zone *zone, int64_t utc_s) {
+    if (zone->zone == NULL) {
+        return 0;
+    }
+    int interval = g_time_zone_find_interval(zone->zone, G_TIME_TYPE_UNIVERSAL, utc_s);
+    return g_time_zone_get_offset(zone->zone, interval);
+}
+
+/* The first second whose offset is not that of `from`; it is after `from` and not after `to`. */
+static int64_t change_between(const struct cron_zone *zone, int64_t from, int64_t to) {
+    int64_t before = offset_at(zone, from);
+    assert(from < to && offset_at(zone, to) != before);
+    while (to - from > 1) {
+        int64_t middle = from + (to - from) / 2;
+        if (offset_at(zone, middle) == before) {
+            from = middle;
+        } else {
+            to = middle;
+        }
+    }
+    return to;
+}
+
+/* When the wall clock shows that time first; in a gap, the moment the gap ends. A day on either
+ * side is further than any clock is from UTC, and no zone changes twice within two days. */
+static int64_t moment_of(const struct cron_zone *zone, int64_t wall_s) {
+    int64_t before = offset_at(zone, wall_s - DAY_S);
+    int64_t after = offset_at(zone, wall_s + DAY_S);
+    if (before == after || offset_at(zone, wall_s - before) == before) {
+        return wall_s - before;
+    }
+    if (offset_at(zone, wall_s - after) == after) {
+        return wall_s - after;
+    }
+    return change_between(zone, wall_s - DAY_S, wall_s + DAY_S);
+}
+
+static int64_t next_on_the_wall(const struct cron *cron, const struct cron_zone *zone,
+                                int64_t after_s) {
+    int64_t wall_s = after_s + offset_at(zone, after_s);
+    /* What comes a second time is passed over, a minute at a time. */
+    for (int i = 0; i < REPEATED_MINUTES_MAX; i++) {
+        if (!cron_wall_next(cron, wall_s + 1, &wall_s)) {
+            return INT64_MAX;
+        }
+        int64_t moment_s = moment_of(zone, wall_s);
+        if (moment_s > after_s) {
+            return moment_s;
+        }
+    }
+    return INT64_MAX;
+}
+
+/* Whether the clocks change after `from` and not after `to`, and when they do so first. */
+static bool changes(const struct cron_zone *zone, int64_t from, int64_t to, int64_t *at) {
+    int64_t offset = offset_at(zone, from);
+    while (from < to) {
+        int64_t step = to - from > DAY_S ? from + DAY_S : to;
+        if (offset_at(zone, step) != offset) {
+            *at = change_between(zone, from, step);
+            return true;
+        }
+        from = step;
+    }
+    return false;
+}
+
+static int64_t next_in_real_time(const struct cron *cron, const struct cron_zone *zone,
+                                 int64_t after_s) {
+    int64_t from = after_s + 1;
+    int64_t last = after_s + (int64_t)CRON_YEARS_MAX * 366 * DAY_S;
+    while (from <= last) {
+        int64_t offset = offset_at(zone, from);
+        int64_t wall_s;
+        if (!cron_wall_next(cron, from + offset, &wall_s)) {
+            return INT64_MAX;
+        }
+        /* True as long as the clocks do not change on the way. */
+        if (!changes(zone, from, wall_s - offset, &from)) {
+            return wall_s - offset;
+        }
+    }
+    return INT64_MAX;
+}
+
+int64_t cron_next(const struct cron *cron, const struct cron_zone *zone, int64_t after_ms) {
+    int64_t after_s = floor_div(after_ms, 1000);
+    int64_t next_s = cron->any_hour ? next_in_real_time(cron, zone, after_s)
+                                    : next_on_the_wall(cron, zone, after_s);
+    assert(next_s > after_s);
+    return next_s == INT64_MAX ? INT64_MAX : next_s * 1000;
+}
+
+int64_t cron_latest(const struct cron *cron, const struct cron_zone *zone, int64_t after_ms,
+                    int64_t until_ms) {
+    if (after_ms >= until_ms || cron_next(cron, zone, after_ms) > until_ms) {
+        return 0;
+    }
+    /* The last moment that is followed by a tick in time: halving finds it however many there are.
+     */
+    int64_t followed = after_ms;
+    int64_t not_followed = until_ms;
+    while (not_followed - followed > 1) {
+        int64_t middle = followed + (not_followed - followed) / 2;
+        if (cron_next(cron, zone, middle) <= until_ms) {
+            followed = middle;
+        } else {
+            not_followed = middle;
+        }
+    }
+    return cron_next(cron, zone, followed);
+}
+
+const char *cron_local_text(const struct cron_zone *zone, int64_t ms, char out[CRON_LOCAL_BYTES]) {
+    static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    int64_t offset = offset_at(zone, floor_div(ms, 1000));
+    time_t wall = (time_t)(floor_div(ms, 1000) + offset);
+    int64_t minutes = llabs(offset) / 60;
+    char day[CRON_LOCAL_BYTES] = "?";
+    struct tm tm;
+    if (gmtime_r(&wall, &tm) != NULL) {
+        (void)strftime(day, sizeof day, "%Y-%m-%d %H:%M", &tm);
+        (void)snprintf(out, CRON_LOCAL_BYTES, "%s %.16s %c%02d:%02d", weekdays[tm.tm_wday], day,
+                       offset < 0 ? '-' : '+', (int)(minutes / 60), (int)(minutes % 60));
+        return out;
+    }
+    (void)snprintf(out, CRON_LOCAL_BYTES, "%s", day);
+    return out;
+}
+
+const char *cron_utc_text(int64_t ms, char out[CRON_UTC_BYTES]) {
+    time_t seconds = (time_t)floor_div(ms, 1000);
+    struct tm tm;
+    if (gmtime_r(&seconds, &tm) == NULL ||
+        strftime(out, CRON_UTC_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
+        out[0] = '\0';
+    }
+    return out;
+}

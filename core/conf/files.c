@@ -1,0 +1,109 @@
+/*
+ * files.c - what topics.conf reads besides itself: paths beside it, and secrets in the
+ * environment or in files.
+ */
+#include "conf/options.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *conf_join(const char *dir, const char *path) {
+    while (path[0] == '.' && path[1] == '/') {
+        path += 2;
+    }
+    struct buf joined;
+    buf_init(&joined, CONF_BYTES_MAX);
+    if (path[0] != '/') {
+        buf_add_str(&joined, dir);
+        buf_add_str(&joined, strcmp(dir, "/") == 0 ? "" : "/");
+    }
+    buf_add_str(&joined, path);
+    char *copy = joined.failed ? NULL : slice_dup(buf_slice(&joined));
+    buf_clear(&joined);
+    return copy;
+}
+
+static int read_stream(FILE *fp, struct buf *bytes) {
+    char block[4096];
+    size_t got;
+    while ((got = fread(block, 1, sizeof block, fp)) > 0) {
+        buf_add(bytes, block, got);
+        if (bytes->failed) {
+            errno = EFBIG;
+            return bytes->len + got > bytes->max ? ERR_LIMIT : ERR_MEMORY;
+        }
+    }
+    return ferror(fp) != 0 ? ERR_SYSTEM : 0;
+}
+
+int conf_read_bytes(const char *path, char **out, size_t *len) {
+    FILE *fp = fopen(path, "re");
+    if (fp == NULL) {
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : ERR_SYSTEM;
+    }
+    struct buf bytes;
+    buf_init(&bytes, CONF_BYTES_MAX);
+    int code = read_stream(fp, &bytes);
+    int why = errno;
+    (void)fclose(fp); /* was only read */
+    if (code == 0) {
+        *len = bytes.len;
+        *out = slice_dup(buf_slice(&bytes));
+        code = *out == NULL ? ERR_MEMORY : 0;
+    }
+    buf_clear(&bytes);
+    errno = why;
+    return code;
+}
+
+static int from_environment(const struct conf_place *place, const char *name, bool may_miss,
+                            char **out) {
+    const char *value = getenv(name);
+    if (value == NULL && !may_miss) {
+        return conf_fail(place, "the environment variable %s is not set", name);
+    }
+    *out = slice_dup(slice_of(value));
+    return *out == NULL ? ERR_MEMORY : 0;
+}
+
+/* The line breaks at a file's end, which every editor leaves, are no part of a secret. */
+static int from_file(const struct conf_place *place, const char *name, char **out) {
+    char *path = conf_join(place->dir, name);
+    if (path == NULL) {
+        return ERR_MEMORY;
+    }
+    size_t len = 0;
+    char *text = NULL;
+    int code = conf_read_bytes(path, &text, &len);
+    if (code == 0 && strlen(text) != len) {
+        code = conf_fail(place, "%s holds a NUL byte: it is no text file", path);
+        free(text);
+    } else if (code == 0) {
+        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
+            text[--len] = '\0';
+        }
+        *out = text;
+    } else if (code != ERR_MEMORY) {
+        code = conf_fail(place, "cannot read %s: %s", path, strerror(errno));
+    }
+    free(path);
+    return code;
+}
+
+int conf_resolve(const struct conf_place *place, const char *text, bool may_miss, char **out,
+                 bool *secret) {
+    *secret = true;
+    if (strncmp(text, "env:", 4) == 0) {
+        return from_environment(place, text + 4, may_miss, out);
+    }
+    if (strncmp(text, "file:", 5) == 0) {
+        return from_file(place, text + 5, out);
+    }
+    *secret = false;
+    *out = slice_dup(slice_of(text));
+    return *out == NULL ? ERR_MEMORY : 0;
+}

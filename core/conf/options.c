@@ -1,0 +1,167 @@
+/*
+ * options.c - every option of topics.conf as a row.
+ *
+ * Design: a row names an option, its kind, its default as a user would write it, its field and its
+ * bounds. The defaults pass the same functions (conf/kinds.c) as what a user writes.
+ */
+#include "conf/options.h"
+
+#include "base/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define SECOND_MS INT64_C(1000)
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS INT64_C(86400000)
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+
+/* ---- the rows ---- */
+
+#define AT(field) offsetof(struct conf, field)
+
+/* option, kind, default, field, least, most */
+static const struct conf_row BROKER_ROWS[] = {
+    {"url", CONF_URL, "mqtt://127.0.0.1:1883", AT(broker.addresses), 0, 0},
+    {"client_id", CONF_TEXT, "", AT(broker.client_id), 0, 0},
+    {"username", CONF_SECRET, "", AT(broker.username), 0, 0},
+    {"password", CONF_SECRET, "env:MQTT_PASSWORD", AT(broker.password), 0, 0},
+    {"ca_file", CONF_PATH, "", AT(broker.ca_file), 0, 0},
+    {"cert_file", CONF_PATH, "", AT(broker.cert_file), 0, 0},
+    {"key_file", CONF_PATH, "", AT(broker.key_file), 0, 0},
+    {"alone", CONF_YES_NO, "no", AT(broker.alone), 0, 0},
+    {"receive_maximum", CONF_U16, "1000", AT(broker.receive_maximum), 1, UINT16_MAX},
+    {"session_expiry", CONF_SECONDS, "7d", AT(broker.session_expiry_s), SECOND_MS, 3650 * DAY_MS},
+};
+
+static const struct conf_row STORE_ROWS[] = {
+    {"path", CONF_PATH, "data", AT(store_path), 0, 0},
+    {"max_size", CONF_SIZE, "8GiB", AT(store_max_bytes), 2 * MIB, 64 * TIB},
+    {"keep_done", CONF_MS, "24h", AT(keep_done_ms), 0, 3650 * DAY_MS},
+    {"keep_signals", CONF_MS, "7d", AT(keep_signals_ms), SECOND_MS, 3650 * DAY_MS},
+    {"keep_idempotency", CONF_MS, "24h", AT(keep_idempotency_ms), SECOND_MS, 3650 * DAY_MS},
+};
+
+static const struct conf_row HTTP_ROWS[] = {
+    {"listen", CONF_LISTEN, "127.0.0.1:8080", AT(http_listen), 0, 0},
+    {"token", CONF_SECRET, "env:ZINGQ_TOKEN", AT(http_token), 0, 0},
+};
+
+static const struct conf_row LIMITS_ROWS[] = {
+    {"payload", CONF_SIZE, "256KiB", AT(payload_bytes_max), 1, TURN_BYTES_MAX},
+    {"lua_memory", CONF_SIZE, "64MiB", AT(lua_memory_bytes), MIB, 64 * GIB},
+    {"lua_time", CONF_MS, "200ms", AT(lua_time_ms), 1, 60 * SECOND_MS},
+    {"backlog", CONF_U64, "1000000", AT(backlog_max), 1, 1000000000},
+};
+
+static const struct conf_row SYS_ROWS[] = {
+    {"interval", CONF_MS_OR_OFF, "5s", AT(sys_interval_ms), 100, HOUR_MS},
+};
+
+/* `this` counts from 1; 0 = not given. */
+static const struct conf_row HOSTS_ROWS[] = {
+    {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
+    {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
+    {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
+};
+
+#undef AT
+#define AT(field) offsetof(struct service_conf, field)
+
+/* `order` stands behind `key`, which decides its default. */
+static const struct conf_row SERVICE_ROWS[] = {
+    {"subscribe", CONF_FILTERS, NULL, AT(filters), 0, 0},
+    {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},
+    {"key", CONF_RULE, "none", AT(key), 0, 0},
+    {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},
+    {"share", CONF_YES_NO, "yes", AT(share), 0, 0},
+    {"several_hosts", CONF_SEVERAL_HOSTS, "divided", AT(independent), 0, 0},
+    {"order", CONF_ORDER, "", AT(ordered), 0, 0},
+    {"concurrency", CONF_U32, "64", AT(concurrency), 1, CALLS_MAX},
+    {"rate", CONF_RATE, "0", AT(rate_per_s), 0, 0},
+    {"batch", CONF_U32, "1", AT(batch), 1, BATCH_MAX},
+    {"linger", CONF_MS, "0", AT(linger_ms), 0, HOUR_MS},
+    {"timeout", CONF_MS, "30s", AT(timeout_ms), 1, 7 * DAY_MS},
+    {"retries", CONF_U32, "3", AT(retries), 0, 1000},
+    {"backoff", CONF_BACKOFF, "exponential", AT(backoff), 0, 0},
+    {"delay", CONF_MS, "1s", AT(delay_ms), 0, 30 * DAY_MS},
+    {"max_delay", CONF_MS, "5m", AT(max_delay_ms), 0, 30 * DAY_MS},
+    {"jitter", CONF_FRACTION, "0.2", AT(jitter), 0, 1},
+    {"crashes", CONF_U32, "3", AT(crashes), 0, 1000},
+    {"on_dead", CONF_ON_DEAD, "continue", AT(on_dead), 0, 0},
+    {"idempotency_window", CONF_MS, "24h", AT(idempotency_window_ms), SECOND_MS, 3650 * DAY_MS},
+    {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
+    {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
+    {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},
+};
+
+#undef AT
+#define AT(field) offsetof(struct endpoint_conf, field)
+
+static const struct conf_row ENDPOINT_ROWS[] = {
+    {"publish", CONF_TOPIC, NULL, AT(publish), 0, 0},
+    {"required", CONF_NAMES, "", AT(required), 0, 0},
+};
+
+#undef AT
+#define AT(field) offsetof(struct schedule_conf, field)
+
+static const struct conf_row SCHEDULE_ROWS[] = {
+    {"cron", CONF_CRON, NULL, AT(cron), 0, 0},
+    {"timezone", CONF_ZONE, "UTC", AT(timezone), 0, 0},
+    {"missed", CONF_MISSED, "once", AT(missed), 0, 0},
+    {"publish", CONF_TOPIC, NULL, AT(publish), 0, 0},
+    {"payload", CONF_TEXT, "{}", AT(payload), 0, 0},
+};
+
+#undef AT
+#define ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
+
+const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
+    [CONF_BROKER] = {"broker", CONF_PLAIN, ROWS(BROKER_ROWS)},
+    [CONF_STORE] = {"store", CONF_PLAIN, ROWS(STORE_ROWS)},
+    [CONF_HTTP] = {"http", CONF_PLAIN, ROWS(HTTP_ROWS)},
+    [CONF_LIMITS] = {"limits", CONF_PLAIN, ROWS(LIMITS_ROWS)},
+    [CONF_SYS] = {"sys", CONF_PLAIN, ROWS(SYS_ROWS)},
+    [CONF_HOSTS] = {"hosts", CONF_PLAIN, ROWS(HOSTS_ROWS)},
+    [CONF_VARS] = {"vars", CONF_FREE, NULL, 0},
+    [CONF_SERVICE] = {"service", CONF_TITLED, ROWS(SERVICE_ROWS)},
+    [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},
+    [CONF_SCHEDULE] = {"schedule", CONF_TITLED, ROWS(SCHEDULE_ROWS)},
+};
+
+/* ---- errors ---- */
+
+int conf_fail(const struct conf_place *p, const char *format, ...) {
+    char sentence[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+
+    struct buf where;
+    buf_init(&where, 4096);
+    if (p->origin != NULL) {
+        buf_printf(&where, "%s: ", p->origin);
+    } else if (p->line > 0) {
+        buf_printf(&where, "%s:%d: ", p->file, p->line);
+    } else {
+        buf_printf(&where, "%s: ", p->file);
+    }
+    if (p->section != NULL && p->origin == NULL) {
+        buf_add_str(&where, p->section);
+        if (p->title != NULL) {
+            buf_printf(&where, " \"%s\"", p->title);
+        }
+        buf_add_str(&where, ": ");
+    }
+    if (p->option != NULL && p->origin == NULL) {
+        buf_printf(&where, "%s: ", p->option);
+    }
+    int code = report(p->report, ERR_INVALID, "%s%s", buf_str(&where), sentence);
+    buf_clear(&where);
+    return code;
+}

@@ -1,0 +1,128 @@
+/*
+ * options.h - the options of topics.conf as rows, and the one way a written value becomes a
+ * field of a struct. Part of conf/conf.c; nobody else includes this.
+ *
+ * A new option is one row in conf/options.c and one field in conf/conf.h or service.h.
+ */
+#ifndef ZINGQ_CONF_OPTIONS_H
+#define ZINGQ_CONF_OPTIONS_H
+
+#include "conf/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a value is written and what it becomes. */
+enum conf_kind {
+    CONF_TEXT,          /* char * */
+    CONF_SECRET,        /* char *; env:NAME and file:PATH are resolved */
+    CONF_PATH,          /* char *; made absolute from the file's folder; "" stays */
+    CONF_SCRIPT,        /* char *, a file in scripts/; "" gives NULL */
+    CONF_TOPIC,         /* char *, a topic to publish to; "" stays */
+    CONF_TOPIC_DEFAULT, /* the same, NULL when not given */
+    CONF_FILTERS,       /* char **, topic filters that do not overlap; their number behind it */
+    CONF_NAMES,         /* char **; their number behind it */
+    CONF_U16,           /* uint16_t */
+    CONF_U32,           /* uint32_t */
+    CONF_U64,           /* uint64_t */
+    CONF_MS,            /* int64_t, a duration in milliseconds */
+    CONF_MS_OR_OFF,     /* the same; "off" is 0 */
+    CONF_SECONDS,       /* uint32_t, a duration in seconds, rounded up */
+    CONF_SIZE,          /* uint64_t, bytes */
+    CONF_RATE,          /* double, a second */
+    CONF_FRACTION,      /* double */
+    CONF_YES_NO,        /* bool */
+    CONF_BACKOFF,       /* enum backoff */
+    CONF_ON_DEAD,       /* enum on_dead */
+    CONF_SEVERAL_HOSTS, /* bool service_conf.independent */
+    CONF_ORDER,         /* bool service_conf.ordered */
+    CONF_RULE,          /* struct rule */
+    CONF_URL,           /* struct broker_conf: url, host, port, tls */
+    CONF_LISTEN,        /* char *, address:port or unix:/path; "" stays */
+    CONF_CRON,          /* char * and schedule_conf.ticks */
+    CONF_ZONE,          /* char * and schedule_conf.zone */
+    CONF_MISSED,        /* enum missed */
+    CONF_KIND_COUNT
+};
+
+struct conf_row {
+    const char *name;
+    enum conf_kind kind;
+    const char *fallback; /* the text that stands when none is given; NULL = must be given */
+    size_t offset;        /* of the field in the section's object */
+    int64_t min, max;     /* for numbers, in the field's unit; durations: milliseconds */
+};
+
+enum conf_section_form {
+    CONF_PLAIN,  /* name { options } */
+    CONF_FREE,   /* name { any = "text" } */
+    CONF_TITLED, /* name "title" { options }, any number of them */
+};
+
+/* A section; the fields of a plain one are in struct conf, of a titled one in its own struct. */
+struct conf_spec {
+    const char *name;
+    enum conf_section_form form;
+    const struct conf_row *rows;
+    size_t row_count;
+};
+
+enum conf_section {
+    CONF_BROKER,
+    CONF_STORE,
+    CONF_HTTP,
+    CONF_LIMITS,
+    CONF_SYS,
+    CONF_HOSTS,
+    CONF_VARS,
+    CONF_SERVICE,
+    CONF_ENDPOINT,
+    CONF_SCHEDULE,
+    CONF_SECTION_COUNT
+};
+
+extern const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT];
+
+/* Where a value comes from; what stands before the sentence of every error. */
+struct conf_place {
+    const char *file;    /* topics.conf as the user named it */
+    const char *dir;     /* its folder, absolute */
+    int line;            /* in the file; 0 = none */
+    const char *origin;  /* instead of file and line: "ZINGQ_BROKER_URL", "--broker" */
+    const char *section; /* "service"; NULL = none */
+    const char *title;   /* "payments"; NULL = none */
+    const char *option;  /* "retries"; NULL = none */
+    struct report *report;
+};
+
+/* Writes `topics.conf:14: service "payments": retries: ...` and returns ERR_INVALID. */
+int conf_fail(const struct conf_place *place, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A text written for an option. */
+struct conf_word {
+    const char *text;
+    int line;
+};
+
+/* Whether the option takes any number of words; all others take exactly one. */
+bool conf_is_list(const struct conf_row *row);
+/* Sets the row's field in `object`, which is zero there. ERR_INVALID with a sentence, ERR_MEMORY;
+ * what was set until then is freed by conf_clear_rows. */
+int conf_set(const struct conf_place *place, const struct conf_row *row,
+             const struct conf_word *words, size_t count, void *object);
+/* Frees what conf_set put into the fields. */
+void conf_clear_rows(const struct conf_spec *spec, void *object);
+
+/* Resolves env:NAME and file:PATH; *secret says whether it was one of them. `may_miss`: an unset
+ * variable gives "". The caller frees *out. */
+int conf_resolve(const struct conf_place *place, const char *text, bool may_miss, char **out,
+                 bool *secret);
+/* `path`, or dir/path when it is relative; malloc'd, NULL when out of memory. */
+char *conf_join(const char *dir, const char *path);
+/* A whole file, terminated, malloc'd, at most CONF_BYTES_MAX. ERR_NOTFOUND, ERR_LIMIT, ERR_MEMORY,
+ * ERR_SYSTEM: errno says why. */
+int conf_read_bytes(const char *path, char **out, size_t *len);
+
+#endif

@@ -1,0 +1,461 @@
+/*
+ * service.c - what a service's options mean: topic filters, key rules, the retry schedule.
+ *
+ * Design: filters and topics are compared byte by byte in place, a level at a time: every publish
+ * is held against every filter of every service, so nothing is allocated or copied. A key rule is
+ * parsed once and walks the event's decoded JSON.
+ *
+ * An empty value is refused as a key: "" means that an event has no key, and all events with an
+ * empty idempotency key would be duplicates of each other.
+ *
+ * Left out on purpose: `$share/...` in filters (a service is the shared group already), and JSON
+ * Path: a pointer names one value, which is all a key is.
+ */
+#include "conf/service.h"
+
+#include "conf/conf.h"
+#include "event/event.h"
+#include "base/limits.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <mosquitto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- rules ---- */
+
+/* A pointer is "" or /token/token, with ~ only as ~0 or ~1 (RFC 6901, 3). */
+static int parse_json_rule(const char *arg, struct rule *out, struct report *r) {
+    if (arg[0] != '\0' && arg[0] != '/') {
+        return report(r, ERR_INVALID, "a JSON pointer begins with a slash: write \"json:/%s\"",
+                      arg);
+    }
+    for (const char *tilde = strchr(arg, '~'); tilde != NULL; tilde = strchr(tilde + 1, '~')) {
+        if (tilde[1] != '0' && tilde[1] != '1') {
+            return report(r, ERR_INVALID,
+                          "\"json:%s\" has a lone ~: in a JSON pointer write ~0 for ~ and ~1 for /",
+                          arg);
+        }
+    }
+    out->arg = slice_dup(slice_of(arg));
+    return out->arg == NULL ? ERR_MEMORY : 0;
+}
+
+static int parse_topic_rule(const char *arg, struct rule *out, struct report *r) {
+    char *end = NULL;
+    long level = strtol(arg, &end, 10);
+    if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || level < 1 || level > RULE_LEVEL_MAX) {
+        return report(r, ERR_INVALID,
+                      "\"topic:%s\" names no level: write topic:1 for the first, up to topic:%d",
+                      arg, RULE_LEVEL_MAX);
+    }
+    out->level = (int)level;
+    return 0;
+}
+
+static int parse_property_rule(const char *arg, struct rule *out, struct report *r) {
+    if (arg[0] == '\0') {
+        return report(r, ERR_INVALID, "\"property:\" needs the name of a user property behind it");
+    }
+    out->arg = slice_dup(slice_of(arg));
+    return out->arg == NULL ? ERR_MEMORY : 0;
+}
+
+static const struct rule_form {
+    const char *prefix;
+    enum rule_kind kind;
+    int (*parse)(const char *arg, struct rule *out, struct report *r);
+} RULE_FORMS[] = {
+    {"json:", RULE_JSON, parse_json_rule},
+    {"topic:", RULE_TOPIC, parse_topic_rule},
+    {"property:", RULE_PROPERTY, parse_property_rule},
+};
+
+int rule_parse(const char *text, struct rule *out, struct report *r) {
+    *out = (struct rule){.kind = RULE_NONE};
+    if (strcmp(text, "none") == 0) {
+        return 0;
+    }
+    if (strlen(text) > RULE_BYTES_MAX) {
+        return report(r, ERR_INVALID, "the rule has %zu bytes, %d is the limit", strlen(text),
+                      RULE_BYTES_MAX);
+    }
+    for (size_t i = 0; i < sizeof RULE_FORMS / sizeof RULE_FORMS[0]; i++) {
+        const struct rule_form *form = &RULE_FORMS[i];
+        size_t prefix = strlen(form->prefix);
+        if (strncmp(text, form->prefix, prefix) == 0) {
+            out->kind = form->kind;
+            int code = form->parse(text + prefix, out, r);
+            if (code != 0) {
+                *out = (struct rule){.kind = RULE_NONE};
+            }
+            return code;
+        }
+    }
+    return report(r, ERR_INVALID,
+                  "\"%s\" is no rule: write json:/pointer, topic:N, property:NAME or none", text);
+}
+
+void rule_clear(struct rule *rule) {
+    free(rule->arg);
+    *rule = (struct rule){.kind = RULE_NONE};
+}
+
+void rule_write(const struct rule *rule, struct buf *out) {
+    switch (rule->kind) {
+    case RULE_NONE:
+        buf_add_str(out, "none");
+        break;
+    case RULE_JSON:
+        buf_printf(out, "json:%s", rule->arg);
+        break;
+    case RULE_TOPIC:
+        buf_printf(out, "topic:%d", rule->level);
+        break;
+    case RULE_PROPERTY:
+        buf_printf(out, "property:%s", rule->arg);
+        break;
+    }
+}
+
+/* The array element a token names, or NULL: digits without a leading zero (RFC 6901, 4). */
+static const json_t *array_element(const json_t *array, struct slice token) {
+    if (token.len == 0 || token.len > 9 || (token.len > 1 && token.data[0] == '0')) {
+        return NULL;
+    }
+    size_t index = 0;
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.data[i] < '0' || token.data[i] > '9') {
+            return NULL;
+        }
+        index = index * 10 + (size_t)(token.data[i] - '0');
+    }
+    return json_array_get(array, index);
+}
+
+/* ~1 to /, ~0 to ~; `room` has RULE_BYTES_MAX. rule_parse saw to the form and the length. */
+static struct slice unescape(struct slice token, char *room) {
+    if (token.len == 0 || memchr(token.data, '~', token.len) == NULL) {
+        return token;
+    }
+    size_t len = 0;
+    for (size_t i = 0; i < token.len; i++) {
+        char c = token.data[i];
+        if (c == '~') {
+            i++;
+            assert(i < token.len);
+            c = token.data[i] == '1' ? '/' : '~';
+        }
+        assert(len < RULE_BYTES_MAX);
+        room[len++] = c;
+    }
+    return (struct slice){room, len};
+}
+
+/* The value at a pointer (RFC 6901, 4), or NULL. */
+static const json_t *pointer_find(const json_t *at, const char *pointer) {
+    char room[RULE_BYTES_MAX];
+    while (at != NULL && *pointer == '/') {
+        pointer++;
+        size_t len = strcspn(pointer, "/");
+        struct slice token = unescape((struct slice){pointer, len}, room);
+        at = json_is_array(at) ? array_element(at, token)
+                               : json_object_getn(at, token.data, token.len);
+        pointer += len;
+    }
+    return at;
+}
+
+/* How a value that cannot be a key is called in a sentence. */
+static const char *json_kind_name(const json_t *value) {
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_NULL:
+        return "null";
+    case JSON_REAL:
+        return "a number with a fraction or an exponent";
+    default:
+        return "of another kind";
+    }
+}
+
+/* Where a pointer points to, in a sentence. */
+static const char *place_name(const char *pointer) {
+    return pointer[0] == '\0' ? "the top" : pointer;
+}
+
+/* A value found; in the event's memory, or in `room` for what had to be written out. */
+struct found {
+    struct slice value;
+    char room[32];
+};
+
+static int extract_json(const struct rule *rule, struct event *event, struct found *out,
+                        struct report *r) {
+    const json_t *root = event_json(event, r);
+    if (root == NULL) {
+        return event->json_failed ? ERR_INVALID : ERR_MEMORY;
+    }
+    const json_t *value = pointer_find(root, rule->arg);
+    if (value == NULL) {
+        return report(r, ERR_INVALID, "no value at %s in the payload", place_name(rule->arg));
+    }
+    if (json_is_string(value)) {
+        out->value = (struct slice){json_string_value(value), json_string_length(value)};
+    } else if (json_is_integer(value)) {
+        (void)snprintf(out->room, sizeof out->room, "%" JSON_INTEGER_FORMAT,
+                       json_integer_value(value));
+        out->value = slice_of(out->room);
+    } else if (json_is_boolean(value)) {
+        out->value = slice_of(json_is_true(value) ? "true" : "false");
+    } else {
+        return report(r, ERR_INVALID,
+                      "the value at %s is %s, a key must be a string or a whole number",
+                      place_name(rule->arg), json_kind_name(value));
+    }
+    return 0;
+}
+
+static int extract_topic(const struct rule *rule, struct event *event, struct found *out,
+                         struct report *r) {
+    assert(rule->level >= 1);
+    const char *level = event->topic.data;
+    for (int at = 1; at < rule->level; at++) {
+        const char *slash = strchr(level, '/');
+        if (slash == NULL) {
+            return report(r, ERR_INVALID, "the topic has %d level%s, the rule wants level %d", at,
+                          at == 1 ? "" : "s", rule->level);
+        }
+        level = slash + 1;
+    }
+    out->value = (struct slice){level, strcspn(level, "/")};
+    return 0;
+}
+
+static int extract_property(const struct rule *rule, struct event *event, struct found *out,
+                            struct report *r) {
+    if (!property_find(event->properties, rule->arg, &out->value)) {
+        return report(r, ERR_INVALID, "no user property \"%s\"", rule->arg);
+    }
+    return 0;
+}
+
+/* What is told when the value found is empty. */
+static int refuse_empty(const struct rule *rule, struct report *r) {
+    switch (rule->kind) {
+    case RULE_TOPIC:
+        return report(r, ERR_INVALID, "level %d of the topic is empty", rule->level);
+    case RULE_PROPERTY:
+        return report(r, ERR_INVALID, "the user property \"%s\" is empty", rule->arg);
+    default:
+        return report(r, ERR_INVALID, "the value at %s is empty", place_name(rule->arg));
+    }
+}
+
+int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r) {
+    static int (*const extract[])(const struct rule *, struct event *, struct found *,
+                                  struct report *) = {
+        [RULE_JSON] = extract_json,
+        [RULE_TOPIC] = extract_topic,
+        [RULE_PROPERTY] = extract_property,
+    };
+    if (rule->kind == RULE_NONE) {
+        return 0;
+    }
+    assert(rule->kind <= RULE_PROPERTY);
+    struct found found;
+    int code = extract[rule->kind](rule, event, &found, r);
+    if (code != 0) {
+        return code;
+    }
+    if (found.value.len == 0) {
+        return refuse_empty(rule, r);
+    }
+    if (found.value.len > KEY_BYTES_MAX) {
+        return report(r, ERR_INVALID, "the key has %zu bytes, %d is the limit", found.value.len,
+                      KEY_BYTES_MAX);
+    }
+    buf_add_slice(out, found.value);
+    return out->failed ? report(r, ERR_MEMORY, "out of memory for a key") : 0;
+}
+
+/* ---- filters ---- */
+
+/* A wildcard in the first level leaves topics that begin with $ alone (MQTT 5, 4.7.2). */
+static bool hidden_from_wildcard(const char *filter, const char *topic) {
+    return topic[0] == '$' && (filter[0] == '+' || filter[0] == '#');
+}
+
+/* Steps over one level of both; false when the filter's level does not match. */
+static bool level_matches(const char **filter, const char **topic) {
+    size_t topic_len = strcspn(*topic, "/");
+    size_t filter_len = strcspn(*filter, "/");
+    bool matches =
+        **filter == '+' || (filter_len == topic_len && memcmp(*filter, *topic, topic_len) == 0);
+    *filter += filter_len;
+    *topic += topic_len;
+    return matches;
+}
+
+bool filter_matches(const char *filter, const char *topic) {
+    if (hidden_from_wildcard(filter, topic)) {
+        return false;
+    }
+    while (*filter != '#') {
+        if (!level_matches(&filter, &topic)) {
+            return false;
+        }
+        if (*topic == '\0') { /* "a/#" matches "a" too (4.7.1.2) */
+            return *filter == '\0' || strcmp(filter, "/#") == 0;
+        }
+        if (*filter == '\0') {
+            return false;
+        }
+        filter++;
+        topic++;
+    }
+    return true;
+}
+
+/* Whether one level, as written in two filters, can be the same topic level. */
+static bool levels_overlap(const char *a, const char *b) {
+    size_t a_len = strcspn(a, "/");
+    size_t b_len = strcspn(b, "/");
+    return *a == '+' || *b == '+' || (a_len == b_len && memcmp(a, b, a_len) == 0);
+}
+
+bool filter_overlaps(const char *a, const char *b) {
+    if (hidden_from_wildcard(a, b) || hidden_from_wildcard(b, a)) {
+        return false;
+    }
+    const char *start[] = {a, b};
+    while (*a != '#' && *b != '#') {
+        if (!levels_overlap(a, b)) {
+            return false;
+        }
+        a += strcspn(a, "/");
+        b += strcspn(b, "/");
+        if (*a == '\0' || *b == '\0') {
+            const char *rest = *a == '\0' ? b : a;
+            bool empty_topic = rest == start[0] || rest == start[1]; /* "+" and "/#" */
+            return *rest == '\0' || (strcmp(rest, "/#") == 0 && !empty_topic);
+        }
+        a++;
+        b++;
+    }
+    return true;
+}
+
+/* What filters and topics have in common: length and UTF-8 (MQTT 5, 1.5.4). */
+static int check_string(const char *text, const char *what, struct report *r) {
+    size_t len = strlen(text);
+    if (len == 0) {
+        return report(r, ERR_INVALID, "a %s has at least one character", what);
+    }
+    if (len > TOPIC_BYTES_MAX) {
+        return report(r, ERR_INVALID, "the %s has %zu bytes, MQTT carries %d", what, len,
+                      TOPIC_BYTES_MAX);
+    }
+    if (mosquitto_validate_utf8(text, (int)len) != MOSQ_ERR_SUCCESS) {
+        return report(r, ERR_INVALID, "the %s is not UTF-8 or has control characters", what);
+    }
+    return 0;
+}
+
+int filter_check(const char *filter, struct report *r) {
+    int code = check_string(filter, "topic filter", r);
+    if (code != 0) {
+        return code;
+    }
+    if (strncmp(filter, "$share/", 7) == 0) {
+        return report(
+            r, ERR_INVALID,
+            "\"%s\": a service is a shared group already, leave out $share/ and its group", filter);
+    }
+    for (const char *c = strpbrk(filter, "+#"); c != NULL; c = strpbrk(c + 1, "+#")) {
+        bool begins = c == filter || c[-1] == '/';
+        bool ends = c[1] == '\0' || (*c == '+' && c[1] == '/');
+        if (!begins || !ends) {
+            return report(r, ERR_INVALID, "\"%s\": %s", filter,
+                          *c == '+'
+                              ? "+ stands for one whole level, as in a/+/b"
+                              : "# stands for all levels that follow and comes last, as in a/#");
+        }
+    }
+    return 0;
+}
+
+int topic_check(const char *topic, struct report *r) {
+    int code = check_string(topic, "topic", r);
+    if (code == 0 && strpbrk(topic, "+#") != NULL) {
+        return report(r, ERR_INVALID, "\"%s\": a topic to publish to has no wildcards + or #",
+                      topic);
+    }
+    return code;
+}
+
+bool service_is_divided(const struct service_conf *s, bool with_key) {
+    return s->share && !s->independent && (with_key || s->ordered);
+}
+
+bool service_wants(const struct service_conf *s, const char *topic) {
+    for (size_t i = 0; i < s->filter_count; i++) {
+        if (filter_matches(s->filters[i], topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the retry schedule ---- */
+
+/* The delay before attempt `failures + 1`, before jitter. */
+static int64_t plain_delay_ms(const struct service_conf *s, uint32_t failures) {
+    if (s->backoff == BACKOFF_CONSTANT) {
+        return s->delay_ms;
+    }
+    int64_t ms = s->delay_ms;
+    for (uint32_t i = 1; i < failures && ms > 0 && ms < s->max_delay_ms; i++) {
+        ms *= 2;
+    }
+    return ms < s->max_delay_ms ? ms : s->max_delay_ms;
+}
+
+int64_t service_backoff_ms(const struct service_conf *s, uint32_t failures, double random) {
+    assert(failures >= 1);
+    assert(random >= 0.0 && random < 1.0);
+    assert(s->jitter >= 0.0 && s->jitter <= 1.0);
+    double spread = 1.0 + s->jitter * (2.0 * random - 1.0);
+    return (int64_t)((double)plain_delay_ms(s, failures) * spread + 0.5);
+}
+
+enum { SCHEDULE_SHOWN = 8 }; /* delays written out before "..." */
+
+void service_schedule_text(const struct service_conf *s, struct buf *out) {
+    char text[32];
+    int64_t total_ms = 0;
+    if (s->retry != NULL) {
+        buf_printf(out, "as %s decides; when it fails, ", s->retry);
+    }
+    buf_printf(out, "%" PRIu32 " %s: now", s->retries + 1, s->retries == 0 ? "try" : "tries");
+    for (uint32_t failures = 1; failures <= s->retries; failures++) {
+        int64_t ms = plain_delay_ms(s, failures);
+        total_ms += ms;
+        if (failures <= SCHEDULE_SHOWN || failures == s->retries) {
+            buf_printf(out, ", %s", conf_duration_text(ms, text));
+        } else if (failures == SCHEDULE_SHOWN + 1) {
+            buf_add_str(out, ", ...");
+        }
+    }
+    if (s->retries == 0) {
+        buf_add_str(out, "; gives up at the first failure");
+    } else {
+        buf_printf(out, "; gives up after %s", conf_duration_text(total_ms, text));
+    }
+}

@@ -1,0 +1,91 @@
+/*
+ * service.h - one service as configured: its filters, its key rules, its retry schedule.
+ *
+ * Owns: the meaning of a service's options. Pure: no store, no network, no Lua.
+ */
+#ifndef ZINGQ_CONF_SERVICE_H
+#define ZINGQ_CONF_SERVICE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event;
+
+/* Where a key or an idempotency key is read from. */
+enum rule_kind { RULE_NONE, RULE_JSON, RULE_TOPIC, RULE_PROPERTY };
+
+struct rule {
+    enum rule_kind kind;
+    char *arg; /* RULE_JSON: the JSON Pointer (RFC 6901); RULE_PROPERTY: the name */
+    int level; /* RULE_TOPIC: the topic level, from 1 */
+};
+
+enum backoff { BACKOFF_EXPONENTIAL, BACKOFF_CONSTANT };
+enum on_dead { ON_DEAD_CONTINUE, ON_DEAD_PARK };
+
+struct service_conf {
+    char *name;
+    char **filters; /* subscribe */
+    size_t filter_count;
+    char *handler;     /* file in scripts/ */
+    char *retry;       /* policy script or NULL */
+    char *dead_letter; /* policy script or NULL */
+    char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
+    struct rule key, idempotency;
+    bool independent;     /* several_hosts = independent: its keys need no division */
+    bool share;           /* no: plain subscription, every host gets every message */
+    bool ordered;         /* one event of a key at a time; `order` not given: by key when there is a
+                             key rule, else not. order = key without a rule: one at a time */
+    uint32_t concurrency; /* invocations at once */
+    uint32_t batch;       /* events its handler gets at once, at most; 1 = one event, not a list */
+    int64_t linger_ms;    /* how long a batch that is not full waits for more */
+    double rate_per_s;    /* starts at most; 0 unlimited */
+    int64_t timeout_ms;   /* one attempt, waits included */
+    uint32_t retries;     /* attempts after the first */
+    enum backoff backoff;
+    int64_t delay_ms, max_delay_ms;
+    double jitter;    /* 0..1: each delay is spread by this share, both ways */
+    uint32_t crashes; /* host crashes in mid-handler before it is dead */
+    enum on_dead on_dead;
+    int64_t idempotency_window_ms; /* how long the other side of a call knows its Idempotency-Key */
+    int line;                      /* in topics.conf, for errors */
+};
+
+/* "json:/pointer", "topic:N", "property:NAME", "none". ERR_INVALID with a sentence. */
+int rule_parse(const char *text, struct rule *out, struct report *r);
+void rule_clear(struct rule *rule);
+/* As rule_parse reads it. */
+void rule_write(const struct rule *rule, struct buf *out);
+/* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer in
+ * decimal, true/false as words. RULE_NONE appends nothing and is no error.
+ * ERR_INVALID with the reason a dead letter will carry: "payload is not JSON: ... at byte 17",
+ * "no value at /event_id in the payload", "the value at /x is an object, a key must be a string
+ * or a whole number", "the topic has 2 levels, the rule wants level 3",
+ * "no user property \"tenant\"", "the value at /x is empty" (an empty key would be no key),
+ * "the key has 300 bytes, 256 is the limit". ERR_MEMORY. `out` is unchanged after ERR_INVALID. */
+int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r);
+
+/* Whether a topic filter (MQTT 5, 4.7) matches a topic. */
+bool filter_matches(const char *filter, const char *topic);
+/* ERR_INVALID with a sentence when it is not a legal filter / topic name. */
+int filter_check(const char *filter, struct report *r);
+int topic_check(const char *topic, struct report *r);
+/* Whether some topic matches both filters. */
+bool filter_overlaps(const char *a, const char *b);
+
+/* Whether an event of the service, with a key or without, is for one host only where several divide
+ * the keys among them. */
+bool service_is_divided(const struct service_conf *s, bool with_key);
+/* Whether one of the service's filters matches the topic. */
+bool service_wants(const struct service_conf *s, const char *topic);
+/* The delay before attempt `failures + 1`, failures counted from 1; jitter from `random` in
+ * [0,1): 0.5 gives the middle. Milliseconds. */
+int64_t service_backoff_ms(const struct service_conf *s, uint32_t failures, double random);
+/* "4 tries: now, 1 s, 2 s, 4 s; gives up after 7 s" appended to `out`. */
+void service_schedule_text(const struct service_conf *s, struct buf *out);
+
+#endif

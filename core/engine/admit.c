@@ -1,0 +1,410 @@
+/*
+ * admit.c - a message becomes an event of one service: its id, its key, its lane; duplicates
+ * are found and noted in the same transaction that stores it, so two quick ones cannot both pass.
+ *
+ * Properties that ZingQueue reads on what comes:
+ *
+ *   zingq-id         a UUIDv7 names the event; anything else only serves to find duplicates
+ *   idempotency-key  replaces the service's idempotency rule
+ *   zingq-key        replaces the service's key rule (zing.publish with key=)
+ *   zingq-cause      the event whose handler published this one
+ *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
+ *   zingq-cut        ours: how large the payload was, of which the beginning is left
+ */
+#include "engine/impl.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DAY_MS = 24 * 60 * 60 * 1000 };
+
+static void read_cause(struct event *event) {
+    struct slice value;
+    if (property_find(event->properties, "zingq-cause", &value)) {
+        (void)uuid_parse(value, &event->cause);
+    }
+    if (property_find(event->properties, "zingq-hops", &value) && value.len > 0 && value.len < 6) {
+        unsigned hops = 0;
+        for (size_t i = 0; i < value.len; i++) {
+            if (value.data[i] < '0' || value.data[i] > '9') {
+                return;
+            }
+            hops = hops * 10 + (unsigned)(value.data[i] - '0');
+        }
+        event->hops = (uint16_t)(hops > UINT16_MAX ? UINT16_MAX : hops);
+    }
+}
+
+/* The key by property or by rule, into scratch. */
+static int find_key(struct engine *e, const struct engine_service *s, struct event *event,
+                    struct report *r) {
+    struct slice key;
+    buf_reset(&e->scratch);
+    if (!property_find(event->properties, "zingq-key", &key)) {
+        return rule_extract(&s->conf->key, event, &e->scratch, r);
+    }
+    if (key.len > KEY_BYTES_MAX) {
+        return report(r, ERR_INVALID, "the key in zingq-key has %zu bytes, %d is the limit",
+                      key.len, KEY_BYTES_MAX);
+    }
+    buf_add_slice(&e->scratch, key);
+    return e->scratch.failed ? ERR_MEMORY : 0;
+}
+
+/* What makes two messages the same: (scope, key) within the service. ERR_NOTFOUND: nothing does. */
+static int find_identity(struct engine *e, const struct engine_service *s, struct event *event,
+                         struct slice *scope, struct slice *key, struct report *r) {
+    *scope = event->topic;
+    if (event->kind != EVENT_MESSAGE) {
+        return ERR_NOTFOUND; /* ours: made once, and the rule is for what the world sends */
+    }
+    if (property_find(event->properties, "idempotency-key", key)) {
+        return 0;
+    }
+    if (s->conf->idempotency.kind != RULE_NONE) {
+        buf_reset(&e->scratch);
+        int code = rule_extract(&s->conf->idempotency, event, &e->scratch, r);
+        *key = buf_slice(&e->scratch);
+        return code;
+    }
+    *scope = (struct slice){"", 0};
+    return property_find(event->properties, "zingq-id", key) ? 0 : ERR_NOTFOUND;
+}
+
+/* A UUIDv7 that came with the message names the event, unless its time lies so far ahead that
+ * retention, which goes by it, would never reach it, or an event has the name already. What
+ * announces a dead letter carries the dead one's name, it is an event of its own. */
+static void find_id(struct engine *e, const struct engine_service *s, struct event *event) {
+    struct slice text;
+    struct slice reason;
+    struct uuid id;
+    if (!property_find(event->properties, "zingq-reason", &reason) &&
+        property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
+        uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
+        !engine_id_taken(e, s, event->partition, &id)) {
+        event->id = id;
+        return;
+    }
+    event->id = uuid_next(&e->ids, e->now_ms);
+}
+
+static int give_key(struct event *event, struct slice key) {
+    event->key_own = slice_dup(key);
+    if (event->key_own == NULL) {
+        return ERR_MEMORY;
+    }
+    event->key = (struct slice){event->key_own, key.len};
+    return 0;
+}
+
+static void find_lane(const struct engine_service *s, struct event *event) {
+    event->lane = journal_lane(s->name, event->key);
+    event->partition = journal_partition(event->lane);
+}
+
+/* Unordered events are a lane each, within the partition of their key: like any lane it tells its
+ * partition, so that events of two partitions never share one, whatever ids their publishers chose.
+ */
+static void leave_lane(const struct engine_service *s, struct event *event) {
+    if (!s->conf->ordered) {
+        struct reader r = reader_of(event->id.bytes, UUID_BYTES);
+        uint64_t lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
+        event->lane = lane - lane % PARTITIONS + event->partition;
+    }
+    assert(journal_partition(event->lane) == event->partition);
+}
+
+static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {
+    leave_lane(s, event);
+    event->seq = journal_next_seq(e->journal, e->now_ms);
+    event->accepted_ms = e->now_ms;
+    s->books.accepted++;
+    s->books_dirty = true;
+    e->waiting++;
+    engine_take_room(e, event);
+}
+
+static bool is_too_large(const struct engine *e, const struct event *event) {
+    return event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max;
+}
+
+/* What a dead letter keeps of a payload past the limit. */
+static size_t kept_bytes(const struct engine *e) {
+    uint64_t limit = e->conf->payload_bytes_max;
+    return limit > DEAD_PAYLOAD_BYTES_MAX ? (size_t)limit : DEAD_PAYLOAD_BYTES_MAX;
+}
+
+/* Of a payload far past the limit the beginning is kept: whole it might be larger than the store,
+ * and dead letters stay until a person looks. Takes the event over; NULL when out of memory. */
+static struct event *cut(const struct engine *e, struct event *event) {
+    char size[24];
+    struct buf properties;
+    buf_init(&properties, event->properties.len + 64);
+    (void)snprintf(size, sizeof size, "%zu", event->payload.len);
+    buf_add_slice(&properties, event->properties);
+    property_add(&properties, slice_of("zingq-cut"), slice_of(size));
+    struct event_bytes bytes = {.topic = event->topic,
+                                .payload = {event->payload.data, kept_bytes(e)},
+                                .content_type = event->content_type,
+                                .response_topic = event->response_topic,
+                                .correlation = event->correlation,
+                                .properties = buf_slice(&properties)};
+    struct event *left = properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
+    if (left != NULL) {
+        left->key = (struct slice){"", 0};
+        left->service = event->service;
+        left->state = event->state;
+        left->kind = event->kind;
+        left->qos = event->qos;
+        left->retained = event->retained;
+        left->cause = event->cause;
+        left->hops = event->hops;
+    }
+    event_free(event);
+    return left;
+}
+
+/* It is kept under the empty key. */
+int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
+                      const char *reason) {
+    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
+        event = cut(e, event);
+        if (event == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    if (event->key.data == NULL) {
+        event->key = (struct slice){"", 0};
+    }
+    find_lane(s, event);
+    find_id(e, s, event);
+    enter_books(e, s, event);
+    bool parked;
+    int code = engine_bury(e, s, event, EVENT_DEAD, reason, &parked);
+    event_free(event);
+    return code;
+}
+
+static int check_message(const struct engine *e, const struct event *event, struct report *r) {
+    if (is_too_large(e, event)) {
+        return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
+                      event->payload.len, (unsigned long long)e->conf->payload_bytes_max);
+    }
+    if (event->hops > HOPS_MAX) {
+        return report(r, ERR_INVALID,
+                      "a loop: %u events in a row caused one another (the limit is %d)",
+                      (unsigned)event->hops, HOPS_MAX);
+    }
+    return 0;
+}
+
+/* An event that never ran is dead for want of a key; with its payload mended it may have one, and
+ * with it another lane and partition. Its record and history move there. */
+static int move_history(struct engine *e, const struct event *from, const struct event *to) {
+    struct attempt a = {0};
+    int code;
+    while ((code = journal_history_next(e->journal, from, &a)) == 0) {
+        uint16_t n = a.n;
+        char *text = slice_dup(a.text);
+        a.text.data = text;
+        code = text == NULL ? ERR_MEMORY : journal_history_add(e->journal, to, &a);
+        free(text);
+        if (code != 0) {
+            return code;
+        }
+        a = (struct attempt){.n = n};
+    }
+    return code == ERR_NOTFOUND ? journal_history_clear(e->journal, from) : code;
+}
+
+int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
+                 struct report *r) {
+    struct event old = *event;
+    struct slice size;
+    if (property_find(event->properties, "zingq-cut", &size)) {
+        return report(r, ERR_INVALID,
+                      "only the beginning of its payload was kept (it had %.*s bytes): edit it, or "
+                      "have it published anew",
+                      (int)(size.len < 20 ? size.len : 20), size.data);
+    }
+    int code = check_message(e, event, r);
+    if (code == 0) {
+        code = find_key(e, s, event, r);
+    }
+    if (code != 0) {
+        return code;
+    }
+    event->key_own = NULL;
+    code = give_key(event, buf_slice(&e->scratch));
+    free(old.key_own);
+    if (code != 0) {
+        return code;
+    }
+    find_lane(s, event);
+    leave_lane(s, event);
+    if (event->partition == old.partition) {
+        return 0;
+    }
+    if (engine_id_taken(e, s, event->partition, &event->id)) {
+        return report(r, ERR_INVALID,
+                      "under its new key another event has the same id: publish the payload anew "
+                      "and discard this one");
+    }
+    code = move_history(e, &old, event);
+    return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
+}
+
+/* The key is part of what makes two messages the same: it decides the partition, where alone a
+ * duplicate is looked for. */
+static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
+                                  const struct engine_service *s, const struct event *event,
+                                  struct slice scope, struct slice key) {
+    struct dedupe_hash hash =
+        journal_dedupe_hash_with(e->journal, secret, s->name, scope, event->key);
+    struct slice hashed = {(const char *)hash.bytes, sizeof hash.bytes};
+    return journal_dedupe_hash_with(e->journal, secret, hashed, (struct slice){"", 0}, key);
+}
+
+/* Among keys that came from other stores; and, of a service that every host runs for itself, among
+ * those of a zingq that did not keep them apart. */
+static int find_elsewhere(struct engine *e, const struct engine_service *s,
+                          const struct event *event, struct slice scope, struct slice key) {
+    for (size_t i = s->conf->share ? 1 : 0; i < journal_secret_count(e->journal); i++) {
+        struct dedupe_hash hash = hash_of(e, i, s, event, scope, key);
+        struct dedupe_note note;
+        int code = journal_dedupe_find(e->journal, e->now_ms, event->partition, &hash, &note);
+        if (code != ERR_NOTFOUND) {
+            return code;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
+static int dedupe(struct engine *e, struct engine_service *s, struct event *event,
+                  struct slice scope, struct slice key, bool *duplicate) {
+    struct uuid id = event->id;
+    struct uuid earlier;
+    uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
+    int code = find_elsewhere(e, s, event, scope, key);
+    *duplicate = code == 0;
+    if (code == ERR_NOTFOUND) {
+        struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
+        code = journal_dedupe(e->journal, e->now_ms, shelf, &hash, &id, &earlier);
+        *duplicate = code == ERR_EXISTS;
+    }
+    return *duplicate ? 0 : code;
+}
+
+/* Where every host has a copy and nothing else tells whose it is, what it says does. */
+static uint8_t partition_of_payload(const struct engine_service *s, const struct event *event) {
+    return journal_partition(journal_lane(s->name, event->payload));
+}
+
+/* The partition whose owner is responsible. ERR_NOTFOUND: whoever has the event. */
+static int find_owner(struct engine *e, const struct engine_service *s, struct event *event,
+                      enum admit from, uint8_t *partition, struct report *r) {
+    struct slice scope;
+    struct slice identity;
+    if (event->key.len > 0 || s->conf->ordered) {
+        *partition = event->partition;
+        return 0;
+    }
+    int code = find_identity(e, s, event, &scope, &identity, r);
+    if (code == ERR_NOTFOUND && event->everywhere) {
+        *partition = partition_of_payload(s, event);
+        return 0;
+    }
+    if (code != 0 || (from == ADMIT_PUBLISH && scope.len == 0)) {
+        return code == 0 ? ERR_NOTFOUND : code;
+    }
+    *partition = journal_partition(journal_lane(s->name, identity));
+    return 0;
+}
+
+/* Whether the event goes to another host; it is taken over then. */
+static int pass_on(struct engine *e, const struct engine_service *s, struct event *event,
+                   enum admit from, bool *passed, struct report *r) {
+    uint8_t partition = 0;
+    *passed = event->for_host != 0 && !s->conf->share;
+    if (*passed) { /* each host's copies are its own: any of its partitions leads there */
+        return engine_forward_event(e, s, event, (uint8_t)(event->for_host - 1));
+    }
+    if (!engine_is_divided(e, s) || from == ADMIT_FORWARDED || from == ADMIT_OWN) {
+        return 0;
+    }
+    int code = find_owner(e, s, event, from, &partition, r);
+    if (code != 0 || division_owns(&e->conf->hosts.share, partition)) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    *passed = true;
+    if (event->everywhere) {
+        event_free(event); /* its owner has a copy */
+        return 0;
+    }
+    return engine_forward_event(e, s, event, partition);
+}
+
+/* A message that cannot become work, from outside. */
+static int admit_refused(struct engine *e, struct engine_service *s, struct event *event,
+                         const char *reason) {
+    if (event->everywhere && engine_is_divided(e, s) &&
+        !division_owns(&e->conf->hosts.share, partition_of_payload(s, event))) {
+        event_free(event);
+        return 0;
+    }
+    return engine_admit_dead(e, s, event, reason);
+}
+
+int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
+                 bool *duplicate) {
+    struct report r = {""};
+    bool passed = false;
+    struct slice scope;
+    struct slice identity;
+    *duplicate = false;
+    event->service = s->number;
+    event->state = EVENT_READY;
+    read_cause(event);
+    int code = check_message(e, event, &r);
+    if (event->reason.len > 0) { /* the door has found it malformed */
+        code = report(&r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
+    }
+    if (code == 0 && event->key.data == NULL) {
+        code = find_key(e, s, event, &r);
+        code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
+    }
+    if (code == ERR_INVALID) {
+        return admit_refused(e, s, event, r.text);
+    }
+    if (code == 0) {
+        find_lane(s, event);
+        code = pass_on(e, s, event, from, &passed, &r);
+    }
+    if (passed) {
+        return code;
+    }
+    if (code == 0) {
+        find_id(e, s, event);
+        code = find_identity(e, s, event, &scope, &identity, &r);
+    }
+    if (code == ERR_INVALID) {
+        return admit_refused(e, s, event, r.text);
+    }
+    if (code == 0) {
+        code = dedupe(e, s, event, scope, identity, duplicate);
+    } else if (code == ERR_NOTFOUND) {
+        code = 0;
+    }
+    if (code != 0 || *duplicate) {
+        s->books.accepted += *duplicate ? 1 : 0;
+        s->books.duplicates += *duplicate ? 1 : 0;
+        s->books_dirty = s->books_dirty || *duplicate;
+        event_free(event);
+        return code;
+    }
+    enter_books(e, s, event);
+    return engine_place(e, s, event);
+}

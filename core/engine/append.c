@@ -1,0 +1,596 @@
+/*
+ * append.c - staged lines in memory, one write and one fdatasync per file and turn.
+ *
+ *   meta flag "file/<name>" -> the file's length at the last settled commit
+ *
+ * A line is staged in memory with its row, to be written after the commit. Two things leave it on
+ * disk alone: there is no room in memory, or the file could not be written, or has lines on disk
+ * already, which come first. What is on disk is taken up by a pass over the rows in the order of
+ * their numbers, a bounded part of it a turn, for all the files whose next try is due when it
+ * begins. So a file that cannot be written holds no memory but its name, and no other file up.
+ *
+ * A pass goes on only while nothing is staged or unsettled: then every row it sees is one that is
+ * not in memory and not in its file.
+ */
+#include "engine/append.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct line {
+    uint8_t partition;
+    uint64_t seq;
+    struct written_file *file;
+    char *text; /* with its newline */
+    size_t len;
+    struct line *next;
+};
+
+struct written_file {
+    char *name;
+    uint64_t length;  /* bytes that count; what lies behind them is a write that was cut off */
+    size_t staged;    /* lines in memory, not yet written */
+    uint64_t on_disk; /* lines that are nowhere else */
+    bool torn;        /* behind `length` may be a write of ours that was cut off */
+    bool grown;       /* `length` is to be noted */
+    bool in_pass;     /* its lines on disk are being taken up */
+    int error;        /* errno of the last write, logged once a minute; 0 = it went well */
+    int64_t retry_ms; /* no try before */
+    int64_t pause_ms; /* the last one */
+    int64_t said_ms;  /* when the log was told */
+    struct written_file *next;
+};
+
+struct append {
+    struct journal *journal;
+    char *folder;
+    struct line *staged, *staged_tail; /* rows stored, not yet written */
+    size_t staged_lines, staged_bytes;
+    struct line *written;       /* written, rows to be deleted */
+    struct written_file *files; /* of the lines above, and of those on disk */
+    bool passing;
+    uint64_t passed[PARTITIONS]; /* the last row the pass has seen */
+};
+
+static void free_line(struct line *line) {
+    free(line->text);
+    free(line);
+}
+
+static void free_lines(struct line **list) {
+    while (*list != NULL) {
+        struct line *line = *list;
+        *list = line->next;
+        free_line(line);
+    }
+}
+
+static void free_files(struct append *a) {
+    while (a->files != NULL) {
+        struct written_file *file = a->files;
+        a->files = file->next;
+        free(file->name);
+        free(file);
+    }
+}
+
+int append_new(struct append **out, struct journal *journal, const char *data) {
+    struct append *a = calloc(1, sizeof *a);
+    char folder[4096];
+    int len = snprintf(folder, sizeof folder, "%s/files", data);
+    if (a == NULL || len < 0 || (size_t)len >= sizeof folder) {
+        free(a);
+        return ERR_MEMORY;
+    }
+    a->journal = journal;
+    a->folder = slice_dup(slice_of(folder));
+    if (a->folder == NULL) {
+        free(a);
+        return ERR_MEMORY;
+    }
+    *out = a;
+    return 0;
+}
+
+void append_free(struct append *a) {
+    if (a == NULL) {
+        return;
+    }
+    free_lines(&a->staged);
+    free_lines(&a->written);
+    free_files(a);
+    free(a->folder);
+    free(a);
+}
+
+static bool has_room(const struct append *a, size_t len) {
+    return a->staged_lines < APPEND_LINES_MAX && a->staged_bytes + len <= APPEND_BYTES_MAX;
+}
+
+static int stage(struct append *a, uint8_t partition, uint64_t seq, struct written_file *file,
+                 struct slice text) {
+    struct line *line = calloc(1, sizeof *line);
+    char *copy = slice_dup(text);
+    if (line == NULL || copy == NULL) {
+        free(line);
+        free(copy);
+        return ERR_MEMORY;
+    }
+    *line = (struct line){
+        .partition = partition, .seq = seq, .file = file, .text = copy, .len = text.len + 1};
+    line->text[text.len] = '\n'; /* in the place of slice_dup's NUL */
+    if (a->staged == NULL) {
+        a->staged = line;
+    } else {
+        a->staged_tail->next = line;
+    }
+    a->staged_tail = line;
+    a->staged_lines++;
+    a->staged_bytes += line->len;
+    file->staged++;
+    return 0;
+}
+
+/* As a file's length. */
+#define LENGTH_UNKNOWN UINT64_MAX
+
+enum { PATH_BYTES_MAX = 4096 + STATE_NAME_BYTES_MAX };
+
+static int path_of(const struct append *a, const char *name, char path[PATH_BYTES_MAX]) {
+    int len = snprintf(path, PATH_BYTES_MAX, "%s/%s", a->folder, name);
+    errno = ENAMETOOLONG;
+    return len < 0 || len >= PATH_BYTES_MAX ? -1 : 0;
+}
+
+static int open_file(const struct append *a, const char *name) {
+    char path[PATH_BYTES_MAX];
+    if (path_of(a, name, path) != 0) {
+        return -1;
+    }
+    if (mkdir(a->folder, 0700) != 0 && errno != EEXIST) {
+        return -1;
+    }
+    /* Without waiting: a pipe in its place would hold the whole host until somebody reads it. */
+    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
+static void flag_name(const char *file, char out[256]) {
+    (void)snprintf(out, 256, "file/%s", file);
+}
+
+/* The noted length; 0 for a file not written before. */
+static int noted_length(struct append *a, const char *file, uint64_t *length) {
+    char name[256];
+    flag_name(file, name);
+    *length = 0;
+    int code = journal_flag_get(a->journal, name, length);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static bool is_named(const struct written_file *file, struct slice name) {
+    return strlen(file->name) == name.len && memcmp(file->name, name.data, name.len) == 0;
+}
+
+static struct written_file *file_find(struct append *a, struct slice name) {
+    struct written_file *file = a->files;
+    while (file != NULL && !is_named(file, name)) {
+        file = file->next;
+    }
+    return file;
+}
+
+static struct written_file *file_new(struct append *a, struct slice name) {
+    struct written_file *file = calloc(1, sizeof *file);
+    char *copy = slice_dup(name);
+    if (file == NULL || copy == NULL) {
+        free(file);
+        free(copy);
+        return NULL;
+    }
+    file->name = copy;
+    file->next = a->files;
+    a->files = file;
+    return file;
+}
+
+/* How long the file is before its first line of a round is noted with the line, so that after a
+ * crash it is known where the line's bytes begin, also in a file that was rotated away or that had
+ * bytes of somebody else's. A file that cannot be looked at is noted as such: nothing of it may be
+ * cut. */
+static int note_length(struct append *a, struct written_file *file) {
+    char path[PATH_BYTES_MAX];
+    struct stat st = {.st_size = 0};
+    uint64_t noted;
+    char flag[256];
+    int failed = path_of(a, file->name, path) == 0 ? lstat(path, &st) : -1;
+    file->length = failed == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    if (failed != 0 && errno != ENOENT) {
+        file->length = LENGTH_UNKNOWN;
+    }
+    int why = errno;
+    int code = noted_length(a, file->name, &noted);
+    if (code == 0 && noted != file->length) {
+        flag_name(file->name, flag);
+        code = journal_flag_put(a->journal, flag, file->length);
+    }
+    errno = why;
+    return code;
+}
+
+int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
+               struct slice line) {
+    uint64_t seq = journal_next_seq(a->journal, now_ms);
+    struct written_file *its = file_find(a, file);
+    int code = journal_append_put(a->journal, partition, seq, file, line);
+    if (code == 0 && its == NULL) {
+        its = file_new(a, file);
+        code = its == NULL ? ERR_MEMORY : note_length(a, its);
+    }
+    if (code != 0) {
+        return code;
+    }
+    if (its->length == LENGTH_UNKNOWN || its->on_disk > 0 || !has_room(a, line.len + 1)) {
+        its->on_disk++;
+        return 0;
+    }
+    return stage(a, partition, seq, its, line);
+}
+
+/* ---- what is on disk alone ---- */
+
+static void put_off(struct append *a, struct written_file *file, int error, int64_t now_ms) {
+    if (file->error != error || now_ms - file->said_ms >= APPEND_RETRY_MS_MAX) {
+        file->error = error;
+        file->said_ms = now_ms;
+        log_error("files", "cannot write %s/%s: %s: the lines wait in the store", a->folder,
+                  file->name, strerror(error));
+    }
+    int64_t pause_ms = file->pause_ms == 0 ? APPEND_RETRY_MS_MIN : 2 * file->pause_ms;
+    file->pause_ms = pause_ms > APPEND_RETRY_MS_MAX ? APPEND_RETRY_MS_MAX : pause_ms;
+    file->retry_ms = now_ms + file->pause_ms;
+    file->in_pass = false;
+}
+
+/* Whether the file's lines are to be taken up. What may have become of it meanwhile is noted,
+ * unless it is torn: then its length is known better here. */
+static int join_pass(struct append *a, struct written_file *file, int64_t now_ms) {
+    assert(file->staged == 0);
+    file->in_pass = file->on_disk > 0 && file->retry_ms <= now_ms;
+    if (!file->in_pass || file->torn) {
+        return 0;
+    }
+    int code = note_length(a, file);
+    if (code == 0 && file->length == LENGTH_UNKNOWN) {
+        put_off(a, file, errno, now_ms);
+    }
+    return code;
+}
+
+static int start_pass(struct append *a, int64_t now_ms) {
+    int code = 0;
+    memset(a->passed, 0, sizeof a->passed);
+    for (struct written_file *file = a->files; code == 0 && file != NULL; file = file->next) {
+        code = join_pass(a, file, now_ms);
+        a->passing = a->passing || file->in_pass;
+    }
+    return code;
+}
+
+static void end_pass(struct append *a) {
+    for (struct written_file *file = a->files; file != NULL; file = file->next) {
+        file->on_disk = file->in_pass ? 0 : file->on_disk;
+        file->in_pass = false;
+    }
+    a->passing = false;
+}
+
+struct append_row {
+    uint64_t seq;
+    struct slice file, line;
+};
+
+/* The partition's next row for the pass; ERR_NOTFOUND. */
+static int next_row(struct append *a, uint8_t partition, struct append_row *row) {
+    uint8_t found = partition;
+    row->seq = a->passed[partition];
+    int code = journal_append_next(a->journal, &found, &row->seq, &row->file, &row->line);
+    return code == 0 && found != partition ? ERR_NOTFOUND : code;
+}
+
+static int next_seq(struct append *a, uint8_t partition, uint64_t *seq) {
+    struct append_row row;
+    int code = next_row(a, partition, &row);
+    *seq = code == 0 ? row.seq : UINT64_MAX;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* Takes the row up if its file's turn has come. *full: there is no room for it. */
+static int pass_row(struct append *a, uint8_t partition, bool *full) {
+    struct append_row row;
+    int code = next_row(a, partition, &row);
+    struct written_file *file = code == 0 ? file_find(a, row.file) : NULL;
+    if (file != NULL && file->in_pass) {
+        /* The first one always has room, however large. */
+        *full = a->staged != NULL && !has_room(a, row.line.len + 1);
+        code = *full ? 0 : stage(a, partition, row.seq, file, row.line);
+        file->on_disk -= code == 0 && !*full && file->on_disk > 0 ? 1 : 0;
+    }
+    if (code == 0 && !*full) {
+        a->passed[partition] = row.seq;
+    }
+    return code;
+}
+
+/* A bounded part of the pass; the rows of all partitions in the order of their numbers. */
+static int go_on_passing(struct append *a) {
+    uint64_t seqs[PARTITIONS];
+    int code = 0;
+    bool full = false;
+    for (uint8_t p = 0; code == 0 && p < PARTITIONS; p++) {
+        code = next_seq(a, p, &seqs[p]);
+    }
+    for (size_t rows = 0; code == 0 && !full && rows < APPEND_PASS_ROWS; rows++) {
+        uint8_t first = 0;
+        for (uint8_t p = 1; p < PARTITIONS; p++) {
+            first = seqs[p] < seqs[first] ? p : first;
+        }
+        if (seqs[first] == UINT64_MAX) {
+            end_pass(a);
+            return 0;
+        }
+        code = pass_row(a, first, &full);
+        if (code == 0 && !full) {
+            code = next_seq(a, first, &seqs[first]);
+        }
+    }
+    return code;
+}
+
+/* Which files have lines on disk, and how many. */
+static int find_files(struct append *a) {
+    uint8_t partition = 0;
+    uint64_t seq = 0;
+    struct slice name;
+    struct slice line;
+    int code;
+    while ((code = journal_append_next(a->journal, &partition, &seq, &name, &line)) == 0) {
+        struct written_file *file = file_find(a, name);
+        if (file == NULL) {
+            file = file_new(a, name);
+            code = file == NULL ? ERR_MEMORY : noted_length(a, file->name, &file->length);
+        }
+        if (code != 0) {
+            return code;
+        }
+        file->torn = file->length != LENGTH_UNKNOWN;
+        file->on_disk++;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static void forget(struct append *a) {
+    free_lines(&a->staged);
+    free_lines(&a->written);
+    free_files(a);
+    a->staged_lines = a->staged_bytes = 0;
+    a->passing = false;
+}
+
+int append_load(struct append *a) {
+    forget(a);
+    int code = find_files(a);
+    if (code == 0) {
+        code = start_pass(a, 0);
+    }
+    return code == 0 && a->passing ? go_on_passing(a) : code;
+}
+
+/* ---- writing ---- */
+
+static int write_all(int fd, const char *data, size_t len, uint64_t at) {
+    while (len > 0) {
+        ssize_t n = pwrite(fd, data, len, (off_t)at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return -1;
+        }
+        data += n;
+        len -= (size_t)n;
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static int write_lines(struct append *a, struct written_file *file, int fd, uint64_t *at) {
+    if (ftruncate(fd, (off_t)*at) != 0) {
+        return -1;
+    }
+    file->torn = true;
+    for (struct line *line = a->staged; line != NULL; line = line->next) {
+        if (line->file != file) {
+            continue;
+        }
+        if (write_all(fd, line->text, line->len, *at) != 0) {
+            return -1;
+        }
+        *at += line->len;
+    }
+    return fdatasync(fd);
+}
+
+/* Writes every staged line of the file at its end. 0, or -1 with errno: then the file's length is
+ * what it was and the lines stay staged. */
+static int write_file(struct append *a, struct written_file *file) {
+    int fd = open_file(a, file->name);
+    if (fd < 0) {
+        return -1;
+    }
+    struct stat st;
+    int failed = fstat(fd, &st);
+    uint64_t at = file->length;
+    if (failed == 0 && !S_ISREG(st.st_mode)) {
+        errno = EOPNOTSUPP;
+        failed = -1;
+    }
+    if (failed == 0) {
+        /* Shorter than noted: somebody rotated it away just now. */
+        at = (uint64_t)st.st_size < at ? (uint64_t)st.st_size : at;
+        failed = write_lines(a, file, fd, &at);
+    }
+    int saved = errno;
+    if (close(fd) != 0 && failed == 0) {
+        return -1;
+    }
+    errno = saved;
+    if (failed == 0) {
+        file->length = at;
+        file->grown = true;
+        file->torn = false;
+    }
+    return failed;
+}
+
+/* Takes the file's lines out of those staged: to the written ones, or, if they are still on disk
+ * alone, out of memory. */
+static void unstage(struct append *a, struct written_file *file, bool written) {
+    struct line **link = &a->staged;
+    a->staged_tail = NULL;
+    while (*link != NULL) {
+        struct line *line = *link;
+        if (line->file != file) {
+            a->staged_tail = line;
+            link = &line->next;
+            continue;
+        }
+        *link = line->next;
+        a->staged_lines--;
+        a->staged_bytes -= line->len;
+        file->staged--;
+        if (written) {
+            line->next = a->written;
+            a->written = line;
+        } else {
+            file->on_disk++;
+            free_line(line);
+        }
+    }
+    assert(file->staged == 0);
+}
+
+void append_write(struct append *a, int64_t now_ms) {
+    for (struct written_file *file = a->files; file != NULL; file = file->next) {
+        if (file->staged == 0) {
+            continue;
+        }
+        if (write_file(a, file) != 0) {
+            put_off(a, file, errno, now_ms);
+            unstage(a, file, false);
+            continue;
+        }
+        if (file->error != 0) {
+            log_info("files", "%s/%s can be written again", a->folder, file->name);
+        }
+        file->error = 0;
+        file->pause_ms = file->retry_ms = 0;
+        unstage(a, file, true);
+    }
+}
+
+static int note_lengths(struct append *a) {
+    int code = 0;
+    for (struct written_file *file = a->files; code == 0 && file != NULL; file = file->next) {
+        if (file->grown) {
+            char name[256];
+            flag_name(file->name, name);
+            code = journal_flag_put(a->journal, name, file->length);
+            file->grown = false;
+        }
+    }
+    return code;
+}
+
+static int delete_written(struct append *a) {
+    while (a->written != NULL) {
+        struct line *line = a->written;
+        int code = journal_append_del(a->journal, line->partition, line->seq);
+        if (code != 0) {
+            return code;
+        }
+        a->written = line->next;
+        free_line(line);
+    }
+    return 0;
+}
+
+/* Files that nothing waits for. */
+static void forget_files(struct append *a) {
+    struct written_file **link = &a->files;
+    while (*link != NULL) {
+        struct written_file *file = *link;
+        if (file->staged > 0 || file->on_disk > 0) {
+            link = &file->next;
+            continue;
+        }
+        *link = file->next;
+        free(file->name);
+        free(file);
+    }
+}
+
+int append_settle(struct append *a, int64_t now_ms) {
+    int code = a->written == NULL ? 0 : note_lengths(a);
+    if (code == 0) {
+        code = delete_written(a);
+    }
+    if (code != 0 || a->staged != NULL) {
+        return code;
+    }
+    forget_files(a);
+    if (!a->passing) {
+        code = start_pass(a, now_ms);
+    }
+    return code == 0 && a->passing ? go_on_passing(a) : code;
+}
+
+bool append_wants_settle(const struct append *a) {
+    return a->written != NULL;
+}
+
+bool append_wants_write(const struct append *a) {
+    return a->staged != NULL;
+}
+
+int64_t append_next_ms(const struct append *a) {
+    if (a->staged != NULL || a->passing) {
+        return 0;
+    }
+    int64_t next = INT64_MAX;
+    for (const struct written_file *file = a->files; file != NULL; file = file->next) {
+        if (file->on_disk > 0 && file->retry_ms < next) {
+            next = file->retry_ms;
+        }
+    }
+    return next;
+}
+
+void append_look(const struct append *a, struct append_state *out) {
+    *out = (struct append_state){.waiting = 0};
+    for (const struct written_file *file = a->files; file != NULL; file = file->next) {
+        if (file->error != 0) {
+            out->waiting += file->staged + file->on_disk;
+            out->file = file->name;
+            out->error = file->error;
+        }
+    }
+}

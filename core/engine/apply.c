@@ -1,0 +1,365 @@
+/*
+ * apply.c - the effects of an attempt that succeeded, one function a kind; and publishing
+ * with local hand-over.
+ *
+ * A publish that services of this host subscribe to is admitted to their lanes in the same commit.
+ * The copy for everyone else goes to the outbox and names the services already served in
+ * `zingq-handled`; members of those groups acknowledge and skip it. Broadcast services (share = no)
+ * are not served by hand-over: every host must get its copy, ours included.
+ */
+#include "engine/impl.h"
+
+#include "event/value.h"
+
+#include <assert.h>
+
+struct cell engine_cell(const struct event *event, struct slice name) {
+    return (struct cell){
+        .partition = event->partition, .service = event->service, .key = event->key, .name = name};
+}
+
+int engine_timer_put(struct engine *e, const struct timer *timer) {
+    int code = journal_timer_put(e->journal, timer);
+    int64_t *earliest = timer->by_wall ? e->wall_timer_ms : e->timer_ms;
+    if (code == 0 && timer->due_ms < earliest[timer->partition]) {
+        earliest[timer->partition] = timer->due_ms;
+    }
+    return code;
+}
+
+static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind kind,
+                      int64_t due_ms) {
+    struct timer timer = {.kind = kind,
+                          .partition = cell->partition,
+                          .due_ms = due_ms,
+                          .service = cell->service,
+                          .key = cell->key,
+                          .name = cell->name};
+    return due_ms == 0 ? 0 : engine_timer_put(e, &timer);
+}
+
+/* --- state --- */
+
+struct apply {
+    struct engine *e;
+    struct engine_service *s;
+    struct event *event;
+};
+
+static int apply_state_set(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    int code = journal_state_put(a->e->journal, &cell, effect->value, effect->due_ms);
+    return code == 0 ? cell_timer(a->e, &cell, TIMER_STATE, effect->due_ms) : code;
+}
+
+static int apply_state_delete(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    int code = journal_state_del(a->e->journal, &cell);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int apply_state_incr(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    struct slice value = {NULL, 0};
+    int64_t expires_ms = 0;
+    int code = journal_state_get(a->e->journal, &cell, a->e->now_ms, &value, &expires_ms);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return code;
+    }
+    if (code == ERR_NOTFOUND) {
+        value = (struct slice){NULL, 0};
+        expires_ms = 0;
+    }
+    struct buf sum;
+    buf_init(&sum, 64);
+    code = value_add(value, effect->delta_is_int, effect->delta_int, effect->delta, &sum);
+    if (code == 0) {
+        code = journal_state_put(a->e->journal, &cell, buf_slice(&sum), expires_ms);
+    }
+    buf_clear(&sum);
+    /* The API refused to add to what is no number; another invocation of an unordered service may
+     * have changed it since: then the count is lost with the number it counted. */
+    return code == ERR_INVALID ? 0 : code;
+}
+
+/* --- locks --- */
+
+static int apply_lock(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    struct lock lock = {.owner = effect->owner,
+                        .data = effect->value,
+                        .topic = a->event->topic,
+                        .expires_ms = effect->due_ms};
+    int code = journal_lock_put(a->e->journal, &cell, &lock);
+    return code == 0 ? cell_timer(a->e, &cell, TIMER_LOCK, effect->due_ms) : code;
+}
+
+static int apply_unlock(const struct apply *a, const struct effect *effect) {
+    struct cell cell = engine_cell(a->event, effect->name);
+    int code = journal_lock_del(a->e->journal, &cell);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int lock_conflicts(struct engine *e, const struct event *event, const struct effect *effect,
+                          bool *found) {
+    struct cell cell = engine_cell(event, effect->name);
+    struct lock held;
+    int code = journal_lock_get(e->journal, &cell, &held);
+    if (code == 0) {
+        bool live = held.expires_ms == 0 || held.expires_ms > e->now_ms;
+        *found = live && !slice_equal(held.owner, effect->owner);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int cancel_conflicts(struct engine *e, const struct effect *effect, bool *found) {
+    struct delayed delayed;
+    int code = journal_delayed_get(e->journal, &effect->id, &delayed);
+    *found = code == ERR_NOTFOUND;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
+                     const struct effects *effects, struct buf *why, bool *found) {
+    int code = 0;
+    *found = false;
+    for (size_t i = 0; code == 0 && !*found && i < effects->count; i++) {
+        const struct effect *effect = &effects->items[i];
+        bool cancels = effect->kind == EFFECT_CANCEL;
+        if (effect->kind == EFFECT_LOCK && !s->conf->ordered) {
+            code = lock_conflicts(e, event, effect, found);
+        } else if (cancels) {
+            code = cancel_conflicts(e, effect, found);
+        }
+        if (*found) {
+            buf_printf(why, "%s %.*s%s", cancels ? "the publish" : "the lock",
+                       (int)effect->name.len, effect->name.data,
+                       cancels ? ", cancelled here, left or was cancelled meanwhile"
+                               : " was taken by another event meanwhile");
+        }
+    }
+    return code;
+}
+
+/* --- publishing --- */
+
+static void add_property(struct buf *out, const char *name, struct slice value) {
+    property_add(out, slice_of(name), value);
+}
+
+static void describe(struct engine *e, const struct publication *p) {
+    char text[UUID_TEXT_BYTES + 1];
+    buf_reset(&e->properties);
+    buf_add_slice(&e->properties, p->properties);
+    add_property(&e->properties, "zingq-id", slice_of(uuid_text(&p->id, text)));
+    if (!uuid_is_zero(&p->cause)) {
+        add_property(&e->properties, "zingq-cause", slice_of(uuid_text(&p->cause, text)));
+    }
+    if (p->hops > 0) {
+        char hops[8];
+        size_t at = sizeof hops;
+        for (unsigned n = p->hops; n > 0; n /= 10) {
+            hops[--at] = (char)('0' + n % 10);
+        }
+        add_property(&e->properties, "zingq-hops", (struct slice){hops + at, sizeof hops - at});
+    }
+    if (p->key.data != NULL && p->key.len > 0) {
+        add_property(&e->properties, "zingq-key", p->key);
+    }
+}
+
+static int hand_over_to(struct engine *e, struct engine_service *s, const struct publication *p) {
+    struct event_bytes bytes = {.topic = p->topic,
+                                .payload = p->payload,
+                                .content_type = p->content_type,
+                                .response_topic = p->response_topic,
+                                .correlation = p->correlation,
+                                .properties = buf_slice(&e->properties)};
+    struct event *event = event_new(&bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    event->key = (struct slice){NULL, 0};
+    event->qos = p->qos;
+    bool duplicate;
+    return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
+}
+
+/* Serves this host's own services; their names go into `handled`, with commas. */
+static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
+    size_t described = e->properties.len;
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        if (!s->active || !s->conf->share || !service_wants(s->conf, p->topic.data)) {
+            continue;
+        }
+        int code = hand_over_to(e, s, p);
+        if (code != 0) {
+            return code;
+        }
+        /* Admission may bury an event, whose policies publish: the properties are made again. */
+        describe(e, p);
+        assert(e->properties.len == described);
+        if (handled->len > 0) {
+            buf_add_str(handled, ",");
+        }
+        buf_add_slice(handled, s->name);
+    }
+    return 0;
+}
+
+int engine_publish(struct engine *e, const struct publication *p) {
+    struct buf handled;
+    buf_init(&handled, (size_t)SERVICES_MAX * (NAME_BYTES_MAX + 1));
+    describe(e, p);
+    int code = e->properties.failed ? ERR_MEMORY : hand_over(e, p, &handled);
+    if (code == 0 && handled.len > 0) {
+        add_property(&e->properties, "zingq-handled", buf_slice(&handled));
+    }
+    if (code == 0 && (handled.failed || e->properties.failed)) {
+        code = ERR_MEMORY;
+    }
+    if (code == 0) {
+        struct publication sent = *p;
+        sent.properties = buf_slice(&e->properties);
+        code = outbox_add(e->outbox, e->now_ms, &sent);
+    }
+    buf_clear(&handled);
+    return code;
+}
+
+/* W3C Trace Context goes on from cause to effect unless the handler set its own. */
+static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
+    static const char *const passed[] = {"traceparent", "tracestate"};
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+        struct slice value;
+        if (property_find(event->properties, passed[i], &value) &&
+            !property_find(effect->properties, passed[i], &(struct slice){0})) {
+            add_property(out, passed[i], value);
+        }
+    }
+}
+
+static int apply_publish(const struct apply *a, const struct effect *effect) {
+    struct engine *e = a->e;
+    struct buf properties;
+    buf_init(&properties, EFFECTS_BYTES_MAX);
+    buf_add_slice(&properties, effect->properties);
+    pass_trace_on(a->event, effect, &properties);
+    struct publication p = {.id = effect->id,
+                            .owner = a->event->lane,
+                            .cause = a->event->id,
+                            .hops = (uint16_t)(a->event->hops + 1),
+                            .qos = effect->qos,
+                            .retain = effect->retain,
+                            .topic = effect->name,
+                            .payload = effect->value,
+                            .key = effect->key,
+                            .content_type = effect->content_type,
+                            .response_topic = effect->response_topic,
+                            .correlation = effect->correlation,
+                            .properties = buf_slice(&properties)};
+    buf_add(&e->publishes, effect->id.bytes, UUID_BYTES);
+    buf_add_lv(&e->publishes, effect->name);
+    int code = properties.failed ? ERR_MEMORY : 0;
+    if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
+        code = engine_publish_later(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
+        if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
+            /* zing.cancel need not ask the other hosts about it, once it has left. */
+            code = engine_note_publish(e, &p.id, effect->due_ms);
+        }
+    } else if (code == 0) {
+        code = engine_publish(e, &p);
+    }
+    buf_clear(&properties);
+    return code;
+}
+
+/* What left meanwhile was found by engine_conflicts before; only a dead letter's policies get here
+ * without it. */
+static int apply_cancel(const struct apply *a, const struct effect *effect) {
+    int code = engine_cancel_publish(a->e, &effect->id);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* --- the rest --- */
+
+/* The topic a replay would run: for an expired lock that of the event which took it. */
+static struct slice dead_letter_topic(const struct event *event) {
+    struct slice topic;
+    if (event->kind == EVENT_LOCK_EXPIRED &&
+        property_find(event->properties, "zingq-lock-topic", &topic) && topic.len > 0) {
+        return topic;
+    }
+    return event->topic;
+}
+
+static int apply_dead_letter(const struct apply *a, const struct effect *effect) {
+    struct engine *e = a->e;
+    struct event_bytes bytes = {.topic = dead_letter_topic(a->event),
+                                .key = a->event->key,
+                                .payload = effect->value,
+                                .content_type = a->event->content_type};
+    struct event *event = event_new(&bytes);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    event->id = effect->id;
+    event->cause = a->event->id;
+    event->hops = a->event->hops;
+    event->service = a->event->service;
+    event->partition = a->event->partition;
+    event->lane = a->event->lane;
+    event->kind = EVENT_DEAD_LETTER;
+    event->state = EVENT_READY;
+    event->seq = journal_next_seq(e->journal, e->now_ms);
+    event->accepted_ms = e->now_ms;
+    a->s->books.accepted++;
+    e->waiting++;
+    bool parked;
+    int code = engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data, &parked);
+    event_free(event);
+    return code;
+}
+
+static int apply_append(const struct apply *a, const struct effect *effect) {
+    return append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name, effect->value);
+}
+
+/* One that cannot be kept is a dead letter of the service it was for. */
+static int apply_signal(const struct apply *a, const struct effect *effect) {
+    struct engine_service *s = engine_service_named(a->e, effect->owner);
+    struct report r = {""};
+    if (s == NULL) {
+        return 0; /* the API knows the services of topics.conf, and so do we */
+    }
+    const struct signal signal = {.key = effect->key, .name = effect->name, .value = effect->value};
+    int code = engine_signal(a->e, s, &signal, &r);
+    return code == ERR_INVALID ? engine_refuse_signal(a->e, s, a->event, effect, r.text) : code;
+}
+
+int engine_apply(struct engine *e, struct engine_service *s, struct event *event,
+                 const struct effects *effects) {
+    static int (*const apply_one[])(const struct apply *, const struct effect *) = {
+        [EFFECT_PUBLISH] = apply_publish,
+        [EFFECT_STATE_SET] = apply_state_set,
+        [EFFECT_STATE_DELETE] = apply_state_delete,
+        [EFFECT_STATE_INCR] = apply_state_incr,
+        [EFFECT_LOCK] = apply_lock,
+        [EFFECT_UNLOCK] = apply_unlock,
+        [EFFECT_DEAD_LETTER] = apply_dead_letter,
+        [EFFECT_APPEND] = apply_append,
+        [EFFECT_SIGNAL] = apply_signal,
+        [EFFECT_CANCEL] = apply_cancel,
+    };
+    struct apply a = {e, s, event};
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct effect *effect = &effects->items[i];
+        assert((size_t)effect->kind < sizeof apply_one / sizeof *apply_one);
+        int code = apply_one[effect->kind](&a, effect);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}

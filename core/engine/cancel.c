@@ -1,0 +1,78 @@
+/*
+ * cancel.c - a person ends an event that waits: one that sleeps, waits for a signal or for
+ * its next try. It is discarded; when its saga has done something, that is undone first, or left as
+ * it is, as the person says.
+ *
+ * Left out on purpose: events that run or are about to. They end by themselves, soon.
+ */
+#include "engine/impl.h"
+
+static const char CANCELLED[] = "cancelled by an operator";
+
+static bool is_live(enum event_state state) {
+    return !event_state_ended(state);
+}
+
+static int discard(struct engine *e, struct engine_service *s, struct event *event,
+                   const struct row *row) {
+    int code = engine_drop_wake(e, event);
+    if (code == 0) {
+        code = engine_lane_drop_head(e, s, row);
+    }
+    bool parked;
+    return code == 0 ? engine_bury(e, s, event, EVENT_DISCARDED, CANCELLED, &parked) : code;
+}
+
+/* It stays where it stands and comes back at once, to undo. */
+static int compensate(struct engine *e, struct engine_service *s, struct event *event) {
+    int code = engine_turn_round(e, s, event, UNDO_THEN_DISCARD, CANCELLED);
+    event->state = EVENT_COMPENSATING;
+    return code == 0 ? engine_wake_now(e, event) : code;
+}
+
+static int cancel(struct engine *e, struct engine_service *s, struct event *event,
+                  struct command *c) {
+    struct buf names;
+    bool open = false;
+    buf_init(&names, 2048);
+    bool waits = false;
+    struct row row = engine_row(event);
+    int code = engine_head_waits(e, &row, &waits);
+    if (code == 0 && event->undo == UNDO_NONE) {
+        code = engine_saga_open(e, event, &names, &open);
+    }
+    if (code == 0 && (!waits || !event_state_put_off((enum event_state)event->state))) {
+        c->code = report(&c->report, ERR_EXISTS,
+                         "it is %s: an event can be cancelled while it sleeps, waits for a signal "
+                         "or for its next try",
+                         event_state_name((enum event_state)event->state));
+    } else if (code == 0 && event->undo != UNDO_NONE && !c->without_compensation) {
+        c->code = report(&c->report, ERR_EXISTS,
+                         "its saga is being undone; --without-compensation "
+                         "(without_compensation=1) lets it go as it is");
+    } else if (code == 0 && open && !c->compensate && !c->without_compensation) {
+        c->code =
+            report(&c->report, ERR_EXISTS,
+                   "its saga has done something (%s): say --compensate (compensate=1) to undo "
+                   "that, or --without-compensation (without_compensation=1) to leave it",
+                   buf_str(&names));
+    } else if (code == 0) {
+        code = open && c->compensate ? compensate(e, s, event) : discard(e, s, event, &row);
+        code = code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+    }
+    buf_clear(&names);
+    return code;
+}
+
+int engine_cancel_event(struct engine *e, struct command *c, bool *found) {
+    struct engine_service *s;
+    struct event *event = NULL;
+    int code = engine_find_event(e, c, is_live, &s, &event);
+    *found = code == 0;
+    if (code != 0) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    code = cancel(e, s, event, c);
+    event_free(event);
+    return code;
+}

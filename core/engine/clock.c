@@ -1,0 +1,87 @@
+/*
+ * clock.c - engine time, and the wall clock beside it; docs/time.md.
+ */
+#include "engine/impl.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+
+enum { STEP_MS = 1000 };
+
+static bool is_step(int64_t ms) {
+    return ms <= -STEP_MS || ms >= STEP_MS;
+}
+
+static int64_t engine_time(struct engine *e, const struct clock_reading *now) {
+    int64_t ms = now->boottime_ms + e->ahead_of_boot_ms;
+    e->last_ms = ms > e->last_ms ? ms : e->last_ms;
+    return e->last_ms;
+}
+
+int64_t engine_now_ms(struct engine *e) {
+    struct clock_reading now;
+    e->doors.read_clocks(e->doors.ctx, &now);
+    return engine_time(e, &now);
+}
+
+int64_t engine_wall_ahead_ms(struct engine *e) {
+    struct clock_reading now;
+    e->doors.read_clocks(e->doors.ctx, &now);
+    return now.wall_ms - engine_time(e, &now);
+}
+
+int engine_start_clock(struct engine *e) {
+    struct store *store = journal_store(e->journal);
+    struct clock_mark mark;
+    int code = store_begin(store);
+    if (code != 0) {
+        return code;
+    }
+    code = journal_clock_get(e->journal, &mark);
+    store_abort(store);
+    if (code != 0) {
+        return code;
+    }
+    struct clock_reading now;
+    e->doors.read_clocks(e->doors.ctx, &now);
+    e->last_ms = clock_resume(&mark, &now);
+    e->ahead_of_boot_ms = e->last_ms - now.boottime_ms;
+    e->wall_ahead_ms = now.wall_ms - e->last_ms;
+    clock_show_ahead(e->wall_ahead_ms);
+    if (is_step(e->wall_ahead_ms)) {
+        log_warn("engine",
+                 "the wall clock is %" PRId64 " ms %s engine time, which goes on where it was",
+                 e->wall_ahead_ms < 0 ? -e->wall_ahead_ms : e->wall_ahead_ms,
+                 e->wall_ahead_ms < 0 ? "behind" : "ahead of");
+    }
+    return 0;
+}
+
+bool engine_clock_stepped(struct engine *e) {
+    return is_step(engine_wall_ahead_ms(e) - e->wall_ahead_ms);
+}
+
+void engine_look_at_clock(struct engine *e) {
+    struct clock_reading now;
+    e->doors.read_clocks(e->doors.ctx, &now);
+    e->now_ms = engine_time(e, &now);
+    e->wall_ms = now.wall_ms;
+    int64_t step_ms = now.wall_ms - e->now_ms - e->wall_ahead_ms;
+    e->wall_ahead_ms += step_ms;
+    clock_show_ahead(e->wall_ahead_ms);
+    if (is_step(step_ms)) {
+        e->status.clock_steps++;
+        log_warn("engine",
+                 "the wall clock stepped %s by %" PRId64 " ms: only schedules and `at` follow it",
+                 step_ms < 0 ? "back" : "ahead", step_ms < 0 ? -step_ms : step_ms);
+        engine_step_schedules(e);
+    }
+}
+
+int engine_mark_clock(struct engine *e) {
+    struct clock_mark mark;
+    e->doors.read_clocks(e->doors.ctx, &mark.at);
+    mark.engine_ms = engine_time(e, &mark.at);
+    return journal_clock_put(e->journal, &mark);
+}

@@ -1,0 +1,135 @@
+/*
+ * crash.c - who took the host down, and what follows from that.
+ *
+ * The page (base/culprit.h) names an event from the first line of its handler until its effects are
+ * applied. What a crash leaves there is charged when the store is loaded, in that transaction: the
+ * event alone gets the crash; those that waited for a call are innocent. Of a batch nobody knows
+ * which event it was: each runs alone from then on.
+ *
+ * An event that is accepted and run in one turn is not on disk when it takes the host down, and
+ * comes again under another id. So while the culprit cannot be found, or nobody was named twice in
+ * a row, a turn runs one event, which an earlier turn has stored.
+ *
+ * The event that was charged is put off by its service's delay, as after an attempt that failed: a
+ * host that goes down at once each time it is up would get to nothing else.
+ *
+ * What a service does about its dead events is charged to the dead event. One that is buried for
+ * its crashes and then crashes the policy is buried without it; one that died before it was stored
+ * would come again for ever, so such events do without policies for as long as the host is careful.
+ */
+#include "engine/impl.h"
+
+#include "base/log.h"
+
+static const char *const alone_text = "the host went down while this attempt ran";
+static const char *const batch_text = "the host went down while a batch with it ran";
+
+static int charge_event(struct engine *e, struct engine_service *s, struct event *event,
+                        bool shared) {
+    event->duration_us = 0;
+    event->batch_events = 0;
+    if (shared) {
+        event->alone = true;
+    } else {
+        event->crashes++;
+    }
+    s->books.crashes++;
+    int code = journal_books_put(e->journal, s->number, &s->books);
+    if (code == 0) {
+        code = engine_note_attempt(e, event, ATTEMPT_CRASH, shared ? batch_text : alone_text);
+    }
+    return code == 0 ? journal_event_put(e->journal, event) : code;
+}
+
+/* *found: whether it is one that the store knows, or of a service that topics.conf does not. */
+static int charge(struct engine *e, const struct culprit_event *who, bool shared, bool *found) {
+    struct engine_service *s = engine_service_of(e, who->service);
+    struct event *event = NULL;
+    *found = true;
+    if (s == NULL) {
+        return 0;
+    }
+    int code = journal_event_get(e->journal, who->partition, &who->id, who->service, &event);
+    if (code == ERR_NOTFOUND) {
+        *found = false;
+        return 0;
+    }
+    if (code != 0) {
+        return code;
+    }
+    if (!event_state_ended(event->state)) {
+        char id[UUID_TEXT_BYTES + 1];
+        log_warn("engine", "the host went down while %s ran service=%s id=%s",
+                 shared ? "a batch with this event" : "this event", s->conf->name,
+                 uuid_text(&event->id, id));
+        e->charged = shared ? e->charged : event->id;
+        code = charge_event(e, s, event, shared);
+    }
+    event_free(event);
+    return code;
+}
+
+/* A publish that the broker has meanwhile needs nothing. */
+static int charge_publish(struct engine *e, const struct uuid *id) {
+    int code = outbox_charge_crash(e->outbox, e->now_ms, id);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_charge_crash(struct engine *e) {
+    const struct culprit_record *debt = culprit_debt(e->culprit);
+    bool all = true;
+    if (debt->phase == CULPRIT_SEND && debt->count > 0) {
+        return charge_publish(e, &debt->events[0].id);
+    }
+    for (uint32_t i = 0; i < debt->count; i++) {
+        bool found;
+        int code = charge(e, &debt->events[i], debt->count > 1, &found);
+        if (code != 0) {
+            return code;
+        }
+        all = all && found;
+    }
+    e->policy_suspect = e->policy_suspect || (!all && debt->phase == CULPRIT_POLICY);
+    if (!e->careful && (!all || culprit_unknown(e->culprit))) {
+        e->careful = true;
+        log_warn("engine",
+                 "the host went down and %s: the first %d events run one by one, after they are "
+                 "stored",
+                 all ? "nobody knows why" : "what ran then was not stored yet", CAREFUL_EVENTS);
+    }
+    return 0;
+}
+
+bool engine_must_put_off(struct engine *e, const struct lane_item *item) {
+    bool charged = uuid_equal(&e->charged, &item->id) && item->event->crashes > 0;
+    if (charged) {
+        e->charged = (struct uuid){{0}};
+    }
+    return charged;
+}
+
+void engine_note_proven(struct engine *e, size_t events) {
+    if (e->unproven == 0) {
+        return;
+    }
+    e->unproven -= events < e->unproven ? events : e->unproven;
+    if (e->unproven == 0) {
+        e->careful = false;
+        e->policy_suspect = false;
+        culprit_trust(e->culprit);
+    }
+}
+
+void engine_name_culprit(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct event *event = items[i]->event;
+        uint16_t service = inv->service->number;
+        if (i == 0) {
+            culprit_run(e->culprit, service, event->partition, &event->id);
+        } else {
+            culprit_join(e->culprit, service, event->partition, &event->id);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/*
+ * debt.h - what lanes that are closed owe: a bounded table of sets. Pure memory.
+ *
+ * A debt counts by its service's clock of what is paid off (engine/lane.c): it is over when that clock has
+ * come to owes_us.
+ */
+#ifndef ZINGQ_ENGINE_DEBT_H
+#define ZINGQ_ENGINE_DEBT_H
+
+#include "base/limits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DEBT_WAYS = 4, DEBT_SETS = LANE_DEBTS_MAX / DEBT_WAYS };
+
+struct debt {
+    uint64_t hash;
+    size_t service;
+    int64_t due_us, owes_us; /* as in struct lane; owes_us 0 = none */
+    const int64_t *paid_us;  /* its service's clock; set by debts_note */
+};
+
+struct debts {
+    size_t count; /* slots in use, some of them over */
+    struct debt slots[DEBT_SETS][DEBT_WAYS];
+};
+
+/* Takes the lane's debt out; owes_us 0 when there is none. */
+struct debt debts_take(struct debts *debts, size_t service, uint64_t hash);
+/* Keeps it; the clock outlives the table. Debts within the quantum are forgiven; where there is no
+ * room the smallest is forgotten. */
+void debts_note(struct debts *debts, const struct debt *debt, const int64_t *paid_us);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * durable.c - what an event has done for good: steps that are kept, sleeps.
+ *
+ * A step's record and the effects staged in it are written in one transaction; the handler goes on
+ * after the commit, as if it had waited for a call that the disk answers. So a step is on disk
+ * before the next line runs, and the price of a step is a share of a commit.
+ */
+#include "engine/impl.h"
+
+#include "event/ledger.h"
+
+#include <assert.h>
+
+/* A saga step keeps the place in the order at which its action began, an undo that at which it was
+ * first tried. Everything else happens when it is stored. */
+static int order_of(struct engine *e, const struct event *event, const struct step *step,
+                    uint64_t *order) {
+    struct step earlier;
+    int code = journal_step_get(e->journal, event, step->kind, step->name, &earlier);
+    bool keeps = code == 0 && step->state != STEP_BEGUN;
+    *order = keeps ? earlier.order : journal_next_seq(e->journal, e->now_ms);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int put_step(struct engine *e, struct event *event, const struct step *step) {
+    struct step stored = *step;
+    stored.at_ms = e->now_ms;
+    int code = order_of(e, event, step, &stored.order);
+    event->durable = true;
+    return code == 0 ? journal_step_put(e->journal, event, &stored) : code;
+}
+
+/* The calls of a step that is done will not be made again. */
+static int settle_calls(struct event *event, const struct buf *asked) {
+    struct reader r = reader_of(asked->data, asked->len);
+    int code = asked->failed ? ERR_MEMORY : 0;
+    while (code == 0 && r.at < r.end) {
+        code = ledger_settle(event, read_lv(&r));
+    }
+    return code;
+}
+
+int engine_keep(struct engine *e, struct invocation *inv) {
+    struct run_durable *d = inv->run->durable;
+    struct event *event = inv->item->event;
+    bool conflict = false;
+    d->open = d->step.kind == STEP_UNDO; /* until it stands, it is this one that fails */
+    int code = engine_conflict(e, inv, &d->effects, &conflict);
+    if (code != 0 || conflict) {
+        return code;
+    }
+    d->open = false;
+    code = d->step.state == STEP_DONE ? settle_calls(event, &d->asked) : 0;
+    if (code == 0) {
+        code = engine_free_expired_lock(e, event); /* what the step takes is its own */
+    }
+    if (code == 0) {
+        code = engine_take_effects(e, inv->service, event, &d->effects);
+    }
+    if (code == 0) {
+        code = put_step(e, event, &d->step);
+    }
+    effects_reset(&d->effects);
+    if (d->step.state == STEP_DONE) {
+        /* It gets somewhere: what counts is crashing at one and the same place. */
+        event->crashes = 0;
+    }
+    return code == 0 ? engine_await(e, inv) : code;
+}
+
+int engine_sleep(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    struct event *event = inv->item->event;
+    int64_t due_ms = inv->run->durable->step.due_ms;
+    assert(inv->run->durable->step.kind == STEP_SLEEP && due_ms > 0);
+    int code = put_step(e, event, &inv->run->durable->step);
+    if (code != 0) {
+        return code;
+    }
+    event->continues = true;
+    struct lane_item *item = engine_release(e, inv);
+    engine_note_ending(e, s, event, EVENT_SLEEPING, (struct slice){NULL, 0});
+    return engine_put_off(e, item, EVENT_SLEEPING, due_ms);
+}
+
+static int note_failed(struct engine *e, const struct event *event, struct slice name) {
+    struct step step;
+    int code = journal_step_get(e->journal, event, STEP_SAGA, name, &step);
+    if (code != 0 || step.state != STEP_BEGUN) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    struct step failed = {.kind = STEP_SAGA,
+                          .state = STEP_FAILED,
+                          .order = step.order,
+                          .at_ms = e->now_ms,
+                          .name = name};
+    return journal_step_put(e->journal, event, &failed);
+}
+
+int engine_note_failed_steps(struct engine *e, struct invocation *inv) {
+    struct run_durable *d = inv->run->durable;
+    int code = d != NULL && d->failed.failed ? ERR_MEMORY : 0;
+    if (d == NULL || d->failed.len == 0) {
+        return code;
+    }
+    struct reader r = reader_of(d->failed.data, d->failed.len);
+    while (code == 0 && r.at < r.end) {
+        code = note_failed(e, inv->item->event, read_lv(&r));
+    }
+    buf_reset(&d->failed);
+    return code;
+}

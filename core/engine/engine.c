@@ -1,0 +1,437 @@
+/*
+ * engine.c - the pipeline. Read this file first.
+ *
+ *   collect   engine_offer, engine_call_done, engine_published, engine_submit: noted
+ *   decide    one store transaction: settle what the broker has, carry out commands, admit
+ *             messages, resume what waited, fire timers, run lanes until the budget is used up
+ *   commit    new events get their rows, the books are written, one fsync for all
+ *   act       publishes leave, calls start, commands are answered; the caller lets PUBACKs go
+ *
+ * A turn that fails (no room, disk error) is dropped whole: the engine forgets everything in memory
+ * and loads what the store holds, as after a crash.
+ */
+#include "engine/impl.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- decide --- */
+
+static int carry_out_commands(struct engine *e) {
+    while (e->commands_head != NULL) {
+        struct command *command = e->commands_head;
+        int code = engine_carry_out(e, command);
+        if (code != 0) {
+            return code;
+        }
+        e->commands_head = command->next;
+        command->next = NULL;
+        if (e->commands_head == NULL) {
+            e->commands_tail = NULL;
+        }
+        if (e->answered_tail == NULL) {
+            e->answered_head = command;
+        } else {
+            e->answered_tail->next = command;
+        }
+        e->answered_tail = command;
+    }
+    return 0;
+}
+
+static int admit(struct engine *e, struct event *event, size_t *count) {
+    bool duplicate;
+    if (event->kind == EVENT_FORWARD) {
+        return engine_admit_forward(e, event, count);
+    }
+    struct engine_service *s = &e->services[event->service];
+    ++*count;
+    culprit_run(e->culprit, s->number, event->partition, &event->id);
+    culprit_enter(e->culprit, CULPRIT_ADMIT);
+    return event->kind == EVENT_SIGNAL ? engine_admit_signal(e, event)
+                                       : engine_admit(e, s, event, ADMIT_MESSAGE, &duplicate);
+}
+
+static int admit_inbox(struct engine *e) {
+    size_t count = 0;
+    if (e->inbox_head == NULL) {
+        return 0;
+    }
+    engine_watch_clock(e);
+    lanes_arrived(e->lanes, e->now_ms);
+    while (e->inbox_head != NULL) {
+        struct event *event = e->inbox_head;
+        e->inbox_head = event->next;
+        event->next = NULL;
+        if (e->inbox_head == NULL) {
+            e->inbox_tail = NULL;
+        }
+        int code = admit(e, event, &count);
+        if (code != 0) {
+            return code;
+        }
+    }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
+    engine_note_admitted(e, count);
+    return 0;
+}
+
+/* Half a turn of them; the rest goes on in the next one. */
+static int resume_ended_calls(struct engine *e) {
+    engine_watch_clock(e);
+    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000 / 2;
+    while (e->ends_head != NULL && e->seen_us < end_us) {
+        struct call_end *end = e->ends_head;
+        e->ends_head = end->next;
+        if (e->ends_head == NULL) {
+            e->ends_tail = NULL;
+        }
+        int code = engine_resume(e, end);
+        call_result_clear(&end->result);
+        free(end);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* Takes the lane's head and runs it, with its company; *started: how many they were. */
+static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
+    struct lane_item *item = NULL;
+    size_t service = lane->service;
+    uint64_t hash = lane->hash;
+    *started = 1;
+    int code = engine_take(e, lane, &item);
+    bool runs = code == 0 && item != NULL;
+    if (runs) {
+        code = engine_start_batch(e, item, started);
+    }
+    if (code == 0) {
+        engine_charge(e, service, hash, *started == 1);
+        engine_note_proven(e, *started);
+    }
+    if (!runs) { /* it ended at that, perhaps for its crashes: stored before another one runs */
+        *started = TURN_EVENTS_MAX;
+    }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
+    return code;
+}
+
+/* For its time whatever came before took, so that neither messages nor ended calls starve lanes. A
+ * run that is longer ends the turn: what is done leaves. */
+static int run_lanes(struct engine *e) {
+    if (e->store_low && e->answered_head != NULL) {
+        return 0; /* what an operator asked for must not fail for want of room for events */
+    }
+    engine_watch_clock(e);
+    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000;
+    size_t most = e->draining ? 0 : engine_step(e, TURN_EVENTS_MAX);
+    if (e->careful) { /* none that is not stored yet: see engine/crash.c */
+        most = e->new_head != NULL || most == 0 ? 0 : 1;
+    }
+    size_t started = 0;
+    for (size_t events = 0; events < most && e->seen_us < end_us; events += started) {
+        struct lane *lane = lanes_next(e->lanes, e->now_ms);
+        int code = lane == NULL ? 0 : run_lane(e, lane, &started);
+        if (lane == NULL || code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int decide(struct engine *e) {
+    static int (*const work[])(struct engine *) = {
+        engine_look_at_space,
+        carry_out_commands,
+        engine_take_own_forwards,
+        admit_inbox,
+        resume_ended_calls,
+        engine_expire_waits,
+        engine_fire_timers,
+        engine_fire_schedules,
+        engine_refill,
+        run_lanes,
+        engine_trim,
+        engine_build_forwards,
+    };
+    /* A full store is only tidied: what is left of it must not be used up. */
+    static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
+                                                      engine_trim, engine_build_forwards};
+    int (*const *steps)(struct engine *) = e->full ? tidying : work;
+    size_t count = e->full ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
+    int code = outbox_settle(e->outbox);
+    if (code == 0) {
+        code = append_settle(e->append, e->now_ms);
+    }
+    if (code == 0) {
+        code = forwards_settle(e->forwards);
+    }
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        code = steps[i](e);
+    }
+    return code;
+}
+
+/* --- commit --- */
+
+static int write_books(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        if (!s->books_dirty) {
+            continue;
+        }
+        int code = journal_books_put(e->journal, s->number, &s->books);
+        if (code != 0) {
+            return code;
+        }
+        s->books_dirty = false;
+    }
+    int code = journal_mark_seq(e->journal);
+    return code == 0 ? engine_mark_clock(e) : code;
+}
+
+static int commit(struct engine *e) {
+    culprit_enter(e->culprit, CULPRIT_COMMIT);
+    int code = engine_seal_new(e);
+    if (code == 0) {
+        code = write_books(e);
+    }
+    if (code == 0) {
+        code = engine_write_cursors(e);
+    }
+    bool places = false;
+    if (code == 0) {
+        code = engine_clear_lost(e);
+    }
+    if (code == 0) {
+        code = journal_set_aside(e->journal, &places);
+    }
+    if (code == 0 && places) {
+        return ERR_CORRUPT; /* where events wait is made out anew: engine/mend.c */
+    }
+    if (code != 0) {
+        return code;
+    }
+    int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
+    code = store_commit(journal_store(e->journal));
+    e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;
+    if (e->status.commit_us_last > e->status.commit_us_max) {
+        e->status.commit_us_max = e->status.commit_us_last;
+    }
+    histogram_add(&e->status.commit, e->status.commit_us_last);
+    e->status.commits++;
+    if (code == 0) {
+        journal_forget_broken(e->journal);
+    }
+    return code;
+}
+
+/* --- act --- */
+
+static void start_calls(struct engine *e) {
+    while (e->to_start != NULL) {
+        struct invocation *inv = e->to_start;
+        e->to_start = inv->start_next;
+        inv->start_next = NULL;
+        inv->call_started = true;
+        if (inv->run->outcome != OUTCOME_CALL) { /* what it waited for has just been committed */
+            struct call_result stored = {.code = 0};
+            engine_call_done(e, inv->call_id, &stored);
+            continue;
+        }
+        int code = e->doors.call_start(e->doors.ctx, inv->call_id, inv->run->request);
+        if (code != 0) {
+            struct call_result failed = {.code = code};
+            strncat(failed.error, error_text(code), sizeof failed.error - 1);
+            inv->call_started = false;
+            engine_call_done(e, inv->call_id, &failed);
+            inv->call_started = true;
+        }
+    }
+}
+
+void engine_answer_commands(struct engine *e) {
+    while (e->answered_head != NULL) {
+        struct command *command = e->answered_head;
+        e->answered_head = command->next;
+        command->next = NULL;
+        e->doors.command_done(e->doors.ctx, command);
+    }
+    e->answered_tail = NULL;
+}
+
+static void act(struct engine *e) {
+    outbox_committed(e->outbox);
+    if (append_wants_write(e->append)) {
+        append_write(e->append, e->now_ms);
+    }
+    (void)engine_send(e); /* a clash is told to the host at its next send */
+    engine_send_forwards(e);
+    engine_send_receipts(e);
+    culprit_enter(e->culprit, CULPRIT_ANSWER);
+    start_calls(e);
+    engine_answer_commands(e);
+    culprit_enter(e->culprit, CULPRIT_IDLE);
+}
+
+/* --- the turn --- */
+
+int engine_turn(struct engine *e) {
+    bool turned_away = false;
+    int ready = engine_make_ready(e, &turned_away);
+    if (ready != 0) {
+        return ready;
+    }
+    int answer = turned_away ? ERR_FULL : 0;
+    /* What is committed can leave without a turn. */
+    (void)engine_send(e); /* a clash is told to the host at its next send */
+    engine_send_forwards(e);
+    if (!engine_due(e)) {
+        return answer;
+    }
+    struct store *store = journal_store(e->journal);
+    engine_look_at_clock(e);
+    e->turn_us = e->doors.monotonic_us(e->doors.ctx);
+    e->status.turns++;
+    bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
+    int code = store_begin(store);
+    if (code == 0) {
+        code = decide(e);
+    }
+    if (code == 0) {
+        code = commit(e);
+    }
+    culprit_enter(e->culprit, CULPRIT_IDLE);
+    if (code == 0 || code == ERR_FULL) {
+        engine_turn_found_room(e, code == 0);
+    }
+    if (code != 0) {
+        if (store_active(store)) {
+            store_abort(store);
+        }
+        log_error("engine", "a turn was dropped, nothing of it is stored: %s", error_text(code));
+        engine_start_over(e, code, least);
+        return code;
+    }
+    act(e);
+    return answer;
+}
+
+static bool starts_events(const struct engine *e) {
+    return !e->draining && !e->full;
+}
+
+static bool acked_due(const struct engine *e, int64_t now_ms) {
+    size_t acked = outbox_acked(e->outbox);
+    return acked >= OUTBOX_WINDOW_MAX / 4 || (acked > 0 && now_ms >= e->acked_ms + ACKED_DELAY_MS);
+}
+
+bool engine_due(struct engine *e) {
+    int64_t now_ms = engine_now_ms(e);
+    int64_t wake_ms = INT64_MAX;
+    return e->lost || engine_clock_stepped(e) || e->inbox_head != NULL || e->ends_head != NULL ||
+           e->commands_head != NULL ||
+           (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
+           (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
+           append_wants_settle(e->append) || forwards_want_turn(e->forwards, now_ms) ||
+           (!e->full && forwards_own(e->forwards) > 0) || acked_due(e, now_ms) ||
+           engine_next_ms(e) <= now_ms;
+}
+
+/* When the work that waits for the clock alone is due. */
+static int64_t next_work_ms(struct engine *e) {
+    int64_t next = engine_earliest_timer(e);
+    int64_t deadline = engine_earliest_deadline(e);
+    int64_t room = engine_earliest_room(e);
+    next = deadline < next ? deadline : next;
+    next = room < next ? room : next;
+    int64_t by_wall = engine_earliest_by_wall(e);
+    next = by_wall < next ? by_wall : next;
+    if (starts_events(e)) {
+        (void)lanes_runnable(e->lanes, engine_now_ms(e), &next);
+    }
+    return next;
+}
+
+int64_t engine_next_ms(struct engine *e) {
+    int64_t next = e->full ? INT64_MAX : next_work_ms(e);
+    if (outbox_acked(e->outbox) > 0 && e->acked_ms + ACKED_DELAY_MS < next) {
+        next = e->acked_ms + ACKED_DELAY_MS;
+    }
+    int64_t try_ms = e->window > 0 ? outbox_next_ms(e->outbox) : INT64_MAX;
+    next = try_ms < next ? try_ms : next;
+    int64_t write_ms = append_next_ms(e->append);
+    next = write_ms < next ? write_ms : next;
+    int64_t forward_ms = forwards_next_ms(e->forwards);
+    next = forward_ms < next ? forward_ms : next;
+    /* Retention and the look at the store's space need a turn of their own when all is quiet. */
+    int64_t check_ms = e->trim.next_pass_ms;
+    int64_t look_ms = engine_next_look_ms(e);
+    check_ms = look_ms < check_ms ? look_ms : check_ms;
+    return check_ms < next ? check_ms : next;
+}
+
+bool engine_has_room(const struct engine *e) {
+    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost &&
+           forwards_own(e->forwards) == 0;
+}
+
+bool engine_accepts(struct engine *e) {
+    return engine_has_room(e) && forwards_most(e->forwards) < e->conf->backlog_max;
+}
+
+void engine_drain(struct engine *e) {
+    e->draining = true;
+}
+
+size_t engine_running(const struct engine *e) {
+    return e->running;
+}
+
+static int mark_items_ready(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        items[i]->event->state = EVENT_READY;
+        code = journal_event_put(e->journal, items[i]->event);
+    }
+    return code;
+}
+
+static int mark_ready(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct invocation *inv = e->services[i].waiting_head;
+        for (; inv != NULL; inv = inv->next) {
+            int code = mark_items_ready(e, inv);
+            if (code != 0) {
+                return code;
+            }
+        }
+    }
+    return outbox_settle(e->outbox);
+}
+
+int engine_stop(struct engine *e) {
+    int code = e->lost ? engine_recover(e) : 0;
+    if (code == 0) {
+        code = store_begin(journal_store(e->journal));
+    }
+    if (code != 0) {
+        return code;
+    }
+    code = mark_ready(e);
+    if (code == 0) {
+        code = write_books(e);
+    }
+    if (code == 0) {
+        return store_commit(journal_store(e->journal));
+    }
+    store_abort(journal_store(e->journal));
+    return code;
+}

@@ -1,0 +1,304 @@
+/*
+ * engine.h - the engine: every decision, in turns.
+ *
+ * A turn collects what came in (messages, finished calls, commands, due timers), decides inside
+ * one store transaction, commits, and only then acts: publishes, starts calls, answers commands.
+ * What the world sees is always durable.
+ *
+ * The engine is deterministic: its inputs are the functions below, a clock and a seed; its outputs
+ * are a commit and the calls on its doors. It opens no socket and reads no clock of its own.
+ */
+#ifndef ZINGQ_ENGINE_ENGINE_H
+#define ZINGQ_ENGINE_ENGINE_H
+
+#include "event/call.h"
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "base/culprit.h"
+#include "base/error.h"
+#include "event/event.h"
+#include "engine/forwards.h"
+#include "journal/journal.h"
+#include "engine/metrics.h"
+#include "lua/script.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+struct command;
+
+/* What the engine asks of the world, always after a commit. None may call back into the engine. */
+struct engine_doors {
+    void *ctx;
+    void (*read_clocks)(void *ctx, struct clock_reading *out);
+    int64_t (*monotonic_us)(void *ctx); /* for durations and budgets */
+    int64_t (*processor_us)(void *ctx); /* of the engine's thread, for shares */
+    /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
+    int (*publish)(void *ctx, const struct publication *p, int *mid);
+    /* Hands a message to the connection for that host's topic; 0 or an error: it is offered again.
+     * NULL where hosts.count is 1, like the next. */
+    int (*forward)(void *ctx, uint16_t host, struct slice message);
+    /* The same for a receipt; one that is lost costs a repetition. */
+    int (*receipt)(void *ctx, uint16_t host, struct slice receipt);
+    /* The request stays valid until engine_call_done or call_cancel. */
+    int (*call_start)(void *ctx, uint64_t id, const struct call_request *request);
+    void (*call_cancel)(void *ctx, uint64_t id);
+    /* The command was carried out (see its code) or refused; it is the caller's again. */
+    void (*command_done)(void *ctx, struct command *command);
+};
+
+struct engine_options {
+    const struct conf *conf;          /* borrowed */
+    struct store *store;              /* borrowed, writable */
+    struct script_host *scripts;      /* borrowed, loaded; NULL is not allowed */
+    const struct engine_doors *doors; /* copied */
+    struct culprit *culprit;          /* borrowed; NULL = crashes are nobody's */
+    uint64_t seed;
+    const char *const *only; /* run these services; NULL = all */
+    size_t only_count;
+};
+
+/* Loads what the store holds. ERR_MEMORY, ERR_FULL, ERR_DISK, ERR_CORRUPT; ERR_INVALID when `only`
+ * names no service of conf. */
+int engine_new(struct engine **out, const struct engine_options *options, struct report *r);
+/* Ends every invocation without a trace. */
+void engine_free(struct engine *e);
+
+/* The store's own id, part of the default MQTT client id; borrowed. */
+const char *engine_host_id(const struct engine *e);
+
+/* The stored number of a service, which stays the same however topics.conf is reordered: what a
+ * subscription identifier is made of. And back: false when no service of conf has the number. */
+uint16_t engine_service_number(const struct engine *e, size_t service);
+bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
+
+/* A text of the host's own that outlives it; between turns only. `out` is appended to.
+ * ERR_NOTFOUND; storing is durable at once. */
+int engine_recall(struct engine *e, const char *name, struct buf *out);
+int engine_remember(struct engine *e, const char *name, struct slice text);
+
+/* --- inputs: noted now, decided in the next turn --- */
+
+/* How a message came. */
+struct offer {
+    uint8_t qos;
+    bool retained;
+    bool everywhere; /* every host of the division gets it: there is no shared subscription */
+    /* Whose copy it is when that host is away: its number; 0 = our own. */
+    uint16_t host;
+};
+
+/* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become
+ * work and is to be a dead letter for that reason. The caller acknowledges it after a
+ * turn that returned 0. ERR_MEMORY. */
+int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
+                 struct offer how);
+/* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. Every host
+ * of a division gets one; this is the copy of the host with the number `host`, or with 0 our own. */
+int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes,
+                        uint16_t host);
+/* A message of another host, with what belongs to this one. Copied, or dropped where there is no
+ * room for more: then it comes again. ERR_MEMORY. */
+int engine_offer_forward(struct engine *e, struct slice message);
+/* Another host tells what it has stored. */
+void engine_offer_receipt(struct engine *e, struct slice receipt);
+/* Another host of the division came, or went away: what waits for it goes, or stays here. Until this
+ * is called all are taken to be there. */
+void engine_member(struct engine *e, uint16_t host, bool up);
+/* A call ended; the result's buffers are taken over (the original is emptied). */
+void engine_call_done(struct engine *e, uint64_t id, struct call_result *result);
+/* The broker answered a publish. */
+void engine_published(struct engine *e, int mid, uint8_t reason);
+/* window: publishes the broker takes unacknowledged; packet_bytes_max: the largest packet that it
+ * and the other hosts take. */
+void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max);
+/* Whether the loss is put down to a publish the broker refuses, and not to the broker. */
+bool engine_disconnected(struct engine *e);
+/* Something that is not the outbox's went out on its connection: it, too, may cost that. */
+void engine_published_beside(struct engine *e);
+/* The broker has answered after all of that: it has cost nothing. */
+void engine_beside_proven(struct engine *e);
+/* Offers committed publishes to doors.publish; between turns only, as often as one likes.
+ * ERR_BUSY: doors.publish gave out a number still in use: the connection must be dropped. */
+int engine_send(struct engine *e);
+/* The same for what belongs to other hosts, to doors.forward. */
+void engine_send_forwards(struct engine *e);
+
+enum command_kind {
+    COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
+    COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead), force */
+    COMMAND_DISCARD,    /* the same */
+    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
+    COMMAND_PAUSE,      /* service */
+    COMMAND_RESUME,     /* service */
+    COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
+    COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
+    COMMAND_RERUN,  /* service, partition, id of an event that is done or discarded, ended_by_ms,
+                       force: it runs again. ERR_EXISTS: it waits, or has run once more */
+    COMMAND_CANCEL, /* id of a delayed publish: it is not sent; or of an event that waits, and
+                       compensate / without_compensation: it is discarded */
+    COMMAND_SIGNAL, /* service, key, name, payload, once */
+    COMMAND_OUTBOX_RETRY,   /* id of a refused publish, or none (zero): all. ERR_NOTFOUND */
+    COMMAND_OUTBOX_DISCARD, /* id of a refused publish, or of one held behind it */
+};
+
+struct command {
+    enum command_kind kind;
+    struct slice service, key, topic; /* borrowed from the owner until command_done; terminated */
+    struct slice name;                /* SIGNAL */
+    struct slice payload, properties, content_type;
+    struct slice once; /* PUBLISH: an idempotency key within the topic; len 0 = none. A second
+                          publish under it makes nothing and gets the first one's id; with another
+                          payload it is ERR_EXISTS */
+    struct uuid id;
+    uint8_t qos;
+    uint8_t partition;
+    bool retain;
+    bool compensate;           /* CANCEL: undo its saga first */
+    bool publish_only;         /* CANCEL: leave events alone */
+    bool without_compensation; /* CANCEL, DISCARD: although its saga is not undone */
+    bool force;                /* also when who is called may have forgotten its Idempotency-Keys */
+    int64_t after_ms;          /* 0 = at once */
+    int64_t ended_by_ms;       /* only if it had ended by then; 0 = whenever */
+    int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
+    struct report report;      /* out: the sentence when code is not 0 */
+    struct uuid made;          /* out: the id of the publish */
+    void *owner;               /* the submitter's */
+    struct command *next;
+};
+
+/* The command stays the caller's memory; the engine has it until doors.command_done. */
+void engine_submit(struct engine *e, struct command *command);
+
+/* Scripts were loaded: services that had none may have one. Between turns. */
+void engine_scripts_changed(struct engine *e);
+
+/* While held the service starts nothing; what comes is accepted and waits. Like a pause, but the
+ * host's, and forgotten with the process. Between turns. */
+void engine_hold_service(struct engine *e, size_t service, bool held);
+
+/* --- the turn --- */
+
+/* 0: all that was collected is decided and durable (or there was nothing to do).
+ * ERR_FULL, ERR_DISK...: nothing of the turn is stored. The engine has gone back to what the store
+ * holds; the caller must drop the broker connection without acknowledging, so that everything
+ * unacknowledged comes again. */
+int engine_turn(struct engine *e);
+/* Whether a turn would have something to do now. */
+bool engine_due(struct engine *e);
+/* Engine time (docs/time.md), which only goes forward; and what has to be added to it now to get
+ * the wall clock. */
+int64_t engine_now_ms(struct engine *e);
+int64_t engine_wall_ahead_ms(struct engine *e);
+/* When the clock alone makes one due, in engine time; INT64_MAX = never. */
+int64_t engine_next_ms(struct engine *e);
+/* Back-pressure: false while the backlog is at its limit or the store nearly full. */
+bool engine_accepts(struct engine *e);
+
+/* Bytes of messages that the next turn has room for; some more do no harm. */
+size_t engine_room(const struct engine *e);
+/* Messages that the next turn should take, so that it can run them, too; some more do no harm. */
+size_t engine_intake(const struct engine *e);
+
+/* No new invocations from now on (SIGTERM); waiting ones may end. */
+void engine_drain(struct engine *e);
+size_t engine_running(const struct engine *e);
+/* Marks what still runs as ready, as it is from now on; one last commit. */
+int engine_stop(struct engine *e);
+
+/* --- watching it --- */
+
+enum { ENDINGS_MAX = 10, ENDING_TEXT_MAX = 160 };
+
+/* An attempt that ended, cut to what a line can show. */
+struct ending {
+    size_t service; /* index in conf->services */
+    struct uuid id;
+    uint8_t state; /* enum event_state, after it */
+    uint32_t attempts;
+    uint32_t duration_us;
+    int64_t at_ms;
+    size_t topic_bytes, key_bytes, reason_bytes; /* in the texts below */
+    char topic[ENDING_TEXT_MAX], key[ENDING_TEXT_MAX], reason[ENDING_TEXT_MAX];
+};
+
+/* While watched the engine keeps the last few attempts that ended; failures rather than successes.
+ * ERR_MEMORY. */
+int engine_watch(struct engine *e, bool watched);
+/* Between turns: takes up to ENDINGS_MAX of them; *missed: how many ended besides. */
+size_t engine_endings(struct engine *e, struct ending *out, uint64_t *missed);
+
+/* --- looking at it --- */
+
+/* What the store holds, to be read between turns, within a transaction that is aborted. */
+struct journal *engine_journal(struct engine *e);
+
+struct engine_service_status {
+    const char *name;
+    bool active, paused;
+    bool held; /* because of another host */
+    struct books books;
+    uint64_t running;
+    uint64_t retrying; /* put off after a failure: a retry, a compensation */
+    uint64_t sleeping; /* put off without one: a sleep, a wait, a snooze, a throttle */
+    int64_t throttled_until_ms;
+    int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
+    struct metrics_summary lately;
+    struct histogram handler; /* attempts, waits included */
+    uint64_t version;
+    const char *script_error; /* of the last refused reload, or NULL */
+};
+
+struct engine_status {
+    uint64_t waiting; /* over all services */
+    uint64_t outbox, outbox_refused;
+    uint64_t outbox_held;       /* behind a refused one of their key */
+    uint64_t outbox_discarded;  /* refused, and past the quota: since the start */
+    const char *refused_topic;  /* of the first refused, until the next turn; NULL = none */
+    uint64_t delayed;           /* publishes waiting for their time */
+    uint64_t forwards_waiting;  /* for other hosts, without a receipt */
+    uint64_t forwards_taken;    /* from other hosts, since the start, as the next two */
+    uint64_t forwards_repeated; /* came again, or before their turn */
+    uint64_t forwards_refused;  /* messages from other hosts that mean nothing here */
+    uint64_t qos0;              /* messages that came with QoS 0 since the start */
+    uint64_t turns, commits;
+    uint64_t append_waiting; /* lines of zing.append whose files cannot be written */
+    const char *append_file; /* one of these, until the next turn; NULL = none */
+    int append_error;        /* errno of its last write */
+    uint64_t clock_steps;    /* of the wall clock, of a second or more */
+    int64_t commit_us_last, commit_us_max;
+    struct histogram commit;
+    size_t lua_bytes;
+    uint64_t store_used, store_max; /* readers that keep freed pages count as use */
+    const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
+    uint64_t set_aside;    /* records of the store that cannot be read */
+    long old_reader;       /* a process that reads one state for READER_OLD_MS or more; 0 = none */
+    int64_t old_reader_s;  /* and for how long */
+    bool accepts;
+};
+
+void engine_status(struct engine *e, struct engine_status *out);
+/* What waits for that host of the division, from 1. */
+void engine_look_at_forwards(const struct engine *e, uint16_t host, struct forwards_state *out);
+/* Whether a replay of the event, which has ended, would be refused without `force`: it made a call
+ * longer ago than its service's idempotency_window. */
+bool engine_needs_force(struct engine *e, const struct event *event);
+struct engine_schedule_status {
+    const char *name;
+    uint16_t host;       /* the one of the division that fires it */
+    int64_t next_ms;     /* the next tick; INT64_MAX = never */
+    int64_t last_ms;     /* the tick of the last run; 0 = none yet */
+    struct uuid last_id; /* of its publish */
+    uint64_t runs;       /* since the store was made */
+};
+
+/* ERR_NOTFOUND past the last schedule of conf. */
+int engine_schedule_status(const struct engine *e, size_t schedule,
+                           struct engine_schedule_status *out);
+/* Whether this host runs the service. */
+bool engine_runs(const struct engine *e, size_t service);
+/* Between turns only: it looks into the store. ERR_NOTFOUND past the last service of conf. */
+int engine_service_status(struct engine *e, size_t service, struct engine_service_status *out);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * expiry.c - a lock whose time ran out: the event that tells its service, and what becomes
+ * of the lock. It stands until that event has ended, or has begun to do something: so nobody takes
+ * in between what on_lock_expired is to tidy up.
+ */
+#include "engine/impl.h"
+
+#include "event/value.h"
+
+enum { INACTIVE_DELAY_MS = 60 * 1000 };
+
+/* --- the event --- */
+
+/* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. What is no UTF-8 in a name or
+ * an owner is replaced: the handler may stumble over it, the engine must not. */
+static int lock_json(const struct cell *cell, const struct lock *lock, struct buf *out) {
+    buf_add_str(out, "{\"name\":");
+    (void)value_quote(cell->name, out);
+    buf_add_str(out, ",\"owner\":");
+    (void)value_quote(lock->owner, out);
+    buf_printf(out, ",\"expires_ms\":%lld,\"data\":", (long long)lock->expires_ms);
+    buf_add_slice(out, lock->data.len == 0 ? slice_of("null") : lock->data);
+    buf_add_str(out, "}");
+    return out->failed ? ERR_MEMORY : 0;
+}
+
+static int admit_expiry(struct engine *e, struct engine_service *s, const struct cell *cell,
+                        const struct lock *lock) {
+    struct buf payload;
+    struct buf properties;
+    buf_init(&payload, EFFECTS_BYTES_MAX * 2);
+    buf_init(&properties, 4 * TOPIC_BYTES_MAX);
+    property_add(&properties, slice_of("zingq-lock"), cell->name);
+    property_add(&properties, slice_of("zingq-lock-topic"), lock->topic);
+    int code = lock_json(cell, lock, &payload);
+    struct event_bytes bytes = {.topic = slice_of("zingq/lock-expired"),
+                                .key = cell->key,
+                                .payload = buf_slice(&payload),
+                                .content_type = slice_of("application/json"),
+                                .properties = buf_slice(&properties)};
+    struct event *event = code != 0 || properties.failed ? NULL : event_new(&bytes);
+    buf_clear(&properties);
+    buf_clear(&payload);
+    if (event == NULL) {
+        return ERR_MEMORY;
+    }
+    if (event->key.data == NULL) {
+        event->key = (struct slice){"", 0};
+    }
+    event->kind = EVENT_LOCK_EXPIRED;
+    bool duplicate;
+    return engine_admit(e, s, event, ADMIT_OWN, &duplicate);
+}
+
+int engine_fire_lock(struct engine *e, const struct timer *timer) {
+    struct engine_service *s = engine_service_of(e, timer->service);
+    if (s == NULL || !s->active) {
+        struct timer later = *timer;
+        later.due_ms = e->now_ms + INACTIVE_DELAY_MS;
+        return engine_timer_put(e, &later);
+    }
+    struct cell cell = {.partition = timer->partition,
+                        .service = timer->service,
+                        .key = timer->key,
+                        .name = timer->name};
+    struct lock lock;
+    int code = journal_lock_get(e->journal, &cell, &lock);
+    /* Released or extended meanwhile. A timer that was put off lies behind the expiry. */
+    if (code != 0 || lock.expires_ms == 0 || lock.expires_ms > timer->due_ms) {
+        return code == ERR_NOTFOUND ? 0 : code;
+    }
+    if (!script_has(e->scripts, s->index, "on_lock_expired")) {
+        return journal_lock_del(e->journal, &cell);
+    }
+    return admit_expiry(e, s, &cell, &lock);
+}
+
+/* --- the lock it tells of --- */
+
+/* When that lock ran out; the payload is lock_json's. */
+static int64_t expired_ms(const struct event *event) {
+    json_t *lock = json_loadb(event->payload.data, event->payload.len, 0, NULL);
+    int64_t ms = json_integer_value(json_object_get(lock, "expires_ms"));
+    json_decref(lock);
+    return ms;
+}
+
+bool engine_is_expired_lock(const struct event *event, struct slice name, const struct lock *lock) {
+    struct slice expired;
+    return event->kind == EVENT_LOCK_EXPIRED &&
+           property_find(event->properties, "zingq-lock", &expired) && slice_equal(expired, name) &&
+           lock->expires_ms == expired_ms(event);
+}
+
+int engine_free_expired_lock(struct engine *e, const struct event *event) {
+    struct slice name;
+    struct lock lock;
+    if (event->kind != EVENT_LOCK_EXPIRED ||
+        !property_find(event->properties, "zingq-lock", &name)) {
+        return 0;
+    }
+    struct cell cell = engine_cell(event, name);
+    int code = journal_lock_get(e->journal, &cell, &lock);
+    if (code == 0 && engine_is_expired_lock(event, name, &lock)) {
+        code = journal_lock_del(e->journal, &cell);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* A lock that was extended or released after its time ran out is none of the handler's business,
+ * also when what stands in its place has run out in turn: that is another event's to tell. One that is gone because its expiry ended dead is: a replay of that is there to handle it. So it
+ * is for a handler that has done a step already. */
+int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale) {
+    struct slice name;
+    struct lock lock;
+    *stale = false;
+    if (event->kind != EVENT_LOCK_EXPIRED || event->durable ||
+        !property_find(event->properties, "zingq-lock", &name)) {
+        return 0;
+    }
+    struct cell cell = engine_cell(event, name);
+    int code = journal_lock_get(e->journal, &cell, &lock);
+    if (code == 0) {
+        *stale = !engine_is_expired_lock(event, name, &lock);
+    } else if (code == ERR_NOTFOUND) {
+        *stale = !event->replayed;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}

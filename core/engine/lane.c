@@ -1,0 +1,596 @@
+/*
+ * lane.c - lanes in a hash table, a ring of runnable lanes per service, shares of the processor.
+ *
+ * Invariant: a lane is in its service's ring exactly when it is not busy and has items.
+ *
+ * Shares. A run is charged once it is over: nobody knows before how long it takes. Services have a
+ * clock in common that stands at the due time of the one served last; a run puts its service's due
+ * time off by what it took, and the service with the earliest goes next. Who comes back after a
+ * while begins at the clock: what was not used is not saved up.
+ *
+ * Within a service there may be thousands of lanes, so it is coarser. Lanes take turns in the ring.
+ * A run puts its lane in debt; past LANE_QUANTUM_US the lane stands in a second list. It runs when
+ * the ring is empty, or when its time has come and every lane of the ring has had a turn since the
+ * last one in debt. Two clocks tell that, both of which go by what each lane that waits has had on
+ * average: by `clock_us` lanes in debt are due, earliest first. By `paid_us` debts are paid off;
+ * for it a run counts as a quantum at most, and it does not jump when only lanes in debt wait. Or
+ * else five hungry keys would pay off the debts of one another and stand before all others again.
+ * Debts of lanes that are closed are kept (engine/debt.h): a poison event that is put off and comes back
+ * still owes.
+ *
+ * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
+ * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
+ * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
+ * of lanes that have not run yet. So after a long run those whose last run was short, as far as a
+ * table of marks remembers (engine/light.h), go before all others, and who comes only now before those who
+ * waited, who wait for quiet, too. Or else hungry keys that come at once, all new, run in a row.
+ */
+#include "engine/lane.h"
+
+#include "engine/debt.h"
+#include "engine/light.h"
+#include "base/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct lane_service {
+    struct lane *ring_head, *ring_tail;
+    struct lane *owing_head; /* of the ring, too: lanes in debt, the earliest due first */
+    size_t waiting, running;
+    size_t in_ring;          /* lanes, those in debt included */
+    size_t owing;            /* of them: in debt */
+    size_t pass;             /* lanes of the ring that go before another one in debt */
+    bool pass_begins;        /* one in debt was started: the ring is counted at the next start */
+    int64_t due_us;          /* by the clock of the services */
+    int64_t clock_us;        /* what each of its lanes has had */
+    int64_t paid_us;         /* the same by which debts are paid off */
+    bool rush;               /* a long run just ended: who comes now goes first */
+    struct lane *light_tail; /* of these the last known to be light; NULL = none yet */
+    struct lane *rush_tail;  /* in the ring, the last that did; NULL = none yet */
+    struct lights lights;
+    uint32_t concurrency, batch;
+    int64_t linger_ms;
+    double rate_per_s, tokens;
+    int64_t tokens_ms; /* when tokens were last counted */
+    int64_t not_before_ms;
+    bool paused;
+};
+
+enum { BUCKETS_AT_START = 1024 };
+
+struct lanes {
+    struct lane_service *services;
+    size_t service_count;
+    size_t turn; /* the service looked at first next time */
+    struct lane **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t lane_count;
+    int64_t clock_us;   /* of the services */
+    int64_t arrived_ms; /* the last message */
+    int64_t patient_ms; /* who is in debt waits for quiet until then */
+    struct debts debts; /* of lanes that are closed */
+};
+
+struct lanes *lanes_new(size_t services) {
+    struct lanes *lanes = calloc(1, sizeof *lanes);
+    if (lanes == NULL) {
+        return NULL;
+    }
+    lanes->services = calloc(services + 1, sizeof *lanes->services);
+    lanes->buckets = calloc(BUCKETS_AT_START, sizeof(struct lane *));
+    lanes->bucket_count = BUCKETS_AT_START;
+    lanes->service_count = services;
+    if (lanes->services == NULL || lanes->buckets == NULL) {
+        lanes_free(lanes);
+        return NULL;
+    }
+    return lanes;
+}
+
+static void free_items(struct lane_item *item) {
+    while (item != NULL) {
+        struct lane_item *next = item->next;
+        event_free(item->event);
+        free(item);
+        item = next;
+    }
+}
+
+void lanes_free(struct lanes *lanes) {
+    if (lanes == NULL) {
+        return;
+    }
+    for (size_t i = 0; lanes->buckets != NULL && i < lanes->bucket_count; i++) {
+        struct lane *lane = lanes->buckets[i];
+        while (lane != NULL) {
+            struct lane *next = lane->hash_next;
+            free_items(lane->head);
+            free(lane);
+            lane = next;
+        }
+    }
+    free(lanes->buckets);
+    free(lanes->services);
+    free(lanes);
+}
+
+static struct lane_service *service_of(const struct lanes *lanes, size_t service) {
+    assert(service < lanes->service_count);
+    return &lanes->services[service];
+}
+
+void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s) {
+    struct lane_service *s = service_of(lanes, service);
+    s->concurrency = concurrency;
+    s->rate_per_s = rate_per_s;
+    s->tokens = 1;
+}
+
+void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms) {
+    struct lane_service *s = service_of(lanes, service);
+    s->batch = batch;
+    s->linger_ms = linger_ms;
+}
+
+void lanes_pause(struct lanes *lanes, size_t service, bool paused) {
+    service_of(lanes, service)->paused = paused;
+}
+
+void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms) {
+    struct lane_service *s = service_of(lanes, service);
+    s->not_before_ms = until_ms > s->not_before_ms ? until_ms : s->not_before_ms;
+}
+
+/* --- the table --- */
+
+static size_t bucket_of(const struct lanes *lanes, size_t service, uint64_t hash) {
+    return (size_t)(hash ^ service * 0x9e3779b97f4a7c15u) & (lanes->bucket_count - 1);
+}
+
+struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash) {
+    struct lane *lane = lanes->buckets[bucket_of(lanes, service, hash)];
+    while (lane != NULL && (lane->hash != hash || lane->service != service)) {
+        lane = lane->hash_next;
+    }
+    return lane;
+}
+
+/* Twice the buckets; when there is no memory for them the chains just grow longer. */
+static void grow(struct lanes *lanes) {
+    size_t old_count = lanes->bucket_count;
+    struct lane **old = lanes->buckets;
+    struct lane **buckets = calloc(old_count * 2, sizeof(struct lane *));
+    if (buckets == NULL) {
+        return;
+    }
+    lanes->buckets = buckets;
+    lanes->bucket_count = old_count * 2;
+    for (size_t i = 0; i < old_count; i++) {
+        struct lane *lane = old[i];
+        while (lane != NULL) {
+            struct lane *next = lane->hash_next;
+            size_t b = bucket_of(lanes, lane->service, lane->hash);
+            lane->hash_next = buckets[b];
+            buckets[b] = lane;
+            lane = next;
+        }
+    }
+    free(old);
+}
+
+struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition) {
+    assert(lanes_find(lanes, service, hash) == NULL);
+    if (lanes->lane_count >= lanes->bucket_count) {
+        grow(lanes);
+    }
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL) {
+        return NULL;
+    }
+    lane->hash = hash;
+    lane->service = service;
+    lane->partition = partition;
+    struct debt debt = debts_take(&lanes->debts, service, hash);
+    lane->due_us = debt.due_us;
+    lane->owes_us = debt.owes_us;
+    size_t b = bucket_of(lanes, service, hash);
+    lane->hash_next = lanes->buckets[b];
+    lanes->buckets[b] = lane;
+    lanes->lane_count++;
+    return lane;
+}
+
+void lanes_close(struct lanes *lanes, struct lane *lane) {
+    assert(!lane->busy && lane->head == NULL && !lane->in_ring);
+    struct lane **link = &lanes->buckets[bucket_of(lanes, lane->service, lane->hash)];
+    while (*link != lane) {
+        assert(*link != NULL);
+        link = &(*link)->hash_next;
+    }
+    *link = lane->hash_next;
+    const struct debt debt = {.hash = lane->hash,
+                              .service = lane->service,
+                              .due_us = lane->due_us,
+                              .owes_us = lane->owes_us};
+    debts_note(&lanes->debts, &debt, &service_of(lanes, lane->service)->paid_us);
+    lanes->lane_count--;
+    free(lane);
+}
+
+/* --- the rings --- */
+
+static bool can_enter(const struct lane *lane) {
+    return !lane->in_ring && !lane->busy && lane->head != NULL;
+}
+
+static void enter_after(struct lane_service *s, struct lane *before, struct lane *lane) {
+    struct lane **link = before == NULL ? &s->ring_head : &before->ring_next;
+    lane->in_ring = true;
+    lane->ring_next = *link;
+    *link = lane;
+    s->in_ring++;
+    if (s->ring_tail == before) {
+        s->ring_tail = lane;
+    }
+}
+
+/* In a rush those known to be light come first, then those nobody knows that come now, each in the
+ * order of their coming. */
+static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
+    bool light = s->rush && lights_have(&s->lights, lane->hash);
+    if (!s->rush || !(light || comes)) {
+        enter_after(s, s->ring_tail, lane);
+        return;
+    }
+    enter_after(s, light ? s->light_tail : s->rush_tail, lane);
+    if (!light || s->rush_tail == s->light_tail) {
+        s->rush_tail = lane;
+    }
+    s->light_tail = light ? lane : s->light_tail;
+}
+
+/* Who waits enters anew. A long run pays for the walk. */
+static void begin_rush(struct lane_service *s) {
+    struct lane *lane = s->ring_head;
+    size_t in_ring = s->in_ring;
+    s->rush = true;
+    s->light_tail = NULL;
+    s->rush_tail = NULL;
+    s->ring_head = NULL;
+    s->ring_tail = NULL;
+    while (lane != NULL) {
+        struct lane *next = lane->ring_next;
+        enter_ring(s, lane, false);
+        lane = next;
+    }
+    s->in_ring = in_ring;
+}
+
+static void leave_ring_head(struct lane_service *s, struct lane *lane) {
+    assert(s->ring_head == lane && lane->in_ring);
+    s->ring_head = lane->ring_next;
+    if (s->ring_head == NULL) {
+        s->ring_tail = NULL;
+    }
+    s->light_tail = s->light_tail == lane ? NULL : s->light_tail;
+    s->rush_tail = s->rush_tail == lane ? NULL : s->rush_tail;
+    lane->ring_next = NULL;
+    s->pass -= s->pass > 0 ? 1 : 0;
+}
+
+/* Each insertion is paid for by more than a quantum of run time. */
+static void enter_owing(struct lane_service *s, struct lane *lane) {
+    struct lane **link = &s->owing_head;
+    while (*link != NULL && (*link)->due_us <= lane->due_us) {
+        link = &(*link)->ring_next;
+    }
+    lane->ring_next = *link;
+    lane->owing = true;
+    *link = lane;
+    s->owing++;
+}
+
+/* The ring is empty for it, or its time has come: in either case the clock is not behind it. */
+static void leave_owing_head(struct lane_service *s, struct lane *lane) {
+    assert(s->owing_head == lane && s->owing > 0);
+    s->owing_head = lane->ring_next;
+    s->owing--;
+    s->clock_us = lane->due_us > s->clock_us ? lane->due_us : s->clock_us;
+    s->pass = 0;
+    s->pass_begins = true;
+    lane->ring_next = NULL;
+    lane->owing = false;
+}
+
+/* Heads that have been charged since they entered go to where they belong. */
+static void settle(struct lane_service *s) {
+    while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
+        struct lane *lane = s->ring_head;
+        leave_ring_head(s, lane);
+        enter_owing(s, lane);
+    }
+}
+
+/* When who waits for quiet may start, if that is not now; 0 = now. */
+static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
+    int64_t quiet_ms = lanes->arrived_ms + DEBT_QUIET_MS;
+    int64_t until_ms = quiet_ms < lanes->patient_ms ? quiet_ms : lanes->patient_ms;
+    return until_ms > now_ms ? until_ms : 0;
+}
+
+/* The lane whose turn it is; NULL when the ring is empty. */
+static struct lane *front(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
+    settle(s);
+    struct lane *owing = s->owing_head;
+    bool its_turn = owing != NULL && owing->due_us <= s->clock_us && s->pass == 0 &&
+                    patient_until(lanes, now_ms) == 0;
+    return s->ring_head == NULL || its_turn ? owing : s->ring_head;
+}
+
+/* When a lane other than those that came in the rush may start; 0 = now, or one of those is next.
+ */
+static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
+    bool waits = front(lanes, s, now_ms)->owing || (s->rush && s->rush_tail == NULL);
+    return waits ? patient_until(lanes, now_ms) : 0;
+}
+
+static int64_t later_us(int64_t a_us, int64_t b_us) {
+    return a_us > b_us ? a_us : b_us;
+}
+
+/* What it owes is bounded: one that was hungry for an hour must not pay for it an hour long. */
+static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, int64_t *owes_us) {
+    int64_t owed_us = later_us(*owes_us - s->paid_us, 0) + us;
+    *due_us = later_us(*due_us, s->clock_us) + us;
+    *owes_us = s->paid_us + (owed_us < LANE_DEBT_US_MAX ? owed_us : LANE_DEBT_US_MAX);
+}
+
+void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
+    struct lane_service *s = service_of(lanes, service);
+    struct lane *lane = lanes_find(lanes, service, hash);
+    assert(us >= 0);
+    lights_note(&s->lights, hash, us <= LANE_QUANTUM_US);
+    if (lane == NULL) {
+        struct debt debt = debts_take(&lanes->debts, service, hash);
+        add_debt(s, us, &debt.due_us, &debt.owes_us);
+        debts_note(&lanes->debts, &debt, &s->paid_us);
+    } else if (!lane->owing) { /* its place in that list is by due time */
+        add_debt(s, us, &lane->due_us, &lane->owes_us);
+    }
+}
+
+void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms) {
+    struct lane_service *s = service_of(lanes, service);
+    int64_t lane_count = (int64_t)s->in_ring + 1;
+    assert(us >= 0);
+    s->clock_us += us / lane_count;
+    s->paid_us += (us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US) / lane_count;
+    s->due_us = later_us(s->due_us, lanes->clock_us) + us;
+    if (us > LANE_QUANTUM_US) {
+        begin_rush(s);
+        s->pass_begins = true;
+        int64_t wait_ms = us / 1000 / DEBT_WAIT_PARTS;
+        lanes->patient_ms = now_ms + (wait_ms < DEBT_WAIT_MS_MAX ? wait_ms : DEBT_WAIT_MS_MAX);
+    }
+}
+
+void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
+    lanes->arrived_ms = now_ms;
+}
+
+void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    assert(lane->tail == NULL || lane->tail->seq < item->seq);
+    item->lane = lane;
+    item->next = NULL;
+    if (lane->tail == NULL) {
+        lane->head = item;
+    } else {
+        lane->tail->next = item;
+    }
+    lane->tail = item;
+    lane->count++;
+    s->waiting++;
+    if (can_enter(lane)) {
+        enter_ring(s, lane, true);
+    }
+}
+
+/* --- limits -------------------------------------------------------------------------------------
+ *
+ * The rate is a token bucket that holds a tenth of a second's starts, at least one: bursts stay
+ * small, and any full second has at most 1.1 times the rate. A batch takes a token for each of its
+ * events, more than there are if need be, and the next one waits until that is made up for.
+ */
+static void count_tokens(struct lane_service *s, int64_t now_ms) {
+    double most = s->rate_per_s / 10 < 1 ? 1 : s->rate_per_s / 10;
+    if (now_ms > s->tokens_ms) {
+        s->tokens += (double)(now_ms - s->tokens_ms) * s->rate_per_s / 1000;
+    }
+    s->tokens_ms = now_ms;
+    s->tokens = s->tokens > most ? most : s->tokens;
+}
+
+static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
+    for (; lane != NULL; lane = lane->ring_next) {
+        first_ms = lane->head->since_ms < first_ms ? lane->head->since_ms : first_ms;
+    }
+    return first_ms;
+}
+
+/* Fewer heads than a batch wait until the oldest of them has lingered. */
+static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
+    int64_t until_ms = now_ms;
+    if (s->linger_ms > 0 && s->in_ring < s->batch) {
+        int64_t first_ms = oldest_ms(s->ring_head, INT64_MAX);
+        until_ms = oldest_ms(s->owing_head, first_ms) + s->linger_ms;
+    }
+    return until_ms > now_ms ? until_ms : 0;
+}
+
+/* 0 = may start; > 0 = not before that time; -1 = when something ends or a person acts. */
+static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
+    if (s->paused || (s->concurrency > 0 && s->running >= s->concurrency)) {
+        return -1;
+    }
+    if (s->not_before_ms > now_ms) {
+        return s->not_before_ms;
+    }
+    if (s->rate_per_s > 0) {
+        count_tokens(s, now_ms);
+        if (s->tokens < 1) {
+            return now_ms + 1 + (int64_t)((1 - s->tokens) * 1000 / s->rate_per_s);
+        }
+    }
+    int64_t until_ms = lingers_until(s, now_ms);
+    return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
+}
+
+/* The service that is due next, of equals the next in turn; NULL when none may start. A rush ends
+ * here, not where one only asks whether lanes could run: now all are in that have come meanwhile. */
+static struct lane_service *next_service(struct lanes *lanes, int64_t now_ms) {
+    struct lane_service *next = NULL;
+    bool rushes_end = patient_until(lanes, now_ms) == 0;
+    int64_t next_us = INT64_MAX;
+    for (size_t i = 0; i < lanes->service_count; i++) {
+        struct lane_service *s = &lanes->services[(lanes->turn + i) % lanes->service_count];
+        s->rush = s->rush && !rushes_end;
+        int64_t due_us = s->due_us > lanes->clock_us ? s->due_us : lanes->clock_us;
+        if (s->in_ring > 0 && due_us < next_us && held_until(lanes, s, now_ms) == 0) {
+            next = s;
+            next_us = due_us;
+        }
+    }
+    if (next != NULL) {
+        lanes->turn = (size_t)(next - lanes->services) + 1;
+        lanes->clock_us = next_us;
+        next->due_us = next_us;
+    }
+    return next;
+}
+
+struct lane *lanes_next(struct lanes *lanes, int64_t now_ms) {
+    struct lane_service *s = next_service(lanes, now_ms);
+    if (s == NULL) {
+        return NULL;
+    }
+    if (s->pass_begins) {
+        s->pass = s->in_ring - s->owing;
+        s->pass_begins = false;
+    }
+    return front(lanes, s, now_ms);
+}
+
+bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
+    bool runnable = false;
+    for (size_t i = 0; i < lanes->service_count; i++) {
+        struct lane_service *s = &lanes->services[i];
+        if (s->in_ring == 0) {
+            continue;
+        }
+        int64_t until = held_until(lanes, s, now_ms);
+        runnable = runnable || until == 0;
+        if (until > 0 && until < *wake_ms) {
+            *wake_ms = until;
+        }
+    }
+    return runnable;
+}
+
+static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
+    assert(!lane->busy && lane->head != NULL && lane->in_ring);
+    if (lane->owing) {
+        leave_owing_head(s, lane);
+    } else {
+        leave_ring_head(s, lane);
+    }
+    lane->in_ring = false;
+    s->in_ring--;
+    struct lane_item *item = lane->head;
+    lane->head = item->next;
+    if (lane->head == NULL) {
+        lane->tail = NULL;
+    }
+    item->next = NULL;
+    lane->count--;
+    lane->busy = true;
+    lane->taken = item;
+    s->waiting--;
+    s->tokens -= s->rate_per_s > 0 ? 1 : 0;
+    return item;
+}
+
+struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    lane->joined = false;
+    s->running++;
+    return take_head(s, lane);
+}
+
+struct lane *lanes_peek(const struct lanes *lanes, size_t service) {
+    struct lane_service *s = service_of(lanes, service);
+    settle(s);
+    return s->ring_head != NULL ? s->ring_head : s->owing_head;
+}
+
+struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
+    lane->joined = true;
+    return take_head(service_of(lanes, lane->service), lane);
+}
+
+void lanes_finish(struct lanes *lanes, struct lane *lane) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    assert(lane->busy && (lane->joined || s->running > 0));
+    lane->busy = false;
+    lane->taken = NULL;
+    s->running -= lane->joined ? 0 : 1;
+    if (can_enter(lane)) {
+        enter_ring(s, lane, false);
+    }
+}
+
+struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep) {
+    struct lane_service *s = service_of(lanes, lane->service);
+    if (lane->count <= keep) {
+        return NULL;
+    }
+    struct lane_item *cut = lane->head;
+    struct lane_item *last = NULL;
+    for (uint32_t i = 0; i < keep; i++) {
+        last = cut;
+        cut = cut->next;
+    }
+    s->waiting -= lane->count - keep;
+    lane->count = keep;
+    lane->tail = last;
+    if (last == NULL) {
+        lane->head = NULL;
+    } else {
+        last->next = NULL;
+    }
+    /* Keeping none is for a busy lane only: an idle one would stand empty in the ring. */
+    assert(keep > 0 || lane->busy);
+    return cut;
+}
+
+int lanes_each(struct lanes *lanes, size_t service, void *ctx,
+               int (*each)(void *ctx, struct lane *lane)) {
+    for (size_t i = 0; i < lanes->bucket_count; i++) {
+        for (struct lane *lane = lanes->buckets[i]; lane != NULL; lane = lane->hash_next) {
+            int code = lane->service == service ? each(ctx, lane) : 0;
+            if (code != 0) {
+                return code;
+            }
+        }
+    }
+    return 0;
+}
+
+size_t lanes_waiting(const struct lanes *lanes, size_t service) {
+    return service_of(lanes, service)->waiting;
+}
+
+size_t lanes_running(const struct lanes *lanes, size_t service) {
+    return service_of(lanes, service)->running;
+}

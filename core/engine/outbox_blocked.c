@@ -1,0 +1,281 @@
+/*
+ * outbox_blocked.c - the rows that may not go with the others: why, and when they are tried.
+ *
+ * One list, and two ways into it: by owner, to hold what comes behind a blocked row of its key, and
+ * by topic, because access rules are about topics: while one is refused, its rows join the refused
+ * ones untried, and a single one of them, each time another, is tried for all. One that is too
+ * large can so delay the others of its topic, but not for good: it marks the topic once.
+ *
+ * All of it is bounded by OUTBOX_BLOCKED_MAX, so looking through the list is cheap enough for what
+ * happens some times a second. What happens for each publish uses the hashes.
+ */
+#include "engine/outbox_impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { RETRY_MS_MIN = 5000, RETRY_FACTOR = 3, SOON_MS_MIN = 1000 };
+
+uint64_t blocked_topic_hash(struct slice topic) {
+    uint64_t hash = 14695981039346656037u; /* FNV-1a: a collision delays, no more */
+    for (size_t i = 0; i < topic.len; i++) {
+        hash = (hash ^ (uint8_t)topic.data[i]) * 1099511628211u;
+    }
+    return hash;
+}
+
+static struct outbox_item **owner_slot(struct blocked *b, uint64_t owner) {
+    return &b->by_owner[owner % OWNER_SLOTS];
+}
+
+static void count_state(struct blocked *b, const struct outbox_item *item, int by) {
+    size_t *counts[] = {
+        [ITEM_SUSPECT] = &b->suspects, [ITEM_REFUSED] = &b->refused, [ITEM_HELD] = &b->held};
+    if (item->state == ITEM_SUSPECT || item->state == ITEM_REFUSED || item->state == ITEM_HELD) {
+        *counts[item->state] += (size_t)by;
+    }
+    b->topic_count = b->refused == 0 ? 0 : b->topic_count;
+    b->stale = true;
+}
+
+void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state state) {
+    assert(item->state == ITEM_CLEAN && state != ITEM_CLEAN && !item->out);
+    item->state = state;
+    item->next = NULL;
+    item->prev = b->tail;
+    *(b->tail == NULL ? &b->head : &b->tail->next) = item;
+    b->tail = item;
+    struct outbox_item **slot = owner_slot(b, item->publication.owner);
+    item->owner_next = *slot;
+    *slot = item;
+    b->count++;
+    b->bytes += item->bytes;
+    count_state(b, item, 1);
+}
+
+void blocked_move(struct blocked *b, struct outbox_item *item, enum item_state state) {
+    assert(item->state != ITEM_CLEAN && state != ITEM_CLEAN);
+    b->stale = true;
+    if (item->state == state) {
+        return;
+    }
+    count_state(b, item, -1);
+    item->state = state;
+    count_state(b, item, 1);
+}
+
+void blocked_out(struct blocked *b, struct outbox_item *item, bool out) {
+    assert(item->state != ITEM_CLEAN && item->out != out);
+    item->out = out;
+    b->out += out ? 1 : (size_t)-1;
+    b->stale = true;
+}
+
+void blocked_remove(struct blocked *b, struct outbox_item *item) {
+    assert(item->state != ITEM_CLEAN && !item->out && b->count > 0);
+    *(item->prev == NULL ? &b->head : &item->prev->next) = item->next;
+    *(item->next == NULL ? &b->tail : &item->next->prev) = item->prev;
+    struct outbox_item **at = owner_slot(b, item->publication.owner);
+    while (*at != item) {
+        assert(*at != NULL);
+        at = &(*at)->owner_next;
+    }
+    *at = item->owner_next;
+    b->count--;
+    b->bytes -= item->bytes;
+    b->to_mark -= item->to_mark ? 1 : 0;
+    item->to_mark = false;
+    count_state(b, item, -1);
+    item->state = ITEM_CLEAN;
+    item->next = item->prev = item->owner_next = NULL;
+}
+
+void blocked_clear(struct blocked *b) {
+    while (b->head != NULL) {
+        struct outbox_item *item = b->head;
+        b->head = item->next;
+        free(item);
+    }
+    *b = (struct blocked){.stale = true};
+}
+
+bool blocked_holds(const struct blocked *b, const struct outbox_item *item, bool out_passes) {
+    uint64_t owner = item->publication.owner;
+    if (owner == 0 || b->count == 0) {
+        return false;
+    }
+    const struct outbox_item *other = b->by_owner[owner % OWNER_SLOTS];
+    while (other != NULL && (other->publication.owner != owner || other->seq >= item->seq ||
+                             (out_passes && other->out))) {
+        other = other->owner_next;
+    }
+    return other != NULL;
+}
+
+struct outbox_item *blocked_freed(const struct blocked *b, uint64_t owner) {
+    struct outbox_item *first = NULL;
+    if (owner == 0) {
+        return NULL;
+    }
+    for (struct outbox_item *i = b->by_owner[owner % OWNER_SLOTS]; i != NULL; i = i->owner_next) {
+        if (i->publication.owner == owner && (first == NULL || i->seq < first->seq)) {
+            first = i;
+        }
+    }
+    return first != NULL && first->state == ITEM_HELD ? first : NULL;
+}
+
+/* --- refused --- */
+
+static struct refused_topic *find_topic(const struct blocked *b, uint64_t hash) {
+    for (size_t i = 0; i < b->topic_count; i++) {
+        if (b->topics[i].hash == hash) {
+            return (struct refused_topic *)&b->topics[i];
+        }
+    }
+    return NULL;
+}
+
+bool blocked_topic_refused(const struct blocked *b, uint64_t topic) {
+    return find_topic(b, topic) != NULL;
+}
+
+/* A quarter of the step is chance, so that rows refused at one time are not tried at one time. */
+static int64_t step_ms(int64_t least, int64_t factor, int64_t most, unsigned tries, uint64_t seq) {
+    int64_t step = least;
+    for (unsigned i = 1; i < tries && step < most; i++) {
+        step *= factor;
+    }
+    step = step < most ? step : most;
+    int64_t spread = step / 4;
+    return step - (int64_t)((seq * 0x9E3779B97F4A7C15u >> 32) % (uint64_t)spread);
+}
+
+static int64_t retry_ms(unsigned tries, uint64_t seq) {
+    return step_ms(RETRY_MS_MIN, RETRY_FACTOR, OUTBOX_RETRY_MS, tries, seq);
+}
+
+static void block_as(struct blocked *b, struct outbox_item *item, enum item_state state) {
+    if (item->state == ITEM_CLEAN) {
+        blocked_add(b, item, state);
+    } else {
+        blocked_move(b, item, state);
+    }
+}
+
+void blocked_refuse(struct blocked *b, struct outbox_item *item, int64_t now_ms, bool by_topic) {
+    block_as(b, item, ITEM_REFUSED);
+    struct refused_topic *topic = find_topic(b, item->topic);
+    item->tries++;
+    if (topic == NULL && by_topic && item->tries == 1 && b->topic_count < OUTBOX_TOPICS_MAX) {
+        topic = &b->topics[b->topic_count++];
+        *topic = (struct refused_topic){.hash = item->topic};
+    }
+    item->due_ms = now_ms + retry_ms(item->tries, item->seq);
+    if (topic != NULL && topic->due_ms > now_ms) {
+        item->due_ms = INT64_MAX; /* one of many in flight together */
+    } else if (topic != NULL) {
+        topic->tries++;
+        topic->due_ms = now_ms + retry_ms(topic->tries, item->topic);
+        item->due_ms = INT64_MAX;
+    }
+}
+
+void blocked_put_off(struct blocked *b, struct outbox_item *item, int64_t now_ms) {
+    block_as(b, item, ITEM_SOON);
+    item->tries++;
+    item->due_ms = now_ms + step_ms(SOON_MS_MIN, 2, OUTBOX_SOON_MS_MAX, item->tries, item->seq);
+}
+
+static void forget_topic(struct blocked *b, struct refused_topic *topic) {
+    *topic = b->topics[--b->topic_count];
+    b->stale = true;
+}
+
+void blocked_topic_taken(struct blocked *b, uint64_t hash) {
+    struct refused_topic *topic = find_topic(b, hash);
+    if (topic == NULL) {
+        return;
+    }
+    forget_topic(b, topic);
+    for (struct outbox_item *i = b->head; i != NULL; i = i->next) {
+        if (i->state == ITEM_REFUSED && i->topic == hash && !i->out) {
+            blocked_move(b, i, ITEM_SUSPECT);
+        }
+    }
+}
+
+/* --- what is due --- */
+
+int64_t blocked_due_ms(struct blocked *b) {
+    if (!b->stale) {
+        return b->due_ms;
+    }
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < b->topic_count; i++) {
+        due = b->topics[i].due_ms < due ? b->topics[i].due_ms : due;
+    }
+    for (const struct outbox_item *i = b->head; i != NULL; i = i->next) {
+        bool waits = (i->state == ITEM_REFUSED || i->state == ITEM_SOON) && !i->out;
+        due = waits && i->due_ms < due ? i->due_ms : due;
+    }
+    b->due_ms = due;
+    b->stale = false;
+    return due;
+}
+
+/* Of a topic's rows the one tried least. */
+static struct outbox_item *least_tried(const struct blocked *b, uint64_t topic) {
+    struct outbox_item *least = NULL;
+    for (struct outbox_item *i = b->head; i != NULL; i = i->next) {
+        if (i->state == ITEM_REFUSED && i->topic == topic && !i->out &&
+            (least == NULL || i->tries < least->tries)) {
+            least = i;
+        }
+    }
+    return least;
+}
+
+static struct outbox_item *due_by_topic(struct blocked *b, int64_t now_ms) {
+    for (size_t i = 0; i < b->topic_count;) {
+        struct refused_topic *topic = &b->topics[i];
+        struct outbox_item *item = topic->due_ms <= now_ms ? least_tried(b, topic->hash) : NULL;
+        if (item != NULL) {
+            return item;
+        }
+        if (topic->due_ms <= now_ms) {
+            forget_topic(b, topic); /* its rows were discarded */
+            continue;
+        }
+        i++;
+    }
+    return NULL;
+}
+
+struct outbox_item *blocked_due(struct blocked *b, enum item_state state, int64_t now_ms) {
+    if (blocked_due_ms(b) > now_ms) {
+        return NULL;
+    }
+    struct outbox_item *item = state == ITEM_REFUSED ? due_by_topic(b, now_ms) : NULL;
+    for (struct outbox_item *i = b->head; item == NULL && i != NULL; i = i->next) {
+        item = i->state == state && !i->out && i->due_ms <= now_ms ? i : NULL;
+    }
+    return item;
+}
+
+struct outbox_item *blocked_first(const struct blocked *b, enum item_state state) {
+    struct outbox_item *item = b->head;
+    while (item != NULL && (item->state != state || item->out)) {
+        item = item->next;
+    }
+    return item;
+}
+
+struct outbox_item *blocked_last_suspect(const struct blocked *b) {
+    struct outbox_item *item = b->tail;
+    while (item != NULL &&
+           (item->state != ITEM_SUSPECT || item->out || blocked_holds(b, item, false))) {
+        item = item->prev;
+    }
+    return item;
+}

@@ -1,0 +1,192 @@
+/*
+ * outbox_rows.c - the rows of the outbox: what is in memory of them, what is written back.
+ */
+#include "base/limits.h"
+#include "base/log.h"
+#include "engine/outbox.h"
+#include "engine/outbox_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int outbox_load(struct outbox *o) {
+    outbox_forget(o);
+    o->on_disk = 0;
+    o->loaded = 0;
+    uint64_t seq = 0;
+    struct slice record;
+    int code;
+    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
+        o->on_disk++;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id) {
+    struct publication p;
+    uint64_t seq = 0;
+    struct slice record;
+    int code;
+    while ((code = journal_outbox_next(o->journal, &seq, &record)) == 0) {
+        if (publication_decode(record, &p) == 0 && uuid_equal(&p.id, id)) {
+            break;
+        }
+    }
+    if (code != 0) {
+        return code;
+    }
+    bool again = p.refused_reason == REFUSED_CRASH || p.refused_reason == REFUSED_CRASHES;
+    p.refused_reason = again ? REFUSED_CRASHES : REFUSED_CRASH;
+    p.refused_ms = now_ms;
+    char text[UUID_TEXT_BYTES + 1];
+    log_warn("engine",
+             "the host went down while it sent a publish topic=%s id=%s: it is refused %s",
+             p.topic.data, uuid_text(id, text),
+             again ? "until zingq outbox retry" : "and tried again, alone");
+    buf_reset(&o->record);
+    publication_encode(&p, &o->record);
+    return o->record.failed ? ERR_MEMORY
+                            : journal_outbox_put(o->journal, seq, buf_slice(&o->record));
+}
+
+int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out) {
+    struct outbox_item *item = malloc(sizeof *item + record.len);
+    if (item == NULL) {
+        return ERR_MEMORY;
+    }
+    *item = (struct outbox_item){.seq = seq, .bytes = record.len};
+    memcpy(item->record, record.data, record.len);
+    int code = publication_decode((struct slice){item->record, record.len}, &item->publication);
+    if (code != 0) {
+        free(item);
+        return code;
+    }
+    item->topic = blocked_topic_hash(item->publication.topic);
+    *out = item;
+    return 0;
+}
+
+int outbox_discard_item(struct outbox *o, struct outbox_item *item) {
+    int code = journal_outbox_del(o->journal, item->seq);
+    if (code == 0) {
+        uint64_t owner = item->publication.owner;
+        blocked_remove(&o->blocked, item);
+        free(item);
+        outbox_release(o, owner);
+    }
+    return code;
+}
+
+static int delete_acked(struct outbox *o) {
+    while (o->acked.head != NULL) {
+        struct outbox_item *item = o->acked.head;
+        int code = journal_outbox_del(o->journal, item->seq);
+        if (code != 0) {
+            return code;
+        }
+        free(item_list_take(&o->acked));
+    }
+    return 0;
+}
+
+/* Others go first; and the second time until a person has looked. */
+static int64_t due_after_crash(const struct publication *p, int64_t due_ms) {
+    due_ms = p->refused_reason == REFUSED_CRASH ? p->refused_ms + CRASH_PAUSE_MS : due_ms;
+    return p->refused_reason == REFUSED_CRASHES ? INT64_MAX : due_ms;
+}
+
+/* One more row in memory. A refused one waits as such. */
+static int load_one(struct outbox *o) {
+    uint64_t seq = o->loaded;
+    struct slice record;
+    int code = journal_outbox_next(o->journal, &seq, &record);
+    if (code == ERR_NOTFOUND) {
+        o->on_disk = 0; /* of those counted some cannot be read any more */
+        return 0;
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct outbox_item *item = NULL;
+    code = outbox_item_new(seq, record, &item);
+    if (code != 0) {
+        return code;
+    }
+    o->loaded = seq;
+    o->on_disk--;
+    const struct publication *p = &item->publication;
+    if (p->refused_ms != 0) {
+        /* Tried again at once: the broker may have been mended while we were away. */
+        blocked_refuse(&o->blocked, item, 0,
+                       outbox_is_about_topic(p->refused_reason, p->refused_reason == 0));
+        item->due_ms = due_after_crash(p, item->due_ms);
+    } else {
+        item_list_add(&o->staged, item);
+    }
+    return 0;
+}
+
+static int mark_refused(struct outbox *o) {
+    int code = 0;
+    size_t marked = 0;
+    struct outbox_item *item = o->blocked.head;
+    for (; code == 0 && o->blocked.to_mark > 0 && item != NULL && marked < MARKED_AT_ONCE;
+         item = item->next) {
+        if (!item->to_mark) {
+            continue;
+        }
+        buf_reset(&o->record);
+        publication_encode(&item->publication, &o->record);
+        code = o->record.failed ? ERR_MEMORY
+                                : journal_outbox_put(o->journal, item->seq, buf_slice(&o->record));
+        item->to_mark = false;
+        o->blocked.to_mark--;
+        marked++;
+    }
+    return code;
+}
+
+static bool is_full(const struct outbox *o) {
+    return o->blocked.count > OUTBOX_BLOCKED_MAX || o->blocked.bytes > OUTBOX_BLOCKED_BYTES_MAX;
+}
+
+static int discard_past_quota(struct outbox *o) {
+    int code = 0;
+    while (code == 0 && is_full(o)) {
+        struct outbox_item *item = blocked_first(&o->blocked, ITEM_REFUSED);
+        if (item == NULL) {
+            return 0;
+        }
+        char id[UUID_TEXT_BYTES + 1];
+        log_error("broker",
+                  "more than %d refused publishes, or %d MiB of them, are not kept: the oldest is "
+                  "DISCARDED topic=%s id=%s",
+                  OUTBOX_BLOCKED_MAX, OUTBOX_BLOCKED_BYTES_MAX >> 20, item->publication.topic.data,
+                  uuid_text(&item->publication.id, id));
+        o->discarded++;
+        code = outbox_discard_item(o, item);
+    }
+    return code;
+}
+
+static bool has_room(const struct outbox *o, size_t most) {
+    return o->on_disk > 0 && o->queued.count + o->staged.count < most && !is_full(o);
+}
+
+bool outbox_wants_settle(const struct outbox *o) {
+    return o->blocked.to_mark > 0 || has_room(o, OUTBOX_QUEUE_MAX / 4) ||
+           (is_full(o) && blocked_first(&o->blocked, ITEM_REFUSED) != NULL);
+}
+
+int outbox_settle(struct outbox *o) {
+    int code = delete_acked(o);
+    code = code == 0 ? mark_refused(o) : code;
+    code = code == 0 ? discard_past_quota(o) : code;
+    if (code != 0 || !has_room(o, OUTBOX_QUEUE_MAX / 4)) {
+        return code;
+    }
+    for (int i = 0; code == 0 && i < LOADED_AT_ONCE && has_room(o, OUTBOX_QUEUE_MAX); i++) {
+        code = load_one(o);
+    }
+    return code;
+}

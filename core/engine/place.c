@@ -1,0 +1,555 @@
+/*
+ * place.c - where a waiting event stands: in memory, in the ready table, in the lane table.
+ *
+ * The disk holds every waiting event; memory holds a bounded window of them. Rules that keep order
+ * within a lane:
+ *
+ *   - Ready rows are in arrival order. While a partition has ready rows that were not loaded yet,
+ *     new events of that partition join them on disk.
+ *   - Lane rows stand in front of any ready row of the same lane: a lane that has lane rows takes
+ *     what comes as lane rows, too.
+ *   - A lane whose head waits or is parked is not in memory at all.
+ */
+#include "engine/impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
+
+/* --- rows --- */
+
+/* A head with these flags is put off, or (by -1) no longer. */
+static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
+    uint64_t *count = flags == LANE_ASLEEP ? &s->asleep : &s->put_off;
+    if (lane_waits(flags)) {
+        assert(by > 0 || *count > 0);
+        *count += (uint64_t)by;
+    }
+}
+
+static int put_lane_row(struct engine *e, struct engine_service *s, const struct row *row) {
+    int code = journal_lane_put(e->journal, row);
+    if (code == 0) {
+        s->lane_rows++;
+        count_waiting(s, row->flags, 1);
+    }
+    return code;
+}
+
+static int lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
+    int code = journal_lane_del(e->journal, row);
+    if (code == 0) {
+        assert(s->lane_rows > 0);
+        s->lane_rows--;
+    }
+    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
+}
+
+/* Whether the lane, which is not in memory, has rows that stand in front of what comes. */
+static int blocked_on_disk(struct engine *e, const struct engine_service *s, const struct row *row,
+                           bool *blocked) {
+    *blocked = false;
+    if (s->lane_rows == 0) {
+        return 0;
+    }
+    struct row first = *row;
+    first.seq = 0;
+    int code = journal_lane_next(e->journal, &first);
+    *blocked = code == 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* --- placing --- */
+
+/* Rows wait on disk for room in memory, and nothing frees any. */
+static bool is_stuck(const struct engine *e, const struct engine_service *s) {
+    return s->unloaded_total > 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
+}
+
+static void watch_window(const struct engine *e, struct engine_service *s) {
+    if (s->room_ms == 0 && is_stuck(e, s)) {
+        s->room_ms = e->now_ms + WINDOW_STUCK_MS;
+    }
+}
+
+int64_t engine_earliest_room(const struct engine *e) {
+    int64_t earliest = INT64_MAX;
+    for (size_t i = 0; i < e->service_count; i++) {
+        int64_t room_ms = e->services[i].room_ms;
+        earliest = room_ms != 0 && room_ms < earliest ? room_ms : earliest;
+    }
+    return earliest;
+}
+
+static int place_on_disk(struct engine *e, struct engine_service *s, struct event *event,
+                         bool behind) {
+    struct row row = engine_row(event);
+    int code = journal_event_put(e->journal, event);
+    if (code == 0 && behind) {
+        row.flags = LANE_BEHIND;
+        code = put_lane_row(e, s, &row);
+    } else if (code == 0) {
+        code = journal_ready_put(e->journal, &row);
+        s->unloaded[event->partition]++;
+        s->unloaded_total++;
+        watch_window(e, s);
+    }
+    event_free(event);
+    return code;
+}
+
+static int place_in_memory(struct engine *e, struct engine_service *s, struct event *event,
+                           struct lane *lane) {
+    if (lane == NULL) {
+        lane = lanes_open(e->lanes, s->index, event->lane, event->partition);
+    }
+    struct row row = engine_row(event);
+    struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, &row, event, PLACE_NEW);
+    if (item == NULL) {
+        event_free(event);
+        return ERR_MEMORY;
+    }
+    s->loaded[event->partition] = event->seq;
+    lanes_push(e->lanes, lane, item);
+    engine_link_new(e, item);
+    return 0;
+}
+
+int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
+    assert(event->state == EVENT_READY && event->seq > 0);
+    bool window_full = lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
+    if (s->unloaded[event->partition] > 0 || window_full) {
+        return place_on_disk(e, s, event, false);
+    }
+    struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
+    bool behind = lane != NULL && lane->spilled;
+    if (lane == NULL) {
+        struct row row = engine_row(event);
+        int code = blocked_on_disk(e, s, &row, &behind);
+        if (code != 0) {
+            event_free(event);
+            return code;
+        }
+    }
+    return behind ? place_on_disk(e, s, event, true) : place_in_memory(e, s, event, lane);
+}
+
+/* --- the seal: what is new gets its record and its row --- */
+
+static int store_new(struct engine *e, struct lane_item *item, bool behind) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct row row = engine_item_row(item, s);
+    assert(item->place == PLACE_NEW && item->event != NULL);
+    int code = journal_event_put(e->journal, item->event);
+    if (code == 0) {
+        row.flags = LANE_BEHIND;
+        code = behind ? put_lane_row(e, s, &row) : journal_ready_put(e->journal, &row);
+    }
+    engine_unlink_new(e, item);
+    item->place = behind ? PLACE_LANE : PLACE_READY;
+    item->stored = true;
+    return code;
+}
+
+/* Its row, whatever it is now, becomes one in the lane table. */
+static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct row row = engine_item_row(item, s);
+    if (item->place == PLACE_NEW) {
+        return store_new(e, item, true);
+    }
+    if (item->place == PLACE_LANE) {
+        return 0;
+    }
+    int code = journal_ready_del(e->journal, &row);
+    row.flags = LANE_BEHIND;
+    item->place = PLACE_LANE;
+    return code == 0 ? put_lane_row(e, s, &row) : code;
+}
+
+/* An item that leaves memory; freed. */
+static int item_to_lane_row(struct engine *e, struct lane_item *item) {
+    int code = move_to_lane_rows(e, item);
+    engine_item_free(e, item);
+    return code;
+}
+
+/* Before rows of this lane go behind it on disk: what stays in memory must stand in front of them
+ * there, too, or a crash would turn the order round. */
+static int go_ahead_on_disk(struct engine *e, struct lane *lane) {
+    int code = lane->taken == NULL ? 0 : move_to_lane_rows(e, lane->taken);
+    for (struct lane_item *item = lane->head; code == 0 && item != NULL; item = item->next) {
+        code = move_to_lane_rows(e, item);
+    }
+    return code;
+}
+
+static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
+    struct lane_item *item = lanes_cut(e->lanes, lane, keep);
+    int code = item == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
+    while (item != NULL) {
+        struct lane_item *next = item->next;
+        int failed = item_to_lane_row(e, item);
+        code = code == 0 ? failed : code;
+        lane->spilled = true;
+        item = next;
+    }
+    return code;
+}
+
+static int seal_item(struct engine *e, struct lane_item *item) {
+    int code = store_new(e, item, false);
+    if (code == 0 && e->body_bytes > BODIES_BYTES_MAX && item->event->state == EVENT_READY) {
+        engine_drop_body(e, item);
+    }
+    return code;
+}
+
+int engine_seal_new(struct engine *e) {
+    int code = 0;
+    while (code == 0 && e->new_head != NULL) {
+        struct lane_item *item = e->new_head;
+        code = item->lane->count > LANE_QUEUE_MAX ? spill(e, item->lane, LANE_QUEUE_MAX)
+                                                  : seal_item(e, item);
+    }
+    return code;
+}
+
+int engine_save(struct engine *e, struct lane_item *item) {
+    return item->place == PLACE_NEW ? 0 : journal_event_put(e->journal, item->event);
+}
+
+int engine_unplace(struct engine *e, struct lane_item *item) {
+    struct engine_service *s = &e->services[item->lane->service];
+    struct row row = engine_item_row(item, s);
+    enum lane_place place = item->place;
+    item->place = PLACE_NEW;
+    switch (place) {
+    case PLACE_NEW:
+        engine_unlink_new(e, item);
+        return 0;
+    case PLACE_READY:
+        return journal_ready_del(e->journal, &row);
+    case PLACE_LANE:
+        return lane_row_del(e, s, &row);
+    }
+    return ERR_CORRUPT;
+}
+
+/* --- lanes --- */
+
+/* Brings lane rows into the empty lane. A waiting or parked head stays where it is. */
+static int load_lane(struct engine *e, struct engine_service *s, struct lane *lane) {
+    assert(lane->count == 0);
+    struct row row = {.partition = lane->partition, .service = s->number, .lane = lane->hash};
+    lane->spilled = false;
+    for (size_t i = 0;; i++) {
+        int code = journal_lane_next(e->journal, &row);
+        if (code != 0) {
+            return code == ERR_NOTFOUND ? 0 : code;
+        }
+        if (i == LANE_LOAD || row.flags != LANE_BEHIND) {
+            lane->spilled = i > 0;
+            return 0;
+        }
+        struct lane_item *item = engine_item_new(e, &row, NULL, PLACE_LANE);
+        if (item == NULL) {
+            return ERR_MEMORY;
+        }
+        item->stored = true;
+        lanes_push(e->lanes, lane, item);
+    }
+}
+
+int engine_lane_next(struct engine *e, struct lane_item *item) {
+    struct lane *lane = item->lane;
+    struct engine_service *s = &e->services[lane->service];
+    engine_item_free(e, item);
+    int code = lane->count == 0 && lane->spilled ? load_lane(e, s, lane) : 0;
+    lanes_finish(e->lanes, lane);
+    if (lane->count == 0) {
+        lanes_close(e->lanes, lane);
+    }
+    return code;
+}
+
+int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
+    struct lane *lane = item->lane;
+    struct engine_service *s = &e->services[lane->service];
+    struct row row = engine_item_row(item, s);
+    row.flags = flags;
+    int code = engine_unplace(e, item);
+    item->place = PLACE_LANE;
+    if (code == 0) {
+        code = put_lane_row(e, s, &row);
+    }
+    if (code == 0) {
+        code = journal_event_put(e->journal, item->event);
+    }
+    int spilled = spill(e, lane, 0);
+    engine_item_free(e, item);
+    lanes_finish(e->lanes, lane);
+    lanes_close(e->lanes, lane);
+    return code == 0 ? spilled : code;
+}
+
+int engine_head_waits(struct engine *e, struct row *row, bool *waits) {
+    struct row found = *row;
+    found.seq--;
+    int code = journal_lane_next(e->journal, &found);
+    *waits = code == 0 && found.seq == row->seq && lane_waits(found.flags);
+    row->flags = *waits ? found.flags : row->flags;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head) {
+    count_waiting(s, head->flags, -1);
+    int code = lane_row_del(e, s, head);
+    struct row next = *head;
+    next.seq = 0;
+    if (code == 0) {
+        code = journal_lane_next(e->journal, &next);
+    }
+    return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* Till now it was not to run, so now it waits for company, unless it wants none. */
+static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    int code = engine_load_body(e, s, item);
+    if (code == ERR_NOTFOUND) {
+        return 0; /* its record cannot be read: it goes when its turn comes */
+    }
+    item->since_ms = code == 0 && item->event->alone ? 0 : e->now_ms;
+    return code;
+}
+
+int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
+    struct row row = *head;
+    if (row.flags != LANE_BEHIND) {
+        count_waiting(s, row.flags, -1);
+        row.flags = LANE_BEHIND;
+        int code = journal_lane_put(e->journal, &row);
+        if (code != 0) {
+            return code;
+        }
+    }
+    assert(lanes_find(e->lanes, s->index, row.lane) == NULL);
+    struct lane *lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
+    if (lane == NULL) {
+        return ERR_MEMORY;
+    }
+    int code = load_lane(e, s, lane);
+    if (lane->count == 0) {
+        lanes_close(e->lanes, lane);
+    } else if (head->flags != LANE_BEHIND && s->conf->linger_ms > 0) {
+        code = code == 0 ? linger_anew(e, s, lane->head) : code;
+    }
+    return code;
+}
+
+/* --- refill --- */
+
+static int load_ready_row(struct engine *e, struct engine_service *s, const struct row *row) {
+    struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
+    bool behind = lane != NULL && (lane->spilled || lane->count >= LANE_QUEUE_MAX);
+    int code = lane == NULL ? blocked_on_disk(e, s, row, &behind) : 0;
+    if (code != 0) {
+        return code;
+    }
+    if (behind) {
+        code = lane == NULL || lane->spilled ? 0 : go_ahead_on_disk(e, lane);
+        if (code == 0) {
+            code = journal_ready_del(e->journal, row);
+        }
+        if (lane != NULL) {
+            lane->spilled = true;
+        }
+        return code == 0 ? put_lane_row(e, s, row) : code;
+    }
+    if (lane == NULL) {
+        lane = lanes_open(e->lanes, s->index, row->lane, row->partition);
+    }
+    struct lane_item *item = lane == NULL ? NULL : engine_item_new(e, row, NULL, PLACE_READY);
+    if (item == NULL) {
+        return ERR_MEMORY;
+    }
+    item->stored = true;
+    lanes_push(e->lanes, lane, item);
+    return 0;
+}
+
+/* Loads from one partition until the window is full or the partition has had its share. */
+static int refill_partition(struct engine *e, struct engine_service *s, uint8_t p, size_t *rows) {
+    struct row row = {.partition = p, .service = s->number, .seq = s->loaded[p]};
+    size_t share = REFILL_ROWS / 8;
+    while (s->unloaded[p] > 0 && share > 0 && *rows > 0 &&
+           lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX) {
+        int code = journal_ready_next(e->journal, &row);
+        if (code == 0) {
+            row.flags = LANE_BEHIND;
+            code = load_ready_row(e, s, &row);
+        }
+        if (code == ERR_NOTFOUND) { /* of those counted some cannot be read any more */
+            s->unloaded_total -= s->unloaded[p];
+            s->unloaded[p] = 0;
+            return 0;
+        }
+        if (code != 0) {
+            return code;
+        }
+        s->loaded[p] = row.seq;
+        s->unloaded[p]--;
+        s->unloaded_total--;
+        share--;
+        (*rows)--;
+    }
+    return 0;
+}
+
+static bool service_wants_refill(const struct engine *e, const struct engine_service *s) {
+    return s->active && s->unloaded_total > 0 &&
+           lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX / 2;
+}
+
+bool engine_wants_refill(const struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (service_wants_refill(e, &e->services[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int refill_service(struct engine *e, struct engine_service *s) {
+    size_t rows = REFILL_ROWS;
+    for (size_t i = 0; i < PARTITIONS && rows > 0 && service_wants_refill(e, s); i++) {
+        int code = refill_partition(e, s, (uint8_t)(s->next_partition++ % PARTITIONS), &rows);
+        if (code != 0) {
+            return code;
+        }
+    }
+    watch_window(e, s);
+    return 0;
+}
+
+static int shorten(void *ctx, struct lane *lane) {
+    return lane->count > LANE_QUEUE_FEW ? spill(ctx, lane, LANE_QUEUE_FEW) : 0;
+}
+
+/* Keys whose handlers are slow could fill the window with their backlogs and starve all others:
+ * when it has been full for a while, long lanes go back to disk, all but their first few. */
+static int make_room(struct engine *e, struct engine_service *s) {
+    if (!is_stuck(e, s)) {
+        s->room_ms = 0;
+        return 0;
+    }
+    if (s->room_ms == 0 || s->room_ms > e->now_ms) {
+        return 0;
+    }
+    s->room_ms = 0;
+    return lanes_each(e->lanes, s->index, e, shorten);
+}
+
+int engine_refill(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        int code = make_room(e, s);
+        if (code == 0 && service_wants_refill(e, s)) {
+            code = refill_service(e, s);
+        }
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* --- at the start --- */
+
+static int count_ready_rows(struct engine *e) {
+    struct row row = {0};
+    int code;
+    while ((code = journal_ready_scan(e->journal, &row)) == 0) {
+        struct engine_service *s = engine_service_of(e, row.service);
+        if (s != NULL && row.partition < PARTITIONS) {
+            s->unloaded[row.partition]++;
+            s->unloaded_total++;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* A head that could run was in memory when the host stopped: it gets a timer that is due now, so
+ * that it comes back within the bounds that timers keep. */
+static int wake_head(struct engine *e, struct engine_service *s, struct row *row) {
+    if (row->flags != LANE_BEHIND || !s->active) {
+        return 0;
+    }
+    row->flags = LANE_WAITING;
+    int code = journal_lane_put(e->journal, row);
+    return code == 0 ? engine_put_wake(e, row, e->now_ms) : code;
+}
+
+/* A head that is parked waits for a person, who must be able to look at it. */
+static int drop_lost_head(struct engine *e, const struct row *row, bool *lost) {
+    struct event *event = NULL;
+    *lost = false;
+    if (row->flags != LANE_PARKED) {
+        return 0;
+    }
+    int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
+    event_free(event);
+    *lost = code == ERR_NOTFOUND;
+    return *lost ? journal_lane_del(e->journal, row) : code;
+}
+
+int engine_load_rows(struct engine *e) {
+    int code = count_ready_rows(e);
+    struct row row = {0};
+    struct row last = {.seq = 0};
+    while (code == 0 && (code = journal_lane_scan(e->journal, &row)) == 0) {
+        struct engine_service *s = engine_service_of(e, row.service);
+        bool lost = false;
+        code = s == NULL ? 0 : drop_lost_head(e, &row, &lost);
+        if (code != 0 || lost) { /* what stands behind it is the head */
+            continue;
+        }
+        bool head = last.seq == 0 || row.lane != last.lane || row.service != last.service ||
+                    row.partition != last.partition;
+        last = row;
+        if (s == NULL) {
+            continue;
+        }
+        s->lane_rows++;
+        s->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
+        code = head ? wake_head(e, s, &row) : 0;
+        count_waiting(s, row.flags, 1);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event) {
+    struct row row = engine_row(event);
+    struct row first = row;
+    first.seq = 0;
+    int code = journal_lane_next(e->journal, &first);
+    bool alone = code == ERR_NOTFOUND;
+    if (alone && !event->parked) {
+        s->unloaded[row.partition]++;
+        s->unloaded_total++;
+        return journal_ready_put(e->journal, &row);
+    }
+    if (!alone && code != 0) {
+        return code;
+    }
+    row.flags = event->parked ? LANE_PARKED : LANE_BEHIND;
+    s->parked_rows += event->parked ? 1 : 0;
+    s->lane_rows++;
+    code = journal_lane_put(e->journal, &row);
+    if (code == 0 && (alone || row.seq < first.seq)) {
+        code = wake_head(e, s, &row);
+    }
+    count_waiting(s, row.flags, 1);
+    return code;
+}

@@ -1,0 +1,164 @@
+/*
+ * rerun.c - an event that has ended runs again because a person asked: a dead letter, or one
+ * that was done or discarded.
+ *
+ * It keeps its id, and with it the Idempotency-Keys of its calls and the place of its story: every
+ * round is in its history and among its publishes. It has been accepted once, so nothing looks for
+ * duplicates. It joins its lane behind what waits there.
+ */
+#include "engine/impl.h"
+
+#include "event/ledger.h"
+
+int engine_note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
+                        struct slice text) {
+    struct attempt a = {.end = end, .at_ms = e->now_ms, .text = text};
+    return journal_history_add(e->journal, event, &a);
+}
+
+int engine_revive(struct engine *e, struct event *event, bool forced) {
+    int code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
+    if (code == 0) {
+        code = engine_renew_steps(e, event);
+    }
+    event->forced = forced;
+    event->continues = false;
+    event->alone = false;
+    event->batch_events = 0;
+    event->state = EVENT_READY;
+    event->replayed = true;
+    event->attempts = 0; /* of this round */
+    event->errors = 0;
+    event->timeouts = 0;
+    event->crashes = 0;
+    event->ended_ms = 0;
+    e->waiting++;
+    return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
+}
+
+/* A replay gave it a seq, which is made of the microseconds of its time; of many in one turn the
+ * last ones lie ahead of the clock. */
+int64_t engine_round_ms(const struct engine *e, const struct event *event) {
+    int64_t placed_ms = (int64_t)(event->seq / 1000);
+    placed_ms = placed_ms > e->now_ms ? e->now_ms : placed_ms;
+    return event->replayed && placed_ms > event->accepted_ms ? placed_ms : event->accepted_ms;
+}
+
+/* When it first asked what it would ask again; 0 = never. A dead letter goes on behind its finished
+ * steps, and one whose saga was undone asks under new keys. */
+static int64_t first_call_ms(const struct event *event) {
+    bool anew = !event_state_dead((enum event_state)event->state);
+    bool undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+    return undone ? 0 : ledger_first_ms(event, anew);
+}
+
+/* Whether the other side of its calls may have forgotten their Idempotency-Keys: by the age of the
+ * first that would be made again; false when there is none. */
+static bool keys_forgotten(struct engine *e, const struct engine_service *s,
+                           const struct event *event) {
+    int64_t first_ms = first_call_ms(event);
+    int64_t now_ms = engine_now_ms(e);
+    return first_ms != 0 && first_ms + s->conf->idempotency_window_ms < now_ms;
+}
+
+bool engine_needs_force(struct engine *e, const struct event *event) {
+    const struct engine_service *s = engine_service_of(e, event->service);
+    return s != NULL && keys_forgotten(e, s, event);
+}
+
+bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
+                             const struct event *event, struct command *c) {
+    char age[32];
+    char window[32];
+    if (c->force || !keys_forgotten(e, s, event)) {
+        return false;
+    }
+    int64_t age_ms = engine_now_ms(e) - first_call_ms(event);
+    c->code = report(&c->report, ERR_INVALID,
+                     "it made its first call %s ago, and who is called remembers an "
+                     "Idempotency-Key for %s (idempotency_window): its calls and mails would be "
+                     "made a second time. --force (force=1) runs it all the same",
+                     conf_duration_text(age_ms, age),
+                     conf_duration_text(s->conf->idempotency_window_ms, window));
+    return true;
+}
+
+void engine_keep_publishes(struct engine *e, const struct event *event) {
+    bool earlier = event->replayed || event->durable; /* rounds, or steps of this one */
+    if (earlier && event->publishes.len <= ROUNDS_BYTES_MAX) {
+        buf_add_slice(&e->publishes, event->publishes);
+    }
+}
+
+/* Why the event cannot run again, or 0. */
+static int check(const struct event *event, struct command *c) {
+    switch ((enum event_state)event->state) {
+    case EVENT_DONE:
+    case EVENT_DISCARDED:
+        break;
+    case EVENT_DEAD:
+    case EVENT_NEEDS_PERSON:
+        return report(&c->report, ERR_INVALID,
+                      "it is a dead letter: `zingq dlq replay` runs it again");
+    default:
+        return report(&c->report, ERR_EXISTS, "it waits already: it is %s",
+                      event_state_name((enum event_state)event->state));
+    }
+    if (c->ended_by_ms != 0 && event->ended_ms > c->ended_by_ms) {
+        return report(&c->report, ERR_EXISTS, "it has run once more meanwhile");
+    }
+    if (event->kind == EVENT_LOCK_EXPIRED) {
+        return report(&c->report, ERR_INVALID,
+                      "it is the expiry of a lock that is gone: replay the event that took it");
+    }
+    return 0;
+}
+
+/* In the books it is one more that was accepted: what it was before stays counted. */
+static int run_again(struct engine *e, struct engine_service *s, struct event *event, bool forced) {
+    s->books.accepted++;
+    s->books_dirty = true;
+    engine_take_room(e, event);
+    int code = engine_revive(e, event, forced);
+    event->seq = journal_next_seq(e->journal, e->now_ms);
+    /* Stored at once: a second order of this turn must see that it waits. */
+    code = code == 0 ? journal_event_put(e->journal, event) : code;
+    if (code != 0) {
+        event_free(event);
+        return code;
+    }
+    return engine_place(e, s, event);
+}
+
+int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct event *event = NULL;
+    int code = c->partition < PARTITIONS
+                   ? journal_event_get(e->journal, c->partition, &c->id, s->number, &event)
+                   : ERR_NOTFOUND;
+    if (code == ERR_NOTFOUND) {
+        c->code = report(&c->report, code, "no event %s in service \"%s\"", uuid_text(&c->id, id),
+                         s->conf->name);
+        return 0;
+    }
+    if (code != 0) {
+        return code;
+    }
+    c->code = check(event, c);
+    if (c->code == 0 && engine_is_signal_letter(event)) {
+        c->code = report(&c->report, ERR_INVALID, "it is a signal, no work for a handler");
+    }
+    bool refused = c->code != 0 || engine_refuse_forgotten(e, s, event, c);
+    /* One that was let go before it ever ran may have no key. */
+    bool had_no_key = event->attempts == 0 && event->kind == EVENT_MESSAGE;
+    if (!refused && event->state == EVENT_DISCARDED && had_no_key) {
+        code = engine_rekey(e, s, event, &c->report);
+        c->code = code == ERR_INVALID ? code : 0;
+        refused = c->code != 0;
+    }
+    if (refused || code != 0) {
+        event_free(event);
+        return refused ? 0 : code;
+    }
+    return run_again(e, s, event, c->force);
+}

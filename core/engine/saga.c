@@ -1,0 +1,232 @@
+/*
+ * saga.c - an event that failed for good undoes what its saga has done.
+ *
+ * Its reason is noted as a record (STEP_CAUSE) and the event goes on as "compensating": runs of the
+ * kind RUN_UNDO, each compensation a step with tries of its own by the service's schedule. At the
+ * end nothing is open and the event is dead (or discarded) for its first reason. A compensation
+ * that fails for good, or is not reached any more, makes it need a person: replayed it goes on with
+ * what is open, discarded it is let go half undone, which must be said expressly.
+ *
+ * Compensations run strictly in reverse: the one that fails holds up those before it, because they
+ * may rely on it.
+ */
+#include "engine/impl.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { NAMES_BYTES_MAX = 2048 };
+
+static int is_undone(struct engine *e, const struct event *event, struct slice name, bool *undone) {
+    struct step undo;
+    int code = journal_step_get(e->journal, event, STEP_UNDO, name, &undo);
+    *undone = code == 0 && undo.state == STEP_DONE;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_saga_open(struct engine *e, const struct event *event, struct buf *names, bool *open) {
+    struct step step = {.name = {NULL, 0}};
+    int code = event->durable ? 0 : ERR_NOTFOUND;
+    *open = false;
+    while (code == 0 && (code = journal_step_next(e->journal, event, &step)) == 0) {
+        bool undone = true;
+        code = step_is_open(&step) ? is_undone(e, event, step.name, &undone) : 0;
+        if (code != 0 || undone) {
+            continue;
+        }
+        *open = true;
+        if (names == NULL) {
+            return 0;
+        }
+        buf_printf(names, "%s%.*s", names->len == 0 ? "" : ", ", (int)step.name.len,
+                   step.name.data);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* --- beginning --- */
+
+int engine_turn_round(struct engine *e, struct engine_service *s, struct event *event,
+                      enum event_undo undo, const char *reason) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct step cause = {.kind = STEP_CAUSE,
+                         .state = STEP_DONE,
+                         .order = journal_next_seq(e->journal, e->now_ms),
+                         .at_ms = e->now_ms,
+                         .name = {"", 0},
+                         .value = slice_of(reason)};
+    assert(event->undo == UNDO_NONE && undo != UNDO_NONE && event->durable);
+    event->undo = (uint8_t)undo;
+    event->continues = false;
+    event->errors = 0; /* of the undoing, from now on */
+    event->crashes = 0;
+    s->books_dirty = true;
+    log_warn("engine", "the saga is undone service=%s event=%s reason=\"%.*s\"", s->conf->name,
+             uuid_text(&event->id, id), (int)strcspn(reason, "\n"), reason);
+    engine_note_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));
+    int code = engine_forget_waits(e, event); /* what comes now is for the next */
+    return code == 0 ? journal_step_put(e->journal, event, &cause) : code;
+}
+
+int engine_undo(struct engine *e, struct engine_service *s, struct lane_item *item,
+                const char *reason) {
+    int code = engine_turn_round(e, s, item->event, UNDO_THEN_DEAD, reason);
+    return code == 0 ? engine_put_off(e, item, EVENT_COMPENSATING, e->now_ms + 1) : code;
+}
+
+/* --- ending --- */
+
+/* Why the event failed in the first place, terminated. */
+static int cause_of(struct engine *e, const struct event *event, struct buf *out) {
+    struct step cause;
+    struct slice none = {"", 0};
+    int code = journal_step_get(e->journal, event, STEP_CAUSE, none, &cause);
+    if (code == 0) {
+        buf_add_slice(out, cause.value);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int end_undone(struct engine *e, struct engine_service *s, struct lane_item *item) {
+    struct buf reason;
+    buf_init(&reason, ERROR_BYTES_MAX + 1);
+    int code = cause_of(e, item->event, &reason);
+    if (code == 0) {
+        code = engine_bury_as(e, s, item, EVENT_DEAD, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return code;
+}
+
+/* `what` went wrong; the reason says what is undone and what is not. */
+static int need_person(struct engine *e, struct engine_service *s, struct lane_item *item,
+                       const char *what) {
+    struct buf names;
+    struct buf reason;
+    bool open;
+    buf_init(&names, NAMES_BYTES_MAX);
+    buf_init(&reason, (size_t)2 * ERROR_BYTES_MAX + NAMES_BYTES_MAX);
+    int code = engine_saga_open(e, item->event, &names, &open);
+    if (code == 0) {
+        buf_printf(&reason, "%.*s; not undone: %s; it failed as: ", (int)strcspn(what, "\n"), what,
+                   buf_str(&names));
+        code = cause_of(e, item->event, &reason);
+    }
+    if (code == 0) {
+        code = engine_bury_as(e, s, item, EVENT_NEEDS_PERSON, buf_str(&reason));
+    }
+    buf_clear(&names);
+    buf_clear(&reason);
+    return code;
+}
+
+int engine_undo_ended(struct engine *e, struct invocation *inv) {
+    struct engine_service *s = inv->service;
+    bool open = false;
+    int code = engine_saga_open(e, inv->item->event, NULL, &open);
+    if (code != 0) {
+        return code;
+    }
+    struct lane_item *item = engine_release(e, inv);
+    return open ? need_person(e, s, item,
+                              "the handler does not come to these steps any more, so their "
+                              "compensations are not known")
+                : end_undone(e, s, item);
+}
+
+/* --- failing --- */
+
+/* Counts a try of the compensation that failed; *tries so far, *last: it is given up. */
+static int note_try(struct engine *e, const struct engine_service *s, const struct event *event,
+                    struct slice name, const char *error, uint32_t *tries, bool *last) {
+    struct step undo = {.kind = STEP_UNDO};
+    int code = journal_step_get(e->journal, event, STEP_UNDO, name, &undo);
+    if (code == ERR_NOTFOUND) {
+        undo.order = journal_next_seq(e->journal, e->now_ms);
+    } else if (code != 0) {
+        return code;
+    }
+    *tries = ++undo.tries;
+    *last = *last || undo.tries > s->conf->retries;
+    undo.state = *last ? STEP_FAILED : STEP_BEGUN;
+    undo.at_ms = e->now_ms;
+    undo.name = name;
+    undo.value = (struct slice){error, strcspn(error, "\n")};
+    return journal_step_put(e->journal, event, &undo);
+}
+
+static void describe(const struct run *run, struct slice name, struct buf *out) {
+    const char *error = run->error.data == NULL ? "" : run->error.data;
+    if (name.len > 0) {
+        buf_printf(out, "the compensation of \"%.*s\" failed: ", (int)name.len, name.data);
+    } else {
+        buf_add_str(out, "undoing the saga failed: ");
+    }
+    buf_add(out, error, run->error.len);
+}
+
+int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_end end) {
+    struct engine_service *s = inv->service;
+    struct lane_item *item = inv->item;
+    struct event *event = item->event;
+    const struct run_durable *d = inv->run->durable;
+    int64_t own_ms = inv->run->outcome == OUTCOME_RETRY ? inv->run->after_ms : -1;
+    bool known = d != NULL && d->open && d->step.kind == STEP_UNDO;
+    struct slice name = known ? d->step.name : (struct slice){"", 0};
+    struct buf text;
+    buf_init(&text, (size_t)2 * ERROR_BYTES_MAX);
+    describe(inv->run, name, &text);
+    engine_note_duration(e, inv);
+    uint32_t tries = ++event->errors;
+    bool last = end == ATTEMPT_REJECT || (!known && tries > s->conf->retries);
+    int code = engine_note_failure(e, s, event, end, buf_str(&text));
+    if (code == 0 && known) {
+        code = note_try(e, s, event, name, buf_str(&text), &tries, &last);
+    }
+    engine_free_invocation(e, inv);
+    if (code == 0 && last) {
+        code = need_person(e, s, item, buf_str(&text));
+    } else if (code == 0) {
+        int64_t by_schedule = service_backoff_ms(s->conf, tries, uuid_source_random(&e->ids));
+        code = engine_try_again(e, s, item, buf_str(&text), own_ms >= 0 ? own_ms : by_schedule);
+    }
+    buf_clear(&text);
+    return code;
+}
+
+/* --- another round --- */
+
+/* A compensation that failed for good has its tries back. */
+static int forgive(struct engine *e, const struct event *event) {
+    struct step step = {.name = {NULL, 0}};
+    int code;
+    while ((code = journal_step_next(e->journal, event, &step)) == 0) {
+        if (step.kind != STEP_UNDO || step.state != STEP_FAILED) {
+            continue;
+        }
+        /* Without its record it has not been tried. */
+        return journal_step_del(e->journal, event, STEP_UNDO, step.name);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int engine_renew_steps(struct engine *e, struct event *event) {
+    if (!event->durable) {
+        return 0;
+    }
+    if (event->state == EVENT_NEEDS_PERSON) {
+        return forgive(e, event);
+    }
+    if (event->state == EVENT_DEAD && event->undo == UNDO_NONE) {
+        return 0; /* what it has finished stays finished */
+    }
+    /* It begins anew; after an undoing under other keys, since the peers know the old ones. */
+    if (event->undo != UNDO_NONE && event->round < UINT8_MAX) {
+        event->round++;
+    }
+    event->undo = UNDO_NONE;
+    event->durable = false;
+    return journal_step_clear(e->journal, event);
+}

@@ -1,0 +1,241 @@
+/*
+ * schedule.c - schedules: a publish for each tick.
+ *
+ * The publish and the note that the tick is settled are one commit: whatever happens to the host,
+ * a tick has run or it has not. As long as the clock goes on, `settled_ms` only grows.
+ *
+ * When the clock steps (what it is ahead of engine time changes) the note of before is kept. Should
+ * a later step undo the first, that note stands again: a clock that was a year ahead for a minute
+ * leaves no year without ticks, nor does a minute in 1970 run any a second time. A clock that steps
+ * back otherwise fires nothing twice, the schedule waits until it gets there; unless that is longer
+ * than CRON_BACK_MS: the time before was wrong, and the schedule begins now.
+ *
+ * A tick is missed when the host was down at its time, or was longer than SCHEDULE_LATE_MS after it
+ * before it could act: the clock jumped, the machine slept, the store was full. Of several missed
+ * ones at most one runs, the last, so that a host that was down for a week does not begin with a
+ * week's work.
+ *
+ * A schedule that is new, or whose cron or timezone was changed, begins now. One that is not in
+ * topics.conf any more is forgotten, and begins anew should it come back.
+ */
+#include "engine/impl.h"
+
+#include "base/log.h"
+#include "journal/owner.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- loading --- */
+
+static struct engine_schedule *schedule_named(struct engine *e, const char *name) {
+    for (size_t i = 0; i < e->conf->schedule_count; i++) {
+        if (strcmp(e->schedules[i].conf->name, name) == 0) {
+            return &e->schedules[i];
+        }
+    }
+    return NULL;
+}
+
+static int forget_others(struct engine *e) {
+    char name[NAME_BYTES_MAX + 1] = "";
+    int code;
+    while ((code = journal_schedule_next(e->journal, name)) == 0) {
+        if (schedule_named(e, name) != NULL) {
+            continue;
+        }
+        code = journal_schedule_del(e->journal, name);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* Whether the clock steps to where it was before its last step, rather than anywhere else; that
+ * makes a difference only when one of the notes lies ahead. */
+static bool undoes_step(const struct engine *e, const struct schedule_mark *m) {
+    int64_t to_before = llabs(e->wall_ahead_ms - m->before_ahead_ms);
+    int64_t to_now = llabs(e->wall_ahead_ms - m->ahead_ms);
+    bool ahead = m->settled_ms > e->wall_ms || m->before_ms > m->settled_ms;
+    return m->before_ms != 0 && to_before < to_now && ahead;
+}
+
+static void follow_clock(struct engine *e, struct engine_schedule *s) {
+    struct schedule_mark *m = &s->mark;
+    int64_t settled_ms = m->settled_ms;
+    m->ahead_ms = m->ahead_ms == INT64_MAX ? e->wall_ahead_ms : m->ahead_ms;
+    if (llabs(e->wall_ahead_ms - m->ahead_ms) >= SCHEDULE_LATE_MS) {
+        m->settled_ms = undoes_step(e, m) ? m->before_ms : settled_ms;
+        m->before_ms = settled_ms;
+        m->before_ahead_ms = m->ahead_ms;
+        m->ahead_ms = e->wall_ahead_ms;
+    }
+    if (m->settled_ms > e->wall_ms + CRON_BACK_MS) {
+        m->settled_ms = e->wall_ms;
+    }
+    if (m->settled_ms != settled_ms) {
+        char tick[CRON_UTC_BYTES];
+        log_info("engine", "schedule \"%s\": the clock stepped, it goes on from %s", s->conf->name,
+                 cron_utc_text(m->settled_ms, tick));
+    }
+}
+
+/* Of several hosts one fires it. */
+static uint16_t owner_of(const struct engine *e, const struct engine_schedule *s) {
+    return division_owner(&e->conf->hosts.share, owner_partition_of_schedule(s->conf->name));
+}
+
+static void look_ahead(struct engine *e, struct engine_schedule *s) {
+    bool ours = owner_of(e, s) == e->conf->hosts.share.place;
+    s->next_ms = ours ? cron_next(&s->conf->ticks, s->conf->zone, s->mark.settled_ms) : INT64_MAX;
+    e->schedule_ms = s->next_ms < e->schedule_ms ? s->next_ms : e->schedule_ms;
+}
+
+static void warn_of_clock(const struct engine *e, const struct engine_schedule *s) {
+    char tick[CRON_UTC_BYTES];
+    if (s->mark.settled_ms > e->wall_ms + SCHEDULE_LATE_MS) {
+        log_warn("engine",
+                 "schedule \"%s\": the clock is behind its last tick, %s, and it waits until then",
+                 s->conf->name, cron_utc_text(s->mark.settled_ms, tick));
+    }
+}
+
+static int load_schedule(struct engine *e, struct engine_schedule *s) {
+    struct slice cron = slice_of(s->conf->cron);
+    struct slice zone = slice_of(s->conf->timezone);
+    s->mark = (struct schedule_mark){.ahead_ms = INT64_MAX};
+    int code = journal_schedule_get(e->journal, s->conf->name, &s->mark);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        return code;
+    }
+    bool goes_on =
+        code == 0 && slice_equal(s->mark.cron, cron) && slice_equal(s->mark.timezone, zone);
+    s->mark.cron = cron;
+    s->mark.timezone = zone;
+    if (!goes_on) {
+        s->mark.settled_ms = e->wall_ms;
+        s->mark.ahead_ms = e->wall_ahead_ms;
+        s->mark.before_ms = 0;
+        code = journal_schedule_put(e->journal, s->conf->name, &s->mark);
+        if (code != 0) {
+            return code;
+        }
+    }
+    follow_clock(e, s);
+    warn_of_clock(e, s);
+    look_ahead(e, s);
+    return 0;
+}
+
+int engine_schedule_status(const struct engine *e, size_t schedule,
+                           struct engine_schedule_status *out) {
+    if (schedule >= e->conf->schedule_count) {
+        return ERR_NOTFOUND;
+    }
+    const struct engine_schedule *s = &e->schedules[schedule];
+    *out = (struct engine_schedule_status){.name = s->conf->name,
+                                           .host = owner_of(e, s),
+                                           .next_ms = s->next_ms,
+                                           .last_ms = s->mark.last_ms,
+                                           .last_id = s->mark.last_id,
+                                           .runs = s->mark.runs};
+    return 0;
+}
+
+int engine_load_schedules(struct engine *e) {
+    int code = forget_others(e);
+    e->schedule_ms = INT64_MAX;
+    for (size_t i = 0; i < e->conf->schedule_count && code == 0; i++) {
+        code = load_schedule(e, &e->schedules[i]);
+    }
+    return code;
+}
+
+void engine_step_schedules(struct engine *e) {
+    e->schedule_ms = INT64_MAX;
+    for (size_t i = 0; i < e->conf->schedule_count; i++) {
+        struct engine_schedule *s = &e->schedules[i];
+        follow_clock(e, s);
+        warn_of_clock(e, s);
+        look_ahead(e, s);
+    }
+}
+
+/* --- ticking --- */
+
+/* So that a consumer knows a second one of the same tick, whichever host it comes from. */
+static void describe(const struct engine_schedule *s, const char *tick, struct buf *out) {
+    struct buf once;
+    buf_init(&once, NAME_BYTES_MAX + 64);
+    buf_printf(&once, "schedule/%s/%s", s->conf->name, tick);
+    property_add(out, slice_of("zingq-schedule"), slice_of(s->conf->name));
+    property_add(out, slice_of("zingq-tick"), slice_of(tick));
+    property_add(out, slice_of("idempotency-key"), buf_slice(&once));
+    out->failed = out->failed || once.failed;
+    buf_clear(&once);
+}
+
+static int publish(struct engine *e, struct engine_schedule *s, int64_t tick_ms) {
+    char tick[CRON_UTC_BYTES];
+    struct buf properties;
+    buf_init(&properties, 4096);
+    describe(s, cron_utc_text(tick_ms, tick), &properties);
+    struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
+                            .qos = 1,
+                            .topic = slice_of(s->conf->publish),
+                            .payload = slice_of(s->conf->payload),
+                            .properties = buf_slice(&properties)};
+    int code = properties.failed ? ERR_MEMORY : engine_note_publish(e, &p.id, 0);
+    if (code == 0) {
+        code = engine_publish(e, &p);
+    }
+    buf_clear(&properties);
+    s->mark.last_ms = tick_ms;
+    s->mark.last_id = p.id;
+    s->mark.runs++;
+    return code;
+}
+
+/* Whether the host could not act on a tick in time. */
+static bool is_missed(const struct engine *e, int64_t tick_ms) {
+    int64_t late_ms = e->wall_ms - tick_ms;
+    int64_t up_ms = (e->turn_us - e->started_us) / 1000;
+    return late_ms > SCHEDULE_LATE_MS || late_ms > up_ms;
+}
+
+static int fire(struct engine *e, struct engine_schedule *s) {
+    char text[CRON_UTC_BYTES];
+    int64_t tick_ms = cron_latest(&s->conf->ticks, s->conf->zone, s->mark.settled_ms, e->wall_ms);
+    assert(tick_ms > s->mark.settled_ms);
+    bool missed = is_missed(e, tick_ms);
+    bool runs = !missed || s->conf->missed == MISSED_ONCE;
+    if (missed || s->next_ms != tick_ms) {
+        log_info("engine", "schedule \"%s\" missed ticks up to %s: %s", s->conf->name,
+                 cron_utc_text(tick_ms, text), runs ? "it runs once" : "they are skipped");
+    }
+    int code = runs ? publish(e, s, tick_ms) : 0;
+    s->mark.settled_ms = tick_ms;
+    return code == 0 ? journal_schedule_put(e->journal, s->conf->name, &s->mark) : code;
+}
+
+int engine_fire_schedules(struct engine *e) {
+    size_t left = engine_step(e, SCHEDULES_MAX);
+    if (e->schedule_ms > e->wall_ms) {
+        return 0;
+    }
+    e->schedule_ms = INT64_MAX;
+    for (size_t i = 0; i < e->conf->schedule_count; i++) {
+        struct engine_schedule *s = &e->schedules[i];
+        if (s->next_ms <= e->wall_ms && left > 0) {
+            left--;
+            int code = fire(e, s);
+            if (code != 0) {
+                return code;
+            }
+        }
+        look_ahead(e, s);
+    }
+    return 0;
+}

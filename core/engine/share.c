@@ -1,0 +1,71 @@
+/*
+ * share.c - whose processor time it was, and how many messages a turn may take.
+ *
+ * The clock is looked at once a run; what went by since the last look is charged to the run's
+ * service and lane (engine/lane.c says what follows from that): Lua, JSON, what the outcome cost. It is the
+ * thread's processor time: who waits for a slow disk or a busy machine owes nothing for that.
+ *
+ * Averages of what admitting and running an event costs bound the intake, so that what a turn
+ * admits it can run as well. A long run counts as a quantum: a poison event among many others must
+ * not keep them waiting at the broker.
+ */
+#include "engine/impl.h"
+
+#include <assert.h>
+
+enum { COST_UNIT = 64 }; /* and how many events an average is over */
+
+static int64_t lap(struct engine *e) {
+    int64_t before_us = e->charged_us;
+    engine_watch_clock(e);
+    return e->charged_us > before_us ? e->charged_us - before_us : 0;
+}
+
+void engine_watch_clock(struct engine *e) {
+    e->seen_us = e->doors.monotonic_us(e->doors.ctx);
+    e->charged_us = e->doors.processor_us(e->doors.ctx);
+}
+
+static void add_cost(int64_t *cost, int64_t us) {
+    us = us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US;
+    *cost += us - *cost / COST_UNIT;
+}
+
+static void spend(struct engine *e, size_t service, int64_t us) {
+    lanes_spent(e->lanes, service, us, e->now_ms + (e->seen_us - e->turn_us) / 1000);
+}
+
+void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone) {
+    int64_t us = lap(e);
+    if (alone) {
+        lanes_owe(e->lanes, service, lane, us);
+        add_cost(&e->run_cost, us);
+    }
+    spend(e, service, us);
+}
+
+void engine_charge_batch(struct engine *e, const struct invocation *inv) {
+    size_t count = inv->batch->count;
+    int64_t us = lap(e);
+    assert(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        const struct lane *lane = inv->batch->items[i]->lane;
+        lanes_owe(e->lanes, inv->service->index, lane->hash, us / (int64_t)count);
+    }
+    add_cost(&e->run_cost, us / (int64_t)count);
+    spend(e, inv->service->index, us);
+}
+
+void engine_note_admitted(struct engine *e, size_t count) {
+    int64_t us = lap(e);
+    for (size_t i = 0; i < count && i < COST_UNIT; i++) {
+        add_cost(&e->admit_cost, us / (int64_t)count);
+    }
+}
+
+size_t engine_intake(const struct engine *e) {
+    int64_t cost = e->run_cost + e->admit_cost;
+    int64_t fits = cost == 0 ? INT64_MAX : (int64_t)TURN_MS_MAX * 1000 * COST_UNIT / cost;
+    fits = fits < TURN_EVENTS_MAX / 2 ? fits : TURN_EVENTS_MAX / 2;
+    return (size_t)(fits > INTAKE_MIN ? fits : INTAKE_MIN);
+}

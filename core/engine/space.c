@@ -1,0 +1,289 @@
+/*
+ * space.c - room in the store: how much may still be accepted, and small turns while there
+ * is hardly any.
+ *
+ * How large the store may grow is a matter of store.max_size and of its disk. A part is kept in
+ * reserve: events that wait need room to be worked off, commands to be carried out, and rows to be
+ * deleted (LMDB writes new pages before it frees old ones). What a turn accepts is counted against
+ * the room above the reserve; when that is used up the free pages are counted anew, once a second
+ * at most, as long as there is none.
+ *
+ * While there is none, turns do little at a time: one event, a row of retention; each that succeeds
+ * doubles the step, up to four. So does a turn that found no room all the same and was dropped.
+ *
+ * A store that is full is only tidied: nothing runs. That ends when half of the reserve is free again,
+ * though nothing is accepted yet: what waits must not wait for the room that it takes itself.
+ */
+#include "engine/impl.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum {
+    LOOK_MS = 1000,
+    LOOK_QUIET_MS = 45000, /* a quiet host sees a reader that stays, and how full the store is */
+    RESERVE_PARTS = 20,
+    RESERVE_BYTES_MIN = 1 << 20,
+    TURN_PARTS = 4,       /* of the room, what one turn may accept: pages are copied, too */
+    SHRINK_MAX = 11,      /* TURN_EVENTS_MAX >> 11 is one event */
+    TIDYING_PARTS = 32,   /* what lent room is enough for */
+    SHRINK_LOW = 9,       /* and >> 9 four: the most while there is no room */
+    EVENT_OVERHEAD = 512, /* bytes of rows and headers around an event */
+    LARGE_PARTS = 10,     /* of what is taken: a table that has such a part is named */
+    PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
+};
+
+/* --- what fills it --- */
+
+static void add_reader(const struct engine *e, struct buf *out) {
+    struct store_space space = {0};
+    if (e->reader.pid == 0 || store_usage(journal_store(e->journal), &space) != 0) {
+        return;
+    }
+    buf_printf(out,
+               "; process %ld is a reader that keeps what was freed since it began (%llu bytes): "
+               "there is room again when it ends",
+               e->reader.pid, (unsigned long long)space.held);
+}
+
+/* Dead letters, and the service with most of them. */
+static uint64_t add_dead(const struct engine *e, struct buf *out) {
+    const struct engine_service *worst = NULL;
+    uint64_t dead = 0;
+    for (size_t i = 0; i < e->service_count; i++) {
+        const struct engine_service *s = &e->services[i];
+        dead += s->books.dead;
+        worst = worst == NULL || s->books.dead > worst->books.dead ? s : worst;
+    }
+    if (dead > 0) {
+        buf_printf(out,
+                   "; it holds %llu dead letters, most of service \"%s\": `zingq dlq discard "
+                   "--service %s` lets them go",
+                   (unsigned long long)dead, worst->conf->name, worst->conf->name);
+    }
+    return dead;
+}
+
+/* Events that wait, and the service with most of them. */
+static uint64_t add_waiting(const struct engine *e, bool large, struct buf *out) {
+    const struct engine_service *worst = NULL;
+    uint64_t waiting = 0;
+    uint64_t most = 0;
+    for (size_t i = 0; i < e->service_count; i++) {
+        uint64_t own = books_waiting(&e->services[i].books);
+        waiting += own;
+        worst = own > most ? &e->services[i] : worst;
+        most = own > most ? own : most;
+    }
+    if (large && waiting > 0) {
+        buf_printf(out,
+                   "; %llu events wait, most of service \"%s\": `zingq keys list --service %s` "
+                   "says what for",
+                   (unsigned long long)waiting, worst->conf->name, worst->conf->name);
+    }
+    return waiting;
+}
+
+static void add_events(const struct engine *e, uint64_t taken, uint64_t dead, struct buf *out) {
+    struct store *store = journal_store(e->journal);
+    uint64_t events = store_rows_kept(store, TABLE_EVENT);
+    bool large = store_bytes_kept(store, TABLE_EVENT) >= taken / LARGE_PARTS;
+    uint64_t others = dead + add_waiting(e, large, out);
+    if (events > others) {
+        buf_printf(out,
+                   "; %llu ended events are kept for store.keep_done: lower it and start the "
+                   "host again",
+                   (unsigned long long)(events - others));
+    }
+}
+
+static void add_outbox(const struct engine *e, struct buf *out) {
+    uint64_t outbox = store_rows_kept(journal_store(e->journal), TABLE_OUTBOX);
+    if (outbox > 0) {
+        buf_printf(out,
+                   "; %llu publishes wait in the outbox: `zingq outbox list` shows them, they go "
+                   "when the broker takes them",
+                   (unsigned long long)outbox);
+    }
+}
+
+/* What is kept beside events, and is named when it is much. */
+static const struct {
+    enum store_table first, last; /* a row each */
+    enum store_table bulk;        /* where most of its bytes are */
+    const char *text;             /* behind a number */
+} kept[] = {
+    {TABLE_DELAYED, TABLE_DELAYED, TABLE_TIMER,
+     "publishes wait for their time: `zingq delayed` shows them, `zingq cancel` takes one back"},
+    {TABLE_STATE, TABLE_STATE, TABLE_STATE,
+     "values are state of handlers: they go with a ttl, or when a handler deletes them"},
+    {TABLE_LOCK, TABLE_LOCK, TABLE_LOCK, "locks are held: they go when they run out"},
+    {TABLE_STEP, TABLE_STEP, TABLE_STEP, "results of steps are kept until their events end"},
+    {TABLE_SIGNAL, TABLE_SIGNAL, TABLE_SIGNAL, "signals wait for someone to take them"},
+    {TABLE_APPEND, TABLE_APPEND, TABLE_APPEND,
+     "lines of zing.append wait to be written to their files"},
+    {TABLE_FORWARD, TABLE_FORWARD, TABLE_FORWARD,
+     "events wait for the hosts that own their keys: `zingq status` names them"},
+    {TABLE_ASIDE, TABLE_ASIDE, TABLE_ASIDE,
+     "records that could not be read were set aside: `zingq compact --drop-aside` lets them go"},
+    {TABLE_DEDUPE, (enum store_table)(TABLE_COUNT - 1), TABLE_DEDUPE,
+     "idempotency keys and ids of events are kept for store.keep_idempotency: lower it"},
+};
+
+static void add_kept(const struct engine *e, uint64_t taken, struct buf *out) {
+    struct store *store = journal_store(e->journal);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        uint64_t rows = 0;
+        bool apart = kept[i].bulk != kept[i].first;
+        uint64_t bytes = apart ? store_bytes_kept(store, kept[i].bulk) : 0;
+        for (unsigned t = kept[i].first; t <= kept[i].last; t++) {
+            rows += store_rows_kept(store, (enum store_table)t);
+            bytes += store_bytes_kept(store, (enum store_table)t);
+        }
+        if (rows > 0 && bytes >= taken / LARGE_PARTS) {
+            buf_printf(out, "; %llu %s", (unsigned long long)rows, kept[i].text);
+        }
+    }
+}
+
+void engine_tell_space(struct engine *e, uint64_t used, uint64_t max) {
+    bool disk = max < e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
+    struct buf text;
+    buf_init(&text, sizeof e->space_words);
+    if (e->full) {
+        buf_add_str(&text, "full: nothing is accepted and nothing runs until space returns; ");
+    } else {
+        buf_printf(&text,
+                   "nearly full (%llu of %llu bytes%s): no new events are accepted until space "
+                   "returns; ",
+                   (unsigned long long)used, (unsigned long long)max,
+                   disk ? ", more the disk does not have" : "");
+    }
+    buf_add_str(&text, disk ? "free some on the disk" : "raise store.max_size");
+    add_reader(e, &text);
+    add_events(e, used, add_dead(e, &text), &text);
+    add_outbox(e, &text);
+    add_kept(e, used, &text);
+    (void)snprintf(e->space_words, sizeof e->space_words, "%s", buf_str(&text));
+    buf_clear(&text);
+}
+
+static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
+    bool news = low != e->store_low;
+    e->store_low = low;
+    if (low) {
+        engine_tell_space(e, used, max);
+    }
+    if (low && news) {
+        e->shrink = SHRINK_MAX;
+        log_error("store", "%s", e->space_words);
+    } else if (news) {
+        log_info("store", "there is room again, events are accepted");
+    }
+}
+
+/* --- readers --- */
+
+/* One that was killed keeps every page that is freed after it; one that lives and stays is named
+ * once a minute. */
+static void look_at_readers(struct engine *e) {
+    struct store *store = journal_store(e->journal);
+    (void)store_clear_readers(store);
+    struct store_reader reader = store_old_reader(store);
+    if (reader.pid != e->reader.pid || reader.commit != e->reader.commit) {
+        e->reader = reader;
+        e->reader_since_ms = e->now_ms;
+        e->reader_told_ms = e->now_ms;
+    }
+    if (reader.pid != 0 && e->now_ms >= e->reader_told_ms + READER_OLD_MS) {
+        e->reader_told_ms = e->now_ms;
+        log_warn("store",
+                 "process %ld has read one state of the store for %lld s: what is freed meanwhile "
+                 "stays taken until it ends",
+                 reader.pid, (long long)(e->now_ms - e->reader_since_ms) / 1000);
+    }
+}
+
+long engine_old_reader(const struct engine *e, int64_t *since_ms) {
+    *since_ms = e->reader_since_ms;
+    return e->now_ms >= e->reader_since_ms + READER_OLD_MS ? e->reader.pid : 0;
+}
+
+/* --- room --- */
+
+static uint64_t reserve_of(uint64_t max) {
+    return max / RESERVE_PARTS + RESERVE_BYTES_MIN;
+}
+
+bool engine_can_work_off(const struct engine *e) {
+    bool looked = e->now_ms >= e->full_since_ms + LOOK_MS;
+    return looked &&
+           e->status.store_used + reserve_of(e->status.store_max) / 2 <= e->status.store_max;
+}
+
+int engine_look_at_space(struct engine *e) {
+    bool used_up = e->room == 0 && !e->store_low;
+    if (!used_up && e->now_ms < e->space_seen_ms + LOOK_MS) {
+        return 0;
+    }
+    struct store *store = journal_store(e->journal);
+    e->space_seen_ms = e->now_ms;
+    look_at_readers(e);
+    struct store_space space = {.used = store_taken(store)};
+    uint64_t max = store_limit(store);
+    uint64_t reserve = reserve_of(max);
+    /* Once low, it takes more than one free page to be well again. */
+    uint64_t margin = e->store_low ? reserve / 2 : 0;
+    int code = space.used + reserve + margin >= max ? store_usage(store, &space) : 0;
+    uint64_t used = space.used;
+    bool low = used + reserve + margin >= max;
+    e->status.store_used = used;
+    e->status.store_max = max;
+    e->room = low ? 0 : max - used - reserve;
+    note_low(e, low, used, max);
+    return code;
+}
+
+void engine_take_room(struct engine *e, const struct event *event) {
+    engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
+}
+
+void engine_take_bytes(struct engine *e, size_t stored) {
+    uint64_t bytes = EVENT_OVERHEAD + stored;
+    if (bytes > PAGE_BYTES / 2) {
+        bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
+    }
+    e->room -= bytes < e->room ? bytes : e->room;
+}
+
+size_t engine_room(const struct engine *e) {
+    uint64_t most = e->room / TURN_PARTS;
+    return most < TURN_BYTES_MAX ? (size_t)most : TURN_BYTES_MAX;
+}
+
+void engine_turn_found_room(struct engine *e, bool found) {
+    if (found) {
+        e->shrink -= e->shrink > (e->store_low ? SHRINK_LOW : 0) ? 1 : 0;
+        return;
+    }
+    e->shrink = SHRINK_MAX;
+    e->room = 0;
+    e->space_seen_ms = e->now_ms;
+    uint64_t max = store_limit(journal_store(e->journal));
+    note_low(e, true, max, max);
+}
+
+size_t engine_step(const struct engine *e, size_t most) {
+    size_t step = e->full ? most / TIDYING_PARTS : most >> e->shrink;
+    assert(e->shrink <= SHRINK_MAX);
+    return step == 0 ? 1 : step;
+}
+
+int64_t engine_next_look_ms(const struct engine *e) {
+    if (e->room > 0) {
+        return e->space_seen_ms + LOOK_QUIET_MS;
+    }
+    return e->store_low ? e->space_seen_ms + LOOK_MS : 0;
+}

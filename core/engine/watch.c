@@ -1,0 +1,80 @@
+/*
+ * watch.c - attempts that ended, kept for whoever watches: a few, cut short, in memory only.
+ *
+ * When more end than are taken, a failure takes the place of a success; the rest is counted.
+ */
+#include "engine/impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int engine_watch(struct engine *e, bool watched) {
+    if (!watched) {
+        free(e->endings);
+        e->endings = NULL;
+    } else if (e->endings == NULL) {
+        e->endings = calloc(ENDINGS_MAX, sizeof *e->endings);
+    }
+    e->ending_count = 0;
+    e->endings_missed = 0;
+    return watched && e->endings == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_forget_endings(struct engine *e) {
+    e->ending_count = 0;
+    e->endings_missed = 0;
+}
+
+size_t engine_endings(struct engine *e, struct ending *out, uint64_t *missed) {
+    size_t count = e->ending_count;
+    *missed = e->endings_missed;
+    if (count > 0) {
+        memcpy(out, e->endings, count * sizeof *out);
+    }
+    engine_forget_endings(e);
+    return count;
+}
+
+static size_t keep_text(char room[ENDING_TEXT_MAX], struct slice text) {
+    size_t len = text.len < ENDING_TEXT_MAX ? text.len : ENDING_TEXT_MAX;
+    while (len > 0 && len < text.len && ((unsigned char)text.data[len] & 0xC0) == 0x80) {
+        len--; /* a character is not cut in two */
+    }
+    if (len > 0) {
+        memcpy(room, text.data, len);
+    }
+    return len;
+}
+
+/* Where the next one goes, or NULL when it is only counted. */
+static struct ending *make_room(struct engine *e, enum event_state state) {
+    if (e->ending_count < ENDINGS_MAX) {
+        return &e->endings[e->ending_count++];
+    }
+    e->endings_missed++;
+    for (size_t i = ENDINGS_MAX; i > 0 && state != EVENT_DONE; i--) {
+        struct ending *success = &e->endings[i - 1];
+        if (success->state == EVENT_DONE) {
+            memmove(success, success + 1, (ENDINGS_MAX - i) * sizeof *success);
+            return &e->endings[ENDINGS_MAX - 1];
+        }
+    }
+    return NULL;
+}
+
+void engine_note_ending(struct engine *e, const struct engine_service *s, const struct event *event,
+                        enum event_state state, struct slice text) {
+    struct ending *ending = e->endings == NULL ? NULL : make_room(e, state);
+    if (ending == NULL) {
+        return;
+    }
+    ending->service = s->index;
+    ending->id = event->id;
+    ending->state = (uint8_t)state;
+    ending->attempts = event->attempts;
+    ending->duration_us = event->duration_us;
+    ending->at_ms = e->now_ms;
+    ending->topic_bytes = keep_text(ending->topic, event->topic);
+    ending->key_bytes = keep_text(ending->key, event->key);
+    ending->reason_bytes = keep_text(ending->reason, slice_first_line(text));
+}

@@ -1,0 +1,131 @@
+/*
+ * call.c - requests and results of outgoing calls: building them safely, freeing them.
+ */
+#include "event/call.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct call_request *call_request_new(void) {
+    return calloc(1, sizeof(struct call_request));
+}
+
+static void free_all(char **texts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        free(texts[i]);
+    }
+    free(texts);
+}
+
+void call_request_free(struct call_request *request) {
+    if (request == NULL) {
+        return;
+    }
+    free(request->url);
+    free(request->query);
+    free(request->method);
+    free_all(request->headers, request->header_count);
+    free(request->body);
+    free(request->key);
+    free(request->label);
+    free(request->mail_from);
+    free_all(request->mail_to, request->mail_to_count);
+    free(request);
+}
+
+/* Appends `text` (malloc'd, taken over in every case) to the array. */
+static int append(char ***texts, size_t *count, char *text) {
+    if (text == NULL) {
+        return ERR_MEMORY;
+    }
+    if (*count >= CALL_HEADERS_MAX) {
+        free(text);
+        return ERR_LIMIT;
+    }
+    char **grown = realloc(*texts, (*count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        free(text);
+        return ERR_MEMORY;
+    }
+    grown[(*count)++] = text;
+    *texts = grown;
+    return 0;
+}
+
+static bool token_char(char c) {
+    return c > 0x20 && c < 0x7f && strchr("()<>@,;:\\\"/[]?={}", c) == NULL;
+}
+
+static bool header_ok(struct slice name, struct slice value) {
+    for (size_t i = 0; i < name.len; i++) {
+        if (!token_char(name.data[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+int call_request_header(struct call_request *request, struct slice name, struct slice value) {
+    if (!header_ok(name, value)) {
+        return ERR_INVALID;
+    }
+    struct buf line;
+    buf_init(&line, CALL_BYTES_MAX);
+    buf_add_slice(&line, name);
+    buf_add_str(&line, ": ");
+    buf_add_slice(&line, value);
+    char *text = line.failed ? NULL : slice_dup(buf_slice(&line));
+    buf_clear(&line);
+    return append(&request->headers, &request->header_count, text);
+}
+
+bool call_only_reads(const struct call_request *request) {
+    return request->kind != CALL_KIND_MAIL &&
+           (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
+}
+
+bool call_is_unknown(const struct call_request *request, const struct call_result *result) {
+    if (call_only_reads(request)) {
+        return false;
+    }
+    if (result->code != 0) {
+        return result->sent;
+    }
+    return request->kind != CALL_KIND_MAIL &&
+           (result->status >= 500 || result->status == 408 || result->status == 409);
+}
+
+bool call_may_have_acted(const struct call_request *request, const struct call_result *result) {
+    bool accepted = result->code == 0 && result->status < 400;
+    return (accepted && !call_only_reads(request)) || call_is_unknown(request, result);
+}
+
+bool call_address_ok(const char *address, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)address[i];
+        if (c <= 0x20 || c == 0x7f || c == '<' || c == '>') {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+int call_request_to(struct call_request *request, struct slice address) {
+    if (!call_address_ok(address.data, address.len)) {
+        return ERR_INVALID;
+    }
+    return append(&request->mail_to, &request->mail_to_count, slice_dup(address));
+}
+
+void call_result_clear(struct call_result *result) {
+    buf_clear(&result->headers);
+    buf_clear(&result->body);
+}

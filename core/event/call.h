@@ -1,0 +1,71 @@
+/*
+ * call.h - an outgoing call as data: what a handler asks of the outside, and what came back.
+ *
+ * A handler's API describes the request, the engine passes it on, io/fetch/fetch.h carries it out.
+ */
+#ifndef ZINGQ_EVENT_CALL_H
+#define ZINGQ_EVENT_CALL_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum call_kind {
+    CALL_KIND_HTTP,
+    CALL_KIND_MAIL,
+    CALL_KIND_ASK, /* a request of the API, which may be for another host to answer */
+};
+
+/* What to do. All slices and strings are owned by the request (one malloc each, or NULL). */
+struct call_request {
+    enum call_kind kind;
+    char *url;   /* http(s)://...; mail: smtp(s)://[user:password@]host[:port]; ask: the path */
+    char *query; /* ask: name, value... as in struct gateway_words */
+    size_t query_len;
+    char *method;   /* HTTP, ask: "GET", "POST"... */
+    char **headers; /* "Name: value", `header_count` of them */
+    size_t header_count;
+    char *body; /* HTTP body, or the whole RFC 5322 message */
+    size_t body_len;
+    int64_t timeout_ms;
+    char *key;       /* the same at every try, by which the peer knows it: Idempotency-Key,
+                        Message-ID; NULL = none */
+    char *label;     /* for people: "POST http://host/path", "mail to ann@example.org" */
+    char *mail_from; /* envelope */
+    char **mail_to;
+    size_t mail_to_count;
+};
+
+struct call_result {
+    int code;    /* 0: the peer answered, see status; ERR_TIMEOUT, ERR_NETWORK, ERR_LIMIT,
+                    ERR_INVALID (the URL), ERR_MEMORY */
+    long status; /* HTTP status or the last SMTP reply code; 0 = none came */
+    bool sent;   /* the request had left (wholly or in part): if code is not 0, outcome unknown.
+                    Mail: the message itself was being sent */
+    struct buf headers; /* "name: value\n"*, names in lower case */
+    struct buf body;    /* mail: the server's last line */
+    char error[256];    /* curl's words, or the SMTP server's last line; "" when all went well */
+};
+
+/* An empty request, or NULL when out of memory. */
+struct call_request *call_request_new(void);
+void call_request_free(struct call_request *request);
+/* Add one (copied). ERR_INVALID: a name, value or address that would break out of its line (control
+ * characters, <, >); ERR_LIMIT past CALL_HEADERS_MAX; ERR_MEMORY. Then nothing was added. */
+int call_request_header(struct call_request *request, struct slice name, struct slice value);
+/* A request that changes nothing at the peer: GET, HEAD (RFC 9110, 9.2.1). */
+bool call_only_reads(const struct call_request *request);
+/* Whether the peer did what it was asked, or may have: it was accepted, or nobody knows. An HTTP
+ * server that answers 5xx, 408 or 409 (one under the same key is under way) has not said that it
+ * did nothing (RFC 9110, 15.6); a mail server has (RFC 5321, 4.2.1). */
+bool call_may_have_acted(const struct call_request *request, const struct call_result *result);
+/* The same, and the answer does not tell. */
+bool call_is_unknown(const struct call_request *request, const struct call_result *result);
+/* Whether SMTP can carry the address between its angle brackets. */
+bool call_address_ok(const char *address, size_t len);
+int call_request_to(struct call_request *request, struct slice address);
+void call_result_clear(struct call_result *result);
+
+#endif

@@ -1,0 +1,164 @@
+/*
+ * event.h - the record that flows: one message accepted for one service.
+ *
+ * An event's bytes (topic, key, payload, properties) live in one block that is allocated with the
+ * struct; the slices point into it. The numbers change while the event lives, the bytes do not.
+ */
+#ifndef ZINGQ_EVENT_EVENT_H
+#define ZINGQ_EVENT_EVENT_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/uuid.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The states of an event; docs/states.md draws them. state, name, ended
+ *
+ *   ready ─▶ running ─▶ done
+ *     ▲        │ ├────▶ retrying ─────┐ (due)
+ *     │        │ ├────▶ sleeping ─────┤ (due, signal)
+ *     │        │ ├────▶ compensating ─┤ (due)
+ *     │        │ ├────▶ needs-person ─┤
+ *     │        │ └────▶ dead ─────────┤──▶ discarded
+ *     └────────┴──────────────────────┘ (due, crash, replay)
+ *
+ * Stored as numbers: new ones go to the end.
+ */
+#define EVENT_STATE_LIST(X)                                                                        \
+    X(EVENT_READY, "ready")         /* stored; runs when its lane and its service are free */      \
+    X(EVENT_RUNNING, "running")     /* an attempt is under way */                                  \
+    X(EVENT_RETRYING, "retrying")   /* an attempt failed; the next is due at due_ms */             \
+    X(EVENT_SLEEPING, "sleeping")   /* put off without a failure: snooze, throttle, sleep, wait */ \
+    X(EVENT_DONE, "done")           /* the handler returned */                                     \
+    X(EVENT_DEAD, "dead")           /* failed for good; kept until someone decides */              \
+    X(EVENT_DISCARDED, "discarded") /* dead, and an operator or a policy let it go */              \
+    X(EVENT_COMPENSATING, "compensating") /* failed for good; its saga is being undone */          \
+    X(EVENT_NEEDS_PERSON, "needs-person") /* a dead letter whose saga could not be undone */
+
+enum event_state {
+#define X(state, name) state,
+    EVENT_STATE_LIST(X)
+#undef X
+        EVENT_STATE_COUNT
+};
+
+#define EVENT_STATES_TEXT                                                                          \
+    "ready, running, retrying, sleeping, compensating, done, dead, needs-person or discarded"
+
+const char *event_state_name(enum event_state state);
+bool event_state_parse(const char *name, enum event_state *out);
+/* done, dead, needs-person and discarded are ends; the rest is "waiting" in the books. */
+bool event_state_ended(enum event_state state);
+/* Out of memory until a time or a signal: retrying, sleeping, compensating. */
+bool event_state_put_off(enum event_state state);
+/* Among the dead letters: dead, needs-person. */
+bool event_state_dead(enum event_state state);
+
+/* What is to become of an event whose saga is undone. */
+enum event_undo {
+    UNDO_NONE,         /* it runs forwards */
+    UNDO_THEN_DEAD,    /* it failed for good */
+    UNDO_THEN_DISCARD, /* a person ended it */
+};
+
+enum event_kind {
+    EVENT_MESSAGE,      /* came from a topic, the front door or an operator */
+    EVENT_LOCK_EXPIRED, /* a lock of this lane ran out; payload is the lock as JSON */
+    EVENT_DEAD_LETTER,  /* made dead by zing.dead_letter: never ran */
+    EVENT_SIGNAL,       /* on its way in: becomes a value for who waits, is never stored */
+    EVENT_FORWARD, /* the same: what another host has for this one; payload: engine/forwards.h */
+};
+
+struct event {
+    struct uuid id;
+    struct uuid cause;  /* the event whose handler published this one; zero = from outside */
+    uint64_t seq;       /* arrival order on this host; orders a lane */
+    uint64_t lane;      /* hash(service, key); an unordered service: of the id */
+    uint16_t service;   /* the store's number for the service's name */
+    uint8_t partition;  /* hash(service, key) mod PARTITIONS */
+    uint8_t state;      /* enum event_state */
+    uint8_t kind;       /* enum event_kind */
+    uint8_t qos;        /* the QoS it came with */
+    bool retained;      /* came with the RETAIN flag */
+    bool everywhere;    /* on its way in: every host of the division has a copy; not stored */
+    uint16_t for_host;  /* on its way in: whose copy it is; 0 = this host's; not stored */
+    bool replayed;      /* runs again because a person asked */
+    bool parked;        /* dead, and its lane waits for a decision (on_dead = park) */
+    bool continues;     /* its next run goes on with the attempt: it slept or waited */
+    bool durable;       /* has step records (event/step.h) */
+    bool forced;        /* replayed although its idempotency keys may be forgotten */
+    bool alone;         /* a batch with it failed as a whole: it shares none any more */
+    uint8_t undo;       /* enum event_undo */
+    uint8_t round;      /* how often its saga was undone: new keys for what runs again */
+    uint16_t hops;      /* events caused by events before this one */
+    uint32_t attempts;  /* handler runs started, since the last replay */
+    uint32_t errors;    /* of them: ended in an error, since the last replay */
+    uint32_t timeouts;  /* of the errors: ran out of time */
+    uint32_t crashes;   /* host crashes in mid-handler, since the last replay */
+    uint32_t snoozes;   /* put off by the handler */
+    uint32_t throttles; /* put off because the remote said slow down */
+    int64_t accepted_ms, started_ms, due_ms, ended_ms; /* wall clock, ms since 1970; 0 = not yet */
+    uint32_t duration_us;                              /* of the last attempt, waits included */
+    uint64_t version;                                  /* of the handler in the last attempt */
+    uint32_t batch_events; /* in the batch of its last run; 0 = it ran by itself */
+    struct uuid batch;     /* with it: the event that has what the batch published */
+    struct slice topic;    /* terminated: topic.data is a C string */
+    struct slice key;      /* "" = none */
+    struct slice payload;
+    struct slice content_type;   /* MQTT 5, 3.3.2.3.9 */
+    struct slice response_topic; /* 3.3.2.3.5 */
+    struct slice correlation;    /* 3.3.2.3.6 */
+    struct slice properties;     /* user properties as property_add wrote them */
+    struct slice reason;         /* why it is dead; "" otherwise */
+    struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
+    struct slice calls;          /* what it asked of the outside: event/ledger.h */
+
+    json_t *json;     /* the payload decoded, made on first use by event_json; owned */
+    bool json_failed; /* event_json was tried in vain */
+    char *reason_own; /* backs `reason`... once set after the start; owned */
+    char *publishes_own;
+    char *calls_own;
+    char *key_own;      /* backs `key` when it was found after the event was made; owned */
+    struct event *next; /* link of whichever queue holds the event */
+};
+
+/* What event_new copies. Slices may point anywhere. */
+struct event_bytes {
+    struct slice topic, key, payload, content_type, response_topic, correlation, properties, reason,
+        publishes, calls;
+};
+
+/* One zeroed event with its bytes copied, or NULL when out of memory. event_free takes it back. */
+struct event *event_new(const struct event_bytes *bytes);
+void event_free(struct event *event);
+/* Every number and id of `from`; the bytes, and what was made of them, stay the event's own. */
+void event_take_numbers(struct event *event, const struct event *from);
+/* The same event with another payload, which is whole: a copy to be freed, or NULL when out of memory. */
+struct event *event_with_payload(const struct event *event, struct slice payload);
+/* Replace the reason / the list of publishes / of calls. ERR_MEMORY changes nothing. */
+int event_set_reason(struct event *event, struct slice reason);
+int event_set_publishes(struct event *event, struct slice publishes);
+int event_set_calls(struct event *event, struct slice calls);
+
+/* The payload as JSON, decoded once; borrowed. NULL and a sentence ("payload is not JSON: ... near
+ * byte 17") when it is not. Strict RFC 8259, any value at the top, duplicate names refused. */
+const json_t *event_json(struct event *event, struct report *r);
+
+/* User properties: (u16 length, name, u32 length, value)*. */
+void property_add(struct buf *out, struct slice name, struct slice value);
+/* The next pair, or false at the end; start with *at = 0. */
+bool property_next(struct slice properties, size_t *at, struct slice *name, struct slice *value);
+/* The first value under the name. */
+bool property_find(struct slice properties, const char *name, struct slice *value);
+/* Whether MQTT carries the text as a property: UTF-8 without control characters, which some brokers
+ * answer by closing the connection, and at most TOPIC_BYTES_MAX bytes. ERR_INVALID; `what` begins
+ * the sentence. */
+int property_check(struct slice text, const char *what, struct report *r);
+/* Appends the text as MQTT carries it: spaces for control characters, ? for what is no UTF-8. */
+void property_clean(struct slice text, struct buf *out);
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * value.c - state values as bytes, and as JSON for people.
+ *
+ * The numbers are little-endian through buf.h. JSON is read with jansson; it is written here,
+ * because the writer is shared with lua/json.c, which must not hold a json_t while Lua may raise.
+ */
+#include "event/value.h"
+
+#include "base/utf8.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *value_real_text(double v, char out[VALUE_REAL_BYTES]) {
+    assert(isfinite(v));
+    for (int digits = 15; digits <= 17; digits++) {
+        int len = snprintf(out, VALUE_REAL_BYTES, "%.*g", digits, v);
+        assert(len > 0 && len < VALUE_REAL_BYTES - 2);
+        if (digits == 17 || strtod(out, NULL) == v) { // cppcheck-suppress floatComparison
+            break;
+        }
+    }
+    if (strpbrk(out, ".eE") == NULL) {
+        memcpy(out + strlen(out), ".0", 3);
+    }
+    return out;
+}
+
+static void quote_ascii(unsigned char c, struct buf *out) {
+    static const char names[] = "btn\vfr"; /* from 8 on; 11 has no short form */
+    if (c == '"' || c == '\\') {
+        char pair[2] = {'\\', (char)c};
+        buf_add(out, pair, 2);
+    } else if (c >= 8 && c <= 13 && c != 11) {
+        char pair[2] = {'\\', names[c - 8]};
+        buf_add(out, pair, 2);
+    } else {
+        buf_printf(out, "\\u%04x", c);
+    }
+}
+
+static bool is_plain(unsigned char c) {
+    return c >= 0x20 && c != '"' && c != '\\' && c < 0x80;
+}
+
+bool value_quote(struct slice text, struct buf *out) {
+    const unsigned char *s = (const unsigned char *)text.data;
+    bool valid = true;
+    buf_add(out, "\"", 1);
+    for (size_t i = 0; i < text.len;) {
+        size_t run = i;
+        while (run < text.len && is_plain(s[run])) {
+            run++;
+        }
+        buf_add(out, s + i, run - i);
+        i = run;
+        if (i == text.len) {
+            break;
+        }
+        uint32_t character;
+        size_t len = utf8_read(text, i, &character);
+        if (len == 0) {
+            valid = false;
+            buf_add_str(out, "\xEF\xBF\xBD");
+            len = 1;
+        } else if (len == 1) {
+            quote_ascii(s[i], out);
+        } else {
+            buf_add(out, s + i, len);
+        }
+        i += len;
+    }
+    buf_add(out, "\"", 1);
+    return valid;
+}
+
+static int64_t int_of(struct slice value) {
+    struct reader r = reader_of(value.data + 1, value.len - 1);
+    return (int64_t)read_u64(&r);
+}
+
+static double double_of(struct slice value) {
+    struct reader r = reader_of(value.data + 1, value.len - 1);
+    uint64_t bits = read_u64(&r);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static void add_int(struct buf *out, int64_t v) {
+    buf_add_u8(out, 'i');
+    buf_add_u64(out, (uint64_t)v);
+}
+
+static void add_double(struct buf *out, double v) {
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    buf_add_u8(out, 'd');
+    buf_add_u64(out, bits);
+}
+
+static bool is_number(struct slice value) {
+    return value.len == 9 && (value.data[0] == 'i' || value.data[0] == 'd');
+}
+
+bool value_is_sound(struct slice value) {
+    static const char tags[] = "tfidsj";
+    if (value.len == 0 || memchr(tags, value.data[0], sizeof tags - 1) == NULL) {
+        return false;
+    }
+    bool number = value.data[0] == 'i' || value.data[0] == 'd';
+    return (!number || is_number(value)) && (value.data[0] != 'j' || value.len > 1);
+}
+
+int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double delta,
+              struct buf *out) {
+    if (value.len > 0 && !is_number(value)) {
+        return ERR_INVALID;
+    }
+    bool is_int = value.len == 0 || value.data[0] == 'i';
+    int64_t base = value.len == 0 || !is_int ? 0 : int_of(value);
+    int64_t sum;
+    if (is_int && delta_is_int && !__builtin_add_overflow(base, delta_int, &sum)) {
+        add_int(out, sum);
+    } else {
+        double from = is_int ? (double)base : double_of(value);
+        add_double(out, from + (delta_is_int ? (double)delta_int : delta));
+    }
+    return out->failed ? ERR_MEMORY : 0;
+}
+
+int value_to_json(struct slice value, struct buf *out) {
+    if (value.len == 0) {
+        return ERR_CORRUPT;
+    }
+    struct slice rest = {value.data + 1, value.len - 1};
+    char text[VALUE_REAL_BYTES];
+    switch (value.data[0]) {
+    case 't':
+        buf_add_str(out, "true");
+        break;
+    case 'f':
+        buf_add_str(out, "false");
+        break;
+    case 'i':
+    case 'd':
+        if (!is_number(value)) {
+            return ERR_CORRUPT;
+        }
+        if (value.data[0] == 'i') {
+            buf_printf(out, "%lld", (long long)int_of(value));
+        } else if (isfinite(double_of(value))) {
+            buf_add_str(out, value_real_text(double_of(value), text));
+        } else { /* JSON has no word for it */
+            buf_add_str(out, "null");
+        }
+        break;
+    case 's':
+        (void)value_quote(rest, out);
+        break;
+    case 'j':
+        buf_add_slice(out, rest);
+        break;
+    default:
+        return ERR_CORRUPT;
+    }
+    return out->failed ? ERR_MEMORY : 0;
+}
+
+static int add_json_value(const json_t *json, struct slice text, struct buf *out) {
+    switch (json_typeof(json)) {
+    case JSON_TRUE:
+        buf_add_u8(out, 't');
+        break;
+    case JSON_FALSE:
+        buf_add_u8(out, 'f');
+        break;
+    case JSON_INTEGER:
+        add_int(out, json_integer_value(json));
+        break;
+    case JSON_REAL:
+        add_double(out, json_real_value(json));
+        break;
+    case JSON_STRING:
+        buf_add_u8(out, 's');
+        buf_add(out, json_string_value(json), json_string_length(json));
+        break;
+    case JSON_NULL:
+    case JSON_OBJECT:
+    case JSON_ARRAY:
+        buf_add_u8(out, 'j');
+        buf_add_slice(out, text);
+        break;
+    }
+    return out->failed ? ERR_MEMORY : 0;
+}
+
+int value_from_json(struct slice json, struct buf *out, struct report *r) {
+    json_error_t error;
+    json_t *parsed = json_loadb(json.data == NULL ? "" : json.data, json.len,
+                                JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (parsed == NULL) {
+        return report(r, ERR_INVALID, "not JSON: %s near byte %d", error.text, error.position);
+    }
+    int rc = add_json_value(parsed, json, out);
+    json_decref(parsed);
+    if (rc != 0) {
+        return report(r, rc, "the value does not fit in memory");
+    }
+    return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * value.h - a state value as bytes: a tag, then the value. The form on disk and in effects.
+ *
+ *   't' | 'f'                 true, false
+ *   'i' int64 (8, LE)         whole number
+ *   'd' double (8, LE)        float
+ *   's' bytes                 string, any bytes
+ *   'j' JSON text             table
+ */
+#ifndef ZINGQ_EVENT_VALUE_H
+#define ZINGQ_EVENT_VALUE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { VALUE_REAL_BYTES = 32 };
+
+/* A float in the fewest digits (15 to 17) that read back the same, always recognisable as a float
+ * ("5.0", "1e+300"); v is finite. Returns out. */
+const char *value_real_text(double v, char out[VALUE_REAL_BYTES]);
+/* The text as a JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD and the
+ * answer is false. */
+bool value_quote(struct slice text, struct buf *out);
+
+/* Whether the bytes are a value; of a table's JSON only that there is some. */
+bool value_is_sound(struct slice value);
+
+/* value + delta into `out`: a missing value (len 0) counts as 0; int + int stays int, on overflow
+ * it becomes a float. ERR_INVALID when the value is not a number. */
+int value_add(struct slice value, bool delta_is_int, int64_t delta_int, double delta,
+              struct buf *out);
+/* The value as JSON text, for people: strings quoted, floats shortest that reads back the same. */
+int value_to_json(struct slice value, struct buf *out);
+/* JSON text to a value; scalars take their own tags. ERR_INVALID with a sentence. */
+int value_from_json(struct slice json, struct buf *out, struct report *r);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * companion.c - children with a temporary folder; each tells its port, or is asked on one.
+ *
+ * Left out on purpose: supervision. A companion that dies is the user's to see; this is for trying
+ * handlers, not for production.
+ */
+#include "host/companion_impl.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WAIT_STEP_MS = 20, WAIT_STEPS = 250 };
+
+/* In the temporary folder. */
+static const char conf_name[] = "mosquitto.conf";
+static const char mails_name[] = "mail.log"; /* one JSON line a mail */
+
+static void wait_step(void) {
+    const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
+    (void)nanosleep(&step, NULL);
+}
+
+/* A loopback port that is free now. */
+static int free_port(uint16_t *port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return ERR_SYSTEM;
+    }
+    *port = ntohs(address.sin_port);
+    return close(fd) == 0 ? 0 : ERR_SYSTEM;
+}
+
+static bool listens(uint16_t port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return ok;
+}
+
+/* The child's part: becomes the program, or writes its errno to `said` and ends. */
+static _Noreturn void become(char *const argv[], int out_fd, int said, pid_t parent) {
+    /* Out of the terminal's process group: Ctrl-C stops the host first, and the host stops them.
+     * A host that is killed cannot; then the kernel does. */
+    bool ok = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&
+              (out_fd < 0 || dup2(out_fd, STDOUT_FILENO) >= 0);
+    if (ok) {
+        (void)execvp(argv[0], argv);
+    }
+    int error = errno;
+    ssize_t n = write(said, &error, sizeof error);
+    _exit(n == (ssize_t)sizeof error ? 127 : 126);
+}
+
+/* `out_fd` becomes the child's standard output; -1 = ours. Forks by hand, as posix_spawn has no
+ * word for "die with me"; there is one thread yet. */
+static int spawn(struct companions *c, char *const argv[], int out_fd) {
+    assert(c->count < COMPANIONS_MAX);
+    int said[2];
+    int error = 0;
+    pid_t parent = getpid();
+    if (pipe2(said, O_CLOEXEC) != 0) {
+        return ERR_SYSTEM;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(argv, out_fd, said[1], parent);
+    }
+    (void)close(said[1]);
+    ssize_t n = pid < 0 ? -1 : read(said[0], &error, sizeof error); /* 0: it runs */
+    (void)close(said[0]);
+    if (n != 0) {
+        (void)(pid > 0 && waitpid(pid, NULL, 0));
+        return n == (ssize_t)sizeof error && error == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
+    }
+    c->pids[c->count++] = pid;
+    return 0;
+}
+
+static bool last_has_ended(struct companions *c) {
+    if (waitpid(c->pids[c->count - 1], NULL, WNOHANG) == 0) {
+        return false;
+    }
+    c->count--;
+    return true;
+}
+
+void companions_own_folder(char out[4096]) {
+    ssize_t len = readlink("/proc/self/exe", out, 4095);
+    out[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+}
+
+/* --- the broker --- */
+
+static int write_broker_conf(struct companions *c, uint16_t port, char path[128]) {
+    (void)snprintf(path, 128, "%s/%s", c->folder, conf_name);
+    FILE *file = fopen(path, "we");
+    if (file == NULL) {
+        return ERR_SYSTEM;
+    }
+    /* It keeps nothing beyond its end; the queue is deep enough for any trial. */
+    bool ok = fprintf(file,
+                      "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+                      "set_tcp_nodelay true\nlog_type error\nlog_type warning\n",
+                      port) > 0;
+    ok = companions_write_plugin(c, file) && ok;
+    return fclose(file) == 0 && ok ? 0 : ERR_SYSTEM;
+}
+
+static int start_broker(struct companions *c, struct report *r) {
+    uint16_t port = 0;
+    char path[128];
+    if (free_port(&port) != 0 || write_broker_conf(c, port, path) != 0) {
+        return report(r, ERR_SYSTEM, "cannot prepare a private broker in %s: %s", c->folder,
+                      strerror(errno));
+    }
+    char *in_path[] = {"mosquitto", "-c", path, NULL};
+    char *in_sbin[] = {"/usr/sbin/mosquitto", "-c", path, NULL}; /* not in every user's PATH */
+    int code = spawn(c, in_path, -1);
+    if (code == ERR_NOTFOUND) {
+        code = spawn(c, in_sbin, -1);
+    }
+    if (code != 0) {
+        return report(r, code,
+                      "cannot start mosquitto: install it (Debian: apt-get install "
+                      "mosquitto) or run `zingq run` with a broker of your own");
+    }
+    for (int i = 0; i < WAIT_STEPS && !listens(port); i++) {
+        if (last_has_ended(c)) {
+            return report(r, ERR_SYSTEM, "the private mosquitto ended at once: see above");
+        }
+        wait_step();
+    }
+    (void)snprintf(c->broker_url, sizeof c->broker_url, "mqtt://127.0.0.1:%u", port);
+    printf("broker   %s   mosquitto_sub -p %u -t '#' -v\n", c->broker_url, port);
+    return 0;
+}
+
+/* --- the payment gateway and the mail server --- */
+
+/* Reads the port that the child prints as its first line. */
+static int read_port(int fd, unsigned *port) {
+    char line[32];
+    size_t len = 0;
+    while (len < sizeof line - 1) {
+        ssize_t n = read(fd, line + len, 1);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0 || line[len] == '\n') {
+            break;
+        }
+        len++;
+    }
+    line[len] = '\0';
+    char *end = NULL;
+    unsigned long value = strtoul(line, &end, 10);
+    *port = (unsigned)value;
+    return len > 0 && *end == '\0' && value > 0 && value < 65536 ? 0 : ERR_SYSTEM;
+}
+
+static int start_with_port(struct companions *c, char *const argv[], unsigned *port) {
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        return ERR_SYSTEM;
+    }
+    int code = spawn(c, argv, fds[1]);
+    (void)close(fds[1]);
+    if (code == 0) {
+        code = read_port(fds[0], port);
+    }
+    (void)close(fds[0]);
+    return code;
+}
+
+/* Starts a helper unless the user has named one; its absence is no error, only said. */
+static bool start_helper(struct companions *c, const char *variable, const char *scheme,
+                         const char *what, char *const argv[], const char *file) {
+    unsigned port = 0;
+    char url[64];
+    if (getenv(variable) != NULL) {
+        printf("%-8s %s   (%s)\n", what, getenv(variable), variable);
+        return false;
+    }
+    if (access(file, R_OK) != 0 || start_with_port(c, argv, &port) != 0) {
+        printf("%-8s none: one comes with build/zingq in the source tree, or set %s to yours\n",
+               what, variable);
+        return false;
+    }
+    (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", scheme, port);
+    if (setenv(variable, url, 1) != 0) {
+        log_warn("host", "cannot set %s: %s", variable, strerror(errno));
+    }
+    printf("%-8s %s\n", what, url);
+    return true;
+}
+
+static void start_helpers(struct companions *c) {
+    char own[4096];
+    char gateway[4200];
+    char sink[4200];
+    char mails[128];
+    companions_own_folder(own);
+    (void)snprintf(gateway, sizeof gateway, "%s/tests/gateway", own);
+    (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
+    (void)snprintf(mails, sizeof mails, "%s/%s", c->folder, mails_name);
+    char *gateway_argv[] = {gateway, "--port", "0", NULL};
+    char *sink_argv[] = {"/usr/bin/python3", sink, "--port", "0", "--log", mails, NULL};
+    (void)start_helper(c, "ZINGQ_VARS_GATEWAY_URL", "http", "payments", gateway_argv, gateway);
+    if (start_helper(c, "ZINGQ_VARS_SMTP_URL", "smtp", "mail", sink_argv, sink)) {
+        printf("%-8s %s\n", "mails", mails);
+    }
+}
+
+int companions_start(struct companions *c, struct report *r) {
+    *c = (struct companions){.folder = "/tmp/zingq-dev-XXXXXX"};
+    if (mkdtemp(c->folder) == NULL) {
+        c->folder[0] = '\0';
+        return report(r, ERR_SYSTEM, "cannot make a folder in /tmp: %s", strerror(errno));
+    }
+    int code = start_broker(c, r);
+    if (code != 0) {
+        return code;
+    }
+    start_helpers(c);
+    return fflush(stdout) == 0 ? 0 : report(r, ERR_SYSTEM, "cannot write to standard output");
+}
+
+void companions_stop(struct companions *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        (void)kill(c->pids[i], SIGTERM);
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        (void)waitpid(c->pids[i], NULL, 0);
+    }
+    c->count = 0;
+    if (c->folder[0] != '\0') {
+        const char *const names[] = {conf_name, mails_name, "passwords"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            char path[128];
+            (void)snprintf(path, sizeof path, "%s/%s", c->folder, names[i]);
+            (void)unlink(path);
+        }
+        (void)rmdir(c->folder);
+    }
+}

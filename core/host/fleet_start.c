@@ -1,0 +1,122 @@
+/*
+ * fleet_start.c - the birth of a host: the fork, and what the child is given before it becomes this
+ * program anew.
+ *
+ * A host is told who it is by the words and the variables anybody would use by hand; so what runs
+ * here can be run on another machine, too, with nothing but these.
+ */
+#include "host/fleet_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int fleet_open_words(struct fleet_host *host, struct report *r) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof name;
+    const int yes = 1;
+    host->words = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Bound to nothing it gets a free name in the abstract namespace: five digits behind a zero. */
+    if (host->words < 0 ||
+        setsockopt(host->words, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0 ||
+        bind(host->words, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path)) != 0 ||
+        getsockname(host->words, (struct sockaddr *)&name, &len) != 0) {
+        return report(r, ERR_SYSTEM, "cannot make a socket for host %u: %s", host->number,
+                      strerror(errno));
+    }
+    int name_len = (int)(len - offsetof(struct sockaddr_un, sun_path)) - 1;
+    assert(name_len > 0 && name_len < (int)sizeof host->words_name - 1);
+    (void)snprintf(host->words_name, sizeof host->words_name, "@%.*s", name_len, name.sun_path + 1);
+    return 0;
+}
+
+static bool set_number(const char *name, unsigned value) {
+    char text[16];
+    (void)snprintf(text, sizeof text, "%u", value);
+    return setenv(name, text, 1) == 0;
+}
+
+/* Two sessions under one client id would throw each other out. */
+static bool set_client_id(const struct fleet *f, const struct fleet_host *host) {
+    char text[512];
+    const char *id = f->conf->broker.client_id;
+    if (id[0] == '\0') {
+        return true; /* that of its folder */
+    }
+    (void)snprintf(text, sizeof text, "%s-%u", id, host->number);
+    return setenv("ZINGQ_BROKER_CLIENT_ID", text, 1) == 0;
+}
+
+static bool set_environment(const struct fleet *f, const struct fleet_host *host) {
+    bool first = host->number == 1;
+    return set_number("ZINGQ_HOSTS_COUNT", f->count) &&
+           set_number("ZINGQ_HOSTS_THIS", host->number) && set_client_id(f, host) &&
+           (first || setenv("ZINGQ_HTTP_LISTEN", "", 1) == 0) &&
+           setenv("NOTIFY_SOCKET", host->words_name, 1) == 0 && unsetenv("WATCHDOG_PID") == 0;
+}
+
+/* Before exec, with one thread: the process's own marks that the child must not have, and those it
+ * must. */
+static bool set_process(const struct fleet *f, pid_t parent) {
+    sigset_t none;
+    /* Out of the terminal's process group: Ctrl-C is for the fleet, which passes it on once. A fleet
+     * that is killed passes nothing on; then the kernel does, and it is a kill -9 of all. */
+    return sigemptyset(&none) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
+           setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+           fcntl(f->lock, F_SETFD, 0) == 0;
+}
+
+static void become(const struct fleet *f, const struct fleet_host *host) {
+    char data[4200];
+    bool dev = f->options->with_broker;
+    char *argv[10] = {"zingq", dev ? "dev" : "run", "--conf", f->conf->file, "--data", data};
+    size_t count = 6;
+    const char *broker = f->options->overrides.broker_url;
+    broker = dev && broker == NULL ? f->companions.broker_url : broker;
+    if (broker != NULL) {
+        argv[count++] = "--broker";
+        argv[count++] = (char *)(uintptr_t)broker;
+    }
+    (void)snprintf(data, sizeof data, "%s/%u", f->conf->store_path, host->number);
+    (void)execv(f->program, argv);
+    (void)execv("/proc/self/exe", argv); /* the file was replaced, or is gone */
+}
+
+static _Noreturn void be_host(const struct fleet *f, const struct fleet_host *host, pid_t parent) {
+    if (set_process(f, parent) && set_environment(f, host)) {
+        become(f, host);
+    }
+    log_error("fleet", "host %u cannot be started: %s", host->number, strerror(errno));
+    _exit(EXIT_CANNOT_RUN);
+}
+
+bool fleet_start(const struct fleet *f, struct fleet_host *host) {
+    assert(host->pid == 0 && host->number >= 1 && host->number <= f->count);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        be_host(f, host, parent);
+    }
+    host->due_ms = INT64_MAX;
+    host->beat_ms = 0;
+    host->stopping = false;
+    host->started_ms = clock_monotonic_ms();
+    if (pid < 0) {
+        return false;
+    }
+    host->pid = pid;
+    host->starts++;
+    return true;
+}

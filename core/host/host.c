@@ -1,0 +1,574 @@
+/*
+ * host.c - the loop: what is ready is collected, the engine decides, PUBACKs and publishes leave.
+ *
+ *   uv poll  ->  sockets are read by their doors only as far as noting what came
+ *   on_check ->  turn(): collect MQTT, engine_turn, flush
+ *   timer    ->  wakes the loop when the clock makes a turn due, so that on_check follows at once
+ *
+ * Stopping: SIGTERM stops new work and gives what waits for a call DRAIN_MS to end; a second one
+ * stops at once. What is left runs again at the next start, and that is no crash.
+ */
+#include "host/impl.h"
+#include "lua/api/api.h"
+
+#include "host/notify.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "store/folder.h"
+#include "base/watchdog.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    DRAIN_MS = 10000,
+    RELOAD_DELAY_MS = 100,
+    PAUSE_AFTER_FAILURE_MS = 1000,
+    COLLECT_AT_ONCE = 16,
+    BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
+    REPEAT_MS = 60000,
+    NAP_MS = 2, /* one to two: the loop counts whole milliseconds */
+};
+
+/* --- the turn --- */
+
+static void check_uv(int rc, const char *what) {
+    if (rc != 0) {
+        log_error("host", "%s: %s", what, uv_strerror(rc));
+    }
+}
+
+static void on_idle(uv_idle_t *idle) {
+    (void)idle; /* keeps the loop from sleeping */
+}
+
+/* libuv runs timers before the poll and on_check after it. So a callback of a timer must not trust
+ * that a turn follows at once: the poll may sleep first, for as long as the next timer allows, with
+ * messages unread. Whoever makes a turn due wakes the loop; an active idle handle makes the poll
+ * return at once. */
+void host_wake(struct host *h) {
+    check_uv(uv_idle_start(&h->idle, on_idle), "idle");
+}
+
+static void on_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
+}
+
+/* When the next turn is due: at once (idle runs), at a time (timer), or when something comes. */
+static void arm(struct host *h, bool more) {
+    int64_t now = engine_now_ms(h->engine);
+    int64_t next = engine_next_ms(h->engine);
+    int64_t pause = h->retry_ms - host_now_ms(h);
+    if (pause > 0) {
+        next = now + pause;
+        more = false;
+    }
+    if (more || next <= now) {
+        host_wake(h);
+        return;
+    }
+    check_uv(uv_idle_stop(&h->idle), "idle");
+    if (next == INT64_MAX) {
+        check_uv(uv_timer_stop(&h->timer), "timer");
+        return;
+    }
+    uv_update_time(&h->loop);
+    int64_t delay = next - now;
+    check_uv(uv_timer_start(&h->timer, on_timer,
+                            (uint64_t)(delay > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : delay), 0),
+             "timer");
+}
+
+static void end_loop(struct host *h) {
+    uv_stop(&h->loop);
+}
+
+/* Nothing that came since the last commit may be acknowledged: it comes again over a new
+ * connection. */
+static void fall_back(struct host *h) {
+    if (h->drop || h->turn_messages > 0) {
+        mqtt_drop(h->mqtt);
+        h->readable = false;
+    }
+    host_stand_in_drop(h);
+    h->drop = false;
+    h->retry_ms = host_now_ms(h) + PAUSE_AFTER_FAILURE_MS;
+}
+
+static void stop_when_idle(struct host *h) {
+    struct engine_status status;
+    engine_status(h->engine, &status);
+    bool left = h->leaving && status.waiting == 0 &&
+                status.outbox <= status.outbox_refused + status.outbox_held &&
+                status.forwards_waiting == 0;
+    if (left || (h->stopping && engine_running(h->engine) == 0)) {
+        end_loop(h);
+    }
+}
+
+/* Reads the broker's sockets dry, within the bounds of a turn. */
+static void collect(struct host *h) {
+    h->turn_messages = 0;
+    h->turn_bytes = 0;
+    while ((h->readable || host_stand_in_readable(h)) &&
+           h->turn_messages < engine_intake(h->engine) && h->turn_bytes < engine_room(h->engine) &&
+           engine_accepts(h->engine)) {
+        /* With little room one large message more would matter. */
+        bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
+        h->readable = h->readable && mqtt_collect(h->mqtt, scarce ? 1 : COLLECT_AT_ONCE);
+        host_stand_in_collect(h, scarce ? 1 : COLLECT_AT_ONCE);
+        host_pump(h);
+    }
+}
+
+/* After a turn with many messages the next one waits a moment: a commit costs much the same for a
+ * few as for hundreds. Publishes go on meanwhile. A quiet system never naps, nor does one with
+ * something left to do: a message unread, a lane that could run, a publish that may leave. */
+static void nap_if_busy(struct host *h) {
+    bool idle =
+        !h->readable && !host_stand_in_readable(h) && !h->out_readable && !engine_due(h->engine);
+    if (h->turn_messages >= BUSY_MESSAGES && idle) {
+        uv_update_time(&h->loop);
+        h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
+    }
+}
+
+static bool napping(const struct host *h) {
+    return uv_now(&h->loop) < h->nap_until_ms && !h->stopping && !h->leaving;
+}
+
+static void rest(struct host *h) {
+    if (h->out_readable) {
+        host_wake(h);
+        return;
+    }
+    check_uv(uv_idle_stop(&h->idle), "idle");
+    check_uv(uv_timer_start(&h->timer, on_timer, h->nap_until_ms - uv_now(&h->loop), 0), "timer");
+}
+
+static void turn(struct host *h) {
+    if (host_now_ms(h) < h->retry_ms) {
+        arm(h, false);
+        return;
+    }
+    if (host_join_is_refused(h)) {
+        if (h->stopping) {
+            stop_when_idle(h);
+        }
+        arm(h, h->readable);
+        return;
+    }
+    host_pump(h);
+    if (napping(h)) {
+        rest(h);
+        return;
+    }
+    host_ask_work(h);
+    collect(h);
+    int code = engine_turn(h->engine);
+    if (code != 0 || h->drop) {
+        fall_back(h);
+    } else {
+        mqtt_flush(h->mqtt);
+        host_stand_in_flush(h);
+        host_ask_send(h);
+        mqtt_flush(h->out);
+        host_members_turn(h);
+        host_publish_status(h);
+    }
+    bool accepts = engine_accepts(h->engine);
+    mqtt_hold(h->mqtt, !accepts || host_join_waits(h));
+    host_stand_in_hold(h, !accepts);
+    if (h->stopping || h->leaving) {
+        stop_when_idle(h);
+    }
+    nap_if_busy(h);
+    if (napping(h)) {
+        rest(h);
+        return;
+    }
+    bool more = accepts && (h->readable || host_stand_in_readable(h));
+    arm(h, more || h->out_readable || engine_due(h->engine) || host_ask_due(h));
+}
+
+static void on_check(uv_check_t *check) {
+    turn(check->data);
+}
+
+/* --- the service manager --- */
+
+static void tell_manager(const char *text) {
+    if (host_notify(text) != 0) {
+        log_warn("host", "cannot tell the service manager %s: %s", text, strerror(errno));
+    }
+}
+
+/* The loop's own timer: a turn that never ends is not vouched for. */
+static void on_manager_timer(uv_timer_t *timer) {
+    (void)timer;
+    tell_manager("WATCHDOG=1");
+}
+
+/* --- stopping --- */
+
+static void on_drain_timer(uv_timer_t *timer) {
+    struct host *h = timer->data;
+    log_warn("host",
+             "stopping with %zu events still waiting for a call: they run again at the "
+             "next start",
+             engine_running(h->engine));
+    end_loop(h);
+}
+
+void host_stop(struct host *h, int status) {
+    if (h->stopping) {
+        end_loop(h);
+        return;
+    }
+    h->stopping = true;
+    h->status = status;
+    tell_manager("STOPPING=1");
+    engine_drain(h->engine);
+    check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, DRAIN_MS, 0), "drain timer");
+    host_wake(h);
+}
+
+static void on_signal(uv_signal_t *signal, int number) {
+    struct host *h = signal->data;
+    log_info("host", "%s: stopping%s", number == SIGINT ? "SIGINT" : "SIGTERM",
+             h->stopping ? " at once" : ", once more stops at once");
+    host_stop(h, EXIT_GOOD);
+}
+
+/* --- scripts --- */
+
+static void on_reload(void *ctx, size_t service, const char *error) {
+    const struct host *h = ctx;
+    const char *name = h->conf->services[service].name;
+    if (error == NULL) {
+        log_info("script", "service \"%s\" runs its new scripts version=%016" PRIx64, name,
+                 script_version(h->scripts, service));
+    } else {
+        log_error("script", "service \"%s\" %s: %s", name,
+                  script_runs(h->scripts, service) ? "keeps its last good scripts"
+                                                   : "does not run, its events wait",
+                  error);
+    }
+}
+
+/* Every service has its code, or took the host down at an earlier start while it was loaded. */
+static int load_scripts(struct host *h, struct report *r) {
+    script_name_loads(h->scripts, h->culprit);
+    int code = script_load_all(h->scripts, r);
+    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
+        if (!script_runs(h->scripts, i)) {
+            on_reload(h, i, script_error(h->scripts, i));
+        }
+    }
+    return code;
+}
+
+void host_reload(struct host *h) {
+    if (script_reload(h->scripts, h, on_reload) > 0) {
+        engine_scripts_changed(h->engine);
+        host_wake(h);
+    }
+}
+
+static void on_reload_timer(uv_timer_t *timer) {
+    host_reload(timer->data);
+}
+
+static void on_files_changed(uv_fs_event_t *watch, const char *name, int events, int status) {
+    (void)name;
+    (void)events;
+    struct host *h = watch->data;
+    check_uv(status < 0 ? status : 0, "watching the scripts folder");
+    check_uv(uv_timer_start(&h->reload_timer, on_reload_timer, RELOAD_DELAY_MS, 0), "reload timer");
+}
+
+static void on_sighup(uv_signal_t *signal, int number) {
+    (void)number;
+    host_reload(signal->data);
+}
+
+static void on_sys_timer(uv_timer_t *timer) {
+    struct host *h = timer->data;
+    sys_tick(h->sys);
+    host_wake(h);
+}
+
+static void on_repeat_timer(uv_timer_t *timer) {
+    host_repeat_warnings(timer->data);
+    host_members_repeat(timer->data);
+}
+
+/* --- start --- */
+
+static int raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return ERR_SYSTEM;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : ERR_SYSTEM;
+}
+
+static int open_loop(struct host *h, struct report *r) {
+    int rc = uv_loop_init(&h->loop);
+    if (rc != 0) {
+        return report(r, ERR_SYSTEM, "cannot make an event loop: %s", uv_strerror(rc));
+    }
+    h->loop.data = h;
+    h->check.data = h->timer.data = h->idle.data = h->reload_timer.data = h->drain_timer.data = h;
+    h->sys_timer.data = h->repeat_timer.data = h->alone_timer.data = h;
+    h->members_timer.data = h;
+    h->sigterm.data = h->sigint.data = h->sighup.data = h->watch.data = h;
+    const int rcs[] = {
+        uv_check_init(&h->loop, &h->check),
+        uv_check_start(&h->check, on_check),
+        uv_idle_init(&h->loop, &h->idle),
+        uv_timer_init(&h->loop, &h->timer),
+        uv_timer_init(&h->loop, &h->reload_timer),
+        uv_timer_init(&h->loop, &h->drain_timer),
+        uv_timer_init(&h->loop, &h->sys_timer),
+        uv_timer_init(&h->loop, &h->repeat_timer),
+        uv_timer_init(&h->loop, &h->alone_timer),
+        uv_timer_init(&h->loop, &h->members_timer),
+        uv_timer_init(&h->loop, &h->manager_timer),
+        uv_signal_init(&h->loop, &h->sigterm),
+        uv_signal_init(&h->loop, &h->sigint),
+        uv_signal_init(&h->loop, &h->sighup),
+        uv_fs_event_init(&h->loop, &h->watch),
+        uv_signal_start(&h->sigterm, on_signal, SIGTERM),
+        uv_signal_start(&h->sigint, on_signal, SIGINT),
+        uv_signal_start(&h->sighup, on_sighup, SIGHUP),
+    };
+    for (size_t i = 0; i < sizeof rcs / sizeof *rcs; i++) {
+        if (rcs[i] != 0) {
+            return report(r, ERR_SYSTEM, "cannot set up the event loop: %s", uv_strerror(rcs[i]));
+        }
+    }
+    return 0;
+}
+
+/* A host that began a store of its own beside theirs would work without their keys. */
+static int check_folder(const struct host *h, struct report *r) {
+    unsigned hosts = store_folder_hosts(h->conf->store_path);
+    return hosts == 0 ? 0
+                      : report(r, ERR_INVALID,
+                               "%s is the folder of %u hosts: run them with --hosts %u, or name "
+                               "the folder of one with --data",
+                               h->conf->store_path, hosts, hosts);
+}
+
+/* Without it the host is as good as before there was a watchdog. */
+static void watch_runs(struct host *h) {
+    struct report r = {""};
+    if (watchdog_start(h->culprit, watchdog_limit_ms(h->conf->lua_time_ms), &r) != 0) {
+        log_warn("host", "%s: a run that hangs in C stops the host", r.text);
+    }
+}
+
+static int open_engine(struct host *h, struct report *r) {
+    const struct store_options store = {.path = h->conf->store_path,
+                                        .max_bytes = h->conf->store_max_bytes};
+    struct clock_reading now;
+    clock_read(&now);
+    int code = store_open(&h->store, &store, r);
+    if (code == 0) {
+        code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
+    }
+    if (code == 0) {
+        watch_runs(h);
+    }
+    if (code == 0) {
+        code = script_host_new(&h->scripts, h->conf, &api_library);
+    }
+    if (code == 0) {
+        code = load_scripts(h, r);
+    }
+    if (code != 0) {
+        return code;
+    }
+    const struct engine_doors doors = host_engine_doors(h);
+    struct engine_options options = {.conf = h->conf,
+                                     .store = h->store,
+                                     .scripts = h->scripts,
+                                     .doors = &doors,
+                                     .culprit = h->culprit,
+                                     .only = h->options->services,
+                                     .only_count = h->options->service_count};
+    randombytes_buf(&options.seed, sizeof options.seed);
+    return engine_new(&h->engine, &options, r);
+}
+
+static void watch_scripts(struct host *h) {
+    int rc = uv_fs_event_start(&h->watch, on_files_changed, h->conf->scripts_dir, 0);
+    if (rc != 0) {
+        log_warn("script", "cannot watch %s: %s: saved scripts go live at SIGHUP",
+                 h->conf->scripts_dir, uv_strerror(rc));
+    }
+}
+
+/* From now on every line of the log names this host. */
+static int check_division(const struct host *h, struct report *r) {
+    const struct division *d = &h->conf->hosts.share;
+    if (!division_is_divided(d)) {
+        return 0;
+    }
+    log_set_host(d->place);
+    return h->options->service_count == 0
+               ? 0
+               : report(
+                     r, ERR_INVALID,
+                     "--service leaves services out, but hosts.count is %u: the keys of a "
+                     "service belong to every host of the division, so each must run all of them",
+                     (unsigned)d->count);
+}
+
+static int start(struct host *h, struct report *r) {
+    struct conf_overrides overrides = h->options->overrides;
+    bool own_broker = h->options->with_broker && overrides.broker_url == NULL;
+    int code = own_broker ? companions_start(&h->companions, r) : 0;
+    if (own_broker) {
+        overrides.broker_url = h->companions.broker_url;
+    }
+    if (code == 0) {
+        code = conf_load(&h->conf, h->options->conf_file, &overrides, r);
+    }
+    if (code == 0) {
+        code = check_division(h, r);
+    }
+    if (code == 0) {
+        code = check_folder(h, r);
+    }
+    if (code == 0) {
+        code = open_loop(h, r);
+    }
+    if (code == 0) {
+        code = open_engine(h, r);
+    }
+    if (code == 0) {
+        code = host_open_doors(h, r);
+    }
+    if (code != 0) {
+        return code;
+    }
+    watch_scripts(h);
+    h->started_ms = host_now_ms(h);
+    mqtt_start(h->mqtt);
+    mqtt_start(h->out);
+    uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
+    if (interval_ms > 0) { /* else "off" */
+        check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
+                 "sys timer");
+    }
+    check_uv(uv_timer_start(&h->repeat_timer, on_repeat_timer, REPEAT_MS, REPEAT_MS),
+             "repeat timer");
+    log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
+             h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
+             h->conf->store_path);
+    uint64_t beat_ms = host_notify_interval_ms();
+    if (beat_ms > 0) {
+        check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
+                 "manager timer");
+    }
+    tell_manager("READY=1");
+    return 0;
+}
+
+/* --- stop --- */
+
+static void on_walk(uv_handle_t *handle, void *arg) {
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void close_all(struct host *h) {
+    if (h->engine != NULL && h->mqtt != NULL && engine_stop(h->engine) != 0) {
+        log_error("host", "the last commit failed: what waited for a call is listed as running "
+                          "until it runs again");
+    }
+    /* The one that watches goes first: it would get the other's goodbye. */
+    if (h->out != NULL) {
+        sys_goodbye(h->sys, h->out, h->leaving);
+        mqtt_disconnect(h->out, -1);
+    }
+    host_stand_in_close(h);
+    if (h->mqtt != NULL) {
+        host_members_goodbye(h);
+        mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
+    }
+    gateway_free(h->socket);
+    gateway_free(h->tcp);
+    front_free(h->front);
+    admin_free(h->admin);
+    host_close_asks(h);
+    sys_free(h->sys);
+    engine_free(h->engine);
+    fetch_free(h->fetch);
+    mqtt_free(h->mqtt);
+    mqtt_free(h->out);
+    if (h->loop.data == h) {
+        uv_walk(&h->loop, on_walk, NULL);
+        (void)uv_run(&h->loop, UV_RUN_DEFAULT);
+        check_uv(uv_loop_close(&h->loop), "closing the loop");
+    }
+    script_host_free(h->scripts);
+    watchdog_stop();
+    culprit_stopped(h->culprit);
+    culprit_close(h->culprit);
+    store_close(h->store);
+    conf_free(h->conf);
+    companions_stop(&h->companions);
+    host_members_close(h);
+    host_terms_clear(h);
+}
+
+static int exit_status_of(int code) {
+    switch (code) {
+    case ERR_INVALID:
+    case ERR_SCRIPT:
+    case ERR_NOTFOUND:
+        return EXIT_USAGE;
+    default:
+        return EXIT_CANNOT_RUN;
+    }
+}
+
+int host_run(const struct host_options *options) {
+    struct host *h = calloc(1, sizeof *h);
+    struct report r = {"out of memory"};
+    if (h == NULL) {
+        (void)fprintf(stderr, "zingq: out of memory\n");
+        return EXIT_CANNOT_RUN;
+    }
+    h->options = options;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (raise_file_limit() != 0) {
+        log_warn("host", "cannot raise the number of open files: %s", strerror(errno));
+    }
+    int code = start(h, &r);
+    if (code == 0) {
+        (void)uv_run(&h->loop, UV_RUN_DEFAULT);
+        log_info("host", "stopped");
+    } else {
+        (void)fprintf(stderr, "zingq: %s\n", r.text);
+        h->status = exit_status_of(code);
+    }
+    int status = h->status;
+    close_all(h);
+    free(h);
+    return status;
+}

@@ -1,0 +1,220 @@
+/*
+ * join.c - whether this host may take events beside the others (peers/members.c judges): at the
+ * start, and whenever another one turns up.
+ *
+ * The start: with services that need a division no subscription is sent before it is known that
+ * nobody conflicts. We watch, publish "joining", and wait until it comes back: what the broker kept
+ * comes before it, and a moment is left for brokers that take their time. Alone that costs some tens
+ * of milliseconds. Who conflicts and is alive answers our hello; then this host ends, and gives up
+ * what its session still has of an earlier run, without acknowledging what came. Meanwhile these
+ * services start nothing, unless there is no broker to be had: then what is stored runs as always.
+ *
+ * At run time the one that yields holds the service: it unsubscribes, starts nothing, keeps what
+ * still comes, and goes on by itself when the other does not conflict any more. What its own
+ * handlers publish for the service is kept here, too: it is not known that the other one subscribes
+ * to that.
+ */
+#include "host/impl.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+enum { REFUSED_MS = 3000 }; /* to give up subscriptions in, then the host ends anyway */
+
+/* --- the start --- */
+
+static void hold_keyed(struct host *h, bool held) {
+    const struct presence *self = members_self(h->members.table);
+    for (size_t i = 0; i < self->service_count; i++) {
+        if (members_is_keyed(&self->services[i])) {
+            engine_hold_service(h->engine, h->members.shares[i].service, held);
+        }
+    }
+}
+
+void host_join_open(struct host *h) {
+    struct host_members *p = &h->members;
+    const struct presence *self = members_self(p->table);
+    for (size_t i = 0; i < self->service_count; i++) {
+        p->keyed = p->keyed || members_is_keyed(&self->services[i]);
+    }
+    p->decided = !p->keyed;
+    members_say(p->table, p->keyed ? PRESENCE_JOINING : PRESENCE_UP, false);
+    hold_keyed(h, true);
+}
+
+/* Both connections stand, so it will soon be known. */
+static void hold_while_asking(struct host *h) {
+    bool asking = mqtt_session(h->mqtt)->connected && mqtt_session(h->out)->connected;
+    if (!h->members.decided && asking) {
+        hold_keyed(h, true);
+    }
+}
+
+void host_join_up(struct host *h, bool session_present) {
+    struct host_members *p = &h->members;
+    hold_while_asking(h);
+    if (!p->decided) {
+        mqtt_hold(h->mqtt, session_present); /* nothing of it is read yet */
+        p->session = session_present;
+    }
+}
+
+/* Without a broker nothing is known and nothing comes: what is stored runs as always. */
+void host_join_down(struct host *h) {
+    if (!h->members.decided) {
+        hold_keyed(h, false);
+    }
+    h->members.session = h->members.session && mqtt_session(h->mqtt)->connected;
+}
+
+void host_join_watch_up(struct host *h) {
+    hold_while_asking(h);
+}
+
+bool host_join_waits(const struct host *h) {
+    return !h->members.decided && !h->members.refused && h->members.session;
+}
+
+static void take_part(struct host *h) {
+    struct host_members *p = &h->members;
+    p->decided = true;
+    members_say(p->table, PRESENCE_UP, false);
+    hold_keyed(h, false);
+    mqtt_release(h->mqtt);
+    mqtt_hold(h->mqtt, false);
+    p->say_due = true;
+}
+
+/* What the session holds is not read any more; the subscriptions of an earlier run go, so that the
+ * broker deals it nothing new. */
+static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
+    struct host_members *p = &h->members;
+    struct buf text;
+    int mid = 0;
+    (void)fprintf(stderr, "zingq: %s%s\n", why->text,
+                  p->session ? ". What the broker holds for this host waits there until it runs "
+                               "again, or leaves (zingq leave)"
+                             : "");
+    p->refused = true;
+    p->refused_by_ms = now_ms + REFUSED_MS;
+    if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
+        const struct mqtt_publish publish = {
+            .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
+        (void)mqtt_publish(h->mqtt, &publish, &mid, NULL); /* else the will says it */
+        mqtt_flush(h->mqtt);
+    }
+    buf_clear(&text);
+    if (!p->session || mqtt_unsubscribe_all(h->mqtt) != 0) {
+        host_stop(h, EXIT_CANNOT_RUN);
+        return;
+    }
+    mqtt_hold(h->mqtt, false);
+}
+
+void host_join_try(struct host *h, int64_t now_ms) {
+    struct host_members *p = &h->members;
+    struct report r;
+    if (p->decided || p->refused || !mqtt_session(h->mqtt)->connected ||
+        !mqtt_session(h->out)->connected) {
+        return;
+    }
+    if (host_members_unknown(h, &r)) {
+        log_warn("host", "%s", r.text);
+        take_part(h);
+        return;
+    }
+    if (p->joined_ms == 0 || now_ms < p->joined_ms) {
+        return;
+    }
+    enum members_verdict verdict = members_may_join(p->table, now_ms, &r);
+    if (verdict == MEMBERS_CLEAR) {
+        take_part(h);
+    } else if (verdict == MEMBERS_YIELD) {
+        refuse(h, &r, now_ms);
+    } else if (!p->told_wait) {
+        p->told_wait = true;
+        log_info("host", "waiting for the answer of a host that takes events of the same services");
+    }
+}
+
+bool host_join_is_refused(struct host *h) {
+    struct host_members *p = &h->members;
+    if (!p->refused) {
+        return false;
+    }
+    h->readable = mqtt_collect(h->mqtt, 1024); /* never flushed: nothing is acknowledged */
+    bool over = p->given_up || !mqtt_session(h->mqtt)->connected ||
+                (int64_t)uv_now(&h->loop) >= p->refused_by_ms;
+    if (over && !h->stopping) {
+        host_stop(h, EXIT_CANNOT_RUN);
+    }
+    return true;
+}
+
+/* --- at run time --- */
+
+static void unsubscribe(struct host *h, struct host_share *share) {
+    const struct service_conf *s = &h->conf->services[share->service];
+    for (size_t f = 0; f < s->filter_count; f++) {
+        mqtt_give_up(h->mqtt, s->name, s->filters[f]);
+        host_filter_given_up(h, s, s->filters[f]);
+    }
+    share->left = true;
+}
+
+static void subscribe_again(struct host *h, struct host_share *share) {
+    const struct service_conf *s = &h->conf->services[share->service];
+    uint32_t id = engine_service_number(h->engine, share->service) + 1u;
+    for (size_t f = 0; f < s->filter_count; f++) {
+        h->filters++; /* its answer is counted as those at the start are */
+        if (mqtt_subscribe(h->mqtt, s->name, s->filters[f], id) != 0) {
+            log_error("host", "service \"%s\": cannot subscribe to %s again: restart the host",
+                      s->name, s->filters[f]);
+        }
+    }
+    share->left = false;
+}
+
+static void judge(struct host *h, size_t i, int64_t now_ms) {
+    struct host_members *p = &h->members;
+    struct host_share *share = &p->shares[i];
+    struct report r;
+    bool held = members_must_hold(p->table, i, now_ms, &r);
+    bool answered = h->granted + h->refused >= h->filters;
+    if (held != share->held) {
+        share->held = held;
+        p->held += held ? 1 : -1;
+        members_hold(p->table, i, held);
+        engine_hold_service(h->engine, share->service, held);
+        p->say_due = true;
+        if (held) {
+            log_error("host", "service %s", r.text);
+        } else {
+            log_info("host", "service \"%s\" takes events again: the other host does not",
+                     h->conf->services[share->service].name);
+        }
+    }
+    if (h->leave_asked) {
+        return; /* every subscription is being given up */
+    }
+    if (held && !share->left && mqtt_session(h->mqtt)->connected && answered) {
+        unsubscribe(h, share);
+    } else if (!held && share->left) {
+        subscribe_again(h, share);
+    }
+}
+
+void host_join_judge(struct host *h, int64_t now_ms) {
+    struct host_members *p = &h->members;
+    bool any = p->decided && !p->refused;
+    for (size_t i = 0; any && i < members_self(p->table)->service_count; i++) {
+        judge(h, i, now_ms);
+    }
+}
+
+void host_join_unsubscribed(struct host *h) {
+    h->members.given_up = true;
+    host_wake(h);
+}

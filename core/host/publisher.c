@@ -1,0 +1,189 @@
+/*
+ * publisher.c - the second connection: everything ZingQueue publishes.
+ *
+ * On the first one nothing may be written between reading a message and the commit, because
+ * libmosquitto has queued its PUBACK. Publishes are committed already and need not wait for that,
+ * and a broker takes only a few unacknowledged (Mosquitto: 20), so they must be acknowledged and
+ * followed up many times a turn. Hence a connection of their own, pumped between the steps of a
+ * turn.
+ *
+ * Its session ends with the connection: what was not acknowledged is in the outbox. So the broker's
+ * own figures come in here, too: it keeps none of them for us while we are away.
+ */
+#include "host/impl.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static void on_message(void *ctx, const struct mqtt_message *m) {
+    struct host *h = ctx;
+    if (host_members_heard(h, m) || (h->ask != NULL && ask_note(h->ask, m))) {
+        return;
+    }
+    if (m->refused.len == 0 && !host_forward_heard(h, m)) {
+        sys_note(h->sys, m->topic, m->payload);
+        if (sys_is_mosquitto(m->topic, m->payload)) {
+            host_terms_mosquitto(h);
+        }
+    }
+}
+
+/* The broker has answered something that is not the outbox's: nothing that was sent beside that can
+ * be why the connection ends, if it was the last. */
+static void note_proof(struct host *h) {
+    bool asked = h->ask == NULL || ask_is_proven(h->ask);
+    if (sys_is_proven(h->sys) && asked && !host_members_asks(h) && h->forwards_asked == 0) {
+        engine_beside_proven(h->engine);
+    }
+}
+
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    struct host *h = ctx;
+    if (sys_published(h->sys, mid, reason, uv_now(&h->loop)) ||
+        (h->ask != NULL && ask_published(h->ask, mid, reason))) {
+        note_proof(h);
+    } else {
+        engine_published(h->engine, mid, reason);
+    }
+}
+
+/* Other hosts announce the same limit as this one, by the same topics.conf. */
+static size_t packet_bytes_max(const struct host *h, const struct mqtt_session *session) {
+    size_t ours = h->conf->broker.packet_bytes_max;
+    size_t brokers = session->packet_bytes_max;
+    return brokers > 0 && (brokers < ours || ours == 0) ? brokers : ours;
+}
+
+static void on_up(void *ctx, const struct mqtt_session *session) {
+    struct host *h = ctx;
+    h->out_error[0] = '\0';
+    (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
+    host_terms_up(h, true);
+    sys_up(h->sys, uv_now(&h->loop));
+    host_members_watch_up(h);
+    if (h->ask != NULL) {
+        ask_up(h->ask);
+    }
+    host_forward_up(h);
+    engine_connected(h->engine, session->receive_maximum, packet_bytes_max(h, session));
+    host_wake(h);
+}
+
+static void on_down(void *ctx, enum mqtt_down why, const char *text) {
+    struct host *h = ctx;
+    if (engine_disconnected(h->engine)) {
+        mqtt_forgive(h->out);
+    }
+    sys_down(h->sys, uv_now(&h->loop));
+    host_members_watch_down(h);
+    h->forwards_asked = 0;
+    if (h->ask != NULL) {
+        ask_down(h->ask);
+    }
+    h->out_readable = false;
+    host_broker_down(h, true, why, text);
+}
+
+static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
+    struct host *h = ctx;
+    bool others = host_members_watched(h, filter, reason) ||
+                  host_forward_answered(h, filter, reason) ||
+                  (h->ask != NULL && ask_subscribed(h->ask, filter, reason));
+    if (!others) {
+        sys_answered(h->sys, reason);
+    }
+    note_proof(h);
+}
+
+static void on_readable(void *ctx) {
+    struct host *h = ctx;
+    h->out_readable = true;
+    host_wake(h);
+}
+
+int host_publish(void *ctx, const struct publication *p, int *mid) {
+    struct host *h = ctx;
+    struct mqtt_publish out = {.topic = p->topic.data,
+                               .payload = p->payload,
+                               .content_type = p->content_type,
+                               .response_topic = p->response_topic,
+                               .correlation = p->correlation,
+                               .properties = p->properties,
+                               .qos = p->qos,
+                               .retain = p->retain};
+    struct report r;
+    if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
+        return ERR_BUSY; /* a loss now must not be blamed on this one */
+    }
+    int code = mqtt_publish(h->out, &out, mid, &r);
+    if (code == ERR_INVALID) {
+        log_error("broker", "%s", r.text);
+    }
+    return code;
+}
+
+void host_pump(struct host *h) {
+    enum { ACKS_AT_ONCE = 256 };
+    h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
+    host_ask_send(h);
+    if (engine_send(h->engine) != 0) {
+        log_error("broker", "a packet number came again that the broker has not acknowledged yet: "
+                            "connecting anew");
+        mqtt_drop(h->out);
+        return;
+    }
+    engine_send_forwards(h->engine);
+    mqtt_flush(h->out);
+}
+
+/* The broker has not answered the status publish: the outbox waits no longer. */
+static void on_alone_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
+}
+
+/* After the outbox's flush: what has no acknowledgement must not take its window. */
+void host_publish_status(struct host *h) {
+    size_t up = 0;
+    size_t silent = 0;
+    size_t gone = 0;
+    if (host_members_asks(h) || !sys_is_due(h->sys)) {
+        return;
+    }
+    host_members_counts(h, &up, &silent, &gone);
+    const struct sys_host host = {.now_ms = uv_now(&h->loop),
+                                  .uptime_ms = host_now_ms(h) - h->started_ms,
+                                  .connected = mqtt_session(h->mqtt)->connected,
+                                  .hosts_up = up,
+                                  .hosts_gone = gone,
+                                  .hosts_known = host_members_known(h)};
+    if (sys_publish(h->sys, h->out, &host)) {
+        engine_published_beside(h->engine);
+        mqtt_flush(h->out);
+        if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
+            int failed = uv_timer_start(&h->alone_timer, on_alone_timer, SYS_ALONE_MS + 1, 0);
+            assert(failed == 0); /* only a closing handle refuses */
+        }
+    }
+}
+
+int host_open_publisher(struct host *h, struct report *r) {
+    const struct mqtt_callbacks callbacks = {.ctx = h,
+                                             .on_message = on_message,
+                                             .on_published = on_published,
+                                             .on_up = on_up,
+                                             .on_down = on_down,
+                                             .on_subscribed = on_subscribed,
+                                             .on_readable = on_readable};
+    int len = snprintf(h->out_client_id, sizeof h->out_client_id, "%s-out", h->client_id);
+    if (len < 0 || (size_t)len > 255) {
+        return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
+    }
+    int code = sys_new(&h->sys, h->conf, h->engine, h->client_id);
+    if (code != 0) {
+        return report(r, code, "cannot prepare the status topics: %s", error_text(code));
+    }
+    const struct mqtt_publish will = sys_will(h->sys);
+    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, &will, &callbacks, r);
+}

@@ -1,0 +1,218 @@
+/*
+ * session.c - what the broker's session holds for us, remembered in the store.
+ *
+ * The session outlives the process. So a filter that was taken out of topics.conf stays subscribed
+ * at the broker until someone unsubscribes it, and a session that is not there any more is a loss
+ * worth a warning only if there was one.
+ *
+ *   "session"        the client id of the session that was made last
+ *   "brokers"        where there were sessions under it: a url a line
+ *   "subscriptions"  what it holds, one filter a line, as it was sent
+ */
+#include "host/impl.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SUBSCRIPTIONS_BYTES_MAX = 64 << 20,
+    BROKERS_BYTES_MAX = 16 << 10,
+    FILTER_BYTES = NAME_BYTES_MAX + sizeof "zingq/signal//+/+",
+};
+
+static void add_filter(const struct host *h, struct buf *out, const struct service_conf *s,
+                       const char *filter) {
+    if (s->share && !h->conf->broker.alone) {
+        buf_printf(out, "$share/%s/", s->name);
+    }
+    buf_printf(out, "%s\n", filter);
+}
+
+/* zingq/signal/<service>/+/+. Not shared: the event that waits is in one host's store, and nobody
+ * else knows in whose. */
+static const char *signal_filter(const struct service_conf *s, char out[FILTER_BYTES]) {
+    (void)snprintf(out, FILTER_BYTES, "zingq/signal/%s/+/+", s->name);
+    return out;
+}
+
+/* The filters of this run, one a line. */
+static void wanted_filters(const struct host *h, struct buf *out) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *s = &h->conf->services[i];
+        for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
+            add_filter(h, out, s, s->filters[f]);
+        }
+        if (engine_runs(h->engine, i)) {
+            char filter[FILTER_BYTES];
+            buf_printf(out, "%s\n", signal_filter(s, filter));
+        }
+    }
+}
+
+static bool has_line(const char *lines, const char *line, size_t len) {
+    for (const char *at = lines; *at != '\0'; at += strcspn(at, "\n") + 1) {
+        if (strcspn(at, "\n") == len && memcmp(at, line, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Unsubscribes the lines of `held` that are not in `wanted`, and adds them to it: until they are
+ * gone they are to be remembered. */
+static int give_up(struct host *h, char *held, struct buf *wanted, const char *kept) {
+    int code = 0;
+    char *next = held;
+    while (code == 0 && *next != '\0') {
+        char *line = next;
+        size_t len = strcspn(line, "\n");
+        next = line[len] == '\0' ? line + len : line + len + 1;
+        line[len] = '\0';
+        if (len == 0 || has_line(kept, line, len)) {
+            continue;
+        }
+        log_info("broker", "giving up the subscription %s of an earlier run", line);
+        buf_printf(wanted, "%s\n", line);
+        code = mqtt_unsubscribe(h->mqtt, line);
+    }
+    return code;
+}
+
+static int tidy(struct host *h) {
+    struct buf wanted;
+    struct buf held;
+    buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);
+    buf_init(&held, SUBSCRIPTIONS_BYTES_MAX);
+    wanted_filters(h, &wanted);
+    char *kept = slice_dup(buf_slice(&wanted));
+    int code = engine_recall(h->engine, "subscriptions", &held);
+    if (code == 0 && kept != NULL && held.len > 0) {
+        (void)buf_str(&held);
+        code = give_up(h, held.data, &wanted, kept);
+    }
+    if (code == 0 || code == ERR_NOTFOUND) {
+        code = kept == NULL || wanted.failed
+                   ? ERR_MEMORY
+                   : engine_remember(h->engine, "subscriptions", buf_slice(&wanted));
+    }
+    free(kept);
+    buf_clear(&wanted);
+    buf_clear(&held);
+    return code;
+}
+
+static int subscribe_signals(struct host *h, const struct service_conf *s, uint32_t id) {
+    char filter[FILTER_BYTES];
+    int code = mqtt_subscribe(h->mqtt, NULL, signal_filter(s, filter), SIGNAL_SUBSCRIPTION + id);
+    h->filters += code == 0 ? 1 : 0;
+    return code;
+}
+
+/* What an earlier run had is given up behind what takes its place, so that nothing falls between
+ * a shared subscription and a plain one. */
+int host_subscribe(struct host *h, struct report *r) {
+    int code = 0;
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *s = &h->conf->services[i];
+        uint32_t id = engine_service_number(h->engine, i) + 1u;
+        for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
+            code = mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], id);
+            if (code != 0) {
+                return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
+                              s->filters[f], error_text(code));
+            }
+            h->filters++;
+        }
+        if (engine_runs(h->engine, i) && subscribe_signals(h, s, id) != 0) {
+            return report(r, ERR_MEMORY, "service \"%s\": cannot subscribe to its signals",
+                          s->name);
+        }
+    }
+    code = tidy(h);
+    return code == 0
+               ? 0
+               : report(r, code, "cannot keep the list of subscriptions: %s", error_text(code));
+}
+
+static bool recall(struct host *h, const char *name, struct buf *out) {
+    buf_init(out, SUBSCRIPTIONS_BYTES_MAX);
+    return engine_recall(h->engine, name, out) == 0 && out->len > 0;
+}
+
+/* Of an earlier version that did not note it there is nothing: then it may have been any. */
+static bool knew(const struct buf *brokers, const char *url) {
+    return brokers->len == 0 || has_line(brokers->data, url, strlen(url));
+}
+
+/* Adds the broker in use; a list that has grown beyond all use begins anew. */
+static int remember_broker(struct host *h, struct buf *brokers) {
+    if (brokers->len > BROKERS_BYTES_MAX) {
+        buf_reset(brokers);
+    }
+    buf_printf(brokers, "%s\n", h->broker.url);
+    return brokers->failed ? ERR_MEMORY : engine_remember(h->engine, "brokers", buf_slice(brokers));
+}
+
+void host_session_up(struct host *h, bool present) {
+    struct buf expected;
+    struct buf brokers;
+    bool same = recall(h, "session", &expected) && strcmp(buf_str(&expected), h->client_id) == 0;
+    bool noted = recall(h, "brokers", &brokers);
+    (void)buf_str(&brokers); /* terminated */
+    bool here = knew(&brokers, h->broker.url);
+    int code = 0;
+    if (same && here && !present && !h->options->with_broker) { /* our own is always new */
+        log_warn("broker",
+                 "the broker has lost our session: messages may be missing, those it held "
+                 "for us are gone; give it persistence (zingq doctor)");
+    } else if (!same) {
+        code = engine_remember(h->engine, "session", slice_of(h->client_id));
+    }
+    if (code == 0 && (!noted || !here)) {
+        code = remember_broker(h, &brokers);
+    }
+    if (code != 0) {
+        log_error("host", "cannot remember the session: %s", error_text(code));
+    }
+    buf_clear(&expected);
+    buf_clear(&brokers);
+}
+
+bool host_had_session(struct host *h) {
+    struct buf name;
+    struct buf brokers;
+    bool any = recall(h, "session", &name);
+    bool had = mqtt_session(h->mqtt)->connects > 0;
+    (void)recall(h, "brokers", &brokers);
+    (void)buf_str(&brokers);
+    for (size_t i = 0; any && i < h->broker.address_count; i++) {
+        had = had || knew(&brokers, h->broker.addresses[i].url);
+    }
+    buf_clear(&name);
+    buf_clear(&brokers);
+    return had;
+}
+
+void host_session_tidied(struct host *h) {
+    struct buf wanted;
+    buf_init(&wanted, SUBSCRIPTIONS_BYTES_MAX);
+    wanted_filters(h, &wanted);
+    int code = wanted.failed ? ERR_MEMORY
+                             : engine_remember(h->engine, "subscriptions", buf_slice(&wanted));
+    if (code != 0) {
+        log_error("host", "cannot keep the list of subscriptions: %s", error_text(code));
+    }
+    buf_clear(&wanted);
+}
+
+void host_session_ended(struct host *h) {
+    if (engine_remember(h->engine, "subscriptions", slice_of("")) != 0 ||
+        engine_remember(h->engine, "brokers", slice_of("")) != 0 ||
+        engine_remember(h->engine, "session", slice_of("")) != 0) {
+        log_error("host", "cannot note in the store that the session has ended");
+    }
+}

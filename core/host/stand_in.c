@@ -1,0 +1,435 @@
+/*
+ * stand_in.c - while another host of the division is away, this one takes what the broker has for
+ * it: a shared subscription goes on dealing to its session, messages of every host's keys.
+ *
+ * One connection for each host that is away, under that host's client id, so that the broker takes us
+ * for it. It subscribes to nothing and has no will: the session is used as it is, and left as it is.
+ * What comes goes the way of our own messages, in the same turns: our keys run here, those of others
+ * become forwards, those of the host that is away among them, which wait for it in our store. An
+ * acknowledgement leaves after the commit.
+ *
+ * The owner needs nobody's leave to come back: its CONNECT ends our connection, its presence makes us
+ * end it. Whoever loses it, the next try is a while off, and twice as late every time until the host has
+ * been up: two that both think they are meant, or a host that lives though it is taken for dead, do not
+ * take the session from each other for ever. peers/members.c says who is meant.
+ *
+ * Nothing is decided in a callback: it notes, and host_stand_in_turn acts.
+ */
+#include "host/impl.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STEADY_MS = 600000, /* a connection that lasted this long was nobody else's */
+    SAY_MS = 60000,     /* a failure is said this often */
+};
+
+/* A service of the host that is away. */
+struct stood_in_service {
+    uint32_t number; /* there */
+    size_t service;  /* here: in conf->services */
+};
+
+struct host_stand_in {
+    struct host *host;
+    struct mqtt *mqtt;         /* NULL = we do not stand in */
+    struct broker_conf broker; /* the one in use when it was made */
+    char client_id[CLIENT_ID_BYTES_MAX + 1];
+    char name[HOST_NAME_BYTES_MAX + 1];
+    uint16_t place;
+    struct stood_in_service *services; /* owned */
+    size_t service_count;
+    bool standing;    /* the broker has given us its session */
+    bool readable;    /* the socket has input */
+    bool uncommitted; /* something came since the last flush */
+    /* noted in callbacks */
+    bool down;    /* the connection is lost */
+    bool nothing; /* there is no session to take */
+    bool stuck;   /* a message came that must not be taken here */
+    enum mqtt_down why;
+    /* the next try */
+    bool never; /* not before it has been up again */
+    unsigned tries;
+    int64_t again_ms, up_ms, said_ms; /* loop times */
+    char error[256];                  /* why not; "" = there is no reason */
+};
+
+/* --- life --- */
+
+int host_stand_in_open(struct host *h) {
+    const struct division *d = &h->conf->hosts.share;
+    if (!division_is_divided(d)) {
+        return 0;
+    }
+    h->stand_ins = calloc(d->count, sizeof *h->stand_ins);
+    for (uint16_t n = 1; h->stand_ins != NULL && n <= d->count; n++) {
+        h->stand_ins[n - 1] = (struct host_stand_in){.host = h, .place = n};
+    }
+    return h->stand_ins == NULL ? ERR_MEMORY : 0;
+}
+
+static size_t count_of(const struct host *h) {
+    return h->stand_ins == NULL ? 0 : h->conf->hosts.share.count;
+}
+
+static void say_it(struct host *h, const struct host_stand_in *s, bool stands_in) {
+    members_stand_in(h->members.table, s->place, stands_in);
+    h->members.say_due = true;
+    host_members_look(h);
+}
+
+/* Its session stays what it was; one that we have made ourselves goes. */
+static void end(struct host *h, struct host_stand_in *s) {
+    assert(s->mqtt != NULL);
+    mqtt_disconnect(s->mqtt, s->nothing ? 0 : -1);
+    mqtt_free(s->mqtt);
+    free(s->services);
+    s->mqtt = NULL;
+    s->services = NULL;
+    s->service_count = 0;
+    if (s->standing) {
+        s->standing = false;
+        say_it(h, s, false);
+    }
+    s->readable = s->uncommitted = s->down = s->nothing = s->stuck = false;
+}
+
+void host_stand_in_close(struct host *h) {
+    for (size_t i = 0; i < count_of(h); i++) {
+        if (h->stand_ins[i].mqtt != NULL) {
+            end(h, &h->stand_ins[i]);
+        }
+    }
+    free(h->stand_ins);
+    h->stand_ins = NULL;
+}
+
+/* --- callbacks: they note --- */
+
+/* The subscription identifier as ours would be. False: we have no such service. */
+static bool translate(const struct host_stand_in *s, uint32_t *id) {
+    uint32_t number = *id - 1;
+    uint32_t kind = number >= SIGNAL_SUBSCRIPTION ? SIGNAL_SUBSCRIPTION : 0;
+    for (size_t i = 0; i < s->service_count; i++) {
+        if (s->services[i].number == number - kind) {
+            *id = engine_service_number(s->host->engine, s->services[i].service) + 1u + kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It stays at the broker, and so does all behind it. */
+static void get_stuck(struct host_stand_in *s, const char *topic) {
+    s->stuck = true;
+    mqtt_hold(s->mqtt, true);
+    (void)snprintf(s->error, sizeof s->error,
+                   "a message on %.100s is for a service that this host does not know", topic);
+    host_members_look(s->host);
+}
+
+static void on_message(void *ctx, const struct mqtt_message *m) {
+    struct host_stand_in *s = ctx;
+    struct host *h = s->host;
+    if (s->stuck || s->nothing) {
+        return; /* never acknowledged */
+    }
+    s->uncommitted = true;
+    h->stood_in_messages++;
+    struct mqtt_message ours = *m;
+    bool known = true;
+    for (size_t i = 0; i < m->subscription_id_count; i++) {
+        known = known && translate(s, &ours.subscription_ids[i]);
+    }
+    if (!known || !host_take(h, &ours, s->place)) {
+        get_stuck(s, m->topic.data);
+    }
+}
+
+static void on_up(void *ctx, const struct mqtt_session *session) {
+    struct host_stand_in *s = ctx;
+    s->nothing = !session->session_present;
+    s->standing = !s->nothing;
+    s->up_ms = (int64_t)uv_now(&s->host->loop);
+    mqtt_hold(s->mqtt, s->nothing);
+    host_members_look(s->host);
+}
+
+static void on_down(void *ctx, enum mqtt_down why, const char *text) {
+    struct host_stand_in *s = ctx;
+    s->readable = false;
+    s->down = true;
+    s->why = why;
+    (void)snprintf(s->error, sizeof s->error, "%s", text);
+    host_members_look(s->host);
+}
+
+static void on_readable(void *ctx) {
+    struct host_stand_in *s = ctx;
+    s->readable = true;
+    host_wake(s->host);
+}
+
+/* Nothing is published, nothing subscribed to. */
+static void on_published(void *ctx, int mid, uint8_t reason) {
+    (void)ctx;
+    (void)mid;
+    (void)reason;
+}
+
+static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
+    (void)ctx;
+    (void)filter;
+    (void)reason;
+}
+
+/* --- in the turn --- */
+
+bool host_stand_in_readable(const struct host *h) {
+    bool readable = false;
+    for (size_t i = 0; i < count_of(h); i++) {
+        readable = readable || h->stand_ins[i].readable;
+    }
+    return readable;
+}
+
+void host_stand_in_collect(struct host *h, size_t messages_max) {
+    for (size_t i = 0; i < count_of(h); i++) {
+        struct host_stand_in *s = &h->stand_ins[i];
+        if (s->mqtt != NULL && s->readable) {
+            s->readable = mqtt_collect(s->mqtt, messages_max);
+        }
+    }
+}
+
+void host_stand_in_flush(struct host *h) {
+    for (size_t i = 0; i < count_of(h); i++) {
+        struct host_stand_in *s = &h->stand_ins[i];
+        if (s->mqtt != NULL && !s->stuck && !s->down) {
+            s->uncommitted = false;
+            mqtt_flush(s->mqtt);
+        }
+    }
+}
+
+void host_stand_in_drop(struct host *h) {
+    for (size_t i = 0; i < count_of(h); i++) {
+        struct host_stand_in *s = &h->stand_ins[i];
+        if (s->mqtt != NULL && s->uncommitted) {
+            mqtt_drop(s->mqtt);
+        }
+    }
+}
+
+/* Whether what waits for the host may be more: when it reaches limits.backlog this host takes nothing
+ * from anyone. Half of it is left to what comes to ourselves. */
+static bool has_room_for(const struct host *h, const struct host_stand_in *s) {
+    struct forwards_state state;
+    engine_look_at_forwards(h->engine, s->place, &state);
+    return state.rows < h->conf->backlog_max / 2;
+}
+
+void host_stand_in_hold(struct host *h, bool hold) {
+    for (size_t i = 0; i < count_of(h); i++) {
+        struct host_stand_in *s = &h->stand_ins[i];
+        if (s->mqtt != NULL) {
+            mqtt_hold(s->mqtt, hold || s->stuck || s->nothing || !has_room_for(h, s));
+        }
+    }
+}
+
+/* --- between turns --- */
+
+/* Whether this host may stand in for anyone: it sees the others, and takes messages itself. */
+static bool may_stand_in(const struct host *h) {
+    const struct host_members *p = &h->members;
+    return p->decided && !p->refused && p->settled && p->held == 0 && host_members_known(h) &&
+           mqtt_session(h->mqtt)->connected && mqtt_session(h->mqtt)->shared_available &&
+           mqtt_session(h->out)->connected && !h->stopping && !h->leaving && !h->leave_asked;
+}
+
+static bool is_ours(const struct host *h, const char *client_id) {
+    return strcmp(client_id, h->client_id) == 0 || strcmp(client_id, h->out_client_id) == 0;
+}
+
+/* Twice as late every time. */
+static void try_later(struct host_stand_in *s, int64_t wait_ms, int64_t now_ms) {
+    for (unsigned i = 0; i < s->tries && wait_ms < STAND_IN_AGAIN_MS_MAX; i++) {
+        wait_ms *= 2;
+    }
+    s->tries++;
+    s->again_ms = now_ms + (wait_ms < STAND_IN_AGAIN_MS_MAX ? wait_ms : STAND_IN_AGAIN_MS_MAX);
+}
+
+static void say_failure(struct host_stand_in *s, int64_t now_ms) {
+    if (s->said_ms == 0 || now_ms - s->said_ms >= SAY_MS) {
+        s->said_ms = now_ms;
+        log_warn("host", "cannot stand in for host %u (%s): %s", (unsigned)s->place, s->name,
+                 s->error);
+    }
+}
+
+/* The connection is lost or of no use. */
+static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
+    if (s->standing && now_ms - s->up_ms >= STEADY_MS) {
+        s->tries = 0;
+    }
+    if (s->nothing || s->stuck) {
+        s->never = true;
+    } else {
+        try_later(s, s->why == MQTT_DOWN_LOST ? STAND_IN_LOST_MS : STAND_IN_AGAIN_MS, now_ms);
+    }
+    if (s->nothing) {
+        log_info("host", "host %u (%s) is away, and the broker has no session of it",
+                 (unsigned)s->place, s->name);
+    } else if (s->standing && !s->stuck) { /* most likely it is back; not every broker says so */
+        log_info("host", "no longer standing in for host %u (%s): %s", (unsigned)s->place, s->name,
+                 s->why == MQTT_DOWN_TAKEN_OVER ? "somebody else has its session" : s->error);
+        s->error[0] = '\0';
+    } else {
+        say_failure(s, now_ms);
+    }
+    end(h, s);
+}
+
+static int copy_services(struct host *h, struct host_stand_in *s, const struct presence *absent) {
+    s->services = calloc(absent->number_count + 1, sizeof *s->services);
+    s->service_count = 0;
+    for (size_t i = 0; s->services != NULL && i < absent->number_count; i++) {
+        const struct presence_number *theirs = &absent->numbers[i];
+        size_t service = 0;
+        if (conf_find_service(h->conf, slice_of(theirs->name), &service)) {
+            s->services[s->service_count++] =
+                (struct stood_in_service){.number = theirs->number, .service = service};
+        }
+    }
+    return s->services == NULL ? ERR_MEMORY : 0;
+}
+
+static void begin(struct host *h, struct host_stand_in *s, const struct presence *absent,
+                  int64_t now_ms) {
+    const struct mqtt_callbacks callbacks = {.ctx = s,
+                                             .on_message = on_message,
+                                             .on_published = on_published,
+                                             .on_up = on_up,
+                                             .on_down = on_down,
+                                             .on_subscribed = on_subscribed,
+                                             .on_readable = on_readable};
+    struct report r = {"out of memory"};
+    assert(s->mqtt == NULL && !s->standing);
+    s->broker = h->broker;
+    (void)snprintf(s->client_id, sizeof s->client_id, "%s", absent->client_id);
+    (void)snprintf(s->name, sizeof s->name, "%s", absent->host);
+    int code = copy_services(h, s, absent);
+    if (code == 0) {
+        code = mqtt_new(&s->mqtt, &h->loop, &s->broker, s->client_id, NULL, &callbacks, &r);
+    }
+    if (code != 0) {
+        (void)snprintf(s->error, sizeof s->error, "%.250s", r.text);
+        free(s->services);
+        s->services = NULL;
+        try_later(s, STAND_IN_AGAIN_MS, now_ms);
+        say_failure(s, now_ms);
+        return;
+    }
+    mqtt_start(s->mqtt);
+}
+
+static void say_beginning(struct host *h, struct host_stand_in *s) {
+    s->error[0] = '\0';
+    say_it(h, s, true);
+    log_info(
+        "host",
+        "standing in for host %u (%s), which is away: what the broker has for it is taken here",
+        (unsigned)s->place, s->name);
+}
+
+static void forget_failures(struct host_stand_in *s) {
+    s->tries = 0;
+    s->again_ms = 0;
+    s->never = false;
+    s->error[0] = '\0';
+}
+
+static void look_at(struct host *h, struct host_stand_in *s, bool may, int64_t now_ms) {
+    const struct presence *absent =
+        may ? members_stood_in_for(h->members.table, s->place, now_ms) : NULL;
+    bool wanted = absent != NULL && !is_ours(h, absent->client_id);
+    bool told = (members_self(h->members.table)->stands_in_for >> (s->place - 1) & 1) != 0;
+    if (s->mqtt != NULL && (s->down || s->nothing || s->stuck)) {
+        fail(h, s, now_ms);
+    } else if (s->mqtt != NULL && (!wanted || strcmp(absent->client_id, s->client_id) != 0)) {
+        if (s->standing) {
+            log_info("host", "no longer standing in for host %u (%s)", (unsigned)s->place, s->name);
+        }
+        end(h, s);
+    } else if (s->standing && !told) {
+        say_beginning(h, s);
+    }
+    if (members_place_is_up(h->members.table, s->place, now_ms)) {
+        forget_failures(s);
+    }
+    if (s->mqtt == NULL && wanted && !s->never && now_ms >= s->again_ms) {
+        begin(h, s, absent, now_ms);
+    }
+}
+
+void host_stand_in_turn(struct host *h, int64_t now_ms) {
+    bool may = may_stand_in(h);
+    for (size_t i = 0; i < count_of(h); i++) {
+        look_at(h, &h->stand_ins[i], may, now_ms);
+    }
+}
+
+int64_t host_stand_in_next_ms(const struct host *h, int64_t now_ms) {
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < count_of(h); i++) {
+        const struct host_stand_in *s = &h->stand_ins[i];
+        if (s->mqtt == NULL && !s->never && s->again_ms > now_ms && s->again_ms < next_ms) {
+            next_ms = s->again_ms;
+        }
+    }
+    return next_ms;
+}
+
+/* --- seen --- */
+
+static size_t count_standing(const struct host *h) {
+    size_t count = 0;
+    for (size_t i = 0; i < count_of(h); i++) {
+        count += h->stand_ins[i].standing ? 1 : 0;
+    }
+    return count;
+}
+
+void host_stand_in_metrics(const struct host *h, struct buf *out) {
+    buf_printf(out,
+               "# HELP zingq_standing_in hosts that are away and that this one stands in for\n"
+               "# TYPE zingq_standing_in gauge\nzingq_standing_in %zu\n"
+               "# HELP zingq_stood_in_messages_total messages taken for such hosts\n"
+               "# TYPE zingq_stood_in_messages_total counter\n"
+               "zingq_stood_in_messages_total %" PRIu64 "\n",
+               count_standing(h), h->stood_in_messages);
+}
+
+void host_each_stand_in(const struct host *h, host_tell *tell, void *ctx) {
+    int64_t now_ms = (int64_t)uv_now(&h->loop);
+    struct report r;
+    for (size_t i = 0; i < count_of(h); i++) {
+        const struct host_stand_in *s = &h->stand_ins[i];
+        if (s->error[0] != '\0' && !s->standing &&
+            members_stood_in_for(h->members.table, s->place, now_ms) != NULL) {
+            (void)report(&r, 0,
+                         "nobody stands in for host %u, %s: %s; what the broker deals to it waits",
+                         (unsigned)s->place, s->name, s->error);
+            tell(ctx, false, r.text);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * fetch.h - the outgoing calls: HTTP and SMTP through one curl multi handle on a libuv loop.
+ *
+ * Owns: sockets, timeouts, redirects (none are followed), the bytes of answers.
+ * Knows nothing of events: a call is named by the caller's number. A result is handed over in
+ * on_done from the loop, once for each started call that was not cancelled.
+ */
+#ifndef ZINGQ_IO_FETCH_FETCH_H
+#define ZINGQ_IO_FETCH_FETCH_H
+
+#include "event/call.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct fetch;
+
+/* on_done runs on the loop's thread; `result` is valid during the callback; to keep its buffers,
+ * move them out (copy the struct buf and buf_init the original). */
+int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
+              void (*on_done)(void *ctx, uint64_t id, struct call_result *result));
+/* Cancels every call and closes every connection. The loop must run once more before it ends. Not
+ * to be called from on_done. */
+void fetch_free(struct fetch *f);
+/* Starts a call; the request is borrowed until on_done or fetch_cancel. ids are never reused.
+ * timeout_ms counts from here, the wait for a free SMTP connection included.
+ * ERR_LIMIT past CALLS_MAX, ERR_MEMORY: then on_done is not called. */
+int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request);
+/* Ends the call; on_done will not come. An unknown id is no error. */
+void fetch_cancel(struct fetch *f, uint64_t id);
+size_t fetch_running(const struct fetch *f);
+/* Closes connections that are kept for a later call, HTTP ones at the latest when no call is under
+ * way any more. True: some were closed now. */
+bool fetch_close_idle(struct fetch *f);
+/* HTTP calls that could not be begun for want of a descriptor; they are tried again within their
+ * timeout. */
+size_t fetch_waiting_for_descriptors(const struct fetch *f);
+
+#endif

@@ -1,0 +1,234 @@
+/*
+ * http.c - one HTTP call: a request onto a curl easy handle, the answer off it.
+ *
+ * Whether a failed request had left is taken from curl's own count of request bytes written: with
+ * none written the peer cannot have seen it, with any written it may have.
+ *
+ * On a kept connection that the server closes just then, curl itself sends the request again on a
+ * new one, when not a byte of answer had come. It is the same request with the same
+ * Idempotency-Key, as a retry of the event would be.
+ */
+#include "io/fetch/impl.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* curl: bytes of the body. Taking fewer than given makes curl fail with CURLE_WRITE_ERROR. */
+static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
+    struct call *call = ctx;
+    buf_add(&call->result.body, data, size * count);
+    return call->result.body.failed ? 0 : size * count;
+}
+
+/* curl: one header line, with its line end. A status line begins a new answer: what came before it
+ * (100 Continue, a proxy's answer to CONNECT) is forgotten. */
+static size_t on_header(char *data, size_t size, size_t count, void *ctx) {
+    struct call *call = ctx;
+    struct buf *headers = &call->result.headers;
+    size_t len = size * count;
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+        buf_reset(headers);
+        return len;
+    }
+    size_t end = len;
+    while (end > 0 && isspace((unsigned char)data[end - 1])) {
+        end--;
+    }
+    const char *colon = memchr(data, ':', end);
+    if (colon == NULL) {
+        return len;
+    }
+    size_t name_len = (size_t)(colon - data);
+    for (size_t i = 0; i < name_len; i++) {
+        buf_add_u8(headers, (uint8_t)tolower((unsigned char)data[i]));
+    }
+    size_t value = name_len + 1;
+    while (value < end && (data[value] == ' ' || data[value] == '\t')) {
+        value++;
+    }
+    buf_add_str(headers, ": ");
+    buf_add(headers, data + value, end - value);
+    buf_add_u8(headers, '\n');
+    return headers->failed ? 0 : len;
+}
+
+static bool has_header(const struct call_request *request, const char *name) {
+    size_t len = strlen(name);
+    for (size_t i = 0; i < request->header_count; i++) {
+        const char *header = request->headers[i];
+        if (strncasecmp(header, name, len) == 0 && header[len] == ':') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_header(struct call *call, const char *line) {
+    struct curl_slist *grown = curl_slist_append(call->headers, line);
+    if (grown == NULL) {
+        return ERR_MEMORY;
+    }
+    call->headers = grown;
+    return 0;
+}
+
+/* The caller's headers; and those curl would add by itself taken away ("Name:" removes). */
+static int build_headers(struct call *call) {
+    const struct call_request *request = call->request;
+    int code = 0;
+    for (size_t i = 0; i < request->header_count && code == 0; i++) {
+        /* "Name: " with nothing behind means "remove" to curl; "Name;" sends it empty. */
+        const char *line = request->headers[i];
+        size_t len = strlen(line);
+        assert(len >= 3); /* call_request_header made it */
+        if (line[len - 1] == ' ' && line[len - 2] == ':') {
+            char *empty = slice_dup(slice_of(line));
+            if (empty == NULL) {
+                return ERR_MEMORY;
+            }
+            empty[len - 2] = ';';
+            empty[len - 1] = '\0';
+            code = add_header(call, empty);
+            free(empty);
+        } else {
+            code = add_header(call, line);
+        }
+    }
+    if (code == 0 && !has_header(request, "Expect")) {
+        code = add_header(call, "Expect:");
+    }
+    if (code == 0 && request->body_len > 0 && !has_header(request, "Content-Type")) {
+        code = add_header(call, "Content-Type:");
+    }
+    if (code == 0 && !has_header(request, "User-Agent")) {
+        code = add_header(call, "User-Agent: zingq/" ZINGQ_VERSION);
+    }
+    return code;
+}
+
+static CURLcode set_method(CURL *easy, const struct call_request *request) {
+    const char *method = request->method;
+    bool get = strcmp(method, "GET") == 0;
+    bool head = strcmp(method, "HEAD") == 0;
+    bool sends = request->body_len > 0 || strcmp(method, "POST") == 0 ||
+                 strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+    CURLcode code;
+    if (sends) { /* an empty body is sent as Content-Length: 0 */
+        code =
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_len > 0 ? request->body : "");
+        code = code ? code
+                    : curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                       (curl_off_t)request->body_len);
+    } else {
+        code = curl_easy_setopt(easy, head ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1L);
+    }
+    if (code == CURLE_OK && (sends || (!get && !head))) {
+        code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    }
+    return code;
+}
+
+static int set_options(struct call *call) {
+    CURL *easy = call->easy;
+    uint64_t now = uv_now(call->fetch->loop);
+    long left_ms = call->deadline_ms > now ? (long)(call->deadline_ms - now) : 1;
+    const struct call_request *request = call->request;
+    CURLcode code = set_method(easy, request);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->result.error);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
+    code =
+        code ? code : curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)CALL_BYTES_MAX);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    return code == CURLE_OK ? 0 : ERR_MEMORY;
+}
+
+/* Gives the handle back, reset, so that nothing of this call can leak into the next. */
+static void release(struct call *call) {
+    struct fetch *f = call->fetch;
+    if (call->easy != NULL && f->spare_count < FETCH_SPARES_MAX && !f->closing) {
+        curl_easy_reset(call->easy);
+        f->spares[f->spare_count++] = call->easy;
+    } else {
+        curl_easy_cleanup(call->easy);
+    }
+    call->easy = NULL;
+    curl_slist_free_all(call->headers);
+    call->headers = NULL;
+}
+
+static void on_complete(struct transfer *transfer, CURLcode code) {
+    struct call *call = (struct call *)transfer;
+    struct call_result *result = &call->result;
+    assert(call->place == CALL_HTTP);
+    long request_bytes = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result->status);
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    result->sent = request_bytes > 0;
+    CURLMcode removed = curl_multi_remove_handle(call->fetch->multi, call->easy);
+    assert(removed == CURLM_OK);
+    call->fetch->http_running--;
+    call->fetch->pooled = true;
+    release(call);
+    bool begun = code == CURLE_OK || code == CURLE_OPERATION_TIMEDOUT || result->sent;
+    if (!begun && fetch_is_short()) {
+        call->place = CALL_NOWHERE;
+        result->error[0] = '\0';
+        fetch_put_off(call);
+        return;
+    }
+    const char *error = NULL; /* keep what curl wrote */
+    if (code == CURLE_OK) {
+        error = ""; /* curl may have noted what went wrong before a second try */
+    } else if (result->error[0] == '\0') {
+        error = curl_easy_strerror(code);
+    }
+    fetch_finish(call, fetch_code_of(code), error);
+}
+
+/* A method is written into the request line as it is: anything but a word would break out of it. */
+static bool method_ok(const char *method) {
+    size_t len = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+    return len > 0 && method[len] == '\0';
+}
+
+int http_start(struct call *call) {
+    struct fetch *f = call->fetch;
+    if (!method_ok(call->request->method)) {
+        fetch_finish(call, ERR_INVALID, "the HTTP method must be a word in capital letters");
+        return 0;
+    }
+    call->transfer.on_complete = on_complete;
+    call->easy = f->spare_count > 0 ? f->spares[--f->spare_count] : curl_easy_init();
+    int code = call->easy == NULL ? ERR_MEMORY : build_headers(call);
+    code = code ? code : fetch_easy_setup(call->easy, &call->transfer, "http,https");
+    code = code ? code : set_options(call);
+    if (code == 0 && curl_multi_add_handle(f->multi, call->easy) != CURLM_OK) {
+        code = ERR_MEMORY;
+    }
+    if (code != 0) {
+        release(call);
+        return code;
+    }
+    call->place = CALL_HTTP;
+    f->http_running++;
+    return 0;
+}
+
+void http_stop(struct call *call) {
+    CURLMcode removed = curl_multi_remove_handle(call->fetch->multi, call->easy);
+    assert(removed == CURLM_OK);
+    call->fetch->http_running--;
+    release(call);
+    call->place = CALL_NOWHERE;
+}

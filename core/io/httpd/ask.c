@@ -1,0 +1,99 @@
+/*
+ * ask.c - the other side of the HTTP door: one request, blocking, for the commands.
+ *
+ * It speaks to this program only, so there are no proxies and no redirects.
+ */
+#include "io/httpd/gateway.h"
+
+#include "base/limits.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
+    struct buf *answer = ctx;
+    buf_add(answer, data, size * count);
+    return answer->failed ? 0 : size * count;
+}
+
+static CURLcode set_target(CURL *easy, const char *listen, const char *path) {
+    struct buf url;
+    buf_init(&url, TOPIC_BYTES_MAX * 4);
+    CURLcode code = CURLE_OK;
+    if (strncmp(listen, "unix:", 5) == 0) {
+        code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, listen + 5);
+        buf_printf(&url, "http://localhost%s", path);
+    } else {
+        buf_printf(&url, "http://%s%s", listen, path);
+    }
+    if (code == CURLE_OK) {
+        code =
+            url.failed ? CURLE_URL_MALFORMAT : curl_easy_setopt(easy, CURLOPT_URL, buf_str(&url));
+    }
+    buf_clear(&url);
+    return code;
+}
+
+static CURLcode set_options(CURL *easy, const char *method, struct slice body, int timeout_ms,
+                            struct buf *answer) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
+    if (strcmp(method, "GET") == 0) {
+        return code;
+    }
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.data : "");
+    return code ? code : curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static int explain(CURL *easy, CURLcode code, const char *listen, struct report *r) {
+    long error = 0;
+    (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+        if (error == EACCES || error == EPERM) {
+            return report(r, ERR_REFUSED, "%s belongs to another user: run this as that user",
+                          listen);
+        }
+        return report(r, ERR_NOTFOUND, "nobody listens on %s: is the host running?", listen);
+    case CURLE_OPERATION_TIMEDOUT:
+        return report(r, ERR_TIMEOUT, "no answer from %s in time", listen);
+    case CURLE_OUT_OF_MEMORY:
+        return report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
+    case CURLE_WRITE_ERROR:
+        return report(r, ERR_LIMIT, "the answer from %s is larger than %d bytes", listen,
+                      CALL_BYTES_MAX);
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return report(r, ERR_INVALID, "\"%s\" is no address to connect to", listen);
+    default:
+        return report(r, ERR_NETWORK, "the request to %s failed: %s", listen,
+                      curl_easy_strerror(code));
+    }
+}
+
+int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
+                int timeout_ms, long *status, struct buf *answer, struct report *r) {
+    buf_init(answer, CALL_BYTES_MAX);
+    CURL *easy = curl_easy_init();
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    struct curl_slist *more = headers == NULL ? NULL : curl_slist_append(headers, "Expect:");
+    CURLcode code = CURLE_OUT_OF_MEMORY;
+    if (easy != NULL && more != NULL) {
+        code = set_target(easy, listen, path);
+        code = code ? code : set_options(easy, method, body, timeout_ms, answer);
+        code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+        code = code ? code : curl_easy_perform(easy);
+        code = code ? code : curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
+    }
+    int result = code == CURLE_OK ? 0 : explain(easy, code, listen, r);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(easy);
+    return result;
+}

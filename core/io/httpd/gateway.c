@@ -1,0 +1,336 @@
+/*
+ * gateway.c - the HTTP door: libmicrohttpd, driven from the loop.
+ *
+ * The daemon runs without threads. Its epoll descriptor is watched by a uv_poll; MHD_run then does
+ * what is due, without ever waiting. The moment it wants to be called at besides is a uv_timer.
+ *
+ * A complete request goes to on_request. Unless it is answered there and then, its connection is
+ * suspended: libmicrohttpd neither reads from it nor times it out nor frees it until it is resumed,
+ * so a request stays valid for as many turns as the answer takes, also when the client has gone;
+ * the answer then fails on the socket and is dropped. What the daemon does with a connection
+ * afterwards ends in on_completed, the only place that frees a request.
+ *
+ * Slow or half requests never stall anything: they are bytes in a buffer until complete, and a
+ * connection on which nothing moves for GATEWAY_IDLE_S is closed. io/httpd/slow.c closes the others.
+ *
+ *   io/httpd/answer.c   answers, streams     io/httpd/listen.c   sockets
+ *   io/httpd/slow.c     slow clients         io/httpd/accept.c   who is let in
+ *   io/httpd/guest.c    requests that did not come over a socket
+ *   io/httpd/ask.c      the other side, for the commands
+ *
+ * Left out on purpose: TLS (a reverse proxy does it better), WebSockets, request bodies in pieces.
+ */
+#include "io/httpd/impl.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void on_timer(uv_timer_t *timer);
+
+/* ---- requests ---- */
+
+static enum MHD_Result too_large(struct gateway_request *request) {
+    request->answered = true;
+    struct slice text = slice_of("{\"error\":\"the request body is too large\"}\n");
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_CONTENT_TOO_LARGE, NULL,
+                         NULL, text);
+}
+
+static enum MHD_Result too_many(struct gateway_request *request) {
+    request->answered = true;
+    struct slice text = slice_of("{\"error\":\"too many large requests at once: try again\"}\n");
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL,
+                         "Retry-After: 5\n", text);
+}
+
+/* Whether to refuse before the body comes: if the client waits for leave to send it, or if it is so
+ * large that reading it only to refuse it would be a favour to an attacker. */
+static bool refuse_unread(const struct gateway_request *request) {
+    const char *length = gateway_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    size_t bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
+    size_t body_max = request->gateway->body_max;
+    return bytes > body_max && (bytes - body_max > GATEWAY_DISCARD_BYTES_MAX ||
+                                gateway_header(request, MHD_HTTP_HEADER_EXPECT) != NULL);
+}
+
+/* The head has come. */
+static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connection,
+                             const char *method, const char *path, struct gateway_request **out) {
+    struct gateway_request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        return MHD_NO;
+    }
+    request->gateway = g;
+    request->connection = connection;
+    request->method = method;
+    request->path = path;
+    buf_init(&request->body, g->body_max);
+    request->unwanted =
+        g->callbacks.wants_body != NULL && !g->callbacks.wants_body(g->callbacks.ctx, request);
+    *out = request;
+    return refuse_unread(request) ? too_large(request) : MHD_YES;
+}
+
+static void forget_body(struct gateway_request *request) {
+    assert(request->gateway->body_bytes >= request->body.len);
+    request->gateway->body_bytes -= request->body.len;
+    buf_clear(&request->body);
+}
+
+/* False when the body cannot be kept. */
+static bool keep_piece(struct gateway_request *request, const char *data, size_t len) {
+    struct gateway *g = request->gateway;
+    if (request->unwanted || request->discarded > 0) {
+        return false;
+    }
+    request->crowded = g->body_bytes + len > GATEWAY_BODIES_MAX * g->body_max;
+    size_t before = request->body.len;
+    if (!request->crowded) {
+        buf_add(&request->body, data, len);
+    }
+    g->body_bytes += request->body.len - before;
+    return !request->crowded && !request->body.failed;
+}
+
+/* A body that is not kept is read on and forgotten, within reason: a connection closed on a client
+ * that is still sending is reset, and the client would see that instead of the answer. */
+static enum MHD_Result take_body(struct gateway_request *request, const char *data, size_t *len) {
+    if (!keep_piece(request, data, *len)) {
+        forget_body(request);
+        request->discarded += *len;
+    }
+    *len = 0;
+    return request->discarded <= GATEWAY_DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result hand_up(struct gateway_request *request) {
+    struct gateway *g = request->gateway;
+    gateway_client_owes(request->connection, false);
+    request->handed_up = true;
+    request->in_callback = true;
+    g->callbacks.on_request(g->callbacks.ctx, request);
+    request->in_callback = false;
+    if (!request->answered) {
+        request->suspended = true;
+        TAILQ_INSERT_TAIL(&g->waiting, request, link);
+        MHD_suspend_connection(request->connection);
+    }
+    return MHD_YES;
+}
+
+/* libmicrohttpd: once with the head, once for each piece of the body, once at its end. */
+static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *data,
+                                 size_t *len, void **own) {
+    (void)version;
+    struct gateway *g = ctx;
+    struct gateway_request *request = *own;
+    if (g->closing) {
+        return MHD_NO;
+    }
+    if (request == NULL) {
+        gateway_client_begins(connection);
+        enum MHD_Result result = begin(g, connection, method, url, &request);
+        *own = request;
+        return result;
+    }
+    if (request->answered) { /* an answer that could not be made */
+        return MHD_NO;
+    }
+    if (*len > 0) {
+        return take_body(request, data, len);
+    }
+    if (request->crowded) {
+        return too_many(request);
+    }
+    return request->discarded > 0 && !request->unwanted ? too_large(request) : hand_up(request);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,
+                         enum MHD_RequestTerminationCode why) {
+    (void)ctx;
+    (void)why;
+    struct gateway_request *request = *own;
+    if (request == NULL) {
+        return;
+    }
+    gateway_client_owes(connection, true);
+    assert(!request->suspended && !request->in_callback);
+    forget_body(request);
+    free(request);
+    *own = NULL;
+}
+
+const char *gateway_method(const struct gateway_request *request) {
+    return request->method;
+}
+
+const char *gateway_path(const struct gateway_request *request) {
+    return request->path;
+}
+
+const char *gateway_query(const struct gateway_request *request, const char *name) {
+    return request->guest != NULL
+               ? gateway_guest_query(request->guest, name)
+               : MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *gateway_header(const struct gateway_request *request, const char *name) {
+    return request->guest != NULL
+               ? gateway_guest_header(request->guest, name)
+               : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+struct slice gateway_body(const struct gateway_request *request) {
+    return buf_slice(&request->body);
+}
+
+/* ---- the daemon on the loop ---- */
+
+/* Does what is due, then sets the timer for what will be. A bounded piece of work: MHD_run never
+ * waits, and what is left comes with a timer of zero. */
+void gateway_run(struct gateway *g) {
+    enum MHD_Result ran = MHD_run(g->daemon);
+    assert(ran == MHD_YES);
+    MHD_UNSIGNED_LONG_LONG due_ms;
+    if (MHD_get_timeout(g->daemon, &due_ms) == MHD_YES) {
+        int started = uv_timer_start(&g->timer, on_timer, due_ms, 0);
+        assert(started == 0);
+    } else {
+        (void)uv_timer_stop(&g->timer);
+    }
+    gateway_accept_on(g);
+}
+
+static void on_timer(uv_timer_t *timer) {
+    gateway_run(timer->data);
+}
+
+void gateway_wake(struct gateway *g) {
+    if (!g->closing) {
+        int started = uv_timer_start(&g->timer, on_timer, 0, 0);
+        assert(started == 0);
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    (void)events;
+    if (status == 0) {
+        gateway_run(poll->data);
+    }
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct gateway *g = handle->data;
+    assert(g->handles > 0);
+    if (--g->handles == 0) {
+        free(g);
+    }
+}
+
+static int watch(struct gateway *g, uv_loop_t *loop) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(g->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL || uv_poll_init(loop, &g->poll, info->epoll_fd) != 0) {
+        return ERR_SYSTEM;
+    }
+    g->poll.data = g;
+    g->handles++;
+    int code = uv_timer_init(loop, &g->timer);
+    assert(code == 0); /* libuv documents no failure */
+    g->timer.data = g;
+    g->handles++;
+    code = uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? 0 : ERR_SYSTEM;
+    code = code == 0 ? gateway_watch_listener(g, loop) : code;
+    return code == 0 ? gateway_watch_slow(g, loop) : code;
+}
+
+/* ---- life ---- */
+
+static struct MHD_Daemon *start(struct gateway *g) {
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
+                            NULL, NULL, on_access, g, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)GATEWAY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
+                            MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+}
+
+int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, size_t body_max,
+                const struct gateway_callbacks *callbacks, struct report *r) {
+    struct gateway *g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        return report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
+    }
+    g->callbacks = *callbacks;
+    g->body_max = body_max;
+    TAILQ_INIT(&g->waiting);
+    TAILQ_INIT(&g->streams);
+    TAILQ_INIT(&g->clients);
+    g->reserve = -1;
+    int code = gateway_open_socket(g, listen_on, &g->listener, r);
+    if (code == 0) {
+        g->daemon = start(g);
+        code = g->daemon != NULL ? watch(g, loop) : ERR_SYSTEM;
+        if (code != 0) {
+            (void)report(r, code, "cannot start the HTTP server on %s", listen_on);
+        }
+    }
+    if (code == 0) {
+        gateway_run(g);
+        *out = g;
+        return 0;
+    }
+    gateway_free(g);
+    return code;
+}
+
+/* Suspended connections must be resumed before the daemon may end; on_access refuses them then. */
+static void stop_daemon(struct gateway *g) {
+    struct gateway_request *request;
+    while ((request = TAILQ_FIRST(&g->waiting)) != NULL) {
+        TAILQ_REMOVE(&g->waiting, request, link);
+        request->suspended = false;
+        MHD_resume_connection(request->connection);
+    }
+    gateway_end_streams(g);
+    (void)MHD_run(g->daemon);
+    MHD_stop_daemon(g->daemon);
+}
+
+void gateway_free(struct gateway *g) {
+    if (g == NULL) {
+        return;
+    }
+    assert(!g->closing);
+    g->closing = true;
+    if (g->poll.data != NULL) { /* before the daemon closes its descriptor */
+        uv_close((uv_handle_t *)&g->poll, on_closed);
+        uv_close((uv_handle_t *)&g->timer, on_closed);
+        if (g->listen_poll.data != NULL) {
+            uv_close((uv_handle_t *)&g->listen_poll, on_closed);
+        }
+        if (g->accept_timer.data != NULL) {
+            uv_close((uv_handle_t *)&g->accept_timer, on_closed);
+        }
+        if (g->slow_timer.data != NULL) {
+            uv_close((uv_handle_t *)&g->slow_timer, on_closed);
+        }
+    }
+    if (g->daemon != NULL) {
+        stop_daemon(g);
+    }
+    gateway_close_listener(g);
+    if (g->unix_path != NULL) {
+        (void)unlink(g->unix_path);
+    }
+    free(g->unix_path);
+    if (g->handles == 0) {
+        free(g);
+    }
+}
+
+uint16_t gateway_port(const struct gateway *g) {
+    return g->port;
+}

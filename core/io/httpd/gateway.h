@@ -1,0 +1,120 @@
+/*
+ * gateway.h - the HTTP door: libmicrohttpd on a libuv loop, over TCP or a unix socket.
+ *
+ * Owns: listening sockets, connections, request bytes up to a limit, response bytes.
+ * Knows nothing of events: a complete request goes to on_request; whoever got it answers with
+ * gateway_answer, at once or many turns later (the connection is suspended meanwhile), so that an
+ * answer can wait for the commit it speaks of.
+ */
+#ifndef ZINGQ_IO_HTTPD_GATEWAY_H
+#define ZINGQ_IO_HTTPD_GATEWAY_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct gateway;
+struct gateway_request; /* one request under way; gateway's memory, valid until answered */
+
+struct gateway_callbacks {
+    void *ctx;
+    void (*on_request)(void *ctx, struct gateway_request *request);
+    /* Asked when the head has come; NULL = yes. A body that is not wanted is read and forgotten. */
+    bool (*wants_body)(void *ctx, const struct gateway_request *request);
+    /* The process is short of descriptors: closes idle ones elsewhere; whether there were any. May
+     * be NULL. */
+    bool (*make_room)(void *ctx);
+    const char *headers; /* on every answer, "Name: value\n"*; borrowed, NULL = none */
+};
+
+/* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
+ * nobody listens on is replaced, a live one is ERR_BUSY). ERR_BUSY, ERR_INVALID, ERR_SYSTEM with a
+ * sentence in r. body_max: larger requests are answered 413 here, and 503
+ * those for whose bodies there is no room beside the others'. */
+int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_t body_max,
+                const struct gateway_callbacks *callbacks, struct report *r);
+/* Closes every connection; a unix socket's file is removed. Requests not yet answered are gone:
+ * they must not be answered afterwards. The loop must run once more before it ends. */
+void gateway_free(struct gateway *g);
+/* The TCP port in use (that of "127.0.0.1:0" is chosen by the system); 0 for a unix socket. */
+uint16_t gateway_port(const struct gateway *g);
+
+struct gateway_state {
+    size_t connections, connections_max;
+    int shortage; /* errno of the last accept, when a descriptor or memory was missing; or 0 */
+    uint64_t shortages; /* how often that began */
+    uint64_t refused;   /* clients told 503 because of it */
+};
+
+/* How the door stands, for status and metrics. */
+/* How the door stands, for status and metrics. */
+void gateway_look(const struct gateway *g, struct gateway_state *out);
+
+const char *gateway_method(const struct gateway_request *request);
+const char *gateway_path(const struct gateway_request *request); /* decoded, without the query */
+const char *gateway_query(const struct gateway_request *request, const char *name);  /* or NULL */
+const char *gateway_header(const struct gateway_request *request, const char *name); /* or NULL */
+struct slice gateway_body(const struct gateway_request *request);
+
+/* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:
+ * "Name: value\n"*. The request is invalid afterwards. If the client has gone meanwhile the answer
+ * is dropped, and that is no error. */
+void gateway_answer(struct gateway_request *request, int status, const char *content_type,
+                    const char *headers, struct slice body);
+
+/* Answers 200 with a body that has no end, as server-sent events are: bytes leave as they are
+ * added, until gateway_stream_end. The request is invalid afterwards. NULL: it could not begin, and
+ * the connection is closed. */
+struct gateway_stream;
+struct gateway_stream *gateway_stream_new(struct gateway_request *request, const char *content_type,
+                                          void *ctx,
+                                          void (*on_gone)(void *, struct gateway_stream *));
+/* False: the client reads too slowly, more than GATEWAY_STREAM_BYTES_MAX wait for it; the stream
+ * has ended. */
+bool gateway_stream_add(struct gateway_stream *stream, struct slice bytes);
+/* The stream is invalid afterwards; also after on_gone, which tells that the client has gone. */
+void gateway_stream_end(struct gateway_stream *stream);
+
+/* --- requests that did not come over a socket: another host's, a handler's --- */
+
+/* What a request says. */
+struct gateway_words {
+    const char *method, *path;   /* decoded, without the query */
+    struct slice query, headers; /* name, value, name, value...: each as buf_add_lv writes it */
+    struct slice body;
+    bool final; /* it was passed on already: who gets it answers it himself */
+};
+
+/* What came of it. */
+struct gateway_reply {
+    int status;
+    const char *content_type; /* never NULL */
+    const char *headers;      /* "Name: value\n"*, or NULL */
+    struct slice body;
+};
+
+/* Makes a request of the words (copied), to be handed to whoever answers requests; on_answer comes
+ * once, from gateway_answer, and the reply is valid during it. ERR_MEMORY; ERR_INVALID: a list is
+ * no list of pairs, or a text holds a NUL. */
+int gateway_guest_new(struct gateway_request **out, const struct gateway_words *words, void *ctx,
+                      void (*on_answer)(void *ctx, const struct gateway_reply *reply));
+/* Forgets one that was not answered and will not be. */
+void gateway_guest_free(struct gateway_request *request);
+/* Whether it must not be passed on. False for what came over a socket. */
+bool gateway_is_final(const struct gateway_request *request);
+/* Appends the request's query as a list of words, without the pairs named `without`. Texts that are
+ * not given a value are left out. */
+void gateway_add_query(const struct gateway_request *request, const char *without, struct buf *out);
+
+/* A client for the same: one request over a unix socket or TCP, blocking; for the commands. `path`
+ * is sent as it is, so its parts must be percent-encoded. A body is sent as application/json.
+ * ERR_NOTFOUND when nobody listens, ERR_REFUSED when the socket belongs to somebody else,
+ * ERR_TIMEOUT, ERR_LIMIT (an answer past CALL_BYTES_MAX), ERR_NETWORK, ERR_INVALID, ERR_MEMORY.
+ * *answer is initialised here, in every case; the caller clears it. */
+int gateway_ask(const char *listen, const char *method, const char *path, struct slice body,
+                int timeout_ms, long *status, struct buf *answer, struct report *r);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * impl.h - what the HTTP door's files share; nobody else includes it.
+ */
+#ifndef ZINGQ_IO_HTTPD_IMPL_H
+#define ZINGQ_IO_HTTPD_IMPL_H
+
+#include "io/httpd/gateway.h"
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+
+struct gateway_guest;
+
+struct gateway_request {
+    struct gateway *gateway; /* NULL, as connection is: it has not come over a socket */
+    struct MHD_Connection *connection;
+    struct gateway_guest *guest; /* then this is how; see io/httpd/guest.c */
+    const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
+    struct buf body;
+    size_t discarded; /* bytes of a body that is not kept */
+    bool unwanted;    /* nobody asked for the body */
+    bool crowded;     /* there was no room for it beside the others */
+    bool handed_up;   /* on_request has it */
+    bool in_callback; /* on_request is running for it: an answer needs no resume */
+    bool answered;
+    bool suspended; /* in gateway->waiting */
+    TAILQ_ENTRY(gateway_request) link;
+};
+
+/* In the order they came. */
+TAILQ_HEAD(request_list, gateway_request);
+
+/* An answer without an end; libmicrohttpd's response owns it. */
+struct gateway_stream {
+    struct gateway *gateway;
+    struct MHD_Connection *connection;
+    struct buf waiting; /* not yet asked for by the connection, from `sent` on */
+    size_t sent;
+    bool suspended; /* nothing waits */
+    bool ended;     /* the owner is through with it */
+    void *ctx;
+    void (*on_gone)(void *ctx, struct gateway_stream *stream);
+    TAILQ_ENTRY(gateway_stream) link;
+};
+
+/* In the order they began. */
+TAILQ_HEAD(stream_list, gateway_stream);
+
+/* A connection: how long its client takes to send a request. */
+struct gateway_client {
+    struct gateway *gateway;
+    int fd;
+    uint64_t since_ms; /* the loop's clock: it owes us a whole request since then */
+    bool owes;         /* false while we owe it an answer */
+    bool begun;        /* the head of its request has come */
+    TAILQ_ENTRY(gateway_client) link;
+};
+
+/* In the order they came. */
+TAILQ_HEAD(client_list, gateway_client);
+
+struct gateway {
+    struct gateway_callbacks callbacks;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    size_t handles; /* libuv handles not yet closed; the last one frees the struct */
+    bool closing;
+    size_t body_max;
+    size_t body_bytes;           /* of all requests */
+    uint16_t port;               /* 0: a unix socket */
+    char *unix_path;             /* removed at the end; owned, NULL for TCP */
+    struct request_list waiting; /* suspended requests */
+    struct stream_list streams;
+    struct client_list clients;
+    uv_timer_t slow_timer; /* looks for clients that take too long */
+    int listener;          /* the listening socket; -1 = none */
+    uv_poll_t listen_poll; /* of it, stopped while `paused` */
+    uv_timer_t accept_timer;
+    bool paused;                         /* nobody is accepted */
+    bool place_freed;                    /* a connection has ended since */
+    uint64_t pause_ms;                   /* the next pause */
+    int reserve;                         /* a descriptor kept for a shortage; -1 = lost to one */
+    size_t connections, connections_max; /* now, and at most */
+    int shortage;                        /* errno; 0 = none */
+    uint64_t shortages, refused;         /* since the start */
+    uint64_t said_short_ms;              /* when the log was told */
+    bool short_said;                     /* and not yet that it is over */
+};
+
+/* io/httpd/gateway.c */
+/* The daemon does what is due. */
+void gateway_run(struct gateway *g);
+/* The daemon gets a turn soon: a connection was resumed. */
+void gateway_wake(struct gateway *g);
+
+/* io/httpd/answer.c */
+enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connection, int status,
+                              const char *content_type, const char *headers, struct slice body);
+/* Resumes every stream, which then ends: for the end of the daemon. */
+void gateway_end_streams(struct gateway *g);
+
+/* io/httpd/guest.c */
+const char *gateway_guest_query(const struct gateway_guest *guest, const char *name);
+const char *gateway_guest_header(const struct gateway_guest *guest, const char *name);
+/* Hands the answer on; the request is gone afterwards. */
+void gateway_guest_answer(struct gateway_request *request, const struct gateway_reply *reply);
+
+/* io/httpd/slow.c */
+/* libmicrohttpd: a connection begins or ends. */
+void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **own,
+                           enum MHD_ConnectionNotificationCode what);
+/* Whether the client of this connection owes us a request from now on. */
+void gateway_client_owes(struct MHD_Connection *connection, bool owes);
+/* The head of its request has come. */
+void gateway_client_begins(struct MHD_Connection *connection);
+/* Closes the client that has been idle for longest: it has sent no head since its connection or its
+ * last answer. False: none has been for GATEWAY_SPARE_MS. */
+bool gateway_drop_idle(struct gateway *g);
+int gateway_watch_slow(struct gateway *g, uv_loop_t *loop);
+
+/* io/httpd/accept.c */
+int gateway_watch_listener(struct gateway *g, uv_loop_t *loop);
+/* After the daemon's work: goes on accepting if a place became free. */
+void gateway_accept_on(struct gateway *g);
+void gateway_close_listener(struct gateway *g);
+
+/* io/httpd/listen.c */
+/* A listening socket in *out; on failure it may be one to close, or -1. */
+int gateway_open_socket(struct gateway *g, const char *listen_on, int *out, struct report *r);
+
+#endif

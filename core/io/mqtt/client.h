@@ -1,0 +1,151 @@
+/*
+ * client.h - the inside of struct mqtt, shared by the files of the MQTT door: io/mqtt/mqtt.c (states),
+ * io/mqtt/turn.c (reads, writes, publishes), io/mqtt/subscribe.c, mqtt_will.c. Nobody else includes it.
+ */
+#ifndef ZINGQ_IO_MQTT_CLIENT_H
+#define ZINGQ_IO_MQTT_CLIENT_H
+
+#include "io/mqtt/mqtt.h"
+#include "base/mids.h"
+#include "io/mqtt/link.h"
+#include "io/mqtt/wire.h"
+
+enum mqtt_state { IDLE, CONNECTING, GREETING, UP, WAITING, STOPPED, STATE_COUNT };
+
+enum { NO_ANSWER = -1 };
+
+struct mqtt_subscription {
+    char *filter; /* as registered; owned */
+    char *shared; /* $share/<group>/<filter>; owned, NULL = not shared */
+    uint32_t id;
+    int mid;          /* of its SUBSCRIBE or UNSUBSCRIBE on this connection; 0 = none */
+    uint32_t asked_s; /* loop time: when it was sent */
+    bool leaving;     /* given up, waiting for UNSUBACK */
+    bool watch;       /* QoS 0, of this connection only */
+    bool too_long;    /* for the largest packet this broker takes */
+    uint8_t refused;  /* the reason it was refused with on this connection; 0 = it was not */
+    unsigned asked;   /* how often it was asked for again since */
+    uint32_t again_s; /* loop time: when to ask again */
+    unsigned retold;  /* the same, without what the broker turned out to lack */
+};
+
+/* What the broker turned out not to have, whatever its CONNACK says: it refused a subscription for
+ * it or ended the connection over it. Kept until there is another broker, or a connection that
+ * stood for a while is lost: then it is asked for once more. */
+struct mqtt_lacks {
+    bool wildcards, shared, subscription_ids, retain, qos;
+};
+
+struct mqtt {
+    uv_loop_t *loop;
+    const struct broker_conf *conf; /* borrowed */
+    const char *client_id;          /* borrowed */
+    struct mqtt_callbacks callbacks;
+    char where[300];                      /* "host:port" for sentences */
+    struct mqtt_publish will, asked_will; /* as this broker takes it; as it was given */
+    char *will_topic, *will_payload;      /* owned; back will */
+    mosquitto_property *will_properties;
+    bool without_will;         /* the next connect: it may be what the broker refuses */
+    unsigned greetings_closed; /* in a row: closed instead of a CONNACK; 2 = or more */
+
+    enum mqtt_state state;
+    struct mqtt_link *link; /* from CONNECTING to UP */
+    struct mosquitto *mosq; /* the link's handle */
+    uv_timer_t timer;
+    uv_async_t wake;         /* the connect thread is done, or there may be input unread */
+    int open_handles;        /* of the two above */
+    unsigned skip_addresses; /* of the broker's name, from the first: they did not serve */
+    uint32_t attempts;       /* connects since the last steady connection */
+    uint32_t takeovers;      /* DISCONNECT 0x8E in a row */
+    bool says_connect;       /* in GREETING: CONNECT may leave */
+    uint64_t joined_ms;      /* loop time: when GREETING began */
+    uint64_t up_ms;          /* loop time: when the connection came up */
+    uint64_t wrote_ms;       /* loop time: the last write */
+
+    struct mqtt_subscription *subs;
+    size_t sub_count, sub_cap;
+    struct mqtt_session session;
+    struct mqtt_lacks lacks;
+    struct mqtt_incoming incoming;
+    struct buf scratch;
+
+    bool withheld; /* no subscription is sent: see mqtt_withhold */
+    bool held;
+    bool readable; /* there may be unread input: the caller knows, the watcher is off */
+    bool unsent;   /* the last write was incomplete */
+    bool dirty;    /* something was queued since the last flush */
+    size_t queued; /* packets of it, for the cork */
+    bool acks;     /* of it: PUBACKs */
+    size_t in_flight;
+    struct mids windowed; /* of them with QoS 1: what the broker's Receive Maximum counts */
+    size_t windowed_count;
+    uint32_t *sent_s;   /* by packet id: loop time + 1 of what is in flight, 0 = free; owned */
+    uint16_t looked_at; /* ids up to here were free when the last publish was queued */
+    bool ids_end;       /* the ids to come reach one still in flight: reconnect */
+
+    /* What libmosquitto's callbacks recorded, for after the call. */
+    bool in_library;
+    bool no_memory;
+    size_t heard; /* callbacks so far */
+    size_t taken; /* messages handed up by this mqtt_collect */
+    int answer;   /* CONNACK's reason; NO_ANSWER */
+    bool gone;    /* the socket is closed */
+    int gone_code;
+};
+
+/* io/mqtt/mqtt.c: the connection ends, for what libmosquitto returned (`err`: errno with MOSQ_ERR_ERRNO) or
+ * what a callback recorded. on_down is called from here. */
+void mqtt_lose(struct mqtt *m, int rc, int err);
+/* The same for a reason of our own. */
+void mqtt_lose_saying(struct mqtt *m, const char *text);
+void mqtt_on_socket(void *owner, int status, int events);
+
+/* io/mqtt/turn.c: calls into libmosquitto; MOSQ_ERR_* and errno. */
+int mqtt_read_packets(struct mqtt *m, int *err);
+int mqtt_write_packets(struct mqtt *m, int *err);
+/* Writes all that is queued; may lose the connection. Not while m->dirty. */
+void mqtt_write_queued(struct mqtt *m);
+void mqtt_tell_readable(struct mqtt *m);
+void mqtt_on_up_socket(struct mqtt *m, int status, int events);
+void mqtt_on_tick(uv_timer_t *timer);
+/* Every callback of libmosquitto starts with it. */
+struct mqtt *mqtt_heard(void *userdata);
+void mqtt_on_message(struct mosquitto *mosq, void *userdata,
+                     const struct mosquitto_message *message, const mosquitto_property *properties);
+void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
+                     const mosquitto_property *properties);
+
+/* io/mqtt/will.c: the will is copied. ERR_MEMORY, ERR_INVALID. */
+int mqtt_copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r);
+/* After a CONNACK that refuses: whether it is for the will, which is changed then; whether it may
+ * be, and the next connect goes without. */
+bool mqtt_will_refused(struct mqtt *m);
+bool mqtt_suspect_will(struct mqtt *m);
+/* The connection has ended with MOSQ_ERR_*, perhaps instead of a CONNACK; a CONNACK that accepts. */
+void mqtt_will_closed(struct mqtt *m, int code);
+void mqtt_will_taken(struct mqtt *m);
+
+/* io/mqtt/subscribe.c: the filter as it is sent. */
+const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);
+/* Queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left out. MOSQ_ERR_*. */
+int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
+/* The same for all of them. */
+int mqtt_send_subscriptions(struct mqtt *m);
+/* Asks again for what was refused, when its time has come. MOSQ_ERR_*. */
+int mqtt_ask_refused(struct mqtt *m);
+/* Answers for the broker: on_subscribed for every subscription that was left out. */
+void mqtt_tell_left_out(struct mqtt *m);
+/* The connection has ended: adds the subscription that had no answer yet to the sentence. */
+void mqtt_name_unanswered(const struct mqtt *m, struct report *r);
+/* A reason code that names something the broker does not have is taken at its word. */
+void mqtt_learn(struct mqtt *m, int reason);
+/* The session without what the broker is known to lack. */
+void mqtt_apply_lacks(struct mqtt *m);
+void mqtt_forget_subscription(struct mqtt *m, size_t i);
+void mqtt_forget_watches(struct mqtt *m);
+void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
+                    const mosquitto_property *properties);
+void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
+                      const mosquitto_property *properties);
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * link.c - one connection: handle, connect thread, socket watcher.
+ *
+ * A link is used for one connection only. That is how a reconnect forgets what was in flight:
+ * libmosquitto would send it again by itself otherwise.
+ *
+ * The connect runs on a detached thread, not in libuv's pool: a host that swallows packets holds a
+ * thread for two minutes, and libuv joins its pool when the process ends. An abandoned link belongs
+ * to its thread, which frees it. `lock` guards the hand-over and nothing else.
+ *
+ * libmosquitto closes the socket itself, inside its calls. The watcher is stopped right after,
+ * before anything on this thread can open a descriptor of the same number.
+ *
+ * mosquitto_lib_init is called for each handle and never undone: an abandoned connect may still be
+ * using what it set up.
+ */
+#include "io/mqtt/link.h"
+
+#include "base/limits.h"
+#include "io/mqtt/guard.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <mqtt_protocol.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct mqtt_link {
+    struct mosquitto *mosq;   /* owned */
+    struct mqtt_guard *guard; /* owned */
+    void *owner;
+    uv_loop_t *loop;
+    void (*on_event)(void *owner, int status, int events);
+    uv_poll_t poll;
+    bool poll_made;
+    int events; /* watched now */
+
+    char *host; /* the thread may outlive the configuration */
+    uint16_t port;
+    unsigned skip; /* addresses of the host, from the first, to pass over */
+    mosquitto_property *connect_properties; /* owned */
+    char complaint[256];
+
+    pthread_mutex_t lock; /* guards what follows */
+    bool running;         /* the thread has the handle */
+    bool abandoned;       /* the thread frees the link */
+    int code, err;        /* how the connect ended */
+    uv_async_t *wake;
+};
+
+/* OpenSSL would ask on the terminal for the pass phrase of a protected key. */
+static int no_pass_phrase(char *buf, int size, int rwflag, void *userdata) {
+    (void)rwflag;
+    (void)userdata;
+    assert(size > 0);
+    buf[0] = '\0';
+    return 0;
+}
+
+/* Runs on the connect thread too, when the owner may be gone. */
+static void on_log(struct mosquitto *mosq, void *userdata, int level, const char *text) {
+    (void)mosq;
+    struct mqtt_link *link = userdata;
+    if (level == MOSQ_LOG_ERR && link->complaint[0] == '\0') {
+        strncpy(link->complaint, text, sizeof link->complaint - 1);
+    }
+}
+
+static const char *or_null(const char *text) {
+    return text[0] != '\0' ? text : NULL;
+}
+
+static int set_tls(struct mosquitto *mosq, const struct broker_conf *conf) {
+    const char *ca = or_null(conf->ca_file);
+    const char *cert = or_null(conf->cert_file);
+    if (ca == NULL) {
+        int rc = mosquitto_int_option(mosq, MOSQ_OPT_TLS_USE_OS_CERTS, 1);
+        if (rc != MOSQ_ERR_SUCCESS || cert == NULL) {
+            return rc;
+        }
+    }
+    /* A client certificate can be set only together with some store of CAs. */
+    return mosquitto_tls_set(mosq, ca, ca == NULL ? "/etc/ssl/certs" : NULL, cert,
+                             or_null(conf->key_file), no_pass_phrase);
+}
+
+static int set_will(struct mosquitto *mosq, const struct mqtt_link_settings *s) {
+    if (s->will == NULL) {
+        return MOSQ_ERR_SUCCESS;
+    }
+    mosquitto_property *properties = NULL;
+    if (s->will_properties != NULL) {
+        int rc = mosquitto_property_copy_all(&properties, s->will_properties);
+        if (rc != MOSQ_ERR_SUCCESS) {
+            return rc;
+        }
+    }
+    int rc =
+        mosquitto_will_set_v5(mosq, s->will->topic, (int)s->will->payload.len,
+                              s->will->payload.data, s->will->qos, s->will->retain, properties);
+    if (rc != MOSQ_ERR_SUCCESS) {
+        mosquitto_property_free_all(&properties); /* otherwise the handle owns them */
+    }
+    return rc;
+}
+
+static int set_connect_properties(struct mqtt_link *link, const struct broker_conf *conf) {
+    int rc = mosquitto_property_add_int32(
+        &link->connect_properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL, conf->session_expiry_s);
+    if (rc == MOSQ_ERR_SUCCESS) {
+        rc = mosquitto_property_add_int16(&link->connect_properties, MQTT_PROP_RECEIVE_MAXIMUM,
+                                          conf->receive_maximum);
+    }
+    if (rc == MOSQ_ERR_SUCCESS && conf->packet_bytes_max > 0) {
+        rc = mosquitto_property_add_int32(&link->connect_properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
+                                          conf->packet_bytes_max);
+    }
+    return rc;
+}
+
+static int configure(struct mqtt_link *link, const struct mqtt_link_settings *s) {
+    struct mosquitto *mosq = link->mosq;
+    mosquitto_log_callback_set(mosq, on_log);
+    int rc = mosquitto_threaded_set(mosq, true); /* or PUBACKs would leave at once */
+    if (rc == MOSQ_ERR_SUCCESS) {
+        rc = mosquitto_int_option(mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
+    }
+    if (rc == MOSQ_ERR_SUCCESS) {
+        rc = mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1); /* the cork does the gathering */
+    }
+    if (rc == MOSQ_ERR_SUCCESS) {
+        /* Its default of 20 would hold publishes back; CONNACK's Receive Maximum replaces this. */
+        rc = mosquitto_int_option(mosq, MOSQ_OPT_SEND_MAXIMUM, UINT16_MAX);
+    }
+    if (rc == MOSQ_ERR_SUCCESS) {
+        rc =
+            mosquitto_username_pw_set(mosq, or_null(s->conf->username), or_null(s->conf->password));
+    }
+    if (rc == MOSQ_ERR_SUCCESS && s->conf->tls) {
+        rc = set_tls(mosq, s->conf);
+    }
+    if (rc == MOSQ_ERR_SUCCESS) {
+        rc = set_will(mosq, s);
+    }
+    if (rc == MOSQ_ERR_SUCCESS) {
+        rc = set_connect_properties(link, s->conf);
+    }
+    return rc;
+}
+
+static void release(struct mqtt_link *link) {
+    mosquitto_destroy(link->mosq);
+    mqtt_guard_free(link->guard);
+    mosquitto_property_free_all(&link->connect_properties);
+    (void)pthread_mutex_destroy(&link->lock);
+    free(link->host);
+    free(link);
+}
+
+int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop, const struct mqtt_link_settings *s,
+                  struct report *r) {
+    assert(s->client_id[0] != '\0');
+    struct mqtt_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    link->loop = loop;
+    link->owner = s->owner;
+    link->port = s->conf->port;
+    link->skip = s->skip_addresses;
+    link->host = strdup(s->conf->host);
+    int failed = pthread_mutex_init(&link->lock, NULL);
+    assert(failed == 0); /* a plain mutex takes no resources on Linux */
+    uint32_t bytes_max = s->conf->packet_bytes_max;
+    link->guard = mqtt_guard_new(bytes_max > 0 ? bytes_max : MQTT_PACKET_BYTES_MAX, s->conf->tls);
+    if (link->host == NULL || link->guard == NULL || mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
+        release(link);
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    link->mosq = mosquitto_new(s->client_id, false, link);
+    if (link->mosq == NULL) {
+        int err = errno;
+        release(link);
+        return err == ENOMEM ? report(r, ERR_MEMORY, "out of memory")
+                             : report(r, ERR_INVALID, "the client id \"%s\" is not valid UTF-8",
+                                      s->client_id);
+    }
+    int rc = configure(link, s);
+    if (rc != MOSQ_ERR_SUCCESS) {
+        release(link);
+        return report(r, rc == MOSQ_ERR_NOMEM ? ERR_MEMORY : ERR_INVALID,
+                      "libmosquitto refuses the broker's settings (user name, TLS files, will): %s",
+                      mosquitto_strerror(rc));
+    }
+    *out = link;
+    return 0;
+}
+
+static void on_poll_closed(uv_handle_t *handle) {
+    release(handle->data);
+}
+
+void mqtt_link_free(struct mqtt_link *link) {
+    if (link == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&link->lock);
+    bool running = link->running;
+    link->abandoned = running;
+    (void)pthread_mutex_unlock(&link->lock);
+    if (running) {
+        return;
+    }
+    if (link->poll_made) {
+        uv_close((uv_handle_t *)&link->poll, on_poll_closed);
+        /* The socket goes now; what is left of the handle is freed by release. */
+        mosquitto_destroy(link->mosq);
+        link->mosq = NULL;
+        return;
+    }
+    release(link);
+}
+
+static void *connect_main(void *arg) {
+    struct mqtt_link *link = arg;
+    mqtt_guard_connect_begin(link->guard, link->port, link->skip);
+    int code = mosquitto_connect_bind_v5(link->mosq, link->host, link->port, MQTT_KEEPALIVE_S, NULL,
+                                         link->connect_properties);
+    int err = errno;
+    mqtt_guard_connect_end();
+    (void)pthread_mutex_lock(&link->lock);
+    link->code = code;
+    link->err = err;
+    link->running = false;
+    bool abandoned = link->abandoned;
+    if (!abandoned) {
+        int failed = uv_async_send(link->wake); /* under the lock: the owner is still there */
+        assert(failed == 0);
+    }
+    (void)pthread_mutex_unlock(&link->lock);
+    if (abandoned) {
+        release(link);
+    }
+    return NULL;
+}
+
+/* Signals are the loop's; the thread starts with all of them blocked. */
+static int start_thread(struct mqtt_link *link) {
+    pthread_attr_t attributes;
+    int err = pthread_attr_init(&attributes);
+    if (err != 0) {
+        return err;
+    }
+    err = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    if (err == 0) {
+        err = pthread_sigmask(SIG_BLOCK, &all, &before);
+    }
+    if (err == 0) {
+        pthread_t thread;
+        err = pthread_create(&thread, &attributes, connect_main, link);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    (void)pthread_attr_destroy(&attributes);
+    return err;
+}
+
+int mqtt_link_connect(struct mqtt_link *link, uv_async_t *wake, struct report *r) {
+    assert(!link->running && !link->poll_made);
+    link->wake = wake;
+    link->running = true;
+    int err = start_thread(link);
+    if (err != 0) {
+        link->running = false;
+        return report(r, ERR_SYSTEM, "cannot start a thread to connect to the broker: %s",
+                      strerror(err));
+    }
+    return 0;
+}
+
+bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err) {
+    (void)pthread_mutex_lock(&link->lock);
+    bool joined = !link->running;
+    *code = link->code;
+    *err = link->err;
+    (void)pthread_mutex_unlock(&link->lock);
+    return joined;
+}
+
+struct mosquitto *mqtt_link_handle(struct mqtt_link *link) {
+    return link->mosq;
+}
+
+struct mqtt_guard *mqtt_link_guard(const struct mqtt_link *link) {
+    return link->guard;
+}
+
+void *mqtt_link_owner(const struct mqtt_link *link) {
+    return link->owner;
+}
+
+const char *mqtt_link_complaint(const struct mqtt_link *link) {
+    return link->complaint;
+}
+
+void mqtt_link_settled(struct mqtt_link *link) {
+    mosquitto_log_callback_set(link->mosq, NULL);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct mqtt_link *link = poll->data;
+    if (status < 0) {
+        link->events = 0; /* libuv stops a handle that failed */
+    }
+    link->on_event(link->owner, status, events);
+}
+
+int mqtt_link_watch(struct mqtt_link *link, int events,
+                    void (*on_event)(void *owner, int status, int events)) {
+    if (events == link->events) {
+        return 0;
+    }
+    if (!link->poll_made) {
+        if (uv_poll_init(link->loop, &link->poll, mosquitto_socket(link->mosq)) != 0) {
+            return ERR_SYSTEM;
+        }
+        link->poll_made = true;
+        link->poll.data = link;
+    }
+    link->on_event = on_event;
+    link->events = events;
+    int failed =
+        events == 0 ? uv_poll_stop(&link->poll) : uv_poll_start(&link->poll, events, on_poll);
+    return failed == 0 ? 0 : ERR_SYSTEM;
+}
+
+void mqtt_link_cork(struct mqtt_link *link, bool on) {
+    int value = on;
+    int sock = mosquitto_socket(link->mosq);
+    if (sock >= 0) {
+        /* Only speed depends on it: a socket that knows no cork works as well. */
+        (void)setsockopt(sock, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+    }
+}
+
+void mqtt_link_acknowledge(struct mqtt_link *link) {
+    int value = 1;
+    /* Only speed depends on it. */
+    (void)setsockopt(mosquitto_socket(link->mosq), IPPROTO_TCP, TCP_QUICKACK, &value, sizeof value);
+}
+
+bool mqtt_link_closing(const struct mqtt_link *link) {
+    struct pollfd peer = {.fd = mosquitto_socket(link->mosq), .events = POLLRDHUP};
+    return poll(&peer, 1, 0) > 0;
+}
+
+bool mqtt_link_ended(const struct mqtt_link *link) {
+    char byte;
+    ssize_t n = recv(mosquitto_socket(link->mosq), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}

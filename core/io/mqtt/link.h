@@ -1,0 +1,64 @@
+/*
+ * link.h - one connection of the MQTT door: from a fresh libmosquitto handle to a socket that
+ * the loop watches. Part of the MQTT door (io/mqtt/mqtt.h).
+ *
+ * Connecting blocks (name lookup, TCP), so it runs on a thread of its own. Until mqtt_link_joined
+ * says it is over, that thread alone touches the handle; afterwards the loop's thread alone.
+ */
+#ifndef ZINGQ_IO_MQTT_LINK_H
+#define ZINGQ_IO_MQTT_LINK_H
+
+#include "io/mqtt/mqtt.h"
+
+#include <mosquitto.h>
+
+struct mqtt_link;
+
+struct mqtt_link_settings {
+    const struct broker_conf *conf;
+    const char *client_id;
+    const struct mqtt_publish *will;           /* NULL = none */
+    const mosquitto_property *will_properties; /* copied */
+    void *owner;                               /* for mqtt_link_owner and on_event */
+    unsigned skip_addresses;                   /* of the name, from the first: they did not serve */
+};
+
+/* A configured handle that is not connected. ERR_MEMORY, ERR_SYSTEM, ERR_INVALID. */
+int mqtt_link_new(struct mqtt_link **out, uv_loop_t *loop,
+                  const struct mqtt_link_settings *settings, struct report *r);
+/* Closes the socket without writing and frees everything, now, or when the loop has run once, or
+ * when a connect that is still under way has come to its end. */
+void mqtt_link_free(struct mqtt_link *link);
+
+/* Starts connecting; `wake` is sent when it is over, unless the link was freed by then.
+ * ERR_SYSTEM when no thread can be had. */
+int mqtt_link_connect(struct mqtt_link *link, uv_async_t *wake, struct report *r);
+/* Whether connecting is over; then *code is MOSQ_ERR_* and *err the errno that came with it. */
+bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err);
+
+/* The handle; its user data is the link. */
+struct mosquitto *mqtt_link_handle(struct mqtt_link *link);
+void *mqtt_link_owner(const struct mqtt_link *link);
+/* What stands between the handle and its socket. */
+struct mqtt_guard *mqtt_link_guard(const struct mqtt_link *link);
+/* libmosquitto's first complaint while connecting, or "". */
+const char *mqtt_link_complaint(const struct mqtt_link *link);
+/* No complaints are kept from here on: formatting them costs on every packet. */
+void mqtt_link_settled(struct mqtt_link *link);
+
+/* Watches the socket for `events` (enum uv_poll_event; 0 = not at all); `on_event` gets the owner.
+ * The socket must be connected. ERR_SYSTEM. */
+int mqtt_link_watch(struct mqtt_link *link, int events,
+                    void (*on_event)(void *owner, int status, int events));
+/* Holds back partial packets while `on`, so that many small ones leave in few. */
+void mqtt_link_cork(struct mqtt_link *link, bool on);
+/* Acknowledges (TCP) what was read, now: a broker without TCP_NODELAY, as Mosquitto is by default,
+ * sends no further small packet before that, and the kernel takes 40 ms when we have nothing to
+ * say ourselves. */
+void mqtt_link_acknowledge(struct mqtt_link *link);
+/* Whether the peer has closed; what it sent before may still be unread. */
+bool mqtt_link_closing(const struct mqtt_link *link);
+/* Whether the peer has closed and nothing is left to read. */
+bool mqtt_link_ended(const struct mqtt_link *link);
+
+#endif

@@ -1,0 +1,600 @@
+/*
+ * mqtt.c - the MQTT 5 client: its states, from connecting to the end.
+ *
+ *   idle ──▶ connecting ──▶ greeting ──▶ up
+ *               ▲  │           │          │
+ *   (timer) waiting ◀──────────┴──────────┘        any of them ──▶ stopped
+ *
+ * connecting: mqtt_link's thread has the handle. greeting: CONNECT is out, CONNACK is awaited. up:
+ * io/mqtt/turn.c reads and writes. One timer serves them all: the deadline, the keepalive's tick, the
+ * wait before a reconnect.
+ *
+ * Callbacks of libmosquitto run under its locks: they record, or hand up; what they mean for the
+ * connection is decided after the call has returned.
+ *
+ * Left out: QoS 2 (see io/mqtt/mqtt.h), topic aliases, enhanced authentication, MQTT 3.1.1.
+ */
+#include "io/mqtt/client.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "io/mqtt/guard.h"
+#include "io/mqtt/tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <mqtt_protocol.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 1000,
+    STEADY_MS = 5000,    /* a connection that lasted this long makes the next wait short again */
+    ALONE_MS = 600000,   /* one that lasted this long shares its client id with nobody */
+    GREETING_READS = 16, /* packets (TLS records) looked at in one wake-up before CONNACK */
+};
+
+/* ---- state ---- */
+
+static const bool legal_moves[STATE_COUNT][STATE_COUNT] = {
+    [IDLE] = {[CONNECTING] = true, [STOPPED] = true},
+    [CONNECTING] = {[GREETING] = true, [WAITING] = true, [STOPPED] = true},
+    [GREETING] = {[UP] = true, [WAITING] = true, [STOPPED] = true},
+    [UP] = {[WAITING] = true, [STOPPED] = true},
+    [WAITING] = {[CONNECTING] = true, [STOPPED] = true},
+    [STOPPED] = {[STOPPED] = true},
+};
+
+static void move(struct mqtt *m, enum mqtt_state to) {
+    assert(legal_moves[m->state][to]);
+    m->state = to;
+}
+
+static void set_timer(struct mqtt *m, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms) {
+    int failed = uv_timer_start(&m->timer, on_timer, ms, repeat_ms);
+    assert(failed == 0); /* only a closing handle refuses */
+}
+
+/* Half of the step is sure, half is chance: hosts that lost one broker come back spread out. */
+static uint64_t backoff_ms(uint32_t attempts, uint64_t ms_max) {
+    uint64_t step = (uint64_t)MQTT_BACKOFF_MS_MIN << (attempts < 16 ? attempts : 16);
+    if (step > ms_max) {
+        step = ms_max;
+    }
+    uint32_t chance = 0;
+    if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0) {
+        chance = (uint32_t)clock_monotonic_ns();
+    }
+    return step / 2 + chance % (step / 2 + 1);
+}
+
+static void close_link(struct mqtt *m) {
+    mqtt_link_free(m->link);
+    m->link = NULL;
+    m->mosq = NULL;
+    m->session.connected = false;
+    m->readable = m->unsent = m->dirty = m->acks = m->gone = m->no_memory = false;
+    if (m->in_flight > 0) {
+        memset(m->sent_s, 0, MQTT_PACKET_IDS * sizeof *m->sent_s);
+    }
+    m->in_flight = m->queued = m->windowed_count = 0;
+    m->windowed = (struct mids){{0}};
+    m->looked_at = 0;
+    m->ids_end = false;
+    m->answer = NO_ANSWER;
+    mqtt_forget_watches(m);
+    for (size_t i = 0; i < m->sub_count; i++) {
+        m->subs[i].mid = 0;
+        m->subs[i].refused = 0;
+        m->subs[i].asked = 0;
+        m->subs[i].retold = 0;
+    }
+}
+
+static void on_retry_due(uv_timer_t *timer);
+
+static bool was_steady(const struct mqtt *m) {
+    return m->state == UP && uv_now(m->loop) - m->up_ms >= STEADY_MS;
+}
+
+/* The one way down: every loss, refusal and drop ends here. */
+static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
+    assert(!m->in_library && m->link != NULL);
+    if (was_steady(m)) {
+        m->attempts = 0;
+    }
+    if (m->state == UP && uv_now(m->loop) - m->up_ms >= ALONE_MS) {
+        m->takeovers = 0;
+    }
+    close_link(m);
+    move(m, WAITING);
+    uint64_t wait_ms = why == MQTT_DOWN_TAKEN_OVER
+                           ? backoff_ms(4 + m->takeovers++, MQTT_TAKEN_OVER_MS_MAX)
+                           : backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX);
+    set_timer(m, on_retry_due, wait_ms, 0);
+    m->callbacks.on_down(m->callbacks.ctx, why, text);
+}
+
+/* A name may have several addresses, and libmosquitto takes the first that accepts a connection,
+ * whatever stands behind it. So the next connect begins behind the one that did not serve. A publish
+ * may be what the broker closed over: then the address is as good as any. */
+static void leave_address(struct mqtt *m, int code) {
+    struct mqtt_guard *guard = mqtt_link_guard(m->link);
+    if (m->state == CONNECTING) {
+        /* out of time: go on behind the silent ones; all were tried: begin again */
+        m->skip_addresses = code == MOSQ_ERR_TIMEOUT ? mqtt_guard_silent(guard) : 0;
+    } else if (m->state == GREETING || (!was_steady(m) && m->in_flight == 0)) {
+        m->skip_addresses = mqtt_guard_tried(guard);
+    }
+}
+
+void mqtt_lose(struct mqtt *m, int rc, int err) {
+    struct report r;
+    int code = m->gone ? m->gone_code : rc;
+    leave_address(m, code);
+    mqtt_will_closed(m, code);
+    code = m->no_memory ? MOSQ_ERR_NOMEM : code;
+    if (was_steady(m)) {
+        m->lacks = (struct mqtt_lacks){false}; /* who comes back may be another, or set up anew */
+    }
+    mqtt_learn(m, code);
+    enum mqtt_down why = MQTT_DOWN_LOST;
+    if (m->state == UP || code >= 0x80) {
+        why = mqtt_ending(code, err, m->client_id, m->where, &r);
+    } else {
+        mqtt_failure(code, err, m->conf, m->where, mqtt_link_complaint(m->link), &r);
+    }
+    bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && err == EPIPE);
+    if (m->state == UP && closed && !was_steady(m)) {
+        (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
+    }
+    if (why != MQTT_DOWN_TAKEN_OVER) {
+        mqtt_name_unanswered(m, &r);
+    }
+    const char *failure = mqtt_guard_failure(mqtt_link_guard(m->link));
+    if (failure != NULL) {
+        (void)report(&r, 0,
+                     m->state == UP ? "the broker at %s sent %s"
+                                    : "what answers at %s does not speak MQTT 5: it sent %s",
+                     m->where, failure);
+        why = MQTT_DOWN_LOST;
+    }
+    go_down(m, why, r.text);
+}
+
+void mqtt_lose_saying(struct mqtt *m, const char *text) {
+    go_down(m, MQTT_DOWN_LOST, text);
+}
+
+/* ---- greeting ---- */
+
+static void on_connack(struct mosquitto *mosq, void *userdata, int reason, int flags,
+                       const mosquitto_property *properties) {
+    (void)mosq;
+    struct mqtt *m = mqtt_heard(userdata);
+    m->answer = reason;
+    if (reason == 0) {
+        mqtt_session_read(&m->session, (flags & 1) != 0, properties, MQTT_KEEPALIVE_S,
+                          m->conf->session_expiry_s);
+        mqtt_apply_lacks(m);
+    }
+}
+
+/* May come twice for one end; the first knows why. */
+static void on_disconnect(struct mosquitto *mosq, void *userdata, int code,
+                          const mosquitto_property *properties) {
+    (void)mosq;
+    (void)properties;
+    struct mqtt *m = mqtt_heard(userdata);
+    if (!m->gone) {
+        m->gone = true;
+        m->gone_code = code;
+    }
+}
+
+static void come_up(struct mqtt *m) {
+    move(m, UP);
+    m->up_ms = m->wrote_ms = uv_now(m->loop);
+    m->session.connected = true;
+    m->session.connects++;
+    mqtt_link_settled(m->link);
+    set_timer(m, mqtt_on_tick, TICK_MS, TICK_MS);
+    int rc = m->withheld ? MOSQ_ERR_SUCCESS : mqtt_send_subscriptions(m);
+    if (rc != MOSQ_ERR_SUCCESS) {
+        mqtt_lose(m, rc, errno);
+        return;
+    }
+    m->readable = true; /* TLS may have read ahead; the caller's first collect finds out */
+    mqtt_write_queued(m);
+    if (m->state == UP) {
+        m->callbacks.on_up(m->callbacks.ctx, &m->session);
+        mqtt_tell_left_out(m);
+        mqtt_tell_readable(m);
+    }
+}
+
+static void answered(struct mqtt *m) {
+    if (m->answer == 0) {
+        mqtt_will_taken(m);
+        come_up(m);
+        return;
+    }
+    struct report r;
+    if (mqtt_will_refused(m)) {
+        (void)report(&r, 0, "the broker at %s refused our last will: connecting %s", m->where,
+                     m->will.topic == NULL ? "without one" : "with one that is not retained");
+        go_down(m, MQTT_DOWN_REFUSED, r.text);
+        return;
+    }
+    enum mqtt_down why = mqtt_refusal((uint8_t)m->answer, m->conf, m->client_id, m->where, &r);
+    if (mqtt_suspect_will(m)) {
+        why = MQTT_DOWN_REFUSED;
+        size_t len = strlen(r.text);
+        (void)snprintf(r.text + len, sizeof r.text - len,
+                       "; in case it means our last will, the next try is without one");
+    } else {
+        leave_address(m, m->answer);
+    }
+    go_down(m, why, r.text);
+}
+
+/* One step towards CONNACK; false when there is nothing to do but wait. With TLS 1.3 a broker looks
+ * at our certificate when the handshake is over for us, says what is wrong and closes: a write
+ * would fail then and lose what it said. So reading comes first, and CONNECT after some silence. */
+static bool greet_step(struct mqtt *m, int *rc, int *err) {
+    *rc = mqtt_read_packets(m, err);
+    bool dry = *err == EAGAIN;
+    bool waits = *rc == MOSQ_ERR_SUCCESS && !m->gone && m->answer == NO_ANSWER;
+    if (waits && m->says_connect && mosquitto_want_write(m->mosq)) {
+        *rc = mqtt_write_packets(m, err);
+    }
+    return waits && *rc == MOSQ_ERR_SUCCESS && !m->gone && !dry;
+}
+
+static void on_silence(uv_timer_t *timer);
+
+static void greet(struct mqtt *m) {
+    int rc = MOSQ_ERR_SUCCESS;
+    int err = 0;
+    for (int i = 0; i < GREETING_READS && greet_step(m, &rc, &err); i++) {
+    }
+    if (m->answer != NO_ANSWER) {
+        answered(m);
+        return;
+    }
+    /* libmosquitto calls a TLS handshake that the peer has left a success. */
+    if (rc != MOSQ_ERR_SUCCESS || m->gone || mqtt_link_ended(m->link)) {
+        mqtt_lose(m, rc, err);
+        return;
+    }
+    if (!m->says_connect && uv_now(m->loop) - m->joined_ms < MQTT_CONNECT_MS) {
+        set_timer(m, on_silence, MQTT_ALERT_MS, 0);
+    }
+    m->unsent = m->says_connect && mosquitto_want_write(m->mosq);
+    int events = UV_READABLE | (m->unsent ? UV_WRITABLE : 0);
+    if (mqtt_link_watch(m->link, events, mqtt_on_socket) != 0) {
+        mqtt_lose(m, MOSQ_ERR_ERRNO, errno);
+    }
+}
+
+void mqtt_on_socket(void *owner, int status, int events) {
+    struct mqtt *m = owner;
+    assert(m->state == GREETING || m->state == UP);
+    if (m->state == UP) {
+        mqtt_on_up_socket(m, status, events);
+    } else {
+        greet(m);
+    }
+}
+
+/* ---- connecting ---- */
+
+static void on_deadline(uv_timer_t *timer) {
+    struct mqtt *m = timer->data;
+    assert(m->state == CONNECTING || m->state == GREETING);
+    mqtt_lose(m, MOSQ_ERR_TIMEOUT, 0);
+}
+
+static void on_silence(uv_timer_t *timer) {
+    struct mqtt *m = timer->data;
+    assert(m->state == GREETING);
+    m->says_connect = true;
+    set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+    greet(m);
+}
+
+static void begin_connect(struct mqtt *m);
+
+/* The name has no address behind those to skip: nothing was tried. */
+static bool all_skipped(const struct mqtt *m) {
+    return m->skip_addresses > 0 && mqtt_guard_tried(mqtt_link_guard(m->link)) <= m->skip_addresses;
+}
+
+static void connect_joined(struct mqtt *m) {
+    int code = MOSQ_ERR_SUCCESS;
+    int err = 0;
+    if (!mqtt_link_joined(m->link, &code, &err)) {
+        return;
+    }
+    if (code != MOSQ_ERR_SUCCESS && all_skipped(m)) {
+        m->skip_addresses = 0;
+        close_link(m);
+        move(m, WAITING);
+        begin_connect(m);
+        return;
+    }
+    if (code != MOSQ_ERR_SUCCESS) {
+        mqtt_lose(m, code, err);
+        return;
+    }
+    move(m, GREETING);
+    m->says_connect = !m->conf->tls;
+    m->joined_ms = uv_now(m->loop);
+    set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+    greet(m);
+}
+
+static void on_wake(uv_async_t *wake) {
+    struct mqtt *m = wake->data;
+    if (m->state == CONNECTING) {
+        connect_joined(m);
+    } else {
+        mqtt_tell_readable(m);
+    }
+}
+
+static void set_callbacks(struct mosquitto *mosq) {
+    mosquitto_connect_v5_callback_set(mosq, on_connack);
+    mosquitto_disconnect_v5_callback_set(mosq, on_disconnect);
+    mosquitto_message_v5_callback_set(mosq, mqtt_on_message);
+    mosquitto_publish_v5_callback_set(mosq, mqtt_on_publish);
+    mosquitto_subscribe_v5_callback_set(mosq, mqtt_on_suback);
+    mosquitto_unsubscribe_v5_callback_set(mosq, mqtt_on_unsuback);
+}
+
+static int make_link(struct mqtt *m, struct report *r) {
+    struct mqtt_link_settings settings = {
+        .conf = m->conf,
+        .client_id = m->client_id,
+        .will = m->will.topic != NULL && !m->without_will ? &m->will : NULL,
+        .will_properties = m->will_properties,
+        .owner = m,
+        .skip_addresses = m->skip_addresses,
+    };
+    int error = mqtt_link_new(&m->link, m->loop, &settings, r);
+    if (error == 0) {
+        m->mosq = mqtt_link_handle(m->link);
+        set_callbacks(m->mosq);
+    }
+    return error;
+}
+
+static void begin_connect(struct mqtt *m) {
+    move(m, CONNECTING);
+    struct report r;
+    int error = mqtt_tls_check(m->conf, &r); /* the files may have been renewed, or spoiled */
+    enum mqtt_down why = error == ERR_INVALID ? MQTT_DOWN_FATAL : MQTT_DOWN_LOST;
+    error = error == 0 ? make_link(m, &r) : error;
+    if (error == 0) {
+        set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+        error = mqtt_link_connect(m->link, &m->wake, &r);
+    }
+    if (error != 0) {
+        close_link(m);
+        move(m, WAITING);
+        set_timer(m, on_retry_due, backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX), 0);
+        m->callbacks.on_down(m->callbacks.ctx, why, r.text);
+    }
+}
+
+static void on_retry_due(uv_timer_t *timer) {
+    begin_connect(timer->data);
+}
+
+/* ---- life ---- */
+
+static void name_broker(struct mqtt *m) {
+    bool v6 = strchr(m->conf->host, ':') != NULL;
+    (void)snprintf(m->where, sizeof m->where, v6 ? "[%s]:%u" : "%s:%u", m->conf->host,
+                   m->conf->port);
+}
+
+static void free_memory(struct mqtt *m) {
+    while (m->sub_count > 0) {
+        mqtt_forget_subscription(m, m->sub_count - 1);
+    }
+    free(m->subs);
+    free(m->sent_s);
+    free(m->will_topic);
+    free(m->will_payload);
+    mosquitto_property_free_all(&m->will_properties);
+    mqtt_incoming_clear(&m->incoming);
+    buf_clear(&m->scratch);
+    free(m);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct mqtt *m = handle->data;
+    assert(m->open_handles > 0);
+    if (--m->open_handles == 0) {
+        free_memory(m);
+    }
+}
+
+static int open_handles(struct mqtt *m, struct report *r) {
+    int failed = uv_async_init(m->loop, &m->wake, on_wake);
+    if (failed != 0) {
+        return report(r, ERR_SYSTEM, "cannot make a wake-up for the broker's connection: %s",
+                      uv_strerror(failed));
+    }
+    failed = uv_timer_init(m->loop, &m->timer);
+    assert(failed == 0); /* libuv: always 0 */
+    m->wake.data = m->timer.data = m;
+    m->open_handles = 2;
+    return 0;
+}
+
+int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
+             const char *client_id, const struct mqtt_publish *will,
+             const struct mqtt_callbacks *callbacks, struct report *r) {
+    assert(callbacks->on_message != NULL && callbacks->on_published != NULL);
+    assert(callbacks->on_up != NULL && callbacks->on_down != NULL);
+    assert(callbacks->on_subscribed != NULL && callbacks->on_readable != NULL);
+    struct mqtt *m = calloc(1, sizeof *m);
+    if (m == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    *m = (struct mqtt){.loop = loop,
+                       .conf = conf,
+                       .client_id = client_id,
+                       .callbacks = *callbacks,
+                       .answer = NO_ANSWER};
+    mqtt_incoming_init(&m->incoming);
+    buf_init(&m->scratch, MQTT_PROPERTY_BYTES_MAX);
+    name_broker(m);
+    size_t id_len = strlen(client_id);
+    m->sent_s = calloc(MQTT_PACKET_IDS, sizeof *m->sent_s);
+    int error = m->sent_s == NULL ? report(r, ERR_MEMORY, "out of memory") : 0;
+    if (error == 0 && (id_len == 0 || id_len >= sizeof m->session.client_id)) {
+        error = report(r, ERR_INVALID, "broker.client_id must have 1 to %zu bytes",
+                       sizeof m->session.client_id - 1);
+    } else if (error == 0) {
+        memcpy(m->session.client_id, client_id, id_len);
+    }
+    if (error == 0) {
+        error = mqtt_copy_will(m, will, r);
+    }
+    if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
+        error = make_link(m, r); /* settings that libmosquitto refuses are told here, not later */
+        close_link(m);
+    }
+    if (error == 0) {
+        error = open_handles(m, r);
+    }
+    if (error != 0) {
+        free_memory(m);
+        return error;
+    }
+    *out = m;
+    return 0;
+}
+
+void mqtt_free(struct mqtt *m) {
+    if (m == NULL) {
+        return;
+    }
+    assert(!m->in_library);
+    close_link(m);
+    move(m, STOPPED);
+    uv_close((uv_handle_t *)&m->wake, on_handle_closed);
+    uv_close((uv_handle_t *)&m->timer, on_handle_closed);
+}
+
+void mqtt_start(struct mqtt *m) {
+    assert(m->state == IDLE);
+    begin_connect(m);
+}
+
+void mqtt_drop(struct mqtt *m) {
+    assert(!m->in_library);
+    if (m->link != NULL) {
+        go_down(m, MQTT_DOWN_LOST,
+                "dropped, so that the broker sends unacknowledged messages again");
+    }
+}
+
+void mqtt_moved(struct mqtt *m, bool wait) {
+    assert(!m->in_library);
+    if (m->state == UP) {
+        go_down(m, MQTT_DOWN_LOST, "dropped: both connections go to one broker");
+    } else if (m->link != NULL) {
+        close_link(m);
+        move(m, WAITING);
+        wait = false;
+    }
+    name_broker(m);
+    m->lacks = (struct mqtt_lacks){false};
+    m->will = m->asked_will;
+    m->without_will = false;
+    m->skip_addresses = 0;
+    if (m->state == WAITING && !wait) {
+        set_timer(m, on_retry_due, backoff_ms(0, MQTT_BACKOFF_MS_MAX), 0);
+    }
+}
+
+void mqtt_forgive(struct mqtt *m) {
+    assert(!m->in_library);
+    m->attempts = 0;
+}
+
+/* Until the broker has closed, too, or time is up. What it sends to a socket that is closed already
+ * would be answered with a reset, and then it reads no more of what was written before. */
+static void await_close(int socket, int64_t end_ms) {
+    char unread[4096];
+    struct pollfd input = {.fd = socket, .events = POLLIN};
+    int64_t left_ms = 0;
+    (void)shutdown(socket, SHUT_WR);
+    while ((left_ms = end_ms - clock_monotonic_ms()) > 0) {
+        int ready = poll(&input, 1, (int)left_ms);
+        if (ready > 0 && read(socket, unread, sizeof unread) <= 0) {
+            return;
+        }
+    }
+}
+
+/* Writes until the DISCONNECT is out (libmosquitto closes the socket then) or time is up. */
+static void write_goodbye(struct mqtt *m, int64_t end_ms) {
+    while (!m->gone) {
+        int err = 0;
+        if (mqtt_write_packets(m, &err) != MOSQ_ERR_SUCCESS || m->gone) {
+            return;
+        }
+        int64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= end_ms) {
+            return;
+        }
+        struct pollfd socket = {.fd = mosquitto_socket(m->mosq), .events = POLLOUT};
+        if (poll(&socket, 1, (int)(end_ms - now_ms) + 1) < 0 && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+static void say_goodbye(struct mqtt *m) {
+    int64_t end_ms = clock_monotonic_ms() + MQTT_GOODBYE_MS;
+    int socket = dup(mosquitto_socket(m->mosq)); /* libmosquitto closes its own */
+    write_goodbye(m, end_ms);
+    if (socket >= 0) {
+        await_close(socket, end_ms);
+        (void)close(socket);
+    }
+}
+
+void mqtt_disconnect(struct mqtt *m, int64_t session_expiry_s) {
+    assert(!m->in_library);
+    assert(session_expiry_s <= UINT32_MAX);
+    if (m->state == UP && !m->acks) {
+        mosquitto_property *properties = NULL;
+        int rc = MOSQ_ERR_SUCCESS;
+        if (session_expiry_s >= 0) {
+            rc = mosquitto_property_add_int32(&properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
+                                              (uint32_t)session_expiry_s);
+        }
+        if (rc == MOSQ_ERR_SUCCESS &&
+            mosquitto_disconnect_v5(m->mosq, 0, properties) == MOSQ_ERR_SUCCESS) {
+            say_goodbye(m);
+        }
+        mosquitto_property_free_all(&properties);
+    }
+    close_link(m);
+    (void)uv_timer_stop(&m->timer);
+    move(m, STOPPED);
+}
+
+const struct mqtt_session *mqtt_session(const struct mqtt *m) {
+    return &m->session;
+}

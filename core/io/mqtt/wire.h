@@ -1,0 +1,53 @@
+/*
+ * wire.h - what goes over an MQTT connection, in our words: message properties to and from
+ * libmosquitto's lists, reason codes to sentences. Part of the MQTT door (io/mqtt/mqtt.h); keeps nothing.
+ */
+#ifndef ZINGQ_IO_MQTT_WIRE_H
+#define ZINGQ_IO_MQTT_WIRE_H
+
+#include "io/mqtt/mqtt.h"
+
+#include <mosquitto.h>
+
+/* A PUBLISH that came, with what its slices point into. */
+struct mqtt_incoming {
+    struct mqtt_message message;
+    struct buf properties; /* backs message.properties; kept from message to message */
+    struct buf refused;    /* the same of message.refused */
+    char *strings[3];      /* back content type, response topic, correlation; malloc'd */
+};
+
+void mqtt_incoming_init(struct mqtt_incoming *in);
+void mqtt_incoming_clear(struct mqtt_incoming *in);
+/* Fills in->message from a libmosquitto message; `dup` is not told by libmosquitto. The pointers
+ * live until the next call or until message and list are gone. At most PROPERTIES_MAX + 1 user
+ * properties are kept, so that the reader sees the abuse. ERR_MEMORY. */
+int mqtt_incoming_read(struct mqtt_incoming *in, const struct mosquitto_message *message,
+                       const mosquitto_property *properties);
+
+/* The property list of a publish; the caller frees *out with mosquitto_property_free_all, also
+ * after an error. `scratch` is memory to work in. ERR_INVALID (r), ERR_MEMORY. */
+int mqtt_properties_make(const struct mqtt_publish *publish, struct buf *scratch,
+                         mosquitto_property **out, struct report *r);
+/* Bytes of the PUBLISH packet, never too few. */
+uint64_t mqtt_publish_size(const struct mqtt_publish *publish);
+
+/* What a broker's answer said, with the defaults of MQTT 5, 3.2.2.3. session->client_id,
+ * ->connects and ->connected are left alone. */
+void mqtt_session_read(struct mqtt_session *session, bool session_present,
+                       const mosquitto_property *properties, uint16_t keepalive_s,
+                       uint32_t session_expiry_s);
+
+/* A CONNACK that refuses: what it means for us, and the sentence. `where` is "host:port". */
+enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, const char *client_id,
+                            const char *where, struct report *r);
+/* The end of a connection that stood. `code`: >= 0x80 the broker's DISCONNECT reason, 0 its
+ * DISCONNECT without one, else a MOSQ_ERR_*; `err` is the errno that came with MOSQ_ERR_ERRNO. */
+enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char *where,
+                           struct report *r);
+/* A connect that failed before CONNACK, the same way; `detail` is libmosquitto's complaint
+ * or "". */
+void mqtt_failure(int code, int err, const struct broker_conf *conf, const char *where,
+                  const char *detail, struct report *r);
+
+#endif

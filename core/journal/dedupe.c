@@ -1,0 +1,377 @@
+/*
+ * dedupe.c - idempotency keys, and what became of publishes asked for from outside.
+ *
+ * They lie in DEDUPE_BUCKETS tables that are filled one after another, an eighth of
+ * store.keep_idempotency each. A table whose keys have all expired is emptied whole: no row is
+ * ever deleted singly, and inserts stay together in a small tree.
+ *
+ * The keys are hashed with the store's own secret. Keys that came from other stores stay what they
+ * are and are looked up with the secrets of those, until the last of them has expired:
+ *
+ *   meta "secret/<n>"  -> i64 until_ms | 16 bytes   n from 1, without gaps
+ */
+#include "journal/impl.h"
+
+#include "journal/move.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEDUPE_KEY_BYTES = 17 };
+
+/* --- secrets --- */
+
+static void secret_name(size_t n, char name[32]) {
+    (void)snprintf(name, 32, "secret/%zu", n);
+}
+
+static int read_secret(struct slice value, struct dedupe_secret *out) {
+    struct reader r = reader_of(value.data, value.len);
+    out->until_ms = (int64_t)read_u64(&r);
+    struct slice bytes = read_bytes(&r, sizeof out->bytes);
+    if (r.failed || r.at != r.end) {
+        return ERR_CORRUPT;
+    }
+    memcpy(out->bytes, bytes.data, sizeof out->bytes);
+    return 0;
+}
+
+/* Room for `count` of them. */
+static int make_room(struct journal *j, size_t count) {
+    struct dedupe_secret *secrets = realloc(j->secrets, count * sizeof *secrets);
+    if (secrets == NULL) {
+        return ERR_MEMORY;
+    }
+    j->secrets = secrets;
+    return 0;
+}
+
+/* One that cannot be read ends the list: what it was for may come again. */
+int journal_load_secrets(struct journal *j) {
+    int code = 0;
+    for (j->secret_count = 0; j->secret_count < DEDUPE_SECRETS_MAX; j->secret_count++) {
+        char name[32];
+        struct slice value;
+        secret_name(j->secret_count + 1, name);
+        code = store_get(j->store, TABLE_META, slice_of(name), &value);
+        code = code == 0 ? make_room(j, j->secret_count + 1) : code;
+        code = code == 0 ? read_secret(value, &j->secrets[j->secret_count]) : code;
+        if (code != 0) {
+            break;
+        }
+    }
+    return code == ERR_NOTFOUND || code == ERR_CORRUPT ? 0 : code;
+}
+
+static int write_secret(struct journal *j, size_t n) {
+    char name[32];
+    const struct dedupe_secret *secret = &j->secrets[n - 1];
+    secret_name(n, name);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, (uint64_t)secret->until_ms);
+    buf_add(&j->record, secret->bytes, sizeof secret->bytes);
+    return store_put(j->store, TABLE_META, slice_of(name), buf_slice(&j->record));
+}
+
+/* The last one takes the place of number n. */
+static int drop_secret(struct journal *j, size_t n) {
+    char name[32];
+    j->secrets[n - 1] = j->secrets[j->secret_count - 1];
+    int code = write_secret(j, n);
+    secret_name(j->secret_count, name);
+    j->secret_count--;
+    return code == 0 ? store_del(j->store, TABLE_META, slice_of(name)) : code;
+}
+
+void journal_secret_get(const struct journal *j, size_t n, struct dedupe_secret *out) {
+    assert(n <= j->secret_count);
+    if (n > 0) {
+        *out = j->secrets[n - 1];
+        return;
+    }
+    out->until_ms = 0;
+    memcpy(out->bytes, j->secret, sizeof out->bytes);
+}
+
+int journal_secret_add(struct journal *j, const struct dedupe_secret *secret) {
+    if (memcmp(secret->bytes, j->secret, sizeof j->secret) == 0) {
+        return 0;
+    }
+    size_t n = 1;
+    while (n <= j->secret_count &&
+           memcmp(secret->bytes, j->secrets[n - 1].bytes, sizeof secret->bytes) != 0) {
+        n++;
+    }
+    if (n <= j->secret_count) {
+        struct dedupe_secret *known = &j->secrets[n - 1];
+        known->until_ms = secret->until_ms > known->until_ms ? secret->until_ms : known->until_ms;
+        return write_secret(j, n);
+    }
+    int code = n > DEDUPE_SECRETS_MAX ? ERR_LIMIT : make_room(j, n);
+    if (code != 0) {
+        return code;
+    }
+    j->secrets[n - 1] = *secret;
+    j->secret_count = n;
+    return write_secret(j, n);
+}
+
+size_t journal_secret_count(const struct journal *j) {
+    return j->secret_count + 1;
+}
+
+static struct dedupe_hash hash_of(const uint8_t *secret, struct slice service, struct slice scope,
+                                  struct slice key) {
+    /* Two 128-bit halves chained: (service, scope) keys the hash of the key, so that no way of
+     * cutting the three texts apart gives the same bytes to hash. */
+    struct dedupe_hash inner;
+    struct dedupe_hash outer;
+    uint8_t chained[crypto_shorthash_siphashx24_KEYBYTES];
+    (void)crypto_shorthash_siphashx24(inner.bytes, (const uint8_t *)service.data, service.len,
+                                      secret);
+    memcpy(chained, inner.bytes, sizeof chained);
+    (void)crypto_shorthash_siphashx24(inner.bytes, (const uint8_t *)scope.data, scope.len, chained);
+    memcpy(chained, inner.bytes, sizeof chained);
+    (void)crypto_shorthash_siphashx24(outer.bytes, (const uint8_t *)key.data, key.len, chained);
+    return outer;
+}
+
+struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
+                                       struct slice scope, struct slice key) {
+    return hash_of(j->secret, service, scope, key);
+}
+
+struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secret,
+                                            struct slice service, struct slice scope,
+                                            struct slice key) {
+    assert(secret <= j->secret_count);
+    return hash_of(secret == 0 ? j->secret : j->secrets[secret - 1].bytes, service, scope, key);
+}
+
+/* --- keys --- */
+
+static int mark_buckets(struct journal *j) {
+    buf_reset(&j->record);
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        buf_add_u64(&j->record, (uint64_t)j->buckets[i].until_ms);
+    }
+    return store_put(j->store, TABLE_META, slice_of("dedupe"), buf_slice(&j->record));
+}
+
+void journal_buckets_get(const struct journal *j, int64_t until_ms[DEDUPE_BUCKETS]) {
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        until_ms[i] = j->buckets[i].until_ms;
+    }
+}
+
+int journal_buckets_put(struct journal *j, const int64_t until_ms[DEDUPE_BUCKETS]) {
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        j->buckets[i].until_ms = until_ms[i];
+    }
+    return mark_buckets(j);
+}
+
+/* The bucket being filled; a new one is begun in the place of the oldest when the time has come.
+ * A bucket whose keys are still wanted (keep_idempotency was shortened) is never taken: then the
+ * newest goes on. */
+static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
+    size_t newest = 0;
+    size_t oldest = 0;
+    for (size_t i = 1; i < DEDUPE_BUCKETS; i++) {
+        newest = j->buckets[i].until_ms > j->buckets[newest].until_ms ? i : newest;
+        oldest = j->buckets[i].until_ms < j->buckets[oldest].until_ms ? i : oldest;
+    }
+    *out = newest;
+    if (j->buckets[newest].until_ms > now_ms) {
+        return 0;
+    }
+    bool free_to_take = j->buckets[oldest].until_ms + j->keep_ms <= now_ms;
+    if (free_to_take) {
+        if (j->buckets[oldest].until_ms != 0) {
+            int code = store_empty(j->store, TABLE_DEDUPE + oldest);
+            if (code != 0) {
+                return code;
+            }
+        }
+        *out = oldest;
+    }
+    j->buckets[*out].until_ms = now_ms + j->bucket_ms;
+    return mark_buckets(j);
+}
+
+int journal_dedupe_trim(struct journal *j, int64_t now_ms) {
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms > now_ms) {
+            continue;
+        }
+        int code = store_empty(j->store, TABLE_DEDUPE + i);
+        if (code != 0) {
+            return code;
+        }
+        j->buckets[i].until_ms = 0;
+        return mark_buckets(j); /* one at a time: a bucket may be large */
+    }
+    for (size_t n = 1; n <= j->secret_count; n++) {
+        if (j->secrets[n - 1].until_ms + j->keep_ms <= now_ms) {
+            return drop_secret(j, n);
+        }
+    }
+    return 0;
+}
+
+static int take_note(struct slice key, struct slice value, void *out) {
+    struct dedupe_note *note = out;
+    struct reader r = reader_of(value.data, value.len);
+    note->id = read_uuid(&r);
+    note->marked = r.at < r.end;
+    if (note->marked) {
+        struct slice mark = read_bytes(&r, sizeof note->mark.bytes);
+        if (mark.data != NULL) {
+            memcpy(note->mark.bytes, mark.data, mark.len);
+        }
+    }
+    return r.failed || r.at != r.end || key.len != DEDUPE_KEY_BYTES ? ERR_CORRUPT : 0;
+}
+
+/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
+static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k, size_t *bucket,
+                           journal_taker *take, void *out) {
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        if (j->buckets[i].until_ms == 0 || j->buckets[i].until_ms + j->keep_ms <= now_ms) {
+            continue;
+        }
+        int code = journal_take(j, TABLE_DEDUPE + i, k, take, out);
+        if (code != ERR_NOTFOUND) {
+            *bucket = i;
+            return code;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
+static struct key dedupe_key(uint8_t partition, const struct dedupe_hash *hash) {
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    (void)key_bytes(&k, (struct slice){(const char *)hash->bytes, sizeof hash->bytes});
+    return k;
+}
+
+int journal_dedupe_find(struct journal *j, int64_t now_ms, uint8_t partition,
+                        const struct dedupe_hash *hash, struct dedupe_note *note) {
+    struct key k = dedupe_key(partition, hash);
+    size_t bucket;
+    return find_in_buckets(j, now_ms, &k, &bucket, take_note, note);
+}
+
+int journal_dedupe_forget(struct journal *j, int64_t now_ms, uint8_t partition,
+                          const struct dedupe_hash *hash) {
+    struct key k = dedupe_key(partition, hash);
+    struct dedupe_note note;
+    size_t bucket = 0;
+    int code = find_in_buckets(j, now_ms, &k, &bucket, take_note, &note);
+    if (code == 0) {
+        code = store_del(j->store, TABLE_DEDUPE + bucket, key_slice(&k));
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
+                          const struct dedupe_hash *hash, const struct dedupe_note *note,
+                          struct dedupe_note *earlier) {
+    size_t filling;
+    int code = filling_bucket(j, now_ms, &filling);
+    if (code != 0) {
+        return code;
+    }
+    struct key k = dedupe_key(partition, hash);
+    size_t bucket;
+    code = find_in_buckets(j, now_ms, &k, &bucket, take_note, earlier);
+    if (code != ERR_NOTFOUND) {
+        return code == 0 ? ERR_EXISTS : code;
+    }
+    buf_reset(&j->record);
+    buf_add(&j->record, note->id.bytes, UUID_BYTES);
+    if (note->marked) {
+        buf_add(&j->record, note->mark.bytes, sizeof note->mark.bytes);
+    }
+    return store_put(j->store, TABLE_DEDUPE + filling, key_slice(&k), buf_slice(&j->record));
+}
+
+int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
+                   const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier) {
+    const struct dedupe_note note = {.id = *id};
+    struct dedupe_note found;
+    int code = journal_dedupe_marked(j, now_ms, partition, hash, &note, &found);
+    if (code == ERR_EXISTS) {
+        *earlier = found.id;
+    }
+    return code;
+}
+
+/* --- publishes asked for from outside --- */
+
+/* A partition that no key is in. Ids sort by time: rows are appended. */
+static struct key publish_note_key(const struct uuid *id) {
+    struct key k = {.len = 0};
+    key_u8(&k, UINT8_MAX);
+    key_uuid(&k, id);
+    return k;
+}
+
+static int write_publish_note(struct journal *j, size_t bucket, const struct key *k,
+                              const struct publish_note *note) {
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, note->seq);
+    buf_add_u64(&j->record, (uint64_t)note->due_ms);
+    buf_add_u64(&j->record, (uint64_t)note->cancelled_ms);
+    return journal_put_record(j, TABLE_DEDUPE + bucket, k);
+}
+
+static int take_publish_note(struct slice key, struct slice value, void *out) {
+    struct publish_note *note = out;
+    struct reader r = reader_of(value.data, value.len);
+    note->seq = read_u64(&r);
+    note->due_ms = (int64_t)read_u64(&r);
+    note->cancelled_ms = r.at < r.end ? (int64_t)read_u64(&r) : 0; /* older notes end here */
+    return r.failed || r.at != r.end || key.len != DEDUPE_KEY_BYTES ? ERR_CORRUPT : 0;
+}
+
+int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,
+                             const struct publish_note *note) {
+    size_t filling;
+    int code = filling_bucket(j, now_ms, &filling);
+    if (code != 0) {
+        return code;
+    }
+    struct key k = publish_note_key(id);
+    return write_publish_note(j, filling, &k, note);
+}
+
+int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
+                             struct publish_note *out) {
+    struct key k = publish_note_key(id);
+    size_t bucket;
+    return find_in_buckets(j, now_ms, &k, &bucket, take_publish_note, out);
+}
+
+int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct uuid *id) {
+    struct key k = publish_note_key(id);
+    struct publish_note note;
+    size_t bucket;
+    int code = find_in_buckets(j, now_ms, &k, &bucket, take_publish_note, &note);
+    if (code != 0) {
+        return code;
+    }
+    note.cancelled_ms = now_ms;
+    return write_publish_note(j, bucket, &k, &note);
+}
+
+int journal_check_dedupe(struct slice key, struct slice value) {
+    struct dedupe_note note;
+    struct publish_note publish;
+    bool asked = key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX;
+    return asked ? take_publish_note(key, value, &publish) : take_note(key, value, &note);
+}

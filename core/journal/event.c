@@ -1,0 +1,527 @@
+/*
+ * event.c - events, the rows that say where they wait, their history.
+ *
+ * An event record:
+ *
+ *   u8 form=2 | u8 state | u8 kind | u8 qos | u8 flags | u16 hops
+ *   u32 attempts errors timeouts crashes snoozes throttles
+ *   i64 accepted_ms started_ms due_ms ended_ms | u32 duration_us | u64 version
+ *   u64 seq | u64 lane | id128 cause
+ *   u32 len, bytes: topic key payload content_type response_topic correlation properties
+ *                   reason publishes
+ *   u8 undo | u8 round | u32 len, bytes: calls      (form 1 ends before these)
+ *   with FLAG_BATCH: id128 batch | u32 batch_events
+ */
+#include "journal/impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FORM = 2,
+    FORM_FIRST = 1,
+    FLAG_RETAINED = 1,
+    FLAG_REPLAYED = 2,
+    FLAG_PARKED = 4,
+    FLAG_CONTINUES = 8,
+    FLAG_DURABLE = 16,
+    FLAG_FORCED = 32,
+    FLAG_ALONE = 64,
+    FLAG_BATCH = 128,
+    EVENT_KEY_BYTES = 19
+};
+
+static uint8_t flags_of(const struct event *e) {
+    return (uint8_t)((e->retained ? FLAG_RETAINED : 0) | (e->replayed ? FLAG_REPLAYED : 0) |
+                     (e->parked ? FLAG_PARKED : 0) | (e->continues ? FLAG_CONTINUES : 0) |
+                     (e->durable ? FLAG_DURABLE : 0) | (e->forced ? FLAG_FORCED : 0) |
+                     (e->alone ? FLAG_ALONE : 0) | (e->batch_events > 0 ? FLAG_BATCH : 0));
+}
+
+static void event_key(struct key *k, uint8_t partition, const struct uuid *id, uint16_t service) {
+    k->len = 0;
+    key_u8(k, partition);
+    key_uuid(k, id);
+    key_u16(k, service);
+}
+
+static void encode_event(const struct event *e, struct buf *b) {
+    buf_reset(b);
+    buf_add_u8(b, FORM);
+    buf_add_u8(b, e->state);
+    buf_add_u8(b, e->kind);
+    buf_add_u8(b, e->qos);
+    buf_add_u8(b, flags_of(e));
+    buf_add_u16(b, e->hops);
+    const uint32_t counts[] = {e->attempts, e->errors,  e->timeouts,
+                               e->crashes,  e->snoozes, e->throttles};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        buf_add_u32(b, counts[i]);
+    }
+    buf_add_u64(b, (uint64_t)e->accepted_ms);
+    buf_add_u64(b, (uint64_t)e->started_ms);
+    buf_add_u64(b, (uint64_t)e->due_ms);
+    buf_add_u64(b, (uint64_t)e->ended_ms);
+    buf_add_u32(b, e->duration_us);
+    buf_add_u64(b, e->version);
+    buf_add_u64(b, e->seq);
+    buf_add_u64(b, e->lane);
+    buf_add(b, e->cause.bytes, UUID_BYTES);
+    const struct slice slices[] = {
+        e->topic,       e->key,        e->payload, e->content_type, e->response_topic,
+        e->correlation, e->properties, e->reason,  e->publishes};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        buf_add_lv(b, slices[i]);
+    }
+    buf_add_u8(b, e->undo);
+    buf_add_u8(b, e->round);
+    buf_add_lv(b, e->calls);
+    if (e->batch_events > 0) {
+        buf_add(b, e->batch.bytes, UUID_BYTES);
+        buf_add_u32(b, e->batch_events);
+    }
+}
+
+int journal_event_put(struct journal *j, const struct event *event) {
+    assert(event->state < EVENT_STATE_COUNT && event->partition < PARTITIONS);
+    assert(event->seq > 0);
+    struct key k;
+    event_key(&k, event->partition, &event->id, event->service);
+    encode_event(event, &j->record);
+    return journal_put_record(j, TABLE_EVENT, &k);
+}
+
+/* An event's key, and the event once it has been read. */
+struct event_at {
+    uint8_t partition;
+    struct uuid id;
+    uint16_t service;
+    struct event *event;
+};
+
+/* *in_batch: more numbers stand at the end. */
+static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
+    e->state = read_u8(r);
+    e->kind = read_u8(r);
+    e->qos = read_u8(r);
+    uint8_t flags = read_u8(r);
+    e->retained = (flags & FLAG_RETAINED) != 0;
+    e->replayed = (flags & FLAG_REPLAYED) != 0;
+    e->parked = (flags & FLAG_PARKED) != 0;
+    e->continues = (flags & FLAG_CONTINUES) != 0;
+    e->durable = (flags & FLAG_DURABLE) != 0;
+    e->forced = (flags & FLAG_FORCED) != 0;
+    e->alone = (flags & FLAG_ALONE) != 0;
+    *in_batch = (flags & FLAG_BATCH) != 0;
+    e->hops = read_u16(r);
+    e->attempts = read_u32(r);
+    e->errors = read_u32(r);
+    e->timeouts = read_u32(r);
+    e->crashes = read_u32(r);
+    e->snoozes = read_u32(r);
+    e->throttles = read_u32(r);
+    e->accepted_ms = (int64_t)read_u64(r);
+    e->started_ms = (int64_t)read_u64(r);
+    e->due_ms = (int64_t)read_u64(r);
+    e->ended_ms = (int64_t)read_u64(r);
+    e->duration_us = read_u32(r);
+    e->version = read_u64(r);
+    e->seq = read_u64(r);
+    e->lane = read_u64(r);
+    e->cause = read_uuid(r);
+}
+
+static bool is_sound(const struct event *e) {
+    return e->state < EVENT_STATE_COUNT && e->kind <= EVENT_SIGNAL &&
+           e->undo <= UNDO_THEN_DISCARD && e->seq > 0;
+}
+
+static int decode_event(const struct event_at *at, struct slice value, struct event **out) {
+    struct reader r = reader_of(value.data, value.len);
+    struct event numbers = {0};
+    uint8_t form = read_u8(&r);
+    bool in_batch;
+    decode_numbers(&r, &numbers, &in_batch);
+    struct event_bytes bytes = {0};
+    struct slice *slices[] = {
+        &bytes.topic,          &bytes.key,         &bytes.payload,    &bytes.content_type,
+        &bytes.response_topic, &bytes.correlation, &bytes.properties, &bytes.reason,
+        &bytes.publishes};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        *slices[i] = read_lv(&r);
+    }
+    if (form > FORM_FIRST) {
+        numbers.undo = read_u8(&r);
+        numbers.round = read_u8(&r);
+        bytes.calls = read_lv(&r);
+    }
+    if (in_batch) {
+        numbers.batch = read_uuid(&r);
+        numbers.batch_events = read_u32(&r);
+    }
+    bool known = form >= FORM_FIRST && form <= FORM;
+    if (r.failed || !known || !is_sound(&numbers)) {
+        return ERR_CORRUPT;
+    }
+    struct event *e = event_new(&bytes);
+    if (e == NULL) {
+        return ERR_MEMORY;
+    }
+    numbers.partition = at->partition;
+    numbers.id = at->id;
+    numbers.service = at->service;
+    event_take_numbers(e, &numbers);
+    assert(e->json == NULL && e->next == NULL);
+    *out = e;
+    return 0;
+}
+
+static int take_event(struct slice key, struct slice value, void *out) {
+    struct event_at *at = out;
+    struct reader r = reader_of(key.data, key.len);
+    at->partition = read_u8(&r);
+    at->id = read_uuid(&r);
+    at->service = read_u16_be(&r);
+    bool whole = !r.failed && r.at == r.end && at->partition < PARTITIONS;
+    return whole ? decode_event(at, value, &at->event) : ERR_CORRUPT;
+}
+
+int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
+                      struct event **out) {
+    struct key k;
+    struct event_at at = {.event = NULL};
+    event_key(&k, partition, id, service);
+    int code = journal_take(j, TABLE_EVENT, &k, take_event, &at);
+    if (code == 0) {
+        *out = at.event;
+    }
+    return code;
+}
+
+int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
+                      uint16_t service) {
+    struct key k;
+    event_key(&k, partition, id, service);
+    return store_del(j->store, TABLE_EVENT, key_slice(&k));
+}
+
+bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
+                          uint16_t service) {
+    struct key k;
+    event_key(&k, partition, id, service);
+    struct slice value;
+    return store_get(j->store, TABLE_EVENT, key_slice(&k), &value) == 0;
+}
+
+static void hand_out_event(const struct event_at *at, struct uuid *id, uint16_t *service,
+                           struct event **out) {
+    *id = at->id;
+    *service = at->service;
+    *out = at->event;
+}
+
+int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       bool after, struct event **out) {
+    struct key k;
+    struct event_at at = {.event = NULL};
+    event_key(&k, partition, id, *service);
+    int code = journal_take_next(j, TABLE_EVENT, &k, 1, after, take_event, &at);
+    if (code == 0) {
+        hand_out_event(&at, id, service, out);
+    }
+    return code;
+}
+
+int journal_event_scan(struct journal *j, struct event_place *at, struct event **out) {
+    struct key k;
+    struct event_at found = {.event = NULL};
+    event_key(&k, at->partition, &at->id, at->service);
+    int code = journal_take_next(j, TABLE_EVENT, &k, 0, true, take_event, &found);
+    if (code == 0) {
+        at->partition = found.partition;
+        hand_out_event(&found, &at->id, &at->service, out);
+    }
+    return code;
+}
+
+int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       struct event **out) {
+    struct key k;
+    event_key(&k, partition, id, *service);
+    for (;;) {
+        struct slice key;
+        struct slice value;
+        struct event_at at = {.event = NULL};
+        int code = store_seek_back(j->store, TABLE_EVENT, key_slice(&k), &key, &value);
+        bool ours = code == 0 && key.len > 0 && (uint8_t)key.data[0] == partition;
+        if (!ours) {
+            return code == 0 ? ERR_NOTFOUND : code;
+        }
+        code = take_event(key, value, &at);
+        if (code == 0) {
+            hand_out_event(&at, id, service, out);
+        }
+        if (code != ERR_CORRUPT) {
+            return code;
+        }
+        journal_broken(j, TABLE_EVENT, key, value);
+        k.len = 0;
+        if (!key_bytes(&k, key)) {
+            return ERR_CORRUPT;
+        }
+    }
+}
+
+/* --- rows --- */
+
+static void ready_key(struct key *k, const struct row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_u64(k, row->seq);
+}
+
+int journal_ready_put(struct journal *j, const struct row *row) {
+    struct key k;
+    ready_key(&k, row);
+    buf_reset(&j->record);
+    buf_add(&j->record, row->id.bytes, UUID_BYTES);
+    buf_add_u64(&j->record, row->lane);
+    return journal_put_record(j, TABLE_READY, &k);
+}
+
+int journal_ready_del(struct journal *j, const struct row *row) {
+    struct key k;
+    ready_key(&k, row);
+    return store_del(j->store, TABLE_READY, key_slice(&k));
+}
+
+static int take_ready(struct slice key, struct slice value, void *out) {
+    struct row *row = out;
+    struct reader r = reader_of(key.data, key.len);
+    struct row found = {.flags = row->flags};
+    found.partition = read_u8(&r);
+    found.service = read_u16_be(&r);
+    found.seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    found.id = read_uuid(&v);
+    found.lane = read_u64(&v);
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || found.partition >= PARTITIONS) {
+        return ERR_CORRUPT;
+    }
+    *row = found;
+    return 0;
+}
+
+static int seek_ready(struct journal *j, struct row *row, size_t prefix_len) {
+    struct key k;
+    ready_key(&k, row);
+    return journal_take_next(j, TABLE_READY, &k, prefix_len, true, take_ready, row);
+}
+
+int journal_ready_next(struct journal *j, struct row *row) {
+    return seek_ready(j, row, 3);
+}
+
+int journal_ready_scan(struct journal *j, struct row *row) {
+    return seek_ready(j, row, 0);
+}
+
+bool lane_waits(uint8_t flags) {
+    return flags == LANE_WAITING || flags == LANE_ASLEEP;
+}
+
+static void lane_key(struct key *k, const struct row *row) {
+    k->len = 0;
+    key_u8(k, row->partition);
+    key_u16(k, row->service);
+    key_u64(k, row->lane);
+    key_u64(k, row->seq);
+}
+
+int journal_lane_put(struct journal *j, const struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    buf_reset(&j->record);
+    buf_add(&j->record, row->id.bytes, UUID_BYTES);
+    buf_add_u8(&j->record, row->flags);
+    return journal_put_record(j, TABLE_LANE, &k);
+}
+
+int journal_lane_del(struct journal *j, const struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    return store_del(j->store, TABLE_LANE, key_slice(&k));
+}
+
+static int take_lane_row(struct slice key, struct slice value, void *out) {
+    struct row *row = out;
+    struct row found = {.flags = 0};
+    struct reader r = reader_of(key.data, key.len);
+    found.partition = read_u8(&r);
+    found.service = read_u16_be(&r);
+    found.lane = read_u64_be(&r);
+    found.seq = read_u64_be(&r);
+    struct reader v = reader_of(value.data, value.len);
+    found.id = read_uuid(&v);
+    found.flags = read_u8(&v);
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || found.partition >= PARTITIONS ||
+        found.flags > LANE_ASLEEP) {
+        return ERR_CORRUPT;
+    }
+    *row = found;
+    return 0;
+}
+
+int journal_lane_next(struct journal *j, struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    return journal_take_next(j, TABLE_LANE, &k, 11, true, take_lane_row, row);
+}
+
+int journal_lane_scan(struct journal *j, struct row *row) {
+    struct key k;
+    lane_key(&k, row);
+    return journal_take_next(j, TABLE_LANE, &k, 0, true, take_lane_row, row);
+}
+
+int journal_event_placed(struct journal *j, const struct event *event, bool *placed) {
+    const struct row row = {.partition = event->partition,
+                            .service = event->service,
+                            .lane = event->lane,
+                            .seq = event->seq};
+    struct key k;
+    struct row found = row;
+    ready_key(&k, &row);
+    int code = journal_take(j, TABLE_READY, &k, take_ready, &found);
+    if (code == ERR_NOTFOUND) {
+        lane_key(&k, &row);
+        code = journal_take(j, TABLE_LANE, &k, take_lane_row, &found);
+    }
+    *placed = code == 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* --- history --- */
+
+static void history_key(struct key *k, const struct event *e, uint16_t n) {
+    event_key(k, e->partition, &e->id, e->service);
+    key_u16(k, n);
+}
+
+const char *attempt_end_name(enum attempt_end end) {
+    static const char *const names[] = {
+#define X(value, name) [value] = name,
+        ATTEMPT_END_LIST(X)
+#undef X
+    };
+    assert((size_t)end < sizeof names / sizeof *names);
+    return names[end];
+}
+
+/* The highest n in use, 0 when there is none; how many rows there are. */
+static int history_last(struct journal *j, const struct event *e, uint16_t *last, uint16_t *count) {
+    *last = 0;
+    *count = 0;
+    struct attempt a = {0};
+    int code;
+    while ((code = journal_history_next(j, e, &a)) == 0) {
+        *last = a.n;
+        (*count)++;
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int history_make_room(struct journal *j, const struct event *e) {
+    struct attempt a = {0};
+    int code = journal_history_next(j, e, &a);
+    if (code == 0) {
+        code = journal_history_next(j, e, &a);
+    }
+    if (code != 0) {
+        return code;
+    }
+    struct key k;
+    history_key(&k, e, a.n);
+    return store_del(j->store, TABLE_HISTORY, key_slice(&k));
+}
+
+int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a) {
+    uint16_t last;
+    uint16_t count;
+    int code = history_last(j, event, &last, &count);
+    if (code == 0 && count >= HISTORY_MAX) {
+        code = history_make_room(j, event);
+    }
+    if (code != 0) {
+        return code;
+    }
+    if (last == UINT16_MAX) {
+        return 0; /* 65,535 attempts were noted before: the tale is told */
+    }
+    struct key k;
+    history_key(&k, event, (uint16_t)(last + 1));
+    buf_reset(&j->record);
+    buf_add_u8(&j->record, (uint8_t)a->end);
+    buf_add_u64(&j->record, (uint64_t)a->at_ms);
+    buf_add_u32(&j->record, a->duration_us);
+    buf_add_u64(&j->record, a->version);
+    buf_add_lv(&j->record, a->text);
+    return journal_put_record(j, TABLE_HISTORY, &k);
+}
+
+static int take_attempt(struct slice key, struct slice value, void *out) {
+    struct attempt *a = out;
+    if (key.len < EVENT_KEY_BYTES) {
+        return ERR_CORRUPT;
+    }
+    struct reader n = reader_of(key.data + EVENT_KEY_BYTES, key.len - EVENT_KEY_BYTES);
+    a->n = read_u16_be(&n);
+    struct reader r = reader_of(value.data, value.len);
+    a->end = read_u8(&r);
+    a->at_ms = (int64_t)read_u64(&r);
+    a->duration_us = read_u32(&r);
+    a->version = read_u64(&r);
+    a->text = read_lv(&r);
+    return n.failed || n.at != n.end || r.failed || a->end > ATTEMPT_EDIT ? ERR_CORRUPT : 0;
+}
+
+int journal_history_next(struct journal *j, const struct event *event, struct attempt *a) {
+    struct key k;
+    history_key(&k, event, a->n);
+    return journal_take_next(j, TABLE_HISTORY, &k, EVENT_KEY_BYTES, true, take_attempt, a);
+}
+
+int journal_history_clear(struct journal *j, const struct event *event) {
+    struct attempt a = {0};
+    int code;
+    while ((code = journal_history_next(j, event, &a)) == 0) {
+        struct key k;
+        history_key(&k, event, a.n);
+        code = store_del(j->store, TABLE_HISTORY, key_slice(&k));
+        if (code != 0) {
+            return code;
+        }
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int journal_check_event(enum store_table t, struct slice key, struct slice value) {
+    struct row row = {0};
+    struct attempt attempt;
+    struct event_at at = {.event = NULL};
+    switch (t) {
+    case TABLE_READY:
+        return take_ready(key, value, &row);
+    case TABLE_LANE:
+        return take_lane_row(key, value, &row);
+    case TABLE_HISTORY:
+        return take_attempt(key, value, &attempt);
+    default: {
+        int code = take_event(key, value, &at);
+        event_free(at.event);
+        return code;
+    }
+    }
+}

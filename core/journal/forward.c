@@ -1,0 +1,156 @@
+/*
+ * forward.c - what belongs to other hosts, until they have it; and how much of theirs we
+ * have.
+ *
+ *   forward  p8 seq64      -> u8 kind | u8 qos | u8 retained | u32 len, bytes: service key topic
+ *                             (with its NUL) name payload content_type response_topic correlation
+ *                             properties
+ *   cursor   p8 source128  -> u64 seq
+ *
+ * Source is the other store's own id. Its forwards of a partition are taken in the order of their
+ * seq, so one number tells which of them are here, however often they come and for however long.
+ */
+#include "journal/impl.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { FORWARD_SLICES = 9 };
+
+/* In the order of the record. */
+static void list_slices(struct forward *f, struct slice *out[FORWARD_SLICES]) {
+    struct slice *const slices[FORWARD_SLICES] = {
+        &f->service,        &f->key,         &f->topic,     &f->name, &f->payload, &f->content_type,
+        &f->response_topic, &f->correlation, &f->properties};
+    memcpy(out, slices, sizeof slices);
+}
+
+void forward_encode(const struct forward *f, struct buf *out) {
+    struct forward written = *f;
+    struct slice *slices[FORWARD_SLICES];
+    list_slices(&written, slices);
+    if (f->kind == FORWARD_MESSAGE) {
+        assert(f->topic.data[f->topic.len] == '\0');
+        written.topic.len++;
+    }
+    buf_add_u8(out, (uint8_t)f->kind);
+    buf_add_u8(out, f->qos);
+    buf_add_u8(out, f->retained ? 1 : 0);
+    for (size_t i = 0; i < FORWARD_SLICES; i++) {
+        buf_add_lv(out, *slices[i]);
+    }
+}
+
+/* It comes from another process: nothing is taken for granted. */
+static bool is_sound(const struct forward *f) {
+    bool sizes = f->service.len > 0 && f->service.len <= NAME_BYTES_MAX && f->qos <= 2 &&
+                 f->key.len <= KEY_BYTES_MAX;
+    if (f->kind == FORWARD_SIGNAL) {
+        return sizes && f->name.len > 0 && f->name.len <= STATE_NAME_BYTES_MAX &&
+               f->payload.len <= VALUE_BYTES_MAX;
+    }
+    bool topic = f->topic.len > 1 && f->topic.len <= TOPIC_BYTES_MAX + 1 &&
+                 memchr(f->topic.data, '\0', f->topic.len) == f->topic.data + f->topic.len - 1;
+    return sizes && f->kind == FORWARD_MESSAGE && topic;
+}
+
+int forward_decode(struct slice record, struct forward *out) {
+    struct reader r = reader_of(record.data, record.len);
+    struct slice *slices[FORWARD_SLICES];
+    *out = (struct forward){0};
+    list_slices(out, slices);
+    out->kind = (enum forward_kind)read_u8(&r);
+    out->qos = read_u8(&r);
+    out->retained = read_u8(&r) != 0;
+    for (size_t i = 0; i < FORWARD_SLICES; i++) {
+        *slices[i] = read_lv(&r);
+    }
+    if (r.failed || r.at != r.end || !is_sound(out)) {
+        return ERR_CORRUPT;
+    }
+    out->topic.len -= out->kind == FORWARD_MESSAGE ? 1 : 0;
+    return 0;
+}
+
+static struct key row_key(uint8_t partition, uint64_t seq) {
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    key_u64(&k, seq);
+    return k;
+}
+
+int journal_forward_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice record) {
+    struct key k = row_key(partition, seq);
+    return store_put(j->store, TABLE_FORWARD, key_slice(&k), record);
+}
+
+int journal_forward_del(struct journal *j, uint8_t partition, uint64_t seq) {
+    struct key k = row_key(partition, seq);
+    return store_del(j->store, TABLE_FORWARD, key_slice(&k));
+}
+
+struct forward_row {
+    uint8_t partition;
+    uint64_t seq;
+    struct slice record;
+};
+
+static int take_forward(struct slice key, struct slice value, void *out) {
+    struct forward_row *row = out;
+    struct forward f;
+    struct reader r = reader_of(key.data, key.len);
+    row->partition = read_u8(&r);
+    row->seq = read_u64_be(&r);
+    row->record = value;
+    bool whole = !r.failed && r.at == r.end && row->partition < PARTITIONS;
+    return whole ? forward_decode(value, &f) : ERR_CORRUPT;
+}
+
+int journal_forward_next(struct journal *j, uint8_t partition, uint64_t *seq,
+                         struct slice *record) {
+    struct key k = row_key(partition, *seq);
+    struct forward_row row;
+    int code = journal_take_next(j, TABLE_FORWARD, &k, 1, true, take_forward, &row);
+    if (code == 0) {
+        *seq = row.seq;
+        *record = row.record;
+    }
+    return code;
+}
+
+static struct key cursor_key(uint8_t partition, const struct uuid *source) {
+    struct key k = {.len = 0};
+    key_u8(&k, partition);
+    key_uuid(&k, source);
+    return k;
+}
+
+static int take_cursor(struct slice key, struct slice value, void *out) {
+    uint64_t *seq = out;
+    struct reader r = reader_of(value.data, value.len);
+    *seq = read_u64(&r);
+    bool whole = key.len == 1 + UUID_BYTES && (uint8_t)key.data[0] < PARTITIONS;
+    return whole && !r.failed && r.at == r.end ? 0 : ERR_CORRUPT;
+}
+
+int journal_cursor_get(struct journal *j, uint8_t partition, const struct uuid *source,
+                       uint64_t *seq) {
+    struct key k = cursor_key(partition, source);
+    int code = journal_take(j, TABLE_CURSOR, &k, take_cursor, seq);
+    *seq = code == 0 ? *seq : 0;
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+int journal_cursor_put(struct journal *j, uint8_t partition, const struct uuid *source,
+                       uint64_t seq) {
+    struct key k = cursor_key(partition, source);
+    buf_reset(&j->record);
+    buf_add_u64(&j->record, seq);
+    return journal_put_record(j, TABLE_CURSOR, &k);
+}
+
+int journal_check_forward(enum store_table t, struct slice key, struct slice value) {
+    struct forward_row row;
+    uint64_t seq;
+    return t == TABLE_FORWARD ? take_forward(key, value, &row) : take_cursor(key, value, &seq);
+}

@@ -1,0 +1,130 @@
+/*
+ * impl.h - what the journal's files share; nobody else includes it.
+ */
+#ifndef ZINGQ_JOURNAL_IMPL_H
+#define ZINGQ_JOURNAL_IMPL_H
+
+#include "journal/journal.h"
+
+#include <assert.h>
+
+struct dedupe_bucket {
+    int64_t until_ms; /* keys noted in it came before; 0 = never used */
+};
+
+struct broken_row;
+
+struct journal {
+    struct store *store;
+    char host_id[UUID_TEXT_BYTES + 1];
+    uint8_t secret[DEDUPE_SECRET_BYTES]; /* keys the dedupe hash */
+    struct dedupe_secret *secrets;       /* of other stores; NULL until there is one */
+    size_t secret_count;
+    char **names; /* service names by number */
+    uint16_t name_count;
+    uint64_t seq; /* the last one given out */
+    int64_t keep_ms, bucket_ms;
+    struct dedupe_bucket buckets[DEDUPE_BUCKETS];
+    struct buf record;         /* for encoding one record; reused */
+    struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
+    size_t broken_count;
+};
+
+/* Where a timer's partition is named: its due time is of the wall clock. */
+enum { BY_WALL = 0x80 };
+static_assert((int)PARTITIONS <= (int)BY_WALL, "a partition leaves the bit free");
+
+static inline uint8_t timer_shelf(uint8_t partition, bool by_wall) {
+    return by_wall ? partition | BY_WALL : partition;
+}
+
+/* Ids have 48 bits for a time; what lies beyond is damage. */
+static inline bool is_time(int64_t ms) {
+    const int64_t most = INT64_C(1) << 48;
+    return ms > -most && ms < most;
+}
+
+/* A store key being built: 511 bytes are LMDB's maximum. */
+struct key {
+    uint8_t bytes[511];
+    size_t len;
+};
+
+static inline void key_u8(struct key *k, uint8_t v) {
+    k->bytes[k->len++] = v;
+}
+
+static inline void key_u16(struct key *k, uint16_t v) {
+    key_u8(k, (uint8_t)(v >> 8));
+    key_u8(k, (uint8_t)v);
+}
+
+static inline void key_u64(struct key *k, uint64_t v) {
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        key_u8(k, (uint8_t)(v >> shift));
+    }
+}
+
+static inline void key_uuid(struct key *k, const struct uuid *id) {
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        key_u8(k, id->bytes[i]);
+    }
+}
+
+/* False when the bytes do not fit a key. */
+bool key_bytes(struct key *k, struct slice s);
+
+static inline struct slice key_slice(const struct key *k) {
+    return (struct slice){(const char *)k->bytes, k->len};
+}
+
+/* The next 16 bytes; zero when the reader has failed. */
+struct uuid read_uuid(struct reader *r);
+
+/* ERR_MEMORY when the record in hand could not be built, else writes it under the key. */
+int journal_put_record(struct journal *j, enum store_table t, const struct key *k);
+
+/* The row after `from` within the prefix (the first prefix_len bytes of from). ERR_NOTFOUND. */
+int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,
+                        size_t prefix_len, bool after, struct slice *key, struct slice *value);
+
+/* --- records that do not decode: journal/aside.c --- */
+
+struct broken_row {
+    enum store_table table;
+    struct key key;
+    uint64_t sum; /* of the value */
+};
+
+/* The row is named in the log, once, and noted to be set aside. */
+void journal_broken(struct journal *j, enum store_table t, struct slice key, struct slice value);
+
+/* Reads a row; slices in `out` may point into the store. ERR_CORRUPT: it does not decode. */
+typedef int journal_taker(struct slice key, struct slice value, void *out);
+
+/* The row of that key. One that does not decode is noted, and ERR_NOTFOUND. */
+int journal_take(struct journal *j, enum store_table t, const struct key *k, journal_taker *take,
+                 void *out);
+/* `code` of journal_take; ERR_CORRUPT instead of ERR_NOTFOUND when the row does not decode. */
+int journal_if_broken(const struct journal *j, enum store_table t, const struct key *k, int code);
+/* The row after `k`, or at it, within the prefix, as journal_seek_prefix; what does not decode is
+ * noted and passed over. `k` may be written over. */
+int journal_take_next(struct journal *j, enum store_table t, struct key *k, size_t prefix_len,
+                      bool after, journal_taker *take, void *out);
+/* Whether a row decodes: 0, ERR_CORRUPT, ERR_MEMORY. Each file's own tables. */
+int journal_check_meta(struct slice key, struct slice value);
+int journal_check_event(enum store_table t, struct slice key, struct slice value);
+int journal_check_dead(struct slice key, struct slice value);
+int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
+int journal_check_dedupe(struct slice key, struct slice value);
+int journal_check_step(enum store_table t, struct slice key, struct slice value);
+int journal_check_later(enum store_table t, struct slice key, struct slice value);
+int journal_check_forward(enum store_table t, struct slice key, struct slice value);
+int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
+/* The secrets of other stores, as the rows have them. */
+int journal_load_secrets(struct journal *j);
+/* When just one row with that prefix, a service's number, could not be read, and just one number
+ * has no name, they belong together: both are put right. */
+int journal_mend_name(struct journal *j, struct slice prefix);
+
+#endif

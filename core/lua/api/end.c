@@ -1,0 +1,85 @@
+/*
+ * end.c - zing.retry, snooze, throttle, reject: calls that end the attempt; zing.dead_letter.
+ */
+#include "lua/api/api.h"
+
+#include "lua/args.h"
+
+#include "lua/json.h"
+
+/* The reason at `index` as the run's error; `otherwise` when there is none. */
+static void take_reason(lua_State *L, struct run *run, int index, const char *otherwise) {
+    struct slice reason = slice_of(otherwise);
+    if (!lua_isnoneornil(L, index)) {
+        reason.data = luaL_tolstring(L, index, &reason.len);
+    }
+    run_set_error(run, reason);
+}
+
+/* zing.retry([after [, reason]]) */
+static int retry(lua_State *L) {
+    struct run *run = api_run(L, "retry");
+    int64_t after_ms = lua_isnoneornil(L, 1) ? -1 : args_check_duration(L, 1, "after");
+    api_check_can_yield(L, run, "retry");
+    take_reason(L, run, 2, "the handler asked for a retry");
+    run->after_ms = after_ms;
+    return api_end_attempt(L, run, OUTCOME_RETRY, "retry");
+}
+
+static int put_off(lua_State *L, enum outcome outcome, const char *call) {
+    struct run *run = api_run(L, call);
+    int64_t after_ms = args_check_duration(L, 1, "after");
+    api_check_can_yield(L, run, call);
+    run->after_ms = after_ms;
+    return api_end_attempt(L, run, outcome, call);
+}
+
+/* zing.snooze(after) */
+static int snooze(lua_State *L) {
+    return put_off(L, OUTCOME_SNOOZE, "snooze");
+}
+
+/* zing.throttle(after) */
+static int throttle(lua_State *L) {
+    return put_off(L, OUTCOME_THROTTLE, "throttle");
+}
+
+/* zing.reject([reason]) */
+static int reject(lua_State *L) {
+    struct run *run = api_run(L, "reject");
+    api_check_can_yield(L, run, "reject");
+    take_reason(L, run, 1, "rejected by the handler");
+    return api_end_attempt(L, run, OUTCOME_REJECT, "reject");
+}
+
+/* zing.dead_letter(payload [, reason]) -> id; the attempt goes on */
+static int dead_letter(lua_State *L) {
+    struct run *run = api_staging_run(L, "dead_letter");
+    api_check_one_event(L, run, "dead_letter");
+    lua_settop(L, 2);
+    struct effect effect = {.kind = EFFECT_DEAD_LETTER, .name = run->event->topic};
+    effect.owner = slice_of("put there by the handler");
+    if (!lua_isnil(L, 2)) {
+        effect.owner.data = luaL_tolstring(L, 2, &effect.owner.len);
+    }
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        effect.value.data = lua_tolstring(L, 1, &effect.value.len);
+    } else {
+        struct buf *out = &run->host->scratch;
+        buf_reset(out);
+        json_encode(L, 1, "payload", out);
+        effect.value = buf_slice(out);
+    }
+    char text[UUID_TEXT_BYTES + 1];
+    effect.id = run->view->uuid(run->view->ctx);
+    api_stage(L, run, &effect);
+    lua_pushlstring(L, uuid_text(&effect.id, text), UUID_TEXT_BYTES);
+    return 1;
+}
+
+void api_open_end(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"retry", retry},   {"snooze", snooze},           {"throttle", throttle},
+        {"reject", reject}, {"dead_letter", dead_letter}, {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,149 @@
+/*
+ * log.c - zing.log and print: lines of the program's log, with service and event.
+ *
+ * They are written at once, not staged: the log of an attempt that failed is what one looks for.
+ */
+#include "lua/api/api.h"
+
+#include "lua/json.h"
+#include "base/log.h"
+#include "event/value.h"
+
+#include <string.h>
+
+enum { LOG_FIELDS_MAX = 32 };
+
+static bool is_bare(struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c <= ' ' || c == '"' || c == '=' || c == 0x7f) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+/* The value at `index`, of any type, as one word. */
+static void add_field_value(lua_State *L, int index, struct buf *out) {
+    if (lua_type(L, index) == LUA_TTABLE) {
+        json_encode(L, index, "fields", out);
+        return;
+    }
+    struct slice text;
+    text.data = luaL_tolstring(L, index, &text.len);
+    if (is_bare(text)) {
+        buf_add_slice(out, text);
+    } else {
+        (void)value_quote(text, out);
+    }
+    lua_pop(L, 1);
+}
+
+/* Collects the names of the table at `index`, sorted. */
+static size_t sorted_names(lua_State *L, int index, const char *names[LOG_FIELDS_MAX]) {
+    size_t count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        if (lua_type(L, -2) != LUA_TSTRING || count == LOG_FIELDS_MAX) {
+            luaL_error(L, "zing.log: fields are a table of at most %d names", LOG_FIELDS_MAX);
+        }
+        const char *name = lua_tostring(L, -2);
+        size_t at = count++;
+        for (; at > 0 && strcmp(names[at - 1], name) > 0; at--) {
+            names[at] = names[at - 1];
+        }
+        names[at] = name;
+        lua_pop(L, 1);
+    }
+    return count;
+}
+
+static void add_fields(lua_State *L, int index, struct buf *out) {
+    if (lua_isnoneornil(L, index)) {
+        return;
+    }
+    luaL_checktype(L, index, LUA_TTABLE);
+    const char *names[LOG_FIELDS_MAX];
+    size_t count = sorted_names(L, index, names);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, " %s=", names[i]);
+        lua_pushstring(L, names[i]);
+        lua_rawget(L, index);
+        add_field_value(L, lua_gettop(L), out);
+        lua_pop(L, 1);
+    }
+}
+
+/* Starts with the message at `index`, then who speaks. */
+static void add_head(lua_State *L, int index, struct buf *out) {
+    const struct script_host *host = script_host_of(L);
+    size_t len;
+    const char *text = luaL_tolstring(L, index, &len); /* may run __tostring, so before the reset */
+    buf_reset(out);
+    buf_add(out, text, len);
+    lua_pop(L, 1);
+    if (host->current != NULL) {
+        char id[UUID_TEXT_BYTES + 1];
+        buf_printf(out, " service=%s event=%s", host->conf->services[host->current->service].name,
+                   uuid_text(&host->current->event->id, id));
+    }
+}
+
+static int write_line(lua_State *L, enum log_level level) {
+    struct buf *out = &script_host_of(L)->second;
+    luaL_checkany(L, 1);
+    lua_settop(L, 2);
+    add_head(L, 1, out);
+    add_fields(L, 2, out);
+    log_line(level, "handler", "%s", buf_str(out));
+    return 0;
+}
+
+static int write_debug(lua_State *L) {
+    return write_line(L, LOG_LEVEL_DEBUG);
+}
+
+static int write_info(lua_State *L) {
+    return write_line(L, LOG_LEVEL_INFO);
+}
+
+static int write_warn(lua_State *L) {
+    return write_line(L, LOG_LEVEL_WARN);
+}
+
+static int write_error(lua_State *L) {
+    return write_line(L, LOG_LEVEL_ERROR);
+}
+
+static int print(lua_State *L) {
+    int count = lua_gettop(L);
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= count; i++) {
+        if (i > 1) {
+            luaL_addchar(&b, ' ');
+        }
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    return write_line(L, LOG_LEVEL_INFO);
+}
+
+void api_open_print(lua_State *L, int globals) {
+    lua_pushcfunction(L, print);
+    lua_setfield(L, globals, "print");
+}
+
+void api_open_log(lua_State *L) {
+    static const luaL_Reg functions[] = {{"debug", write_debug},
+                                         {"info", write_info},
+                                         {"warn", write_warn},
+                                         {"error", write_error},
+                                         {NULL, NULL}};
+    luaL_newlib(L, functions);
+    sandbox_protect(L, "zing.log");
+    lua_setfield(L, -2, "log");
+}

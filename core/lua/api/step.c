@@ -1,0 +1,368 @@
+/*
+ * step.c - zing.step, and zing.saga with its compensations.
+ *
+ * A step runs its function once for the event: its result is stored, and on disk, before the next
+ * line runs. The parts: the call (is there a record already?), the open step (its function runs,
+ * calls included), the storing (the run yields OUTCOME_KEEP), and what comes after.
+ *
+ * An event whose saga is undone runs its handler once more (RUN_UNDO), as far as there are records,
+ * because the compensations are functions of the handler and may use what it computed. Where the
+ * records end it unwinds: an error that nothing catches. Then the compensations run as steps of
+ * their own, the last first.
+ *
+ * Left out on purpose: steps within steps, and sleeping within one. A step is what is done at
+ * once; what takes days is made of several.
+ */
+#include "lua/api/api.h"
+
+#include "lua/args.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Registry keys: what closes an open step; the object that zing.saga() gives. */
+static const char guard_key = 'g';
+static const char saga_key = 's';
+
+enum { COMPENSATION_FIELDS = 4 /* name, function, result, how */ };
+
+/* --- helpers for sleeps and waits too --- */
+
+struct run_durable *api_durable(lua_State *L, const char *call) {
+    struct run *run = api_staging_run(L, call);
+    if (run->entry != RUN_EVENT && run->entry != RUN_UNDO) {
+        luaL_error(L, "zing.%s is not for on_dead and the policy scripts: they must not wait",
+                   call);
+    }
+    api_check_one_event(L, run, call);
+    api_check_can_yield(L, run, call);
+    struct run_durable *d = run_durable(run);
+    if (d == NULL) {
+        luaL_error(L, "out of memory");
+    } else if (d->open) {
+        luaL_error(L, "zing.%s cannot be called inside the step \"%s\": put it before or after it",
+                   call, d->name);
+    }
+    return d;
+}
+
+bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct slice name,
+                      struct step *step) {
+    int rc = run->view->step_get(run->view->ctx, run->event, kind, name, step);
+    if (rc != 0 && rc != ERR_NOTFOUND) {
+        luaL_error(L, "the steps of this event cannot be read: %s", error_text(rc));
+    }
+    return rc == 0;
+}
+
+/* Pushes the run's table of notes. */
+static void push_notes(lua_State *L, struct run *run) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, run) == LUA_TTABLE) {
+        return;
+    }
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, run);
+    run->noted = true;
+}
+
+lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct slice name) {
+    push_notes(L, run);
+    lua_pushstring(L, of);
+    lua_pushlstring(L, name.data, name.len);
+    lua_concat(L, 2);
+    lua_pushvalue(L, -1);
+    lua_Integer count = lua_rawget(L, -3) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
+    lua_pop(L, 1);
+    lua_pushinteger(L, count + 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    return count + 1;
+}
+
+void api_set_step(struct run_durable *d, enum step_kind kind, struct slice name) {
+    assert(d != NULL && name.len <= STEP_LABEL_BYTES_MAX);
+    memcpy(d->name, name.data, name.len);
+    d->name[name.len] = '\0';
+    buf_reset(&d->value);
+    d->step = (struct step){.kind = kind, .name = {d->name, name.len}};
+}
+
+int api_unwind(lua_State *L) {
+    script_host_of(L)->unwinding = true;
+    return luaL_error(L, "the saga is being undone");
+}
+
+/* nil for the empty value. */
+static void push_result(lua_State *L, struct slice value) {
+    if (value.len == 0) {
+        lua_pushnil(L);
+    } else {
+        args_push_value(L, value);
+    }
+}
+
+/* --- an open step --- */
+
+/* The __close of the guard: an error leaves the step, or the run is given up. */
+static int close_guard(lua_State *L) {
+    struct run *run = script_host_of(L)->current;
+    if (run != NULL) {
+        run_fail_step(run, !lua_isnoneornil(L, 2));
+    }
+    return 0;
+}
+
+static void begin_step(struct run_durable *d) {
+    d->calls = 0;
+    buf_reset(&d->asked);
+    d->touched = false;
+    d->open = true;
+}
+
+static void open_step(lua_State *L, struct run *run) {
+    struct run_durable *d = run->durable;
+    (void)lua_newuserdatauv(L, 0, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &guard_key);
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
+    begin_step(d);
+}
+
+/* Asks for durable->step to be stored; goes on in `next` once that is on disk. */
+static int keep(lua_State *L, struct run *run, lua_KContext context, lua_KFunction next) {
+    run->durable->step.value = buf_slice(&run->durable->value);
+    run->outcome = OUTCOME_KEEP;
+    run->yielded = true;
+    return lua_yieldk(L, 0, context, next);
+}
+
+static int kept(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    push_result(L, buf_slice(&script_host_of(L)->current->durable->value));
+    return 1;
+}
+
+/* The step's function has returned; its result is on top. */
+static int finished(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    struct run *run = script_host_of(L)->current;
+    struct run_durable *d = run->durable;
+    buf_reset(&d->value);
+    if (!lua_isnil(L, -1)) {
+        args_add_value(L, -1, "the step's result", &d->value);
+    }
+    d->open = false;
+    d->step.state = STEP_DONE;
+    return keep(L, run, 0, kept);
+}
+
+/* Runs the function at `index` as the step that durable->step names. */
+static int run_step(lua_State *L, struct run *run, int index) {
+    open_step(L, run);
+    lua_pushvalue(L, index);
+    lua_callk(L, 0, 1, 0, finished);
+    return finished(L, LUA_OK, 0);
+}
+
+/* A name that no other step of this run has used. */
+static struct slice check_step_name(lua_State *L, struct run *run, int index) {
+    struct slice name = args_check_name(L, index, "a step's name");
+    if (api_count_use(L, run, "step ", name) > 1) {
+        luaL_error(L,
+                   "two steps are named \"%s\": the name is what a step's result is found by, so "
+                   "each needs its own (add a number in a loop)",
+                   name.data);
+    }
+    return name;
+}
+
+/* zing.step(name, fn) -> what fn returned */
+static int step(lua_State *L) {
+    struct run_durable *d = api_durable(L, "step");
+    struct run *run = script_host_of(L)->current;
+    lua_settop(L, 2);
+    struct slice name = check_step_name(L, run, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    struct step found;
+    if (api_look_up_step(L, run, STEP_PLAIN, name, &found)) {
+        push_result(L, found.value);
+        return 1;
+    }
+    if (run->entry == RUN_UNDO) {
+        return api_unwind(L);
+    }
+    api_set_step(d, STEP_PLAIN, name);
+    return run_step(L, run, 2);
+}
+
+/* --- sagas --- */
+
+/* {name, function, result, how} to the end of the notes. The function is at 4. */
+static void note_compensation(lua_State *L, struct run *run, const struct step *found) {
+    push_notes(L, run);
+    lua_createtable(L, COMPENSATION_FIELDS, 0);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, 4);
+    lua_rawseti(L, -2, 2);
+    push_result(L, found->value);
+    lua_rawseti(L, -2, 3);
+    lua_pushstring(L, found->state == STEP_DONE ? "done" : "unknown");
+    lua_rawseti(L, -2, 4);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 1);
+}
+
+/* While the saga is undone: as it went when it ran. */
+static int replay_saga_step(lua_State *L, struct run *run, const struct step *found) {
+    if (found == NULL) {
+        return api_unwind(L);
+    }
+    if (step_is_open(found)) {
+        note_compensation(L, run, found);
+    }
+    if (found->state != STEP_DONE) {
+        return luaL_error(L, "saga step \"%s\" did not succeed", lua_tostring(L, 2));
+    }
+    push_result(L, found->value);
+    return 1;
+}
+
+/* The step is registered, so its compensation will not be forgotten: now its action. */
+static int registered(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    return run_step(L, script_host_of(L)->current, 3);
+}
+
+/* saga:step(name, action [, compensation]) -> what action returned */
+static int saga_step(lua_State *L) {
+    struct run_durable *d = api_durable(L, "saga");
+    struct run *run = script_host_of(L)->current;
+    lua_settop(L, 4);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &saga_key);
+    if (!lua_rawequal(L, 1, -1)) {
+        return luaL_error(L, "call it as saga:step(name, action, compensation), with a colon");
+    }
+    lua_pop(L, 1);
+    struct slice name = check_step_name(L, run, 2);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    if (!lua_isnil(L, 4)) {
+        luaL_checktype(L, 4, LUA_TFUNCTION);
+    }
+    struct step found;
+    bool known = api_look_up_step(L, run, STEP_SAGA, name, &found);
+    if (run->entry == RUN_UNDO) {
+        return replay_saga_step(L, run, known ? &found : NULL);
+    }
+    if (known && found.state == STEP_DONE) {
+        push_result(L, found.value);
+        return 1;
+    }
+    api_set_step(d, STEP_SAGA, name);
+    if (known && found.state == STEP_UNKNOWN) {
+        return run_step(L, run, 3);
+    }
+    /* Begun and not ended: what became of it then nobody knows. */
+    d->step.state = known && found.state == STEP_BEGUN ? STEP_UNKNOWN : STEP_BEGUN;
+    return keep(L, run, 0, registered);
+}
+
+/* zing.saga() -> the saga of this event */
+static int saga(lua_State *L) {
+    (void)api_durable(L, "saga");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &saga_key);
+    return 1;
+}
+
+/* --- undoing --- */
+
+static int undo_next(lua_State *L, struct run *run, lua_Integer n);
+
+static int undo_kept(lua_State *L, int status, lua_KContext n) {
+    (void)status;
+    return undo_next(L, script_host_of(L)->current, (lua_Integer)n - 1);
+}
+
+static int undone(lua_State *L, int status, lua_KContext n) {
+    (void)status;
+    struct run *run = script_host_of(L)->current;
+    run->durable->open = false;
+    run->durable->step.state = STEP_DONE;
+    return keep(L, run, n, undo_kept);
+}
+
+/* Opens the undo of the compensation on top; false when it is undone already. */
+static bool begin_undo(lua_State *L, struct run *run) {
+    struct run_durable *d = run->durable;
+    struct slice name;
+    struct step found;
+    lua_rawgeti(L, -1, 1);
+    name.data = lua_tolstring(L, -1, &name.len);
+    bool known = api_look_up_step(L, run, STEP_UNDO, name, &found);
+    if (known && found.state == STEP_DONE) {
+        return false;
+    }
+    api_set_step(d, STEP_UNDO, name);
+    d->step.tries = known ? found.tries : 0;
+    begin_step(d);
+    return true;
+}
+
+/* The n-th compensation and all before it; the notes are at 1. */
+static int undo_next(lua_State *L, struct run *run, lua_Integer n) {
+    for (; n > 0; n--) {
+        lua_settop(L, 1);
+        lua_rawgeti(L, 1, n);
+        if (!begin_undo(L, run)) {
+            continue;
+        }
+        if (lua_rawgeti(L, 2, 2) == LUA_TNIL) { /* a step that needs none */
+            return undone(L, LUA_OK, (lua_KContext)n);
+        }
+        lua_rawgeti(L, 2, 3);
+        lua_rawgeti(L, 2, 4);
+        lua_callk(L, 2, 0, (lua_KContext)n, undone);
+        return undone(L, LUA_OK, (lua_KContext)n);
+    }
+    return 0;
+}
+
+/* The handler has come as far as it could. */
+static int replayed(lua_State *L, int status, lua_KContext unused) {
+    (void)unused;
+    (void)status; /* an error is how most of them end here */
+    struct run *run = script_host_of(L)->current;
+    script_host_of(L)->unwinding = false;
+    script_check_time(L);
+    if (run_durable(run) == NULL) {
+        return luaL_error(L, "out of memory");
+    }
+    effects_reset(&run->effects); /* it ran only to be known */
+    lua_settop(L, 0);
+    push_notes(L, run);
+    return undo_next(L, run, (lua_Integer)lua_rawlen(L, 1));
+}
+
+int api_undo(lua_State *L) {
+    int status = lua_pcallk(L, 1, 0, 0, 0, replayed);
+    return replayed(L, status, 0);
+}
+
+void api_open_step(lua_State *L) {
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, close_guard);
+    lua_setfield(L, -2, "__close");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &guard_key);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, saga_step);
+    lua_setfield(L, -2, "step");
+    sandbox_protect(L, "the saga");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &saga_key);
+    static const luaL_Reg functions[] = {{"step", step}, {"saga", saga}, {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,149 @@
+/*
+ * wait.c - zing.sleep, zing.wait: the handler leaves memory until a time or a signal, and runs
+ * again from its first line then; zing.signal: what the other side of a wait sends.
+ *
+ * A wait is over when its record says so. It yields either way: the engine alone knows whether the
+ * signal is there already.
+ */
+#include "lua/api/api.h"
+
+#include "lua/args.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "name#2" is the record of the second wait for a name, "#3" that of the third sleep without one.
+ */
+static struct slice check_unnumbered(lua_State *L, int index, const char *what) {
+    struct slice name = args_check_name(L, index, what);
+    size_t end = name.len;
+    while (end > 0 && name.data[end - 1] >= '0' && name.data[end - 1] <= '9') {
+        end--;
+    }
+    if (end > 0 && end < name.len && name.data[end - 1] == '#') {
+        luaL_error(L, "%s, \"%s\", must not end in # and a number: so zing counts sleeps and waits",
+                   what, name.data);
+    }
+    return name;
+}
+
+/* --- sleep --- */
+
+/* Its name, or "#3" for the third without one. */
+static struct slice sleep_label(lua_State *L, struct run *run, struct run_durable *d,
+                                char text[16]) {
+    if (lua_isnoneornil(L, 2)) {
+        int len = snprintf(text, 16, "#%u", ++d->sleeps);
+        return (struct slice){text, (size_t)len};
+    }
+    struct slice name = check_unnumbered(L, 2, "a sleep's name");
+    if (api_count_use(L, run, "sleep ", name) > 1) {
+        luaL_error(L, "two sleeps are named \"%s\": give each its own name, or none", name.data);
+    }
+    return name;
+}
+
+/* zing.sleep(duration [, name]) */
+static int sleep_until(lua_State *L) {
+    struct run_durable *d = api_durable(L, "sleep");
+    struct run *run = script_host_of(L)->current;
+    int64_t ms = args_check_duration(L, 1, "duration");
+    char text[16];
+    struct slice label = sleep_label(L, run, d, text);
+    int64_t now_ms = run->view->now_ms(run->view->ctx);
+    struct step found = {.due_ms = now_ms + ms};
+    bool known = api_look_up_step(L, run, STEP_SLEEP, label, &found);
+    if (ms == 0 || (known && found.due_ms <= now_ms)) {
+        return 0;
+    }
+    if (run->entry == RUN_UNDO) {
+        return api_unwind(L);
+    }
+    api_set_step(d, STEP_SLEEP, label);
+    d->step.state = STEP_WAITING;
+    d->step.due_ms = found.due_ms;
+    return api_end_attempt(L, run, OUTCOME_SLEEP, "sleep");
+}
+
+/* --- wait --- */
+
+/* What the record says; 0 results when the wait is not over. */
+static int push_ended_wait(lua_State *L, struct run *run, struct slice label) {
+    struct step found;
+    if (!api_look_up_step(L, run, STEP_WAIT, label, &found) || found.state == STEP_WAITING) {
+        return 0;
+    }
+    if (found.state == STEP_TIMEOUT) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    }
+    args_push_value(L, found.value);
+    return 1;
+}
+
+static int signalled(lua_State *L, int status, lua_KContext unused) {
+    (void)status;
+    (void)unused;
+    struct run *run = script_host_of(L)->current;
+    int results = push_ended_wait(L, run, run->durable->step.name);
+    return results > 0 ? results : luaL_error(L, "the wait is not over");
+}
+
+/* zing.wait(name [, timeout]) -> value | nil, "timeout" */
+static int wait_for(lua_State *L) {
+    struct run_durable *d = api_durable(L, "wait");
+    struct run *run = script_host_of(L)->current;
+    struct slice name = check_unnumbered(L, 1, "a signal's name");
+    int64_t timeout_ms = lua_isnoneornil(L, 2) ? -1 : args_check_duration(L, 2, "timeout");
+    char label[STEP_LABEL_BYTES_MAX + 1];
+    lua_Integer count = api_count_use(L, run, "wait ", name);
+    int len = count == 1 ? snprintf(label, sizeof label, "%s", name.data)
+                         : snprintf(label, sizeof label, "%s#%lld", name.data, (long long)count);
+    struct slice labelled = {label, (size_t)len};
+    int results = push_ended_wait(L, run, labelled);
+    if (results > 0) {
+        return results;
+    }
+    if (run->entry == RUN_UNDO) {
+        return api_unwind(L);
+    }
+    api_set_step(d, STEP_WAIT, labelled);
+    memcpy(d->signal, name.data, name.len + 1);
+    d->step.state = STEP_WAITING;
+    d->step.due_ms = timeout_ms < 0 ? 0 : run->view->now_ms(run->view->ctx) + timeout_ms;
+    run->outcome = OUTCOME_WAIT;
+    run->yielded = true;
+    return lua_yieldk(L, 0, 0, signalled);
+}
+
+/* --- signal --- */
+
+/* zing.signal(service, key, name [, value]) */
+static int send_signal(lua_State *L) {
+    struct run *run = api_staging_run(L, "signal");
+    lua_settop(L, 4);
+    struct effect effect = {.kind = EFFECT_SIGNAL, .owner = args_check_text(L, 1, "service")};
+    if (!conf_has_service(run->host->conf, effect.owner.data)) {
+        return luaL_error(L, "zing.signal: there is no service \"%s\" in topics.conf",
+                          effect.owner.data);
+    }
+    effect.key = args_check_key(L, 2, "key");
+    effect.name = args_check_name(L, 3, "a signal's name");
+    if (lua_isnil(L, 4)) {
+        lua_pushboolean(L, 1);
+        lua_replace(L, 4);
+    }
+    struct buf *value = &run->host->scratch;
+    buf_reset(value);
+    args_add_value(L, 4, "value", value);
+    effect.value = buf_slice(value);
+    api_stage(L, run, &effect);
+    return 0;
+}
+
+void api_open_wait(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"sleep", sleep_until}, {"wait", wait_for}, {"signal", send_signal}, {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,187 @@
+/*
+ * budget.c - the memory cap and the CPU-time cap of the Lua state.
+ *
+ * Memory: the allocator counts every byte and refuses past the limit while handler code runs; Lua
+ * then collects what it can and raises in whoever asked.
+ *
+ * Time: a count hook looks at the clock. The cheap clock answers first; the thread's CPU clock, a
+ * system call, is asked only in handlers that have run for a while. A single instruction can cost
+ * milliseconds when it allocates (string.rep), so bytes allocated bring the next look nearer. Once
+ * the time is up the hook raises at every instruction, and everything that can catch an error
+ * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. A
+ * function of C can cost milliseconds and allocate nothing (tonumber of a megabyte), and thousands
+ * of these come between two looks: so the watchdog's clock, too, brings the next look nearer. What
+ * never returns from C is beyond all of this: watchdog.h.
+ */
+#include "lua/host.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/watchdog.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CHURN_BYTES = 1 << 20, /* bytes allocated between two looks at the clock */
+    NS_PER_MS = 1000000,
+};
+
+static int64_t wall_ns(const struct script_watch *watch) {
+    return clock_monotonic_ns() - watch->wall_start_ns;
+}
+
+/* Nanoseconds this attempt has used. */
+static int64_t spent_ns(const struct script_watch *watch) {
+    if (watch->cpu_start_ns < 0) {
+        return watch->spent_ns + wall_ns(watch);
+    }
+    return watch->spent_ns + clock_thread_ns() - watch->cpu_start_ns;
+}
+
+static bool time_is_up(struct script_watch *watch) {
+    int64_t wall = wall_ns(watch);
+    if (watch->cpu_start_ns < 0) { /* until now the thread had the processor, or nearly */
+        watch->cpu_start_ns = clock_thread_ns() - wall;
+    }
+    return watch->spent_ns + wall > watch->limit_ns && spent_ns(watch) > watch->limit_ns;
+}
+
+static void raise_time(lua_State *L, int level) {
+    char text[96];
+    luaL_where(L, level);
+    lua_pushstring(L, script_time_text(script_host_of(L), text));
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+static void look_at_clock(lua_State *L, lua_Debug *ar);
+
+/* Raises when the time is up; `level` is where to say it happened. */
+static void look(lua_State *L, int level) {
+    struct script_watch *watch = &script_host_of(L)->watch;
+    if (!watch->over && !time_is_up(watch) && !watchdog_over()) {
+        return;
+    }
+    watch->over = true;
+    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
+    raise_time(L, level);
+}
+
+/* The count hook. */
+static void look_at_clock(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    struct script_host *host = script_host_of(L);
+    struct script_watch *watch = &host->watch;
+    if (!watch->active) {
+        return;
+    }
+    look(L, 0);
+    if (lua_gethookcount(L) != LUA_HOOK_INSTRUCTIONS) {
+        lua_sethook(L, look_at_clock, LUA_MASKCOUNT, LUA_HOOK_INSTRUCTIONS);
+    }
+}
+
+void script_look_at_clock(lua_State *L) {
+    if (script_host_of(L)->watch.active) {
+        look(L, 1);
+    }
+}
+
+/* lua_sethook may be called at any moment, a signal handler's or this one. */
+static void look_soon(struct script_host *host) {
+    host->memory_churn = 0;
+    if (host->watch.active) {
+        lua_sethook(host->thread, look_at_clock, LUA_MASKCOUNT, 1);
+    }
+}
+
+/* In a signal handler, which may stand between any two lines of script_enter, of script_leave, or
+ * of a resume: `thread` is a living coroutine all along. */
+static void on_watchdog(void *ctx) {
+    look_soon(ctx);
+}
+
+void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
+    struct script_host *host = ud;
+    size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
+    assert(host->memory_used >= old);
+    if (new_size == 0) {
+        free(block);
+        host->memory_used -= old;
+        return NULL;
+    }
+    if (new_size > old) {
+        size_t more = new_size - old;
+        bool fits = more <= host->memory_limit && host->memory_used <= host->memory_limit - more;
+        if (host->memory_strict && !fits) {
+            look_soon(host); /* Lua now collects: dear, and no instruction is counted */
+            return NULL;
+        }
+        host->memory_churn += more;
+        if (host->memory_churn > CHURN_BYTES) {
+            look_soon(host);
+        }
+    }
+    void *moved = realloc(block, new_size);
+    if (moved == NULL) {
+        return new_size <= old ? block : NULL; /* Lua relies on shrinking */
+    }
+    host->memory_used = host->memory_used - old + new_size;
+    return moved;
+}
+
+void script_limits_open(struct script_host *host) {
+    lua_sethook(host->L, look_at_clock, LUA_MASKCOUNT, LUA_HOOK_INSTRUCTIONS);
+}
+
+void script_enter(struct script_host *host, struct run *run, lua_State *L, int64_t spent_us) {
+    assert(!host->watch.active && host->current == NULL);
+    host->current = run;
+    host->base = L;
+    host->thread = L;
+    host->memory_strict = true;
+    host->watch.active = true;
+    host->watch.over = false;
+    host->unwinding = false;
+    host->watch.spent_ns = spent_us * 1000;
+    host->watch.wall_start_ns = clock_monotonic_ns();
+    host->watch.cpu_start_ns = -1;
+    watchdog_call(on_watchdog, host);
+}
+
+int64_t script_leave(struct script_host *host) {
+    assert(host->watch.active);
+    watchdog_call(NULL, NULL);
+    int64_t spent = spent_ns(&host->watch);
+    host->current = NULL;
+    host->base = host->L;
+    host->thread = host->L;
+    host->memory_strict = false;
+    host->watch.active = false;
+    return spent / 1000;
+}
+
+void script_check_time(lua_State *L) {
+    if (script_host_of(L)->watch.over) {
+        raise_time(L, 1);
+    }
+}
+
+const char *script_time_text(const struct script_host *host, char out[96]) {
+    char limit[32];
+    (void)snprintf(out, 96, "used more than %s of CPU time (limits.lua_time)%s",
+                   conf_duration_text(host->watch.limit_ns / NS_PER_MS, limit),
+                   watchdog_over() ? ", far more: the watchdog saw it" : "");
+    return out;
+}
+
+const char *script_memory_text(const struct script_host *host, char out[96]) {
+    size_t mib = (size_t)1 << 20;
+    bool whole = host->memory_limit % mib == 0;
+    (void)snprintf(out, 96, "used more than %zu %s of memory (limits.lua_memory)",
+                   whole ? host->memory_limit / mib : host->memory_limit / 1024,
+                   whole ? "MiB" : "KiB");
+    return out;
+}

@@ -1,0 +1,167 @@
+/*
+ * host.h - the Lua host from inside: what core/lua and core/lua/api share.
+ *
+ * One lua_State serves every service. Its memory is counted by the allocator; its CPU time is
+ * watched by a count hook that every coroutine inherits. Between script_enter and script_leave the
+ * limits are in force: an allocation past the cap fails, and the hook raises once the time is up.
+ * Outside, the host works for itself: it never raises unprotected and memory fails only with the
+ * system's.
+ */
+#ifndef ZINGQ_LUA_HOST_H
+#define ZINGQ_LUA_HOST_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "base/culprit.h"
+#include "lua/script.h"
+
+#include <jansson.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct run;
+
+/* One topic filter of a handler's table. */
+struct script_route {
+    char *filter; /* owned */
+    size_t len;   /* bytes of filter */
+    bool wildcard;
+    int function; /* registry reference */
+};
+
+/* A file as it was when it was read. */
+struct script_file {
+    char *name;       /* in the scripts folder; owned */
+    bool missing;     /* it could not be read: its appearance is a change */
+    int64_t stamp[4]; /* inode, size, seconds and nanoseconds of the last change */
+    uint8_t hash[32]; /* BLAKE2b of the bytes */
+};
+
+/* Functions with a role besides the routes, by their place in `roles`. */
+enum script_role {
+    ROLE_ANY,             /* the script returned one function for every topic */
+    ROLE_ON_LOCK_EXPIRED, /* reserved names of the handler's table */
+    ROLE_ON_DEAD,
+    ROLE_RETRY,       /* the retry script */
+    ROLE_DEAD_LETTER, /* the dead_letter script */
+    ROLE_COUNT
+};
+
+/* One version of one service's code. */
+struct script_code {
+    struct script_route *routes; /* most specific first; owned */
+    size_t route_count;
+    int roles[ROLE_COUNT];     /* registry references, LUA_NOREF = none */
+    struct script_file *files; /* what was read, in that order; owned */
+    size_t file_count;
+    uint64_t version;
+};
+
+/* One service's place in the host. */
+struct script_slot {
+    struct script_code *live;    /* NULL = never loaded */
+    struct script_code *refused; /* the files of the load that failed last, or NULL */
+    char *error;                 /* why it failed, or NULL; owned */
+};
+
+/* The watch over CPU time; see script_limits.c. */
+struct script_watch {
+    bool active;           /* between enter and leave */
+    bool over;             /* the time is up: every instruction raises until leave */
+    int64_t limit_ns;      /* limits.lua_time */
+    int64_t spent_ns;      /* of the same attempt, before this entry */
+    int64_t wall_start_ns; /* CLOCK_MONOTONIC at entry */
+    int64_t cpu_start_ns;  /* CLOCK_THREAD_CPUTIME_ID at entry, -1 until first needed */
+};
+
+enum { THREADS_POOLED_MAX = 256 }; /* a few KB each */
+
+struct script_host {
+    lua_State *L;                         /* the main thread: loads scripts, runs no handler */
+    const struct conf *conf;              /* borrowed */
+    const struct script_library *library; /* borrowed */
+    struct script_slot *slots;            /* one a service */
+
+    size_t memory_used, memory_limit; /* bytes */
+    size_t memory_churn;              /* bytes allocated since the hook last looked */
+    bool memory_strict;               /* the limit is in force */
+    struct script_watch watch;
+
+    bool unwinding;              /* nothing may catch the error under way: see lua/api/step.c */
+    struct run *current;         /* the invocation inside, or NULL */
+    lua_State *base;             /* the coroutine the host resumed, or the main thread */
+    lua_State *volatile thread;  /* the coroutine that runs now: base or one of its own */
+    struct script_code *loading; /* the code being loaded, or NULL */
+    uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of it has been read */
+    struct culprit *culprit;            /* borrowed; knows which versions must not be run again */
+    bool load_refused;                  /* this load was one of these */
+    struct script_thread pool[THREADS_POOLED_MAX]; /* finished cleanly, ready for the next run */
+    size_t pool_count;
+
+    struct buf scratch; /* text under construction: survives a raise, so nothing leaks */
+    struct buf second;  /* the same, where two are needed */
+    json_t *parked;     /* a document being turned into Lua values, for the same reason */
+};
+
+/* The host of a state or any of its coroutines. */
+static inline struct script_host *script_host_of(lua_State *L) {
+    return *(struct script_host **)lua_getextraspace(L);
+}
+
+/* --- lua/budget.c: memory and time --- */
+
+/* A lua_Alloc; ud is the host. */
+void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
+/* Puts the hook on the main thread; every coroutine made later inherits it. */
+void script_limits_open(struct script_host *host);
+/* Puts the limits in force for work on `L`; spent_us was used before by the same attempt. */
+void script_enter(struct script_host *host, struct run *run, lua_State *L, int64_t spent_us);
+/* Lifts them. Returns the attempt's CPU time so far, in microseconds. */
+int64_t script_leave(struct script_host *host);
+/* Raises when the time is up; for whatever may have caught the first raise. */
+void script_check_time(lua_State *L);
+/* Looks at the clock now and raises when the time is up: for functions of C that can take long. */
+void script_look_at_clock(lua_State *L);
+/* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
+const char *script_time_text(const struct script_host *host, char out[96]);
+const char *script_memory_text(const struct script_host *host, char out[96]);
+
+/* --- lua/sandbox.c, lua/coroutine.c: what scripts see --- */
+
+/* Builds the shared, read-only part once. May raise (memory): call protected. */
+void sandbox_open(lua_State *L);
+/* Pushes a fresh environment for one version of one service's code. May raise. */
+void sandbox_push_environment(lua_State *L);
+/* Replaces the table on top by a read-only view of it; `what` names it in errors. May raise. */
+void sandbox_protect(lua_State *L, const char *what);
+/* Sets find, match, gmatch, gsub in the table on top. May raise. */
+void sandbox_open_patterns(lua_State *L);
+/* Sets create, wrap, resume... / pcall and xpcall in the table on top. May raise. */
+void sandbox_open_coroutines(lua_State *L);
+void sandbox_open_catching(lua_State *L);
+
+/* --- lua/load.c: files to functions --- */
+
+/* Reads, compiles and runs a file of the scripts folder in the environment at `env`; pushes what it
+ * returns. Raises. */
+void script_run_file(lua_State *L, const char *name, int env);
+/* Frees the references and memory of a version; NULL is fine. */
+void script_code_free(struct script_host *host, struct script_code *code);
+/* The role of a reserved name, or -1. */
+int script_role_of(const char *name);
+/* The function for a topic, or LUA_NOREF. */
+int script_route_for(const struct script_code *code, struct slice topic);
+
+/* --- lua/script.c --- */
+
+/* Runs fn(ud) protected on the main thread. 0, ERR_MEMORY or ERR_SCRIPT; r gets the message. */
+int script_protect(struct script_host *host, lua_CFunction fn, void *ud, struct report *r);
+/* A coroutine for an invocation. ERR_MEMORY. */
+int script_thread_take(struct script_host *host, struct script_thread *out);
+/* Gives it back: `clean` when its function returned, so that it can be used again. */
+void script_thread_give(struct script_host *host, struct script_thread thread, bool clean);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * json.h - JSON and Lua values.
+ *
+ * Decoding keeps what Lua would blur: whole numbers stay integers of 64 bits, floats stay floats,
+ * an empty array is not an empty object (arrays carry a metatable, zing.json.array), null is the
+ * light userdata NULL (zing.json.null). Encoding is deterministic: names in byte order, floats in
+ * the fewest digits that read back the same.
+ *
+ * Nothing here owns memory while it may raise: text goes to the caller's buffer, which must
+ * outlive a raise (the host's scratch), and a json_t stays with whoever made it.
+ */
+#ifndef ZINGQ_LUA_JSON_H
+#define ZINGQ_LUA_JSON_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <jansson.h>
+#include <lua.h>
+#include <stdbool.h>
+
+/* Flags for every JSON text this program reads: any value at the top, no duplicate names. */
+enum { JSON_READ_FLAGS = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
+
+/* Makes the metatables; once for a Lua state. May raise (memory). */
+void json_open(lua_State *L);
+
+/* Pushes the value. May raise (memory). */
+void json_push(lua_State *L, const json_t *value);
+void json_push_null(lua_State *L);
+bool json_at_null(lua_State *L, int index);
+
+/* Marks the table at `index` as an array, so that it is one even when empty. Raises when it has a
+ * metatable of its own. */
+void json_mark_array(lua_State *L, int index);
+
+/* Appends the value at `index` as JSON. Raises with the path of the value at fault, which begins
+ * with `root`: "payload.items[3].price is NaN, which JSON cannot say"; also when `out` is full. */
+void json_encode(lua_State *L, int index, const char *root, struct buf *out);
+
+#endif

@@ -1,0 +1,453 @@
+/*
+ * sandbox.c - what a script can see and touch.
+ *
+ * Libraries are shown through empty tables whose metatable leads to the real ones, so that nothing
+ * of one service can change what another one sees; rawset refuses such tables and getmetatable
+ * does not show theirs. Every version of a service's code gets an environment of its own: globals
+ * can be read, never assigned, and a name that does not exist is an error, not a nil.
+ *
+ * Left out on purpose: io, debug, package, os beyond the clock, bytecode (string.dump and binary
+ * chunks), collectgarbage beyond counting, and __gc: a finalizer runs with hooks off, at any
+ * moment, in whoever allocates. Functions of C that can loop without an instruction are bounded.
+ */
+#include "lua/host.h"
+
+#include "base/clock.h"
+#include "lua/run.h"
+
+#include <lualib.h>
+#include <string.h>
+#include <time.h>
+
+/* Registry key of the globals that every environment starts from. */
+static const char globals_key = 'g';
+
+/* Bounds of what loops in C, where no hook looks. */
+enum {
+    MOVE_MAX = 10000000,       /* elements of one table.move */
+    SORT_UNWATCHED_MAX = 1000, /* elements sorted without looking at the clock */
+    LOAD_BYTES_MAX = 1 << 20,  /* text for one load() */
+};
+
+/* --- read-only tables --- */
+
+static int refuse_write(lua_State *L) {
+    return luaL_error(L, "%s is read-only: cannot assign %s", lua_tostring(L, lua_upvalueindex(1)),
+                      luaL_tolstring(L, 2, NULL));
+}
+
+static int next_pair(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (lua_next(L, 1)) {
+        return 2;
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
+/* pairs() on a read-only table walks a copy, so that the real one stays out of reach. */
+static int pairs_of_copy(lua_State *L) {
+    lua_pushcfunction(L, next_pair);
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, lua_upvalueindex(1))) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_pushnil(L);
+    return 3;
+}
+
+static void set_metamethods(lua_State *L, int real, const char *what) {
+    lua_createtable(L, 0, 5);
+    lua_pushvalue(L, real);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, what);
+    lua_pushcclosure(L, refuse_write, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushvalue(L, real);
+    lua_pushcclosure(L, pairs_of_copy, 1);
+    lua_setfield(L, -2, "__pairs");
+    lua_pushliteral(L, "read-only");
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+}
+
+void sandbox_protect(lua_State *L, const char *what) {
+    int real = lua_gettop(L);
+    lua_newtable(L);
+    set_metamethods(L, real, what);
+    lua_replace(L, real);
+}
+
+/* --- the base functions that differ from Lua's --- */
+
+static int guarded_rawset(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checkany(L, 2);
+    luaL_checkany(L, 3);
+    if (luaL_getmetafield(L, 1, "__metatable") == LUA_TSTRING &&
+        strcmp(lua_tostring(L, -1), "read-only") == 0) {
+        return luaL_error(L, "rawset on a read-only table");
+    }
+    lua_settop(L, 3);
+    lua_rawset(L, 1);
+    return 1;
+}
+
+static int guarded_setmetatable(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    int kind = lua_type(L, 2);
+    luaL_argexpected(L, kind == LUA_TNIL || kind == LUA_TTABLE, 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) {
+        return luaL_error(L, "cannot change a protected metatable");
+    }
+    lua_settop(L, 2);
+    if (kind == LUA_TTABLE) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL) {
+            return luaL_error(L, "__gc is not available to scripts: use a to-be-closed variable");
+        }
+        lua_pop(L, 1);
+    }
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
+static int count_garbage(lua_State *L) {
+    const char *what = luaL_optstring(L, 1, "count");
+    if (strcmp(what, "count") != 0) {
+        return luaL_error(L, "collectgarbage: only \"count\" is available to scripts");
+    }
+    lua_pushnumber(L, (lua_Number)script_memory(script_host_of(L)) / 1024.0);
+    return 1;
+}
+
+/* load(text [, name [, mode [, env]]]): text only. */
+static int load_text(lua_State *L) {
+    if (lua_type(L, 1) != LUA_TSTRING) {
+        return luaL_error(L, "load takes a string with the text of a chunk");
+    }
+    size_t len;
+    const char *text = lua_tolstring(L, 1, &len);
+    const char *name = luaL_optstring(L, 2, "=load");
+    script_look_at_clock(L);
+    if (len > LOAD_BYTES_MAX) {
+        return luaL_error(L, "load: more than %d bytes", LOAD_BYTES_MAX);
+    }
+    bool own_env = !lua_isnone(L, 4);
+    if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
+        lua_pushnil(L);
+        lua_insert(L, -2);
+        return 2;
+    }
+    lua_pushvalue(L, own_env ? 4 : lua_upvalueindex(1));
+    if (lua_setupvalue(L, -2, 1) == NULL) {
+        lua_pop(L, 1);
+    }
+    return 1;
+}
+
+/* --- library functions that loop in C --- */
+
+static int bounded_rep(lua_State *L) {
+    size_t text_len, separator_len;
+    luaL_checklstring(L, 1, &text_len);
+    luaL_optlstring(L, 3, "", &separator_len);
+    if (text_len + separator_len == 0) { /* any number of nothings */
+        lua_pushliteral(L, "");
+        return 1;
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static int bounded_move(lua_State *L) {
+    lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3);
+    if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= MOVE_MAX) {
+        return luaL_error(L, "table.move: more than %d elements", MOVE_MAX);
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static int compare_and_look(lua_State *L) {
+    script_look_at_clock(L);
+    lua_pushboolean(L, lua_compare(L, 1, 2, LUA_OPLT));
+    return 1;
+}
+
+/* What __len claims, the library would count up to. */
+static void refuse_len(lua_State *L) {
+    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__len") != LUA_TNIL) {
+        luaL_error(L, "table.%s does not take a table with __len",
+                   lua_tostring(L, lua_upvalueindex(2)));
+    }
+}
+
+static int bounded_by_length(lua_State *L) {
+    refuse_len(L);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* Without a function of the handler's no hook would look while it sorts. */
+static int bounded_sort(lua_State *L) {
+    refuse_len(L);
+    if (lua_istable(L, 1) && lua_rawlen(L, 1) > SORT_UNWATCHED_MAX && lua_isnoneornil(L, 2)) {
+        lua_settop(L, 1);
+        lua_pushcfunction(L, compare_and_look);
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* Wraps the field's function, a plain one of C; upvalues: the function, its name. A function is
+ * wrapped once: the wrapper calls it in its own frame. */
+static void wrap_field(lua_State *L, const char *name, lua_CFunction wrapper) {
+    lua_getfield(L, -1, name);
+    lua_pushstring(L, name);
+    lua_pushcclosure(L, wrapper, 2);
+    lua_setfield(L, -2, name);
+}
+
+static void bound_table_library(lua_State *L) {
+    static const char *const by_length[] = {"insert", "remove", "concat", "unpack"};
+    wrap_field(L, "move", bounded_move);
+    wrap_field(L, "sort", bounded_sort);
+    for (size_t i = 0; i < sizeof by_length / sizeof by_length[0]; i++) {
+        wrap_field(L, by_length[i], bounded_by_length);
+    }
+}
+
+/* --- os: the clock, as the engine sees it --- */
+
+static void push_now(lua_State *L) {
+    struct run *run = script_host_of(L)->current;
+    int64_t seconds =
+        run == NULL ? clock_wall_ms() / 1000 : run->view->wall_ms(run->view->ctx) / 1000;
+    lua_pushinteger(L, seconds);
+}
+
+static int os_time(lua_State *L) {
+    if (lua_isnoneornil(L, 1)) {
+        push_now(L);
+        return 1;
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static int os_date(lua_State *L) {
+    luaL_optstring(L, 1, "%c");
+    if (lua_isnone(L, 1)) {
+        lua_pushliteral(L, "%c");
+    }
+    if (lua_isnoneornil(L, 2)) {
+        lua_settop(L, 1);
+        push_now(L);
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static void open_os(lua_State *L) {
+    luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 0);
+    lua_createtable(L, 0, 4);
+    static const char *const as_they_are[] = {"clock", "difftime"};
+    for (size_t i = 0; i < sizeof as_they_are / sizeof as_they_are[0]; i++) {
+        lua_getfield(L, -2, as_they_are[i]);
+        lua_setfield(L, -2, as_they_are[i]);
+    }
+    lua_getfield(L, -2, "time");
+    lua_pushcclosure(L, os_time, 1);
+    lua_setfield(L, -2, "time");
+    lua_getfield(L, -2, "date");
+    lua_pushcclosure(L, os_date, 1);
+    lua_setfield(L, -2, "date");
+    lua_remove(L, -2);
+}
+
+/* --- putting it together --- */
+
+static void drop_field(lua_State *L, const char *name) {
+    lua_pushnil(L);
+    lua_setfield(L, -2, name);
+}
+
+static void open_string(lua_State *L) {
+    luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 0);
+    drop_field(L, "dump");
+    wrap_field(L, "rep", bounded_rep);
+    sandbox_open_patterns(L);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushliteral(L, "string");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+}
+
+static void open_table(lua_State *L) {
+    luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 0);
+    bound_table_library(L);
+}
+
+static void open_math(lua_State *L) {
+    luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 0);
+}
+
+static void open_utf8(lua_State *L) {
+    luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 0);
+}
+
+static void open_coroutine(lua_State *L) {
+    luaL_requiref(L, LUA_COLIBNAME, luaopen_coroutine, 0);
+    sandbox_open_coroutines(L);
+}
+
+static void open_zing(lua_State *L) {
+    lua_newtable(L);
+    script_host_of(L)->library->open(L);
+}
+
+/* name, what pushes the real table */
+static const struct {
+    const char *name;
+    void (*open)(lua_State *L);
+} libraries[] = {
+    {"string", open_string},       {"table", open_table}, {"math", open_math}, {"utf8", open_utf8},
+    {"coroutine", open_coroutine}, {"os", open_os},       {"zing", open_zing},
+};
+
+static void copy_base(lua_State *L, int globals) {
+    static const char *const as_they_are[] = {
+        "assert", "error",  "getmetatable", "ipairs",   "next", "pairs",    "rawequal",
+        "rawget", "rawlen", "select",       "tonumber", "type", "tostring", "_VERSION",
+    };
+    static const luaL_Reg own[] = {
+        {"rawset", guarded_rawset},
+        {"setmetatable", guarded_setmetatable},
+        {"collectgarbage", count_garbage},
+        {NULL, NULL},
+    };
+    luaL_requiref(L, LUA_GNAME, luaopen_base, 0);
+    for (size_t i = 0; i < sizeof as_they_are / sizeof as_they_are[0]; i++) {
+        lua_getfield(L, -1, as_they_are[i]);
+        lua_setfield(L, globals, as_they_are[i]);
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, globals);
+    luaL_setfuncs(L, own, 0);
+    sandbox_open_catching(L);
+    lua_pop(L, 1);
+}
+
+void sandbox_open(lua_State *L) {
+    lua_newtable(L);
+    int globals = lua_gettop(L);
+    copy_base(L, globals);
+    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
+        libraries[i].open(L);
+        sandbox_protect(L, libraries[i].name);
+        lua_setfield(L, globals, libraries[i].name);
+    }
+    lua_getfield(L, globals, "zing");
+    script_host_of(L)->library->open_print(L, globals);
+    lua_settop(L, globals);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
+}
+
+/* --- environments and require --- */
+
+static int refuse_unknown(lua_State *L) {
+    return luaL_error(L, "undeclared global '%s'", luaL_tolstring(L, 2, NULL));
+}
+
+static int refuse_global(lua_State *L) {
+    return luaL_error(L, "assignment to undeclared global '%s' (make it local)",
+                      luaL_tolstring(L, 2, NULL));
+}
+
+/* "retry" or "retry.lua" to "retry.lua" on the stack. Raises when it could leave the folder. */
+static const char *check_module(lua_State *L) {
+    size_t len;
+    const char *name = luaL_checklstring(L, 1, &len);
+    bool plain = len > 0 && strlen(name) == len && name[0] != '.' && strchr(name, '/') == NULL &&
+                 strchr(name, '\\') == NULL && strstr(name, "..") == NULL;
+    if (!plain) {
+        luaL_error(L,
+                   "require(\"%s\"): the name of a script in the scripts folder is wanted, "
+                   "without a path",
+                   name);
+    }
+    bool suffixed = len > 4 && strcmp(name + len - 4, ".lua") == 0;
+    return lua_pushfstring(L, suffixed ? "%s" : "%s.lua", name);
+}
+
+/* Upvalues: the environment, the modules of this version by file name (false = still loading). */
+static int require(lua_State *L) {
+    const char *file = check_module(L);
+    lua_pushvalue(L, -1);
+    int kind = lua_rawget(L, lua_upvalueindex(2));
+    if (kind == LUA_TBOOLEAN && !lua_toboolean(L, -1)) {
+        return luaL_error(L, "require(\"%s\") goes round in a circle: it is still loading", file);
+    }
+    if (kind != LUA_TNIL) {
+        return 1;
+    }
+    if (script_host_of(L)->loading == NULL) {
+        return luaL_error(L, "require(\"%s\") in a handler: require at the top of the script",
+                          file);
+    }
+    lua_pushstring(L, file);
+    lua_pushboolean(L, 0);
+    lua_rawset(L, lua_upvalueindex(2));
+    script_run_file(L, file, lua_upvalueindex(1));
+    if (!lua_toboolean(L, -1)) {
+        lua_pushboolean(L, 1);
+    }
+    lua_pushstring(L, file);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, lua_upvalueindex(2));
+    return 1;
+}
+
+/* The globals of one version: the shared ones and those that know the environment at `env`. */
+static void push_globals(lua_State *L, int env) {
+    lua_newtable(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key);
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -5);
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, env);
+    lua_newtable(L);
+    lua_pushcclosure(L, require, 2);
+    lua_setfield(L, -2, "require");
+    lua_pushvalue(L, env);
+    lua_pushcclosure(L, load_text, 1);
+    lua_setfield(L, -2, "load");
+    lua_pushvalue(L, env);
+    lua_setfield(L, -2, "_G");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, refuse_unknown);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+}
+
+void sandbox_push_environment(lua_State *L) {
+    lua_newtable(L);
+    int env = lua_gettop(L);
+    push_globals(L, env);
+    lua_createtable(L, 0, 4);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, refuse_global);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, pairs_of_copy, 1);
+    lua_setfield(L, -2, "__pairs");
+    lua_pushliteral(L, "read-only");
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, env);
+    lua_settop(L, env);
+}

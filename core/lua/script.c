@@ -1,0 +1,170 @@
+/*
+ * script.c - the Lua host: its life, its coroutines, what others may ask about it.
+ *
+ * Coroutines are kept for the next invocation only when their function returned: after an error or
+ * an unfinished wait Lua 5.4 leaves traces in a thread (a stale message handler, hooks switched
+ * off) that lua_resetthread does not wipe, and a new one costs a microsecond.
+ */
+#include "lua/host.h"
+
+#include "lua/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX, NS_PER_MS = 1000000 };
+
+/* Nothing raises outside a protected call; if it does, going on would be undefined. */
+static int panic(lua_State *L) {
+    const char *text = lua_tostring(L, -1);
+    log_error("script", "raised outside a protected call: %s", text == NULL ? "?" : text);
+    abort();
+}
+
+static int open_state(lua_State *L) {
+    json_open(L);
+    sandbox_open(L);
+    return 0;
+}
+
+static int start_state(struct script_host *host) {
+    host->L = lua_newstate(script_allocate, host);
+    if (host->L == NULL) {
+        return ERR_MEMORY;
+    }
+    host->base = host->L;
+    host->thread = host->L;
+    *(struct script_host **)lua_getextraspace(host->L) = host;
+    (void)lua_atpanic(host->L, panic);
+    script_limits_open(host);
+    struct report r;
+    int rc = script_protect(host, open_state, NULL, &r);
+    if (rc == ERR_SCRIPT) {
+        log_error("script", "cannot start Lua: %s", r.text);
+    }
+    return rc;
+}
+
+int script_host_new(struct script_host **out, const struct conf *conf,
+                    const struct script_library *library) {
+    struct script_host *host = calloc(1, sizeof *host);
+    if (host == NULL) {
+        return ERR_MEMORY;
+    }
+    host->conf = conf;
+    host->library = library;
+    host->memory_limit = conf->lua_memory_bytes;
+    host->watch.limit_ns = conf->lua_time_ms * NS_PER_MS;
+    buf_init(&host->scratch, SCRATCH_BYTES_MAX);
+    buf_init(&host->second, SCRATCH_BYTES_MAX);
+    host->slots = calloc(conf->service_count + 1, sizeof *host->slots);
+    int rc = host->slots == NULL ? ERR_MEMORY : start_state(host);
+    if (rc != 0) {
+        script_host_free(host);
+        return rc;
+    }
+    *out = host;
+    return 0;
+}
+
+void script_name_loads(struct script_host *host, struct culprit *culprit) {
+    host->culprit = culprit;
+}
+
+void script_host_free(struct script_host *host) {
+    if (host == NULL) {
+        return;
+    }
+    assert(host->current == NULL);
+    for (size_t i = 0; host->slots != NULL && i < host->conf->service_count; i++) {
+        script_code_free(host, host->slots[i].live);
+        script_code_free(host, host->slots[i].refused);
+        free(host->slots[i].error);
+    }
+    free(host->slots);
+    if (host->L != NULL) {
+        lua_close(host->L);
+        assert(host->memory_used == 0);
+    }
+    json_decref(host->parked);
+    buf_clear(&host->scratch);
+    buf_clear(&host->second);
+    free(host);
+}
+
+int script_protect(struct script_host *host, lua_CFunction fn, void *ud, struct report *r) {
+    lua_State *L = host->L;
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, ud);
+    int status = lua_pcall(L, 1, 0, 0);
+    if (status == LUA_OK) {
+        return 0;
+    }
+    const char *text = lua_tostring(L, -1);
+    int code = status == LUA_ERRMEM ? ERR_MEMORY : ERR_SCRIPT;
+    (void)report(r, code, "%s", text == NULL ? "the error object is not a string" : text);
+    lua_pop(L, 1);
+    return code;
+}
+
+static int make_thread(lua_State *L) {
+    struct script_thread *out = lua_touserdata(L, 1);
+    out->L = lua_newthread(L);
+    out->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+int script_thread_take(struct script_host *host, struct script_thread *out) {
+    if (host->pool_count > 0) {
+        *out = host->pool[--host->pool_count];
+        assert(lua_status(out->L) == LUA_OK && lua_gettop(out->L) == 0);
+        return 0;
+    }
+    return script_protect(host, make_thread, out, NULL) == 0 ? 0 : ERR_MEMORY;
+}
+
+void script_thread_give(struct script_host *host, struct script_thread thread, bool clean) {
+    if (clean && host->pool_count < THREADS_POOLED_MAX) {
+        lua_settop(thread.L, 0);
+        host->pool[host->pool_count++] = thread;
+        return;
+    }
+    luaL_unref(host->L, LUA_REGISTRYINDEX, thread.ref);
+}
+
+static const struct script_slot *slot_of(const struct script_host *host, size_t service) {
+    assert(service < host->conf->service_count);
+    return &host->slots[service];
+}
+
+uint64_t script_version(const struct script_host *host, size_t service) {
+    const struct script_code *live = slot_of(host, service)->live;
+    return live == NULL ? 0 : live->version;
+}
+
+bool script_runs(const struct script_host *host, size_t service) {
+    return slot_of(host, service)->live != NULL;
+}
+
+bool script_same_function(const struct script_host *host, size_t service, struct slice a,
+                          struct slice b) {
+    const struct script_code *live = slot_of(host, service)->live;
+    int function = live == NULL ? LUA_NOREF : script_route_for(live, a);
+    return function != LUA_NOREF && function == script_route_for(live, b);
+}
+
+const char *script_error(const struct script_host *host, size_t service) {
+    return slot_of(host, service)->error;
+}
+
+bool script_has(const struct script_host *host, size_t service, const char *reserved) {
+    const struct script_code *live = slot_of(host, service)->live;
+    int role = script_role_of(reserved);
+    return live != NULL && role >= 0 && live->roles[role] != LUA_NOREF;
+}
+
+size_t script_memory(const struct script_host *host) {
+    return host->memory_used;
+}

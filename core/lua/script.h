@@ -1,0 +1,82 @@
+/*
+ * script.h - the Lua host: one lua_State for the engine, every service's scripts loaded into it.
+ *
+ * Owns: the Lua state and its memory cap, the sandbox, `require`, loading, reloading (the last good
+ * version stays), the CPU-time hook. It runs nothing by itself: lua/run.h does.
+ */
+#ifndef ZINGQ_LUA_SCRIPT_H
+#define ZINGQ_LUA_SCRIPT_H
+
+#include "conf/conf.h"
+#include "base/error.h"
+#include "event/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct culprit;
+struct run;
+struct script_host;
+struct lua_State;
+
+/* What handlers can call, and what they are called with; each may raise (memory). */
+struct script_library {
+    /* Sets everything in the table on top. */
+    void (*open)(struct lua_State *L);
+    /* Sets print in the table at `globals`: a line of the log. */
+    void (*open_print)(struct lua_State *L, int globals);
+    /* Push the argument of a handler / of one that gets batches / of on_lock_expired. */
+    void (*push_event)(struct lua_State *L, struct run *run);
+    void (*push_events)(struct lua_State *L, struct run *run);
+    void (*push_lock)(struct lua_State *L, struct run *run);
+    /* The body of RUN_UNDO; handler and event are on top. May yield. */
+    int (*undo)(struct lua_State *L);
+};
+
+/* A coroutine of the host. */
+struct script_thread {
+    struct lua_State *L;
+    int ref; /* in the registry */
+};
+
+/* Service indexes below are positions in conf->services. `conf` and `library` are borrowed for the
+ * host's life. ERR_MEMORY. Nothing is loaded yet. */
+int script_host_new(struct script_host **out, const struct conf *conf,
+                    const struct script_library *library);
+void script_host_free(struct script_host *host);
+
+/* From now on what is loaded is named on this page, borrowed for the host's life, and a version that
+ * took the program down at an earlier start is not run again: loading it fails. */
+void script_name_loads(struct script_host *host, struct culprit *culprit);
+
+/* Loads every script of every service (handler, retry, dead_letter and what they require). At the
+ * first that cannot be read or compiled: ERR_SCRIPT and r reads
+ * "scripts/payment.lua:12: '=' expected near 'x'" (path as configured); the others stay. One that was
+ * refused because of an earlier crash is no failure here: script_runs tells. */
+int script_load_all(struct script_host *host, struct report *r);
+
+/* Reads the scripts folder again; a service any of whose files changed gets the new version, or
+ * keeps its last good one. For each of those on_reload is told: error NULL = live, else why not.
+ * Returns how many changed. */
+int script_reload(struct script_host *host, void *ctx,
+                  void (*on_reload)(void *ctx, size_t service, const char *error));
+
+/* The version of the code in force: the first 8 bytes of a BLAKE2b over every file the service
+ * uses. Shown as 16 hex digits. */
+uint64_t script_version(const struct script_host *host, size_t service);
+/* Whether there is code in force. */
+bool script_runs(const struct script_host *host, size_t service);
+/* The error of the last load that was refused, or NULL. */
+const char *script_error(const struct script_host *host, size_t service);
+/* Whether one function handles events of both topics; false when none does. */
+bool script_same_function(const struct script_host *host, size_t service, struct slice a,
+                          struct slice b);
+/* Calls each(ctx, filter) for the topic filters of the handler's table. */
+void script_each_route(const struct script_host *host, size_t service, void *ctx,
+                       void (*each)(void *ctx, const char *filter));
+/* Whether the service's table has the reserved name ("on_lock_expired", "on_dead"). */
+bool script_has(const struct script_host *host, size_t service, const char *reserved);
+/* Bytes the Lua state uses now. */
+size_t script_memory(const struct script_host *host);
+
+#endif

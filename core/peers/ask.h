@@ -1,0 +1,96 @@
+/*
+ * ask.h - requests between the hosts of a division, over MQTT.
+ *
+ * A request of the API goes as a message to zingq/ask/<group>/<n>, its answer to
+ * zingq/answer/<group>/<m> of the host that asked. Nothing of it is durable: a request is carried
+ * out at most once, and without an answer within ASK_ANSWER_MS nobody knows whether it was. What must
+ * not be lost is forwarded instead, or asked again under an Idempotency-Key.
+ *
+ * Both topics are watched on the connection that publishes, with QoS 0: what comes while that is
+ * down is too old anyway. Publishes go with QoS 1, because the PUBACK tells that nobody is there;
+ * where somebody else listens to everything, the host's presence does.
+ *
+ * Who may publish on these topics may do what the admin API may.
+ */
+#ifndef ZINGQ_PEERS_ASK_H
+#define ZINGQ_PEERS_ASK_H
+
+#include "conf/conf.h"
+#include "base/error.h"
+#include "io/httpd/gateway.h"
+#include "io/mqtt/mqtt.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct ask;
+
+struct ask_options {
+    uv_loop_t *loop; /* borrowed, like what follows */
+    const struct conf *conf;
+    void *ctx;
+    /* Takes over a request of another host and answers it; from ask_work only. */
+    void (*serve)(void *ctx, struct gateway_request *request);
+    /* Whether that host is known not to be there; may be NULL. */
+    bool (*is_away)(void *ctx, uint16_t place);
+    /* ask_send and ask_work have something to do. */
+    void (*wake)(void *ctx);
+};
+
+/* For a host among several. ERR_MEMORY. */
+int ask_new(struct ask **out, const struct ask_options *options);
+/* Requests under way are forgotten, on_end does not come; those of other hosts must not be answered
+ * afterwards. The loop must run once more before it ends. NULL is fine. */
+void ask_free(struct ask *a);
+
+/* --- asking --- */
+
+enum ask_end {
+    ASK_ANSWERED,
+    ASK_UNSENT, /* it was not carried out: it did not leave, or nobody was there to take it */
+    ASK_SILENT, /* no answer came: nobody knows */
+};
+
+struct ask_outcome {
+    enum ask_end end;
+    const struct gateway_reply *reply; /* ANSWERED */
+    const char *why;                   /* otherwise; "host 2 did not answer within 5 s" */
+};
+
+typedef void ask_on_end(void *ctx, uint64_t id, const struct ask_outcome *outcome);
+
+/* Asks that host; the words are copied. on_end comes once, from ask_work, unless ask_cancel does.
+ * Ids are never 0 and never used again. ERR_LIMIT: too many are under way; ERR_INVALID: larger than
+ * a packet may be; ERR_MEMORY; a sentence in r. */
+int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, void *ctx,
+              ask_on_end *on_end, uint64_t *id, struct report *r);
+/* Nobody waits for it any more. An unknown id is no error. */
+void ask_cancel(struct ask *a, uint64_t id);
+
+/* Whether ask_work would have something to do. */
+bool ask_due(const struct ask *a);
+/* Hands over what ended, serves what came. Between turns. */
+void ask_work(struct ask *a);
+
+/* --- the connection that publishes --- */
+
+void ask_up(struct ask *a);
+void ask_down(struct ask *a);
+/* Publishes what waits, as far as the broker takes it. Returns whether something was sent. */
+bool ask_send(struct ask *a, struct mqtt *mqtt);
+/* Whether the message, the acknowledgement, the SUBACK is one of these here. */
+bool ask_note(struct ask *a, const struct mqtt_message *m);
+bool ask_published(struct ask *a, int mid, uint8_t reason);
+bool ask_subscribed(struct ask *a, const char *filter, uint8_t reason);
+/* Whether the broker has answered after all that was sent on this connection. */
+bool ask_is_proven(const struct ask *a);
+
+/* --- looking --- */
+
+/* Whether other hosts cannot reach this one, or it them; the sentence in r. */
+bool ask_warning(const struct ask *a, struct report *r);
+/* Prometheus text, appended. */
+void ask_write_metrics(const struct ask *a, struct buf *out);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * ask_impl.h - what peers/ask.c (asking, the connection) and peers/ask_visit.c (being asked) share; nobody else
+ * includes it.
+ */
+#ifndef ZINGQ_PEERS_ASK_IMPL_H
+#define ZINGQ_PEERS_ASK_IMPL_H
+
+#include "peers/ask.h"
+#include "journal/owner.h"
+#include "peers/ask_wire.h"
+#include "base/limits.h"
+#include "base/mids.h"
+
+#include <sys/queue.h>
+
+enum {
+    CORRELATION_BYTES = 16,
+    PACKET_ROOM_BYTES = 4096, /* of a packet, for what is not its payload */
+    NOBODY = 0x10,            /* PUBACK: no matching subscribers */
+    WATCHES = 2,
+};
+
+/* A request of ours, from ask_start to its end. */
+struct asking {
+    uint64_t id;
+    uint16_t place;
+    uint8_t correlation[CORRELATION_BYTES];
+    struct buf payload;   /* until it is sent */
+    uint64_t deadline_ms; /* the loop's clock */
+    int mid;              /* sent and not acknowledged; else 0 */
+    bool sent, ended;
+    enum ask_end end;
+    struct ask_reply reply;
+    char why[256];
+    void *ctx;
+    ask_on_end *on_end;
+};
+
+/* A request of another host: it has arrived, is being served, or its reply waits to be sent. */
+struct visit {
+    TAILQ_ENTRY(visit) link;
+    struct ask *ask;
+    uint16_t from;
+    uint8_t correlation[CORRELATION_BYTES];
+    struct buf payload; /* the request; then the reply */
+    size_t request_bytes;
+    struct gateway_request *request; /* while it is served */
+    bool replaced;                   /* the reply says that there was a larger one */
+};
+TAILQ_HEAD(visit_list, visit);
+
+struct ask {
+    struct ask_options options;
+    const struct division *share;
+    char ask_topic[OWNER_TOPIC_BYTES], answer_topic[OWNER_TOPIC_BYTES];
+    size_t payload_max;
+    uv_timer_t timer;                 /* the next deadline */
+    struct asking *askings[ASKS_MAX]; /* in the order of their deadlines; owned */
+    size_t asking_count;
+    uint64_t last_id;
+    struct visit_list arrived, served, replies;
+    size_t visit_count, reply_count;
+    size_t visit_bytes;               /* of requests that are not answered */
+    size_t asking_bytes, reply_bytes; /* of payloads that have not left */
+    bool connected, watched;
+    unsigned unanswered; /* SUBSCRIBEs without a SUBACK on this connection */
+    unsigned beaten;     /* connections in a row that ended with one */
+    uint64_t rest_until_ms;
+    uint8_t refused; /* the reason of a refused subscription; 0 = none */
+    struct mids under_way;
+    size_t unproven;   /* publishes without their PUBACK */
+    size_t window;     /* of them at most */
+    uint64_t ended[3]; /* by enum ask_end */
+    uint64_t visits;
+};
+
+/* peers/ask.c */
+/* 0, ERR_INVALID (too large for this broker), or it goes later. */
+int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid);
+
+/* peers/ask_visit.c */
+/* A request has come. Allowed in libmosquitto's callbacks. */
+void ask_note_request(struct ask *a, const struct mqtt_message *m);
+/* Serves those that have come. */
+void ask_serve_arrived(struct ask *a);
+/* Publishes replies as far as the broker takes them: 0, or the error that stopped it. */
+int ask_send_replies(struct ask *a, struct mqtt *mqtt, bool *sent);
+void ask_forget_visits(struct ask *a);
+
+#endif

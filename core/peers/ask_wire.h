@@ -1,0 +1,47 @@
+/*
+ * ask_wire.h - a request to another host and its answer as the payload of a message.
+ *
+ *   request   version u8, method, path, query, headers, body: each lv; query and headers are lists
+ *             as in struct gateway_words
+ *   answer    version u8, status u16, content type, headers, body: each lv; headers are
+ *             "Name: value\n"*
+ *
+ * Who may publish there is not trusted to write well: whatever comes either decodes to what the
+ * program itself could have written, or is refused.
+ */
+#ifndef ZINGQ_PEERS_ASK_WIRE_H
+#define ZINGQ_PEERS_ASK_WIRE_H
+
+#include "base/buf.h"
+#include "io/httpd/gateway.h"
+
+/* What a host of any version can tell from a payload: whether it may decode it. */
+enum { ASK_VERSION = 1 };
+
+/* Appended; check out->failed. */
+void ask_write_request(const struct gateway_words *words, struct buf *out);
+void ask_write_reply(const struct gateway_reply *reply, struct buf *out);
+
+/* A request that was read; the words' slices point into the payload. */
+struct ask_request {
+    struct gateway_words words; /* final */
+    char method[17];
+    char *path; /* owned; words.path */
+};
+
+/* ERR_SCHEMA: of another version; ERR_INVALID: it is no request; ERR_MEMORY. Only after 0 there is
+ * something to clear. */
+int ask_read_request(struct ask_request *out, struct slice payload);
+void ask_request_clear(struct ask_request *request);
+
+/* An answer that was read; it owns its bytes. */
+struct ask_reply {
+    struct gateway_reply reply;
+    char *content_type, *headers, *body;
+};
+
+/* The same errors. */
+int ask_read_reply(struct ask_reply *out, struct slice payload);
+void ask_reply_clear(struct ask_reply *reply);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * dead.c - see look_dead.h.
+ *
+ * Groups are kept in memory, one entry each; rows are only counted.
+ */
+#include "query/dead.h"
+
+#include "query/events.h"
+#include "query/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- finding ---- */
+
+bool dead_group_is_valid(const char *text) {
+    size_t len = strlen(text);
+    return len >= 4 && len <= 16 && strspn(text, "0123456789abcdef") == len;
+}
+
+static bool in_group(const struct dead_row *row, const char *group) {
+    char hex[17];
+    (void)snprintf(hex, sizeof hex, "%016" PRIx64, row->fingerprint);
+    return group == NULL || strncmp(hex, group, strlen(group)) == 0;
+}
+
+int dead_next(struct journal *j, const struct dead_wish *wish, struct dead_row *row, bool *wished) {
+    int code = journal_dead_next(j, row);
+    *wished = code == 0 && (!wish->by_service || row->service == wish->service) &&
+              in_group(row, wish->group);
+    return code;
+}
+
+int dead_event(struct journal *j, const struct dead_row *row, struct event **out) {
+    return journal_event_get(j, row->partition, &row->id, row->service, out);
+}
+
+/* Of several services' events with one id, the dead one. */
+struct finding {
+    const struct dead_wish *wish;
+    struct event *dead;
+};
+
+static int keep_dead(void *ctx, struct event *event) {
+    struct finding *finding = ctx;
+    bool wanted = !finding->wish->by_service || event->service == finding->wish->service;
+    if (finding->dead == NULL && wanted && event_state_dead(event->state)) {
+        finding->dead = event;
+    } else {
+        event_free(event);
+    }
+    return 0;
+}
+
+int dead_find(struct journal *j, const struct dead_wish *wish, const struct uuid *id,
+              struct event **out) {
+    struct finding finding = {.wish = wish, .dead = NULL};
+    int code = look_each_by_id(j, id, &finding, keep_dead);
+    if (code != 0) {
+        event_free(finding.dead);
+        return code;
+    }
+    *out = finding.dead;
+    return finding.dead == NULL ? ERR_NOTFOUND : 0;
+}
+
+/* ---- the newest ---- */
+
+int dead_newest_init(struct dead_newest *n, size_t max) {
+    *n = (struct dead_newest){.rows = calloc(max, sizeof *n->rows), .max = max};
+    return n->rows == NULL ? ERR_MEMORY : 0;
+}
+
+void dead_newest_clear(struct dead_newest *n) {
+    free(n->rows);
+    n->rows = NULL;
+}
+
+static int compare_rows(const struct dead_row *a, const struct dead_row *b) {
+    if (a->dead_ms != b->dead_ms) {
+        return a->dead_ms < b->dead_ms ? -1 : 1;
+    }
+    int order = memcmp(a->id.bytes, b->id.bytes, UUID_BYTES);
+    return order != 0 ? order : (int)a->service - (int)b->service;
+}
+
+bool dead_is_newer(const struct dead_row *a, const struct dead_row *b) {
+    return compare_rows(a, b) > 0;
+}
+
+static void swap_rows(struct dead_row *a, struct dead_row *b) {
+    struct dead_row kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static void sink(struct dead_newest *n, size_t at) {
+    for (;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < n->count; child++) {
+            least = dead_is_newer(&n->rows[least], &n->rows[child]) ? child : least;
+        }
+        if (least == at) {
+            return;
+        }
+        swap_rows(&n->rows[at], &n->rows[least]);
+        at = least;
+    }
+}
+
+void dead_newest_note(struct dead_newest *n, const struct dead_row *row) {
+    n->seen++;
+    if (n->count < n->max) {
+        size_t at = n->count++;
+        n->rows[at] = *row;
+        for (; at > 0 && dead_is_newer(&n->rows[(at - 1) / 2], &n->rows[at]); at = (at - 1) / 2) {
+            swap_rows(&n->rows[at], &n->rows[(at - 1) / 2]);
+        }
+    } else if (dead_is_newer(row, &n->rows[0])) {
+        n->rows[0] = *row;
+        sink(n, 0);
+    }
+}
+
+static int newest_first(const void *a, const void *b) {
+    return compare_rows(b, a);
+}
+
+void dead_newest_sort(struct dead_newest *n) {
+    if (n->count > 0) {
+        qsort(n->rows, n->count, sizeof *n->rows, newest_first);
+    }
+}
+
+/* ---- groups ---- */
+
+int dead_groups_init(struct dead_groups *groups) {
+    *groups = (struct dead_groups){.items = calloc(LOOK_GROUPS_MAX + 1, sizeof *groups->items)};
+    return groups->items == NULL ? ERR_MEMORY : 0;
+}
+
+void dead_groups_clear(struct dead_groups *groups) {
+    free(groups->items);
+    groups->items = NULL;
+}
+
+static int compare_group(const struct dead_group *group, const struct dead_row *row) {
+    if (group->service != row->service) {
+        return group->service < row->service ? -1 : 1;
+    }
+    return group->fingerprint < row->fingerprint ? -1 : group->fingerprint > row->fingerprint;
+}
+
+void dead_groups_note(struct dead_groups *groups, const struct dead_row *row) {
+    size_t low = 0;
+    size_t high = groups->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_group(&groups->items[middle], row) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    struct dead_group *group = &groups->items[low];
+    if (low == groups->count || compare_group(group, row) != 0) {
+        if (groups->count == LOOK_GROUPS_MAX) {
+            groups->left_out++;
+            return;
+        }
+        memmove(group + 1, group, (groups->count - low) * sizeof *group);
+        groups->count++;
+        *group = (struct dead_group){.service = row->service, .fingerprint = row->fingerprint};
+    }
+    group->count++;
+    if (row->dead_ms >= group->newest.dead_ms) {
+        group->newest = *row;
+    }
+}
+
+static int largest_first(const void *a, const void *b) {
+    const struct dead_group *x = a;
+    const struct dead_group *y = b;
+    return x->count < y->count ? 1 : x->count > y->count ? -1 : 0;
+}
+
+void dead_groups_sort(struct dead_groups *groups) {
+    if (groups->count > 0) {
+        qsort(groups->items, groups->count, sizeof *groups->items, largest_first);
+    }
+}
+
+/* ---- JSON ---- */
+
+json_t *dead_json(const struct journal *j, const struct dead_row *row, const struct event *event) {
+    json_t *object = look_event_json(j, event, true);
+    if (object != NULL && !(look_json_time(object, "dead_at", row->dead_ms) &&
+                            look_json_hex(object, "group", row->fingerprint))) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *dead_group_json(const struct journal *j, const struct dead_group *group,
+                        struct slice reason) {
+    char id[UUID_TEXT_BYTES + 1];
+    json_t *object =
+        json_pack("{s:s, s:I, s:s}", "service", look_service_name(j, group->service), "count",
+                  (json_int_t)group->count, "example", uuid_text(&group->newest.id, id));
+    if (object != NULL && !(look_json_hex(object, "group", group->fingerprint) &&
+                            look_json_time(object, "newest_at", group->newest.dead_ms) &&
+                            look_json_bytes(object, "reason", reason))) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *dead_letter_json(const struct journal *j, const struct life *life) {
+    json_t *object = life_json(j, life);
+    uint64_t group = journal_fingerprint(life->event->reason);
+    if (object != NULL && !look_json_hex(object, "group", group)) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}

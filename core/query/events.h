@@ -1,0 +1,48 @@
+/*
+ * events.h - events by id, and from the newest to the oldest.
+ *
+ * Everything reads within a transaction, a row or two a call; between two calls the transaction may
+ * end and another begin.
+ */
+#ifndef ZINGQ_QUERY_EVENTS_H
+#define ZINGQ_QUERY_EVENTS_H
+
+#include "event/event.h"
+#include "journal/journal.h"
+
+/* Every event with the id, one a service: `each` gets it and owns it. */
+int look_each_by_id(struct journal *j, const struct uuid *id, void *ctx,
+                    int (*each)(void *ctx, struct event *event));
+
+/* Events from the newest to the oldest, over all partitions or one of them. */
+struct look_walk {
+    struct {
+        struct uuid id;
+        uint16_t service;
+        bool over;
+        struct event *event; /* the next one, owned; NULL = not read yet */
+    } parts[PARTITIONS];
+};
+
+/* partition < 0: all. */
+void look_walk_init(struct look_walk *walk, int partition);
+/* Only what comes after this event in the walk. */
+void look_walk_after(struct look_walk *walk, const struct uuid *id, uint16_t service);
+/* The next event, the caller's from now on; ERR_NOTFOUND after the last. */
+int look_walk_next(struct journal *j, struct look_walk *walk, struct event **out);
+void look_walk_clear(struct look_walk *walk);
+
+/* Which events are wished for; zeroed: all. Slices are borrowed. */
+struct look_wish {
+    bool by_service, by_key, by_state;
+    uint16_t service;
+    enum event_state state;
+    struct slice key;
+    const char *topic; /* a filter, or NULL */
+};
+
+/* The partition they are in; -1 = any. */
+int look_wish_partition(const struct journal *j, const struct look_wish *wish);
+bool look_is_wished(const struct look_wish *wish, const struct event *event);
+
+#endif

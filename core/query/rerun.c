@@ -1,0 +1,151 @@
+/*
+ * rerun.c - see look_rerun.h.
+ *
+ * Ids may be chosen by publishers, so neither their order nor their time is that of arrival: every
+ * event of the partitions in question is looked at.
+ */
+#include "query/rerun.h"
+
+#include "query/json.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum rerun_verdict rerun_judge(const struct rerun_wish *wish, const struct event *event) {
+    if (event->service != wish->service || (wish->by_id && !uuid_equal(&event->id, &wish->id)) ||
+        (wish->by_key && !slice_equal(event->key, wish->key)) ||
+        event->accepted_ms < wish->from_ms || event->accepted_ms >= wish->to_ms) {
+        return RERUN_OTHER;
+    }
+    if (event->state == EVENT_DEAD) {
+        return RERUN_DEAD;
+    }
+    if (!event_state_ended((enum event_state)event->state) || event->ended_ms > wish->ended_by_ms) {
+        return RERUN_WAITS;
+    }
+    return event->kind == EVENT_LOCK_EXPIRED ? RERUN_LOCK : RERUN_GOOD;
+}
+
+/* A seq is made of the microseconds of its time. */
+uint64_t rerun_order(const struct event *event) {
+    return event->replayed ? (uint64_t)event->accepted_ms * 1000 : event->seq;
+}
+
+/* ---- the walk ---- */
+
+void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
+                     const struct rerun_wish *wish) {
+    *walk = (struct rerun_walk){.end = PARTITIONS};
+    if (wish->by_key) {
+        struct slice name = slice_of(look_service_name(j, wish->service));
+        walk->partition = journal_partition(journal_lane(name, wish->key));
+        walk->end = walk->partition + 1;
+    }
+}
+
+static void next_partition(struct rerun_walk *walk) {
+    walk->partition++;
+    walk->id = (struct uuid){{0}};
+    walk->service = 0;
+}
+
+int rerun_walk_next(struct journal *j, const struct rerun_wish *wish, struct rerun_walk *walk,
+                    struct event **out) {
+    *out = NULL;
+    if (walk->partition >= walk->end) {
+        return ERR_NOTFOUND;
+    }
+    uint8_t p = (uint8_t)walk->partition;
+    int code = wish->by_id ? journal_event_get(j, p, &wish->id, wish->service, out)
+                           : journal_event_next(j, p, &walk->id, &walk->service, true, out);
+    if (wish->by_id || code == ERR_NOTFOUND) {
+        next_partition(walk);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* ---- counting ---- */
+
+/* Whether the hash, which is not 0, was new in the table. */
+static bool enter(uint64_t *hashes, size_t cap, uint64_t hash) {
+    size_t at = (size_t)hash & (cap - 1);
+    while (hashes[at] != 0 && hashes[at] != hash) {
+        at = (at + 1) & (cap - 1);
+    }
+    bool is_new = hashes[at] == 0;
+    hashes[at] = hash;
+    return is_new;
+}
+
+static int grow(struct rerun_tally *tally) {
+    size_t cap = tally->hash_cap == 0 ? 1024 : tally->hash_cap * 2;
+    uint64_t *hashes = calloc(cap, sizeof *hashes);
+    if (hashes == NULL) {
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < tally->hash_cap; i++) {
+        if (tally->hashes[i] != 0) {
+            (void)enter(hashes, cap, tally->hashes[i]);
+        }
+    }
+    free(tally->hashes);
+    tally->hashes = hashes;
+    tally->hash_cap = cap;
+    return 0;
+}
+
+static int note_key(struct rerun_tally *tally, const struct event *event) {
+    static const struct slice none = {"", 0};
+    if (event->key.len == 0) {
+        return 0;
+    }
+    if (tally->partition != event->partition && tally->hash_cap > 0) {
+        memset(tally->hashes, 0, tally->hash_cap * sizeof *tally->hashes);
+        tally->hash_count = 0;
+    }
+    tally->partition = event->partition;
+    if (tally->hash_count >= tally->hash_cap / 2) {
+        int code = grow(tally);
+        if (code != 0) {
+            return code;
+        }
+    }
+    uint64_t hash = journal_lane(none, event->key);
+    if (enter(tally->hashes, tally->hash_cap, hash == 0 ? 1 : hash)) {
+        tally->hash_count++;
+        tally->keys++;
+    }
+    return 0;
+}
+
+int rerun_tally_note(struct rerun_tally *tally, const struct event *event,
+                     enum rerun_verdict verdict) {
+    switch (verdict) {
+    case RERUN_OTHER:
+        return 0;
+    case RERUN_WAITS:
+        tally->waits++;
+        return 0;
+    case RERUN_DEAD:
+        tally->dead++;
+        return 0;
+    case RERUN_LOCK:
+        tally->locks++;
+        return 0;
+    case RERUN_GOOD:
+        break;
+    }
+    bool first = tally->good++ == 0;
+    int64_t at_ms = event->accepted_ms;
+    tally->first_ms = first || at_ms < tally->first_ms ? at_ms : tally->first_ms;
+    tally->last_ms = first || at_ms > tally->last_ms ? at_ms : tally->last_ms;
+    return note_key(tally, event);
+}
+
+void rerun_tally_clear(struct rerun_tally *tally) {
+    free(tally->hashes);
+    tally->hashes = NULL;
+    tally->hash_count = 0;
+    tally->hash_cap = 0;
+}

@@ -1,0 +1,211 @@
+/*
+ * folder.c - see store_folder.h.
+ *
+ * The mark is a file of its own, written after the first commit: LMDB makes a new store where it
+ * finds an empty file or none, and a copy that broke off or a file system that was mended leaves
+ * just that behind. A start that was killed before its first commit leaves an empty file, too, and
+ * no mark: the next one begins anew.
+ */
+#include "store/folder.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char lock_name[] = "zingq.lock";
+static const char mark_name[] = "zingq.store";
+static const char mark_text[] =
+    "This folder holds a zingq store, in data.mdb. Should that file be missing or empty, put back "
+    "a\n"
+    "whole copy of the folder; to begin anew, remove this file as well.\n";
+
+int store_folder_file(const char *path, const char *file, char out[STORE_PATH_BYTES],
+                      struct report *r) {
+    int len = snprintf(out, STORE_PATH_BYTES, "%s/%s", path, file);
+    return len > 0 && len < STORE_PATH_BYTES
+               ? 0
+               : report(r, ERR_INVALID, "the data folder's name is too long: %s", path);
+}
+
+int store_data_file(const char *path, char out[STORE_PATH_BYTES], struct report *r) {
+    return store_folder_file(path, "data.mdb", out, r);
+}
+
+unsigned store_folder_hosts(const char *path) {
+    unsigned last = 0;
+    for (unsigned i = 1; i <= PARTITIONS; i++) {
+        char name[STORE_PATH_BYTES];
+        struct stat st;
+        int len = snprintf(name, sizeof name, "%s/%u/data.mdb", path, i);
+        if (len > 0 && len < STORE_PATH_BYTES && stat(name, &st) == 0) {
+            last = i;
+        }
+    }
+    return last;
+}
+
+int store_folder_make(const char *path, struct report *r) {
+    char part[STORE_PATH_BYTES];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof part) {
+        return report(r, ERR_INVALID, "store.path is empty or too long");
+    }
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0') {
+            continue;
+        }
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
+            return report(r, ERR_DISK, "cannot make the data folder %s: %s", part, strerror(errno));
+        }
+        part[i] = kept;
+    }
+    return 0;
+}
+
+int store_folder_lock(const char *path, int *fd, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    *fd = -1;
+    int code = store_folder_file(path, lock_name, name, r);
+    if (code != 0) {
+        return code;
+    }
+    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        return report(r, ERR_DISK, "cannot open %s: %s", name, strerror(errno));
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        char pid[32] = "?";
+        ssize_t got = pread(*fd, pid, sizeof pid - 1, 0);
+        pid[got > 0 ? got : 1] = '\0';
+        return report(r, ERR_BUSY,
+                      "another host (process %s) runs on the data folder %s: stop it, or give this "
+                      "one its own with --data",
+                      pid, path);
+    }
+    char pid[32];
+    int pid_len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)pid_len, 0) != pid_len) {
+        return report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+    }
+    return 0;
+}
+
+bool store_folder_in_use(const char *path) {
+    char name[STORE_PATH_BYTES];
+    char text[32] = "";
+    int fd =
+        store_folder_file(path, lock_name, name, NULL) == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    long pid = got > 0 ? strtol(text, NULL, 10) : 0;
+    return pid > 0 && pid != (long)getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+static int sync_folder(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    int rc = fsync(fd);
+    (void)close(fd);
+    return rc;
+}
+
+int store_folder_mark(const char *path, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    struct stat st;
+    int code = store_folder_file(path, mark_name, name, r);
+    if (code != 0 || stat(name, &st) == 0) {
+        return code;
+    }
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write(fd, mark_text, sizeof mark_text - 1) == sizeof mark_text - 1 &&
+                fsync(fd) == 0 && sync_folder(path) == 0;
+    if (!good) {
+        code = report(r, ERR_DISK, "cannot write %s: %s", name, strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return code;
+}
+
+int store_folder_check(const char *path, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    struct stat st;
+    int code = store_folder_file(path, mark_name, name, r);
+    if (code != 0 || stat(name, &st) != 0) {
+        return code; /* no store yet, or one of an older zingq */
+    }
+    code = store_data_file(path, name, r);
+    if (code != 0) {
+        return code;
+    }
+    bool there = stat(name, &st) == 0;
+    if (there && st.st_size > 0) {
+        return 0;
+    }
+    return report(r, ERR_CORRUPT,
+                  "the store has gone: %s is %s, though the folder had a store; nothing was "
+                  "changed: put back a whole copy of the data folder, or remove %s to begin anew",
+                  name, there ? "empty" : "missing", mark_name);
+}
+
+int store_folder_is_settled(const char *path, struct report *r) {
+    char name[STORE_PATH_BYTES];
+    struct stat st;
+    int code = store_folder_file(path, STORE_RESHARD_MARK, name, r);
+    bool there = code == 0 && stat(name, &st) == 0;
+    if (code == 0 && !there && errno != ENOENT) {
+        return report(r, ERR_DISK, "cannot look at %s: %s", name, strerror(errno));
+    }
+    if (!there) {
+        return code;
+    }
+    return report(
+        r, ERR_BUSY,
+        "a reshard of %s was stopped halfway: run `zingq reshard` once more with the same "
+        "folders, it ends it the one way or the other",
+        path);
+}
+
+int store_folder_sync(const char *path, struct report *r) {
+    return sync_folder(path) == 0
+               ? 0
+               : report(r, ERR_DISK, "cannot sync %s: %s", path, strerror(errno));
+}
+
+void store_folder_tidy(const char *path) {
+    static const char *const folders[] = {STORE_COMPACT_FOLDER, STORE_RESHARD_FOLDER};
+    char name[STORE_PATH_BYTES];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (store_folder_file(path, folders[i], name, NULL) == 0) {
+            store_folder_remove(name);
+        }
+    }
+}
+
+void store_folder_remove(const char *path) {
+    static const char *const files[] = {"data.mdb", "lock.mdb", lock_name, mark_name};
+    char name[STORE_PATH_BYTES];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (store_folder_file(path, files[i], name, NULL) == 0) {
+            (void)unlink(name);
+        }
+    }
+    (void)rmdir(path);
+}

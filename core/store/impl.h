@@ -1,0 +1,42 @@
+/*
+ * impl.h - what the store's files on LMDB share; nobody else includes it.
+ */
+#ifndef ZINGQ_STORE_IMPL_H
+#define ZINGQ_STORE_IMPL_H
+
+#include "store/store.h"
+
+#include <lmdb.h>
+
+enum { STORE_PAGE = 4096 };
+
+enum { TABLE_ABSENT = -1 }; /* in place of a table's handle */
+
+struct store {
+    char *path;
+    uint64_t max_bytes;
+    bool read_only;
+    bool lent;   /* the map is larger than max_bytes by the spare room */
+    int lock_fd; /* flock on DATA/zingq.lock while open to write; -1 = none */
+    MDB_env *env;
+    MDB_txn *txn; /* the one under way, or NULL */
+    MDB_dbi tables[TABLE_COUNT];
+    MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
+};
+
+/* Whether the file has no such table: one that came later than its last writer. */
+static inline bool store_lacks(const struct store *s, enum store_table t) {
+    return s->tables[t] == (MDB_dbi)TABLE_ABSENT;
+}
+
+/* Logs what LMDB said, once, where it turns into a code of ours. 0, ERR_NOTFOUND, ERR_FULL,
+ * ERR_CORRUPT, ERR_MEMORY, ERR_DISK. */
+int store_failed(const struct store *s, const char *what, int rc);
+
+/* The schema's number, once more; within a writing transaction. */
+int store_write_schema(struct store *s);
+
+/* Bytes the disk has left; UINT64_MAX when it cannot be asked: it is not known to be full. */
+uint64_t store_disk_left(const struct store *s);
+
+#endif

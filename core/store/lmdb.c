@@ -1,0 +1,502 @@
+/*
+ * lmdb.c - store/store.h on LMDB.
+ *
+ * One environment, one named database per table, one cached cursor per table and transaction for
+ * seeks. LMDB's errors become four of ours: not found, full (map or disk), corrupt, disk. How full
+ * it is, and who reads it, is store/space.c's.
+ */
+#include "store/impl.h"
+
+#include "base/log.h"
+#include "store/fault.h"
+#include "store/folder.h"
+#include "store/pages.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const table_names[] = {
+    [TABLE_META] = "meta",     [TABLE_EVENT] = "event",     [TABLE_READY] = "ready",
+    [TABLE_LANE] = "lane",     [TABLE_HISTORY] = "history", [TABLE_OUTBOX] = "outbox",
+    [TABLE_TIMER] = "timer",   [TABLE_STATE] = "state",     [TABLE_LOCK] = "lock",
+    [TABLE_DEAD] = "dead",     [TABLE_APPEND] = "append",   [TABLE_STEP] = "step",
+    [TABLE_SIGNAL] = "signal", [TABLE_WAITER] = "waiter",   [TABLE_DELAYED] = "delayed",
+    [TABLE_ASIDE] = "aside",   [TABLE_FORWARD] = "forward", [TABLE_CURSOR] = "cursor",
+    [TABLE_DEDUPE] = "dedupe",
+};
+
+/* Room beyond max_bytes that store_lend gives. */
+enum { SPARE_PARTS = 16, SPARE_BYTES_MIN = 1 << 20 };
+
+enum { DISK_FULL_BYTES = 1 << 20 }; /* a disk with less left is what cut a write short */
+
+static const char schema_key[] = "schema";
+
+static int code_of(int rc) {
+    switch (rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return ERR_NOTFOUND;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_FULL;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+        return ERR_CORRUPT;
+    case ENOMEM:
+        return ERR_MEMORY;
+    default:
+        return ERR_DISK;
+    }
+}
+
+/* What LMDB says of a file that is damaged means little to those who have to mend it. */
+static const char *words_of(int rc) {
+    switch (rc) {
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+        return "data.mdb is damaged: put back a copy of the data folder";
+    case MDB_INVALID:
+        return "data.mdb is no LMDB file: it is damaged, or something else has been put there";
+    case MDB_VERSION_MISMATCH:
+        return "data.mdb was written by another version of LMDB, or is damaged";
+    case MDB_READERS_FULL:
+        return "too many processes read it at once";
+    default:
+        return mdb_strerror(rc);
+    }
+}
+
+/* LMDB would abort: a page that came whole through store_check_pages has been damaged since, or
+ * was not looked at. */
+static void on_assert(MDB_env *env, const char *text) {
+    const char *path = "?";
+    (void)mdb_env_get_path(env, &path);
+    log_error("store", "damaged path=%s (%s): %s", path, text, words_of(MDB_CORRUPTED));
+    _exit(EXIT_CANNOT_RUN);
+}
+
+int store_failed(const struct store *s, const char *what, int rc) {
+    int code = code_of(rc);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, words_of(rc));
+    }
+    return code;
+}
+
+static MDB_val val_of(struct slice s) {
+    return (MDB_val){.mv_size = s.len, .mv_data = (void *)(uintptr_t)s.data};
+}
+
+static struct slice slice_of_val(MDB_val v) {
+    return (struct slice){v.mv_data, v.mv_size};
+}
+
+const char *store_table_name(enum store_table t, char out[STORE_TABLE_NAME_BYTES]) {
+    assert(t < TABLE_COUNT);
+    if (t >= TABLE_DEDUPE) {
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "dedupe%u", (unsigned)(t - TABLE_DEDUPE));
+    } else {
+        (void)snprintf(out, STORE_TABLE_NAME_BYTES, "%s", table_names[t]);
+    }
+    return out;
+}
+
+bool store_table_named(struct slice name, enum store_table *t) {
+    char text[STORE_TABLE_NAME_BYTES];
+    for (unsigned i = 0; i < TABLE_COUNT; i++) {
+        if (slice_is(name, store_table_name((enum store_table)i, text))) {
+            *t = (enum store_table)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_table(struct store *s, MDB_txn *txn, size_t t) {
+    char name[STORE_TABLE_NAME_BYTES];
+    (void)store_table_name((enum store_table)t, name);
+    int rc = mdb_dbi_open(txn, name, s->read_only ? 0 : MDB_CREATE, &s->tables[t]);
+    if (rc == MDB_NOTFOUND && t != TABLE_META) {
+        s->tables[t] = (MDB_dbi)TABLE_ABSENT;
+        return 0;
+    }
+    return rc;
+}
+
+static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
+    MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
+    struct buf b;
+    buf_init(&b, 16);
+    buf_add_u32(&b, STORE_SCHEMA);
+    MDB_val value = val_of(buf_slice(&b));
+    int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
+    buf_clear(&b);
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
+}
+
+int store_write_schema(struct store *s) {
+    assert(s->txn != NULL && !s->read_only);
+    return put_schema(s, s->txn, NULL);
+}
+
+/* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
+ * is read as absent where it is not there, so an older store only needs the new number. */
+static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
+    MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
+    MDB_val value;
+    int rc = mdb_get(txn, s->tables[TABLE_META], &key, &value);
+    if (rc == MDB_NOTFOUND && !s->read_only) {
+        return put_schema(s, txn, r);
+    }
+    if (rc != 0) {
+        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, words_of(rc));
+    }
+    struct reader reader = reader_of(value.mv_data, value.mv_size);
+    uint32_t schema = read_u32(&reader);
+    if (reader.failed || schema > STORE_SCHEMA) {
+        return report(r, ERR_SCHEMA,
+                      "%s was written with store schema %u, this zingq knows %d: use the newer "
+                      "zingq, or another data folder",
+                      s->path, schema, STORE_SCHEMA);
+    }
+    return schema < STORE_SCHEMA && !s->read_only ? put_schema(s, txn, r) : 0;
+}
+
+static int open_tables(struct store *s, struct report *r) {
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
+    for (size_t t = 0; rc == 0 && t < TABLE_COUNT; t++) {
+        rc = open_table(s, txn, t);
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
+    }
+    int code = check_schema(s, txn, r);
+    if (code != 0) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    rc = mdb_txn_commit(txn);
+    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
+}
+
+/* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
+static size_t map_bytes(const struct store *s) {
+    uint64_t bytes = s->max_bytes / STORE_PAGE * STORE_PAGE;
+    return (size_t)(bytes + (s->lent
+                                 ? bytes / SPARE_PARTS / STORE_PAGE * STORE_PAGE + SPARE_BYTES_MIN
+                                 : 0));
+}
+
+static int open_env(struct store *s, struct report *r) {
+    int rc = mdb_env_create(&s->env);
+    if (rc == 0) {
+        rc = mdb_env_set_assert(s->env, on_assert);
+    }
+    if (rc == 0) {
+        rc = mdb_env_set_maxdbs(s->env, TABLE_COUNT);
+    }
+    if (rc == 0 && s->max_bytes > 0) {
+        rc = mdb_env_set_mapsize(s->env, map_bytes(s));
+    }
+    if (rc == 0) {
+        rc = mdb_env_open(s->env, s->path, MDB_NOTLS | (s->read_only ? MDB_RDONLY : 0u), 0600);
+    }
+    if (rc == ENOENT && s->read_only) {
+        return report(r, ERR_NOTFOUND,
+                      "no store at %s yet: it is made by the first `zingq run` (option store.path)",
+                      s->path);
+    }
+    if (rc != 0) {
+        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
+    }
+    store_fault_watch(s->path);
+    (void)store_clear_readers(s); /* before the first transaction, which may need their place */
+    return open_tables(s, r);
+}
+
+static int open_checked(struct store *s, struct report *r) {
+    int code = store_folder_check(s->path, r);
+    if (code == 0) {
+        /* Beside a host it would be in vain: the host has looked, and writes meanwhile. */
+        bool whole = !s->read_only || !store_folder_in_use(s->path);
+        code = store_check_pages(s->path, whole, r);
+    }
+    return code == 0 ? open_env(s, r) : code;
+}
+
+int store_open(struct store **out, const struct store_options *options, struct report *r) {
+    assert(out != NULL && options->path != NULL);
+    struct store *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    s->lock_fd = -1;
+    s->max_bytes = options->max_bytes;
+    s->read_only = options->read_only;
+    s->path = slice_dup(slice_of(options->path));
+    if (s->path == NULL) {
+        free(s);
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    int code = s->read_only ? 0 : store_folder_make(s->path, r);
+    if (code == 0 && !s->read_only) {
+        code = store_folder_lock(s->path, &s->lock_fd, r);
+    }
+    code = code == 0 ? store_folder_is_settled(s->path, r) : code;
+    if (code == 0 && !s->read_only) {
+        store_folder_tidy(s->path);
+    }
+    code = code == 0 ? open_checked(s, r) : code;
+    if (code == 0 && !s->read_only) {
+        code = store_folder_mark(s->path, r);
+    }
+    if (code != 0) {
+        store_close(s);
+        return code;
+    }
+    *out = s;
+    return 0;
+}
+
+void store_close(struct store *s) {
+    if (s == NULL) {
+        return;
+    }
+    if (s->txn != NULL) {
+        store_abort(s);
+    }
+    if (s->env != NULL) {
+        store_fault_forget();
+        mdb_env_close(s->env);
+    }
+    if (s->lock_fd >= 0) {
+        (void)close(s->lock_fd);
+    }
+    free(s->path);
+    free(s);
+}
+
+int store_reopen(struct store *s, struct report *r) {
+    assert(s->txn == NULL);
+    if (s->env != NULL) {
+        mdb_env_close(s->env);
+        s->env = NULL;
+    }
+    int code = open_checked(s, r);
+    if (code != 0 && s->env != NULL) {
+        mdb_env_close(s->env);
+        s->env = NULL;
+    }
+    return code;
+}
+
+int store_lend(struct store *s, bool lent) {
+    assert(s->txn == NULL && !s->read_only && s->max_bytes > 0);
+    if (s->lent == lent) {
+        return 0;
+    }
+    s->lent = lent;
+    if (s->env == NULL) {
+        return ERR_DISK;
+    }
+    int rc = mdb_env_set_mapsize(s->env, map_bytes(s));
+    store_fault_watch(s->path);
+    return store_failed(s, "resizing the map", rc);
+}
+
+int store_begin(struct store *s) {
+    assert(s->txn == NULL);
+    if (s->env == NULL) {
+        return ERR_DISK; /* store_reopen failed */
+    }
+    int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    if (rc == MDB_READERS_FULL && store_clear_readers(s) > 0) {
+        rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+    }
+    if (rc == MDB_MAP_RESIZED) {
+        /* Another process (the host) was started with a larger store.max_size. */
+        rc = mdb_env_set_mapsize(s->env, 0);
+        store_fault_watch(s->path);
+        if (rc == 0) {
+            rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &s->txn);
+        }
+    }
+    if (rc != 0) {
+        s->txn = NULL;
+        return store_failed(s, "begin", rc);
+    }
+    return 0;
+}
+
+/* Cursors of a read transaction outlive it unless closed; those of a write one must be closed
+ * before it ends. Closing all first is right for both. */
+static void close_cursors(struct store *s) {
+    for (size_t t = 0; t < TABLE_COUNT; t++) {
+        if (s->cursors[t] != NULL) {
+            mdb_cursor_close(s->cursors[t]);
+            s->cursors[t] = NULL;
+        }
+    }
+}
+
+int store_commit(struct store *s) {
+    assert(s->txn != NULL);
+    close_cursors(s);
+    int rc = mdb_txn_commit(s->txn);
+    s->txn = NULL;
+    if (rc == EIO && store_disk_left(s) < DISK_FULL_BYTES) {
+        rc = ENOSPC; /* LMDB takes a write cut short for an error of the disk */
+    }
+    return store_failed(s, "commit", rc);
+}
+
+void store_abort(struct store *s) {
+    assert(s->txn != NULL);
+    close_cursors(s);
+    mdb_txn_abort(s->txn);
+    s->txn = NULL;
+}
+
+bool store_active(const struct store *s) {
+    return s->txn != NULL;
+}
+
+bool store_read_only(const struct store *s) {
+    return s->read_only;
+}
+
+int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
+    assert(s->txn != NULL && t < TABLE_COUNT);
+    if (store_lacks(s, t)) {
+        return ERR_NOTFOUND;
+    }
+    MDB_val k = val_of(key);
+    MDB_val v;
+    int rc = mdb_get(s->txn, s->tables[t], &k, &v);
+    if (rc == 0) {
+        *value = slice_of_val(v);
+    }
+    return store_failed(s, "get", rc);
+}
+
+/* The one function all writes pass: value NULL = delete. */
+static int write_row(struct store *s, enum store_table t, struct slice key,
+                     const struct slice *value) {
+    assert(s->txn != NULL && !s->read_only);
+    assert(key.len > 0 && key.len <= 511);
+    MDB_val k = val_of(key);
+    if (value == NULL) {
+        return store_failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
+    }
+    MDB_val v = val_of(*value);
+    return store_failed(s, "put", mdb_put(s->txn, s->tables[t], &k, &v, 0));
+}
+
+int store_put(struct store *s, enum store_table t, struct slice key, struct slice value) {
+    return write_row(s, t, key, &value);
+}
+
+int store_del(struct store *s, enum store_table t, struct slice key) {
+    return write_row(s, t, key, NULL);
+}
+
+int store_empty(struct store *s, enum store_table t) {
+    assert(s->txn != NULL && !s->read_only);
+    if (s->cursors[t] != NULL) {
+        mdb_cursor_close(s->cursors[t]);
+        s->cursors[t] = NULL;
+    }
+    return store_failed(s, "empty", mdb_drop(s->txn, s->tables[t], 0));
+}
+
+static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
+    assert(s->txn != NULL && t < TABLE_COUNT);
+    if (store_lacks(s, t)) {
+        return ERR_NOTFOUND;
+    }
+    if (s->cursors[t] == NULL) {
+        int rc = mdb_cursor_open(s->txn, s->tables[t], &s->cursors[t]);
+        if (rc != 0) {
+            s->cursors[t] = NULL;
+            return store_failed(s, "seek", rc);
+        }
+    }
+    *out = s->cursors[t];
+    return 0;
+}
+
+/* As LMDB orders keys. */
+static int compare(struct slice a, struct slice b) {
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+int store_seek(struct store *s, enum store_table t, struct slice from, bool after,
+               struct slice *key, struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
+    MDB_val k = val_of(from);
+    MDB_val v;
+    int rc = mdb_cursor_get(cursor, &k, &v, from.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    if (rc == 0 && after && slice_equal(slice_of_val(k), from)) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    if (rc != 0) {
+        return store_failed(s, "seek", rc);
+    }
+    int order = compare(slice_of_val(k), from);
+    if (order < 0 || (order == 0 && after && from.len > 0)) {
+        return store_failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
+    }
+    *key = slice_of_val(k);
+    *value = slice_of_val(v);
+    return 0;
+}
+
+int store_seek_back(struct store *s, enum store_table t, struct slice before, struct slice *key,
+                    struct slice *value) {
+    MDB_cursor *cursor = NULL;
+    int code = cursor_of(s, t, &cursor);
+    if (code != 0) {
+        return code;
+    }
+    MDB_val k = val_of(before);
+    MDB_val v;
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (rc == MDB_NOTFOUND) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+    } else if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+    }
+    if (rc != 0) {
+        return store_failed(s, "seek", rc);
+    }
+    if (compare(slice_of_val(k), before) >= 0) {
+        return store_failed(s, "seek", MDB_CORRUPTED);
+    }
+    *key = slice_of_val(k);
+    *value = slice_of_val(v);
+    return 0;
+}
+
+uint64_t store_rows(struct store *s, enum store_table t) {
+    assert(s->txn != NULL);
+    MDB_stat stat;
+    return !store_lacks(s, t) && mdb_stat(s->txn, s->tables[t], &stat) == 0 ? stat.ms_entries : 0;
+}

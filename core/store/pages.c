@@ -1,0 +1,75 @@
+/*
+ * pages.c - see store_pages.h.
+ *
+ * A healthy file may end before LMDB's last page when the pages at its end are free, so a short one
+ * is walked (store/walk.c): every page that the last commit reaches must lie within it, and be one
+ * that LMDB can follow. Beside a running host pages change under the walk; when a commit came
+ * between it is done again.
+ */
+#include "store/walk.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TRIES_MAX = 5 };
+
+static int refuse(const struct walk *w, const char *folder, struct report *r) {
+    const char *what = w->pages <= w->last ? "lacks pages" : "has damaged pages";
+    return report(
+        r, ERR_CORRUPT,
+        "the store %s/data.mdb %s: it has %lld bytes, its last commit reaches %llu (a "
+        "copy that broke off, a damaged file system); nothing was changed: put back a "
+        "whole copy of the data folder (`zingq doctor --store` says what is wrong, `zingq "
+        "export --salvage` saves what can be read)",
+        folder, what, (long long)w->bytes, (unsigned long long)(w->last + 1) * w->page_size);
+}
+
+static int check_file(struct walk *w, const char *folder, bool whole, struct report *r) {
+    int code = 0;
+    for (int i = 0; i < TRIES_MAX; i++) {
+        bool known = walk_read_meta(w);
+        uint64_t txn = w->txn;
+        code = walk_measure(w, folder, r);
+        if (code != 0 || w->bytes == 0) {
+            return code; /* new */
+        }
+        if (!known) {
+            return report(
+                r, ERR_CORRUPT,
+                "%s/data.mdb is no LMDB file: it is damaged, or something else has been "
+                "put there; nothing was changed: put back a whole copy of the data folder",
+                folder);
+        }
+        bool small = (uint64_t)w->bytes <= STORE_WALK_BYTES_MAX;
+        if (w->pages > w->last && !(whole && small)) {
+            return 0;
+        }
+        code = walk_file(w);
+        if (code != ERR_CORRUPT || !walk_read_meta(w) || w->txn == txn) {
+            break;
+        }
+        code = 0; /* a host committed meanwhile: it has looked at the file itself */
+    }
+    if (code == ERR_CORRUPT) {
+        return refuse(w, folder, r);
+    }
+    return code == 0 ? 0 : report(r, code, "%s/data.mdb: %s", folder, error_text(code));
+}
+
+int store_check_pages(const char *folder, bool whole, struct report *r) {
+    struct walk w = {.fd = -1};
+    struct report none;
+    int code = walk_open(&w, folder, &none);
+    if (code == ERR_NOTFOUND) {
+        return 0;
+    }
+    if (code != 0) {
+        return report(r, code, "%s", none.text);
+    }
+    code = check_file(&w, folder, whole, r);
+    free(w.seen);
+    (void)close(w.fd);
+    return code;
+}

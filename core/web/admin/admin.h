@@ -1,0 +1,56 @@
+/*
+ * admin.h - the commands as HTTP routes: what `zingq dlq replay` and its kin ask of a running host.
+ *
+ * A request becomes a command of the engine; its answer waits for the commit. docs/http.md lists
+ * the routes.
+ */
+#ifndef ZINGQ_WEB_ADMIN_ADMIN_H
+#define ZINGQ_WEB_ADMIN_ADMIN_H
+
+#include "peers/ask.h"
+#include "conf/conf.h"
+#include "engine/engine.h"
+#include "io/httpd/gateway.h"
+#include "lua/script.h"
+
+struct admin;
+
+#define BACKLOG_FULL "the backlog or the store is full: try again later"
+#define ONCE_TOO_LONG "an Idempotency-Key has at most 255 bytes"
+
+/* What the host adds to GET /api/status, and what it alone can do. */
+struct admin_hooks {
+    void *ctx;
+    /* A new object with the host's own figures (broker, version, uptime); the caller owns it. */
+    json_t *(*host_status)(void *ctx);
+    /* Adds "hosts" and "hosts_known": this host and the others it knows of. */
+    void (*add_hosts)(void *ctx, json_t *object);
+    void (*leave)(void *ctx);  /* unsubscribe, drain, end the session, stop */
+    void (*reload)(void *ctx); /* read the scripts again */
+    void (*wake)(void *ctx);   /* a command waits for a turn */
+};
+
+struct admin_options {
+    uv_loop_t *loop; /* borrowed, like what follows */
+    const struct conf *conf;
+    struct engine *engine;
+    struct script_host *scripts; /* for dry runs */
+    struct ask *ask;             /* the other hosts; NULL = there is none */
+    struct admin_hooks hooks;
+};
+
+int admin_new(struct admin **out, const struct admin_options *options);
+/* Requests not yet answered are forgotten: close their gateway first. The loop must run once more
+ * before it ends. */
+void admin_free(struct admin *a);
+/* Takes the request over and answers it, at once or after a turn. */
+void admin_request(struct admin *a, struct gateway_request *request);
+/* Publishes the request's body on `topic` (borrowed for the call) through the outbox, under the
+ * idempotency key `once` if it is not NULL; answers 202 with the id and where to follow it, or 409
+ * when something else was published under the key. Takes the request over. */
+void admin_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                   const char *once);
+/* The engine is through with a command that came from here. */
+void admin_command_done(struct admin *a, struct command *command);
+
+#endif

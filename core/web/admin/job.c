@@ -1,0 +1,445 @@
+/*
+ * job.c - jobs: replay or discard of all dead letters of a service, or of one group of it;
+ * and what a replay of events (web/admin/rerun.c) has in common with them.
+ *
+ *   finding   they are looked up between turns, a few milliseconds at a time, into a heap by
+ *             arrival
+ *   working   they leave the heap oldest first, so that the order within each key is kept, at most
+ *             BULK_COMMANDS_MAX at once and no faster than the rate
+ *   done, stopped, failed
+ *
+ * A job lives in memory: what is left of it when the host stops is as it was and can be asked for
+ * again.
+ */
+#include "web/admin/job.h"
+
+#include "base/clock.h"
+#include "query/json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_over(const struct bulk *b) {
+    return b->state >= BULK_DONE;
+}
+
+void admin_bulk_free(struct bulk *b) {
+    rerun_tally_clear(&b->rerun.tally);
+    free(b->items);
+    free(b);
+}
+
+void admin_forget_bulks(struct admin *a) {
+    for (size_t i = 0; i < a->bulk_count; i++) {
+        admin_bulk_free(a->bulks[i]);
+    }
+    a->bulk_count = 0;
+}
+
+void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state) {
+    assert(!is_over(b));
+    b->state = state;
+    b->ended_ms = admin_now_ms(a);
+    rerun_tally_clear(&b->rerun.tally);
+    free(b->items);
+    b->items = NULL;
+    b->count = 0;
+    b->cap = 0;
+}
+
+void admin_bulk_fail(struct admin *a, struct bulk *b, const char *text) {
+    (void)snprintf(b->error, sizeof b->error, "%.255s", text);
+    admin_bulk_end(a, b, BULK_FAILED);
+}
+
+/* ---- the heap ---- */
+
+static bool is_older(const struct bulk_item *a, const struct bulk_item *b) {
+    return a->order < b->order || (a->order == b->order && a->seq < b->seq);
+}
+
+static void swap(struct bulk_item *a, struct bulk_item *b) {
+    struct bulk_item kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+int admin_bulk_push(struct bulk *b, const struct event *event, uint64_t order) {
+    if (b->count == b->cap) {
+        size_t cap = b->cap == 0 ? 1024 : b->cap * 2;
+        struct bulk_item *items = realloc(b->items, cap * sizeof *items);
+        if (items == NULL) {
+            return ERR_MEMORY;
+        }
+        b->items = items;
+        b->cap = cap;
+    }
+    size_t at = b->count++;
+    b->items[at] = (struct bulk_item){
+        .order = order, .seq = event->seq, .id = event->id, .partition = event->partition};
+    for (; at > 0 && is_older(&b->items[at], &b->items[(at - 1) / 2]); at = (at - 1) / 2) {
+        swap(&b->items[at], &b->items[(at - 1) / 2]);
+    }
+    return 0;
+}
+
+static struct bulk_item pop(struct bulk *b) {
+    assert(b->count > 0);
+    struct bulk_item oldest = b->items[0];
+    b->items[0] = b->items[--b->count];
+    for (size_t at = 0;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < b->count; child++) {
+            least = is_older(&b->items[child], &b->items[least]) ? child : least;
+        }
+        if (least == at) {
+            return oldest;
+        }
+        swap(&b->items[at], &b->items[least]);
+        at = least;
+    }
+}
+
+/* ---- working ---- */
+
+static void work(struct admin *a);
+
+static void on_bulk_timer(uv_timer_t *timer) {
+    work(timer->data);
+}
+
+static void note_answer(struct admin *a, struct bulk *b, const struct command *c) {
+    if (c->code == 0) {
+        b->good++;
+    } else if (c->code == ERR_NOTFOUND || c->code == ERR_EXISTS) {
+        b->gone++;
+    } else {
+        (void)snprintf(b->error, sizeof b->error, "%.255s", c->report.text);
+        b->refused++;
+    }
+    /* A dropped turn: no use in going on. */
+    bool failed = c->code == ERR_FULL || c->code == ERR_DISK || c->code == ERR_MEMORY;
+    if (failed && !is_over(b)) {
+        admin_bulk_end(a, b, BULK_FAILED);
+    }
+}
+
+/* The order may come back inside the engine's turn: the next ones go after it. */
+static void on_done(struct admin *a, struct order *order) {
+    struct bulk_slot *slot = (struct bulk_slot *)order;
+    struct bulk *b = slot->bulk;
+    assert(slot->busy && b->busy > 0);
+    slot->busy = false;
+    b->busy--;
+    note_answer(a, b, &order->command);
+    if (!is_over(b) && b->busy == 0) {
+        int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
+        assert(started == 0);
+    }
+}
+
+static void submit(struct admin *a, struct bulk *b) {
+    struct bulk_slot *slot = b->slots;
+    while (slot->busy) {
+        slot++;
+        assert(slot < b->slots + BULK_COMMANDS_MAX);
+    }
+    struct bulk_item item = pop(b);
+    *slot = (struct bulk_slot){.bulk = b, .busy = true, .order = {.done = on_done}};
+    slot->order.command = (struct command){.kind = b->kind,
+                                           .service = slice_of(b->service),
+                                           .id = item.id,
+                                           .partition = item.partition,
+                                           .force = b->force,
+                                           .ended_by_ms = b->rerun.wish.ended_by_ms};
+    b->busy++;
+    b->sent++;
+    admin_submit(a, &slot->order);
+}
+
+/* How many may have been sent by now. */
+static uint64_t due(const struct bulk *b, int64_t now_ms) {
+    if (b->per_second <= 0) {
+        return UINT64_MAX;
+    }
+    return 1 + (uint64_t)((double)(now_ms - b->working_ms) * b->per_second / 1000);
+}
+
+/* When the next one may be sent. */
+static int64_t next_ms(const struct bulk *b) {
+    return b->working_ms + (int64_t)((double)b->sent * 1000 / b->per_second) + 1;
+}
+
+/* When a replay of events may go on, if that is not now. It fills the backlog no further than new
+ * events may, and what it runs must not end in the millisecond it was asked for: then another job
+ * could not tell that it has run. */
+static bool must_hold(const struct admin *a, const struct bulk *b, int64_t now_ms,
+                      int64_t *again_ms) {
+    bool young = clock_monotonic_us() < b->started_us + 2000;
+    *again_ms = now_ms + (young ? 2 : BULK_HOLD_MS);
+    return b->kind == COMMAND_RERUN && b->count > 0 && (young || !engine_accepts(a->engine));
+}
+
+/* Sends what may be sent; *wake_ms is lowered to when there will be more. */
+static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *wake_ms) {
+    if (b->busy > 0 && b->per_second <= 0) {
+        return; /* on_done goes on */
+    }
+    int64_t again_ms;
+    if (must_hold(a, b, now_ms, &again_ms)) {
+        *wake_ms = again_ms < *wake_ms ? again_ms : *wake_ms;
+        return;
+    }
+    while (b->count > 0 && b->busy < BULK_COMMANDS_MAX && b->sent < due(b, now_ms)) {
+        submit(a, b);
+    }
+    if (b->count == 0 && b->busy == 0) {
+        admin_bulk_end(a, b, BULK_DONE);
+    } else if (b->count > 0 && b->per_second > 0 && next_ms(b) < *wake_ms) {
+        *wake_ms = next_ms(b);
+    }
+}
+
+static void work(struct admin *a) {
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t wake_ms = INT64_MAX;
+    for (size_t i = 0; i < a->bulk_count; i++) {
+        if (a->bulks[i]->state == BULK_WORKING) {
+            work_one(a, a->bulks[i], now_ms, &wake_ms);
+        }
+    }
+    if (wake_ms != INT64_MAX) {
+        uint64_t delay = wake_ms > now_ms ? (uint64_t)(wake_ms - now_ms) : 1;
+        int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, delay, 0);
+        assert(started == 0);
+    }
+}
+
+/* ---- finding ---- */
+
+static int find_letter(struct admin *a, struct bulk *b, struct journal *j) {
+    struct event *event = NULL;
+    bool wished = false;
+    int code = dead_next(j, &b->wish, &b->row, &wished);
+    if (code != 0 || !wished) {
+        return code;
+    }
+    if (b->found == BULK_LETTERS_MAX) {
+        b->cut = true;
+        return ERR_NOTFOUND;
+    }
+    code = dead_event(j, &b->row, &event);
+    if (code == 0 && b->kind == COMMAND_REPLAY && !b->force &&
+        engine_needs_force(a->engine, event)) {
+        b->old++;
+    } else if (code == 0) {
+        code = admin_bulk_push(b, event, event->seq);
+        b->found++;
+    }
+    event_free(event);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static void start_working(struct admin *a, struct bulk *b) {
+    b->state = BULK_WORKING;
+    b->working_ms = clock_monotonic_ms();
+    int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
+    assert(started == 0);
+}
+
+bool admin_bulk_find(struct admin *a, int64_t until_us) {
+    struct bulk *b = NULL;
+    for (size_t i = 0; i < a->bulk_count && b == NULL; i++) {
+        b = a->bulks[i]->state == BULK_FINDING ? a->bulks[i] : NULL;
+    }
+    int code = 0;
+    while (b != NULL && code == 0 && clock_monotonic_us() < until_us) {
+        code = b->find(a, b, engine_journal(a->engine));
+    }
+    if (code == ERR_NOTFOUND) {
+        if (b->found_all == NULL || b->found_all(a, b)) {
+            start_working(a, b);
+        }
+    } else if (code != 0) {
+        char text[sizeof b->error];
+        (void)snprintf(text, sizeof text, "reading the store failed: %s", error_text(code));
+        admin_bulk_fail(a, b, text);
+    }
+    return b != NULL;
+}
+
+/* ---- requests ---- */
+
+static const char *state_name(const struct bulk *b) {
+    static const char *const names[] = {[BULK_FINDING] = "finding",
+                                        [BULK_WORKING] = "working",
+                                        [BULK_DONE] = "done",
+                                        [BULK_STOPPED] = "stopped",
+                                        [BULK_FAILED] = "failed"};
+    return names[b->state];
+}
+
+static const char *what(const struct bulk *b) {
+    return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
+}
+
+/* What every job tells; NULL when out of memory. */
+static json_t *bulk_json(const struct admin *a, const struct bulk *b) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"id", b->id},
+        {"found", b->found},
+        {b->kind == COMMAND_DISCARD ? "discarded" : "replayed", b->good},
+        {"gone", b->gone},
+        {"refused", b->refused},
+        {"old", b->old},
+    };
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s?, s:f, s:b}", "what", what(b), "state",
+                               state_name(b), "service", b->service, "group", b->wish.group, "rate",
+                               b->per_second, "cut", (int)b->cut);
+    bool ok = object != NULL && look_json_time(object, "started_at", b->started_ms) &&
+              look_json_time(object, "ended_at", b->ended_ms) &&
+              look_json_bytes(object, "error", slice_of(b->error));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && ok; i++) {
+        ok = look_json_count(object, rows[i].name, rows[i].value);
+    }
+    ok = ok && (b->kind != COMMAND_RERUN || admin_rerun_json(a, b, object));
+    if (!ok) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *admin_bulks_json(const struct admin *a) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->bulk_count; i++) {
+        if (!a->bulks[i]->rerun.dry) {
+            (void)json_array_append_new(list, bulk_json(a, a->bulks[i]));
+        }
+    }
+    return list;
+}
+
+/* Room for one more, if need be in the place of the oldest that is over. */
+static bool make_room(struct admin *a) {
+    if (a->bulk_count < BULKS_MAX) {
+        return true;
+    }
+    for (size_t i = 0; i < a->bulk_count; i++) {
+        if (is_over(a->bulks[i]) && a->bulks[i]->busy == 0) {
+            admin_bulk_free(a->bulks[i]);
+            a->bulk_count--;
+            memmove(&a->bulks[i], &a->bulks[i + 1], (a->bulk_count - i) * sizeof *a->bulks);
+            return true;
+        }
+    }
+    return false;
+}
+
+struct bulk *admin_bulk_new(struct admin *a, struct gateway_request *request) {
+    struct bulk *b = make_room(a) ? calloc(1, sizeof *b) : NULL;
+    if (b == NULL) {
+        admin_answer_error(request, 503, "too many replays at once: wait for one, or stop it");
+    }
+    return b;
+}
+
+void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *request) {
+    assert(a->bulk_count < BULKS_MAX && b->find != NULL);
+    b->id = ++a->last_bulk_id;
+    b->started_ms = admin_now_ms(a);
+    b->started_us = clock_monotonic_us();
+    a->bulks[a->bulk_count++] = b;
+    admin_answer_json(request, 202, bulk_json(a, b));
+    admin_start_reader(a);
+}
+
+int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struct report *r) {
+    const char *rate = gateway_query(request, "rate");
+    uint64_t force;
+    if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
+        return report(r, ERR_INVALID, "force is 0 or 1");
+    }
+    b->force = force != 0;
+    return rate == NULL ? 0 : conf_parse_rate(rate, &b->per_second, r);
+}
+
+static int parse_wish(const struct gateway_request *request, struct bulk *b, struct report *r) {
+    const char *group = gateway_query(request, "group");
+    if (group != NULL && !dead_group_is_valid(group)) {
+        return report(r, ERR_INVALID, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
+    }
+    if (group != NULL) {
+        (void)snprintf(b->group, sizeof b->group, "%s", group);
+        b->wish.group = b->group;
+    }
+    return admin_bulk_pace(request, b, r);
+}
+
+void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request *request) {
+    const char *service = gateway_query(request, "service");
+    struct report r = {""};
+    if (service == NULL) {
+        admin_answer_error(request, 400, "which letters? Give ?service=");
+        return;
+    }
+    struct bulk *b = admin_bulk_new(a, request);
+    if (b == NULL) {
+        return;
+    }
+    if (parse_wish(request, b, &r) != 0) {
+        admin_answer_error(request, 400, r.text);
+        admin_bulk_free(b);
+        return;
+    }
+    if (!admin_service(a, request, service, &b->wish.by_service, &b->wish.service)) {
+        admin_bulk_free(b);
+        return;
+    }
+    b->kind = kind;
+    b->find = find_letter;
+    /* The journal's own name goes when the engine starts over. */
+    (void)snprintf(b->service, sizeof b->service, "%s",
+                   look_service_name(engine_journal(a->engine), b->wish.service));
+    admin_bulk_begin(a, b, request);
+}
+
+/* The job of ?job=; NULL: there is none, and that is answered. */
+static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
+    const char *text = gateway_query(request, "job");
+    uint64_t id;
+    if (text == NULL || !admin_number(text, 1, UINT64_MAX, 0, &id)) {
+        admin_answer_error(request, 400, "which one? Give ?job=, as jobs of /api/status shows");
+        return NULL;
+    }
+    for (size_t i = 0; i < a->bulk_count; i++) {
+        if (a->bulks[i]->id == id) {
+            return a->bulks[i];
+        }
+    }
+    admin_answer_error(request, 404, "no such job");
+    return NULL;
+}
+
+void admin_bulk_show(struct admin *a, struct gateway_request *request) {
+    const struct bulk *b = find_job(a, request);
+    if (b != NULL) {
+        admin_answer_json(request, 200, bulk_json(a, b));
+    }
+}
+
+void admin_bulk_stop(struct admin *a, struct gateway_request *request) {
+    struct bulk *b = find_job(a, request);
+    if (b != NULL && !is_over(b)) {
+        admin_bulk_end(a, b, BULK_STOPPED);
+    }
+    if (b != NULL) {
+        admin_answer_json(request, 200, bulk_json(a, b));
+    }
+}

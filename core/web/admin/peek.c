@@ -1,0 +1,48 @@
+/*
+ * peek.c - one state value as the store has it: what zing.peek of another host asks for. JSON
+ * would not do, because a handler must get back what was put in: bytes as bytes, 1.0 as a float.
+ */
+#include "web/admin/impl.h"
+
+#include "query/json.h"
+#include "store/store.h"
+
+#include <string.h>
+
+/* Within a transaction. An empty answer: there is none. */
+static void answer(struct admin *a, struct gateway_request *request, const struct cell *cell) {
+    struct slice value = {"", 0};
+    int64_t expires_ms = 0;
+    int code =
+        journal_state_read(engine_journal(a->engine), cell, admin_now_ms(a), &value, &expires_ms);
+    if (code != 0 && code != ERR_NOTFOUND) {
+        admin_answer_error(request, 503, error_text(code));
+        return;
+    }
+    gateway_answer(request, 200, "application/octet-stream", NULL,
+                   code == 0 ? value : (struct slice){"", 0});
+}
+
+void admin_peek(struct admin *a, struct slice service, struct gateway_request *request) {
+    struct journal *j = engine_journal(a->engine);
+    struct store *store = journal_store(j);
+    struct cell cell = {.key = slice_of(gateway_query(request, "key")),
+                        .name = slice_of(gateway_query(request, "name"))};
+    if (service.len > NAME_BYTES_MAX || cell.key.len > KEY_BYTES_MAX || cell.name.len == 0 ||
+        cell.name.len > STATE_NAME_BYTES_MAX) {
+        admin_answer_error(request, 400, "give ?key= and ?name= of a state value");
+        return;
+    }
+    char name[NAME_BYTES_MAX + 1];
+    memcpy(name, service.data, service.len);
+    name[service.len] = '\0';
+    cell.partition = journal_partition(journal_lane(service, cell.key));
+    if (look_service_number(j, name, &cell.service) != 0) {
+        gateway_answer(request, 200, "application/octet-stream", NULL, slice_of(""));
+    } else if (store_begin(store) != 0) {
+        admin_answer_error(request, 503, "the store cannot be read");
+    } else {
+        answer(a, request, &cell);
+        store_abort(store);
+    }
+}

@@ -1,0 +1,169 @@
+/*
+ * reader.c - a request that is answered from the store: read a little between two turns, as
+ * often as it takes, so that a long search never holds up the engine.
+ *
+ * Readings take turns. Each piece is one transaction, which is dropped: what is read in a later
+ * piece may be newer. Commits of the engine lie between.
+ */
+#include "web/admin/impl.h"
+
+#include "base/clock.h"
+#include "store/store.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void reading_free(struct reading *r) {
+    r->kind->clear(r);
+    buf_clear(&r->out);
+    free(r->text[0]);
+    free(r->text[1]);
+    free(r);
+}
+
+void admin_forget_readings(struct admin *a) {
+    struct reading *r;
+    while ((r = TAILQ_FIRST(&a->readings)) != NULL) {
+        TAILQ_REMOVE(&a->readings, r, link);
+        reading_free(r);
+    }
+    a->reading_count = 0;
+}
+
+/* ---- the answer ---- */
+
+static int dump(const char *bytes, size_t size, void *ctx) {
+    buf_add(ctx, bytes, size);
+    return 0;
+}
+
+bool admin_read_add(struct reading *r, json_t *object) {
+    if (r->kind->is_list) {
+        buf_add_str(&r->out, r->items == 0 ? "[" : ",");
+    }
+    r->items++;
+    bool ok = object != NULL &&
+              json_dump_callback(object, dump, &r->out, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    json_decref(object);
+    return ok && !r->out.failed;
+}
+
+bool admin_read_full(const struct reading *r) {
+    return r->items >= r->limit || r->out.len >= READING_BYTES_MAX || r->rows >= READING_ROWS_MAX;
+}
+
+static void answer(struct reading *r, int code) {
+    char headers[sizeof r->next + 32] = "";
+    if (code == ERR_NOTFOUND && r->kind->is_list) {
+        buf_add_str(&r->out, r->items == 0 ? "[]" : "]");
+    }
+    if (code == ERR_NOTFOUND && r->out.len == 0) {
+        admin_answer_error(r->request, 404, "nothing of that name or id is here");
+        return;
+    }
+    if (code != ERR_NOTFOUND || r->out.failed) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "reading the store failed: %s",
+                       error_text(code == ERR_NOTFOUND ? ERR_MEMORY : code));
+        admin_answer_error(r->request, 503, text);
+        return;
+    }
+    if (r->next[0] != '\0') {
+        (void)snprintf(headers, sizeof headers, "Zingq-Next: %s\n", r->next);
+    }
+    gateway_answer(r->request, 200, NULL, headers, buf_slice(&r->out));
+}
+
+/* ---- the work ---- */
+
+/* A piece of one reading; true when it is answered. */
+static bool read_piece(struct admin *a, struct reading *r, int64_t until_us) {
+    int code = 0;
+    while (code == 0 && clock_monotonic_us() < until_us) {
+        code = r->kind->step(a, r);
+        r->rows++;
+    }
+    if (code == 0) {
+        return false;
+    }
+    answer(r, code);
+    return true;
+}
+
+static void on_reader(uv_idle_t *idle) {
+    struct admin *a = idle->data;
+    struct reading *r = TAILQ_FIRST(&a->readings);
+    struct store *store = journal_store(engine_journal(a->engine));
+    int64_t until_us = clock_monotonic_us() + READING_US_MAX;
+    assert(!store_active(store)); /* the loop is between turns */
+    bool begun = store_begin(store) == 0;
+    bool finding =
+        begun && admin_bulk_find(a, r == NULL ? until_us : until_us - READING_US_MAX / 2);
+    bool answered = r != NULL && begun && read_piece(a, r, until_us);
+    if (r != NULL && !begun) {
+        answer(r, ERR_DISK);
+        answered = true;
+    }
+    if (begun) {
+        store_abort(store);
+    }
+    if (r != NULL) { /* the others' turn */
+        TAILQ_REMOVE(&a->readings, r, link);
+        if (!answered) {
+            TAILQ_INSERT_TAIL(&a->readings, r, link);
+        }
+    }
+    if (answered) {
+        a->reading_count--;
+        reading_free(r);
+    }
+    if (a->reading_count == 0 && !finding) {
+        (void)uv_idle_stop(&a->reader);
+    }
+}
+
+void admin_start_reader(struct admin *a) {
+    int started = uv_idle_start(&a->reader, on_reader);
+    assert(started == 0);
+}
+
+/* ---- the request ---- */
+
+static int begin(struct admin *a, struct reading *r, const struct parts *parts,
+                 struct report *report_out) {
+    const char *limit = gateway_query(r->request, "limit");
+    if (!admin_number(limit, 1, READING_ITEMS_MAX, r->kind->limit, &r->limit)) {
+        (void)report(report_out, ERR_INVALID, "limit is a number from 1 to %d", READING_ITEMS_MAX);
+        return 400;
+    }
+    char *name = parts->count > 2 ? slice_dup(parts->at[2]) : NULL;
+    int status = parts->count > 2 && name == NULL ? 503 : r->kind->begin(a, r, name, report_out);
+    free(name);
+    return status;
+}
+
+void admin_read(struct admin *a, const struct reading_kind *kind, const struct parts *parts,
+                struct gateway_request *request) {
+    struct report why = {"too many requests at once: try again"};
+    struct reading *r = a->reading_count < READINGS_MAX ? calloc(1, sizeof *r) : NULL;
+    if (r == NULL) {
+        admin_answer_error(request, 503, why.text);
+        return;
+    }
+    r->request = request;
+    r->kind = kind;
+    r->journal = engine_journal(a->engine);
+    r->now_ms = admin_now_ms(a);
+    buf_init(&r->out, (size_t)256 << 20); /* one item past READING_BYTES_MAX */
+    int status = begin(a, r, parts, &why);
+    if (status != 0) {
+        admin_answer_error(request, status, why.text);
+        reading_free(r);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&a->readings, r, link);
+    a->reading_count++;
+    admin_start_reader(a);
+}

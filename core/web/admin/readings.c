@@ -1,0 +1,556 @@
+/*
+ * readings.c - what is read of the store for a request: a row a kind, each with its beginning,
+ * its step and its end.
+ *
+ * A list that does not fit ends with a cursor in the header Zingq-Next; given back as ?before= it
+ * goes on behind the last thing shown.
+ */
+#include "web/admin/impl.h"
+
+#include "query/json.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what wishes have in common ---- */
+
+static int refuse(struct report *report_out, int status, const char *text) {
+    (void)report(report_out, ERR_INVALID, "%s", text);
+    return status;
+}
+
+static int find_service(const struct reading *r, const char *name, uint16_t *service,
+                        struct report *report_out) {
+    if (look_service_number(r->journal, name, service) == 0) {
+        return 0;
+    }
+    (void)report(report_out, ERR_NOTFOUND, "no service \"%.*s\" here", NAME_BYTES_MAX, name);
+    return 404;
+}
+
+static int wish_service(const struct reading *r, bool *by_service, uint16_t *service,
+                        struct report *report_out) {
+    const char *name = gateway_query(r->request, "service");
+    *by_service = name != NULL;
+    return name == NULL ? 0 : find_service(r, name, service, report_out);
+}
+
+/* A copy of the query's text that lives as long as the reading; NULL when it was not given. */
+static const char *keep_query(struct reading *r, size_t place, const char *name) {
+    r->text[place] = slice_dup(slice_of(gateway_query(r->request, name)));
+    return gateway_query(r->request, name) == NULL ? NULL : r->text[place];
+}
+
+static int wish_key(struct reading *r, struct slice *key, bool *given, struct report *report_out) {
+    *key = slice_of(keep_query(r, 0, "key"));
+    *given = gateway_query(r->request, "key") != NULL;
+    return key->len > KEY_BYTES_MAX ? refuse(report_out, 400, "no key is that long") : 0;
+}
+
+static int parse_id(const char *text, struct uuid *id, struct report *report_out) {
+    if (uuid_parse(slice_of(text), id)) {
+        return 0;
+    }
+    (void)report(report_out, ERR_INVALID, "\"%.64s\" is no event id", text);
+    return 400;
+}
+
+/* "ID.SERVICE" after the part `text` points to; the service may be missing. */
+static bool parse_place(const char *text, struct uuid *id, uint16_t *service) {
+    uint64_t number = 0;
+    struct slice head = {text, strcspn(text, ".")};
+    const char *tail = text[head.len] == '.' ? text + head.len + 1 : NULL;
+    bool ok = uuid_parse(head, id) && admin_number(tail, 0, UINT16_MAX, 0, &number);
+    *service = (uint16_t)number;
+    return ok;
+}
+
+static void nothing_to_clear(struct reading *r) {
+    (void)r;
+}
+
+/* ---- events ---- */
+
+static int begin_events(struct admin *a, struct reading *r, const char *name,
+                        struct report *report_out) {
+    (void)a;
+    (void)name;
+    struct look_wish *wish = &r->of.events.wish;
+    const char *state = gateway_query(r->request, "state");
+    const char *before = gateway_query(r->request, "before");
+    struct uuid id;
+    uint16_t number = 0;
+    look_walk_init(&r->of.events.walk, -1);
+    int status = wish_service(r, &wish->by_service, &wish->service, report_out);
+    status = status == 0 ? wish_key(r, &wish->key, &wish->by_key, report_out) : status;
+    wish->topic = keep_query(r, 1, "topic");
+    wish->by_state = state != NULL;
+    if (status == 0 && wish->topic != NULL && filter_check(wish->topic, report_out) != 0) {
+        status = 400;
+    }
+    if (status == 0 && state != NULL && !event_state_parse(state, &wish->state)) {
+        status = refuse(report_out, 400, "state is " EVENT_STATES_TEXT);
+    }
+    if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
+        status = refuse(report_out, 400, "before is the id of an event, or what Zingq-Next said");
+    }
+    look_walk_init(&r->of.events.walk, look_wish_partition(r->journal, wish));
+    if (status == 0 && before != NULL) {
+        look_walk_after(&r->of.events.walk, &id, number);
+    }
+    return status;
+}
+
+static int step_events(struct admin *a, struct reading *r) {
+    (void)a;
+    struct event *event = NULL;
+    char id[UUID_TEXT_BYTES + 1];
+    int code = look_walk_next(r->journal, &r->of.events.walk, &event);
+    if (code != 0) {
+        return code;
+    }
+    if (look_is_wished(&r->of.events.wish, event) &&
+        !admin_read_add(r, look_event_json(r->journal, event, true))) {
+        code = ERR_MEMORY;
+    }
+    if (code == 0 && admin_read_full(r)) {
+        (void)snprintf(r->next, sizeof r->next, "%s.%u", uuid_text(&event->id, id), event->service);
+        code = ERR_NOTFOUND;
+    }
+    event_free(event);
+    return code;
+}
+
+static void clear_events(struct reading *r) {
+    look_walk_clear(&r->of.events.walk);
+}
+
+/* ---- one event, and all that belongs to it ---- */
+
+static int begin_trace(struct admin *a, struct reading *r, const char *name,
+                       struct report *report_out) {
+    (void)a;
+    int status = parse_id(name, &r->of.trace.id, report_out);
+    if (status == 0 && trace_init(&r->of.trace.trace, TRACE_BYTES_MAX, r->now_ms) != 0) {
+        status = refuse(report_out, 503, "out of memory");
+    }
+    return status;
+}
+
+/* For a host that puts the answers of all together: since when something of ours has been on its
+ * way to another one. */
+static json_t *with_forwards(struct admin *a, json_t *trace) {
+    int64_t since_ms = INT64_MAX;
+    for (uint16_t host = 1; host <= a->options.conf->hosts.share.count; host++) {
+        struct forwards_state waits;
+        engine_look_at_forwards(a->engine, host, &waits);
+        if (waits.rows > 0 && waits.oldest_ms < since_ms) {
+            since_ms = waits.oldest_ms; /* 0: unknown, so it may be anything */
+        }
+    }
+    if (trace != NULL && since_ms != INT64_MAX) {
+        (void)json_object_set_new(trace, "forwards_since_ms", json_integer(since_ms));
+    }
+    return trace;
+}
+
+static int step_trace(struct admin *a, struct reading *r) {
+    struct trace *trace = &r->of.trace.trace;
+    if (!r->of.trace.begun) {
+        r->of.trace.begun = true;
+        return trace_begin(trace, r->journal, &r->of.trace.id);
+    }
+    int code = trace_step(trace, r->journal);
+    if (code == ERR_NOTFOUND && trace_found(trace)) {
+        json_t *answer = trace_json(r->journal, trace);
+        bool part = gateway_is_final(r->request) && a->options.ask != NULL;
+        return admin_read_add(r, part ? with_forwards(a, answer) : answer) ? code : ERR_MEMORY;
+    }
+    return code;
+}
+
+static void clear_trace(struct reading *r) {
+    trace_clear(&r->of.trace.trace);
+}
+
+/* ---- dead letters ---- */
+
+static int wish_dead(struct reading *r, struct dead_wish *wish, struct report *report_out) {
+    wish->group = keep_query(r, 0, "group");
+    if (wish->group != NULL && !dead_group_is_valid(wish->group)) {
+        return refuse(report_out, 400, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
+    }
+    return wish_service(r, &wish->by_service, &wish->service, report_out);
+}
+
+/* "MS.ID.SERVICE": the row a page ended with. */
+static bool parse_row(const char *text, struct dead_row *row) {
+    char *end = NULL;
+    row->dead_ms = strtoll(text, &end, 10);
+    return end != text && *end == '.' && parse_place(end + 1, &row->id, &row->service);
+}
+
+static int begin_dead(struct admin *a, struct reading *r, const char *name,
+                      struct report *report_out) {
+    (void)a;
+    (void)name;
+    const char *before = gateway_query(r->request, "before");
+    int status = wish_dead(r, &r->of.dead.wish, report_out);
+    r->of.dead.paged = before != NULL;
+    if (status == 0 && before != NULL && !parse_row(before, &r->of.dead.before)) {
+        status = refuse(report_out, 400, "before is what Zingq-Next said");
+    }
+    if (status == 0 && dead_newest_init(&r->of.dead.newest, r->limit) != 0) {
+        status = refuse(report_out, 503, "out of memory");
+    }
+    return status;
+}
+
+static int show_dead(struct reading *r) {
+    struct dead_newest *n = &r->of.dead.newest;
+    struct event *event = NULL;
+    char id[UUID_TEXT_BYTES + 1];
+    if (r->at == n->count) {
+        return ERR_NOTFOUND;
+    }
+    const struct dead_row *row = &n->rows[r->at++];
+    int code = dead_event(r->journal, row, &event);
+    if (code == 0 && !admin_read_add(r, dead_json(r->journal, row, event))) {
+        code = ERR_MEMORY;
+    }
+    event_free(event);
+    code = code == ERR_NOTFOUND ? 0 : code; /* gone meanwhile */
+    bool more = r->at < n->count || n->seen > n->count;
+    if (code == 0 && more && (r->at == n->count || r->out.len >= READING_BYTES_MAX)) {
+        (void)snprintf(r->next, sizeof r->next, "%" PRId64 ".%s.%u", row->dead_ms,
+                       uuid_text(&row->id, id), row->service);
+        return ERR_NOTFOUND;
+    }
+    return code;
+}
+
+static int step_dead(struct admin *a, struct reading *r) {
+    (void)a;
+    struct dead_row *row = &r->of.dead.row;
+    bool wished = false;
+    if (r->collected) {
+        return show_dead(r);
+    }
+    int code = dead_next(r->journal, &r->of.dead.wish, row, &wished);
+    if (code == ERR_NOTFOUND) {
+        r->collected = true;
+        dead_newest_sort(&r->of.dead.newest);
+        return 0;
+    }
+    if (wished && (!r->of.dead.paged || dead_is_newer(&r->of.dead.before, row))) {
+        dead_newest_note(&r->of.dead.newest, row);
+    }
+    return code;
+}
+
+static void clear_dead(struct reading *r) {
+    dead_newest_clear(&r->of.dead.newest);
+}
+
+static int begin_groups(struct admin *a, struct reading *r, const char *name,
+                        struct report *report_out) {
+    (void)a;
+    (void)name;
+    int status = wish_dead(r, &r->of.groups.wish, report_out);
+    if (status == 0 && dead_groups_init(&r->of.groups.groups) != 0) {
+        status = refuse(report_out, 503, "out of memory");
+    }
+    return status;
+}
+
+static int show_group(struct reading *r) {
+    const struct dead_groups *groups = &r->of.groups.groups;
+    struct event *event = NULL;
+    if (r->at == groups->count || admin_read_full(r)) {
+        return ERR_NOTFOUND;
+    }
+    const struct dead_group *group = &groups->items[r->at++];
+    int code = dead_event(r->journal, &group->newest, &event);
+    struct slice reason =
+        event == NULL ? slice_of("(gone meanwhile)") : slice_first_line(event->reason);
+    if ((code == 0 || code == ERR_NOTFOUND) &&
+        !admin_read_add(r, dead_group_json(r->journal, group, reason))) {
+        code = ERR_MEMORY;
+    }
+    event_free(event);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static int step_groups(struct admin *a, struct reading *r) {
+    (void)a;
+    struct dead_row *row = &r->of.groups.row;
+    bool wished = false;
+    if (r->collected) {
+        return show_group(r);
+    }
+    int code = dead_next(r->journal, &r->of.groups.wish, row, &wished);
+    if (code == ERR_NOTFOUND) {
+        r->collected = true;
+        r->rows = 0;
+        dead_groups_sort(&r->of.groups.groups);
+        return 0;
+    }
+    if (wished) {
+        dead_groups_note(&r->of.groups.groups, row);
+    }
+    return code;
+}
+
+static void clear_groups(struct reading *r) {
+    dead_groups_clear(&r->of.groups.groups);
+}
+
+static int begin_letter(struct admin *a, struct reading *r, const char *name,
+                        struct report *report_out) {
+    (void)a;
+    struct dead_wish *wish = &r->of.letter.wish;
+    int status = parse_id(name, &r->of.letter.id, report_out);
+    return status != 0 ? status : wish_service(r, &wish->by_service, &wish->service, report_out);
+}
+
+static int step_letter(struct admin *a, struct reading *r) {
+    (void)a;
+    struct event *event = NULL;
+    struct life life;
+    int code = dead_find(r->journal, &r->of.letter.wish, &r->of.letter.id, &event);
+    code = code == 0 ? life_read(r->journal, event, &life) : code;
+    if (code != 0) {
+        return code;
+    }
+    bool added = admin_read_add(r, dead_letter_json(r->journal, &life));
+    life_clear(&life);
+    return added ? ERR_NOTFOUND : ERR_MEMORY; /* that was all */
+}
+
+/* ---- keys ---- */
+
+/* A number up to `max` that `stop` follows: where the text goes on behind that, NULL if it is not
+ * so, or text is NULL. */
+static const char *parse_number(const char *text, int base, uint64_t max, char stop,
+                                uint64_t *out) {
+    if (text == NULL || !isxdigit((unsigned char)*text)) { /* strtoull takes blanks and signs */
+        return NULL;
+    }
+    char *end = NULL;
+    *out = strtoull(text, &end, base);
+    return end != text && *end == stop && *out <= max ? end + 1 : NULL;
+}
+
+/* "PARTITION.SERVICE.LANE" */
+static bool parse_lane(const char *text, struct row *row) {
+    uint64_t partition = 0;
+    uint64_t service = 0;
+    text = parse_number(text, 10, PARTITIONS - 1, '.', &partition);
+    text = parse_number(text, 10, UINT16_MAX, '.', &service);
+    text = parse_number(text, 16, UINT64_MAX, '\0', &row->lane);
+    row->partition = (uint8_t)partition;
+    row->service = (uint16_t)service;
+    row->seq = UINT64_MAX;
+    return text != NULL;
+}
+
+static int begin_keys(struct admin *a, struct reading *r, const char *name,
+                      struct report *report_out) {
+    (void)a;
+    (void)name;
+    struct held_walk *walk = &r->of.keys;
+    const char *before = gateway_query(r->request, "before");
+    int status = wish_service(r, &walk->by_service, &walk->service, report_out);
+    if (status == 0 && before != NULL && !parse_lane(before, &walk->row)) {
+        status = refuse(report_out, 400, "before is what Zingq-Next said");
+    }
+    return status;
+}
+
+static int step_keys(struct admin *a, struct reading *r) {
+    (void)a;
+    struct held held;
+    struct event *event = NULL;
+    bool found = false;
+    int code = held_walk_next(r->journal, &r->of.keys, &held, &found);
+    if (code != 0 || !found) {
+        return code;
+    }
+    const struct row *head = &held.head;
+    code = journal_event_get(r->journal, head->partition, &head->id, head->service, &event);
+    if (code == 0 && !admin_read_add(r, held_json(r->journal, &held, event))) {
+        code = ERR_MEMORY;
+    }
+    event_free(event);
+    code = code == ERR_NOTFOUND ? 0 : code;
+    if (code == 0 && admin_read_full(r)) {
+        (void)snprintf(r->next, sizeof r->next, "%u.%u.%" PRIx64, head->partition, head->service,
+                       head->lane);
+        return ERR_NOTFOUND;
+    }
+    return code;
+}
+
+static int begin_key(struct admin *a, struct reading *r, const char *name,
+                     struct report *report_out) {
+    (void)a;
+    uint16_t service = 0;
+    struct slice key;
+    bool given = false;
+    int status = find_service(r, name, &service, report_out);
+    status = status == 0 ? wish_key(r, &key, &given, report_out) : status;
+    if (status == 0 && !given) {
+        status = refuse(report_out, 400, "which key? Give ?key=");
+    }
+    if (status != 0) {
+        return status;
+    }
+    key_queue_init(&r->of.key.queue, service, slice_of(name), key);
+    r->of.key.key = key; /* the reading keeps it */
+    r->of.key.events = json_array();
+    return r->of.key.events == NULL ? refuse(report_out, 503, "out of memory") : 0;
+}
+
+static int step_key(struct admin *a, struct reading *r) {
+    (void)a;
+    struct key_queue *queue = &r->of.key.queue;
+    const struct row *row = &queue->row;
+    struct event *event = NULL;
+    bool found = false;
+    int code = key_queue_next(r->journal, queue, &found);
+    if (code == ERR_NOTFOUND) {
+        json_t *events = r->of.key.events;
+        json_t *signals = NULL;
+        code = key_signals(r->journal, queue, r->of.key.key, &signals);
+        if (code != 0) {
+            return code;
+        }
+        r->of.key.events = NULL;
+        return admin_read_add(r, key_queue_json(queue, events, signals)) ? ERR_NOTFOUND
+                                                                         : ERR_MEMORY;
+    }
+    if (code != 0 || !found || queue->count > r->limit) {
+        return code;
+    }
+    code = journal_event_get(r->journal, row->partition, &row->id, row->service, &event);
+    if (code == 0 &&
+        json_array_append_new(r->of.key.events, look_event_json(r->journal, event, false)) != 0) {
+        code = ERR_MEMORY;
+    }
+    event_free(event);
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+static void clear_key(struct reading *r) {
+    json_decref(r->of.key.events);
+}
+
+/* ---- state ---- */
+
+/* "TABLE.KEY.NAME", the texts in hex. */
+static bool parse_cell(const char *text, struct state_walk *walk) {
+    bool begins = (text[0] == 's' || text[0] == 'l') && text[1] == '.';
+    const char *key_end = begins ? strchr(text + 2, '.') : NULL;
+    size_t key_len = 0;
+    size_t name_len = 0;
+    uint8_t room[sizeof walk->room];
+    if (key_end == NULL) {
+        return false;
+    }
+    size_t hex_len = (size_t)(key_end - text - 2);
+    if (sodium_hex2bin(room, sizeof room, text + 2, hex_len, NULL, &key_len, NULL) != 0 ||
+        sodium_hex2bin(room + key_len, sizeof room - key_len, key_end + 1, strlen(key_end + 1),
+                       NULL, &name_len, NULL) != 0 ||
+        key_len * 2 != hex_len || name_len * 2 != strlen(key_end + 1) || key_len > KEY_BYTES_MAX ||
+        name_len > STATE_NAME_BYTES_MAX) {
+        return false;
+    }
+    state_walk_after(walk, text[0] == 'l', (struct slice){(const char *)room, key_len},
+                     (struct slice){(const char *)room + key_len, name_len});
+    return true;
+}
+
+static int begin_state(struct admin *a, struct reading *r, const char *name,
+                       struct report *report_out) {
+    (void)a;
+    const char *before = gateway_query(r->request, "before");
+    uint16_t service = 0;
+    struct slice key;
+    bool given = false;
+    int status = find_service(r, name, &service, report_out);
+    status = status == 0 ? wish_key(r, &key, &given, report_out) : status;
+    buf_init(&r->of.state.json, (size_t)32 << 20);
+    if (status != 0) {
+        return status;
+    }
+    r->text[1] = slice_dup(slice_of(name));
+    state_walk_init(&r->of.state.walk, service, slice_of(r->text[1]), given ? &key : NULL);
+    if (r->text[1] == NULL) {
+        return refuse(report_out, 503, "out of memory");
+    }
+    bool ok = before == NULL || parse_cell(before, &r->of.state.walk);
+    return ok ? 0 : refuse(report_out, 400, "before is what Zingq-Next said");
+}
+
+static void mark_cell(struct reading *r) {
+    const struct cell *cell = &r->of.state.walk.cell;
+    char key[2 * KEY_BYTES_MAX + 1];
+    char name[2 * STATE_NAME_BYTES_MAX + 1];
+    (void)sodium_bin2hex(key, sizeof key, (const uint8_t *)cell->key.data, cell->key.len);
+    (void)sodium_bin2hex(name, sizeof name, (const uint8_t *)cell->name.data, cell->name.len);
+    (void)snprintf(r->next, sizeof r->next, "%c.%s.%s", r->of.state.walk.in_locks ? 'l' : 's', key,
+                   name);
+}
+
+static int step_state(struct admin *a, struct reading *r) {
+    (void)a;
+    struct state_item item;
+    bool found = false;
+    int code =
+        state_walk_next(r->journal, &r->of.state.walk, r->now_ms, &r->of.state.json, &item, &found);
+    if (code != 0 || !found) {
+        return code;
+    }
+    if (!admin_read_add(r, state_item_json(&item))) {
+        return ERR_MEMORY;
+    }
+    if (admin_read_full(r)) {
+        mark_cell(r);
+        return ERR_NOTFOUND;
+    }
+    return 0;
+}
+
+static void clear_state(struct reading *r) {
+    buf_clear(&r->of.state.json);
+}
+
+/* ---- the kinds ---- */
+
+static const struct reading_kind kinds[] = {
+    {"events", NULL, 50, true, begin_events, step_events, clear_events},
+    {"events", "*", 1, false, begin_trace, step_trace, clear_trace},
+    {"dlq", NULL, 50, true, begin_dead, step_dead, clear_dead},
+    {"dlq", "groups", 1000, true, begin_groups, step_groups, clear_groups},
+    {"dlq", "*", 1, false, begin_letter, step_letter, nothing_to_clear},
+    {"keys", NULL, 100, true, begin_keys, step_keys, nothing_to_clear},
+    {"keys", "*", 50, false, begin_key, step_key, clear_key},
+    {"state", "*", 200, true, begin_state, step_state, clear_state},
+};
+
+const struct reading_kind *admin_find_kind(const struct parts *parts) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct reading_kind *kind = &kinds[i];
+        bool named = kind->name != NULL;
+        if (parts->count == (named ? 3u : 2u) && slice_is(parts->at[1], kind->noun) &&
+            (!named || kind->name[0] == '*' || slice_is(parts->at[2], kind->name))) {
+            return kind;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,366 @@
+/*
+ * relay.c - requests about what another host has. Where hosts divide the keys,
+ *
+ *   what names a service and a key     goes to the host that has the key,
+ *   what names an id                   is looked for here, then at all others (an event that is
+ *                                      only read: web/admin/follow.c),
+ *   a publish under an Idempotency-Key goes to the host that decides about the key,
+ *   ?host=N                            goes to host N, whatever it is;
+ *
+ * the rest is about this host; a signal is stored here, and goes on by itself. A request that came
+ * from another host is answered here, so nothing goes in circles.
+ *
+ * For an id the request is made once more, as a guest of this host, and only an answer of 404 makes
+ * the others be asked, all at once; the first that knows the id answers.
+ */
+#include "web/admin/impl.h"
+
+#include "journal/owner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A request whose answer comes from elsewhere, or may. */
+struct relay {
+    TAILQ_ENTRY(relay) link;
+    struct admin *admin;
+    struct gateway_request *request; /* waits for the answer */
+    struct gateway_request *local;   /* the same, while it is answered here; or NULL */
+    struct gateway_words words;      /* borrow from the request, and from: */
+    struct buf query, headers;
+    bool search;                /* a 404 is not the answer yet */
+    bool once;                  /* it may be repeated: it has an Idempotency-Key */
+    struct buf nothing;         /* our own 404 */
+    uint64_t asked[PARTITIONS]; /* ids of what was asked of others */
+    size_t asked_count;
+    enum ask_end end; /* of the host that `why` is about */
+    char why[256];    /* the first that did not answer; "" = none */
+};
+
+static bool is_get(const struct gateway_words *words) {
+    return strcmp(words->method, "GET") == 0 || strcmp(words->method, "HEAD") == 0;
+}
+
+/* ---- life ---- */
+
+static void relay_free(struct relay *relay) {
+    struct admin *a = relay->admin;
+    for (size_t i = 0; i < relay->asked_count; i++) {
+        ask_cancel(a->options.ask, relay->asked[i]);
+    }
+    TAILQ_REMOVE(&a->relays, relay, link);
+    buf_clear(&relay->query);
+    buf_clear(&relay->headers);
+    buf_clear(&relay->nothing);
+    free(relay);
+}
+
+void admin_forget_relays(struct admin *a) {
+    struct relay *relay;
+    while ((relay = TAILQ_FIRST(&a->relays)) != NULL) {
+        if (relay->local != NULL) {
+            gateway_guest_free(relay->local);
+        }
+        relay_free(relay);
+    }
+}
+
+static void add_pair(struct buf *list, const char *name, const char *value) {
+    if (value != NULL) {
+        buf_add_lv(list, slice_of(name));
+        buf_add_lv(list, slice_of(value));
+    }
+}
+
+/* With the request's own words. NULL: answered 503. */
+static struct relay *relay_new(struct admin *a, struct gateway_request *request) {
+    struct relay *relay = calloc(1, sizeof *relay);
+    if (relay == NULL) {
+        admin_answer_error(request, 503, "out of memory");
+        return NULL;
+    }
+    relay->admin = a;
+    relay->request = request;
+    buf_init(&relay->query, GATEWAY_BODY_BYTES_MAX);
+    buf_init(&relay->headers, GATEWAY_BODY_BYTES_MAX);
+    buf_init(&relay->nothing, READING_BYTES_MAX);
+    TAILQ_INSERT_TAIL(&a->relays, relay, link);
+    const char *once = gateway_header(request, "Idempotency-Key");
+    add_pair(&relay->headers, "Idempotency-Key", once);
+    relay->once = once != NULL;
+    relay->words = (struct gateway_words){.method = gateway_method(request),
+                                          .path = gateway_path(request),
+                                          .body = gateway_body(request),
+                                          .final = true};
+    return relay;
+}
+
+/* The words are complete. False: answered 503. */
+static bool seal(struct relay *relay) {
+    if (relay->query.failed || relay->headers.failed) {
+        admin_answer_error(relay->request, 503, "out of memory");
+        relay_free(relay);
+        return false;
+    }
+    relay->words.query = buf_slice(&relay->query);
+    relay->words.headers = buf_slice(&relay->headers);
+    return true;
+}
+
+static struct relay *relay_of(struct admin *a, struct gateway_request *request) {
+    struct relay *relay = relay_new(a, request);
+    if (relay == NULL) {
+        return NULL;
+    }
+    gateway_add_query(request, "host", &relay->query);
+    add_pair(&relay->headers, "Content-Type", gateway_header(request, "Content-Type"));
+    return seal(relay) ? relay : NULL;
+}
+
+/* ---- the answer ---- */
+
+static void pass_on(struct relay *relay, const struct gateway_reply *reply) {
+    bool json = strcmp(reply->content_type, "application/json") == 0;
+    gateway_answer(relay->request, reply->status, json ? NULL : reply->content_type, reply->headers,
+                   reply->body);
+    relay_free(relay);
+}
+
+/* Nothing was done, or nobody knows: what the client can do about it. */
+static void fail(struct relay *relay) {
+    char text[512];
+    const char *what = "";
+    int status = 503;
+    if (relay->end == ASK_UNSENT && !is_get(&relay->words)) {
+        what = "; nothing was done";
+    } else if (relay->end == ASK_SILENT && relay->once) {
+        what = "; it may have been carried out: send it again under the same Idempotency-Key";
+    } else if (relay->end == ASK_SILENT) {
+        what = is_get(&relay->words) ? "" : "; it may have been carried out";
+        status = 504;
+    }
+    (void)snprintf(text, sizeof text, "%s%s%s",
+                   relay->search ? "this host has nothing of that id, and " : "", relay->why, what);
+    admin_answer_error(relay->request, status, text);
+    relay_free(relay);
+}
+
+/* Everybody has been heard. */
+static void conclude(struct relay *relay) {
+    if (relay->why[0] != '\0') {
+        fail(relay);
+        return;
+    }
+    assert(relay->search);
+    gateway_answer(relay->request, 404, NULL, NULL, buf_slice(&relay->nothing));
+    relay_free(relay);
+}
+
+static void note_failure(struct relay *relay, enum ask_end end, const char *why) {
+    if (relay->why[0] == '\0' || (relay->end == ASK_UNSENT && end == ASK_SILENT)) {
+        relay->end = end;
+        (void)snprintf(relay->why, sizeof relay->why, "%s", why);
+    }
+}
+
+static void on_end(void *ctx, uint64_t id, const struct ask_outcome *outcome) {
+    struct relay *relay = ctx;
+    size_t i = 0;
+    while (i < relay->asked_count && relay->asked[i] != id) {
+        i++;
+    }
+    assert(i < relay->asked_count);
+    relay->asked[i] = relay->asked[--relay->asked_count];
+    if (outcome->end == ASK_ANSWERED && !(relay->search && outcome->reply->status == 404)) {
+        pass_on(relay, outcome->reply);
+        return;
+    }
+    if (outcome->end != ASK_ANSWERED) {
+        note_failure(relay, outcome->end, outcome->why);
+    }
+    if (relay->asked_count == 0) {
+        conclude(relay);
+    }
+}
+
+/* ---- asking ---- */
+
+/* 0, or an error after noting it. */
+static int ask_host(struct relay *relay, uint16_t place) {
+    struct ask *ask = relay->admin->options.ask;
+    struct report r = {""};
+    uint64_t *id = &relay->asked[relay->asked_count];
+    int code = ask_start(ask, place, &relay->words, relay, on_end, id, &r);
+    if (code == 0) {
+        relay->asked_count++;
+    } else {
+        note_failure(relay, ASK_UNSENT, r.text);
+    }
+    return code;
+}
+
+static void send_to(struct relay *relay, uint16_t place) {
+    int code = ask_host(relay, place);
+    if (code == ERR_INVALID) {
+        admin_answer_error(relay->request, 413, relay->why);
+        relay_free(relay);
+    } else if (code != 0) {
+        fail(relay);
+    }
+}
+
+static void ask_everybody(struct relay *relay) {
+    const struct division *share = &relay->admin->options.conf->hosts.share;
+    for (uint16_t place = 1; place <= share->count; place++) {
+        if (place != share->place) {
+            (void)ask_host(relay, place);
+        }
+    }
+    if (relay->asked_count == 0) {
+        conclude(relay);
+    }
+}
+
+static void on_local_answer(void *ctx, const struct gateway_reply *reply) {
+    struct relay *relay = ctx;
+    relay->local = NULL;
+    if (reply->status != 404) {
+        pass_on(relay, reply);
+        return;
+    }
+    buf_add_slice(&relay->nothing, reply->body);
+    ask_everybody(relay);
+}
+
+static void search(struct relay *relay) {
+    relay->search = true;
+    if (gateway_guest_new(&relay->local, &relay->words, relay, on_local_answer) != 0) {
+        admin_answer_error(relay->request, 503, "out of memory");
+        relay_free(relay);
+        return;
+    }
+    admin_request(relay->admin, relay->local);
+}
+
+/* ---- which way ---- */
+
+static bool has_noun(const struct parts *parts, const char *const *nouns, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (slice_is(parts->at[1], nouns[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The (service, key) that the request is about; false = about none. */
+static bool names_key(const struct parts *parts, const struct gateway_request *request,
+                      struct slice *service, struct slice *key) {
+    static const char *const nouns[] = {"keys", "state", "peek"};
+    const char *text = gateway_query(request, "key");
+    if (parts->count == 2 && slice_is(parts->at[1], "events")) {
+        *service = slice_of(gateway_query(request, "service"));
+    } else if (parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns)) {
+        *service = parts->at[2];
+    } else {
+        return false;
+    }
+    *key = slice_of(text);
+    return text != NULL && key->len <= KEY_BYTES_MAX;
+}
+
+/* The host that alone can answer, or 0. */
+static uint16_t owner_of(struct admin *a, const struct parts *parts,
+                         const struct gateway_request *request) {
+    struct slice service;
+    struct slice key;
+    const char *once = gateway_header(request, "Idempotency-Key");
+    const char *topic = gateway_query(request, "topic");
+    if (names_key(parts, request, &service, &key)) {
+        return owner_of_key(a->options.conf, service, key);
+    }
+    bool publishes = parts->count == 2 && slice_is(parts->at[1], "publish");
+    return publishes && once != NULL && topic != NULL
+               ? owner_of_once(a->options.conf, slice_of(topic), slice_of(once))
+               : 0;
+}
+
+static bool names_id(const struct parts *parts) {
+    static const char *const nouns[] = {"events", "dlq", "cancel", "outbox"};
+    struct uuid id;
+    return parts->count >= 3 && has_noun(parts, nouns, sizeof nouns / sizeof *nouns) &&
+           uuid_parse(parts->at[2], &id) && !uuid_is_zero(&id);
+}
+
+/* ?host=N; true when the request is answered or on its way. */
+static bool go_to(struct admin *a, struct gateway_request *request, const char *text) {
+    const struct division *share = &a->options.conf->hosts.share;
+    uint64_t place = 0;
+    char wrong[128];
+    if (!admin_number(text, 1, share->count, 0, &place)) {
+        (void)snprintf(wrong, sizeof wrong, "host is a number from 1 to %u: hosts.count",
+                       share->count);
+        admin_answer_error(request, 400, wrong);
+        return true;
+    }
+    if (a->options.ask == NULL || place == share->place) {
+        return false;
+    }
+    struct relay *relay = relay_of(a, request);
+    if (relay != NULL) {
+        send_to(relay, (uint16_t)place);
+    }
+    return true;
+}
+
+bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_request *request) {
+    const char *host = gateway_query(request, "host");
+    if (parts->count < 2 || !slice_is(parts->at[0], "api") || gateway_is_final(request)) {
+        return false;
+    }
+    if (host != NULL) {
+        return go_to(a, request, host);
+    }
+    if (a->options.ask == NULL) {
+        return false;
+    }
+    uint16_t owner = owner_of(a, parts, request);
+    bool elsewhere = owner != 0 && owner != a->options.conf->hosts.share.place;
+    if (!elsewhere && !names_id(parts)) {
+        return false;
+    }
+    if (!elsewhere && slice_is(parts->at[1], "events")) {
+        admin_follow(a, parts->at[2], request);
+        return true;
+    }
+    struct relay *relay = relay_of(a, request);
+    if (relay != NULL && elsewhere) {
+        send_to(relay, owner);
+    } else if (relay != NULL) {
+        search(relay);
+    }
+    return true;
+}
+
+bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic) {
+    const char *once = gateway_header(request, "Idempotency-Key");
+    uint16_t owner = once == NULL || a->options.ask == NULL
+                         ? 0
+                         : owner_of_once(a->options.conf, slice_of(topic), slice_of(once));
+    if (owner == 0 || owner == a->options.conf->hosts.share.place) {
+        return false;
+    }
+    struct relay *relay = relay_new(a, request);
+    if (relay == NULL) {
+        return true;
+    }
+    relay->words.path = "/api/publish";
+    add_pair(&relay->query, "topic", topic);
+    add_pair(&relay->query, "content_type", "application/json");
+    if (seal(relay)) {
+        send_to(relay, owner);
+    }
+    return true;
+}

@@ -1,0 +1,288 @@
+/*
+ * rerun.c - POST /api/replay: events of a service that are done or discarded run again.
+ *
+ * What has been done is done again to the world outside, so nobody may ask for it by accident: the
+ * request says that it only counts (dry=1), to how many its sender agrees (confirm=), or that it
+ * means it (yes=1).
+ *
+ * What had not ended when the job was asked for, or at as_of_ms, is left alone. So a job that is
+ * asked for twice does its work once, and between counting and agreeing there can only be fewer.
+ */
+#include "web/admin/job.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "query/json.h"
+#include "store/store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- finding ---- */
+
+/* It would run. ERR_NOTFOUND: it is one too many. */
+static int note_good(struct admin *a, struct bulk *b, const struct event *event) {
+    if (!b->force && engine_needs_force(a->engine, event)) {
+        b->old++;
+        return 0;
+    }
+    if (b->found == BULK_LETTERS_MAX) {
+        b->cut = true;
+        return ERR_NOTFOUND;
+    }
+    b->found++;
+    int code = rerun_tally_note(&b->rerun.tally, event, RERUN_GOOD);
+    return code != 0 || b->rerun.dry ? code : admin_bulk_push(b, event, rerun_order(event));
+}
+
+static int find_event(struct admin *a, struct bulk *b, struct journal *j) {
+    struct bulk_rerun *rerun = &b->rerun;
+    struct event *event = NULL;
+    int code = rerun_walk_next(j, &rerun->wish, &rerun->walk, &event);
+    if (code != 0 || event == NULL) {
+        return code;
+    }
+    enum rerun_verdict verdict = rerun_judge(&rerun->wish, event);
+    code = verdict == RERUN_GOOD ? note_good(a, b, event)
+                                 : rerun_tally_note(&rerun->tally, event, verdict);
+    event_free(event);
+    return code;
+}
+
+/* A part of so many would not be the first ones of each key. */
+static bool found_all(struct admin *a, struct bulk *b) {
+    char text[128];
+    if (b->cut) {
+        (void)snprintf(text, sizeof text,
+                       "there are more than %d events: choose fewer, by from and to or by key",
+                       BULK_LETTERS_MAX);
+        admin_bulk_fail(a, b, text);
+        return false;
+    }
+    if (b->rerun.dry) {
+        admin_bulk_end(a, b, BULK_DONE);
+        return false;
+    }
+    if (b->rerun.confirmed > 0 && b->found > b->rerun.confirmed) {
+        (void)snprintf(text, sizeof text,
+                       "%" PRIu64 " events were found, only %" PRIu64 " were confirmed", b->found,
+                       b->rerun.confirmed);
+        admin_bulk_fail(a, b, text);
+        return false;
+    }
+    log_info("admin", "replay service=%s events=%" PRIu64 " job=%" PRIu64, b->service, b->found,
+             b->id);
+    return true;
+}
+
+/* ---- what it tells ---- */
+
+static bool is_paused(const struct admin *a, const struct bulk *b) {
+    struct engine_service_status s;
+    return engine_service_status(a->engine, b->rerun.index, &s) == 0 && s.paused;
+}
+
+static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object) {
+    const struct rerun_wish *wish = &b->rerun.wish;
+    char id[UUID_TEXT_BYTES + 1];
+    const char *event = wish->by_id ? uuid_text(&wish->id, id) : NULL;
+    const struct service_conf *s = &a->options.conf->services[b->rerun.index];
+    json_t *more = json_pack("{s:b, s:b, s:b, s:s, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry,
+                             "force", (int)b->force, "paused", (int)is_paused(a, b), "handler",
+                             s->handler, "batch", (int)s->batch, "event", event, "as_of_ms",
+                             (json_int_t)clock_to_wall(wish->ended_by_ms));
+    bool ok = more != NULL && json_object_update(object, more) == 0;
+    json_decref(more);
+    ok = ok && look_json_time(object, "from", wish->from_ms) &&
+         look_json_time(object, "to", wish->to_ms == INT64_MAX ? 0 : wish->to_ms);
+    if (!wish->by_key) {
+        return ok && json_object_set_new(object, "key", json_null()) == 0;
+    }
+    return ok && look_json_bytes(object, "key", wish->key);
+}
+
+bool admin_rerun_json(const struct admin *a, const struct bulk *b, json_t *object) {
+    const struct rerun_tally *t = &b->rerun.tally;
+    return add_wish(a, b, object) && look_json_count(object, "keys", t->keys) &&
+           look_json_count(object, "waiting", t->waits) &&
+           look_json_count(object, "dead", t->dead) && look_json_count(object, "locks", t->locks) &&
+           look_json_time(object, "first_at", t->first_ms) &&
+           look_json_time(object, "last_at", t->last_ms);
+}
+
+/* ---- the request ---- */
+
+/* Which services have an event of the id. */
+struct owners {
+    const struct admin *admin;
+    struct buf names; /* with ", " between */
+    size_t count;
+    uint16_t service; /* the first */
+};
+
+static int note_owner(void *ctx, struct event *event) {
+    struct owners *owners = ctx;
+    if (owners->count > 0 && owners->service == event->service) {
+        event_free(event);
+        return 0;
+    }
+    buf_add_str(&owners->names, owners->count > 0 ? ", " : "");
+    buf_add_str(&owners->names,
+                look_service_name(engine_journal(owners->admin->engine), event->service));
+    owners->service = owners->count == 0 ? event->service : owners->service;
+    owners->count++;
+    event_free(event);
+    return 0;
+}
+
+/* The service of an event named by its id alone: 0, or an HTTP status with a sentence. */
+static int find_owner(struct admin *a, const struct uuid *id, char name[NAME_BYTES_MAX + 1],
+                      struct report *r) {
+    char text[UUID_TEXT_BYTES + 1];
+    struct owners owners = {.admin = a};
+    struct store *store = journal_store(engine_journal(a->engine));
+    int code = store_begin(store);
+    if (code != 0) {
+        (void)report(r, code, "reading the store failed: %s", error_text(code));
+        return 503;
+    }
+    buf_init(&owners.names, (size_t)SERVICES_MAX * (NAME_BYTES_MAX + 2));
+    code = look_each_by_id(engine_journal(a->engine), id, &owners, note_owner);
+    store_abort(store);
+    int status = 0;
+    if (code != 0) {
+        (void)report(r, code, "reading the store failed: %s", error_text(code));
+        status = 503;
+    } else if (owners.count == 0) {
+        (void)report(r, ERR_NOTFOUND, "no event %s here", uuid_text(id, text));
+        status = 404;
+    } else if (owners.count > 1) {
+        (void)report(r, ERR_INVALID, "services %s have an event %s: name one (service)",
+                     buf_str(&owners.names), uuid_text(id, text));
+        status = 400;
+    } else {
+        (void)snprintf(name, NAME_BYTES_MAX + 1, "%s", buf_str(&owners.names));
+    }
+    buf_clear(&owners.names);
+    return status;
+}
+
+static int no_service(const struct conf *conf, const char *name, struct report *r) {
+    const char *names[SERVICES_MAX];
+    for (size_t i = 0; i < conf->service_count; i++) {
+        names[i] = conf->services[i].name;
+    }
+    const char *meant = conf_suggest(name, names, conf->service_count);
+    (void)report(r, ERR_NOTFOUND, "no service \"%.*s\" in topics.conf%s%s%s", NAME_BYTES_MAX, name,
+                 meant == NULL ? "" : " (did you mean \"", meant == NULL ? "" : meant,
+                 meant == NULL ? "" : "\"?)");
+    return 404;
+}
+
+/* The service by its name or by the event's id: 0, or an HTTP status with a sentence. */
+static int find_service(struct admin *a, struct bulk *b, const char *name, struct report *r) {
+    const struct conf *conf = a->options.conf;
+    char owner[NAME_BYTES_MAX + 1] = "";
+    if (name == NULL && !b->rerun.wish.by_id) {
+        (void)report(r, ERR_INVALID, "of which service? Give service=");
+        return 400;
+    }
+    if (name == NULL) {
+        int status = find_owner(a, &b->rerun.wish.id, owner, r);
+        if (status != 0) {
+            return status;
+        }
+        name = owner;
+    }
+    size_t i = 0;
+    if (!conf_find_service(conf, slice_of(name), &i)) {
+        return no_service(conf, name, r);
+    }
+    b->rerun.index = i;
+    b->rerun.wish.service = engine_service_number(a->engine, i);
+    (void)snprintf(b->service, sizeof b->service, "%s", name);
+    return 0;
+}
+
+/* Which events; 0 or ERR_INVALID. */
+static int parse_wish(struct admin *a, const struct gateway_request *request, struct bulk *b,
+                      struct report *r) {
+    struct rerun_wish *wish = &b->rerun.wish;
+    const char *id = gateway_query(request, "id");
+    const char *key = gateway_query(request, "key");
+    const char *from = gateway_query(request, "from_ms");
+    uint64_t from_ms;
+    uint64_t to_ms;
+    uint64_t as_of_ms;
+    uint64_t now_ms = (uint64_t)clock_to_wall(admin_now_ms(a));
+    if (!admin_number(from, 0, INT64_MAX, 0, &from_ms) ||
+        !admin_number(gateway_query(request, "to_ms"), 0, INT64_MAX, INT64_MAX, &to_ms) ||
+        !admin_number(gateway_query(request, "as_of_ms"), 1, now_ms, now_ms, &as_of_ms)) {
+        return report(r, ERR_INVALID,
+                      "from_ms, to_ms and as_of_ms are milliseconds since 1970-01-01 UTC, as_of_ms "
+                      "not in the future");
+    }
+    if (id == NULL && key == NULL && from == NULL) {
+        return report(r, ERR_INVALID, "which events? Give from_ms=, key= or id=");
+    }
+    if (from_ms >= to_ms) {
+        return report(r, ERR_INVALID, "from_ms must lie before to_ms");
+    }
+    if (id != NULL && !uuid_parse(slice_of(id), &wish->id)) {
+        return report(r, ERR_INVALID, "\"%.64s\" is no event id", id);
+    }
+    if (key != NULL && strlen(key) > KEY_BYTES_MAX) {
+        return report(r, ERR_INVALID, "a key has at most %d bytes", KEY_BYTES_MAX);
+    }
+    wish->by_id = id != NULL;
+    wish->by_key = key != NULL;
+    (void)snprintf(b->rerun.key, sizeof b->rerun.key, "%s", key == NULL ? "" : key);
+    wish->key = slice_of(b->rerun.key);
+    wish->from_ms = clock_to_engine((int64_t)from_ms);
+    wish->to_ms = clock_to_engine((int64_t)to_ms);
+    wish->ended_by_ms = clock_to_engine((int64_t)as_of_ms);
+    return 0;
+}
+
+/* Whether it is meant; 0 or ERR_INVALID. */
+static int parse_consent(const struct gateway_request *request, struct bulk *b, struct report *r) {
+    uint64_t dry;
+    uint64_t yes;
+    if (!admin_number(gateway_query(request, "dry"), 0, 1, 0, &dry) ||
+        !admin_number(gateway_query(request, "yes"), 0, 1, 0, &yes) ||
+        !admin_number(gateway_query(request, "confirm"), 1, INT64_MAX, 0, &b->rerun.confirmed)) {
+        return report(r, ERR_INVALID, "dry and yes are 0 or 1, confirm is a number of events");
+    }
+    b->rerun.dry = dry != 0;
+    unsigned said =
+        (dry != 0 ? 1u : 0u) + (yes != 0 ? 1u : 0u) + (b->rerun.confirmed > 0 ? 1u : 0u);
+    if (said != 1) {
+        return report(r, ERR_INVALID,
+                      "say one of dry=1, which only counts, confirm=COUNT, which runs no more than "
+                      "were counted, and yes=1");
+    }
+    return admin_bulk_pace(request, b, r);
+}
+
+void admin_rerun(struct admin *a, struct gateway_request *request) {
+    struct report r = {""};
+    struct bulk *b = admin_bulk_new(a, request);
+    if (b == NULL) {
+        return;
+    }
+    int code = parse_wish(a, request, b, &r);
+    code = code == 0 ? parse_consent(request, b, &r) : code;
+    int status = code == 0 ? find_service(a, b, gateway_query(request, "service"), &r) : 400;
+    if (status != 0) {
+        admin_answer_error(request, status, r.text);
+        admin_bulk_free(b);
+        return;
+    }
+    b->kind = COMMAND_RERUN;
+    b->find = find_event;
+    b->found_all = found_all;
+    rerun_walk_init(&b->rerun.walk, engine_journal(a->engine), &b->rerun.wish);
+    admin_bulk_begin(a, b, request);
+}

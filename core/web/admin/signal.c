@@ -1,0 +1,72 @@
+/*
+ * signal.c - a signal by HTTP: POST /api/signals/<service>/<key>/<name>, or with key and name
+ * in the query, where they may hold a slash. The body is the value: JSON, or else a string. With an
+ * Idempotency-Key a second request is answered like the first and sends nothing.
+ */
+#include "web/admin/impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A signal on its way, and the bytes its command borrows. */
+struct sending {
+    struct order order; /* first, so that an order of this file is a sending */
+    struct gateway_request *request;
+    char *service, *key, *name, *payload, *once;
+};
+
+static void sending_free(struct sending *s) {
+    free(s->service);
+    free(s->key);
+    free(s->name);
+    free(s->payload);
+    free(s->once);
+    free(s);
+}
+
+static void answer(struct admin *a, struct order *order) {
+    (void)a;
+    struct sending *s = (struct sending *)order;
+    int code = order->command.code;
+    if (code == 0) {
+        admin_answer_json(s->request, 202, json_pack("{s:b}", "ok", 1));
+    } else {
+        admin_answer_error(s->request, admin_status_of(code), order->command.report.text);
+    }
+    sending_free(s);
+}
+
+static bool keep(char **own, struct slice *borrowed, struct slice text) {
+    *own = slice_dup(text);
+    *borrowed = (struct slice){*own, text.len};
+    return *own != NULL;
+}
+
+void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request) {
+    bool in_path = parts->count == 5;
+    struct slice key = in_path ? parts->at[3] : slice_of(gateway_query(request, "key"));
+    struct slice name = in_path ? parts->at[4] : slice_of(gateway_query(request, "name"));
+    if ((!in_path && parts->count != 3) || name.len == 0) {
+        admin_answer_error(request, 400,
+                           "a signal goes to /api/signals/<service>/<key>/<name>, or to "
+                           "/api/signals/<service>?key=&name= where they hold a slash");
+        return;
+    }
+    struct sending *s = calloc(1, sizeof *s);
+    struct command *c = s == NULL ? NULL : &s->order.command;
+    bool kept = s != NULL && keep(&s->service, &c->service, parts->at[2]) &&
+                keep(&s->key, &c->key, key) && keep(&s->name, &c->name, name) &&
+                keep(&s->payload, &c->payload, gateway_body(request)) &&
+                keep(&s->once, &c->once, slice_of(gateway_header(request, "Idempotency-Key")));
+    if (!kept) {
+        admin_answer_error(request, 503, "out of memory");
+        if (s != NULL) {
+            sending_free(s);
+        }
+        return;
+    }
+    s->request = request;
+    s->order.done = answer;
+    c->kind = COMMAND_SIGNAL;
+    admin_submit(a, &s->order);
+}

@@ -1,0 +1,125 @@
+/*
+ * status.c - the host as it stands, as JSON: GET /api/status, /api/services.
+ */
+#include "web/admin/impl.h"
+
+#include "query/json.h"
+
+#include <inttypes.h>
+
+struct figure {
+    const char *name;
+    uint64_t value;
+};
+
+static void add_figures(json_t *object, const struct figure *figures, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        (void)json_object_set_new(object, figures[i].name,
+                                  json_integer((json_int_t)figures[i].value));
+    }
+}
+
+static json_t *service_json(const struct engine_service_status *s) {
+    const struct figure figures[] = {
+        {"accepted", s->books.accepted},
+        {"waiting", books_waiting(&s->books)},
+        {"done", s->books.done},
+        {"dead", s->books.dead},
+        {"died", s->books.died},
+        {"needs_person", s->books.needs_person},
+        {"discarded", s->books.discarded},
+        {"duplicates", s->books.duplicates},
+        {"handed_over", s->books.handed_over},
+        {"retries", s->books.retries},
+        {"timeouts", s->books.timeouts},
+        {"crashes", s->books.crashes},
+        {"snoozes", s->books.snoozes},
+        {"throttles", s->books.throttles},
+        {"lag", books_waiting(&s->books)},
+        {"inflight", s->running},
+        {"retrying", s->retrying},
+        {"sleeping", s->sleeping},
+        {"rate_1min", s->lately.done_1min},
+        {"failures_1min", s->lately.failures_1min},
+        {"throttled_until_ms", (uint64_t)s->throttled_until_ms},
+        {"oldest_ms", (uint64_t)s->oldest_ms},
+        {"p50_us", (uint64_t)s->lately.p50_us},
+        {"p99_us", (uint64_t)s->lately.p99_us},
+    };
+    char version[17];
+    (void)snprintf(version, sizeof version, "%016llx", (unsigned long long)s->version);
+    json_t *object = json_pack("{s:s, s:b, s:b, s:b, s:f, s:s, s:s?}", "name", s->name, "active",
+                               (int)s->active, "paused", (int)s->paused, "held", (int)s->held,
+                               "failure_rate", s->lately.failure_rate, "handler_version", version,
+                               "handler_error", s->script_error);
+    add_figures(object, figures, sizeof figures / sizeof *figures);
+    return object;
+}
+
+static json_t *engine_json(const struct engine_status *s) {
+    const struct figure figures[] = {
+        {"waiting", s->waiting},
+        {"outbox", s->outbox},
+        {"outbox_refused", s->outbox_refused},
+        {"outbox_held", s->outbox_held},
+        {"outbox_discarded", s->outbox_discarded},
+        {"delayed", s->delayed},
+        {"append_waiting", s->append_waiting},
+        {"forwards_waiting", s->forwards_waiting},
+        {"forwards_taken", s->forwards_taken},
+        {"forwards_repeated", s->forwards_repeated},
+        {"forwards_refused", s->forwards_refused},
+        {"qos0", s->qos0},
+        {"turns", s->turns},
+        {"clock_steps", s->clock_steps},
+        {"commits", s->commits},
+        {"commit_us_last", (uint64_t)s->commit_us_last},
+        {"commit_us_max", (uint64_t)s->commit_us_max},
+        {"lua_bytes", s->lua_bytes},
+        {"store_used", s->store_used},
+        {"store_max", s->store_max},
+        {"set_aside", s->set_aside},
+    };
+    json_t *object =
+        json_pack("{s:b, s:s*}", "accepts", (int)s->accepts, "refused_topic", s->refused_topic);
+    add_figures(object, figures, sizeof figures / sizeof *figures);
+    return object;
+}
+
+json_t *admin_services_json(struct admin *a) {
+    json_t *services = json_array();
+    struct engine_service_status one;
+    for (size_t i = 0; engine_service_status(a->engine, i, &one) == 0; i++) {
+        (void)json_array_append_new(services, service_json(&one));
+    }
+    return services;
+}
+
+static json_t *schedules_json(struct admin *a) {
+    json_t *schedules = json_array();
+    struct engine_schedule_status s;
+    for (size_t i = 0; engine_schedule_status(a->engine, i, &s) == 0; i++) {
+        char id[UUID_TEXT_BYTES + 1];
+        json_t *one = json_pack("{s:s, s:i, s:I, s:s?}", "name", s.name, "host", (int)s.host,
+                                "runs", (json_int_t)s.runs, "last_id",
+                                s.runs == 0 ? NULL : uuid_text(&s.last_id, id));
+        (void)look_json_wall_time(one, "next_at", s.next_ms == INT64_MAX ? 0 : s.next_ms);
+        (void)look_json_wall_time(one, "last_at", s.last_ms);
+        (void)json_array_append_new(schedules, one);
+    }
+    return schedules;
+}
+
+json_t *admin_status_json(struct admin *a) {
+    const struct admin_hooks *hooks = &a->options.hooks;
+    struct engine_status s;
+    engine_status(a->engine, &s);
+    json_t *services = admin_services_json(a);
+    json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
+                               "engine", engine_json(&s), "services", services, "schedules",
+                               schedules_json(a), "jobs", admin_bulks_json(a));
+    if (status != NULL) {
+        hooks->add_hosts(hooks->ctx, status);
+    }
+    return status;
+}

@@ -1,0 +1,47 @@
+/*
+ * front.h - the front door: what stands on http.listen for everyone.
+ *
+ *   POST <endpoint>        a JSON body becomes a durable publish: 202 after the commit
+ *   GET  /healthz /readyz  liveness, readiness
+ *   GET  / /assets/...     the dashboard
+ *   POST /login /logout    a session of the dashboard
+ *   GET  /metrics          Prometheus text
+ *   *    /api/...          the commands, see web/admin/admin.h
+ *
+ * With http.token set, everything but the first three wants it as a bearer, or the cookie of a
+ * session.
+ */
+#ifndef ZINGQ_WEB_FRONT_H
+#define ZINGQ_WEB_FRONT_H
+
+#include "web/admin/admin.h"
+#include "conf/conf.h"
+#include "engine/engine.h"
+#include "io/httpd/gateway.h"
+
+#include <jansson.h>
+
+struct front;
+
+/* On every answer: what a browser may do with it. For struct gateway_callbacks. */
+extern const char front_headers[];
+
+struct front_hooks {
+    void *ctx;
+    bool (*broker_ready)(void *ctx);
+    /* Why not: strings for anyone to read, appended to an array. */
+    void (*broker_reasons)(void *ctx, json_t *list);
+    /* Prometheus text of the host's own figures, appended. */
+    void (*host_metrics)(void *ctx, struct buf *out);
+};
+
+/* `conf`, `engine` and `admin` are borrowed. ERR_MEMORY. */
+int front_new(struct front **out, const struct conf *conf, struct engine *engine,
+              struct admin *admin, const struct front_hooks *hooks);
+void front_free(struct front *f);
+/* Takes the request over and answers it, at once or after a turn. */
+void front_request(struct front *f, struct gateway_request *request);
+/* Whether it will be let in: what strangers send is not kept in memory. */
+bool front_wants_body(struct front *f, const struct gateway_request *request);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * prometheus.h - the engine's figures in Prometheus' text format (exposition format 0.0.4).
+ */
+#ifndef ZINGQ_WEB_PROMETHEUS_H
+#define ZINGQ_WEB_PROMETHEUS_H
+
+#include "base/buf.h"
+#include "engine/engine.h"
+
+/* Appends every metric of the engine and its services; out->failed when it does not fit. */
+void prometheus_write(struct engine *engine, struct buf *out);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * test_log.c - what a log line looks like, and that nobody can forge one.
+ *
+ * The log writes to standard error, so each test hands that over to a pipe while it logs.
+ */
+#include "base/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+struct capture {
+    int saved;          /* standard error as it was */
+    int read_end;       /* of the pipe that stands in for it */
+    char text[1 << 14]; /* what was logged, terminated */
+};
+
+static void capture_start(struct capture *c) {
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    c->saved = dup(STDERR_FILENO);
+    assert_true(c->saved >= 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(close(ends[1]), 0);
+    c->read_end = ends[0];
+}
+
+/* The text logged since capture_start; the pipe is in memory, so nothing is still on its way. */
+static const char *capture_end(struct capture *c) {
+    assert_int_equal(dup2(c->saved, STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(close(c->saved), 0);
+    ssize_t got = read(c->read_end, c->text, sizeof c->text - 1);
+    c->text[got > 0 ? got : 0] = '\0';
+    assert_int_equal(close(c->read_end), 0);
+    return c->text;
+}
+
+static size_t count_of(const char *text, char c) {
+    size_t count = 0;
+    for (; *text != '\0'; text++) {
+        count += *text == c;
+    }
+    return count;
+}
+
+static int level_back_to_info(void **state) {
+    (void)state;
+    log_set_level(LOG_LEVEL_INFO);
+    return 0;
+}
+
+static void a_line_has_time_level_area_and_text(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_warn("broker", "lost the connection host=%s", "127.0.0.1");
+    const char *line = capture_end(&c);
+    const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ ";
+    for (size_t i = 0; shape[i] != '\0'; i++) {
+        bool digit = line[i] >= '0' && line[i] <= '9';
+        assert_true(shape[i] == 'd' ? digit : line[i] == shape[i]);
+    }
+    assert_string_equal(line + strlen(shape), "warn  broker: lost the connection host=127.0.0.1\n");
+}
+
+static void a_line_of_one_of_several_hosts_says_which(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_set_host(2);
+    log_info("host", "here");
+    log_set_host(0);
+    log_info("host", "alone");
+    const char *text = capture_end(&c);
+    assert_non_null(strstr(text, " info  [2] host: here\n"));
+    assert_non_null(strstr(text, " info  host: alone\n"));
+}
+
+static void levels_below_the_least_are_silent(void **state) {
+    (void)state;
+    struct capture c;
+    log_set_level(LOG_LEVEL_WARN);
+    capture_start(&c);
+    log_debug("test", "no");
+    log_info("test", "no");
+    log_warn("test", "yes");
+    log_error("test", "yes");
+    const char *text = capture_end(&c);
+    assert_int_equal(count_of(text, '\n'), 2);
+    assert_null(strstr(text, "no\n"));
+}
+
+static void debug_is_written_when_asked_for(void **state) {
+    (void)state;
+    struct capture c;
+    log_set_level(LOG_LEVEL_DEBUG);
+    capture_start(&c);
+    log_debug("test", "seen");
+    assert_non_null(strstr(capture_end(&c), "debug test: seen\n"));
+}
+
+static void a_payload_cannot_forge_a_line(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_info("engine", "payload=%s",
+             "x\n2026-01-01T00:00:00.000Z error engine: forged\r\x1b[2J\x7f");
+    const char *text = capture_end(&c);
+    assert_int_equal(count_of(text, '\n'), 1);
+    assert_non_null(strstr(text, "x\\n2026-01-01"));
+    assert_non_null(strstr(text, "forged\\x0d\\x1b[2J\\x7f\n"));
+}
+
+static void text_beyond_ascii_stays_readable(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_info("engine", "user=%s", "Zo\xc3\xab");
+    assert_non_null(strstr(capture_end(&c), "user=Zo\xc3\xab\n"));
+}
+
+static void an_endless_text_is_cut_to_one_line(void **state) {
+    (void)state;
+    static char endless[1 << 16];
+    memset(endless, '\n', sizeof endless - 1);
+    struct capture c;
+    capture_start(&c);
+    log_error("engine", "%s", endless);
+    const char *text = capture_end(&c);
+    assert_int_equal(count_of(text, '\n'), 1);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_has_time_level_area_and_text),
+        cmocka_unit_test(a_line_of_one_of_several_hosts_says_which),
+        cmocka_unit_test_teardown(levels_below_the_least_are_silent, level_back_to_info),
+        cmocka_unit_test_teardown(debug_is_written_when_asked_for, level_back_to_info),
+        cmocka_unit_test(a_payload_cannot_forge_a_line),
+        cmocka_unit_test(text_beyond_ascii_stays_readable),
+        cmocka_unit_test(an_endless_text_is_cut_to_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

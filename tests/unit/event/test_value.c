@@ -1,0 +1,172 @@
+/* test_value.c - state values add up and turn into JSON and back unharmed. */
+#include "event/value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* JSON to a value, plus a whole number, to JSON. */
+static void adds_up(const char *json, int64_t delta, const char *expected) {
+    struct buf value, sum, text;
+    buf_init(&value, 64);
+    buf_init(&sum, 64);
+    buf_init(&text, 64);
+    if (json[0] != '\0') {
+        assert_int_equal(value_from_json(slice_of(json), &value, NULL), 0);
+    }
+    assert_int_equal(value_add(buf_slice(&value), true, delta, 0, &sum), 0);
+    assert_int_equal(value_to_json(buf_slice(&sum), &text), 0);
+    assert_string_equal(buf_str(&text), expected);
+    buf_clear(&value);
+    buf_clear(&sum);
+    buf_clear(&text);
+}
+
+static void value_add_keeps_whole_numbers_whole(void **state) {
+    (void)state;
+    adds_up("", 1, "1");
+    adds_up("41", 1, "42");
+    adds_up("-1", -9223372036854775807, "-9223372036854775808");
+    adds_up("1.5", 1, "2.5");
+    adds_up("1.0", 1, "2.0");
+    adds_up("9223372036854775807", 1, "9.223372036854776e+18");
+}
+
+static void value_add_refuses_what_is_no_number(void **state) {
+    (void)state;
+    struct buf sum;
+    buf_init(&sum, 64);
+    assert_int_equal(value_add(slice_of("stext"), true, 1, 0, &sum), ERR_INVALID);
+    assert_int_equal(value_add(slice_of("t"), true, 1, 0, &sum), ERR_INVALID);
+    assert_int_equal(value_add(slice_of("i123"), true, 1, 0, &sum), ERR_INVALID);
+    assert_int_equal(sum.len, 0);
+    buf_clear(&sum);
+}
+
+static void value_json_goes_both_ways(void **state) {
+    (void)state;
+    static const char *const texts[] = {"true",
+                                        "false",
+                                        "null",
+                                        "0",
+                                        "-9223372036854775808",
+                                        "9223372036854775807",
+                                        "0.1",
+                                        "5.0",
+                                        "1e+300",
+                                        "\"\"",
+                                        "\"a\\\"\\\\\\n\\u0001\xC3\xA4\xF0\x9F\x8E\xAB\"",
+                                        "[]",
+                                        "{}",
+                                        "{\"a\":[1,2.5,null]}"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct buf value, text;
+        buf_init(&value, 256);
+        buf_init(&text, 256);
+        assert_int_equal(value_from_json(slice_of(texts[i]), &value, NULL), 0);
+        assert_int_equal(value_to_json(buf_slice(&value), &text), 0);
+        assert_string_equal(buf_str(&text), texts[i]);
+        buf_clear(&value);
+        buf_clear(&text);
+    }
+}
+
+static void value_scalars_take_their_own_tags(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"true", "t"}, {"false", "f"}, {"1", "i"},
+                                           {"1.0", "d"},  {"\"x\"", "s"}, {"[]", "j"},
+                                           {"null", "j"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct buf value;
+        buf_init(&value, 64);
+        assert_int_equal(value_from_json(slice_of(pairs[i][0]), &value, NULL), 0);
+        assert_int_equal(value.data[0], pairs[i][1][0]);
+        buf_clear(&value);
+    }
+}
+
+static void value_from_json_says_where_it_is_wrong(void **state) {
+    (void)state;
+    struct buf value;
+    struct report r;
+    buf_init(&value, 64);
+    assert_int_equal(value_from_json(slice_of("{\"a\":"), &value, &r), ERR_INVALID);
+    assert_non_null(strstr(r.text, "near byte 5"));
+    assert_int_equal(value_from_json(slice_of(""), &value, &r), ERR_INVALID);
+    assert_int_equal(value_from_json(slice_of("{\"a\":1,\"a\":2}"), &value, &r), ERR_INVALID);
+    assert_int_equal(value.len, 0);
+    buf_clear(&value);
+}
+
+static void value_to_json_refuses_damage(void **state) {
+    (void)state;
+    struct buf text;
+    buf_init(&text, 64);
+    assert_int_equal(value_to_json(slice_of(""), &text), ERR_CORRUPT);
+    assert_int_equal(value_to_json(slice_of("i12"), &text), ERR_CORRUPT);
+    assert_int_equal(value_to_json(slice_of("?x"), &text), ERR_CORRUPT);
+    buf_clear(&text);
+}
+
+static void value_real_text_reads_back_the_same_in_the_fewest_digits(void **state) {
+    (void)state;
+    static const struct {
+        double v;
+        const char *text;
+    } rows[] = {{0.1, "0.1"},
+                {0.1 + 0.2, "0.30000000000000004"},
+                {5, "5.0"},
+                {-0.0, "-0.0"},
+                {1e15, "1e+15"},
+                {123456789012345.0, "123456789012345.0"},
+                {1e-7, "1e-07"},
+                {1.7976931348623157e308, "1.7976931348623157e+308"},
+                {5e-324, "4.94065645841247e-324"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[VALUE_REAL_BYTES];
+        assert_string_equal(value_real_text(rows[i].v, out), rows[i].text);
+        assert_true(strtod(out, NULL) == rows[i].v);
+    }
+}
+
+static void value_quote_mends_what_is_not_utf8(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes, *quoted;
+        bool valid;
+    } rows[] = {
+        {"plain", "\"plain\"", true},
+        {"\xC3\xA4\xE2\x82\xAC", "\"\xC3\xA4\xE2\x82\xAC\"", true},
+        {"a\xFFz", "\"a\xEF\xBF\xBDz\"", false},
+        {"\xC0\xAF", "\"\xEF\xBF\xBD\xEF\xBF\xBD\"", false},                 /* overlong */
+        {"\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"", false}, /* surrogate */
+        {"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\"", false},                 /* cut */
+        {"\xF4\x90\x80\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"", false},
+        {"\b\t\n\v\f\r\x7f", "\"\\b\\t\\n\\u000b\\f\\r\x7f\"", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf out;
+        buf_init(&out, 256);
+        assert_int_equal(value_quote(slice_of(rows[i].bytes), &out), rows[i].valid);
+        assert_string_equal(buf_str(&out), rows[i].quoted);
+        buf_clear(&out);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(value_add_keeps_whole_numbers_whole),
+        cmocka_unit_test(value_add_refuses_what_is_no_number),
+        cmocka_unit_test(value_json_goes_both_ways),
+        cmocka_unit_test(value_scalars_take_their_own_tags),
+        cmocka_unit_test(value_from_json_says_where_it_is_wrong),
+        cmocka_unit_test(value_to_json_refuses_damage),
+        cmocka_unit_test(value_real_text_reads_back_the_same_in_the_fewest_digits),
+        cmocka_unit_test(value_quote_mends_what_is_not_utf8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,447 @@
+/* test_api.c - every call a handler can make: what it stages, answers and refuses. */
+#include "lua_world.h"
+#include "event/value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const int64_t NOW = 1700000000000;
+
+/* --- publish, reply, append --- */
+
+static void api_publish_stages_a_message_and_gives_its_id(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("local id = zing.publish('a/b', {b = 1, a = {}})\n"
+                                    "assert(id == '01920000-0000-7000-8000-000000000001')",
+                                    "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    const struct effect *e = world_effect(w, 0);
+    assert_int_equal(e->kind, EFFECT_PUBLISH);
+    assert_string_equal(e->name.data, "a/b");
+    assert_string_equal(e->value.data, "{\"a\":{},\"b\":1}");
+    assert_true(slice_is(e->content_type, "application/json"));
+    assert_int_equal(e->qos, 1);
+    assert_false(e->retain);
+    assert_null(e->key.data);
+    assert_int_equal(e->due_ms, 0);
+    world_free(w);
+}
+
+static void api_publish_takes_its_options(void **state) {
+    (void)state;
+    struct lua_world *w =
+        world_ran("zing.publish('a', 'raw', {after = '10m', qos = 0, retain = true,\n"
+                  "key = 42, properties = {tenant = 't1', n = 3}})\n"
+                  "zing.publish('b', nil, {at = zing.now() + 60})",
+                  "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    const struct effect *e = world_effect(w, 0);
+    struct slice tenant;
+    assert_int_equal(e->due_ms, NOW + 600000);
+    assert_int_equal(e->qos, 0);
+    assert_true(e->retain);
+    assert_true(slice_is(e->key, "42"));
+    assert_true(property_find(e->properties, "tenant", &tenant) && slice_is(tenant, "t1"));
+    assert_int_equal(world_effect(w, 1)->due_ms, NOW + 60000);
+    assert_int_equal(world_effect(w, 1)->value.len, 0);
+    world_free(w);
+}
+
+static void api_publish_refuses_what_cannot_be_sent(void **state) {
+    (void)state;
+    world_ends("zing.publish('a/#', '')", OUTCOME_ERROR, "zing.publish");
+    world_ends("zing.publish('a', '', {afer = 1})", OUTCOME_ERROR, "unknown option 'afer'");
+    world_ends("zing.publish('a', '', {qos = 3})", OUTCOME_ERROR, "qos must be 0, 1 or 2");
+    world_ends("zing.publish('a', {items = {{price = 0/0}}})", OUTCOME_ERROR,
+               "payload.items[1].price is NaN");
+    world_ends("zing.publish('a', '', {properties = {['zingq-id'] = 'x'}})", OUTCOME_ERROR,
+               "ZingQueue's own");
+    world_ends("zing.publish('a', '', {after = -1})", OUTCOME_ERROR, "after must be");
+    world_ends("zing.publish('a', '', {after = 'soon'})", OUTCOME_ERROR, "after: ");
+}
+
+static void api_cancel_stages_the_end_of_a_publish_that_waits(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(
+        world_handler("assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000A') == true)\n"
+                      "assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000a') == false)\n"
+                      "assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000b') == false)"));
+    assert_true(uuid_parse(slice_of("0192f0c1-0000-7000-8000-00000000000a"), &w->delayed));
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_int_equal(w->run->effects.count, 1);
+    assert_int_equal(world_effect(w, 0)->kind, EFFECT_CANCEL);
+    assert_true(uuid_equal(&world_effect(w, 0)->id, &w->delayed));
+    world_free(w);
+    world_holds("local id = zing.publish('a', '')\n"
+                "assert(zing.cancel(id) and not zing.cancel(id))");
+    world_ends("zing.cancel('17')", OUTCOME_ERROR, "id must be what zing.publish gave");
+    world_ends("zing.cancel(nil)", OUTCOME_ERROR, "id must be a string");
+}
+
+static void api_reply_goes_to_the_response_topic(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(world_handler("return zing.reply({ok = true})"));
+    struct event_bytes bytes = {.topic = slice_of("q"),
+                                .response_topic = slice_of("answers/7"),
+                                .correlation = slice_of("c\x01"),
+                                .payload = slice_of("{}")};
+    w->event = event_new(&bytes);
+    (void)world_run_event(w, RUN_EVENT, NULL);
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_string_equal(world_effect(w, 0)->name.data, "answers/7");
+    assert_true(slice_is(world_effect(w, 0)->correlation, "c\x01"));
+    world_free(w);
+    world_holds("assert(zing.reply('nobody asked') == nil)");
+}
+
+static void api_append_takes_plain_file_names_only(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("zing.append('sales.csv', 'a;b\\n')", "{}");
+    assert_int_equal(world_effect(w, 0)->kind, EFFECT_APPEND);
+    assert_string_equal(world_effect(w, 0)->name.data, "sales.csv");
+    assert_string_equal(world_effect(w, 0)->value.data, "a;b");
+    world_free(w);
+    world_ends("zing.append('../x', 'a')", OUTCOME_ERROR, "not a plain file name");
+    world_ends("zing.append('/etc/x', 'a')", OUTCOME_ERROR, "not a plain file name");
+    world_ends("zing.append('.x', 'a')", OUTCOME_ERROR, "not a plain file name");
+    world_ends("zing.append('x', 'a\\nb')", OUTCOME_ERROR, "no line break");
+}
+
+static void api_dead_letter_puts_something_else_there_and_goes_on(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("zing.dead_letter({seat = 'A1'}, 'hold expired')", "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_int_equal(world_effect(w, 0)->kind, EFFECT_DEAD_LETTER);
+    assert_string_equal(world_effect(w, 0)->value.data, "{\"seat\":\"A1\"}");
+    assert_string_equal(world_effect(w, 0)->owner.data, "hold expired");
+    world_free(w);
+}
+
+/* --- state --- */
+
+static void api_state_reads_what_it_wrote(void **state) {
+    (void)state;
+    world_holds(
+        "local s = zing.state\n"
+        "assert(s.get('a') == nil)\n"
+        "s.set('a', {n = 1, list = zing.json.array()}) assert(s.get('a').n == 1)\n"
+        "assert(zing.json.encode(s.get('a')) == '{\"list\":[],\"n\":1}')\n"
+        "s.set('b', 'bytes\\0\\255') assert(s.get('b') == 'bytes\\0\\255')\n"
+        "s.set('c', 2^53 | 0) assert(math.type(s.get('c')) == 'integer')\n"
+        "s.set('d', 1.5) s.set('e', false) assert(s.get('d') == 1.5 and s.get('e') == false)\n"
+        "s.delete('a') assert(s.get('a') == nil)\n"
+        "assert(s.incr('a', 3) == 3 and s.incr('a') == 4 and s.get('a') == 4)\n"
+        "assert(s.incr('f', 0.5) == 0.5)\n"
+        "s.set('n', zing.json.null) assert(s.get('n') == zing.json.null)");
+}
+
+static void api_state_adds_to_what_is_stored(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(world_handler("assert(zing.state.get('count') == 10)\n"
+                                                  "assert(zing.state.incr('count') == 11)\n"
+                                                  "assert(zing.state.incr('count', 5) == 16)\n"
+                                                  "assert(zing.state.get('count') == 16)"));
+    world_set(w, "count", "10");
+    (void)world_run(w, "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_int_equal(w->run->effects.count, 1);
+    assert_int_equal(world_effect(w, 0)->kind, EFFECT_STATE_INCR);
+    assert_int_equal(world_effect(w, 0)->delta_int, 6);
+    world_free(w);
+}
+
+static void api_state_list_merges_stored_and_staged(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(world_handler(
+        "zing.state.set('seat/3', 'c') zing.state.delete('seat/1') zing.state.incr('seat/n', 2)\n"
+        "local l = zing.state.list('seat/')\n"
+        "assert(l['seat/1'] == nil and l['seat/2'] == 'b' and l['seat/3'] == 'c')\n"
+        "assert(l['seat/n'] == 7 and l['other'] == nil)\n"
+        "assert(zing.state.list()['other'] == 1)"));
+    world_set(w, "other", "1");
+    world_set(w, "seat/1", "\"a\"");
+    world_set(w, "seat/2", "\"b\"");
+    world_set(w, "seat/n", "5");
+    (void)world_run(w, "{}");
+    assert_string_equal(world_error(w), "");
+    world_free(w);
+}
+
+static void api_state_ttl_becomes_a_due_time(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("zing.state.set('a', 1, {ttl = '10s'})", "{}");
+    assert_int_equal(world_effect(w, 0)->due_ms, NOW + 10000);
+    world_free(w);
+}
+
+static void api_state_refuses_bad_names_and_values(void **state) {
+    (void)state;
+    world_ends("zing.state.set('', 1)", OUTCOME_ERROR, "name must have 1 to 160 bytes");
+    world_ends("zing.state.get(string.rep('x', 161))", OUTCOME_ERROR,
+               "name must have 1 to 160 bytes");
+    world_ends("zing.state.set('a', nil)", OUTCOME_ERROR, "zing.state.delete");
+    world_ends("zing.state.set('a', print)", OUTCOME_ERROR, "value is a function");
+    world_ends("zing.state.set('a', string.rep('x', 1048577))", OUTCOME_ERROR, "larger than");
+    world_ends("zing.state.set('a', 'x') zing.state.incr('a')", OUTCOME_ERROR, "not a number");
+    world_ends("zing.state.incr('a', 0/0)", OUTCOME_ERROR, "NaN");
+}
+
+static void api_peek_looks_at_another_key(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(world_handler("assert(zing.peek('svc', 'other', 'a') == 3)\n"
+                                                  "assert(zing.peek('svc', 'none', 'a') == nil)\n"
+                                                  "zing.peek('nobody', 'x', 'a')"));
+    world_set(w, "a", "3");
+    (void)world_run(w, "{}");
+    assert_non_null(strstr(world_error(w), "there is no service \"nobody\""));
+    world_free(w);
+}
+
+/* --- locks --- */
+
+static void api_lock_is_taken_once_and_extended_by_its_owner(void **state) {
+    (void)state;
+    world_holds("assert(zing.lock('A1', {owner = 'b1', ttl = '10m', data = {price = 5}}) == true)\n"
+                "local ok, owner, left = zing.lock('A1', {owner = 'b2'})\n"
+                "assert(ok == false and owner == 'b1' and left == 600)\n"
+                "assert(zing.lock('A1', {owner = 'b1', ttl = '20m'}) == true)\n"
+                "local who, secs, data = zing.lock_owner('A1')\n"
+                "assert(who == 'b1' and secs == 1200 and data.price == 5)\n"
+                "assert(zing.unlock('A1', 'b2') == false)\n"
+                "assert(zing.unlock('A1', 'b1') == true)\n"
+                "assert(zing.lock_owner('A1') == nil and zing.unlock('A1', 'b1') == false)\n"
+                "assert(zing.lock('A1') and zing.lock_owner('A1') == event.id)");
+}
+
+static void api_lock_sees_the_stored_one_even_past_its_time(void **state) {
+    (void)state;
+    struct lua_world *w = world_new(
+        world_handler("local ok, owner, left = zing.lock('A1', {owner = 'b2'})\n"
+                      "assert(not ok and owner == 'b1' and left == 0)\n"
+                      "assert(zing.unlock('A1', 'b1') and zing.lock('A1', {owner = 'b2'}))"));
+    world_lock(w, "A1", "b1", NOW - 5, "");
+    (void)world_run(w, "{}");
+    assert_string_equal(world_error(w), "");
+    assert_int_equal(world_effect(w, 0)->kind, EFFECT_UNLOCK);
+    assert_int_equal(world_effect(w, 1)->kind, EFFECT_LOCK);
+    world_free(w);
+}
+
+/* --- http --- */
+
+static const char *header_of(const struct call_request *request, const char *prefix) {
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (strncmp(request->headers[i], prefix, strlen(prefix)) == 0) {
+            return request->headers[i];
+        }
+    }
+    return NULL;
+}
+
+static void api_http_waits_for_its_answer(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("local r = zing.http.post('http://h/x', {json = {a = 1}})\n"
+                                    "assert(r.status == 201 and r.headers['x-a'] == '1, 2')\n"
+                                    "assert(r.body == '{\"id\":7}' and r.json().id == 7)\n"
+                                    "zing.state.set('id', r:json().id)",
+                                    "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_CALL);
+    const struct call_request *q = w->run->request;
+    assert_string_equal(q->url, "http://h/x");
+    assert_string_equal(q->method, "POST");
+    assert_int_equal(q->timeout_ms, 10000);
+    assert_memory_equal(q->body, "{\"a\":1}", 7);
+    assert_string_equal(header_of(q, "Content-Type"), "Content-Type: application/json");
+    assert_string_equal(header_of(q, "Idempotency-Key"),
+                        "Idempotency-Key: svc-0192f0c1-0000-7000-8000-000000000001");
+    world_answer(w, 201, "x-a: 1\nx-a: 2\n", "{\"id\":7}");
+    assert_string_equal(world_error(w), "");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
+}
+
+static void api_http_numbers_the_keys_of_later_calls(void **state) {
+    (void)state;
+    struct lua_world *w =
+        world_ran("zing.http.get('http://h/') zing.http.put('http://h/', {body = 'x'})\n"
+                  "zing.http.delete('http://h/', {headers = {['idempotency-key'] = 'mine'}})\n"
+                  "zing.http.request('http://h/', {method = 'PATCH', timeout = 2})",
+                  "{}");
+    assert_null(header_of(w->run->request, "Idempotency-Key"));
+    world_answer(w, 200, "", "");
+    assert_string_equal(header_of(w->run->request, "Idempotency-Key"),
+                        "Idempotency-Key: svc-0192f0c1-0000-7000-8000-000000000001-2");
+    world_answer(w, 200, "", "");
+    assert_null(header_of(w->run->request, "Idempotency-Key"));
+    assert_string_equal(header_of(w->run->request, "idempotency-key"), "idempotency-key: mine");
+    world_answer(w, 200, "", "");
+    assert_string_equal(w->run->request->method, "PATCH");
+    assert_int_equal(w->run->request->timeout_ms, 2000);
+    world_answer(w, 500, "", "");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_int_equal(w->run->calls, 4);
+    world_free(w);
+}
+
+static void api_http_forms_are_encoded_like_stripes(void **state) {
+    (void)state;
+    struct lua_world *w =
+        world_ran("zing.http.post('http://h/', {form = {amount = 5, source = 'a b&',\n"
+                  "metadata = {id = 'x'}, tags = {'u', 'v'}, ['k[z]'] = true}})",
+                  "{}");
+    const struct call_request *q = w->run->request;
+    static const char expected[] = "amount=5&k%5Bz%5D=true&metadata%5Bid%5D=x&source=a+b%26"
+                                   "&tags%5B%5D=u&tags%5B%5D=v";
+    assert_string_equal(q->body, expected);
+    assert_int_equal(q->body_len, sizeof expected - 1);
+    assert_non_null(header_of(q, "Content-Type: application/x-www-form-urlencoded"));
+    world_free(w);
+}
+
+static void api_http_failure_says_whether_the_request_had_left(void **state) {
+    (void)state;
+    struct lua_world *w =
+        world_ran("zing.http.post('http://u:p@h/pay?token=s', {body = 'x'})", "{}");
+    world_fail_call(w, ERR_TIMEOUT, true, "timed out after 10 s");
+    assert_int_equal(w->run->outcome, OUTCOME_ERROR);
+    assert_non_null(strstr(world_error(w), "outcome unknown: POST http://h/pay: timed out"));
+    world_free(w);
+    w = world_ran("local ok, e = pcall(zing.http.get, 'http://h/')\n"
+                  "assert(not ok) zing.reject(e)",
+                  "{}");
+    world_fail_call(w, ERR_NETWORK, false, "connection refused");
+    assert_int_equal(w->run->outcome, OUTCOME_REJECT);
+    assert_non_null(strstr(world_error(w), "the request had not left"));
+    assert_null(strstr(world_error(w), "outcome unknown"));
+    world_free(w);
+}
+
+static void api_http_refuses_forged_headers_and_other_schemes(void **state) {
+    (void)state;
+    world_ends("zing.http.get('http://h/', {headers = {a = 'x\\r\\nb: c'}})", OUTCOME_ERROR,
+               "line break");
+    world_ends("zing.http.get('http://h/', {headers = {['a: b'] = 'x'}})", OUTCOME_ERROR,
+               "not a header's name");
+    world_ends("zing.http.get('file:///etc/passwd')", OUTCOME_ERROR, "not an http://");
+    world_ends("zing.http.get('http://h/\\r\\nx')", OUTCOME_ERROR, "control character");
+    world_ends("zing.http.get('http://h/', {method = 'X'})", OUTCOME_ERROR,
+               "unknown option 'method'");
+    world_ends("zing.http.post('http://h/', {body = 'x', json = {}})", OUTCOME_ERROR,
+               "only one of");
+}
+
+/* --- mail --- */
+
+static void api_mail_builds_a_message_and_waits(void **state) {
+    (void)state;
+    struct lua_world *w =
+        world_ran("return assert(zing.mail{to = {'Ann <ann@example.org>', 'b@c.de'},\n"
+                  "subject = 'Your seat', text = 'Hello', html = '<p>Hello</p>',\n"
+                  "headers = {['Reply-To'] = 'desk@example.com'}})",
+                  "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_CALL);
+    const struct call_request *q = w->run->request;
+    assert_int_equal(q->kind, CALL_KIND_MAIL);
+    assert_string_equal(q->url, "smtp://127.0.0.1:2525");
+    assert_string_equal(q->mail_from, "tickets@example.com");
+    assert_int_equal(q->mail_to_count, 2);
+    assert_string_equal(q->mail_to[0], "ann@example.org");
+    assert_non_null(strstr(q->body, "Reply-To: desk@example.com\r\n"));
+    world_answer(w, 250, "", "ok");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
+}
+
+static void run_mail_4xx_is_an_error_and_5xx_is_final(void **state) {
+    (void)state;
+    static const char body[] = "pcall(zing.mail, {to = 'a@b.de', text = 'x'}) error('went on')";
+    struct lua_world *w = world_ran("zing.mail{to = 'a@b.de', text = 'x'}", "{}");
+    world_answer(w, 451, "", "451 try later");
+    assert_int_equal(w->run->outcome, OUTCOME_ERROR);
+    assert_non_null(strstr(world_error(w), "451 try later"));
+    world_free(w);
+    w = world_ran(body, "{}");
+    world_answer(w, 550, "", "550 no such user");
+    assert_int_equal(w->run->outcome, OUTCOME_REJECT);
+    assert_non_null(strstr(world_error(w), "550 no such user"));
+    world_free(w);
+}
+
+static void api_mail_rejects_what_would_forge_or_never_arrive(void **state) {
+    (void)state;
+    world_ends("zing.mail{to = 'a@b.de\\r\\nBcc: x@y.z', text = 'x'}", OUTCOME_REJECT,
+               "line break");
+    world_ends("zing.mail{to = 'a@b.de', subject = 'a\\nb', text = 'x'}", OUTCOME_REJECT,
+               "line break");
+    world_ends("zing.mail{to = 'a@b.de', headers = {x = 'a\\nb'}}", OUTCOME_REJECT, "line break");
+    world_ends("zing.mail{to = 'nobody', text = 'x'}", OUTCOME_REJECT, "not a mail address");
+    world_ends("zing.mail{text = 'x'}", OUTCOME_REJECT, "`to` is missing");
+    world_ends("zing.mail{to = 5}", OUTCOME_REJECT, "to must be a string");
+    world_ends("zing.mail{too = 'a@b.de'}", OUTCOME_ERROR, "unknown option 'too'");
+}
+
+/* --- the rest --- */
+
+static void api_knows_time_ids_config_and_secrets(void **state) {
+    (void)state;
+    world_holds("assert(zing.now() == 1700000000.0 and os.time() == 1700000000)\n"
+                "assert(os.date('!%Y') == '2023')\n"
+                "assert(#zing.uuid() == 36 and zing.uuid() ~= zing.uuid())\n"
+                "assert(zing.config.hold == '10m' and zing.config.api_key == nil)\n"
+                "assert(zing.secret('api_key') == 'sk_hidden')\n"
+                "for k, v in pairs(zing.config) do assert(v ~= 'sk_hidden') end\n"
+                "assert(not pcall(function() zing.config.hold = 1 end))");
+    world_ends("zing.secret('nothing')", OUTCOME_ERROR, "has no \"nothing\"");
+}
+
+static void api_log_takes_any_message_and_fields(void **state) {
+    (void)state;
+    world_holds("zing.log.debug('quiet', {b = 1, a = 'x y', t = {1}, n = zing.json.null})\n"
+                "zing.log.debug(nil) zing.log.debug({})");
+    world_ends("zing.log.info('a', {1, 2})", OUTCOME_ERROR, "zing.log: fields");
+}
+
+static void api_counts_its_cpu_time(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("local x = 0 for i = 1, 1000000 do x = x + i end", "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    assert_true(w->run->cpu_us > 100 && w->run->cpu_us < 60000);
+    world_free(w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(api_publish_stages_a_message_and_gives_its_id),
+        cmocka_unit_test(api_publish_takes_its_options),
+        cmocka_unit_test(api_publish_refuses_what_cannot_be_sent),
+        cmocka_unit_test(api_cancel_stages_the_end_of_a_publish_that_waits),
+        cmocka_unit_test(api_reply_goes_to_the_response_topic),
+        cmocka_unit_test(api_append_takes_plain_file_names_only),
+        cmocka_unit_test(api_dead_letter_puts_something_else_there_and_goes_on),
+        cmocka_unit_test(api_state_reads_what_it_wrote),
+        cmocka_unit_test(api_state_adds_to_what_is_stored),
+        cmocka_unit_test(api_state_list_merges_stored_and_staged),
+        cmocka_unit_test(api_state_ttl_becomes_a_due_time),
+        cmocka_unit_test(api_state_refuses_bad_names_and_values),
+        cmocka_unit_test(api_peek_looks_at_another_key),
+        cmocka_unit_test(api_lock_is_taken_once_and_extended_by_its_owner),
+        cmocka_unit_test(api_lock_sees_the_stored_one_even_past_its_time),
+        cmocka_unit_test(api_http_waits_for_its_answer),
+        cmocka_unit_test(api_http_numbers_the_keys_of_later_calls),
+        cmocka_unit_test(api_http_forms_are_encoded_like_stripes),
+        cmocka_unit_test(api_http_failure_says_whether_the_request_had_left),
+        cmocka_unit_test(api_http_refuses_forged_headers_and_other_schemes),
+        cmocka_unit_test(api_mail_builds_a_message_and_waits),
+        cmocka_unit_test(run_mail_4xx_is_an_error_and_5xx_is_final),
+        cmocka_unit_test(api_mail_rejects_what_would_forge_or_never_arrive),
+        cmocka_unit_test(api_knows_time_ids_config_and_secrets),
+        cmocka_unit_test(api_log_takes_any_message_and_fields),
+        cmocka_unit_test(api_counts_its_cpu_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
