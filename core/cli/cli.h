@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "event/event.h"
 #include "journal/journal.h"
+#include "journal/later.h"
 
 #include <jansson.h>
 #include <stdbool.h>

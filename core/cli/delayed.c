@@ -6,6 +6,8 @@
 #include "cli/table.h"
 #include "base/clock.h"
 #include "query/json.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 
 #include "cli/remote.h"
 #include "cli/table.h"
+#include "journal/event.h"
 
 #include <inttypes.h>
 #include <limits.h>

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "query/dead.h"
+#include "journal/event.h"
 
 /* What --service and --group ask for; needs the store open. 0 or an exit status. */
 int dlq_parse_wish(struct cli *cli, struct dead_wish *wish);

@@ -8,6 +8,7 @@
 #include "cli/dlq.h"
 
 #include "base/clock.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <errno.h>

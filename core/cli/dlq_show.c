@@ -5,6 +5,7 @@
 
 #include "cli/life.h"
 #include "cli/steps.h"
+#include "journal/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>

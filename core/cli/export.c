@@ -14,6 +14,10 @@
 #include "query/salvage.h"
 #include "query/state.h"
 #include "store/folder.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -10,6 +10,7 @@
 #include "query/json.h"
 #include "query/keys.h"
 #include "query/steps.h"
+#include "journal/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -8,6 +8,7 @@
 
 #include "cli/text.h"
 #include "base/clock.h"
+#include "journal/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>

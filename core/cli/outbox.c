@@ -6,6 +6,7 @@
 
 #include "cli/table.h"
 #include "query/json.h"
+#include "journal/outbox.h"
 
 #include <inttypes.h>
 #include <limits.h>

@@ -6,6 +6,7 @@
 #include "cli/remote.h"
 #include "cli/table.h"
 #include "query/state.h"
+#include "journal/keyed.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -12,6 +12,7 @@
 #include "cli/live.h"
 #include "cli/table.h"
 #include "store/store.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <stdio.h>

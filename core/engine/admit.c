@@ -13,6 +13,9 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+#include "journal/dedupe.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -10,6 +10,9 @@
 #include "engine/impl.h"
 
 #include "event/value.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
 
 #include <assert.h>
 

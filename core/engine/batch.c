@@ -9,6 +9,8 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+
 #include <stdlib.h>
 
 /* --- starting --- */

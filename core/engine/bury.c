@@ -5,6 +5,8 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -7,6 +7,8 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+
 static const char CANCELLED[] = "cancelled by an operator";
 
 static bool is_live(enum event_state state) {

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "journal/owner.h"
+#include "journal/event.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdio.h>

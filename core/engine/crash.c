@@ -20,6 +20,7 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
 
 static const char *const alone_text = "the host went down while this attempt ran";
 static const char *const batch_text = "the host went down while a batch with it ran";

@@ -8,6 +8,7 @@
 #include "engine/impl.h"
 
 #include "event/ledger.h"
+#include "journal/step.h"
 
 #include <assert.h>
 

@@ -7,6 +7,8 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
+#include "journal/later.h"
 
 #include <assert.h>
 #include <string.h>

@@ -13,6 +13,7 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <stdlib.h>

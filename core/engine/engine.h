@@ -19,6 +19,7 @@
 #include "event/event.h"
 #include "engine/forwards.h"
 #include "journal/journal.h"
+#include "journal/outbox.h"
 #include "engine/metrics.h"
 #include "lua/script.h"
 

@@ -6,6 +6,8 @@
 #include "engine/impl.h"
 
 #include "event/value.h"
+#include "journal/later.h"
+#include "journal/keyed.h"
 
 enum { INACTIVE_DELAY_MS = 60 * 1000 };
 

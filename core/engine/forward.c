@@ -14,6 +14,7 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/forward.h"
 
 #include <assert.h>
 #include <stdlib.h>

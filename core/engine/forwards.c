@@ -8,6 +8,7 @@
 #include "engine/forwards.h"
 
 #include "base/limits.h"
+#include "journal/forward.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -19,6 +19,7 @@
 
 #include "conf/division.h"
 #include "journal/journal.h"
+#include "journal/forward.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -49,6 +49,10 @@
 #include "base/limits.h"
 #include "engine/outbox.h"
 #include "lua/run.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
 
 /* Several events that one invocation tries. */
 struct batch {

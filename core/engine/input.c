@@ -4,6 +4,7 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -4,6 +4,8 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

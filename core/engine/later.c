@@ -6,6 +6,10 @@
  */
 #include "engine/impl.h"
 
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+
 #include <assert.h>
 
 int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,

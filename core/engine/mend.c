@@ -9,6 +9,10 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
 
 #include <string.h>
 

@@ -4,6 +4,8 @@
  */
 #include "engine/impl.h"
 
+#include "journal/dedupe.h"
+
 #include <string.h>
 
 static const struct slice ONCE_SCOPE = {"\001publish", sizeof "\001publish" - 1}; /* no service */

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "engine/outbox_impl.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdio.h>

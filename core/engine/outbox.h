@@ -31,6 +31,7 @@
 #define ZINGQ_ENGINE_OUTBOX_H
 
 #include "journal/journal.h"
+#include "journal/outbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "engine/outbox.h"
+#include "journal/outbox.h"
 
 enum item_state {
     ITEM_CLEAN,   /* not blocked */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/outbox.h"
 #include "engine/outbox_impl.h"
+#include "journal/outbox.h"
 
 #include <stdlib.h>
 #include <string.h>

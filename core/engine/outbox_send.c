@@ -4,6 +4,8 @@
  */
 #include "engine/outbox_impl.h"
 
+#include "journal/outbox.h"
+
 typedef int (*publish_fn)(void *ctx, const struct publication *p, int *mid);
 
 struct sending {

@@ -12,6 +12,8 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+
 #include <assert.h>
 #include <stdlib.h>
 

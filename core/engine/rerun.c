@@ -9,6 +9,7 @@
 #include "engine/impl.h"
 
 #include "event/ledger.h"
+#include "journal/event.h"
 
 int engine_note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
                         struct slice text) {

@@ -13,6 +13,8 @@
 #include "engine/impl.h"
 
 #include "base/log.h"
+#include "journal/event.h"
+#include "journal/step.h"
 
 #include <assert.h>
 #include <string.h>

@@ -22,6 +22,8 @@
 
 #include "base/log.h"
 #include "journal/owner.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -13,6 +13,11 @@
 #include "engine/impl.h"
 
 #include "event/value.h"
+#include "journal/event.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
 
 #include <string.h>
 

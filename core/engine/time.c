@@ -6,6 +6,13 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
+
 #include <stdlib.h>
 #include <string.h>
 

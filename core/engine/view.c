@@ -3,6 +3,12 @@
  */
 #include "engine/impl.h"
 
+#include "journal/event.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
+
 #include <assert.h>
 
 static int64_t view_now(void *ctx) {

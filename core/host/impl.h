@@ -17,6 +17,7 @@
 #include "io/mqtt/mqtt.h"
 #include "lua/script.h"
 #include "host/sys.h"
+#include "journal/outbox.h"
 
 #include <uv.h>
 

@@ -3,6 +3,8 @@
  */
 #include "journal/impl.h"
 
+#include "journal/event.h"
+
 #include <ctype.h>
 #include <sodium.h>
 

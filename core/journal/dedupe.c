@@ -13,6 +13,7 @@
 #include "journal/impl.h"
 
 #include "journal/move.h"
+#include "journal/dedupe.h"
 
 #include <assert.h>
 #include <sodium.h>

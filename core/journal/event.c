@@ -14,6 +14,8 @@
  */
 #include "journal/impl.h"
 
+#include "journal/event.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

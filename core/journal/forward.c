@@ -12,6 +12,8 @@
  */
 #include "journal/impl.h"
 
+#include "journal/forward.h"
+
 #include <assert.h>
 #include <string.h>
 

@@ -5,6 +5,7 @@
 #define ZINGQ_JOURNAL_IMPL_H
 
 #include "journal/journal.h"
+#include "journal/dedupe.h"
 
 #include <assert.h>
 

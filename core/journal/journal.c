@@ -15,6 +15,8 @@
  */
 #include "journal/impl.h"
 
+#include "journal/dedupe.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdio.h>

@@ -4,6 +4,10 @@
 #include "journal/impl.h"
 
 #include "event/value.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
 
 #include <assert.h>
 

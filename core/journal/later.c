@@ -11,6 +11,9 @@
  */
 #include "journal/impl.h"
 
+#include "journal/later.h"
+#include "journal/outbox.h"
+
 #include <assert.h>
 #include <string.h>
 

@@ -7,6 +7,7 @@
 #include "journal/move.h"
 
 #include "journal/impl.h"
+#include "journal/later.h"
 
 #include <assert.h>
 #include <string.h>

@@ -10,6 +10,8 @@
 #define ZINGQ_JOURNAL_MOVE_H
 
 #include "journal/journal.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
 
 #include <stdbool.h>
 #include <stdint.h>

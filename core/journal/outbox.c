@@ -10,6 +10,8 @@
  */
 #include "journal/impl.h"
 
+#include "journal/outbox.h"
+
 #include <assert.h>
 
 void publication_encode(const struct publication *p, struct buf *out) {

@@ -11,6 +11,9 @@
 #include "journal/impl.h"
 
 #include "event/value.h"
+#include "journal/event.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
 
 #include <assert.h>
 

@@ -7,6 +7,7 @@
 
 #include "query/events.h"
 #include "query/json.h"
+#include "journal/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>

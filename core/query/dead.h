@@ -8,6 +8,7 @@
 #define ZINGQ_QUERY_DEAD_H
 
 #include "query/life.h"
+#include "journal/event.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,6 +8,7 @@
 
 #include "query/json.h"
 #include "conf/service.h"
+#include "journal/event.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "query/json.h"
 
 #include "base/clock.h"
+#include "journal/event.h"
 
 #include <inttypes.h>
 #include <sodium.h>

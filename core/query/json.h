@@ -10,6 +10,7 @@
 
 #include "event/event.h"
 #include "journal/journal.h"
+#include "journal/event.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -6,6 +6,8 @@
 #include "base/limits.h"
 #include "query/json.h"
 #include "event/value.h"
+#include "journal/event.h"
+#include "journal/keyed.h"
 
 /* ---- lanes ---- */
 

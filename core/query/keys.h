@@ -8,6 +8,7 @@
 #define ZINGQ_QUERY_KEYS_H
 
 #include "journal/journal.h"
+#include "journal/event.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "query/json.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 
 #include "event/event.h"
 #include "journal/journal.h"
+#include "journal/event.h"
 #include "query/steps.h"
 
 #include <jansson.h>

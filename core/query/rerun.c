@@ -7,6 +7,7 @@
 #include "query/rerun.h"
 
 #include "query/json.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 
 #include "query/json.h"
 #include "event/value.h"
+#include "journal/keyed.h"
 
 #include <assert.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #define ZINGQ_QUERY_STATE_H
 
 #include "journal/journal.h"
+#include "journal/keyed.h"
 #include "base/limits.h"
 
 #include <jansson.h>

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "query/json.h"
 #include "event/value.h"
+#include "journal/step.h"
 
 #include <stdlib.h>
 #include <string.h>

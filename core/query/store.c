@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "event/event.h"
-#include "journal/journal.h"
+#include "journal/event.h"
 #include "query/json.h"
 #include "store/store.h"
 #include "store/pages.h"

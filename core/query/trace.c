@@ -8,6 +8,8 @@
 
 #include "query/events.h"
 #include "query/json.h"
+#include "journal/dedupe.h"
+#include "journal/outbox.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "query/life.h"
+#include "journal/dedupe.h"
 
 #include <stdbool.h>
 #include <stddef.h>

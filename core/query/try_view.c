@@ -10,6 +10,9 @@
 #include "base/limits.h"
 #include "query/json.h"
 #include "event/value.h"
+#include "journal/later.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
 
 #include <assert.h>
 #include <sodium.h>

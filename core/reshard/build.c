@@ -3,6 +3,8 @@
  */
 #include "reshard/impl.h"
 
+#include "journal/forward.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -7,6 +7,9 @@
  */
 #include "reshard/impl.h"
 
+#include "journal/event.h"
+#include "journal/forward.h"
+
 #include <string.h>
 
 static int expect(struct folder *to, enum store_table t, struct slice key, struct slice value) {

@@ -4,6 +4,8 @@
 #include "reshard/impl.h"
 
 #include "journal/owner.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,6 +4,11 @@
  */
 #include "reshard/impl.h"
 
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/forward.h"
+
 #include <string.h>
 
 /* State and locks of a key are told from its events. */

@@ -15,6 +15,7 @@
 #include "lua/api/api.h"
 #include "engine/engine.h"
 #include "base/limits.h"
+#include "journal/outbox.h"
 
 #include <errno.h>
 #include <ftw.h>

@@ -3,6 +3,8 @@
  */
 #include "hosts_world.h"
 
+#include "journal/forward.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,6 +2,8 @@
  * returns. */
 #include "engine_fixture.h"
 
+#include "journal/event.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,8 @@
 /* test_lock.c - keyed state and locks: what they hold, and what the clock does to them. */
 #include "engine_fixture.h"
 
+#include "journal/event.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,6 +2,7 @@
 #include "engine_fixture.h"
 #include "base/limits.h"
 #include "query/json.h"
+#include "journal/event.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

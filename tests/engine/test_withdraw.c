@@ -4,6 +4,8 @@
  */
 #include "engine_fixture.h"
 
+#include "journal/event.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

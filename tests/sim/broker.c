@@ -2,6 +2,7 @@
 #include "broker.h"
 
 #include "sim.h"
+#include "journal/outbox.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #define ZINGQ_SIM_BROKER_H
 
 #include "base/buf.h"
-#include "journal/journal.h"
+#include "journal/outbox.h"
 #include "node.h"
 
 #include <stdbool.h>

@@ -6,6 +6,10 @@
 #include "sim.h"
 
 #include "engine/impl.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
+#include "journal/step.h"
 
 #include <stdio.h>
 

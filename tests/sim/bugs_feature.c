@@ -6,6 +6,9 @@
 #include "sim.h"
 
 #include "engine/impl.h"
+#include "journal/event.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
 
 #include <string.h>
 

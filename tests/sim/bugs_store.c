@@ -5,7 +5,12 @@
 #include "bugs_impl.h"
 #include "sim.h"
 
-#include "journal/journal.h"
+#include "journal/event.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/forward.h"
+#include "journal/keyed.h"
 
 /* dedupe-late: what is to be noted in the next transaction. */
 enum { NOTES_MAX = 512 };

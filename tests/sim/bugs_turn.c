@@ -8,6 +8,8 @@
 #include "engine/lane.h"
 #include "engine/outbox.h"
 #include "store/store.h"
+#include "journal/outbox.h"
+#include "journal/forward.h"
 
 #include <string.h>
 

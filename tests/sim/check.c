@@ -3,6 +3,7 @@
 
 #include "sim.h"
 #include "store_check.h"
+#include "journal/keyed.h"
 
 enum { LUA_BYTES_MAX = 24 << 20, STORE_BYTES_MAX = 1 << 20 };
 

@@ -6,6 +6,10 @@
 
 #include "sim.h"
 #include "event/value.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/forward.h"
+#include "journal/keyed.h"
 
 #include <stdlib.h>
 

@@ -3,6 +3,7 @@
 #include "lua/api/api.h"
 
 #include "sim.h"
+#include "journal/outbox.h"
 
 #include <lmdb.h>
 #include <stdio.h>

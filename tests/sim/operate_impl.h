@@ -13,6 +13,7 @@
 
 #include "event/event.h"
 #include "load.h"
+#include "journal/event.h"
 
 #include <stdint.h>
 

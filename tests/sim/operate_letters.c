@@ -2,6 +2,7 @@
 #include "operate_impl.h"
 
 #include "sim.h"
+#include "journal/event.h"
 
 #include <stdio.h>
 #include <string.h>

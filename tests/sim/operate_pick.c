@@ -2,6 +2,9 @@
 #include "operate_impl.h"
 
 #include "sim.h"
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,6 +6,8 @@
 
 #include "store_check.h"
 #include "event/value.h"
+#include "journal/event.h"
+#include "journal/keyed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,8 @@
 /* engine_doors.c - what the engine under test asks of the world is noted in its fixture. */
 #include "engine_doors.h"
 
+#include "journal/outbox.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

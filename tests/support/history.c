@@ -2,7 +2,7 @@
 #include "history.h"
 
 #include "event/event.h"
-#include "journal/journal.h"
+#include "journal/event.h"
 #include "store/store.h"
 
 #include <stdio.h>

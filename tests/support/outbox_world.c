@@ -1,6 +1,8 @@
 /* outbox_world.c - an outbox on a store of its own, and a door that notes what leaves. */
 #include "outbox_world.h"
 
+#include "journal/outbox.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

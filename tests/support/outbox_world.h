@@ -6,6 +6,7 @@
 
 #include "data_folder.h"
 #include "engine/outbox.h"
+#include "journal/outbox.h"
 
 enum { ROOM = 64 << 20, SENT_MAX = 20000, WINDOW = 100, REFUSED = 0x87 };
 #define T0 INT64_C(1700000000000)

@@ -3,6 +3,7 @@
 
 #include "conf/division.h"
 #include "journal/move.h"
+#include "journal/later.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

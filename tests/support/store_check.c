@@ -1,6 +1,11 @@
 /* store_check.c - see store_check.h. */
 #include "store_check.h"
 
+#include "journal/event.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/step.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -24,6 +24,7 @@
 #include "query/keys.h"
 #include "query/state.h"
 #include "query/trace.h"
+#include "journal/event.h"
 
 #include <sys/queue.h>
 #include <uv.h>

@@ -10,6 +10,7 @@
 
 #include "web/admin/impl.h"
 #include "query/rerun.h"
+#include "journal/event.h"
 
 enum { GROUP_BYTES_MAX = 17 };
 

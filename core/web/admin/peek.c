@@ -6,6 +6,7 @@
 
 #include "query/json.h"
 #include "store/store.h"
+#include "journal/keyed.h"
 
 #include <string.h>
 

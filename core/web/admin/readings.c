@@ -8,6 +8,8 @@
 #include "web/admin/impl.h"
 
 #include "query/json.h"
+#include "journal/event.h"
+#include "journal/keyed.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,6 +1,8 @@
 /* test_journal.c - meta rows, events, the rows that say where they wait, history, dead letters. */
 #include "journal_fixture.h"
 
+#include "journal/event.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

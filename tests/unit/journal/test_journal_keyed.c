@@ -1,6 +1,12 @@
 /* test_journal_keyed.c - idempotency keys, publications, timers, keyed state, locks, lines. */
 #include "journal_fixture.h"
 
+#include "journal/event.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,9 @@
 /* test_journal_later.c - delayed publishes by id, how far schedules have come, cancelled notes. */
 #include "journal_fixture.h"
 
+#include "journal/dedupe.h"
+#include "journal/later.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

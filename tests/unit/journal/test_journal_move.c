@@ -1,6 +1,11 @@
 /* test_journal_move.c - rows under other numbers, secrets of other stores. */
 #include "journal_fixture.h"
 #include "journal/move.h"
+#include "journal/event.h"
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* test_look_rerun.c - which stored events a replay would run again, in what order, and how many. */
 #include "journal_fixture.h"
 #include "query/rerun.h"
+#include "journal/event.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

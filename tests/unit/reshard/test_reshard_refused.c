@@ -1,6 +1,11 @@
 /* test_reshard_refused.c - what reshard refuses, and what it leaves where it is. */
 #include "reshard_world.h"
 
+#include "journal/dedupe.h"
+#include "journal/later.h"
+#include "journal/outbox.h"
+#include "journal/keyed.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

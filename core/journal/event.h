@@ -1,0 +1,124 @@
+/*
+ * event.h - events: where a waiting one stands, what became of its attempts, the dead ones. Part of the journal
+ * (journal.h): within the store's transaction under way.
+ */
+#ifndef ZINGQ_JOURNAL_EVENT_H
+#define ZINGQ_JOURNAL_EVENT_H
+
+#include "journal/journal.h"
+
+/* --- events --- */
+
+int journal_event_put(struct journal *j, const struct event *event);
+/* A copy on the heap; the caller frees it with event_free. ERR_NOTFOUND. */
+int journal_event_get(struct journal *j, uint8_t partition, const struct uuid *id, uint16_t service,
+                      struct event **out);
+/* Whether a row says where the event waits, in ready or in lane. */
+int journal_event_placed(struct journal *j, const struct event *event, bool *placed);
+int journal_event_del(struct journal *j, uint8_t partition, const struct uuid *id,
+                      uint16_t service);
+bool journal_event_exists(struct journal *j, uint8_t partition, const struct uuid *id,
+                          uint16_t service);
+/* The next event of the partition in the order of (id, service), after those two or at them; in/out,
+ * zeroed at the start. A copy on the heap. ERR_NOTFOUND. */
+int journal_event_next(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       bool after, struct event **out);
+/* The same through all partitions: the next one after *at, zeroed at the start. */
+struct event_place {
+    uint8_t partition;
+    uint16_t service;
+    struct uuid id;
+};
+int journal_event_scan(struct journal *j, struct event_place *at, struct event **out);
+/* The last event before (id, service), for listings from the newest. */
+int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, uint16_t *service,
+                       struct event **out);
+
+/* --- rows: where a waiting event stands --- */
+
+enum lane_flags {
+    LANE_BEHIND = 0,  /* runnable once it is at the head */
+    LANE_WAITING = 1, /* at the head until its timer is due */
+    LANE_PARKED = 2,  /* dead, and holds the lane until a person decides */
+    LANE_ASLEEP = 3, /* as LANE_WAITING, and not because it failed; until a signal comes, perhaps */
+};
+
+struct row {
+    uint8_t partition;
+    uint16_t service;
+    uint64_t lane;
+    uint64_t seq;
+    struct uuid id;
+    uint8_t flags; /* lane rows: enum lane_flags */
+};
+
+/* Whether a head with these flags is put off: waiting or asleep. */
+bool lane_waits(uint8_t flags);
+
+int journal_ready_put(struct journal *j, const struct row *row);
+int journal_ready_del(struct journal *j, const struct row *row);
+/* The first ready row of (partition, service) with a seq above *row's; in/out. ERR_NOTFOUND. */
+int journal_ready_next(struct journal *j, struct row *row);
+/* The next ready row of any service, in key order, after *row (zeroed at the start). ERR_NOTFOUND.
+ */
+int journal_ready_scan(struct journal *j, struct row *row);
+int journal_lane_put(struct journal *j, const struct row *row);
+int journal_lane_del(struct journal *j, const struct row *row);
+/* The first row of the lane with a seq above row->seq; in/out. ERR_NOTFOUND. */
+int journal_lane_next(struct journal *j, struct row *row);
+/* The next lane row of any lane, in key order, after *row (zeroed at the start). ERR_NOTFOUND. */
+int journal_lane_scan(struct journal *j, struct row *row);
+
+/* --- history --- */
+
+#define ATTEMPT_END_LIST(X)                                                                        \
+    X(ATTEMPT_ERROR, "error")                                                                      \
+    X(ATTEMPT_TIMEOUT, "timeout")                                                                  \
+    X(ATTEMPT_CRASH, "crash")                                                                      \
+    X(ATTEMPT_REJECT, "reject")                                                                    \
+    X(ATTEMPT_SNOOZE, "snooze")                                                                    \
+    X(ATTEMPT_THROTTLE, "throttle")                                                                \
+    X(ATTEMPT_REPLAY, "replay") /* not a run: a person asked for another round */                  \
+    X(ATTEMPT_EDIT, "edit")     /* not a run: a person changed the payload; text = the original */
+
+enum attempt_end {
+#define X(end, name) end,
+    ATTEMPT_END_LIST(X)
+#undef X
+};
+
+/* "error", "timeout"...; never NULL. */
+const char *attempt_end_name(enum attempt_end end);
+
+struct attempt {
+    uint16_t n; /* position in the history, from 1 */
+    enum attempt_end end;
+    int64_t at_ms; /* when it started */
+    uint32_t duration_us;
+    uint64_t version;  /* of the handler */
+    struct slice text; /* error with traceback; points into the store */
+};
+
+/* Appends; past HISTORY_MAX the second-oldest makes room (the first failure tells the most). */
+int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a);
+/* The attempt after a->n; in/out, n = 0 to begin. ERR_NOTFOUND. */
+int journal_history_next(struct journal *j, const struct event *event, struct attempt *a);
+int journal_history_clear(struct journal *j, const struct event *event);
+
+/* --- dead letters --- */
+
+struct dead_row {
+    uint8_t partition;
+    uint16_t service;
+    struct uuid id;
+    int64_t dead_ms;
+    uint64_t fingerprint; /* of the reason with its numbers and ids taken out: groups */
+};
+
+uint64_t journal_fingerprint(struct slice reason);
+int journal_dead_put(struct journal *j, const struct dead_row *row);
+int journal_dead_del(struct journal *j, const struct dead_row *row);
+/* The next in key order after *row (zeroed at the start). ERR_NOTFOUND. */
+int journal_dead_next(struct journal *j, struct dead_row *row);
+
+#endif
