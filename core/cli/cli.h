@@ -1,7 +1,7 @@
 /*
  * cli.h - the commands: what they are called, what they take, what they share.
  *
- * Each family of commands is one file, cli_<family>.c, that offers rows of `struct cli_command`;
+ * Each family of commands is one file, <family>.c, that offers rows of `struct cli_command`;
  * cli/cli.c finds the row, reads the options it lists, and runs it. Commands return the program's exit
  * status (base/error.h) and have then told the user all there is to tell.
  *
