@@ -26,9 +26,10 @@ static uint32_t least_ms(char letter) {
 static void say(struct sim *s, struct said *one, struct buf *payload) {
     static const char letters[] = "erstcw";
     bool calls = false;
+    unsigned crowd = s->load.crowd; /* who is first of one holds up the others */
     buf_add_str(payload, ",\"fate\":\"");
-    for (unsigned i = 0; i < 4 && sim_chance(s, 25); i++) {
-        const char *letter = &letters[sim_below(s, sizeof letters - 1)];
+    for (unsigned i = 0; i < 4 && (crowd == 2 || sim_chance(s, crowd > 0 ? 1 : 25)); i++) {
+        const char *letter = crowd == 2 ? "w" : &letters[sim_below(s, sizeof letters - 1)];
         buf_add(payload, letter, 1);
         one->value += calls ? 0 : least_ms(*letter);
         calls = calls || *letter == 'c' || *letter == 'w'; /* which succeed: it is through */

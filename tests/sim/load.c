@@ -1,6 +1,7 @@
 /* load.c - see load.h. */
 #include "load.h"
 
+#include "base/limits.h"
 #include "sim.h"
 
 #include <stdio.h>
@@ -23,7 +24,13 @@ static const struct load_kind *const kinds[] = {
     &kind_wait,  //
 };
 
-enum { KINDS = sizeof kinds / sizeof *kinds, BURST = 30, SAID_MAX = 20000, PAYLOAD_MAX = 4096 };
+enum {
+    KINDS = sizeof kinds / sizeof *kinds,
+    BURST = 30,
+    CROWDS = 2,
+    SAID_MAX = 20000,
+    PAYLOAD_MAX = 4096
+};
 
 /* --- saying --- */
 
@@ -89,9 +96,11 @@ static struct said *add(struct sim *s, uint8_t kind) {
         }
     }
     struct said *one = &l->said[l->count];
+    bool crowd = l->crowd > 0 && l->crowd++ > 0;
+    bool hot = crowd || sim_chance(s, 40);
     *one = (struct said){.number = (uint32_t)l->count++,
-                         .kind = kind,
-                         .key = (uint8_t)(sim_chance(s, 40) ? 0 : sim_below(s, KEYS)),
+                         .kind = crowd ? 0 : kind,
+                         .key = (uint8_t)(hot ? 0 : sim_below(s, KEYS)),
                          .boots = boots(s),
                          .said_ms = s->true_ms};
     return one;
@@ -142,13 +151,22 @@ static void say_one(struct sim *s) {
     buf_clear(&payload);
 }
 
+/* More for one key than a lane has in memory. */
+static uint64_t crowd(struct sim *s) {
+    s->load.crowd = s->traits.crowds && s->load.crowds < CROWDS && sim_chance(s, 5) ? 1 : 0;
+    s->load.crowds += s->load.crowd;
+    return s->load.crowd > 0 ? LANE_QUEUE_MAX + LANE_QUEUE_MAX / 2 : 0;
+}
+
 void load_say(struct sim *s) {
     uint64_t count = 1 + sim_below(s, 1 + sim_below(s, BURST));
     uint64_t most = s->plan->say_most;
+    count += crowd(s);
     count = most > 0 && most < count ? most : count;
     for (uint64_t i = 0; i < count && s->load.count < SAID_MAX; i++) {
         say_one(s);
     }
+    s->load.crowd = 0;
     for (size_t i = 0; i < KINDS; i++) {
         if (kinds[i]->besides != NULL) {
             kinds[i]->besides(s);

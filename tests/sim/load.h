@@ -114,6 +114,8 @@ struct sim_load {
     uint32_t last[NODES_MAX][16][KEYS]; /* host, kind, key: number + 1 of what ended last */
     uint64_t ids[HEARD_IDS];            /* hashes of zingq-ids heard; 0 = free */
     size_t id_count;
+    unsigned crowd;  /* how many of a crowd are said; 0 = there is none */
+    unsigned crowds; /* so far */
     struct held held[KEYS][LOCKS];
     int64_t most_ahead_ms; /* a wall clock was so far ahead */
     struct {

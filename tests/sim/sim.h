@@ -56,6 +56,7 @@ struct sim_traits {
     bool everywhere;   /* no shared subscriptions: every host gets every message */
     bool refuses;      /* the broker refuses a publish now and then */
     bool small_stores; /* they run full */
+    bool crowds;       /* a key gets more than a lane has in memory, once or twice */
 };
 
 struct sim {
