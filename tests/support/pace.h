@@ -11,10 +11,15 @@
 #define PACE 10
 #endif
 #endif
-#ifndef PACE
-#define PACE 1
-#endif
 
-enum { LUA_TIME_MS = 200 * PACE }; /* the default, limits.lua_time */
+/* limits.lua_time, as a number and in words. */
+#ifdef PACE
+enum { LUA_TIME_MS = 2000 };
+#define LUA_TIME_TEXT "2 s"
+#else
+#define PACE 1
+enum { LUA_TIME_MS = 200 }; /* the default */
+#define LUA_TIME_TEXT "200 ms"
+#endif
 
 #endif
