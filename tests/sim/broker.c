@@ -4,6 +4,7 @@
 #include "sim.h"
 #include "journal/outbox.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,19 +66,21 @@ static bool is_signal_for(const struct service_conf *service, const char *topic)
 
 void broker_take(struct sim *s, const char *topic, const char *payload, struct slice properties) {
     const struct conf *conf = s->nodes[0].conf;
+    const unsigned hosts = s->count;
+    assert(hosts > 0);
     load_heard(s, topic, payload, properties);
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *service = &conf->services[i];
         struct sim_message m = {.service = i, .signal = is_signal_for(service, topic)};
         if (m.signal ||
             (service_wants(service, topic) && (!service->share || s->traits.everywhere))) {
-            for (unsigned host = 0; host < s->count; host++) {
+            for (unsigned host = 0; host < hosts; host++) {
                 m.everywhere = service->share && !m.signal;
                 load_dealt(s, &s->nodes[host], topic, payload);
                 queue(s, host, &m, topic, payload, properties);
             }
         } else if (service_wants(service, topic)) {
-            unsigned host = s->broker.next_host++ % s->count;
+            unsigned host = s->broker.next_host++ % hosts;
             load_dealt(s, &s->nodes[host], topic, payload);
             queue(s, host, &m, topic, payload, properties);
         }

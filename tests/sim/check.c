@@ -25,10 +25,10 @@ static void check_books(struct sim *s, struct node *n, bool ended) {
             return;
         }
         const struct books *b = &v.books;
-        if (b->accepted < b->done + b->dead + b->discarded) {
+        const unsigned long long ended_so_far = b->done + b->dead + b->discarded;
+        if (b->accepted < ended_so_far) {
             sim_fail(s, "host %u: the books of %s do not balance: %llu accepted, %llu ended",
-                     n->number, v.name, (unsigned long long)b->accepted,
-                     (unsigned long long)(b->done + b->dead + b->discarded));
+                     n->number, v.name, (unsigned long long)b->accepted, ended_so_far);
         } else if (ended && books_waiting(b) != 0) {
             sim_fail(s, "host %u: %llu events of %s never end", n->number,
                      (unsigned long long)books_waiting(b), v.name);
