@@ -111,7 +111,7 @@ bool uuid_parse(struct slice text, struct uuid *out) {
     if (text.len != UUID_TEXT_BYTES) {
         return false;
     }
-    struct uuid id;
+    struct uuid id = {{0}};
     const char *at = text.data;
     for (size_t i = 0; i < UUID_BYTES; i++) {
         if (hyphen_before(i) && *at++ != '-') {

@@ -68,9 +68,10 @@ static void must_run(struct sim *s, const struct node *n, size_t schedule) {
     int64_t up_ms = NODE_WALL_START_MS + n->up_ms;
     bool in_time = tick_ms > up_ms + 1000 && now_ms - tick_ms < MISSED_MS;
     int64_t minute = minute_of(tick_ms);
-    uint8_t mask;
+    uint8_t mask = 0;
     if (minute > 0 && (schedules[schedule].once || in_time)) {
-        *bit_of(s->load.ticks[schedule].must, minute, &mask) |= mask;
+        uint8_t *bits = bit_of(s->load.ticks[schedule].must, minute, &mask);
+        *bits |= mask;
     }
 }
 

@@ -211,9 +211,15 @@ static bool heard_before(struct sim *s, struct slice properties, bool dies) {
 }
 
 struct said *load_said(struct sim *s, const char *payload) {
-    const char *number = payload[0] == '{' ? strstr(payload, "\"n\":") : payload;
-    number += number != NULL && payload[0] == '{' ? 4 : 0;
-    if (number == NULL || number[0] < '0' || number[0] > '9') {
+    const char *number = payload;
+    if (payload[0] == '{') {
+        number = strstr(payload, "\"n\":");
+        if (number == NULL) {
+            return NULL;
+        }
+        number += 4;
+    }
+    if (number[0] < '0' || number[0] > '9') {
         return NULL;
     }
     unsigned long n = strtoul(number, NULL, 10);

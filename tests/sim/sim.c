@@ -454,10 +454,11 @@ static void look(struct sim *s) {
 
 static struct sim_traits traits_of(const struct plan *plan) {
     struct chance c = chance_of_seed(plan->seed ^ UINT64_C(0x7261697473));
-    return (struct sim_traits){.everywhere = chance_next(&c, 6) == 0 && plan->nodes > 1,
-                               .refuses = chance_next(&c, 5) == 0,
-                               .small_stores = chance_next(&c, 8) == 0,
-                               .crowds = chance_next(&c, 10) == 0};
+    struct sim_traits t = {.everywhere = chance_next(&c, 6) == 0 && plan->nodes > 1,
+                           .refuses = chance_next(&c, 5) == 0,
+                           .small_stores = chance_next(&c, 8) == 0};
+    t.crowds = chance_next(&c, 10) == 0 && !t.small_stores; /* which could not hold them */
+    return t;
 }
 
 int sim_run(struct sim *s, const struct plan *plan, struct sim_tally *tally) {
