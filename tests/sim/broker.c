@@ -1,6 +1,7 @@
 /* broker.c - see broker.h. */
 #include "broker.h"
 
+#include "memory.h"
 #include "sim.h"
 #include "journal/outbox.h"
 
@@ -12,17 +13,6 @@ enum {
     AT_ONCE = 200, /* messages that a host takes in a turn */
     REFUSED_PERCENT = 4,
 };
-
-static void *made(void *p) {
-    if (p == NULL) {
-        abort();
-    }
-    return p;
-}
-
-static char *copy(struct slice s) {
-    return made(slice_dup(s));
-}
 
 /* --- sessions --- */
 
@@ -42,9 +32,9 @@ static void queue(struct sim *s, unsigned host, const struct sim_message *like, 
     struct sim_session *to = &s->broker.sessions[host];
     struct sim_message *m = made(malloc(sizeof *m));
     *m = *like;
-    m->topic = copy(slice_of(topic));
-    m->payload = copy(slice_of(payload));
-    m->properties = (struct slice){copy(properties), properties.len};
+    m->topic = made_copy(slice_of(topic));
+    m->payload = made_copy(slice_of(payload));
+    m->properties = (struct slice){made_copy(properties), properties.len};
     m->sent_ms = s->true_ms;
     m->next = NULL;
     if (to->tail == NULL) {
@@ -139,9 +129,9 @@ int broker_publish(struct sim *s, struct node *n, const struct publication *p, i
     struct sim_flight *f = made(calloc(1, sizeof *f));
     n->last_mid = n->last_mid % 65535 + 1;
     *f = (struct sim_flight){.mid = n->last_mid,
-                             .topic = copy(p->topic),
-                             .payload = copy(p->payload),
-                             .properties = {copy(p->properties), p->properties.len}};
+                             .topic = made_copy(p->topic),
+                             .payload = made_copy(p->payload),
+                             .properties = {made_copy(p->properties), p->properties.len}};
     if (from->last_flight == NULL) {
         from->flights = f;
     } else {
@@ -218,7 +208,8 @@ size_t broker_flights(const struct sim *s, const struct node *n) {
 
 static void add_post(struct sim *s, uint16_t to, bool receipt, struct slice bytes) {
     struct sim_post *p = made(calloc(1, sizeof *p));
-    *p = (struct sim_post){.to = to, .receipt = receipt, .bytes = copy(bytes), .len = bytes.len};
+    *p = (struct sim_post){
+        .to = to, .receipt = receipt, .bytes = made_copy(bytes), .len = bytes.len};
     if (s->broker.last_post == NULL) {
         s->broker.posts = p;
     } else {

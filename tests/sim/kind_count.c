@@ -37,18 +37,9 @@ static void say(struct sim *s, struct said *one, struct buf *payload) {
     buf_add_str(payload, "\"");
 }
 
-/* Engine time goes at the pace of physical time within one boot; afterwards it may be ahead. */
-static bool clocks_are_true(const struct sim *s) {
-    bool yes = true;
-    for (unsigned i = 0; i < s->count; i++) {
-        yes = yes && s->nodes[i].boot == 0;
-    }
-    return yes;
-}
-
 static void heard(struct sim *s, struct said *one, const char *text) {
     (void)text;
-    if (clocks_are_true(s) && s->true_ms < one->said_ms + (int64_t)one->value) {
+    if (load_waited_ms(s, one) < (int64_t)one->value) {
         sim_fail(s, "count %u of key k%u ends %lld ms after it was said: its timers come to %u ms",
                  one->number, one->key, (long long)(s->true_ms - one->said_ms), one->value);
     }

@@ -1,6 +1,7 @@
 /* load.c - see load.h. */
 #include "load.h"
 
+#include "memory.h"
 #include "base/limits.h"
 #include "sim.h"
 
@@ -90,10 +91,7 @@ static struct said *add(struct sim *s, uint8_t kind) {
     struct sim_load *l = &s->load;
     if (l->count == l->cap) {
         l->cap = l->cap * 2 + 256;
-        l->said = realloc(l->said, l->cap * sizeof *l->said);
-        if (l->said == NULL) {
-            abort();
-        }
+        l->said = made(realloc(l->said, l->cap * sizeof *l->said));
     }
     struct said *one = &l->said[l->count];
     bool crowd = l->crowd > 0 && l->crowd++ > 0;

@@ -87,7 +87,6 @@ struct node {
     uint8_t page[CULPRIT_BYTES]; /* of culprit.h, as it was when it was killed */
     bool has_page;
     int last_mid;
-    unsigned crashes_in_a_row;
     int64_t retry_ms; /* physical time: no turns before, the last one failed; as the host does */
 };
 

@@ -1,6 +1,7 @@
 /* operate.c - see operate.h and operate_impl.h. */
 #include "operate.h"
 
+#include "memory.h"
 #include "operate_impl.h"
 #include "sim.h"
 
@@ -12,10 +13,7 @@ static struct order *orders; /* given and not answered, or to be given again */
 /* --- orders --- */
 
 struct order *order_new(struct sim *s, const struct node *n, enum command_kind kind) {
-    struct order *order = calloc(1, sizeof *order);
-    if (order == NULL) {
-        abort();
-    }
+    struct order *order = made(calloc(1, sizeof *order));
     *order = (struct order){
         .command = {.kind = kind}, .sim = s, .node = n->number, .said = NOBODY, .next = orders};
     orders = order;

@@ -1,22 +1,12 @@
 /* peer.c - see peer.h. */
 #include "peer.h"
 
+#include "memory.h"
 #include "sim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void *made(void *p) {
-    if (p == NULL) {
-        abort();
-    }
-    return p;
-}
-
-static char *copy(const char *text, size_t len) {
-    return made(slice_dup((struct slice){text == NULL ? "" : text, text == NULL ? 0 : len}));
-}
 
 /* --- its books --- */
 
@@ -47,12 +37,11 @@ static long do_deed(struct sim *s, const struct sim_call *call) {
         peer->deeds = made(realloc(peer->deeds, peer->deed_cap * sizeof *peer->deeds));
     }
     bool declined = strstr(call->body, "declined") != NULL && strcmp(path, "/charge") == 0;
-    peer->deeds[peer->deed_count++] =
-        (struct sim_deed){.key = copy(call->key, strlen(call->key)),
-                          .path = copy(path, strlen(path)),
-                          .what = copy(call->body, strlen(call->body)),
-                          .asked = 1,
-                          .status = declined ? 402 : 200};
+    peer->deeds[peer->deed_count++] = (struct sim_deed){.key = made_copy(slice_of(call->key)),
+                                                        .path = made_copy(slice_of(path)),
+                                                        .what = made_copy(slice_of(call->body)),
+                                                        .asked = 1,
+                                                        .status = declined ? 402 : 200};
     return declined ? 402 : 200;
 }
 
@@ -87,9 +76,9 @@ int peer_start(struct sim *s, struct node *n, uint64_t id, const struct call_req
                               .id = id,
                               .mail = request->kind == CALL_KIND_MAIL,
                               .ask = request->kind == CALL_KIND_ASK,
-                              .url = copy(request->url, strlen(request->url)),
-                              .key = copy(key, strlen(key)),
-                              .body = copy(request->body, request->body_len),
+                              .url = made_copy(slice_of(request->url)),
+                              .key = made_copy(slice_of(key)),
+                              .body = made_copy((struct slice){request->body, request->body_len}),
                               .asked_ms = s->true_ms,
                               .timeout_ms = request->kind == CALL_KIND_ASK ? ASK_ANSWER_MS
                                                                            : request->timeout_ms};

@@ -1,6 +1,7 @@
 /* plan.c - see plan.h. */
 #include "plan.h"
 
+#include "memory.h"
 #include "chance.h"
 
 #include <stdbool.h>
@@ -51,10 +52,7 @@ void plan_make(struct plan *plan, uint64_t seed, size_t steps) {
     struct chance c = chance_of_seed(seed);
     *plan = (struct plan){.seed = seed, .count = steps};
     plan->nodes = chance_next(&c, 2) == 0 ? 1 : 2 + (unsigned)chance_next(&c, SEVERAL - 1);
-    plan->steps = calloc(steps, sizeof *plan->steps);
-    if (plan->steps == NULL) {
-        abort();
-    }
+    plan->steps = made(calloc(steps, sizeof *plan->steps));
     for (size_t i = 0; i < steps; i++) {
         struct plan_step *step = &plan->steps[i];
         step->kind = choose(&c);
@@ -69,10 +67,7 @@ void plan_make(struct plan *plan, uint64_t seed, size_t steps) {
 void plan_without(struct plan *out, const struct plan *plan, size_t from, size_t count) {
     *out = *plan;
     out->count = plan->count - count;
-    out->steps = calloc(out->count + 1, sizeof *out->steps);
-    if (out->steps == NULL) {
-        abort();
-    }
+    out->steps = made(calloc(out->count + 1, sizeof *out->steps));
     memcpy(out->steps, plan->steps, from * sizeof *out->steps);
     memcpy(out->steps + from, plan->steps + from + count, (out->count - from) * sizeof *out->steps);
 }

@@ -1,6 +1,8 @@
 /* report.c - see report.h. */
 #include "report.h"
 
+#include "memory.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,10 +29,7 @@ struct outcome {
 };
 
 static struct sim *new_sim(void) {
-    struct sim *s = calloc(1, sizeof *s);
-    if (s == NULL) {
-        abort();
-    }
+    struct sim *s = made(calloc(1, sizeof *s));
     return s;
 }
 
@@ -119,10 +118,7 @@ int report_try(const struct plan *plan, struct sim_tally *tally, char why[WHY_BY
 
 void report_story(const struct plan *plan) {
     struct sim *s = new_sim();
-    struct sim_tally *tally = calloc(1, sizeof *tally);
-    if (tally == NULL) {
-        abort();
-    }
+    struct sim_tally *tally = made(calloc(1, sizeof *tally));
     s->talks = true;
     if (sim_run(s, plan, tally) == 0) {
         (void)printf("All promises are kept.\n");
