@@ -1,5 +1,5 @@
 /*
- * clock.c - see clock.h.
+ * clock.c - see base/clock.h.
  */
 #include "base/clock.h"
 

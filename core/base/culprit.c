@@ -1,5 +1,5 @@
 /*
- * culprit.c - see culprit.h.
+ * culprit.c - see base/culprit.h.
  *
  * The page is written by one thread and read by the next process, so what matters is the order in
  * which that thread's stores reach memory if it stops between two of them: a record's phase is

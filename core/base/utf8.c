@@ -1,4 +1,4 @@
-/* utf8.c - see utf8.h. */
+/* utf8.c - see base/utf8.h. */
 #include "base/utf8.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /*
- * watchdog.c - see watchdog.h.
+ * watchdog.c - see base/watchdog.h.
  *
  * The clock is a timer on the thread's processor time whose signal comes to that very thread. So an
  * idle host is never woken, the counting needs no other thread, and the handler stands on the stack

@@ -1,5 +1,5 @@
 /*
- * diff.c - see cli_diff.h.
+ * diff.c - see cli/diff.h.
  *
  * The longest common subsequence by the table that has a cell for each pair of lines: payloads are
  * small. Past LINES_MAX lines all of the old is shown as gone and all of the new as come.

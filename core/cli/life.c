@@ -1,5 +1,5 @@
 /*
- * life.c - see cli_life.h.
+ * life.c - see cli/life.h.
  *
  * The history keeps what did not end well and what a person did; the attempt that succeeded, or
  * is under way, is told by the event itself.

@@ -1,5 +1,5 @@
 /*
- * live.c - see cli_live.h.
+ * live.c - see cli/live.h.
  */
 #include "cli/live.h"
 

@@ -1,5 +1,5 @@
 /*
- * steps.c - see cli_steps.h.
+ * steps.c - see cli/steps.h.
  */
 #include "cli/steps.h"
 

@@ -1,5 +1,5 @@
 /*
- * table.c - see cli_table.h.
+ * table.c - see cli/table.h.
  *
  * Cells are texts in one growing list; widths are found when the table is printed.
  */

@@ -1,5 +1,5 @@
 /*
- * time.c - see cli_time.h.
+ * time.c - see cli/time.h.
  *
  * Times are UTC unless they say otherwise: a command that was tried on one machine and put into a
  * script on another must mean the same.

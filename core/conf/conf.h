@@ -78,7 +78,7 @@ struct schedule_conf {
     int line;
 };
 
-/* Several hosts that divide the partitions among them by number: see division.h. */
+/* Several hosts that divide the partitions among them by number: see conf/division.h. */
 struct hosts_conf {
     char *group;           /* hosts of one division name the same */
     struct division share; /* 1 of 1 = not divided */

@@ -1,6 +1,6 @@
 /*
  * cron.c - cron expressions: five fields as sets of bits, and the wall clock minutes in them.
- * What a zone makes of the wall clock is in cron_zone.c.
+ * What a zone makes of the wall clock is in conf/cron_zone.c.
  *
  * The language is that of crontab(5) and POSIX: numbers, lists, ranges, steps, names, 7 for Sunday
  * too, and the words of Vixie cron such as @daily. Where day and weekday are both restricted either

@@ -2,7 +2,7 @@
  * options.h - the options of topics.conf as rows, and the one way a written value becomes a
  * field of a struct. Part of conf/conf.c; nobody else includes this.
  *
- * A new option is one row in conf/options.c and one field in conf/conf.h or service.h.
+ * A new option is one row in conf/options.c and one field in conf/conf.h or conf/service.h.
  */
 #ifndef ZINGQ_CONF_OPTIONS_H
 #define ZINGQ_CONF_OPTIONS_H

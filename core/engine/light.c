@@ -1,4 +1,4 @@
-/* light.c - see light.h. */
+/* light.c - see engine/light.h. */
 #include "engine/light.h"
 
 #include <stddef.h>

@@ -3,7 +3,7 @@
  *
  * An attempt that fails leaves nothing behind but its history and its finished steps: effects are
  * applied only by end_done, by engine/batch.c, for a step by engine/durable.c, and for the policies
- * of a dead letter by engine_bury.c.
+ * of a dead letter by engine/bury.c.
  */
 #include "engine/impl.h"
 

@@ -1,7 +1,7 @@
 /*
  * value.c - state values as bytes, and as JSON for people.
  *
- * The numbers are little-endian through buf.h. JSON is read with jansson; it is written here,
+ * The numbers are little-endian through base/buf.h. JSON is read with jansson; it is written here,
  * because the writer is shared with lua/json.c, which must not hold a json_t while Lua may raise.
  */
 #include "event/value.h"

@@ -7,7 +7,7 @@
  *
  * Status is no event: it goes straight to the connection with QoS 0, never through the outbox, and
  * what is lost comes again with the next change or connection. A broker whose access rules do not
- * allow it is not bothered with it, see sys_pause.c.
+ * allow it is not bothered with it, see host/sys_pause.c.
  */
 #ifndef ZINGQ_HOST_SYS_H
 #define ZINGQ_HOST_SYS_H

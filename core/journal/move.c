@@ -1,5 +1,5 @@
 /*
- * move.c - see journal_move.h.
+ * move.c - see journal/move.h.
  *
  * Where a row's numbers stand is a table: most keys begin with the partition and go on as journal/journal.h
  * draws them.

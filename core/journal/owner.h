@@ -1,5 +1,5 @@
 /*
- * owner.h - which host has something, by topics.conf and its key; see division.h.
+ * owner.h - which host has something, by topics.conf and its key; see conf/division.h.
  */
 #ifndef ZINGQ_JOURNAL_OWNER_H
 #define ZINGQ_JOURNAL_OWNER_H

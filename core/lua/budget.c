@@ -11,7 +11,7 @@
  * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. A
  * function of C can cost milliseconds and allocate nothing (tonumber of a megabyte), and thousands
  * of these come between two looks: so the watchdog's clock, too, brings the next look nearer. What
- * never returns from C is beyond all of this: watchdog.h.
+ * never returns from C is beyond all of this: base/watchdog.h.
  */
 #include "lua/host.h"
 

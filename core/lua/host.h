@@ -67,7 +67,7 @@ struct script_slot {
     char *error;                 /* why it failed, or NULL; owned */
 };
 
-/* The watch over CPU time; see script_limits.c. */
+/* The watch over CPU time; see lua/budget.c. */
 struct script_watch {
     bool active;           /* between enter and leave */
     bool over;             /* the time is up: every instruction raises until leave */

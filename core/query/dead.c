@@ -1,5 +1,5 @@
 /*
- * dead.c - see look_dead.h.
+ * dead.c - see query/dead.h.
  *
  * Groups are kept in memory, one entry each; rows are only counted.
  */

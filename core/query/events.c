@@ -1,5 +1,5 @@
 /*
- * events.c - see look_events.h.
+ * events.c - see query/events.h.
  *
  * Ids sort by time, and each partition has its own rows: the walk holds the newest unread event of
  * each and hands out the newest of them.

@@ -1,5 +1,5 @@
 /*
- * json.c - see look_json.h.
+ * json.c - see query/json.h.
  */
 #include "query/json.h"
 

@@ -1,5 +1,5 @@
 /*
- * keys.c - see look_keys.h.
+ * keys.c - see query/keys.h.
  */
 #include "query/keys.h"
 

@@ -1,5 +1,5 @@
 /*
- * rerun.c - see look_rerun.h.
+ * rerun.c - see query/rerun.h.
  *
  * Ids may be chosen by publishers, so neither their order nor their time is that of arrival: every
  * event of the partitions in question is looked at.

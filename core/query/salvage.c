@@ -1,5 +1,5 @@
 /*
- * salvage.c - see look_salvage.h.
+ * salvage.c - see query/salvage.h.
  */
 #include "query/salvage.h"
 

@@ -1,5 +1,5 @@
 /*
- * state.c - see look_state.h.
+ * state.c - see query/state.h.
  */
 #include "query/state.h"
 

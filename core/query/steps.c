@@ -1,5 +1,5 @@
 /*
- * steps.c - see look_steps.h. The records of compensations stand by themselves in the store;
+ * steps.c - see query/steps.h. The records of compensations stand by themselves in the store;
  * here each is looked up for the step that it undoes.
  */
 #include "query/steps.h"

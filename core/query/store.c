@@ -1,5 +1,5 @@
 /*
- * store.c - see look_store.h.
+ * store.c - see query/store.h.
  */
 #include "query/store.h"
 

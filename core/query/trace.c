@@ -1,5 +1,5 @@
 /*
- * trace.c - see look_trace.h.
+ * trace.c - see query/trace.h.
  *
  * The tree is found breadth first, a look-up a step, so that a running host can do it in small
  * pieces; links make it readable depth first.

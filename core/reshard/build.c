@@ -203,7 +203,7 @@ static int visit_row(struct reshard *re, size_t from, enum store_table t, struct
 
 /* --- all of it --- */
 
-/* Either of the file's two states is the whole store: see store_compact.c. */
+/* Either of the file's two states is the whole store: see store/compact.c. */
 static int settle(struct folder *f, uint64_t max_bytes, struct report *r) {
     struct store_space space = {0};
     struct slice division = {"", 0};

@@ -1,5 +1,5 @@
 /*
- * reshard.c - see reshard.h.
+ * reshard.c - see reshard/reshard.h.
  */
 #include "reshard/impl.h"
 

@@ -1,5 +1,5 @@
 /*
- * compact.c - see store_compact.h.
+ * compact.c - see store/compact.h.
  *
  * LMDB writes a copy into a folder of its own beside the file; when all of it is on disk it takes
  * the file's place by one rename. A copy that LMDB makes has an empty state beside the real one, and

@@ -1,5 +1,5 @@
 /*
- * fault.c - see store_fault.h.
+ * fault.c - see store/fault.h.
  */
 #include "store/fault.h"
 

@@ -1,5 +1,5 @@
 /*
- * folder.c - see store_folder.h.
+ * folder.c - see store/folder.h.
  *
  * The mark is a file of its own, written after the first commit: LMDB makes a new store where it
  * finds an empty file or none, and a copy that broke off or a file system that was mended leaves

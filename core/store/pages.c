@@ -1,5 +1,5 @@
 /*
- * pages.c - see store_pages.h.
+ * pages.c - see store/pages.h.
  *
  * A healthy file may end before LMDB's last page when the pages at its end are free, so a short one
  * is walked (store/walk.c): every page that the last commit reaches must lie within it, and be one

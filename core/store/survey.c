@@ -1,5 +1,5 @@
 /*
- * survey.c - what a store's file still holds: see store_pages.h.
+ * survey.c - what a store's file still holds: see store/pages.h.
  *
  * When a page above others is lost, those below it still lie in the file, reached by nothing. They
  * belong to one of the tables that have flaws: to the first in which all their rows make sense.

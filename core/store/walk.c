@@ -1,5 +1,5 @@
 /*
- * walk.c - see store_walk.h.
+ * walk.c - see store/walk.h.
  *
  * The layout is LMDB 0.9's for 64 bits: two meta pages, B+ trees of pages below.
  *

@@ -1,5 +1,5 @@
 /*
- * assets.c - see assets.h. The files are few: looking at each is quick enough.
+ * assets.c - see web/assets.h. The files are few: looking at each is quick enough.
  */
 #include "web/assets.h"
 

@@ -1,5 +1,5 @@
 /*
- * guard.c - see front_guard.h.
+ * guard.c - see web/guard.h.
  *
  * A session is a random number in a cookie that scripts cannot read and other sites cannot send. It
  * is kept as its hash, in memory: a restart logs everybody out. Secrets are compared by their

@@ -64,7 +64,7 @@ static void name_filter(size_t i, char *out, size_t size) {
                    filters[i].filter);
 }
 
-/* As host_session.c does: what an earlier run subscribed to is given up behind the rest. */
+/* As host/session.c does: what an earlier run subscribed to is given up behind the rest. */
 void wire_filters_start(struct mqtt *m) {
     char name[WIRE_FILTER_BYTES];
     int error = 0;

@@ -180,7 +180,7 @@ static void check_pace(struct life *life) {
     *oldest = now_ms;
 }
 
-/* As host_broker.c goes on to the next broker: from within on_down. */
+/* As host/broker.c goes on to the next broker: from within on_down. */
 static void wander(const struct life *life) {
     enum { STEADY_MS = 5000 };
     bool steady = life->up_ms > 0 && wire_clock_ms() - life->up_ms >= STEADY_MS;

@@ -10,7 +10,7 @@
  *
  * HTTP connections to one host are not bounded here: a service's `concurrency` is that bound, and a
  * queue inside curl would count towards the timeouts of the calls in it. SMTP sessions are bounded,
- * see fetch_mail.c. What happens without descriptors is in fetch_short.c.
+ * see io/fetch/mail.c. What happens without descriptors is in io/fetch/short.c.
  *
  * Left out on purpose: redirects (a handler that wants one sees the 3xx and decides), cookies,
  * netrc, compression, HTTP/2 (one call a connection, so that a lost connection speaks of one call).

@@ -4,7 +4,7 @@
  * At most MAIL_SESSIONS_MAX sessions are open, because servers count connections per client;
  * further mails wait here for one, first come first served, within their own timeout. A session
  * that has delivered its mail takes the next for the same server, or is closed when none came for
- * MAIL_IDLE_MS. What is said on a session is in fetch_smtp.c.
+ * MAIL_IDLE_MS. What is said on a session is in io/fetch/smtp.c.
  */
 #include "io/fetch/impl.h"
 

@@ -1,6 +1,6 @@
 /*
  * client.h - the inside of struct mqtt, shared by the files of the MQTT door: io/mqtt/mqtt.c (states),
- * io/mqtt/turn.c (reads, writes, publishes), io/mqtt/subscribe.c, mqtt_will.c. Nobody else includes it.
+ * io/mqtt/turn.c (reads, writes, publishes), io/mqtt/subscribe.c, io/mqtt/will.c. Nobody else includes it.
  */
 #ifndef ZINGQ_IO_MQTT_CLIENT_H
 #define ZINGQ_IO_MQTT_CLIENT_H

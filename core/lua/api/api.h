@@ -2,7 +2,7 @@
  * api.h - what handlers can call: the `zing` table, one file a subject.
  *
  * Each api_open_x sets its functions in the table on top of the stack; a new subject is a row in
- * api.c. Functions that wait or end the attempt do it by yielding, so that no pcall of a handler
+ * lua/api/api.c. Functions that wait or end the attempt do it by yielding, so that no pcall of a handler
  * can swallow it; lua/run.c gets the outcome. Lua raises by longjmp: no function here holds malloc'd
  * memory, a json_t or a cursor of its own while something may raise. Texts are built in the host's
  * scratch buffers, requests belong to the run from the first byte.
