@@ -255,10 +255,6 @@ static bool may_stand_in(const struct host *h) {
            mqtt_session(h->out)->connected && !h->stopping && !h->leaving && !h->leave_asked;
 }
 
-static bool is_ours(const struct host *h, const char *client_id) {
-    return strcmp(client_id, h->client_id) == 0 || strcmp(client_id, h->out_client_id) == 0;
-}
-
 /* Twice as late every time. */
 static void try_later(struct host_stand_in *s, int64_t wait_ms, int64_t now_ms) {
     for (unsigned i = 0; i < s->tries && wait_ms < STAND_IN_AGAIN_MS_MAX; i++) {
@@ -361,11 +357,11 @@ static void forget_failures(struct host_stand_in *s) {
 static void look_at(struct host *h, struct host_stand_in *s, bool may, int64_t now_ms) {
     const struct presence *absent =
         may ? members_stood_in_for(h->members.table, s->place, now_ms) : NULL;
-    bool wanted = absent != NULL && !is_ours(h, absent->client_id);
     bool told = (members_self(h->members.table)->stands_in_for >> (s->place - 1) & 1) != 0;
     if (s->mqtt != NULL && (s->down || s->nothing || s->stuck)) {
         fail(h, s, now_ms);
-    } else if (s->mqtt != NULL && (!wanted || strcmp(absent->client_id, s->client_id) != 0)) {
+    } else if (s->mqtt != NULL &&
+               (absent == NULL || strcmp(absent->client_id, s->client_id) != 0)) {
         if (s->standing) {
             log_info("host", "no longer standing in for host %u (%s)", (unsigned)s->place, s->name);
         }
@@ -376,7 +372,7 @@ static void look_at(struct host *h, struct host_stand_in *s, bool may, int64_t n
     if (members_place_is_up(h->members.table, s->place, now_ms)) {
         forget_failures(s);
     }
-    if (s->mqtt == NULL && wanted && !s->never && now_ms >= s->again_ms) {
+    if (s->mqtt == NULL && absent != NULL && !s->never && now_ms >= s->again_ms) {
         begin(h, s, absent, now_ms);
     }
 }
