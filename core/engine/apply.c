@@ -116,6 +116,7 @@ int engine_conflicts(struct engine *e, struct engine_service *s, const struct ev
                      const struct effects *effects, struct buf *why, bool *found) {
     int code = 0;
     *found = false;
+    buf_reset(why);
     for (size_t i = 0; code == 0 && !*found && i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         bool cancels = effect->kind == EFFECT_CANCEL;
