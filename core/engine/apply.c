@@ -225,10 +225,7 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
     event->accepted_ms = e->now_ms;
     a->s->books.accepted++;
     e->waiting++;
-    bool parked;
-    int code = engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data, &parked);
-    event_free(event);
-    return code;
+    return engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data);
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {

@@ -3,7 +3,7 @@
  *
  * An attempt that fails leaves nothing behind but its history and its finished steps: effects are
  * applied only by end_done, by engine/batch.c, for a step by engine/durable.c, and for the policies
- * of a dead letter by engine/bury.c.
+ * of a dead letter by engine/death.c.
  */
 #include "engine/outcome.h"
 
@@ -11,6 +11,7 @@
 #include "engine/attempt.h"
 #include "engine/batch.h"
 #include "engine/crash.h"
+#include "engine/death.h"
 #include "engine/durable.h"
 #include "engine/end.h"
 #include "engine/impl.h"
@@ -211,6 +212,9 @@ int engine_resume(struct engine *e, struct call_end *end) {
     make_current(e, inv);
     int code = go_on(e, inv, end);
     if (code == 0) {
+        code = engine_settle_deaths(e);
+    }
+    if (code == 0) {
         engine_charge(e, service, lane, alone);
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
@@ -229,6 +233,9 @@ static int time_out(struct engine *e, struct invocation *inv) {
                conf_duration_text(inv->service->conf->timeout_ms, text));
     inv->run->outcome = OUTCOME_ERROR;
     int code = fail(e, inv, ATTEMPT_TIMEOUT);
+    if (code == 0) {
+        code = engine_settle_deaths(e);
+    }
     if (code == 0) { /* a retry policy may have run, or what is done about the dead */
         engine_charge(e, service, lane, alone);
     }
