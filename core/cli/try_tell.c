@@ -3,6 +3,7 @@
  */
 #include "cli/try.h"
 
+#include "cli/json.h"
 #include "cli/text.h"
 #include "event/value.h"
 

@@ -111,22 +111,22 @@ struct reading {
     char *text[2];         /* what the wish borrows; owned */
     union {
         struct {
-            struct look_wish wish;
+            struct look_filter wish;
             struct look_walk walk;
         } events;
         struct {
-            struct dead_wish wish;
+            struct dead_filter wish;
             struct dead_newest newest;
             struct dead_row row, before;
             bool paged;
         } dead;
         struct {
-            struct dead_wish wish;
+            struct dead_filter wish;
             struct dead_groups groups;
             struct dead_row row;
         } groups;
         struct {
-            struct dead_wish wish;
+            struct dead_filter wish;
             struct uuid id;
         } letter;
         struct held_walk keys;

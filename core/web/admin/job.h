@@ -31,7 +31,7 @@ struct bulk_slot {
 
 /* What only a replay of events has. */
 struct bulk_rerun {
-    struct rerun_wish wish;
+    struct rerun_filter wish;
     struct rerun_walk walk;
     struct rerun_tally tally;
     char key[KEY_BYTES_MAX + 1]; /* backs wish.key */
@@ -50,7 +50,7 @@ struct bulk {
     bool (*found_all)(struct admin *a, struct bulk *b);
     /* Adds what only this kind of job tells; false when out of memory. NULL = nothing. */
     bool (*add_figures)(const struct admin *a, const struct bulk *b, json_t *object);
-    struct dead_wish wish;
+    struct dead_filter wish;
     char group[GROUP_BYTES_MAX];
     struct dead_row row; /* where the finding of letters stands */
     struct bulk_rerun rerun;

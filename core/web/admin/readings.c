@@ -82,7 +82,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
     (void)name;
-    struct look_wish *wish = &r->of.events.wish;
+    struct look_filter *wish = &r->of.events.wish;
     const char *state = gateway_query(r->request, "state");
     const char *before = gateway_query(r->request, "before");
     struct uuid id;
@@ -101,7 +101,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
     if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
         status = refuse(report_out, 400, "before is the id of an event, or what Zingq-Next said");
     }
-    look_walk_init(&r->of.events.walk, look_wish_partition(r->journal, wish));
+    look_walk_init(&r->of.events.walk, look_filter_partition(r->journal, wish));
     if (status == 0 && before != NULL) {
         look_walk_after(&r->of.events.walk, &id, number);
     }
@@ -116,7 +116,7 @@ static int step_events(struct admin *a, struct reading *r) {
     if (code != 0) {
         return code;
     }
-    if (look_is_wished(&r->of.events.wish, event) &&
+    if (look_matches(&r->of.events.wish, event) &&
         !admin_read_add(r, look_event_json(r->journal, event, true))) {
         code = ERR_MEMORY;
     }
@@ -182,7 +182,7 @@ static void clear_trace(struct reading *r) {
 
 /* ---- dead letters ---- */
 
-static int wish_dead(struct reading *r, struct dead_wish *wish, struct report *report_out) {
+static int wish_dead(struct reading *r, struct dead_filter *wish, struct report *report_out) {
     wish->group = keep_query(r, 0, "group");
     if (wish->group != NULL && !dead_group_is_valid(wish->group)) {
         return refuse(report_out, 400, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
@@ -315,7 +315,7 @@ static void clear_groups(struct reading *r) {
 static int begin_letter(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
-    struct dead_wish *wish = &r->of.letter.wish;
+    struct dead_filter *wish = &r->of.letter.wish;
     int status = parse_id(name, &r->of.letter.id, report_out);
     return status != 0 ? status : wish_service(r, &wish->by_service, &wish->service, report_out);
 }

@@ -85,7 +85,7 @@ static bool is_paused(const struct admin *a, const struct bulk *b) {
 }
 
 static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object) {
-    const struct rerun_wish *wish = &b->rerun.wish;
+    const struct rerun_filter *wish = &b->rerun.wish;
     char id[UUID_TEXT_BYTES + 1];
     const char *event = wish->by_id ? uuid_text(&wish->id, id) : NULL;
     const struct service_conf *s = &a->options.conf->services[b->rerun.index];
@@ -209,7 +209,7 @@ static int find_service(struct admin *a, struct bulk *b, const char *name, struc
 /* Which events; 0 or ERR_INVALID. */
 static int parse_wish(struct admin *a, const struct gateway_request *request, struct bulk *b,
                       struct report *r) {
-    struct rerun_wish *wish = &b->rerun.wish;
+    struct rerun_filter *wish = &b->rerun.wish;
     const char *id = gateway_query(request, "id");
     const char *key = gateway_query(request, "key");
     const char *from = gateway_query(request, "from_ms");

@@ -50,7 +50,7 @@ static json_t *run_dry(struct admin *a, size_t index, struct event *event) {
 }
 
 /* Within a transaction: 0 and an answer, or an HTTP status with a sentence. */
-static int try_letter(struct admin *a, const struct dead_wish *wish, const struct uuid *id,
+static int try_letter(struct admin *a, const struct dead_filter *wish, const struct uuid *id,
                       struct slice body, json_t **answer, struct report *r) {
     struct journal *j = engine_journal(a->engine);
     struct event *event = NULL;
@@ -76,7 +76,7 @@ void admin_try(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     struct gateway_request *request = call->request;
     struct store *store = journal_store(engine_journal(a->engine));
-    struct dead_wish wish = {.group = NULL};
+    struct dead_filter wish = {.group = NULL};
     struct uuid id;
     struct report r = {"the store cannot be read"};
     json_t *answer = NULL;
