@@ -123,10 +123,12 @@ enum {
     CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
     CALL_DESCRIPTORS = 4, /* fewer left: a call that could not be begun is put off */
     CALL_AGAIN_MS = 250,  /* and begun again after this */
-    CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
-    MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
-    MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
-    MAIL_IDLE_MS = 10000,       /* an SMTP connection with nothing to send is closed */
+    CALL_HEADERS_MAX = 256,      /* headers or recipients of one call */
+    MAIL_SESSIONS_MAX = 32,      /* SMTP connections open at once: servers refuse more */
+    MAIL_LINE_BYTES_MAX = 4096,  /* one reply line of an SMTP server: RFC 5321 says 512 */
+    MAIL_REPLY_LINES_MAX = 128,  /* of one reply of an SMTP server */
+    MAIL_READ_BYTES_MAX = 65536, /* read from an SMTP server at once: it is dropped past them */
+    MAIL_IDLE_MS = 10000,        /* an SMTP connection with nothing to send is closed */
 
     OUTBOX_SOON_MS_MAX = 60000,          /* after "quota exceeded" and kin: 1 s, growing to this */
     OUTBOX_BLOCKED_MAX = 10000,          /* rows refused, or held behind one of their key */
