@@ -122,6 +122,10 @@ int journal_check_step(enum store_table t, struct slice key, struct slice value)
 int journal_check_later(enum store_table t, struct slice key, struct slice value);
 int journal_check_forward(enum store_table t, struct slice key, struct slice value);
 int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
+struct row;
+
+/* INV-JOURNAL-2: the row is in the partition of its lane, and says what rows say. */
+bool journal_row_is_sound(const struct row *row);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);
 /* When just one row with that prefix, a service's number, could not be read, and just one number
