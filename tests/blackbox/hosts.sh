@@ -2,7 +2,7 @@
 # hosts.sh - several hosts at one broker: they know each other, a second one that would run the keys of the
 # first is refused or holds, and who cannot know says so.
 #
-# ctest: timeout=240
+# ctest: long timeout=240
 # ctest: label=torture
 # shellcheck disable=SC2016,SC2086,SC2317 # jq gets $; words are split; ok calls functions
 set -u

@@ -3,6 +3,8 @@
  *
  * Besides the dates written down here there is an oracle: every minute of some years as libc's time
  * zones show it, which knows nothing of GLib's or of conf/cron.c's calendar.
+ *
+ * ctest: busy
  */
 #include "conf/cron.h"
 

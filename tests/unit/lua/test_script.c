@@ -1,4 +1,8 @@
-/* test_script.c - loading, reloading, the sandbox and its limits. */
+/*
+ * test_script.c - loading, reloading, the sandbox and its limits.
+ *
+ * ctest: busy
+ */
 #include "lua_world.h"
 #include "pace.h"
 
