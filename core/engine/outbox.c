@@ -49,7 +49,8 @@ static uint16_t *owner_out(struct outbox *o, const struct outbox_item *item) {
 }
 
 void outbox_flies(struct outbox *o, int mid, struct outbox_item *item) {
-    assert(o->by_mid[mid] == NULL);
+    assert(mid > 0 && mid < MQTT_PACKET_IDS && o->by_mid[mid] == NULL); /* INV-OUTBOX-1 */
+    assert(o->in_flight < OUTBOX_WINDOW_MAX);                           /* INV-OUTBOX-2 */
     o->by_mid[mid] = item;
     o->in_flight++;
     ++*owner_out(o, item);
@@ -57,7 +58,7 @@ void outbox_flies(struct outbox *o, int mid, struct outbox_item *item) {
 
 struct outbox_item *outbox_landed(struct outbox *o, int mid) {
     struct outbox_item *item = o->by_mid[mid];
-    assert(item != NULL && o->in_flight > 0 && *owner_out(o, item) > 0);
+    assert(item != NULL && o->in_flight > 0 && *owner_out(o, item) > 0); /* INV-OUTBOX-2 */
     o->by_mid[mid] = NULL;
     o->in_flight--;
     --*owner_out(o, item);
@@ -319,7 +320,7 @@ static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
     for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL) {
-            assert(count < OUTBOX_WINDOW_MAX);
+            assert(count < OUTBOX_WINDOW_MAX); /* INV-OUTBOX-2 */
             items[count++] = outbox_landed(o, i);
         }
     }
@@ -438,6 +439,7 @@ int64_t outbox_next_ms(struct outbox *o) {
 }
 
 uint64_t outbox_rows(const struct outbox *o) {
+    assert(o->blocked.out <= o->in_flight && o->blocked.out <= o->blocked.count); /* INV-OUTBOX-4 */
     return o->staged.count + o->queued.count + o->in_flight - o->blocked.out + o->blocked.count +
            o->on_disk;
 }
