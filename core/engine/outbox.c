@@ -224,7 +224,7 @@ static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
     for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL) {
-            assert(count < OUTBOX_WINDOW_MAX);
+            assert(count < OUTBOX_WINDOW_MAX); /* INV-OUTBOX-2 */
             items[count++] = outbox_landed(o, i);
         }
     }
@@ -344,6 +344,7 @@ int64_t outbox_next_ms(struct outbox *o) {
 }
 
 uint64_t outbox_rows(const struct outbox *o) {
+    assert(o->blocked.out <= o->in_flight && o->blocked.out <= o->blocked.count); /* INV-OUTBOX-4 */
     return o->staged.count + o->queued.count + o->in_flight - o->blocked.out + o->blocked.count +
            o->on_disk;
 }

@@ -39,7 +39,7 @@ static void count_state(struct blocked *b, const struct outbox_item *item, int b
 }
 
 void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state state) {
-    assert(item->state == ITEM_CLEAN && state != ITEM_CLEAN && !item->out);
+    assert(item->state == ITEM_CLEAN && state != ITEM_CLEAN && !item->out); /* INV-OUTBOX-3 */
     item->state = state;
     TAILQ_INSERT_TAIL(&b->items, item, link);
     struct outbox_item **slot = owner_slot(b, item->publication.owner);
@@ -51,7 +51,7 @@ void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state st
 }
 
 void blocked_move(struct blocked *b, struct outbox_item *item, enum item_state state) {
-    assert(item->state != ITEM_CLEAN && state != ITEM_CLEAN);
+    assert(item->state != ITEM_CLEAN && state != ITEM_CLEAN); /* INV-OUTBOX-3 */
     b->stale = true;
     if (item->state == state) {
         return;
@@ -62,14 +62,15 @@ void blocked_move(struct blocked *b, struct outbox_item *item, enum item_state s
 }
 
 void blocked_out(struct blocked *b, struct outbox_item *item, bool out) {
-    assert(item->state != ITEM_CLEAN && item->out != out);
+    assert(item->state != ITEM_CLEAN && item->out != out); /* INV-OUTBOX-3 */
     item->out = out;
     b->out += out ? 1 : (size_t)-1;
     b->stale = true;
 }
 
 void blocked_remove(struct blocked *b, struct outbox_item *item) {
-    assert(item->state != ITEM_CLEAN && !item->out && b->count > 0);
+    assert(item->state != ITEM_CLEAN && !item->out);      /* INV-OUTBOX-3 */
+    assert(b->count > b->out && b->bytes >= item->bytes); /* INV-OUTBOX-4 */
     TAILQ_REMOVE(&b->items, item, link);
     struct outbox_item **at = owner_slot(b, item->publication.owner);
     while (*at != item) {

@@ -44,7 +44,8 @@ static uint16_t *owner_out(struct outbox *o, const struct outbox_item *item) {
 }
 
 void outbox_flies(struct outbox *o, int mid, struct outbox_item *item) {
-    assert(o->by_mid[mid] == NULL);
+    assert(mid > 0 && mid < MQTT_PACKET_IDS && o->by_mid[mid] == NULL); /* INV-OUTBOX-1 */
+    assert(o->in_flight < OUTBOX_WINDOW_MAX);                           /* INV-OUTBOX-2 */
     o->by_mid[mid] = item;
     o->in_flight++;
     ++*owner_out(o, item);
@@ -52,7 +53,7 @@ void outbox_flies(struct outbox *o, int mid, struct outbox_item *item) {
 
 struct outbox_item *outbox_landed(struct outbox *o, int mid) {
     struct outbox_item *item = o->by_mid[mid];
-    assert(item != NULL && o->in_flight > 0 && *owner_out(o, item) > 0);
+    assert(item != NULL && o->in_flight > 0 && *owner_out(o, item) > 0); /* INV-OUTBOX-2 */
     o->by_mid[mid] = NULL;
     o->in_flight--;
     --*owner_out(o, item);

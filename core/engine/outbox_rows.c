@@ -7,6 +7,7 @@
 #include "engine/outbox_impl.h"
 #include "journal/outbox.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,7 @@ int outbox_discard_item(struct outbox *o, struct outbox_item *item) {
 static int delete_acked(struct outbox *o) {
     struct outbox_item *item;
     while ((item = TAILQ_FIRST(&o->acked.items)) != NULL) {
+        assert(item->state == ITEM_CLEAN && !item->out); /* INV-OUTBOX-5 */
         int code = journal_outbox_del(o->journal, item->seq);
         if (code != 0) {
             return code;

@@ -82,7 +82,7 @@ void script_host_free(struct script_host *host) {
     free(host->slots);
     if (host->L != NULL) {
         lua_close(host->L);
-        assert(host->memory_used == 0);
+        assert(host->memory_used == 0); /* INV-RUN-6 */
     }
     json_decref(host->parked);
     buf_clear(&host->scratch);
