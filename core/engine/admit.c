@@ -132,9 +132,7 @@ static void enter_books(struct engine *e, struct engine_service *s, struct event
     leave_lane(s, event);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
-    s->books.accepted++;
-    s->books_dirty = true;
-    e->waiting++;
+    engine_count(e, s, BOOK_ACCEPTED, 1);
     engine_take_room(e, event);
 }
 
@@ -390,13 +388,14 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
     } else if (code == ERR_NOTFOUND) {
         code = 0;
     }
-    if (code != 0 || *duplicate) {
-        s->books.accepted += *duplicate ? 1 : 0;
-        s->books.duplicates += *duplicate ? 1 : 0;
-        s->books_dirty = s->books_dirty || *duplicate;
-        event_free(event);
-        return code;
+    if (code == 0 && !*duplicate) {
+        enter_books(e, s, event);
+        return engine_place(e, s, event);
     }
-    enter_books(e, s, event);
-    return engine_place(e, s, event);
+    if (*duplicate) {
+        engine_count(e, s, BOOK_ACCEPTED, 1);
+        engine_count(e, s, BOOK_DUPLICATES, 1);
+    }
+    event_free(event);
+    return code;
 }
