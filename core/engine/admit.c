@@ -132,9 +132,7 @@ static void enter_books(struct engine *e, struct engine_service *s, struct event
     leave_lane(s, event);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
-    s->books.accepted++;
-    s->books_dirty = true;
-    e->waiting++;
+    engine_count(e, s, BOOK_ACCEPTED, 1);
     engine_take_room(e, event);
 }
 
@@ -286,11 +284,9 @@ static int dedupe_refused(struct engine *e, struct engine_service *s, struct eve
     return dedupe(e, s, event, slice_of("refused"), id, duplicate);
 }
 
-static void drop_duplicate(struct engine_service *s, struct event *event) {
-    s->books.accepted++;
-    s->books.duplicates++;
-    s->books_dirty = true;
-    event_free(event);
+static void count_duplicate(struct engine *e, struct engine_service *s, bool is_one) {
+    engine_count(e, s, BOOK_ACCEPTED, is_one ? 1 : 0);
+    engine_count(e, s, BOOK_DUPLICATES, is_one ? 1 : 0);
 }
 
 /* It is kept under the empty key. */
@@ -309,11 +305,8 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
     find_id(e, s, event);
     bool duplicate;
     int code = dedupe_refused(e, s, event, &duplicate);
-    if (duplicate) {
-        drop_duplicate(s, event);
-        return 0;
-    }
-    if (code != 0) {
+    if (code != 0 || duplicate) {
+        count_duplicate(e, s, duplicate);
         event_free(event);
         return code;
     }
@@ -421,14 +414,11 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
     } else if (code == ERR_NOTFOUND) {
         code = 0;
     }
-    if (*duplicate) {
-        drop_duplicate(s, event);
-        return 0;
+    if (code == 0 && !*duplicate) {
+        enter_books(e, s, event);
+        return engine_place(e, s, event);
     }
-    if (code != 0) {
-        event_free(event);
-        return code;
-    }
-    enter_books(e, s, event);
-    return engine_place(e, s, event);
+    count_duplicate(e, s, *duplicate);
+    event_free(event);
+    return code;
 }
