@@ -11,15 +11,23 @@
  *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
  *   zingq-cut        ours: how large the payload was, of which the beginning is left
  */
-#include "engine/impl.h"
+#include "engine/admit.h"
 
-#include "journal/event.h"
+#include "engine/bury.h"
+#include "engine/forward.h"
+#include "engine/history.h"
+#include "engine/impl.h"
+#include "engine/item.h"
+#include "engine/lane.h"
+#include "engine/place.h"
+#include "engine/services.h"
+#include "engine/space.h"
 #include "journal/dedupe.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
@@ -206,23 +214,6 @@ static int check_message(const struct engine *e, const struct event *event, stru
 
 /* An event that never ran is dead for want of a key; with its payload mended it may have one, and
  * with it another lane and partition. Its record and history move there. */
-static int move_history(struct engine *e, const struct event *from, const struct event *to) {
-    struct attempt a = {0};
-    int code;
-    while ((code = journal_history_next(e->journal, from, &a)) == 0) {
-        uint16_t n = a.n;
-        char *text = slice_dup(a.text);
-        a.text.data = text;
-        code = text == NULL ? ERR_MEMORY : journal_history_add(e->journal, to, &a);
-        free(text);
-        if (code != 0) {
-            return code;
-        }
-        a = (struct attempt){.n = n};
-    }
-    return code == ERR_NOTFOUND ? journal_history_clear(e->journal, from) : code;
-}
-
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
                  struct report *r) {
     struct event old = *event;
@@ -256,7 +247,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
                       "under its new key another event has the same id: publish the payload anew "
                       "and discard this one");
     }
-    code = move_history(e, &old, event);
+    code = engine_move_history(e, &old, event);
     return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
 }
 

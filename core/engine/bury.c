@@ -1,42 +1,27 @@
 /*
- * bury.c - how an event ends, and what happens to one that ends dead: its policies, its row
- * among the dead letters, its announcement.
+ * bury.c - what happens to an event that ends dead: its policies, its row among the dead letters, its
+ * announcement.
  */
-#include "engine/impl.h"
+#include "engine/bury.h"
 
 #include "base/log.h"
+#include "engine/apply.h"
+#include "engine/history.h"
+#include "engine/impl.h"
+#include "engine/lane.h"
+#include "engine/locks.h"
+#include "engine/place.h"
+#include "engine/publish.h"
+#include "engine/saga.h"
+#include "engine/services.h"
+#include "engine/waiters.h"
+#include "engine/watch.h"
 #include "journal/event.h"
-#include "journal/outbox.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { TELLING_MAX = 3 };
-
-int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
-                        const char *text) {
-    struct attempt a = {.end = end,
-                        .at_ms = event->started_ms,
-                        .duration_us = event->duration_us,
-                        .version = event->version,
-                        .text = slice_of(text)};
-    if (a.text.len > ERROR_BYTES_MAX) {
-        a.text.len = ERROR_BYTES_MAX;
-    }
-    return journal_history_add(e->journal, event, &a);
-}
-
-void engine_note_end(struct engine *e, struct engine_service *s, struct event *event,
-                     enum event_state state) {
-    assert(!event_state_ended(event->state) && event_state_ended(state));
-    event->state = (uint8_t)state;
-    event->ended_ms = e->now_ms;
-    event->due_ms = 0;
-    s->books_dirty = true;
-    assert(e->waiting > 0);
-    e->waiting--;
-}
 
 /* The policies look at the dead event and may publish, write state, or let it go. One that fails
  * is logged and changes nothing. */

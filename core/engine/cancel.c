@@ -5,9 +5,16 @@
  *
  * Left out on purpose: events that run or are about to. They end by themselves, soon.
  */
-#include "engine/impl.h"
+#include "engine/cancel.h"
 
-#include "journal/event.h"
+#include "engine/bury.h"
+#include "engine/find.h"
+#include "engine/impl.h"
+#include "engine/item.h"
+#include "engine/place.h"
+#include "engine/saga.h"
+#include "engine/services.h"
+#include "engine/timers.h"
 
 static const char CANCELLED[] = "cancelled by an operator";
 

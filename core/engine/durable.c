@@ -5,8 +5,17 @@
  * after the commit, as if it had waited for a call that the disk answers. So a step is on disk
  * before the next line runs, and the price of a step is a share of a commit.
  */
-#include "engine/impl.h"
+#include "engine/durable.h"
 
+#include "engine/apply.h"
+#include "engine/attempt.h"
+#include "engine/impl.h"
+#include "engine/lane.h"
+#include "engine/locks.h"
+#include "engine/outcome.h"
+#include "engine/retry.h"
+#include "engine/services.h"
+#include "engine/watch.h"
 #include "event/ledger.h"
 #include "journal/step.h"
 

@@ -10,10 +10,18 @@
  * Compensations run strictly in reverse: the one that fails holds up those before it, because they
  * may rely on it.
  */
-#include "engine/impl.h"
+#include "engine/saga.h"
 
 #include "base/log.h"
-#include "journal/event.h"
+#include "engine/attempt.h"
+#include "engine/bury.h"
+#include "engine/impl.h"
+#include "engine/lane.h"
+#include "engine/retry.h"
+#include "engine/services.h"
+#include "engine/waiters.h"
+#include "engine/watch.h"
+#include "event/step.h"
 #include "journal/step.h"
 
 #include <assert.h>

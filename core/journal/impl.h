@@ -126,6 +126,10 @@ int journal_check_step(enum store_table t, struct slice key, struct slice value)
 int journal_check_later(enum store_table t, struct slice key, struct slice value);
 int journal_check_forward(enum store_table t, struct slice key, struct slice value);
 int journal_check_outbox(enum store_table t, struct slice key, struct slice value);
+struct row;
+
+/* INV-JOURNAL-2: the row is in the partition of its lane, and says what rows say. */
+bool journal_row_is_sound(const struct row *row);
 
 /* --- what is cached of the meta rows: journal/meta.c, journal/dedupe.c --- */
 

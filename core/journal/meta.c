@@ -173,15 +173,24 @@ static int take_number(struct slice key, struct slice value, void *out) {
     return r.failed ? ERR_CORRUPT : 0;
 }
 
+/* INV-JOURNAL-15: a number is a time in microseconds, or little more. */
+static int take_seq(struct slice key, struct slice value, void *out) {
+    uint64_t *seq = out;
+    int code = take_number(key, value, seq);
+    return code == 0 && is_time((int64_t)(*seq / 1000)) ? 0 : ERR_CORRUPT;
+}
+
 int journal_load_seq(struct journal *j) {
     uint64_t seq = 0;
-    int code = journal_meta_take(j, "seq", take_number, &seq);
+    int code = journal_meta_take(j, "seq", take_seq, &seq);
     j->seq = code == 0 ? seq : j->seq;
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms) {
     uint64_t clock = (uint64_t)now_ms * 1000;
+    assert(now_ms >= 0 && is_time(now_ms) &&
+           is_time((int64_t)(j->seq / 1000))); /* INV-JOURNAL-15 */
     j->seq = clock > j->seq ? clock : j->seq + 1;
     return j->seq;
 }
@@ -190,6 +199,12 @@ int journal_mark_seq(struct journal *j) {
     buf_reset(&j->record);
     buf_add_u64(&j->record, j->seq);
     return store_put(j->store, TABLE_META, slice_of("seq"), buf_slice(&j->record));
+}
+
+/* INV-JOURNAL-16, of what is written and of what is read. */
+static bool is_sound_clock(const struct clock_mark *mark) {
+    return mark->engine_ms > 0 && is_time(mark->engine_ms) && is_time(mark->at.wall_ms) &&
+           is_time(mark->at.boottime_ms);
 }
 
 static int take_clock(struct slice key, struct slice value, void *out) {
@@ -202,9 +217,7 @@ static int take_clock(struct slice key, struct slice value, void *out) {
     struct uuid boot = read_uuid(&r);
     memcpy(mark->at.boot.id, boot.bytes, sizeof mark->at.boot.id);
     mark->at.boot.time_namespace = read_u64(&r);
-    bool sound = mark->engine_ms >= 0 && is_time(mark->engine_ms) && is_time(mark->at.wall_ms) &&
-                 is_time(mark->at.boottime_ms);
-    return r.failed || !sound ? ERR_CORRUPT : 0;
+    return r.failed || !is_sound_clock(mark) ? ERR_CORRUPT : 0;
 }
 
 int journal_clock_get(struct journal *j, struct clock_mark *out) {
@@ -216,7 +229,7 @@ int journal_clock_get(struct journal *j, struct clock_mark *out) {
 }
 
 int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
-    assert(mark->engine_ms > 0);
+    assert(is_sound_clock(mark));
     buf_reset(&j->record);
     buf_add_u64(&j->record, (uint64_t)mark->engine_ms);
     buf_add_u64(&j->record, (uint64_t)mark->at.wall_ms);
@@ -226,10 +239,18 @@ int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
     return store_put(j->store, TABLE_META, slice_of("clock"), buf_slice(&j->record));
 }
 
+static uint64_t books_ended(const struct books *b) {
+    return b->done + b->dead + b->discarded + b->duplicates;
+}
+
+/* INV-JOURNAL-17, of what is written and of what is read. */
+static bool is_sound_books(const struct books *b) {
+    return books_ended(b) <= b->accepted && b->needs_person <= b->dead;
+}
+
 uint64_t books_waiting(const struct books *b) {
-    uint64_t ended = b->done + b->dead + b->discarded + b->duplicates;
-    assert(ended <= b->accepted);
-    return b->accepted - ended;
+    assert(books_ended(b) <= b->accepted);
+    return b->accepted - books_ended(b);
 }
 
 static void books_key(uint16_t service, char key[32]) {
@@ -247,8 +268,7 @@ static int take_books(struct slice key, struct slice value, void *ctx) {
         *fields[i] = read_u64(&r);
     }
     out->needs_person = r.at < r.end ? read_u64(&r) : 0;
-    uint64_t ended = out->done + out->dead + out->discarded + out->duplicates;
-    return r.failed || ended > out->accepted ? ERR_CORRUPT : 0;
+    return r.failed || !is_sound_books(out) ? ERR_CORRUPT : 0;
 }
 
 int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
@@ -262,6 +282,7 @@ int journal_books_get(struct journal *j, uint16_t service, struct books *out) {
 }
 
 int journal_books_put(struct journal *j, uint16_t service, const struct books *b) {
+    assert(is_sound_books(b));
     char key[32];
     books_key(service, key);
     const uint64_t fields[] = {b->accepted,    b->done,        b->dead,      b->discarded,
@@ -335,6 +356,8 @@ int journal_check_meta(struct slice key, struct slice value) {
     if (slice_is(key, "secret")) {
         return value.len == DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
     }
-    bool is_number = slice_is(key, "seq") || journal_key_begins(key, "flag/");
-    return is_number ? take_number(key, value, &number) : 0;
+    if (slice_is(key, "seq")) {
+        return take_seq(key, value, &number);
+    }
+    return journal_key_begins(key, "flag/") ? take_number(key, value, &number) : 0;
 }

@@ -271,7 +271,7 @@ int store_lend(struct store *s, bool lent) {
 }
 
 int store_begin(struct store *s) {
-    assert(s->txn == NULL);
+    assert(s->txn == NULL); /* INV-STORE-1 */
     if (s->env == NULL) {
         return ERR_DISK; /* store_reopen failed */
     }
@@ -332,7 +332,7 @@ bool store_read_only(const struct store *s) {
 }
 
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
-    assert(s->txn != NULL && t < TABLE_COUNT);
+    assert(s->txn != NULL && t < TABLE_COUNT); /* INV-STORE-2 */
     if (store_lacks(s, t)) {
         return ERR_NOTFOUND;
     }
@@ -348,8 +348,8 @@ int store_get(struct store *s, enum store_table t, struct slice key, struct slic
 /* The one function all writes pass: value NULL = delete. */
 static int write_row(struct store *s, enum store_table t, struct slice key,
                      const struct slice *value) {
-    assert(s->txn != NULL && !s->read_only);
-    assert(key.len > 0 && key.len <= 511);
+    assert(s->txn != NULL && !s->read_only); /* INV-STORE-2 */
+    assert(key.len > 0 && key.len <= 511);   /* INV-STORE-3 */
     MDB_val k = val_of(key);
     if (value == NULL) {
         return store_failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
@@ -387,6 +387,7 @@ static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
             return store_failed(s, "seek", rc);
         }
     }
+    assert(mdb_cursor_txn(s->cursors[t]) == s->txn); /* INV-STORE-4 */
     *out = s->cursors[t];
     return 0;
 }
@@ -413,7 +414,7 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     if (rc != 0) {
         return store_failed(s, "seek", rc);
     }
-    int order = compare(slice_of_val(k), from);
+    int order = compare(slice_of_val(k), from); /* INV-STORE-5 */
     if (order < 0 || (order == 0 && after && from.len > 0)) {
         return store_failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
     }
@@ -440,7 +441,7 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     if (rc != 0) {
         return store_failed(s, "seek", rc);
     }
-    if (compare(slice_of_val(k), before) >= 0) {
+    if (compare(slice_of_val(k), before) >= 0) { /* INV-STORE-5 */
         return store_failed(s, "seek", MDB_CORRUPTED);
     }
     *key = slice_of_val(k);

@@ -535,24 +535,16 @@ static void clear_state(struct reading *r) {
 /* ---- the kinds ---- */
 
 static const struct reading_kind kinds[] = {
-    {"events", NULL, 50, true, begin_events, step_events, clear_events},
-    {"events", "*", 1, false, begin_trace, step_trace, clear_trace},
-    {"dlq", NULL, 50, true, begin_dead, step_dead, clear_dead},
-    {"dlq", "groups", 1000, true, begin_groups, step_groups, clear_groups},
-    {"dlq", "*", 1, false, begin_letter, step_letter, nothing_to_clear},
-    {"keys", NULL, 100, true, begin_keys, step_keys, nothing_to_clear},
-    {"keys", "*", 50, false, begin_key, step_key, clear_key},
-    {"state", "*", 200, true, begin_state, step_state, clear_state},
+    [READING_EVENTS] = {50, true, begin_events, step_events, clear_events},
+    [READING_TRACE] = {1, false, begin_trace, step_trace, clear_trace},
+    [READING_DEAD] = {50, true, begin_dead, step_dead, clear_dead},
+    [READING_GROUPS] = {1000, true, begin_groups, step_groups, clear_groups},
+    [READING_LETTER] = {1, false, begin_letter, step_letter, nothing_to_clear},
+    [READING_KEYS] = {100, true, begin_keys, step_keys, nothing_to_clear},
+    [READING_KEY] = {50, false, begin_key, step_key, clear_key},
+    [READING_STATE] = {200, true, begin_state, step_state, clear_state},
 };
 
-const struct reading_kind *admin_find_kind(const struct parts *parts) {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const struct reading_kind *kind = &kinds[i];
-        bool named = kind->name != NULL;
-        if (parts->count == (named ? 3u : 2u) && slice_is(parts->at[1], kind->noun) &&
-            (!named || kind->name[0] == '*' || slice_is(parts->at[2], kind->name))) {
-            return kind;
-        }
-    }
-    return NULL;
+void admin_read(void *ctx, const struct call *call) {
+    admin_read_as(ctx, &kinds[call->route->kind], call);
 }
