@@ -84,7 +84,7 @@ void script_host_free(struct script_host *host) {
     document_drop(host);
     if (host->L != NULL) {
         lua_close(host->L);
-        assert(host->memory_used == 0);
+        assert(host->memory_used == 0); /* INV-RUN-6 */
     }
     buf_clear(&host->scratch);
     buf_clear(&host->second);
