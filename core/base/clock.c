@@ -103,6 +103,10 @@ int64_t clock_to_engine(int64_t wall_ms) {
     return wall_ms == 0 || wall_ms == INT64_MAX ? wall_ms : wall_ms - shown_ahead_ms;
 }
 
+int64_t clock_due(int64_t due_ms, bool by_wall) {
+    return by_wall ? clock_to_engine(due_ms) : due_ms;
+}
+
 /* --- engine time --- */
 
 static bool same_boot(const struct clock_boot *a, const struct clock_boot *b) {

@@ -50,6 +50,8 @@ void clock_show_ahead(int64_t wall_ahead_ms);
 /* 0 and INT64_MAX, which stand for no time, stay what they are. */
 int64_t clock_to_wall(int64_t engine_ms);
 int64_t clock_to_engine(int64_t wall_ms);
+/* A due time in engine time; `by_wall`: it is one of the wall clock. */
+int64_t clock_due(int64_t due_ms, bool by_wall);
 
 /* --- engine time itself --- */
 

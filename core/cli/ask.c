@@ -1,8 +1,11 @@
 /*
  * ask.c - a command asks the running host, over DATA/zingq.sock.
  */
-#include "cli/cli.h"
+#include "cli/ask.h"
 
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "io/httpd/gateway.h"
 
 #include <assert.h>

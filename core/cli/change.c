@@ -2,8 +2,13 @@
  * change.c - publish, cancel, signal, replay, pause, resume: what a running host is asked for
  * besides its dead letters; the family's rows.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/ask.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "base/limits.h"
 

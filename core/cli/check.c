@@ -3,13 +3,18 @@
  *
  * A configuration that is wrong ends `check` with status 2, as it would end every other command.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
+
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
+#include "cli/text.h"
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
 
 #include "query/json.h"
-#include "cli/text.h"
 #include "io/mqtt/tls.h"
 #include "lua/script.h"
 

@@ -9,31 +9,30 @@
  */
 #include "cli/cli.h"
 
+#include "cli/impl.h"
+#include "cli/options.h"
 #include "cli/remote.h"
-#include "cli/text.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "base/clock.h"
 
 #include <assert.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OPTIONS_MAX = 32, FIRST_VALUE = 256, NAMES_MAX = 128, HELP_COLUMN = 24 };
+enum { NAMES_MAX = 128, HELP_COLUMN = 24 };
 
-static const struct cli_option common_options[] = {
-    {"conf", "FILE", "topics.conf (short: -c); default ./topics.conf or /etc/zingq/topics.conf"},
-    {"data", "DIR", "the data folder instead of store.path"},
-    {"json", NULL, "print JSON"},
-    {"help", NULL, "say how a command is used (short: -h)"},
-    {"host", "N", "about host N of the division: the running host asks it"},
-    {NULL, NULL, NULL},
+/* Commands that stand together in the help. */
+struct group {
+    const char *title;
+    const struct cli_command *commands;
 };
 
-static const struct cli_group groups[] = {
+static const struct group groups[] = {
     {"Run", cli_host_commands},
     {"Check before you run", cli_check_commands},
     {"Look", cli_look_commands},
@@ -52,77 +51,6 @@ enum {
     GROUP_COUNT = sizeof groups / sizeof *groups,
     FAMILY_COUNT = sizeof families / sizeof *families,
 };
-
-/* ---- telling ---- */
-
-static int status_of(int code) {
-    switch (code) {
-    case 0:
-        return EXIT_GOOD;
-    case ERR_NOTFOUND:
-    case ERR_EXISTS:
-        return EXIT_NO;
-    case ERR_INVALID:
-    case ERR_SCRIPT:
-    case ERR_LIMIT:
-        return EXIT_USAGE;
-    default:
-        return EXIT_CANNOT_RUN;
-    }
-}
-
-static void tell(const char *kind, const char *format, va_list args) {
-    struct report r;
-    struct buf safe;
-    (void)vsnprintf(r.text, sizeof r.text, format, args);
-    buf_init(&safe, sizeof r.text * 8);
-    text_add_safe(&safe, slice_of(r.text));
-    (void)fflush(stdout);
-    (void)fprintf(stderr, "zingq: %s%s\n", kind, buf_str(&safe));
-    buf_clear(&safe);
-}
-
-void cli_warn(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    tell("warning: ", format, args);
-    va_end(args);
-}
-
-int cli_fail(int code, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    tell("", format, args);
-    va_end(args);
-    return status_of(code);
-}
-
-int cli_misused(const struct cli *cli, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    tell("", format, args);
-    va_end(args);
-    (void)fprintf(stderr, "usage: zingq %s%s%s [options]; zingq %s --help says more\n",
-                  cli->command->name, cli->command->arguments[0] == '\0' ? "" : " ",
-                  cli->command->arguments, cli->command->name);
-    return EXIT_USAGE;
-}
-
-int cli_unknown(const char *kind, const char *word, const char *const *names, size_t count) {
-    enum { FEW = 16 };
-    const char *meant = conf_suggest(word, names, count);
-    struct buf list;
-    if (meant != NULL) {
-        return cli_fail(ERR_INVALID, "unknown %s \"%s\" (did you mean \"%s\"?)", kind, word, meant);
-    }
-    buf_init(&list, 4096);
-    for (size_t i = 0; i < count && count <= FEW; i++) {
-        buf_printf(&list, "%s%s", i == 0 ? ": there are " : ", ", names[i]);
-    }
-    int status = cli_fail(ERR_INVALID, "unknown %s \"%s\"%s", kind, word, buf_str(&list));
-    buf_clear(&list);
-    return status;
-}
 
 /* ---- commands ---- */
 
@@ -215,7 +143,7 @@ static int print_help(const char *family) {
         }
     }
     (void)printf("\nOptions of every command\n");
-    print_options(common_options);
+    print_options(cli_common_options);
     (void)printf("\nExit status: 0 good, 1 the answer is no, 2 wrong usage or configuration, "
                  "3 cannot run.\n");
     return EXIT_GOOD;
@@ -229,133 +157,8 @@ static int print_command_help(const struct cli_command *c) {
     }
     (void)printf("\nOptions\n");
     print_options(c->options);
-    print_options(common_options);
+    print_options(cli_common_options);
     return EXIT_GOOD;
-}
-
-/* ---- options ---- */
-
-/* The options of a command (NULL: before a command was named), as getopt_long wants them. */
-struct option_set {
-    const struct cli_option *rows[OPTIONS_MAX];
-    struct option longs[OPTIONS_MAX + 1];
-    size_t count;
-};
-
-static void add_rows(struct option_set *set, const struct cli_option *rows) {
-    for (; rows != NULL && rows->name != NULL; rows++) {
-        assert(set->count < OPTIONS_MAX);
-        set->rows[set->count] = rows;
-        set->longs[set->count] = (struct option){
-            .name = rows->name,
-            .has_arg = rows->value == NULL ? no_argument : required_argument,
-            .val = FIRST_VALUE + (int)set->count,
-        };
-        set->count++;
-    }
-}
-
-static int unknown_option(const struct option_set *set, const char *word) {
-    const char *names[OPTIONS_MAX];
-    for (size_t i = 0; i < set->count; i++) {
-        names[i] = set->rows[i]->name;
-    }
-    char name[64];
-    word += strspn(word, "-");
-    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
-    const char *meant = conf_suggest(name, names, set->count);
-    if (meant != NULL) {
-        return cli_fail(ERR_INVALID, "unknown option --%s (did you mean --%s?)", name, meant);
-    }
-    return cli_fail(ERR_INVALID, "unknown option %s%s",
-                    name[0] == '\0' || name[1] != '\0' ? "--" : "-", name);
-}
-
-static int give(struct cli *cli, const struct cli_option *option, const char *value) {
-    if (cli->given_count == CLI_OPTIONS_MAX) {
-        return cli_fail(ERR_INVALID, "more than %d options", CLI_OPTIONS_MAX);
-    }
-    cli->given[cli->given_count++] = (struct cli_given){option, value};
-    return 0;
-}
-
-/* What getopt_long found. */
-static int take_option(struct cli *cli, const struct option_set *set, int found, char **argv) {
-    char letter[3] = {'-', (char)optopt, '\0'};
-    switch (found) {
-    case 'c':
-        return give(cli, &common_options[0], optarg);
-    case 'h':
-        return give(cli, &common_options[3], NULL);
-    case ':':
-        return cli_fail(ERR_INVALID, "option %s needs a value", argv[optind - 1]);
-    case '?':
-        /* optopt says which letter it was; for long ones it is 0 or a value of ours. */
-        if (optopt >= FIRST_VALUE) {
-            return cli_fail(ERR_INVALID, "option %s takes no value", argv[optind - 1]);
-        }
-        return unknown_option(set, optopt == 0 ? argv[optind - 1] : letter);
-    default:
-        assert(found >= FIRST_VALUE && (size_t)(found - FIRST_VALUE) < set->count);
-        return give(cli, set->rows[found - FIRST_VALUE], optarg);
-    }
-}
-
-/* Reads the options of argv from argv[1] on; the words that are none end up behind optind. */
-static int read_options(struct cli *cli, const struct cli_option *rows, bool stop_at_word, int argc,
-                        char **argv) {
-    struct option_set set = {.count = 0};
-    add_rows(&set, rows);
-    add_rows(&set, common_options);
-    opterr = 0;
-    optind = 0; /* begin anew */
-    int found;
-    int status = 0;
-    while (status == 0 &&
-           (found = getopt_long(argc, argv, stop_at_word ? "+:hc:" : ":hc:", set.longs, NULL)) !=
-               -1) {
-        status = take_option(cli, &set, found, argv);
-    }
-    return status;
-}
-
-const char *cli_option_next(const struct cli *cli, const char *name, size_t *at) {
-    while (*at < cli->given_count) {
-        const struct cli_given *given = &cli->given[(*at)++];
-        if (strcmp(given->option->name, name) == 0) {
-            return given->value == NULL ? "" : given->value;
-        }
-    }
-    return NULL;
-}
-
-const char *cli_option(const struct cli *cli, const char *name) {
-    size_t at = 0;
-    const char *last = NULL;
-    const char *value;
-    while ((value = cli_option_next(cli, name, &at)) != NULL) {
-        last = value;
-    }
-    return last;
-}
-
-bool cli_flag(const struct cli *cli, const char *name) {
-    return cli_option(cli, name) != NULL;
-}
-
-int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out) {
-    const char *text = cli_option(cli, name);
-    *out = otherwise;
-    if (text == NULL) {
-        return 0;
-    }
-    char *end = NULL;
-    unsigned long long value = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-    if (value == 0 || *end != '\0' || value > INT32_MAX) {
-        return cli_misused(cli, "--%s wants a whole number from 1 on, not \"%s\"", name, text);
-    }
-    *out = value;
-    return 0;
 }
 
 /* ---- the program ---- */
@@ -374,7 +177,7 @@ static bool may_colour(void) {
 }
 
 static int run_command(struct cli *cli, int argc, char **argv) {
-    int status = read_options(cli, cli->command->options, false, argc, argv);
+    int status = cli_read_options(cli, cli->command->options, false, argc, argv);
     if (status != 0) {
         (void)fprintf(stderr, "zingq %s --help says what it takes\n", cli->command->name);
         return status;
@@ -461,7 +264,7 @@ int cli_main(int argc, char **argv) {
     static char version_word[] = "version";
     static char *version_argv[] = {version_word, NULL};
     struct cli cli = {.command = NULL};
-    int status = read_options(&cli, first_options, true, argc, argv);
+    int status = cli_read_options(&cli, first_options, true, argc, argv);
     if (status != 0) {
         return status;
     }

@@ -1,8 +1,12 @@
 /*
  * compact.c - the commands on the store's file as a whole: compact, export, reshard.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "store/compact.h"
 

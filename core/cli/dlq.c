@@ -1,72 +1,25 @@
 /*
- * dlq.c - dead letters: finding them, list and groups, the family's rows.
+ * dlq.c - dead letters: list and groups, the family's rows.
  */
 #include "cli/dlq.h"
 
-#include "cli/remote.h"
-#include "cli/table.h"
+#include "cli/letters.h"
+#include "cli/listing.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "journal/event.h"
 
 #include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 
 enum { DEAD_SHOWN = 50, CELL_BYTES_MAX = 1 << 20 };
 
-/* ---- finding ---- */
-
-int dlq_parse_wish(struct cli *cli, struct dead_wish *wish) {
-    const char *service = cli_option(cli, "service");
-    *wish = (struct dead_wish){.by_service = service != NULL, .group = cli_option(cli, "group")};
-    if (wish->group != NULL && !dead_group_is_valid(wish->group)) {
-        return cli_misused(cli, "--group wants 4 to 16 hex digits, as `zingq dlq groups` shows");
-    }
-    return service == NULL ? 0 : cli_service(cli, service, &wish->service);
-}
-
-int dlq_next(struct cli *cli, const struct dead_wish *wish, struct dead_row *row) {
-    bool wished = false;
-    int code = 0;
-    while (code == 0 && !wished) {
-        code = cli_breathe(cli);
-        code = code == 0 ? dead_next(cli->journal, wish, row, &wished) : code;
-    }
-    return code;
-}
-
-int dlq_find(struct cli *cli, const char *id_text, struct event **out) {
-    struct dead_wish wish;
-    struct uuid id;
-    int status = cli_parse_id(cli, id_text, &id);
-    if (status == 0 && cli->journal == NULL) {
-        status = cli_open_store(cli);
-    }
-    if (status == 0) {
-        status = dlq_parse_wish(cli, &wish);
-    }
-    if (status != 0) {
-        return status;
-    }
-    int code = cli_begin(cli);
-    code = code == 0 ? dead_find(cli->journal, &wish, &id, out) : code;
-    cli_end(cli);
-    if (code == ERR_NOTFOUND && cli_is_elsewhere(cli, &status)) {
-        return status;
-    }
-    if (code == ERR_NOTFOUND) {
-        const char *service = cli_option(cli, "service");
-        return cli_fail(ERR_NOTFOUND, "no dead letter %s%s%s", id_text,
-                        service == NULL ? "" : " in service ", service == NULL ? "" : service);
-    }
-    return code != 0 ? cli_read_failed(code) : 0;
-}
-
 /* ---- list ---- */
 
-static int find_newest(struct cli *cli, const struct dead_wish *wish, struct dead_newest *n) {
+static int find_newest(struct cli *cli, const struct dead_filter *filter, struct dead_newest *n) {
     struct dead_row row = {0};
     int code = cli_begin(cli);
-    while (code == 0 && (code = dlq_next(cli, wish, &row)) == 0) {
+    while (code == 0 && (code = letters_next(cli, filter, &row)) == 0) {
         dead_newest_note(n, &row);
     }
     cli_end(cli);
@@ -102,71 +55,54 @@ static void add_dead(const struct cli *cli, struct table *table, const struct de
     buf_clear(&text);
 }
 
-/* Prints or tabulates the rows; what has gone meanwhile is left out. */
-static int show_rows(struct cli *cli, const struct dead_newest *n, struct table *table,
-                     int *status) {
-    uint64_t printed = 0;
+/* The rows found; what has gone since is left out. */
+static int show_rows(struct cli *cli, const struct dead_newest *n, struct listing *listing) {
     int code = cli_begin(cli);
-    for (size_t i = 0; i < n->count && code == 0 && *status == 0; i++) {
+    for (size_t i = 0; i < n->count && code == 0 && listing->status == 0; i++) {
         struct event *event = NULL;
         code = dead_event(cli->journal, &n->rows[i], &event);
         if (code == 0 && cli->json) {
-            *status =
-                cli_print_json_item(cli, dead_json(cli->journal, &n->rows[i], event), &printed);
+            listing_add_json(cli, listing, dead_json(cli->journal, &n->rows[i], event));
         } else if (code == 0) {
-            add_dead(cli, table, &n->rows[i], event);
+            add_dead(cli, listing->table, &n->rows[i], event);
         }
         event_free(event);
-        code = code == ERR_NOTFOUND ? 0 : code;
-        code = code == 0 ? cli_breathe(cli) : code;
+        code = code == 0 || code == ERR_NOTFOUND ? cli_breathe(cli) : code;
     }
     cli_end(cli);
-    if (cli->json) {
-        cli_print_json_end(printed);
-    }
     return code;
 }
 
-static int print_list(struct cli *cli, const struct dead_newest *n) {
-    int status = 0;
-    struct table *table = table_new(list_columns, sizeof list_columns / sizeof *list_columns);
-    int code = table == NULL ? ERR_MEMORY : show_rows(cli, n, table, &status);
-    if (code == 0 && !cli->json && n->seen == 0) {
-        (void)printf("no dead letters\n");
-    } else if (code == 0 && !cli->json) {
-        code = table_print(table, stdout, cli->colour, table_terminal_width());
-        if (n->seen > n->count) {
-            (void)printf("and %" PRIu64 " more: --limit N shows more, `zingq dlq groups` sums up\n",
-                         n->seen - n->count);
-        }
-    }
-    table_free(table);
-    return code != 0 ? cli_read_failed(code) : status;
+static int print_list(struct cli *cli, const struct dead_filter *filter, struct listing *listing) {
+    struct dead_newest n = {0};
+    int code = dead_newest_init(&n, (size_t)listing->limit);
+    code = code == 0 ? find_newest(cli, filter, &n) : code;
+    code = code == 0 ? show_rows(cli, &n, listing) : code;
+    listing->seen = n.seen;
+    dead_newest_clear(&n);
+    return listing_print(cli, listing, code, "no dead letters",
+                         "--limit N shows more, `zingq dlq groups` sums up");
 }
 
 static int list(struct cli *cli) {
-    struct dead_newest n = {0};
-    struct dead_wish wish;
-    uint64_t limit;
-    int status = cli_option_count(cli, "limit", DEAD_SHOWN, &limit);
+    struct listing listing;
+    struct dead_filter filter;
+    int status = listing_init(cli, &listing, list_columns,
+                              sizeof list_columns / sizeof *list_columns, DEAD_SHOWN);
     status = status == 0 ? cli_open_store(cli) : status;
-    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
-    if (status != 0) {
-        return status;
-    }
-    int code = dead_newest_init(&n, (size_t)limit);
-    code = code == 0 ? find_newest(cli, &wish, &n) : code;
-    status = code != 0 ? cli_read_failed(code) : print_list(cli, &n);
-    dead_newest_clear(&n);
+    status = status == 0 ? letters_parse_filter(cli, &filter) : status;
+    status = status == 0 ? print_list(cli, &filter, &listing) : status;
+    listing_clear(&listing);
     return status;
 }
 
 /* ---- groups ---- */
 
-static int find_groups(struct cli *cli, const struct dead_wish *wish, struct dead_groups *groups) {
+static int find_groups(struct cli *cli, const struct dead_filter *filter,
+                       struct dead_groups *groups) {
     struct dead_row row = {0};
     int code = cli_begin(cli);
-    while (code == 0 && (code = dlq_next(cli, wish, &row)) == 0) {
+    while (code == 0 && (code = letters_next(cli, filter, &row)) == 0) {
         dead_groups_note(groups, &row);
     }
     cli_end(cli);
@@ -197,66 +133,55 @@ static void add_group(const struct cli *cli, struct table *table, const struct d
     buf_clear(&text);
 }
 
-static int show_groups(struct cli *cli, const struct dead_groups *groups, struct table *table,
-                       int *status) {
-    uint64_t printed = 0;
+static int show_groups(struct cli *cli, const struct dead_groups *groups, struct listing *listing) {
     int code = cli_begin(cli);
-    for (size_t i = 0; i < groups->count && code == 0 && *status == 0; i++) {
+    for (size_t i = 0; i < groups->count && code == 0 && listing->status == 0; i++) {
         const struct dead_group *group = &groups->items[i];
         struct event *event = NULL;
         code = dead_event(cli->journal, &group->newest, &event);
         struct slice reason =
             event == NULL ? slice_of("(gone meanwhile)") : slice_first_line(event->reason);
         if (cli->json) {
-            *status =
-                cli_print_json_item(cli, dead_group_json(cli->journal, group, reason), &printed);
+            listing_add_json(cli, listing, dead_group_json(cli->journal, group, reason));
         } else {
-            add_group(cli, table, group, reason);
+            add_group(cli, listing->table, group, reason);
         }
         event_free(event);
-        code = code == ERR_NOTFOUND ? 0 : code;
-        code = code == 0 ? cli_breathe(cli) : code;
+        code = code == 0 || code == ERR_NOTFOUND ? cli_breathe(cli) : code;
     }
     cli_end(cli);
-    if (cli->json) {
-        cli_print_json_end(printed);
-    }
     return code;
 }
 
-static int print_groups(struct cli *cli, const struct dead_groups *groups) {
-    int status = 0;
-    struct table *table = table_new(group_columns, sizeof group_columns / sizeof *group_columns);
-    int code = table == NULL ? ERR_MEMORY : show_groups(cli, groups, table, &status);
-    if (code == 0 && !cli->json && groups->count == 0) {
-        (void)printf("no dead letters\n");
-    } else if (code == 0 && !cli->json) {
-        code = table_print(table, stdout, cli->colour, table_terminal_width());
-    }
-    if (groups->left_out > 0) {
-        (void)cli_fail(0, "%" PRIu64 " letters of further groups: ask for one --service",
-                       groups->left_out);
-    }
-    table_free(table);
-    return code != 0 ? cli_read_failed(code) : status;
-}
-
-static int groups(struct cli *cli) {
+static int print_groups(struct cli *cli, const struct dead_filter *filter,
+                        struct listing *listing) {
     struct dead_groups all = {0};
-    struct dead_wish wish;
-    int status = cli_open_store(cli);
-    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
-    if (status != 0) {
-        return status;
-    }
     int code = dead_groups_init(&all);
-    code = code == 0 ? find_groups(cli, &wish, &all) : code;
-    status = code != 0 ? cli_read_failed(code) : print_groups(cli, &all);
+    code = code == 0 ? find_groups(cli, filter, &all) : code;
+    code = code == 0 ? show_groups(cli, &all, listing) : code;
+    listing->seen = all.count;
+    int status = listing_print(cli, listing, code, "no dead letters", NULL);
+    if (code == 0 && all.left_out > 0) {
+        (void)cli_fail(0, "%" PRIu64 " letters of further groups: ask for one --service",
+                       all.left_out);
+    }
     dead_groups_clear(&all);
     return status;
 }
 
-static const struct cli_option wish_options[] = {
+static int groups(struct cli *cli) {
+    struct listing listing;
+    struct dead_filter filter;
+    int status = listing_init(cli, &listing, group_columns,
+                              sizeof group_columns / sizeof *group_columns, UINT64_MAX);
+    status = status == 0 ? cli_open_store(cli) : status;
+    status = status == 0 ? letters_parse_filter(cli, &filter) : status;
+    status = status == 0 ? print_groups(cli, &filter, &listing) : status;
+    listing_clear(&listing);
+    return status;
+}
+
+static const struct cli_option filter_options[] = {
     {"service", "NAME", "of this service"},
     {"group", "GROUP", "of this group, as `dlq groups` shows it; four digits may do"},
     {NULL, NULL, NULL},
@@ -300,11 +225,11 @@ static const struct cli_option edit_options[] = {
 const struct cli_command cli_dlq_commands[] = {
     {"dlq list", "", "dead letters, newest first", NULL, 0, 0, list_options, list},
     {"dlq groups", "", "dead letters summed up by what went wrong",
-     "A group has one reason, but for its numbers.", 0, 0, wish_options, groups},
+     "A group has one reason, but for its numbers.", 0, 0, filter_options, groups},
     {"dlq show", "ID", "one dead letter: its payload, its attempts, its errors", NULL, 1, 1,
      one_options, dlq_show},
     {"dlq export", "", "dead letters with everything known, as lines of JSON", NULL, 0, 0,
-     wish_options, dlq_export},
+     filter_options, dlq_export},
     {"dlq try", "ID", "run the handler once, dry: print what it would do, change nothing", NULL, 1,
      1, one_options, dlq_try},
     {"dlq edit", "ID", "change the payload; the original stays in the history",

@@ -1,21 +1,13 @@
 /*
- * dlq.h - what the dead-letter commands share: which dead letters are meant, reading them.
+ * dlq.h - the commands about dead letters that stand in files of their own.
  */
 #ifndef ZINGQ_CLI_DLQ_H
 #define ZINGQ_CLI_DLQ_H
 
-#include "cli/cli.h"
-#include "query/dead.h"
-#include "journal/event.h"
+#include "base/uuid.h"
+#include "cli/impl.h"
 
-/* What --service and --group ask for; needs the store open. 0 or an exit status. */
-int dlq_parse_wish(struct cli *cli, struct dead_wish *wish);
-/* The next dead row that is wished for after *row (zeroed at the start). Between two calls the
- * transaction may have begun anew. ERR_NOTFOUND. */
-int dlq_next(struct cli *cli, const struct dead_wish *wish, struct dead_row *row);
-/* The dead letter with that id, of --service when it was given. EXIT_NO after telling that there
- * is none; 0 and *out NULL when another host has it, which has been shown. Opens the store and a transaction of its own. */
-int dlq_find(struct cli *cli, const char *id_text, struct event **out);
+#include <jansson.h>
 
 /* What the running host answered. */
 struct dlq_answer {

@@ -7,6 +7,12 @@
  */
 #include "cli/dlq.h"
 
+#include "cli/ask.h"
+#include "cli/json.h"
+#include "cli/letters.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "base/clock.h"
 #include "journal/event.h"
 
@@ -133,10 +139,11 @@ static int oldest_first(const void *a, const void *b) {
     return x->seq < y->seq ? -1 : x->seq > y->seq ? 1 : 0;
 }
 
-static int find_targets(struct cli *cli, const struct dead_wish *wish, struct targets *targets) {
+static int find_targets(struct cli *cli, const struct dead_filter *filter,
+                        struct targets *targets) {
     struct dead_row row = {0};
     int code = cli_begin(cli);
-    while (code == 0 && (code = dlq_next(cli, wish, &row)) == 0) {
+    while (code == 0 && (code = letters_next(cli, filter, &row)) == 0) {
         struct event *event = NULL;
         code = dead_event(cli->journal, &row, &event);
         if (code == 0) {
@@ -197,17 +204,17 @@ static int parse_rate(const struct cli *cli, double *per_second) {
     return 0;
 }
 
-static int ask_wished(struct cli *cli, struct bulk *bulk) {
-    struct dead_wish wish;
+static int ask_matching(struct cli *cli, struct bulk *bulk) {
+    struct dead_filter filter;
     struct targets targets = {0};
     double per_second;
     int status = parse_rate(cli, &per_second);
     status = status == 0 ? cli_open_store(cli) : status;
-    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
+    status = status == 0 ? letters_parse_filter(cli, &filter) : status;
     if (status != 0) {
         return status;
     }
-    int code = find_targets(cli, &wish, &targets);
+    int code = find_targets(cli, &filter, &targets);
     status = code != 0 ? cli_read_failed(code) : ask_all(cli, bulk, &targets, per_second);
     free(targets.items);
     return status;
@@ -233,7 +240,7 @@ static int change(struct cli *cli, const char *verb, const char *past) {
     if (cli->word_count > 0 && cli_option(cli, "group") != NULL) {
         return cli_misused(cli, "either ids or --group");
     }
-    int status = cli->word_count > 0 ? ask_named(cli, &bulk) : ask_wished(cli, &bulk);
+    int status = cli->word_count > 0 ? ask_named(cli, &bulk) : ask_matching(cli, &bulk);
     uint64_t asked = bulk.good + bulk.gone + bulk.refused;
     if (status != 0 && asked == 0) {
         return status;

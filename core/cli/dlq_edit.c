@@ -6,7 +6,13 @@
  */
 #include "cli/dlq.h"
 
+#include "cli/ask.h"
 #include "cli/diff.h"
+#include "cli/json.h"
+#include "cli/letters.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "base/limits.h"
 
@@ -170,7 +176,7 @@ static int send_edit(struct cli *cli, const struct event *event, struct slice af
 int dlq_edit(struct cli *cli) {
     struct event *event = NULL;
     struct buf after;
-    int status = dlq_find(cli, cli->words[0], &event);
+    int status = letters_find(cli, cli->words[0], &event);
     if (status != 0) {
         return status;
     }

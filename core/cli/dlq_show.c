@@ -3,8 +3,11 @@
  */
 #include "cli/dlq.h"
 
+#include "cli/json.h"
+#include "cli/letters.h"
 #include "cli/life.h"
 #include "cli/steps.h"
+#include "cli/store.h"
 #include "journal/event.h"
 
 #include <inttypes.h>
@@ -33,7 +36,7 @@ static void print_letter(const struct cli *cli, const struct life *life) {
 int dlq_show(struct cli *cli) {
     struct event *event = NULL;
     struct life life;
-    int status = dlq_find(cli, cli->words[0], &event);
+    int status = letters_find(cli, cli->words[0], &event);
     if (status != 0 || event == NULL) {
         return status;
     }
@@ -73,15 +76,15 @@ static int export_row(struct cli *cli, const struct dead_row *row) {
 }
 
 int dlq_export(struct cli *cli) {
-    struct dead_wish wish;
+    struct dead_filter filter;
     struct dead_row row = {0};
     int status = cli_open_store(cli);
-    status = status == 0 ? dlq_parse_wish(cli, &wish) : status;
+    status = status == 0 ? letters_parse_filter(cli, &filter) : status;
     if (status != 0) {
         return status;
     }
     int code = cli_begin(cli);
-    while (code == 0 && (code = dlq_next(cli, &wish, &row)) == 0) {
+    while (code == 0 && (code = letters_next(cli, &filter, &row)) == 0) {
         code = export_row(cli, &row);
     }
     cli_end(cli);

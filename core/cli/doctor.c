@@ -1,10 +1,14 @@
 /*
  * doctor.c - doctor: what the broker and the disk really do, and what could be lost.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
-#include "query/json.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
+#include "query/json.h"
 #include "doctor/doctor.h"
 
 #include <stdio.h>

@@ -1,8 +1,11 @@
 /*
  * doctor_store.c - doctor --store: the whole store read, and what is wrong with it.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/json.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "query/store.h"
 

@@ -6,8 +6,13 @@
  * waits for the broker, or for its time), append (a line for a file). A damaged store is first
  * written anew, without what cannot be read, and that is exported.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
+#include "base/clock.h"
 #include "query/dead.h"
 #include "query/json.h"
 #include "query/life.h"
@@ -142,7 +147,8 @@ static int export_delayed(struct cli *cli) {
     struct publication p;
     int code;
     while ((code = journal_delayed_next(cli->journal, &id, &delayed, &p)) == 0) {
-        code = print_line(cli, "publish", publish_json(&p, cli_due_ms(&delayed)));
+        code = print_line(cli, "publish",
+                          publish_json(&p, clock_due(delayed.due_ms, delayed.by_wall)));
         if (code != 0) {
             return code;
         }

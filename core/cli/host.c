@@ -1,8 +1,12 @@
 /*
  * host.c - run, dev, leave: the host itself.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/ask.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/tell.h"
 #include "host/fleet.h"
 #include "host/host.h"
 #include "base/limits.h"

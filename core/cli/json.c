@@ -1,7 +1,9 @@
 /*
  * json.c - printing JSON.
  */
-#include "cli/cli.h"
+#include "cli/json.h"
+
+#include "cli/tell.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -3,10 +3,15 @@
  *
  * `keys list` shows what stands still, not what moves.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/ask.h"
+#include "cli/json.h"
+#include "cli/listing.h"
+#include "cli/options.h"
 #include "cli/remote.h"
-#include "cli/table.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "query/json.h"
 #include "query/keys.h"
 #include "query/steps.h"
@@ -69,13 +74,6 @@ static void add_waits(const struct cli *cli, struct buf *out, const struct row *
 static const struct table_column list_columns[] = {
     {"SERVICE", false}, {"KEY", false}, {"BEHIND", true}, {"WAITS", false}};
 
-/* What becomes of the lanes found. */
-struct listing {
-    struct table *table;
-    uint64_t limit, seen, printed;
-    int status;
-};
-
 static void add_held(const struct cli *cli, struct table *table, const struct held *held,
                      const struct event *event) {
     struct buf text;
@@ -92,7 +90,7 @@ static void add_held(const struct cli *cli, struct table *table, const struct he
 
 static int list_lane(struct cli *cli, struct listing *listing, const struct held *held) {
     struct event *event = NULL;
-    if (++listing->seen > listing->limit) {
+    if (!listing_wants(listing)) {
         return 0;
     }
     int code = journal_event_get(cli->journal, held->head.partition, &held->head.id,
@@ -101,8 +99,7 @@ static int list_lane(struct cli *cli, struct listing *listing, const struct held
         return code == ERR_NOTFOUND ? 0 : code;
     }
     if (cli->json) {
-        listing->status =
-            cli_print_json_item(cli, held_json(cli->journal, held, event), &listing->printed);
+        listing_add_json(cli, listing, held_json(cli->journal, held, event));
     } else {
         add_held(cli, listing->table, held, event);
     }
@@ -125,34 +122,22 @@ static int each_lane(struct cli *cli, int service, struct listing *listing) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static int print_list(struct cli *cli, int service, struct listing *listing) {
-    listing->table = table_new(list_columns, sizeof list_columns / sizeof *list_columns);
-    int code = listing->table == NULL ? ERR_MEMORY : each_lane(cli, service, listing);
-    if (cli->json && code == 0) {
-        cli_print_json_end(listing->printed);
-    } else if (code == 0 && listing->seen == 0) {
-        (void)printf("no key waits\n");
-    } else if (code == 0) {
-        code = table_print(listing->table, stdout, cli->colour, table_terminal_width());
-        if (listing->seen > listing->limit) {
-            (void)printf("and %" PRIu64 " more: --limit N shows more\n",
-                         listing->seen - listing->limit);
-        }
-    }
-    table_free(listing->table);
-    return code != 0 ? cli_read_failed(code) : listing->status;
-}
-
 static int list(struct cli *cli) {
-    struct listing listing = {0};
+    struct listing listing;
     uint16_t number = 0;
     const char *name = cli_option(cli, "service");
-    int status = cli_option_count(cli, "limit", KEYS_SHOWN, &listing.limit);
+    int status = listing_init(cli, &listing, list_columns,
+                              sizeof list_columns / sizeof *list_columns, KEYS_SHOWN);
     status = status == 0 ? cli_open_store(cli) : status;
     if (status == 0 && name != NULL) {
         status = cli_service(cli, name, &number);
     }
-    return status != 0 ? status : print_list(cli, name == NULL ? -1 : number, &listing);
+    if (status == 0) {
+        int code = each_lane(cli, name == NULL ? -1 : number, &listing);
+        status = listing_print(cli, &listing, code, "no key waits", NULL);
+    }
+    listing_clear(&listing);
+    return status;
 }
 
 /* ---- show ---- */

@@ -6,6 +6,8 @@
  */
 #include "cli/life.h"
 
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "base/clock.h"
 #include "journal/event.h"

@@ -4,7 +4,7 @@
 #ifndef ZINGQ_CLI_LIFE_H
 #define ZINGQ_CLI_LIFE_H
 
-#include "cli/cli.h"
+#include "cli/impl.h"
 #include "query/life.h"
 
 /* "dead, seats, key rock-1, topic booking/request": the line a life begins with. */

@@ -4,7 +4,7 @@
 #ifndef ZINGQ_CLI_LIVE_H
 #define ZINGQ_CLI_LIVE_H
 
-#include "cli/cli.h"
+#include "cli/impl.h"
 
 #include <stdio.h>
 

@@ -1,57 +1,58 @@
 /*
  * look.c - events: what the store holds, newest first, by service, key, state and topic.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
-#include "cli/table.h"
+#include "cli/listing.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "query/events.h"
 #include "query/json.h"
-
-#include <stdio.h>
 
 enum { EVENTS_SHOWN = 50, EXCERPT_BYTES = 120 };
 
 /* What --service, --key, --state and --topic ask for. */
-struct wish {
+struct events_filter {
     const char *service_name;
-    struct look_wish look;
-    uint64_t limit;
+    struct look_filter look;
 };
 
-static int parse_state(const char *text, struct look_wish *wish) {
+static int parse_state(const char *text, struct look_filter *filter) {
     static const char *const names[] = {
 #define X(state, name) name,
         EVENT_STATE_LIST(X)
 #undef X
     };
-    wish->by_state = text != NULL;
-    if (text == NULL || event_state_parse(text, &wish->state)) {
+    filter->by_state = text != NULL;
+    if (text == NULL || event_state_parse(text, &filter->state)) {
         return 0;
     }
     return cli_unknown("state", text, names, EVENT_STATE_COUNT);
 }
 
 /* What can be said without the store. */
-static int parse_wish(const struct cli *cli, struct wish *wish) {
+static int parse_filter(const struct cli *cli, struct events_filter *filter) {
     struct report r = {""};
     const char *key = cli_option(cli, "key");
-    wish->service_name = cli_option(cli, "service");
-    wish->look.topic = cli_option(cli, "topic");
-    wish->look.by_key = key != NULL;
-    int status = parse_state(cli_option(cli, "state"), &wish->look);
-    if (status == 0 && wish->look.topic != NULL && filter_check(wish->look.topic, &r) != 0) {
+    filter->service_name = cli_option(cli, "service");
+    filter->look.topic = cli_option(cli, "topic");
+    filter->look.by_key = key != NULL;
+    int status = parse_state(cli_option(cli, "state"), &filter->look);
+    if (status == 0 && filter->look.topic != NULL && filter_check(filter->look.topic, &r) != 0) {
         status = cli_misused(cli, "--topic: %s", r.text);
     }
     if (status == 0 && key != NULL) {
-        status = cli_parse_key(cli, key, &wish->look.key);
+        status = cli_parse_key(cli, key, &filter->look.key);
     }
-    return status != 0 ? status : cli_option_count(cli, "limit", EVENTS_SHOWN, &wish->limit);
+    return status;
 }
 
-static int find_service(struct cli *cli, struct wish *wish) {
-    wish->look.by_service = wish->service_name != NULL;
-    return wish->service_name == NULL ? 0
-                                      : cli_service(cli, wish->service_name, &wish->look.service);
+static int find_service(struct cli *cli, struct events_filter *filter) {
+    filter->look.by_service = filter->service_name != NULL;
+    return filter->service_name == NULL
+               ? 0
+               : cli_service(cli, filter->service_name, &filter->look.service);
 }
 
 static const struct table_column columns[] = {
@@ -93,20 +94,20 @@ static void add_event(const struct cli *cli, struct table *table, const struct e
     buf_clear(&text);
 }
 
-/* Hands on the events wished for, up to the limit; 0 or an error of the store. */
-static int each_wished(struct cli *cli, const struct wish *wish, struct table *table,
-                       uint64_t *count, int *status) {
+/* The events that match, up to the limit; 0 or an error of the store. */
+static int each_match(struct cli *cli, const struct events_filter *filter,
+                      struct listing *listing) {
     struct look_walk walk;
     struct event *event = NULL;
-    look_walk_init(&walk, look_wish_partition(cli->journal, &wish->look));
+    look_walk_init(&walk, look_filter_partition(cli->journal, &filter->look));
     int code = cli_begin(cli);
-    while (code == 0 && *count < wish->limit && *status == 0 &&
+    while (code == 0 && listing->seen < listing->limit && listing->status == 0 &&
            (code = look_walk_next(cli->journal, &walk, &event)) == 0) {
-        if (look_is_wished(&wish->look, event) && cli->json) {
-            *status = cli_print_json_item(cli, look_event_json(cli->journal, event, true), count);
-        } else if (look_is_wished(&wish->look, event)) {
-            add_event(cli, table, event);
-            (*count)++;
+        bool shown = look_matches(&filter->look, event) && listing_wants(listing);
+        if (shown && cli->json) {
+            listing_add_json(cli, listing, look_event_json(cli->journal, event, true));
+        } else if (shown) {
+            add_event(cli, listing->table, event);
         }
         event_free(event);
         code = cli_breathe(cli);
@@ -116,32 +117,22 @@ static int each_wished(struct cli *cli, const struct wish *wish, struct table *t
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static int print_events(struct cli *cli, const struct wish *wish) {
-    uint64_t count = 0;
-    int status = 0;
-    struct table *table = table_new(columns, sizeof columns / sizeof *columns);
-    int code = table == NULL ? ERR_MEMORY : each_wished(cli, wish, table, &count, &status);
-    if (code == 0 && cli->json) {
-        cli_print_json_end(count);
-    } else if (code == 0 && count == 0) {
-        (void)printf("no such events\n");
-    } else if (code == 0) {
-        code = table_print(table, stdout, cli->colour, table_terminal_width());
-    }
-    table_free(table);
-    return code != 0 ? cli_read_failed(code) : status;
-}
-
 static int events(struct cli *cli) {
-    struct wish wish = {.limit = 0};
-    int status = parse_wish(cli, &wish);
+    struct events_filter filter = {.service_name = NULL};
+    struct listing listing = {.table = NULL};
+    int status = parse_filter(cli, &filter);
     if (status == 0) {
-        status = cli_open_store(cli);
+        status =
+            listing_init(cli, &listing, columns, sizeof columns / sizeof *columns, EVENTS_SHOWN);
     }
+    status = status == 0 ? cli_open_store(cli) : status;
+    status = status == 0 ? find_service(cli, &filter) : status;
     if (status == 0) {
-        status = find_service(cli, &wish);
+        status = listing_print(cli, &listing, each_match(cli, &filter, &listing), "no such events",
+                               NULL);
     }
-    return status != 0 ? status : print_events(cli, &wish);
+    listing_clear(&listing);
+    return status;
 }
 
 static const struct cli_option status_options[] = {

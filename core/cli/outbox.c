@@ -2,13 +2,17 @@
  * outbox.c - the publishes the broker has not taken: what waits, what it refuses, and what a
  * person does about that.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
-#include "cli/table.h"
+#include "cli/ask.h"
+#include "cli/json.h"
+#include "cli/listing.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "query/json.h"
 #include "journal/outbox.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -17,25 +21,24 @@ enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20, OWNERS_MAX = 256 };
 static const struct table_column columns[] = {
     {"REFUSED", false}, {"TOPIC", false}, {"ID", false}, {"FROM EVENT", false}, {"WHY", false}};
 
-struct listing {
-    struct table *table;
+/* What has been read of the outbox. */
+struct view {
+    struct listing listing;
     bool refused_only;
-    uint64_t limit, seen, printed;
     uint64_t owners[OWNERS_MAX]; /* of the first refused rows */
     size_t owner_count;
-    int status;
 };
 
 /* Rows come in the order they were made: does a refused one of its key stand before it? */
-static bool is_held(struct listing *listing, const struct publication *p) {
+static bool is_held(struct view *view, const struct publication *p) {
     bool refused = p->refused_ms != 0;
-    for (size_t i = 0; p->owner != 0 && i < listing->owner_count; i++) {
-        if (listing->owners[i] == p->owner) {
+    for (size_t i = 0; p->owner != 0 && i < view->owner_count; i++) {
+        if (view->owners[i] == p->owner) {
             return !refused;
         }
     }
-    if (refused && p->owner != 0 && listing->owner_count < OWNERS_MAX) {
-        listing->owners[listing->owner_count++] = p->owner;
+    if (refused && p->owner != 0 && view->owner_count < OWNERS_MAX) {
+        view->owners[view->owner_count++] = p->owner;
     }
     return false;
 }
@@ -95,28 +98,28 @@ static json_t *row_json(const struct publication *p, bool held) {
     return object;
 }
 
-static void list_one(struct cli *cli, struct listing *listing, const struct publication *p) {
-    bool held = is_held(listing, p);
-    if ((listing->refused_only && p->refused_ms == 0) || ++listing->seen > listing->limit) {
+static void list_one(struct cli *cli, struct view *view, const struct publication *p) {
+    bool held = is_held(view, p);
+    if ((view->refused_only && p->refused_ms == 0) || !listing_wants(&view->listing)) {
         return;
     }
     if (cli->json) {
-        listing->status = cli_print_json_item(cli, row_json(p, held), &listing->printed);
+        listing_add_json(cli, &view->listing, row_json(p, held));
     } else {
-        add_row(cli, listing->table, p, held);
+        add_row(cli, view->listing.table, p, held);
     }
 }
 
-static int each_row(struct cli *cli, struct listing *listing) {
+static int each_row(struct cli *cli, struct view *view) {
     uint64_t seq = 0;
     struct slice record;
     struct publication p;
     int code = cli_begin(cli);
-    while (code == 0 && listing->status == 0 &&
+    while (code == 0 && view->listing.status == 0 &&
            (code = journal_outbox_next(cli->journal, &seq, &record)) == 0) {
         code = publication_decode(record, &p);
         if (code == 0) {
-            list_one(cli, listing, &p);
+            list_one(cli, view, &p);
             code = cli_breathe(cli);
         }
     }
@@ -124,32 +127,18 @@ static int each_row(struct cli *cli, struct listing *listing) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static int print_list(struct cli *cli, struct listing *listing) {
-    int code = each_row(cli, listing);
-    if (code == 0 && cli->json) {
-        cli_print_json_end(listing->printed);
-    } else if (code == 0 && listing->seen == 0) {
-        (void)puts(listing->refused_only ? "the broker refuses no publish"
-                                         : "no publish waits for the broker");
-    } else if (code == 0) {
-        code = table_print(listing->table, stdout, cli->colour, table_terminal_width());
-        if (listing->seen > listing->limit) {
-            (void)printf("and %" PRIu64 " more: --limit N shows more\n",
-                         listing->seen - listing->limit);
-        }
-    }
-    return code != 0 ? cli_read_failed(code) : listing->status;
-}
-
 static int list(struct cli *cli) {
-    struct listing listing = {.table = table_new(columns, sizeof columns / sizeof *columns),
-                              .refused_only = cli_flag(cli, "refused")};
-    int status = listing.table == NULL
-                     ? cli_fail(ERR_MEMORY, "out of memory")
-                     : cli_option_count(cli, "limit", OUTBOX_SHOWN, &listing.limit);
+    struct view view = {.refused_only = cli_flag(cli, "refused")};
+    int status =
+        listing_init(cli, &view.listing, columns, sizeof columns / sizeof *columns, OUTBOX_SHOWN);
     status = status == 0 ? cli_open_store(cli) : status;
-    status = status == 0 ? print_list(cli, &listing) : status;
-    table_free(listing.table);
+    if (status == 0) {
+        status = listing_print(cli, &view.listing, each_row(cli, &view),
+                               view.refused_only ? "the broker refuses no publish"
+                                                 : "no publish waits for the broker",
+                               NULL);
+    }
+    listing_clear(&view.listing);
     return status;
 }
 

@@ -6,8 +6,12 @@
  */
 #include "cli/remote.h"
 
+#include "cli/ask.h"
+#include "cli/json.h"
 #include "cli/live.h"
+#include "cli/options.h"
 #include "cli/table.h"
+#include "cli/tell.h"
 #include "base/limits.h"
 
 #include <stdio.h>

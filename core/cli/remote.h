@@ -5,7 +5,7 @@
 #ifndef ZINGQ_CLI_REMOTE_H
 #define ZINGQ_CLI_REMOTE_H
 
-#include "cli/cli.h"
+#include "cli/impl.h"
 
 /* The command with --host N. Its exit status. */
 int cli_remote(struct cli *cli);

@@ -5,8 +5,13 @@
  * whether that is meant; where nobody can answer, only --yes goes on. What was shown and what then
  * runs are the same events: those that had ended when they were counted.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/ask.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "cli/time.h"
 
@@ -22,8 +27,8 @@ enum { PATH_BYTES_MAX = 16384, LOOK_MS_MIN = 20, LOOK_MS_MAX = 500 };
 
 struct replay {
     struct cli *cli;
-    struct buf wish; /* the query that says which events */
-    const char *id;  /* --id, or NULL */
+    struct buf filter; /* the query that says which events */
+    const char *id;    /* --id, or NULL */
 };
 
 /* ---- what is asked for ---- */
@@ -102,13 +107,13 @@ static int parse(struct replay *replay) {
         return status;
     }
     replay->id = cli_option(cli, "id");
-    add_query(&replay->wish, "service", cli_option(cli, "service"));
-    add_query(&replay->wish, "id", replay->id);
-    add_query(&replay->wish, "key", cli_option(cli, "key"));
-    add_query(&replay->wish, "rate", rate);
-    add_query(&replay->wish, "force", cli_flag(cli, "force") ? "1" : NULL);
-    status = add_times(cli, &replay->wish);
-    if (status == 0 && replay->wish.failed) {
+    add_query(&replay->filter, "service", cli_option(cli, "service"));
+    add_query(&replay->filter, "id", replay->id);
+    add_query(&replay->filter, "key", cli_option(cli, "key"));
+    add_query(&replay->filter, "rate", rate);
+    add_query(&replay->filter, "force", cli_flag(cli, "force") ? "1" : NULL);
+    status = add_times(cli, &replay->filter);
+    if (status == 0 && replay->filter.failed) {
         status = cli_misused(cli, "a service's name is not that long");
     }
     return status;
@@ -134,7 +139,7 @@ static bool is_under_way(const json_t *job) {
 static int begin_job(struct replay *replay, const char *consent, json_t **job) {
     struct buf path;
     buf_init(&path, PATH_BYTES_MAX * 2);
-    buf_printf(&path, "/api/replay?%s%s", buf_str(&replay->wish), consent);
+    buf_printf(&path, "/api/replay?%s%s", buf_str(&replay->filter), consent);
     int status = cli_ask(replay->cli, "POST", buf_str(&path), (struct slice){"", 0}, job);
     buf_clear(&path);
     return status;
@@ -389,11 +394,11 @@ static int count_first(struct replay *replay) {
 
 int cli_replay(struct cli *cli) {
     struct replay replay = {.cli = cli};
-    buf_init(&replay.wish, PATH_BYTES_MAX);
+    buf_init(&replay.filter, PATH_BYTES_MAX);
     int status = parse(&replay);
     if (status == 0) {
         status = cli_flag(cli, "yes") ? run_job(&replay, "yes=1") : count_first(&replay);
     }
-    buf_clear(&replay.wish);
+    buf_clear(&replay.filter);
     return status;
 }

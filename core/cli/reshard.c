@@ -4,9 +4,13 @@
  * One folder alone may be that of several hosts, DATA/1, DATA/2 and so on, as `zingq run --hosts` has
  * them; or that of a host alone which is to be divided: it becomes DATA/1 then, after the question.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/store.h"
 #include "cli/table.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "base/clock.h"
 #include "reshard/reshard.h"

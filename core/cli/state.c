@@ -1,16 +1,15 @@
 /*
  * state.c - keyed state and locks, as the last commit left them.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/listing.h"
 #include "cli/remote.h"
-#include "cli/table.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "query/state.h"
 #include "journal/keyed.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CELLS_SHOWN = 200, JSON_BYTES_MAX = 32 << 20 };
@@ -22,9 +21,7 @@ static const struct table_column columns[] = {{"", false},      {"KEY", false},
 /* What is being shown. */
 struct view {
     uint16_t service;
-    struct table *table;
-    uint64_t limit, seen, printed;
-    int status;
+    struct listing listing;
 };
 
 /* ---- showing ---- */
@@ -49,13 +46,13 @@ static void add_item(const struct cli *cli, struct table *table, const struct st
 }
 
 static void show_item(struct cli *cli, struct view *view, const struct state_item *item) {
-    if (++view->seen > view->limit) {
+    if (!listing_wants(&view->listing)) {
         return;
     }
     if (cli->json) {
-        view->status = cli_print_json_item(cli, state_item_json(item), &view->printed);
+        listing_add_json(cli, &view->listing, state_item_json(item));
     } else {
-        add_item(cli, view->table, item);
+        add_item(cli, view->listing.table, item);
     }
 }
 
@@ -70,7 +67,7 @@ static int scan(struct cli *cli, struct view *view, const struct slice *key) {
     buf_init(&json, JSON_BYTES_MAX);
     state_walk_init(&walk, view->service, slice_of(cli->words[0]), key);
     int code = cli_begin(cli);
-    while (code == 0 && view->status == 0 &&
+    while (code == 0 && view->listing.status == 0 &&
            (code = state_walk_next(cli->journal, &walk, cli->now_ms, &json, &item, &found)) == 0) {
         if (found) {
             show_item(cli, view, &item);
@@ -105,61 +102,48 @@ static int read_named(struct cli *cli, struct view *view, struct slice key, cons
 
 /* ---- commands ---- */
 
-static int print_view(const struct cli *cli, const struct view *view, int code,
-                      const char *nothing) {
-    if (code == 0 && cli->json) {
-        cli_print_json_end(view->printed);
-    } else if (code == 0 && view->seen == 0) {
-        (void)printf("%s\n", nothing);
-    } else if (code == 0) {
-        code = table_print(view->table, stdout, cli->colour, table_terminal_width());
-        if (view->seen > view->limit) {
-            (void)printf("and %" PRIu64 " more: --limit N shows more\n", view->seen - view->limit);
-        }
-    }
-    return code != 0 ? cli_read_failed(code) : view->status;
-}
-
-static int begin_view(struct cli *cli, struct view *view) {
-    int status = cli_open_store(cli);
-    status = status == 0 ? cli_service(cli, cli->words[0], &view->service) : status;
-    if (status != 0) {
-        return status;
-    }
-    view->table = table_new(columns, sizeof columns / sizeof *columns);
-    return view->table != NULL ? 0 : cli_fail(ERR_MEMORY, "out of memory");
+static int begin_view(struct cli *cli, struct view *view, uint64_t shown) {
+    int status =
+        listing_init(cli, &view->listing, columns, sizeof columns / sizeof *columns, shown);
+    status = status == 0 ? cli_open_store(cli) : status;
+    return status == 0 ? cli_service(cli, cli->words[0], &view->service) : status;
 }
 
 static int list(struct cli *cli) {
-    struct view view = {.seen = 0};
-    int status = cli_option_count(cli, "limit", CELLS_SHOWN, &view.limit);
-    status = status == 0 ? begin_view(cli, &view) : status;
+    struct view view;
+    int status = begin_view(cli, &view, CELLS_SHOWN);
     if (status == 0) {
-        status = print_view(cli, &view, scan(cli, &view, NULL), "no state and no locks");
+        status = listing_print(cli, &view.listing, scan(cli, &view, NULL), "no state and no locks",
+                               NULL);
     }
-    table_free(view.table);
+    listing_clear(&view.listing);
     return status;
 }
 
+/* What is in the store beside us; when there is nothing, what another host has. */
+static int print_cells(struct cli *cli, struct view *view, struct slice key, const char *name) {
+    int status = 0;
+    int code = name == NULL ? scan(cli, view, &key) : read_named(cli, view, key, name);
+    bool nothing = view->listing.seen == 0;
+    if (code == 0 && nothing && cli_is_elsewhere(cli, &status)) {
+        return status;
+    }
+    status = listing_print(cli, &view->listing, code, "no such state and no such lock", NULL);
+    return status == 0 && nothing ? EXIT_NO : status;
+}
+
 static int get(struct cli *cli) {
-    struct view view = {.limit = UINT64_MAX};
+    struct view view = {.service = 0};
     struct slice key;
     const char *name = cli->word_count == 3 ? cli->words[2] : NULL;
     int status = cli_parse_key(cli, cli->words[1], &key);
     if (status == 0 && name != NULL && strlen(name) > STATE_NAME_BYTES_MAX) {
         status = cli_misused(cli, "a name has at most %d bytes", STATE_NAME_BYTES_MAX);
     }
-    status = status == 0 ? begin_view(cli, &view) : status;
-    if (status == 0) {
-        int code = name == NULL ? scan(cli, &view, &key) : read_named(cli, &view, key, name);
-        if (code == 0 && view.seen == 0 && cli_is_elsewhere(cli, &status)) {
-            table_free(view.table);
-            return status;
-        }
-        status = print_view(cli, &view, code, "no such state and no such lock");
-    }
-    table_free(view.table);
-    return status == 0 && view.seen == 0 ? EXIT_NO : status;
+    status = status == 0 ? begin_view(cli, &view, UINT64_MAX) : status;
+    status = status == 0 ? print_cells(cli, &view, key, name) : status;
+    listing_clear(&view.listing);
+    return status;
 }
 
 static const struct cli_option list_options[] = {

@@ -6,11 +6,16 @@
  * accepted = waiting + done + dead + discarded + duplicates. Past ROWS_COUNTED rows it is left out
  * unless --count asks for it, because so long a transaction costs the running host pages.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
-#include "query/json.h"
+#include "cli/ask.h"
+#include "cli/json.h"
 #include "cli/live.h"
+#include "cli/options.h"
+#include "cli/store.h"
 #include "cli/table.h"
+#include "cli/tell.h"
+#include "query/json.h"
 #include "store/store.h"
 #include "journal/event.h"
 

@@ -4,7 +4,7 @@
 #ifndef ZINGQ_CLI_STEPS_H
 #define ZINGQ_CLI_STEPS_H
 
-#include "cli/cli.h"
+#include "cli/impl.h"
 #include "query/life.h"
 
 /* A line each, in the order in which they began; nothing when there are none. */

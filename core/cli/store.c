@@ -5,8 +5,10 @@
  * frees meanwhile stays pinned until the reader lets go, and the store grows by it. What is found
  * goes to a page in memory, which is printed between two transactions.
  */
-#include "cli/cli.h"
+#include "cli/store.h"
 
+#include "cli/options.h"
+#include "cli/tell.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "query/json.h"

@@ -6,7 +6,11 @@
  * through a descriptor: whatever ends the program, the terminal is put back.
  */
 #include "cli/live.h"
+
+#include "cli/ask.h"
+#include "cli/store.h"
 #include "cli/table.h"
+#include "cli/tell.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,11 +1,15 @@
 /*
  * trace.c - the life of an event, and of those it came from and led to.
  */
-#include "cli/cli.h"
+#include "cli/impl.h"
 
+#include "cli/json.h"
 #include "cli/life.h"
+#include "cli/options.h"
 #include "cli/remote.h"
 #include "cli/steps.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
 #include "base/limits.h"
 #include "query/events.h"

@@ -5,40 +5,25 @@
  * where it would call the outside.
  */
 #include "cli/try.h"
-#include "lua/api/api.h"
 
 #include "cli/dlq.h"
+#include "cli/letters.h"
+#include "cli/options.h"
+#include "cli/store.h"
+#include "cli/tell.h"
 #include "cli/text.h"
+#include "lua/api/api.h"
+
 #include "base/limits.h"
 #include "lua/script.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- what goes in ---- */
-
-int cli_read_file(const char *path, size_t max, struct buf *out) {
-    char chunk[65536];
-    size_t got;
-    FILE *file = fopen(path, "rb");
-    buf_init(out, max);
-    if (file == NULL) {
-        return cli_fail(ERR_INVALID, "cannot read %s: %s", path, strerror(errno));
-    }
-    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0) {
-        buf_add(out, chunk, got);
-    }
-    bool bad = ferror(file) != 0;
-    (void)fclose(file);
-    if (bad) {
-        return cli_fail(ERR_INVALID, "cannot read %s: %s", path, strerror(errno));
-    }
-    return out->failed ? cli_fail(ERR_LIMIT, "%s is larger than %zu bytes", path, max) : 0;
-}
 
 static int read_state(const struct cli *cli, json_t **out) {
     const char *path = cli_option(cli, "state");
@@ -274,7 +259,7 @@ int dlq_try(struct cli *cli) {
     struct event *event = NULL;
     size_t index = 0;
     int status = cli_load_conf(cli);
-    status = status == 0 ? dlq_find(cli, cli->words[0], &event) : status;
+    status = status == 0 ? letters_find(cli, cli->words[0], &event) : status;
     if (status != 0 || event == NULL) {
         return status;
     }

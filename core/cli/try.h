@@ -4,7 +4,7 @@
 #ifndef ZINGQ_CLI_TRY_H
 #define ZINGQ_CLI_TRY_H
 
-#include "cli/cli.h"
+#include "cli/impl.h"
 #include "query/try.h"
 
 /* Prints the outcome, the effects and the call it waits for, as --json wants. 0: it ended well or

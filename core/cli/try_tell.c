@@ -3,10 +3,12 @@
  */
 #include "cli/try.h"
 
+#include "cli/json.h"
 #include "cli/text.h"
 #include "event/value.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 enum { TEXT_BYTES_MAX = 64 << 20 };
@@ -63,8 +65,10 @@ static void add_delta(struct buf *out, const struct effect *effect) {
     char text[VALUE_REAL_BYTES];
     if (effect->delta_is_int) {
         buf_printf(out, "%+" PRId64, effect->delta_int);
-    } else {
+    } else if (isfinite(effect->delta)) {
         buf_add_str(out, value_real_text(effect->delta, text));
+    } else { /* the sum of several */
+        buf_printf(out, "%g", effect->delta);
     }
 }
 

@@ -11,15 +11,23 @@
  *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
  *   zingq-cut        ours: how large the payload was, of which the beginning is left
  */
-#include "engine/impl.h"
+#include "engine/admit.h"
 
-#include "journal/event.h"
+#include "engine/bury.h"
+#include "engine/forward.h"
+#include "engine/history.h"
+#include "engine/impl.h"
+#include "engine/item.h"
+#include "engine/lane.h"
+#include "engine/place.h"
+#include "engine/services.h"
+#include "engine/space.h"
 #include "journal/dedupe.h"
+#include "journal/event.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
@@ -86,7 +94,8 @@ static void find_id(struct engine *e, const struct engine_service *s, struct eve
     if (!property_find(event->properties, "zingq-reason", &reason) &&
         property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
         uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
-        !engine_id_taken(e, s, event->partition, &id)) {
+        !engine_id_taken(e, s, event->partition, &id) &&
+        !engine_is_dying(e, s, event->partition, &id)) {
         event->id = id;
         return;
     }
@@ -185,10 +194,7 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
     find_lane(s, event);
     find_id(e, s, event);
     enter_books(e, s, event);
-    bool parked;
-    int code = engine_bury(e, s, event, EVENT_DEAD, reason, &parked);
-    event_free(event);
-    return code;
+    return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
@@ -206,23 +212,6 @@ static int check_message(const struct engine *e, const struct event *event, stru
 
 /* An event that never ran is dead for want of a key; with its payload mended it may have one, and
  * with it another lane and partition. Its record and history move there. */
-static int move_history(struct engine *e, const struct event *from, const struct event *to) {
-    struct attempt a = {0};
-    int code;
-    while ((code = journal_history_next(e->journal, from, &a)) == 0) {
-        uint16_t n = a.n;
-        char *text = slice_dup(a.text);
-        a.text.data = text;
-        code = text == NULL ? ERR_MEMORY : journal_history_add(e->journal, to, &a);
-        free(text);
-        if (code != 0) {
-            return code;
-        }
-        a = (struct attempt){.n = n};
-    }
-    return code == ERR_NOTFOUND ? journal_history_clear(e->journal, from) : code;
-}
-
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
                  struct report *r) {
     struct event old = *event;
@@ -256,7 +245,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
                       "under its new key another event has the same id: publish the payload anew "
                       "and discard this one");
     }
-    code = move_history(e, &old, event);
+    code = engine_move_history(e, &old, event);
     return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
 }
 

@@ -1,34 +1,24 @@
 /*
- * apply.c - the effects of an attempt that succeeded, one function a kind; and publishing
- * with local hand-over.
- *
- * A publish that services of this host subscribe to is admitted to their lanes in the same commit.
- * The copy for everyone else goes to the outbox and names the services already served in
- * `zingq-handled`; members of those groups acknowledge and skip it. Broadcast services (share = no)
- * are not served by hand-over: every host must get its copy, ours included.
+ * apply.c - the effects of an attempt that succeeded, one function a kind.
  */
-#include "engine/impl.h"
+#include "engine/apply.h"
 
+#include "engine/append.h"
+#include "engine/bury.h"
+#include "engine/impl.h"
+#include "engine/item.h"
+#include "engine/lane.h"
+#include "engine/later.h"
+#include "engine/publish.h"
+#include "engine/services.h"
+#include "engine/signal.h"
+#include "engine/signal_message.h"
+#include "engine/timers.h"
 #include "event/value.h"
-#include "journal/later.h"
-#include "journal/outbox.h"
 #include "journal/keyed.h"
+#include "journal/later.h"
 
 #include <assert.h>
-
-struct cell engine_cell(const struct event *event, struct slice name) {
-    return (struct cell){
-        .partition = event->partition, .service = event->service, .key = event->key, .name = name};
-}
-
-int engine_timer_put(struct engine *e, const struct timer *timer) {
-    int code = journal_timer_put(e->journal, timer);
-    int64_t *earliest = timer->by_wall ? e->wall_timer_ms : e->timer_ms;
-    if (code == 0 && timer->due_ms < earliest[timer->partition]) {
-        earliest[timer->partition] = timer->due_ms;
-    }
-    return code;
-}
 
 static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind kind,
                       int64_t due_ms) {
@@ -126,6 +116,7 @@ int engine_conflicts(struct engine *e, struct engine_service *s, const struct ev
                      const struct effects *effects, struct buf *why, bool *found) {
     int code = 0;
     *found = false;
+    buf_reset(why);
     for (size_t i = 0; code == 0 && !*found && i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         bool cancels = effect->kind == EFFECT_CANCEL;
@@ -146,91 +137,6 @@ int engine_conflicts(struct engine *e, struct engine_service *s, const struct ev
 
 /* --- publishing --- */
 
-static void add_property(struct buf *out, const char *name, struct slice value) {
-    property_add(out, slice_of(name), value);
-}
-
-static void describe(struct engine *e, const struct publication *p) {
-    char text[UUID_TEXT_BYTES + 1];
-    buf_reset(&e->properties);
-    buf_add_slice(&e->properties, p->properties);
-    add_property(&e->properties, "zingq-id", slice_of(uuid_text(&p->id, text)));
-    if (!uuid_is_zero(&p->cause)) {
-        add_property(&e->properties, "zingq-cause", slice_of(uuid_text(&p->cause, text)));
-    }
-    if (p->hops > 0) {
-        char hops[8];
-        size_t at = sizeof hops;
-        for (unsigned n = p->hops; n > 0; n /= 10) {
-            hops[--at] = (char)('0' + n % 10);
-        }
-        add_property(&e->properties, "zingq-hops", (struct slice){hops + at, sizeof hops - at});
-    }
-    if (p->key.data != NULL && p->key.len > 0) {
-        add_property(&e->properties, "zingq-key", p->key);
-    }
-}
-
-static int hand_over_to(struct engine *e, struct engine_service *s, const struct publication *p) {
-    struct event_bytes bytes = {.topic = p->topic,
-                                .payload = p->payload,
-                                .content_type = p->content_type,
-                                .response_topic = p->response_topic,
-                                .correlation = p->correlation,
-                                .properties = buf_slice(&e->properties)};
-    struct event *event = event_new(&bytes);
-    if (event == NULL) {
-        return ERR_MEMORY;
-    }
-    event->key = (struct slice){NULL, 0};
-    event->qos = p->qos;
-    bool duplicate;
-    return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
-}
-
-/* Serves this host's own services; their names go into `handled`, with commas. */
-static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
-    size_t described = e->properties.len;
-    for (size_t i = 0; i < e->service_count; i++) {
-        struct engine_service *s = &e->services[i];
-        if (!s->active || !s->conf->share || !service_wants(s->conf, p->topic.data)) {
-            continue;
-        }
-        int code = hand_over_to(e, s, p);
-        if (code != 0) {
-            return code;
-        }
-        /* Admission may bury an event, whose policies publish: the properties are made again. */
-        describe(e, p);
-        assert(e->properties.len == described);
-        if (handled->len > 0) {
-            buf_add_str(handled, ",");
-        }
-        buf_add_slice(handled, s->name);
-    }
-    return 0;
-}
-
-int engine_publish(struct engine *e, const struct publication *p) {
-    struct buf handled;
-    buf_init(&handled, (size_t)SERVICES_MAX * (NAME_BYTES_MAX + 1));
-    describe(e, p);
-    int code = e->properties.failed ? ERR_MEMORY : hand_over(e, p, &handled);
-    if (code == 0 && handled.len > 0) {
-        add_property(&e->properties, "zingq-handled", buf_slice(&handled));
-    }
-    if (code == 0 && (handled.failed || e->properties.failed)) {
-        code = ERR_MEMORY;
-    }
-    if (code == 0) {
-        struct publication sent = *p;
-        sent.properties = buf_slice(&e->properties);
-        code = outbox_add(e->outbox, e->now_ms, &sent);
-    }
-    buf_clear(&handled);
-    return code;
-}
-
 /* W3C Trace Context goes on from cause to effect unless the handler set its own. */
 static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
@@ -238,7 +144,7 @@ static void pass_trace_on(const struct event *event, const struct effect *effect
         struct slice value;
         if (property_find(event->properties, passed[i], &value) &&
             !property_find(effect->properties, passed[i], &(struct slice){0})) {
-            add_property(out, passed[i], value);
+            property_add(out, slice_of(passed[i]), value);
         }
     }
 }
@@ -319,10 +225,7 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
     event->accepted_ms = e->now_ms;
     a->s->books.accepted++;
     e->waiting++;
-    bool parked;
-    int code = engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data, &parked);
-    event_free(event);
-    return code;
+    return engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data);
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
@@ -365,4 +268,22 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
         }
     }
     return 0;
+}
+
+void engine_keep_publishes(struct engine *e, const struct event *event) {
+    bool earlier = event->replayed || event->durable; /* rounds, or steps of this one */
+    if (earlier && event->publishes.len <= ROUNDS_BYTES_MAX) {
+        buf_add_slice(&e->publishes, event->publishes);
+    }
+}
+
+int engine_take_effects(struct engine *e, struct engine_service *s, struct event *event,
+                        const struct effects *effects) {
+    buf_reset(&e->publishes);
+    engine_keep_publishes(e, event);
+    int code = engine_apply(e, s, event, effects);
+    if (code == 0 && e->publishes.len > 0) {
+        code = event_set_publishes(event, buf_slice(&e->publishes));
+    }
+    return code;
 }

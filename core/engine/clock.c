@@ -1,9 +1,10 @@
 /*
  * clock.c - engine time, and the wall clock beside it; docs/time.md.
  */
-#include "engine/impl.h"
+#include "engine/clock.h"
 
 #include "base/log.h"
+#include "engine/impl.h"
 
 #include <inttypes.h>
 
@@ -75,7 +76,6 @@ void engine_look_at_clock(struct engine *e) {
         log_warn("engine",
                  "the wall clock stepped %s by %" PRId64 " ms: only schedules and `at` follow it",
                  step_ms < 0 ? "back" : "ahead", step_ms < 0 ? -step_ms : step_ms);
-        engine_step_schedules(e);
     }
 }
 

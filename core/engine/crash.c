@@ -17,9 +17,16 @@
  * its crashes and then crashes the policy is buried without it; one that died before it was stored
  * would come again for ever, so such events do without policies for as long as the host is careful.
  */
-#include "engine/impl.h"
+#include "engine/crash.h"
 
 #include "base/log.h"
+#include "engine/attempt.h"
+#include "engine/debt.h"
+#include "engine/history.h"
+#include "engine/impl.h"
+#include "engine/lane.h"
+#include "engine/outbox.h"
+#include "engine/services.h"
 #include "journal/event.h"
 
 static const char *const alone_text = "the host went down while this attempt ran";

@@ -6,6 +6,8 @@
  * Another division in topics.conf leaves keys where nobody looks for them. So a store that holds
  * anything refuses it, and names the command that moves them.
  */
+#include "engine/division.h"
+
 #include "engine/impl.h"
 
 #include <stdio.h>

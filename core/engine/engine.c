@@ -10,21 +10,51 @@
  * A turn that fails (no room, disk error) is dropped whole: the engine forgets everything in memory
  * and loads what the store holds, as after a crash.
  */
-#include "engine/impl.h"
-
 #include "base/log.h"
+#include "engine/admit.h"
+#include "engine/append.h"
+#include "engine/attempt.h"
+#include "engine/clock.h"
+#include "engine/command.h"
+#include "engine/crash.h"
+#include "engine/death.h"
+#include "engine/fire.h"
+#include "engine/forwards.h"
+#include "engine/impl.h"
+#include "engine/input.h"
+#include "engine/lane.h"
+#include "engine/load.h"
+#include "engine/mend.h"
+#include "engine/metrics.h"
+#include "engine/outbox.h"
+#include "engine/outcome.h"
+#include "engine/place.h"
+#include "engine/receive.h"
+#include "engine/retention.h"
+#include "engine/schedule.h"
+#include "engine/services.h"
+#include "engine/share.h"
+#include "engine/signal_message.h"
+#include "engine/space.h"
+#include "engine/start.h"
+#include "engine/timers.h"
 #include "journal/event.h"
+#include "journal/later.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- decide --- */
 
+/* After each thing that a turn does: what died of it. */
+static int settled(struct engine *e, int code) {
+    return code == 0 ? engine_settle_deaths(e) : code;
+}
+
 static int carry_out_commands(struct engine *e) {
     while (e->commands_head != NULL) {
         struct command *command = e->commands_head;
-        int code = engine_carry_out(e, command);
+        int code = settled(e, engine_carry_out(e, command));
         if (code != 0) {
             return code;
         }
@@ -70,7 +100,7 @@ static int admit_inbox(struct engine *e) {
         if (e->inbox_head == NULL) {
             e->inbox_tail = NULL;
         }
-        int code = admit(e, event, &count);
+        int code = settled(e, admit(e, event, &count));
         if (code != 0) {
             return code;
         }
@@ -111,6 +141,7 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     if (runs) {
         code = engine_start_batch(e, item, started);
     }
+    code = settled(e, code);
     if (code == 0) {
         engine_charge(e, service, hash, *started == 1);
         engine_note_proven(e, *started);
@@ -173,7 +204,7 @@ static int decide(struct engine *e) {
         code = forwards_settle(e->forwards);
     }
     for (size_t i = 0; code == 0 && i < count; i++) {
-        code = steps[i](e);
+        code = settled(e, steps[i](e));
     }
     return code;
 }
@@ -256,16 +287,6 @@ static void start_calls(struct engine *e) {
     }
 }
 
-void engine_answer_commands(struct engine *e) {
-    while (e->answered_head != NULL) {
-        struct command *command = e->answered_head;
-        e->answered_head = command->next;
-        command->next = NULL;
-        e->doors.command_done(e->doors.ctx, command);
-    }
-    e->answered_tail = NULL;
-}
-
 static void act(struct engine *e) {
     outbox_committed(e->outbox);
     if (append_wants_write(e->append)) {
@@ -344,6 +365,13 @@ bool engine_due(struct engine *e) {
            engine_next_ms(e) <= now_ms;
 }
 
+/* The same, in engine time, of what follows the wall clock: `at` and schedules. */
+static int64_t earliest_by_wall(struct engine *e) {
+    int64_t timer = engine_earliest_wall_timer(e);
+    int64_t found = e->schedule_ms < timer ? e->schedule_ms : timer;
+    return found == INT64_MAX ? found : found - engine_wall_ahead_ms(e);
+}
+
 /* When the work that waits for the clock alone is due. */
 static int64_t next_work_ms(struct engine *e) {
     int64_t next = engine_earliest_timer(e);
@@ -351,7 +379,7 @@ static int64_t next_work_ms(struct engine *e) {
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
-    int64_t by_wall = engine_earliest_by_wall(e);
+    int64_t by_wall = earliest_by_wall(e);
     next = by_wall < next ? by_wall : next;
     if (starts_events(e)) {
         (void)lanes_runnable(e->lanes, engine_now_ms(e), &next);
@@ -375,15 +403,6 @@ int64_t engine_next_ms(struct engine *e) {
     int64_t look_ms = engine_next_look_ms(e);
     check_ms = look_ms < check_ms ? look_ms : check_ms;
     return check_ms < next ? check_ms : next;
-}
-
-bool engine_has_room(const struct engine *e) {
-    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost &&
-           forwards_own(e->forwards) == 0;
-}
-
-bool engine_accepts(struct engine *e) {
-    return engine_has_room(e) && forwards_most(e->forwards) < e->conf->backlog_max;
 }
 
 void engine_drain(struct engine *e) {

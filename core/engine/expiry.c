@@ -1,17 +1,17 @@
 /*
- * expiry.c - a lock whose time ran out: the event that tells its service, and what becomes
- * of the lock. It stands until that event has ended, or has begun to do something: so nobody takes
- * in between what on_lock_expired is to tidy up.
+ * expiry.c - a lock whose time ran out: the event that tells its service.
  */
-#include "engine/impl.h"
+#include "engine/expiry.h"
 
+#include "engine/admit.h"
+#include "engine/impl.h"
+#include "engine/services.h"
+#include "engine/timers.h"
 #include "event/value.h"
-#include "journal/later.h"
 #include "journal/keyed.h"
+#include "journal/later.h"
 
 enum { INACTIVE_DELAY_MS = 60 * 1000 };
-
-/* --- the event --- */
 
 /* The expired lock as JSON: {"name", "owner", "expires_ms", "data"}. What is no UTF-8 in a name or
  * an owner is replaced: the handler may stumble over it, the engine must not. */
@@ -75,57 +75,4 @@ int engine_fire_lock(struct engine *e, const struct timer *timer) {
         return journal_lock_del(e->journal, &cell);
     }
     return admit_expiry(e, s, &cell, &lock);
-}
-
-/* --- the lock it tells of --- */
-
-/* When that lock ran out; the payload is lock_json's. */
-static int64_t expired_ms(const struct event *event) {
-    json_t *lock = json_loadb(event->payload.data, event->payload.len, 0, NULL);
-    int64_t ms = json_integer_value(json_object_get(lock, "expires_ms"));
-    json_decref(lock);
-    return ms;
-}
-
-bool engine_is_expired_lock(const struct event *event, struct slice name, const struct lock *lock) {
-    struct slice expired;
-    return event->kind == EVENT_LOCK_EXPIRED &&
-           property_find(event->properties, "zingq-lock", &expired) && slice_equal(expired, name) &&
-           lock->expires_ms == expired_ms(event);
-}
-
-int engine_free_expired_lock(struct engine *e, const struct event *event) {
-    struct slice name;
-    struct lock lock;
-    if (event->kind != EVENT_LOCK_EXPIRED ||
-        !property_find(event->properties, "zingq-lock", &name)) {
-        return 0;
-    }
-    struct cell cell = engine_cell(event, name);
-    int code = journal_lock_get(e->journal, &cell, &lock);
-    if (code == 0 && engine_is_expired_lock(event, name, &lock)) {
-        code = journal_lock_del(e->journal, &cell);
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
-}
-
-/* A lock that was extended or released after its time ran out is none of the handler's business,
- * also when what stands in its place has run out in turn: that is another event's to tell. One that is gone because its expiry ended dead is: a replay of that is there to handle it. So it
- * is for a handler that has done a step already. */
-int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale) {
-    struct slice name;
-    struct lock lock;
-    *stale = false;
-    if (event->kind != EVENT_LOCK_EXPIRED || event->durable ||
-        !property_find(event->properties, "zingq-lock", &name)) {
-        return 0;
-    }
-    struct cell cell = engine_cell(event, name);
-    int code = journal_lock_get(e->journal, &cell, &lock);
-    if (code == 0) {
-        *stale = !engine_is_expired_lock(event, name, &lock);
-    } else if (code == ERR_NOTFOUND) {
-        *stale = !event->replayed;
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
 }

@@ -84,7 +84,8 @@ static void message_free(struct message *m) {
 
 static void drop_first(struct target *t) {
     struct message *m = t->head;
-    assert(t->count > 0 && (!m->sent || t->in_flight > 0));
+    assert(t->count > 0 && t->bytes >= m->bytes.len &&
+           (!m->sent || t->in_flight > 0)); /* INV-FORWARDS-2 */
     t->head = m->next;
     t->tail = t->head == NULL ? NULL : t->tail;
     t->count--;
@@ -145,7 +146,7 @@ int forwards_load(struct forwards *f) {
 int forwards_add(struct forwards *f, int64_t now_ms, uint8_t partition,
                  const struct forward *forward) {
     uint64_t seq = journal_next_seq(f->journal, now_ms);
-    assert(seq > f->last[partition]);
+    assert(seq > f->last[partition]); /* INV-FORWARDS-1 */
     buf_reset(&f->record);
     forward_encode(forward, &f->record);
     int code = f->record.failed
@@ -175,6 +176,7 @@ static bool is_full(const struct forwards *f, const struct message *m, size_t mo
 static int carry(struct forwards *f, struct message *m, uint8_t p, uint64_t seq,
                  struct slice record) {
     struct carried *carried = m->carried;
+    assert(f->done[p] <= f->read[p] && f->read[p] < seq && seq <= f->last[p]); /* INV-FORWARDS-1 */
     if ((m->rows & (m->rows - 1)) == 0) { /* at every power of two */
         size_t room = m->rows == 0 ? 1 : m->rows * 2;
         carried = realloc(m->carried, room * sizeof *carried);
@@ -451,6 +453,7 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
 
 static int delete_rows(struct forwards *f, uint8_t p, size_t *left) {
     struct target *t = target_of(f, p);
+    assert(f->deleted[p] <= f->done[p] && f->done[p] <= f->read[p]); /* INV-FORWARDS-1 */
     while (*left > 0 && f->deleted[p] < f->done[p]) {
         uint64_t seq = f->deleted[p];
         struct slice record;

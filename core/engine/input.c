@@ -1,10 +1,13 @@
 /*
  * input.c - what comes in is noted here and decided in the next turn.
  */
-#include "engine/impl.h"
+#include "engine/input.h"
 
 #include "base/log.h"
-#include "journal/outbox.h"
+#include "engine/forwards.h"
+#include "engine/impl.h"
+#include "engine/outbox.h"
+#include "engine/services.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -190,4 +193,27 @@ int engine_send(struct engine *e) {
     int code = outbox_send(e->outbox, now_ms, e->window, e, publish);
     e->numbers_clash = code == ERR_BUSY;
     return code;
+}
+
+void engine_answer_commands(struct engine *e) {
+    while (e->answered_head != NULL) {
+        struct command *command = e->answered_head;
+        e->answered_head = command->next;
+        command->next = NULL;
+        e->doors.command_done(e->doors.ctx, command);
+    }
+    e->answered_tail = NULL;
+}
+
+void engine_refuse_commands(struct engine *e, int code) {
+    while (e->commands_head != NULL) {
+        struct command *command = e->commands_head;
+        e->commands_head = command->next;
+        command->next = e->answered_head;
+        e->answered_head = command;
+    }
+    e->commands_tail = NULL;
+    for (struct command *c = e->answered_head; c != NULL; c = c->next) {
+        c->code = report(&c->report, code, "nothing was changed: %s", error_text(code));
+    }
 }

@@ -2,9 +2,13 @@
  * item.c - one waiting event in memory: its body, which may be on disk alone, and the list
  * of those that are new in this turn, found by id too.
  */
-#include "engine/impl.h"
+#include "engine/item.h"
 
+#include "engine/impl.h"
+#include "engine/lane.h"
+#include "engine/services.h"
 #include "journal/event.h"
+#include "journal/keyed.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -133,4 +137,13 @@ void engine_forget_new(struct engine *e) {
     e->new_head = NULL;
     e->new_tail = NULL;
     memset(e->new_ids, 0, sizeof e->new_ids);
+}
+
+int engine_save(struct engine *e, struct lane_item *item) {
+    return item->place == PLACE_NEW ? 0 : journal_event_put(e->journal, item->event);
+}
+
+struct cell engine_cell(const struct event *event, struct slice name) {
+    return (struct cell){
+        .partition = event->partition, .service = event->service, .key = event->key, .name = name};
 }

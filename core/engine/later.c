@@ -1,16 +1,15 @@
 /*
  * later.c - publishes that wait for their time: put off, found by id, taken back.
  *
- * The publish lies in its timer row (engine/time.c sends it), a second row finds that by the id.
+ * The publish lies in its timer row (engine/fire.c sends it), a second row finds that by the id.
  * Both come and go in one transaction, so an id is either still waiting or not.
  */
-#include "engine/impl.h"
+#include "engine/later.h"
 
+#include "engine/impl.h"
+#include "engine/timers.h"
 #include "journal/dedupe.h"
 #include "journal/later.h"
-#include "journal/outbox.h"
-
-#include <assert.h>
 
 int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
                          int64_t due_ms, bool by_wall) {

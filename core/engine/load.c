@@ -1,21 +1,129 @@
 /*
- * load.c - after a turn that failed.
+ * load.c - what the engine has in memory is made from the store: at the start, and again after a
+ * turn that failed.
  *
- * Nothing of such a turn is stored, and memory is made from the store again, as after a crash. When
+ * Nothing of such a turn is stored, and what follows is the same as after a crash. When
  * that fails, too, the engine is lost: it does nothing but try again. When the reason is a full
  * store, turns first try less (engine/space.c); when the least is too much, the store lends room
  * for tidying: acknowledged publishes and events past their time are deleted, operators may
  * discard; events neither come nor run until there is room again.
  */
-#include "engine/impl.h"
+#include "engine/load.h"
 
 #include "base/log.h"
+#include "engine/append.h"
+#include "engine/attempt.h"
+#include "engine/bury.h"
+#include "engine/clock.h"
+#include "engine/crash.h"
+#include "engine/forwards.h"
+#include "engine/impl.h"
+#include "engine/input.h"
+#include "engine/item.h"
+#include "engine/lane.h"
+#include "engine/mend.h"
+#include "engine/outbox.h"
+#include "engine/place.h"
+#include "engine/receive.h"
+#include "engine/schedule.h"
+#include "engine/services.h"
+#include "engine/space.h"
+#include "engine/timers.h"
+#include "engine/watch.h"
 
-#include <assert.h>
+#include <string.h>
+
+static int load_service(struct engine *e, struct engine_service *s) {
+    char flag[sizeof "paused/" + NAME_BYTES_MAX] = "paused/";
+    uint64_t paused = 0;
+    strncat(flag, s->conf->name, NAME_BYTES_MAX);
+    s->lane_rows = 0;
+    s->parked_rows = 0;
+    s->put_off = 0;
+    s->asleep = 0;
+    s->unloaded_total = 0;
+    s->room_ms = 0;
+    s->books_dirty = false;
+    memset(s->unloaded, 0, sizeof s->unloaded);
+    memset(s->loaded, 0, sizeof s->loaded);
+    int code = journal_service_number(e->journal, s->conf->name, &s->number);
+    if (code == 0) {
+        code = journal_books_get(e->journal, s->number, &s->books);
+    }
+    if (code == 0) {
+        code = journal_flag_get(e->journal, flag, &paused);
+        code = code == ERR_NOTFOUND ? 0 : code;
+    }
+    lanes_limit(e->lanes, s->index, s->conf->concurrency, s->conf->rate_per_s);
+    lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
+    s->paused = paused != 0;
+    engine_hold(e, s);
+    lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
+    e->waiting += books_waiting(&s->books);
+    return code;
+}
+
+static int load_all(struct engine *e) {
+    int code = 0;
+    e->waiting = 0;
+    e->body_bytes = 0;
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_charge_crash(e);
+    }
+    if (code == 0) {
+        code = engine_load_rows(e);
+    }
+    if (code == 0) {
+        code = engine_load_timers(e);
+    }
+    if (code == 0) {
+        code = engine_mend(e);
+    }
+    if (code == 0) {
+        code = engine_load_schedules(e);
+    }
+    if (code == 0) {
+        code = outbox_load(e->outbox);
+    }
+    if (code == 0) {
+        code = append_load(e->append);
+    }
+    engine_forget_receipts(e);
+    return code == 0 ? forwards_load(e->forwards) : code;
+}
+
+static int load(struct engine *e) {
+    engine_look_at_clock(e);
+    lanes_free(e->lanes);
+    e->lanes = lanes_new(e->service_count);
+    if (e->lanes == NULL) {
+        return ERR_MEMORY;
+    }
+    int code = store_begin(journal_store(e->journal));
+    if (code != 0) {
+        return code;
+    }
+    code = load_all(e);
+    bool places; /* they have been put right: engine_mend */
+    code = code == 0 ? journal_set_aside(e->journal, &places) : code;
+    if (code != 0) {
+        store_abort(journal_store(e->journal));
+        return code;
+    }
+    code = store_commit(journal_store(e->journal));
+    if (code == 0) {
+        journal_forget_broken(e->journal);
+        culprit_settle(e->culprit);
+    }
+    return code;
+}
 
 static int reload(struct engine *e) {
     int code = journal_reload(e->journal);
-    return code == 0 ? engine_load(e) : code;
+    return code == 0 ? load(e) : code;
 }
 
 /* A write that failed at the wrong moment leaves LMDB refusing everything. */
@@ -55,25 +163,13 @@ int engine_recover(struct engine *e) {
     return code;
 }
 
-static void refuse_commands(struct engine *e, int code) {
-    while (e->commands_head != NULL) {
-        struct command *command = e->commands_head;
-        e->commands_head = command->next;
-        command->next = e->answered_head;
-        e->answered_head = command;
-    }
-    e->commands_tail = NULL;
-    for (struct command *c = e->answered_head; c != NULL; c = c->next) {
-        c->code = report(&c->report, code, "nothing was changed: %s", error_text(code));
-    }
-}
-
 static void give_up(struct engine *e, int code) {
-    refuse_commands(e, code);
+    engine_refuse_commands(e, code);
     engine_forget_new(e);
     e->to_start = NULL;
     engine_forget_inputs(e);
     engine_forget_invocations(e);
+    engine_forget_deaths(e);
     engine_forget_endings(e);
 }
 

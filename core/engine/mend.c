@@ -6,12 +6,17 @@
  * derived from the event, and made again when the store is loaded: a turn that meets such a row is
  * dropped, and the store loaded anew. The books, which must agree with the rows, are put right then.
  */
-#include "engine/impl.h"
+#include "engine/mend.h"
 
 #include "base/log.h"
+#include "engine/impl.h"
+#include "engine/lane.h"
+#include "engine/place.h"
+#include "engine/services.h"
+#include "engine/timers.h"
 #include "journal/event.h"
-#include "journal/later.h"
 #include "journal/keyed.h"
+#include "journal/later.h"
 #include "journal/step.h"
 
 #include <string.h>

@@ -2,8 +2,11 @@
  * once.c - what comes under an idempotency key, from the front door or an operator: the second
  * time it is known by it, whichever secret hashed the first.
  */
-#include "engine/impl.h"
+#include "engine/once.h"
 
+#include "engine/impl.h"
+#include "engine/services.h"
+#include "engine/signal.h"
 #include "journal/dedupe.h"
 
 #include <string.h>

@@ -10,12 +10,16 @@
  *     what comes as lane rows, too.
  *   - A lane whose head waits or is parked is not in memory at all.
  */
-#include "engine/impl.h"
+#include "engine/place.h"
 
+#include "engine/impl.h"
+#include "engine/item.h"
+#include "engine/lane.h"
+#include "engine/services.h"
+#include "engine/timers.h"
 #include "journal/event.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
@@ -216,10 +220,6 @@ int engine_seal_new(struct engine *e) {
                                                   : seal_item(e, item);
     }
     return code;
-}
-
-int engine_save(struct engine *e, struct lane_item *item) {
-    return item->place == PLACE_NEW ? 0 : journal_event_put(e->journal, item->event);
 }
 
 int engine_unplace(struct engine *e, struct lane_item *item) {

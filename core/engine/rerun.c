@@ -6,16 +6,18 @@
  * round is in its history and among its publishes. It has been accepted once, so nothing looks for
  * duplicates. It joins its lane behind what waits there.
  */
-#include "engine/impl.h"
+#include "engine/rerun.h"
 
+#include "engine/admit.h"
+#include "engine/history.h"
+#include "engine/impl.h"
+#include "engine/place.h"
+#include "engine/saga.h"
+#include "engine/services.h"
+#include "engine/signal_message.h"
+#include "engine/space.h"
 #include "event/ledger.h"
 #include "journal/event.h"
-
-int engine_note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
-                        struct slice text) {
-    struct attempt a = {.end = end, .at_ms = e->now_ms, .text = text};
-    return journal_history_add(e->journal, event, &a);
-}
 
 int engine_revive(struct engine *e, struct event *event, bool forced) {
     int code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("replayed by an operator"));
@@ -35,14 +37,6 @@ int engine_revive(struct engine *e, struct event *event, bool forced) {
     event->ended_ms = 0;
     e->waiting++;
     return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
-}
-
-/* A replay gave it a seq, which is made of the microseconds of its time; of many in one turn the
- * last ones lie ahead of the clock. */
-int64_t engine_round_ms(const struct engine *e, const struct event *event) {
-    int64_t placed_ms = (int64_t)(event->seq / 1000);
-    placed_ms = placed_ms > e->now_ms ? e->now_ms : placed_ms;
-    return event->replayed && placed_ms > event->accepted_ms ? placed_ms : event->accepted_ms;
 }
 
 /* When it first asked what it would ask again; 0 = never. A dead letter goes on behind its finished
@@ -82,13 +76,6 @@ bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
                      conf_duration_text(age_ms, age),
                      conf_duration_text(s->conf->idempotency_window_ms, window));
     return true;
-}
-
-void engine_keep_publishes(struct engine *e, const struct event *event) {
-    bool earlier = event->replayed || event->durable; /* rounds, or steps of this one */
-    if (earlier && event->publishes.len <= ROUNDS_BYTES_MAX) {
-        buf_add_slice(&e->publishes, event->publishes);
-    }
 }
 
 /* Why the event cannot run again, or 0. */

@@ -18,16 +18,31 @@
  * A schedule that is new, or whose cron or timezone was changed, begins now. One that is not in
  * topics.conf any more is forgotten, and begins anew should it come back.
  */
-#include "engine/impl.h"
+#include "engine/schedule.h"
 
 #include "base/log.h"
-#include "journal/owner.h"
+#include "engine/impl.h"
+#include "engine/later.h"
+#include "engine/publish.h"
+#include "engine/space.h"
 #include "journal/later.h"
-#include "journal/outbox.h"
+#include "journal/owner.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+int engine_make_schedules(struct engine *e, struct report *r) {
+    const struct conf *conf = e->conf;
+    e->schedules = calloc(conf->schedule_count + 1, sizeof *e->schedules);
+    if (e->schedules == NULL) {
+        return report(r, ERR_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < conf->schedule_count; i++) {
+        e->schedules[i].conf = &conf->schedules[i];
+    }
+    return 0;
+}
 
 /* --- loading --- */
 
@@ -149,14 +164,17 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
 int engine_load_schedules(struct engine *e) {
     int code = forget_others(e);
     e->schedule_ms = INT64_MAX;
+    e->steps_followed = e->status.clock_steps;
     for (size_t i = 0; i < e->conf->schedule_count && code == 0; i++) {
         code = load_schedule(e, &e->schedules[i]);
     }
     return code;
 }
 
-void engine_step_schedules(struct engine *e) {
+/* The wall clock has stepped: what it makes of each of them. */
+static void step_schedules(struct engine *e) {
     e->schedule_ms = INT64_MAX;
+    e->steps_followed = e->status.clock_steps;
     for (size_t i = 0; i < e->conf->schedule_count; i++) {
         struct engine_schedule *s = &e->schedules[i];
         follow_clock(e, s);
@@ -224,6 +242,9 @@ static int fire(struct engine *e, struct engine_schedule *s) {
 
 int engine_fire_schedules(struct engine *e) {
     size_t left = engine_step(e, SCHEDULES_MAX);
+    if (e->steps_followed != e->status.clock_steps) {
+        step_schedules(e);
+    }
     if (e->schedule_ms > e->wall_ms) {
         return 0;
     }

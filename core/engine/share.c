@@ -9,7 +9,11 @@
  * admits it can run as well. A long run counts as a quantum: a poison event among many others must
  * not keep them waiting at the broker.
  */
+#include "engine/share.h"
+
+#include "engine/attempt.h"
 #include "engine/impl.h"
+#include "engine/lane.h"
 
 #include <assert.h>
 

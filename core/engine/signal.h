@@ -1,17 +1,12 @@
 /*
- * signal.h - waits and signals, as the engine's files use them. Part of engine/impl.h; nobody
- * else includes it.
+ * signal.h - signals, and who waits for them.
  */
 #ifndef ZINGQ_ENGINE_SIGNAL_H
 #define ZINGQ_ENGINE_SIGNAL_H
 
-#include "lua/effects.h"
-#include "engine/engine.h"
+#include "engine/services.h"
+#include "journal/keyed.h"
 
-struct engine_service;
-struct invocation;
-
-int engine_wait(struct engine *e, struct invocation *inv);
 /* A signal on its way to whoever waits for it. */
 struct signal {
     struct slice key, name, value;
@@ -19,27 +14,13 @@ struct signal {
     struct slice said;              /* with it: what must be the same under the same key */
     struct slice topic, properties; /* as a message for another host: it looks for duplicates */
 };
+
+struct cell engine_signal_cell(const struct engine_service *s, struct slice key, struct slice name);
 /* Whoever waits for it in (service, key) has it, or it is kept for who comes; another host's goes
  * there. ERR_INVALID (r): it cannot be, and nothing has changed. */
 int engine_signal(struct engine *e, struct engine_service *s, const struct signal *signal,
                   struct report *r);
-/* A handler's signal that cannot be is a dead letter of the service it was for, which a replay
- * sends again. */
-int engine_refuse_signal(struct engine *e, struct engine_service *s, const struct event *from,
-                         const struct effect *effect, const char *reason);
-/* Whether the dead event is a signal that could not be; and sending it again. ERR_INVALID (r): it
- * still cannot be. */
-bool engine_is_signal_letter(const struct event *event);
-int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
-                       struct report *r);
-/* One that came as a message; takes the event over. */
-int engine_admit_signal(struct engine *e, struct event *event);
-/* Whether one with this identity came as a message on that topic before; one without any did not. */
-int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
-                           struct slice properties, uint8_t partition, bool *repeated);
-/* The event has ended: nothing that comes is for it. */
-int engine_forget_waits(struct engine *e, const struct event *event);
-/* A signal as bytes to a value: JSON, or else a string. */
-void engine_signal_value(struct slice payload, struct buf *out);
+/* ERR_INVALID (r): it cannot be. */
+int engine_check_signal(const struct signal *signal, struct report *r);
 
 #endif

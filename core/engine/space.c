@@ -14,9 +14,12 @@
  * A store that is full is only tidied: nothing runs. That ends when half of the reserve is free again,
  * though nothing is accepted yet: what waits must not wait for the room that it takes itself.
  */
-#include "engine/impl.h"
+#include "engine/space.h"
 
 #include "base/log.h"
+#include "engine/forwards.h"
+#include "engine/impl.h"
+#include "engine/services.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -286,4 +289,13 @@ int64_t engine_next_look_ms(const struct engine *e) {
         return e->space_seen_ms + LOOK_QUIET_MS;
     }
     return e->store_low ? e->space_seen_ms + LOOK_MS : 0;
+}
+
+bool engine_has_room(const struct engine *e) {
+    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost &&
+           forwards_own(e->forwards) == 0;
+}
+
+bool engine_accepts(struct engine *e) {
+    return engine_has_room(e) && forwards_most(e->forwards) < e->conf->backlog_max;
 }

@@ -3,7 +3,10 @@
  *
  * When more end than are taken, a failure takes the place of a success; the rest is counted.
  */
+#include "engine/watch.h"
+
 #include "engine/impl.h"
+#include "engine/services.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 
 #include "journal/event.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <sodium.h>
 
@@ -59,6 +60,7 @@ static void dead_key(struct key *k, const struct dead_row *row) {
 }
 
 int journal_dead_put(struct journal *j, const struct dead_row *row) {
+    assert(row->partition < PARTITIONS); /* INV-JOURNAL-14 */
     struct key k;
     dead_key(&k, row);
     buf_reset(&j->record);

@@ -85,9 +85,16 @@ static void encode_event(const struct event *e, struct buf *b) {
     }
 }
 
+/* INV-JOURNAL-1, of what is written and of what is read. */
+static bool is_sound(const struct event *e) {
+    return e->state < EVENT_STATE_COUNT && e->kind <= EVENT_SIGNAL &&
+           e->undo <= UNDO_THEN_DISCARD && e->seq > 0 && e->key.len <= KEY_BYTES_MAX &&
+           e->partition == journal_partition(e->lane) &&
+           (!e->parked || event_state_dead((enum event_state)e->state));
+}
+
 int journal_event_put(struct journal *j, const struct event *event) {
-    assert(event->state < EVENT_STATE_COUNT && event->partition < PARTITIONS);
-    assert(event->seq > 0);
+    assert(is_sound(event));
     struct key k;
     event_key(&k, event->partition, &event->id, event->service);
     encode_event(event, &j->record);
@@ -134,11 +141,6 @@ static void decode_numbers(struct reader *r, struct event *e, bool *in_batch) {
     e->cause = read_uuid(r);
 }
 
-static bool is_sound(const struct event *e) {
-    return e->state < EVENT_STATE_COUNT && e->kind <= EVENT_SIGNAL &&
-           e->undo <= UNDO_THEN_DISCARD && e->seq > 0;
-}
-
 static int decode_event(const struct event_at *at, struct slice value, struct event **out) {
     struct reader r = reader_of(value.data, value.len);
     struct event numbers = {0};
@@ -162,6 +164,10 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
         numbers.batch = read_uuid(&r);
         numbers.batch_events = read_u32(&r);
     }
+    numbers.partition = at->partition;
+    numbers.id = at->id;
+    numbers.service = at->service;
+    numbers.key = bytes.key;
     bool known = form >= FORM_FIRST && form <= FORM;
     if (r.failed || !known || !is_sound(&numbers)) {
         return ERR_CORRUPT;
@@ -170,9 +176,6 @@ static int decode_event(const struct event_at *at, struct slice value, struct ev
     if (e == NULL) {
         return ERR_MEMORY;
     }
-    numbers.partition = at->partition;
-    numbers.id = at->id;
-    numbers.service = at->service;
     event_take_numbers(e, &numbers);
     assert(e->json == NULL && e->next == NULL);
     *out = e;
@@ -277,6 +280,12 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
 
 /* --- rows --- */
 
+/* INV-JOURNAL-2, of what is written and of what is read. */
+bool journal_row_is_sound(const struct row *row) {
+    return row->partition == journal_partition(row->lane) && row->seq > 0 &&
+           row->flags <= LANE_ASLEEP;
+}
+
 static void ready_key(struct key *k, const struct row *row) {
     k->len = 0;
     key_u8(k, row->partition);
@@ -285,6 +294,7 @@ static void ready_key(struct key *k, const struct row *row) {
 }
 
 int journal_ready_put(struct journal *j, const struct row *row) {
+    assert(journal_row_is_sound(row));
     struct key k;
     ready_key(&k, row);
     buf_reset(&j->record);
@@ -309,7 +319,7 @@ static int take_ready(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.lane = read_u64(&v);
-    if (r.failed || r.at != r.end || v.failed || v.at != v.end || found.partition >= PARTITIONS) {
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || !journal_row_is_sound(&found)) {
         return ERR_CORRUPT;
     }
     *row = found;
@@ -343,6 +353,7 @@ static void lane_key(struct key *k, const struct row *row) {
 }
 
 int journal_lane_put(struct journal *j, const struct row *row) {
+    assert(journal_row_is_sound(row));
     struct key k;
     lane_key(&k, row);
     buf_reset(&j->record);
@@ -368,8 +379,7 @@ static int take_lane_row(struct slice key, struct slice value, void *out) {
     struct reader v = reader_of(value.data, value.len);
     found.id = read_uuid(&v);
     found.flags = read_u8(&v);
-    if (r.failed || r.at != r.end || v.failed || v.at != v.end || found.partition >= PARTITIONS ||
-        found.flags > LANE_ASLEEP) {
+    if (r.failed || r.at != r.end || v.failed || v.at != v.end || !journal_row_is_sound(&found)) {
         return ERR_CORRUPT;
     }
     *row = found;
@@ -450,6 +460,7 @@ static int history_make_room(struct journal *j, const struct event *e) {
 }
 
 int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a) {
+    assert(a->end <= ATTEMPT_EDIT); /* INV-JOURNAL-3 */
     uint16_t last;
     uint16_t count;
     int code = history_last(j, event, &last, &count);

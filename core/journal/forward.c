@@ -12,6 +12,7 @@
  */
 #include "journal/impl.h"
 
+#include "event/value.h"
 #include "journal/forward.h"
 
 #include <assert.h>
@@ -27,33 +28,32 @@ static void list_slices(struct forward *f, struct slice *out[FORWARD_SLICES]) {
     memcpy(out, slices, sizeof slices);
 }
 
+/* INV-JOURNAL-10, of what is written and of what is read: that may come from another process, and
+ * nothing is taken for granted. */
+static bool is_sound(const struct forward *f) {
+    bool sizes = f->service.len > 0 && f->service.len <= NAME_BYTES_MAX && f->qos <= 2 &&
+                 f->key.len <= KEY_BYTES_MAX;
+    if (f->kind == FORWARD_SIGNAL) {
+        return sizes && f->name.len > 0 && f->name.len <= STATE_NAME_BYTES_MAX &&
+               f->payload.len <= VALUE_BYTES_MAX && value_is_sound(f->payload);
+    }
+    bool topic = f->topic.len > 1 && f->topic.len <= TOPIC_BYTES_MAX + 1 &&
+                 memchr(f->topic.data, '\0', f->topic.len) == f->topic.data + f->topic.len - 1;
+    return sizes && f->kind == FORWARD_MESSAGE && topic;
+}
+
 void forward_encode(const struct forward *f, struct buf *out) {
     struct forward written = *f;
     struct slice *slices[FORWARD_SLICES];
     list_slices(&written, slices);
-    if (f->kind == FORWARD_MESSAGE) {
-        assert(f->topic.data[f->topic.len] == '\0');
-        written.topic.len++;
-    }
+    written.topic.len += f->kind == FORWARD_MESSAGE ? 1 : 0; /* with its NUL */
+    assert(is_sound(&written));
     buf_add_u8(out, (uint8_t)f->kind);
     buf_add_u8(out, f->qos);
     buf_add_u8(out, f->retained ? 1 : 0);
     for (size_t i = 0; i < FORWARD_SLICES; i++) {
         buf_add_lv(out, *slices[i]);
     }
-}
-
-/* It comes from another process: nothing is taken for granted. */
-static bool is_sound(const struct forward *f) {
-    bool sizes = f->service.len > 0 && f->service.len <= NAME_BYTES_MAX && f->qos <= 2 &&
-                 f->key.len <= KEY_BYTES_MAX;
-    if (f->kind == FORWARD_SIGNAL) {
-        return sizes && f->name.len > 0 && f->name.len <= STATE_NAME_BYTES_MAX &&
-               f->payload.len <= VALUE_BYTES_MAX;
-    }
-    bool topic = f->topic.len > 1 && f->topic.len <= TOPIC_BYTES_MAX + 1 &&
-                 memchr(f->topic.data, '\0', f->topic.len) == f->topic.data + f->topic.len - 1;
-    return sizes && f->kind == FORWARD_MESSAGE && topic;
 }
 
 int forward_decode(struct slice record, struct forward *out) {
@@ -145,6 +145,7 @@ int journal_cursor_get(struct journal *j, uint8_t partition, const struct uuid *
 
 int journal_cursor_put(struct journal *j, uint8_t partition, const struct uuid *source,
                        uint64_t seq) {
+    assert(partition < PARTITIONS); /* INV-JOURNAL-11 */
     struct key k = cursor_key(partition, source);
     buf_reset(&j->record);
     buf_add_u64(&j->record, seq);

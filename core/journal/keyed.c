@@ -21,6 +21,12 @@ static int cell_key(struct key *k, const struct cell *cell) {
     return key_bytes(k, cell->key) && key_bytes(k, cell->name) ? 0 : ERR_LIMIT;
 }
 
+/* INV-JOURNAL-4, of what is written and of what is read. */
+static bool is_sound_cell(const struct cell *cell) {
+    return cell->partition < PARTITIONS && cell->key.len <= KEY_BYTES_MAX && cell->name.len > 0 &&
+           cell->name.len <= STATE_NAME_BYTES_MAX;
+}
+
 static int take_cell(struct slice key, struct cell *cell) {
     struct reader r = reader_of(key.data, key.len);
     cell->partition = read_u8(&r);
@@ -28,7 +34,7 @@ static int take_cell(struct slice key, struct cell *cell) {
     uint16_t len = read_u16_be(&r);
     cell->key = read_bytes(&r, len);
     cell->name = read_bytes(&r, (size_t)(r.end - r.at));
-    return r.failed || cell->partition >= PARTITIONS ? ERR_CORRUPT : 0;
+    return r.failed || !is_sound_cell(cell) ? ERR_CORRUPT : 0;
 }
 
 /* A row of state or locks, its value as it lies there. */
@@ -44,7 +50,8 @@ static int take_state(struct slice key, struct slice value, void *out) {
     struct reader r = reader_of(value.data, value.len);
     row->expires_ms = (int64_t)read_u64(&r);
     row->value = read_bytes(&r, (size_t)(r.end - r.at));
-    return code == 0 && !r.failed && value_is_sound(row->value) ? 0 : ERR_CORRUPT;
+    bool whole = code == 0 && !r.failed && row->expires_ms >= 0;
+    return whole && value_is_sound(row->value) ? 0 : ERR_CORRUPT;
 }
 
 static bool expired(int64_t expires_ms, int64_t now_ms) {
@@ -74,6 +81,7 @@ int journal_state_read(struct journal *j, const struct cell *cell, int64_t now_m
 
 int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
                       int64_t expires_ms) {
+    assert(is_sound_cell(cell) && value_is_sound(value) && expires_ms >= 0);
     struct key k;
     int code = cell_key(&k, cell);
     if (code != 0) {
@@ -134,7 +142,7 @@ static int take_lock(struct slice key, struct slice value, void *out) {
     lock->owner = read_lv(&r);
     lock->data = read_lv(&r);
     lock->topic = read_lv(&r);
-    return code == 0 && !r.failed && r.at == r.end ? 0 : ERR_CORRUPT;
+    return code == 0 && !r.failed && r.at == r.end && lock->expires_ms >= 0 ? 0 : ERR_CORRUPT;
 }
 
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out) {
@@ -150,6 +158,7 @@ int journal_lock_read(struct journal *j, const struct cell *cell, struct lock *o
 }
 
 int journal_lock_put(struct journal *j, const struct cell *cell, const struct lock *lock) {
+    assert(is_sound_cell(cell) && lock->expires_ms >= 0);
     struct key k;
     int code = cell_key(&k, cell);
     if (code != 0) {
@@ -201,6 +210,17 @@ int journal_cell_scan(struct journal *j, enum store_table table, struct cell *ce
  *                             TIMER_SIGNAL           service16 seq64 len16 key name -> (empty)
  */
 
+/* INV-JOURNAL-5, of what is written and of what is read. */
+static bool is_sound_timer(const struct timer *t) {
+    const struct cell cell = {.partition = t->partition, .key = t->key, .name = t->name};
+    bool event = t->kind == TIMER_EVENT;
+    bool keyed = t->kind == TIMER_LOCK || t->kind == TIMER_STATE || t->kind == TIMER_SIGNAL;
+    return t->partition < PARTITIONS && t->due_ms > 0 &&
+           (event   ? t->row.partition == t->partition && journal_row_is_sound(&t->row)
+            : keyed ? is_sound_cell(&cell)
+                    : t->kind == TIMER_PUBLISH);
+}
+
 static int timer_key(struct key *k, const struct timer *t) {
     k->len = 0;
     key_u8(k, timer_shelf(t->partition, t->by_wall));
@@ -230,7 +250,7 @@ static int timer_key(struct key *k, const struct timer *t) {
 }
 
 int journal_timer_put(struct journal *j, const struct timer *timer) {
-    assert(timer->due_ms > 0);
+    assert(is_sound_timer(timer));
     struct key k;
     int code = timer_key(&k, timer);
     if (code != 0) {
@@ -281,16 +301,13 @@ static int take_timer(struct slice key, struct slice value, void *out) {
     t->by_wall = (shelf & BY_WALL) != 0;
     t->partition = shelf & (BY_WALL - 1);
     t->due_ms = (int64_t)read_u64_be(&r);
-    uint8_t kind = read_u8(&r);
-    if (kind < TIMER_EVENT || kind > TIMER_SIGNAL || t->due_ms <= 0 || t->partition >= PARTITIONS) {
+    t->kind = (enum timer_kind)read_u8(&r);
+    take_timer_tail(&r, value, t);
+    if (r.failed || r.at != r.end || !is_sound_timer(t)) {
         return ERR_CORRUPT;
     }
-    t->kind = (enum timer_kind)kind;
-    take_timer_tail(&r, value, t);
     struct publication p;
-    return r.failed || r.at != r.end ? ERR_CORRUPT
-           : kind == TIMER_PUBLISH   ? publication_decode(value, &p)
-                                     : 0;
+    return t->kind == TIMER_PUBLISH ? publication_decode(value, &p) : 0;
 }
 
 int journal_timer_first(struct journal *j, uint8_t partition, bool by_wall, struct timer *out) {
@@ -335,9 +352,7 @@ int journal_check_keyed(enum store_table t, struct slice key, struct slice value
         return take_state(key, value, &row);
     case TABLE_LOCK:
         return take_lock_row(key, value, &row);
-    case TABLE_TIMER:
-        return take_timer(key, value, &timer);
     default:
-        return journal_check_dedupe(key, value);
+        return take_timer(key, value, &timer);
     }
 }

@@ -25,9 +25,14 @@ static struct key id_key(const struct uuid *id) {
     return k;
 }
 
+/* INV-JOURNAL-12, of what is written and of what is read. */
+static bool is_sound(const struct delayed *delayed) {
+    return delayed->partition < PARTITIONS && delayed->due_ms > 0;
+}
+
 int journal_delayed_put(struct journal *j, const struct uuid *id, const struct delayed *delayed) {
     struct key k = id_key(id);
-    assert(delayed->due_ms > 0);
+    assert(is_sound(delayed));
     buf_reset(&j->record);
     buf_add_u8(&j->record, timer_shelf(delayed->partition, delayed->by_wall));
     buf_add_u64(&j->record, (uint64_t)delayed->due_ms);
@@ -52,8 +57,7 @@ static int take_delayed(struct slice key, struct slice value, void *out) {
     row->delayed.due_ms = (int64_t)read_u64(&r);
     row->delayed.seq = read_u64(&r);
     bool whole = !k.failed && k.at == k.end && !r.failed;
-    return whole && row->delayed.partition < PARTITIONS && row->delayed.due_ms > 0 ? 0
-                                                                                   : ERR_CORRUPT;
+    return whole && is_sound(&row->delayed) ? 0 : ERR_CORRUPT;
 }
 
 int journal_delayed_get(struct journal *j, const struct uuid *id, struct delayed *out) {
@@ -108,6 +112,13 @@ static struct key schedule_key(const char *name) {
     return k;
 }
 
+/* ahead_ms INT64_MAX: schema 2 did not write it. */
+static bool is_sound_mark(const struct schedule_mark *mark) {
+    return is_time(mark->settled_ms) && is_time(mark->before_ms) &&
+           (mark->ahead_ms == INT64_MAX || is_time(mark->ahead_ms)) &&
+           is_time(mark->before_ahead_ms);
+}
+
 static int take_schedule(struct slice key, struct slice value, void *out) {
     struct schedule_mark *mark = out;
     struct reader r = reader_of(value.data, value.len);
@@ -122,9 +133,7 @@ static int take_schedule(struct slice key, struct slice value, void *out) {
     mark->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
     mark->before_ms = follows ? (int64_t)read_u64(&r) : 0;
     mark->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
-    bool sound = is_time(mark->settled_ms) && is_time(mark->before_ms) &&
-                 (!follows || is_time(mark->ahead_ms)) && is_time(mark->before_ahead_ms);
-    return r.failed || !sound ? ERR_CORRUPT : 0;
+    return r.failed || !is_sound_mark(mark) ? ERR_CORRUPT : 0;
 }
 
 int journal_schedule_get(struct journal *j, const char *name, struct schedule_mark *out) {
@@ -135,6 +144,7 @@ int journal_schedule_get(struct journal *j, const char *name, struct schedule_ma
 int journal_schedule_put(struct journal *j, const char *name, const struct schedule_mark *mark) {
     struct key k = schedule_key(name);
     assert(mark->cron.len > 0 && mark->timezone.len > 0);
+    assert(is_sound_mark(mark)); /* INV-JOURNAL-13 */
     buf_reset(&j->record);
     buf_add_u64(&j->record, (uint64_t)mark->settled_ms);
     buf_add_u64(&j->record, (uint64_t)mark->last_ms);

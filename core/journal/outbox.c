@@ -14,8 +14,13 @@
 
 #include <assert.h>
 
+/* INV-JOURNAL-8, of what is written and of what is read. */
+static bool is_sound(const struct publication *p) {
+    return p->qos <= 2 && p->topic.len > 0 && p->topic.data[p->topic.len] == '\0';
+}
+
 void publication_encode(const struct publication *p, struct buf *out) {
-    assert(p->topic.data[p->topic.len] == '\0');
+    assert(is_sound(p));
     buf_add(out, p->id.bytes, UUID_BYTES);
     buf_add(out, p->cause.bytes, UUID_BYTES);
     buf_add_u16(out, p->hops);
@@ -51,12 +56,11 @@ int publication_decode(struct slice record, struct publication *out) {
         out->refused_ms = (int64_t)read_u64(&r);
         out->refused_reason = read_u8(&r);
     }
-    if (r.failed || out->qos > 2 || out->topic.len == 0 ||
-        out->topic.data[out->topic.len - 1] != '\0') {
+    if (r.failed || out->topic.len == 0) {
         return ERR_CORRUPT;
     }
-    out->topic.len--;
-    return 0;
+    out->topic.len--; /* without its NUL */
+    return is_sound(out) ? 0 : ERR_CORRUPT;
 }
 
 static void numbered_key(struct key *k, uint8_t partition, uint64_t seq) {
@@ -105,6 +109,7 @@ int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record) 
 
 int journal_append_put(struct journal *j, uint8_t partition, uint64_t seq, struct slice file,
                        struct slice line) {
+    assert(partition < PARTITIONS && file.len > 0); /* INV-JOURNAL-9 */
     struct key k;
     numbered_key(&k, partition, seq);
     buf_reset(&j->record);

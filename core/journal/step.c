@@ -73,6 +73,7 @@ int journal_step_read(struct journal *j, const struct event *event, enum step_ki
 }
 
 int journal_step_put(struct journal *j, const struct event *event, const struct step *step) {
+    assert(step->kind < STEP_KIND_COUNT && step->state < STEP_STATE_COUNT); /* INV-JOURNAL-6 */
     struct key k;
     int code = step_key(&k, event, step->kind, step->name);
     if (code != 0) {
@@ -148,6 +149,7 @@ static int del_row(struct journal *j, enum store_table table, const struct cell 
 
 int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq, struct slice value,
                        int64_t expires_ms) {
+    assert(cell->partition < PARTITIONS && value_is_sound(value)); /* INV-JOURNAL-7 */
     struct key k;
     size_t prefix;
     int code = signal_key(&k, cell, seq, &prefix);
@@ -166,6 +168,7 @@ int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq)
 
 /* A row of signals or waiters; the value as it lies there. */
 struct signal_row {
+    uint8_t partition;
     struct slice name;
     uint64_t seq;
     struct slice value;
@@ -173,14 +176,14 @@ struct signal_row {
 
 static int take_signal_key(struct slice key, struct signal_row *row) {
     struct reader r = reader_of(key.data, key.len);
-    uint8_t partition = read_u8(&r);
+    row->partition = read_u8(&r);
     (void)read_u16_be(&r);
     uint16_t len = read_u16_be(&r);
     (void)read_bytes(&r, len);
     len = read_u16_be(&r);
     row->name = read_bytes(&r, len);
     row->seq = read_u64_be(&r);
-    return r.failed || r.at != r.end || partition >= PARTITIONS ? ERR_CORRUPT : 0;
+    return r.failed || r.at != r.end || row->partition >= PARTITIONS ? ERR_CORRUPT : 0;
 }
 
 static int take_signal(struct slice key, struct slice value, void *out) {
@@ -241,6 +244,7 @@ int journal_signal_scan(struct journal *j, struct cell *cell, uint64_t *seq, int
 }
 
 int journal_waiter_put(struct journal *j, const struct cell *cell, const struct waiter *waiter) {
+    assert(cell->partition == journal_partition(waiter->row.lane)); /* INV-JOURNAL-7 */
     struct key k;
     size_t prefix;
     int code = signal_key(&k, cell, waiter->row.seq, &prefix);
@@ -267,7 +271,8 @@ static int take_waiter(struct slice key, struct slice value, void *out) {
     waiter->row.id = read_uuid(&r);
     waiter->row.lane = read_u64(&r);
     waiter->label = read_bytes(&r, (size_t)(r.end - r.at));
-    return code == 0 && !r.failed ? 0 : ERR_CORRUPT;
+    bool placed = row.partition == journal_partition(waiter->row.lane);
+    return code == 0 && !r.failed && placed ? 0 : ERR_CORRUPT;
 }
 
 int journal_waiter_first(struct journal *j, const struct cell *cell, struct waiter *out) {

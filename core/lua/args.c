@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+/* Whatever is added to the time must still be one. */
 int64_t args_check_duration(lua_State *L, int index, const char *what) {
     enum { SECONDS_MAX = INT32_MAX }; /* 68 years */
     if (lua_type(L, index) == LUA_TNUMBER) {
@@ -28,6 +29,9 @@ int64_t args_check_duration(lua_State *L, int index, const char *what) {
     struct report r = {""};
     if (conf_parse_duration(lua_tostring(L, index), &ms, &r) != 0 || ms < 0) {
         luaL_error(L, "%s: %s", what, r.text);
+    }
+    if (ms > (int64_t)SECONDS_MAX * 1000) {
+        luaL_error(L, "%s must be at most %d seconds", what, SECONDS_MAX);
     }
     return ms;
 }

@@ -106,7 +106,7 @@ static void on_watchdog(void *ctx) {
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     struct script_host *host = ud;
     size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
-    assert(host->memory_used >= old);
+    assert(host->memory_used >= old);          /* INV-RUN-6 */
     if (new_size == 0) {
         free(block);
         host->memory_used -= old;
@@ -137,7 +137,7 @@ void script_limits_open(struct script_host *host) {
 }
 
 void script_enter(struct script_host *host, struct run *run, lua_State *L, int64_t spent_us) {
-    assert(!host->watch.active && host->current == NULL);
+    assert(!host->watch.active && host->current == NULL); /* INV-RUN-1 */
     host->current = run;
     host->base = L;
     host->thread = L;
@@ -152,7 +152,7 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
 }
 
 int64_t script_leave(struct script_host *host) {
-    assert(host->watch.active);
+    assert(host->watch.active); /* INV-RUN-1 */
     watchdog_call(NULL, NULL);
     int64_t spent = spent_ns(&host->watch);
     host->current = NULL;

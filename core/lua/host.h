@@ -133,8 +133,9 @@ const char *script_memory_text(const struct script_host *host, char out[96]);
 
 /* Builds the shared, read-only part once. May raise (memory): call protected. */
 void sandbox_open(lua_State *L);
-/* Pushes a fresh environment for one version of one service's code. May raise. */
-void sandbox_push_environment(lua_State *L);
+/* Pushes a fresh environment for one version of one service's code. `require` gets as upvalues the
+ * environment and the modules of this version by file name (false = still loading). May raise. */
+void sandbox_push_environment(lua_State *L, lua_CFunction require);
 /* Replaces the table on top by a read-only view of it; `what` names it in errors. May raise. */
 void sandbox_protect(lua_State *L, const char *what);
 /* Sets find, match, gmatch, gsub in the table on top. May raise. */
@@ -143,19 +144,38 @@ void sandbox_open_patterns(lua_State *L);
 void sandbox_open_coroutines(lua_State *L);
 void sandbox_open_catching(lua_State *L);
 
-/* --- lua/load.c: files to functions --- */
+/* --- lua/files.c: the files of the scripts folder --- */
 
-/* Reads, compiles and runs a file of the scripts folder in the environment at `env`; pushes what it
- * returns. Raises. */
-void script_run_file(lua_State *L, const char *name, int env);
-/* Frees the references and memory of a version; NULL is fine. */
-void script_code_free(struct script_host *host, struct script_code *code);
+/* Replaces `out` by the file's bytes and fills stamp and hash. */
+int script_file_read(const struct script_host *host, struct script_file *file, struct buf *out,
+                     struct report *r);
+/* Whether its bytes are others now. */
+bool script_file_changed(struct script_host *host, struct script_file *file);
+/* Whether one of the files could not be read. */
+bool script_files_lack(const struct script_code *code);
+/* Over their names and bytes. */
+uint64_t script_files_hash(struct script_code *code);
+
+/* --- lua/routes.c: what the scripts return --- */
+
+/* The function on top is for that role. */
+void script_take_role(lua_State *L, struct script_code *code, enum script_role role);
+/* The table on top, of topic filter or reserved name to function. Raises. */
+void script_take_table(lua_State *L, struct script_code *code, const char *file);
 /* The role of a reserved name, or -1. */
 int script_role_of(const char *name);
 /* The function for a topic, or LUA_NOREF. */
 int script_route_for(const struct script_code *code, struct slice topic);
 
-/* --- lua/script.c --- */
+/* --- lua/load.c: files to functions --- */
+
+/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
+ * ERR_SCRIPT; ERR_REFUSED: it took the host down at an earlier start. */
+int script_load_service(struct script_host *host, size_t service, struct report *r);
+/* Frees the references and memory of a version; NULL is fine. */
+void script_code_free(struct script_host *host, struct script_code *code);
+
+/* --- lua/state.c: the Lua state --- */
 
 /* Runs fn(ud) protected on the main thread. 0, ERR_MEMORY or ERR_SCRIPT; r gets the message. */
 int script_protect(struct script_host *host, lua_CFunction fn, void *ud, struct report *r);

@@ -353,7 +353,7 @@ void sandbox_open(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }
 
-/* --- environments and require --- */
+/* --- environments --- */
 
 static int refuse_unknown(lua_State *L) {
     return luaL_error(L, "undeclared global '%s'", luaL_tolstring(L, 2, NULL));
@@ -364,52 +364,8 @@ static int refuse_global(lua_State *L) {
                       luaL_tolstring(L, 2, NULL));
 }
 
-/* "retry" or "retry.lua" to "retry.lua" on the stack. Raises when it could leave the folder. */
-static const char *check_module(lua_State *L) {
-    size_t len;
-    const char *name = luaL_checklstring(L, 1, &len);
-    bool plain = len > 0 && strlen(name) == len && name[0] != '.' && strchr(name, '/') == NULL &&
-                 strchr(name, '\\') == NULL && strstr(name, "..") == NULL;
-    if (!plain) {
-        luaL_error(L,
-                   "require(\"%s\"): the name of a script in the scripts folder is wanted, "
-                   "without a path",
-                   name);
-    }
-    bool suffixed = len > 4 && strcmp(name + len - 4, ".lua") == 0;
-    return lua_pushfstring(L, suffixed ? "%s" : "%s.lua", name);
-}
-
-/* Upvalues: the environment, the modules of this version by file name (false = still loading). */
-static int require(lua_State *L) {
-    const char *file = check_module(L);
-    lua_pushvalue(L, -1);
-    int kind = lua_rawget(L, lua_upvalueindex(2));
-    if (kind == LUA_TBOOLEAN && !lua_toboolean(L, -1)) {
-        return luaL_error(L, "require(\"%s\") goes round in a circle: it is still loading", file);
-    }
-    if (kind != LUA_TNIL) {
-        return 1;
-    }
-    if (script_host_of(L)->loading == NULL) {
-        return luaL_error(L, "require(\"%s\") in a handler: require at the top of the script",
-                          file);
-    }
-    lua_pushstring(L, file);
-    lua_pushboolean(L, 0);
-    lua_rawset(L, lua_upvalueindex(2));
-    script_run_file(L, file, lua_upvalueindex(1));
-    if (!lua_toboolean(L, -1)) {
-        lua_pushboolean(L, 1);
-    }
-    lua_pushstring(L, file);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, lua_upvalueindex(2));
-    return 1;
-}
-
 /* The globals of one version: the shared ones and those that know the environment at `env`. */
-static void push_globals(lua_State *L, int env) {
+static void push_globals(lua_State *L, int env, lua_CFunction require) {
     lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &globals_key);
     lua_pushnil(L);
@@ -434,10 +390,10 @@ static void push_globals(lua_State *L, int env) {
     lua_setmetatable(L, -2);
 }
 
-void sandbox_push_environment(lua_State *L) {
+void sandbox_push_environment(lua_State *L, lua_CFunction require) {
     lua_newtable(L);
     int env = lua_gettop(L);
-    push_globals(L, env);
+    push_globals(L, env, require);
     lua_createtable(L, 0, 4);
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "__index");

@@ -1,9 +1,5 @@
 /*
- * script.c - the Lua host: its life, its coroutines, what others may ask about it.
- *
- * Coroutines are kept for the next invocation only when their function returned: after an error or
- * an unfinished wait Lua 5.4 leaves traces in a thread (a stale message handler, hooks switched
- * off) that lua_resetthread does not wipe, and a new one costs a microsecond.
+ * script.c - the Lua host: its life, reloading, what others may ask about it.
  */
 #include "lua/host.h"
 
@@ -86,7 +82,7 @@ void script_host_free(struct script_host *host) {
     free(host->slots);
     if (host->L != NULL) {
         lua_close(host->L);
-        assert(host->memory_used == 0);
+        assert(host->memory_used == 0); /* INV-RUN-6 */
     }
     json_decref(host->parked);
     buf_clear(&host->scratch);
@@ -94,45 +90,46 @@ void script_host_free(struct script_host *host) {
     free(host);
 }
 
-int script_protect(struct script_host *host, lua_CFunction fn, void *ud, struct report *r) {
-    lua_State *L = host->L;
-    lua_pushcfunction(L, fn);
-    lua_pushlightuserdata(L, ud);
-    int status = lua_pcall(L, 1, 0, 0);
-    if (status == LUA_OK) {
-        return 0;
+/* --- loading and reloading --- */
+
+int script_load_all(struct script_host *host, struct report *r) {
+    int rc = 0;
+    for (size_t i = 0; i < host->conf->service_count; i++) {
+        struct report one = {""};
+        int this_rc = script_load_service(host, i, &one);
+        if (this_rc != 0 && this_rc != ERR_REFUSED && rc == 0) {
+            rc = report(r, this_rc, "%s", one.text);
+        }
     }
-    const char *text = lua_tostring(L, -1);
-    int code = status == LUA_ERRMEM ? ERR_MEMORY : ERR_SCRIPT;
-    (void)report(r, code, "%s", text == NULL ? "the error object is not a string" : text);
-    lua_pop(L, 1);
-    return code;
+    return rc;
 }
 
-static int make_thread(lua_State *L) {
-    struct script_thread *out = lua_touserdata(L, 1);
-    out->L = lua_newthread(L);
-    out->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    return 0;
+static bool service_changed(struct script_host *host, const struct script_slot *slot) {
+    struct script_code *seen = slot->refused != NULL ? slot->refused : slot->live;
+    for (size_t i = 0; seen != NULL && i < seen->file_count; i++) {
+        if (script_file_changed(host, &seen->files[i])) {
+            return true;
+        }
+    }
+    return seen == NULL;
 }
 
-int script_thread_take(struct script_host *host, struct script_thread *out) {
-    if (host->pool_count > 0) {
-        *out = host->pool[--host->pool_count];
-        assert(lua_status(out->L) == LUA_OK && lua_gettop(out->L) == 0);
-        return 0;
+int script_reload(struct script_host *host, void *ctx,
+                  void (*on_reload)(void *ctx, size_t service, const char *error)) {
+    int changed = 0;
+    for (size_t i = 0; i < host->conf->service_count; i++) {
+        if (!service_changed(host, &host->slots[i])) {
+            continue;
+        }
+        struct report r = {""};
+        int rc = script_load_service(host, i, &r);
+        changed++;
+        on_reload(ctx, i, rc == 0 ? NULL : r.text);
     }
-    return script_protect(host, make_thread, out, NULL) == 0 ? 0 : ERR_MEMORY;
+    return changed;
 }
 
-void script_thread_give(struct script_host *host, struct script_thread thread, bool clean) {
-    if (clean && host->pool_count < THREADS_POOLED_MAX) {
-        lua_settop(thread.L, 0);
-        host->pool[host->pool_count++] = thread;
-        return;
-    }
-    luaL_unref(host->L, LUA_REGISTRYINDEX, thread.ref);
-}
+/* --- what others may ask --- */
 
 static const struct script_slot *slot_of(const struct script_host *host, size_t service) {
     assert(service < host->conf->service_count);
@@ -155,6 +152,14 @@ bool script_same_function(const struct script_host *host, size_t service, struct
     return function != LUA_NOREF && function == script_route_for(live, b);
 }
 
+void script_each_route(const struct script_host *host, size_t service, void *ctx,
+                       void (*each)(void *ctx, const char *filter)) {
+    const struct script_code *live = host->slots[service].live;
+    for (size_t i = 0; live != NULL && i < live->route_count; i++) {
+        each(ctx, live->routes[i].filter);
+    }
+}
+
 const char *script_error(const struct script_host *host, size_t service) {
     return slot_of(host, service)->error;
 }
@@ -163,8 +168,4 @@ bool script_has(const struct script_host *host, size_t service, const char *rese
     const struct script_code *live = slot_of(host, service)->live;
     int role = script_role_of(reserved);
     return live != NULL && role >= 0 && live->roles[role] != LUA_NOREF;
-}
-
-size_t script_memory(const struct script_host *host) {
-    return host->memory_used;
 }

@@ -1,17 +1,17 @@
 /*
  * ask.c - what this host asks of others, and the connection of both sides; peers/ask_visit.c is what
- * others ask of it, peers/ask_wire.c the bytes.
+ * others ask of it, peers/ask_window.c the share of the broker's window, peers/ask_wire.c the bytes.
  *
  * A request of ours is an asking from ask_start to its end; all have the same time, so the list is
  * in the order of their deadlines. Callbacks of libmosquitto only note what came; ask_work acts.
  *
  * Requests and answers bypass the outbox: they are worth nothing later, and must not wait behind
- * its window. They take their half of the broker's first.
+ * its window.
  *
  * Left out on purpose: asking again. A request that changes something may have been carried out;
  * who can repeat it (under an Idempotency-Key, or because it only reads) knows that better.
  */
-#include "peers/ask_impl.h"
+#include "peers/impl.h"
 
 #include "base/log.h"
 
@@ -40,6 +40,7 @@ int ask_new(struct ask **out, const struct ask_options *options) {
     (void)owner_topic(a->options.conf, "answer", a->share->place, a->answer_topic);
     uint32_t packet = options->conf->broker.packet_bytes_max;
     a->payload_max = (packet == 0 ? MQTT_PACKET_BYTES_LEAST : packet) - PACKET_ROOM_BYTES;
+    TAILQ_INIT(&a->askings);
     TAILQ_INIT(&a->arrived);
     TAILQ_INIT(&a->served);
     TAILQ_INIT(&a->replies);
@@ -51,13 +52,11 @@ int ask_new(struct ask **out, const struct ask_options *options) {
 }
 
 /* Takes it out of the list; the caller frees it. */
-static struct asking *take_asking(struct ask *a, size_t at) {
-    assert(at < a->asking_count);
-    struct asking *asking = a->askings[at];
+static void take_asking(struct ask *a, struct asking *asking) {
+    assert(a->asking_count > 0);
+    TAILQ_REMOVE(&a->askings, asking, link);
     a->asking_count--;
-    memmove(&a->askings[at], &a->askings[at + 1], (a->asking_count - at) * sizeof(struct asking *));
     a->asking_bytes -= asking->payload.len;
-    return asking;
 }
 
 static void free_asking(struct asking *asking) {
@@ -74,8 +73,10 @@ void ask_free(struct ask *a) {
     if (a == NULL) {
         return;
     }
-    while (a->asking_count > 0) {
-        free_asking(take_asking(a, a->asking_count - 1));
+    struct asking *asking;
+    while ((asking = TAILQ_FIRST(&a->askings)) != NULL) {
+        take_asking(a, asking);
+        free_asking(asking);
     }
     ask_forget_visits(a);
     uv_close((uv_handle_t *)&a->timer, on_closed);
@@ -84,13 +85,13 @@ void ask_free(struct ask *a) {
 /* ---- asking ---- */
 
 static void arm(struct ask *a) {
-    if (a->asking_count == 0) {
+    const struct asking *first = TAILQ_FIRST(&a->askings);
+    if (first == NULL) {
         (void)uv_timer_stop(&a->timer);
         return;
     }
     uint64_t now = uv_now(a->options.loop);
-    uint64_t first = a->askings[0]->deadline_ms;
-    uint64_t wait = first > now ? first - now : 0;
+    uint64_t wait = first->deadline_ms > now ? first->deadline_ms - now : 0;
     int started = uv_timer_start(&a->timer, on_timer, wait, 0);
     assert(started == 0);
 }
@@ -134,7 +135,8 @@ int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, 
     randombytes_buf(asking->correlation, sizeof asking->correlation);
     uv_update_time(a->options.loop);
     asking->deadline_ms = uv_now(a->options.loop) + ASK_ANSWER_MS;
-    a->askings[a->asking_count++] = asking;
+    TAILQ_INSERT_TAIL(&a->askings, asking, link);
+    a->asking_count++;
     a->asking_bytes += asking->payload.len;
     *id = asking->id;
     arm(a);
@@ -143,12 +145,14 @@ int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, 
 }
 
 void ask_cancel(struct ask *a, uint64_t id) {
-    for (size_t i = 0; i < a->asking_count; i++) {
-        if (a->askings[i]->id == id) {
-            free_asking(take_asking(a, i));
-            arm(a);
-            return;
-        }
+    struct asking *asking = TAILQ_FIRST(&a->askings);
+    while (asking != NULL && asking->id != id) {
+        asking = TAILQ_NEXT(asking, link);
+    }
+    if (asking != NULL) {
+        take_asking(a, asking);
+        free_asking(asking);
+        arm(a);
     }
 }
 
@@ -163,8 +167,8 @@ static void end(struct ask *a, struct asking *asking, enum ask_end end) {
 
 static void expire(struct ask *a) {
     uint64_t now = uv_now(a->options.loop);
-    for (size_t i = 0; i < a->asking_count; i++) {
-        struct asking *asking = a->askings[i];
+    struct asking *asking;
+    TAILQ_FOREACH(asking, &a->askings, link) {
         if (asking->deadline_ms > now) {
             return;
         }
@@ -186,12 +190,14 @@ static void expire(struct ask *a) {
 
 /* NULL when none has; else it is the caller's. */
 static struct asking *take_ended(struct ask *a) {
-    for (size_t i = 0; i < a->asking_count; i++) {
-        if (a->askings[i]->ended) {
-            return take_asking(a, i);
-        }
+    struct asking *asking = TAILQ_FIRST(&a->askings);
+    while (asking != NULL && !asking->ended) {
+        asking = TAILQ_NEXT(asking, link);
     }
-    return NULL;
+    if (asking != NULL) {
+        take_asking(a, asking);
+    }
+    return asking;
 }
 
 /* on_end may ask again, or cancel others. */
@@ -207,8 +213,8 @@ static void hand_over_ended(struct ask *a) {
 }
 
 bool ask_due(const struct ask *a) {
-    for (size_t i = 0; i < a->asking_count; i++) {
-        const struct asking *asking = a->askings[i];
+    const struct asking *asking;
+    TAILQ_FOREACH(asking, &a->askings, link) {
         if (asking->ended || asking->deadline_ms <= uv_now(a->options.loop)) {
             return true;
         }
@@ -225,8 +231,8 @@ void ask_work(struct ask *a) {
 /* ---- messages ---- */
 
 static struct asking *find_asked(const struct ask *a, struct slice correlation) {
-    for (size_t i = 0; i < a->asking_count; i++) {
-        struct asking *asking = a->askings[i];
+    struct asking *asking;
+    TAILQ_FOREACH(asking, &a->askings, link) {
         if (correlation.len == CORRELATION_BYTES && !asking->ended &&
             memcmp(correlation.data, asking->correlation, CORRELATION_BYTES) == 0) {
             return asking;
@@ -287,10 +293,10 @@ void ask_down(struct ask *a) {
     }
     a->connected = false;
     a->unanswered = 0;
-    a->unproven = 0;
-    a->under_way = (struct mids){{0}};
-    for (size_t i = 0; i < a->asking_count; i++) {
-        a->askings[i]->mid = 0;
+    ask_window_close(a);
+    struct asking *asking;
+    TAILQ_FOREACH(asking, &a->askings, link) {
+        asking->mid = 0;
     }
 }
 
@@ -305,19 +311,6 @@ static void watch(struct ask *a, struct mqtt *mqtt) {
         }
         a->unanswered++;
     }
-}
-
-int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid) {
-    struct report r = {""};
-    if (a->unproven >= a->window) {
-        return ERR_BUSY;
-    }
-    int code = mqtt_publish(mqtt, message, mid, &r);
-    if (code == 0) {
-        mids_add(&a->under_way, *mid);
-        a->unproven++;
-    }
-    return code;
 }
 
 static void say_not_taken(struct asking *asking, uint8_t reason) {
@@ -371,14 +364,12 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
         watch(a, mqtt);
         sent = true;
     }
-    /* Half of the broker's window, at most: the other half is the outbox's. */
-    size_t window = mqtt_session(mqtt)->receive_maximum / 2;
-    a->window = window > 0 ? window : 1;
+    ask_window_open(a, mqtt);
     if (ask_send_replies(a, mqtt, &sent) != 0) {
         return sent;
     }
-    for (size_t i = 0; i < a->asking_count; i++) {
-        struct asking *asking = a->askings[i];
+    struct asking *asking;
+    TAILQ_FOREACH(asking, &a->askings, link) {
         if (asking->sent || asking->ended) {
             continue;
         }
@@ -391,14 +382,12 @@ bool ask_send(struct ask *a, struct mqtt *mqtt) {
 }
 
 bool ask_published(struct ask *a, int mid, uint8_t reason) {
-    if (!mids_take(&a->under_way, mid)) {
+    if (!ask_window_acknowledged(a, mid)) {
         return false;
     }
-    assert(a->unproven > 0);
-    a->unproven--;
-    struct asking *asking = NULL;
-    for (size_t i = 0; i < a->asking_count && asking == NULL; i++) {
-        asking = a->askings[i]->mid == mid ? a->askings[i] : NULL;
+    struct asking *asking = TAILQ_FIRST(&a->askings);
+    while (asking != NULL && asking->mid != mid) {
+        asking = TAILQ_NEXT(asking, link);
     }
     if (asking == NULL) {
         return true;

@@ -5,7 +5,7 @@
  * replies (its reply is bytes and waits to be sent). What cannot be answered as it should be is
  * answered with an error, never with silence, unless more than that waits to be sent.
  */
-#include "peers/ask_impl.h"
+#include "peers/impl.h"
 
 #include <assert.h>
 #include <stdio.h>

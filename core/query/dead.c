@@ -27,10 +27,11 @@ static bool in_group(const struct dead_row *row, const char *group) {
     return group == NULL || strncmp(hex, group, strlen(group)) == 0;
 }
 
-int dead_next(struct journal *j, const struct dead_wish *wish, struct dead_row *row, bool *wished) {
+int dead_next(struct journal *j, const struct dead_filter *filter, struct dead_row *row,
+              bool *matches) {
     int code = journal_dead_next(j, row);
-    *wished = code == 0 && (!wish->by_service || row->service == wish->service) &&
-              in_group(row, wish->group);
+    *matches = code == 0 && (!filter->by_service || row->service == filter->service) &&
+               in_group(row, filter->group);
     return code;
 }
 
@@ -40,13 +41,13 @@ int dead_event(struct journal *j, const struct dead_row *row, struct event **out
 
 /* Of several services' events with one id, the dead one. */
 struct finding {
-    const struct dead_wish *wish;
+    const struct dead_filter *filter;
     struct event *dead;
 };
 
 static int keep_dead(void *ctx, struct event *event) {
     struct finding *finding = ctx;
-    bool wanted = !finding->wish->by_service || event->service == finding->wish->service;
+    bool wanted = !finding->filter->by_service || event->service == finding->filter->service;
     if (finding->dead == NULL && wanted && event_state_dead(event->state)) {
         finding->dead = event;
     } else {
@@ -55,9 +56,9 @@ static int keep_dead(void *ctx, struct event *event) {
     return 0;
 }
 
-int dead_find(struct journal *j, const struct dead_wish *wish, const struct uuid *id,
+int dead_find(struct journal *j, const struct dead_filter *filter, const struct uuid *id,
               struct event **out) {
-    struct finding finding = {.wish = wish, .dead = NULL};
+    struct finding finding = {.filter = filter, .dead = NULL};
     int code = look_each_by_id(j, id, &finding, keep_dead);
     if (code != 0) {
         event_free(finding.dead);

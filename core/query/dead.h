@@ -15,8 +15,8 @@
 
 enum { LOOK_GROUPS_MAX = 10000 };
 
-/* Which dead letters are wished for; zeroed: all. */
-struct dead_wish {
+/* Which dead letters match; zeroed: all. */
+struct dead_filter {
     bool by_service;
     uint16_t service;
     const char *group; /* the first hex digits of a fingerprint; NULL = all */
@@ -24,11 +24,12 @@ struct dead_wish {
 
 /* 4 to 16 hex digits. */
 bool dead_group_is_valid(const char *text);
-/* The next row after *row (zeroed at the start), *wished telling whether it is meant.
+/* The next row after *row (zeroed at the start), *matches telling whether the filter lets it through.
  * ERR_NOTFOUND after the last. */
-int dead_next(struct journal *j, const struct dead_wish *wish, struct dead_row *row, bool *wished);
+int dead_next(struct journal *j, const struct dead_filter *filter, struct dead_row *row,
+              bool *matches);
 /* The dead letter with that id, the caller's. ERR_NOTFOUND. */
-int dead_find(struct journal *j, const struct dead_wish *wish, const struct uuid *id,
+int dead_find(struct journal *j, const struct dead_filter *filter, const struct uuid *id,
               struct event **out);
 /* The event of a row; ERR_NOTFOUND when it is gone since the row was read. */
 int dead_event(struct journal *j, const struct dead_row *row, struct event **out);

@@ -103,19 +103,19 @@ void look_walk_clear(struct look_walk *walk) {
     }
 }
 
-/* ---- wishes ---- */
+/* ---- filters ---- */
 
-int look_wish_partition(const struct journal *j, const struct look_wish *wish) {
-    if (!wish->by_service || !wish->by_key) {
+int look_filter_partition(const struct journal *j, const struct look_filter *filter) {
+    if (!filter->by_service || !filter->by_key) {
         return -1;
     }
-    struct slice name = slice_of(look_service_name(j, wish->service));
-    return journal_partition(journal_lane(name, wish->key));
+    struct slice name = slice_of(look_service_name(j, filter->service));
+    return journal_partition(journal_lane(name, filter->key));
 }
 
-bool look_is_wished(const struct look_wish *wish, const struct event *event) {
-    return (!wish->by_service || event->service == wish->service) &&
-           (!wish->by_key || slice_equal(event->key, wish->key)) &&
-           (!wish->by_state || event->state == wish->state) &&
-           (wish->topic == NULL || filter_matches(wish->topic, event->topic.data));
+bool look_matches(const struct look_filter *filter, const struct event *event) {
+    return (!filter->by_service || event->service == filter->service) &&
+           (!filter->by_key || slice_equal(event->key, filter->key)) &&
+           (!filter->by_state || event->state == filter->state) &&
+           (filter->topic == NULL || filter_matches(filter->topic, event->topic.data));
 }

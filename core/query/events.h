@@ -32,17 +32,17 @@ void look_walk_after(struct look_walk *walk, const struct uuid *id, uint16_t ser
 int look_walk_next(struct journal *j, struct look_walk *walk, struct event **out);
 void look_walk_clear(struct look_walk *walk);
 
-/* Which events are wished for; zeroed: all. Slices are borrowed. */
-struct look_wish {
+/* Which events match; zeroed: all. Slices are borrowed. */
+struct look_filter {
     bool by_service, by_key, by_state;
     uint16_t service;
     enum event_state state;
     struct slice key;
-    const char *topic; /* a filter, or NULL */
+    const char *topic; /* a topic filter, or NULL */
 };
 
 /* The partition they are in; -1 = any. */
-int look_wish_partition(const struct journal *j, const struct look_wish *wish);
-bool look_is_wished(const struct look_wish *wish, const struct event *event);
+int look_filter_partition(const struct journal *j, const struct look_filter *filter);
+bool look_matches(const struct look_filter *filter, const struct event *event);
 
 #endif

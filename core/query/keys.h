@@ -19,7 +19,7 @@ struct held {
     uint64_t behind; /* rows after the head */
 };
 
-/* Lane after lane; zeroed at the start, `by_service` and `service` set as wished. */
+/* Lane after lane; zeroed at the start, `by_service` and `service` set as asked. */
 struct held_walk {
     bool by_service;
     uint16_t service;

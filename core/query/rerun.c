@@ -13,16 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum rerun_verdict rerun_judge(const struct rerun_wish *wish, const struct event *event) {
-    if (event->service != wish->service || (wish->by_id && !uuid_equal(&event->id, &wish->id)) ||
-        (wish->by_key && !slice_equal(event->key, wish->key)) ||
-        event->accepted_ms < wish->from_ms || event->accepted_ms >= wish->to_ms) {
+enum rerun_verdict rerun_judge(const struct rerun_filter *filter, const struct event *event) {
+    if (event->service != filter->service ||
+        (filter->by_id && !uuid_equal(&event->id, &filter->id)) ||
+        (filter->by_key && !slice_equal(event->key, filter->key)) ||
+        event->accepted_ms < filter->from_ms || event->accepted_ms >= filter->to_ms) {
         return RERUN_OTHER;
     }
     if (event->state == EVENT_DEAD) {
         return RERUN_DEAD;
     }
-    if (!event_state_ended((enum event_state)event->state) || event->ended_ms > wish->ended_by_ms) {
+    if (!event_state_ended((enum event_state)event->state) ||
+        event->ended_ms > filter->ended_by_ms) {
         return RERUN_WAITS;
     }
     return event->kind == EVENT_LOCK_EXPIRED ? RERUN_LOCK : RERUN_GOOD;
@@ -36,11 +38,11 @@ uint64_t rerun_order(const struct event *event) {
 /* ---- the walk ---- */
 
 void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
-                     const struct rerun_wish *wish) {
+                     const struct rerun_filter *filter) {
     *walk = (struct rerun_walk){.end = PARTITIONS};
-    if (wish->by_key) {
-        struct slice name = slice_of(look_service_name(j, wish->service));
-        walk->partition = journal_partition(journal_lane(name, wish->key));
+    if (filter->by_key) {
+        struct slice name = slice_of(look_service_name(j, filter->service));
+        walk->partition = journal_partition(journal_lane(name, filter->key));
         walk->end = walk->partition + 1;
     }
 }
@@ -51,16 +53,16 @@ static void next_partition(struct rerun_walk *walk) {
     walk->service = 0;
 }
 
-int rerun_walk_next(struct journal *j, const struct rerun_wish *wish, struct rerun_walk *walk,
+int rerun_walk_next(struct journal *j, const struct rerun_filter *filter, struct rerun_walk *walk,
                     struct event **out) {
     *out = NULL;
     if (walk->partition >= walk->end) {
         return ERR_NOTFOUND;
     }
     uint8_t p = (uint8_t)walk->partition;
-    int code = wish->by_id ? journal_event_get(j, p, &wish->id, wish->service, out)
-                           : journal_event_next(j, p, &walk->id, &walk->service, true, out);
-    if (wish->by_id || code == ERR_NOTFOUND) {
+    int code = filter->by_id ? journal_event_get(j, p, &filter->id, filter->service, out)
+                             : journal_event_next(j, p, &walk->id, &walk->service, true, out);
+    if (filter->by_id || code == ERR_NOTFOUND) {
         next_partition(walk);
     }
     return code == ERR_NOTFOUND ? 0 : code;

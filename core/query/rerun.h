@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which events of a service are wished for. */
-struct rerun_wish {
+/* Which events of a service match. */
+struct rerun_filter {
     uint16_t service;
     bool by_id, by_key;
     struct uuid id;
@@ -25,21 +25,21 @@ struct rerun_wish {
 };
 
 enum rerun_verdict {
-    RERUN_OTHER, /* not wished for */
+    RERUN_OTHER, /* does not match */
     RERUN_GOOD,  /* done or discarded: it can run again */
     RERUN_WAITS, /* it will run anyway, or ended only after ended_by_ms */
     RERUN_DEAD,  /* the dead letters' business */
     RERUN_LOCK,  /* the expiry of a lock that is gone */
 };
 
-/* Whether the event is wished for, and whether it can run. */
-enum rerun_verdict rerun_judge(const struct rerun_wish *wish, const struct event *event);
+/* Whether the event matches, and whether it can run. */
+enum rerun_verdict rerun_judge(const struct rerun_filter *filter, const struct event *event);
 
 /* Sorts events by arrival. A replay gives an event a new seq: then the time it was first accepted
  * tells, and among events of that millisecond the seq. */
 uint64_t rerun_order(const struct event *event);
 
-/* Through all that may be wished for, a partition after the other. */
+/* Through all that may match, a partition after the other. */
 struct rerun_walk {
     unsigned partition, end; /* the one under way; the one after the last */
     struct uuid id;
@@ -47,10 +47,10 @@ struct rerun_walk {
 };
 
 void rerun_walk_init(struct rerun_walk *walk, const struct journal *j,
-                     const struct rerun_wish *wish);
+                     const struct rerun_filter *filter);
 /* The next event, the caller's from now on, of whatever service; NULL when there was none at this
  * step. ERR_NOTFOUND after the last. */
-int rerun_walk_next(struct journal *j, const struct rerun_wish *wish, struct rerun_walk *walk,
+int rerun_walk_next(struct journal *j, const struct rerun_filter *filter, struct rerun_walk *walk,
                     struct event **out);
 
 /* What was found. */

@@ -129,7 +129,7 @@ static bool set_value(json_t *object, const struct effect *effect) {
 }
 
 int64_t try_effect_due(const struct effect *effect) {
-    return effect->by_wall ? clock_to_engine(effect->due_ms) : effect->due_ms;
+    return clock_due(effect->due_ms, effect->by_wall);
 }
 
 static json_t *effect_json(const struct effect *effect) {

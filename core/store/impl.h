@@ -29,8 +29,12 @@ static inline bool store_lacks(const struct store *s, enum store_table t) {
     return s->tables[t] == (MDB_dbi)TABLE_ABSENT;
 }
 
-/* Logs what LMDB said, once, where it turns into a code of ours. 0, ERR_NOTFOUND, ERR_FULL,
- * ERR_CORRUPT, ERR_MEMORY, ERR_DISK. */
+/* What LMDB returned as a code of ours: 0, ERR_NOTFOUND, ERR_FULL, ERR_CORRUPT, ERR_MEMORY,
+ * ERR_DISK. */
+int store_code(int rc);
+/* The same in words: what LMDB says of a damaged file means little to those who have to mend it. */
+const char *store_words(int rc);
+/* Logs what LMDB said, once, where it turns into a code of ours, which is returned. */
 int store_failed(const struct store *s, const char *what, int rc);
 
 /* The schema's number, once more; within a writing transaction. */

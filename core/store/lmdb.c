@@ -2,8 +2,8 @@
  * lmdb.c - store/store.h on LMDB.
  *
  * One environment, one named database per table, one cached cursor per table and transaction for
- * seeks. LMDB's errors become four of ours: not found, full (map or disk), corrupt, disk. How full
- * it is, and who reads it, is store/space.c's.
+ * seeks. LMDB's errors become ours in store/error.c. How full it is, and who reads it, is
+ * store/space.c's.
  */
 #include "store/impl.h"
 
@@ -38,60 +38,13 @@ enum { DISK_FULL_BYTES = 1 << 20 }; /* a disk with less left is what cut a write
 
 static const char schema_key[] = "schema";
 
-static int code_of(int rc) {
-    switch (rc) {
-    case MDB_SUCCESS:
-        return 0;
-    case MDB_NOTFOUND:
-        return ERR_NOTFOUND;
-    case MDB_MAP_FULL:
-    case MDB_TXN_FULL:
-    case ENOSPC:
-    case EDQUOT:
-        return ERR_FULL;
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-        return ERR_CORRUPT;
-    case ENOMEM:
-        return ERR_MEMORY;
-    default:
-        return ERR_DISK;
-    }
-}
-
-/* What LMDB says of a file that is damaged means little to those who have to mend it. */
-static const char *words_of(int rc) {
-    switch (rc) {
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-        return "data.mdb is damaged: put back a copy of the data folder";
-    case MDB_INVALID:
-        return "data.mdb is no LMDB file: it is damaged, or something else has been put there";
-    case MDB_VERSION_MISMATCH:
-        return "data.mdb was written by another version of LMDB, or is damaged";
-    case MDB_READERS_FULL:
-        return "too many processes read it at once";
-    default:
-        return mdb_strerror(rc);
-    }
-}
-
 /* LMDB would abort: a page that came whole through store_check_pages has been damaged since, or
  * was not looked at. */
 static void on_assert(MDB_env *env, const char *text) {
     const char *path = "?";
     (void)mdb_env_get_path(env, &path);
-    log_error("store", "damaged path=%s (%s): %s", path, text, words_of(MDB_CORRUPTED));
+    log_error("store", "damaged path=%s (%s): %s", path, text, store_words(MDB_CORRUPTED));
     _exit(EXIT_CANNOT_RUN);
-}
-
-int store_failed(const struct store *s, const char *what, int rc) {
-    int code = code_of(rc);
-    if (code != 0 && code != ERR_NOTFOUND) {
-        log_error("store", "%s failed path=%s error=\"%s\"", what, s->path, words_of(rc));
-    }
-    return code;
 }
 
 static MDB_val val_of(struct slice s) {
@@ -142,7 +95,7 @@ static int put_schema(struct store *s, MDB_txn *txn, struct report *r) {
     MDB_val value = val_of(buf_slice(&b));
     int rc = b.failed ? ENOMEM : mdb_put(txn, s->tables[TABLE_META], &key, &value, 0);
     buf_clear(&b);
-    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
+    return rc == 0 ? 0 : report(r, store_code(rc), "%s: %s", s->path, store_words(rc));
 }
 
 int store_write_schema(struct store *s) {
@@ -160,7 +113,7 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return put_schema(s, txn, r);
     }
     if (rc != 0) {
-        return report(r, code_of(rc), "%s is no zingq store: %s", s->path, words_of(rc));
+        return report(r, store_code(rc), "%s is no zingq store: %s", s->path, store_words(rc));
     }
     struct reader reader = reader_of(value.mv_data, value.mv_size);
     uint32_t schema = read_u32(&reader);
@@ -181,7 +134,7 @@ static int open_tables(struct store *s, struct report *r) {
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
+        return report(r, store_code(rc), "cannot open the store %s: %s", s->path, store_words(rc));
     }
     int code = check_schema(s, txn, r);
     if (code != 0) {
@@ -189,7 +142,7 @@ static int open_tables(struct store *s, struct report *r) {
         return code;
     }
     rc = mdb_txn_commit(txn);
-    return rc == 0 ? 0 : report(r, code_of(rc), "%s: %s", s->path, words_of(rc));
+    return rc == 0 ? 0 : report(r, store_code(rc), "%s: %s", s->path, store_words(rc));
 }
 
 /* LMDB wants whole pages; a map smaller than the file is widened to the file by LMDB. */
@@ -220,7 +173,7 @@ static int open_env(struct store *s, struct report *r) {
                       s->path);
     }
     if (rc != 0) {
-        return report(r, code_of(rc), "cannot open the store %s: %s", s->path, words_of(rc));
+        return report(r, store_code(rc), "cannot open the store %s: %s", s->path, store_words(rc));
     }
     store_fault_watch(s->path);
     (void)store_clear_readers(s); /* before the first transaction, which may need their place */
@@ -318,7 +271,7 @@ int store_lend(struct store *s, bool lent) {
 }
 
 int store_begin(struct store *s) {
-    assert(s->txn == NULL);
+    assert(s->txn == NULL); /* INV-STORE-1 */
     if (s->env == NULL) {
         return ERR_DISK; /* store_reopen failed */
     }
@@ -379,7 +332,7 @@ bool store_read_only(const struct store *s) {
 }
 
 int store_get(struct store *s, enum store_table t, struct slice key, struct slice *value) {
-    assert(s->txn != NULL && t < TABLE_COUNT);
+    assert(s->txn != NULL && t < TABLE_COUNT); /* INV-STORE-2 */
     if (store_lacks(s, t)) {
         return ERR_NOTFOUND;
     }
@@ -395,8 +348,8 @@ int store_get(struct store *s, enum store_table t, struct slice key, struct slic
 /* The one function all writes pass: value NULL = delete. */
 static int write_row(struct store *s, enum store_table t, struct slice key,
                      const struct slice *value) {
-    assert(s->txn != NULL && !s->read_only);
-    assert(key.len > 0 && key.len <= 511);
+    assert(s->txn != NULL && !s->read_only); /* INV-STORE-2 */
+    assert(key.len > 0 && key.len <= 511);   /* INV-STORE-3 */
     MDB_val k = val_of(key);
     if (value == NULL) {
         return store_failed(s, "delete", mdb_del(s->txn, s->tables[t], &k, NULL));
@@ -434,6 +387,7 @@ static int cursor_of(struct store *s, enum store_table t, MDB_cursor **out) {
             return store_failed(s, "seek", rc);
         }
     }
+    assert(mdb_cursor_txn(s->cursors[t]) == s->txn); /* INV-STORE-4 */
     *out = s->cursors[t];
     return 0;
 }
@@ -460,7 +414,7 @@ int store_seek(struct store *s, enum store_table t, struct slice from, bool afte
     if (rc != 0) {
         return store_failed(s, "seek", rc);
     }
-    int order = compare(slice_of_val(k), from);
+    int order = compare(slice_of_val(k), from); /* INV-STORE-5 */
     if (order < 0 || (order == 0 && after && from.len > 0)) {
         return store_failed(s, "seek", MDB_CORRUPTED); /* whoever walks on would walk for ever */
     }
@@ -487,7 +441,7 @@ int store_seek_back(struct store *s, enum store_table t, struct slice before, st
     if (rc != 0) {
         return store_failed(s, "seek", rc);
     }
-    if (compare(slice_of_val(k), before) >= 0) {
+    if (compare(slice_of_val(k), before) >= 0) { /* INV-STORE-5 */
         return store_failed(s, "seek", MDB_CORRUPTED);
     }
     *key = slice_of_val(k);

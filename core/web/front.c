@@ -21,6 +21,8 @@ struct front {
     struct admin *admin;
     struct guard *guard;
     struct front_hooks hooks;
+    struct route *rows; /* owned */
+    struct route_table routes;
 };
 
 /* Everything comes from here and nothing from elsewhere; nobody frames us. The answers of the API
@@ -34,48 +36,7 @@ const char front_headers[] =
     "Referrer-Policy: no-referrer\n"
     "Cross-Origin-Resource-Policy: same-origin\n";
 
-int front_new(struct front **out, const struct conf *conf, struct engine *engine,
-              struct admin *admin, const struct front_hooks *hooks) {
-    struct front *f = calloc(1, sizeof *f);
-    if (f == NULL || guard_new(&f->guard, conf->http_token) != 0) {
-        free(f);
-        return ERR_MEMORY;
-    }
-    f->conf = conf;
-    f->engine = engine;
-    f->admin = admin;
-    f->hooks = *hooks;
-    *out = f;
-    return 0;
-}
-
-void front_free(struct front *f) {
-    if (f != NULL) {
-        guard_free(f->guard);
-        free(f);
-    }
-}
-
-static void answer_error(struct gateway_request *request, int status, const char *headers,
-                         const char *text) {
-    json_t *body = json_pack("{s:s}", "error", text);
-    char *json = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    gateway_answer(request, status, NULL, headers,
-                   slice_of(json == NULL ? "{\"error\":\"out of memory\"}" : json));
-    free(json);
-}
-
 /* --- endpoints --- */
-
-static const struct endpoint_conf *find_endpoint(const struct front *f, const char *path) {
-    for (size_t i = 0; i < f->conf->endpoint_count; i++) {
-        if (strcmp(f->conf->endpoints[i].path, path) == 0) {
-            return &f->conf->endpoints[i];
-        }
-    }
-    return NULL;
-}
 
 static bool is_json_type(const char *type) {
     static const char json[] = "application/json";
@@ -100,11 +61,7 @@ static const char *missing_field(const struct endpoint_conf *endpoint, const jso
 static void answer_missing(struct gateway_request *request, const char *field) {
     char text[256];
     (void)snprintf(text, sizeof text, "the field \"%.200s\" is missing", field);
-    json_t *body = json_pack("{s:s, s:s}", "error", text, "field", field);
-    char *json = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    gateway_answer(request, 400, NULL, NULL, slice_of(json == NULL ? "{}" : json));
-    free(json);
+    gateway_answer_json(request, 400, NULL, json_pack("{s:s, s:s}", "error", text, "field", field));
 }
 
 /* Whether the body is as the endpoint wants it; otherwise it is answered. */
@@ -123,25 +80,25 @@ static bool check_body(const struct endpoint_conf *endpoint, struct gateway_requ
     if (missing != NULL) {
         answer_missing(request, missing);
     } else if (!object) {
-        answer_error(request, 400, NULL, r.text);
+        gateway_answer_error(request, 400, NULL, r.text);
     }
     json_decref(json);
     return object && missing == NULL;
 }
 
-static void serve_endpoint(struct front *f, const struct endpoint_conf *endpoint,
-                           struct gateway_request *request) {
+static void serve_endpoint(void *ctx, const struct call *call) {
+    struct front *f = ctx;
+    struct gateway_request *request = call->request;
+    const struct endpoint_conf *endpoint = &f->conf->endpoints[call->route->kind];
     const char *once = gateway_header(request, "Idempotency-Key");
-    if (strcmp(gateway_method(request), "POST") != 0) {
-        answer_error(request, 405, "Allow: POST\n", "use POST");
-    } else if (!is_json_type(gateway_header(request, "Content-Type"))) {
-        answer_error(request, 415, NULL, "Content-Type must be application/json");
+    if (!is_json_type(gateway_header(request, "Content-Type"))) {
+        gateway_answer_error(request, 415, NULL, "Content-Type must be application/json");
     } else if (gateway_body(request).len > f->conf->payload_bytes_max) {
-        answer_error(request, 413, NULL, "the body is larger than limits.payload");
+        gateway_answer_error(request, 413, NULL, "the body is larger than limits.payload");
     } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
-        answer_error(request, 400, NULL, ONCE_TOO_LONG);
+        gateway_answer_error(request, 400, NULL, ONCE_TOO_LONG);
     } else if (!engine_accepts(f->engine)) {
-        answer_error(request, 503, "Retry-After: 5\n", BACKLOG_FULL);
+        gateway_answer_error(request, 503, NULL, BACKLOG_FULL);
     } else if (check_body(endpoint, request)) {
         admin_publish(f->admin, request, endpoint->publish, once);
     }
@@ -149,7 +106,13 @@ static void serve_endpoint(struct front *f, const struct endpoint_conf *endpoint
 
 /* --- health and metrics --- */
 
-static void serve_ready(struct front *f, struct gateway_request *request) {
+static void serve_health(void *ctx, const struct call *call) {
+    (void)ctx;
+    gateway_answer(call->request, 200, NULL, NULL, slice_of("{\"ok\":true}"));
+}
+
+static void serve_ready(void *ctx, const struct call *call) {
+    const struct front *f = ctx;
     struct engine_status s;
     engine_status(f->engine, &s);
     bool connected = f->hooks.broker_ready(f->hooks.ctx);
@@ -163,26 +126,31 @@ static void serve_ready(struct front *f, struct gateway_request *request) {
     }
     json_t *body = json_pack("{s:b, s:b, s:b, s:o}", "ready", (int)ready, "broker", (int)connected,
                              "accepts", (int)s.accepts, "why", why);
-    char *json = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    gateway_answer(request, ready ? 200 : 503, NULL, NULL, slice_of(json == NULL ? "{}" : json));
-    free(json);
+    gateway_answer_json(call->request, ready ? 200 : 503, NULL, body);
 }
 
-static void serve_metrics(struct front *f, struct gateway_request *request) {
+static void serve_metrics(void *ctx, const struct call *call) {
+    const struct front *f = ctx;
     struct buf out;
     buf_init(&out, 16 << 20);
     prometheus_write(f->engine, &out);
     f->hooks.host_metrics(f->hooks.ctx, &out);
-    gateway_answer(request, out.failed ? 500 : 200, "text/plain; version=0.0.4", NULL,
+    gateway_answer(call->request, out.failed ? 500 : 200, "text/plain; version=0.0.4", NULL,
                    buf_slice(&out));
     buf_clear(&out);
 }
 
 /* --- the dashboard --- */
 
-static void serve_asset(const struct asset *asset, struct gateway_request *request) {
+static void serve_asset(void *ctx, const struct call *call) {
+    (void)ctx;
+    struct gateway_request *request = call->request;
+    const struct asset *asset = asset_find(gateway_path(request));
     char headers[128];
+    if (asset == NULL) {
+        gateway_answer_error(request, 404, NULL, "the dashboard has no such file");
+        return;
+    }
     const char *known = gateway_header(request, "If-None-Match");
     (void)snprintf(headers, sizeof headers, "ETag: %s\nCache-Control: no-cache\n", asset->etag);
     bool same = known != NULL && strcmp(known, asset->etag) == 0;
@@ -191,70 +159,137 @@ static void serve_asset(const struct asset *asset, struct gateway_request *reque
                    same ? (struct slice){NULL, 0} : body);
 }
 
-/* --- the way of a request --- */
-
-/* What anyone may have: whether we live, and the page, which asks for the token itself. */
-static bool serve_anyone(struct front *f, struct gateway_request *request, bool get) {
-    const char *path = gateway_path(request);
-    const struct asset *asset = get ? asset_find(path) : NULL;
-    if (get && strcmp(path, "/healthz") == 0) {
-        gateway_answer(request, 200, NULL, NULL, slice_of("{\"ok\":true}"));
-    } else if (get && strcmp(path, "/readyz") == 0) {
-        serve_ready(f, request);
-    } else if (guard_is_misdirected(f->guard, request)) {
-        answer_error(request, 421, NULL,
-                     "without an http.token only requests to localhost or to an address are "
-                     "answered: set one to be reached by a name");
-    } else if (!get && guard_is_cross_site(request)) {
-        answer_error(request, 403, NULL, "a page of another site may not do this");
-    } else if (asset != NULL) {
-        serve_asset(asset, request);
+static void serve_login(void *ctx, const struct call *call) {
+    const struct front *f = ctx;
+    if (is_json_type(gateway_header(call->request, "Content-Type"))) {
+        guard_login(f->guard, call->request);
     } else {
-        return false;
+        gateway_answer_error(call->request, 415, NULL, "Content-Type must be application/json");
     }
-    return true;
 }
 
-static bool serve_session(struct front *f, struct gateway_request *request) {
+static void serve_logout(void *ctx, const struct call *call) {
+    const struct front *f = ctx;
+    guard_logout(f->guard, call->request);
+}
+
+/* --- routes --- */
+
+/* Anyone may know whether we live, and have the page, which asks for the token itself. */
+static const struct route own_routes[] = {
+    {"GET", "/healthz", ACCESS_ALWAYS, serve_health, 0},
+    {"GET", "/readyz", ACCESS_ALWAYS, serve_ready, 0},
+    {"GET", "/", ACCESS_ANYONE, serve_asset, 0},
+    {"GET", "/assets/*", ACCESS_ANYONE, serve_asset, 0},
+    {"POST", "/login", ACCESS_ANYONE, serve_login, 0},
+    {"POST", "/logout", ACCESS_ANYONE, serve_logout, 0},
+    {"GET", "/metrics", ACCESS_TOKEN, serve_metrics, 0},
+};
+
+enum { OWN_ROUTES = sizeof own_routes / sizeof *own_routes };
+
+/* Our own rows, and one an endpoint. */
+static int make_routes(struct front *f) {
+    size_t count = f->conf->endpoint_count;
+    struct route *rows = calloc(OWN_ROUTES + count, sizeof *rows);
+    if (rows == NULL) {
+        return ERR_MEMORY;
+    }
+    memcpy(rows, own_routes, sizeof own_routes);
+    for (size_t i = 0; i < count; i++) {
+        rows[OWN_ROUTES + i] = (struct route){"POST", f->conf->endpoints[i].path, ACCESS_TOKEN,
+                                              serve_endpoint, (int)i};
+    }
+    f->rows = rows;
+    f->routes = (struct route_table){rows, OWN_ROUTES + count};
+    return 0;
+}
+
+int front_new(struct front **out, const struct conf *conf, struct engine *engine,
+              struct admin *admin, const struct front_hooks *hooks) {
+    struct front *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return ERR_MEMORY;
+    }
+    f->conf = conf;
+    f->engine = engine;
+    f->admin = admin;
+    f->hooks = *hooks;
+    if (make_routes(f) != 0 || guard_new(&f->guard, conf->http_token) != 0) {
+        front_free(f);
+        return ERR_MEMORY;
+    }
+    *out = f;
+    return 0;
+}
+
+void front_free(struct front *f) {
+    if (f != NULL) {
+        guard_free(f->guard);
+        free(f->rows);
+        free(f);
+    }
+}
+
+/* --- the way of a request --- */
+
+/* Ours, or else the API's. */
+static void find_route(const struct front *f, const struct gateway_request *request,
+                       struct call *call) {
+    const char *method = gateway_method(request);
     const char *path = gateway_path(request);
-    bool login = strcmp(path, "/login") == 0;
-    if (!login && strcmp(path, "/logout") != 0) {
-        return false;
+    if (!route_find(&f->routes, method, path, call)) {
+        (void)route_find(&admin_routes, method, path, call);
     }
-    if (strcmp(gateway_method(request), "POST") != 0) {
-        answer_error(request, 405, "Allow: POST\n", "use POST");
-    } else if (login && !is_json_type(gateway_header(request, "Content-Type"))) {
-        answer_error(request, 415, NULL, "Content-Type must be application/json");
-    } else if (login) {
-        guard_login(f->guard, request);
+}
+
+/* What the request needs; somebody who may not know a path is not told that it does not exist. */
+static enum access access_of(const struct call *call) {
+    return call->route == NULL ? ACCESS_TOKEN : call->route->access;
+}
+
+/* Whether it may be served; otherwise it is answered. */
+static bool let_in(struct front *f, const struct call *call) {
+    struct gateway_request *request = call->request;
+    enum access access = access_of(call);
+    const char *method = gateway_method(request);
+    bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    if (access == ACCESS_ALWAYS && call->allowed) {
+        return true;
+    }
+    if (guard_is_misdirected(f->guard, request)) {
+        gateway_answer_error(request, 421, NULL,
+                             "without an http.token only requests to localhost or to an address "
+                             "are answered: set one to be reached by a name");
+    } else if (!reads && guard_is_cross_site(request)) {
+        gateway_answer_error(request, 403, NULL, "a page of another site may not do this");
+    } else if (access == ACCESS_TOKEN && !guard_knows(f->guard, request)) {
+        gateway_answer_error(request, 401, "WWW-Authenticate: Bearer\n",
+                             "send the token as Authorization: Bearer (option http.token)");
     } else {
-        guard_logout(f->guard, request);
+        return true;
     }
-    return true;
+    return false;
 }
 
 void front_request(struct front *f, struct gateway_request *request) {
-    const char *path = gateway_path(request);
-    const char *method = gateway_method(request);
-    bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    const struct endpoint_conf *endpoint = find_endpoint(f, path);
-    if (serve_anyone(f, request, get) || serve_session(f, request)) {
+    struct call call = {.request = request};
+    find_route(f, request, &call);
+    if (!let_in(f, &call)) {
         return;
     }
-    if (!guard_knows(f->guard, request)) {
-        answer_error(request, 401, "WWW-Authenticate: Bearer\n",
-                     "send the token as Authorization: Bearer (option http.token)");
-    } else if (endpoint != NULL) {
-        serve_endpoint(f, endpoint, request);
-    } else if (get && strcmp(path, "/metrics") == 0) {
-        serve_metrics(f, request);
+    if (!call.allowed) {
+        route_refuse(&call);
+    } else if (call.table == &admin_routes) {
+        admin_serve(f->admin, &call);
     } else {
-        admin_request(f->admin, request);
+        call.route->serve(f, &call);
     }
 }
 
 bool front_wants_body(struct front *f, const struct gateway_request *request) {
-    bool login = strcmp(gateway_path(request), "/login") == 0;
+    struct call call = {.request = NULL};
+    find_route(f, request, &call);
     return !guard_is_misdirected(f->guard, request) && !guard_is_cross_site(request) &&
-           (login || guard_knows(f->guard, request));
+           (access_of(&call) != ACCESS_TOKEN || guard_knows(f->guard, request));
 }

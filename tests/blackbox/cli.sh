@@ -62,6 +62,10 @@ orders["order/new"] = function(event)
   zing.lock("seat", {owner = "me", ttl = 600, data = {row = 7}})
   zing.publish("bill/new", {id = event.json.id, slow = event.json.slow})
 end
+orders["order/vast"] = function()
+  zing.state.incr("sum", 1e308)
+  zing.state.incr("sum", 1e308)
+end
 orders["order/bad"] = function(event)
   error("no stock of item " .. event.json.item .. " \27[31m")
 end
@@ -98,6 +102,8 @@ ok "version names the libraries" says 0 'libmosquitto 2' version
 ok "check says when it tries again" says 0 '2 tries: now, 50 ms' check
 ok "try needs no store" says 0 'would publish *bill/new' \
     try orders order/new --payload '{"id":"o-1"}'
+ok "try tells of a sum that is no number any more" says 0 'would add to state *sum *inf' \
+    try orders order/vast --payload '{"id":"o-1"}'
 ok "without a store status cannot run" complains 3 'no store at' status
 ok "without a host publish cannot run" complains 3 'no host runs on' publish a b
 sed 's/retries/retires/' topics.conf >wrong.conf

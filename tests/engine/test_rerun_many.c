@@ -59,17 +59,17 @@ static int by_arrival(const void *a, const void *b) {
 
 /* All that can be replayed, in the order of arrival; the caller frees it. */
 static struct found *find_all(struct engine_fixture *f, size_t max, size_t *count) {
-    struct rerun_wish wish = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
+    struct rerun_filter filter = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
     struct rerun_walk walk;
     struct found *all = calloc(max, sizeof *all);
     struct event *event = NULL;
     assert_non_null(all);
     *count = 0;
     assert_int_equal(store_begin(f->store), 0);
-    assert_int_equal(journal_service_number(f->view, "s", &wish.service), 0);
-    rerun_walk_init(&walk, f->view, &wish);
-    while (rerun_walk_next(f->view, &wish, &walk, &event) == 0) {
-        if (event != NULL && rerun_judge(&wish, event) == RERUN_GOOD) {
+    assert_int_equal(journal_service_number(f->view, "s", &filter.service), 0);
+    rerun_walk_init(&walk, f->view, &filter);
+    while (rerun_walk_next(f->view, &filter, &walk, &event) == 0) {
+        if (event != NULL && rerun_judge(&filter, event) == RERUN_GOOD) {
             assert_true(*count < max);
             all[(*count)++] = (struct found){.order = rerun_order(event),
                                              .seq = event->seq,

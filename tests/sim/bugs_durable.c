@@ -5,7 +5,9 @@
 #include "bugs.h"
 #include "sim.h"
 
-#include "engine/impl.h"
+#include "engine/expiry.h"
+#include "engine/later.h"
+#include "engine/locks.h"
 #include "journal/later.h"
 #include "journal/outbox.h"
 #include "journal/keyed.h"

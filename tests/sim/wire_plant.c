@@ -6,7 +6,7 @@
 
 #include "base/limits.h"
 #include "io/mqtt/mqtt.h"
-#include "io/mqtt/client.h"
+#include "io/mqtt/impl.h"
 #include "io/mqtt/guard.h"
 #include "io/mqtt/packet.h"
 #include "wire_random.h"

@@ -82,18 +82,11 @@ static void on_accept_timer(uv_timer_t *timer) {
 
 static void pause_listening(struct gateway *g) {
     g->paused = true;
-    g->place_freed = false;
     int code = uv_poll_stop(&g->listen_poll);
     assert(code == 0);
     code = uv_timer_start(&g->accept_timer, on_accept_timer, g->pause_ms, 0);
     assert(code == 0);
     g->pause_ms = 2 * g->pause_ms > GATEWAY_PAUSE_MS_MAX ? GATEWAY_PAUSE_MS_MAX : 2 * g->pause_ms;
-}
-
-void gateway_accept_on(struct gateway *g) {
-    if (g->place_freed) {
-        listen_again(g);
-    }
 }
 
 /* ---- shortage ---- */
@@ -216,6 +209,7 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
 int gateway_watch_listener(struct gateway *g, uv_loop_t *loop) {
     open_reserve(g);
     g->pause_ms = GATEWAY_PAUSE_MS_MIN;
+    g->on_place_free = listen_again;
     g->connections_max = share_of_descriptors(g);
     if (uv_poll_init(loop, &g->listen_poll, g->listener) != 0) {
         return ERR_SYSTEM;

@@ -1,9 +1,6 @@
 /*
  * gateway.c - the HTTP door: libmicrohttpd, driven from the loop.
  *
- * The daemon runs without threads. Its epoll descriptor is watched by a uv_poll; MHD_run then does
- * what is due, without ever waiting. The moment it wants to be called at besides is a uv_timer.
- *
  * A complete request goes to on_request. Unless it is answered there and then, its connection is
  * suspended: libmicrohttpd neither reads from it nor times it out nor frees it until it is resumed,
  * so a request stays valid for as many turns as the answer takes, also when the client has gone;
@@ -13,6 +10,7 @@
  * Slow or half requests never stall anything: they are bytes in a buffer until complete, and a
  * connection on which nothing moves for GATEWAY_IDLE_S is closed. io/httpd/slow.c closes the others.
  *
+ *   io/httpd/daemon.c   libmicrohttpd on the loop
  *   io/httpd/answer.c   answers, streams     io/httpd/listen.c   sockets
  *   io/httpd/slow.c     slow clients         io/httpd/accept.c   who is let in
  *   io/httpd/guest.c    requests that did not come over a socket
@@ -27,8 +25,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static void on_timer(uv_timer_t *timer);
 
 /* ---- requests ---- */
 
@@ -188,40 +184,7 @@ struct slice gateway_body(const struct gateway_request *request) {
     return buf_slice(&request->body);
 }
 
-/* ---- the daemon on the loop ---- */
-
-/* Does what is due, then sets the timer for what will be. A bounded piece of work: MHD_run never
- * waits, and what is left comes with a timer of zero. */
-void gateway_run(struct gateway *g) {
-    enum MHD_Result ran = MHD_run(g->daemon);
-    assert(ran == MHD_YES);
-    MHD_UNSIGNED_LONG_LONG due_ms;
-    if (MHD_get_timeout(g->daemon, &due_ms) == MHD_YES) {
-        int started = uv_timer_start(&g->timer, on_timer, due_ms, 0);
-        assert(started == 0);
-    } else {
-        (void)uv_timer_stop(&g->timer);
-    }
-    gateway_accept_on(g);
-}
-
-static void on_timer(uv_timer_t *timer) {
-    gateway_run(timer->data);
-}
-
-void gateway_wake(struct gateway *g) {
-    if (!g->closing) {
-        int started = uv_timer_start(&g->timer, on_timer, 0, 0);
-        assert(started == 0);
-    }
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events) {
-    (void)events;
-    if (status == 0) {
-        gateway_run(poll->data);
-    }
-}
+/* ---- life ---- */
 
 static void on_closed(uv_handle_t *handle) {
     struct gateway *g = handle->data;
@@ -232,22 +195,10 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 static int watch(struct gateway *g, uv_loop_t *loop) {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(g->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (info == NULL || uv_poll_init(loop, &g->poll, info->epoll_fd) != 0) {
-        return ERR_SYSTEM;
-    }
-    g->poll.data = g;
-    g->handles++;
-    int code = uv_timer_init(loop, &g->timer);
-    assert(code == 0); /* libuv documents no failure */
-    g->timer.data = g;
-    g->handles++;
-    code = uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? 0 : ERR_SYSTEM;
+    int code = gateway_watch_daemon(g, loop);
     code = code == 0 ? gateway_watch_listener(g, loop) : code;
     return code == 0 ? gateway_watch_slow(g, loop) : code;
 }
-
-/* ---- life ---- */
 
 static struct MHD_Daemon *start(struct gateway *g) {
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,

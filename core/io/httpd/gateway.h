@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -50,7 +51,6 @@ struct gateway_state {
 };
 
 /* How the door stands, for status and metrics. */
-/* How the door stands, for status and metrics. */
 void gateway_look(const struct gateway *g, struct gateway_state *out);
 
 const char *gateway_method(const struct gateway_request *request);
@@ -64,6 +64,13 @@ struct slice gateway_body(const struct gateway_request *request);
  * is dropped, and that is no error. */
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body);
+/* The same with a JSON document, which is taken over; NULL, and what cannot be written, is a 500. A
+ * 503 without headers says when to try again. */
+void gateway_answer_json(struct gateway_request *request, int status, const char *headers,
+                         json_t *body);
+/* The same with {"error": text}. */
+void gateway_answer_error(struct gateway_request *request, int status, const char *headers,
+                          const char *text);
 
 /* Answers 200 with a body that has no end, as server-sent events are: bytes leave as they are
  * added, until gateway_stream_end. The request is invalid afterwards. NULL: it could not begin, and

@@ -77,9 +77,9 @@ struct gateway {
     int listener;          /* the listening socket; -1 = none */
     uv_poll_t listen_poll; /* of it, stopped while `paused` */
     uv_timer_t accept_timer;
-    bool paused;                         /* nobody is accepted */
-    bool place_freed;                    /* a connection has ended since */
-    uint64_t pause_ms;                   /* the next pause */
+    bool paused;                              /* nobody is accepted */
+    void (*on_place_free)(struct gateway *g); /* a connection has ended: accepting goes on */
+    uint64_t pause_ms;                        /* the next pause */
     int reserve;                         /* a descriptor kept for a shortage; -1 = lost to one */
     size_t connections, connections_max; /* now, and at most */
     int shortage;                        /* errno; 0 = none */
@@ -88,11 +88,13 @@ struct gateway {
     bool short_said;                     /* and not yet that it is over */
 };
 
-/* io/httpd/gateway.c */
+/* io/httpd/daemon.c */
 /* The daemon does what is due. */
 void gateway_run(struct gateway *g);
 /* The daemon gets a turn soon: a connection was resumed. */
 void gateway_wake(struct gateway *g);
+/* From now on the loop does that. ERR_SYSTEM. */
+int gateway_watch_daemon(struct gateway *g, uv_loop_t *loop);
 
 /* io/httpd/answer.c */
 enum MHD_Result gateway_queue(struct gateway *g, struct MHD_Connection *connection, int status,
@@ -121,8 +123,6 @@ int gateway_watch_slow(struct gateway *g, uv_loop_t *loop);
 
 /* io/httpd/accept.c */
 int gateway_watch_listener(struct gateway *g, uv_loop_t *loop);
-/* After the daemon's work: goes on accepting if a place became free. */
-void gateway_accept_on(struct gateway *g);
 void gateway_close_listener(struct gateway *g);
 
 /* io/httpd/listen.c */

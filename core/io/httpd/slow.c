@@ -29,7 +29,9 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         assert(g->connections > 0);
         g->connections--;
-        g->place_freed = true;
+        if (g->on_place_free != NULL) {
+            g->on_place_free(g);
+        }
         if (client != NULL) {
             TAILQ_REMOVE(&g->clients, client, link);
             free(client);

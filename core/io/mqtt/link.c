@@ -326,6 +326,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 int mqtt_link_watch(struct mqtt_link *link, int events,
                     void (*on_event)(void *owner, int status, int events)) {
+    link->on_event = on_event;
     if (events == link->events) {
         return 0;
     }
@@ -336,7 +337,6 @@ int mqtt_link_watch(struct mqtt_link *link, int events,
         link->poll_made = true;
         link->poll.data = link;
     }
-    link->on_event = on_event;
     link->events = events;
     int failed =
         events == 0 ? uv_poll_stop(&link->poll) : uv_poll_start(&link->poll, events, on_poll);

@@ -1,5 +1,5 @@
 /*
- * mqtt.c - the MQTT 5 client: its states, from connecting to the end.
+ * mqtt.c - the MQTT 5 client: its life, from connecting to the end.
  *
  *   idle ──▶ connecting ──▶ greeting ──▶ up
  *               ▲  │           │          │
@@ -14,7 +14,7 @@
  *
  * Left out: QoS 2 (see io/mqtt/mqtt.h), topic aliases, enhanced authentication, MQTT 3.1.1.
  */
-#include "io/mqtt/client.h"
+#include "io/mqtt/impl.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -33,142 +33,8 @@
 
 enum {
     TICK_MS = 1000,
-    STEADY_MS = 5000,    /* a connection that lasted this long makes the next wait short again */
-    ALONE_MS = 600000,   /* one that lasted this long shares its client id with nobody */
     GREETING_READS = 16, /* packets (TLS records) looked at in one wake-up before CONNACK */
 };
-
-/* ---- state ---- */
-
-static const bool legal_moves[STATE_COUNT][STATE_COUNT] = {
-    [IDLE] = {[CONNECTING] = true, [STOPPED] = true},
-    [CONNECTING] = {[GREETING] = true, [WAITING] = true, [STOPPED] = true},
-    [GREETING] = {[UP] = true, [WAITING] = true, [STOPPED] = true},
-    [UP] = {[WAITING] = true, [STOPPED] = true},
-    [WAITING] = {[CONNECTING] = true, [STOPPED] = true},
-    [STOPPED] = {[STOPPED] = true},
-};
-
-static void move(struct mqtt *m, enum mqtt_state to) {
-    assert(legal_moves[m->state][to]);
-    m->state = to;
-}
-
-static void set_timer(struct mqtt *m, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms) {
-    int failed = uv_timer_start(&m->timer, on_timer, ms, repeat_ms);
-    assert(failed == 0); /* only a closing handle refuses */
-}
-
-/* Half of the step is sure, half is chance: hosts that lost one broker come back spread out. */
-static uint64_t backoff_ms(uint32_t attempts, uint64_t ms_max) {
-    uint64_t step = (uint64_t)MQTT_BACKOFF_MS_MIN << (attempts < 16 ? attempts : 16);
-    if (step > ms_max) {
-        step = ms_max;
-    }
-    uint32_t chance = 0;
-    if (uv_random(NULL, NULL, &chance, sizeof chance, 0, NULL) != 0) {
-        chance = (uint32_t)clock_monotonic_ns();
-    }
-    return step / 2 + chance % (step / 2 + 1);
-}
-
-static void close_link(struct mqtt *m) {
-    mqtt_link_free(m->link);
-    m->link = NULL;
-    m->mosq = NULL;
-    m->session.connected = false;
-    m->readable = m->unsent = m->dirty = m->acks = m->gone = m->no_memory = false;
-    if (m->in_flight > 0) {
-        memset(m->sent_s, 0, MQTT_PACKET_IDS * sizeof *m->sent_s);
-    }
-    m->in_flight = m->queued = m->windowed_count = 0;
-    m->windowed = (struct mids){{0}};
-    m->looked_at = 0;
-    m->ids_end = false;
-    m->answer = NO_ANSWER;
-    mqtt_forget_watches(m);
-    for (size_t i = 0; i < m->sub_count; i++) {
-        m->subs[i].mid = 0;
-        m->subs[i].refused = 0;
-        m->subs[i].asked = 0;
-        m->subs[i].retold = 0;
-    }
-}
-
-static void on_retry_due(uv_timer_t *timer);
-
-static bool was_steady(const struct mqtt *m) {
-    return m->state == UP && uv_now(m->loop) - m->up_ms >= STEADY_MS;
-}
-
-/* The one way down: every loss, refusal and drop ends here. */
-static void go_down(struct mqtt *m, enum mqtt_down why, const char *text) {
-    assert(!m->in_library && m->link != NULL);
-    if (was_steady(m)) {
-        m->attempts = 0;
-    }
-    if (m->state == UP && uv_now(m->loop) - m->up_ms >= ALONE_MS) {
-        m->takeovers = 0;
-    }
-    close_link(m);
-    move(m, WAITING);
-    uint64_t wait_ms = why == MQTT_DOWN_TAKEN_OVER
-                           ? backoff_ms(4 + m->takeovers++, MQTT_TAKEN_OVER_MS_MAX)
-                           : backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX);
-    set_timer(m, on_retry_due, wait_ms, 0);
-    m->callbacks.on_down(m->callbacks.ctx, why, text);
-}
-
-/* A name may have several addresses, and libmosquitto takes the first that accepts a connection,
- * whatever stands behind it. So the next connect begins behind the one that did not serve. A publish
- * may be what the broker closed over: then the address is as good as any. */
-static void leave_address(struct mqtt *m, int code) {
-    struct mqtt_guard *guard = mqtt_link_guard(m->link);
-    if (m->state == CONNECTING) {
-        /* out of time: go on behind the silent ones; all were tried: begin again */
-        m->skip_addresses = code == MOSQ_ERR_TIMEOUT ? mqtt_guard_silent(guard) : 0;
-    } else if (m->state == GREETING || (!was_steady(m) && m->in_flight == 0)) {
-        m->skip_addresses = mqtt_guard_tried(guard);
-    }
-}
-
-void mqtt_lose(struct mqtt *m, int rc, int err) {
-    struct report r;
-    int code = m->gone ? m->gone_code : rc;
-    leave_address(m, code);
-    mqtt_will_closed(m, code);
-    code = m->no_memory ? MOSQ_ERR_NOMEM : code;
-    if (was_steady(m)) {
-        m->lacks = (struct mqtt_lacks){false}; /* who comes back may be another, or set up anew */
-    }
-    mqtt_learn(m, code);
-    enum mqtt_down why = MQTT_DOWN_LOST;
-    if (m->state == UP || code >= 0x80) {
-        why = mqtt_ending(code, err, m->client_id, m->where, &r);
-    } else {
-        mqtt_failure(code, err, m->conf, m->where, mqtt_link_complaint(m->link), &r);
-    }
-    bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && err == EPIPE);
-    if (m->state == UP && closed && !was_steady(m)) {
-        (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
-    }
-    if (why != MQTT_DOWN_TAKEN_OVER) {
-        mqtt_name_unanswered(m, &r);
-    }
-    const char *failure = mqtt_guard_failure(mqtt_link_guard(m->link));
-    if (failure != NULL) {
-        (void)report(&r, 0,
-                     m->state == UP ? "the broker at %s sent %s"
-                                    : "what answers at %s does not speak MQTT 5: it sent %s",
-                     m->where, failure);
-        why = MQTT_DOWN_LOST;
-    }
-    go_down(m, why, r.text);
-}
-
-void mqtt_lose_saying(struct mqtt *m, const char *text) {
-    go_down(m, MQTT_DOWN_LOST, text);
-}
 
 /* ---- greeting ---- */
 
@@ -197,12 +63,12 @@ static void on_disconnect(struct mosquitto *mosq, void *userdata, int code,
 }
 
 static void come_up(struct mqtt *m) {
-    move(m, UP);
+    mqtt_move(m, UP);
     m->up_ms = m->wrote_ms = uv_now(m->loop);
     m->session.connected = true;
     m->session.connects++;
     mqtt_link_settled(m->link);
-    set_timer(m, mqtt_on_tick, TICK_MS, TICK_MS);
+    mqtt_set_timer(m, mqtt_on_tick, TICK_MS, TICK_MS);
     int rc = m->withheld ? MOSQ_ERR_SUCCESS : mqtt_send_subscriptions(m);
     if (rc != MOSQ_ERR_SUCCESS) {
         mqtt_lose(m, rc, errno);
@@ -227,7 +93,7 @@ static void answered(struct mqtt *m) {
     if (mqtt_will_refused(m)) {
         (void)report(&r, 0, "the broker at %s refused our last will: connecting %s", m->where,
                      m->will.topic == NULL ? "without one" : "with one that is not retained");
-        go_down(m, MQTT_DOWN_REFUSED, r.text);
+        mqtt_go_down(m, MQTT_DOWN_REFUSED, r.text);
         return;
     }
     enum mqtt_down why = mqtt_refusal((uint8_t)m->answer, m->conf, m->client_id, m->where, &r);
@@ -237,9 +103,9 @@ static void answered(struct mqtt *m) {
         (void)snprintf(r.text + len, sizeof r.text - len,
                        "; in case it means our last will, the next try is without one");
     } else {
-        leave_address(m, m->answer);
+        mqtt_leave_address(m, m->answer);
     }
-    go_down(m, why, r.text);
+    mqtt_go_down(m, why, r.text);
 }
 
 /* One step towards CONNACK; false when there is nothing to do but wait. With TLS 1.3 a broker looks
@@ -256,6 +122,7 @@ static bool greet_step(struct mqtt *m, int *rc, int *err) {
 }
 
 static void on_silence(uv_timer_t *timer);
+static void on_greeting_socket(void *owner, int status, int events);
 
 static void greet(struct mqtt *m) {
     int rc = MOSQ_ERR_SUCCESS;
@@ -272,23 +139,21 @@ static void greet(struct mqtt *m) {
         return;
     }
     if (!m->says_connect && uv_now(m->loop) - m->joined_ms < MQTT_CONNECT_MS) {
-        set_timer(m, on_silence, MQTT_ALERT_MS, 0);
+        mqtt_set_timer(m, on_silence, MQTT_ALERT_MS, 0);
     }
     m->unsent = m->says_connect && mosquitto_want_write(m->mosq);
     int events = UV_READABLE | (m->unsent ? UV_WRITABLE : 0);
-    if (mqtt_link_watch(m->link, events, mqtt_on_socket) != 0) {
+    if (mqtt_link_watch(m->link, events, on_greeting_socket) != 0) {
         mqtt_lose(m, MOSQ_ERR_ERRNO, errno);
     }
 }
 
-void mqtt_on_socket(void *owner, int status, int events) {
+static void on_greeting_socket(void *owner, int status, int events) {
     struct mqtt *m = owner;
-    assert(m->state == GREETING || m->state == UP);
-    if (m->state == UP) {
-        mqtt_on_up_socket(m, status, events);
-    } else {
-        greet(m);
-    }
+    assert(m->state == GREETING);
+    (void)status; /* reading tells what is wrong with it */
+    (void)events;
+    greet(m);
 }
 
 /* ---- connecting ---- */
@@ -303,7 +168,7 @@ static void on_silence(uv_timer_t *timer) {
     struct mqtt *m = timer->data;
     assert(m->state == GREETING);
     m->says_connect = true;
-    set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+    mqtt_set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
     greet(m);
 }
 
@@ -322,8 +187,8 @@ static void connect_joined(struct mqtt *m) {
     }
     if (code != MOSQ_ERR_SUCCESS && all_skipped(m)) {
         m->skip_addresses = 0;
-        close_link(m);
-        move(m, WAITING);
+        mqtt_close_link(m);
+        mqtt_move(m, WAITING);
         begin_connect(m);
         return;
     }
@@ -331,10 +196,10 @@ static void connect_joined(struct mqtt *m) {
         mqtt_lose(m, code, err);
         return;
     }
-    move(m, GREETING);
+    mqtt_move(m, GREETING);
     m->says_connect = !m->conf->tls;
     m->joined_ms = uv_now(m->loop);
-    set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+    mqtt_set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
     greet(m);
 }
 
@@ -374,19 +239,19 @@ static int make_link(struct mqtt *m, struct report *r) {
 }
 
 static void begin_connect(struct mqtt *m) {
-    move(m, CONNECTING);
+    mqtt_move(m, CONNECTING);
     struct report r;
     int error = mqtt_tls_check(m->conf, &r); /* the files may have been renewed, or spoiled */
     enum mqtt_down why = error == ERR_INVALID ? MQTT_DOWN_FATAL : MQTT_DOWN_LOST;
     error = error == 0 ? make_link(m, &r) : error;
     if (error == 0) {
-        set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
+        mqtt_set_timer(m, on_deadline, MQTT_CONNECT_MS, 0);
         error = mqtt_link_connect(m->link, &m->wake, &r);
     }
     if (error != 0) {
-        close_link(m);
-        move(m, WAITING);
-        set_timer(m, on_retry_due, backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX), 0);
+        mqtt_close_link(m);
+        mqtt_move(m, WAITING);
+        mqtt_set_timer(m, m->on_retry_due, mqtt_backoff_ms(m->attempts++, MQTT_BACKOFF_MS_MAX), 0);
         m->callbacks.on_down(m->callbacks.ctx, why, r.text);
     }
 }
@@ -452,6 +317,7 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
                        .conf = conf,
                        .client_id = client_id,
                        .callbacks = *callbacks,
+                       .on_retry_due = on_retry_due,
                        .answer = NO_ANSWER};
     mqtt_incoming_init(&m->incoming);
     buf_init(&m->scratch, MQTT_PROPERTY_BYTES_MAX);
@@ -470,7 +336,7 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
     }
     if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
         error = make_link(m, r); /* settings that libmosquitto refuses are told here, not later */
-        close_link(m);
+        mqtt_close_link(m);
     }
     if (error == 0) {
         error = open_handles(m, r);
@@ -488,8 +354,8 @@ void mqtt_free(struct mqtt *m) {
         return;
     }
     assert(!m->in_library);
-    close_link(m);
-    move(m, STOPPED);
+    mqtt_close_link(m);
+    mqtt_move(m, STOPPED);
     uv_close((uv_handle_t *)&m->wake, on_handle_closed);
     uv_close((uv_handle_t *)&m->timer, on_handle_closed);
 }
@@ -502,18 +368,18 @@ void mqtt_start(struct mqtt *m) {
 void mqtt_drop(struct mqtt *m) {
     assert(!m->in_library);
     if (m->link != NULL) {
-        go_down(m, MQTT_DOWN_LOST,
-                "dropped, so that the broker sends unacknowledged messages again");
+        mqtt_go_down(m, MQTT_DOWN_LOST,
+                     "dropped, so that the broker sends unacknowledged messages again");
     }
 }
 
 void mqtt_moved(struct mqtt *m, bool wait) {
     assert(!m->in_library);
     if (m->state == UP) {
-        go_down(m, MQTT_DOWN_LOST, "dropped: both connections go to one broker");
+        mqtt_go_down(m, MQTT_DOWN_LOST, "dropped: both connections go to one broker");
     } else if (m->link != NULL) {
-        close_link(m);
-        move(m, WAITING);
+        mqtt_close_link(m);
+        mqtt_move(m, WAITING);
         wait = false;
     }
     name_broker(m);
@@ -522,7 +388,7 @@ void mqtt_moved(struct mqtt *m, bool wait) {
     m->without_will = false;
     m->skip_addresses = 0;
     if (m->state == WAITING && !wait) {
-        set_timer(m, on_retry_due, backoff_ms(0, MQTT_BACKOFF_MS_MAX), 0);
+        mqtt_set_timer(m, on_retry_due, mqtt_backoff_ms(0, MQTT_BACKOFF_MS_MAX), 0);
     }
 }
 
@@ -590,9 +456,9 @@ void mqtt_disconnect(struct mqtt *m, int64_t session_expiry_s) {
         }
         mosquitto_property_free_all(&properties);
     }
-    close_link(m);
+    mqtt_close_link(m);
     (void)uv_timer_stop(&m->timer);
-    move(m, STOPPED);
+    mqtt_move(m, STOPPED);
 }
 
 const struct mqtt_session *mqtt_session(const struct mqtt *m) {

@@ -15,7 +15,7 @@
  * The socket's watcher is level-triggered. It is stopped when it fires and set again when
  * mqtt_collect has read the socket dry, so that a caller who waits a little is not woken for it.
  */
-#include "io/mqtt/client.h"
+#include "io/mqtt/impl.h"
 
 #include "base/limits.h"
 #include "io/mqtt/guard.h"
@@ -27,13 +27,6 @@
 enum { READS_MAX = 64 }; /* of mqtt_collect beyond one a message: what else came waits a turn */
 
 /* ---- libmosquitto's callbacks ---- */
-
-struct mqtt *mqtt_heard(void *userdata) {
-    struct mqtt *m = mqtt_link_owner(userdata);
-    assert(m->in_library);
-    m->heard++;
-    return m;
-}
 
 void mqtt_on_message(struct mosquitto *mosq, void *userdata,
                      const struct mosquitto_message *message,
@@ -95,6 +88,8 @@ int mqtt_write_packets(struct mqtt *m, int *err) {
     return rc;
 }
 
+static void on_socket(void *owner, int status, int events);
+
 /* Sets the watcher to what the state asks for. */
 static void watch(struct mqtt *m) {
     int events = m->unsent ? UV_WRITABLE : 0;
@@ -103,7 +98,7 @@ static void watch(struct mqtt *m) {
     } else if (!m->readable) {
         events |= UV_READABLE;
     }
-    if (mqtt_link_watch(m->link, events, mqtt_on_socket) != 0) {
+    if (mqtt_link_watch(m->link, events, on_socket) != 0) {
         mqtt_lose(m, MOSQ_ERR_ERRNO, errno);
     }
 }
@@ -233,7 +228,9 @@ void mqtt_tell_readable(struct mqtt *m) {
     }
 }
 
-void mqtt_on_up_socket(struct mqtt *m, int status, int events) {
+static void on_socket(void *owner, int status, int events) {
+    struct mqtt *m = owner;
+    assert(m->state == UP);
     if (m->held && (status < 0 || (events & UV_DISCONNECT) != 0)) {
         mqtt_lose(m, MOSQ_ERR_CONN_LOST, 0);
         return;

@@ -4,7 +4,7 @@
  * A will is good to have, a connection better: a broker that refuses CONNECT for it is connected to
  * without.
  */
-#include "io/mqtt/client.h"
+#include "io/mqtt/impl.h"
 
 #include <mqtt_protocol.h>
 #include <string.h>

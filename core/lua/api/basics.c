@@ -1,7 +1,10 @@
 /*
  * basics.c - zing.now, zing.uuid, zing.config, zing.secret: what a handler may know.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

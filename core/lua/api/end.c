@@ -1,7 +1,10 @@
 /*
  * end.c - zing.retry, snooze, throttle, reject: calls that end the attempt; zing.dead_letter.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

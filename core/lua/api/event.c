@@ -5,7 +5,10 @@
  * or three. It knows its invocation by identity, so an event kept beyond its handler gives an
  * error for what was not read in time, never another event's fields.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

@@ -6,7 +6,11 @@
  * engine resumes the handler with the result. Cancelling is the engine's: it drops the run and the
  * call with it.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/api/outside.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

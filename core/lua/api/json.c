@@ -1,7 +1,9 @@
 /*
  * json.c - zing.json: encode, decode, null, array.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/host.h"
 
 #include "lua/args.h"
 

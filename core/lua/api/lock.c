@@ -4,7 +4,10 @@
  * A lock is a fact that expires: who holds a seat until when. What the handler staged is looked at
  * first. A lock whose time is up counts as held until its on_lock_expired has run.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

@@ -3,7 +3,9 @@
  *
  * They are written at once, not staged: the log of an attempt that failed is what one looks for.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/host.h"
 
 #include "lua/json.h"
 #include "base/log.h"

@@ -4,7 +4,11 @@
  * What the mail is made of usually came in the payload, so what is wrong with it is a dead letter,
  * not a retry. What the server says decides the rest: 4xx is worth a retry, 5xx is final.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/api/outside.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

@@ -2,7 +2,11 @@
  * publish.c - zing.publish, zing.reply, zing.cancel, zing.append: what leaves a handler,
  * staged.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/api/outside.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

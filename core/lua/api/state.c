@@ -3,7 +3,11 @@
  *
  * A read sees what the handler has staged, then the transaction under way.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/invocation.h"
+#include "lua/api/outside.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

@@ -13,7 +13,11 @@
  * Left out on purpose: steps within steps, and sleeping within one. A step is what is done at
  * once; what takes days is made of several.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/durable.h"
+#include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 
@@ -25,74 +29,6 @@ static const char guard_key = 'g';
 static const char saga_key = 's';
 
 enum { COMPENSATION_FIELDS = 4 /* name, function, result, how */ };
-
-/* --- helpers for sleeps and waits too --- */
-
-struct run_durable *api_durable(lua_State *L, const char *call) {
-    struct run *run = api_staging_run(L, call);
-    if (run->entry != RUN_EVENT && run->entry != RUN_UNDO) {
-        luaL_error(L, "zing.%s is not for on_dead and the policy scripts: they must not wait",
-                   call);
-    }
-    api_check_one_event(L, run, call);
-    api_check_can_yield(L, run, call);
-    struct run_durable *d = run_durable(run);
-    if (d == NULL) {
-        luaL_error(L, "out of memory");
-    } else if (d->open) {
-        luaL_error(L, "zing.%s cannot be called inside the step \"%s\": put it before or after it",
-                   call, d->name);
-    }
-    return d;
-}
-
-bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct slice name,
-                      struct step *step) {
-    int rc = run->view->step_get(run->view->ctx, run->event, kind, name, step);
-    if (rc != 0 && rc != ERR_NOTFOUND) {
-        luaL_error(L, "the steps of this event cannot be read: %s", error_text(rc));
-    }
-    return rc == 0;
-}
-
-/* Pushes the run's table of notes. */
-static void push_notes(lua_State *L, struct run *run) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, run) == LUA_TTABLE) {
-        return;
-    }
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, run);
-    run->noted = true;
-}
-
-lua_Integer api_count_use(lua_State *L, struct run *run, const char *of, struct slice name) {
-    push_notes(L, run);
-    lua_pushstring(L, of);
-    lua_pushlstring(L, name.data, name.len);
-    lua_concat(L, 2);
-    lua_pushvalue(L, -1);
-    lua_Integer count = lua_rawget(L, -3) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
-    lua_pop(L, 1);
-    lua_pushinteger(L, count + 1);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
-    return count + 1;
-}
-
-void api_set_step(struct run_durable *d, enum step_kind kind, struct slice name) {
-    assert(d != NULL && name.len <= STEP_LABEL_BYTES_MAX);
-    memcpy(d->name, name.data, name.len);
-    d->name[name.len] = '\0';
-    buf_reset(&d->value);
-    d->step = (struct step){.kind = kind, .name = {d->name, name.len}};
-}
-
-int api_unwind(lua_State *L) {
-    script_host_of(L)->unwinding = true;
-    return luaL_error(L, "the saga is being undone");
-}
 
 /* nil for the empty value. */
 static void push_result(lua_State *L, struct slice value) {
@@ -203,7 +139,7 @@ static int step(lua_State *L) {
 
 /* {name, function, result, how} to the end of the notes. The function is at 4. */
 static void note_compensation(lua_State *L, struct run *run, const struct step *found) {
-    push_notes(L, run);
+    api_push_notes(L, run);
     lua_createtable(L, COMPENSATION_FIELDS, 0);
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, 1);
@@ -344,7 +280,7 @@ static int replayed(lua_State *L, int status, lua_KContext unused) {
     }
     effects_reset(&run->effects); /* it ran only to be known */
     lua_settop(L, 0);
-    push_notes(L, run);
+    api_push_notes(L, run);
     return undo_next(L, run, (lua_Integer)lua_rawlen(L, 1));
 }
 

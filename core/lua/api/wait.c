@@ -5,7 +5,11 @@
  * A wait is over when its record says so. It yields either way: the engine alone knows whether the
  * signal is there already.
  */
-#include "lua/api/api.h"
+#include "lua/api/subjects.h"
+
+#include "lua/api/durable.h"
+#include "lua/api/invocation.h"
+#include "lua/host.h"
 
 #include "lua/args.h"
 

@@ -10,7 +10,7 @@
 #include "peers/ask.h"
 #include "conf/conf.h"
 #include "engine/engine.h"
-#include "io/httpd/gateway.h"
+#include "io/httpd/route.h"
 #include "lua/script.h"
 
 struct admin;
@@ -43,6 +43,9 @@ int admin_new(struct admin **out, const struct admin_options *options);
 /* Requests not yet answered are forgotten: close their gateway first. The loop must run once more
  * before it ends. */
 void admin_free(struct admin *a);
+/* The routes of the API, and how one of them is served. */
+extern const struct route_table admin_routes;
+void admin_serve(struct admin *a, const struct call *call);
 /* Takes the request over and answers it, at once or after a turn. */
 void admin_request(struct admin *a, struct gateway_request *request);
 /* Publishes the request's body on `topic` (borrowed for the call) through the outbox, under the

@@ -251,14 +251,14 @@ static void conclude(struct follow *f) {
     set_state(f);
     name_unanswered(f);
     if (f->failed) {
-        admin_answer_error(f->request, 503, "out of memory");
+        gateway_answer_error(f->request, 503, NULL, "out of memory");
     } else if (f->found) {
-        admin_answer_json(f->request, 200, json_incref(f->document));
+        gateway_answer_json(f->request, 200, NULL, json_incref(f->document));
     } else if (f->why[0] == '\0') {
-        admin_answer_error(f->request, 404, "no host has anything of that id");
+        gateway_answer_error(f->request, 404, NULL, "no host has anything of that id");
     } else {
         (void)snprintf(text, sizeof text, "no other host has anything of that id, and %s", f->why);
-        admin_answer_error(f->request, f->unsent ? 503 : 504, text);
+        gateway_answer_error(f->request, f->unsent ? 503 : 504, NULL, text);
     }
     follow_free(f);
 }
@@ -321,7 +321,7 @@ static void ask_here(struct follow *f, const struct gateway_words *words) {
         answered(f);
         return;
     }
-    admin_request(f->admin, f->local);
+    f->admin->request_here(f->admin, f->local);
 }
 
 static void ask_there(struct follow *f, uint16_t host, const struct gateway_words *words) {
@@ -366,7 +366,7 @@ void admin_follow(struct admin *a, struct slice id, struct gateway_request *requ
     }
     if (f == NULL || f->document == NULL) {
         free(f);
-        admin_answer_error(request, 503, "out of memory");
+        gateway_answer_error(request, 503, NULL, "out of memory");
         return;
     }
     f->admin = a;

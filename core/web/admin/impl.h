@@ -1,18 +1,20 @@
 /*
  * impl.h - what the admin API's files share; nobody else includes it.
  *
- *   web/admin/admin.c        routes; commands of the engine
- *   web/admin/status.c the host as it stands
+ *   web/admin/admin.c    the routes
+ *   web/admin/answer.c   what all need
+ *   web/admin/command.c  commands of the engine
+ *   web/admin/status.c   the host as it stands
  *   web/admin/reader.c   a request that is answered from the store, in pieces between turns
- *   web/admin/readings.c   what is read: events, dead letters, keys, state
- *   web/admin/job.c   jobs: replay and discard of many letters, paced
- *   web/admin/rerun.c  jobs: replay of events that are done
- *   web/admin/try.c    a dry run
- *   web/admin/signal.c a signal
- *   web/admin/peek.c   one state value, for a handler of another host
- *   web/admin/relay.c  what another host has
- *   web/admin/follow.c an event, and what became of it at any host
- *   web/admin/live.c   server-sent events
+ *   web/admin/readings.c what is read: events, dead letters, keys, state
+ *   web/admin/job.c      jobs: replay and discard of many letters, paced
+ *   web/admin/rerun.c    jobs: replay of events that are done
+ *   web/admin/try.c      a dry run
+ *   web/admin/signal.c   a signal
+ *   web/admin/peek.c     one state value, for a handler of another host
+ *   web/admin/relay.c    what another host has
+ *   web/admin/follow.c   an event, and what became of it at any host
+ *   web/admin/live.c     server-sent events
  */
 #ifndef ZINGQ_WEB_ADMIN_IMPL_H
 #define ZINGQ_WEB_ADMIN_IMPL_H
@@ -41,6 +43,9 @@ TAILQ_HEAD(follow_list, follow);
 struct admin {
     struct admin_options options;
     struct engine *engine;
+    /* What those below need of those above them. */
+    void (*request_here)(struct admin *a, struct gateway_request *request); /* admin_request */
+    bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_bulk_find */
     uv_idle_t reader;      /* runs while there are readings */
     uv_timer_t bulk_timer; /* the next letters of a paced replay */
     uv_timer_t live_timer; /* runs while somebody listens */
@@ -63,27 +68,30 @@ struct order {
     void (*done)(struct admin *a, struct order *order);
 };
 
-/* Path parts between slashes, percent-decoded by the gateway already. */
-struct parts {
-    struct slice at[6];
-    size_t count;
-};
-
-/* web/admin/admin.c */
+/* web/admin/answer.c */
 /* The HTTP status for a command's code. */
 int admin_status_of(int code);
 int64_t admin_now_ms(const struct admin *a); /* engine time */
-void admin_answer_json(struct gateway_request *request, int status, json_t *body);
-void admin_answer_error(struct gateway_request *request, int status, const char *text);
-void admin_submit(struct admin *a, struct order *order);
-json_t *admin_status_json(struct admin *a);
-json_t *admin_services_json(struct admin *a);
 /* A whole number in [least, most]; `otherwise` when the text is NULL. */
 bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
                   uint64_t *out);
 /* The service of ?service=; NULL = none was named. False: answered 404. */
 bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
                    bool *by_service, uint16_t *service);
+/* A terminated copy of what a slice of a command will borrow; false when out of memory. */
+bool admin_keep(char **own, struct slice *borrowed, struct slice text);
+
+/* web/admin/status.c */
+json_t *admin_status_json(struct admin *a);
+json_t *admin_services_json(struct admin *a);
+
+/* web/admin/command.c */
+void admin_submit(struct admin *a, struct order *order);
+/* The command that the route's kind names. */
+void admin_command(void *ctx, const struct call *call);
+/* As admin_publish, here. */
+void admin_command_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                           const char *once);
 
 /* web/admin/reader.c, web/admin/readings.c */
 
@@ -103,22 +111,22 @@ struct reading {
     char *text[2];         /* what the wish borrows; owned */
     union {
         struct {
-            struct look_wish wish;
+            struct look_filter wish;
             struct look_walk walk;
         } events;
         struct {
-            struct dead_wish wish;
+            struct dead_filter wish;
             struct dead_newest newest;
             struct dead_row row, before;
             bool paged;
         } dead;
         struct {
-            struct dead_wish wish;
+            struct dead_filter wish;
             struct dead_groups groups;
             struct dead_row row;
         } groups;
         struct {
-            struct dead_wish wish;
+            struct dead_filter wish;
             struct uuid id;
         } letter;
         struct held_walk keys;
@@ -139,11 +147,21 @@ struct reading {
     } of;
 };
 
+enum reading_what {
+    READING_EVENTS,
+    READING_TRACE,
+    READING_DEAD,
+    READING_GROUPS,
+    READING_LETTER,
+    READING_KEYS,
+    READING_KEY,
+    READING_STATE,
+};
+
 /* How one kind of request is read. */
 struct reading_kind {
-    const char *noun, *name; /* /api/<noun>[/<name>]; name "*" = any, NULL = none */
-    uint64_t limit;          /* when ?limit= is not given */
-    bool is_list;            /* items in an array, else one document */
+    uint64_t limit; /* when ?limit= is not given */
+    bool is_list;   /* items in an array, else one document */
     /* 0, or an HTTP status with a sentence. `name` is the path's, terminated. */
     int (*begin)(struct admin *a, struct reading *r, const char *name, struct report *report);
     /* Looks at a row or so, within a transaction. 0: there is more. ERR_NOTFOUND: that was all;
@@ -152,10 +170,9 @@ struct reading_kind {
     void (*clear)(struct reading *r);
 };
 
-/* NULL when nothing is read there. */
-const struct reading_kind *admin_find_kind(const struct parts *parts);
-void admin_read(struct admin *a, const struct reading_kind *kind, const struct parts *parts,
-                struct gateway_request *request);
+/* What the route's kind names. */
+void admin_read(void *ctx, const struct call *call);
+void admin_read_as(struct admin *a, const struct reading_kind *kind, const struct call *call);
 void admin_forget_readings(struct admin *a);
 /* There is something to read between the next turns. */
 void admin_start_reader(struct admin *a);
@@ -165,29 +182,29 @@ bool admin_read_add(struct reading *r, json_t *object);
 bool admin_read_full(const struct reading *r);
 
 /* web/admin/job.c */
-void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request *request);
-void admin_bulk_show(struct admin *a, struct gateway_request *request);
-void admin_bulk_stop(struct admin *a, struct gateway_request *request);
+void admin_bulk(void *ctx, const struct call *call); /* the route's kind is that of its commands */
+void admin_bulk_show(void *ctx, const struct call *call);
+void admin_bulk_stop(void *ctx, const struct call *call);
 json_t *admin_bulks_json(const struct admin *a);
 /* Looks for letters of a bulk that is finding; false when there is none. Within a transaction. */
 bool admin_bulk_find(struct admin *a, int64_t until_us);
 void admin_forget_bulks(struct admin *a);
 
 /* web/admin/rerun.c */
-void admin_rerun(struct admin *a, struct gateway_request *request);
+void admin_rerun(void *ctx, const struct call *call);
 
 /* web/admin/try.c */
-void admin_try(struct admin *a, struct slice id, struct gateway_request *request);
+void admin_try(void *ctx, const struct call *call);
 
 /* web/admin/signal.c */
-void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request);
+void admin_signal(void *ctx, const struct call *call);
 
 /* web/admin/peek.c */
-void admin_peek(struct admin *a, struct slice service, struct gateway_request *request);
+void admin_peek(void *ctx, const struct call *call);
 
 /* web/admin/relay.c */
 /* Whether the request is another host's to answer, or may be; then it is taken over. */
-bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_request *request);
+bool admin_relay(struct admin *a, const struct call *call);
 /* The same for what an endpoint publishes on `topic`. */
 bool admin_relay_publish(struct admin *a, struct gateway_request *request, const char *topic);
 void admin_forget_relays(struct admin *a);
@@ -197,6 +214,6 @@ void admin_follow(struct admin *a, struct slice id, struct gateway_request *requ
 void admin_forget_follows(struct admin *a);
 
 /* web/admin/live.c */
-void admin_live(struct admin *a, struct gateway_request *request);
+void admin_live(void *ctx, const struct call *call);
 
 #endif

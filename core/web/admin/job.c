@@ -308,7 +308,7 @@ static json_t *bulk_json(const struct admin *a, const struct bulk *b) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows && ok; i++) {
         ok = look_json_count(object, rows[i].name, rows[i].value);
     }
-    ok = ok && (b->kind != COMMAND_RERUN || admin_rerun_json(a, b, object));
+    ok = ok && (b->add_figures == NULL || b->add_figures(a, b, object));
     if (!ok) {
         json_decref(object);
         return NULL;
@@ -345,7 +345,8 @@ static bool make_room(struct admin *a) {
 struct bulk *admin_bulk_new(struct admin *a, struct gateway_request *request) {
     struct bulk *b = make_room(a) ? calloc(1, sizeof *b) : NULL;
     if (b == NULL) {
-        admin_answer_error(request, 503, "too many replays at once: wait for one, or stop it");
+        gateway_answer_error(request, 503, NULL,
+                             "too many replays at once: wait for one, or stop it");
     }
     return b;
 }
@@ -356,7 +357,7 @@ void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *r
     b->started_ms = admin_now_ms(a);
     b->started_us = clock_monotonic_us();
     a->bulks[a->bulk_count++] = b;
-    admin_answer_json(request, 202, bulk_json(a, b));
+    gateway_answer_json(request, 202, NULL, bulk_json(a, b));
     admin_start_reader(a);
 }
 
@@ -382,11 +383,13 @@ static int parse_wish(const struct gateway_request *request, struct bulk *b, str
     return admin_bulk_pace(request, b, r);
 }
 
-void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request *request) {
+void admin_bulk(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct gateway_request *request = call->request;
     const char *service = gateway_query(request, "service");
     struct report r = {""};
     if (service == NULL) {
-        admin_answer_error(request, 400, "which letters? Give ?service=");
+        gateway_answer_error(request, 400, NULL, "which letters? Give ?service=");
         return;
     }
     struct bulk *b = admin_bulk_new(a, request);
@@ -394,7 +397,7 @@ void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request 
         return;
     }
     if (parse_wish(request, b, &r) != 0) {
-        admin_answer_error(request, 400, r.text);
+        gateway_answer_error(request, 400, NULL, r.text);
         admin_bulk_free(b);
         return;
     }
@@ -402,7 +405,7 @@ void admin_bulk(struct admin *a, enum command_kind kind, struct gateway_request 
         admin_bulk_free(b);
         return;
     }
-    b->kind = kind;
+    b->kind = (enum command_kind)call->route->kind;
     b->find = find_letter;
     /* The journal's own name goes when the engine starts over. */
     (void)snprintf(b->service, sizeof b->service, "%s",
@@ -415,7 +418,8 @@ static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
     const char *text = gateway_query(request, "job");
     uint64_t id;
     if (text == NULL || !admin_number(text, 1, UINT64_MAX, 0, &id)) {
-        admin_answer_error(request, 400, "which one? Give ?job=, as jobs of /api/status shows");
+        gateway_answer_error(request, 400, NULL,
+                             "which one? Give ?job=, as jobs of /api/status shows");
         return NULL;
     }
     for (size_t i = 0; i < a->bulk_count; i++) {
@@ -423,23 +427,25 @@ static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
             return a->bulks[i];
         }
     }
-    admin_answer_error(request, 404, "no such job");
+    gateway_answer_error(request, 404, NULL, "no such job");
     return NULL;
 }
 
-void admin_bulk_show(struct admin *a, struct gateway_request *request) {
-    const struct bulk *b = find_job(a, request);
+void admin_bulk_show(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    const struct bulk *b = find_job(a, call->request);
     if (b != NULL) {
-        admin_answer_json(request, 200, bulk_json(a, b));
+        gateway_answer_json(call->request, 200, NULL, bulk_json(a, b));
     }
 }
 
-void admin_bulk_stop(struct admin *a, struct gateway_request *request) {
-    struct bulk *b = find_job(a, request);
+void admin_bulk_stop(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct bulk *b = find_job(a, call->request);
     if (b != NULL && !is_over(b)) {
         admin_bulk_end(a, b, BULK_STOPPED);
     }
     if (b != NULL) {
-        admin_answer_json(request, 200, bulk_json(a, b));
+        gateway_answer_json(call->request, 200, NULL, bulk_json(a, b));
     }
 }

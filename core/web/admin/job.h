@@ -31,7 +31,7 @@ struct bulk_slot {
 
 /* What only a replay of events has. */
 struct bulk_rerun {
-    struct rerun_wish wish;
+    struct rerun_filter wish;
     struct rerun_walk walk;
     struct rerun_tally tally;
     char key[KEY_BYTES_MAX + 1]; /* backs wish.key */
@@ -48,7 +48,9 @@ struct bulk {
     int (*find)(struct admin *a, struct bulk *b, struct journal *j);
     /* When all is found: false to end the job there. NULL = goes on. */
     bool (*found_all)(struct admin *a, struct bulk *b);
-    struct dead_wish wish;
+    /* Adds what only this kind of job tells; false when out of memory. NULL = nothing. */
+    bool (*add_figures)(const struct admin *a, const struct bulk *b, json_t *object);
+    struct dead_filter wish;
     char group[GROUP_BYTES_MAX];
     struct dead_row row; /* where the finding of letters stands */
     struct bulk_rerun rerun;
@@ -85,8 +87,5 @@ void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state);
 void admin_bulk_fail(struct admin *a, struct bulk *b, const char *text);
 /* &rate= and &force= of the request. ERR_INVALID. */
 int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struct report *r);
-
-/* web/admin/rerun.c: adds what only a replay of events tells. False when out of memory. */
-bool admin_rerun_json(const struct admin *a, const struct bulk *b, json_t *object);
 
 #endif

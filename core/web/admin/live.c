@@ -128,10 +128,12 @@ static void greet(struct admin *a, struct gateway_stream *stream) {
     stop_if_alone(a);
 }
 
-void admin_live(struct admin *a, struct gateway_request *request) {
+void admin_live(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct gateway_request *request = call->request;
     bool room = a->live_count < LIVE_CLIENTS_MAX;
     if (!room || (a->live_count == 0 && engine_watch(a->engine, true) != 0)) {
-        admin_answer_error(request, 503, "too many listen already: try again later");
+        gateway_answer_error(request, 503, NULL, "too many listen already: try again later");
         return;
     }
     struct gateway_stream *stream =

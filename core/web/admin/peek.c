@@ -17,21 +17,24 @@ static void answer(struct admin *a, struct gateway_request *request, const struc
     int code =
         journal_state_read(engine_journal(a->engine), cell, admin_now_ms(a), &value, &expires_ms);
     if (code != 0 && code != ERR_NOTFOUND) {
-        admin_answer_error(request, 503, error_text(code));
+        gateway_answer_error(request, 503, NULL, error_text(code));
         return;
     }
     gateway_answer(request, 200, "application/octet-stream", NULL,
                    code == 0 ? value : (struct slice){"", 0});
 }
 
-void admin_peek(struct admin *a, struct slice service, struct gateway_request *request) {
+void admin_peek(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct gateway_request *request = call->request;
+    struct slice service = call->parts.at[2];
     struct journal *j = engine_journal(a->engine);
     struct store *store = journal_store(j);
     struct cell cell = {.key = slice_of(gateway_query(request, "key")),
                         .name = slice_of(gateway_query(request, "name"))};
     if (service.len > NAME_BYTES_MAX || cell.key.len > KEY_BYTES_MAX || cell.name.len == 0 ||
         cell.name.len > STATE_NAME_BYTES_MAX) {
-        admin_answer_error(request, 400, "give ?key= and ?name= of a state value");
+        gateway_answer_error(request, 400, NULL, "give ?key= and ?name= of a state value");
         return;
     }
     char name[NAME_BYTES_MAX + 1];
@@ -41,7 +44,7 @@ void admin_peek(struct admin *a, struct slice service, struct gateway_request *r
     if (look_service_number(j, name, &cell.service) != 0) {
         gateway_answer(request, 200, "application/octet-stream", NULL, slice_of(""));
     } else if (store_begin(store) != 0) {
-        admin_answer_error(request, 503, "the store cannot be read");
+        gateway_answer_error(request, 503, NULL, "the store cannot be read");
     } else {
         answer(a, request, &cell);
         store_abort(store);

@@ -60,14 +60,14 @@ static void answer(struct reading *r, int code) {
         buf_add_str(&r->out, r->items == 0 ? "[]" : "]");
     }
     if (code == ERR_NOTFOUND && r->out.len == 0) {
-        admin_answer_error(r->request, 404, "nothing of that name or id is here");
+        gateway_answer_error(r->request, 404, NULL, "nothing of that name or id is here");
         return;
     }
     if (code != ERR_NOTFOUND || r->out.failed) {
         char text[256];
         (void)snprintf(text, sizeof text, "reading the store failed: %s",
                        error_text(code == ERR_NOTFOUND ? ERR_MEMORY : code));
-        admin_answer_error(r->request, 503, text);
+        gateway_answer_error(r->request, 503, NULL, text);
         return;
     }
     if (r->next[0] != '\0') {
@@ -100,7 +100,7 @@ static void on_reader(uv_idle_t *idle) {
     assert(!store_active(store)); /* the loop is between turns */
     bool begun = store_begin(store) == 0;
     bool finding =
-        begun && admin_bulk_find(a, r == NULL ? until_us : until_us - READING_US_MAX / 2);
+        begun && a->find_letters(a, r == NULL ? until_us : until_us - READING_US_MAX / 2);
     bool answered = r != NULL && begun && read_piece(a, r, until_us);
     if (r != NULL && !begun) {
         answer(r, ERR_DISK);
@@ -144,12 +144,12 @@ static int begin(struct admin *a, struct reading *r, const struct parts *parts,
     return status;
 }
 
-void admin_read(struct admin *a, const struct reading_kind *kind, const struct parts *parts,
-                struct gateway_request *request) {
+void admin_read_as(struct admin *a, const struct reading_kind *kind, const struct call *call) {
+    struct gateway_request *request = call->request;
     struct report why = {"too many requests at once: try again"};
     struct reading *r = a->reading_count < READINGS_MAX ? calloc(1, sizeof *r) : NULL;
     if (r == NULL) {
-        admin_answer_error(request, 503, why.text);
+        gateway_answer_error(request, 503, NULL, why.text);
         return;
     }
     r->request = request;
@@ -157,9 +157,9 @@ void admin_read(struct admin *a, const struct reading_kind *kind, const struct p
     r->journal = engine_journal(a->engine);
     r->now_ms = admin_now_ms(a);
     buf_init(&r->out, (size_t)256 << 20); /* one item past READING_BYTES_MAX */
-    int status = begin(a, r, parts, &why);
+    int status = begin(a, r, &call->parts, &why);
     if (status != 0) {
-        admin_answer_error(request, status, why.text);
+        gateway_answer_error(request, status, NULL, why.text);
         reading_free(r);
         return;
     }

@@ -82,7 +82,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
     (void)name;
-    struct look_wish *wish = &r->of.events.wish;
+    struct look_filter *wish = &r->of.events.wish;
     const char *state = gateway_query(r->request, "state");
     const char *before = gateway_query(r->request, "before");
     struct uuid id;
@@ -101,7 +101,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
     if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
         status = refuse(report_out, 400, "before is the id of an event, or what Zingq-Next said");
     }
-    look_walk_init(&r->of.events.walk, look_wish_partition(r->journal, wish));
+    look_walk_init(&r->of.events.walk, look_filter_partition(r->journal, wish));
     if (status == 0 && before != NULL) {
         look_walk_after(&r->of.events.walk, &id, number);
     }
@@ -116,7 +116,7 @@ static int step_events(struct admin *a, struct reading *r) {
     if (code != 0) {
         return code;
     }
-    if (look_is_wished(&r->of.events.wish, event) &&
+    if (look_matches(&r->of.events.wish, event) &&
         !admin_read_add(r, look_event_json(r->journal, event, true))) {
         code = ERR_MEMORY;
     }
@@ -182,7 +182,7 @@ static void clear_trace(struct reading *r) {
 
 /* ---- dead letters ---- */
 
-static int wish_dead(struct reading *r, struct dead_wish *wish, struct report *report_out) {
+static int wish_dead(struct reading *r, struct dead_filter *wish, struct report *report_out) {
     wish->group = keep_query(r, 0, "group");
     if (wish->group != NULL && !dead_group_is_valid(wish->group)) {
         return refuse(report_out, 400, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
@@ -315,7 +315,7 @@ static void clear_groups(struct reading *r) {
 static int begin_letter(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
-    struct dead_wish *wish = &r->of.letter.wish;
+    struct dead_filter *wish = &r->of.letter.wish;
     int status = parse_id(name, &r->of.letter.id, report_out);
     return status != 0 ? status : wish_service(r, &wish->by_service, &wish->service, report_out);
 }
@@ -535,24 +535,16 @@ static void clear_state(struct reading *r) {
 /* ---- the kinds ---- */
 
 static const struct reading_kind kinds[] = {
-    {"events", NULL, 50, true, begin_events, step_events, clear_events},
-    {"events", "*", 1, false, begin_trace, step_trace, clear_trace},
-    {"dlq", NULL, 50, true, begin_dead, step_dead, clear_dead},
-    {"dlq", "groups", 1000, true, begin_groups, step_groups, clear_groups},
-    {"dlq", "*", 1, false, begin_letter, step_letter, nothing_to_clear},
-    {"keys", NULL, 100, true, begin_keys, step_keys, nothing_to_clear},
-    {"keys", "*", 50, false, begin_key, step_key, clear_key},
-    {"state", "*", 200, true, begin_state, step_state, clear_state},
+    [READING_EVENTS] = {50, true, begin_events, step_events, clear_events},
+    [READING_TRACE] = {1, false, begin_trace, step_trace, clear_trace},
+    [READING_DEAD] = {50, true, begin_dead, step_dead, clear_dead},
+    [READING_GROUPS] = {1000, true, begin_groups, step_groups, clear_groups},
+    [READING_LETTER] = {1, false, begin_letter, step_letter, nothing_to_clear},
+    [READING_KEYS] = {100, true, begin_keys, step_keys, nothing_to_clear},
+    [READING_KEY] = {50, false, begin_key, step_key, clear_key},
+    [READING_STATE] = {200, true, begin_state, step_state, clear_state},
 };
 
-const struct reading_kind *admin_find_kind(const struct parts *parts) {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const struct reading_kind *kind = &kinds[i];
-        bool named = kind->name != NULL;
-        if (parts->count == (named ? 3u : 2u) && slice_is(parts->at[1], kind->noun) &&
-            (!named || kind->name[0] == '*' || slice_is(parts->at[2], kind->name))) {
-            return kind;
-        }
-    }
-    return NULL;
+void admin_read(void *ctx, const struct call *call) {
+    admin_read_as(ctx, &kinds[call->route->kind], call);
 }

@@ -78,7 +78,7 @@ static void add_pair(struct buf *list, const char *name, const char *value) {
 static struct relay *relay_new(struct admin *a, struct gateway_request *request) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL) {
-        admin_answer_error(request, 503, "out of memory");
+        gateway_answer_error(request, 503, NULL, "out of memory");
         return NULL;
     }
     relay->admin = a;
@@ -100,7 +100,7 @@ static struct relay *relay_new(struct admin *a, struct gateway_request *request)
 /* The words are complete. False: answered 503. */
 static bool seal(struct relay *relay) {
     if (relay->query.failed || relay->headers.failed) {
-        admin_answer_error(relay->request, 503, "out of memory");
+        gateway_answer_error(relay->request, 503, NULL, "out of memory");
         relay_free(relay);
         return false;
     }
@@ -143,7 +143,7 @@ static void fail(struct relay *relay) {
     }
     (void)snprintf(text, sizeof text, "%s%s%s",
                    relay->search ? "this host has nothing of that id, and " : "", relay->why, what);
-    admin_answer_error(relay->request, status, text);
+    gateway_answer_error(relay->request, status, NULL, text);
     relay_free(relay);
 }
 
@@ -204,7 +204,7 @@ static int ask_host(struct relay *relay, uint16_t place) {
 static void send_to(struct relay *relay, uint16_t place) {
     int code = ask_host(relay, place);
     if (code == ERR_INVALID) {
-        admin_answer_error(relay->request, 413, relay->why);
+        gateway_answer_error(relay->request, 413, NULL, relay->why);
         relay_free(relay);
     } else if (code != 0) {
         fail(relay);
@@ -237,11 +237,11 @@ static void on_local_answer(void *ctx, const struct gateway_reply *reply) {
 static void search(struct relay *relay) {
     relay->search = true;
     if (gateway_guest_new(&relay->local, &relay->words, relay, on_local_answer) != 0) {
-        admin_answer_error(relay->request, 503, "out of memory");
+        gateway_answer_error(relay->request, 503, NULL, "out of memory");
         relay_free(relay);
         return;
     }
-    admin_request(relay->admin, relay->local);
+    relay->admin->request_here(relay->admin, relay->local);
 }
 
 /* ---- which way ---- */
@@ -302,7 +302,7 @@ static bool go_to(struct admin *a, struct gateway_request *request, const char *
     if (!admin_number(text, 1, share->count, 0, &place)) {
         (void)snprintf(wrong, sizeof wrong, "host is a number from 1 to %u: hosts.count",
                        share->count);
-        admin_answer_error(request, 400, wrong);
+        gateway_answer_error(request, 400, NULL, wrong);
         return true;
     }
     if (a->options.ask == NULL || place == share->place) {
@@ -315,9 +315,11 @@ static bool go_to(struct admin *a, struct gateway_request *request, const char *
     return true;
 }
 
-bool admin_relay(struct admin *a, const struct parts *parts, struct gateway_request *request) {
+bool admin_relay(struct admin *a, const struct call *call) {
+    struct gateway_request *request = call->request;
+    const struct parts *parts = &call->parts;
     const char *host = gateway_query(request, "host");
-    if (parts->count < 2 || !slice_is(parts->at[0], "api") || gateway_is_final(request)) {
+    if (gateway_is_final(request)) {
         return false;
     }
     if (host != NULL) {

@@ -85,7 +85,7 @@ static bool is_paused(const struct admin *a, const struct bulk *b) {
 }
 
 static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object) {
-    const struct rerun_wish *wish = &b->rerun.wish;
+    const struct rerun_filter *wish = &b->rerun.wish;
     char id[UUID_TEXT_BYTES + 1];
     const char *event = wish->by_id ? uuid_text(&wish->id, id) : NULL;
     const struct service_conf *s = &a->options.conf->services[b->rerun.index];
@@ -103,7 +103,7 @@ static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object
     return ok && look_json_bytes(object, "key", wish->key);
 }
 
-bool admin_rerun_json(const struct admin *a, const struct bulk *b, json_t *object) {
+static bool add_figures(const struct admin *a, const struct bulk *b, json_t *object) {
     const struct rerun_tally *t = &b->rerun.tally;
     return add_wish(a, b, object) && look_json_count(object, "keys", t->keys) &&
            look_json_count(object, "waiting", t->waits) &&
@@ -209,7 +209,7 @@ static int find_service(struct admin *a, struct bulk *b, const char *name, struc
 /* Which events; 0 or ERR_INVALID. */
 static int parse_wish(struct admin *a, const struct gateway_request *request, struct bulk *b,
                       struct report *r) {
-    struct rerun_wish *wish = &b->rerun.wish;
+    struct rerun_filter *wish = &b->rerun.wish;
     const char *id = gateway_query(request, "id");
     const char *key = gateway_query(request, "key");
     const char *from = gateway_query(request, "from_ms");
@@ -266,7 +266,9 @@ static int parse_consent(const struct gateway_request *request, struct bulk *b, 
     return admin_bulk_pace(request, b, r);
 }
 
-void admin_rerun(struct admin *a, struct gateway_request *request) {
+void admin_rerun(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct gateway_request *request = call->request;
     struct report r = {""};
     struct bulk *b = admin_bulk_new(a, request);
     if (b == NULL) {
@@ -276,13 +278,14 @@ void admin_rerun(struct admin *a, struct gateway_request *request) {
     code = code == 0 ? parse_consent(request, b, &r) : code;
     int status = code == 0 ? find_service(a, b, gateway_query(request, "service"), &r) : 400;
     if (status != 0) {
-        admin_answer_error(request, status, r.text);
+        gateway_answer_error(request, status, NULL, r.text);
         admin_bulk_free(b);
         return;
     }
     b->kind = COMMAND_RERUN;
     b->find = find_event;
     b->found_all = found_all;
+    b->add_figures = add_figures;
     rerun_walk_init(&b->rerun.walk, engine_journal(a->engine), &b->rerun.wish);
     admin_bulk_begin(a, b, request);
 }

@@ -29,37 +29,35 @@ static void answer(struct admin *a, struct order *order) {
     struct sending *s = (struct sending *)order;
     int code = order->command.code;
     if (code == 0) {
-        admin_answer_json(s->request, 202, json_pack("{s:b}", "ok", 1));
+        gateway_answer_json(s->request, 202, NULL, json_pack("{s:b}", "ok", 1));
     } else {
-        admin_answer_error(s->request, admin_status_of(code), order->command.report.text);
+        gateway_answer_error(s->request, admin_status_of(code), NULL, order->command.report.text);
     }
     sending_free(s);
 }
 
-static bool keep(char **own, struct slice *borrowed, struct slice text) {
-    *own = slice_dup(text);
-    *borrowed = (struct slice){*own, text.len};
-    return *own != NULL;
-}
-
-void admin_signal(struct admin *a, const struct parts *parts, struct gateway_request *request) {
+void admin_signal(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct gateway_request *request = call->request;
+    const struct parts *parts = &call->parts;
     bool in_path = parts->count == 5;
     struct slice key = in_path ? parts->at[3] : slice_of(gateway_query(request, "key"));
     struct slice name = in_path ? parts->at[4] : slice_of(gateway_query(request, "name"));
     if ((!in_path && parts->count != 3) || name.len == 0) {
-        admin_answer_error(request, 400,
-                           "a signal goes to /api/signals/<service>/<key>/<name>, or to "
-                           "/api/signals/<service>?key=&name= where they hold a slash");
+        gateway_answer_error(request, 400, NULL,
+                             "a signal goes to /api/signals/<service>/<key>/<name>, or to "
+                             "/api/signals/<service>?key=&name= where they hold a slash");
         return;
     }
     struct sending *s = calloc(1, sizeof *s);
     struct command *c = s == NULL ? NULL : &s->order.command;
-    bool kept = s != NULL && keep(&s->service, &c->service, parts->at[2]) &&
-                keep(&s->key, &c->key, key) && keep(&s->name, &c->name, name) &&
-                keep(&s->payload, &c->payload, gateway_body(request)) &&
-                keep(&s->once, &c->once, slice_of(gateway_header(request, "Idempotency-Key")));
+    bool kept =
+        s != NULL && admin_keep(&s->service, &c->service, parts->at[2]) &&
+        admin_keep(&s->key, &c->key, key) && admin_keep(&s->name, &c->name, name) &&
+        admin_keep(&s->payload, &c->payload, gateway_body(request)) &&
+        admin_keep(&s->once, &c->once, slice_of(gateway_header(request, "Idempotency-Key")));
     if (!kept) {
-        admin_answer_error(request, 503, "out of memory");
+        gateway_answer_error(request, 503, NULL, "out of memory");
         if (s != NULL) {
             sending_free(s);
         }

@@ -50,7 +50,7 @@ static json_t *run_dry(struct admin *a, size_t index, struct event *event) {
 }
 
 /* Within a transaction: 0 and an answer, or an HTTP status with a sentence. */
-static int try_letter(struct admin *a, const struct dead_wish *wish, const struct uuid *id,
+static int try_letter(struct admin *a, const struct dead_filter *wish, const struct uuid *id,
                       struct slice body, json_t **answer, struct report *r) {
     struct journal *j = engine_journal(a->engine);
     struct event *event = NULL;
@@ -72,14 +72,16 @@ static int try_letter(struct admin *a, const struct dead_wish *wish, const struc
     return 0;
 }
 
-void admin_try(struct admin *a, struct slice id_text, struct gateway_request *request) {
+void admin_try(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct gateway_request *request = call->request;
     struct store *store = journal_store(engine_journal(a->engine));
-    struct dead_wish wish = {.group = NULL};
+    struct dead_filter wish = {.group = NULL};
     struct uuid id;
     struct report r = {"the store cannot be read"};
     json_t *answer = NULL;
-    if (!uuid_parse(id_text, &id)) {
-        admin_answer_error(request, 400, "that is no event id");
+    if (!uuid_parse(call->parts.at[2], &id)) {
+        gateway_answer_error(request, 400, NULL, "that is no event id");
         return;
     }
     const char *service = gateway_query(request, "service");
@@ -92,8 +94,8 @@ void admin_try(struct admin *a, struct slice id_text, struct gateway_request *re
         store_abort(store);
     }
     if (status != 0) {
-        admin_answer_error(request, status, r.text);
+        gateway_answer_error(request, status, NULL, r.text);
     } else {
-        admin_answer_json(request, 200, answer);
+        gateway_answer_json(request, 200, NULL, answer);
     }
 }

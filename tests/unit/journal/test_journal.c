@@ -151,10 +151,10 @@ static struct event *full_event(uint8_t partition, uint8_t n, uint16_t service) 
     e->id = journal_id(n);
     e->cause = journal_id(200);
     e->seq = 1000 + n;
-    e->lane = 0x1122334455667788;
+    e->lane = 0x1122334455667780 + partition;
     e->service = service;
     e->partition = partition;
-    e->state = EVENT_RETRYING;
+    e->state = EVENT_DEAD;
     e->kind = EVENT_LOCK_EXPIRED;
     e->qos = 2;
     e->retained = true;
@@ -295,10 +295,11 @@ static void a_damaged_event_is_as_if_it_were_not_there(void **state) {
 /* --- rows ---------------------------------------------------------------------------------------
  */
 
+/* One of the partition's lanes, by number. */
 static struct row row_of(uint8_t partition, uint16_t service, uint64_t lane, uint64_t seq) {
     return (struct row){.partition = partition,
                         .service = service,
-                        .lane = lane,
+                        .lane = lane * PARTITIONS + partition,
                         .seq = seq,
                         .id = journal_id((uint8_t)seq)};
 }
@@ -337,7 +338,7 @@ static void journal_lane_rows_come_lane_by_lane_in_order(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(journal_lane_put(f->journal, &rows[i]), 0);
     }
-    struct row row = {.partition = 3, .service = 1, .lane = 70};
+    struct row row = row_of(3, 1, 70, 0);
     assert_int_equal(journal_lane_next(f->journal, &row), 0);
     assert_int_equal(row.seq, 255);
     assert_int_equal(row.flags, LANE_WAITING);

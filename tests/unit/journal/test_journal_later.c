@@ -113,19 +113,34 @@ static void schedules_come_by_name_and_nothing_else_does(void **state) {
     assert_int_equal(journal_schedule_next(f->journal, name), ERR_NOTFOUND);
 }
 
+/* A number of a meta row becomes another one: `at` bytes from its beginning. */
+static void damage(struct journal_fixture *f, const char *name, size_t at, int64_t number) {
+    char row[128];
+    struct slice value;
+    assert_int_equal(store_get(f->store, TABLE_META, slice_of(name), &value), 0);
+    assert_true(value.len <= sizeof row && at + sizeof number <= value.len);
+    memcpy(row, value.data, value.len);
+    memcpy(row + at, &number, sizeof number);
+    assert_int_equal(
+        store_put(f->store, TABLE_META, slice_of(name), (struct slice){row, value.len}), 0);
+}
+
 static void a_time_that_cannot_be_is_damage_and_not_a_time(void **state) {
     struct journal_fixture *f = *state;
-    struct schedule_mark mark = {
-        .settled_ms = INT64_MAX - 1, .cron = slice_of("* * * * *"), .timezone = slice_of("UTC")};
+    const struct schedule_mark mark = {
+        .settled_ms = JOURNAL_T0, .cron = slice_of("* * * * *"), .timezone = slice_of("UTC")};
+    enum { AHEAD_AT = 3 * 8 + 16 + 4 + 9 + 4 + 3 };
     struct schedule_mark out;
-    struct clock_mark clock = {.engine_ms = INT64_C(1) << 50};
+    struct clock_mark clock = {.engine_ms = JOURNAL_T0};
     assert_int_equal(journal_schedule_put(f->journal, "s", &mark), 0);
+    damage(f, "schedule/s", 0, INT64_MAX - 1);
     assert_int_not_equal(journal_schedule_get(f->journal, "s", &out), 0);
-    mark.settled_ms = JOURNAL_T0;
-    mark.ahead_ms = INT64_MIN;
     assert_int_equal(journal_schedule_put(f->journal, "t", &mark), 0);
+    assert_int_equal(journal_schedule_get(f->journal, "t", &out), 0);
+    damage(f, "schedule/t", AHEAD_AT, INT64_MIN);
     assert_int_not_equal(journal_schedule_get(f->journal, "t", &out), 0);
     assert_int_equal(journal_clock_put(f->journal, &clock), 0);
+    damage(f, "clock", 0, INT64_C(1) << 50);
     (void)journal_next_seq(f->journal, JOURNAL_T0);
     assert_int_equal(journal_clock_get(f->journal, &clock), 0); /* by the newest arrival */
     assert_true(clock.engine_ms == JOURNAL_T0);

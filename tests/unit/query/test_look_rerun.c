@@ -28,8 +28,8 @@ static struct event *make(const char *key, enum event_state state, int64_t accep
     return event;
 }
 
-static enum rerun_verdict judged(const struct rerun_wish *wish, struct event *event) {
-    enum rerun_verdict verdict = rerun_judge(wish, event);
+static enum rerun_verdict judged(const struct rerun_filter *filter, struct event *event) {
+    enum rerun_verdict verdict = rerun_judge(filter, event);
     event_free(event);
     return verdict;
 }
@@ -44,41 +44,41 @@ static void only_what_is_done_or_discarded_can_run_again(void **state) {
         {EVENT_SLEEPING, RERUN_WAITS}, {EVENT_DONE, RERUN_GOOD},     {EVENT_DEAD, RERUN_DEAD},
         {EVENT_DISCARDED, RERUN_GOOD},
     };
-    const struct rerun_wish wish = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
+    const struct rerun_filter filter = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(judged(&wish, make("k", rows[i].state, 100)), rows[i].verdict);
+        assert_int_equal(judged(&filter, make("k", rows[i].state, 100)), rows[i].verdict);
     }
     struct event *lock = make("k", EVENT_DONE, 100);
     lock->kind = EVENT_LOCK_EXPIRED;
-    assert_int_equal(judged(&wish, lock), RERUN_LOCK);
+    assert_int_equal(judged(&filter, lock), RERUN_LOCK);
 }
 
 static void what_is_not_asked_for_is_not_counted(void **state) {
     (void)state;
-    struct rerun_wish wish = {
+    struct rerun_filter filter = {
         .service = SERVICE, .from_ms = 100, .to_ms = 200, .ended_by_ms = INT64_MAX};
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 99)), RERUN_OTHER);
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 100)), RERUN_GOOD);
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 199)), RERUN_GOOD);
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 200)), RERUN_OTHER);
-    wish.by_key = true;
-    wish.key = slice_of("kk");
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 100)), RERUN_OTHER);
-    assert_int_equal(judged(&wish, make("kk", EVENT_DONE, 100)), RERUN_GOOD);
-    wish.by_id = true;
-    wish.id = journal_id(7);
-    assert_int_equal(judged(&wish, make("kk", EVENT_DONE, 100)), RERUN_OTHER);
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 99)), RERUN_OTHER);
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 100)), RERUN_GOOD);
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 199)), RERUN_GOOD);
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 200)), RERUN_OTHER);
+    filter.by_key = true;
+    filter.key = slice_of("kk");
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 100)), RERUN_OTHER);
+    assert_int_equal(judged(&filter, make("kk", EVENT_DONE, 100)), RERUN_GOOD);
+    filter.by_id = true;
+    filter.id = journal_id(7);
+    assert_int_equal(judged(&filter, make("kk", EVENT_DONE, 100)), RERUN_OTHER);
     struct event *other = make("kk", EVENT_DONE, 100);
-    other->id = wish.id;
+    other->id = filter.id;
     other->service = OTHER;
-    assert_int_equal(judged(&wish, other), RERUN_OTHER);
+    assert_int_equal(judged(&filter, other), RERUN_OTHER);
 }
 
 static void what_ended_later_counts_as_waiting(void **state) {
     (void)state;
-    const struct rerun_wish wish = {.to_ms = INT64_MAX, .ended_by_ms = 1000};
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 995)), RERUN_GOOD);
-    assert_int_equal(judged(&wish, make("k", EVENT_DONE, 996)), RERUN_WAITS);
+    const struct rerun_filter filter = {.to_ms = INT64_MAX, .ended_by_ms = 1000};
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 995)), RERUN_GOOD);
+    assert_int_equal(judged(&filter, make("k", EVENT_DONE, 996)), RERUN_WAITS);
 }
 
 static void the_order_is_that_of_arrival_also_of_what_was_replayed(void **state) {
@@ -103,15 +103,15 @@ static void put(struct journal_fixture *f, uint8_t n, const char *key, uint16_t 
     event_free(event);
 }
 
-/* How many events of the wish's service a walk meets, in however many transactions. */
-static unsigned walked(struct journal_fixture *f, const struct rerun_wish *wish) {
+/* How many events of the filter's service a walk meets, in however many transactions. */
+static unsigned walked(struct journal_fixture *f, const struct rerun_filter *filter) {
     struct rerun_walk walk;
     struct event *event = NULL;
     unsigned count = 0;
     int code;
-    rerun_walk_init(&walk, f->journal, wish);
-    while ((code = rerun_walk_next(f->journal, wish, &walk, &event)) == 0) {
-        count += event != NULL && rerun_judge(wish, event) == RERUN_GOOD ? 1 : 0;
+    rerun_walk_init(&walk, f->journal, filter);
+    while ((code = rerun_walk_next(f->journal, filter, &walk, &event)) == 0) {
+        count += event != NULL && rerun_judge(filter, event) == RERUN_GOOD ? 1 : 0;
         event_free(event);
         assert_int_equal(store_commit(f->store), 0);
         assert_int_equal(store_begin(f->store), 0);
@@ -130,17 +130,17 @@ static void the_walk_meets_every_event_once(void **state) {
         (void)snprintf(key, sizeof key, "k%u", n % 50u);
         put(f, n, key, n % 10 == 9 ? OTHER : SERVICE);
     }
-    struct rerun_wish wish = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
-    assert_int_equal(walked(f, &wish), 180);
-    wish.by_key = true;
-    wish.key = slice_of("k7");
-    assert_int_equal(walked(f, &wish), 4);
-    wish.by_key = false;
-    wish.by_id = true;
-    wish.id = journal_id(33);
-    assert_int_equal(walked(f, &wish), 1);
-    wish.id = journal_id(39); /* of the other service */
-    assert_int_equal(walked(f, &wish), 0);
+    struct rerun_filter filter = {.to_ms = INT64_MAX, .ended_by_ms = INT64_MAX};
+    assert_int_equal(walked(f, &filter), 180);
+    filter.by_key = true;
+    filter.key = slice_of("k7");
+    assert_int_equal(walked(f, &filter), 4);
+    filter.by_key = false;
+    filter.by_id = true;
+    filter.id = journal_id(33);
+    assert_int_equal(walked(f, &filter), 1);
+    filter.id = journal_id(39); /* of the other service */
+    assert_int_equal(walked(f, &filter), 0);
 }
 
 /* --- the tally --- */

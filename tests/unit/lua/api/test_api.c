@@ -204,6 +204,15 @@ static void api_peek_looks_at_another_key(void **state) {
 
 /* --- locks --- */
 
+/* What is added to the time must still be one: an overflow would be a time before all others. */
+static void api_durations_are_no_longer_than_time_itself(void **state) {
+    (void)state;
+    world_ends("zing.lock('a', {ttl = '106751991167d'})", OUTCOME_ERROR, "ttl must be at most");
+    world_ends("zing.publish('a', '', {after = '106751991167d'})", OUTCOME_ERROR, "at most");
+    world_ends("zing.snooze('9223372036854775000ms')", OUTCOME_ERROR, "at most");
+    world_holds("assert(zing.lock('a', {ttl = 2147483647}))");
+}
+
 static void api_lock_is_taken_once_and_extended_by_its_owner(void **state) {
     (void)state;
     world_holds("assert(zing.lock('A1', {owner = 'b1', ttl = '10m', data = {price = 5}}) == true)\n"
@@ -429,6 +438,7 @@ int main(void) {
         cmocka_unit_test(api_state_ttl_becomes_a_due_time),
         cmocka_unit_test(api_state_refuses_bad_names_and_values),
         cmocka_unit_test(api_peek_looks_at_another_key),
+        cmocka_unit_test(api_durations_are_no_longer_than_time_itself),
         cmocka_unit_test(api_lock_is_taken_once_and_extended_by_its_owner),
         cmocka_unit_test(api_lock_sees_the_stored_one_even_past_its_time),
         cmocka_unit_test(api_http_waits_for_its_answer),

@@ -1,9 +1,9 @@
 /*
- * ask_impl.h - what peers/ask.c (asking, the connection) and peers/ask_visit.c (being asked) share; nobody else
- * includes it.
+ * impl.h - what peers/ask.c (asking, the connection), peers/ask_visit.c (being asked) and
+ * peers/ask_window.c share; nobody else includes it.
  */
-#ifndef ZINGQ_PEERS_ASK_IMPL_H
-#define ZINGQ_PEERS_ASK_IMPL_H
+#ifndef ZINGQ_PEERS_IMPL_H
+#define ZINGQ_PEERS_IMPL_H
 
 #include "peers/ask.h"
 #include "journal/owner.h"
@@ -22,6 +22,7 @@ enum {
 
 /* A request of ours, from ask_start to its end. */
 struct asking {
+    TAILQ_ENTRY(asking) link;
     uint64_t id;
     uint16_t place;
     uint8_t correlation[CORRELATION_BYTES];
@@ -35,6 +36,7 @@ struct asking {
     void *ctx;
     ask_on_end *on_end;
 };
+TAILQ_HEAD(asking_list, asking);
 
 /* A request of another host: it has arrived, is being served, or its reply waits to be sent. */
 struct visit {
@@ -54,8 +56,8 @@ struct ask {
     const struct division *share;
     char ask_topic[OWNER_TOPIC_BYTES], answer_topic[OWNER_TOPIC_BYTES];
     size_t payload_max;
-    uv_timer_t timer;                 /* the next deadline */
-    struct asking *askings[ASKS_MAX]; /* in the order of their deadlines; owned */
+    uv_timer_t timer;           /* the next deadline */
+    struct asking_list askings; /* in the order of their deadlines */
     size_t asking_count;
     uint64_t last_id;
     struct visit_list arrived, served, replies;
@@ -74,7 +76,13 @@ struct ask {
     uint64_t visits;
 };
 
-/* peers/ask.c */
+/* peers/ask_window.c */
+/* The window of this connection, from what its broker takes. */
+void ask_window_open(struct ask *a, const struct mqtt *mqtt);
+/* The connection has ended: what was under way is no more. */
+void ask_window_close(struct ask *a);
+/* False: the PUBACK is for a publish of somebody else. */
+bool ask_window_acknowledged(struct ask *a, int mid);
 /* 0, ERR_INVALID (too large for this broker), or it goes later. */
 int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid);
 

@@ -1,14 +1,17 @@
 /*
- * client.h - the inside of struct mqtt, shared by the files of the MQTT door: io/mqtt/mqtt.c (states),
- * io/mqtt/turn.c (reads, writes, publishes), io/mqtt/subscribe.c, io/mqtt/will.c. Nobody else includes it.
+ * impl.h - the inside of struct mqtt, shared by the files of the MQTT door. From the bottom up:
+ * will.c, subscription.c, state.c, turn.c (reads, writes, publishes), then mqtt.c (connecting) and
+ * subscribe.c. Nobody else includes it.
  */
-#ifndef ZINGQ_IO_MQTT_CLIENT_H
-#define ZINGQ_IO_MQTT_CLIENT_H
+#ifndef ZINGQ_IO_MQTT_IMPL_H
+#define ZINGQ_IO_MQTT_IMPL_H
 
 #include "io/mqtt/mqtt.h"
 #include "base/mids.h"
 #include "io/mqtt/link.h"
 #include "io/mqtt/wire.h"
+
+#include <assert.h>
 
 enum mqtt_state { IDLE, CONNECTING, GREETING, UP, WAITING, STOPPED, STATE_COUNT };
 
@@ -52,15 +55,16 @@ struct mqtt {
     struct mqtt_link *link; /* from CONNECTING to UP */
     struct mosquitto *mosq; /* the link's handle */
     uv_timer_t timer;
-    uv_async_t wake;         /* the connect thread is done, or there may be input unread */
-    int open_handles;        /* of the two above */
-    unsigned skip_addresses; /* of the broker's name, from the first: they did not serve */
-    uint32_t attempts;       /* connects since the last steady connection */
-    uint32_t takeovers;      /* DISCONNECT 0x8E in a row */
-    bool says_connect;       /* in GREETING: CONNECT may leave */
-    uint64_t joined_ms;      /* loop time: when GREETING began */
-    uint64_t up_ms;          /* loop time: when the connection came up */
-    uint64_t wrote_ms;       /* loop time: the last write */
+    uv_timer_cb on_retry_due; /* connects anew */
+    uv_async_t wake;          /* the connect thread is done, or there may be input unread */
+    int open_handles;         /* of the timer and the wake-up */
+    unsigned skip_addresses;  /* of the broker's name, from the first: they did not serve */
+    uint32_t attempts;        /* connects since the last steady connection */
+    uint32_t takeovers;       /* DISCONNECT 0x8E in a row */
+    bool says_connect;        /* in GREETING: CONNECT may leave */
+    uint64_t joined_ms;       /* loop time: when GREETING began */
+    uint64_t up_ms;           /* loop time: when the connection came up */
+    uint64_t wrote_ms;        /* loop time: the last write */
 
     struct mqtt_subscription *subs;
     size_t sub_count, sub_cap;
@@ -93,40 +97,44 @@ struct mqtt {
     int gone_code;
 };
 
-/* io/mqtt/mqtt.c: the connection ends, for what libmosquitto returned (`err`: errno with MOSQ_ERR_ERRNO) or
- * what a callback recorded. on_down is called from here. */
+/* Every callback of libmosquitto starts with it. */
+static inline struct mqtt *mqtt_heard(void *userdata) {
+    struct mqtt *m = mqtt_link_owner(userdata);
+    assert(m->in_library);
+    m->heard++;
+    return m;
+}
+
+/* --- io/mqtt/state.c --- */
+
+void mqtt_move(struct mqtt *m, enum mqtt_state to);
+void mqtt_set_timer(struct mqtt *m, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms);
+/* How long to wait after so many attempts, with chance in it. */
+uint64_t mqtt_backoff_ms(uint32_t attempts, uint64_t ms_max);
+/* The next connect begins behind the address that did not serve; `code` tells why it did not. */
+void mqtt_leave_address(struct mqtt *m, int code);
+/* Forgets the connection and all that belongs to it. */
+void mqtt_close_link(struct mqtt *m);
+/* The connection ends, for what libmosquitto returned (`err`: errno with MOSQ_ERR_ERRNO) or what a
+ * callback recorded. on_down is called from here. */
 void mqtt_lose(struct mqtt *m, int rc, int err);
 /* The same for a reason of our own. */
 void mqtt_lose_saying(struct mqtt *m, const char *text);
-void mqtt_on_socket(void *owner, int status, int events);
+/* The same, and what it is for the owner. */
+void mqtt_go_down(struct mqtt *m, enum mqtt_down why, const char *text);
 
-/* io/mqtt/turn.c: calls into libmosquitto; MOSQ_ERR_* and errno. */
-int mqtt_read_packets(struct mqtt *m, int *err);
-int mqtt_write_packets(struct mqtt *m, int *err);
-/* Writes all that is queued; may lose the connection. Not while m->dirty. */
-void mqtt_write_queued(struct mqtt *m);
-void mqtt_tell_readable(struct mqtt *m);
-void mqtt_on_up_socket(struct mqtt *m, int status, int events);
-void mqtt_on_tick(uv_timer_t *timer);
-/* Every callback of libmosquitto starts with it. */
-struct mqtt *mqtt_heard(void *userdata);
-void mqtt_on_message(struct mosquitto *mosq, void *userdata,
-                     const struct mosquitto_message *message, const mosquitto_property *properties);
-void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
-                     const mosquitto_property *properties);
+/* --- io/mqtt/subscription.c --- */
 
-/* io/mqtt/will.c: the will is copied. ERR_MEMORY, ERR_INVALID. */
-int mqtt_copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r);
-/* After a CONNACK that refuses: whether it is for the will, which is changed then; whether it may
- * be, and the next connect goes without. */
-bool mqtt_will_refused(struct mqtt *m);
-bool mqtt_suspect_will(struct mqtt *m);
-/* The connection has ended with MOSQ_ERR_*, perhaps instead of a CONNACK; a CONNACK that accepts. */
-void mqtt_will_closed(struct mqtt *m, int code);
-void mqtt_will_taken(struct mqtt *m);
-
-/* io/mqtt/subscribe.c: the filter as it is sent. */
+/* The filter as it is sent. */
 const char *mqtt_wire_filter(const struct mqtt *m, const struct mqtt_subscription *sub);
+bool mqtt_has_wildcard(const char *filter);
+/* Whether a subscription that stays is sent as this filter: plain ones to one filter are one at the
+ * broker. */
+bool mqtt_filter_is_kept(const struct mqtt *m, const char *filter);
+/* Takes over what it owns, also when it is out of memory (false; or its filter is NULL). */
+bool mqtt_add_subscription(struct mqtt *m, const struct mqtt_subscription *sub);
+void mqtt_forget_subscription(struct mqtt *m, size_t i);
+void mqtt_forget_watches(struct mqtt *m);
 /* Queues the SUBSCRIBE or UNSUBSCRIBE; one that the broker cannot take is left out. MOSQ_ERR_*. */
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
 /* The same for all of them. */
@@ -141,11 +149,35 @@ void mqtt_name_unanswered(const struct mqtt *m, struct report *r);
 void mqtt_learn(struct mqtt *m, int reason);
 /* The session without what the broker is known to lack. */
 void mqtt_apply_lacks(struct mqtt *m);
-void mqtt_forget_subscription(struct mqtt *m, size_t i);
-void mqtt_forget_watches(struct mqtt *m);
 void mqtt_on_suback(struct mosquitto *mosq, void *userdata, int mid, int count, const int *granted,
                     const mosquitto_property *properties);
 void mqtt_on_unsuback(struct mosquitto *mosq, void *userdata, int mid,
                       const mosquitto_property *properties);
+
+/* --- io/mqtt/will.c --- */
+
+/* The will is copied. ERR_MEMORY, ERR_INVALID. */
+int mqtt_copy_will(struct mqtt *m, const struct mqtt_publish *will, struct report *r);
+/* After a CONNACK that refuses: whether it is for the will, which is changed then; whether it may
+ * be, and the next connect goes without. */
+bool mqtt_will_refused(struct mqtt *m);
+bool mqtt_suspect_will(struct mqtt *m);
+/* The connection has ended with MOSQ_ERR_*, perhaps instead of a CONNACK; a CONNACK that accepts. */
+void mqtt_will_closed(struct mqtt *m, int code);
+void mqtt_will_taken(struct mqtt *m);
+
+/* --- io/mqtt/turn.c --- */
+
+/* Calls into libmosquitto; MOSQ_ERR_* and errno. */
+int mqtt_read_packets(struct mqtt *m, int *err);
+int mqtt_write_packets(struct mqtt *m, int *err);
+/* Writes all that is queued; may lose the connection. Not while m->dirty. */
+void mqtt_write_queued(struct mqtt *m);
+void mqtt_tell_readable(struct mqtt *m);
+void mqtt_on_tick(uv_timer_t *timer);
+void mqtt_on_message(struct mosquitto *mosq, void *userdata,
+                     const struct mosquitto_message *message, const mosquitto_property *properties);
+void mqtt_on_publish(struct mosquitto *mosq, void *userdata, int mid, int reason,
+                     const mosquitto_property *properties);
 
 #endif

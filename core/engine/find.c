@@ -1,0 +1,42 @@
+/*
+ * find.c - what a command is about, the service or the event that it names: found, or refused in words.
+ */
+#include "engine/find.h"
+
+#include "engine/impl.h"
+#include "engine/services.h"
+#include "journal/event.h"
+
+int engine_refuse(struct command *c, int code, const char *text) {
+    c->code = report(&c->report, code, "%s", text);
+    return 0;
+}
+
+int engine_no_service(struct command *c) {
+    c->code = report(&c->report, ERR_NOTFOUND, "no service \"%.*s\" in topics.conf",
+                     (int)c->service.len, c->service.data);
+    return 0;
+}
+
+int engine_find_event(struct engine *e, const struct command *c,
+                      bool (*wanted)(enum event_state state), struct engine_service **s,
+                      struct event **out) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        *s = &e->services[i];
+        if (c->service.len > 0 && !slice_equal((*s)->name, c->service)) {
+            continue;
+        }
+        for (uint8_t p = 0; p < PARTITIONS; p++) {
+            int code = journal_event_get(e->journal, p, &c->id, (*s)->number, out);
+            if (code == 0 && wanted((enum event_state)(*out)->state)) {
+                return 0;
+            }
+            if (code == 0) {
+                event_free(*out);
+            } else if (code != ERR_NOTFOUND) {
+                return code;
+            }
+        }
+    }
+    return ERR_NOTFOUND;
+}

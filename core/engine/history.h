@@ -1,0 +1,23 @@
+/*
+ * history.h - what an event has behind it: its attempts, what people did, its end.
+ */
+#ifndef ZINGQ_ENGINE_HISTORY_H
+#define ZINGQ_ENGINE_HISTORY_H
+
+#include "engine/services.h"
+#include "journal/event.h"
+
+int engine_note_attempt(struct engine *e, const struct event *event, enum attempt_end end,
+                        const char *text);
+/* What a person did goes into the event's history. */
+int engine_note_by_hand(struct engine *e, const struct event *event, enum attempt_end end,
+                        struct slice text);
+/* The history goes where the event has gone. */
+int engine_move_history(struct engine *e, const struct event *from, const struct event *to);
+/* The event's state becomes an end; the service's book of that end is the caller's to count. */
+void engine_note_end(struct engine *e, struct engine_service *s, struct event *event,
+                     enum event_state state);
+/* When the event's round began: accepted, or replayed. */
+int64_t engine_round_ms(const struct engine *e, const struct event *event);
+
+#endif

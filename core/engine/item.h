@@ -1,0 +1,35 @@
+/*
+ * item.h - one waiting event in memory, and the list of those that are new in this turn.
+ */
+#ifndef ZINGQ_ENGINE_ITEM_H
+#define ZINGQ_ENGINE_ITEM_H
+
+#include "engine/lane.h"
+#include "engine/services.h"
+#include "journal/keyed.h"
+
+/* An item for the row, without a lane; it takes the event over (NULL: its body is on disk). NULL:
+ * out of memory. */
+struct lane_item *engine_item_new(struct engine *e, const struct row *row, struct event *event,
+                                  enum lane_place place);
+/* With its event; the item is not new. */
+void engine_item_free(struct engine *e, struct lane_item *item);
+/* The item, which is in a lane or taken off it, gets its body / leaves it to the disk. */
+int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item);
+void engine_drop_body(struct engine *e, struct lane_item *item);
+/* The event record is written, unless the seal will do it. */
+int engine_save(struct engine *e, struct lane_item *item);
+/* The row of an item, of an event; flags 0. */
+struct row engine_item_row(const struct lane_item *item, const struct engine_service *s);
+struct row engine_row(const struct event *event);
+struct cell engine_cell(const struct event *event, struct slice name);
+/* The item was accepted in this turn; and it is new no more. */
+void engine_link_new(struct engine *e, struct lane_item *item);
+void engine_unlink_new(struct engine *e, struct lane_item *item);
+/* Whether an event of the service has the id already, stored or accepted in this turn. */
+bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
+                     const struct uuid *id);
+/* The turn is given up: nothing is new any more. The items are freed with what holds them. */
+void engine_forget_new(struct engine *e);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * outcome.h - what each outcome of an invocation means.
+ */
+#ifndef ZINGQ_ENGINE_OUTCOME_H
+#define ZINGQ_ENGINE_OUTCOME_H
+
+#include "engine/attempt.h"
+#include "engine/input.h"
+#include "journal/event.h"
+
+/* The run has come to an outcome: does what that means. */
+int engine_conclude(struct engine *e, struct invocation *inv);
+int engine_resume(struct engine *e, struct call_end *end);
+int engine_expire_waits(struct engine *e);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * place.h - where a waiting event stands: in memory, in the ready table, in the lane table.
+ */
+#ifndef ZINGQ_ENGINE_PLACE_H
+#define ZINGQ_ENGINE_PLACE_H
+
+#include "engine/item.h"
+
+/* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
+ * disk already and up to date. */
+int engine_place(struct engine *e, struct engine_service *s, struct event *event);
+/* Its record and its row, if it is new, are written; memory over its budget is given back. */
+int engine_seal_new(struct engine *e);
+/* Takes the row away wherever it is; the item is no longer new. */
+int engine_unplace(struct engine *e, struct lane_item *item);
+/* The lane's taken event has ended (or gone): the next may come. Frees the item and its event. */
+int engine_lane_next(struct engine *e, struct lane_item *item);
+/* The lane's taken event stays at its head with `flags`; what is behind goes to disk and the lane
+ * leaves memory. Frees the item and its event. */
+int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
+/* Whether the row is the head of its lane, out of memory, until something wakes it; its flags are
+ * set then. */
+int engine_head_waits(struct engine *e, struct row *row, bool *waits);
+/* The head of a blocked lane goes for good: its row, and what stands behind it may run. */
+int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
+/* A blocked lane on disk may go on: its head is loaded. */
+int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
+/* Ready rows come into memory while there is room. */
+int engine_refill(struct engine *e);
+bool engine_wants_refill(const struct engine *e);
+int64_t engine_earliest_room(const struct engine *e);
+int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
+/* The stored event, whose row was lost, gets one; while the store is loaded. */
+int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * retention.c - what has ended is kept for its time, and then deleted: a bounded number of rows is
+ * looked at a turn, so a day that expires never stalls the engine.
+ */
+#include "engine/retention.h"
+
+#include "engine/impl.h"
+#include "engine/space.h"
+#include "journal/dedupe.h"
+#include "journal/event.h"
+#include "journal/step.h"
+
+static bool is_history(const struct engine *e, const struct event *event) {
+    bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED;
+    return kept && event->ended_ms + e->conf->keep_done_ms <= e->now_ms;
+}
+
+int engine_let_go(struct engine *e, const struct event *event) {
+    int code = event->durable ? journal_step_clear(e->journal, event) : 0;
+    if (code == 0 &&
+        (event->attempts > 1 || event->errors > 0 || event->durable || event->crashes > 0 ||
+         event->alone || event->replayed || event->state == EVENT_DISCARDED)) {
+        code = journal_history_clear(e->journal, event);
+    }
+    if (code != 0) {
+        return code;
+    }
+    return journal_event_del(e->journal, event->partition, &event->id, event->service);
+}
+
+/* The partition's events are in the order of their ids' times: past the first that is too young,
+ * none is old enough. */
+static void next_trim_partition(struct engine *e) {
+    e->trim.partition++;
+    e->trim.id = (struct uuid){{0}};
+    e->trim.service = 0;
+    if (e->trim.partition == PARTITIONS) {
+        int64_t pause_ms = e->conf->keep_done_ms / 100;
+        pause_ms = pause_ms < 100 ? 100 : pause_ms;
+        e->trim.partition = 0;
+        e->trim.next_pass_ms = e->now_ms + (pause_ms > 60000 ? 60000 : pause_ms);
+    }
+}
+
+static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
+    struct event *event = NULL;
+    int code = journal_event_next(e->journal, e->trim.partition, &e->trim.id, &e->trim.service,
+                                  true, &event);
+    *gone = false;
+    *partition_ends = code == ERR_NOTFOUND;
+    if (code != 0) {
+        return *partition_ends ? 0 : code;
+    }
+    *partition_ends = uuid_ms(&event->id) + e->conf->keep_done_ms > e->now_ms;
+    *gone = !*partition_ends && is_history(e, event);
+    if (*gone) {
+        code = engine_let_go(e, event);
+    }
+    event_free(event);
+    return code;
+}
+
+/* Deleting takes pages of a store, looking takes none. */
+int engine_trim(struct engine *e) {
+    if (e->now_ms < e->trim.next_pass_ms) {
+        return 0;
+    }
+    int dropped = journal_dedupe_trim(e->journal, e->now_ms);
+    if (dropped != 0) {
+        return dropped;
+    }
+    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
+    for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
+        bool partition_ends;
+        bool gone;
+        int code = trim_step(e, &partition_ends, &gone);
+        if (code != 0) {
+            return code;
+        }
+        if (!partition_ends) {
+            looked++;
+            rows -= gone ? 1 : 0; /* only deleting needs room */
+            continue;
+        }
+        next_trim_partition(e);
+        if (e->now_ms < e->trim.next_pass_ms) {
+            return 0;
+        }
+    }
+    return 0;
+}

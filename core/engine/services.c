@@ -1,0 +1,63 @@
+/*
+ * services.c - the services of topics.conf as this host runs them: found, held, known by number.
+ */
+#include "engine/services.h"
+
+#include "engine/impl.h"
+#include "engine/lane.h"
+
+#include <assert.h>
+
+struct engine_service *engine_service_of(struct engine *e, uint16_t number) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (e->services[i].number == number) {
+            return &e->services[i];
+        }
+    }
+    return NULL;
+}
+
+struct engine_service *engine_service_named(struct engine *e, struct slice name) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (slice_equal(e->services[i].name, name)) {
+            return &e->services[i];
+        }
+    }
+    return NULL;
+}
+
+bool engine_runs(const struct engine *e, size_t service) {
+    return service < e->service_count && e->services[service].active;
+}
+
+uint16_t engine_service_number(const struct engine *e, size_t service) {
+    assert(service < e->service_count);
+    return e->services[service].number;
+}
+
+bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        if (e->services[i].number == number) {
+            *service = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void engine_hold(struct engine *e, const struct engine_service *s) {
+    lanes_pause(e->lanes, s->index,
+                s->paused || s->held || !s->active || !script_runs(e->scripts, s->index));
+}
+
+void engine_hold_service(struct engine *e, size_t service, bool held) {
+    assert(service < e->service_count);
+    e->services[service].held = held;
+    engine_hold(e, &e->services[service]);
+}
+
+void engine_scripts_changed(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        engine_hold(e, &e->services[i]);
+    }
+}

@@ -1,0 +1,19 @@
+/*
+ * share.h - whose processor time it was, and how many messages a turn may take.
+ */
+#ifndef ZINGQ_ENGINE_SHARE_H
+#define ZINGQ_ENGINE_SHARE_H
+
+#include "engine/attempt.h"
+
+/* Begins to measure: what came before is charged to nobody. */
+void engine_watch_clock(struct engine *e);
+/* What went by since then, or since the last charge, is charged to the lane, whether or not it is
+ * still there, and its service; `alone` false: to the service only. */
+void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone);
+/* The same for a batch that is not concluded yet: each of its lanes has a part. */
+void engine_charge_batch(struct engine *e, const struct invocation *inv);
+/* So many messages were admitted since engine_watch_clock. */
+void engine_note_admitted(struct engine *e, size_t count);
+
+#endif

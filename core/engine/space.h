@@ -1,0 +1,30 @@
+/*
+ * space.h - room in the store.
+ */
+#ifndef ZINGQ_ENGINE_SPACE_H
+#define ZINGQ_ENGINE_SPACE_H
+
+#include "engine/engine.h"
+
+/* Counts what is free, when it is time to. */
+int engine_look_at_space(struct engine *e);
+/* Of a full store: what was freed is enough to run what waits, if not for more. */
+bool engine_can_work_off(const struct engine *e);
+/* Writes e->space_words: how full, what fills it, and what helps. */
+void engine_tell_space(struct engine *e, uint64_t used, uint64_t max);
+/* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
+long engine_old_reader(const struct engine *e, int64_t *since_ms);
+/* So many bytes will be stored. */
+void engine_take_bytes(struct engine *e, size_t bytes);
+/* The event was accepted. */
+void engine_take_room(struct engine *e, const struct event *event);
+/* How the turn ended: with a commit, or for want of room. */
+void engine_turn_found_room(struct engine *e, bool found);
+/* How much of `most` a turn may try; at least 1. */
+size_t engine_step(const struct engine *e, size_t most);
+/* When space must be looked at though nothing happens; INT64_MAX = never. */
+int64_t engine_next_look_ms(const struct engine *e);
+/* Whether it takes events for itself; our own forwards came before them. */
+bool engine_has_room(const struct engine *e);
+
+#endif

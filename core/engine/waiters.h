@@ -1,0 +1,19 @@
+/*
+ * waiters.h - the records of a wait.
+ */
+#ifndef ZINGQ_ENGINE_WAITERS_H
+#define ZINGQ_ENGINE_WAITERS_H
+
+#include "engine/engine.h"
+#include "event/step.h"
+#include "journal/keyed.h"
+
+/* The wait ends as `state` says, with a value when a signal came. */
+int engine_end_wait(struct engine *e, struct event *event, struct slice label,
+                    enum step_state state, struct slice value);
+/* Nobody waits there any more, if anyone did. */
+int engine_drop_waiter(struct engine *e, const struct cell *cell, uint64_t seq);
+/* The event has ended: nothing that comes is for it. */
+int engine_forget_waits(struct engine *e, const struct event *event);
+
+#endif

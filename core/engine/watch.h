@@ -1,0 +1,15 @@
+/*
+ * watch.h - attempts that ended, while somebody watches.
+ */
+#ifndef ZINGQ_ENGINE_WATCH_H
+#define ZINGQ_ENGINE_WATCH_H
+
+#include "engine/services.h"
+
+/* An attempt ended and left the event in that state; `text` tells why, "" = it went well. */
+void engine_note_ending(struct engine *e, const struct engine_service *s, const struct event *event,
+                        enum event_state state, struct slice text);
+/* The turn was dropped, and what ended in it did not. */
+void engine_forget_endings(struct engine *e);
+
+#endif

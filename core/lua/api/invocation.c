@@ -1,0 +1,118 @@
+/*
+ * invocation.c - the invocation that calls: what it may do here, what it stages, how it ends.
+ */
+#include "lua/api/invocation.h"
+
+#include "base/limits.h"
+#include "lua/host.h"
+
+struct run *api_run(lua_State *L, const char *call) {
+    struct run *run = script_host_of(L)->current;
+    if (run == NULL) {
+        luaL_error(L, "zing.%s works only while a handler runs, not while its script loads", call);
+    }
+    return run;
+}
+
+struct run *api_staging_run(lua_State *L, const char *call) {
+    struct run *run = api_run(L, call);
+    if (run->entry == RUN_RETRY_POLICY) {
+        luaL_error(L, "zing.%s is not for a retry policy: it only answers when to try again", call);
+    }
+    return run;
+}
+
+void api_check_one_event(lua_State *L, const struct run *run, const char *call) {
+    if (run->listed) {
+        luaL_error(L,
+                   "zing.%s is about one event, and a service with batch = %d is given several: "
+                   "publish what needs it to a service without",
+                   call, (int)run->host->conf->services[run->service].batch);
+    }
+}
+
+void api_check_one_key(lua_State *L, const struct run *run, const char *call) {
+    if (run->listed && run->host->conf->services[run->service].key.kind != RULE_NONE) {
+        luaL_error(L,
+                   "zing.%s is about what belongs to one key, and the events of a batch have "
+                   "several: only a service with batch and key = none has it",
+                   call);
+    }
+}
+
+void api_check_can_wait(lua_State *L, struct run *run, const char *call) {
+    if (run->entry != RUN_EVENT && run->entry != RUN_UNDO) {
+        luaL_error(L, "zing.%s waits, which on_dead and the policy scripts must not do", call);
+    }
+    api_check_can_yield(L, run, call);
+}
+
+void api_check_can_yield(lua_State *L, struct run *run, const char *call) {
+    if (L != run->thread.L) {
+        luaL_error(L,
+                   "zing.%s cannot be called inside a coroutine of the handler's own: it would "
+                   "suspend the wrong one",
+                   call);
+    }
+    if (!lua_isyieldable(L)) {
+        luaL_error(L,
+                   "zing.%s cannot be called here: the handler cannot be suspended inside "
+                   "table.sort, string.gsub or a __close",
+                   call);
+    }
+}
+
+/* What a step stages is committed with its result, before what the handler staged around it: in
+ * one name the order of the lines would be turned round. */
+static void check_order(lua_State *L, const struct run *run, const struct effect *effect) {
+    bool state = effect->kind >= EFFECT_STATE_SET && effect->kind <= EFFECT_STATE_INCR;
+    bool lock = effect->kind == EFFECT_LOCK || effect->kind == EFFECT_UNLOCK;
+    const struct effect *around = state  ? effects_state(&run->effects, effect->name)
+                                  : lock ? effects_lock(&run->effects, effect->name)
+                                         : NULL;
+    if (around != NULL) {
+        luaL_error(
+            L,
+            "the step \"%s\" changes \"%s\", which this handler changed before it: change it "
+            "inside steps only, or outside only",
+            run->durable->name, effect->name.data);
+    }
+}
+
+void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
+    struct effects *effects = &run->effects;
+    if (run->durable != NULL && run->durable->open) {
+        check_order(L, run, effect);
+        effects = &run->durable->effects;
+    }
+    int rc = effects_add(effects, effect);
+    if (rc == ERR_LIMIT) {
+        luaL_error(L, "this handler asked for more than %d effects or %d MiB of them", EFFECTS_MAX,
+                   EFFECTS_BYTES_MAX >> 20);
+    }
+    if (rc != 0) {
+        luaL_error(L, "cannot stage this: %s", error_text(rc));
+    }
+}
+
+/* --- ending --- */
+
+int api_unwind(lua_State *L) {
+    script_host_of(L)->unwinding = true;
+    return luaL_error(L, "the saga is being undone");
+}
+
+void api_check_forward(lua_State *L, struct run *run) {
+    bool compensates = run->durable != NULL && run->durable->open;
+    if (run->entry == RUN_UNDO && !compensates) {
+        (void)api_unwind(L);
+    }
+}
+
+int api_end_attempt(lua_State *L, struct run *run, enum outcome outcome, const char *call) {
+    api_check_forward(L, run);
+    api_check_can_yield(L, run, call);
+    run->outcome = outcome;
+    run->yielded = true;
+    return lua_yield(L, 0);
+}

@@ -1,0 +1,112 @@
+/*
+ * outside.c - calls that leave the host: requests, the keys that peers know them by, other hosts.
+ */
+#include "lua/api/outside.h"
+
+#include "lua/host.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+struct call_request *api_new_request(lua_State *L, struct run *run) {
+    if (run->request != NULL) { /* of a call that raised before it was made */
+        call_request_free(run->request);
+    }
+    run->request = call_request_new();
+    if (run->request == NULL) {
+        luaL_error(L, "out of memory");
+    }
+    return run->request;
+}
+
+/* Appends the step's name as a part of a key: there is room, three times its longest. */
+static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
+    size_t len = strlen(out);
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     c == '.' || c == '_' || c == '-';
+        int wrote = snprintf(out + len, CALL_KEY_BYTES - len, plain ? "%c" : "%%%02X", c);
+        assert(wrote > 0 && (size_t)wrote < CALL_KEY_BYTES - len);
+        len += (size_t)wrote;
+    }
+}
+
+static void step_key(const struct run *run, char out[CALL_KEY_BYTES]) {
+    char id[UUID_TEXT_BYTES + 1];
+    char round[8] = "";
+    const struct run_durable *d = run->durable;
+    bool in_step = d != NULL && d->open;
+    if (run->event->round > 0) {
+        (void)snprintf(round, sizeof round, ".%u", run->event->round);
+    }
+    (void)snprintf(out, CALL_KEY_BYTES, "%s-%s%s%s", run->host->conf->services[run->service].name,
+                   uuid_text(&run->event->id, id), round,
+                   !in_step                    ? ""
+                   : d->step.kind == STEP_UNDO ? ":~"
+                                               : ":");
+    if (in_step) {
+        add_encoded(out, d->step.name);
+    }
+}
+
+const char *api_next_call_key(struct run *run, char out[CALL_KEY_BYTES]) {
+    struct run_durable *d = run->durable;
+    bool in_step = d != NULL && d->open;
+    uint32_t n = in_step ? ++d->calls : ++run->calls;
+    if (run->listed) { /* next time it may be another batch: a key is for this once */
+        char once[UUID_TEXT_BYTES + 1];
+        struct uuid id = run->view->uuid(run->view->ctx);
+        (void)snprintf(out, CALL_KEY_BYTES, "%s-%s", run->host->conf->services[run->service].name,
+                       uuid_text(&id, once));
+        return out;
+    }
+    step_key(run, out);
+    size_t len = strlen(out);
+    if (n > 1) {
+        (void)snprintf(out + len, CALL_KEY_BYTES - len, "%c%u", in_step ? ':' : '-', n);
+    }
+    return out;
+}
+
+void api_note_call(struct run *run) {
+    struct run_durable *d = run->durable;
+    if (d != NULL && d->open && run->request->key != NULL) {
+        buf_add_lv(&d->asked, slice_of(run->request->key));
+    }
+}
+
+int api_ask_host(lua_State *L, struct run *run, const char *method, lua_KFunction go_on) {
+    enum { PATH_AT = -2, LABEL_AT = -1 };
+    struct call_request *request = api_new_request(L, run);
+    const struct buf *query = &run->host->scratch;
+    request->kind = CALL_KIND_ASK;
+    request->method = slice_dup(slice_of(method));
+    request->url = slice_dup(slice_of(lua_tostring(L, PATH_AT)));
+    request->label = slice_dup(slice_of(lua_tostring(L, LABEL_AT)));
+    request->query = slice_dup(buf_slice(query));
+    request->query_len = query->len;
+    if (query->failed || request->method == NULL || request->url == NULL ||
+        request->label == NULL || request->query == NULL) {
+        return luaL_error(L, "out of memory");
+    }
+    api_note_call(run);
+    run->outcome = OUTCOME_CALL;
+    run->yielded = true;
+    return lua_yieldk(L, 0, 0, go_on);
+}
+
+const struct call_result *api_answer_of_host(lua_State *L, const char *call) {
+    const struct call_result *result = script_host_of(L)->current->result;
+    assert(result != NULL);
+    bool good = result->code == 0 && (result->status < 400 || result->status == 404);
+    if (!good && result->error[0] != '\0') {
+        luaL_error(L, "zing.%s: %s", call, result->error);
+    } else if (!good && result->code != 0) {
+        luaL_error(L, "zing.%s: %s", call, error_text(result->code));
+    } else if (!good) {
+        luaL_error(L, "zing.%s: the answer was a status of %d", call, (int)result->status);
+    }
+    return result;
+}

@@ -1,0 +1,55 @@
+/*
+ * answer.c - what all files of the API need to read a request and to answer it.
+ */
+#include "web/admin/impl.h"
+
+#include "query/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int64_t admin_now_ms(const struct admin *a) {
+    return engine_now_ms(a->engine);
+}
+
+int admin_status_of(int code) {
+    switch (code) {
+    case 0:
+        return 200;
+    case ERR_NOTFOUND:
+        return 404;
+    case ERR_INVALID:
+    case ERR_LIMIT:
+        return 400;
+    case ERR_EXISTS:
+        return 409;
+    default:
+        return 503;
+    }
+}
+
+bool admin_number(const char *text, uint64_t least, uint64_t most, uint64_t otherwise,
+                  uint64_t *out) {
+    char *end = NULL;
+    *out = text == NULL ? otherwise : strtoull(text, &end, 10);
+    return text == NULL ||
+           (*text >= '0' && *text <= '9' && *end == '\0' && *out >= least && *out <= most);
+}
+
+bool admin_service(struct admin *a, struct gateway_request *request, const char *name,
+                   bool *by_service, uint16_t *service) {
+    char text[NAME_BYTES_MAX + 64];
+    *by_service = name != NULL;
+    if (name == NULL || look_service_number(engine_journal(a->engine), name, service) == 0) {
+        return true;
+    }
+    (void)snprintf(text, sizeof text, "no service \"%.*s\" here", NAME_BYTES_MAX, name);
+    gateway_answer_error(request, 404, NULL, text);
+    return false;
+}
+
+bool admin_keep(char **own, struct slice *borrowed, struct slice text) {
+    *own = slice_dup(text);
+    *borrowed = (struct slice){*own, text.len};
+    return *own != NULL;
+}

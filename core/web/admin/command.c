@@ -1,0 +1,228 @@
+/*
+ * command.c - a request becomes a command of the engine; its answer waits for the commit.
+ */
+#include "web/admin/impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A command of a request, and the bytes it borrows. */
+struct pending {
+    struct order order; /* first, so that an order of this file is a pending */
+    struct gateway_request *request;
+    char *service, *key, *topic, *payload, *content_type, *once;
+    struct buf properties;
+};
+
+static void pending_free(struct pending *p) {
+    if (p == NULL) {
+        return;
+    }
+    free(p->service);
+    free(p->key);
+    free(p->topic);
+    free(p->payload);
+    free(p->content_type);
+    buf_clear(&p->properties);
+    free(p->once);
+    free(p);
+}
+
+/* `status` names where to follow the job. */
+static void answer_published(struct gateway_request *request, const struct uuid *made) {
+    char id[UUID_TEXT_BYTES + 1];
+    char path[64];
+    (void)snprintf(path, sizeof path, "/api/events/%s", uuid_text(made, id));
+    gateway_answer_json(request, 202, NULL, json_pack("{s:s, s:s}", "id", id, "status", path));
+}
+
+static void answer_command(struct admin *a, struct order *order) {
+    (void)a;
+    struct pending *p = (struct pending *)order;
+    const struct command *command = &order->command;
+    if (command->code != 0) {
+        gateway_answer_error(p->request, admin_status_of(command->code), NULL,
+                             command->report.text);
+    } else if (command->kind == COMMAND_PUBLISH) {
+        answer_published(p->request, &command->made);
+    } else {
+        gateway_answer_json(p->request, 200, NULL, json_pack("{s:b}", "ok", 1));
+    }
+    pending_free(p);
+}
+
+void admin_command_done(struct admin *a, struct command *command) {
+    struct order *order = command->owner;
+    order->done(a, order);
+}
+
+void admin_submit(struct admin *a, struct order *order) {
+    order->command.owner = order;
+    engine_submit(a->engine, &order->command);
+    a->options.hooks.wake(a->options.hooks.ctx);
+}
+
+/* property0=NAME=VALUE, property1=... */
+static bool fill_properties(struct pending *p, const struct gateway_request *request,
+                            struct report *r) {
+    char name[32];
+    const char *pair = NULL;
+    buf_init(&p->properties, GATEWAY_BODY_BYTES_MAX);
+    for (int i = 0; i < PROPERTIES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "property%d", i);
+        pair = gateway_query(request, name);
+        if (pair == NULL) {
+            break;
+        }
+        size_t len = strcspn(pair, "=");
+        if (len == 0 || pair[len] == '\0') {
+            (void)report(r, ERR_INVALID, "%s is no NAME=VALUE: \"%s\"", name, pair);
+            return false;
+        }
+        property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
+    }
+    p->order.command.properties = buf_slice(&p->properties);
+    return !p->properties.failed;
+}
+
+/* An Idempotency-Key, if there is one. */
+static bool fill_once(struct pending *p, const struct gateway_request *request, struct report *r) {
+    struct slice once = slice_of(gateway_header(request, "Idempotency-Key"));
+    if (once.len > ONCE_BYTES_MAX) {
+        (void)report(r, ERR_LIMIT, ONCE_TOO_LONG);
+        return false;
+    }
+    return admin_keep(&p->once, &p->order.command.once, once);
+}
+
+static bool fill_publish(struct pending *p, const struct gateway_request *request,
+                         struct report *r) {
+    uint64_t qos = 1;
+    uint64_t retain = 0;
+    uint64_t after_ms = 0;
+    const uint64_t ten_years_ms = (uint64_t)10 * 365 * 24 * 3600 * 1000;
+    if (!admin_number(gateway_query(request, "qos"), 0, 1, 1, &qos) ||
+        !admin_number(gateway_query(request, "retain"), 0, 1, 0, &retain) ||
+        !admin_number(gateway_query(request, "after_ms"), 0, ten_years_ms, 0, &after_ms)) {
+        (void)report(r, ERR_INVALID,
+                     "qos and retain are 0 or 1, after_ms is a number of "
+                     "milliseconds");
+        return false;
+    }
+    if (topic_check(p->topic, r) != 0) {
+        return false;
+    }
+    p->order.command.qos = (uint8_t)qos;
+    p->order.command.retain = retain != 0;
+    p->order.command.after_ms = (int64_t)after_ms;
+    return fill_once(p, request, r) && fill_properties(p, request, r);
+}
+
+/* Whether it names an event or a publish, else a service. */
+static bool is_about_id(enum command_kind kind) {
+    static const enum command_kind kinds[] = {COMMAND_REPLAY,       COMMAND_DISCARD,
+                                              COMMAND_EDIT,         COMMAND_CANCEL,
+                                              COMMAND_OUTBOX_RETRY, COMMAND_OUTBOX_DISCARD};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i] == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What must be said expressly. */
+static bool fill_flags(struct command *c, const struct gateway_request *request, struct report *r) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"force", &c->force},
+                 {"compensate", &c->compensate},
+                 {"publish", &c->publish_only},
+                 {"without_compensation", &c->without_compensation}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        uint64_t number;
+        if (!admin_number(gateway_query(request, flags[i].name), 0, 1, 0, &number)) {
+            (void)report(r, ERR_INVALID, "%s is 0 or 1", flags[i].name);
+            return false;
+        }
+        *flags[i].flag = number != 0;
+    }
+    return true;
+}
+
+/* In the path or in the query. */
+static bool fill_names(struct pending *p, const struct call *call, struct report *r) {
+    struct command *c = &p->order.command;
+    struct slice named = call->parts.count > 2 ? call->parts.at[2] : slice_of(NULL);
+    bool by_id = is_about_id(c->kind);
+    if (by_id && !uuid_parse(named, &c->id)) {
+        (void)report(r, ERR_INVALID, "\"%.*s\" is no event id", (int)named.len, named.data);
+        return false;
+    }
+    bool in_path = !by_id && named.data != NULL;
+    struct slice service = in_path ? named : slice_of(gateway_query(call->request, "service"));
+    return admin_keep(&p->service, &c->service, service) &&
+           admin_keep(&p->key, &c->key, slice_of(gateway_query(call->request, "key"))) &&
+           admin_keep(&p->topic, &c->topic, slice_of(gateway_query(call->request, "topic")));
+}
+
+static bool fill(struct pending *p, const struct call *call, struct report *r) {
+    struct command *c = &p->order.command;
+    const struct gateway_request *request = call->request;
+    const char *type = gateway_query(request, "content_type");
+    type = type != NULL ? type : gateway_header(request, "Content-Type");
+    return fill_names(p, call, r) && fill_flags(c, request, r) &&
+           admin_keep(&p->payload, &c->payload, gateway_body(request)) &&
+           admin_keep(&p->content_type, &c->content_type, slice_of(type)) &&
+           (c->kind != COMMAND_PUBLISH || fill_publish(p, request, r));
+}
+
+/* An endpoint refuses while its host accepts nothing, and so does this host what another one's
+ * endpoint has relayed to it. A person may publish all the same. */
+static bool is_full_for(const struct admin *a, const struct call *call) {
+    return call->route->kind == COMMAND_PUBLISH && gateway_is_final(call->request) &&
+           gateway_header(call->request, "Idempotency-Key") != NULL && !engine_accepts(a->engine);
+}
+
+void admin_command(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct report r = {"out of memory"};
+    if (is_full_for(a, call)) {
+        gateway_answer_error(call->request, 503, NULL, BACKLOG_FULL);
+        return;
+    }
+    struct pending *p = calloc(1, sizeof *p);
+    if (p != NULL) {
+        p->order.command.kind = (enum command_kind)call->route->kind;
+    }
+    if (p == NULL || !fill(p, call, &r)) {
+        gateway_answer_error(call->request, p == NULL ? 503 : 400, NULL, r.text);
+        pending_free(p);
+        return;
+    }
+    p->request = call->request;
+    p->order.done = answer_command;
+    admin_submit(a, &p->order);
+}
+
+void admin_command_publish(struct admin *a, struct gateway_request *request, const char *topic,
+                           const char *once) {
+    struct pending *p = calloc(1, sizeof *p);
+    struct command *c = p == NULL ? NULL : &p->order.command;
+    bool kept = p != NULL && admin_keep(&p->topic, &c->topic, slice_of(topic)) &&
+                admin_keep(&p->payload, &c->payload, gateway_body(request)) &&
+                admin_keep(&p->content_type, &c->content_type, slice_of("application/json")) &&
+                admin_keep(&p->once, &c->once, slice_of(once));
+    if (!kept) {
+        gateway_answer_error(request, 503, NULL, "out of memory");
+        pending_free(p);
+        return;
+    }
+    p->request = request;
+    p->order.done = answer_command;
+    c->kind = COMMAND_PUBLISH;
+    c->qos = 1;
+    admin_submit(a, &p->order);
+}

@@ -1,0 +1,350 @@
+/*
+ * test_journal_invariants.c - docs/invariants.md: what the journal writes it could read again, and
+ * what it reads it could have written. A record in memory that says what no record may say ends the
+ * process; the same bytes on disk are damage, and are as if they were not there.
+ */
+#include "aborts.h"
+#include "journal_fixture.h"
+#include "journal/event.h"
+#include "journal/forward.h"
+#include "journal/impl.h"
+#include "journal/keyed.h"
+#include "journal/later.h"
+#include "journal/move.h"
+#include "journal/outbox.h"
+#include "journal/step.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { P = 5, OTHER = 6, LANE = 7 * PARTITIONS + P, NOWHERE = 200, ROW_BYTES = 512 };
+
+/* --- a record of each kind, sound or not --- */
+
+static void put_event_of(struct journal_fixture *f, const struct event *as) {
+    const struct event_bytes bytes = {.topic = slice_of("t"), .key = slice_of("k")};
+    struct event *e = event_new(&bytes);
+    assert_non_null(e);
+    event_take_numbers(e, as);
+    assert_int_equal(journal_event_put(f->journal, e), 0);
+    event_free(e);
+}
+
+static void put_event(struct journal_fixture *f, bool sound) {
+    put_event_of(f, &(struct event){.partition = P, .lane = LANE, .seq = sound ? 1 : 0});
+}
+
+static void put_event_elsewhere(struct journal_fixture *f, bool sound) {
+    put_event_of(f, &(struct event){.partition = sound ? P : OTHER, .lane = LANE, .seq = 1});
+}
+
+static void put_parked(struct journal_fixture *f, bool sound) {
+    put_event_of(f, &(struct event){.partition = P,
+                                    .lane = LANE,
+                                    .seq = 1,
+                                    .parked = true,
+                                    .state = sound ? EVENT_DEAD : EVENT_READY});
+}
+
+static struct row row_in(uint8_t partition) {
+    return (struct row){.partition = partition, .service = 1, .lane = LANE, .seq = 1};
+}
+
+static void put_ready(struct journal_fixture *f, bool sound) {
+    struct row row = row_in(sound ? P : OTHER);
+    assert_int_equal(journal_ready_put(f->journal, &row), 0);
+}
+
+static void put_lane(struct journal_fixture *f, bool sound) {
+    struct row row = row_in(P);
+    row.flags = sound ? LANE_PARKED : LANE_ASLEEP + 1;
+    assert_int_equal(journal_lane_put(f->journal, &row), 0);
+}
+
+static void put_attempt(struct journal_fixture *f, bool sound) {
+    const struct event event = {.partition = P};
+    const struct attempt a = {.end = sound ? ATTEMPT_EDIT : ATTEMPT_EDIT + 1};
+    assert_int_equal(journal_history_add(f->journal, &event, &a), 0);
+}
+
+static struct cell cell_named(size_t name_len) {
+    static const char long_name[STATE_NAME_BYTES_MAX + 1] = "n";
+    return (struct cell){
+        .partition = P, .service = 1, .key = slice_of("k"), .name = {long_name, name_len}};
+}
+
+static void put_state(struct journal_fixture *f, bool sound) {
+    struct cell cell = cell_named(1);
+    assert_int_equal(journal_state_put(f->journal, &cell, slice_of(sound ? "sv" : "?v"), 0), 0);
+}
+
+static void put_lock(struct journal_fixture *f, bool sound) {
+    struct cell cell = cell_named(sound ? STATE_NAME_BYTES_MAX : STATE_NAME_BYTES_MAX + 1);
+    const struct lock lock = {.owner = slice_of("o")};
+    assert_int_equal(journal_lock_put(f->journal, &cell, &lock), 0);
+}
+
+static void put_timer(struct journal_fixture *f, bool sound) {
+    const struct timer timer = {.kind = TIMER_EVENT,
+                                .partition = sound ? P : OTHER,
+                                .due_ms = JOURNAL_T0,
+                                .row = row_in(sound ? P : OTHER)};
+    assert_int_equal(journal_timer_put(f->journal, &timer), 0);
+}
+
+static void put_timer_of_no_time(struct journal_fixture *f, bool sound) {
+    const struct timer timer = {.kind = TIMER_LOCK,
+                                .partition = P,
+                                .due_ms = sound ? JOURNAL_T0 : INT64_MIN,
+                                .key = slice_of("k"),
+                                .name = slice_of("n")};
+    assert_int_equal(journal_timer_put(f->journal, &timer), 0);
+}
+
+static void put_step(struct journal_fixture *f, bool sound) {
+    const struct event event = {.partition = P};
+    const struct step step = {.name = slice_of("n"),
+                              .state = sound ? STEP_TIMEOUT : STEP_STATE_COUNT};
+    assert_int_equal(journal_step_put(f->journal, &event, &step), 0);
+}
+
+static void put_signal(struct journal_fixture *f, bool sound) {
+    struct cell cell = cell_named(1);
+    assert_int_equal(
+        journal_signal_put(f->journal, &cell, 1, slice_of(sound ? "t" : ""), JOURNAL_T0), 0);
+}
+
+static void put_waiter(struct journal_fixture *f, bool sound) {
+    struct cell cell = cell_named(1);
+    const struct waiter waiter = {.row = {.seq = 1, .lane = sound ? LANE : LANE + 1}};
+    assert_int_equal(journal_waiter_put(f->journal, &cell, &waiter), 0);
+}
+
+static void put_publication(struct journal_fixture *f, bool sound) {
+    const struct publication p = {.topic = slice_of("t"), .qos = sound ? 2 : 3};
+    struct buf record;
+    buf_init(&record, ROW_BYTES);
+    publication_encode(&p, &record);
+    assert_int_equal(journal_outbox_put(f->journal, 1, buf_slice(&record)), 0);
+    buf_clear(&record);
+}
+
+static void put_line(struct journal_fixture *f, bool sound) {
+    assert_int_equal(
+        journal_append_put(f->journal, sound ? P : NOWHERE, 1, slice_of("f"), slice_of("l")), 0);
+}
+
+static void put_forward(struct journal_fixture *f, bool sound) {
+    const struct forward forward = {.kind = FORWARD_SIGNAL,
+                                    .service = slice_of("s"),
+                                    .name = slice_of("n"),
+                                    .payload = slice_of(sound ? "t" : "?")};
+    struct buf record;
+    buf_init(&record, ROW_BYTES);
+    forward_encode(&forward, &record);
+    assert_int_equal(journal_forward_put(f->journal, P, 1, buf_slice(&record)), 0);
+    buf_clear(&record);
+}
+
+static void put_cursor(struct journal_fixture *f, bool sound) {
+    struct uuid source = journal_id(1);
+    assert_int_equal(journal_cursor_put(f->journal, sound ? P : NOWHERE, &source, 1), 0);
+}
+
+static void put_delayed(struct journal_fixture *f, bool sound) {
+    struct uuid id = journal_id(1);
+    const struct delayed delayed = {.partition = P, .due_ms = sound ? JOURNAL_T0 : 0, .seq = 1};
+    assert_int_equal(journal_delayed_put(f->journal, &id, &delayed), 0);
+}
+
+static void put_schedule(struct journal_fixture *f, bool sound) {
+    const struct schedule_mark mark = {.settled_ms = sound ? JOURNAL_T0 : INT64_MAX,
+                                       .cron = slice_of("* * * * *"),
+                                       .timezone = slice_of("UTC")};
+    assert_int_equal(journal_schedule_put(f->journal, "s", &mark), 0);
+}
+
+static void put_dead(struct journal_fixture *f, bool sound) {
+    const struct dead_row row = {.partition = sound ? P : NOWHERE, .id = journal_id(1)};
+    assert_int_equal(journal_dead_put(f->journal, &row), 0);
+}
+
+static void put_seq(struct journal_fixture *f, bool sound) {
+    (void)journal_next_seq(f->journal, sound ? JOURNAL_T0 : INT64_MAX);
+    assert_int_equal(journal_mark_seq(f->journal), 0);
+}
+
+static void put_clock(struct journal_fixture *f, bool sound) {
+    const struct clock_mark mark = {.engine_ms = sound ? JOURNAL_T0 : -1};
+    assert_int_equal(journal_clock_put(f->journal, &mark), 0);
+}
+
+static void put_books(struct journal_fixture *f, bool sound) {
+    const struct books books = {.accepted = 1, .done = sound ? 1 : 2};
+    assert_int_equal(journal_books_put(f->journal, 1, &books), 0);
+}
+
+/* --- each of them --- */
+
+/* A byte of the key, or of the value, is another one on disk. */
+struct damage {
+    bool in_key;
+    size_t at;
+    uint8_t byte;
+};
+
+struct pair {
+    const char *number; /* in docs/invariants.md */
+    enum store_table table;
+    const char *meta; /* the row's key in TABLE_META */
+    void (*put)(struct journal_fixture *f, bool sound);
+    const char *condition;
+    struct damage damage;
+};
+
+static const struct pair pairs[] = {
+    {"INV-JOURNAL-1", TABLE_EVENT, NULL, put_event, "is_sound(event)", {false, 1, 0xff}},
+    {"INV-JOURNAL-1", TABLE_EVENT, NULL, put_event_elsewhere, "is_sound(event)", {true, 0, OTHER}},
+    {"INV-JOURNAL-1", TABLE_EVENT, NULL, put_parked, "is_sound(event)", {false, 1, EVENT_DONE}},
+    {"INV-JOURNAL-2", TABLE_READY, NULL, put_ready, "row_is_sound(row)", {true, 0, OTHER}},
+    {"INV-JOURNAL-2", TABLE_LANE, NULL, put_lane, "row_is_sound(row)", {false, 16, 0xff}},
+    {"INV-JOURNAL-3", TABLE_HISTORY, NULL, put_attempt, "a->end <=", {false, 0, 0xff}},
+    {"INV-JOURNAL-4", TABLE_STATE, NULL, put_state, "value_is_sound(value)", {false, 8, '?'}},
+    {"INV-JOURNAL-4", TABLE_LOCK, NULL, put_lock, "is_sound_cell(cell)", {true, 0, NOWHERE}},
+    {"INV-JOURNAL-5", TABLE_TIMER, NULL, put_timer, "is_sound_timer(timer)", {true, 0, OTHER}},
+    {"INV-JOURNAL-5",
+     TABLE_TIMER,
+     NULL,
+     put_timer_of_no_time,
+     "is_sound_timer(timer)",
+     {true, 1, 0x80}},
+    {"INV-JOURNAL-6", TABLE_STEP, NULL, put_step, "STEP_STATE_COUNT", {false, 1, 0xff}},
+    {"INV-JOURNAL-7", TABLE_SIGNAL, NULL, put_signal, "value_is_sound(value)", {false, 8, '?'}},
+    {"INV-JOURNAL-7", TABLE_WAITER, NULL, put_waiter, "journal_partition(", {true, 0, OTHER}},
+    {"INV-JOURNAL-8", TABLE_OUTBOX, NULL, put_publication, "is_sound(p)", {false, 34, 3}},
+    {"INV-JOURNAL-9", TABLE_APPEND, NULL, put_line, "partition <", {true, 0, NOWHERE}},
+    {"INV-JOURNAL-10", TABLE_FORWARD, NULL, put_forward, "is_sound(&written)", {false, 0, 9}},
+    {"INV-JOURNAL-11", TABLE_CURSOR, NULL, put_cursor, "partition <", {true, 0, NOWHERE}},
+    {"INV-JOURNAL-12", TABLE_DELAYED, NULL, put_delayed, "is_sound(delayed)", {false, 0, 0x7f}},
+    {"INV-JOURNAL-13",
+     TABLE_META,
+     "schedule/s",
+     put_schedule,
+     "is_sound_mark(mark)",
+     {false, 7, 0x7f}},
+    {"INV-JOURNAL-14", TABLE_DEAD, NULL, put_dead, "row->partition <", {true, 0, NOWHERE}},
+    {"INV-JOURNAL-15", TABLE_META, "seq", put_seq, "is_time(now_ms)", {false, 7, 0x7f}},
+    {"INV-JOURNAL-16", TABLE_META, "clock", put_clock, "is_sound_clock(mark)", {false, 7, 0x7f}},
+    {"INV-JOURNAL-17", TABLE_META, "books/1", put_books, "is_sound_books(b)", {false, 0, 0}},
+};
+
+struct row_copy {
+    char key[ROW_BYTES], value[ROW_BYTES];
+    struct slice k, v;
+};
+
+/* The row that the pair's put has written: the only one of its table, but for meta. */
+static void copy_row(struct journal_fixture *f, const struct pair *p, struct row_copy *out) {
+    struct slice key = slice_of(p->meta == NULL ? "" : p->meta);
+    struct slice value;
+    assert_int_equal(store_seek(f->store, p->table, key, false, &key, &value), 0);
+    assert_true(key.len <= ROW_BYTES && value.len <= ROW_BYTES);
+    memcpy(out->key, key.data, key.len);
+    memcpy(out->value, value.data, value.len);
+    out->k = (struct slice){out->key, key.len};
+    out->v = (struct slice){out->value, value.len};
+}
+
+struct attempt_to_put {
+    struct journal_fixture *f;
+    const struct pair *pair;
+};
+
+static void put_what_is_not_sound(void *ctx) {
+    const struct attempt_to_put *a = ctx;
+    a->pair->put(a->f, false);
+}
+
+static void what_no_record_may_say_is_not_written(void **state) {
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct attempt_to_put a = {*state, &pairs[i]};
+        print_message("%s\n", pairs[i].number);
+        assert_aborts(put_what_is_not_sound, &a, pairs[i].condition);
+    }
+}
+
+static void what_no_record_may_say_is_damage_once_it_is_read(void **state) {
+    struct journal_fixture *f = *state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const struct pair *p = &pairs[i];
+        struct row_copy row;
+        print_message("%s\n", p->number);
+        p->put(f, true);
+        copy_row(f, p, &row);
+        assert_int_equal(journal_check_row(p->table, row.k, row.v), 0);
+        *(p->damage.in_key ? &row.key[p->damage.at] : &row.value[p->damage.at]) =
+            (char)p->damage.byte;
+        assert_int_equal(journal_check_row(p->table, row.k, row.v), ERR_CORRUPT);
+        if (p->table != TABLE_META) {
+            assert_int_equal(store_empty(f->store, p->table), 0);
+        }
+    }
+}
+
+/* The getters use what journal_check_row uses; one of them for all. */
+static void damage_is_passed_over_and_noted(void **state) {
+    struct journal_fixture *f = *state;
+    struct row_copy row;
+    struct row found = {.seq = 0};
+    const struct pair *ready = &pairs[3];
+    assert_int_equal(ready->table, TABLE_READY);
+    ready->put(f, true);
+    copy_row(f, ready, &row);
+    row.key[0] = OTHER;
+    assert_int_equal(store_put(f->store, TABLE_READY, row.k, row.v), 0);
+    assert_int_equal(journal_ready_scan(f->journal, &found), 0);
+    assert_int_equal(found.partition, P);
+    assert_int_equal(journal_ready_scan(f->journal, &found), ERR_NOTFOUND);
+    assert_true(journal_has_broken(f->journal, TABLE_READY));
+}
+
+/* INV-JOURNAL-15: or an event would have the place of another one. */
+static void number_comes_twice(void *ctx) {
+    struct journal_fixture *f = ctx;
+    (void)journal_set_seq(f->journal, journal_last_seq(f->journal) - 1);
+}
+
+static void arrival_numbers_never_go_back(void **state) {
+    struct journal_fixture *f = *state;
+    uint64_t first = journal_next_seq(f->journal, JOURNAL_T0);
+    assert_true(journal_next_seq(f->journal, JOURNAL_T0 - 1000) == first + 1);
+    assert_aborts(number_comes_twice, f, "seq >= j->seq");
+}
+
+/* INV-JOURNAL-18 */
+static void one_key_too_long(void *ctx) {
+    static const char text[KEY_BYTES_MAX + 1];
+    (void)ctx;
+    (void)journal_lane(slice_of("s"), (struct slice){text, sizeof text});
+}
+
+static void a_lane_is_of_a_key_that_keys_can_be(void **state) {
+    assert_aborts(one_key_too_long, *state, "key.len <= KEY_BYTES_MAX");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        JOURNAL_TEST(what_no_record_may_say_is_not_written),
+        JOURNAL_TEST(what_no_record_may_say_is_damage_once_it_is_read),
+        JOURNAL_TEST(damage_is_passed_over_and_noted),
+        JOURNAL_TEST(arrival_numbers_never_go_back),
+        JOURNAL_TEST(a_lane_is_of_a_key_that_keys_can_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
