@@ -336,8 +336,12 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
             return code;
         }
     }
-    assert(lanes_find(e->lanes, s->index, row.lane) == NULL);
-    struct lane *lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
+    struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
+    if (lane != NULL) { /* mended: two of it waited, and the other one was woken before */
+        lane->spilled = true;
+        return 0;
+    }
+    lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
     if (lane == NULL) {
         return ERR_MEMORY;
     }
