@@ -125,7 +125,10 @@ enum {
     CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
     MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
     MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
-    MAIL_IDLE_MS = 10000,       /* an SMTP connection with nothing to send is closed */
+    MAIL_REPLY_LINES_MAX = 128, /* lines of one reply of an SMTP server */
+    MAIL_READ_BYTES_MAX =
+        65536,            /* read from an SMTP server at a time; one that sends more is dropped */
+    MAIL_IDLE_MS = 10000, /* an SMTP connection with nothing to send is closed */
 
     OUTBOX_SOON_MS_MAX = 60000, /* after "quota exceeded" and the like: from 1 s up to this */
     OUTBOX_BLOCKED_MAX = 10000, /* rows refused, or held behind a refused one of their key */

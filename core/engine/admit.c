@@ -94,7 +94,8 @@ static void find_id(struct engine *e, const struct engine_service *s, struct eve
     if (!property_find(event->properties, "zingq-reason", &reason) &&
         property_find(event->properties, "zingq-id", &text) && uuid_parse(text, &id) &&
         uuid_is_v7(&id) && uuid_ms(&id) < e->now_ms + DAY_MS &&
-        !engine_id_taken(e, s, event->partition, &id)) {
+        !engine_id_taken(e, s, event->partition, &id) &&
+        !engine_is_dying(e, s, event->partition, &id)) {
         event->id = id;
         return;
     }
@@ -193,10 +194,7 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
     find_lane(s, event);
     find_id(e, s, event);
     enter_books(e, s, event);
-    bool parked;
-    int code = engine_bury(e, s, event, EVENT_DEAD, reason, &parked);
-    event_free(event);
-    return code;
+    return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {

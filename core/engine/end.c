@@ -7,13 +7,13 @@
 #include "engine/end.h"
 
 #include "base/log.h"
-#include "engine/bury.h"
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/metrics.h"
 #include "engine/place.h"
 #include "engine/retry.h"
+#include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
@@ -98,7 +98,7 @@ static int item_failed(struct engine *e, struct engine_service *s, struct lane_i
     if (next_delay(e, s, event, v, &delay_ms, &reason)) {
         code = engine_try_again(e, s, item, v->error, delay_ms);
     } else {
-        code = engine_bury_item(e, s, item, buf_str(&reason));
+        code = engine_fail_for_good(e, s, item, buf_str(&reason));
     }
     buf_clear(&reason);
     return code;
@@ -108,7 +108,7 @@ static int item_rejected(struct engine *e, struct engine_service *s, struct lane
                          const struct verdict *v) {
     metrics_failed(&s->metrics, e->now_ms);
     int code = engine_note_attempt(e, item->event, ATTEMPT_REJECT, v->error);
-    return code == 0 ? engine_bury_item(e, s, item, v->error) : code;
+    return code == 0 ? engine_fail_for_good(e, s, item, v->error) : code;
 }
 
 /* --- done --- */

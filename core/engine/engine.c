@@ -17,6 +17,7 @@
 #include "engine/clock.h"
 #include "engine/command.h"
 #include "engine/crash.h"
+#include "engine/death.h"
 #include "engine/fire.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
@@ -45,10 +46,15 @@
 
 /* --- decide --- */
 
+/* After each thing that a turn does: what died of it. */
+static int settled(struct engine *e, int code) {
+    return code == 0 ? engine_settle_deaths(e) : code;
+}
+
 static int carry_out_commands(struct engine *e) {
     while (e->commands_head != NULL) {
         struct command *command = e->commands_head;
-        int code = engine_carry_out(e, command);
+        int code = settled(e, engine_carry_out(e, command));
         if (code != 0) {
             return code;
         }
@@ -94,7 +100,7 @@ static int admit_inbox(struct engine *e) {
         if (e->inbox_head == NULL) {
             e->inbox_tail = NULL;
         }
-        int code = admit(e, event, &count);
+        int code = settled(e, admit(e, event, &count));
         if (code != 0) {
             return code;
         }
@@ -135,6 +141,7 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     if (runs) {
         code = engine_start_batch(e, item, started);
     }
+    code = settled(e, code);
     if (code == 0) {
         engine_charge(e, service, hash, *started == 1);
         engine_note_proven(e, *started);
@@ -197,7 +204,7 @@ static int decide(struct engine *e) {
         code = forwards_settle(e->forwards);
     }
     for (size_t i = 0; code == 0 && i < count; i++) {
-        code = steps[i](e);
+        code = settled(e, steps[i](e));
     }
     return code;
 }

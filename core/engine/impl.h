@@ -9,6 +9,7 @@
 
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/bury.h"
 #include "engine/engine.h"
 #include "engine/forwards.h"
 #include "engine/lane.h"
@@ -56,10 +57,10 @@ struct engine {
     struct invocation *to_start;            /* calls to start after the commit */
     struct lane_item *current_item;         /* off its lane, in nobody's list: being decided */
     struct invocation *current;             /* the same for an invocation */
+    struct deaths deaths;                   /* noted, to be settled */
     struct command *answered_head, *answered_tail;
     struct buf scratch;    /* keys and texts; reused */
     struct buf properties; /* of the publication being made */
-    unsigned telling;      /* deaths being told of, one within the other */
     struct buf publishes;  /* of the event being ended */
 
     /* across turns */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/crash.h"
 #include "engine/forwards.h"
@@ -168,6 +169,7 @@ static void give_up(struct engine *e, int code) {
     e->to_start = NULL;
     engine_forget_inputs(e);
     engine_forget_invocations(e);
+    engine_forget_deaths(e);
     engine_forget_endings(e);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/division.h"
 #include "engine/forwards.h"
@@ -74,6 +75,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     buf_init(&e->properties, EFFECTS_BYTES_MAX);
     buf_init(&e->publishes, EFFECTS_BYTES_MAX);
     engine_view_init(e);
+    engine_init_deaths(e);
     int code = make_services(e, options, r);
     if (code == 0) {
         code = engine_make_schedules(e, r);
@@ -121,6 +123,7 @@ void engine_free(struct engine *e) {
     }
     engine_forget_inputs(e);
     engine_forget_invocations(e);
+    engine_forget_deaths(e);
     lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);

@@ -6,39 +6,12 @@
 # shellcheck disable=SC2016 # what eval gets is expanded when it runs
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:=python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
-dir=$(mktemp -d)
-host=
-sink=
-broker=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    [ -z "$host" ] || kill -9 "$host" 2>/dev/null
-    [ -z "$sink" ] || kill -9 "$sink" 2>/dev/null
-    [ -z "$broker" ] || kill -9 "$broker" 2>/dev/null
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-# ok SENTENCE COMMAND...: the promise, and what must succeed.
-ok() {
-    count=$((count + 1))
-    sentence=$1
-    shift
-    if "$@"; then
-        echo "ok $count $sentence"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count $sentence"
-        sed 's/^/# head: /' "$dir/head"
-        cut -c1-600 "$dir/body" | sed 's/^/# body: /'
-    fi
+show_failure() {
+    sed 's/^/# head: /' "$dir/head"
+    cut -c1-600 "$dir/body" | sed 's/^/# body: /'
 }
 
 # ask PATH CURL-OPTION...: $status, $dir/head, $dir/body.
@@ -96,28 +69,14 @@ start_host() {
     }
 }
 
-stop_host() {
-    kill "$host"
-    wait "$host"
-    stopped=$?
-    host=
-    [ "$stopped" -eq 0 ]
-}
-
-free_port() {
-    "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 mkdir "$dir/scripts"
 cd "$dir" || exit 1
 port=$(free_port)
 base=http://127.0.0.1:$port
-PATH=$PATH:/usr/local/sbin:/usr/sbin # a broker lives there; a user's PATH may not
 mqtt=$(free_port)
-mosquitto -p "$mqtt" >"$dir/broker.log" 2>&1 &
-broker=$!
+must run_mosquitto "$dir/broker.log" -p "$mqtt"
 "$PYTHON" "$SOURCE_DIR/tests/demo/smtp_sink.py" --log "$dir/mails" >"$dir/sink.out" 2>&1 &
-sink=$!
+keep $!
 wait_for 10 test -s "$dir/sink.out"
 smtp=$(head -n 1 "$dir/sink.out")
 cp "$SOURCE_DIR/scripts/email.lua" scripts/
@@ -201,8 +160,7 @@ away=$(jq -r .status body)
 ok "and wait for it" holds '.state == "outbox"' "$away"
 ok "while the host is not ready" answers 503 /readyz
 ok "but lives" answers 200 /healthz
-mosquitto -p "$mqtt" >>"$dir/broker.log" 2>&1 &
-broker=$!
+must run_mosquitto "$dir/broker.log" -p "$mqtt"
 ok "which gets them when it is back" becomes 40 '.state == "published"' "$away"
 
 # ---- reading ----
