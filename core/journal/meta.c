@@ -356,6 +356,8 @@ int journal_check_meta(struct slice key, struct slice value) {
     if (slice_is(key, "secret")) {
         return value.len == DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
     }
-    bool is_number = slice_is(key, "seq") || journal_key_begins(key, "flag/");
-    return is_number ? take_number(key, value, &number) : 0;
+    if (slice_is(key, "seq")) {
+        return take_seq(key, value, &number);
+    }
+    return journal_key_begins(key, "flag/") ? take_number(key, value, &number) : 0;
 }
