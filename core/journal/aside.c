@@ -42,7 +42,7 @@ static void add_text(struct buf *out, struct slice text) {
 }
 
 static void add_service(const struct journal *j, struct buf *out, uint16_t number) {
-    const char *name = j == NULL ? NULL : journal_service_name(j, number);
+    const char *name = j != NULL && number < j->name_count ? j->names[number] : NULL;
     if (name != NULL) {
         buf_printf(out, " of service \"%s\"", name);
     } else {
@@ -376,48 +376,7 @@ int journal_aside_next(struct journal *j, struct aside_row *row) {
     return journal_take_next(j, TABLE_ASIDE, &k, 0, true, take_aside, row);
 }
 
-/* --- all of them --- */
-
-int journal_check_row(enum store_table t, struct slice key, struct slice value) {
-    struct aside_row aside;
-    switch (t) {
-    case TABLE_META:
-        return journal_check_meta(key, value);
-    case TABLE_EVENT:
-    case TABLE_READY:
-    case TABLE_LANE:
-    case TABLE_HISTORY:
-        return journal_check_event(t, key, value);
-    case TABLE_DEAD:
-        return journal_check_dead(key, value);
-    case TABLE_OUTBOX:
-    case TABLE_APPEND:
-        return journal_check_outbox(t, key, value);
-    case TABLE_STEP:
-    case TABLE_SIGNAL:
-    case TABLE_WAITER:
-        return journal_check_step(t, key, value);
-    case TABLE_DELAYED:
-        return journal_check_later(t, key, value);
-    case TABLE_FORWARD:
-    case TABLE_CURSOR:
-        return journal_check_forward(t, key, value);
-    case TABLE_ASIDE:
-        return take_aside(key, value, &aside);
-    default:
-        return journal_check_keyed(t, key, value);
-    }
-}
-
-bool journal_row_fits(enum store_table t, struct slice key, struct slice value) {
-    static const char *const names[] = {"schema", "host",   "secret",    "seq",
-                                        "clock",  "dedupe", "service/",  "books/",
-                                        "flag/",  "text/",  "schedule/", "secret/"};
-    bool named = t != TABLE_META;
-    for (size_t i = 0; !named && i < sizeof names / sizeof *names; i++) {
-        size_t len = strlen(names[i]);
-        bool prefix = names[i][len - 1] == '/';
-        named = (prefix ? key.len > len : key.len == len) && memcmp(key.data, names[i], len) == 0;
-    }
-    return named && journal_check_row(t, key, value) == 0;
+int journal_check_aside(struct slice key, struct slice value) {
+    struct aside_row row;
+    return take_aside(key, value, &row);
 }

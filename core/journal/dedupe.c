@@ -9,6 +9,7 @@
  * are and are looked up with the secrets of those, until the last of them has expired:
  *
  *   meta "secret/<n>"  -> i64 until_ms | 16 bytes   n from 1, without gaps
+ *   meta "dedupe"      -> i64 until_ms * DEDUPE_BUCKETS
  */
 #include "journal/impl.h"
 
@@ -20,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static_assert(crypto_shorthash_siphashx24_BYTES == sizeof(struct dedupe_hash), "128 bits");
 
 enum { DEDUPE_KEY_BYTES = 17 };
 
@@ -153,6 +156,24 @@ struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secr
 }
 
 /* --- keys --- */
+
+static int take_buckets(struct slice key, struct slice value, void *out) {
+    struct dedupe_bucket *buckets = out;
+    struct reader r = reader_of(value.data, value.len);
+    (void)key;
+    for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
+        buckets[i].until_ms = (int64_t)read_u64(&r);
+    }
+    return r.failed ? ERR_CORRUPT : 0;
+}
+
+int journal_load_buckets(struct journal *j) {
+    int code = journal_meta_take(j, "dedupe", take_buckets, j->buckets);
+    if (code == ERR_NOTFOUND) {
+        memset(j->buckets, 0, sizeof j->buckets);
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
 
 static int mark_buckets(struct journal *j) {
     buf_reset(&j->record);
@@ -370,9 +391,16 @@ int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct 
     return write_publish_note(j, bucket, &k, &note);
 }
 
-int journal_check_dedupe(struct slice key, struct slice value) {
+int journal_check_dedupe(enum store_table t, struct slice key, struct slice value) {
+    struct dedupe_bucket buckets[DEDUPE_BUCKETS];
     struct dedupe_note note;
     struct publish_note publish;
+    if (t == TABLE_META && slice_is(key, "dedupe")) {
+        return take_buckets(key, value, buckets);
+    }
+    if (t == TABLE_META) {
+        return value.len == sizeof(uint64_t) + DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
+    }
     bool asked = key.len > 0 && (uint8_t)key.data[0] == UINT8_MAX;
     return asked ? take_publish_note(key, value, &publish) : take_note(key, value, &note);
 }

@@ -89,6 +89,9 @@ int journal_put_record(struct journal *j, enum store_table t, const struct key *
 int journal_seek_prefix(struct journal *j, enum store_table t, const struct key *from,
                         size_t prefix_len, bool after, struct slice *key, struct slice *value);
 
+/* Whether the key is longer than the prefix and begins with it. */
+bool journal_key_begins(struct slice key, const char *prefix);
+
 /* --- records that do not decode: journal/aside.c --- */
 
 struct broken_row {
@@ -117,7 +120,8 @@ int journal_check_meta(struct slice key, struct slice value);
 int journal_check_event(enum store_table t, struct slice key, struct slice value);
 int journal_check_dead(struct slice key, struct slice value);
 int journal_check_keyed(enum store_table t, struct slice key, struct slice value);
-int journal_check_dedupe(struct slice key, struct slice value);
+int journal_check_dedupe(enum store_table t, struct slice key, struct slice value);
+int journal_check_aside(struct slice key, struct slice value);
 int journal_check_step(enum store_table t, struct slice key, struct slice value);
 int journal_check_later(enum store_table t, struct slice key, struct slice value);
 int journal_check_forward(enum store_table t, struct slice key, struct slice value);
@@ -126,6 +130,14 @@ struct row;
 
 /* INV-JOURNAL-2: the row is in the partition of its lane, and says what rows say. */
 bool journal_row_is_sound(const struct row *row);
+
+/* --- what is cached of the meta rows: journal/meta.c, journal/dedupe.c --- */
+
+/* The meta row of that name, as journal_take. */
+int journal_meta_take(struct journal *j, const char *name, journal_taker *take, void *out);
+int journal_load_names(struct journal *j);
+int journal_load_seq(struct journal *j);
+int journal_load_buckets(struct journal *j);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);
 /* When just one row with that prefix, a service's number, could not be read, and just one number

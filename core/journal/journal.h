@@ -23,7 +23,7 @@
  *   dedupeN  p8 hash128                                -> id128 (mark128)
  *            (p8 | 128: of a service with share = no)
  *            255 id128                                 -> seq64 due64 cancelled64   a publish
- *   meta     text                                      -> see journal/journal.c
+ *   meta     text                                      -> see journal/meta.c
  *   aside    n64                                       -> table, key, value of what cannot be read
  *   forward  p8 seq64                                  -> what another host is to take
  *   cursor   p8 source128                              -> seq64 of the last of theirs we took

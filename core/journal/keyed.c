@@ -352,9 +352,7 @@ int journal_check_keyed(enum store_table t, struct slice key, struct slice value
         return take_state(key, value, &row);
     case TABLE_LOCK:
         return take_lock_row(key, value, &row);
-    case TABLE_TIMER:
-        return take_timer(key, value, &timer);
     default:
-        return journal_check_dedupe(key, value);
+        return take_timer(key, value, &timer);
     }
 }

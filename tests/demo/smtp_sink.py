@@ -11,6 +11,7 @@ Some recipients have a fate of their own, by the beginning of their name:
   reject...  550 after the message     fail...  451 after the message
   drop...    the connection is closed after the message, without a reply
   silent...  no reply after the message at all
+  endless... a reply of ever more lines after the message
   bye...     accepted, then the connection is closed, as after an idle time, before the next mail
 """
 
@@ -59,6 +60,8 @@ class Sink:
             return "421 closing"
         if first.startswith("silent"):
             await asyncio.Event().wait()
+        if first.startswith("endless"):
+            return "\r\n".join(["250-more"] * 1000 + ["250 queued"])
         if first.startswith("bye"):
             asyncio.get_running_loop().call_soon(server.transport.close)  # after the reply
         verdict = self.verdict(first, message_id)

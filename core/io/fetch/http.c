@@ -7,6 +7,9 @@
  * On a kept connection that the server closes just then, curl itself sends the request again on a
  * new one, when not a byte of answer had come. It is the same request with the same
  * Idempotency-Key, as a retry of the event would be.
+ *
+ * A call that could not be begun because there was no descriptor for it has not been sent: it is
+ * put off and begun again, within its own timeout, so that a shortage that passes costs no attempt.
  */
 #include "io/fetch/impl.h"
 
@@ -167,6 +170,23 @@ static void release(struct call *call) {
     call->headers = NULL;
 }
 
+static void on_put_off_timer(uv_timer_t *timer);
+
+/* The call begins again in a moment; it is nowhere now. */
+static void put_off(struct call *call) {
+    struct fetch *f = call->fetch;
+    assert(call->place == CALL_NOWHERE);
+    call->place = CALL_PUT_OFF;
+    TAILQ_INSERT_TAIL(&f->put_off, call, link);
+    f->put_off_count++;
+    f->renew = f->pooled;
+    (void)mail_close_idle(f);
+    if (!uv_is_active((uv_handle_t *)&f->put_off_timer)) {
+        int started = uv_timer_start(&f->put_off_timer, on_put_off_timer, CALL_AGAIN_MS, 0);
+        assert(started == 0);
+    }
+}
+
 static void on_complete(struct transfer *transfer, CURLcode code) {
     struct call *call = (struct call *)transfer;
     struct call_result *result = &call->result;
@@ -184,7 +204,7 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     if (!begun && fetch_is_short()) {
         call->place = CALL_NOWHERE;
         result->error[0] = '\0';
-        fetch_put_off(call);
+        put_off(call);
         return;
     }
     const char *error = NULL; /* keep what curl wrote */
@@ -225,10 +245,44 @@ int http_start(struct call *call) {
     return 0;
 }
 
+static void begin_again(struct call *call, uint64_t now) {
+    TAILQ_REMOVE(&call->fetch->put_off, call, link);
+    call->fetch->put_off_count--;
+    call->place = CALL_NOWHERE;
+    if (call->deadline_ms <= now) {
+        fetch_finish(call, ERR_TIMEOUT, "no file descriptor became free in time");
+        return;
+    }
+    int code = http_start(call);
+    if (code != 0) {
+        fetch_finish(call, code, error_text(code));
+    }
+}
+
+static void on_put_off_timer(uv_timer_t *timer) {
+    struct fetch *f = timer->data;
+    struct call *last = TAILQ_LAST(&f->put_off, call_list);
+    struct call *call;
+    bool through = last == NULL;
+    while (!through) { /* what is put off meanwhile waits for the next time */
+        call = TAILQ_FIRST(&f->put_off);
+        through = call == last;
+        begin_again(call, uv_now(f->loop));
+    }
+    fetch_hand_over(f);
+}
+
 void http_stop(struct call *call) {
-    CURLMcode removed = curl_multi_remove_handle(call->fetch->multi, call->easy);
-    assert(removed == CURLM_OK);
-    call->fetch->http_running--;
-    release(call);
+    struct fetch *f = call->fetch;
+    if (call->place == CALL_PUT_OFF) {
+        TAILQ_REMOVE(&f->put_off, call, link);
+        f->put_off_count--;
+    } else {
+        assert(call->place == CALL_HTTP);
+        CURLMcode removed = curl_multi_remove_handle(f->multi, call->easy);
+        assert(removed == CURLM_OK);
+        f->http_running--;
+        release(call);
+    }
     call->place = CALL_NOWHERE;
 }

@@ -55,30 +55,6 @@ struct call {
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(mail_session_list, mail_session);
 
-enum step { STEP_CONNECT, STEP_MAIL, STEP_RCPT, STEP_DATA, STEP_MESSAGE, STEP_RESET, STEP_IDLE };
-
-/* One SMTP connection. It belongs to a call from its opening until that mail's verdict. */
-struct mail_session {
-    struct transfer transfer; /* first, as in struct call */
-    struct fetch *fetch;
-    TAILQ_ENTRY(mail_session) link;
-    CURL *easy;
-    uv_poll_t poll; /* from the end of STEP_CONNECT */
-    bool polling, closing;
-    enum step step;
-    struct call *call; /* NULL: RESET or IDLE */
-    size_t recipient;  /* of the call: the one asked for in STEP_RCPT */
-    bool used;         /* has finished a mail: the server may have given up on it */
-    bool eightbit;     /* the server offered 8BITMIME */
-    uint64_t idle_until_ms;
-    char *url;      /* owned */
-    struct buf out; /* to be written, from `written` on */
-    size_t written;
-    struct buf line; /* of the reply being read */
-    char last[256];  /* the last whole reply line */
-    char error[CURL_ERROR_SIZE];
-};
-
 struct fetch {
     uv_loop_t *loop;
     void *ctx;
@@ -101,62 +77,52 @@ struct fetch {
     struct call_list finished;
     struct call_list mail_waiting;
     struct mail_session_list mail_sessions;
+    void (*on_session)(struct fetch *f); /* the state of one has changed: mails may go on */
     size_t mail_session_count;
     CURL *spares[FETCH_SPARES_MAX];
     size_t spare_count;
 };
 
-/* io/fetch/fetch.c */
-/* Every option that both doors want on an easy handle, and its place in the multi handle. */
-int fetch_easy_setup(CURL *easy, struct transfer *transfer, const char *protocols);
+/* io/fetch/call.c */
+/* NULL: there is no such call. */
+struct call *fetch_find(struct fetch *f, uint64_t id);
+/* NULL: out of memory. */
+struct call *fetch_call_new(struct fetch *f, uint64_t id, const struct call_request *request);
+void fetch_call_free(struct call *call);
 /* Puts the call among the finished; its result is complete. `error` NULL keeps the text there. */
 void fetch_finish(struct call *call, int code, const char *error);
 /* Calls on_done for whatever is finished. Every event from the loop ends with this. */
 void fetch_hand_over(struct fetch *f);
-/* Closes a libuv handle that f->handles counts; `on_closed` must call fetch_handle_closed. */
-void fetch_handle_closed(struct fetch *f);
-int fetch_code_of(CURLcode code);
-/* NULL: out of memory. */
-CURLM *fetch_multi_new(struct fetch *f);
 
 /* io/fetch/short.c */
 /* How many idle HTTP connections may be kept. */
 long fetch_pool_size(void);
 /* Whether there are too few descriptors for a call. */
 bool fetch_is_short(void);
+
+/* io/fetch/multi.c */
+/* ERR_MEMORY. */
+int fetch_multi_open(struct fetch *f);
 /* Closes idle HTTP connections if that is wanted and no transfer is on curl; true: it did. Not to
  * be called from curl's callbacks. */
-bool fetch_renew(struct fetch *f);
-/* The call begins again in a moment; it is nowhere now. */
-void fetch_put_off(struct call *call);
-void fetch_take_back(struct call *call);
-
-/* io/fetch/http.c */
-int http_start(struct call *call);
-/* Takes the call off curl, whatever it was doing. */
-void http_stop(struct call *call);
+bool fetch_multi_renew(struct fetch *f);
+/* Every option that both doors want on an easy handle, and its place in the multi handle. */
+int fetch_easy_setup(CURL *easy, struct transfer *transfer, const char *protocols);
+int fetch_code_of(CURLcode code);
+/* Closes a libuv handle that f->handles counts; `on_closed` must call fetch_handle_closed. */
+void fetch_handle_closed(struct fetch *f);
 
 /* io/fetch/mail.c */
+void mail_init(struct fetch *f);
 void mail_start(struct call *call);
 void mail_stop(struct call *call);
-/* Gives waiting mails to sessions as far as there are any. */
-void mail_dispatch(struct fetch *f);
-/* Sees to it that mail_timer fires at `due_ms` (loop time) at the latest. */
-void mail_arm(struct fetch *f, uint64_t due_ms);
 void mail_close_all(struct fetch *f);
 /* Closes the idle sessions; true: there were some. */
 bool mail_close_idle(struct fetch *f);
-/* io/fetch/smtp.c */
-/* Opens a session for the call, which fails with ERR_MEMORY if that cannot even be begun. */
-void smtp_open(struct fetch *f, struct call *call);
-/* Sends the call's mail on an idle session. The session may be gone afterwards. */
-void smtp_send(struct mail_session *s, struct call *call);
-/* Closes the connection and forgets the session; it must have no call. */
-void smtp_close(struct mail_session *s);
-/* Takes the call off and closes. */
-void smtp_abandon(struct mail_session *s);
-/* The connection is of no more use. A mail under way on a kept session that had not come to its
- * message starts again on a new one: the server had only grown tired of waiting. */
-void smtp_lost(struct mail_session *s, int code, const char *why);
+
+/* io/fetch/http.c */
+int http_start(struct call *call);
+/* Takes the call off curl, or out of those put off. */
+void http_stop(struct call *call);
 
 #endif

@@ -6,7 +6,7 @@
  * that has delivered its mail takes the next for the same server, or is closed when none came for
  * MAIL_IDLE_MS. What is said on a session is in io/fetch/smtp.c.
  */
-#include "io/fetch/impl.h"
+#include "io/fetch/smtp.h"
 
 #include "base/limits.h"
 
@@ -43,7 +43,8 @@ static bool place_call(struct fetch *f, struct call *call) {
     return true;
 }
 
-void mail_dispatch(struct fetch *f) {
+/* Gives waiting mails to sessions as far as there are any. */
+static void dispatch(struct fetch *f) {
     struct call *call;
     if (uv_now(f->loop) < f->mail_pause_ms) {
         return;
@@ -56,7 +57,8 @@ void mail_dispatch(struct fetch *f) {
 
 static void on_timer(uv_timer_t *timer);
 
-void mail_arm(struct fetch *f, uint64_t due_ms) {
+/* Sees to it that the timer fires at `due_ms` (loop time) at the latest. */
+static void arm(struct fetch *f, uint64_t due_ms) {
     uint64_t now = uv_now(f->loop);
     uint64_t in_ms = due_ms > now ? due_ms - now : 0;
     bool active = uv_is_active((uv_handle_t *)&f->mail_timer);
@@ -74,7 +76,7 @@ static void check_waiting(struct fetch *f, uint64_t now) {
             TAILQ_REMOVE(&f->mail_waiting, call, link);
             fetch_finish(call, ERR_TIMEOUT, "no SMTP connection became free in time");
         } else {
-            mail_arm(f, call->deadline_ms);
+            arm(f, call->deadline_ms);
         }
         call = next;
     }
@@ -85,11 +87,11 @@ static void check_session(struct mail_session *s, uint64_t now) {
         s->used = false; /* out of time is final: no second try on a new session */
         smtp_lost(s, ERR_TIMEOUT, "the SMTP server did not answer in time");
     } else if (s->call != NULL) {
-        mail_arm(s->fetch, s->call->deadline_ms);
+        arm(s->fetch, s->call->deadline_ms);
     } else if (s->idle_until_ms <= now) {
         smtp_close(s);
     } else {
-        mail_arm(s->fetch, s->idle_until_ms);
+        arm(s->fetch, s->idle_until_ms);
     }
 }
 
@@ -103,11 +105,31 @@ static void on_timer(uv_timer_t *timer) {
         check_session(s, now);
         s = next;
     }
-    mail_dispatch(f);
+    dispatch(f);
     fetch_hand_over(f);
 }
 
+/* A session is free, or gone, or could not be opened for want of a descriptor. */
+static void on_session(struct fetch *f) {
+    struct mail_session *s;
+    TAILQ_FOREACH(s, &f->mail_sessions, link) {
+        if (s->call == NULL) {
+            arm(f, s->idle_until_ms);
+        }
+    }
+    if (uv_now(f->loop) < f->mail_pause_ms) {
+        arm(f, f->mail_pause_ms);
+    }
+    dispatch(f);
+}
+
 /* ---- calls ---- */
+
+void mail_init(struct fetch *f) {
+    TAILQ_INIT(&f->mail_waiting);
+    TAILQ_INIT(&f->mail_sessions);
+    f->on_session = on_session;
+}
 
 static const char *flaw_of(const struct call_request *request) {
     if (request->mail_from == NULL ||
@@ -133,8 +155,8 @@ void mail_start(struct call *call) {
     }
     call->place = CALL_MAIL_WAITING;
     TAILQ_INSERT_TAIL(&f->mail_waiting, call, link);
-    mail_arm(f, call->deadline_ms);
-    mail_dispatch(f);
+    arm(f, call->deadline_ms);
+    dispatch(f);
 }
 
 void mail_stop(struct call *call) {
@@ -147,7 +169,7 @@ void mail_stop(struct call *call) {
     struct fetch *f = s->fetch;
     smtp_abandon(s);
     if (!f->closing) {
-        mail_dispatch(f);
+        dispatch(f);
     }
 }
 

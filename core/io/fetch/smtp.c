@@ -18,7 +18,7 @@
  *
  * Left out on purpose: command pipelining, delivery notifications, CHUNKING.
  */
-#include "io/fetch/impl.h"
+#include "io/fetch/smtp.h"
 
 #include "base/limits.h"
 
@@ -213,7 +213,6 @@ static void become_free(struct mail_session *s, enum step step) {
     s->step = step;
     s->used = true;
     s->idle_until_ms = uv_now(s->fetch->loop) + MAIL_IDLE_MS;
-    mail_arm(s->fetch, s->idle_until_ms);
 }
 
 /* The reply was the one hoped for: the next thing to say. */
@@ -262,8 +261,13 @@ static bool refused(struct mail_session *s, long status) {
 static bool on_line(struct mail_session *s, const char *line) {
     (void)snprintf(s->last, sizeof s->last, "%s", line);
     if (strlen(line) >= 4 && line[3] == '-') {
-        return true; /* more lines of this reply follow */
+        if (++s->lines < MAIL_REPLY_LINES_MAX) {
+            return true; /* more lines of this reply follow */
+        }
+        smtp_lost(s, ERR_NETWORK, "the SMTP server sent a reply without end");
+        return false;
     }
+    s->lines = 0;
     if (expected[s->step] == 0) {
         smtp_lost(s, ERR_NETWORK, s->last); /* an idle server speaks up to say goodbye */
         return false;
@@ -303,9 +307,10 @@ static bool on_bytes(struct mail_session *s, const char *data, size_t len) {
     return true;
 }
 
-/* Reads until the socket is dry: TLS may hold bytes that the loop cannot see. */
+/* Reads until the socket is dry: TLS may hold bytes that the loop cannot see. Whoever sends faster
+ * than that sends no replies. */
 static bool read_replies(struct mail_session *s) {
-    for (;;) {
+    for (size_t total = 0; total < MAIL_READ_BYTES_MAX;) {
         char bytes[2048];
         size_t got = 0;
         CURLcode code = curl_easy_recv(s->easy, bytes, sizeof bytes, &got);
@@ -319,7 +324,10 @@ static bool read_replies(struct mail_session *s) {
         if (!on_bytes(s, bytes, got)) {
             return false;
         }
+        total += got;
     }
+    smtp_lost(s, ERR_NETWORK, "the SMTP server sends without end");
+    return false;
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
@@ -331,7 +339,7 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
     } else if (read_replies(s)) {
         (void)flush(s);
     }
-    mail_dispatch(f);
+    f->on_session(f);
     fetch_hand_over(f);
 }
 
@@ -377,7 +385,6 @@ static void wait_for_descriptors(struct mail_session *s) {
     smtp_close(s);
     f->renew = f->pooled;
     f->mail_pause_ms = uv_now(f->loop) + CALL_AGAIN_MS;
-    mail_arm(f, f->mail_pause_ms);
 }
 
 /* curl has opened the session, or could not. */
@@ -399,7 +406,7 @@ static void on_opened(struct transfer *transfer, CURLcode code) {
         int lost = code == CURLE_OK ? ERR_SYSTEM : fetch_code_of(code);
         smtp_lost(s, lost, why);
     }
-    mail_dispatch(f);
+    f->on_session(f);
 }
 
 static int session_options(struct mail_session *s, uint64_t timeout_ms) {

@@ -97,6 +97,15 @@ static void a_silence_after_the_message_is_a_timeout_of_unknown_outcome(void **s
     assert_true(r->sent);
 }
 
+static void a_reply_without_end_is_given_up(void **state) {
+    struct world *w = *state;
+    struct call_result *r = call(w, 1, mail_request(w, "endless@example.com", plain_mail));
+    assert_int_equal(r->code, ERR_NETWORK);
+    assert_true(r->sent);
+    assert_non_null(strstr(r->error, "a reply without end"));
+    assert_int_equal(call(w, 2, mail_request(w, "ann@example.com", plain_mail))->status, 250);
+}
+
 static void an_smtp_server_that_is_down_was_sent_nothing(void **state) {
     struct world *w = *state;
     int fd = closed_port(&w->smtp_port);
@@ -159,6 +168,7 @@ int main(void) {
         TEST(a_connection_lost_after_the_message_is_of_unknown_outcome),
         TEST(a_server_silent_after_the_message_stops_nobody_else),
         TEST(a_silence_after_the_message_is_a_timeout_of_unknown_outcome),
+        TEST(a_reply_without_end_is_given_up),
         TEST(an_smtp_server_that_is_down_was_sent_nothing),
         TEST(a_kept_session_that_the_server_closes_is_replaced),
         TEST(a_thousand_mails_share_a_few_sessions),
