@@ -2,16 +2,12 @@
 #include "conf/conf.h"
 
 #include "conf_folder.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* An option of a service that has all it needs; it stands on line 2. */
 static void assert_service_refused(const char *option, const char *sentence) {
