@@ -22,6 +22,8 @@ enum {
     BROKERS_MAX = 8,          /* addresses in broker.url, tried in turn */
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
+    TOKENS_MAX = 64,          /* tokens in one topics.conf */
+    TOKEN_BYTES_MIN = 16,     /* a shorter one can be guessed: refused beyond loopback */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
     CRON_YEARS_MAX = 40,      /* years searched for a tick: they have every weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* a step of the wall clock is noticed within this time */
@@ -183,6 +185,10 @@ enum {
     BULK_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
     BULK_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
     LIVE_CLIENTS_MAX = 32,  /* clients of /api/live */
+    LOGIN_TRIES = 10,            /* wrong tokens an address has before it must wait */
+    LOGIN_TRY_MS = 1000,         /* and one more each second */
+    BRAKE_ADDRESSES_MAX = 256,   /* of which wrong tokens are remembered */
+    LOGIN_BYTES_MAX = 8 << 10,   /* of a body that somebody without a token may send */
     SESSIONS_MAX = 64,      /* dashboard sessions at once; the oldest ends first */
 };
 

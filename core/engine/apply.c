@@ -116,6 +116,7 @@ int engine_conflicts(struct engine *e, struct engine_service *s, const struct ev
                      const struct effects *effects, struct buf *why, bool *found) {
     int code = 0;
     *found = false;
+    buf_reset(why);
     for (size_t i = 0; code == 0 && !*found && i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         bool cancels = effect->kind == EFFECT_CANCEL;
@@ -222,12 +223,8 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
     event->state = EVENT_READY;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
-    a->s->books.accepted++;
-    e->waiting++;
-    bool parked;
-    int code = engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data, &parked);
-    event_free(event);
-    return code;
+    engine_count(e, a->s, BOOK_ACCEPTED, 1);
+    return engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data);
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {

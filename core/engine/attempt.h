@@ -30,6 +30,13 @@ struct invocation {
     struct invocation *start_next; /* in engine->to_start */
 };
 
+/* What follows from an outcome; engine_conclude does it. */
+enum next {
+    NEXT_ENDED, /* nothing: the invocation is over, and its event has an end or waits elsewhere */
+    NEXT_WAIT,  /* the invocation goes on after the commit: once its call has ended, or at once */
+    NEXT_FAIL,  /* the attempt has failed, for the reason in run->error */
+};
+
 /* e->current from now on; its run and batch are the caller's to make. NULL: out of memory. */
 struct invocation *engine_new_invocation(struct engine *e, struct engine_service *s,
                                          struct lane_item *item);

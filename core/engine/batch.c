@@ -39,7 +39,6 @@ static int take_effects(struct engine *e, struct invocation *inv) {
     if (lead == NULL) {
         return 0;
     }
-    buf_reset(&run->error);
     int code = engine_conflicts(e, inv->service, lead, &run->effects, &run->error, &conflict);
     if (code != 0 || conflict) {
         run->outcome = OUTCOME_ERROR;

@@ -1,239 +1,84 @@
 /*
- * bury.c - what happens to an event that ends dead: its policies, its row among the dead letters, its
- * announcement.
+ * bury.c - events that died are noted: a list, in the order in which they died.
+ *
+ * What a death brings (policies that publish, an announcement) may make other events die. So nobody
+ * who comes upon a death follows it; the turn does, when it is through with what it does.
  */
 #include "engine/bury.h"
 
-#include "base/log.h"
-#include "engine/apply.h"
-#include "engine/history.h"
 #include "engine/impl.h"
-#include "engine/lane.h"
-#include "engine/locks.h"
-#include "engine/place.h"
-#include "engine/publish.h"
-#include "engine/saga.h"
-#include "engine/services.h"
-#include "engine/waiters.h"
-#include "engine/watch.h"
-#include "journal/event.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { TELLING_MAX = 3 };
-
-/* The policies look at the dead event and may publish, write state, or let it go. One that fails
- * is logged and changes nothing. */
-static int try_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
-                      struct event *event, const char *reason, bool *discard) {
-    struct run *run = NULL;
-    int code = run_start(&run, e->scripts, s->index, entry, event, reason, &e->view);
-    if (code != 0) {
-        return code;
-    }
-    char id[UUID_TEXT_BYTES + 1];
-    if (run->outcome == OUTCOME_DONE || run->outcome == OUTCOME_DISCARD) {
-        *discard = *discard || run->outcome == OUTCOME_DISCARD;
-        code = engine_apply(e, s, event, &run->effects);
-    } else {
-        log_error("engine", "%s of service \"%s\" failed event=%s error=\"%s\"",
-                  entry == RUN_ON_DEAD ? "on_dead" : "the dead_letter policy", s->conf->name,
-                  uuid_text(&event->id, id),
-                  run->outcome == OUTCOME_CALL ? "it must not wait for a call"
-                                               : buf_str(&run->error));
-    }
-    run_free(run);
-    return code;
+void engine_init_deaths(struct engine *e) {
+    STAILQ_INIT(&e->deaths.list);
 }
 
-static int run_policy(struct engine *e, struct engine_service *s, enum run_entry entry,
-                      struct event *event, const char *reason, bool *discard) {
-    struct culprit_record within;
-    culprit_policy(e->culprit, s->number, event->partition, &event->id, &within);
-    int code = try_policy(e, s, entry, event, reason, discard);
-    culprit_leave(e->culprit, &within);
-    return code;
-}
-
-/* Whether a policy took the host down with this event, or with one that was stored as little as
- * this one: an event that is past its `crashes` got the last when it was buried for them. */
-static bool policy_is_suspect(const struct engine *e, const struct engine_service *s,
-                              const struct event *event) {
-    bool ran = event->attempts > 0 || event->crashes > 0;
-    bool past = s->conf->crashes > 0 && event->crashes > s->conf->crashes;
-    return past || (!ran && e->policy_suspect);
-}
-
-static int run_policies(struct engine *e, struct engine_service *s, struct event *event,
-                        const char *reason, bool *discard) {
-    bool on_dead = script_has(e->scripts, s->index, "on_dead");
-    char id[UUID_TEXT_BYTES + 1];
-    if ((on_dead || s->conf->dead_letter != NULL) && policy_is_suspect(e, s, event)) {
-        log_error("engine", "the policies of service \"%s\" took the host down: not run event=%s",
-                  s->conf->name, uuid_text(&event->id, id));
-        return 0;
+static int note(struct engine *e, const struct death *death, const char *reason) {
+    size_t bytes = strlen(reason) + 1;
+    struct death *d = malloc(sizeof *d + bytes);
+    if (d == NULL) {
+        return ERR_MEMORY;
     }
-    int code = 0;
-    if (on_dead) {
-        code = run_policy(e, s, RUN_ON_DEAD, event, reason, discard);
-    }
-    if (code == 0 && s->conf->dead_letter != NULL) {
-        code = run_policy(e, s, RUN_DEAD_POLICY, event, reason, discard);
-    }
-    return code;
-}
-
-/* The announcement tells what happened; where it did is kept with the dead letter. */
-static struct slice without_traceback(struct slice reason) {
-    static const char traceback[] = "\nstack traceback:";
-    const char *at =
-        reason.len == 0 ? NULL : memmem(reason.data, reason.len, traceback, sizeof traceback - 1);
-    return (struct slice){reason.data, at == NULL ? reason.len : (size_t)(at - reason.data)};
-}
-
-static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
-    struct slice reason;
-    /* An announcement that a service could not handle is not announced: two services that listen
-     * to everything would breed them. */
-    if (s->conf->dead_topic[0] == '\0' ||
-        property_find(event->properties, "zingq-reason", &reason)) {
-        return 0;
-    }
-    char number[16];
-    char once[UUID_TEXT_BYTES + 24];
-    char id[UUID_TEXT_BYTES + 1];
-    (void)snprintf(number, sizeof number, "%u", event->attempts);
-    (void)snprintf(once, sizeof once, "%s-%lld", uuid_text(&event->id, id),
-                   (long long)event->ended_ms);
-    struct buf properties;
-    struct buf why;
-    buf_init(&properties, 1 << 20);
-    buf_init(&why, ERROR_BYTES_MAX);
-    property_clean(without_traceback(event->reason), &why);
-    property_add(&properties, slice_of("zingq-reason"), buf_slice(&why));
-    property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
-    property_add(&properties, slice_of("zingq-topic"), event->topic);
-    if (event->state == EVENT_NEEDS_PERSON) {
-        property_add(&properties, slice_of("zingq-needs-person"), slice_of("true"));
-    }
-    /* The same event may die again after a replay: that is another announcement. */
-    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
-    struct publication p = {.id = event->id,
-                            .cause = event->cause,
-                            .hops = (uint16_t)(event->hops + 1),
-                            .qos = 1,
-                            .topic = slice_of(s->conf->dead_topic),
-                            .payload = event->payload,
-                            .content_type = event->content_type,
-                            .properties = buf_slice(&properties)};
-    bool failed = properties.failed || why.failed;
-    int code = failed ? ERR_MEMORY : engine_publish(e, &p);
-    buf_clear(&properties);
-    buf_clear(&why);
-    return code;
-}
-
-/* Policies and announcement; not for the end of a loop, which they would make endless. What they
- * publish may die at its admission and be told of in turn, a few times over. */
-static int tell_of_death(struct engine *e, struct engine_service *s, struct event *event,
-                         const char *reason, bool *discard) {
-    if (event->hops > HOPS_MAX || e->telling == TELLING_MAX) {
-        return 0;
-    }
-    e->telling++;
-    struct buf publishes = e->publishes; /* those of whoever made this event die */
-    buf_init(&e->publishes, publishes.max);
-    engine_keep_publishes(e, event);
-    int code = run_policies(e, s, event, reason, discard);
-    if (code == 0 && e->publishes.len > 0) {
-        code = event_set_publishes(event, buf_slice(&e->publishes));
-    }
-    buf_clear(&e->publishes);
-    e->publishes = publishes;
-    if (code == 0 && !*discard) {
-        code = announce(e, s, event);
-    }
-    e->telling--;
-    return code;
-}
-
-static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {
-    struct dead_row row = {.partition = event->partition,
-                           .service = event->service,
-                           .id = event->id,
-                           .dead_ms = e->now_ms,
-                           .fingerprint = journal_fingerprint(event->reason)};
-    bool person = event->state == EVENT_NEEDS_PERSON;
-    s->books.dead++;
-    s->books.died++;
-    s->books.needs_person += person ? 1 : 0;
-    char id[UUID_TEXT_BYTES + 1];
-    log_warn("engine", "%s service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
-             person ? "a person is needed:" : "dead letter", s->conf->name,
-             uuid_text(&event->id, id), event->topic.data, (int)event->key.len, event->key.data,
-             (int)(event->reason.len < 300 ? event->reason.len : 300), event->reason.data);
-    return journal_dead_put(e->journal, &row);
+    *d = *death;
+    d->generation = e->deaths.generation;
+    memcpy(d->reason, reason, bytes);
+    STAILQ_INSERT_TAIL(&e->deaths.list, d, link);
+    return 0;
 }
 
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
-                enum event_state state, const char *reason, bool *parked) {
-    /* Who cancels an event does not want it among the dead letters; its policies are told. */
-    bool discard =
-        state == EVENT_DISCARDED || (state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD);
-    struct slice why = slice_of(reason);
-    why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
-    engine_note_end(e, s, event, state);
-    int code = event_set_reason(event, why);
-    if (code == 0) {
-        code = engine_free_expired_lock(e, event);
-    }
-    if (code == 0) {
-        code = engine_forget_waits(e, event);
-    }
-    if (code == 0) {
-        code = tell_of_death(e, s, event, reason, &discard);
-    }
-    /* A policy may not discard an event whose saga is only partly undone. */
-    discard = discard && state != EVENT_NEEDS_PERSON;
-    /* An event that never ran has no lane to hold. One that took the host down each time did run,
-     * though its attempts were never stored. */
-    bool ran = event->attempts > 0 || event->crashes > 0;
-    event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && ran;
-    *parked = event->parked;
-    if (code == 0 && discard) {
-        event->state = EVENT_DISCARDED;
-        s->books.discarded++;
-    } else if (code == 0) {
-        code = note_dead(e, s, event);
-    }
-    engine_note_ending(e, s, event, event->state, event->reason);
-    return code == 0 ? journal_event_put(e->journal, event) : code;
-}
-
-int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
-                   enum event_state state, const char *reason) {
-    bool parked = false;
-    int code = engine_bury(e, s, item->event, state, reason, &parked);
+                enum event_state state, const char *reason) {
+    const struct death death = {.service = s, .event = event, .state = state};
+    int code = note(e, &death, reason);
     if (code != 0) {
-        return code;
+        event_free(event);
     }
-    if (parked) {
-        return engine_lane_block(e, item, LANE_PARKED);
-    }
-    code = engine_unplace(e, item);
-    return code == 0 ? engine_lane_next(e, item) : code;
+    return code;
 }
 
 int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
-                     const char *reason) {
-    if (item->event->undo != UNDO_NONE) {
-        return engine_bury_as(e, s, item, EVENT_NEEDS_PERSON, reason);
+                     enum event_state state, const char *reason) {
+    const struct death death = {.service = s, .item = item, .event = item->event, .state = state};
+    assert(item->lane->taken == item && (e->current_item == item || e->current_item == NULL));
+    int code = note(e, &death, reason);
+    if (code == 0) {
+        e->current_item = NULL;
     }
-    bool open = false;
-    int code = engine_saga_open(e, item->event, NULL, &open);
-    if (code != 0) {
-        return code;
+    return code;
+}
+
+bool engine_is_dying(const struct engine *e, const struct engine_service *s, uint8_t partition,
+                     const struct uuid *id) {
+    const struct death *d;
+    STAILQ_FOREACH(d, &e->deaths.list, link) {
+        if (d->service == s && d->event->partition == partition && uuid_equal(&d->event->id, id)) {
+            return true;
+        }
     }
-    return open ? engine_undo(e, s, item, reason) : engine_bury_as(e, s, item, EVENT_DEAD, reason);
+    return false;
+}
+
+struct death *engine_next_death(struct engine *e) {
+    struct death *d = STAILQ_FIRST(&e->deaths.list);
+    e->deaths.generation = d == NULL ? 0 : d->generation + 1;
+    if (d != NULL) {
+        STAILQ_REMOVE_HEAD(&e->deaths.list, link);
+    }
+    return d;
+}
+
+void engine_free_death(struct death *death) {
+    event_free(death->event);
+    free(death->item);
+    free(death);
+}
+
+void engine_forget_deaths(struct engine *e) {
+    struct death *d;
+    while ((d = engine_next_death(e)) != NULL) {
+        engine_free_death(d);
+    }
 }

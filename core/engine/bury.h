@@ -1,5 +1,5 @@
 /*
- * bury.h - an event ends dead.
+ * bury.h - events that died: noted here, settled by engine/death.c once what they died of is over.
  */
 #ifndef ZINGQ_ENGINE_BURY_H
 #define ZINGQ_ENGINE_BURY_H
@@ -7,17 +7,40 @@
 #include "engine/lane.h"
 #include "engine/services.h"
 
-/* An event that was taken off its lane failed for good: its saga is undone first, if it has one;
- * while it is undone already, it needs a person. */
-int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
-                     const char *reason);
-/* engine_bury for an event that was taken off its lane, as EVENT_DEAD or EVENT_NEEDS_PERSON: its
- * row goes, its lane goes on or is held. */
-int engine_bury_as(struct engine *e, struct engine_service *s, struct lane_item *item,
-                   enum event_state state, const char *reason);
-/* Ends an event dead (or in need of a person): policies, books, announcement. The event is off its
- * lane and has no row; *parked tells whether its lane must be held. */
+#include <sys/queue.h>
+
+/* One of them. */
+struct death {
+    STAILQ_ENTRY(death) link;
+    struct engine_service *service;
+    struct lane_item *item; /* owned; still taken, so that its lane holds. NULL = it has no lane */
+    struct event *event;    /* the item's, or owned */
+    enum event_state state; /* dead, in need of a person, or discarded by one */
+    unsigned generation;    /* 0, or one more than that of the death whose policies caused it */
+    char reason[];
+};
+
+struct deaths {
+    STAILQ_HEAD(, death) list;
+    unsigned generation; /* of those noted now */
+};
+
+void engine_init_deaths(struct engine *e);
+/* An event without a lane or a row ends in that state; takes it over. ERR_MEMORY. */
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
-                enum event_state state, const char *reason, bool *parked);
+                enum event_state state, const char *reason);
+/* The same for an event that was taken off its lane. */
+int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
+                     enum event_state state, const char *reason);
+/* Whether one that is noted has the id. */
+bool engine_is_dying(const struct engine *e, const struct engine_service *s, uint8_t partition,
+                     const struct uuid *id);
+/* The first of them, off the list, to be freed; those noted from now on are caused by it. NULL:
+ * there is none. */
+struct death *engine_next_death(struct engine *e);
+/* With its event or item, as far as it still has them. */
+void engine_free_death(struct death *death);
+/* The turn is given up. */
+void engine_forget_deaths(struct engine *e);
 
 #endif

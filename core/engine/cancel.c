@@ -22,14 +22,19 @@ static bool is_live(enum event_state state) {
     return !event_state_ended(state);
 }
 
-static int discard(struct engine *e, struct engine_service *s, struct event *event,
+/* Takes the event over. */
+static int discard(struct engine *e, struct engine_service *s, struct event **taken,
                    const struct row *row) {
+    struct event *event = *taken;
     int code = engine_drop_wake(e, event);
     if (code == 0) {
         code = engine_lane_drop_head(e, s, row);
     }
-    bool parked;
-    return code == 0 ? engine_bury(e, s, event, EVENT_DISCARDED, CANCELLED, &parked) : code;
+    if (code != 0) {
+        return code;
+    }
+    *taken = NULL;
+    return engine_bury(e, s, event, EVENT_DISCARDED, CANCELLED);
 }
 
 /* It stays where it stands and comes back at once, to undo. */
@@ -39,8 +44,10 @@ static int compensate(struct engine *e, struct engine_service *s, struct event *
     return code == 0 ? engine_wake_now(e, event) : code;
 }
 
-static int cancel(struct engine *e, struct engine_service *s, struct event *event,
+/* What is discarded is taken over. */
+static int cancel(struct engine *e, struct engine_service *s, struct event **taken,
                   struct command *c) {
+    struct event *event = *taken;
     struct buf names;
     bool open = false;
     buf_init(&names, 2048);
@@ -66,7 +73,7 @@ static int cancel(struct engine *e, struct engine_service *s, struct event *even
                    "that, or --without-compensation (without_compensation=1) to leave it",
                    buf_str(&names));
     } else if (code == 0) {
-        code = open && c->compensate ? compensate(e, s, event) : discard(e, s, event, &row);
+        code = open && c->compensate ? compensate(e, s, event) : discard(e, s, taken, &row);
         code = code == ERR_NOTFOUND ? ERR_CORRUPT : code;
     }
     buf_clear(&names);
@@ -81,7 +88,7 @@ int engine_cancel_event(struct engine *e, struct command *c, bool *found) {
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    code = cancel(e, s, event, c);
+    code = cancel(e, s, &event, c);
     event_free(event);
     return code;
 }

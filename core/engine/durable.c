@@ -12,7 +12,6 @@
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/locks.h"
-#include "engine/outcome.h"
 #include "engine/retry.h"
 #include "engine/services.h"
 #include "engine/watch.h"
@@ -50,12 +49,13 @@ static int settle_calls(struct event *event, const struct buf *asked) {
     return code;
 }
 
-int engine_keep(struct engine *e, struct invocation *inv) {
+int engine_keep(struct engine *e, struct invocation *inv, enum next *next) {
     struct run_durable *d = inv->run->durable;
     struct event *event = inv->item->event;
     bool conflict = false;
     d->open = d->step.kind == STEP_UNDO; /* until it stands, it is this one that fails */
-    int code = engine_conflict(e, inv, &d->effects, &conflict);
+    int code = engine_conflicts(e, inv->service, event, &d->effects, &inv->run->error, &conflict);
+    *next = conflict ? NEXT_FAIL : NEXT_WAIT;
     if (code != 0 || conflict) {
         return code;
     }
@@ -75,10 +75,10 @@ int engine_keep(struct engine *e, struct invocation *inv) {
         /* It gets somewhere: what counts is crashing at one and the same place. */
         event->crashes = 0;
     }
-    return code == 0 ? engine_await(e, inv) : code;
+    return code;
 }
 
-int engine_sleep(struct engine *e, struct invocation *inv) {
+int engine_sleep(struct engine *e, struct invocation *inv, enum next *next) {
     struct engine_service *s = inv->service;
     struct event *event = inv->item->event;
     int64_t due_ms = inv->run->durable->step.due_ms;
@@ -88,6 +88,7 @@ int engine_sleep(struct engine *e, struct invocation *inv) {
         return code;
     }
     event->continues = true;
+    *next = NEXT_ENDED;
     struct lane_item *item = engine_release(e, inv);
     engine_note_ending(e, s, event, EVENT_SLEEPING, (struct slice){NULL, 0});
     return engine_put_off(e, item, EVENT_SLEEPING, due_ms);

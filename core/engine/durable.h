@@ -6,9 +6,10 @@
 
 #include "engine/attempt.h"
 
-/* The step that run->durable names is stored with its effects. */
-int engine_keep(struct engine *e, struct invocation *inv);
-int engine_sleep(struct engine *e, struct invocation *inv);
+/* OUTCOME_KEEP: the step that run->durable names is stored with its effects. */
+int engine_keep(struct engine *e, struct invocation *inv, enum next *next);
+/* OUTCOME_SLEEP. */
+int engine_sleep(struct engine *e, struct invocation *inv, enum next *next);
 /* Saga steps of which nothing came are not to be undone. */
 int engine_note_failed_steps(struct engine *e, struct invocation *inv);
 

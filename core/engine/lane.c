@@ -180,7 +180,7 @@ static void grow(struct lanes *lanes) {
 }
 
 struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition) {
-    assert(lanes_find(lanes, service, hash) == NULL);
+    assert(lanes_find(lanes, service, hash) == NULL); /* INV-LANE-3 */
     if (lanes->lane_count >= lanes->bucket_count) {
         grow(lanes);
     }
@@ -202,7 +202,8 @@ struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint
 }
 
 void lanes_close(struct lanes *lanes, struct lane *lane) {
-    assert(!lane->busy && lane->head == NULL && !lane->in_ring);
+    assert(!lane->busy && lane->head == NULL && lane->count == 0 &&
+           !lane->in_ring); /* INV-LANE-1 */
     struct lane **link = &lanes->buckets[bucket_of(lanes, lane->service, lane->hash)];
     while (*link != lane) {
         assert(*link != NULL);
@@ -226,6 +227,7 @@ static bool can_enter(const struct lane *lane) {
 
 static void enter_after(struct lane_service *s, struct lane *before, struct lane *lane) {
     struct lane **link = before == NULL ? &s->ring_head : &before->ring_next;
+    assert(!lane->busy && lane->head != NULL && !lane->owing); /* INV-LANE-1 */
     lane->in_ring = true;
     lane->ring_next = *link;
     *link = lane;
@@ -268,7 +270,7 @@ static void begin_rush(struct lane_service *s) {
 }
 
 static void leave_ring_head(struct lane_service *s, struct lane *lane) {
-    assert(s->ring_head == lane && lane->in_ring);
+    assert(s->ring_head == lane && lane->in_ring && !lane->owing); /* INV-LANE-1 */
     s->ring_head = lane->ring_next;
     if (s->ring_head == NULL) {
         s->ring_tail = NULL;
@@ -293,7 +295,7 @@ static void enter_owing(struct lane_service *s, struct lane *lane) {
 
 /* The ring is empty for it, or its time has come: in either case the clock is not behind it. */
 static void leave_owing_head(struct lane_service *s, struct lane *lane) {
-    assert(s->owing_head == lane && s->owing > 0);
+    assert(s->owing_head == lane && s->owing > 0 && s->owing <= s->in_ring); /* INV-LANE-5 */
     s->owing_head = lane->ring_next;
     s->owing--;
     s->clock_us = lane->due_us > s->clock_us ? lane->due_us : s->clock_us;
@@ -349,7 +351,7 @@ static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, 
 void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
     struct lane_service *s = service_of(lanes, service);
     struct lane *lane = lanes_find(lanes, service, hash);
-    assert(us >= 0);
+    assert(us >= 0); /* INV-LANE-7 */
     lights_note(&s->lights, hash, us <= LANE_QUANTUM_US);
     if (lane == NULL) {
         struct debt debt = debts_take(&lanes->debts, service, hash);
@@ -363,7 +365,7 @@ void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
 void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms) {
     struct lane_service *s = service_of(lanes, service);
     int64_t lane_count = (int64_t)s->in_ring + 1;
-    assert(us >= 0);
+    assert(us >= 0); /* INV-LANE-7 */
     s->clock_us += us / lane_count;
     s->paid_us += (us < LANE_QUANTUM_US ? us : LANE_QUANTUM_US) / lane_count;
     s->due_us = later_us(s->due_us, lanes->clock_us) + us;
@@ -381,7 +383,7 @@ void lanes_arrived(struct lanes *lanes, int64_t now_ms) {
 
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) {
     struct lane_service *s = service_of(lanes, lane->service);
-    assert(lane->tail == NULL || lane->tail->seq < item->seq);
+    assert(lane->tail == NULL || lane->tail->seq < item->seq); /* INV-LANE-2 */
     item->lane = lane;
     item->next = NULL;
     if (lane->tail == NULL) {
@@ -499,7 +501,8 @@ bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms) {
 }
 
 static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
-    assert(!lane->busy && lane->head != NULL && lane->in_ring);
+    assert(!lane->busy && lane->head != NULL && lane->in_ring); /* INV-LANE-1, INV-LANE-4 */
+    assert(lane->count > 0 && lane->count <= s->waiting && s->in_ring > 0); /* INV-LANE-5 */
     if (lane->owing) {
         leave_owing_head(s, lane);
     } else {
@@ -523,6 +526,7 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
 
 struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane) {
     struct lane_service *s = service_of(lanes, lane->service);
+    assert(s->concurrency == 0 || s->running < s->concurrency); /* INV-LANE-6 */
     lane->joined = false;
     s->running++;
     return take_head(s, lane);
@@ -541,7 +545,7 @@ struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane) {
 
 void lanes_finish(struct lanes *lanes, struct lane *lane) {
     struct lane_service *s = service_of(lanes, lane->service);
-    assert(lane->busy && (lane->joined || s->running > 0));
+    assert(lane->busy && (lane->joined || s->running > 0)); /* INV-LANE-4 */
     lane->busy = false;
     lane->taken = NULL;
     s->running -= lane->joined ? 0 : 1;

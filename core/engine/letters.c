@@ -18,7 +18,6 @@
 #include "engine/signal_message.h"
 #include "journal/event.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 static int no_dead(struct command *c) {
@@ -33,10 +32,8 @@ static int forget_dead_row(struct engine *e, struct engine_service *s, const str
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
     bool person = event->state == EVENT_NEEDS_PERSON;
-    assert(s->books.dead > 0 && (!person || s->books.needs_person > 0));
-    s->books.dead--;
-    s->books.needs_person -= person ? 1 : 0;
-    s->books_dirty = true;
+    engine_count(e, s, BOOK_NEEDS_PERSON, person ? -1 : 0);
+    engine_count(e, s, BOOK_DEAD, -1);
     return journal_dead_del(e->journal, &row);
 }
 
@@ -79,7 +76,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     event->state = EVENT_DONE;
     event->replayed = true;
     event->ended_ms = e->now_ms;
-    s->books.done++;
+    engine_count(e, s, BOOK_DONE, 1);
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
@@ -92,7 +89,7 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     event->state = EVENT_DONE;
     event->replayed = true;
     event->ended_ms = e->now_ms;
-    s->books.done++;
+    engine_count(e, s, BOOK_DONE, 1);
     code = code == 0 ? journal_event_put(e->journal, event) : code;
     if (code != 0) {
         event_free(event);
@@ -154,7 +151,7 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;
-    s->books.discarded++;
+    engine_count(e, s, BOOK_DISCARDED, 1);
     return e->store_low ? engine_let_go(e, event) : journal_event_put(e->journal, event);
 }
 

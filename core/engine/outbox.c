@@ -14,68 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void item_list_add(struct item_list *list, struct outbox_item *item) {
-    item->next = NULL;
-    if (list->tail == NULL) {
-        list->head = item;
-    } else {
-        list->tail->next = item;
-    }
-    list->tail = item;
-    list->count++;
-}
-
-struct outbox_item *item_list_take(struct item_list *list) {
-    struct outbox_item *item = list->head;
-    if (item != NULL) {
-        list->head = item->next;
-        if (list->head == NULL) {
-            list->tail = NULL;
-        }
-        list->count--;
-    }
-    return item;
-}
-
-static void list_clear(struct item_list *list) {
-    struct outbox_item *item;
-    while ((item = item_list_take(list)) != NULL) {
-        free(item);
-    }
-}
-
-static uint16_t *owner_out(struct outbox *o, const struct outbox_item *item) {
-    return &o->owners_out[item->publication.owner % OWNER_SLOTS];
-}
-
-void outbox_flies(struct outbox *o, int mid, struct outbox_item *item) {
-    assert(o->by_mid[mid] == NULL);
-    o->by_mid[mid] = item;
-    o->in_flight++;
-    ++*owner_out(o, item);
-}
-
-struct outbox_item *outbox_landed(struct outbox *o, int mid) {
-    struct outbox_item *item = o->by_mid[mid];
-    assert(item != NULL && o->in_flight > 0 && *owner_out(o, item) > 0);
-    o->by_mid[mid] = NULL;
-    o->in_flight--;
-    --*owner_out(o, item);
-    return item;
-}
-
-/* All of `from` to the front of `to`. */
-static void list_prepend(struct item_list *to, struct item_list *from) {
-    if (from->head == NULL) {
-        return;
-    }
-    from->tail->next = to->head;
-    to->tail = to->tail == NULL ? from->tail : to->tail;
-    to->head = from->head;
-    to->count += from->count;
-    *from = (struct item_list){0};
-}
-
 int outbox_new(struct outbox **out, struct journal *journal) {
     struct outbox *o = calloc(1, sizeof *o);
     if (o == NULL) {
@@ -83,25 +21,13 @@ int outbox_new(struct outbox **out, struct journal *journal) {
     }
     o->journal = journal;
     o->trial_size = 1;
-    o->blocked.stale = true;
+    item_list_init(&o->staged);
+    item_list_init(&o->queued);
+    item_list_init(&o->acked);
+    blocked_clear(&o->blocked);
     buf_init(&o->record, (size_t)1 << 30);
     *out = o;
     return 0;
-}
-
-void outbox_forget(struct outbox *o) {
-    list_clear(&o->staged);
-    list_clear(&o->queued);
-    list_clear(&o->acked);
-    for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
-        struct outbox_item *item = o->by_mid[i] == NULL ? NULL : outbox_landed(o, i);
-        if (item != NULL && !item->out) { /* else it is among the blocked, too */
-            free(item);
-        }
-    }
-    blocked_clear(&o->blocked);
-    o->alone = false;
-    o->trial_size = 1;
 }
 
 void outbox_free(struct outbox *o) {
@@ -153,30 +79,16 @@ static int by_seq(const void *a, const void *b) {
 
 /* To the front of the queue, in order. */
 static void send_again(struct outbox *o, struct outbox_item **items, size_t count) {
-    struct item_list again = {0};
+    struct item_list again;
+    item_list_init(&again);
     qsort(items, count, sizeof *items, by_seq);
     for (size_t i = 0; i < count; i++) {
         item_list_add(&again, items[i]);
     }
-    list_prepend(&o->queued, &again);
-}
-
-/* Rows that were held behind one that is gone: to the front, they are older than what is queued. */
-void outbox_release(struct outbox *o, uint64_t owner) {
-    struct item_list freed = {0};
-    struct outbox_item *item;
-    while ((item = blocked_freed(&o->blocked, owner)) != NULL) {
-        blocked_remove(&o->blocked, item);
-        item_list_add(&freed, item);
-    }
-    list_prepend(&o->queued, &freed);
+    item_list_prepend(&o->queued, &again);
 }
 
 /* --- refusals --- */
-
-static bool is_passing(uint8_t reason) {
-    return reason == 0x80 || reason == 0x83 || reason == 0x97;
-}
 
 /* A broker that takes others and this one never does not mean what its reason says. One that takes
  * none has its troubles, for as long as it likes. */
@@ -185,13 +97,6 @@ static bool passes(const struct outbox *o, const struct outbox_item *item) {
         return false; /* tried for its topic: whatever the broker says but yes, the topic waits */
     }
     return item->state != ITEM_SOON || item->tries < PASSING_TRIES || item->taken == o->taken;
-}
-
-/* Whether others of the topic would be refused as well: not authorized, topic name invalid, a
- * passing reason that did not pass, or the connection closed, which is how Mosquitto and AWS say
- * "not authorized". */
-bool outbox_is_about_topic(uint8_t reason, bool closed) {
-    return closed || reason == 0x87 || reason == 0x90 || is_passing(reason);
 }
 
 static void note_refused(struct outbox *o, struct outbox_item *item, int64_t now_ms,
@@ -211,7 +116,7 @@ void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, u
     if (item->out) {
         blocked_out(&o->blocked, item, false);
     }
-    blocked_refuse(&o->blocked, item, now_ms, outbox_is_about_topic(reason, closed));
+    blocked_refuse(&o->blocked, item, now_ms, blocked_is_about_topic(reason, closed));
     o->refusals = true;
     o->probe_ms = now_ms + (closed ? PROBE_GAP_LOST_MS : PROBE_GAP_MS);
     if (p->refused_ms == 0) {
@@ -297,7 +202,7 @@ void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reas
     o->answered = true;
     if (reason < 0x80) {
         taken(o, item, now_ms);
-    } else if (is_passing(reason) && passes(o, item)) {
+    } else if (blocked_is_passing(reason) && passes(o, item)) {
         put_off(o, item, now_ms, reason);
     } else {
         char why[64];
@@ -319,7 +224,7 @@ static size_t take_in_flight(struct outbox *o, struct outbox_item **items) {
     size_t count = 0;
     for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         if (o->by_mid[i] != NULL) {
-            assert(count < OUTBOX_WINDOW_MAX);
+            assert(count < OUTBOX_WINDOW_MAX); /* INV-OUTBOX-2 */
             items[count++] = outbox_landed(o, i);
         }
     }
@@ -395,7 +300,8 @@ bool outbox_disconnected(struct outbox *o, int64_t now_ms) {
 
 size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id) {
     size_t found = 0;
-    for (struct outbox_item *i = o->blocked.head; i != NULL; i = i->next) {
+    struct outbox_item *i;
+    TAILQ_FOREACH(i, &o->blocked.items, link) {
         bool meant = id == NULL || uuid_equal(id, &i->publication.id);
         if (!meant || (i->state != ITEM_REFUSED && i->state != ITEM_SUSPECT)) {
             continue;
@@ -410,9 +316,9 @@ size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id) {
 }
 
 int outbox_discard(struct outbox *o, const struct uuid *id) {
-    struct outbox_item *item = o->blocked.head;
+    struct outbox_item *item = TAILQ_FIRST(&o->blocked.items);
     while (item != NULL && !uuid_equal(id, &item->publication.id)) {
-        item = item->next;
+        item = TAILQ_NEXT(item, link);
     }
     if (item == NULL) {
         return ERR_NOTFOUND;
@@ -438,6 +344,7 @@ int64_t outbox_next_ms(struct outbox *o) {
 }
 
 uint64_t outbox_rows(const struct outbox *o) {
+    assert(o->blocked.out <= o->in_flight && o->blocked.out <= o->blocked.count); /* INV-OUTBOX-4 */
     return o->staged.count + o->queued.count + o->in_flight - o->blocked.out + o->blocked.count +
            o->on_disk;
 }
@@ -455,9 +362,9 @@ uint64_t outbox_discarded(const struct outbox *o) {
 }
 
 const char *outbox_refused_topic(const struct outbox *o) {
-    const struct outbox_item *item = o->blocked.head;
+    const struct outbox_item *item = TAILQ_FIRST(&o->blocked.items);
     while (item != NULL && item->state != ITEM_REFUSED) {
-        item = item->next;
+        item = TAILQ_NEXT(item, link);
     }
     return item == NULL ? NULL : item->publication.topic.data;
 }

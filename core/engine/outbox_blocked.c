@@ -39,12 +39,9 @@ static void count_state(struct blocked *b, const struct outbox_item *item, int b
 }
 
 void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state state) {
-    assert(item->state == ITEM_CLEAN && state != ITEM_CLEAN && !item->out);
+    assert(item->state == ITEM_CLEAN && state != ITEM_CLEAN && !item->out); /* INV-OUTBOX-3 */
     item->state = state;
-    item->next = NULL;
-    item->prev = b->tail;
-    *(b->tail == NULL ? &b->head : &b->tail->next) = item;
-    b->tail = item;
+    TAILQ_INSERT_TAIL(&b->items, item, link);
     struct outbox_item **slot = owner_slot(b, item->publication.owner);
     item->owner_next = *slot;
     *slot = item;
@@ -54,7 +51,7 @@ void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state st
 }
 
 void blocked_move(struct blocked *b, struct outbox_item *item, enum item_state state) {
-    assert(item->state != ITEM_CLEAN && state != ITEM_CLEAN);
+    assert(item->state != ITEM_CLEAN && state != ITEM_CLEAN); /* INV-OUTBOX-3 */
     b->stale = true;
     if (item->state == state) {
         return;
@@ -65,16 +62,16 @@ void blocked_move(struct blocked *b, struct outbox_item *item, enum item_state s
 }
 
 void blocked_out(struct blocked *b, struct outbox_item *item, bool out) {
-    assert(item->state != ITEM_CLEAN && item->out != out);
+    assert(item->state != ITEM_CLEAN && item->out != out); /* INV-OUTBOX-3 */
     item->out = out;
     b->out += out ? 1 : (size_t)-1;
     b->stale = true;
 }
 
 void blocked_remove(struct blocked *b, struct outbox_item *item) {
-    assert(item->state != ITEM_CLEAN && !item->out && b->count > 0);
-    *(item->prev == NULL ? &b->head : &item->prev->next) = item->next;
-    *(item->next == NULL ? &b->tail : &item->next->prev) = item->prev;
+    assert(item->state != ITEM_CLEAN && !item->out);      /* INV-OUTBOX-3 */
+    assert(b->count > b->out && b->bytes >= item->bytes); /* INV-OUTBOX-4 */
+    TAILQ_REMOVE(&b->items, item, link);
     struct outbox_item **at = owner_slot(b, item->publication.owner);
     while (*at != item) {
         assert(*at != NULL);
@@ -87,16 +84,17 @@ void blocked_remove(struct blocked *b, struct outbox_item *item) {
     item->to_mark = false;
     count_state(b, item, -1);
     item->state = ITEM_CLEAN;
-    item->next = item->prev = item->owner_next = NULL;
+    item->owner_next = NULL;
 }
 
 void blocked_clear(struct blocked *b) {
-    while (b->head != NULL) {
-        struct outbox_item *item = b->head;
-        b->head = item->next;
+    struct outbox_item *item;
+    while (b->count > 0 && (item = TAILQ_FIRST(&b->items)) != NULL) {
+        TAILQ_REMOVE(&b->items, item, link);
         free(item);
     }
     *b = (struct blocked){.stale = true};
+    TAILQ_INIT(&b->items);
 }
 
 bool blocked_holds(const struct blocked *b, const struct outbox_item *item, bool out_passes) {
@@ -126,6 +124,14 @@ struct outbox_item *blocked_freed(const struct blocked *b, uint64_t owner) {
 }
 
 /* --- refused --- */
+
+bool blocked_is_passing(uint8_t reason) {
+    return reason == 0x80 || reason == 0x83 || reason == 0x97;
+}
+
+bool blocked_is_about_topic(uint8_t reason, bool closed) {
+    return closed || reason == 0x87 || reason == 0x90 || blocked_is_passing(reason);
+}
 
 static struct refused_topic *find_topic(const struct blocked *b, uint64_t hash) {
     for (size_t i = 0; i < b->topic_count; i++) {
@@ -198,7 +204,8 @@ void blocked_topic_taken(struct blocked *b, uint64_t hash) {
         return;
     }
     forget_topic(b, topic);
-    for (struct outbox_item *i = b->head; i != NULL; i = i->next) {
+    struct outbox_item *i;
+    TAILQ_FOREACH(i, &b->items, link) {
         if (i->state == ITEM_REFUSED && i->topic == hash && !i->out) {
             blocked_move(b, i, ITEM_SUSPECT);
         }
@@ -215,7 +222,8 @@ int64_t blocked_due_ms(struct blocked *b) {
     for (size_t i = 0; i < b->topic_count; i++) {
         due = b->topics[i].due_ms < due ? b->topics[i].due_ms : due;
     }
-    for (const struct outbox_item *i = b->head; i != NULL; i = i->next) {
+    const struct outbox_item *i;
+    TAILQ_FOREACH(i, &b->items, link) {
         bool waits = (i->state == ITEM_REFUSED || i->state == ITEM_SOON) && !i->out;
         due = waits && i->due_ms < due ? i->due_ms : due;
     }
@@ -227,7 +235,8 @@ int64_t blocked_due_ms(struct blocked *b) {
 /* Of a topic's rows the one tried least. */
 static struct outbox_item *least_tried(const struct blocked *b, uint64_t topic) {
     struct outbox_item *least = NULL;
-    for (struct outbox_item *i = b->head; i != NULL; i = i->next) {
+    struct outbox_item *i;
+    TAILQ_FOREACH(i, &b->items, link) {
         if (i->state == ITEM_REFUSED && i->topic == topic && !i->out &&
             (least == NULL || i->tries < least->tries)) {
             least = i;
@@ -257,25 +266,26 @@ struct outbox_item *blocked_due(struct blocked *b, enum item_state state, int64_
         return NULL;
     }
     struct outbox_item *item = state == ITEM_REFUSED ? due_by_topic(b, now_ms) : NULL;
-    for (struct outbox_item *i = b->head; item == NULL && i != NULL; i = i->next) {
+    struct outbox_item *i = TAILQ_FIRST(&b->items);
+    for (; item == NULL && i != NULL; i = TAILQ_NEXT(i, link)) {
         item = i->state == state && !i->out && i->due_ms <= now_ms ? i : NULL;
     }
     return item;
 }
 
 struct outbox_item *blocked_first(const struct blocked *b, enum item_state state) {
-    struct outbox_item *item = b->head;
+    struct outbox_item *item = TAILQ_FIRST(&b->items);
     while (item != NULL && (item->state != state || item->out)) {
-        item = item->next;
+        item = TAILQ_NEXT(item, link);
     }
     return item;
 }
 
 struct outbox_item *blocked_last_suspect(const struct blocked *b) {
-    struct outbox_item *item = b->tail;
+    struct outbox_item *item = TAILQ_LAST(&b->items, outbox_items);
     while (item != NULL &&
            (item->state != ITEM_SUSPECT || item->out || blocked_holds(b, item, false))) {
-        item = item->prev;
+        item = TAILQ_PREV(item, outbox_items, link);
     }
     return item;
 }

@@ -1,6 +1,7 @@
 /*
  * outbox_impl.h - what engine/outbox.c (what the broker answers), engine/outbox_rows.c (the rows on disk),
- * engine/outbox_send.c (what goes next) and engine/outbox_blocked.c (what may not simply go) share.
+ * engine/outbox_send.c (what goes next), engine/outbox_blocked.c (what may not simply go) and
+ * engine/outbox_queue.c (the lists) share.
  */
 #ifndef ZINGQ_ENGINE_OUTBOX_IMPL_H
 #define ZINGQ_ENGINE_OUTBOX_IMPL_H
@@ -8,6 +9,8 @@
 #include "base/limits.h"
 #include "engine/outbox.h"
 #include "journal/outbox.h"
+
+#include <sys/queue.h>
 
 enum item_state {
     ITEM_CLEAN,   /* not blocked */
@@ -23,21 +26,24 @@ struct outbox_item {
     size_t bytes;                   /* of record */
     uint64_t topic;                 /* its hash */
     enum item_state state;
-    bool out;         /* blocked, and in flight all the same */
-    bool to_mark;     /* the row does not say yet that it is refused */
-    unsigned strikes; /* connections that ended while it was the first unanswered */
-    unsigned tries;   /* that ended in a refusal */
-    uint64_t taken;   /* SOON: how many the broker had taken at its first refusal */
-    int64_t due_ms;   /* REFUSED, SOON: INT64_MAX = with its topic */
-    uint64_t sent;    /* in which order, on this connection */
-    uint64_t beside;  /* things not ours that had been sent before it */
-    struct outbox_item *next, *prev;
+    bool out;                       /* blocked, and in flight all the same */
+    bool to_mark;                   /* the row does not say yet that it is refused */
+    unsigned strikes;               /* connections that ended while it was the first unanswered */
+    unsigned tries;                 /* that ended in a refusal */
+    uint64_t taken;                 /* SOON: how many the broker had taken at its first refusal */
+    int64_t due_ms;                 /* REFUSED, SOON: INT64_MAX = with its topic */
+    uint64_t sent;                  /* in which order, on this connection */
+    uint64_t beside;                /* things not ours that had been sent before it */
+    TAILQ_ENTRY(outbox_item) link;  /* in one of the lists, or among the blocked */
     struct outbox_item *owner_next; /* in by_owner, while blocked */
     char record[];
 };
 
+/* Publishes in the order in which they go. */
+TAILQ_HEAD(outbox_items, outbox_item);
+
 struct item_list {
-    struct outbox_item *head, *tail;
+    struct outbox_items items;
     size_t count;
 };
 
@@ -52,7 +58,7 @@ enum { OWNER_SLOTS = 1024 };
 
 /* Rows that may not go with the others, by seq as far as they came by seq. */
 struct blocked {
-    struct outbox_item *head, *tail;
+    struct outbox_items items;
     size_t count, bytes, refused, suspects, held, out, to_mark;
     struct outbox_item *by_owner[OWNER_SLOTS];
     struct refused_topic topics[OUTBOX_TOPICS_MAX];
@@ -104,26 +110,29 @@ struct outbox {
     struct buf record;
 };
 
-/* --- engine/outbox.c --- */
+/* --- engine/outbox_queue.c --- */
 
+void item_list_init(struct item_list *list);
 /* To the end of the list, which owns the item from now on. */
 void item_list_add(struct item_list *list, struct outbox_item *item);
 struct outbox_item *item_list_take(struct item_list *list);
+/* All of `from` to the front of `to`. */
+void item_list_prepend(struct item_list *to, struct item_list *from);
 /* It is in flight under that number from now on; and the number's item, which no longer is. */
 void outbox_flies(struct outbox *o, int mid, struct outbox_item *item);
 struct outbox_item *outbox_landed(struct outbox *o, int mid);
+/* Nothing is in memory any more. */
+void outbox_forget(struct outbox *o);
+/* What was held behind a row of this owner may go. */
+void outbox_release(struct outbox *o, uint64_t owner);
+
+/* --- engine/outbox.c --- */
+
 /* The broker refused it (reason 0: by closing when it was in flight, else it cannot be carried). */
 void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, uint8_t reason,
                    const char *why);
 /* Its topic is refused: no need to ask the broker again. */
 void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t now_ms);
-
-/* Nothing is in memory any more. */
-void outbox_forget(struct outbox *o);
-/* What was held behind a row of this owner may go. */
-void outbox_release(struct outbox *o, uint64_t owner);
-/* The refusal is one of the topic, not of this publish alone. `closed`: by closing. */
-bool outbox_is_about_topic(uint8_t reason, bool closed);
 
 /* --- engine/outbox_rows.c --- */
 
@@ -149,6 +158,11 @@ struct outbox_item *blocked_freed(const struct blocked *b, uint64_t owner);
 void blocked_refuse(struct blocked *b, struct outbox_item *item, int64_t now_ms, bool by_topic);
 /* Put off for a moment. */
 void blocked_put_off(struct blocked *b, struct outbox_item *item, int64_t now_ms);
+/* The reason may pass by itself. */
+bool blocked_is_passing(uint8_t reason);
+/* Others of the topic would be refused as well: not authorized, topic name invalid, a passing reason
+ * that did not pass, or the connection closed, which is how Mosquitto and AWS say "not authorized". */
+bool blocked_is_about_topic(uint8_t reason, bool closed);
 bool blocked_topic_refused(const struct blocked *b, uint64_t topic);
 /* The broker took one of this topic: the others are tried at once. */
 void blocked_topic_taken(struct blocked *b, uint64_t topic);

@@ -7,6 +7,7 @@
 #include "engine/outbox_impl.h"
 #include "journal/outbox.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,9 @@ int outbox_discard_item(struct outbox *o, struct outbox_item *item) {
 }
 
 static int delete_acked(struct outbox *o) {
-    while (o->acked.head != NULL) {
-        struct outbox_item *item = o->acked.head;
+    struct outbox_item *item;
+    while ((item = TAILQ_FIRST(&o->acked.items)) != NULL) {
+        assert(item->state == ITEM_CLEAN && !item->out); /* INV-OUTBOX-5 */
         int code = journal_outbox_del(o->journal, item->seq);
         if (code != 0) {
             return code;
@@ -119,7 +121,7 @@ static int load_one(struct outbox *o) {
     if (p->refused_ms != 0) {
         /* Tried again at once: the broker may have been mended while we were away. */
         blocked_refuse(&o->blocked, item, 0,
-                       outbox_is_about_topic(p->refused_reason, p->refused_reason == 0));
+                       blocked_is_about_topic(p->refused_reason, p->refused_reason == 0));
         item->due_ms = due_after_crash(p, item->due_ms);
     } else {
         item_list_add(&o->staged, item);
@@ -130,9 +132,9 @@ static int load_one(struct outbox *o) {
 static int mark_refused(struct outbox *o) {
     int code = 0;
     size_t marked = 0;
-    struct outbox_item *item = o->blocked.head;
+    struct outbox_item *item = TAILQ_FIRST(&o->blocked.items);
     for (; code == 0 && o->blocked.to_mark > 0 && item != NULL && marked < MARKED_AT_ONCE;
-         item = item->next) {
+         item = TAILQ_NEXT(item, link)) {
         if (!item->to_mark) {
             continue;
         }

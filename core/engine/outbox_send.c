@@ -39,9 +39,9 @@ static int send_one(const struct sending *s, struct outbox_item *item) {
  * host, or was refused, may have been the only one of several that was noted. */
 static bool is_behind(const struct outbox *o, const struct outbox_item *item) {
     uint64_t owner = item->publication.owner;
-    const struct outbox_item *i = owner == 0 ? NULL : o->queued.head;
+    const struct outbox_item *i = owner == 0 ? NULL : TAILQ_FIRST(&o->queued.items);
     while (i != NULL && (i->publication.owner != owner || i->seq > item->seq)) {
-        i = i->next;
+        i = TAILQ_NEXT(i, link);
     }
     return i != NULL;
 }
@@ -87,7 +87,7 @@ static int send_suspects(const struct sending *s) {
 /* What must go with nothing else in flight; true when it is its turn, *code when it was sent. */
 static bool send_alone(const struct sending *s, int *code) {
     struct outbox *o = s->o;
-    bool idle = o->queued.head == NULL && o->in_flight == 0;
+    bool idle = o->queued.count == 0 && o->in_flight == 0;
     bool suspects = o->blocked.suspects > 0 && (idle || s->now_ms >= o->suspects_due_ms);
     struct outbox_item *probe = NULL;
     if (!suspects && o->blocked.refused > 0 && s->now_ms >= o->probe_ms) {
@@ -140,7 +140,7 @@ static bool owner_in_flight(const struct outbox *o, uint64_t owner) {
 /* The first queued one is sent, or blocked. ERR_BUSY: it must wait. */
 static int send_first(const struct sending *s) {
     struct outbox *o = s->o;
-    struct outbox_item *item = o->queued.head;
+    struct outbox_item *item = TAILQ_FIRST(&o->queued.items);
     bool held = blocked_holds(&o->blocked, item, false);
     bool refused = !held && blocked_topic_refused(&o->blocked, item->topic);
     if (held || refused) {
@@ -181,7 +181,7 @@ int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
     o->alone = false;
     if (!send_alone(&s, &code)) {
         code = send_soon(&s);
-        while (code == 0 && o->queued.head != NULL && o->in_flight < most) {
+        while (code == 0 && o->queued.count > 0 && o->in_flight < most) {
             code = send_first(&s);
         }
     }

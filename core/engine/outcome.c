@@ -3,7 +3,7 @@
  *
  * An attempt that fails leaves nothing behind but its history and its finished steps: effects are
  * applied only by end_done, by engine/batch.c, for a step by engine/durable.c, and for the policies
- * of a dead letter by engine/bury.c.
+ * of a dead letter by engine/death.c.
  */
 #include "engine/outcome.h"
 
@@ -11,6 +11,7 @@
 #include "engine/attempt.h"
 #include "engine/batch.h"
 #include "engine/crash.h"
+#include "engine/death.h"
 #include "engine/durable.h"
 #include "engine/end.h"
 #include "engine/impl.h"
@@ -27,14 +28,6 @@
 
 /* --- outcomes --- */
 
-int engine_conflict(struct engine *e, struct invocation *inv, const struct effects *effects,
-                    bool *found) {
-    struct buf *error = &inv->run->error;
-    buf_reset(error);
-    int code = engine_conflicts(e, inv->service, inv->item->event, effects, error, found);
-    return code == 0 && *found ? engine_fail(e, inv, ATTEMPT_ERROR) : code;
-}
-
 /* The attempt is over: the invocation goes, the event gets what came of it. */
 static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_end end) {
     struct engine_service *s = inv->service;
@@ -49,7 +42,7 @@ static int end_attempt(struct engine *e, struct invocation *inv, enum attempt_en
     return code;
 }
 
-int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
+static int fail(struct engine *e, struct invocation *inv, enum attempt_end end) {
     if (inv->run->outcome != OUTCOME_RETRY) {
         inv->run->outcome = OUTCOME_ERROR;
     }
@@ -60,33 +53,41 @@ int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end) 
                                                : engine_undo_failed(e, inv, end);
 }
 
-static int end_done(struct engine *e, struct invocation *inv) {
+static int end_done(struct engine *e, struct invocation *inv, enum next *next) {
     struct event *event = inv->item->event;
+    struct run *run = inv->run;
+    bool conflict = false;
+    *next = NEXT_ENDED;
     if (event->undo != UNDO_NONE) {
         return engine_undo_ended(e, inv);
     }
-    bool conflict = false;
-    int code = engine_conflict(e, inv, &inv->run->effects, &conflict);
+    int code = engine_conflicts(e, inv->service, event, &run->effects, &run->error, &conflict);
     if (code != 0 || conflict) {
+        *next = NEXT_FAIL;
         return code;
     }
     code = engine_free_expired_lock(e, event);
     if (code == 0) {
-        code = engine_take_effects(e, inv->service, event, &inv->run->effects);
+        code = engine_take_effects(e, inv->service, event, &run->effects);
     }
     return code == 0 ? end_attempt(e, inv, ATTEMPT_ERROR) : code;
 }
 
-static int end_error(struct engine *e, struct invocation *inv) {
-    return engine_fail(e, inv, ATTEMPT_ERROR);
+static int end_error(struct engine *e, struct invocation *inv, enum next *next) {
+    (void)e;
+    (void)inv;
+    *next = NEXT_FAIL;
+    return 0;
 }
 
-static int end_reject(struct engine *e, struct invocation *inv) {
+static int end_reject(struct engine *e, struct invocation *inv, enum next *next) {
+    *next = NEXT_ENDED;
     return inv->item->event->undo == UNDO_NONE ? end_attempt(e, inv, ATTEMPT_REJECT)
                                                : engine_undo_failed(e, inv, ATTEMPT_REJECT);
 }
 
-static int end_put_off(struct engine *e, struct invocation *inv) {
+static int end_put_off(struct engine *e, struct invocation *inv, enum next *next) {
+    *next = NEXT_ENDED;
     return end_attempt(e, inv, ATTEMPT_ERROR);
 }
 
@@ -133,18 +134,19 @@ static int note_answered(struct event *event, const struct call_request *request
     return ledger_put(event, &note);
 }
 
-static int end_call(struct engine *e, struct invocation *inv) {
+static int end_call(struct engine *e, struct invocation *inv, enum next *next) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int code = 0;
     for (size_t i = 0; code == 0 && i < count; i++) {
         code = note_asked(e, items[i]->event, inv->run->request);
     }
-    return code == 0 ? engine_await(e, inv) : code;
+    *next = NEXT_WAIT;
+    return code;
 }
 
 int engine_conclude(struct engine *e, struct invocation *inv) {
-    static int (*const outcomes[])(struct engine *, struct invocation *) = {
+    static int (*const outcomes[])(struct engine *, struct invocation *, enum next *) = {
         [OUTCOME_DONE] = end_done,      [OUTCOME_CALL] = end_call,
         [OUTCOME_ERROR] = end_error,    [OUTCOME_RETRY] = end_error,
         [OUTCOME_SNOOZE] = end_put_off, [OUTCOME_THROTTLE] = end_put_off,
@@ -160,8 +162,15 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
     if (inv->batch != NULL && inv->run->outcome != OUTCOME_CALL) {
         return engine_end_batch(e, inv, ATTEMPT_ERROR);
     }
+    enum next next = NEXT_ENDED;
     int code = engine_note_failed_steps(e, inv);
-    return code == 0 ? outcomes[inv->run->outcome](e, inv) : code;
+    if (code == 0) {
+        code = outcomes[inv->run->outcome](e, inv, &next);
+    }
+    if (code != 0 || next == NEXT_ENDED) {
+        return code;
+    }
+    return next == NEXT_WAIT ? engine_await(e, inv) : fail(e, inv, ATTEMPT_ERROR);
 }
 
 /* --- resuming --- */
@@ -203,6 +212,9 @@ int engine_resume(struct engine *e, struct call_end *end) {
     make_current(e, inv);
     int code = go_on(e, inv, end);
     if (code == 0) {
+        code = engine_settle_deaths(e);
+    }
+    if (code == 0) {
         engine_charge(e, service, lane, alone);
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
@@ -220,7 +232,10 @@ static int time_out(struct engine *e, struct invocation *inv) {
     buf_printf(&inv->run->error, "timed out: the attempt took longer than %s (timeout)",
                conf_duration_text(inv->service->conf->timeout_ms, text));
     inv->run->outcome = OUTCOME_ERROR;
-    int code = engine_fail(e, inv, ATTEMPT_TIMEOUT);
+    int code = fail(e, inv, ATTEMPT_TIMEOUT);
+    if (code == 0) {
+        code = engine_settle_deaths(e);
+    }
     if (code == 0) { /* a retry policy may have run, or what is done about the dead */
         engine_charge(e, service, lane, alone);
     }

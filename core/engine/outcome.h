@@ -12,10 +12,5 @@
 int engine_conclude(struct engine *e, struct invocation *inv);
 int engine_resume(struct engine *e, struct call_end *end);
 int engine_expire_waits(struct engine *e);
-/* The attempt failed for the reason in run->error. */
-int engine_fail(struct engine *e, struct invocation *inv, enum attempt_end end);
-/* *found: what these effects take another invocation took meanwhile, and the attempt has failed. */
-int engine_conflict(struct engine *e, struct invocation *inv, const struct effects *effects,
-                    bool *found);
 
 #endif

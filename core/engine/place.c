@@ -28,8 +28,7 @@ enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 /* A head with these flags is put off, or (by -1) no longer. */
 static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
     uint64_t *count = flags == LANE_ASLEEP ? &s->asleep : &s->put_off;
-    if (lane_waits(flags)) {
-        assert(by > 0 || *count > 0);
+    if (lane_waits(flags) && (by > 0 || *count > 0)) { /* damaged, it was counted as another one */
         *count += (uint64_t)by;
     }
 }
@@ -336,8 +335,12 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
             return code;
         }
     }
-    assert(lanes_find(e->lanes, s->index, row.lane) == NULL);
-    struct lane *lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
+    struct lane *lane = lanes_find(e->lanes, s->index, row.lane);
+    if (lane != NULL) { /* mended: two of it waited, and the other one was woken before */
+        lane->spilled = true;
+        return 0;
+    }
+    lane = lanes_open(e->lanes, s->index, row.lane, row.partition);
     if (lane == NULL) {
         return ERR_MEMORY;
     }

@@ -13,8 +13,6 @@
 #include "engine/outbox.h"
 #include "engine/services.h"
 
-#include <assert.h>
-
 static void add_property(struct buf *out, const char *name, struct slice value) {
     property_add(out, slice_of(name), value);
 }
@@ -59,7 +57,6 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
 
 /* Serves this host's own services; their names go into `handled`, with commas. */
 static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
-    size_t described = e->properties.len;
     for (size_t i = 0; i < e->service_count; i++) {
         struct engine_service *s = &e->services[i];
         if (!s->active || !s->conf->share || !service_wants(s->conf, p->topic.data)) {
@@ -69,9 +66,6 @@ static int hand_over(struct engine *e, const struct publication *p, struct buf *
         if (code != 0) {
             return code;
         }
-        /* Admission may bury an event, whose policies publish: the properties are made again. */
-        describe(e, p);
-        assert(e->properties.len == described);
         if (handled->len > 0) {
             buf_add_str(handled, ",");
         }

@@ -72,7 +72,6 @@ int engine_turn_round(struct engine *e, struct engine_service *s, struct event *
     event->continues = false;
     event->errors = 0; /* of the undoing, from now on */
     event->crashes = 0;
-    s->books_dirty = true;
     log_warn("engine", "the saga is undone service=%s event=%s reason=\"%.*s\"", s->conf->name,
              uuid_text(&event->id, id), (int)strcspn(reason, "\n"), reason);
     engine_note_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));
@@ -80,10 +79,23 @@ int engine_turn_round(struct engine *e, struct engine_service *s, struct event *
     return code == 0 ? journal_step_put(e->journal, event, &cause) : code;
 }
 
-int engine_undo(struct engine *e, struct engine_service *s, struct lane_item *item,
+static int undo(struct engine *e, struct engine_service *s, struct lane_item *item,
                 const char *reason) {
     int code = engine_turn_round(e, s, item->event, UNDO_THEN_DEAD, reason);
     return code == 0 ? engine_put_off(e, item, EVENT_COMPENSATING, e->now_ms + 1) : code;
+}
+
+int engine_fail_for_good(struct engine *e, struct engine_service *s, struct lane_item *item,
+                         const char *reason) {
+    if (item->event->undo != UNDO_NONE) {
+        return engine_bury_item(e, s, item, EVENT_NEEDS_PERSON, reason);
+    }
+    bool open = false;
+    int code = engine_saga_open(e, item->event, NULL, &open);
+    if (code != 0) {
+        return code;
+    }
+    return open ? undo(e, s, item, reason) : engine_bury_item(e, s, item, EVENT_DEAD, reason);
 }
 
 /* --- ending --- */
@@ -104,7 +116,7 @@ static int end_undone(struct engine *e, struct engine_service *s, struct lane_it
     buf_init(&reason, ERROR_BYTES_MAX + 1);
     int code = cause_of(e, item->event, &reason);
     if (code == 0) {
-        code = engine_bury_as(e, s, item, EVENT_DEAD, buf_str(&reason));
+        code = engine_bury_item(e, s, item, EVENT_DEAD, buf_str(&reason));
     }
     buf_clear(&reason);
     return code;
@@ -125,7 +137,7 @@ static int need_person(struct engine *e, struct engine_service *s, struct lane_i
         code = cause_of(e, item->event, &reason);
     }
     if (code == 0) {
-        code = engine_bury_as(e, s, item, EVENT_NEEDS_PERSON, buf_str(&reason));
+        code = engine_bury_item(e, s, item, EVENT_NEEDS_PERSON, buf_str(&reason));
     }
     buf_clear(&names);
     buf_clear(&reason);

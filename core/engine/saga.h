@@ -14,9 +14,10 @@ int engine_saga_open(struct engine *e, const struct event *event, struct buf *na
  * place, are the caller's. */
 int engine_turn_round(struct engine *e, struct engine_service *s, struct event *event,
                       enum event_undo undo, const char *reason);
-/* The taken event failed for good: it is undone in runs to come, then dead with the reason. */
-int engine_undo(struct engine *e, struct engine_service *s, struct lane_item *item,
-                const char *reason);
+/* The taken event failed for good: what its saga has done is undone in runs to come, and then it is
+ * dead for the reason; at once when it has none. While it is undone already, it needs a person. */
+int engine_fail_for_good(struct engine *e, struct engine_service *s, struct lane_item *item,
+                         const char *reason);
 /* A run that undid came to its end, or failed. */
 int engine_undo_ended(struct engine *e, struct invocation *inv);
 int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_end end);

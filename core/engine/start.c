@@ -7,7 +7,6 @@
 #include "engine/start.h"
 
 #include "engine/attempt.h"
-#include "engine/bury.h"
 #include "engine/crash.h"
 #include "engine/history.h"
 #include "engine/impl.h"
@@ -18,6 +17,7 @@
 #include "engine/outcome.h"
 #include "engine/place.h"
 #include "engine/retry.h"
+#include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/space.h"
 #include "journal/event.h"
@@ -28,8 +28,8 @@
 /* --- one event --- */
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    engine_note_end(e, s, item->event, EVENT_DONE);
-    s->books.done++;
+    engine_note_end(e, item->event, EVENT_DONE);
+    engine_count(e, s, BOOK_DONE, 1);
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
         code = engine_unplace(e, item);
@@ -57,7 +57,7 @@ int engine_take(struct engine *e, struct lane *lane, struct lane_item **out) {
         (void)snprintf(reason, sizeof reason,
                        "the host went down %u times while this event's handler ran (crashes = %u)",
                        item->event->crashes, s->conf->crashes);
-        return engine_bury_item(e, s, item, reason);
+        return engine_fail_for_good(e, s, item, reason);
     }
     if (code == 0 && engine_must_put_off(e, item)) {
         return put_off_crashed(e, s, item);

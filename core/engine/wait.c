@@ -64,7 +64,7 @@ static int begin_wait(struct engine *e, struct invocation *inv, const struct cel
     return engine_put_off(e, item, EVENT_SLEEPING, due_ms);
 }
 
-int engine_wait(struct engine *e, struct invocation *inv) {
+int engine_wait(struct engine *e, struct invocation *inv, enum next *next) {
     struct event *event = inv->item->event;
     struct run_durable *d = inv->run->durable;
     struct cell cell = engine_cell(event, slice_of(d->signal));
@@ -79,6 +79,7 @@ int engine_wait(struct engine *e, struct invocation *inv) {
     if (code == ERR_NOTFOUND && due_ms != 0 && due_ms <= e->now_ms) {
         code = engine_end_wait(e, event, d->step.name, STEP_TIMEOUT, (struct slice){NULL, 0});
     }
+    *next = code == ERR_NOTFOUND ? NEXT_ENDED : NEXT_WAIT;
     if (code == ERR_NOTFOUND) {
         return begin_wait(e, inv, &cell, due_ms);
     }
@@ -88,5 +89,5 @@ int engine_wait(struct engine *e, struct invocation *inv) {
     if (code == 0) {
         code = engine_forget_waits(e, event);
     }
-    return code == 0 ? engine_await(e, inv) : code;
+    return code;
 }

@@ -7,6 +7,6 @@
 #include "engine/attempt.h"
 
 /* The outcome OUTCOME_WAIT. */
-int engine_wait(struct engine *e, struct invocation *inv);
+int engine_wait(struct engine *e, struct invocation *inv, enum next *next);
 
 #endif

@@ -17,6 +17,7 @@
 #include "host/stand_in.h"
 #include "host/take.h"
 #include "host/terms.h"
+#include "host/token.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -217,8 +218,17 @@ static void leave(void *ctx) {
     }
 }
 
+static json_t *login(void *ctx) {
+    struct buf url;
+    buf_init(&url, TOPIC_BYTES_MAX);
+    json_t *object = host_login_link(ctx, &url) ? json_pack("{s:s}", "url", buf_str(&url)) : NULL;
+    buf_clear(&url);
+    return object;
+}
+
 static void admin_reload(void *ctx) {
     host_reload(ctx);
+    host_reload_tokens(ctx);
 }
 
 static void wake(void *ctx) {
@@ -296,15 +306,26 @@ static int open_front(struct host *h, struct report *r) {
     if (h->conf->http_listen[0] == '\0') {
         return 0;
     }
-    int code = front_new(&h->front, h->conf, h->engine, h->admin, &hooks);
+    const struct front_options options = {.conf = h->conf,
+                                          .engine = h->engine,
+                                          .admin = h->admin,
+                                          .hooks = hooks,
+                                          .made_token = h->token};
+    int code = host_load_token(h, r);
     if (code != 0) {
-        return report(r, code, "out of memory");
+        return code;
+    }
+    if (front_new(&h->front, &options) != 0) {
+        return report(r, ERR_MEMORY, "out of memory");
     }
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
                                                 .wants_body = on_front_head,
                                                 .make_room = host_make_room,
-                                                .headers = front_headers};
+                                                .headers = front_headers,
+                                                .proxies =
+                                                    (const char *const *)h->conf->http_proxies,
+                                                .proxy_count = h->conf->http_proxy_count};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);
@@ -316,6 +337,7 @@ static int open_front(struct host *h, struct report *r) {
     if (code != 0) {
         return report(r, code, "http.listen: %s", why.text);
     }
+    host_warn_tokens(h);
     log_info("host", "front door on port %u, http.listen = \"%s\"", gateway_port(h->tcp),
              h->conf->http_listen);
     return 0;
@@ -331,6 +353,7 @@ int host_open_doors(struct host *h, struct report *r) {
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
                                                     .add_hosts = add_hosts,
+                                                    .login = login,
                                                     .leave = leave,
                                                     .reload = admin_reload,
                                                     .wake = wake}};

@@ -19,6 +19,7 @@
 #include "host/scripts.h"
 #include "host/stand_in.h"
 #include "host/terms.h"
+#include "host/token.h"
 #include "lua/api/api.h"
 
 #include "host/notify.h"
@@ -205,6 +206,7 @@ static void on_signal(uv_signal_t *signal, int number) {
 static void on_sighup(uv_signal_t *signal, int number) {
     (void)number;
     host_reload(signal->data);
+    host_reload_tokens(signal->data);
 }
 
 static void on_sys_timer(uv_timer_t *timer) {
@@ -334,6 +336,17 @@ static int check_division(const struct host *h, struct report *r) {
                      (unsigned)d->count);
 }
 
+/* For who tries handlers: on the terminal, not in the log. */
+static void print_login_link(const struct host *h) {
+    struct buf url;
+    buf_init(&url, TOPIC_BYTES_MAX);
+    if (host_login_link(h, &url)) {
+        (void)printf("dashboard: %s\n", buf_str(&url));
+        (void)fflush(stdout);
+    }
+    buf_clear(&url);
+}
+
 static int start(struct host *h, struct report *r) {
     struct conf_overrides overrides = h->options->overrides;
     bool own_broker = h->options->with_broker && overrides.broker_url == NULL;
@@ -380,6 +393,9 @@ static int start(struct host *h, struct report *r) {
     if (beat_ms > 0) {
         host_check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
                       "manager timer");
+    }
+    if (h->options->with_broker) {
+        print_login_link(h);
     }
     host_tell_manager("READY=1");
     return 0;

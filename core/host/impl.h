@@ -87,6 +87,8 @@ struct host_members {
 STAILQ_HEAD(host_calls, host_call);
 struct host_stand_in;
 
+enum { HOST_TOKEN_BYTES = 65 }; /* hex digits and their end */
+
 /* Is given each thing there is to say now; `blocks`: the host is not ready because of it. */
 typedef void host_tell(void *ctx, bool blocks, const char *text);
 
@@ -122,6 +124,7 @@ struct host {
     struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;
     struct front *front;
+    char token[HOST_TOKEN_BYTES]; /* see host/token.c */
     struct sys *sys;
     struct host_members members;
     struct host_stand_in *stand_ins; /* by number of the host; owned, NULL = no division */

@@ -71,6 +71,7 @@ static char *take_bytes(struct effects *effects, size_t len) {
         effects->blocks = fresh;
         block = fresh;
     }
+    assert(block->used <= block->size && len <= block->size - block->used); /* INV-EFFECTS-2 */
     char *at = block->data + block->used;
     block->used += len;
     return at;
@@ -155,7 +156,7 @@ static uint32_t hash_name(enum name_space names, struct slice name) {
 /* The slot that holds the name's last effect (position + 1), or the empty one where it belongs. */
 static uint32_t *find_slot(const struct effects *effects, enum name_space names,
                            struct slice name) {
-    assert(effects->index_cap > effects->count);
+    assert(effects->index_cap > effects->count); /* INV-EFFECTS-3 */
     size_t mask = effects->index_cap - 1;
     size_t at = hash_name(names, name) & mask;
     while (effects->index[at] != 0 &&
@@ -289,7 +290,8 @@ static int merge_state(struct effects *effects, struct effect *last, const struc
 }
 
 int effects_add(struct effects *effects, const struct effect *effect) {
-    assert(effects->count <= effects->cap);
+    assert(effects->count <= effects->cap && effects->count <= EFFECTS_MAX); /* INV-EFFECTS-1 */
+    assert(effects->bytes <= EFFECTS_BYTES_MAX);                             /* INV-EFFECTS-1 */
     if (names_of(effect->kind) == NAMES_STATE) {
         struct effect *last = find_last(effects, NAMES_STATE, effect->name);
         if (last != NULL) {

@@ -266,7 +266,7 @@ static void describe_error(struct failure *f) {
     struct report r;
     /* Without memory for a traceback the message alone must do. */
     (void)script_protect(f->run->host, push_traceback, f, &r);
-    assert(f->run->error.len <= ERROR_BYTES_MAX);
+    assert(f->run->error.len <= ERROR_BYTES_MAX); /* INV-RUN-5 */
 }
 
 /* --- settling what lua_resume gave --- */
@@ -307,10 +307,10 @@ static void settle_return(struct run *run) {
 }
 
 static void settle_yield(struct run *run) {
-    assert(run->yielded); /* coroutine.yield refuses in the host's coroutines */
+    assert(run->yielded); /* INV-RUN-2: coroutine.yield refuses in the host's coroutines */
     run->yielded = false;
     if (run->outcome == OUTCOME_CALL) {
-        assert(run->request != NULL);
+        assert(run->request != NULL); /* INV-RUN-4 */
         return;
     }
     if (run->outcome == OUTCOME_KEEP || run->outcome == OUTCOME_WAIT) {
@@ -352,6 +352,11 @@ static bool keeps_effects(enum outcome outcome) {
            outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT || outcome == OUTCOME_SLEEP;
 }
 
+/* Whether the run waits to be resumed. */
+static bool goes_on(enum outcome outcome) {
+    return outcome == OUTCOME_CALL || outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT;
+}
+
 /* Runs the coroutine until it returns, waits or fails. */
 static void step(struct run *run) {
     struct script_host *host = run->host;
@@ -371,6 +376,7 @@ static void step(struct run *run) {
     if (!keeps_effects(run->outcome)) {
         effects_reset(&run->effects);
     }
+    assert((run->thread.L != NULL) == goes_on(run->outcome)); /* INV-RUN-3 */
 }
 
 /* --- the life of a run --- */
@@ -466,7 +472,8 @@ int run_start_batch(struct run **out, struct script_host *host, size_t service,
 }
 
 void run_resume(struct run *run, const struct call_result *result) {
-    assert((run->outcome == OUTCOME_CALL) == (result != NULL) && run->thread.L != NULL);
+    assert((run->outcome == OUTCOME_CALL) == (result != NULL)); /* INV-RUN-4 */
+    assert(goes_on(run->outcome) && run->thread.L != NULL);     /* INV-RUN-3 */
     if (result != NULL && run->durable != NULL && call_may_have_acted(run->request, result)) {
         run->durable->touched = true;
     }

@@ -34,7 +34,7 @@ static int make_thread(lua_State *L) {
 int script_thread_take(struct script_host *host, struct script_thread *out) {
     if (host->pool_count > 0) {
         *out = host->pool[--host->pool_count];
-        assert(lua_status(out->L) == LUA_OK && lua_gettop(out->L) == 0);
+        assert(lua_status(out->L) == LUA_OK && lua_gettop(out->L) == 0); /* INV-RUN-7 */
         return 0;
     }
     return script_protect(host, make_thread, out, NULL) == 0 ? 0 : ERR_MEMORY;

@@ -2,6 +2,8 @@
  * bench_port.c - without an argument prints a free loopback port; with a port waits until something
  * listens there, for at most ten seconds.
  */
+#include "port.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -30,16 +32,12 @@ static bool listens(uint16_t port) {
 }
 
 static int print_free_port(void) {
-    struct sockaddr_in address = loopback(0);
-    socklen_t len = sizeof address;
-    int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (sock < 0 || bind(sock, (struct sockaddr *)&address, len) != 0 ||
-        getsockname(sock, (struct sockaddr *)&address, &len) != 0) {
+    uint16_t port = free_port();
+    if (port == 0) {
         perror("bench_port");
         return 3;
     }
-    printf("%u\n", ntohs(address.sin_port));
-    (void)close(sock);
+    printf("%u\n", port);
     return 0;
 }
 

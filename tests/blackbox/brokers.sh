@@ -19,10 +19,9 @@ echo 'return function(e) zing.publish("out/x", e.payload) end' >scripts/svc.lua
 real() {
     eval "at=\${${1}_port:-$(free_port)}"
     printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "$at" >"$1.conf"
-    mosquitto -c "$1.conf" >>"$1.log" 2>&1 &
-    eval "$1=$! ${1}_port=$at"
-    keep $!
-    must wait_for 10 mosquitto_pub -V 5 -p "$at" -t ready -n
+    must run_mosquitto "$1.log" -c "$1.conf"
+    eval "$1=$broker ${1}_port=$at"
+    keep "$broker"
 }
 
 # small NAME WORD...: a limited_broker.py with these words.

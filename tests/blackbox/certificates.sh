@@ -57,8 +57,7 @@ play() { # a new host
 # shellcheck disable=SC2120 # the port is the same each time
 play_broker() {
     [ -z "$broker" ] || { kill "$broker" && wait "$broker"; } 2>/dev/null
-    mosquitto -c broker.conf >>broker.log 2>&1 &
-    broker=$!
+    must run_mosquitto broker.log -c broker.conf
 }
 
 logged() { # PATTERN

@@ -3,7 +3,7 @@
 # libfaketime stands between the program and CLOCK_REALTIME alone. What counts in which time is docs/time.md;
 # tests/engine/test_time.c goes through all of it with a clock of the test's.
 #
-# ctest: timeout=180 label=torture
+# ctest: long timeout=180 label=torture
 # shellcheck disable=SC2016,SC2317 # what sh -c gets is expanded when it runs; ok calls functions
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"

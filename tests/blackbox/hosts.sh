@@ -2,7 +2,7 @@
 # hosts.sh - several hosts at one broker: they know each other, a second one that would run the keys of the
 # first is refused or holds, and who cannot know says so.
 #
-# ctest: timeout=240
+# ctest: long timeout=240
 # ctest: label=torture
 # shellcheck disable=SC2016,SC2086,SC2317 # jq gets $; words are split; ok calls functions
 set -u
@@ -220,9 +220,7 @@ rules() {
     printf 'listener %s 127.0.0.1\nuser root\nallow_anonymous true\nacl_file %s/acl\n%s\n' "$port" "$dir" \
         "$broker_options" >broker.conf
     chmod 644 acl
-    mosquitto -c broker.conf >>broker.log 2>&1 &
-    broker=$!
-    must wait_for 10 mosquitto_pub -V 5 -u test -p "$port" -t ready -n
+    must run_mosquitto broker.log -c broker.conf
 }
 
 rm -rf a b

@@ -5,41 +5,11 @@
 # ctest: timeout=120
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}" "${PYTHON:?a python3}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-PATH=$PATH:/usr/sbin:/sbin # Debian's mosquitto
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 build=$(dirname "$ZINGQ")
 docker=$SOURCE_DIR/docker
-dir=$(mktemp -d)
-broker=
-host=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    for pid in $host $broker; do
-        kill -9 "$pid" 2>/dev/null
-    done
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-# ok SENTENCE COMMAND...: the promise, and what must succeed.
-ok() {
-    count=$((count + 1))
-    sentence=$1
-    shift
-    if "$@" >"$dir/out" 2>&1; then
-        echo "ok $count $sentence"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count $sentence"
-        sed 's/^/# /' "$dir/out"
-    fi
-}
 
 skip() {
     count=$((count + 1))
@@ -89,7 +59,7 @@ queries_are_sound() {
 
 # The broker of the containers, as its entry point starts it, on a port and in a folder of ours.
 start_docker_broker() {
-    port=$("$build/tests/bench/bench_port")
+    port=$(free_port)
     sed -e "s|^listener 1883|listener $port 127.0.0.1|" -e "s|/run/mosquitto|$dir|" \
         -e "s|/var/lib/mosquitto|$dir|" -e "s|/usr/lib/zingq/zingq_sys.so|$build/zingq_sys.so|" \
         "$docker/mosquitto/mosquitto.conf" >"$dir/mosquitto.conf"
@@ -112,7 +82,7 @@ nobody_without_a_name() {
 }
 
 start_host() {
-    http_port=$("$build/tests/bench/bench_port")
+    http_port=$(free_port)
     ZINGQ_BROKER_URL=mqtt://127.0.0.1:$port ZINGQ_BROKER_USERNAME=zingq ZINGQ_BROKER_PASSWORD=one \
         ZINGQ_STORE_PATH=$dir/data ZINGQ_HTTP_LISTEN=127.0.0.1:$http_port \
         "$ZINGQ" run -c "$SOURCE_DIR/topics.conf" >"$dir/host.log" 2>&1 &

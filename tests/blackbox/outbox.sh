@@ -29,9 +29,7 @@ start_strict_broker() {
     printf 'listener %s 127.0.0.1\nuser root\nallow_anonymous true\nmax_queued_messages 0\nacl_file %s\n' \
         "$port" "$dir/acl" >"$dir/broker.conf"
     chmod 600 "$dir/acl"
-    mosquitto -c "$dir/broker.conf" >>"$dir/broker.log" 2>&1 &
-    broker=$!
-    must wait_for 10 pub -t in/ready -n
+    must run_mosquitto "$dir/broker.log" -c "$dir/broker.conf"
     allow 'good/#'
 }
 

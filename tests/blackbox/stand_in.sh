@@ -2,7 +2,7 @@
 # stand_in.sh - a host of a division is away: another one takes what the broker has for it, so that only
 # its own keys wait; and it has its session back when it returns.
 #
-# ctest: timeout=420
+# ctest: long timeout=420
 # ctest: label=torture
 # shellcheck disable=SC2016,SC2086,SC2154,SC2317 # jq gets $; words are split; launch sets; ok calls
 set -u

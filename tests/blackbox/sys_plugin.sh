@@ -5,9 +5,8 @@
 # ctest: timeout=120
 set -u
 : "${ZINGQ:?the program}" "${SOURCE_DIR:?the repository}"
-# shellcheck source=tests/support/wait.sh
-. "$SOURCE_DIR/tests/support/wait.sh"
-PATH=$PATH:/usr/sbin:/sbin # Debian's mosquitto
+# shellcheck source=tests/support/world.sh
+. "$SOURCE_DIR/tests/support/world.sh"
 
 build=$(dirname "$ZINGQ")
 plugin=$build/zingq_sys.so
@@ -16,36 +15,8 @@ plugin=$build/zingq_sys.so
     exit 0
 }
 
-dir=$(mktemp -d)
-broker=
-host=
-other=
-count=0
-failed=0
-
-# shellcheck disable=SC2317 # called by the trap
-end() {
-    for pid in $other $host $broker; do
-        kill -9 "$pid" 2>/dev/null
-    done
-    rm -rf "$dir"
-}
-trap end EXIT
-trap 'exit 1' INT TERM
-
-# ok SENTENCE COMMAND...: the promise, and what must succeed.
-ok() {
-    count=$((count + 1))
-    sentence=$1
-    shift
-    if "$@" >"$dir/out" 2>&1; then
-        echo "ok $count $sentence"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count $sentence"
-        sed 's/^/# /' "$dir/out"
-        tail -n 20 "$dir/broker.log" | sed 's/^/# broker: /'
-    fi
+show_failure() {
+    tail -n 20 "$dir/broker.log" | sed 's/^/# broker: /'
 }
 
 not() {
@@ -55,21 +26,14 @@ not() {
 # start_broker LINE...: with the plugin and these lines of mosquitto.conf behind it.
 start_broker() {
     stop_broker
-    port=$("$build/tests/bench/bench_port")
+    port=$(free_port)
     {
         printf 'listener %s 127.0.0.1\nuser root\nallow_anonymous true\nlog_type all\n' "$port"
         printf 'plugin %s\n' "$plugin"
         printf '%s\n' "$@"
     } >"$dir/mosquitto.conf"
-    mosquitto -c "$dir/mosquitto.conf" >"$dir/broker.log" 2>&1 &
-    broker=$!
-    wait_for 10 runs_or_has_ended
-    grep -q 'mosquitto version.* running' "$dir/broker.log"
-}
-
-# shellcheck disable=SC2317 # called by wait_for
-runs_or_has_ended() {
-    grep -q 'mosquitto version.* running' "$dir/broker.log" || ! kill -0 "$broker"
+    : >"$dir/broker.log"
+    run_mosquitto "$dir/broker.log" -c "$dir/mosquitto.conf"
 }
 
 stop_broker() {
@@ -116,9 +80,9 @@ vanishes() {
     mosquitto_sub -V 5 -p "$port" -i victim -t none --will-topic "$1" --will-payload x \
         --will-retain >/dev/null 2>&1 &
     other=$!
+    keep "$other"
     wait_for 10 grep -q 'Sending SUBACK to victim' "$dir/broker.log"
     { kill -9 "$other" && wait "$other"; } 2>/dev/null
-    other=
     wait_for 10 grep -q 'Client victim closed its connection' "$dir/broker.log"
 }
 

@@ -3,7 +3,7 @@
  * killed twenty times, the broker restarts, the payment gateway and the mail server are away for a
  * while. Then the books of everyone must agree with what was promised; see tests/demo/audit.c.
  *
- * ctest: label=torture timeout=400
+ * ctest: long disk label=torture timeout=400
  */
 #include "booking.h"
 #include "chance.h"

@@ -2,7 +2,7 @@
  * test_crash.c - kill -9 at random moments under load: every message the publisher saw acknowledged
  * is handled, its effects happen once, and the books agree.
  *
- * ctest: label=torture timeout=240
+ * ctest: disk label=torture timeout=240
  */
 #include "chance.h"
 #include "stage.h"

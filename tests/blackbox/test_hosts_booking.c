@@ -5,7 +5,7 @@
  * belongs by the payment gateway's own books. ZINGQ_SOAK_S in the environment is how long things
  * break; a few seconds by default.
  *
- * ctest: label=torture timeout=300
+ * ctest: long disk label=torture timeout=300
  */
 #include "booking.h"
 #include "base/buf.h"

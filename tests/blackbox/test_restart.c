@@ -5,7 +5,7 @@
  * Mosquitto does not write shared subscriptions into its database, so what is published after a
  * restart and before the host is back belongs to nobody; a plain subscription is kept.
  *
- * ctest: label=torture timeout=300
+ * ctest: disk label=torture timeout=300
  */
 #include "stage.h"
 

@@ -3,7 +3,7 @@
  * accepted comes out once. ZINGQ_SOAK_S in the environment is how long the broker closes at random;
  * a few seconds by default, an hour with `./dev soak`.
  *
- * ctest: label=torture timeout=300
+ * ctest: long disk label=torture timeout=300
  */
 #include "chance.h"
 #include "relay.h"

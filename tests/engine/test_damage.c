@@ -1,6 +1,8 @@
 /* test_damage.c - records that cannot be read stop nobody else. */
 #include "engine_fixture.h"
 #include "base/limits.h"
+#include "journal/event.h"
+#include "journal/later.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +24,8 @@ static const char HANDLER[] =
     "  zing.state.incr('seen')\n"
     "  if what == 'bad' then zing.reject('bad') end\n"
     "  if what == 'once' and e.attempt == 1 then error('once') end\n"
+    "  if what == 'hold' and e.attempt == 1 then error('once') end\n"
+    "  if what == 'hold' then zing.http.get('http://a/') end\n"
     "  if what == 'wait' then zing.wait('go', '1h') end\n"
     "  if what == 'call' then zing.http.get('http://a/') end\n"
     "  if what == 'step' then zing.step('one', function() return 1 end) zing.sleep('1h') end\n"
@@ -203,6 +207,39 @@ static void an_event_whose_place_cannot_be_read_gets_another(void **state) {
     }
 }
 
+/* What stands behind the head of a lane waits for a time of its own. */
+static void let_the_second_wait(struct engine_fixture *f, int64_t ms) {
+    struct row row = {0};
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_lane_scan(f->view, &row), 0);
+    assert_int_equal(journal_lane_scan(f->view, &row), 0);
+    assert_int_equal(row.flags, LANE_BEHIND);
+    row.flags = LANE_WAITING;
+    const struct timer timer = {
+        .kind = TIMER_EVENT, .partition = row.partition, .due_ms = f->now_ms + ms, .row = row};
+    assert_int_equal(journal_lane_put(f->view, &row), 0);
+    assert_int_equal(journal_timer_put(f->view, &timer), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void two_of_a_key_that_wait_run_one_after_the_other(void **state) {
+    struct engine_fixture *f = *state;
+    enum { MINUTE_MS = 60000, SOON_MS = 10000 };
+    fixture_run(f, CONF, HANDLER);
+    send(f, "a", "hold");
+    send(f, "a", "fine");
+    let_the_second_wait(f, MINUTE_MS + SOON_MS);
+    f->unchecked = true;
+    crash(f);
+    advance(f, MINUTE_MS);
+    assert_int_equal(engine_running(f->engine), 1); /* the first one, which asks somebody */
+    advance(f, 2 * SOON_MS);
+    answer_all(f);
+    f->unchecked = false;
+    advance(f, MINUTE_MS);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .retries = 1});
+}
+
 static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, CONF, HANDLER);
@@ -270,6 +307,7 @@ int main(void) {
         DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
         DAMAGE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
         DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
+        DAMAGE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
         DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
         DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
         DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),

@@ -2,7 +2,7 @@
  * test_failure.c - the store fails, at every operation in turn: nothing acknowledged is lost,
  * nothing is done twice, and the engine goes on when the store does.
  *
- * ctest: timeout=300
+ * ctest: busy timeout=300
  */
 #include "engine_fixture.h"
 

@@ -3,7 +3,7 @@
  * steps of the clock and store errors; at the end every event of a key has run to its success once, in the order of arrival, and
  * the books balance.
  *
- * ctest: timeout=300
+ * ctest: busy timeout=300
  */
 #include "engine_fixture.h"
 #include "base/limits.h"

@@ -1,4 +1,8 @@
-/* test_share.c - whose processor time it was: what is charged, and what a turn may take. */
+/*
+ * test_share.c - whose processor time it was: what is charged, and what a turn may take.
+ *
+ * ctest: busy
+ */
 #include "engine_fixture.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* test_step.c - steps are done once, sleeps and waits leave memory: whatever happens between two
  * lines of a handler.
  *
- * ctest: timeout=400
+ * ctest: busy timeout=400
  */
 #include "engine_fixture.h"
 

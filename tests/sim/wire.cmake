@@ -24,4 +24,4 @@ endforeach()
 # Every world that ever failed, and a fixed number of others: some 20 s.
 add_test(NAME "sim.wire${TEST_SUFFIX}" COMMAND sim_wire
     --file ${CMAKE_CURRENT_SOURCE_DIR}/seeds_wire.txt --from 1 --count 400)
-set_tests_properties("sim.wire${TEST_SUFFIX}" PROPERTIES LABELS sim TIMEOUT 600)
+set_tests_properties("sim.wire${TEST_SUFFIX}" PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)

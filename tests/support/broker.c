@@ -1,73 +1,34 @@
 /* broker.c - a private Mosquitto for tests. */
 #include "broker.h"
 
-#include <arpa/inet.h>
+#include "temp_dir.h"
+#include "wait.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { START_TRIES = 500, TRY_MS = 10 };
+enum { START_S = 60 };
 
 __attribute__((noreturn)) static void give_up(const char *what) {
     (void)fprintf(stderr, "test broker: %s: %s\n", what, strerror(errno));
     abort();
 }
 
-static void pause_ms(long ms) {
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    (void)nanosleep(&t, NULL);
-}
-
-static int loopback_socket(uint16_t port, struct sockaddr_in *address) {
-    *address = (struct sockaddr_in){
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (sock < 0) {
-        give_up("socket");
-    }
-    return sock;
-}
-
-uint16_t free_port(void) {
-    struct sockaddr_in address;
-    socklen_t len = sizeof address;
-    int sock = loopback_socket(0, &address);
-    if (bind(sock, (struct sockaddr *)&address, sizeof address) != 0 ||
-        getsockname(sock, (struct sockaddr *)&address, &len) != 0) {
-        give_up("bind");
-    }
-    (void)close(sock);
-    return ntohs(address.sin_port);
-}
-
-static bool answers(uint16_t port) {
-    struct sockaddr_in address;
-    int sock = loopback_socket(port, &address);
-    bool connected = connect(sock, (struct sockaddr *)&address, sizeof address) == 0;
-    (void)close(sock);
-    return connected;
-}
-
 void broker_init(struct broker *b) {
     *b = (struct broker){.port = free_port()};
-    (void)snprintf(b->dir, sizeof b->dir, "/tmp/zingq-broker-XXXXXX");
-    if (mkdtemp(b->dir) == NULL) {
-        give_up("mkdtemp");
+    if (b->port == 0) {
+        give_up("free_port");
     }
+    temp_dir_make("broker", b->dir, sizeof b->dir);
     (void)snprintf(b->url, sizeof b->url, "mqtt://127.0.0.1:%u", b->port);
 }
 
@@ -132,33 +93,82 @@ static void exec_broker(const struct broker *b, char *conf) {
     _exit(127);
 }
 
-void broker_start(struct broker *b, const char *options) {
+static void write_conf(const struct broker *b, const char *options, char conf[128]) {
     char text[4096];
-    char conf[128];
     (void)snprintf(text, sizeof text,
-                   "listener %u 127.0.0.1\npersistence_location %s/\nuser root\nlog_dest stdout\n"
+                   "listener %u 127.0.0.1\npersistence_location %s/\nuser root\nlog_dest stderr\n"
                    "log_type all\n%s",
                    b->port, b->dir, options != NULL ? options : "allow_anonymous true\n");
     broker_file(b, "mosquitto.conf", text, conf);
-    b->pid = fork();
-    if (b->pid < 0) {
-        give_up("fork");
+}
+
+static FILE *open_log(const struct broker *b) {
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/log", b->dir);
+    return fopen(path, "r");
+}
+
+static long log_bytes(const struct broker *b) {
+    FILE *f = open_log(b);
+    long bytes = f != NULL && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : 0;
+    if (f != NULL) {
+        (void)fclose(f);
     }
-    if (b->pid == 0) {
-        exec_broker(b, conf);
+    return bytes;
+}
+
+/* Whether a line of the log from there on holds the text. */
+static bool log_says(const struct broker *b, long from, const char *text) {
+    char line[512];
+    bool found = false;
+    FILE *f = open_log(b);
+    if (f == NULL) {
+        return false;
     }
-    for (int i = 0; i < START_TRIES; i++) {
-        if (waitpid(b->pid, NULL, WNOHANG) == b->pid) {
-            errno = ECHILD;
-            give_up("mosquitto ended at once (is it installed? see its log)");
+    if (fseek(f, from, SEEK_SET) == 0) {
+        while (!found && fgets(line, sizeof line, f) != NULL) {
+            found = strstr(line, text) != NULL;
         }
-        if (answers(b->port)) {
+    }
+    (void)fclose(f);
+    return found;
+}
+
+/* False when it has ended. Only its own log tells: whoever has taken its port answers, too. */
+static bool runs(struct broker *b, long from, struct wait *w) {
+    while (!log_says(b, from, " running")) {
+        if (waitpid(b->pid, NULL, WNOHANG) == b->pid) {
+            b->pid = 0;
+            return false;
+        }
+        if (!wait_more(w)) {
+            errno = ETIMEDOUT;
+            give_up("mosquitto does not start");
+        }
+    }
+    return true;
+}
+
+void broker_start(struct broker *b, const char *options) {
+    char conf[128];
+    struct wait w = wait_of(START_S);
+    long from = 0;
+    write_conf(b, options, conf);
+    do {
+        from = log_bytes(b);
+        b->pid = fork();
+        if (b->pid < 0) {
+            give_up("fork");
+        }
+        if (b->pid == 0) {
+            exec_broker(b, conf);
+        }
+        if (runs(b, from, &w)) {
             return;
         }
-        pause_ms(TRY_MS);
-    }
-    errno = ETIMEDOUT;
-    give_up("mosquitto does not answer");
+    } while (log_says(b, from, "Address already in use") && wait_more(&w));
+    errno = ECHILD;
+    give_up("mosquitto ended at once (is it installed? see its log)");
 }
 
 static void end(struct broker *b, int signal) {

@@ -5,6 +5,8 @@
 #ifndef ZINGQ_TEST_BROKER_H
 #define ZINGQ_TEST_BROKER_H
 
+#include "port.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,9 +16,6 @@ struct broker {
     char dir[64];
     char url[64]; /* mqtt://127.0.0.1:<port> */
 };
-
-/* A loopback port that nobody listened on just now. */
-uint16_t free_port(void);
 
 /* Prepares the folder and the port; nothing runs yet. */
 void broker_init(struct broker *b);
@@ -28,7 +27,7 @@ void broker_password(const struct broker *b, const char *name, const char *user,
 /* Makes a key and a certificate for 127.0.0.1 that is its own CA; `options` gets the lines that
  * make the broker use them. */
 void broker_certificate(const struct broker *b, char cert[128], char options[512]);
-/* Starts it and waits until it answers. `options` are mosquitto.conf lines, NULL =
+/* Starts it and waits until it runs; when its port is taken, tries again for a minute. `options` are mosquitto.conf lines, NULL =
  * "allow_anonymous true\n"; listener, log and folder are given. */
 void broker_start(struct broker *b, const char *options);
 /* SIGTERM (it writes its database if it has one) or SIGKILL; waits for the end. */

@@ -12,14 +12,12 @@
 #endif
 #endif
 
-/* limits.lua_time, as a number and in words. */
+/* limits.lua_time */
 #ifdef PACE
 enum { LUA_TIME_MS = 2000 };
-#define LUA_TIME_TEXT "2 s"
 #else
 #define PACE 1
 enum { LUA_TIME_MS = 200 }; /* the default */
-#define LUA_TIME_TEXT "200 ms"
 #endif
 
 #endif

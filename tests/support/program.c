@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include "io/httpd/gateway.h"
+#include "temp_dir.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -30,10 +31,8 @@ static void path_of(const struct program *p, const char *name, char path[256]) {
 
 void program_init(struct program *p) {
     char scripts[256];
-    *p = (struct program){.dir = "/tmp/zingq-host-XXXXXX"};
-    if (mkdtemp(p->dir) == NULL) {
-        give_up("mkdtemp");
-    }
+    *p = (struct program){.pid = 0};
+    temp_dir_make("host", p->dir, sizeof p->dir);
     path_of(p, "scripts", scripts);
     if (mkdir(scripts, 0700) != 0) {
         give_up(scripts);

@@ -13,9 +13,14 @@ ok() {
     else
         failed=$((failed + 1))
         echo "not ok $count $sentence"
-        sed 's/^/# out: /' "$dir/out"
-        sed 's/^/# err: /' "$dir/err"
+        show_failure
     fi
+}
+
+# What is shown of a promise that was not kept; a test may have its own.
+show_failure() {
+    sed 's/^/# out: /' "$dir/out"
+    sed 's/^/# err: /' "$dir/err"
 }
 
 # must COMMAND...: what later promises rest on; without it there is nothing to test.

@@ -1,6 +1,6 @@
 /*
  * temp_dir.h - where tests keep what they write: in memory, where there is enough of it, so that they
- * do not wait for a disk that shows nothing.
+ * do not wait for a disk that shows nothing. Tests that kill what writes keep to a disk (`ctest: disk`).
  */
 #ifndef TESTS_TEMP_DIR_H
 #define TESTS_TEMP_DIR_H

@@ -1,14 +1,18 @@
 #!/bin/sh
 # world.sh - for shell tests of the program: a folder of the test's own ($dir) with a broker, a host and
-# whatever else it keeps, all of which end with the test. Sourced; brings wait.sh and tap.sh.
+# whatever else it keeps, all of which end with the test. Sourced; brings temp_dir.sh, wait.sh,
+# mosquitto.sh and tap.sh.
 # shellcheck disable=SC2034 # $count and $failed are tap.sh's
+# shellcheck source=tests/support/temp_dir.sh
+. "$SOURCE_DIR/tests/support/temp_dir.sh"
 # shellcheck source=tests/support/wait.sh
 . "$SOURCE_DIR/tests/support/wait.sh"
+# shellcheck source=tests/support/mosquitto.sh
+. "$SOURCE_DIR/tests/support/mosquitto.sh"
 # shellcheck source=tests/support/tap.sh
 . "$SOURCE_DIR/tests/support/tap.sh"
 
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian's mosquitto; a user's PATH may lack it
-dir=$(mktemp -d)
+dir=$(temp_dir world)
 kept=
 broker=
 host=
@@ -32,18 +36,12 @@ keep() {
     kept="$kept $1"
 }
 
-free_port() {
-    "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # start_broker: a Mosquitto that queues without end; $port, the same again the second time. One of our own:
 # that of `zingq dev` may outlive a host that is killed.
 start_broker() {
     port=${port:-$(free_port)}
     printf 'listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n' "$port" >"$dir/broker.conf"
-    mosquitto -c "$dir/broker.conf" >>"$dir/broker.log" 2>&1 &
-    broker=$!
-    must wait_for 10 pub -t ready -n
+    must run_mosquitto "$dir/broker.log" -c "$dir/broker.conf"
 }
 
 # pub OPTION...: mosquitto_pub with QoS 1.

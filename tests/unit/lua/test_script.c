@@ -1,4 +1,8 @@
-/* test_script.c - loading, reloading, the sandbox and its limits. */
+/*
+ * test_script.c - loading, reloading, the sandbox and its limits.
+ *
+ * ctest: busy
+ */
 #include "lua_world.h"
 #include "pace.h"
 
@@ -322,16 +326,21 @@ static int64_t cpu_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The body must end by the time limit, and soon. */
+/* The body must end by the time limit, and soon. The limit is short, as many wait for it. */
 static void runs_out_of_time(const char *body) {
+    struct lua_world *w = world_new_unloaded(world_handler(body));
     int64_t start = cpu_ms();
-    world_ends(body, OUTCOME_ERROR,
-               "used more than " LUA_TIME_TEXT " of CPU time (limits.lua_time)");
+    w->conf.lua_time_ms = 50;
+    assert_int_equal(world_load(w), 0);
+    (void)world_run(w, "{}");
     int64_t spent = cpu_ms() - start;
-    if (spent > 1500 * PACE) {
-        print_error("%s\n-> %lld ms\n", body, (long long)spent);
+    if (w->run->outcome != OUTCOME_ERROR || spent > 1500 * PACE ||
+        strstr(world_error(w), "used more than 50 ms of CPU time (limits.lua_time)") == NULL) {
+        print_error("%s\n-> outcome %d after %lld ms: %s\n", body, (int)w->run->outcome,
+                    (long long)spent, world_error(w));
         fail();
     }
+    world_free(w);
 }
 
 static void script_time_limit_stops_every_loop(void **state) {
@@ -372,7 +381,7 @@ static void script_time_limit_stops_every_loop(void **state) {
         "for w in string.rep('(', 1000000):gmatch('%b()') do end",
         "local t, s = {}, string.rep('x', 200000) for i = 1, 50000 do t[i] = s end table.sort(t)",
         "local s = string.rep('x = 1 ', 100000) while true do load(s) end",
-        "local s = '[' .. string.rep('1,', 500000) .. '1]' while true do zing.json.decode(s) end",
+        "local s = '[' .. string.rep('1,', 50000) .. '1]' while true do zing.json.decode(s) end",
         "tostring(setmetatable({}, {__tostring = function() while true do end end}))",
         "for i in function() return 1 end do end",
         "goto a ::a:: goto a",
@@ -423,7 +432,6 @@ static void script_loops_inside_c_are_bounded(void **state) {
     (void)state;
     int64_t start = cpu_ms();
     world_holds("assert(string.rep('', 1e15) == '' and ('').rep('', 1 << 60, '') == '')");
-    world_ends("table.move({}, 1, 1e15 // 1 | 0, 2)", OUTCOME_ERROR, "more than 10000000 elements");
     world_ends("table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)",
                OUTCOME_ERROR, "__len");
     world_ends("table.remove(setmetatable({}, {__len = function() return 1 << 60 end}), 1)",

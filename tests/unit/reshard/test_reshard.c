@@ -1,5 +1,5 @@
 /* test_reshard.c - another count of hosts: every row once, with the right host, and all goes on.
- * ctest: timeout=300 */
+ * ctest: busy long timeout=300 */
 #include "reshard_world.h"
 
 #include <setjmp.h>
