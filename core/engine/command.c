@@ -10,6 +10,7 @@
 #include "engine/cancel.h"
 #include "engine/find.h"
 #include "engine/impl.h"
+#include "engine/space.h"
 #include "engine/later.h"
 #include "engine/letters.h"
 #include "engine/once.h"
@@ -202,7 +203,7 @@ int engine_carry_out(struct engine *e, struct command *command) {
     command->code = 0;
     bool accepts = command->kind == COMMAND_PUBLISH || command->kind == COMMAND_RERUN ||
                    command->kind == COMMAND_SIGNAL;
-    if (e->full && accepts) {
+    if (engine_is_full(e) && accepts) {
         return engine_refuse(command, ERR_FULL,
                              "the store is full: nothing is accepted until there is room");
     }

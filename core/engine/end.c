@@ -44,8 +44,7 @@ static int item_snoozed(struct engine *e, struct engine_service *s, struct lane_
 static int item_throttled(struct engine *e, struct engine_service *s, struct lane_item *item,
                           const struct verdict *v) {
     int64_t until_ms = e->now_ms + at_least_1ms(v->after_ms);
-    lanes_throttle(e->lanes, s->index, until_ms);
-    s->throttled_until_ms = until_ms;
+    engine_throttle(e, s, until_ms);
     int code = engine_note_attempt(e, item->event, ATTEMPT_THROTTLE, v->error);
     item->event->throttles++;
     engine_count(e, s, BOOK_THROTTLES, 1);

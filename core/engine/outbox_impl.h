@@ -39,6 +39,7 @@ struct outbox_item {
     char record[];
 };
 
+/* One of the lists below, in order. */
 TAILQ_HEAD(outbox_items, outbox_item);
 
 struct item_list {

@@ -175,7 +175,7 @@ static int start_with(struct engine *e, struct lane_item *item, struct lane *lan
 
 int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count) {
     struct engine_service *s = &e->services[item->lane->service];
-    size_t most = e->careful ? 1 : engine_step(e, s->conf->batch);
+    size_t most = engine_is_careful(e) ? 1 : engine_step(e, s->conf->batch);
     struct lane *lane = NULL;
     int code = 0;
     *count = 1;
