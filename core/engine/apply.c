@@ -8,7 +8,7 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/publish.h"
 #include "engine/services.h"
 #include "engine/signal.h"
@@ -177,7 +177,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     buf_add_lv(&e->applying->publishes, effect->name);
     int code = properties.failed ? ERR_MEMORY : 0;
     if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
-        code = engine_publish_later(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
+        code = engine_delay_publish(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
         if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
             /* zing.cancel need not ask the other hosts about it, once it has left. */
             code = engine_note_publish(e, &p.id, effect->due_ms);

@@ -11,7 +11,7 @@
 #include "engine/find.h"
 #include "engine/impl.h"
 #include "engine/space.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/letters.h"
 #include "engine/once.h"
 #include "engine/outbox.h"
@@ -69,7 +69,7 @@ static int command_publish(struct engine *e, struct command *c) {
     if (code != 0) {
         return code;
     }
-    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms, false)
+    return due_ms > 0 ? engine_delay_publish(e, partition, &p, due_ms, false)
                       : engine_publish(e, &p);
 }
 

@@ -162,7 +162,7 @@ static int run_death(struct engine *e, const struct death *d, bool *discard) {
 static int note_end(struct engine *e, const struct death *d) {
     struct slice why = slice_of(d->reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
-    engine_note_end(e, d->event, d->state);
+    engine_end_event(e, d->event, d->state);
     int code = event_set_reason(d->event, why);
     if (code == 0) {
         code = engine_free_expired_lock(e, d->event);
@@ -223,7 +223,7 @@ static int settle(struct engine *e, struct death *d) {
     } else if (code == 0) {
         code = note_dead(e, s, event);
     }
-    engine_note_ending(e, s, event, event->state, event->reason);
+    engine_show_ending(e, s, event, event->state, event->reason);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
     }

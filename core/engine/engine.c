@@ -110,23 +110,17 @@ static int resume_ended_calls(struct engine *e) {
     return code;
 }
 
-/* Takes the lane's head and runs it, with its company; *started: how many they were. */
+/* Runs the lane's head, with its company; *started: how many they were. */
 static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
-    struct lane_item *item = NULL;
     size_t service = lane->service;
     uint64_t hash = lane->hash;
-    *started = 1;
-    int code = engine_take(e, lane, &item);
-    bool runs = code == 0 && item != NULL;
-    if (runs) {
-        code = engine_start_batch(e, item, started);
-    }
-    code = settled(e, code);
+    int code = settled(e, engine_start_lane(e, lane, started));
     if (code == 0) {
-        engine_charge(e, service, hash, *started == 1);
-        engine_note_proven(e, *started);
+        engine_charge(e, service, hash, *started <= 1);
+        engine_note_proven(e, *started == 0 ? 1 : *started);
     }
-    if (!runs) { /* it ended at that, perhaps for its crashes: stored before another one runs */
+    if (*started ==
+        0) { /* it ended at that, perhaps for its crashes: stored before another one runs */
         *started = TURN_EVENTS_MAX;
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
@@ -141,7 +135,7 @@ static int run_lanes(struct engine *e) {
     }
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000;
-    size_t most = e->draining ? 0 : engine_step(e, TURN_EVENTS_MAX);
+    size_t most = e->draining ? 0 : engine_space_share(e, TURN_EVENTS_MAX);
     if (engine_is_careful(e)) { /* none that is not stored yet: see engine/crash.c */
         most = engine_first_new(e) != NULL || most == 0 ? 0 : 1;
     }
@@ -287,7 +281,7 @@ int engine_turn(struct engine *e) {
     engine_look_at_clock(e);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
     e->status.turns++;
-    bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
+    bool least = engine_space_share(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);
     if (code == 0) {
         code = decide(e);

@@ -79,7 +79,7 @@ int engine_trim(struct engine *e) {
     if (dropped != 0) {
         return dropped;
     }
-    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
+    size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
     for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
         bool partition_ends;
         bool gone;

@@ -22,7 +22,7 @@
 
 #include "base/log.h"
 #include "engine/impl.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/publish.h"
 #include "engine/space.h"
 #include "journal/later.h"
@@ -268,7 +268,7 @@ static int fire(struct engine *e, struct schedule *s) {
 }
 
 int engine_fire_schedules(struct engine *e) {
-    size_t left = engine_step(e, SCHEDULES_MAX);
+    size_t left = engine_space_share(e, SCHEDULES_MAX);
     if (e->schedules->steps_followed != e->status.clock_steps) {
         step_schedules(e);
     }

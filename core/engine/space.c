@@ -332,7 +332,7 @@ void engine_turn_found_room(struct engine *e, bool found) {
     note_low(e, true, max, max);
 }
 
-size_t engine_step(const struct engine *e, size_t most) {
+size_t engine_space_share(const struct engine *e, size_t most) {
     size_t step = e->space->full ? most / TIDYING_PARTS : most >> e->space->shrink;
     assert(e->space->shrink <= SHRINK_MAX);
     return step == 0 ? 1 : step;

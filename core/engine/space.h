@@ -31,7 +31,7 @@ void engine_take_room(struct engine *e, const struct event *event);
 /* How the turn ended: with a commit, or for want of room. */
 void engine_turn_found_room(struct engine *e, bool found);
 /* How much of `most` a turn may try; at least 1. */
-size_t engine_step(const struct engine *e, size_t most);
+size_t engine_space_share(const struct engine *e, size_t most);
 /* When space must be looked at though nothing happens; INT64_MAX = never. */
 int64_t engine_next_look_ms(const struct engine *e);
 /* Whether it takes events for itself; our own forwards came before them. */

@@ -71,7 +71,7 @@ static struct ending *make_room(struct engine *e, enum event_state state) {
     return NULL;
 }
 
-void engine_note_ending(struct engine *e, const struct engine_service *s, const struct event *event,
+void engine_show_ending(struct engine *e, const struct engine_service *s, const struct event *event,
                         enum event_state state, struct slice text) {
     struct ending *ending = e->watch->endings == NULL ? NULL : make_room(e, state);
     if (ending == NULL) {
