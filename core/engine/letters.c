@@ -18,7 +18,6 @@
 #include "engine/signal_message.h"
 #include "journal/event.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 static int no_dead(struct command *c) {
@@ -29,15 +28,22 @@ static int no_dead(struct command *c) {
     return 0;
 }
 
+/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
+static void uncount_letter(struct books *b, bool person) {
+    bool known = b->dead > 0;
+    b->dead -= known ? 1 : 0;
+    b->accepted += known ? 0 : 1;
+    b->needs_person -= person && b->needs_person > 0 ? 1 : 0;
+    b->needs_person = b->needs_person < b->dead ? b->needs_person : b->dead;
+}
+
 static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
-    bool person = event->state == EVENT_NEEDS_PERSON;
-    assert(s->books.dead > 0 && (!person || s->books.needs_person > 0));
-    s->books.dead--;
-    s->books.needs_person -= person ? 1 : 0;
+    uncount_letter(&s->books, event->state == EVENT_NEEDS_PERSON);
     s->books_dirty = true;
-    return journal_dead_del(e->journal, &row);
+    int code = journal_dead_del(e->journal, &row);
+    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
 }
 
 static struct row parked_row(const struct event *event) {
