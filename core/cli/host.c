@@ -96,6 +96,20 @@ static int leave(struct cli *cli) {
     return status;
 }
 
+static int dashboard(struct cli *cli) {
+    json_t *answer = NULL;
+    int status = cli_ask(cli, "GET", "/api/login", (struct slice){"", 0}, &answer);
+    if (status == 0 && cli->json) {
+        return cli_print_json(answer);
+    }
+    if (status == 0) {
+        const char *url = json_string_value(json_object_get(answer, "url"));
+        (void)printf("%s\n", url == NULL ? "" : url);
+    }
+    json_decref(answer);
+    return status;
+}
+
 static const struct cli_option run_options[] = {
     {"service", "NAME", "run this service only; may be given often"},
     {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
@@ -120,6 +134,9 @@ const struct cli_command cli_host_commands[] = {
      run_options, run},
     {"dev", "", "the host with a broker of its own, for trying handlers", NULL, 0, 0, dev_options,
      dev},
+    {"dashboard", "", "print a link that logs in to the running host's dashboard",
+     "Whoever has the link can do everything the API can: it holds the host's token.", 0, 0, NULL,
+     dashboard},
     {"leave", "", "end the running host's session at the broker, for good",
      "The host unsubscribes, handles what it has accepted, ends its session and stops.\n"
      "For a host that is taken away; a restart needs only SIGTERM.",

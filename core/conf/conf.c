@@ -209,7 +209,7 @@ static int load_vars(struct loader *l) {
     return code != 0 ? code : add_vars_of_environment(l, &place);
 }
 
-/* ---- services, endpoints, schedules ---- */
+/* ---- services, schedules ---- */
 
 static int finish_service(const struct conf_place *place, void *object) {
     struct service_conf *s = object;
@@ -248,39 +248,6 @@ static int finish_service(const struct conf_place *place, void *object) {
     return s->dead_topic == NULL ? ERR_MEMORY : 0;
 }
 
-/* Paths the front door answers itself. */
-static bool is_reserved_path(const char *path) {
-    static const char *const own[] = {"/metrics",     "/healthz",    "/readyz",     "/login",
-                                      "/logout",      "/assets",     "/api/events", "/api/dlq",
-                                      "/api/keys",    "/api/state",  "/api/status", "/api/services",
-                                      "/api/live",    "/api/try",    "/api/jobs",   "/api/leave",
-                                      "/api/publish", "/api/reload", "/api/cancel"};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        size_t len = strlen(own[i]);
-        if (strncmp(path, own[i], len) == 0 && (path[len] == '\0' || path[len] == '/')) {
-            return true;
-        }
-    }
-    return strcmp(path, "/") == 0;
-}
-
-static int finish_endpoint(const struct conf_place *place, void *object) {
-    static const char legal[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
-    struct endpoint_conf *e = object;
-    const char *path = place->title;
-    if (path[0] != '/' || strspn(path, legal) != strlen(path)) {
-        return conf_fail(place, "an endpoint is named by its path: a slash, then letters, digits "
-                                "and - . _ ~ /, as in \"/api/send-email\"");
-    }
-    if (is_reserved_path(path)) {
-        return conf_fail(place, "this path is zingq's own, choose another");
-    }
-    e->path = slice_dup(slice_of(path));
-    e->line = place->line;
-    return e->path == NULL ? ERR_MEMORY : 0;
-}
-
 static int finish_schedule(const struct conf_place *place, void *object) {
     struct schedule_conf *s = object;
     s->name = slice_dup(slice_of(place->title));
@@ -301,9 +268,11 @@ struct titled {
 static const struct titled SERVICES = {CONF_SERVICE, SERVICES_MAX, sizeof(struct service_conf),
                                        true, finish_service};
 static const struct titled ENDPOINTS = {CONF_ENDPOINT, ENDPOINTS_MAX, sizeof(struct endpoint_conf),
-                                        false, finish_endpoint};
+                                        false, conf_finish_endpoint};
 static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(struct schedule_conf),
                                         true, finish_schedule};
+static const struct titled TOKENS = {CONF_TOKEN, TOKENS_MAX, sizeof(struct token_conf), true,
+                                     conf_finish_token};
 
 static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
                     void *object) {
@@ -344,6 +313,7 @@ static int load_all_titled(struct loader *l) {
     void *services = NULL;
     void *endpoints = NULL;
     void *schedules = NULL;
+    void *tokens = NULL;
     int code = load_titled(l, &SERVICES, &services, &c->service_count);
     if (code == 0) {
         code = load_titled(l, &ENDPOINTS, &endpoints, &c->endpoint_count);
@@ -351,9 +321,13 @@ static int load_all_titled(struct loader *l) {
     if (code == 0) {
         code = load_titled(l, &SCHEDULES, &schedules, &c->schedule_count);
     }
+    if (code == 0) {
+        code = load_titled(l, &TOKENS, &tokens, &c->token_count);
+    }
     c->services = services;
     c->endpoints = endpoints;
     c->schedules = schedules;
+    c->tokens = tokens;
     return code;
 }
 
@@ -372,21 +346,10 @@ static struct conf_place place_of(const struct loader *l, enum conf_section whic
     return place;
 }
 
-static bool is_loopback(const char *listen) {
-    return listen[0] == '\0' || strncmp(listen, "unix:", 5) == 0 ||
-           strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
-}
-
-static int check_http(const struct loader *l) {
-    const struct conf *c = l->conf;
-    if (is_loopback(c->http_listen) || c->http_token[0] != '\0') {
-        return 0;
-    }
-    struct conf_place place = place_of(l, CONF_HTTP, "listen");
-    return conf_fail(&place,
-                     "\"%s\" can be reached from other machines, and there is no http.token: set "
-                     "the environment variable ZINGQ_TOKEN, or listen on 127.0.0.1",
-                     c->http_listen);
+static int check_web(const struct loader *l) {
+    struct conf_place listen = place_of(l, CONF_HTTP, "listen");
+    struct conf_place token = place_of(l, CONF_HTTP, "token");
+    return conf_check_web(&listen, &token, l->conf);
 }
 
 static int check_tls(const struct loader *l) {
@@ -435,7 +398,7 @@ static int load_all(struct loader *l) {
         code = steps[i](l);
     }
     if (code == 0) {
-        code = check_http(l);
+        code = check_web(l);
     }
     if (code == 0) {
         code = check_hosts(l);
@@ -553,6 +516,11 @@ static void free_units(struct conf *c) {
         cron_zone_free(c->schedules[i].zone);
         free(c->schedules[i].name);
     }
+    for (size_t i = 0; i < c->token_count; i++) {
+        conf_clear_rows(&CONF_SPECS[CONF_TOKEN], &c->tokens[i]);
+        free(c->tokens[i].name);
+    }
+    free(c->tokens);
     free(c->services);
     free(c->endpoints);
     free(c->schedules);

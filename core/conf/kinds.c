@@ -43,7 +43,7 @@ static int set_text(const struct setting *s) {
 /* The default may name a variable that is not set; one that the user named must be there. */
 static int set_secret(const struct setting *s) {
     bool secret;
-    bool may_miss = strcmp(s->text, s->row->fallback) == 0;
+    bool may_miss = s->row->fallback != NULL && strcmp(s->text, s->row->fallback) == 0;
     return conf_resolve(s->place, s->text, may_miss, s->field, &secret);
 }
 
@@ -250,11 +250,22 @@ struct choice {
 };
 
 static const struct choice YES_NO[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
 static const struct choice ORDERS[] = {{"key", 1}, {"none", 0}, {NULL, 0}};
 static const struct choice BACKOFFS[] = {
     {"exponential", BACKOFF_EXPONENTIAL}, {"constant", BACKOFF_CONSTANT}, {NULL, 0}};
 static const struct choice ON_DEADS[] = {
     {"continue", ON_DEAD_CONTINUE}, {"park", ON_DEAD_PARK}, {NULL, 0}};
+static const struct choice ROLES[] = {{"read", ROLE_READ},
+                                      {"submit", ROLE_SUBMIT},
+                                      {"operate", ROLE_OPERATE},
+                                      {"admin", ROLE_ADMIN},
+                                      {NULL, 0}};
+static const struct choice AUTHS[] = {{"none", AUTH_NONE}, {"token", AUTH_TOKEN}, {NULL, 0}};
+static_assert(sizeof(enum role) == sizeof(int) && sizeof(enum auth) == sizeof(int) &&
+                  sizeof(enum missed) == sizeof(int) && sizeof(enum on_dead) == sizeof(int) &&
+                  sizeof(enum backoff) == sizeof(int),
+              "set_enum writes an int");
 static const struct choice MISSED[] = {{"once", MISSED_ONCE}, {"skip", MISSED_SKIP}, {NULL, 0}};
 
 static int choose(const struct setting *s, const struct choice *choices, int *out) {
@@ -273,40 +284,26 @@ static int choose(const struct setting *s, const struct choice *choices, int *ou
     return code;
 }
 
-static int set_yes_no(const struct setting *s) {
+static int set_bool(const struct setting *s) {
     int value = 0;
-    int code = choose(s, YES_NO, &value);
+    int code = choose(s, s->row->kind == CONF_YES_NO ? YES_NO : SEVERAL_HOSTS, &value);
     *(bool *)s->field = value != 0;
     return code;
 }
 
-static int set_backoff(const struct setting *s) {
-    int value = 0;
-    int code = choose(s, BACKOFFS, &value);
-    *(enum backoff *)s->field = (enum backoff)value;
-    return code;
-}
+/* Kinds that are an enum. */
+static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BACKOFFS,
+                                                            [CONF_ON_DEAD] = ON_DEADS,
+                                                            [CONF_MISSED] = MISSED,
+                                                            [CONF_ROLE] = ROLES,
+                                                            [CONF_AUTH] = AUTHS};
 
-static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
-
-static int set_several_hosts(const struct setting *s) {
+static int set_enum(const struct setting *s) {
     int value = 0;
-    int code = choose(s, SEVERAL_HOSTS, &value);
-    *(bool *)s->field = value != 0;
-    return code;
-}
-
-static int set_on_dead(const struct setting *s) {
-    int value = 0;
-    int code = choose(s, ON_DEADS, &value);
-    *(enum on_dead *)s->field = (enum on_dead)value;
-    return code;
-}
-
-static int set_missed(const struct setting *s) {
-    int value = 0;
-    int code = choose(s, MISSED, &value);
-    *(enum missed *)s->field = (enum missed)value;
+    int code = s->text == s->row->fallback && s->text[0] == '\0'
+                   ? 0
+                   : choose(s, ENUMS[s->row->kind], &value);
+    memcpy(s->field, &value, sizeof value);
     return code;
 }
 
@@ -442,6 +439,12 @@ static_assert(offsetof(struct service_conf, filter_count) ==
 static_assert(offsetof(struct endpoint_conf, required_count) ==
                   offsetof(struct endpoint_conf, required) + offsetof(struct list, count),
               "required and its number are a list");
+static_assert(offsetof(struct token_conf, endpoint_count) ==
+                  offsetof(struct token_conf, endpoints) + offsetof(struct list, count),
+              "endpoints and their number are a list");
+static_assert(offsetof(struct conf, http_proxy_count) ==
+                  offsetof(struct conf, http_proxies) + offsetof(struct list, count),
+              "proxies and their number are a list");
 
 static int list_add(const struct setting *s) {
     struct list *list = s->field;
@@ -546,17 +549,19 @@ static const struct kind {
     [CONF_SIZE] = {set_size, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
-    [CONF_YES_NO] = {set_yes_no, NULL},
-    [CONF_BACKOFF] = {set_backoff, NULL},
-    [CONF_ON_DEAD] = {set_on_dead, NULL},
-    [CONF_SEVERAL_HOSTS] = {set_several_hosts, NULL},
+    [CONF_YES_NO] = {set_bool, NULL},
+    [CONF_BACKOFF] = {set_enum, NULL},
+    [CONF_ON_DEAD] = {set_enum, NULL},
+    [CONF_SEVERAL_HOSTS] = {set_bool, NULL},
     [CONF_ORDER] = {set_order, NULL},
     [CONF_RULE] = {set_rule, clear_rule},
     [CONF_URL] = {set_url, clear_urls},
     [CONF_LISTEN] = {set_listen, clear_text},
     [CONF_CRON] = {set_cron, clear_text},
     [CONF_ZONE] = {set_zone, clear_text},
-    [CONF_MISSED] = {set_missed, NULL},
+    [CONF_MISSED] = {set_enum, NULL},
+    [CONF_ROLE] = {set_enum, NULL},
+    [CONF_AUTH] = {set_enum, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {

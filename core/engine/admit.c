@@ -132,9 +132,7 @@ static void enter_books(struct engine *e, struct engine_service *s, struct event
     leave_lane(s, event);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
-    s->books.accepted++;
-    s->books_dirty = true;
-    e->waiting++;
+    engine_count(e, s, BOOK_ACCEPTED, 1);
     engine_take_room(e, event);
 }
 
@@ -177,24 +175,6 @@ static struct event *cut(const struct engine *e, struct event *event) {
     }
     event_free(event);
     return left;
-}
-
-/* It is kept under the empty key. */
-int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
-                      const char *reason) {
-    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
-        event = cut(e, event);
-        if (event == NULL) {
-            return ERR_MEMORY;
-        }
-    }
-    if (event->key.data == NULL) {
-        event->key = (struct slice){"", 0};
-    }
-    find_lane(s, event);
-    find_id(e, s, event);
-    enter_books(e, s, event);
-    return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
@@ -288,6 +268,50 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
         *duplicate = code == ERR_EXISTS;
     }
     return *duplicate ? 0 : code;
+}
+
+/* Whether the broker delivers a refused message once more, which `zingq-id` tells: what else names it
+ * may lie in what cannot be read. Apart from what was accepted, so that its publisher may mend it. */
+static int dedupe_refused(struct engine *e, struct engine_service *s, struct event *event,
+                          bool *duplicate) {
+    struct slice id;
+    struct slice reason;
+    *duplicate = false;
+    if (event->kind != EVENT_MESSAGE || !property_find(event->properties, "zingq-id", &id) ||
+        property_find(event->properties, "zingq-reason", &reason)) {
+        return 0;
+    }
+    return dedupe(e, s, event, slice_of("refused"), id, duplicate);
+}
+
+static void count_duplicate(struct engine *e, struct engine_service *s, bool is_one) {
+    engine_count(e, s, BOOK_ACCEPTED, is_one ? 1 : 0);
+    engine_count(e, s, BOOK_DUPLICATES, is_one ? 1 : 0);
+}
+
+/* It is kept under the empty key. */
+int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
+                      const char *reason) {
+    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
+        event = cut(e, event);
+        if (event == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    if (event->key.data == NULL) {
+        event->key = (struct slice){"", 0};
+    }
+    find_lane(s, event);
+    find_id(e, s, event);
+    bool duplicate;
+    int code = dedupe_refused(e, s, event, &duplicate);
+    if (code != 0 || duplicate) {
+        count_duplicate(e, s, duplicate);
+        event_free(event);
+        return code;
+    }
+    enter_books(e, s, event);
+    return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
 /* Where every host has a copy and nothing else tells whose it is, what it says does. */
@@ -390,13 +414,11 @@ int engine_admit(struct engine *e, struct engine_service *s, struct event *event
     } else if (code == ERR_NOTFOUND) {
         code = 0;
     }
-    if (code != 0 || *duplicate) {
-        s->books.accepted += *duplicate ? 1 : 0;
-        s->books.duplicates += *duplicate ? 1 : 0;
-        s->books_dirty = s->books_dirty || *duplicate;
-        event_free(event);
-        return code;
+    if (code == 0 && !*duplicate) {
+        enter_books(e, s, event);
+        return engine_place(e, s, event);
     }
-    enter_books(e, s, event);
-    return engine_place(e, s, event);
+    count_duplicate(e, s, *duplicate);
+    event_free(event);
+    return code;
 }

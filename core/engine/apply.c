@@ -223,8 +223,7 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
     event->state = EVENT_READY;
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
-    a->s->books.accepted++;
-    e->waiting++;
+    engine_count(e, a->s, BOOK_ACCEPTED, 1);
     return engine_bury(e, a->s, event, EVENT_DEAD, effect->owner.data);
 }
 

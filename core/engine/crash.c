@@ -41,8 +41,8 @@ static int charge_event(struct engine *e, struct engine_service *s, struct event
     } else {
         event->crashes++;
     }
-    s->books.crashes++;
-    int code = journal_books_put(e->journal, s->number, &s->books);
+    engine_count(e, s, BOOK_CRASHES, 1);
+    int code = engine_write_books(e);
     if (code == 0) {
         code = engine_note_attempt(e, event, ATTEMPT_CRASH, shared ? batch_text : alone_text);
     }

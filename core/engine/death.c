@@ -162,7 +162,7 @@ static int run_death(struct engine *e, const struct death *d, bool *discard) {
 static int note_end(struct engine *e, const struct death *d) {
     struct slice why = slice_of(d->reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
-    engine_note_end(e, d->service, d->event, d->state);
+    engine_note_end(e, d->event, d->state);
     int code = event_set_reason(d->event, why);
     if (code == 0) {
         code = engine_free_expired_lock(e, d->event);
@@ -177,9 +177,9 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
                            .dead_ms = e->now_ms,
                            .fingerprint = journal_fingerprint(event->reason)};
     bool person = event->state == EVENT_NEEDS_PERSON;
-    s->books.dead++;
-    s->books.died++;
-    s->books.needs_person += person ? 1 : 0;
+    engine_count(e, s, BOOK_DEAD, 1);
+    engine_count(e, s, BOOK_DIED, 1);
+    engine_count(e, s, BOOK_NEEDS_PERSON, person ? 1 : 0);
     char id[UUID_TEXT_BYTES + 1];
     log_warn("engine", "%s service=%s event=%s topic=%s key=\"%.*s\" reason=\"%.*s\"",
              person ? "a person is needed:" : "dead letter", s->conf->name,
@@ -219,7 +219,7 @@ static int settle(struct engine *e, struct death *d) {
     event->parked = !discard && s->conf->on_dead == ON_DEAD_PARK && ran;
     if (code == 0 && discard) {
         event->state = EVENT_DISCARDED;
-        s->books.discarded++;
+        engine_count(e, s, BOOK_DISCARDED, 1);
     } else if (code == 0) {
         code = note_dead(e, s, event);
     }

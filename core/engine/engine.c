@@ -41,6 +41,7 @@
 #include "journal/event.h"
 #include "journal/later.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,25 +53,15 @@ static int settled(struct engine *e, int code) {
 }
 
 static int carry_out_commands(struct engine *e) {
-    while (e->commands_head != NULL) {
-        struct command *command = e->commands_head;
-        int code = settled(e, engine_carry_out(e, command));
-        if (code != 0) {
-            return code;
+    struct command *command;
+    int code = 0;
+    while (code == 0 && (command = engine_next_command(e)) != NULL) {
+        code = settled(e, engine_carry_out(e, command));
+        if (code == 0) {
+            engine_command_done(e);
         }
-        e->commands_head = command->next;
-        command->next = NULL;
-        if (e->commands_head == NULL) {
-            e->commands_tail = NULL;
-        }
-        if (e->answered_tail == NULL) {
-            e->answered_head = command;
-        } else {
-            e->answered_tail->next = command;
-        }
-        e->answered_tail = command;
     }
-    return 0;
+    return code;
 }
 
 static int admit(struct engine *e, struct event *event, size_t *count) {
@@ -86,48 +77,37 @@ static int admit(struct engine *e, struct event *event, size_t *count) {
                                        : engine_admit(e, s, event, ADMIT_MESSAGE, &duplicate);
 }
 
-static int admit_inbox(struct engine *e) {
+static int admit_messages(struct engine *e) {
     size_t count = 0;
-    if (e->inbox_head == NULL) {
+    struct event *event;
+    int code = 0;
+    if (!engine_has_messages(e)) {
         return 0;
     }
     engine_watch_clock(e);
     lanes_arrived(e->lanes, e->now_ms);
-    while (e->inbox_head != NULL) {
-        struct event *event = e->inbox_head;
-        e->inbox_head = event->next;
-        event->next = NULL;
-        if (e->inbox_head == NULL) {
-            e->inbox_tail = NULL;
-        }
-        int code = settled(e, admit(e, event, &count));
-        if (code != 0) {
-            return code;
-        }
+    while (code == 0 && (event = engine_next_message(e)) != NULL) {
+        code = settled(e, admit(e, event, &count));
     }
-    culprit_enter(e->culprit, CULPRIT_IDLE);
-    engine_note_admitted(e, count);
-    return 0;
+    if (code == 0) {
+        culprit_enter(e->culprit, CULPRIT_IDLE);
+        engine_note_admitted(e, count);
+    }
+    return code;
 }
 
 /* Half a turn of them; the rest goes on in the next one. */
 static int resume_ended_calls(struct engine *e) {
     engine_watch_clock(e);
     int64_t end_us = e->seen_us + TURN_MS_MAX * 1000 / 2;
-    while (e->ends_head != NULL && e->seen_us < end_us) {
-        struct call_end *end = e->ends_head;
-        e->ends_head = end->next;
-        if (e->ends_head == NULL) {
-            e->ends_tail = NULL;
-        }
-        int code = engine_resume(e, end);
+    struct call_end *end;
+    int code = 0;
+    while (code == 0 && e->seen_us < end_us && (end = engine_next_ended(e)) != NULL) {
+        code = engine_resume(e, end);
         call_result_clear(&end->result);
         free(end);
-        if (code != 0) {
-            return code;
-        }
     }
-    return 0;
+    return code;
 }
 
 /* Takes the lane's head and runs it, with its company; *started: how many they were. */
@@ -156,7 +136,7 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
 /* For its time whatever came before took, so that neither messages nor ended calls starve lanes. A
  * run that is longer ends the turn: what is done leaves. */
 static int run_lanes(struct engine *e) {
-    if (e->store_low && e->answered_head != NULL) {
+    if (e->store_low && engine_has_answers(e)) {
         return 0; /* what an operator asked for must not fail for want of room for events */
     }
     engine_watch_clock(e);
@@ -181,7 +161,7 @@ static int decide(struct engine *e) {
         engine_look_at_space,
         carry_out_commands,
         engine_take_own_forwards,
-        admit_inbox,
+        admit_messages,
         resume_ended_calls,
         engine_expire_waits,
         engine_fire_timers,
@@ -212,18 +192,10 @@ static int decide(struct engine *e) {
 /* --- commit --- */
 
 static int write_books(struct engine *e) {
-    for (size_t i = 0; i < e->service_count; i++) {
-        struct engine_service *s = &e->services[i];
-        if (!s->books_dirty) {
-            continue;
-        }
-        int code = journal_books_put(e->journal, s->number, &s->books);
-        if (code != 0) {
-            return code;
-        }
-        s->books_dirty = false;
+    int code = engine_write_books(e);
+    if (code == 0) {
+        code = journal_mark_seq(e->journal);
     }
-    int code = journal_mark_seq(e->journal);
     return code == 0 ? engine_mark_clock(e) : code;
 }
 
@@ -249,6 +221,7 @@ static int commit(struct engine *e) {
     if (code != 0) {
         return code;
     }
+    assert(e->new_head == NULL && e->current == NULL && e->current_item == NULL); /* INV-ENGINE-1 */
     int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
     code = store_commit(journal_store(e->journal));
     e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;
@@ -288,6 +261,7 @@ static void start_calls(struct engine *e) {
 }
 
 static void act(struct engine *e) {
+    assert(!store_active(journal_store(e->journal))); /* INV-ENGINE-2 */
     outbox_committed(e->outbox);
     if (append_wants_write(e->append)) {
         append_write(e->append, e->now_ms);
@@ -348,21 +322,15 @@ static bool starts_events(const struct engine *e) {
     return !e->draining && !e->full;
 }
 
-static bool acked_due(const struct engine *e, int64_t now_ms) {
-    size_t acked = outbox_acked(e->outbox);
-    return acked >= OUTBOX_WINDOW_MAX / 4 || (acked > 0 && now_ms >= e->acked_ms + ACKED_DELAY_MS);
-}
-
 bool engine_due(struct engine *e) {
     int64_t now_ms = engine_now_ms(e);
     int64_t wake_ms = INT64_MAX;
-    return e->lost || engine_clock_stepped(e) || e->inbox_head != NULL || e->ends_head != NULL ||
-           e->commands_head != NULL ||
+    return e->lost || engine_clock_stepped(e) || engine_has_inputs(e) ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
            (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || forwards_want_turn(e->forwards, now_ms) ||
-           (!e->full && forwards_own(e->forwards) > 0) || acked_due(e, now_ms) ||
-           engine_next_ms(e) <= now_ms;
+           (!e->full && forwards_own(e->forwards) > 0) ||
+           outbox_acked(e->outbox) >= OUTBOX_WINDOW_MAX / 4 || engine_next_ms(e) <= now_ms;
 }
 
 /* The same, in engine time, of what follows the wall clock: `at` and schedules. */
@@ -389,11 +357,8 @@ static int64_t next_work_ms(struct engine *e) {
 
 int64_t engine_next_ms(struct engine *e) {
     int64_t next = e->full ? INT64_MAX : next_work_ms(e);
-    if (outbox_acked(e->outbox) > 0 && e->acked_ms + ACKED_DELAY_MS < next) {
-        next = e->acked_ms + ACKED_DELAY_MS;
-    }
-    int64_t try_ms = e->window > 0 ? outbox_next_ms(e->outbox) : INT64_MAX;
-    next = try_ms < next ? try_ms : next;
+    int64_t send_ms = engine_next_send_ms(e);
+    next = send_ms < next ? send_ms : next;
     int64_t write_ms = append_next_ms(e->append);
     next = write_ms < next ? write_ms : next;
     int64_t forward_ms = forwards_next_ms(e->forwards);

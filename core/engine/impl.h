@@ -17,7 +17,7 @@
 #include "engine/retention.h"
 #include "engine/services.h"
 
-enum { CALL_BUCKETS = 4096, NEW_BUCKETS = 1024, QOS0_TOPICS_MAX = 64 };
+enum { CALL_BUCKETS = 4096, NEW_BUCKETS = 1024 };
 
 struct engine {
     const struct conf *conf;
@@ -31,20 +31,14 @@ struct engine {
     size_t service_count;
     struct engine_schedule *schedules; /* as many as conf has; owned */
     uint64_t steps_followed;           /* of the wall clock, by them */
+    struct inputs *inputs;
     struct lanes *lanes;
     struct outbox *outbox;
-    bool numbers_clash; /* of publishes: the connection is about to be dropped */
     struct append *append;
     struct forwards *forwards;
     struct forward_source *sources; /* of forwards that came, by number of host; owned */
-    size_t forward_bytes;           /* of such messages in the inbox */
     int64_t useless_told_ms;        /* when the last message that means nothing was told of */
     int64_t kept_told_ms;           /* and one for a service that is not here */
-
-    /* inputs not yet decided */
-    struct event *inbox_head, *inbox_tail;
-    struct call_end *ends_head, *ends_tail;
-    struct command *commands_head, *commands_tail;
 
     /* the turn under way */
     int64_t now_ms;                         /* engine time: docs/time.md */
@@ -58,10 +52,9 @@ struct engine {
     struct lane_item *current_item;         /* off its lane, in nobody's list: being decided */
     struct invocation *current;             /* the same for an invocation */
     struct deaths deaths;                   /* noted, to be settled */
-    struct command *answered_head, *answered_tail;
-    struct buf scratch;    /* keys and texts; reused */
-    struct buf properties; /* of the publication being made */
-    struct buf publishes;  /* of the event being ended */
+    struct buf scratch;                     /* keys and texts; reused */
+    struct buf properties;                  /* of the publication being made */
+    struct buf publishes;                   /* of the event being ended */
 
     /* across turns */
     int64_t last_ms;                        /* engine time that was given out */
@@ -71,15 +64,13 @@ struct engine {
     size_t running;
     uint64_t last_call_id;
     size_t body_bytes;            /* of waiting events kept in memory */
-    uint64_t waiting;             /* over all services */
+    uint64_t waiting;             /* over all services: see engine_count */
     int64_t timer_ms[PARTITIONS]; /* the earliest timer; INT64_MAX = none */
     int64_t schedule_ms;          /* the earliest tick of a schedule; INT64_MAX = none */
     int64_t started_us;           /* monotonic */
     /* as timer_ms, of those by the wall clock */
     int64_t wall_timer_ms[PARTITIONS];
     struct trim trim;
-    size_t window;                /* of the broker; 0 = not connected */
-    int64_t acked_ms;             /* when an acknowledged row began to wait */
     int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
     bool draining;
     bool store_low;
@@ -97,8 +88,6 @@ struct engine {
     char space_words[SPACE_WORDS_MAX]; /* true while store_low: what fills it, what helps */
     uint64_t room;                     /* bytes that may be accepted before the next look */
     unsigned shrink; /* turns try so many times less, as a power of two: see engine_step */
-    char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
-    size_t qos0_topic_count;
     struct engine_status status;
     struct ending *endings; /* ENDINGS_MAX, owned; NULL = nobody watches */
     size_t ending_count;

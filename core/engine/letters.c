@@ -29,19 +29,17 @@ static int no_dead(struct command *c) {
 }
 
 /* Books that were damaged may not know of the letter: then it is one more that was accepted. */
-static void uncount_letter(struct books *b, bool person) {
-    bool known = b->dead > 0;
-    b->dead -= known ? 1 : 0;
-    b->accepted += known ? 0 : 1;
-    b->needs_person -= person && b->needs_person > 0 ? 1 : 0;
-    b->needs_person = b->needs_person < b->dead ? b->needs_person : b->dead;
+static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
+    const struct books *b = &s->books;
+    engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
+    engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
+    engine_count(e, s, BOOK_NEEDS_PERSON, b->needs_person > b->dead ? -1 : 0);
 }
 
 static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
-    uncount_letter(&s->books, event->state == EVENT_NEEDS_PERSON);
-    s->books_dirty = true;
+    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
     int code = journal_dead_del(e->journal, &row);
     return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
 }
@@ -85,7 +83,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     event->state = EVENT_DONE;
     event->replayed = true;
     event->ended_ms = e->now_ms;
-    s->books.done++;
+    engine_count(e, s, BOOK_DONE, 1);
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
@@ -98,7 +96,7 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     event->state = EVENT_DONE;
     event->replayed = true;
     event->ended_ms = e->now_ms;
-    s->books.done++;
+    engine_count(e, s, BOOK_DONE, 1);
     code = code == 0 ? journal_event_put(e->journal, event) : code;
     if (code != 0) {
         event_free(event);
@@ -160,7 +158,7 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;
-    s->books.discarded++;
+    engine_count(e, s, BOOK_DISCARDED, 1);
     return e->store_low ? engine_let_go(e, event) : journal_event_put(e->journal, event);
 }
 

@@ -43,12 +43,11 @@ static int load_service(struct engine *e, struct engine_service *s) {
     s->asleep = 0;
     s->unloaded_total = 0;
     s->room_ms = 0;
-    s->books_dirty = false;
     memset(s->unloaded, 0, sizeof s->unloaded);
     memset(s->loaded, 0, sizeof s->loaded);
     int code = journal_service_number(e->journal, s->conf->name, &s->number);
     if (code == 0) {
-        code = journal_books_get(e->journal, s->number, &s->books);
+        code = engine_load_books(e, s);
     }
     if (code == 0) {
         code = journal_flag_get(e->journal, flag, &paused);
@@ -59,7 +58,6 @@ static int load_service(struct engine *e, struct engine_service *s) {
     s->paused = paused != 0;
     engine_hold(e, s);
     lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
-    e->waiting += books_waiting(&s->books);
     return code;
 }
 
@@ -203,7 +201,7 @@ int engine_make_ready(struct engine *e, bool *turned_away) {
     if (code == 0 && e->full && (!e->store_low || engine_can_work_off(e))) {
         code = stop_tidying(e);
     }
-    *turned_away = code == 0 && e->full && e->inbox_head != NULL;
+    *turned_away = code == 0 && e->full && engine_has_messages(e);
     if (*turned_away) {
         engine_forget_inputs(e);
     }

@@ -76,7 +76,10 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     buf_init(&e->publishes, EFFECTS_BYTES_MAX);
     engine_view_init(e);
     engine_init_deaths(e);
-    int code = make_services(e, options, r);
+    int code = engine_make_inputs(e);
+    if (code == 0) {
+        code = make_services(e, options, r);
+    }
     if (code == 0) {
         code = engine_make_schedules(e, r);
     }
@@ -121,7 +124,7 @@ void engine_free(struct engine *e) {
     if (e == NULL) {
         return;
     }
-    engine_forget_inputs(e);
+    engine_free_inputs(e);
     engine_forget_invocations(e);
     engine_forget_deaths(e);
     lanes_free(e->lanes);
@@ -133,9 +136,6 @@ void engine_free(struct engine *e) {
     buf_clear(&e->scratch);
     buf_clear(&e->properties);
     buf_clear(&e->publishes);
-    for (size_t i = 0; i < e->qos0_topic_count; i++) {
-        free(e->qos0_topics[i]);
-    }
     free(e->endings);
     free(e->schedules);
     free(e->services);

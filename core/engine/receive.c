@@ -130,7 +130,8 @@ int engine_build_forwards(struct engine *e) {
 
 int engine_offer_forward(struct engine *e, struct slice message) {
     const struct event_bytes bytes = {.payload = message};
-    bool fits = e->forward_bytes == 0 || e->forward_bytes + message.len <= TURN_BYTES_MAX;
+    size_t noted = engine_forward_bytes(e);
+    bool fits = noted == 0 || noted + message.len <= TURN_BYTES_MAX;
     if (!engine_has_room(e) || !fits) {
         return 0; /* it has no receipt, and comes again */
     }
@@ -139,7 +140,6 @@ int engine_offer_forward(struct engine *e, struct slice message) {
         return ERR_MEMORY;
     }
     event->kind = EVENT_FORWARD;
-    e->forward_bytes += message.len;
     engine_add_input(e, event);
     return 0;
 }
@@ -261,7 +261,6 @@ int engine_admit_forward(struct engine *e, struct event *event, size_t *count) {
     struct forward forward;
     size_t at = 0;
     int code = forward_message_read(event->payload, &sender, &at);
-    e->forward_bytes -= event->payload.len;
     if (code == 0 && is_for_us(e, &sender)) {
         struct forward_source *source;
         code = find_source(e, &sender, &source);

@@ -72,7 +72,6 @@ int engine_turn_round(struct engine *e, struct engine_service *s, struct event *
     event->continues = false;
     event->errors = 0; /* of the undoing, from now on */
     event->crashes = 0;
-    s->books_dirty = true;
     log_warn("engine", "the saga is undone service=%s event=%s reason=\"%.*s\"", s->conf->name,
              uuid_text(&event->id, id), (int)strcspn(reason, "\n"), reason);
     engine_note_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));

@@ -32,8 +32,31 @@ struct engine_service {
     struct invocation *waiting_head, *waiting_tail; /* for calls; oldest deadline first */
 };
 
+/* What is counted of a service, in its books on disk. */
+enum book {
+    BOOK_ACCEPTED,
+    BOOK_DONE,
+    BOOK_DEAD, /* now, and ever: */
+    BOOK_DIED,
+    BOOK_NEEDS_PERSON,
+    BOOK_DISCARDED,
+    BOOK_DUPLICATES,
+    BOOK_HANDED_OVER,
+    BOOK_RETRIES,
+    BOOK_TIMEOUTS,
+    BOOK_CRASHES,
+    BOOK_SNOOZES,
+    BOOK_THROTTLES,
+};
+
 struct engine_service *engine_service_of(struct engine *e, uint16_t number); /* NULL: not in conf */
 struct engine_service *engine_service_named(struct engine *e, struct slice name); /* the same */
+/* Counts `by` more, or less; what waits follows from it. The books are written with the turn. */
+void engine_count(struct engine *e, struct engine_service *s, enum book book, int64_t by);
+/* Those that have changed, in the transaction under way. */
+int engine_write_books(struct engine *e);
+/* As the store has them. */
+int engine_load_books(struct engine *e, struct engine_service *s);
 /* Its lanes start nothing while an operator, another host or the lack of a script is against it. */
 void engine_hold(struct engine *e, const struct engine_service *s);
 

@@ -28,8 +28,8 @@
 /* --- one event --- */
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    engine_note_end(e, s, item->event, EVENT_DONE);
-    s->books.done++;
+    engine_note_end(e, item->event, EVENT_DONE);
+    engine_count(e, s, BOOK_DONE, 1);
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
         code = engine_unplace(e, item);

@@ -372,8 +372,17 @@ static void leave(void *ctx) {
     }
 }
 
+static json_t *login(void *ctx) {
+    struct buf url;
+    buf_init(&url, TOPIC_BYTES_MAX);
+    json_t *object = host_login_link(ctx, &url) ? json_pack("{s:s}", "url", buf_str(&url)) : NULL;
+    buf_clear(&url);
+    return object;
+}
+
 static void admin_reload(void *ctx) {
     host_reload(ctx);
+    host_reload_tokens(ctx);
 }
 
 static void wake(void *ctx) {
@@ -449,15 +458,26 @@ static int open_front(struct host *h, struct report *r) {
     if (h->conf->http_listen[0] == '\0') {
         return 0;
     }
-    int code = front_new(&h->front, h->conf, h->engine, h->admin, &hooks);
+    const struct front_options options = {.conf = h->conf,
+                                          .engine = h->engine,
+                                          .admin = h->admin,
+                                          .hooks = hooks,
+                                          .made_token = h->token};
+    int code = host_load_token(h, r);
     if (code != 0) {
-        return report(r, code, "out of memory");
+        return code;
+    }
+    if (front_new(&h->front, &options) != 0) {
+        return report(r, ERR_MEMORY, "out of memory");
     }
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
                                                 .wants_body = on_front_head,
                                                 .make_room = host_make_room,
-                                                .headers = front_headers};
+                                                .headers = front_headers,
+                                                .proxies =
+                                                    (const char *const *)h->conf->http_proxies,
+                                                .proxy_count = h->conf->http_proxy_count};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);
@@ -469,6 +489,7 @@ static int open_front(struct host *h, struct report *r) {
     if (code != 0) {
         return report(r, code, "http.listen: %s", why.text);
     }
+    host_warn_tokens(h);
     log_info("host", "front door on port %u, http.listen = \"%s\"", gateway_port(h->tcp),
              h->conf->http_listen);
     return 0;
@@ -484,6 +505,7 @@ int host_open_doors(struct host *h, struct report *r) {
                                           .hooks = {.ctx = h,
                                                     .host_status = host_status,
                                                     .add_hosts = add_hosts,
+                                                    .login = login,
                                                     .leave = leave,
                                                     .reload = admin_reload,
                                                     .wake = wake}};

@@ -298,6 +298,7 @@ static void on_files_changed(uv_fs_event_t *watch, const char *name, int events,
 static void on_sighup(uv_signal_t *signal, int number) {
     (void)number;
     host_reload(signal->data);
+    host_reload_tokens(signal->data);
 }
 
 static void on_sys_timer(uv_timer_t *timer) {
@@ -435,6 +436,17 @@ static int check_division(const struct host *h, struct report *r) {
                      (unsigned)d->count);
 }
 
+/* For who tries handlers: on the terminal, not in the log. */
+static void print_login_link(const struct host *h) {
+    struct buf url;
+    buf_init(&url, TOPIC_BYTES_MAX);
+    if (host_login_link(h, &url)) {
+        (void)printf("dashboard: %s\n", buf_str(&url));
+        (void)fflush(stdout);
+    }
+    buf_clear(&url);
+}
+
 static int start(struct host *h, struct report *r) {
     struct conf_overrides overrides = h->options->overrides;
     bool own_broker = h->options->with_broker && overrides.broker_url == NULL;
@@ -481,6 +493,9 @@ static int start(struct host *h, struct report *r) {
     if (beat_ms > 0) {
         check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
                  "manager timer");
+    }
+    if (h->options->with_broker) {
+        print_login_link(h);
     }
     tell_manager("READY=1");
     return 0;

@@ -86,6 +86,8 @@ struct host_members {
 struct host_call;
 struct host_stand_in;
 
+enum { HOST_TOKEN_BYTES = 65 }; /* hex digits and their end */
+
 struct host {
     const struct host_options *options;
     uv_loop_t loop;
@@ -118,6 +120,7 @@ struct host {
     struct gateway *tcp;    /* http.listen; NULL = none */
     struct admin *admin;
     struct front *front;
+    char token[HOST_TOKEN_BYTES]; /* see host/token.c */
     struct sys *sys;
     struct host_members members;
     struct host_stand_in *stand_ins;   /* by number of the host; owned, NULL = no division */
@@ -337,6 +340,16 @@ bool host_make_room(void *ctx);
 /* Calls `tell` for each thing that is lacking. */
 void host_each_shortage(const struct host *h, host_tell *tell, void *ctx);
 void host_shortage_metrics(const struct host *h, struct buf *out);
+
+/* host/token.c */
+/* Sets h->token, made now if there is none yet. ERR_SYSTEM, ERR_INVALID with a sentence. */
+int host_load_token(struct host *h, struct report *r);
+/* Appends "http://127.0.0.1:8080/login?token=..."; false where there is no front door over TCP. */
+bool host_login_link(const struct host *h, struct buf *out);
+/* Tokens as topics.conf has them now; if it is wrong they stay as they were, and the log says so. */
+void host_reload_tokens(struct host *h);
+/* What the tokens lack, in the log. */
+void host_warn_tokens(const struct host *h);
 
 /* host/doors.c */
 int64_t host_now_ms(const struct host *h);

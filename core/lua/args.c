@@ -3,6 +3,7 @@
  */
 #include "lua/args.h"
 
+#include "lua/document.h"
 #include "lua/json.h"
 #include "base/limits.h"
 #include "lua/host.h"
@@ -119,20 +120,6 @@ void args_take_options(lua_State *L, int index, const struct args_option *option
     }
 }
 
-void args_push_json(lua_State *L, struct slice text, const char *what) {
-    struct script_host *host = script_host_of(L);
-    json_error_t error;
-    json_decref(host->parked); /* of a push that raised */
-    host->parked =
-        json_loadb(text.data == NULL ? "" : text.data, text.len, JSON_READ_FLAGS, &error);
-    if (host->parked == NULL) {
-        luaL_error(L, "%s is not JSON: %s near byte %d", what, error.text, error.position);
-    }
-    json_push(L, host->parked); /* may raise: the host keeps the document */
-    json_decref(host->parked);
-    host->parked = NULL;
-}
-
 void args_push_value(lua_State *L, struct slice value) {
     assert(value.len > 0);
     struct reader r = reader_of(value.data + 1, value.len - 1);
@@ -155,7 +142,7 @@ void args_push_value(lua_State *L, struct slice value) {
         lua_pushlstring(L, value.data + 1, value.len - 1);
         return;
     case 'j':
-        args_push_json(L, (struct slice){value.data + 1, value.len - 1}, "the stored value");
+        document_push(L, (struct slice){value.data + 1, value.len - 1}, "the stored value");
         return;
     default:
         luaL_error(L, "the stored value is damaged");

@@ -35,7 +35,5 @@ void args_take_options(lua_State *L, int index, const struct args_option *option
 /* Pushes a state value (event/value.h form) / appends the Lua value at `index` in that form to `out`. */
 void args_push_value(lua_State *L, struct slice value);
 void args_add_value(lua_State *L, int index, const char *what, struct buf *out);
-/* Pushes the JSON text decoded; raises with `what` when it is not JSON. */
-void args_push_json(lua_State *L, struct slice text, const char *what);
 
 #endif

@@ -8,23 +8,26 @@
  * system call, is asked only in handlers that have run for a while. A single instruction can cost
  * milliseconds when it allocates (string.rep), so bytes allocated bring the next look nearer. Once
  * the time is up the hook raises at every instruction, and everything that can catch an error
- * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. A
- * function of C can cost milliseconds and allocate nothing (tonumber of a megabyte), and thousands
- * of these come between two looks: so the watchdog's clock, too, brings the next look nearer. What
- * never returns from C is beyond all of this: base/watchdog.h.
+ * (pcall, xpcall, coroutine.resume) asks script_check_time, so no handler outlives its limit. What
+ * loops in C is charged for it by bytes or elements (script_charge), and looks at the clock within
+ * its loop. What is short there can still cost a millisecond (the comparison of long strings), and
+ * a thousand of these come between two looks: so the watchdog's clock, too, brings the next look
+ * nearer. What never returns from C is beyond all of this: base/watchdog.h.
  */
 #include "lua/host.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/watchdog.h"
+#include "lua/document.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    CHURN_BYTES = 1 << 20, /* bytes allocated between two looks at the clock */
+    CHURN_BYTES = 1 << 20,     /* bytes allocated between two looks at the clock */
+    STACK_BYTES_MAX = 1 << 20, /* of C that coroutines being closed in one another may use */
     NS_PER_MS = 1000000,
 };
 
@@ -58,13 +61,19 @@ static void raise_time(lua_State *L, int level) {
 
 static void look_at_clock(lua_State *L, lua_Debug *ar);
 
+bool script_time_is_up(struct script_host *host) {
+    struct script_watch *watch = &host->watch;
+    watch->charged = 0;
+    return watch->active && (watch->over || time_is_up(watch) || watchdog_over());
+}
+
 /* Raises when the time is up; `level` is where to say it happened. */
 static void look(lua_State *L, int level) {
-    struct script_watch *watch = &script_host_of(L)->watch;
-    if (!watch->over && !time_is_up(watch) && !watchdog_over()) {
+    struct script_host *host = script_host_of(L);
+    if (!script_time_is_up(host)) {
         return;
     }
-    watch->over = true;
+    host->watch.over = true;
     lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
     raise_time(L, level);
 }
@@ -72,9 +81,7 @@ static void look(lua_State *L, int level) {
 /* The count hook. */
 static void look_at_clock(lua_State *L, lua_Debug *ar) {
     (void)ar;
-    struct script_host *host = script_host_of(L);
-    struct script_watch *watch = &host->watch;
-    if (!watch->active) {
+    if (!script_host_of(L)->watch.active) {
         return;
     }
     look(L, 0);
@@ -84,8 +91,13 @@ static void look_at_clock(lua_State *L, lua_Debug *ar) {
 }
 
 void script_look_at_clock(lua_State *L) {
-    if (script_host_of(L)->watch.active) {
-        look(L, 1);
+    look(L, 1);
+}
+
+void script_check_stack(lua_State *L) {
+    const char *at = __builtin_frame_address(0);
+    if (script_host_of(L)->watch.stack - at > STACK_BYTES_MAX) { /* it grows downwards */
+        luaL_error(L, "C stack overflow");
     }
 }
 
@@ -103,6 +115,32 @@ static void on_watchdog(void *ctx) {
     look_soon(ctx);
 }
 
+static bool may_grow(struct script_host *host, size_t more) {
+    bool fits = more <= host->memory_limit && host->memory_used <= host->memory_limit - more;
+    if (host->memory_strict && !fits) {
+        look_soon(host); /* Lua now collects: dear, and no instruction is counted */
+        return false;
+    }
+    host->memory_churn += more;
+    if (host->memory_churn > CHURN_BYTES) {
+        look_soon(host);
+    }
+    return true;
+}
+
+bool script_memory_take(struct script_host *host, size_t bytes) {
+    if (!may_grow(host, bytes)) {
+        return false;
+    }
+    host->memory_used += bytes;
+    return true;
+}
+
+void script_memory_give(struct script_host *host, size_t bytes) {
+    assert(host->memory_used >= bytes);
+    host->memory_used -= bytes;
+}
+
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     struct script_host *host = ud;
     size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
@@ -112,17 +150,8 @@ void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
         host->memory_used -= old;
         return NULL;
     }
-    if (new_size > old) {
-        size_t more = new_size - old;
-        bool fits = more <= host->memory_limit && host->memory_used <= host->memory_limit - more;
-        if (host->memory_strict && !fits) {
-            look_soon(host); /* Lua now collects: dear, and no instruction is counted */
-            return NULL;
-        }
-        host->memory_churn += more;
-        if (host->memory_churn > CHURN_BYTES) {
-            look_soon(host);
-        }
+    if (new_size > old && !may_grow(host, new_size - old)) {
+        return NULL;
     }
     void *moved = realloc(block, new_size);
     if (moved == NULL) {
@@ -148,6 +177,8 @@ void script_enter(struct script_host *host, struct run *run, lua_State *L, int64
     host->watch.spent_ns = spent_us * 1000;
     host->watch.wall_start_ns = clock_monotonic_ns();
     host->watch.cpu_start_ns = -1;
+    host->watch.charged = 0;
+    host->watch.stack = __builtin_frame_address(0);
     watchdog_call(on_watchdog, host);
 }
 
@@ -160,6 +191,7 @@ int64_t script_leave(struct script_host *host) {
     host->thread = host->L;
     host->memory_strict = false;
     host->watch.active = false;
+    document_drop(host);
     return spent / 1000;
 }
 

@@ -101,6 +101,7 @@ static int resume(lua_State *L) {
 /* Runs what is still to be closed in `co`, as its owner's work. */
 static int close_coroutine(lua_State *L, lua_State *co) {
     struct script_host *host = script_host_of(L);
+    script_check_stack(L); /* Lua 5.4.4 does not count closes within closes */
     if (is_spent(L, co)) {
         luaL_error(L, "cannot close a coroutine that ran out of CPU time");
     }

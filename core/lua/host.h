@@ -75,6 +75,8 @@ struct script_watch {
     int64_t spent_ns;      /* of the same attempt, before this entry */
     int64_t wall_start_ns; /* CLOCK_MONOTONIC at entry */
     int64_t cpu_start_ns;  /* CLOCK_THREAD_CPUTIME_ID at entry, -1 until first needed */
+    size_t charged;        /* work done in C since the clock was looked at: see script_charge */
+    const char *stack;     /* where the C stack was at entry */
 };
 
 enum { THREADS_POOLED_MAX = 256 }; /* a few KB each */
@@ -103,7 +105,7 @@ struct script_host {
 
     struct buf scratch; /* text under construction: survives a raise, so nothing leaks */
     struct buf second;  /* the same, where two are needed */
-    json_t *parked;     /* a document being turned into Lua values, for the same reason */
+    json_t *document;   /* being turned into Lua values, for the same reason: lua/document.h */
 };
 
 /* The host of a state or any of its coroutines. */
@@ -115,6 +117,9 @@ static inline struct script_host *script_host_of(lua_State *L) {
 
 /* A lua_Alloc; ud is the host. */
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
+/* Memory beside Lua's own that a script needs, within the limit; false = past it. */
+bool script_memory_take(struct script_host *host, size_t bytes);
+void script_memory_give(struct script_host *host, size_t bytes);
 /* Puts the hook on the main thread; every coroutine made later inherits it. */
 void script_limits_open(struct script_host *host);
 /* Puts the limits in force for work on `L`; spent_us was used before by the same attempt. */
@@ -125,11 +130,34 @@ int64_t script_leave(struct script_host *host);
 void script_check_time(lua_State *L);
 /* Looks at the clock now and raises when the time is up: for functions of C that can take long. */
 void script_look_at_clock(lua_State *L);
+/* The same without raising: whether it is up. */
+bool script_time_is_up(struct script_host *host);
+/* Raises when the C stack is nearly used up. */
+void script_check_stack(lua_State *L);
+
+enum { CHARGE_PER_LOOK = 1 << 16 /* units: some hundred microseconds */ };
+
+/* Work that C does or has done without an instruction of Lua, a unit a byte or a few nanoseconds:
+ * every so many the clock is looked at. May raise: no loop in C goes on without it. */
+static inline void script_charge(lua_State *L, size_t units) {
+    struct script_watch *watch = &script_host_of(L)->watch;
+    watch->charged += units;
+    if (watch->charged >= CHARGE_PER_LOOK) {
+        script_look_at_clock(L);
+    }
+}
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_host *host, char out[96]);
 const char *script_memory_text(const struct script_host *host, char out[96]);
 
-/* --- lua/sandbox.c, lua/coroutine.c: what scripts see --- */
+/* --- lua/compile.c --- */
+
+/* Pushes the chunk as a function, or the error's message: LUA_OK or Lua's status. Raises when the
+ * time is up: some texts take the compiler the square of their length. The text is not in the
+ * host's Lua state; it stays where it is until this returns or raises. */
+int script_compile(lua_State *L, struct slice text, const char *name);
+
+/* --- lua/sandbox.c, lua/library.c, lua/coroutine.c: what scripts see --- */
 
 /* Builds the shared, read-only part once. May raise (memory): call protected. */
 void sandbox_open(lua_State *L);
@@ -140,6 +168,15 @@ void sandbox_push_environment(lua_State *L, lua_CFunction require);
 void sandbox_protect(lua_State *L, const char *what);
 /* Sets find, match, gmatch, gsub in the table on top. May raise. */
 void sandbox_open_patterns(lua_State *L);
+/* Replace what loops in C in the library on top by what is charged for it. May raise. */
+void sandbox_bound_string(lua_State *L);
+void sandbox_bound_table(lua_State *L);
+void sandbox_bound_utf8(lua_State *L);
+/* Wraps the field's function, a plain one of C, of the table on top; upvalues: the function, its
+ * name. The wrapper calls it in its own frame, so a function is wrapped once. May raise. */
+void sandbox_wrap_field(lua_State *L, const char *name, lua_CFunction wrapper);
+/* A wrapper: the bytes of its arguments are charged. */
+int sandbox_charge_bytes(lua_State *L);
 /* Sets create, wrap, resume... / pcall and xpcall in the table on top. May raise. */
 void sandbox_open_coroutines(lua_State *L);
 void sandbox_open_catching(lua_State *L);

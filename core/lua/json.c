@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "event/value.h"
+#include "lua/host.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -24,6 +25,7 @@ static const char null_key = 'n';
 enum {
     NAMES_ON_C_STACK = 24, /* an object with more names borrows a userdata to sort them */
     OBJECT_NAMES_MAX = 100000,
+    UNITS_PER_VALUE = 32, /* what one costs beside its bytes: see script_charge */
 };
 
 static int null_tostring(lua_State *L) {
@@ -103,6 +105,7 @@ static void push_object(lua_State *L, json_t *object) {
 
 void json_push(lua_State *L, const json_t *value) {
     luaL_checkstack(L, 4, "JSON nested too deeply"); /* may raise */
+    script_charge(L, UNITS_PER_VALUE);
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         push_object(L, (json_t *)(uintptr_t)value);
@@ -221,6 +224,7 @@ static void encode_number(struct encoder *e, int index, const struct place *at) 
 static void encode_string(struct encoder *e, int index, const struct place *at) {
     struct slice text;
     text.data = lua_tolstring(e->L, index, &text.len);
+    script_charge(e->L, text.len);
     if (!value_quote(text, e->out)) {
         refuse(e, at, "is not valid UTF-8, which JSON must be");
     }
@@ -231,6 +235,7 @@ static void check_items(struct encoder *e, int table, lua_Integer count, const s
     lua_Integer seen = 0;
     lua_pushnil(e->L);
     while (lua_next(e->L, table)) {
+        script_charge(e->L, UNITS_PER_VALUE);
         lua_pop(e->L, 1);
         if (lua_type(e->L, -1) == LUA_TSTRING) {
             refuse(e, at, "has both items and names: JSON knows arrays and objects, no mixture");
@@ -301,6 +306,7 @@ static int push_pairs(struct encoder *e, int table, const struct place *at) {
         if (lua_type(e->L, -2) != LUA_TSTRING) {
             refuse(e, at, "has both items and names: JSON knows arrays and objects, no mixture");
         }
+        script_charge(e->L, UNITS_PER_VALUE);
         if (++count > OBJECT_NAMES_MAX) {
             refuse(e, at, "has more than 100000 names");
         }
@@ -383,6 +389,10 @@ static void encode_table(struct encoder *e, int table, const struct place *at) {
     if (at->depth >= JSON_DEPTH_MAX) {
         refuse(e, at, "is nested too deeply, or contains itself");
     }
+    if (e->out->failed) { /* what is shared could be visited without end */
+        refuse(e, at, "is too large as JSON");
+    }
+    script_charge(e->L, UNITS_PER_VALUE);
     luaL_checkstack(e->L, 8, "JSON nested too deeply"); /* may raise */
     if (is_array(e, table, at)) {
         encode_array(e, table, at);

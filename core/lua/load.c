@@ -74,8 +74,7 @@ static void run_file(lua_State *L, const char *name, int env) {
     }
     name_load(L, file);
     const char *chunk = lua_pushfstring(L, "@scripts/%s", name);
-    const char *text = host->scratch.len == 0 ? "" : host->scratch.data;
-    if (luaL_loadbufferx(L, text, host->scratch.len, chunk, "t") != LUA_OK) {
+    if (script_compile(L, buf_slice(&host->scratch), chunk) != LUA_OK) {
         lua_error(L);
     }
     lua_remove(L, -2);

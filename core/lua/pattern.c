@@ -345,6 +345,7 @@ static const char *match_here(struct matcher *m, const char *s, const char *p) {
 static const char *match_at(struct matcher *m, const char *s, const char *p) {
     m->level = 0;
     m->depth = DEPTH_MAX;
+    count_steps(m, 1);
     return match_here(m, s, p);
 }
 
@@ -401,7 +402,7 @@ static int find_plain(lua_State *L, const struct matcher *m, size_t from, const 
     size_t len = (size_t)(m->pattern_end - pattern);
     const char *at = m->text + from;
     const char *found = len == 0 ? at : memmem(at, (size_t)(m->text_end - at), pattern, len);
-    script_look_at_clock(L);
+    script_charge(L, (size_t)(m->text_end - at));
     if (found == NULL) {
         lua_pushnil(L);
         return 1;
@@ -501,6 +502,7 @@ static int gmatch(lua_State *L) {
 static void add_template(struct matcher *m, luaL_Buffer *b, const char *start, const char *end) {
     size_t len;
     const char *text = lua_tolstring(m->L, 3, &len);
+    count_steps(m, len);
     for (size_t i = 0; i < len; i++) {
         if (text[i] != '%') {
             luaL_addchar(b, text[i]);

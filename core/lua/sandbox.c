@@ -8,7 +8,7 @@
  *
  * Left out on purpose: io, debug, package, os beyond the clock, bytecode (string.dump and binary
  * chunks), collectgarbage beyond counting, and __gc: a finalizer runs with hooks off, at any
- * moment, in whoever allocates. Functions of C that can loop without an instruction are bounded.
+ * moment, in whoever allocates. What loops in C is charged for it: lua/library.c.
  */
 #include "lua/host.h"
 
@@ -22,11 +22,9 @@
 /* Registry key of the globals that every environment starts from. */
 static const char globals_key = 'g';
 
-/* Bounds of what loops in C, where no hook looks. */
 enum {
-    MOVE_MAX = 10000000,       /* elements of one table.move */
-    SORT_UNWATCHED_MAX = 1000, /* elements sorted without looking at the clock */
-    LOAD_BYTES_MAX = 1 << 20,  /* text for one load() */
+    LOAD_BYTES_MAX = 1 << 20, /* text for one load() */
+    DATE_BYTES_MAX = 1024,    /* the format of os.date: some letters take a microsecond */
 };
 
 /* --- read-only tables --- */
@@ -133,12 +131,11 @@ static int load_text(lua_State *L) {
     size_t len;
     const char *text = lua_tolstring(L, 1, &len);
     const char *name = luaL_optstring(L, 2, "=load");
-    script_look_at_clock(L);
     if (len > LOAD_BYTES_MAX) {
         return luaL_error(L, "load: more than %d bytes", LOAD_BYTES_MAX);
     }
     bool own_env = !lua_isnone(L, 4);
-    if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
+    if (script_compile(L, (struct slice){text, len}, name) != LUA_OK) {
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
@@ -148,74 +145,6 @@ static int load_text(lua_State *L) {
         lua_pop(L, 1);
     }
     return 1;
-}
-
-/* --- library functions that loop in C --- */
-
-static int bounded_rep(lua_State *L) {
-    size_t text_len, separator_len;
-    luaL_checklstring(L, 1, &text_len);
-    luaL_optlstring(L, 3, "", &separator_len);
-    if (text_len + separator_len == 0) { /* any number of nothings */
-        lua_pushliteral(L, "");
-        return 1;
-    }
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
-}
-
-static int bounded_move(lua_State *L) {
-    lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3);
-    if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= MOVE_MAX) {
-        return luaL_error(L, "table.move: more than %d elements", MOVE_MAX);
-    }
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
-}
-
-static int compare_and_look(lua_State *L) {
-    script_look_at_clock(L);
-    lua_pushboolean(L, lua_compare(L, 1, 2, LUA_OPLT));
-    return 1;
-}
-
-/* What __len claims, the library would count up to. */
-static void refuse_len(lua_State *L) {
-    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__len") != LUA_TNIL) {
-        luaL_error(L, "table.%s does not take a table with __len",
-                   lua_tostring(L, lua_upvalueindex(2)));
-    }
-}
-
-static int bounded_by_length(lua_State *L) {
-    refuse_len(L);
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
-}
-
-/* Without a function of the handler's no hook would look while it sorts. */
-static int bounded_sort(lua_State *L) {
-    refuse_len(L);
-    if (lua_istable(L, 1) && lua_rawlen(L, 1) > SORT_UNWATCHED_MAX && lua_isnoneornil(L, 2)) {
-        lua_settop(L, 1);
-        lua_pushcfunction(L, compare_and_look);
-    }
-    return lua_tocfunction(L, lua_upvalueindex(1))(L);
-}
-
-/* Wraps the field's function, a plain one of C; upvalues: the function, its name. A function is
- * wrapped once: the wrapper calls it in its own frame. */
-static void wrap_field(lua_State *L, const char *name, lua_CFunction wrapper) {
-    lua_getfield(L, -1, name);
-    lua_pushstring(L, name);
-    lua_pushcclosure(L, wrapper, 2);
-    lua_setfield(L, -2, name);
-}
-
-static void bound_table_library(lua_State *L) {
-    static const char *const by_length[] = {"insert", "remove", "concat", "unpack"};
-    wrap_field(L, "move", bounded_move);
-    wrap_field(L, "sort", bounded_sort);
-    for (size_t i = 0; i < sizeof by_length / sizeof by_length[0]; i++) {
-        wrap_field(L, by_length[i], bounded_by_length);
-    }
 }
 
 /* --- os: the clock, as the engine sees it --- */
@@ -236,7 +165,11 @@ static int os_time(lua_State *L) {
 }
 
 static int os_date(lua_State *L) {
-    luaL_optstring(L, 1, "%c");
+    size_t len;
+    luaL_optlstring(L, 1, "%c", &len);
+    if (len > DATE_BYTES_MAX) {
+        return luaL_error(L, "os.date: a format of more than %d bytes", DATE_BYTES_MAX);
+    }
     if (lua_isnone(L, 1)) {
         lua_pushliteral(L, "%c");
     }
@@ -274,7 +207,7 @@ static void drop_field(lua_State *L, const char *name) {
 static void open_string(lua_State *L) {
     luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 0);
     drop_field(L, "dump");
-    wrap_field(L, "rep", bounded_rep);
+    sandbox_bound_string(L);
     sandbox_open_patterns(L);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
@@ -285,7 +218,7 @@ static void open_string(lua_State *L) {
 
 static void open_table(lua_State *L) {
     luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 0);
-    bound_table_library(L);
+    sandbox_bound_table(L);
 }
 
 static void open_math(lua_State *L) {
@@ -294,6 +227,7 @@ static void open_math(lua_State *L) {
 
 static void open_utf8(lua_State *L) {
     luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 0);
+    sandbox_bound_utf8(L);
 }
 
 static void open_coroutine(lua_State *L) {
@@ -327,6 +261,7 @@ static void copy_base(lua_State *L, int globals) {
         {NULL, NULL},
     };
     luaL_requiref(L, LUA_GNAME, luaopen_base, 0);
+    sandbox_wrap_field(L, "tonumber", sandbox_charge_bytes);
     for (size_t i = 0; i < sizeof as_they_are / sizeof as_they_are[0]; i++) {
         lua_getfield(L, -1, as_they_are[i]);
         lua_setfield(L, globals, as_they_are[i]);

@@ -3,6 +3,7 @@
  */
 #include "lua/host.h"
 
+#include "lua/document.h"
 #include "lua/json.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -80,11 +81,11 @@ void script_host_free(struct script_host *host) {
         free(host->slots[i].error);
     }
     free(host->slots);
+    document_drop(host);
     if (host->L != NULL) {
         lua_close(host->L);
         assert(host->memory_used == 0); /* INV-RUN-6 */
     }
-    json_decref(host->parked);
     buf_clear(&host->scratch);
     buf_clear(&host->second);
     free(host);

@@ -257,6 +257,25 @@ static void malformed_json_is_a_dead_letter_that_says_where(void **state) {
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
 }
 
+static void a_malformed_message_that_comes_twice_is_one_dead_letter(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED, ECHO);
+    for (unsigned i = 0; i < 2; i++) { /* the broker's copy, after a PUBACK that was lost */
+        offer(f, "s", "in/a", "{\"k\":", "zingq-id", "m-1", NULL);
+        run_dry(f);
+    }
+    assert_books(f, "s", (struct books){.accepted = 2, .dead = 1, .duplicates = 1});
+}
+
+static void a_malformed_message_may_come_again_mended(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED, ECHO);
+    offer(f, "s", "in/a", "{\"k\":", "zingq-id", "m-1", NULL);
+    offer(f, "s", "in/a", "{\"k\":\"x\"}", "zingq-id", "m-1", NULL);
+    run_dry(f);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .dead = 1});
+}
+
 static void json_that_only_the_handler_reads_is_a_dead_letter_not_a_retry(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
@@ -390,6 +409,8 @@ int main(void) {
         ACCEPT_TEST(a_key_given_by_the_publisher_wins_over_the_rule),
         ACCEPT_TEST(a_message_without_its_key_is_a_dead_letter_that_says_so),
         ACCEPT_TEST(malformed_json_is_a_dead_letter_that_says_where),
+        ACCEPT_TEST(a_malformed_message_that_comes_twice_is_one_dead_letter),
+        ACCEPT_TEST(a_malformed_message_may_come_again_mended),
         ACCEPT_TEST(json_that_only_the_handler_reads_is_a_dead_letter_not_a_retry),
         ACCEPT_TEST(a_payload_over_the_limit_is_a_dead_letter),
         ACCEPT_TEST(a_missing_idempotency_value_is_a_dead_letter),

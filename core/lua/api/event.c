@@ -11,6 +11,7 @@
 #include "lua/host.h"
 
 #include "lua/args.h"
+#include "lua/document.h"
 
 #include "base/clock.h"
 #include "lua/json.h"
@@ -294,7 +295,7 @@ void api_push_events(lua_State *L, struct run *run) {
 
 /* The payload is {"name", "owner", "expires_ms", "data"}. */
 void api_push_lock_event(lua_State *L, struct run *run) {
-    args_push_json(L, run->event->payload, "the expired lock");
+    document_push(L, run->event->payload, "the expired lock");
     luaL_checktype(L, -1, LUA_TTABLE);
     lua_getfield(L, -1, "expires_ms");
     lua_pushnumber(L, lua_tonumber(L, -1) / 1000.0);

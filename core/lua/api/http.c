@@ -13,8 +13,10 @@
 #include "lua/host.h"
 
 #include "lua/args.h"
+#include "lua/document.h"
 
 #include "lua/json.h"
+#include "lua/sort.h"
 #include "event/ledger.h"
 
 #include <assert.h>
@@ -26,6 +28,7 @@ enum {
     HTTP_TIMEOUT_MS = 10000,
     METHOD_BYTES_MAX = 16,
     FORM_DEPTH_MAX = 8,
+    FORM_UNITS = 64, /* what a field costs beside its bytes: see script_charge */
     RECONCILE_AT = 3 /* where on the stack that option is kept */
 };
 
@@ -170,6 +173,9 @@ static void add_form_table(lua_State *L, int index, const char *prefix, int dept
 static void add_form_field(lua_State *L, int name, int depth, struct buf *out) {
     size_t name_len, len;
     const char *name_text = lua_tolstring(L, name, &name_len);
+    if (out->failed) { /* what is shared could be visited without end */
+        luaL_error(L, "zing.http: the form is too large");
+    }
     if (lua_istable(L, -1)) {
         add_form_table(L, lua_gettop(L), name_text, depth + 1, out);
         return;
@@ -179,6 +185,7 @@ static void add_form_field(lua_State *L, int name, int depth, struct buf *out) {
         luaL_error(L, "zing.http: form field %s is a %s", name_text, luaL_typename(L, -1));
     }
     const char *text = luaL_tolstring(L, -1, &len);
+    script_charge(L, FORM_UNITS + name_len + len);
     if (out->len > 0) {
         buf_add_u8(out, '&');
     }
@@ -186,6 +193,12 @@ static void add_form_field(lua_State *L, int name, int depth, struct buf *out) {
     buf_add_u8(out, '=');
     add_form_text(out, text, len);
     lua_pop(L, 1);
+}
+
+/* Numbers, then names. */
+static bool key_before(lua_State *L) {
+    bool mixed = lua_type(L, -1) != lua_type(L, -2);
+    return mixed ? lua_type(L, -2) == LUA_TNUMBER : lua_compare(L, -2, -1, LUA_OPLT);
 }
 
 /* Pushes an array of the table's keys in order: deterministic bodies make retries comparable. */
@@ -201,21 +214,7 @@ static lua_Integer push_sorted_keys(lua_State *L, int index) {
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, ++count);
     }
-    for (lua_Integer i = 2; i <= count; i++) { /* forms are short */
-        for (lua_Integer at = i; at > 1; at--) {
-            lua_rawgeti(L, -1, at - 1);
-            lua_rawgeti(L, -2, at);
-            bool mixed = lua_type(L, -1) != lua_type(L, -2);
-            bool ordered =
-                mixed ? lua_type(L, -2) == LUA_TNUMBER : lua_compare(L, -2, -1, LUA_OPLE);
-            if (ordered) {
-                lua_pop(L, 2);
-                break;
-            }
-            lua_rawseti(L, -3, at - 1);
-            lua_rawseti(L, -2, at);
-        }
-    }
+    sort_list(L, -1, count, key_before);
     return count;
 }
 
@@ -225,7 +224,8 @@ static void add_form_table(lua_State *L, int index, const char *prefix, int dept
     if (depth > FORM_DEPTH_MAX) {
         luaL_error(L, "zing.http: the form is nested too deeply");
     }
-    luaL_checkstack(L, 12, "the form is nested too deeply");
+    luaL_checkstack(L, 16, "the form is nested too deeply");
+    script_charge(L, FORM_UNITS);
     lua_Integer count = push_sorted_keys(L, index);
     int keys = lua_gettop(L);
     for (lua_Integer i = 1; i <= count; i++) {
@@ -277,28 +277,63 @@ static const struct args_option http_options[] = {
 static int decode_body(lua_State *L) {
     struct slice text;
     text.data = lua_tolstring(L, lua_upvalueindex(1), &text.len);
-    args_push_json(L, text, lua_tostring(L, lua_upvalueindex(2)));
+    document_push(L, text, lua_tostring(L, lua_upvalueindex(2)));
     return 1;
 }
 
-/* Sets name = value in the table on top; several of one name are joined, as RFC 9110 allows. */
-static void set_header(lua_State *L, struct slice name, struct slice value) {
+/* Sets name = value in the table at `headers`. Of a name that comes again all values are kept, as a
+ * list at `lists`, for join_values. */
+static void add_value(lua_State *L, int headers, int lists, struct slice name, struct slice value) {
     lua_pushlstring(L, name.data, name.len);
     lua_pushvalue(L, -1);
-    if (lua_rawget(L, -3) == LUA_TSTRING) {
-        lua_pushliteral(L, ", ");
-        lua_pushlstring(L, value.data, value.len);
-        lua_concat(L, 3);
-    } else {
+    if (lua_rawget(L, lists) == LUA_TNIL) {
         lua_pop(L, 1);
-        lua_pushlstring(L, value.data, value.len);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, headers) == LUA_TNIL) { /* the usual case */
+            lua_pop(L, 1);
+            lua_pushlstring(L, value.data, value.len);
+            lua_rawset(L, headers);
+            return;
+        }
+        lua_createtable(L, 2, 0);
+        lua_insert(L, -2);
+        lua_rawseti(L, -2, 1);
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, lists);
     }
-    lua_rawset(L, -3);
+    lua_pushlstring(L, value.data, value.len);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 2);
 }
 
-/* "name: value\n"* */
+/* Several values of one name are joined, as RFC 9110 allows. */
+static void join_values(lua_State *L, int headers, int lists) {
+    lua_pushnil(L);
+    while (lua_next(L, lists)) {
+        int list = lua_gettop(L);
+        lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+        luaL_Buffer b;
+        luaL_buffinit(L, &b);
+        for (lua_Integer i = 1; i <= count; i++) {
+            luaL_addstring(&b, i == 1 ? "" : ", ");
+            lua_rawgeti(L, list, i);
+            luaL_addvalue(&b);
+        }
+        luaL_pushresult(&b);
+        lua_pushvalue(L, list - 1);
+        lua_insert(L, -2);
+        lua_rawset(L, headers);
+        lua_settop(L, list - 1);
+    }
+}
+
+/* Pushes {name = value} of "name: value\n"* */
 static void push_headers(lua_State *L, struct slice text) {
     lua_newtable(L);
+    lua_newtable(L);
+    int lists = lua_gettop(L), headers = lists - 1;
+    script_charge(L, text.len);
     const char *at = text.data, *end = text.data + text.len;
     while (text.len > 0 && at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
@@ -309,11 +344,13 @@ static void push_headers(lua_State *L, struct slice text) {
             while (value < line_end && *value == ' ') {
                 value++;
             }
-            set_header(L, (struct slice){at, (size_t)(colon - at)},
-                       (struct slice){value, (size_t)(line_end - value)});
+            add_value(L, headers, lists, (struct slice){at, (size_t)(colon - at)},
+                      (struct slice){value, (size_t)(line_end - value)});
         }
         at = line_end < end ? line_end + 1 : end;
     }
+    join_values(L, headers, lists);
+    lua_pop(L, 1);
 }
 
 static void push_answer(lua_State *L, const struct call_result *result, int label) {

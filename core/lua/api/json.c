@@ -6,13 +6,13 @@
 #include "lua/host.h"
 
 #include "lua/args.h"
+#include "lua/document.h"
 
 #include "lua/json.h"
 
 /* zing.json.encode(value) -> text */
 static int encode(lua_State *L) {
     luaL_checkany(L, 1);
-    script_look_at_clock(L); /* megabytes are one instruction */
     struct buf *out = &script_host_of(L)->scratch;
     buf_reset(out);
     json_encode(L, 1, "value", out);
@@ -24,8 +24,7 @@ static int encode(lua_State *L) {
 static int decode(lua_State *L) {
     struct slice text;
     text.data = luaL_checklstring(L, 1, &text.len);
-    script_look_at_clock(L);
-    args_push_json(L, text, "the text");
+    document_push(L, text, "the text");
     return 1;
 }
 

@@ -10,6 +10,7 @@
 #include "lua/host.h"
 
 #include "lua/args.h"
+#include "lua/document.h"
 
 #include "lua/json.h"
 
@@ -168,7 +169,7 @@ static int lock_owner(lua_State *L) {
     if (lock.data.len == 0) {
         lua_pushnil(L);
     } else {
-        args_push_json(L, lock.data, "the lock's data");
+        document_push(L, lock.data, "the lock's data");
     }
     return 3;
 }

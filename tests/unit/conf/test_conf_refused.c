@@ -295,6 +295,22 @@ static void values_of_the_host_are_checked(void **state) {
         {"http { listen = \"0.0.0.0:80\" }",
          "http: listen: \"0.0.0.0:80\" can be reached from other machines, and there is no "
          "http.token: set the environment variable ZINGQ_TOKEN, or listen on 127.0.0.1"},
+        {"http { listen = \"0.0.0.0:80\" token = short }",
+         "http: token: a token of fewer than 16 bytes can be guessed, and http.listen can be "
+         "reached from other machines: make a longer one, as `openssl rand -hex 16` does"},
+        {"http { listen = \"0.0.0.0:80\" token = 0123456789abcdef } "
+         "endpoint \"/x\" { publish = a }",
+         "endpoint \"/x\": http.listen can be reached from other machines: say who may use this "
+         "endpoint, auth = token or auth = none"},
+        {"token \"t\" { value = 0123456789abcdef role = god }",
+         "token \"t\": role: \"god\" is not possible: write read or submit or operate or admin"},
+        {"token \"t\" { value = \"\" role = read }",
+         "token \"t\": its value is empty: anyone would have it"},
+        {"token \"t\" { value = 0123456789abcdef role = read endpoints = {\"/x\"} }",
+         "token \"t\": endpoints go with role = submit; the other roles are not about single "
+         "endpoints"},
+        {"token \"t\" { value = 0123456789abcdef role = submit endpoints = {\"/x\"} }",
+         "token \"t\": there is no endpoint \"/x\""},
         {"endpoint \"x\" { publish = a }", "endpoint \"x\": an endpoint is named by its path: a "
                                            "slash, then letters, digits and - . _ "
                                            "~ /, as in \"/api/send-email\""},
@@ -332,7 +348,7 @@ static void values_of_the_host_are_checked(void **state) {
 static void listening_beyond_loopback_is_fine_with_a_token(void **state) {
     (void)state;
     static const char *const good[] = {
-        "http { listen = \"0.0.0.0:80\" token = t }",
+        "http { listen = \"0.0.0.0:80\" token = 0123456789abcdef }",
         "http { listen = \"127.0.0.2:80\" }",
         "http { listen = \"[::1]:80\" }",
         "http { listen = \"unix:/run/zingq.sock\" }",

@@ -70,7 +70,7 @@ static void event_new_starts_from_zero_and_empty_fields_are_safe_to_pass(void **
     assert_string_equal(event->topic.data, "");
     assert_int_equal(event->payload.len, 0);
     assert_non_null(event->payload.data);
-    assert_null(event->next);
+    assert_null(STAILQ_NEXT(event, link));
     event_free(event);
     event_free(NULL);
 }

@@ -1,0 +1,119 @@
+/*
+ * document.c - see lua/document.h.
+ *
+ * jansson builds its document outside of Lua, many times the size of the text ("[[],[],..." takes
+ * a hundred bytes for three). While it works for a script, what it allocates is counted with the
+ * memory of the script's Lua state; one thread alone uses jansson. A long text is handed over piece
+ * by piece, so that the clock can stop it.
+ */
+#include "lua/document.h"
+
+#include "lua/host.h"
+#include "lua/json.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONG_BYTES = 1 << 16 /* a text that is read in pieces */ };
+
+/* --- jansson's allocator while it works for a script --- */
+
+static struct script_host *paying; /* NULL = jansson works for somebody else */
+static bool refused;               /* an allocation, since pay() */
+
+static void *allocate(size_t size) {
+    void *block = malloc(size);
+    if (block != NULL && !script_memory_take(paying, malloc_usable_size(block))) {
+        free(block);
+        block = NULL;
+    }
+    refused = refused || block == NULL;
+    return block;
+}
+
+static void release(void *block) {
+    if (block != NULL) {
+        script_memory_give(paying, malloc_usable_size(block));
+    }
+    free(block);
+}
+
+static void pay(struct script_host *host) {
+    paying = host;
+    refused = false;
+    json_set_alloc_funcs(allocate, release);
+}
+
+static void paid(void) {
+    json_set_alloc_funcs(malloc, free);
+    paying = NULL;
+}
+
+/* --- parsing --- */
+
+/* A text that is read in pieces. */
+struct reading {
+    struct script_host *host;
+    struct slice left;
+};
+
+/* jansson's own buffer is a KiB. */
+static size_t next_piece(void *buffer, size_t room, void *ctx) {
+    struct reading *reading = ctx;
+    size_t len = reading->left.len < room ? reading->left.len : room;
+    if (script_time_is_up(reading->host)) {
+        return (size_t)-1;
+    }
+    memcpy(buffer, reading->left.data, len);
+    reading->left.data += len;
+    reading->left.len -= len;
+    return len;
+}
+
+static json_t *parse(struct script_host *host, struct slice text, json_error_t *error) {
+    struct reading reading = {host, text};
+    pay(host);
+    json_t *document =
+        text.len < LONG_BYTES
+            ? json_loadb(text.len == 0 ? "" : text.data, text.len, JSON_READ_FLAGS, error)
+            : json_load_callback(next_piece, &reading, JSON_READ_FLAGS, error);
+    paid();
+    return document;
+}
+
+void document_drop(struct script_host *host) {
+    if (host->document == NULL) {
+        return;
+    }
+    pay(host);
+    json_decref(host->document);
+    paid();
+    host->document = NULL;
+}
+
+static void refuse(lua_State *L, const json_error_t *error, const char *what) {
+    script_look_at_clock(L);
+    if (refused) {
+        lua_pushliteral(L, "not enough memory"); /* Lua's own words */
+        lua_error(L);
+    }
+    luaL_error(L, "%s is not JSON: %s near byte %d", what, error->text, error->position);
+}
+
+void document_push(lua_State *L, struct slice text, const char *what) {
+    struct script_host *host = script_host_of(L);
+    json_error_t error;
+    document_drop(host); /* of a push that raised */
+    script_charge(L, text.len);
+    host->document = parse(host, text, &error);
+    if (host->document == NULL && refused) {
+        (void)lua_gc(L, LUA_GCCOLLECT); /* as Lua does before it gives up */
+        host->document = parse(host, text, &error);
+    }
+    if (host->document == NULL) {
+        refuse(L, &error, what);
+    }
+    json_push(L, host->document); /* may raise: the host keeps the document */
+    document_drop(host);
+}

@@ -1,0 +1,21 @@
+/*
+ * document.h - a JSON text parsed on a script's account: the document counts against the memory of
+ * the Lua state, the parsing against its time.
+ */
+#ifndef ZINGQ_LUA_DOCUMENT_H
+#define ZINGQ_LUA_DOCUMENT_H
+
+#include "base/buf.h"
+
+#include <lua.h>
+
+struct script_host;
+
+/* Pushes the value of the text. Raises with `what` when it is not JSON, when the memory does not
+ * suffice, when the time is up. */
+void document_push(lua_State *L, struct slice text, const char *what);
+
+/* Frees what a raise within document_push left. */
+void document_drop(struct script_host *host);
+
+#endif
