@@ -25,7 +25,7 @@ static void enter_calls(struct engine *e, struct invocation *inv) {
 static void leave_calls(struct engine *e, struct invocation *inv) {
     struct invocation **link = call_bucket(e, inv->call_id);
     while (*link != inv) {
-        assert(*link != NULL);
+        assert(*link != NULL); /* INV-ENGINE-5 */
         link = &(*link)->hash_next;
     }
     *link = inv->hash_next;
@@ -117,11 +117,11 @@ void engine_note_duration(struct engine *e, struct invocation *inv) {
 }
 
 void engine_free_invocation(struct engine *e, struct invocation *inv) {
-    assert(inv->call_id == 0);
+    assert(inv->call_id == 0); /* INV-ENGINE-5 */
     if (inv->run != NULL) {
         run_free(inv->run);
     }
-    assert(e->running > 0);
+    assert(e->running > 0); /* INV-ENGINE-4 */
     e->running--;
     if (e->current == inv) {
         e->current = NULL;

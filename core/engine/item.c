@@ -50,7 +50,7 @@ int engine_load_body(struct engine *e, struct engine_service *s, struct lane_ite
 }
 
 void engine_drop_body(struct engine *e, struct lane_item *item) {
-    assert(item->bytes <= e->body_bytes);
+    assert(item->bytes <= e->body_bytes); /* INV-ENGINE-4 */
     e->body_bytes -= item->bytes;
     item->bytes = 0;
     event_free(item->event);
@@ -58,6 +58,7 @@ void engine_drop_body(struct engine *e, struct lane_item *item) {
 }
 
 void engine_item_free(struct engine *e, struct lane_item *item) {
+    /* INV-ENGINE-6 */
     assert(item->new_prev == NULL && item->new_next == NULL && e->new_head != item);
     if (e->current_item == item) {
         e->current_item = NULL;
@@ -103,7 +104,7 @@ void engine_link_new(struct engine *e, struct lane_item *item) {
 void engine_unlink_new(struct engine *e, struct lane_item *item) {
     struct lane_item **link = new_bucket(e, &item->id);
     while (*link != item) {
-        assert(*link != NULL);
+        assert(*link != NULL); /* INV-ENGINE-6 */
         link = &(*link)->new_twin;
     }
     *link = item->new_twin;
