@@ -217,7 +217,7 @@ static int commit(struct engine *e) {
     if (code != 0) {
         return code;
     }
-    assert(e->new_head == NULL && e->current == NULL && e->current_item == NULL); /* INV-ENGINE-1 */
+    assert(engine_first_new(e) == NULL && !engine_decides(e)); /* INV-ENGINE-1 */
     int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
     code = store_commit(journal_store(e->journal));
     e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;

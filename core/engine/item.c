@@ -113,6 +113,7 @@ void engine_link_new(struct engine *e, struct lane_item *item) {
 }
 
 void engine_unlink_new(struct engine *e, struct lane_item *item) {
+    assert(item->is_new); /* INV-ENGINE-6 */
     LIST_REMOVE(item, new_twin);
     TAILQ_REMOVE(&e->items->new, item, new_link);
     item->is_new = false;
