@@ -324,7 +324,7 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
         (void)report(&r, 0,
                      "%" PRIu64
                      " records of the store could not be read and were set aside: `zingq "
-                     "doctor --store` names them",
+                     "doctor --store` lists them",
                      s.set_aside);
         tell(ctx, false, r.text);
     }

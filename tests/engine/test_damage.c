@@ -1,17 +1,13 @@
 /* test_damage.c - records that cannot be read stop nobody else. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 #include "journal/event.h"
 #include "journal/later.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define CONF                                                                                       \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \

@@ -7,20 +7,16 @@
  * ZINGQ_TEST_ROUNDS asks for more rounds, ZINGQ_TEST_SEED for another first one.
  */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { ROUNDS = 60, BITS_MAX = 4, ROW_BYTES_MAX = 4096, HOUR_MS = 3600 * 1000 };
 
