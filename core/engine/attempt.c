@@ -111,11 +111,11 @@ void engine_note_duration(struct engine *e, struct invocation *inv) {
 }
 
 void engine_free_invocation(struct engine *e, struct invocation *inv) {
-    assert(inv->call_id == 0);
+    assert(inv->call_id == 0); /* INV-ENGINE-5 */
     if (inv->run != NULL) {
         run_free(inv->run);
     }
-    assert(e->attempts->running > 0);
+    assert(e->attempts->running > 0); /* INV-ENGINE-4 */
     e->attempts->running--;
     if (e->attempts->current == inv) {
         e->attempts->current = NULL;
