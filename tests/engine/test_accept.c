@@ -1,14 +1,10 @@
 /* test_accept.c - a message becomes an event: durable first, once, under its key. */
 #include "engine_fixture.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char ECHO[] = "return function(event)\n"
                            "  zing.publish('out', event.payload)\n"

@@ -1,13 +1,10 @@
 /* test_cli_time.c - points in time as people write them on the command line. */
 #include "cli/time.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const int64_t NOW_MS = 1764072000123;   /* 2025-11-25T12:00:00.123Z */
 static const int64_t THREE_MS = 1764039600000; /* 2025-11-25T03:00:00Z */

@@ -2,16 +2,12 @@
 #include "conf/conf.h"
 
 #include "conf_folder.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* An option of a service that has all it needs; it stands on line 2. */
 static void assert_service_refused(const char *option, const char *sentence) {
@@ -299,22 +295,6 @@ static void values_of_the_host_are_checked(void **state) {
         {"http { listen = \"0.0.0.0:80\" }",
          "http: listen: \"0.0.0.0:80\" can be reached from other machines, and there is no "
          "http.token: set the environment variable ZINGQ_TOKEN, or listen on 127.0.0.1"},
-        {"http { listen = \"0.0.0.0:80\" token = short }",
-         "http: token: a token of fewer than 16 bytes can be guessed, and http.listen can be "
-         "reached from other machines: make a longer one, as `openssl rand -hex 16` does"},
-        {"http { listen = \"0.0.0.0:80\" token = 0123456789abcdef } "
-         "endpoint \"/x\" { publish = a }",
-         "endpoint \"/x\": http.listen is reachable from other machines: set who may use this "
-         "endpoint, auth = token or auth = none"},
-        {"token \"t\" { value = 0123456789abcdef role = god }",
-         "token \"t\": role: \"god\" is not valid: write read or submit or operate or admin"},
-        {"token \"t\" { value = \"\" role = read }",
-         "token \"t\": its value is empty, so anyone could use it"},
-        {"token \"t\" { value = 0123456789abcdef role = read endpoints = {\"/x\"} }",
-         "token \"t\": endpoints requires role = submit; the other roles do not concern single "
-         "endpoints"},
-        {"token \"t\" { value = 0123456789abcdef role = submit endpoints = {\"/x\"} }",
-         "token \"t\": there is no endpoint \"/x\""},
         {"endpoint \"x\" { publish = a }",
          "endpoint \"x\": an endpoint is identified by its path: a "
          "slash, then letters, digits and - . _ "
@@ -342,6 +322,33 @@ static void values_of_the_host_are_checked(void **state) {
         {"schedule \"x\" { publish = a cron = \"* * *\" }",
          "schedule \"x\": cron: \"* * *\" has 3 fields; five are required: minute hour day month "
          "weekday, as in \"0 3 * * *\""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char expected[1024];
+        (void)snprintf(expected, sizeof expected, "topics.conf:1: %s", rows[i][1]);
+        assert_refused(rows[i][0], expected);
+    }
+}
+
+static void who_may_come_in_is_checked(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"http { listen = \"0.0.0.0:80\" token = short }",
+         "http: token: a token of fewer than 16 bytes can be guessed, and http.listen can be "
+         "reached from other machines: make a longer one, as `openssl rand -hex 16` does"},
+        {"http { listen = \"0.0.0.0:80\" token = 0123456789abcdef } "
+         "endpoint \"/x\" { publish = a }",
+         "endpoint \"/x\": http.listen is reachable from other machines: set who may use this "
+         "endpoint, auth = token or auth = none"},
+        {"token \"t\" { value = 0123456789abcdef role = god }",
+         "token \"t\": role: \"god\" is not valid: write read or submit or operate or admin"},
+        {"token \"t\" { value = \"\" role = read }",
+         "token \"t\": its value is empty, so anyone could use it"},
+        {"token \"t\" { value = 0123456789abcdef role = read endpoints = {\"/x\"} }",
+         "token \"t\": endpoints requires role = submit; the other roles do not concern single "
+         "endpoints"},
+        {"token \"t\" { value = 0123456789abcdef role = submit endpoints = {\"/x\"} }",
+         "token \"t\": there is no endpoint \"/x\""},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char expected[1024];
@@ -418,6 +425,7 @@ int main(void) {
         TEST_IN_FOLDER(values_of_a_service_are_checked),
         TEST_IN_FOLDER(brokers_that_are_none_are_refused),
         TEST_IN_FOLDER(values_of_the_host_are_checked),
+        TEST_IN_FOLDER(who_may_come_in_is_checked),
         TEST_IN_FOLDER(listening_beyond_loopback_is_fine_with_a_token),
         TEST_IN_FOLDER(too_many_sections_and_vars_are_refused),
         TEST_IN_FOLDER(a_damaged_file_never_does_harm),

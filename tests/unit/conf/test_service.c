@@ -3,12 +3,9 @@
 #include "base/limits.h"
 #include "conf/service.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 /* ---- rules ---- */
 
