@@ -5,15 +5,11 @@
  * ctest: busy long timeout=240
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* C that calls C, two to the sixty-third times: no instruction of Lua's is counted. */
 #define HANG                                                                                       \
