@@ -82,7 +82,7 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
         [BOOK_THROTTLES] = &b->throttles,
     };
     uint64_t waited = books_waiting(b);
-    assert(by >= 0 || *counts[book] >= (uint64_t)-by);
+    assert(by >= 0 || *counts[book] >= (uint64_t)-by); /* INV-ENGINE-4 */
     *counts[book] += (uint64_t)by;
     e->waiting += books_waiting(b) - waited;
     s->books_dirty = true;
@@ -105,4 +105,9 @@ int engine_load_books(struct engine *e, struct engine_service *s) {
     s->books_dirty = false;
     e->waiting += code == 0 ? books_waiting(&s->books) : 0;
     return code;
+}
+
+void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms) {
+    lanes_throttle(e->lanes, s->index, until_ms);
+    s->throttled_until_ms = until_ms;
 }

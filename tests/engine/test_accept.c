@@ -231,7 +231,7 @@ static void a_message_without_its_key_is_a_dead_letter_that_says_so(void **state
     deliver(f, "s", "in/a", "{\"k\":\"fine\"}");
     assert_dead(f, "{\"x\":1}", "no value at /k in the payload");
     assert_dead(f, "{\"k\":{}}",
-                "the value at /k is an object, a key must be a string or a whole number");
+                "the value at /k is an object, a key must be a string or an integer");
     assert_books(f, "s", (struct books){.accepted = 3, .done = 1, .dead = 2});
     assert_int_equal(count_published(f, "zingq/dlq/s"), 2);
     char text[512];

@@ -263,6 +263,25 @@ static void a_dead_letter_that_cannot_be_read_is_counted_as_discarded(void **sta
     assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .discarded = 1});
 }
 
+static void a_dead_letter_that_the_books_do_not_know_runs_again(void **state) {
+    struct engine_fixture *f = *state;
+    const struct books none = {.accepted = 0};
+    uint16_t number = 0;
+    fixture_run(f, CONF, HANDLER);
+    send(f, "a", "bad");
+    struct command replay = {.kind = COMMAND_REPLAY,
+                             .id = id_of(f, "s", "{\"id\":\"a-bad\",\"what\":\"bad\"}")};
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_service_number(f->view, "s", &number), 0);
+    assert_int_equal(journal_books_put(f->view, number, &none), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    f->unchecked = true;
+    crash(f);
+    f->unchecked = false;
+    assert_int_equal(command(f, replay), 0);
+    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
+}
+
 static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
@@ -287,6 +306,7 @@ int main(void) {
         DAMAGE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
         DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
         DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
+        DAMAGE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),
         DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

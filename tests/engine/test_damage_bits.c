@@ -10,6 +10,7 @@
 #include "script.h"
 #include "test.h"
 #include "base/limits.h"
+#include "journal/event.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 60, BITS_MAX = 4, ROW_BYTES_MAX = 4096, HOUR_MS = 3600 * 1000 };
+enum {
+    ROUNDS = 100,
+    BITS_MAX = 4,
+    HEAD_BYTES = 8,
+    EVENTS_MAX = 64,
+    ROW_BYTES_MAX = 4096,
+    HOUR_MS = 3600 * 1000
+};
 
 static const char CONF[] =
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"
@@ -84,8 +92,10 @@ static void copy_row(struct engine_fixture *f, enum store_table t, uint64_t numb
     buf_add_slice(value, v);
 }
 
+/* What decides most stands in front. */
 static void flip(struct buf *bytes, uint64_t random) {
-    size_t at = random % (bytes->len * 8);
+    size_t among = random >> 63 == 0 && bytes->len > HEAD_BYTES ? HEAD_BYTES : bytes->len;
+    size_t at = random % (among * 8);
     bytes->data[at / 8] = (char)(bytes->data[at / 8] ^ 1 << at % 8);
 }
 
@@ -135,6 +145,46 @@ static void live(struct engine_fixture *f, int64_t ms) {
     }
 }
 
+/* What an operator asks for, of events whatever they are. */
+static void ask_for(struct engine_fixture *f, const struct event_place *at, uint64_t random) {
+    static const enum command_kind kinds[] = {COMMAND_REPLAY,  COMMAND_DISCARD, COMMAND_EDIT,
+                                              COMMAND_RERUN,   COMMAND_CANCEL,  COMMAND_KEY_RESUME,
+                                              COMMAND_KEY_SKIP};
+    struct command c = {.kind = kinds[random % (sizeof kinds / sizeof *kinds)],
+                        .service = slice_of(random >> 40 & 1 ? "s" : "parks"),
+                        .key = slice_of("bad"),
+                        .payload = slice_of("{}"),
+                        .id = at->id,
+                        .partition = at->partition,
+                        .compensate = (random >> 41 & 1) != 0,
+                        .without_compensation = (random >> 42 & 1) != 0,
+                        .force = true};
+    engine_submit(f->engine, &c);
+    live(f, 0);
+}
+
+static size_t find_events(struct engine_fixture *f, struct event_place found[EVENTS_MAX]) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    size_t count = 0;
+    assert_int_equal(store_begin(f->store), 0);
+    while (count < EVENTS_MAX && journal_event_scan(f->view, &at, &event) == 0) {
+        found[count++] = at;
+        event_free(event);
+    }
+    store_abort(f->store);
+    return count;
+}
+
+static void operate(struct engine_fixture *f, uint64_t *random) {
+    struct event_place places[EVENTS_MAX];
+    size_t count = find_events(f, places);
+    for (size_t i = 0; i < count; i++) {
+        ask_for(f, &places[i], next_random(random));
+    }
+    live(f, HOUR_MS);
+}
+
 static void use_everything(struct engine_fixture *f) {
     static const char *const keys[] = {"fine", "once", "wait", "lock", "new"};
     f->hold_acks = false;
@@ -162,6 +212,9 @@ static void play(uint64_t seed) {
     damage_some(f, &random);
     if (next_random(&random) % 4 != 0 && fixture_try_start(f) != 0) {
         return; /* it says why */
+    }
+    if (next_random(&random) % 2 == 0) {
+        operate(f, &random);
     }
     use_everything(f);
     fixture_free(f);
