@@ -267,7 +267,7 @@ static void a_dead_letter_that_the_books_do_not_know_runs_again(void **state) {
     struct engine_fixture *f = *state;
     const struct books none = {.accepted = 0};
     uint16_t number = 0;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "bad");
     struct command replay = {.kind = COMMAND_REPLAY,
                              .id = id_of(f, "s", "{\"id\":\"a-bad\",\"what\":\"bad\"}")};
