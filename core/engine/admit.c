@@ -125,7 +125,7 @@ static void assign_lane(const struct engine_service *s, struct event *event) {
         uint64_t lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
         event->lane = lane - lane % PARTITIONS + event->partition;
     }
-    assert(journal_partition(event->lane) == event->partition);
+    assert(journal_partition(event->lane) == event->partition); /* INV-JOURNAL-1 */
 }
 
 static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {

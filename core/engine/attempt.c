@@ -55,10 +55,15 @@ static void enter_waiting(struct engine *e, struct invocation *inv) {
 }
 
 /* No longer waits: off the lists, its call cancelled when it is still out. */
+bool engine_decides(const struct engine *e) {
+    return e->attempts->current != NULL || e->current_item != NULL;
+}
+
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel) {
     if (inv->call_id == 0) {
         return;
     }
+    assert(engine_find_call(e, inv->call_id) == inv); /* INV-ENGINE-5 */
     if (!inv->call_started) {
         LIST_REMOVE(inv, start_link);
     } else if (cancel) {
@@ -111,11 +116,11 @@ void engine_note_duration(struct engine *e, struct invocation *inv) {
 }
 
 void engine_free_invocation(struct engine *e, struct invocation *inv) {
-    assert(inv->call_id == 0);
+    assert(inv->call_id == 0); /* INV-ENGINE-5 */
     if (inv->run != NULL) {
         run_free(inv->run);
     }
-    assert(e->attempts->running > 0);
+    assert(e->attempts->running > 0); /* INV-ENGINE-4 */
     e->attempts->running--;
     if (e->attempts->current == inv) {
         e->attempts->current = NULL;

@@ -61,6 +61,8 @@ int engine_await(struct engine *e, struct invocation *inv);
 struct invocation *engine_find_call(struct engine *e, uint64_t id);
 /* It no longer waits; its call is cancelled, with `cancel`, when it is still out. */
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel);
+/* Whether an event is off its lane and in nobody's list, or an invocation is: it is being decided. */
+bool engine_decides(const struct engine *e);
 /* It is decided now; in a turn that is given up it goes with its events. */
 void engine_make_current(struct engine *e, struct invocation *inv);
 /* The next of those whose calls are to be started; NULL: none is left. */

@@ -52,6 +52,7 @@ int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
 int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_item *item,
                      enum event_state state, const char *reason) {
     const struct death death = {.service = s, .item = item, .event = item->event, .state = state};
+    /* INV-ENGINE-8 */
     assert(item->lane->taken == item && (e->current_item == item || e->current_item == NULL));
     int code = note(e, &death, reason);
     if (code == 0) {

@@ -41,6 +41,7 @@
 #include "engine/timers.h"
 #include "journal/later.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,6 +216,7 @@ static int commit(struct engine *e) {
     if (code != 0) {
         return code;
     }
+    assert(engine_first_new(e) == NULL && !engine_decides(e)); /* INV-ENGINE-1 */
     int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
     code = store_commit(journal_store(e->journal));
     e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;
@@ -248,6 +250,7 @@ static void start_calls(struct engine *e) {
 }
 
 static void act(struct engine *e) {
+    assert(!store_active(journal_store(e->journal))); /* INV-ENGINE-2 */
     outbox_committed(e->outbox);
     if (append_wants_write(e->append)) {
         append_write(e->append, e->now_ms);

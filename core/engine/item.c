@@ -68,7 +68,7 @@ int engine_load_body(struct engine *e, struct engine_service *s, struct lane_ite
 }
 
 void engine_drop_body(struct engine *e, struct lane_item *item) {
-    assert(item->bytes <= e->items->body_bytes);
+    assert(item->bytes <= e->items->body_bytes); /* INV-ENGINE-4 */
     e->items->body_bytes -= item->bytes;
     item->bytes = 0;
     event_free(item->event);
@@ -76,7 +76,7 @@ void engine_drop_body(struct engine *e, struct lane_item *item) {
 }
 
 void engine_item_free(struct engine *e, struct lane_item *item) {
-    assert(!item->is_new);
+    assert(!item->is_new); /* INV-ENGINE-6 */
     if (e->current_item == item) {
         e->current_item = NULL;
     }
@@ -112,6 +112,7 @@ void engine_link_new(struct engine *e, struct lane_item *item) {
 }
 
 void engine_unlink_new(struct engine *e, struct lane_item *item) {
+    assert(item->is_new); /* INV-ENGINE-6 */
     LIST_REMOVE(item, id_link);
     TAILQ_REMOVE(&e->items->new, item, new_link);
     item->is_new = false;

@@ -29,13 +29,20 @@ static int no_dead(struct command *c) {
     return 0;
 }
 
+/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
+static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
+    const struct books *b = &s->books;
+    engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
+    engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
+    engine_count(e, s, BOOK_NEEDS_PERSON, b->needs_person > b->dead ? -1 : 0);
+}
+
 static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
-    bool person = event->state == EVENT_NEEDS_PERSON;
-    engine_count(e, s, BOOK_NEEDS_PERSON, person ? -1 : 0);
-    engine_count(e, s, BOOK_DEAD, -1);
-    return journal_dead_del(e->journal, &row);
+    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
+    int code = journal_dead_del(e->journal, &row);
+    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
 }
 
 static struct row parked_row(const struct event *event) {

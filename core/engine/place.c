@@ -184,7 +184,7 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
 static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     struct engine_service *s = &e->services[item->lane->service];
     struct row row = engine_item_row(item, s);
-    assert(item->place == PLACE_NEW && item->event != NULL);
+    assert(item->place == PLACE_NEW && item->event != NULL); /* INV-ENGINE-7 */
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
         row.flags = LANE_BEHIND;

@@ -82,7 +82,7 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
         [BOOK_THROTTLES] = &b->throttles,
     };
     uint64_t waited = books_waiting(b);
-    assert(by >= 0 || *counts[book] >= (uint64_t)-by);
+    assert(by >= 0 || *counts[book] >= (uint64_t)-by); /* INV-ENGINE-4 */
     *counts[book] += (uint64_t)by;
     e->waiting += books_waiting(b) - waited;
     s->books_dirty = true;

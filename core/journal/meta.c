@@ -243,7 +243,9 @@ static uint64_t books_ended(const struct books *b) {
 
 /* INV-JOURNAL-17, of what is written and of what is read. */
 static bool is_sound_books(const struct books *b) {
-    return books_ended(b) <= b->accepted && b->needs_person <= b->dead;
+    const uint64_t most = UINT64_C(1) << 60; /* no sum of them overflows */
+    return b->accepted <= most && b->done <= most && b->dead <= most && b->discarded <= most &&
+           b->duplicates <= most && books_ended(b) <= b->accepted && b->needs_person <= b->dead;
 }
 
 uint64_t books_waiting(const struct books *b) {

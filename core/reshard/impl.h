@@ -180,6 +180,7 @@ struct row_visitor {
     int (*row)(struct reshard *re, const struct routed_row *row); /* any other but meta rows */
 };
 
+/* Routes the row of folder `from` and hands it to the visitor. ERR_CORRUPT, or the visitor's error. */
 int reshard_visit_row(struct reshard *re, size_t from, enum store_table t, struct slice key,
                       struct slice value, const struct row_visitor *visitor);
 

@@ -58,7 +58,7 @@ ok "check as JSON says the same" says 0 '"publishes": *"tidy/up  {}"' check --js
 ok "check warns of nothing" test ! -s err
 sed 's/30 6 1 1/30 25 1 1/' topics.conf >wrong.conf
 ok "a wrong hour is named with its line and the mend" complains 2 \
-    'wrong.conf:8: schedule "new-year": cron: hour 25 is out of bounds, 0 to 23' check -c wrong.conf
+    'wrong.conf:8: schedule "new-year": cron: hour 25 is out of range 0 to 23' check -c wrong.conf
 sed 's/Berlin/Berln/' topics.conf >wrong.conf
 ok "so is a zone that is not there" complains 2 \
     'wrong.conf:9: schedule "new-year": timezone: there is no time zone "Europe/Berln"' \

@@ -7,8 +7,10 @@
  * ZINGQ_TEST_ROUNDS asks for more rounds, ZINGQ_TEST_SEED for another first one.
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
+#include "journal/event.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +20,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 60, BITS_MAX = 4, ROW_BYTES_MAX = 4096, HOUR_MS = 3600 * 1000 };
+enum {
+    ROUNDS = 100,
+    BITS_MAX = 4,
+    HEAD_BYTES = 8,
+    EVENTS_MAX = 64,
+    ROW_BYTES_MAX = 4096,
+    HOUR_MS = 3600 * 1000
+};
 
 static const char CONF[] =
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"
@@ -28,32 +37,6 @@ static const char CONF[] =
     "service \"many\" { subscribe = {\"many/#\"} handler = \"h.lua\" order = none batch = 10"
     " linger = \"10s\" }\n"
     "schedule \"tick\" { cron = \"*/10 * * * *\" publish = \"in/tick\" }\n";
-
-static const char HANDLER[] =
-    "local function work(e)\n"
-    "  local what = e.json.what\n"
-    "  zing.state.incr('seen')\n"
-    "  if what == 'bad' then zing.reject('bad') end\n"
-    "  if what == 'once' and e.attempt == 1 then error('once') end\n"
-    "  if what == 'wait' then zing.wait('go', '1h') end\n"
-    "  if what == 'call' then zing.http.get('http://a/') end\n"
-    "  if what == 'step' then zing.step('one', function() return 1 end) zing.sleep('1h') end\n"
-    "  if what == 'saga' then zing.saga():step('a', function() end, function() end)\n"
-    "    zing.sleep('1h') error('no') end\n"
-    "  if what == 'lock' then zing.lock('seat', {owner = 'o', ttl = '10m'}) end\n"
-    "  if what == 'ttl' then zing.state.set('short', {1}, {ttl = '10m'}) end\n"
-    "  if what == 'later' then zing.publish('out/later', 'x', {after = '1h'}) end\n"
-    "  if what == 'at' then zing.publish('out/at', 'x', {at = zing.now() + 600}) end\n"
-    "  if what == 'line' then zing.append('a.txt', 'line') end\n"
-    "  zing.publish('out/done', e.key)\n"
-    "end\n"
-    "local h = {}\n"
-    "h['in/#'] = work\n"
-    "h['park/#'] = work\n"
-    "h['many/#'] = function(events) for _, e in ipairs(events) do\n"
-    "  if e.json.what == 'bad' then return {'bad'} end end end\n"
-    "function h.on_lock_expired(lock) zing.publish('out/expired', lock.name) end\n"
-    "return h\n";
 
 static uint64_t next_random(uint64_t *random) { /* splitmix64 */
     uint64_t z = *random += 0x9e3779b97f4a7c15u;
@@ -109,8 +92,10 @@ static void copy_row(struct engine_fixture *f, enum store_table t, uint64_t numb
     buf_add_slice(value, v);
 }
 
+/* What decides most stands in front. */
 static void flip(struct buf *bytes, uint64_t random) {
-    size_t at = random % (bytes->len * 8);
+    size_t among = random >> 63 == 0 && bytes->len > HEAD_BYTES ? HEAD_BYTES : bytes->len;
+    size_t at = random % (among * 8);
     bytes->data[at / 8] = (char)(bytes->data[at / 8] ^ 1 << at % 8);
 }
 
@@ -160,6 +145,46 @@ static void live(struct engine_fixture *f, int64_t ms) {
     }
 }
 
+/* What an operator asks for, of events whatever they are. */
+static void ask_for(struct engine_fixture *f, const struct event_place *at, uint64_t random) {
+    static const enum command_kind kinds[] = {COMMAND_REPLAY,  COMMAND_DISCARD, COMMAND_EDIT,
+                                              COMMAND_RERUN,   COMMAND_CANCEL,  COMMAND_KEY_RESUME,
+                                              COMMAND_KEY_SKIP};
+    struct command c = {.kind = kinds[random % (sizeof kinds / sizeof *kinds)],
+                        .service = slice_of(random >> 40 & 1 ? "s" : "parks"),
+                        .key = slice_of("bad"),
+                        .payload = slice_of("{}"),
+                        .id = at->id,
+                        .partition = at->partition,
+                        .compensate = (random >> 41 & 1) != 0,
+                        .without_compensation = (random >> 42 & 1) != 0,
+                        .force = true};
+    engine_submit(f->engine, &c);
+    live(f, 0);
+}
+
+static size_t find_events(struct engine_fixture *f, struct event_place found[EVENTS_MAX]) {
+    struct event_place at = {0};
+    struct event *event = NULL;
+    size_t count = 0;
+    assert_int_equal(store_begin(f->store), 0);
+    while (count < EVENTS_MAX && journal_event_scan(f->view, &at, &event) == 0) {
+        found[count++] = at;
+        event_free(event);
+    }
+    store_abort(f->store);
+    return count;
+}
+
+static void operate(struct engine_fixture *f, uint64_t *random) {
+    struct event_place places[EVENTS_MAX];
+    size_t count = find_events(f, places);
+    for (size_t i = 0; i < count; i++) {
+        ask_for(f, &places[i], next_random(random));
+    }
+    live(f, HOUR_MS);
+}
+
 static void use_everything(struct engine_fixture *f) {
     static const char *const keys[] = {"fine", "once", "wait", "lock", "new"};
     f->hold_acks = false;
@@ -182,11 +207,14 @@ static void play(uint64_t seed) {
     uint64_t random = seed;
     struct engine_fixture *f = fixture_new();
     f->unchecked = true;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     fill(f);
     damage_some(f, &random);
     if (next_random(&random) % 4 != 0 && fixture_try_start(f) != 0) {
         return; /* it says why */
+    }
+    if (next_random(&random) % 2 == 0) {
+        operate(f, &random);
     }
     use_everything(f);
     fixture_free(f);
