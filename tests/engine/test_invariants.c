@@ -3,6 +3,7 @@
  * nothing of the turn is stored.
  */
 #include "aborts.h"
+#include "test.h"
 #include "engine/attempt.h"
 #include "engine/bury.h"
 #include "engine/history.h"
@@ -11,12 +12,7 @@
 #include "engine/services.h"
 #include "engine_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 static const char CONF[] = "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n";
 static const char HANDLER[] =
