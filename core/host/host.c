@@ -31,6 +31,7 @@
 enum {
     DRAIN_MS = 10000,
     RELOAD_DELAY_MS = 100,
+    RELOAD_AGAIN_MS = 1000, /* while a service still has handlers in the version before the last */
     PAUSE_AFTER_FAILURE_MS = 1000,
     COLLECT_AT_ONCE = 16,
     BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
@@ -276,10 +277,16 @@ static int load_scripts(struct host *h, struct report *r) {
     return code;
 }
 
+static void on_reload_timer(uv_timer_t *timer);
+
 void host_reload(struct host *h) {
     if (script_reload(h->scripts, h, on_reload) > 0) {
         engine_scripts_changed(h->engine);
         host_wake(h);
+    }
+    if (script_reload_waits(h->scripts)) {
+        check_uv(uv_timer_start(&h->reload_timer, on_reload_timer, RELOAD_AGAIN_MS, 0),
+                 "reload timer");
     }
 }
 

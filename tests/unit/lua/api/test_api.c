@@ -405,7 +405,9 @@ static void api_knows_time_ids_config_and_secrets(void **state) {
                 "assert(zing.secret('api_key') == 'sk_hidden')\n"
                 "for k, v in pairs(zing.config) do assert(v ~= 'sk_hidden') end\n"
                 "assert(not pcall(function() zing.config.hold = 1 end))");
-    world_ends("zing.secret('nothing')", OUTCOME_ERROR, "has no \"nothing\"");
+    world_ends(
+        "zing.secret('hold')", OUTCOME_ERROR,
+        "service \"svc\" is not given \"hold\": add secrets = {\"hold\"} to it in topics.conf");
 }
 
 static void api_log_takes_any_message_and_fields(void **state) {
