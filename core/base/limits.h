@@ -22,6 +22,8 @@ enum {
     BROKERS_MAX = 8,          /* addresses in broker.url, tried in turn */
     VARS_MAX = 256,           /* entries of vars{} */
     ENDPOINTS_MAX = 256,      /* endpoints in one topics.conf */
+    TOKENS_MAX = 64,          /* tokens in one topics.conf */
+    TOKEN_BYTES_MIN = 16,     /* a shorter one can be guessed: refused beyond loopback */
     SCHEDULES_MAX = 256,      /* schedules in one topics.conf */
     CRON_YEARS_MAX = 40,      /* years searched for a tick: they have every weekday and leap day */
     CLOCK_LOOK_MS = 1000,     /* a step of the wall clock is noticed within this time */
@@ -123,13 +125,12 @@ enum {
     CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
     CALL_DESCRIPTORS = 4, /* with fewer descriptors left, a call that cannot start is put off */
     CALL_AGAIN_MS = 250,  /* and tried again after this */
-    CALL_HEADERS_MAX = 256,     /* headers or recipients of one call */
-    MAIL_SESSIONS_MAX = 32,     /* SMTP connections open at once: servers refuse more */
-    MAIL_LINE_BYTES_MAX = 4096, /* one reply line of an SMTP server: RFC 5321 says 512 */
-    MAIL_REPLY_LINES_MAX = 128, /* lines of one reply of an SMTP server */
-    MAIL_READ_BYTES_MAX =
-        65536,            /* read from an SMTP server at a time; one that sends more is dropped */
-    MAIL_IDLE_MS = 10000, /* an SMTP connection with nothing to send is closed */
+    CALL_HEADERS_MAX = 256,      /* headers or recipients of one call */
+    MAIL_SESSIONS_MAX = 32,      /* SMTP connections open at once: servers refuse more */
+    MAIL_LINE_BYTES_MAX = 4096,  /* one reply line of an SMTP server: RFC 5321 says 512 */
+    MAIL_REPLY_LINES_MAX = 128,  /* lines of one SMTP reply: a longer one ends the connection */
+    MAIL_READ_BYTES_MAX = 65536, /* read from an SMTP server at a time; more ends it, too */
+    MAIL_IDLE_MS = 10000,        /* an SMTP connection with nothing to send is closed */
 
     OUTBOX_SOON_MS_MAX = 60000, /* after "quota exceeded" and the like: from 1 s up to this */
     OUTBOX_BLOCKED_MAX = 10000, /* rows refused, or held behind a refused one of their key */
@@ -185,6 +186,10 @@ enum {
     BULK_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
     BULK_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
     LIVE_CLIENTS_MAX = 32,  /* clients of /api/live */
+    LOGIN_TRIES = 10,            /* wrong tokens an address has before it must wait */
+    LOGIN_TRY_MS = 1000,         /* and one more each second */
+    BRAKE_ADDRESSES_MAX = 256,   /* of which wrong tokens are remembered */
+    LOGIN_BYTES_MAX = 8 << 10,   /* of a body that somebody without a token may send */
     SESSIONS_MAX = 64,      /* dashboard sessions at once; the oldest ends first */
 };
 

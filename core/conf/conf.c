@@ -89,7 +89,7 @@ static int apply_row(const struct loader *l, const struct conf_place *section_pl
     }
     if (count == 0 && row->fallback == NULL) {
         place.option = NULL;
-        return conf_fail(&place, "\"%s\" must be given", row->name);
+        return conf_fail(&place, "\"%s\" is required", row->name);
     }
     if (count == 0 && (!conf_is_list(row) || row->fallback[0] != '\0')) {
         words[count++] = (struct conf_word){row->fallback, place.line};
@@ -125,8 +125,8 @@ static int check_name(const struct conf_place *place, const char *name) {
     static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     size_t len = strlen(name);
     if (len == 0 || len > NAME_BYTES_MAX || strspn(name, legal) != len) {
-        return conf_fail(place, "\"%s\" is no name: write 1 to %d letters, digits, - and _", name,
-                         NAME_BYTES_MAX);
+        return conf_fail(place, "\"%s\" is not a valid name: use 1 to %d letters, digits, - and _",
+                         name, NAME_BYTES_MAX);
     }
     return 0;
 }
@@ -209,7 +209,7 @@ static int load_vars(struct loader *l) {
     return code != 0 ? code : add_vars_of_environment(l, &place);
 }
 
-/* ---- services, endpoints, schedules ---- */
+/* ---- services, schedules ---- */
 
 static int finish_service(const struct conf_place *place, void *object) {
     struct service_conf *s = object;
@@ -227,16 +227,18 @@ static int finish_service(const struct conf_place *place, void *object) {
     }
     if (s->on_dead == ON_DEAD_PARK && !s->ordered) {
         return conf_fail(place,
-                         "on_dead = park holds a key's later events, which needs order = key "
+                         "on_dead = park blocks a key's later events, which requires order = key "
                          "(and a key)");
     }
     if (s->batch > 1 && s->ordered && s->key.kind == RULE_NONE) {
-        return conf_fail(place, "a batch holds one event of each key, so with order = key it needs "
-                                "a key; with order = none it holds any");
+        return conf_fail(place,
+                         "with order = key a batch has one event per key, so the service needs "
+                         "a key; with order = none it needs none");
     }
     if (s->linger_ms > 0 && s->batch == 1) {
-        return conf_fail(place, "linger is how long a batch waits for more events: it needs batch, "
-                                "the most that its handler gets at once");
+        return conf_fail(place,
+                         "linger is how long a batch waits for more events: it requires batch, "
+                         "the maximum number of events per batch");
     }
     if (s->dead_topic == NULL) {
         struct buf topic;
@@ -246,39 +248,6 @@ static int finish_service(const struct conf_place *place, void *object) {
         buf_clear(&topic);
     }
     return s->dead_topic == NULL ? ERR_MEMORY : 0;
-}
-
-/* Paths the front door answers itself. */
-static bool is_reserved_path(const char *path) {
-    static const char *const own[] = {"/metrics",     "/healthz",    "/readyz",     "/login",
-                                      "/logout",      "/assets",     "/api/events", "/api/dlq",
-                                      "/api/keys",    "/api/state",  "/api/status", "/api/services",
-                                      "/api/live",    "/api/try",    "/api/jobs",   "/api/leave",
-                                      "/api/publish", "/api/reload", "/api/cancel"};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        size_t len = strlen(own[i]);
-        if (strncmp(path, own[i], len) == 0 && (path[len] == '\0' || path[len] == '/')) {
-            return true;
-        }
-    }
-    return strcmp(path, "/") == 0;
-}
-
-static int finish_endpoint(const struct conf_place *place, void *object) {
-    static const char legal[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
-    struct endpoint_conf *e = object;
-    const char *path = place->title;
-    if (path[0] != '/' || strspn(path, legal) != strlen(path)) {
-        return conf_fail(place, "an endpoint is named by its path: a slash, then letters, digits "
-                                "and - . _ ~ /, as in \"/api/send-email\"");
-    }
-    if (is_reserved_path(path)) {
-        return conf_fail(place, "this path is zingq's own, choose another");
-    }
-    e->path = slice_dup(slice_of(path));
-    e->line = place->line;
-    return e->path == NULL ? ERR_MEMORY : 0;
 }
 
 static int finish_schedule(const struct conf_place *place, void *object) {
@@ -301,9 +270,11 @@ struct titled {
 static const struct titled SERVICES = {CONF_SERVICE, SERVICES_MAX, sizeof(struct service_conf),
                                        true, finish_service};
 static const struct titled ENDPOINTS = {CONF_ENDPOINT, ENDPOINTS_MAX, sizeof(struct endpoint_conf),
-                                        false, finish_endpoint};
+                                        false, conf_finish_endpoint};
 static const struct titled SCHEDULES = {CONF_SCHEDULE, SCHEDULES_MAX, sizeof(struct schedule_conf),
                                         true, finish_schedule};
+static const struct titled TOKENS = {CONF_TOKEN, TOKENS_MAX, sizeof(struct token_conf), true,
+                                     conf_finish_token};
 
 static int load_one(const struct loader *l, const struct titled *kind, cfg_t *section,
                     void *object) {
@@ -325,7 +296,7 @@ static int load_titled(const struct loader *l, const struct titled *kind, void *
     const char *name = CONF_SPECS[kind->section].name;
     unsigned there = cfg_size(l->cfg, name);
     if (there > kind->max) {
-        return conf_fail(&l->place, "%u sections \"%s\", %u is the limit", there, name, kind->max);
+        return conf_fail(&l->place, "%u sections \"%s\"; the limit is %u", there, name, kind->max);
     }
     *array = calloc(there == 0 ? 1 : there, kind->size);
     if (*array == NULL) {
@@ -344,6 +315,7 @@ static int load_all_titled(struct loader *l) {
     void *services = NULL;
     void *endpoints = NULL;
     void *schedules = NULL;
+    void *tokens = NULL;
     int code = load_titled(l, &SERVICES, &services, &c->service_count);
     if (code == 0) {
         code = load_titled(l, &ENDPOINTS, &endpoints, &c->endpoint_count);
@@ -351,9 +323,13 @@ static int load_all_titled(struct loader *l) {
     if (code == 0) {
         code = load_titled(l, &SCHEDULES, &schedules, &c->schedule_count);
     }
+    if (code == 0) {
+        code = load_titled(l, &TOKENS, &tokens, &c->token_count);
+    }
     c->services = services;
     c->endpoints = endpoints;
     c->schedules = schedules;
+    c->tokens = tokens;
     return code;
 }
 
@@ -372,21 +348,10 @@ static struct conf_place place_of(const struct loader *l, enum conf_section whic
     return place;
 }
 
-static bool is_loopback(const char *listen) {
-    return listen[0] == '\0' || strncmp(listen, "unix:", 5) == 0 ||
-           strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
-}
-
-static int check_http(const struct loader *l) {
-    const struct conf *c = l->conf;
-    if (is_loopback(c->http_listen) || c->http_token[0] != '\0') {
-        return 0;
-    }
-    struct conf_place place = place_of(l, CONF_HTTP, "listen");
-    return conf_fail(&place,
-                     "\"%s\" can be reached from other machines, and there is no http.token: set "
-                     "the environment variable ZINGQ_TOKEN, or listen on 127.0.0.1",
-                     c->http_listen);
+static int check_web(const struct loader *l) {
+    struct conf_place listen = place_of(l, CONF_HTTP, "listen");
+    struct conf_place token = place_of(l, CONF_HTTP, "token");
+    return conf_check_web(&listen, &token, l->conf);
 }
 
 static int check_tls(const struct loader *l) {
@@ -394,7 +359,7 @@ static int check_tls(const struct loader *l) {
     if ((b->cert_file[0] == '\0') != (b->key_file[0] == '\0')) {
         struct conf_place place =
             place_of(l, CONF_BROKER, b->cert_file[0] == '\0' ? "key_file" : "cert_file");
-        return conf_fail(&place, "cert_file and key_file only work together");
+        return conf_fail(&place, "cert_file and key_file must be set together");
     }
     bool any_tls = false;
     for (size_t i = 0; i < b->address_count; i++) {
@@ -402,7 +367,7 @@ static int check_tls(const struct loader *l) {
     }
     if (!any_tls && (b->ca_file[0] != '\0' || b->cert_file[0] != '\0')) {
         struct conf_place place = place_of(l, CONF_BROKER, "url");
-        return conf_fail(&place, "certificates are given, but the url is not mqtts://");
+        return conf_fail(&place, "certificates are set, but the url is not mqtts://");
     }
     return 0;
 }
@@ -413,7 +378,7 @@ static int check_hosts(const struct loader *l) {
     int code = check_name(&group, h->group);
     struct conf_place place = place_of(l, CONF_HOSTS, "this");
     if (code == 0 && h->share.place > h->share.count) {
-        return conf_fail(&place, "%u of %u hosts is not possible: from 1 to count",
+        return conf_fail(&place, "%u is not possible with count = %u: use 1 to count",
                          (unsigned)h->share.place, (unsigned)h->share.count);
     }
     if (code == 0 && h->share.count > 1 && h->share.place == 0) {
@@ -435,7 +400,7 @@ static int load_all(struct loader *l) {
         code = steps[i](l);
     }
     if (code == 0) {
-        code = check_http(l);
+        code = check_web(l);
     }
     if (code == 0) {
         code = check_hosts(l);
@@ -452,7 +417,7 @@ static int read_file(const char *file, const char **shown, char **bytes, size_t 
         *shown = SYSTEM_WIDE;
         code = conf_read_bytes(*shown, bytes, len);
         if (code == ERR_NOTFOUND) {
-            return report(r, code, "no topics.conf here and no %s: name one with -c FILE",
+            return report(r, code, "no topics.conf here and no %s: specify one with -c FILE",
                           SYSTEM_WIDE);
         }
     }
@@ -467,7 +432,7 @@ static int set_paths(struct loader *l, const char *shown, const struct conf_over
     struct conf *c = l->conf;
     char *cwd = getcwd(NULL, 0);
     if (cwd == NULL) {
-        return report(l->place.report, ERR_SYSTEM, "the working directory cannot be read: %s",
+        return report(l->place.report, ERR_SYSTEM, "cannot read the working directory: %s",
                       strerror(errno));
     }
     c->file = conf_join(cwd, shown);
@@ -553,6 +518,11 @@ static void free_units(struct conf *c) {
         cron_zone_free(c->schedules[i].zone);
         free(c->schedules[i].name);
     }
+    for (size_t i = 0; i < c->token_count; i++) {
+        conf_clear_rows(&CONF_SPECS[CONF_TOKEN], &c->tokens[i]);
+        free(c->tokens[i].name);
+    }
+    free(c->tokens);
     free(c->services);
     free(c->endpoints);
     free(c->schedules);

@@ -54,11 +54,34 @@ struct var_conf {
     bool secret;
 };
 
+/* Who may use an endpoint. Not said, it is decided by where the front door listens. */
+enum auth { AUTH_UNSAID, AUTH_NONE, AUTH_TOKEN };
+
 struct endpoint_conf {
     char *path;      /* "/api/send-email" */
     char *publish;   /* topic */
     char **required; /* field names */
     size_t required_count;
+    enum auth auth;          /* AUTH_UNSAID stands for none, on loopback only */
+    uint64_t body_bytes_max; /* a larger body is refused; 0 = limits.payload alone */
+    int line;
+};
+
+enum role {
+    ROLE_NONE,
+    ROLE_READ,    /* looks at everything, changes nothing */
+    ROLE_SUBMIT,  /* uses endpoints, sees nothing */
+    ROLE_OPERATE, /* both, and everything that is done to events, keys and services */
+    ROLE_ADMIN,   /* and to the host */
+};
+
+/* Somebody who may come in, besides http.token. */
+struct token_conf {
+    char *name;
+    char *value; /* resolved, never "" */
+    enum role role;
+    char **endpoints; /* paths of those a submitter may use; none = all */
+    size_t endpoint_count;
     int line;
 };
 
@@ -94,7 +117,9 @@ struct conf {
     int64_t keep_done_ms, keep_idempotency_ms;
     int64_t keep_signals_ms; /* one nobody waits for */
     char *http_listen;       /* "127.0.0.1:8080"; "" = no front door */
-    char *http_token;        /* resolved; "" = none, then http_listen is loopback */
+    char *http_token;        /* resolved; "" = none, the host then makes one for itself */
+    char **http_proxies;     /* addresses whose X-Forwarded-For is believed */
+    size_t http_proxy_count;
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
     uint64_t backlog_max;    /* events waiting, over all services */
@@ -108,6 +133,8 @@ struct conf {
     size_t endpoint_count;
     struct schedule_conf *schedules;
     size_t schedule_count;
+    struct token_conf *tokens;
+    size_t token_count;
 };
 
 /* Command-line words that win over the environment, which wins over the file; NULL = not given.
@@ -140,6 +167,8 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
     return false;
 }
 
+/* Whether only programs of this machine can reach the front door. */
+bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
 bool conf_has_service(const struct conf *c, const char *name);
 

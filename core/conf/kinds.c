@@ -43,7 +43,7 @@ static int set_text(const struct setting *s) {
 /* The default may name a variable that is not set; one that the user named must be there. */
 static int set_secret(const struct setting *s) {
     bool secret;
-    bool may_miss = strcmp(s->text, s->row->fallback) == 0;
+    bool may_miss = s->row->fallback != NULL && strcmp(s->text, s->row->fallback) == 0;
     return conf_resolve(s->place, s->text, may_miss, s->field, &secret);
 }
 
@@ -53,7 +53,7 @@ static int set_path(const struct setting *s) {
         return keep("", s->field);
     }
     if (s->text[0] == '\0') {
-        return conf_fail(s->place, "a path has at least one character");
+        return conf_fail(s->place, "a path must not be empty");
     }
     *at = conf_join(s->place->dir, s->text);
     return *at == NULL ? ERR_MEMORY : 0;
@@ -80,7 +80,7 @@ static int set_script(const struct setting *s) {
     }
     if (!stays_inside(s->text)) {
         return conf_fail(s->place,
-                         "\"%s\" is no file in scripts/: write its name, as in \"seats.lua\"",
+                         "\"%s\" is not a file in scripts/: write its name, as in \"seats.lua\"",
                          s->text);
     }
     return keep(s->text, s->field);
@@ -148,7 +148,7 @@ static const char *number_text(int64_t number, char out[32]) {
 static int out_of_bounds(const struct setting *s, const char *(*as_text)(int64_t, char[32])) {
     char least[32];
     char most[32];
-    return conf_fail(s->place, "\"%s\" is out of bounds, from %s to %s is possible", s->text,
+    return conf_fail(s->place, "\"%s\" is out of range: it must be from %s to %s", s->text,
                      as_text(s->row->min, least), as_text(s->row->max, most));
 }
 
@@ -168,7 +168,7 @@ static bool whole_number(const char *text, int64_t *out) {
 static int set_number(const struct setting *s) {
     int64_t number;
     if (!whole_number(s->text, &number)) {
-        return conf_fail(s->place, "\"%s\" is no whole number", s->text);
+        return conf_fail(s->place, "\"%s\" is not an integer", s->text);
     }
     if (!in_bounds(s->row, number)) {
         return out_of_bounds(s, number_text);
@@ -222,12 +222,10 @@ static int set_size(const struct setting *s) {
     return 0;
 }
 
-static int set_duration_or_none(const struct setting *s) {
-    return s->text[0] == '\0' ? 0 : set_duration(s); /* the field is 0 */
-}
-
-static int set_size_or_none(const struct setting *s) {
-    return s->text[0] == '\0' ? 0 : set_size(s);
+/* CONF_SIZE_OR_NONE, CONF_MS_OR_NONE: the field stays 0. */
+static int set_if_given(const struct setting *s) {
+    bool given = s->text[0] != '\0';
+    return !given ? 0 : s->row->kind == CONF_MS_OR_NONE ? set_duration(s) : set_size(s);
 }
 
 static int set_rate(const struct setting *s) {
@@ -240,7 +238,7 @@ static int set_fraction(const struct setting *s) {
     char *end;
     double number = strtod(s->text, &end);
     if (end == s->text || *end != '\0' || !isfinite(number)) {
-        return conf_fail(s->place, "\"%s\" is no number", s->text);
+        return conf_fail(s->place, "\"%s\" is not a number", s->text);
     }
     if (number < (double)s->row->min || number > (double)s->row->max) {
         return out_of_bounds(s, number_text);
@@ -258,11 +256,22 @@ struct choice {
 };
 
 static const struct choice YES_NO[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
 static const struct choice ORDERS[] = {{"key", 1}, {"none", 0}, {NULL, 0}};
 static const struct choice BACKOFFS[] = {
     {"exponential", BACKOFF_EXPONENTIAL}, {"constant", BACKOFF_CONSTANT}, {NULL, 0}};
 static const struct choice ON_DEADS[] = {
     {"continue", ON_DEAD_CONTINUE}, {"park", ON_DEAD_PARK}, {NULL, 0}};
+static const struct choice ROLES[] = {{"read", ROLE_READ},
+                                      {"submit", ROLE_SUBMIT},
+                                      {"operate", ROLE_OPERATE},
+                                      {"admin", ROLE_ADMIN},
+                                      {NULL, 0}};
+static const struct choice AUTHS[] = {{"none", AUTH_NONE}, {"token", AUTH_TOKEN}, {NULL, 0}};
+static_assert(sizeof(enum role) == sizeof(int) && sizeof(enum auth) == sizeof(int) &&
+                  sizeof(enum missed) == sizeof(int) && sizeof(enum on_dead) == sizeof(int) &&
+                  sizeof(enum backoff) == sizeof(int),
+              "set_enum writes an int");
 static const struct choice MISSED[] = {{"once", MISSED_ONCE}, {"skip", MISSED_SKIP}, {NULL, 0}};
 
 static int choose(const struct setting *s, const struct choice *choices, int *out) {
@@ -276,45 +285,31 @@ static int choose(const struct setting *s, const struct choice *choices, int *ou
         }
         buf_printf(&words, "%s%s", words.len == 0 ? "" : " or ", c->word);
     }
-    int code = conf_fail(s->place, "\"%s\" is not possible: write %s", s->text, buf_str(&words));
+    int code = conf_fail(s->place, "\"%s\" is not valid: write %s", s->text, buf_str(&words));
     buf_clear(&words);
     return code;
 }
 
-static int set_yes_no(const struct setting *s) {
+static int set_bool(const struct setting *s) {
     int value = 0;
-    int code = choose(s, YES_NO, &value);
+    int code = choose(s, s->row->kind == CONF_YES_NO ? YES_NO : SEVERAL_HOSTS, &value);
     *(bool *)s->field = value != 0;
     return code;
 }
 
-static int set_backoff(const struct setting *s) {
-    int value = 0;
-    int code = choose(s, BACKOFFS, &value);
-    *(enum backoff *)s->field = (enum backoff)value;
-    return code;
-}
+/* Kinds that are an enum. */
+static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BACKOFFS,
+                                                            [CONF_ON_DEAD] = ON_DEADS,
+                                                            [CONF_MISSED] = MISSED,
+                                                            [CONF_ROLE] = ROLES,
+                                                            [CONF_AUTH] = AUTHS};
 
-static const struct choice SEVERAL_HOSTS[] = {{"divided", 0}, {"independent", 1}, {NULL, 0}};
-
-static int set_several_hosts(const struct setting *s) {
+static int set_enum(const struct setting *s) {
     int value = 0;
-    int code = choose(s, SEVERAL_HOSTS, &value);
-    *(bool *)s->field = value != 0;
-    return code;
-}
-
-static int set_on_dead(const struct setting *s) {
-    int value = 0;
-    int code = choose(s, ON_DEADS, &value);
-    *(enum on_dead *)s->field = (enum on_dead)value;
-    return code;
-}
-
-static int set_missed(const struct setting *s) {
-    int value = 0;
-    int code = choose(s, MISSED, &value);
-    *(enum missed *)s->field = (enum missed)value;
+    int code = s->text == s->row->fallback && s->text[0] == '\0'
+                   ? 0
+                   : choose(s, ENUMS[s->row->kind], &value);
+    memcpy(s->field, &value, sizeof value);
     return code;
 }
 
@@ -356,19 +351,21 @@ static bool split_address(const char *text, struct slice *host, uint16_t *port) 
 static int parse_url(const struct setting *s, struct broker_address *out, struct slice *host) {
     out->tls = strncmp(s->text, "mqtts://", 8) == 0;
     if (!out->tls && strncmp(s->text, "mqtt://", 7) != 0) {
-        return conf_fail(s->place,
-                         "\"%s\" is no broker: write mqtt://host:port, or mqtts://host:port for "
-                         "TLS",
-                         s->text);
+        return conf_fail(
+            s->place,
+            "\"%s\" is not a broker URL: write mqtt://host:port, or mqtts://host:port for "
+            "TLS",
+            s->text);
     }
     const char *address = strchr(s->text, '/') + 2;
     if (strchr(address, '@') != NULL) {
-        return conf_fail(s->place, "a user name and a password have options of their own: username "
-                                   "and password");
+        return conf_fail(s->place,
+                         "set the user name and password with their own options: username "
+                         "and password");
     }
     out->port = out->tls ? 8883 : 1883;
     if (strpbrk(address, "/?# ") != NULL || !split_address(address, host, &out->port)) {
-        return conf_fail(s->place, "\"%s\" is no broker: write %s://host:port", s->text,
+        return conf_fail(s->place, "\"%s\" is not a broker URL: write %s://host:port", s->text,
                          out->tls ? "mqtts" : "mqtt");
     }
     return 0;
@@ -383,7 +380,7 @@ static int set_url(const struct setting *s) {
     }
     for (size_t i = 0; i < broker->address_count; i++) {
         if (strcmp(broker->addresses[i].url, s->text) == 0) {
-            return conf_fail(s->place, "\"%s\" stands there twice", s->text);
+            return conf_fail(s->place, "\"%s\" is listed twice", s->text);
         }
     }
     int code = parse_url(s, &address, &host);
@@ -430,7 +427,7 @@ static int set_listen(const struct setting *s) {
     bool none = s->text[0] == '\0';
     if (!none && strncmp(s->text, "unix:/", 6) != 0 && !is_numeric_address(s->text)) {
         return conf_fail(s->place,
-                         "\"%s\" is no address to listen on: write \"127.0.0.1:8080\", "
+                         "\"%s\" is not a listen address: write \"127.0.0.1:8080\", "
                          "\"[::1]:8080\", \"unix:/path\", or \"\" for none",
                          s->text);
     }
@@ -449,6 +446,8 @@ struct list {
 IS_LIST(struct service_conf, filters, filter_count);
 IS_LIST(struct service_conf, secrets, secret_count);
 IS_LIST(struct endpoint_conf, required, required_count);
+IS_LIST(struct token_conf, endpoints, endpoint_count);
+IS_LIST(struct conf, http_proxies, http_proxy_count);
 
 static int list_add(const struct setting *s) {
     struct list *list = s->field;
@@ -477,7 +476,8 @@ static int set_filter(const struct setting *s) {
     }
     for (size_t i = 0; i < list->count; i++) {
         if (filter_overlaps(list->items[i], s->text)) {
-            return conf_fail(s->place, "\"%s\" and \"%s\" overlap: some messages would come twice",
+            return conf_fail(s->place,
+                             "\"%s\" and \"%s\" overlap: some messages would be delivered twice",
                              list->items[i], s->text);
         }
     }
@@ -487,11 +487,11 @@ static int set_filter(const struct setting *s) {
 static int set_name(const struct setting *s) {
     const struct list *list = s->field;
     if (s->text[0] == '\0') {
-        return conf_fail(s->place, "a name has at least one character");
+        return conf_fail(s->place, "a name must not be empty");
     }
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->items[i], s->text) == 0) {
-            return conf_fail(s->place, "\"%s\" stands there twice", s->text);
+            return conf_fail(s->place, "\"%s\" is listed twice", s->text);
         }
     }
     return list_add(s);
@@ -550,22 +550,24 @@ static const struct kind {
     [CONF_MS] = {set_duration, NULL},
     [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
-    [CONF_MS_OR_NONE] = {set_duration_or_none, NULL},
+    [CONF_MS_OR_NONE] = {set_if_given, NULL},
     [CONF_SIZE] = {set_size, NULL},
-    [CONF_SIZE_OR_NONE] = {set_size_or_none, NULL},
+    [CONF_SIZE_OR_NONE] = {set_if_given, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
-    [CONF_YES_NO] = {set_yes_no, NULL},
-    [CONF_BACKOFF] = {set_backoff, NULL},
-    [CONF_ON_DEAD] = {set_on_dead, NULL},
-    [CONF_SEVERAL_HOSTS] = {set_several_hosts, NULL},
+    [CONF_YES_NO] = {set_bool, NULL},
+    [CONF_BACKOFF] = {set_enum, NULL},
+    [CONF_ON_DEAD] = {set_enum, NULL},
+    [CONF_SEVERAL_HOSTS] = {set_bool, NULL},
     [CONF_ORDER] = {set_order, NULL},
     [CONF_RULE] = {set_rule, clear_rule},
     [CONF_URL] = {set_url, clear_urls},
     [CONF_LISTEN] = {set_listen, clear_text},
     [CONF_CRON] = {set_cron, clear_text},
     [CONF_ZONE] = {set_zone, clear_text},
-    [CONF_MISSED] = {set_missed, NULL},
+    [CONF_MISSED] = {set_enum, NULL},
+    [CONF_ROLE] = {set_enum, NULL},
+    [CONF_AUTH] = {set_enum, NULL},
 };
 
 bool conf_is_list(const struct conf_row *row) {

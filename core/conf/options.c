@@ -48,6 +48,7 @@ static const struct conf_row STORE_ROWS[] = {
 static const struct conf_row HTTP_ROWS[] = {
     {"listen", CONF_LISTEN, "127.0.0.1:8080", AT(http_listen), 0, 0},
     {"token", CONF_SECRET, "env:ZINGQ_TOKEN", AT(http_token), 0, 0},
+    {"proxies", CONF_NAMES, "", AT(http_proxies), 0, 0},
 };
 
 static const struct conf_row LIMITS_ROWS[] = {
@@ -107,6 +108,17 @@ static const struct conf_row SERVICE_ROWS[] = {
 static const struct conf_row ENDPOINT_ROWS[] = {
     {"publish", CONF_TOPIC, NULL, AT(publish), 0, 0},
     {"required", CONF_NAMES, "", AT(required), 0, 0},
+    {"auth", CONF_AUTH, "", AT(auth), 0, 0},
+    {"max_body", CONF_SIZE, "0", AT(body_bytes_max), 0, GATEWAY_BODY_BYTES_MAX},
+};
+
+#undef AT
+#define AT(field) offsetof(struct token_conf, field)
+
+static const struct conf_row TOKEN_ROWS[] = {
+    {"value", CONF_SECRET, NULL, AT(value), 0, 0},
+    {"role", CONF_ROLE, NULL, AT(role), 0, 0},
+    {"endpoints", CONF_NAMES, "", AT(endpoints), 0, 0},
 };
 
 #undef AT
@@ -134,6 +146,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_SERVICE] = {"service", CONF_TITLED, ROWS(SERVICE_ROWS)},
     [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},
     [CONF_SCHEDULE] = {"schedule", CONF_TITLED, ROWS(SCHEDULE_ROWS)},
+    [CONF_TOKEN] = {"token", CONF_TITLED, ROWS(TOKEN_ROWS)},
 };
 
 /* ---- errors ---- */

@@ -45,6 +45,8 @@ enum conf_kind {
     CONF_CRON,          /* char * and schedule_conf.ticks */
     CONF_ZONE,          /* char * and schedule_conf.zone */
     CONF_MISSED,        /* enum missed */
+    CONF_ROLE,          /* enum role */
+    CONF_AUTH,          /* enum auth */
     CONF_KIND_COUNT
 };
 
@@ -81,6 +83,7 @@ enum conf_section {
     CONF_SERVICE,
     CONF_ENDPOINT,
     CONF_SCHEDULE,
+    CONF_TOKEN,
     CONF_SECTION_COUNT
 };
 
@@ -126,5 +129,14 @@ char *conf_join(const char *dir, const char *path);
 /* A whole file, terminated, malloc'd, at most CONF_BYTES_MAX. ERR_NOTFOUND, ERR_LIMIT, ERR_MEMORY,
  * ERR_SYSTEM: errno says why. */
 int conf_read_bytes(const char *path, char **out, size_t *len);
+
+/* ---- conf/web.c: the front door ---- */
+
+/* Completes what the rows of one section have set. ERR_INVALID with a sentence, ERR_MEMORY. */
+int conf_finish_endpoint(const struct conf_place *place, void *endpoint);
+int conf_finish_token(const struct conf_place *place, void *token);
+/* Who may come in, over all sections. `listen` and `token` are the places of the two options of
+ * http{}. ERR_INVALID with a sentence. */
+int conf_check_web(const struct conf_place *listen, const struct conf_place *token, struct conf *c);
 
 #endif

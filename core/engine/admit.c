@@ -119,22 +119,20 @@ static void find_lane(const struct engine_service *s, struct event *event) {
 /* Unordered events are a lane each, within the partition of their key: like any lane it tells its
  * partition, so that events of two partitions never share one, whatever ids their publishers chose.
  */
-static void leave_lane(const struct engine_service *s, struct event *event) {
+static void assign_lane(const struct engine_service *s, struct event *event) {
     if (!s->conf->ordered) {
         struct reader r = reader_of(event->id.bytes, UUID_BYTES);
         uint64_t lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
         event->lane = lane - lane % PARTITIONS + event->partition;
     }
-    assert(journal_partition(event->lane) == event->partition);
+    assert(journal_partition(event->lane) == event->partition); /* INV-JOURNAL-1 */
 }
 
 static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {
-    leave_lane(s, event);
+    assign_lane(s, event);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
-    s->books.accepted++;
-    s->books_dirty = true;
-    e->waiting++;
+    engine_count(e, s, BOOK_ACCEPTED, 1);
     engine_take_room(e, event);
 }
 
@@ -179,24 +177,6 @@ static struct event *cut(const struct engine *e, struct event *event) {
     return left;
 }
 
-/* It is kept under the empty key. */
-int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
-                      const char *reason) {
-    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
-        event = cut(e, event);
-        if (event == NULL) {
-            return ERR_MEMORY;
-        }
-    }
-    if (event->key.data == NULL) {
-        event->key = (struct slice){"", 0};
-    }
-    find_lane(s, event);
-    find_id(e, s, event);
-    enter_books(e, s, event);
-    return engine_bury(e, s, event, EVENT_DEAD, reason);
-}
-
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
     if (is_too_large(e, event)) {
         return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
@@ -236,7 +216,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
         return code;
     }
     find_lane(s, event);
-    leave_lane(s, event);
+    assign_lane(s, event);
     if (event->partition == old.partition) {
         return 0;
     }
@@ -288,6 +268,50 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
         *duplicate = code == ERR_EXISTS;
     }
     return *duplicate ? 0 : code;
+}
+
+/* Whether the broker delivers a refused message once more, which `zingq-id` tells: what else names it
+ * may lie in what cannot be read. Apart from what was accepted, so that its publisher may mend it. */
+static int dedupe_refused(struct engine *e, struct engine_service *s, struct event *event,
+                          bool *duplicate) {
+    struct slice id;
+    struct slice reason;
+    *duplicate = false;
+    if (event->kind != EVENT_MESSAGE || !property_find(event->properties, "zingq-id", &id) ||
+        property_find(event->properties, "zingq-reason", &reason)) {
+        return 0;
+    }
+    return dedupe(e, s, event, slice_of("refused"), id, duplicate);
+}
+
+static void count_duplicate(struct engine *e, struct engine_service *s, bool is_one) {
+    engine_count(e, s, BOOK_ACCEPTED, is_one ? 1 : 0);
+    engine_count(e, s, BOOK_DUPLICATES, is_one ? 1 : 0);
+}
+
+/* It is kept under the empty key. */
+int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
+                      const char *reason) {
+    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
+        event = cut(e, event);
+        if (event == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    if (event->key.data == NULL) {
+        event->key = (struct slice){"", 0};
+    }
+    find_lane(s, event);
+    find_id(e, s, event);
+    bool duplicate;
+    int code = dedupe_refused(e, s, event, &duplicate);
+    if (code != 0 || duplicate) {
+        count_duplicate(e, s, duplicate);
+        event_free(event);
+        return code;
+    }
+    enter_books(e, s, event);
+    return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
 /* Where every host has a copy and nothing else tells whose it is, what it says does. */
@@ -350,53 +374,65 @@ static int admit_refused(struct engine *e, struct engine_service *s, struct even
     return engine_admit_dead(e, s, event, reason);
 }
 
+/* Its key, and with it its lane and partition. ERR_INVALID (r): it cannot become work. */
+static int prepare(struct engine *e, struct engine_service *s, struct event *event,
+                   struct report *r) {
+    event->service = s->number;
+    event->state = EVENT_READY;
+    read_cause(event);
+    int code = check_message(e, event, r);
+    if (event->reason.len > 0) { /* the door has found it malformed */
+        code = report(r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
+    }
+    if (code == 0 && event->key.data == NULL) {
+        code = find_key(e, s, event, r);
+        code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
+    }
+    if (code == 0) {
+        find_lane(s, event);
+    }
+    return code;
+}
+
+/* Its id, and whether it is there already. ERR_INVALID (r): it cannot become work. */
+static int identify(struct engine *e, struct engine_service *s, struct event *event,
+                    bool *duplicate, struct report *r) {
+    struct slice scope;
+    struct slice identity;
+    find_id(e, s, event);
+    int code = find_identity(e, s, event, &scope, &identity, r);
+    if (code == ERR_NOTFOUND) {
+        return 0;
+    }
+    return code == 0 ? dedupe(e, s, event, scope, identity, duplicate) : code;
+}
+
 int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
                  bool *duplicate) {
     struct report r = {""};
     bool passed = false;
-    struct slice scope;
-    struct slice identity;
     *duplicate = false;
-    event->service = s->number;
-    event->state = EVENT_READY;
-    read_cause(event);
-    int code = check_message(e, event, &r);
-    if (event->reason.len > 0) { /* the door has found it malformed */
-        code = report(&r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
-    }
-    if (code == 0 && event->key.data == NULL) {
-        code = find_key(e, s, event, &r);
-        code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
-    }
+    int code = prepare(e, s, event, &r);
     if (code == ERR_INVALID) {
         return admit_refused(e, s, event, r.text);
     }
     if (code == 0) {
-        find_lane(s, event);
         code = pass_on(e, s, event, from, &passed, &r);
     }
     if (passed) {
         return code;
     }
     if (code == 0) {
-        find_id(e, s, event);
-        code = find_identity(e, s, event, &scope, &identity, &r);
+        code = identify(e, s, event, duplicate, &r);
     }
     if (code == ERR_INVALID) {
         return admit_refused(e, s, event, r.text);
     }
-    if (code == 0) {
-        code = dedupe(e, s, event, scope, identity, duplicate);
-    } else if (code == ERR_NOTFOUND) {
-        code = 0;
+    if (code == 0 && !*duplicate) {
+        enter_books(e, s, event);
+        return engine_place(e, s, event);
     }
-    if (code != 0 || *duplicate) {
-        s->books.accepted += *duplicate ? 1 : 0;
-        s->books.duplicates += *duplicate ? 1 : 0;
-        s->books_dirty = s->books_dirty || *duplicate;
-        event_free(event);
-        return code;
-    }
-    enter_books(e, s, event);
-    return engine_place(e, s, event);
+    count_duplicate(e, s, *duplicate);
+    event_free(event);
+    return code;
 }

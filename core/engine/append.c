@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,8 +34,10 @@ struct line {
     struct written_file *file;
     char *text; /* with its newline */
     size_t len;
-    struct line *next;
+    TAILQ_ENTRY(line) link;
 };
+
+TAILQ_HEAD(lines, line);
 
 struct written_file {
     char *name;
@@ -54,9 +57,9 @@ struct written_file {
 struct append {
     struct journal *journal;
     char *folder;
-    struct line *staged, *staged_tail; /* rows stored, not yet written */
+    struct lines staged; /* rows stored, not yet written */
     size_t staged_lines, staged_bytes;
-    struct line *written;       /* written, rows to be deleted */
+    struct lines written;       /* written, rows to be deleted */
     struct written_file *files; /* of the lines above, and of those on disk */
     bool passing;
     uint64_t passed[PARTITIONS]; /* the last row the pass has seen */
@@ -67,10 +70,10 @@ static void free_line(struct line *line) {
     free(line);
 }
 
-static void free_lines(struct line **list) {
-    while (*list != NULL) {
-        struct line *line = *list;
-        *list = line->next;
+static void free_lines(struct lines *lines) {
+    struct line *line;
+    while ((line = TAILQ_FIRST(lines)) != NULL) {
+        TAILQ_REMOVE(lines, line, link);
         free_line(line);
     }
 }
@@ -93,6 +96,8 @@ int append_new(struct append **out, struct journal *journal, const char *data) {
         return ERR_MEMORY;
     }
     a->journal = journal;
+    TAILQ_INIT(&a->staged);
+    TAILQ_INIT(&a->written);
     a->folder = slice_dup(slice_of(folder));
     if (a->folder == NULL) {
         free(a);
@@ -129,12 +134,7 @@ static int stage(struct append *a, uint8_t partition, uint64_t seq, struct writt
     *line = (struct line){
         .partition = partition, .seq = seq, .file = file, .text = copy, .len = text.len + 1};
     line->text[text.len] = '\n'; /* in the place of slice_dup's NUL */
-    if (a->staged == NULL) {
-        a->staged = line;
-    } else {
-        a->staged_tail->next = line;
-    }
-    a->staged_tail = line;
+    TAILQ_INSERT_TAIL(&a->staged, line, link);
     a->staged_lines++;
     a->staged_bytes += line->len;
     file->staged++;
@@ -321,7 +321,7 @@ static int pass_row(struct append *a, uint8_t partition, bool *full) {
     struct written_file *file = code == 0 ? file_find(a, row.file) : NULL;
     if (file != NULL && file->in_pass) {
         /* The first one always has room, however large. */
-        *full = a->staged != NULL && !has_room(a, row.line.len + 1);
+        *full = a->staged_lines > 0 && !has_room(a, row.line.len + 1);
         code = *full ? 0 : stage(a, partition, row.seq, file, row.line);
         file->on_disk -= code == 0 && !*full && file->on_disk > 0 ? 1 : 0;
     }
@@ -418,7 +418,8 @@ static int write_lines(struct append *a, struct written_file *file, int fd, uint
         return -1;
     }
     file->torn = true;
-    for (struct line *line = a->staged; line != NULL; line = line->next) {
+    struct line *line;
+    TAILQ_FOREACH(line, &a->staged, link) {
         if (line->file != file) {
             continue;
         }
@@ -465,22 +466,18 @@ static int write_file(struct append *a, struct written_file *file) {
 /* Takes the file's lines out of those staged: to the written ones, or, if they are still on disk
  * alone, out of memory. */
 static void unstage(struct append *a, struct written_file *file, bool written) {
-    struct line **link = &a->staged;
-    a->staged_tail = NULL;
-    while (*link != NULL) {
-        struct line *line = *link;
+    struct line *next = NULL;
+    for (struct line *line = TAILQ_FIRST(&a->staged); line != NULL; line = next) {
+        next = TAILQ_NEXT(line, link);
         if (line->file != file) {
-            a->staged_tail = line;
-            link = &line->next;
             continue;
         }
-        *link = line->next;
+        TAILQ_REMOVE(&a->staged, line, link);
         a->staged_lines--;
         a->staged_bytes -= line->len;
         file->staged--;
         if (written) {
-            line->next = a->written;
-            a->written = line;
+            TAILQ_INSERT_HEAD(&a->written, line, link);
         } else {
             file->on_disk++;
             free_line(line);
@@ -522,13 +519,13 @@ static int note_lengths(struct append *a) {
 }
 
 static int delete_written(struct append *a) {
-    while (a->written != NULL) {
-        struct line *line = a->written;
+    struct line *line;
+    while ((line = TAILQ_FIRST(&a->written)) != NULL) {
         int code = journal_append_del(a->journal, line->partition, line->seq);
         if (code != 0) {
             return code;
         }
-        a->written = line->next;
+        TAILQ_REMOVE(&a->written, line, link);
         free_line(line);
     }
     return 0;
@@ -550,11 +547,11 @@ static void forget_files(struct append *a) {
 }
 
 int append_settle(struct append *a, int64_t now_ms) {
-    int code = a->written == NULL ? 0 : note_lengths(a);
+    int code = TAILQ_EMPTY(&a->written) ? 0 : note_lengths(a);
     if (code == 0) {
         code = delete_written(a);
     }
-    if (code != 0 || a->staged != NULL) {
+    if (code != 0 || a->staged_lines > 0) {
         return code;
     }
     forget_files(a);
@@ -565,15 +562,15 @@ int append_settle(struct append *a, int64_t now_ms) {
 }
 
 bool append_wants_settle(const struct append *a) {
-    return a->written != NULL;
+    return !TAILQ_EMPTY(&a->written);
 }
 
 bool append_wants_write(const struct append *a) {
-    return a->staged != NULL;
+    return a->staged_lines > 0;
 }
 
 int64_t append_next_ms(const struct append *a) {
-    if (a->staged != NULL || a->passing) {
+    if (a->staged_lines > 0 || a->passing) {
         return 0;
     }
     int64_t next = INT64_MAX;

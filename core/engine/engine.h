@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct engine;
 struct command;
@@ -166,7 +167,7 @@ struct command {
     struct report report;      /* out: the sentence when code is not 0 */
     struct uuid made;          /* out: the id of the publish */
     void *owner;               /* the submitter's */
-    struct command *next;
+    STAILQ_ENTRY(command) link;
 };
 
 /* The command stays the caller's memory; the engine has it until doors.command_done. */

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 /* A row in a message. */
 struct carried {
@@ -21,7 +22,7 @@ struct carried {
 };
 
 struct message {
-    struct message *next;
+    STAILQ_ENTRY(message) link;
     bool sent;
     size_t rows;
     struct carried *carried; /* owned */
@@ -32,7 +33,7 @@ struct message {
 struct target {
     uint64_t rows;   /* on disk, without a receipt */
     uint64_t unread; /* of them: in no message yet */
-    struct message *head, *tail;
+    STAILQ_HEAD(, message) messages;
     size_t count, bytes; /* of these messages */
     size_t in_flight;
     bool down;      /* it is away */
@@ -68,6 +69,9 @@ int forwards_new(struct forwards **out, struct journal *journal, const struct di
     f->journal = journal;
     f->division = *division;
     f->token = token;
+    for (size_t n = 0; n <= PARTITIONS; n++) {
+        STAILQ_INIT(&f->targets[n].messages);
+    }
     (void)uuid_parse(slice_of(journal_host_id(journal)), &f->source);
     buf_init(&f->record, (size_t)1 << 30);
     *out = f;
@@ -83,11 +87,10 @@ static void message_free(struct message *m) {
 }
 
 static void drop_first(struct target *t) {
-    struct message *m = t->head;
+    struct message *m = STAILQ_FIRST(&t->messages);
     assert(t->count > 0 && t->bytes >= m->bytes.len &&
            (!m->sent || t->in_flight > 0)); /* INV-FORWARDS-2 */
-    t->head = m->next;
-    t->tail = t->head == NULL ? NULL : t->tail;
+    STAILQ_REMOVE_HEAD(&t->messages, link);
     t->count--;
     t->bytes -= m->bytes.len;
     t->in_flight -= m->sent ? 1 : 0;
@@ -96,7 +99,7 @@ static void drop_first(struct target *t) {
 
 static void forget(struct forwards *f) {
     for (size_t n = 1; n <= PARTITIONS; n++) {
-        while (f->targets[n].head != NULL) {
+        while (f->targets[n].count > 0) {
             drop_first(&f->targets[n]);
         }
     }
@@ -291,12 +294,7 @@ static int build_for(struct forwards *f, uint16_t host, struct building *b) {
             t->unread = code == 0 && !t->held ? 0 : t->unread; /* set aside, or given up */
             return code;
         }
-        if (t->tail == NULL) {
-            t->head = b->m;
-        } else {
-            t->tail->next = b->m;
-        }
-        t->tail = b->m;
+        STAILQ_INSERT_TAIL(&t->messages, b->m, link);
         t->count++;
         t->bytes += b->m->bytes.len;
     }
@@ -353,7 +351,8 @@ static int64_t patience_ms(const struct target *t) {
 
 /* Messages without a receipt count as lost: they are sent again. */
 static void take_back(struct target *t) {
-    for (struct message *m = t->head; m != NULL; m = m->next) {
+    struct message *m;
+    STAILQ_FOREACH(m, &t->messages, link) {
         t->repeated += m->sent ? 1 : 0;
         m->sent = false;
     }
@@ -375,7 +374,8 @@ static int send_to(struct forwards *f, uint16_t host, int64_t now_ms, void *ctx,
         return 0;
     }
     size_t most = t->again > 0 ? 1 : FORWARD_WINDOW;
-    for (struct message *m = t->head; m != NULL && t->in_flight < most; m = m->next) {
+    struct message *m = STAILQ_FIRST(&t->messages);
+    for (; m != NULL && t->in_flight < most; m = STAILQ_NEXT(m, link)) {
         if (m->sent) {
             continue;
         }
@@ -394,7 +394,7 @@ void forwards_send(struct forwards *f, int64_t now_ms, void *ctx,
                    int (*send)(void *ctx, uint16_t host, struct slice message)) {
     int code = 0;
     for (uint16_t n = 1; code == 0 && n <= f->division.count; n++) {
-        if (takes(f, n) && f->targets[n].head != NULL) {
+        if (takes(f, n) && f->targets[n].count > 0) {
             code = send_to(f, n, now_ms, ctx, send);
         }
     }
@@ -444,7 +444,7 @@ void forwards_receipt(struct forwards *f, int64_t now_ms, struct slice receipt) 
     }
     t->again = 0;
     t->due_ms = now_ms + FORWARD_AGAIN_MS;
-    while (t->head != NULL && is_done(f, t->head)) {
+    while (t->count > 0 && is_done(f, STAILQ_FIRST(&t->messages))) {
         drop_first(t);
     }
     f->receipted_ms = f->receipted ? f->receipted_ms : now_ms;
@@ -549,7 +549,7 @@ int64_t forwards_next_ms(const struct forwards *f) {
     int64_t next = f->receipted ? f->receipted_ms + ACKED_DELAY_MS : INT64_MAX;
     for (uint16_t n = 1; n <= f->division.count; n++) {
         const struct target *t = &f->targets[n];
-        if (takes(f, n) && t->head != NULL) {
+        if (takes(f, n) && t->count > 0) {
             int64_t due_ms = t->due_ms > f->pause_until_ms ? t->due_ms : f->pause_until_ms;
             next = due_ms < next ? due_ms : next;
         }

@@ -3,47 +3,58 @@
  */
 #include "engine/input.h"
 
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
 
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+enum { QOS0_TOPICS_MAX = 64 };
 
-void engine_forget_inputs(struct engine *e) {
-    while (e->inbox_head != NULL) {
-        struct event *event = e->inbox_head;
-        e->inbox_head = event->next;
-        event_free(event);
+struct inputs {
+    STAILQ_HEAD(, event) messages;
+    STAILQ_HEAD(, call_end) ended;
+    STAILQ_HEAD(commands, command) commands;
+    struct commands answered; /* carried out in the turn under way */
+    size_t forward_bytes;     /* of messages of other hosts */
+    size_t window;            /* of the broker; 0 = not connected */
+    bool numbers_clash;       /* of publishes: the connection is about to be dropped */
+    int64_t acked_ms;         /* when an acknowledged row began to wait */
+    size_t qos0_topic_count;
+    char *qos0_topics[QOS0_TOPICS_MAX]; /* warned of once each */
+};
+
+int engine_make_inputs(struct engine *e) {
+    struct inputs *in = calloc(1, sizeof *in);
+    if (in == NULL) {
+        return ERR_MEMORY;
     }
-    e->inbox_tail = NULL;
-    e->forward_bytes = 0;
-    while (e->ends_head != NULL) {
-        struct call_end *end = e->ends_head;
-        e->ends_head = end->next;
-        call_result_clear(&end->result);
-        free(end);
-    }
-    e->ends_tail = NULL;
+    STAILQ_INIT(&in->messages);
+    STAILQ_INIT(&in->ended);
+    STAILQ_INIT(&in->commands);
+    STAILQ_INIT(&in->answered);
+    e->inputs = in;
+    return 0;
 }
 
 /* QoS 0 is lost whenever the connection is: say so once a topic. */
 static void note_qos0(struct engine *e, const char *topic) {
     e->status.qos0++;
-    for (size_t i = 0; i < e->qos0_topic_count; i++) {
-        if (strcmp(e->qos0_topics[i], topic) == 0) {
+    for (size_t i = 0; i < e->inputs->qos0_topic_count; i++) {
+        if (strcmp(e->inputs->qos0_topics[i], topic) == 0) {
             return;
         }
     }
-    if (e->qos0_topic_count == QOS0_TOPICS_MAX) {
+    if (e->inputs->qos0_topic_count == QOS0_TOPICS_MAX) {
         return;
     }
     char *copy = slice_dup(slice_of(topic));
     if (copy != NULL) {
-        e->qos0_topics[e->qos0_topic_count++] = copy;
+        e->inputs->qos0_topics[e->inputs->qos0_topic_count++] = copy;
         log_warn("broker",
                  "topic %s is published with QoS 0: the broker may drop such messages before "
                  "ZingQueue sees them; publish with QoS 1",
@@ -71,12 +82,8 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
 }
 
 void engine_add_input(struct engine *e, struct event *event) {
-    if (e->inbox_tail == NULL) {
-        e->inbox_head = event;
-    } else {
-        e->inbox_tail->next = event;
-    }
-    e->inbox_tail = event;
+    e->inputs->forward_bytes += event->kind == EVENT_FORWARD ? event->payload.len : 0;
+    STAILQ_INSERT_TAIL(&e->inputs->messages, event, link);
 }
 
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
@@ -84,8 +91,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
     assert(service < e->service_count && how.host <= e->conf->hosts.share.count);
     struct engine_service *s = &e->services[service];
     if (is_handled(s, bytes->properties)) {
-        s->books.handed_over++;
-        s->books_dirty = true;
+        engine_count(e, s, BOOK_HANDED_OVER, 1);
         return 0;
     }
     struct event *event = event_new(bytes);
@@ -130,17 +136,12 @@ void engine_call_done(struct engine *e, uint64_t id, struct call_result *result)
     end->result = *result;
     buf_init(&result->headers, result->headers.max);
     buf_init(&result->body, result->body.max);
-    if (e->ends_tail == NULL) {
-        e->ends_head = end;
-    } else {
-        e->ends_tail->next = end;
-    }
-    e->ends_tail = end;
+    STAILQ_INSERT_TAIL(&e->inputs->ended, end, link);
 }
 
 void engine_published(struct engine *e, int mid, uint8_t reason) {
     if (outbox_acked(e->outbox) == 0) {
-        e->acked_ms = engine_now_ms(e);
+        e->inputs->acked_ms = engine_now_ms(e);
     }
     outbox_acknowledged(e->outbox, engine_now_ms(e), mid, reason);
 }
@@ -156,25 +157,19 @@ void engine_beside_proven(struct engine *e) {
 void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max) {
     size_t room = FORWARD_PACKET_ROOM_BYTES;
     size_t most = packet_bytes_max > room ? packet_bytes_max - room : 0;
-    e->window = window;
+    e->inputs->window = window;
     forwards_connected(e->forwards, most);
 }
 
 bool engine_disconnected(struct engine *e) {
-    e->window = 0;
-    e->numbers_clash = false;
+    e->inputs->window = 0;
+    e->inputs->numbers_clash = false;
     forwards_disconnected(e->forwards, engine_now_ms(e));
     return outbox_disconnected(e->outbox, engine_now_ms(e));
 }
 
 void engine_submit(struct engine *e, struct command *command) {
-    command->next = NULL;
-    if (e->commands_tail == NULL) {
-        e->commands_head = command;
-    } else {
-        e->commands_tail->next = command;
-    }
-    e->commands_tail = command;
+    STAILQ_INSERT_TAIL(&e->inputs->commands, command, link);
 }
 
 static int publish(void *ctx, const struct publication *p, int *mid) {
@@ -186,34 +181,106 @@ static int publish(void *ctx, const struct publication *p, int *mid) {
 }
 
 int engine_send(struct engine *e) {
-    if (e->numbers_clash) {
+    if (e->inputs->numbers_clash) {
         return ERR_BUSY;
     }
     int64_t now_ms = engine_now_ms(e);
-    int code = outbox_send(e->outbox, now_ms, e->window, e, publish);
-    e->numbers_clash = code == ERR_BUSY;
+    int code = outbox_send(e->outbox, now_ms, e->inputs->window, e, publish);
+    e->inputs->numbers_clash = code == ERR_BUSY;
     return code;
 }
 
+int64_t engine_next_send_ms(struct engine *e) {
+    const struct inputs *in = e->inputs;
+    int64_t acked_ms = outbox_acked(e->outbox) > 0 ? in->acked_ms + ACKED_DELAY_MS : INT64_MAX;
+    int64_t try_ms = in->window > 0 ? outbox_next_ms(e->outbox) : INT64_MAX;
+    return acked_ms < try_ms ? acked_ms : try_ms;
+}
+
+/* --- taking what was noted --- */
+
+bool engine_has_inputs(const struct engine *e) {
+    return engine_has_messages(e) || !STAILQ_EMPTY(&e->inputs->ended) ||
+           !STAILQ_EMPTY(&e->inputs->commands);
+}
+
+bool engine_has_messages(const struct engine *e) {
+    return !STAILQ_EMPTY(&e->inputs->messages);
+}
+
+size_t engine_forward_bytes(const struct engine *e) {
+    return e->inputs->forward_bytes;
+}
+
+struct event *engine_next_message(struct engine *e) {
+    struct inputs *in = e->inputs;
+    struct event *event = STAILQ_FIRST(&in->messages);
+    if (event != NULL) {
+        STAILQ_REMOVE_HEAD(&in->messages, link);
+        in->forward_bytes -= event->kind == EVENT_FORWARD ? event->payload.len : 0;
+    }
+    return event;
+}
+
+struct call_end *engine_next_ended(struct engine *e) {
+    struct call_end *end = STAILQ_FIRST(&e->inputs->ended);
+    if (end != NULL) {
+        STAILQ_REMOVE_HEAD(&e->inputs->ended, link);
+    }
+    return end;
+}
+
+struct command *engine_next_command(struct engine *e) {
+    return STAILQ_FIRST(&e->inputs->commands);
+}
+
+void engine_command_done(struct engine *e) {
+    struct command *command = STAILQ_FIRST(&e->inputs->commands);
+    STAILQ_REMOVE_HEAD(&e->inputs->commands, link);
+    STAILQ_INSERT_TAIL(&e->inputs->answered, command, link);
+}
+
 void engine_answer_commands(struct engine *e) {
-    while (e->answered_head != NULL) {
-        struct command *command = e->answered_head;
-        e->answered_head = command->next;
-        command->next = NULL;
+    struct command *command;
+    while ((command = STAILQ_FIRST(&e->inputs->answered)) != NULL) {
+        STAILQ_REMOVE_HEAD(&e->inputs->answered, link);
         e->doors.command_done(e->doors.ctx, command);
     }
-    e->answered_tail = NULL;
+}
+
+bool engine_has_answers(const struct engine *e) {
+    return !STAILQ_EMPTY(&e->inputs->answered);
 }
 
 void engine_refuse_commands(struct engine *e, int code) {
-    while (e->commands_head != NULL) {
-        struct command *command = e->commands_head;
-        e->commands_head = command->next;
-        command->next = e->answered_head;
-        e->answered_head = command;
-    }
-    e->commands_tail = NULL;
-    for (struct command *c = e->answered_head; c != NULL; c = c->next) {
+    struct command *c;
+    STAILQ_CONCAT(&e->inputs->answered, &e->inputs->commands);
+    STAILQ_FOREACH(c, &e->inputs->answered, link) {
         c->code = report(&c->report, code, "nothing was changed: %s", error_text(code));
     }
+}
+
+/* --- the end --- */
+
+void engine_forget_inputs(struct engine *e) {
+    struct event *event;
+    struct call_end *end;
+    while ((event = engine_next_message(e)) != NULL) {
+        event_free(event);
+    }
+    while ((end = engine_next_ended(e)) != NULL) {
+        call_result_clear(&end->result);
+        free(end);
+    }
+}
+
+void engine_free_inputs(struct engine *e) {
+    if (e->inputs == NULL) {
+        return;
+    }
+    engine_forget_inputs(e);
+    for (size_t i = 0; i < e->inputs->qos0_topic_count; i++) {
+        free(e->inputs->qos0_topics[i]);
+    }
+    free(e->inputs);
 }

@@ -9,6 +9,7 @@
 #include "engine/forward.h"
 #include "engine/history.h"
 #include "engine/impl.h"
+#include "engine/space.h"
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/place.h"
@@ -18,7 +19,6 @@
 #include "engine/signal_message.h"
 #include "journal/event.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 static int no_dead(struct command *c) {
@@ -29,15 +29,20 @@ static int no_dead(struct command *c) {
     return 0;
 }
 
+/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
+static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
+    const struct books *b = &s->books;
+    engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
+    engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
+    engine_count(e, s, BOOK_NEEDS_PERSON, b->needs_person > b->dead ? -1 : 0);
+}
+
 static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
     struct dead_row row = {
         .partition = event->partition, .service = event->service, .id = event->id};
-    bool person = event->state == EVENT_NEEDS_PERSON;
-    assert(s->books.dead > 0 && (!person || s->books.needs_person > 0));
-    s->books.dead--;
-    s->books.needs_person -= person ? 1 : 0;
-    s->books_dirty = true;
-    return journal_dead_del(e->journal, &row);
+    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
+    int code = journal_dead_del(e->journal, &row);
+    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
 }
 
 static struct row parked_row(const struct event *event) {
@@ -79,7 +84,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     event->state = EVENT_DONE;
     event->replayed = true;
     event->ended_ms = e->now_ms;
-    s->books.done++;
+    engine_count(e, s, BOOK_DONE, 1);
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
@@ -92,7 +97,7 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     event->state = EVENT_DONE;
     event->replayed = true;
     event->ended_ms = e->now_ms;
-    s->books.done++;
+    engine_count(e, s, BOOK_DONE, 1);
     code = code == 0 ? journal_event_put(e->journal, event) : code;
     if (code != 0) {
         event_free(event);
@@ -154,8 +159,8 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;
-    s->books.discarded++;
-    return e->store_low ? engine_let_go(e, event) : journal_event_put(e->journal, event);
+    engine_count(e, s, BOOK_DISCARDED, 1);
+    return engine_is_low(e) ? engine_let_go(e, event) : journal_event_put(e->journal, event);
 }
 
 int engine_discard(struct engine *e, struct command *c) {

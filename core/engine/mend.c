@@ -29,10 +29,8 @@ int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *it
               "event %s of service \"%s\" is let go and counts as discarded: its record in the "
               "store cannot be read",
               uuid_text(&item->id, id), s->conf->name);
-    if (e->waiting > 0 && books_waiting(&s->books) > 0) {
-        e->waiting--;
-        s->books.discarded++;
-        s->books_dirty = true;
+    if (books_waiting(&s->books) > 0) {
+        engine_count(e, s, BOOK_DISCARDED, 1);
     }
     int code = engine_unplace(e, item);
     return code == 0 ? engine_lane_next(e, item) : code;
@@ -46,12 +44,12 @@ static int drop_letter(struct engine *e, const struct event *lost) {
     if (code != 0 || s == NULL || s->books.dead == 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }
-    s->books.dead--;
-    s->books.discarded++;
+    engine_count(e, s, BOOK_DEAD, -1);
+    engine_count(e, s, BOOK_DISCARDED, 1);
     if (s->books.needs_person > s->books.dead) {
-        s->books.needs_person = s->books.dead;
+        engine_count(e, s, BOOK_NEEDS_PERSON, -1);
     }
-    return journal_books_put(e->journal, s->number, &s->books);
+    return engine_write_books(e);
 }
 
 int engine_clear_lost(struct engine *e) {
@@ -69,7 +67,9 @@ int engine_clear_lost(struct engine *e) {
 /* --- events without a row --- */
 
 static uint64_t waiting_rows(const struct engine_service *s) {
-    return s->unloaded_total + s->lane_rows - s->parked_rows;
+    struct window_state window;
+    engine_look_at_window(s, &window);
+    return window.waiting;
 }
 
 static int find_place(struct engine *e, struct event *event) {
@@ -187,12 +187,11 @@ static int correct_books(struct engine *e, struct engine_service *s) {
               "right",
               s->conf->name, (unsigned long long)waiting, (unsigned long long)rows);
     if (rows > waiting) {
-        s->books.accepted += rows - waiting;
+        engine_count(e, s, BOOK_ACCEPTED, (int64_t)(rows - waiting));
     } else {
-        s->books.discarded += waiting - rows;
+        engine_count(e, s, BOOK_DISCARDED, (int64_t)(waiting - rows));
     }
-    e->waiting += rows - waiting;
-    return journal_books_put(e->journal, s->number, &s->books);
+    return engine_write_books(e);
 }
 
 int engine_mend(struct engine *e) {

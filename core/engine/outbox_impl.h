@@ -39,6 +39,7 @@ struct outbox_item {
     char record[];
 };
 
+/* Publishes in the order in which they go. */
 TAILQ_HEAD(outbox_items, outbox_item);
 
 struct item_list {

@@ -35,7 +35,6 @@ int engine_revive(struct engine *e, struct event *event, bool forced) {
     event->timeouts = 0;
     event->crashes = 0;
     event->ended_ms = 0;
-    e->waiting++;
     return code == 0 ? event_set_reason(event, (struct slice){"", 0}) : code;
 }
 
@@ -97,15 +96,14 @@ static int check(const struct event *event, struct command *c) {
     }
     if (event->kind == EVENT_LOCK_EXPIRED) {
         return report(&c->report, ERR_INVALID,
-                      "it is the expiry of a lock that is gone: replay the event that took it");
+                      "it is the expiry of a lock: replay the event that took it");
     }
     return 0;
 }
 
 /* In the books it is one more that was accepted: what it was before stays counted. */
 static int run_again(struct engine *e, struct engine_service *s, struct event *event, bool forced) {
-    s->books.accepted++;
-    s->books_dirty = true;
+    engine_count(e, s, BOOK_ACCEPTED, 1);
     engine_take_room(e, event);
     int code = engine_revive(e, event, forced);
     event->seq = journal_next_seq(e->journal, e->now_ms);

@@ -35,10 +35,9 @@ int engine_put_off(struct engine *e, struct lane_item *item, enum event_state st
 
 int engine_note_failure(struct engine *e, struct engine_service *s, struct event *event,
                         enum attempt_end end, const char *text) {
-    s->books_dirty = true;
     if (end == ATTEMPT_TIMEOUT) {
         event->timeouts++;
-        s->books.timeouts++;
+        engine_count(e, s, BOOK_TIMEOUTS, 1);
     }
     metrics_failed(&s->metrics, e->now_ms);
     return engine_note_attempt(e, event, end, text);
@@ -58,8 +57,8 @@ int engine_try_again(struct engine *e, struct engine_service *s, struct lane_ite
                      const char *error, int64_t delay_ms) {
     struct event *event = item->event;
     bool undoes = event->undo != UNDO_NONE;
-    engine_note_ending(e, s, event, undoes ? EVENT_COMPENSATING : EVENT_RETRYING, slice_of(error));
+    engine_show_ending(e, s, event, undoes ? EVENT_COMPENSATING : EVENT_RETRYING, slice_of(error));
     log_retry(s, event, error, delay_ms);
-    s->books.retries++;
+    engine_count(e, s, BOOK_RETRIES, 1);
     return engine_put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
 }

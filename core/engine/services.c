@@ -61,3 +61,53 @@ void engine_scripts_changed(struct engine *e) {
         engine_hold(e, &e->services[i]);
     }
 }
+
+/* --- books --- */
+
+void engine_count(struct engine *e, struct engine_service *s, enum book book, int64_t by) {
+    struct books *b = &s->books;
+    uint64_t *const counts[] = {
+        [BOOK_ACCEPTED] = &b->accepted,
+        [BOOK_DONE] = &b->done,
+        [BOOK_DEAD] = &b->dead,
+        [BOOK_DIED] = &b->died,
+        [BOOK_DISCARDED] = &b->discarded,
+        [BOOK_NEEDS_PERSON] = &b->needs_person,
+        [BOOK_DUPLICATES] = &b->duplicates,
+        [BOOK_HANDED_OVER] = &b->handed_over,
+        [BOOK_RETRIES] = &b->retries,
+        [BOOK_TIMEOUTS] = &b->timeouts,
+        [BOOK_CRASHES] = &b->crashes,
+        [BOOK_SNOOZES] = &b->snoozes,
+        [BOOK_THROTTLES] = &b->throttles,
+    };
+    uint64_t waited = books_waiting(b);
+    assert(by >= 0 || *counts[book] >= (uint64_t)-by); /* INV-ENGINE-4 */
+    *counts[book] += (uint64_t)by;
+    e->waiting += books_waiting(b) - waited;
+    s->books_dirty = true;
+}
+
+int engine_write_books(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        struct engine_service *s = &e->services[i];
+        int code = s->books_dirty ? journal_books_put(e->journal, s->number, &s->books) : 0;
+        if (code != 0) {
+            return code;
+        }
+        s->books_dirty = false;
+    }
+    return 0;
+}
+
+int engine_load_books(struct engine *e, struct engine_service *s) {
+    int code = journal_books_get(e->journal, s->number, &s->books);
+    s->books_dirty = false;
+    e->waiting += code == 0 ? books_waiting(&s->books) : 0;
+    return code;
+}
+
+void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms) {
+    lanes_throttle(e->lanes, s->index, until_ms);
+    s->throttled_until_ms = until_ms;
+}

@@ -121,7 +121,7 @@ void event_take_numbers(struct event *event, const struct event *from) {
     event->publishes_own = own.publishes_own;
     event->calls_own = own.calls_own;
     event->key_own = own.key_own;
-    event->next = own.next;
+    event->link = own.link;
 }
 
 /* A new payload is whole. */

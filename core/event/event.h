@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /*
  * The states of an event; docs/states.md draws them. state, name, ended
@@ -122,8 +123,8 @@ struct event {
     char *reason_own; /* backs `reason`... once set after the start; owned */
     char *publishes_own;
     char *calls_own;
-    char *key_own;      /* backs `key` when it was found after the event was made; owned */
-    struct event *next; /* link of whichever queue holds the event */
+    char *key_own;            /* backs `key` when it was found after the event was made; owned */
+    STAILQ_ENTRY(event) link; /* of whichever queue holds the event */
 };
 
 /* What event_new copies. Slices may point anywhere. */

@@ -15,7 +15,7 @@ uint64_t journal_lane(struct slice service, struct slice key) {
     /* A fixed key: every host must find the same partition for the same (service, key). */
     static const uint8_t fixed[crypto_shorthash_siphash24_KEYBYTES] = "zingq partition";
     uint8_t text[NAME_BYTES_MAX + 1 + KEY_BYTES_MAX];
-    assert(service.len <= NAME_BYTES_MAX && key.len <= KEY_BYTES_MAX);
+    assert(service.len <= NAME_BYTES_MAX && key.len <= KEY_BYTES_MAX); /* INV-JOURNAL-18 */
     if (service.len > 0) {
         memcpy(text, service.data, service.len);
     }

@@ -120,20 +120,24 @@ static bool is_sound_mark(const struct schedule_mark *mark) {
 }
 
 static int take_schedule(struct slice key, struct slice value, void *out) {
-    struct schedule_mark *mark = out;
+    struct schedule_mark mark;
     struct reader r = reader_of(value.data, value.len);
     (void)key;
-    mark->settled_ms = (int64_t)read_u64(&r);
-    mark->last_ms = (int64_t)read_u64(&r);
-    mark->runs = read_u64(&r);
-    mark->last_id = read_uuid(&r);
-    mark->cron = read_lv(&r);
-    mark->timezone = read_lv(&r);
+    mark.settled_ms = (int64_t)read_u64(&r);
+    mark.last_ms = (int64_t)read_u64(&r);
+    mark.runs = read_u64(&r);
+    mark.last_id = read_uuid(&r);
+    mark.cron = read_lv(&r);
+    mark.timezone = read_lv(&r);
     bool follows = r.at < r.end;
-    mark->ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
-    mark->before_ms = follows ? (int64_t)read_u64(&r) : 0;
-    mark->before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
-    return r.failed || !is_sound_mark(mark) ? ERR_CORRUPT : 0;
+    mark.ahead_ms = follows ? (int64_t)read_u64(&r) : INT64_MAX;
+    mark.before_ms = follows ? (int64_t)read_u64(&r) : 0;
+    mark.before_ahead_ms = follows ? (int64_t)read_u64(&r) : 0;
+    if (r.failed || !is_sound_mark(&mark)) {
+        return ERR_CORRUPT;
+    }
+    *(struct schedule_mark *)out = mark;
+    return 0;
 }
 
 int journal_schedule_get(struct journal *j, const char *name, struct schedule_mark *out) {

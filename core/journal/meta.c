@@ -47,7 +47,8 @@ static int take_service(struct slice key, struct slice value, void *out) {
     size_t len = key.len - SERVICE_PREFIX_LEN;
     row->number = read_u16(&r);
     struct slice name = {key.data + SERVICE_PREFIX_LEN, len};
-    if (r.failed || len == 0 || len > NAME_BYTES_MAX || memchr(name.data, '\0', len) != NULL) {
+    bool number = !r.failed && row->number < UINT16_MAX; /* add_service gives out no other */
+    if (!number || len == 0 || len > NAME_BYTES_MAX || memchr(name.data, '\0', len) != NULL) {
         return ERR_CORRUPT;
     }
     memcpy(row->name, name.data, len);
@@ -75,18 +76,15 @@ static int load_names(struct journal *j) {
     return code == ERR_NOTFOUND ? journal_mend_name(j, slice_of(service_prefix)) : code;
 }
 
-/* How many numbers were given out; when the count cannot be read, one more than the highest. */
+/* How many numbers were given out: more than the highest there is, whatever the count says. */
 static int count_services(struct journal *j, uint64_t *count) {
     struct key k = {.len = 0};
     struct service_row row;
     int code = journal_flag_get(j, "services", count);
-    if (code == 0 && *count > UINT16_MAX) {
-        return ERR_CORRUPT;
-    }
-    if (code != ERR_NOTFOUND) {
+    if (code != 0 && code != ERR_NOTFOUND) {
         return code;
     }
-    *count = 0;
+    *count = code == 0 && *count <= UINT16_MAX ? *count : 0;
     (void)key_bytes(&k, slice_of(service_prefix));
     while ((code = journal_take_next(j, TABLE_META, &k, SERVICE_PREFIX_LEN, true, take_service,
                                      &row)) == 0) {
@@ -245,7 +243,9 @@ static uint64_t books_ended(const struct books *b) {
 
 /* INV-JOURNAL-17, of what is written and of what is read. */
 static bool is_sound_books(const struct books *b) {
-    return books_ended(b) <= b->accepted && b->needs_person <= b->dead;
+    const uint64_t most = UINT64_C(1) << 60; /* no sum of them overflows */
+    return b->accepted <= most && b->done <= most && b->dead <= most && b->discarded <= most &&
+           b->duplicates <= most && books_ended(b) <= b->accepted && b->needs_person <= b->dead;
 }
 
 uint64_t books_waiting(const struct books *b) {
@@ -356,6 +356,8 @@ int journal_check_meta(struct slice key, struct slice value) {
     if (slice_is(key, "secret")) {
         return value.len == DEDUPE_SECRET_BYTES ? 0 : ERR_CORRUPT;
     }
-    bool is_number = slice_is(key, "seq") || journal_key_begins(key, "flag/");
-    return is_number ? take_number(key, value, &number) : 0;
+    if (slice_is(key, "seq")) {
+        return take_seq(key, value, &number);
+    }
+    return journal_key_begins(key, "flag/") ? take_number(key, value, &number) : 0;
 }

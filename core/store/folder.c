@@ -73,6 +73,7 @@ int store_folder_make(const char *path, struct report *r) {
     return 0;
 }
 
+/* INV-STORE-7 */
 int store_folder_lock(const char *path, int *fd, struct report *r) {
     char name[STORE_PATH_BYTES];
     *fd = -1;

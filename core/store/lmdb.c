@@ -104,7 +104,8 @@ int store_write_schema(struct store *s) {
 }
 
 /* Writes the schema into a new store, refuses a newer one. What later schemas added to the first
- * is read as absent where it is not there, so an older store only needs the new number. */
+ * is read as absent where it is not there, so an older store only needs the new number.
+ * INV-STORE-8 */
 static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
     MDB_val key = {sizeof schema_key - 1, (void *)(uintptr_t)schema_key};
     MDB_val value;

@@ -58,6 +58,7 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
     return code == 0 ? 0 : report(r, code, "%s/data.mdb: %s", folder, error_text(code));
 }
 
+/* INV-STORE-6 */
 int store_check_pages(const char *folder, bool whole, struct report *r) {
     struct walk w = {.fd = -1};
     struct report none;

@@ -1,7 +1,7 @@
 /*
  * front.c - where each request goes, and what endpoints accept.
  *
- * Left out on purpose: TLS (a reverse proxy does it better) and users (one token).
+ * Left out on purpose: users with passwords. Tokens have roles.
  */
 #include "web/front.h"
 
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 struct front {
     const struct conf *conf;
@@ -23,6 +24,7 @@ struct front {
     struct front_hooks hooks;
     struct route *rows; /* owned */
     struct route_table routes;
+    const char *made; /* the host's own token; borrowed */
 };
 
 /* Everything comes from here and nothing from elsewhere; nobody frames us. The answers of the API
@@ -86,6 +88,12 @@ static bool check_body(const struct endpoint_conf *endpoint, struct gateway_requ
     return object && missing == NULL;
 }
 
+static uint64_t body_max_of(const struct front *f, const struct endpoint_conf *endpoint) {
+    uint64_t own = endpoint->body_bytes_max;
+    uint64_t all = f->conf->payload_bytes_max;
+    return own > 0 && own < all ? own : all;
+}
+
 static void serve_endpoint(void *ctx, const struct call *call) {
     struct front *f = ctx;
     struct gateway_request *request = call->request;
@@ -93,8 +101,10 @@ static void serve_endpoint(void *ctx, const struct call *call) {
     const char *once = gateway_header(request, "Idempotency-Key");
     if (!is_json_type(gateway_header(request, "Content-Type"))) {
         gateway_answer_error(request, 415, NULL, "Content-Type must be application/json");
-    } else if (gateway_body(request).len > f->conf->payload_bytes_max) {
-        gateway_answer_error(request, 413, NULL, "the body is larger than limits.payload");
+    } else if (gateway_body(request).len > body_max_of(f, endpoint)) {
+        gateway_answer_error(request, 413, NULL,
+                             "the body is larger than limits.payload, or than max_body of the "
+                             "endpoint");
     } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
         gateway_answer_error(request, 400, NULL, ONCE_TOO_LONG);
     } else if (!engine_accepts(f->engine)) {
@@ -161,7 +171,8 @@ static void serve_asset(void *ctx, const struct call *call) {
 
 static void serve_login(void *ctx, const struct call *call) {
     const struct front *f = ctx;
-    if (is_json_type(gateway_header(call->request, "Content-Type"))) {
+    bool post = strcmp(call->route->method, "POST") == 0;
+    if (!post || is_json_type(gateway_header(call->request, "Content-Type"))) {
         guard_login(f->guard, call->request);
     } else {
         gateway_answer_error(call->request, 415, NULL, "Content-Type must be application/json");
@@ -182,11 +193,25 @@ static const struct route own_routes[] = {
     {"GET", "/", ACCESS_ANYONE, serve_asset, 0},
     {"GET", "/assets/*", ACCESS_ANYONE, serve_asset, 0},
     {"POST", "/login", ACCESS_ANYONE, serve_login, 0},
+    {"GET", "/login", ACCESS_ANYONE, serve_login, 0},
     {"POST", "/logout", ACCESS_ANYONE, serve_logout, 0},
-    {"GET", "/metrics", ACCESS_TOKEN, serve_metrics, 0},
+    {"GET", "/metrics", ACCESS_READ, serve_metrics, 0},
 };
 
 enum { OWN_ROUTES = sizeof own_routes / sizeof *own_routes };
+
+/* On loopback what says nothing is open, but to no name that is not surely ours. */
+static enum access endpoint_access(const struct endpoint_conf *endpoint) {
+    switch (endpoint->auth) {
+    case AUTH_TOKEN:
+        return ACCESS_SUBMIT;
+    case AUTH_NONE:
+        return ACCESS_ANYONE;
+    case AUTH_UNSAID:
+        break;
+    }
+    return ACCESS_OPEN;
+}
 
 /* Our own rows, and one an endpoint. */
 static int make_routes(struct front *f) {
@@ -197,7 +222,8 @@ static int make_routes(struct front *f) {
     }
     memcpy(rows, own_routes, sizeof own_routes);
     for (size_t i = 0; i < count; i++) {
-        rows[OWN_ROUTES + i] = (struct route){"POST", f->conf->endpoints[i].path, ACCESS_TOKEN,
+        const struct endpoint_conf *endpoint = &f->conf->endpoints[i];
+        rows[OWN_ROUTES + i] = (struct route){"POST", endpoint->path, endpoint_access(endpoint),
                                               serve_endpoint, (int)i};
     }
     f->rows = rows;
@@ -205,22 +231,26 @@ static int make_routes(struct front *f) {
     return 0;
 }
 
-int front_new(struct front **out, const struct conf *conf, struct engine *engine,
-              struct admin *admin, const struct front_hooks *hooks) {
+int front_new(struct front **out, const struct front_options *options) {
     struct front *f = calloc(1, sizeof *f);
     if (f == NULL) {
         return ERR_MEMORY;
     }
-    f->conf = conf;
-    f->engine = engine;
-    f->admin = admin;
-    f->hooks = *hooks;
-    if (make_routes(f) != 0 || guard_new(&f->guard, conf->http_token) != 0) {
+    f->conf = options->conf;
+    f->engine = options->engine;
+    f->admin = options->admin;
+    f->hooks = options->hooks;
+    f->made = options->made_token;
+    if (make_routes(f) != 0 || guard_new(&f->guard) != 0 || front_set_tokens(f, f->conf) != 0) {
         front_free(f);
         return ERR_MEMORY;
     }
     *out = f;
     return 0;
+}
+
+int front_set_tokens(struct front *f, const struct conf *conf) {
+    return guard_set(f->guard, conf, f->made);
 }
 
 void front_free(struct front *f) {
@@ -243,33 +273,77 @@ static void find_route(const struct front *f, const struct gateway_request *requ
     }
 }
 
-/* What the request needs; somebody who may not know a path is not told that it does not exist. */
-static enum access access_of(const struct call *call) {
-    return call->route == NULL ? ACCESS_TOKEN : call->route->access;
+/* What the request needs; somebody who may not know a path is not told that it does not exist. On
+ * loopback the metrics are open until topics.conf names a token. */
+static enum access access_of(const struct front *f, const struct call *call) {
+    if (call->route == NULL) {
+        return ACCESS_READ;
+    }
+    bool metrics = call->route->serve == serve_metrics;
+    return metrics && !guard_is_named(f->guard) ? ACCESS_OPEN : call->route->access;
+}
+
+static const char *endpoint_of(const struct call *call) {
+    return call->route != NULL && call->route->serve == serve_endpoint ? call->route->pattern
+                                                                       : NULL;
+}
+
+/* Over a unix socket the owner of this process needs no token, unless topics.conf names one. */
+static bool is_owner(const struct front *f, const struct gateway_request *request) {
+    struct address from = gateway_from(request);
+    return !guard_is_named(f->guard) && address_is_user(&from, geteuid());
+}
+
+/* Whether whoever asks may; otherwise it is answered. */
+static bool check_visitor(struct front *f, const struct call *call, enum access access) {
+    struct visitor visitor;
+    if (is_owner(f, call->request)) {
+        return true;
+    }
+    switch (guard_look(f->guard, call->request, &visitor)) {
+    case GUARD_KNOWN:
+        break;
+    case GUARD_BRAKED:
+        guard_answer_braked(f->guard, call->request);
+        return false;
+    case GUARD_WRONG:
+        guard_note_wrong(f->guard, call->request);
+        /* fall through */
+    case GUARD_NOBODY:
+        gateway_answer_error(call->request, 401, "WWW-Authenticate: Bearer\n",
+                             "send the token as Authorization: Bearer (`zingq dashboard` prints a "
+                             "link that logs in)");
+        return false;
+    }
+    if (access != ACCESS_SOCKET && !guard_may(f->guard, &visitor, access, endpoint_of(call))) {
+        char text[NAME_BYTES_MAX + 64];
+        (void)snprintf(text, sizeof text, "the token \"%s\" may not do this", visitor.name);
+        gateway_answer_error(call->request, 403, NULL, text);
+        return false;
+    }
+    return true;
 }
 
 /* Whether it may be served; otherwise it is answered. */
 static bool let_in(struct front *f, const struct call *call) {
     struct gateway_request *request = call->request;
-    enum access access = access_of(call);
+    enum access access = access_of(f, call);
     const char *method = gateway_method(request);
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    if (access == ACCESS_ALWAYS && call->allowed) {
+    if (access == ACCESS_ALWAYS) {
         return true;
     }
-    if (guard_is_misdirected(f->guard, request)) {
-        gateway_answer_error(request, 421, NULL,
-                             "without an http.token only requests to localhost or to an address "
-                             "are answered: set one to be reached by a name");
-    } else if (!reads && guard_is_cross_site(request)) {
+    if (!reads && guard_is_cross_site(request)) {
         gateway_answer_error(request, 403, NULL, "a page of another site may not do this");
-    } else if (access == ACCESS_TOKEN && !guard_knows(f->guard, request)) {
-        gateway_answer_error(request, 401, "WWW-Authenticate: Bearer\n",
-                             "send the token as Authorization: Bearer (option http.token)");
-    } else {
-        return true;
+        return false;
     }
-    return false;
+    if (access == ACCESS_OPEN && guard_is_misdirected(request)) {
+        gateway_answer_error(request, 421, NULL,
+                             "without a token only requests to localhost or to an address are "
+                             "answered: say auth = none to be reached by a name");
+        return false;
+    }
+    return access <= ACCESS_OPEN || check_visitor(f, call, access);
 }
 
 void front_request(struct front *f, struct gateway_request *request) {
@@ -277,6 +351,10 @@ void front_request(struct front *f, struct gateway_request *request) {
     find_route(f, request, &call);
     if (!let_in(f, &call)) {
         return;
+    }
+    if (call.route != NULL && call.route->access == ACCESS_SOCKET) {
+        call.route = NULL; /* over TCP there is no such path */
+        call.allowed = false;
     }
     if (!call.allowed) {
         route_refuse(&call);
@@ -289,7 +367,13 @@ void front_request(struct front *f, struct gateway_request *request) {
 
 bool front_wants_body(struct front *f, const struct gateway_request *request) {
     struct call call = {.request = NULL};
+    struct visitor visitor;
     find_route(f, request, &call);
-    return !guard_is_misdirected(f->guard, request) && !guard_is_cross_site(request) &&
-           (access_of(&call) != ACCESS_TOKEN || guard_knows(f->guard, request));
+    enum access access = access_of(f, &call);
+    if (guard_is_cross_site(request) || (access == ACCESS_OPEN && guard_is_misdirected(request))) {
+        return false;
+    }
+    return access <= ACCESS_OPEN || is_owner(f, request) ||
+           (guard_look(f->guard, request, &visitor) == GUARD_KNOWN &&
+            guard_may(f->guard, &visitor, access, endpoint_of(&call)));
 }

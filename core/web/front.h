@@ -4,12 +4,12 @@
  *   POST <endpoint>        a JSON body becomes a durable publish: 202 after the commit
  *   GET  /healthz /readyz  liveness, readiness
  *   GET  / /assets/...     the dashboard
- *   POST /login /logout    a session of the dashboard
+ *   *    /login /logout    a session of the dashboard
  *   GET  /metrics          Prometheus text
  *   *    /api/...          the commands, see web/admin/admin.h
  *
- * With http.token set, everything but the first three wants it as a bearer, or the cookie of a
- * session.
+ * Each wants what its row says (io/httpd/route.h): the API and the metrics a token with a role, as a
+ * bearer or by the cookie of a session; endpoints what their option auth says.
  */
 #ifndef ZINGQ_WEB_FRONT_H
 #define ZINGQ_WEB_FRONT_H
@@ -35,9 +35,19 @@ struct front_hooks {
     void (*host_metrics)(void *ctx, struct buf *out);
 };
 
-/* `conf`, `engine` and `admin` are borrowed. ERR_MEMORY. */
-int front_new(struct front **out, const struct conf *conf, struct engine *engine,
-              struct admin *admin, const struct front_hooks *hooks);
+/* All borrowed. */
+struct front_options {
+    const struct conf *conf;
+    struct engine *engine;
+    struct admin *admin;
+    struct front_hooks hooks;
+    const char *made_token; /* stands for http.token where there is none */
+};
+
+/* ERR_MEMORY. */
+int front_new(struct front **out, const struct front_options *options);
+/* The tokens of this conf hold from now on; it is not needed afterwards. ERR_MEMORY: the old ones do. */
+int front_set_tokens(struct front *f, const struct conf *conf);
 void front_free(struct front *f);
 /* Takes the request over and answers it, at once or after a turn. */
 void front_request(struct front *f, struct gateway_request *request);

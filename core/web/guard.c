@@ -2,35 +2,40 @@
  * guard.c - see web/guard.h.
  *
  * A session is a random number in a cookie that scripts cannot read and other sites cannot send. It
- * is kept as its hash, in memory: a restart logs everybody out. Secrets are compared by their
- * hashes, so that the time it takes tells nothing.
+ * is kept as its hash, in memory: a restart logs everybody out. It can do what the token could that
+ * it began with, and ends with it. Secrets are compared by their hashes, so that the time it takes
+ * tells nothing.
  *
- * Without a token there is nothing to steal a session of, but a page could have its own name point
- * to 127.0.0.1 and talk to us as if we were its site. So only addresses and localhost are answered
- * then.
+ * What wants no token could be reached by a page that has its own name point to 127.0.0.1 and talks
+ * to us as if we were its site. So what is open only because nobody said otherwise is answered under
+ * addresses and localhost alone.
+ *
+ * An address that has sent too many wrong tokens must wait (web/brake.h), whatever it sends, but for
+ * the token that we made ourselves: nobody guesses that, and so nobody can keep its owner out.
  */
 #include "web/guard.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/log.h"
+#include "web/brake.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <uv.h>
 
 enum {
     SESSION_BYTES = 32,
     SESSION_HOURS = 12,
     HOST_BYTES_MAX = 256,
     COOKIE_BYTES_MAX = 65,
-    LOGIN_BYTES_MAX = 8192
 };
 
 #define COOKIE "zingq_session="
@@ -39,29 +44,28 @@ struct hash {
     uint8_t bytes[crypto_generichash_BYTES];
 };
 
+struct token {
+    struct hash hash;
+    char name[NAME_BYTES_MAX + 1];
+    enum role role;
+    bool made;        /* by us: it cannot be guessed */
+    char **endpoints; /* owned; none = all */
+    size_t endpoint_count;
+};
+
 struct session {
     struct hash hash;  /* of the cookie's value */
-    uint64_t until_ms; /* of the loop's clock; 0 = free */
+    struct hash token; /* it began with */
+    int64_t until_ms;  /* monotonic; 0 = free */
 };
 
 struct guard {
-    const char *token;
+    struct token *tokens; /* the first is http.token, or the one made in its place */
+    size_t token_count;
+    bool named; /* topics.conf has one */
     struct session sessions[SESSIONS_MAX];
+    struct brake brake;
 };
-
-int guard_new(struct guard **out, const char *token) {
-    struct guard *g = calloc(1, sizeof *g);
-    if (g == NULL) {
-        return ERR_MEMORY;
-    }
-    g->token = token;
-    *out = g;
-    return 0;
-}
-
-void guard_free(struct guard *g) {
-    free(g);
-}
 
 static struct hash hash_of(struct slice text) {
     struct hash hash;
@@ -75,14 +79,96 @@ static bool same_hash(const struct hash *a, const struct hash *b) {
     return sodium_memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-static bool is_token(const struct guard *g, const char *text) {
-    struct hash given = hash_of(slice_of(text));
-    struct hash wanted = hash_of(slice_of(g->token));
-    return same_hash(&given, &wanted);
+/* ---- tokens ---- */
+
+static void clear_tokens(struct token *tokens, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < tokens[i].endpoint_count; k++) {
+            free(tokens[i].endpoints[k]);
+        }
+        free(tokens[i].endpoints);
+    }
+    free(tokens);
 }
 
-static uint64_t now_ms(void) {
-    return (uint64_t)clock_monotonic_ms();
+static void fill_token(struct token *t, const char *name, const char *value, enum role role) {
+    t->hash = hash_of(slice_of(value));
+    t->role = role;
+    (void)snprintf(t->name, sizeof t->name, "%s", name);
+}
+
+static bool copy_endpoints(struct token *t, const struct token_conf *from) {
+    t->endpoints = calloc(from->endpoint_count + 1, sizeof *t->endpoints);
+    for (size_t i = 0; i < from->endpoint_count && t->endpoints != NULL; i++) {
+        t->endpoints[i] = slice_dup(slice_of(from->endpoints[i]));
+        if (t->endpoints[i] == NULL) {
+            return false;
+        }
+        t->endpoint_count++;
+    }
+    return t->endpoints != NULL;
+}
+
+/* Sessions of tokens that are gone, or can do something else now, end. */
+static void end_sessions(struct guard *g, const struct token *tokens, size_t count) {
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        struct session *s = &g->sessions[i];
+        bool lives = false;
+        for (size_t k = 0; k < count; k++) {
+            lives = lives || same_hash(&s->token, &tokens[k].hash);
+        }
+        s->until_ms = lives ? s->until_ms : 0;
+    }
+}
+
+int guard_set(struct guard *g, const struct conf *conf, const char *made) {
+    size_t count = conf->token_count + 1;
+    struct token *tokens = calloc(count, sizeof *tokens);
+    if (tokens == NULL) {
+        return ERR_MEMORY;
+    }
+    bool named = conf->http_token[0] != '\0';
+    fill_token(&tokens[0], "http.token", named ? conf->http_token : made, ROLE_ADMIN);
+    tokens[0].made = !named;
+    for (size_t i = 0; i < conf->token_count; i++) {
+        const struct token_conf *t = &conf->tokens[i];
+        fill_token(&tokens[i + 1], t->name, t->value, t->role);
+        if (!copy_endpoints(&tokens[i + 1], t)) {
+            clear_tokens(tokens, count);
+            return ERR_MEMORY;
+        }
+    }
+    end_sessions(g, tokens, count);
+    clear_tokens(g->tokens, g->token_count);
+    g->tokens = tokens;
+    g->token_count = count;
+    g->named = named || conf->token_count > 0;
+    return 0;
+}
+
+int guard_new(struct guard **out) {
+    *out = calloc(1, sizeof **out);
+    return *out == NULL ? ERR_MEMORY : 0;
+}
+
+void guard_free(struct guard *g) {
+    if (g != NULL) {
+        clear_tokens(g->tokens, g->token_count);
+        free(g);
+    }
+}
+
+/* All are compared, so that the time it takes does not tell which it is. */
+static const struct token *find_token(const struct guard *g, const struct hash *hash) {
+    const struct token *found = NULL;
+    for (size_t i = 0; i < g->token_count; i++) {
+        found = same_hash(&g->tokens[i].hash, hash) ? &g->tokens[i] : found;
+    }
+    return found;
+}
+
+bool guard_is_named(const struct guard *g) {
+    return g->named;
 }
 
 /* ---- sessions ---- */
@@ -101,12 +187,12 @@ static struct slice cookie_of(const struct gateway_request *request) {
     return (struct slice){NULL, 0};
 }
 
-static struct session *find_session(struct guard *g, struct slice cookie) {
+static const struct session *find_session(const struct guard *g, struct slice cookie) {
     struct hash hash = hash_of(cookie);
-    struct session *found = NULL;
+    const struct session *found = NULL;
     for (size_t i = 0; i < SESSIONS_MAX && cookie.len > 0; i++) {
-        struct session *s = &g->sessions[i];
-        if (same_hash(&s->hash, &hash) && s->until_ms > now_ms()) {
+        const struct session *s = &g->sessions[i];
+        if (same_hash(&s->hash, &hash) && s->until_ms > clock_monotonic_ms()) {
             found = s;
         }
     }
@@ -122,28 +208,95 @@ static struct session *room_for_session(struct guard *g) {
     return room;
 }
 
-static void begin_session(struct guard *g, char cookie[COOKIE_BYTES_MAX]) {
+static void begin_session(struct guard *g, const struct token *token,
+                          char cookie[COOKIE_BYTES_MAX]) {
     uint8_t random[SESSION_BYTES];
     struct session *s = room_for_session(g);
     randombytes_buf(random, sizeof random);
     (void)sodium_bin2hex(cookie, COOKIE_BYTES_MAX, random, sizeof random);
     s->hash = hash_of(slice_of(cookie));
-    s->until_ms = now_ms() + (uint64_t)SESSION_HOURS * 3600 * 1000;
+    s->token = token->hash;
+    s->until_ms = clock_monotonic_ms() + (int64_t)SESSION_HOURS * 3600 * 1000;
 }
 
 /* ---- who it is ---- */
 
-bool guard_knows(struct guard *g, const struct gateway_request *request) {
-    static const char bearer[] = "Bearer ";
-    if (g->token[0] == '\0') {
-        return true;
-    }
-    const char *header = gateway_header(request, "Authorization");
-    if (header != NULL && strncasecmp(header, bearer, sizeof bearer - 1) == 0) {
-        return is_token(g, header + sizeof bearer - 1);
-    }
-    return find_session(g, cookie_of(request)) != NULL;
+static int64_t wait_ms(const struct guard *g, const struct gateway_request *request) {
+    struct address from = gateway_from(request);
+    return brake_wait_ms(&g->brake, &from, clock_monotonic_ms());
 }
+
+static enum guard_verdict judge(const struct guard *g, const struct gateway_request *request,
+                                const char *text, const struct token **out) {
+    struct hash hash = hash_of(slice_of(text));
+    const struct token *token = find_token(g, &hash);
+    *out = token;
+    if ((token == NULL || !token->made) && wait_ms(g, request) > 0) {
+        return GUARD_BRAKED;
+    }
+    return token == NULL ? GUARD_WRONG : GUARD_KNOWN;
+}
+
+enum guard_verdict guard_look(const struct guard *g, const struct gateway_request *request,
+                              struct visitor *out) {
+    static const char bearer[] = "Bearer ";
+    const char *header = gateway_header(request, "Authorization");
+    const struct token *token = NULL;
+    enum guard_verdict verdict = GUARD_NOBODY;
+    if (header != NULL && strncasecmp(header, bearer, sizeof bearer - 1) == 0) {
+        verdict = judge(g, request, header + sizeof bearer - 1, &token);
+    } else {
+        const struct session *s = find_session(g, cookie_of(request));
+        token = s == NULL ? NULL : find_token(g, &s->token);
+        verdict = token == NULL ? GUARD_NOBODY : GUARD_KNOWN;
+    }
+    if (verdict == GUARD_KNOWN) {
+        *out = (struct visitor){token->name, token->role, (size_t)(token - g->tokens)};
+    }
+    return verdict;
+}
+
+void guard_note_wrong(struct guard *g, const struct gateway_request *request) {
+    char text[ADDRESS_TEXT_BYTES];
+    struct address from = gateway_from(request);
+    uint32_t wrong = brake_note(&g->brake, &from, clock_monotonic_ms());
+    if (wrong > 0) {
+        address_text(&from, text);
+        log_warn("http", "wrong token from=%s count=%" PRIu32, text, wrong);
+    }
+}
+
+static bool role_may(enum role role, enum access access) {
+    switch (access) {
+    case ACCESS_ALWAYS:
+    case ACCESS_ANYONE:
+    case ACCESS_OPEN:
+        return true;
+    case ACCESS_READ:
+        return role == ROLE_READ || role == ROLE_OPERATE || role == ROLE_ADMIN;
+    case ACCESS_SUBMIT:
+        return role == ROLE_SUBMIT || role == ROLE_OPERATE || role == ROLE_ADMIN;
+    case ACCESS_OPERATE:
+        return role == ROLE_OPERATE || role == ROLE_ADMIN;
+    case ACCESS_ADMIN:
+        return role == ROLE_ADMIN;
+    case ACCESS_SOCKET:
+        return false;
+    }
+    return false;
+}
+
+bool guard_may(const struct guard *g, const struct visitor *visitor, enum access access,
+               const char *endpoint) {
+    const struct token *t = &g->tokens[visitor->token];
+    bool ours = endpoint == NULL || t->endpoint_count == 0;
+    for (size_t i = 0; i < t->endpoint_count && !ours; i++) {
+        ours = strcmp(t->endpoints[i], endpoint) == 0;
+    }
+    return ours && role_may(t->role, access);
+}
+
+/* ---- pages of others ---- */
 
 /* Browsers say where a request comes from, and pages cannot make them lie: newer ones in
  * Sec-Fetch-Site, all in Origin. Programs say nothing. */
@@ -174,11 +327,11 @@ static bool host_part(const char *header, char host[HOST_BYTES_MAX]) {
     return true;
 }
 
-bool guard_is_misdirected(const struct guard *g, const struct gateway_request *request) {
+bool guard_is_misdirected(const struct gateway_request *request) {
     char host[HOST_BYTES_MAX];
     struct in6_addr address;
     const char *header = gateway_header(request, "Host");
-    if (g->token[0] != '\0' || header == NULL) {
+    if (header == NULL) {
         return false;
     }
     return !host_part(header, host) ||
@@ -188,41 +341,79 @@ bool guard_is_misdirected(const struct guard *g, const struct gateway_request *r
 
 /* ---- login, logout ---- */
 
-static void set_cookie(struct gateway_request *request, const char *value, long age_s) {
+/* Answers; a `page` is led on to the dashboard. */
+static void set_cookie(struct gateway_request *request, const char *value, long age_s, bool page) {
     char headers[256];
     const char *proto = gateway_header(request, "X-Forwarded-Proto");
     bool tls = proto != NULL && strcmp(proto, "https") == 0;
     (void)snprintf(headers, sizeof headers,
-                   "Set-Cookie: " COOKIE "%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%ld%s\n",
-                   value, age_s, tls ? "; Secure" : "");
-    gateway_answer(request, 200, NULL, headers, slice_of("{\"ok\":true}"));
+                   "Set-Cookie: " COOKIE "%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%ld%s\n%s",
+                   value, age_s, tls ? "; Secure" : "", page ? "Location: /\n" : "");
+    gateway_answer(request, page ? 303 : 200, NULL, headers, slice_of("{\"ok\":true}"));
+}
+
+/* The token of the body, or of a link: owned, NULL = none. */
+static char *token_of(const struct gateway_request *request, bool link) {
+    struct slice body = gateway_body(request);
+    if (link) {
+        const char *text = gateway_query(request, "token");
+        return text == NULL ? NULL : slice_dup(slice_of(text));
+    }
+    json_t *json = json_loadb(body.len == 0 ? "" : body.data, body.len, 0, NULL);
+    const char *text = json_string_value(json_object_get(json, "token"));
+    char *token = text == NULL ? NULL : slice_dup(slice_of(text));
+    json_decref(json);
+    return token;
+}
+
+static void let_in(struct guard *g, struct gateway_request *request, const struct token *token,
+                   bool link) {
+    char cookie[COOKIE_BYTES_MAX];
+    char text[ADDRESS_TEXT_BYTES];
+    struct address from = gateway_from(request);
+    address_text(&from, text);
+    log_info("http", "login token=\"%s\" from=%s", token->name, text);
+    begin_session(g, token, cookie);
+    set_cookie(request, cookie, (long)SESSION_HOURS * 3600, link);
+}
+
+void guard_answer_braked(const struct guard *g, struct gateway_request *request) {
+    char headers[64];
+    (void)snprintf(headers, sizeof headers, "Retry-After: %" PRId64 "\n",
+                   wait_ms(g, request) / 1000 + 1);
+    gateway_answer_error(request, 429, headers,
+                         "too many wrong tokens came from your address: wait a little");
 }
 
 void guard_login(struct guard *g, struct gateway_request *request) {
-    char cookie[COOKIE_BYTES_MAX];
-    struct slice body = gateway_body(request);
-    if (body.len > LOGIN_BYTES_MAX) {
-        body.len = 0; /* a stranger's: not worth parsing */
-    }
-    json_t *json = json_loadb(body.len == 0 ? "" : body.data, body.len, 0, NULL);
-    const char *token = json_string_value(json_object_get(json, "token"));
-    bool right = token != NULL && is_token(g, token);
-    json_decref(json);
-    if (token == NULL) {
-        gateway_answer(request, 400, NULL, NULL,
-                       slice_of("{\"error\":\"send {\\\"token\\\": \\\"...\\\"}\"}"));
-    } else if (!right) {
-        gateway_answer(request, 401, NULL, NULL, slice_of("{\"error\":\"wrong token\"}"));
-    } else {
-        begin_session(g, cookie);
-        set_cookie(request, cookie, (long)SESSION_HOURS * 3600);
+    bool link = strcmp(gateway_method(request), "POST") != 0;
+    char *text = token_of(request, link);
+    const struct token *token = NULL;
+    enum guard_verdict verdict = text == NULL ? GUARD_NOBODY : judge(g, request, text, &token);
+    free(text);
+    switch (verdict) {
+    case GUARD_KNOWN:
+        let_in(g, request, token, link);
+        break;
+    case GUARD_NOBODY:
+        gateway_answer_error(request, 400, NULL,
+                             link ? "the link has no token: /login?token=..."
+                                  : "send {\"token\": \"...\"}");
+        break;
+    case GUARD_WRONG:
+        guard_note_wrong(g, request);
+        gateway_answer_error(request, 401, NULL, "wrong token");
+        break;
+    case GUARD_BRAKED:
+        guard_answer_braked(g, request);
+        break;
     }
 }
 
 void guard_logout(struct guard *g, struct gateway_request *request) {
-    struct session *s = find_session(g, cookie_of(request));
+    const struct session *s = find_session(g, cookie_of(request));
     if (s != NULL) {
-        *s = (struct session){.until_ms = 0};
+        g->sessions[s - g->sessions] = (struct session){.until_ms = 0};
     }
-    set_cookie(request, "", 0);
+    set_cookie(request, "", 0, false);
 }

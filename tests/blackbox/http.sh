@@ -20,7 +20,8 @@ ask() {
     shift
     : >"$dir/head"
     : >"$dir/body"
-    status=$(curl -sS --path-as-is -m 20 -o "$dir/body" -D "$dir/head" -w '%{http_code}' "$@" \
+    status=$(curl -sS --path-as-is -m 20 -o "$dir/body" -D "$dir/head" -w '%{http_code}' \
+        ${token:+-H "Authorization: Bearer $token"} "$@" \
         "$base$path" 2>"$dir/curl")
 }
 
@@ -67,6 +68,7 @@ start_host() {
         echo "Bail out! the host does not start"
         exit 1
     }
+    token=$(cat "$dir/data/token")
 }
 
 mkdir "$dir/scripts"
@@ -239,12 +241,12 @@ ok "in the order of each key" wait_for 10 ordered
 ok "a job can be stopped" eval \
     'json "/api/dlq/discard?service=parking&rate=1/h" -X POST && answers 200 "/api/dlq/stop?job=$(jq .id body)" -X POST'
 ok "a discard of a group" says 202 '"what":"discard"' \
-    "/api/dlq/discard?service=parking&group=$(curl -sS "$base/api/dlq/groups?service=parking" | jq -r '.[0].group' | cut -c1-6)" -X POST
+    "/api/dlq/discard?service=parking&group=$(curl -sS -H "Authorization: Bearer $token" "$base/api/dlq/groups?service=parking" | jq -r '.[0].group' | cut -c1-6)" -X POST
 ok "lets it go" becomes 10 '[.jobs[] | select(.what == "discard" and .discarded >= 1)] | length >= 1' /api/status
 
 # ---- watching ----
 
-curl -sN -m 30 "$base/api/live" >live 2>/dev/null &
+curl -sN -m 30 -H "Authorization: Bearer $token" "$base/api/live" >live 2>/dev/null &
 watcher=$!
 ok "who watches gets the status at once" wait_for 5 grep -q '^event: status' live
 json "/api/publish?topic=order/bad" -d '{"key": "seen", "item": 1}'
@@ -291,7 +293,21 @@ ok "nor a sandboxed one" answers 403 /api/reload -X POST -H 'Origin: null'
 ok "nor one that does not say where it is from" answers 403 /api/reload -X POST -H 'Sec-Fetch-Site: cross-site'
 ok "nor orders" answers 403 /api/order -d "$body" -H 'Origin: http://evil.example'
 ok "our own page does" answers 200 /api/reload -X POST -H "Origin: $base"
-ok "a name that points here is not us" answers 421 /api/status -H 'Host: evil.example'
+own=$token
+token=
+ok "the API wants the host's token without being told to" answers 401 /api/status
+ok "the metrics do not" answers 200 /metrics
+ok "a name that points here is not us" answers 421 /api/order -d "$body" -H 'Host: evil.example'
+ok "not for metrics either" answers 421 /metrics -H 'Host: evil.example'
+token=$own
+ok "the token is its owner's alone" eval '[ "$(stat -c %a data/token)" = 600 ]'
+link=$("$ZINGQ" dashboard)
+ok "zingq dashboard prints a link" eval 'echo "$link" | grep -q "^$base/login?token=$token\$"'
+token=
+ok "which logs in" says 303 '^location: /' "${link#"$base"}" -c jar
+ok "and the session opens" answers 200 /api/status -b jar
+token=$own
+ok "over TCP nobody asks for the link" answers 404 /api/login
 ok "localhost is" answers 200 /api/status -H "Host: localhost:$port"
 ok "the page is served" says 200 'content-security-policy: default-src' /
 ok "without unsafe-inline" eval '! grep -qi unsafe head'
@@ -330,7 +346,7 @@ if what == "half":  # many heads and bodies that never end, while somebody else 
         s.sendall(b"POST /api/order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
                   b"Content-Type: application/json\r\n" + (b"\r\n{\"key\": " if i % 2 else b"X-Slow: "))
     polite = connect()
-    polite.sendall(b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    polite.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     print(all_of(polite).split(b"\r\n")[0].decode())
 elif what == "garbage":  # a good request with rubbish pipelined behind it
     s = connect()
@@ -370,6 +386,7 @@ ok "and stops" stop_host
 DOOR=open-sesame
 export DOOR
 start_host
+token=
 bearer='Authorization: Bearer open-sesame'
 ok "without the token nothing is told" says 401 '^WWW-Authenticate: Bearer' /api/status
 ok "nor taken" answers 401 /api/order -d "$body"
@@ -397,6 +414,7 @@ ok "and the host stops" stop_host
 ZINGQ_LIMITS_BACKLOG=20
 export ZINGQ_LIMITS_BACKLOG
 start_host
+token=
 ok "a service can be paused" answers 200 /api/services/orders/pause -X POST -H "$bearer"
 full() {
     answers 503 /api/order -d "$body" -H "$bearer"

@@ -3,15 +3,11 @@
  * once: QoS 1 of MQTT 5 and 3.1.1, QoS 0, retained messages, duplicates by each of their names.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* Publishes what it got, and how often it ran for this key. */
 static const char count_script[] =

@@ -3,15 +3,11 @@
  * as a dead letter that says why, and meanwhile everybody else is served.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char conf[] = "limits { lua_memory = \"16MiB\" lua_time = \"100ms\" }\n"
                            "service \"work\" {\n"

@@ -3,15 +3,11 @@
  * hand-over from service to service never needs them.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* first -> second -> third: each names its key and how often it ran for it; the third also writes a
  * line, for the tests that trust no broker. Each host counts for itself. */

@@ -3,15 +3,11 @@
  * same Idempotency-Key at every try, mail, and servers that are away.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char charge_script[] =
     "return function(event)\n"

@@ -6,15 +6,11 @@
  */
 #include "chance.h"
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { KILLS = 20, BATCH = 400, KEYS = 13, MESSAGES = KILLS * BATCH };
 

@@ -2,13 +2,9 @@
  * test_expiry.c - a lock that runs out is told to the handler that took it.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char hold_script[] =
     "local hold = {}\n"

@@ -3,21 +3,17 @@
  * and what waits at the broker comes in when room returns.
  */
 #include "stage.h"
+#include "test.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { MESSAGES = 200, PAYLOAD_BYTES = 100 * 1024 }; /* 20 MB into a store of 12 */
 

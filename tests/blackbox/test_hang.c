@@ -5,15 +5,11 @@
  * ctest: busy long timeout=240
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* A chain through a table with weak keys, in any order but its own: the collector, which no hook
  * sees, goes through all of it for every few links. */

@@ -6,14 +6,9 @@
  */
 #include "chance.h"
 #include "stage.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>

@@ -3,16 +3,12 @@
  * comes at its time, and a host that leaves for good leaves nothing behind.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char echo_conf[] = "service \"echo\" { subscribe = {\"in/#\"} handler = \"echo.lua\"\n"
                                 "  key = \"json:/key\" retries = 5 }\n";

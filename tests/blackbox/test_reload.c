@@ -3,16 +3,12 @@
  * nothing.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { WITHIN_MS = 1000, SLACK_MS = 2000 }; /* the promise, and what a busy test machine adds */
 

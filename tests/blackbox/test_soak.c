@@ -8,15 +8,11 @@
 #include "chance.h"
 #include "relay.h"
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { SOAK_S = 15, RESTARTS = 50, MOMENT_MS = 400, AT_ONCE = 10, SETTLE_S = 120 };
 

@@ -2,15 +2,11 @@
  * test_sys.c - the host's figures as retained topics, and what the host says of the broker's own.
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define TOPIC "zingq/sys/box-1/"
 #define SEATS TOPIC "services/seats/"

@@ -2,15 +2,11 @@
  * a publish that waits at another host.
  */
 #include "hosts_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define KEYED "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" key = \"json:/k\" }\n"
 

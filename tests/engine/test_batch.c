@@ -1,14 +1,10 @@
 /* test_batch.c - services with `batch`: many events in one run, each with an end of its own. */
 #include "batch_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- what is in a batch --- */
 

@@ -1,14 +1,10 @@
 /* test_batch_crash.c - services with `batch` when the host dies or stops in the middle of one. */
 #include "batch_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* As it is when three events are on the processor at once. */
 static void crash_in_batch(struct engine_fixture *f) {

@@ -1,15 +1,11 @@
 /* test_cancel.c - a publish that waits for its time can be taken back, until it leaves. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "query/trace.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* "set" puts a reminder off by a minute and keeps its id; "stop" takes it back and says whether it
  * did; what is in the handlers below goes on from there. */

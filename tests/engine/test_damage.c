@@ -1,15 +1,13 @@
 /* test_damage.c - records that cannot be read stop nobody else. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
+#include "journal/event.h"
+#include "journal/later.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define CONF                                                                                       \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \
@@ -22,6 +20,8 @@ static const char HANDLER[] =
     "  zing.state.incr('seen')\n"
     "  if what == 'bad' then zing.reject('bad') end\n"
     "  if what == 'once' and e.attempt == 1 then error('once') end\n"
+    "  if what == 'hold' and e.attempt == 1 then error('once') end\n"
+    "  if what == 'hold' then zing.http.get('http://a/') end\n"
     "  if what == 'wait' then zing.wait('go', '1h') end\n"
     "  if what == 'call' then zing.http.get('http://a/') end\n"
     "  if what == 'step' then zing.step('one', function() return 1 end) zing.sleep('1h') end\n"
@@ -203,6 +203,39 @@ static void an_event_whose_place_cannot_be_read_gets_another(void **state) {
     }
 }
 
+/* What stands behind the head of a lane waits for a time of its own. */
+static void let_the_second_wait(struct engine_fixture *f, int64_t ms) {
+    struct row row = {0};
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_lane_scan(f->view, &row), 0);
+    assert_int_equal(journal_lane_scan(f->view, &row), 0);
+    assert_int_equal(row.flags, LANE_BEHIND);
+    row.flags = LANE_WAITING;
+    const struct timer timer = {
+        .kind = TIMER_EVENT, .partition = row.partition, .due_ms = f->now_ms + ms, .row = row};
+    assert_int_equal(journal_lane_put(f->view, &row), 0);
+    assert_int_equal(journal_timer_put(f->view, &timer), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void two_of_a_key_that_wait_run_one_after_the_other(void **state) {
+    struct engine_fixture *f = *state;
+    enum { MINUTE_MS = 60000, SOON_MS = 10000 };
+    fixture_run(f, CONF, HANDLER);
+    send(f, "a", "hold");
+    send(f, "a", "fine");
+    let_the_second_wait(f, MINUTE_MS + SOON_MS);
+    f->unchecked = true;
+    crash(f);
+    advance(f, MINUTE_MS);
+    assert_int_equal(engine_running(f->engine), 1); /* the first one, which asks somebody */
+    advance(f, 2 * SOON_MS);
+    answer_all(f);
+    f->unchecked = false;
+    advance(f, MINUTE_MS);
+    assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .retries = 1});
+}
+
 static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, CONF, HANDLER);
@@ -249,6 +282,25 @@ static void a_dead_letter_that_cannot_be_read_is_counted_as_discarded(void **sta
     assert_books(f, "s", (struct books){.accepted = 2, .done = 1, .discarded = 1});
 }
 
+static void a_dead_letter_that_the_books_do_not_know_runs_again(void **state) {
+    struct engine_fixture *f = *state;
+    const struct books none = {.accepted = 0};
+    uint16_t number = 0;
+    fixture_run(f, CONF, HANDLER);
+    send(f, "a", "bad");
+    struct command replay = {.kind = COMMAND_REPLAY,
+                             .id = id_of(f, "s", "{\"id\":\"a-bad\",\"what\":\"bad\"}")};
+    assert_int_equal(store_begin(f->store), 0);
+    assert_int_equal(journal_service_number(f->view, "s", &number), 0);
+    assert_int_equal(journal_books_put(f->view, number, &none), 0);
+    assert_int_equal(store_commit(f->store), 0);
+    f->unchecked = true;
+    crash(f);
+    f->unchecked = false;
+    assert_int_equal(command(f, replay), 0);
+    assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
+}
+
 static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
@@ -270,8 +322,10 @@ int main(void) {
         DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
         DAMAGE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
         DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
+        DAMAGE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
         DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
         DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
+        DAMAGE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),
         DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,19 +5,15 @@
  * ctest: busy timeout=300
  */
 #include "engine_fixture.h"
+#include "test.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <lmdb.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* --- a store that fails on demand: these stand before LMDB's own functions --- */
 

@@ -2,15 +2,11 @@
  * key, in order, whatever is lost between them.
  */
 #include "hosts_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- whose an event is --- */
 

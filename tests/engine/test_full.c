@@ -1,17 +1,13 @@
 /* test_full.c - a store without room: nothing acknowledged is lost, and it goes on when room
  * returns. */
 #include "engine_fixture.h"
+#include "test.h"
 
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { BIG = 20000 };
 

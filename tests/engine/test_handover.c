@@ -1,14 +1,10 @@
 /* test_handover.c - from service to service, and to the broker: once each, whatever goes down. */
 #include "engine_fixture.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char NOTHING[] = "return function() end";
 static const char CHAIN[] =

@@ -1,16 +1,12 @@
 /* test_lock.c - keyed state and locks: what they hold, and what the clock does to them. */
 #include "engine_fixture.h"
+#include "test.h"
 
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" " options " }\n"

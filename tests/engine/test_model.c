@@ -6,17 +6,13 @@
  * ctest: busy timeout=300
  */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { KEYS_MAX = 40 };
 

@@ -1,16 +1,12 @@
 /* test_order.c - the events of a key run in arrival order: through failures, spills and restarts.
  */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int set_up(void **state) {
     struct engine_fixture *f = fixture_new();

@@ -1,17 +1,13 @@
 /* test_rerun.c - what has ended runs again because a person asked: `zingq replay`. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 #include "query/json.h"
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { HOUR = 3600 * 1000 };
 

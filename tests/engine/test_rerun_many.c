@@ -1,17 +1,13 @@
 /* test_rerun_many.c - many events run again: found, sorted by arrival, commanded; each key keeps
  * its order, and a crash in the middle costs nothing. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 #include "query/rerun.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int set_up(void **state) {
     struct engine_fixture *f = fixture_new();

@@ -1,15 +1,11 @@
 /* test_retention.c - what has ended is forgotten after its time, a little every turn. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { MINUTE = 60 * 1000 };
 

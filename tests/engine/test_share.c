@@ -4,13 +4,9 @@
  * ctest: busy
  */
 #include "engine_fixture.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <cmocka.h>
 
 enum { HUNGRY, LIGHT, LONG_US = 200000, SHORT_US = 100 };
 

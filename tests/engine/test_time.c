@@ -1,13 +1,9 @@
 /* test_time.c - steps of the wall clock, suspends, reboots: what follows which clock. */
 #include "engine_fixture.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define HOURS(n) (INT64_C(3600000) * (n))
 #define YEAR HOURS(24 * 365)

@@ -1,16 +1,12 @@
 /* test_watch.c - attempts that ended, for whoever watches; following a publish by its id. */
 #include "engine_fixture.h"
+#include "test.h"
 #include "query/trace.h"
 #include "store/store.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char CONF[] = "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 1"
                            " key = \"none\" delay = \"1s\" jitter = 0 }\n";

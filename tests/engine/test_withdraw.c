@@ -3,17 +3,13 @@
  * names changed, cancelled events, expired locks, refused signals.
  */
 #include "engine_fixture.h"
+#include "test.h"
 
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SERVICE(options)                                                                           \
     "store { keep_done = \"1m\" }\n"                                                               \

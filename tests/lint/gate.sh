@@ -1,9 +1,14 @@
 #!/bin/sh
-# gate.sh NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented length
+# gate.sh [--files] NAME [FILE...] - one of the house rules, each in NAME.awk: banned documented length
 # marks markup naps order torn. Without files it looks at all that the rule is for. Prints file:line, what is wrong
-# and how to mend it; the exit status says whether anything was.
+# and how to mend it; the exit status says whether anything was. --files prints what it would look at.
 set -eu
 cd "$(dirname "$0")/../.."
+list=
+[ "$1" != --files ] || {
+    list=yes
+    shift
+}
 name=$1
 shift
 
@@ -38,4 +43,8 @@ files_of() {
 # shellcheck disable=SC2046 # no name in this repository has a space
 [ $# -gt 0 ] || set -- $(files_of)
 [ $# -gt 0 ] || exit 0
+[ -z "$list" ] || {
+    printf '%s\n' "$@"
+    exit
+}
 exec awk -v order_file=core/ORDER -f "tests/lint/$name.awk" -f tests/lint/code.awk "$@"

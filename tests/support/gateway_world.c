@@ -1,12 +1,7 @@
 /* gateway_world.c - an HTTP door on a loop of its own, and clients for it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "descriptors.h"
+#include "test.h"
 #include "gateway_world.h"
 
 #include "temp_dir.h"

@@ -4,18 +4,14 @@
 #include "lua/api/api.h"
 #include "pace.h"
 #include "temp_dir.h"
+#include "test.h"
 #include "event/value.h"
 
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static int64_t now_ms(void *ctx) {
     struct lua_world *w = ctx;

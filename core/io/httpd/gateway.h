@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "io/httpd/address.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,6 +30,9 @@ struct gateway_callbacks {
      * be NULL. */
     bool (*make_room)(void *ctx);
     const char *headers; /* on every answer, "Name: value\n"*; borrowed, NULL = none */
+    /* Networks ("10.0.0.0/8") of proxies, whose X-Forwarded-For is believed; borrowed. */
+    const char *const *proxies;
+    size_t proxy_count;
 };
 
 /* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
@@ -57,6 +61,8 @@ const char *gateway_method(const struct gateway_request *request);
 const char *gateway_path(const struct gateway_request *request); /* decoded, without the query */
 const char *gateway_query(const struct gateway_request *request, const char *name);  /* or NULL */
 const char *gateway_header(const struct gateway_request *request, const char *name); /* or NULL */
+/* Who asks, behind our proxies. Of one that has not come over a socket it is all zero. */
+struct address gateway_from(const struct gateway_request *request);
 struct slice gateway_body(const struct gateway_request *request);
 
 /* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:

@@ -53,6 +53,7 @@ struct gateway_client {
     uint64_t since_ms; /* the loop's clock: it owes us a whole request since then */
     bool owes;         /* false while we owe it an answer */
     bool begun;        /* the head of its request has come */
+    struct address from;
     TAILQ_ENTRY(gateway_client) link;
 };
 
@@ -112,6 +113,7 @@ void gateway_guest_answer(struct gateway_request *request, const struct gateway_
 /* libmicrohttpd: a connection begins or ends. */
 void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **own,
                            enum MHD_ConnectionNotificationCode what);
+struct address gateway_client_from(struct MHD_Connection *connection);
 /* Whether the client of this connection owes us a request from now on. */
 void gateway_client_owes(struct MHD_Connection *connection, bool owes);
 /* The head of its request has come. */

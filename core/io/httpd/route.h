@@ -15,10 +15,16 @@ struct parts {
     size_t count;
 };
 
+/* What whoever asks must be allowed. */
 enum access {
-    ACCESS_ALWAYS, /* anyone, whatever name the request is addressed to */
-    ACCESS_ANYONE, /* anyone but a page of another site */
-    ACCESS_TOKEN,
+    ACCESS_ALWAYS,  /* nothing, also when all places are taken */
+    ACCESS_ANYONE,  /* nothing, but it must be no page of another site */
+    ACCESS_OPEN,    /* the same, and the request is addressed to a name that is surely ours */
+    ACCESS_READ,    /* to look */
+    ACCESS_SUBMIT,  /* to use endpoints */
+    ACCESS_OPERATE, /* to change events, keys and services */
+    ACCESS_ADMIN,   /* to change the host */
+    ACCESS_SOCKET,  /* to open the unix socket; over TCP there is no such path */
 };
 
 struct call;

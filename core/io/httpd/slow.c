@@ -21,6 +21,16 @@ static uint64_t now_ms(void) {
     return (uint64_t)clock_monotonic_ms();
 }
 
+static struct address address_of_connection(const struct gateway *g,
+                                            struct MHD_Connection *connection, int fd) {
+    if (g->unix_path != NULL) {
+        return address_of_user(fd);
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return address_of(info == NULL ? NULL : info->client_addr);
+}
+
 /* A connection there was no memory for is not watched. */
 void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **own,
                            enum MHD_ConnectionNotificationCode what) {
@@ -45,6 +55,7 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
     client = info == NULL ? NULL : calloc(1, sizeof *client);
     if (client != NULL) {
         *client = (struct gateway_client){g, info->connect_fd, now_ms(), .owes = true};
+        client->from = address_of_connection(g, connection, client->fd);
         TAILQ_INSERT_TAIL(&g->clients, client, link);
         *own = client;
     }
@@ -55,6 +66,11 @@ static struct gateway_client *client_of(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info == NULL ? NULL : info->socket_context;
+}
+
+struct address gateway_client_from(struct MHD_Connection *connection) {
+    const struct gateway_client *client = client_of(connection);
+    return client == NULL ? (struct address){.local = false} : client->from;
 }
 
 void gateway_client_owes(struct MHD_Connection *connection, bool owes) {

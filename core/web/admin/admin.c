@@ -70,6 +70,18 @@ static void get_hosts(void *ctx, const struct call *call) {
     gateway_answer_json(call->request, 200, NULL, hosts);
 }
 
+/* Whoever can open the socket owns the host, so he may have its token. */
+static void get_login(void *ctx, const struct call *call) {
+    const struct admin *a = ctx;
+    json_t *login = a->options.hooks.login(a->options.hooks.ctx);
+    if (login == NULL) {
+        gateway_answer_error(call->request, 404, NULL,
+                             "this host has no front door: http.listen is empty");
+        return;
+    }
+    gateway_answer_json(call->request, 200, NULL, login);
+}
+
 static void post_leave(void *ctx, const struct call *call) {
     const struct admin *a = ctx;
     a->options.hooks.leave(a->options.hooks.ctx);
@@ -89,40 +101,41 @@ static void post_reload(void *ctx, const struct call *call) {
 
 /* Everything the API has. A name that is given comes before a "*" in its place. */
 static const struct route rows[] = {
-    {GET, "/api/status", ACCESS_TOKEN, get_status, 0},
-    {GET, "/api/services", ACCESS_TOKEN, get_services, 0},
-    {GET, "/api/hosts", ACCESS_TOKEN, get_hosts, 0},
-    {GET, "/api/live", ACCESS_TOKEN, admin_live, 0},
-    {GET, "/api/events", ACCESS_TOKEN, admin_read, READING_EVENTS},
-    {GET, "/api/events/*", ACCESS_TOKEN, admin_read, READING_TRACE},
-    {GET, "/api/dlq", ACCESS_TOKEN, admin_read, READING_DEAD},
-    {GET, "/api/dlq/groups", ACCESS_TOKEN, admin_read, READING_GROUPS},
-    {GET, "/api/dlq/*", ACCESS_TOKEN, admin_read, READING_LETTER},
-    {GET, "/api/keys", ACCESS_TOKEN, admin_read, READING_KEYS},
-    {GET, "/api/keys/*", ACCESS_TOKEN, admin_read, READING_KEY},
-    {GET, "/api/state/*", ACCESS_TOKEN, admin_read, READING_STATE},
-    {GET, "/api/peek/*", ACCESS_TOKEN, admin_peek, 0},
-    {GET, "/api/replay", ACCESS_TOKEN, admin_bulk_show, 0},
-    {POST, "/api/replay", ACCESS_TOKEN, admin_rerun, 0},
-    {POST, "/api/replay/stop", ACCESS_TOKEN, admin_bulk_stop, 0},
-    {POST, "/api/dlq/replay", ACCESS_TOKEN, admin_bulk, COMMAND_REPLAY},
-    {POST, "/api/dlq/discard", ACCESS_TOKEN, admin_bulk, COMMAND_DISCARD},
-    {POST, "/api/dlq/stop", ACCESS_TOKEN, admin_bulk_stop, 0},
-    {POST, "/api/dlq/*/try", ACCESS_TOKEN, admin_try, 0},
-    {POST, "/api/dlq/*/replay", ACCESS_TOKEN, admin_command, COMMAND_REPLAY},
-    {POST, "/api/dlq/*/discard", ACCESS_TOKEN, admin_command, COMMAND_DISCARD},
-    {POST, "/api/dlq/*/edit", ACCESS_TOKEN, admin_command, COMMAND_EDIT},
-    {POST, "/api/publish", ACCESS_TOKEN, admin_command, COMMAND_PUBLISH},
-    {POST, "/api/signals/**", ACCESS_TOKEN, admin_signal, 0},
-    {POST, "/api/cancel/*", ACCESS_TOKEN, admin_command, COMMAND_CANCEL},
-    {POST, "/api/keys/*/resume", ACCESS_TOKEN, admin_command, COMMAND_KEY_RESUME},
-    {POST, "/api/keys/*/skip", ACCESS_TOKEN, admin_command, COMMAND_KEY_SKIP},
-    {POST, "/api/outbox/*/retry", ACCESS_TOKEN, admin_command, COMMAND_OUTBOX_RETRY},
-    {POST, "/api/outbox/*/discard", ACCESS_TOKEN, admin_command, COMMAND_OUTBOX_DISCARD},
-    {POST, "/api/services/*/pause", ACCESS_TOKEN, admin_command, COMMAND_PAUSE},
-    {POST, "/api/services/*/resume", ACCESS_TOKEN, admin_command, COMMAND_RESUME},
-    {POST, "/api/leave", ACCESS_TOKEN, post_leave, 0},
-    {POST, "/api/reload", ACCESS_TOKEN, post_reload, 0},
+    {GET, "/api/status", ACCESS_READ, get_status, 0},
+    {GET, "/api/services", ACCESS_READ, get_services, 0},
+    {GET, "/api/hosts", ACCESS_READ, get_hosts, 0},
+    {GET, "/api/live", ACCESS_READ, admin_live, 0},
+    {GET, "/api/events", ACCESS_READ, admin_read, READING_EVENTS},
+    {GET, "/api/events/*", ACCESS_READ, admin_read, READING_TRACE},
+    {GET, "/api/dlq", ACCESS_READ, admin_read, READING_DEAD},
+    {GET, "/api/dlq/groups", ACCESS_READ, admin_read, READING_GROUPS},
+    {GET, "/api/dlq/*", ACCESS_READ, admin_read, READING_LETTER},
+    {GET, "/api/keys", ACCESS_READ, admin_read, READING_KEYS},
+    {GET, "/api/keys/*", ACCESS_READ, admin_read, READING_KEY},
+    {GET, "/api/state/*", ACCESS_READ, admin_read, READING_STATE},
+    {GET, "/api/peek/*", ACCESS_READ, admin_peek, 0},
+    {GET, "/api/login", ACCESS_SOCKET, get_login, 0},
+    {GET, "/api/replay", ACCESS_READ, admin_bulk_show, 0},
+    {POST, "/api/replay", ACCESS_OPERATE, admin_rerun, 0},
+    {POST, "/api/replay/stop", ACCESS_OPERATE, admin_bulk_stop, 0},
+    {POST, "/api/dlq/replay", ACCESS_OPERATE, admin_bulk, COMMAND_REPLAY},
+    {POST, "/api/dlq/discard", ACCESS_OPERATE, admin_bulk, COMMAND_DISCARD},
+    {POST, "/api/dlq/stop", ACCESS_OPERATE, admin_bulk_stop, 0},
+    {POST, "/api/dlq/*/try", ACCESS_OPERATE, admin_try, 0},
+    {POST, "/api/dlq/*/replay", ACCESS_OPERATE, admin_command, COMMAND_REPLAY},
+    {POST, "/api/dlq/*/discard", ACCESS_OPERATE, admin_command, COMMAND_DISCARD},
+    {POST, "/api/dlq/*/edit", ACCESS_OPERATE, admin_command, COMMAND_EDIT},
+    {POST, "/api/publish", ACCESS_OPERATE, admin_command, COMMAND_PUBLISH},
+    {POST, "/api/signals/**", ACCESS_OPERATE, admin_signal, 0},
+    {POST, "/api/cancel/*", ACCESS_OPERATE, admin_command, COMMAND_CANCEL},
+    {POST, "/api/keys/*/resume", ACCESS_OPERATE, admin_command, COMMAND_KEY_RESUME},
+    {POST, "/api/keys/*/skip", ACCESS_OPERATE, admin_command, COMMAND_KEY_SKIP},
+    {POST, "/api/outbox/*/retry", ACCESS_OPERATE, admin_command, COMMAND_OUTBOX_RETRY},
+    {POST, "/api/outbox/*/discard", ACCESS_OPERATE, admin_command, COMMAND_OUTBOX_DISCARD},
+    {POST, "/api/services/*/pause", ACCESS_OPERATE, admin_command, COMMAND_PAUSE},
+    {POST, "/api/services/*/resume", ACCESS_OPERATE, admin_command, COMMAND_RESUME},
+    {POST, "/api/leave", ACCESS_ADMIN, post_leave, 0},
+    {POST, "/api/reload", ACCESS_ADMIN, post_reload, 0},
 };
 
 const struct route_table admin_routes = {rows, sizeof rows / sizeof *rows};

@@ -25,6 +25,8 @@ struct admin_hooks {
     json_t *(*host_status)(void *ctx);
     /* Adds "hosts" and "hosts_known": this host and the others it knows of. */
     void (*add_hosts)(void *ctx, json_t *object);
+    /* A new object, how a person gets into the dashboard ("url"); NULL = there is no front door. */
+    json_t *(*login)(void *ctx);
     void (*leave)(void *ctx);  /* unsubscribe, drain, end the session, stop */
     void (*reload)(void *ctx); /* read the scripts again */
     void (*wake)(void *ctx);   /* a command waits for a turn */

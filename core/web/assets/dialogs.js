@@ -66,7 +66,7 @@ export function showLogin() {
     const problem = h("p", { class: "problem", role: "alert" });
     const form = h("form", { class: "ask-form" },
         h("h2", { id: "login-title" }, "Log in"),
-        h("p", { class: "note" }, "This host asks for its token, the option http.token of topics.conf."),
+        h("p", { class: "note" }, "Run zingq dashboard on the host for a link that logs you in, or enter a token: http.token of topics.conf, or the file token in the data folder."),
         field("Token", input),
         problem,
         h("div", { class: "buttons buttons-end" },

@@ -1,14 +1,10 @@
 /* test_outbox_invariants.c - docs/invariants.md: an outbox that contradicts itself ends the process. */
 #include "aborts.h"
+#include "test.h"
 #include "engine/outbox_impl.h"
 #include "outbox_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 /* INV-OUTBOX-1 */
 static void one_number_for_two(void *ctx) {
@@ -59,24 +55,24 @@ static void what_is_in_flight_is_counted_and_bounded(void **state) {
 /* INV-OUTBOX-3 */
 static void block_twice(void *ctx) {
     const struct outbox_world *f = ctx;
-    blocked_add(&f->outbox->blocked, f->outbox->blocked.head, ITEM_HELD);
+    blocked_add(&f->outbox->blocked, TAILQ_FIRST(&f->outbox->blocked.items), ITEM_HELD);
 }
 
 static void move_what_is_not_blocked(void *ctx) {
     const struct outbox_world *f = ctx;
-    f->outbox->blocked.head->state = ITEM_CLEAN;
-    blocked_move(&f->outbox->blocked, f->outbox->blocked.head, ITEM_HELD);
+    TAILQ_FIRST(&f->outbox->blocked.items)->state = ITEM_CLEAN;
+    blocked_move(&f->outbox->blocked, TAILQ_FIRST(&f->outbox->blocked.items), ITEM_HELD);
 }
 
 static void land_what_does_not_fly(void *ctx) {
     const struct outbox_world *f = ctx;
-    blocked_out(&f->outbox->blocked, f->outbox->blocked.head, false);
+    blocked_out(&f->outbox->blocked, TAILQ_FIRST(&f->outbox->blocked.items), false);
 }
 
 static void remove_what_flies(void *ctx) {
     const struct outbox_world *f = ctx;
-    f->outbox->blocked.head->out = true;
-    blocked_remove(&f->outbox->blocked, f->outbox->blocked.head);
+    TAILQ_FIRST(&f->outbox->blocked.items)->out = true;
+    blocked_remove(&f->outbox->blocked, TAILQ_FIRST(&f->outbox->blocked.items));
 }
 
 static void refuse_one(struct outbox_world *f) {
@@ -105,7 +101,7 @@ static void count_what_does_not_fly(void *ctx) {
 static void remove_more_than_there_is(void *ctx) {
     const struct outbox_world *f = ctx;
     f->outbox->blocked.bytes = 0;
-    blocked_remove(&f->outbox->blocked, f->outbox->blocked.head);
+    blocked_remove(&f->outbox->blocked, TAILQ_FIRST(&f->outbox->blocked.items));
 }
 
 static void what_is_blocked_is_counted(void **state) {
@@ -118,7 +114,7 @@ static void what_is_blocked_is_counted(void **state) {
 /* INV-OUTBOX-5 */
 static void delete_what_was_refused(void *ctx) {
     struct outbox_world *f = ctx;
-    f->outbox->acked.head->state = ITEM_REFUSED;
+    TAILQ_FIRST(&f->outbox->acked.items)->state = ITEM_REFUSED;
     outbox_world_turn(f, 1, 0);
 }
 

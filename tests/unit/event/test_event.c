@@ -1,13 +1,10 @@
 /* test_event.c - the bytes of an event, its JSON, its user properties. */
 #include "event/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static struct event *event_with(const char *payload) {
     struct event_bytes bytes = {.topic = slice_of("a/b"), .payload = slice_of(payload)};
@@ -70,7 +67,7 @@ static void event_new_starts_from_zero_and_empty_fields_are_safe_to_pass(void **
     assert_string_equal(event->topic.data, "");
     assert_int_equal(event->payload.len, 0);
     assert_non_null(event->payload.data);
-    assert_null(event->next);
+    assert_null(STAILQ_NEXT(event, link));
     event_free(event);
     event_free(NULL);
 }

@@ -1,16 +1,12 @@
 /* test_journal.c - meta rows, events, the rows that say where they wait, history, dead letters. */
 #include "journal_fixture.h"
+#include "test.h"
 
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- meta ---------------------------------------------------------------------------------------
  */
@@ -63,6 +59,21 @@ static void journal_read_only_knows_services_and_makes_none(void **state) {
     journal_fixture_open(f, true);
     assert_int_equal(journal_service_number(f->journal, "seats", &number), 0);
     assert_int_equal(journal_service_number(f->journal, "emails", &number), ERR_NOTFOUND);
+}
+
+static void whatever_the_count_of_services_says_they_keep_their_numbers(void **state) {
+    struct journal_fixture *f = *state;
+    static const uint64_t counts[] = {0, 1, 3, UINT16_MAX, UINT64_MAX};
+    uint16_t number = 0;
+    assert_int_equal(journal_service_number(f->journal, "seats", &number), 0);
+    assert_int_equal(journal_service_number(f->journal, "emails", &number), 0);
+    assert_int_equal(number, 1);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        assert_int_equal(journal_flag_put(f->journal, "services", counts[i]), 0);
+        journal_restart(f);
+        assert_int_equal(journal_service_number(f->journal, "emails", &number), 0);
+        assert_int_equal(number, 1);
+    }
 }
 
 static void journal_seq_follows_the_clock_and_never_repeats(void **state) {
@@ -478,6 +489,7 @@ int main(void) {
         JOURNAL_TEST(journal_numbers_services_once_and_for_all),
         JOURNAL_TEST(journal_forgets_a_service_whose_transaction_was_dropped),
         JOURNAL_TEST(journal_read_only_knows_services_and_makes_none),
+        JOURNAL_TEST(whatever_the_count_of_services_says_they_keep_their_numbers),
         JOURNAL_TEST(journal_seq_follows_the_clock_and_never_repeats),
         JOURNAL_TEST(journal_books_come_back_as_they_were),
         JOURNAL_TEST(journal_flags_are_kept_by_name),

@@ -1,16 +1,13 @@
 /* test_json.c - JSON through Lua and back keeps what it said; what JSON cannot say is named. */
 #include "lua/json.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <lauxlib.h>
 #include <lualib.h>
 

@@ -1,15 +1,11 @@
 /* test_library.c - what loops in C is stopped by the limits of time and memory, and does what Lua's
  * own functions do. */
 #include "lua_world.h"
+#include "test.h"
 
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- the limits --- */
 

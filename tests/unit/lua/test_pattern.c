@@ -1,13 +1,10 @@
 /* test_pattern.c - string.find, match, gmatch and gsub do what Lua's own do, and can be stopped. */
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 #include <lualib.h>
 
 /* A state in which `string` is Lua's and `own` is ours; nothing is limited. */

@@ -1,13 +1,9 @@
 /* test_run.c - every outcome of an invocation, the event it sees, the policies. */
 #include "lua_world.h"
+#include "test.h"
 #include "event/value.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- outcomes --- */
 

@@ -4,14 +4,10 @@
  */
 #include "aborts.h"
 #include "lua_world.h"
+#include "test.h"
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 static const char ASKS[] = "zing.http.get('http://a/')\n"
                            "error(string.rep('x', 100000))\n";

@@ -5,18 +5,14 @@
  */
 #include "lua_world.h"
 #include "pace.h"
+#include "test.h"
 
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* --- loading --- */
 

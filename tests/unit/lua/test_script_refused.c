@@ -1,21 +1,17 @@
 /* test_script_refused.c - a script that took the process down while it was loaded is not run again
  * before it is changed. */
 #include "data_folder.h"
+#include "test.h"
 #include "lua/api/api.h"
 #include "lua_world.h"
 #include "base/watchdog.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static const uint8_t this_boot[16] = {1};
 static const uint8_t other_boot[16] = {2};

@@ -1,22 +1,19 @@
 /* test_store_open.c - who may open a store, of which age, in which state. */
 #include "base/buf.h"
 #include "store_world.h"
+#include "test.h"
 
 #include <lmdb.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* --- who may open what --------------------------------------------------------------------------
  */
 
+/* INV-STORE-7 */
 static void store_refuses_a_second_writer_and_names_the_first(void **state) {
     struct store_world *f = *state;
     struct store_options options = {.path = f->folder.path, .max_bytes = ROOM};
@@ -102,6 +99,7 @@ static void write_schema(const char *path, uint32_t schema) {
     mdb_env_close(env);
 }
 
+/* INV-STORE-8 */
 static void store_refuses_what_a_newer_program_wrote(void **state) {
     struct store_world *f = *state;
     store_close(f->store);
@@ -224,6 +222,7 @@ static void overwrite(const char *path, long at, const void *bytes, size_t len) 
     assert_int_equal(fclose(fp), 0);
 }
 
+/* INV-STORE-6 */
 static void a_damaged_page_is_refused_in_words(void **state) {
     struct store_world *f = *state;
     struct report r = {""};

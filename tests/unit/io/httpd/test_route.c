@@ -1,14 +1,10 @@
 /*
  * test_route.c - which row of a table a path and a method lead to.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "io/httpd/route.h"
+
+#include "test.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,11 +18,11 @@ enum { LIST, GROUPS, ONE, SKIP, REST, ROOT };
 
 static const struct route rows[] = {
     {"GET", "/", ACCESS_ANYONE, serve, ROOT},
-    {"GET", "/api/dlq", ACCESS_TOKEN, serve, LIST},
-    {"GET", "/api/dlq/groups", ACCESS_TOKEN, serve, GROUPS},
-    {"GET", "/api/dlq/*", ACCESS_TOKEN, serve, ONE},
-    {"POST", "/api/keys/*/skip", ACCESS_TOKEN, serve, SKIP},
-    {"POST", "/api/signals/**", ACCESS_TOKEN, serve, REST},
+    {"GET", "/api/dlq", ACCESS_READ, serve, LIST},
+    {"GET", "/api/dlq/groups", ACCESS_READ, serve, GROUPS},
+    {"GET", "/api/dlq/*", ACCESS_READ, serve, ONE},
+    {"POST", "/api/keys/*/skip", ACCESS_READ, serve, SKIP},
+    {"POST", "/api/signals/**", ACCESS_READ, serve, REST},
 };
 static const struct route_table table = {rows, sizeof rows / sizeof *rows};
 

@@ -1,13 +1,9 @@
 /* test_api.c - every call a handler can make: what it stages, answers and refuses. */
 #include "lua_world.h"
+#include "test.h"
 #include "event/value.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const int64_t NOW = 1700000000000;
 

@@ -1,12 +1,7 @@
 /* test_api_hosts.c - what handlers ask of other hosts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "lua_world.h"
+#include "test.h"
 #include "journal/owner.h"
 
 #include <stdio.h>

@@ -1,0 +1,142 @@
+/*
+ * token.c - the host's own token, which stands for http.token where there is none: DATA/token, made
+ * at the first start. Whoever can read that file can open the unix socket beside it, too.
+ */
+#include "host/token.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    RANDOM_BYTES = 32,
+    LINE_BYTES = HOST_TOKEN_BYTES
+}; /* as hex digits, and the end of a line */
+
+static bool is_hex(const char *text, size_t len) {
+    return strspn(text, "0123456789abcdef") >= len;
+}
+
+/* False: there is none, or none that nobody else can have read. */
+static bool read_token(const char *path, char token[HOST_TOKEN_BYTES]) {
+    struct stat info;
+    char line[LINE_BYTES + 1] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return false;
+    }
+    bool ours = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
+                (info.st_mode & 077) == 0;
+    bool whole = read(fd, line, LINE_BYTES) >= LINE_BYTES - 1 && is_hex(line, LINE_BYTES - 1);
+    (void)close(fd);
+    if (!ours) {
+        log_warn("host", "%s could be read by others: a new token is made", path);
+    }
+    memcpy(token, line, LINE_BYTES - 1);
+    token[LINE_BYTES - 1] = '\0';
+    return ours && whole;
+}
+
+static int write_file(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    bool ok = fchmod(fd, 0600) == 0 && dprintf(fd, "%s\n", text) == LINE_BYTES && fsync(fd) == 0;
+    int error = errno;
+    (void)close(fd);
+    errno = error;
+    return ok ? 0 : -1;
+}
+
+int host_load_token(struct host *h, struct report *r) {
+    char path[4096];
+    char draft[sizeof path + 8];
+    uint8_t random[RANDOM_BYTES];
+    int len = snprintf(path, sizeof path, "%s/token", h->conf->store_path);
+    if (len < 0 || (size_t)len >= sizeof path) {
+        return report(r, ERR_INVALID, "store.path is too long for a file in it");
+    }
+    (void)snprintf(draft, sizeof draft, "%s.new", path);
+    if (read_token(path, h->token)) {
+        return 0;
+    }
+    randombytes_buf(random, sizeof random);
+    (void)sodium_bin2hex(h->token, sizeof h->token, random, sizeof random);
+    if (write_file(draft, h->token) != 0 || rename(draft, path) != 0) {
+        return report(r, ERR_SYSTEM, "cannot write the token %s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
+/* What stands for "any address" cannot be gone to. */
+static void add_address(struct buf *out, const char *listen, uint16_t port) {
+    size_t len = (size_t)(strrchr(listen, ':') - listen);
+    struct slice host = {listen, len};
+    if (slice_is(host, "0.0.0.0")) {
+        host = slice_of("127.0.0.1");
+    } else if (slice_is(host, "[::]")) {
+        host = slice_of("[::1]");
+    }
+    buf_add_slice(out, host);
+    buf_printf(out, ":%u", port);
+}
+
+static void add_escaped(struct buf *out, const char *text) {
+    for (; *text != '\0'; text++) {
+        bool plain = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
+                     (*text >= 'A' && *text <= 'Z') || strchr("-._~", *text) != NULL;
+        buf_printf(out, plain ? "%c" : "%%%02X", (unsigned char)*text);
+    }
+}
+
+bool host_login_link(const struct host *h, struct buf *out) {
+    const char *token = h->conf->http_token[0] != '\0' ? h->conf->http_token : h->token;
+    if (h->tcp == NULL || gateway_port(h->tcp) == 0) {
+        return false;
+    }
+    buf_add_str(out, "http://");
+    add_address(out, h->conf->http_listen, gateway_port(h->tcp));
+    buf_add_str(out, "/login?token=");
+    add_escaped(out, token);
+    return !out->failed;
+}
+
+static void warn_if_short(const char *name, const char *token) {
+    if (token[0] != '\0' && strlen(token) < TOKEN_BYTES_MIN) {
+        log_warn("host", "%s has fewer than %d bytes and can be guessed: make a longer one", name,
+                 TOKEN_BYTES_MIN);
+    }
+}
+
+void host_warn_tokens(const struct host *h) {
+    warn_if_short("http.token", h->conf->http_token);
+    for (size_t i = 0; i < h->conf->token_count; i++) {
+        char name[NAME_BYTES_MAX + 16];
+        (void)snprintf(name, sizeof name, "token \"%s\"", h->conf->tokens[i].name);
+        warn_if_short(name, h->conf->tokens[i].value);
+    }
+}
+
+void host_reload_tokens(struct host *h) {
+    struct conf *fresh = NULL;
+    struct report r = {""};
+    if (h->front == NULL) {
+        return;
+    }
+    int code = conf_load(&fresh, h->conf->file, &h->options->overrides, &r);
+    if (code == 0 && front_set_tokens(h->front, fresh) != 0) {
+        code = report(&r, ERR_MEMORY, "out of memory");
+    }
+    if (code != 0) {
+        log_error("host", "the tokens stay as they were: %s", r.text);
+    }
+    conf_free(fresh);
+}

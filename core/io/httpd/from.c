@@ -1,0 +1,63 @@
+/*
+ * from.c - where a request comes from, also when a proxy of ours has passed it on.
+ */
+#include "io/httpd/impl.h"
+
+#include <string.h>
+
+static bool is_proxy(const struct gateway *g, const struct address *a) {
+    for (size_t i = 0; i < g->callbacks.proxy_count; i++) {
+        if (address_is_in(a, g->callbacks.proxies[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum MHD_Result note_last(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                 const char *value) {
+    (void)kind;
+    const char **last = ctx;
+    if (strcasecmp(name, "X-Forwarded-For") == 0) {
+        *last = value;
+    }
+    return MHD_YES;
+}
+
+/* The last of "a, b, c"; *list ends before it. */
+static struct slice last_word(struct slice *list) {
+    size_t from = list->len;
+    while (from > 0 && list->data[from - 1] != ',') {
+        from--;
+    }
+    struct slice word = {list->data + from, list->len - from};
+    list->len = from == 0 ? 0 : from - 1;
+    while (word.len > 0 && *word.data == ' ') {
+        word = (struct slice){word.data + 1, word.len - 1};
+    }
+    while (word.len > 0 && word.data[word.len - 1] == ' ') {
+        word.len--;
+    }
+    return word;
+}
+
+/* Each proxy writes behind what it was told whom it has that from, so the last entry that is none
+ * of our proxies was written by one of them; what stands before it, anybody may have. */
+struct address gateway_from(const struct gateway_request *request) {
+    const struct gateway *g = request->gateway;
+    const char *header = NULL;
+    if (request->guest != NULL) {
+        return (struct address){.local = true};
+    }
+    struct address from = gateway_client_from(request->connection);
+    if (!is_proxy(g, &from)) {
+        return from;
+    }
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_last, &header);
+    struct slice list = slice_of(header);
+    struct address before;
+    while (list.len > 0 && is_proxy(g, &from) && address_parse(last_word(&list), &before)) {
+        from = before;
+    }
+    return from;
+}
