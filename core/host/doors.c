@@ -140,9 +140,9 @@ static void on_request(void *ctx, struct gateway_request *request) {
     admin_request(h->admin, request);
 }
 
-static bool on_front_head(void *ctx, const struct gateway_request *request) {
+static struct gateway_welcome on_front_head(void *ctx, const struct gateway_request *request) {
     const struct host *h = ctx;
-    return front_wants_body(h->front, request);
+    return front_welcome(h->front, request);
 }
 
 static void on_front_request(void *ctx, struct gateway_request *request) {
@@ -320,7 +320,7 @@ static int open_front(struct host *h, struct report *r) {
     }
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
-                                                .wants_body = on_front_head,
+                                                .welcome = on_front_head,
                                                 .make_room = host_make_room,
                                                 .headers = front_headers,
                                                 .proxies =

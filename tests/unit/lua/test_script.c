@@ -429,12 +429,12 @@ static void script_memory_may_fail_at_any_allocation(void **state) {
     (void)state;
     struct lua_world *w = unhurried(LUA(script_memory_may_fail_at_any_allocation));
     world_set(w, "n", "1");
-    (void)lua_gc(w->host->L, LUA_GCCOLLECT);
+    (void)lua_gc(w->host->slots[0].live->L, LUA_GCCOLLECT);
     size_t base = script_memory(w->host);
     int failed = 0, done = 0;
     for (size_t extra = 0; done < 3 && extra < 1 << 18; extra += 48) {
-        (void)lua_gc(w->host->L, LUA_GCCOLLECT);
-        w->host->memory_limit = base + extra;
+        (void)lua_gc(w->host->slots[0].live->L, LUA_GCCOLLECT);
+        w->host->slots[0].live->memory_limit = base + extra;
         (void)world_run(w, "{\"x\":5,\"list\":[1,2,{\"a\":null}]}");
         if (w->run->outcome == OUTCOME_CALL) {
             world_answer(w, 200, "a: b\n", "{\"ok\":true}");

@@ -338,7 +338,9 @@ static void api_mail_rejects_what_would_forge_or_never_arrive(void **state) {
 static void api_knows_time_ids_config_and_secrets(void **state) {
     (void)state;
     world_holds(LUA(api_knows_time_ids_config_and_secrets));
-    world_ends("zing.secret('nothing')", OUTCOME_ERROR, "has no \"nothing\"");
+    world_ends(
+        "zing.secret('hold')", OUTCOME_ERROR,
+        "service \"svc\" is not given \"hold\": add secrets = {\"hold\"} to it in topics.conf");
 }
 
 static void api_log_takes_any_message_and_fields(void **state) {
