@@ -81,6 +81,7 @@ enum {
     WATCHDOG_LUA_TIMES = 10,      /* times limits.lua_time after which the watchdog ends a run, */
     WATCHDOG_MS_MIN = 2000,       /* but at least this much processor time */
     WATCHDOG_ABORT_FACTOR = 3,    /* at this many times that limit the process is aborted */
+    LUA_RENEW_MS = 1000,          /* between two Lua states of a service that fills them */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
     JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
 
@@ -150,6 +151,8 @@ enum {
     APPEND_RETRY_MS_MAX = 60000, /* doubled each time up to this */
 
     GATEWAY_CONNECTIONS_MAX = 4096, /* per door, or its share of the descriptors if that is less */
+    GATEWAY_SPARES = 16,       /* beyond them, where only what is vital is answered */
+    GATEWAY_CLIENT_PARTS = 4,  /* one address has at most this part of them */
     GATEWAY_CONNECTIONS_LEAST = 2,  /* even if there are few descriptors */
     GATEWAY_ACCEPTS_MAX = 16,       /* connections accepted in one wake-up */
     GATEWAY_PAUSE_MS_MIN = 50,   /* pause when no connection can be accepted; doubles each time */

@@ -50,7 +50,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
 /* The host's own sentence, or the best that can be said without one. */
 static const char *sentence_in(const json_t *answer) {
     const char *text = json_string_value(json_object_get(answer, "error"));
-    return text == NULL ? "the host refused without saying why" : text;
+    return text == NULL ? "the host refused without giving a reason" : text;
 }
 
 int cli_judge(long status, const json_t *answer) {
@@ -66,7 +66,7 @@ int cli_judge(long status, const json_t *answer) {
 
 int cli_not_asked(const struct cli *cli, int code, const struct report *r) {
     if (code == ERR_NOTFOUND) {
-        (void)cli_fail(code, "no host runs on %s: start one with \"zingq run\"", cli->data);
+        (void)cli_fail(code, "no host is running on %s: start one with \"zingq run\"", cli->data);
     } else {
         (void)cli_fail(code, "%s", r->text);
     }

@@ -55,7 +55,7 @@ static int add_properties(const struct cli *cli, struct buf *path) {
     int count = 0;
     while ((pair = cli_option_next(cli, "property", &at)) != NULL) {
         if (pair[0] == '=' || strchr(pair, '=') == NULL) {
-            return cli_misused(cli, "--property wants NAME=VALUE, not \"%s\"", pair);
+            return cli_misused(cli, "--property must be NAME=VALUE, not \"%s\"", pair);
         }
         if (count == PROPERTIES_MAX) {
             return cli_misused(cli, "at most %d properties", PROPERTIES_MAX);
@@ -72,7 +72,7 @@ static int publish_path(const struct cli *cli, struct buf *path) {
     struct report r = {""};
     qos = qos == NULL ? "1" : qos;
     if (strcmp(qos, "0") != 0 && strcmp(qos, "1") != 0) {
-        return cli_misused(cli, "--qos is 0 or 1, not \"%s\"", qos);
+        return cli_misused(cli, "--qos must be 0 or 1, not \"%s\"", qos);
     }
     if (topic_check(cli->words[0], &r) != 0) {
         return cli_misused(cli, "%s", r.text);
@@ -117,7 +117,7 @@ static int send_signal(struct cli *cli) {
     buf_add_str(&path, "&name=");
     cli_add_part(&path, slice_of(cli->words[2]));
     const char *value = cli->word_count > 3 ? cli->words[3] : "true";
-    int status = path.failed ? cli_misused(cli, "key and name are too long")
+    int status = path.failed ? cli_misused(cli, "the key and name are too long")
                              : cli_ask(cli, "POST", buf_str(&path), slice_of(value), &answer);
     buf_clear(&path);
     if (status == 0 && cli->json) {
@@ -181,7 +181,7 @@ static int ask_service(struct cli *cli, const char *verb, const char *done) {
     cli_add_part(&path, slice_of(cli->words[0]));
     buf_printf(&path, "/%s", verb);
     json_t *answer = NULL;
-    int status = path.failed ? cli_misused(cli, "a service's name is not that long")
+    int status = path.failed ? cli_misused(cli, "the service name is too long")
                              : cli_ask(cli, "POST", buf_str(&path), slice_of(""), &answer);
     buf_clear(&path);
     if (status == 0 && cli->json) {
@@ -195,7 +195,7 @@ static int ask_service(struct cli *cli, const char *verb, const char *done) {
 }
 
 static int pause_service(struct cli *cli) {
-    return ask_service(cli, "pause", "is paused: events are accepted, none is handled");
+    return ask_service(cli, "pause", "is paused: events are accepted but not handled");
 }
 
 static int resume_service(struct cli *cli) {
@@ -203,53 +203,55 @@ static int resume_service(struct cli *cli) {
 }
 
 static const struct cli_option publish_options[] = {
-    {"after", "TIME", "publish it later: 30s, 10m, 24h"},
-    {"qos", "0|1", "towards the broker; 1 by default"},
+    {"after", "TIME", "publish after this time: 30s, 10m, 24h"},
+    {"qos", "0|1", "QoS of the publish; default 1"},
     {"retain", NULL, "ask the broker to retain it"},
-    {"property", "NAME=VALUE", "a user property; may be given often"},
+    {"property", "NAME=VALUE", "a user property; may be repeated"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option cancel_options[] = {
-    {"compensate", NULL, "undo what its saga has done, then discard it"},
-    {"without-compensation", NULL, "discard it although its saga is not undone"},
+    {"compensate", NULL, "run the compensations of its saga, then discard it"},
+    {"without-compensation", NULL, "discard it without undoing its saga"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option replay_options[] = {
-    {"service", "NAME", "of this service"},
-    {"from", "TIME", "accepted from then on: 2026-11-25T03:00:00Z, 2026-11-25, @SECONDS, 2h"},
-    {"to", "TIME", "with --from: and before then"},
-    {"key", "KEY", "of this key"},
+    {"service", "NAME", "only this service"},
+    {"from", "TIME", "accepted at or after TIME: 2026-11-25T03:00:00Z, 2026-11-25, @SECONDS, 2h"},
+    {"to", "TIME", "with --from: accepted before TIME"},
+    {"key", "KEY", "only this key"},
     {"id", "ID", "this event"},
-    {"rate", "RATE", "at most so many: 10/s, 300/m"},
-    {"force", NULL, "also what is older than idempotency_window"},
-    {"as-of", "TIME", "leave alone what ended later: goes on with a replay that was broken off"},
-    {"dry-run", NULL, "only say what would run"},
-    {"yes", NULL, "do not ask"},
+    {"rate", "RATE", "at most this many: 10/s, 300/m"},
+    {"force", NULL, "include events older than idempotency_window"},
+    {"as-of", "TIME", "skip events that ended after TIME: resumes an interrupted replay"},
+    {"dry-run", NULL, "only print what would run"},
+    {"yes", NULL, "do not ask for confirmation"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_change_commands[] = {
-    {"publish", "TOPIC PAYLOAD", "publish through the host's outbox, surely",
+    {"publish", "TOPIC PAYLOAD", "publish durably, through the host's outbox",
      "The id is printed once the publish is on disk; with --after, `cancel` takes it back by that "
      "id. "
      "PAYLOAD \"-\" reads standard input.",
      2, 2, publish_options, publish},
-    {"cancel", "ID", "take back a delayed publish, or end an event that waits",
+    {"cancel", "ID", "cancel a delayed publish, or discard a waiting event",
      "ID is what publish --after or zing.publish gave, or an event's. An event is discarded; when "
      "its "
      "saga has done something, one of the options must say what becomes of that. Ends with status "
      "1 "
      "when nothing waits under the id.",
      1, 1, cancel_options, cancel},
-    {"signal", "SERVICE KEY NAME [VALUE]", "send a signal to who waits for it",
-     "VALUE is JSON, or else a string; without one it is true.", 3, 4, NULL, send_signal},
+    {"signal", "SERVICE KEY NAME [VALUE]", "send a signal to the event that waits for it",
+     "VALUE is parsed as JSON, or else taken as a string; the default is true.", 3, 4, NULL,
+     send_signal},
     {"pause", "SERVICE", "stop handling; events are still accepted", NULL, 1, 1, NULL,
      pause_service},
-    {"resume", "SERVICE", "handle again", NULL, 1, 1, NULL, resume_service},
-    {"replay", "", "run events that are done once more, in the order they came",
-     "It says what would run, and asks. Times without a zone are UTC; 2h is two hours ago.\n"
+    {"resume", "SERVICE", "resume handling", NULL, 1, 1, NULL, resume_service},
+    {"replay", "", "run finished events again, in the order they were accepted",
+     "Prints what would run and asks for confirmation. Times without a zone are UTC; 2h means two\n"
+     "hours ago.\n"
      "For dead letters: zingq dlq replay.",
      0, 0, replay_options, cli_replay},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

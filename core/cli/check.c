@@ -10,6 +10,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "cli/text.h"
+#include "cli/secrets.h"
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
@@ -85,13 +86,13 @@ static void add_filters(struct buf *out, const struct service_conf *s) {
         buf_add_str(out, i == 0 ? "" : ", ");
         buf_add_str(out, s->filters[i]);
     }
-    buf_add_str(out, s->share ? "" : " (every host gets every message)");
+    buf_add_str(out, s->share ? "" : " (every host gets all messages)");
 }
 
 static void add_key(struct buf *out, const struct service_conf *s) {
     rule_write(&s->key, out);
-    buf_add_str(out, s->ordered ? "; one event of a key at a time, in order"
-                                : "; events run side by side, in no order");
+    buf_add_str(out, s->ordered ? "; one event per key at a time, in order"
+                                : "; events run concurrently, in no order");
 }
 
 static void add_idempotency(struct buf *out, const struct conf *conf,
@@ -116,22 +117,22 @@ static void add_limits(struct buf *out, const struct service_conf *s) {
         char linger[32];
         buf_printf(out, "; batches of up to %" PRIu32 ", ", s->batch);
         if (s->linger_ms > 0) {
-            buf_printf(out, "after %s at the latest", conf_duration_text(s->linger_ms, linger));
+            buf_printf(out, "after at most %s", conf_duration_text(s->linger_ms, linger));
         } else {
-            buf_add_str(out, "of what waits");
+            buf_add_str(out, "of waiting events");
         }
     }
 }
 
 static void add_dead(struct buf *out, const struct service_conf *s) {
     buf_add_str(out, s->on_dead == ON_DEAD_PARK ? "its key is parked until a person decides"
-                     : s->ordered               ? "its key goes on"
-                                                : "the others go on");
+                     : s->ordered               ? "its key continues"
+                                                : "other events continue");
     if (s->dead_topic != NULL && s->dead_topic[0] != '\0') {
         buf_printf(out, "; announced on %s", s->dead_topic);
     }
     if (s->dead_letter != NULL) {
-        buf_printf(out, "; %s is asked", s->dead_letter);
+        buf_printf(out, "; %s decides", s->dead_letter);
     }
 }
 
@@ -223,8 +224,8 @@ static void describe_schedule(const struct cli *cli, const struct schedule_conf 
     add_ticks(&lines[SCHEDULE_NEXT].text, s, cli->now_ms);
     buf_printf(&lines[SCHEDULE_PUBLISH].text, "%s  %s", s->publish, s->payload);
     buf_add_str(&lines[SCHEDULE_MISSED].text,
-                s->missed == MISSED_ONCE ? "runs once for all that came while the host was down"
-                                         : "what came while the host was down is skipped");
+                s->missed == MISSED_ONCE ? "one run for all ticks missed while the host was down"
+                                         : "ticks missed while the host was down are skipped");
 }
 
 /* The names of the services whose keys need a division; how many there are. */
@@ -328,7 +329,7 @@ static void warn_of_route(void *ctx, const char *filter) {
         }
     }
     const char *meant = conf_suggest(filter, reserved, sizeof reserved / sizeof *reserved);
-    cli_warn("scripts/%s: [\"%s\"] is for no topic that service \"%s\" subscribes to%s%s%s",
+    cli_warn("scripts/%s: [\"%s\"] matches no topic that service \"%s\" subscribes to%s%s%s",
              s->handler, filter, s->name, meant == NULL ? "" : " (did you mean \"",
              meant == NULL ? "" : meant, meant == NULL ? "" : "\"?)");
 }
@@ -338,7 +339,7 @@ static void warn_of_routes(const struct cli *cli, const struct script_host *scri
         script_each_route(scripts, i, &cli->conf->services[i], warn_of_route);
     }
     if (cli->conf->service_count == 0) {
-        cli_warn("%s has no service: no message is handled", cli->conf->file);
+        cli_warn("%s has no service: no messages will be handled", cli->conf->file);
     }
 }
 
@@ -373,6 +374,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     bool ok = services != NULL && schedules != NULL;
     warn_of_routes(cli, scripts);
     warn_of_certificates(cli);
+    cli_warn_of_secrets(conf, scripts);
     if (!cli->json) {
         print_verdict(conf);
     }
@@ -446,30 +448,32 @@ static int check(struct cli *cli) {
 }
 
 static const struct cli_option doctor_options[] = {
-    {"broker", "URL", "the broker instead of broker.url"},
-    {"store", NULL, "instead of that, read the whole store: every page, every record"},
+    {"broker", "URL", "use this broker instead of broker.url"},
+    {"store", NULL, "check the store instead: read every page and every record"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option try_options[] = {
     {"payload", "TEXT", "the payload"},
-    {"file", "FILE", "the payload is in this file"},
-    {"property", "NAME=VALUE", "a user property; may be given often"},
-    {"state", "FILE", "a JSON object of names and values in place of the stored state"},
+    {"file", "FILE", "read the payload from this file"},
+    {"property", "NAME=VALUE", "a user property; may be repeated"},
+    {"state", "FILE", "use this JSON object of names and values instead of the stored state"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_check_commands[] = {
-    {"check", "", "read topics.conf and compile every script",
-     "Says of each service what it subscribes to, what orders its events, when it tries again; of "
-     "each schedule when it runs next; and what a second host would be.",
+    {"check", "", "validate topics.conf and compile every script",
+     "Prints each service's subscriptions, order and retry schedule, each schedule's next runs, "
+     "and "
+     "whether a second host could run.",
      0, 0, NULL, check},
-    {"doctor", "", "probe the broker and the disk: what could be lost, and what mends it",
-     "Ends with status 1 when something is bad. Leaves nothing behind.", 0, 0, doctor_options,
+    {"doctor", "", "probe the broker and the disk: what could be lost, and the fix",
+     "Exits with status 1 if a finding is bad. Leaves nothing behind.", 0, 0, doctor_options,
      cli_doctor},
     {"try", "SERVICE TOPIC", "run a handler once, dry: print what it would do, change nothing",
-     "The handler sees the state of the store, or of --state. It ends where it would make a call.",
+     "The handler sees the stored state, or that of --state. It stops where it would make a call.",
      2, 2, try_options, cli_try},
-    {"version", "", "the versions of the program and its libraries", NULL, 0, 0, NULL, version},
+    {"version", "", "print the versions of the program and its libraries", NULL, 0, 0, NULL,
+     version},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

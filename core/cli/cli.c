@@ -35,7 +35,7 @@ struct group {
 static const struct group groups[] = {
     {"Run", cli_host_commands},
     {"Check before you run", cli_check_commands},
-    {"Look", cli_look_commands},
+    {"Inspect", cli_look_commands},
     {"Dead letters", cli_dlq_commands},
     {"Outbox", cli_outbox_commands},
     {"Keys", cli_keys_commands},
@@ -142,10 +142,10 @@ static int print_help(const char *family) {
             print_command_line(c);
         }
     }
-    (void)printf("\nOptions of every command\n");
+    (void)printf("\nCommon options\n");
     print_options(cli_common_options);
-    (void)printf("\nExit status: 0 good, 1 the answer is no, 2 wrong usage or configuration, "
-                 "3 cannot run.\n");
+    (void)printf("\nExit status: 0 success, 1 check failed or nothing found, 2 usage or "
+                 "configuration error, 3 cannot run.\n");
     return EXIT_GOOD;
 }
 
@@ -179,7 +179,7 @@ static bool may_colour(void) {
 static int run_command(struct cli *cli, int argc, char **argv) {
     int status = cli_read_options(cli, cli->command->options, false, argc, argv);
     if (status != 0) {
-        (void)fprintf(stderr, "zingq %s --help says what it takes\n", cli->command->name);
+        (void)fprintf(stderr, "see zingq %s --help\n", cli->command->name);
         return status;
     }
     if (cli_flag(cli, "help")) {
@@ -188,10 +188,10 @@ static int run_command(struct cli *cli, int argc, char **argv) {
     cli->words = argv + optind;
     cli->word_count = argc - optind;
     if (cli->word_count < cli->command->words_min) {
-        return cli_misused(cli, "%s wants %s", cli->command->name, cli->command->arguments);
+        return cli_misused(cli, "%s requires %s", cli->command->name, cli->command->arguments);
     }
     if (cli->word_count > cli->command->words_max) {
-        return cli_misused(cli, "\"%s\" is one word too many", cli->words[cli->command->words_max]);
+        return cli_misused(cli, "unexpected argument \"%s\"", cli->words[cli->command->words_max]);
     }
     struct clock_reading now;
     clock_read(&now);
@@ -221,8 +221,8 @@ static int find_words(struct cli *cli, int argc, char **argv, int *used) {
     if (argc < 2 || argv[1][0] == '-') {
         bool asked = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
         return asked ? 0
-                     : cli_fail(ERR_INVALID, "%s wants a second word: see zingq %s --help", argv[0],
-                                argv[0]);
+                     : cli_fail(ERR_INVALID, "%s requires a subcommand: see zingq %s --help",
+                                argv[0], argv[0]);
     }
     *used = 2;
     (void)snprintf(name, sizeof name, "%s %s", argv[0], argv[1]);
@@ -234,7 +234,7 @@ static int dispatch(struct cli *cli, int argc, char **argv) {
     int used;
     int status = find_words(cli, argc, argv, &used);
     if (status != 0) {
-        (void)fprintf(stderr, "zingq %s%s--help lists the commands\n",
+        (void)fprintf(stderr, "see zingq %s%s--help for the commands\n",
                       is_family(argv[0]) ? argv[0] : "", is_family(argv[0]) ? " " : "");
         return status;
     }
@@ -275,7 +275,7 @@ int cli_main(int argc, char **argv) {
         count = 1;
     }
     if (count == 0 && !cli_flag(&cli, "help")) {
-        status = cli_fail(ERR_INVALID, "no command given: zingq --help lists them");
+        status = cli_fail(ERR_INVALID, "no command given: see zingq --help");
     } else if (count == 0 || strcmp(words[0], "help") == 0) {
         status = help(count == 0 ? 0 : count - 1, words + 1);
     } else {

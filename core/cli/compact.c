@@ -25,7 +25,7 @@ static int tell(const struct cli *cli, const struct store_sizes *sizes) {
     buf_add_str(&line, ", has ");
     text_add_bytes(&line, sizes->after);
     if (sizes->dropped > 0) {
-        buf_printf(&line, "; %llu records that had been set aside are gone",
+        buf_printf(&line, "; %llu records that were set aside have been deleted",
                    (unsigned long long)sizes->dropped);
     }
     (void)printf("%s\n", buf_str(&line));
@@ -44,7 +44,7 @@ static int run_compact(struct cli *cli) {
         .path = cli->data, .max_bytes = cli->conf == NULL ? 0 : cli->conf->store_max_bytes};
     int code = store_compact(&options, cli_flag(cli, "drop-aside"), &sizes, &r);
     if (code == ERR_BUSY) {
-        (void)cli_fail(code, "%s; compact works on the folder of a host that is stopped", r.text);
+        (void)cli_fail(code, "%s; stop the host before you compact its store", r.text);
         return EXIT_CANNOT_RUN;
     }
     if (code != 0) {
@@ -55,36 +55,38 @@ static int run_compact(struct cli *cli) {
 }
 
 static const struct cli_option export_options[] = {
-    {"salvage", NULL, "of a damaged store: what can be read, the rest is named"},
-    {"into", "DIR", "with --salvage: keep it as a data folder, too"},
+    {"salvage", NULL, "read a damaged store: export what is readable, report the rest"},
+    {"into", "DIR", "with --salvage: also write a new data folder"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option compact_options[] = {
-    {"drop-aside", NULL, "let go of records that could not be read and were set aside"},
+    {"drop-aside", NULL, "delete the unreadable records that were set aside"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option reshard_options[] = {
-    {"count", "N", "how many hosts there are to be"},
-    {"dry-run", NULL, "only say what would move"},
-    {"abandon", NULL, "give up what the broker has for hosts that go and have not left"},
-    {"yes", NULL, "do not ask"},
+    {"count", "N", "the new number of hosts"},
+    {"dry-run", NULL, "only print what would move"},
+    {"abandon", NULL,
+     "give up messages that the broker holds for removed hosts that did not leave"},
+    {"yes", NULL, "do not ask for confirmation"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_file_commands[] = {
-    {"export", "", "all that the store holds, as lines of JSON",
-     "Events with their history, state, locks, publishes that wait, lines for files.", 0, 0,
+    {"export", "", "print the whole store as JSON lines",
+     "Events with their history, state, locks, waiting publishes, lines for files.", 0, 0,
      export_options, cli_export},
-    {"compact", "", "write the store's file anew, without its free pages",
-     "The host must be stopped. The disk needs room for a second file meanwhile.", 0, 0,
-     compact_options, run_compact},
-    {"reshard", "[DIR...]", "divide the keys anew: the folders of stopped hosts, for another count",
-     "One folder, or none for store.path: that of `zingq run --hosts`, or of a host alone, which\n"
-     "becomes DIR/1. Several: those of the hosts in their order, first the old ones, all of them,\n"
-     "then those to be made. Of fewer hosts than before the last folders are emptied. topics.conf\n"
-     "must be the one that the hosts ran with; each disk needs room for a second file meanwhile.",
+    {"compact", "", "rewrite the store's file without its free pages",
+     "The host must be stopped. The disk needs room for a second file.", 0, 0, compact_options,
+     run_compact},
+    {"reshard", "[DIR...]", "redistribute the keys of stopped hosts for another number of hosts",
+     "Give one folder, or none for store.path: that of `zingq run --hosts`, or of a single host,\n"
+     "which becomes DIR/1. Or give all folders in the order of the hosts, the existing ones "
+     "first,\n"
+     "then those to be created. With fewer hosts than before the last folders are emptied.\n"
+     "topics.conf must be the one the hosts ran with; each disk needs room for a second file.",
      0, PARTITIONS, reshard_options, cli_reshard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

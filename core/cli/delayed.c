@@ -76,8 +76,8 @@ int cli_delayed(struct cli *cli) {
         listing_init(cli, &listing, columns, sizeof columns / sizeof *columns, DELAYED_SHOWN);
     status = status == 0 ? cli_open_store(cli) : status;
     if (status == 0) {
-        status = listing_print(cli, &listing, each_delayed(cli, &listing),
-                               "no publish waits for its time", NULL);
+        status =
+            listing_print(cli, &listing, each_delayed(cli, &listing), "no delayed publishes", NULL);
     }
     listing_clear(&listing);
     return status;

@@ -81,7 +81,7 @@ static int print_list(struct cli *cli, const struct dead_filter *filter, struct 
     listing->seen = n.seen;
     dead_newest_clear(&n);
     return listing_print(cli, listing, code, "no dead letters",
-                         "--limit N shows more, `zingq dlq groups` sums up");
+                         "--limit N shows more, `zingq dlq groups` groups them");
 }
 
 static int list(struct cli *cli) {
@@ -162,8 +162,9 @@ static int print_groups(struct cli *cli, const struct dead_filter *filter,
     listing->seen = all.count;
     int status = listing_print(cli, listing, code, "no dead letters", NULL);
     if (code == 0 && all.left_out > 0) {
-        (void)cli_fail(0, "%" PRIu64 " letters of further groups: ask for one --service",
-                       all.left_out);
+        (void)cli_fail(
+            0, "%" PRIu64 " dead letters of other groups not shown: narrow down with --service",
+            all.left_out);
     }
     dead_groups_clear(&all);
     return status;
@@ -182,64 +183,64 @@ static int groups(struct cli *cli) {
 }
 
 static const struct cli_option filter_options[] = {
-    {"service", "NAME", "of this service"},
-    {"group", "GROUP", "of this group, as `dlq groups` shows it; four digits may do"},
+    {"service", "NAME", "only this service"},
+    {"group", "GROUP", "of this group, as shown by `dlq groups`; four digits may be enough"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option list_options[] = {
-    {"service", "NAME", "of this service"},
-    {"group", "GROUP", "of this group, as `dlq groups` shows it; four digits may do"},
-    {"limit", "N", "at most so many (50)"},
+    {"service", "NAME", "only this service"},
+    {"group", "GROUP", "of this group, as shown by `dlq groups`; four digits may be enough"},
+    {"limit", "N", "at most this many (50)"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option one_options[] = {
-    {"service", "NAME", "of this service, when it is dead in several"},
+    {"service", "NAME", "the service, if the event is dead in several"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option replay_options[] = {
     {"service", "NAME", "all of this service"},
-    {"group", "GROUP", "with --service: of this group only"},
-    {"rate", "RATE", "at most so many: 10/s, 300/m"},
-    {"force", NULL, "also what is older than idempotency_window"},
+    {"group", "GROUP", "with --service: only this group"},
+    {"rate", "RATE", "at most this many: 10/s, 300/m"},
+    {"force", NULL, "include events older than idempotency_window"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option discard_options[] = {
     {"service", "NAME", "all of this service"},
-    {"group", "GROUP", "with --service: of this group only"},
-    {"rate", "RATE", "at most so many: 10/s, 300/m"},
-    {"without-compensation", NULL, "also one whose saga is half undone"},
+    {"group", "GROUP", "with --service: only this group"},
+    {"rate", "RATE", "at most this many: 10/s, 300/m"},
+    {"without-compensation", NULL, "also those whose saga is only partly undone"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option edit_options[] = {
-    {"service", "NAME", "of this service, when it is dead in several"},
+    {"service", "NAME", "the service, if the event is dead in several"},
     {"payload", "TEXT", "the new payload"},
-    {"file", "FILE", "the new payload is in this file"},
+    {"file", "FILE", "read the new payload from this file"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_dlq_commands[] = {
-    {"dlq list", "", "dead letters, newest first", NULL, 0, 0, list_options, list},
-    {"dlq groups", "", "dead letters summed up by what went wrong",
-     "A group has one reason, but for its numbers.", 0, 0, filter_options, groups},
-    {"dlq show", "ID", "one dead letter: its payload, its attempts, its errors", NULL, 1, 1,
+    {"dlq list", "", "list dead letters, newest first", NULL, 0, 0, list_options, list},
+    {"dlq groups", "", "group dead letters by error",
+     "Reasons that differ only in numbers are one group.", 0, 0, filter_options, groups},
+    {"dlq show", "ID", "show a dead letter: its payload, attempts and errors", NULL, 1, 1,
      one_options, dlq_show},
-    {"dlq export", "", "dead letters with everything known, as lines of JSON", NULL, 0, 0,
+    {"dlq export", "", "print dead letters with all details as JSON lines", NULL, 0, 0,
      filter_options, dlq_export},
     {"dlq try", "ID", "run the handler once, dry: print what it would do, change nothing", NULL, 1,
      1, one_options, dlq_try},
     {"dlq edit", "ID", "change the payload; the original stays in the history",
      "Without --payload and --file it opens $EDITOR. The event stays dead: replay it afterwards.",
      1, 1, edit_options, dlq_edit},
-    {"dlq replay", "[ID...]", "handle dead letters once more, in the order they came",
-     "Either ids, or --service.", 0, INT_MAX, replay_options, dlq_replay},
-    {"dlq discard", "[ID...]", "let dead letters go",
-     "Either ids, or --service. What is discarded is done with; it is kept for store.keep_done, "
-     "and not at all when "
+    {"dlq replay", "[ID...]", "run dead letters again, in the order they were accepted",
+     "Give ids or --service.", 0, INT_MAX, replay_options, dlq_replay},
+    {"dlq discard", "[ID...]", "discard dead letters",
+     "Give ids or --service. Discarded events are kept for store.keep_done, or deleted at once "
+     "while "
      "the store is nearly full.",
      0, INT_MAX, discard_options, dlq_discard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

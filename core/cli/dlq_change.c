@@ -235,10 +235,10 @@ static int change(struct cli *cli, const char *verb, const char *past) {
     struct bulk bulk = {.verb = verb, .past = past};
     bool by_service = cli_option(cli, "service") != NULL;
     if (cli->word_count == 0 && !by_service) {
-        return cli_misused(cli, "which? Give ids, or --service NAME for all of a service");
+        return cli_misused(cli, "give ids, or --service NAME for all dead letters of a service");
     }
     if (cli->word_count > 0 && cli_option(cli, "group") != NULL) {
-        return cli_misused(cli, "either ids or --group");
+        return cli_misused(cli, "give either ids or --group");
     }
     int status = cli->word_count > 0 ? ask_named(cli, &bulk) : ask_matching(cli, &bulk);
     uint64_t asked = bulk.good + bulk.gone + bulk.refused;

@@ -140,14 +140,14 @@ static int new_payload(const struct cli *cli, struct slice before, struct buf *a
     }
     buf_init(after, GATEWAY_BODY_BYTES_MAX);
     if (text != NULL && path != NULL) {
-        return cli_misused(cli, "either --payload or --file");
+        return cli_misused(cli, "give either --payload or --file");
     }
     if (text != NULL) {
         buf_add_str(after, text);
         return after->failed ? cli_fail(ERR_MEMORY, "out of memory") : 0;
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return cli_misused(cli, "no terminal to edit on: give --payload or --file");
+        return cli_misused(cli, "no terminal for the editor: give --payload or --file");
     }
     return edit_payload(before, after);
 }
@@ -160,7 +160,7 @@ static int tell_edit(const struct cli *cli, const struct event *event, struct sl
         return cli_print_json(json_pack("{s:s, s:b}", "id", id, "edited", 1));
     }
     int code = diff_print(stdout, cli->colour, event->payload, after);
-    (void)printf("\nedited; it stays dead until: zingq dlq replay %s\n", id);
+    (void)printf("\nedited; the event stays dead until you run: zingq dlq replay %s\n", id);
     return code == 0 ? EXIT_GOOD : cli_fail(code, "cannot show the difference: out of memory");
 }
 

@@ -24,13 +24,12 @@ static void print_letter(const struct cli *cli, const struct life *life) {
     (void)printf("  group          %016" PRIx64 "\n", journal_fingerprint(life->event->reason));
     (void)uuid_text(&life->event->id, id);
     if (life->event->state == EVENT_NEEDS_PERSON) {
-        (void)printf(
-            "\nzingq dlq replay %s goes on undoing; dlq discard --without-compensation lets "
-            "it go as it is.\n",
-            id);
+        (void)printf("\nzingq dlq replay %s continues the compensation; dlq discard\n"
+                     "--without-compensation discards it as it is.\n",
+                     id);
         return;
     }
-    (void)printf("\nzingq dlq try %s runs its handler dry, dlq replay handles it once more.\n", id);
+    (void)printf("\nzingq dlq try %s runs its handler dry; dlq replay runs it again.\n", id);
 }
 
 int dlq_show(struct cli *cli) {

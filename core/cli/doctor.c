@@ -35,8 +35,8 @@ static void print_row(const struct cli *cli, const struct doctor_row *row) {
     text_print(stdout, cli->colour, styles[row->verdict], doctor_verdict_name(row->verdict));
     (void)printf("  %s: %s\n", row->name, buf_str(&text));
     buf_clear(&text);
-    print_advice("what could happen", row->risk);
-    print_advice("what mends it", row->mend);
+    print_advice("risk", row->risk);
+    print_advice("fix", row->mend);
 }
 
 static json_t *row_json(const struct doctor_row *row) {

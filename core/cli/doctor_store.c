@@ -33,7 +33,7 @@ static void print_findings(const struct cli *cli, const struct store_exam *exam)
         const json_t *mend = json_object_get(one, "mend");
         const json_t *next = json_object_get(json_array_get(exam->findings, i + 1), "mend");
         if (!json_equal(mend, next)) { /* once for all that it mends */
-            print_safe("      what mends it: ", mend);
+            print_safe("      fix: ", mend);
             (void)printf("\n");
         }
     }

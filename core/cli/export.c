@@ -198,7 +198,7 @@ static void tell_loss(void *ctx, const char *text) {
 
 static void tell_found(void *ctx, const char *table, uint64_t pages) {
     (void)ctx;
-    (void)cli_fail(0, "found again below lost pages: %" PRIu64 " pages of table %s", pages, table);
+    (void)cli_fail(0, "recovered below lost pages: %" PRIu64 " pages of table %s", pages, table);
 }
 
 static int make_folder(char folder[STORE_PATH_BYTES]) {
@@ -208,7 +208,7 @@ static int make_folder(char folder[STORE_PATH_BYTES]) {
     bool made = len > 0 && len < STORE_PATH_BYTES && mkdtemp(folder) != NULL;
     return made ? 0
                 : cli_fail(ERR_DISK,
-                           "cannot make a folder in %s: set TMPDIR to another, or say "
+                           "cannot create a folder in %s: set TMPDIR to another one, or use "
                            "--into DIR",
                            where == NULL ? "/tmp" : where);
 }
@@ -256,7 +256,7 @@ int cli_export(struct cli *cli) {
         return salvage(cli);
     }
     if (cli_option(cli, "into") != NULL) {
-        return cli_misused(cli, "--into goes with --salvage");
+        return cli_misused(cli, "--into requires --salvage");
     }
     int status = cli_open_store(cli);
     return status == 0 ? export_all(cli) : status;

@@ -19,10 +19,10 @@
 static int hosts_wanted(const struct cli *cli, uint64_t *count) {
     int status = cli_option_count(cli, "hosts", 1, count);
     if (status == 0 && *count > PARTITIONS) {
-        return cli_misused(cli, "--hosts wants a number from 1 to %d", PARTITIONS);
+        return cli_misused(cli, "--hosts must be a number from 1 to %d", PARTITIONS);
     }
     if (status == 0 && *count > 1 && cli_flag(cli, "service")) {
-        return cli_misused(cli, "every host of --hosts runs every service: leave out --service");
+        return cli_misused(cli, "every host of --hosts runs all services: omit --service");
     }
     return status;
 }
@@ -68,13 +68,14 @@ static int confirm(const struct cli *cli) {
         return 0;
     }
     if (!isatty(STDIN_FILENO)) {
-        return cli_misused(cli, "leave ends the session for good: say --yes if you mean it");
+        return cli_misused(cli, "leave ends the session for good: confirm with --yes");
     }
-    (void)printf("The host unsubscribes, handles what it has, ends its session at the broker and "
-                 "stops.\nWhat the broker still keeps for it is lost to it. Leave? [y/N] ");
+    (void)printf("The host unsubscribes, handles its stored events, ends its session at the broker "
+                 "and stops.\nIt will not get the messages that the broker still holds for it. "
+                 "Leave? [y/N] ");
     (void)fflush(stdout);
     if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
-        (void)printf("nothing was done\n");
+        (void)printf("cancelled; nothing was done\n");
         return EXIT_NO;
     }
     return 0;
@@ -90,7 +91,7 @@ static int leave(struct cli *cli) {
         return cli_print_json(answer);
     }
     if (status == 0) {
-        (void)printf("the host is leaving; its log says when it is done\n");
+        (void)printf("the host is leaving; its log reports when it is done\n");
     }
     json_decref(answer);
     return status;
@@ -111,35 +112,35 @@ static int dashboard(struct cli *cli) {
 }
 
 static const struct cli_option run_options[] = {
-    {"service", "NAME", "run this service only; may be given often"},
-    {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
-    {"broker", "URL", "the broker instead of broker.url"},
+    {"service", "NAME", "run only this service; may be repeated"},
+    {"hosts", "N", "run N hosts that divide the keys, in the folders 1 to N of the data folder"},
+    {"broker", "URL", "use this broker instead of broker.url"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option dev_options[] = {
-    {"service", "NAME", "run this service only; may be given often"},
-    {"hosts", "N", "so many hosts that divide the keys, in the folders 1 to N of the data folder"},
-    {"broker", "URL", "a broker that runs, instead of one of its own"},
+    {"service", "NAME", "run only this service; may be repeated"},
+    {"hosts", "N", "run N hosts that divide the keys, in the folders 1 to N of the data folder"},
+    {"broker", "URL", "use this running broker instead of a private one"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option leave_options[] = {
-    {"yes", NULL, "do not ask"},
+    {"yes", NULL, "do not ask for confirmation"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_host_commands[] = {
-    {"run", "", "the host", "SIGTERM drains and stops, SIGHUP reads the scripts again.", 0, 0,
+    {"run", "", "run the host", "SIGTERM drains and stops, SIGHUP reloads the scripts.", 0, 0,
      run_options, run},
-    {"dev", "", "the host with a broker of its own, for trying handlers", NULL, 0, 0, dev_options,
+    {"dev", "", "run the host with a private broker, for trying handlers", NULL, 0, 0, dev_options,
      dev},
     {"dashboard", "", "print a link that logs in to the running host's dashboard",
      "Whoever has the link can do everything the API can: it holds the host's token.", 0, 0, NULL,
      dashboard},
     {"leave", "", "end the running host's session at the broker, for good",
-     "The host unsubscribes, handles what it has accepted, ends its session and stops.\n"
-     "For a host that is taken away; a restart needs only SIGTERM.",
+     "The host unsubscribes, handles its stored events, ends its session and stops.\n"
+     "Use it to remove a host; to restart one, SIGTERM is enough.",
      0, 0, leave_options, leave},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

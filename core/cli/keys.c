@@ -60,12 +60,12 @@ static void add_waits(const struct cli *cli, struct buf *out, const struct row *
         buf_printf(out, "held by %s attempt %" PRIu32 ", next try ", id, e->attempts);
         text_add_ago(out, cli->now_ms, e->due_ms);
     } else if (e->state == EVENT_COMPENSATING) {
-        buf_printf(out, "%s undoes its saga, next try ", id);
+        buf_printf(out, "%s is undoing its saga, next try ", id);
         text_add_ago(out, cli->now_ms, e->due_ms);
     } else if (e->state == EVENT_SLEEPING) {
         add_sleep(cli, out, e, id);
     } else {
-        buf_printf(out, "in work: %s is %s", id, event_state_name(e->state));
+        buf_printf(out, "in progress: %s is %s", id, event_state_name(e->state));
     }
 }
 
@@ -134,7 +134,7 @@ static int list(struct cli *cli) {
     }
     if (status == 0) {
         int code = each_lane(cli, name == NULL ? -1 : number, &listing);
-        status = listing_print(cli, &listing, code, "no key waits", NULL);
+        status = listing_print(cli, &listing, code, "no blocked keys", NULL);
     }
     listing_clear(&listing);
     return status;
@@ -256,7 +256,7 @@ static int print_queue(struct cli *cli, struct queue *q, struct slice key) {
             key_queue_json(&q->key, json_incref(q->events), json_incref(q->signals)));
     }
     if (code == 0 && q->key.count == 0) {
-        (void)printf("nothing of this key waits\n");
+        (void)printf("this key has no waiting events\n");
     } else if (code == 0) {
         code = table_print(q->table, stdout, cli->colour, table_terminal_width());
     }
@@ -304,7 +304,7 @@ static int ask_key(struct cli *cli, const char *verb, const char *done) {
     cli_add_part(&path, slice_of(cli->words[0]));
     buf_printf(&path, "/%s?force=%d&key=", verb, cli_flag(cli, "force") ? 1 : 0);
     cli_add_part(&path, key);
-    status = path.failed ? cli_misused(cli, "a service's name is not that long")
+    status = path.failed ? cli_misused(cli, "the service name is too long")
                          : cli_ask(cli, "POST", buf_str(&path), (struct slice){"", 0}, &answer);
     buf_clear(&path);
     if (status == 0 && cli->json) {
@@ -318,35 +318,36 @@ static int ask_key(struct cli *cli, const char *verb, const char *done) {
 }
 
 static int resume(struct cli *cli) {
-    return ask_key(cli, "resume", "the parked event is handled once more, then what is behind it");
+    return ask_key(cli, "resume", "the parked event runs again, then the events behind it");
 }
 
 static int skip(struct cli *cli) {
-    return ask_key(cli, "skip", "the key goes on; the event that parked it stays dead");
+    return ask_key(cli, "skip", "the key continues; the event that parked it stays dead");
 }
 
 static const struct cli_option list_options[] = {
-    {"service", "NAME", "of this service"},
-    {"limit", "N", "at most so many (100)"},
+    {"service", "NAME", "only this service"},
+    {"limit", "N", "at most this many (100)"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option show_options[] = {
-    {"limit", "N", "at most so many of its events (50)"},
+    {"limit", "N", "show at most this many of its events (50)"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option resume_options[] = {
-    {"force", NULL, "also when it is older than idempotency_window"},
+    {"force", NULL, "even if it is older than idempotency_window"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_keys_commands[] = {
-    {"keys list", "", "keys that wait or are parked, and what for", NULL, 0, 0, list_options, list},
-    {"keys show", "SERVICE KEY", "what waits in one key, in order", NULL, 2, 2, show_options, show},
-    {"keys resume", "SERVICE KEY", "handle the event that parked the key once more", NULL, 2, 2,
+    {"keys list", "", "list blocked and parked keys, and why", NULL, 0, 0, list_options, list},
+    {"keys show", "SERVICE KEY", "show the waiting events of one key, in order", NULL, 2, 2,
+     show_options, show},
+    {"keys resume", "SERVICE KEY", "run the event that parked the key again", NULL, 2, 2,
      resume_options, resume},
-    {"keys skip", "SERVICE KEY", "leave the event that parked the key dead, go on behind it", NULL,
-     2, 2, NULL, skip},
+    {"keys skip", "SERVICE KEY", "leave the event that parked the key dead and continue behind it",
+     NULL, 2, 2, NULL, skip},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

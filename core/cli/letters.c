@@ -12,7 +12,8 @@ int letters_parse_filter(struct cli *cli, struct dead_filter *filter) {
     *filter =
         (struct dead_filter){.by_service = service != NULL, .group = cli_option(cli, "group")};
     if (filter->group != NULL && !dead_group_is_valid(filter->group)) {
-        return cli_misused(cli, "--group wants 4 to 16 hex digits, as `zingq dlq groups` shows");
+        return cli_misused(cli,
+                           "--group must be 4 to 16 hex digits, as shown by `zingq dlq groups`");
     }
     return service == NULL ? 0 : cli_service(cli, service, &filter->service);
 }

@@ -59,7 +59,7 @@ static void print_moment(const struct event *e, const char *indent, int64_t ms) 
 
 static void print_accepted(const struct cli *cli, const struct event *e, const char *indent) {
     static const char *const kinds[] = {[EVENT_MESSAGE] = "accepted",
-                                        [EVENT_LOCK_EXPIRED] = "made: a lock ran out",
+                                        [EVENT_LOCK_EXPIRED] = "a lock expired",
                                         [EVENT_DEAD_LETTER] = "made by zing.dead_letter"};
     struct buf text;
     buf_init(&text, 256);
@@ -159,14 +159,14 @@ static void print_end(const struct cli *cli, const struct life *life, const char
             add_batch(&text, e);
         }
     } else if (waits && e->due_ms == 0) {
-        buf_add_str(&text, ": until a signal comes");
+        buf_add_str(&text, ": until a signal arrives");
     } else if (waits) {
         uint32_t attempt = e->attempts + (e->continues || e->undo != UNDO_NONE ? 0 : 1);
         buf_printf(&text, ": attempt %" PRIu32 " %s due ", attempt,
-                   e->continues ? "goes on," : "is");
+                   e->continues ? "continues," : "is");
         text_add_ago(&text, cli->now_ms, e->due_ms);
     } else if (e->state == EVENT_RUNNING) {
-        buf_printf(&text, ": attempt %" PRIu32 " is under way", e->attempts);
+        buf_printf(&text, ": attempt %" PRIu32 " is in progress", e->attempts);
     } else if (e->reason.len > 0 && !told_already(life)) {
         buf_add_str(&text, ": ");
         text_add_safe(&text, slice_first_line(e->reason));
@@ -239,7 +239,7 @@ void life_print_content(const struct life *life, const char *indent) {
     }
     add_payload(&text, e->payload, indent);
     if (text.failed) {
-        (void)cli_fail(ERR_MEMORY, "this is not all: out of memory");
+        (void)cli_fail(ERR_MEMORY, "the output is incomplete: out of memory");
     }
     print_buf(&text);
     buf_clear(&text);

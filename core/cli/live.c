@@ -136,7 +136,8 @@ void live_print_host(FILE *out, const json_t *status) {
         print_line(out, &line);
     }
     if (figure(engine, "outbox_discarded") > 0) {
-        buf_printf(&line, "        %lld refused publishes were DISCARDED: there were too many",
+        buf_printf(&line,
+                   "        %lld refused publishes were DISCARDED because there were too many",
                    (long long)figure(engine, "outbox_discarded"));
         print_line(out, &line);
     }

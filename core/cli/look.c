@@ -136,39 +136,40 @@ static int events(struct cli *cli) {
 }
 
 static const struct cli_option status_options[] = {
-    {"count", NULL, "count what waits even when there is very much of it"},
+    {"count", NULL, "count waiting events even if there are very many"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option events_options[] = {
-    {"service", "NAME", "of this service"},
-    {"key", "KEY", "with this key"},
+    {"service", "NAME", "only this service"},
+    {"key", "KEY", "only this key"},
     {"state", "STATE", EVENT_STATES_TEXT},
-    {"topic", "FILTER", "from topics that match, as in booking/+"},
-    {"limit", "N", "at most so many (50)"},
+    {"topic", "FILTER", "only topics that match, as in booking/+"},
+    {"limit", "N", "at most this many (50)"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option trace_options[] = {
-    {"limit", "N", "with a key: at most so many of its events, the newest (20)"},
+    {"limit", "N", "with a key: at most this many of its newest events (20)"},
     {NULL, NULL, NULL},
 };
 
 static const struct cli_option delayed_options[] = {
-    {"limit", "N", "at most so many (100)"},
+    {"limit", "N", "at most this many (100)"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_look_commands[] = {
-    {"status", "", "one screen: the host, the broker, the books of every service", NULL, 0, 0,
+    {"status", "", "show the host, the broker and the counters of every service", NULL, 0, 0,
      status_options, cli_status},
-    {"top", "", "the running host on one screen, each second anew", NULL, 0, 0, NULL, cli_top},
-    {"events", "", "events, newest first", NULL, 0, 0, events_options, events},
-    {"trace", "EVENT-ID | SERVICE KEY", "the life of an event: each attempt, what it published",
+    {"top", "", "show the running host on one screen, refreshed every second", NULL, 0, 0, NULL,
+     cli_top},
+    {"events", "", "list events, newest first", NULL, 0, 0, events_options, events},
+    {"trace", "EVENT-ID | SERVICE KEY", "show the history of an event: its attempts and publishes",
      "Goes up to what caused it and down to the events that its publishes became in other\n"
      "services.",
      1, 2, trace_options, cli_trace},
-    {"delayed", "", "publishes that wait for their time", "`cancel` takes one back by its id.", 0,
-     0, delayed_options, cli_delayed},
+    {"delayed", "", "list delayed publishes", "`cancel` cancels one by its id.", 0, 0,
+     delayed_options, cli_delayed},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

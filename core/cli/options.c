@@ -16,11 +16,12 @@
 enum { OPTIONS_MAX = 32, FIRST_VALUE = 256 };
 
 const struct cli_option cli_common_options[] = {
-    {"conf", "FILE", "topics.conf (short: -c); default ./topics.conf or /etc/zingq/topics.conf"},
-    {"data", "DIR", "the data folder instead of store.path"},
+    {"conf", "FILE",
+     "topics.conf file (short: -c); default ./topics.conf or /etc/zingq/topics.conf"},
+    {"data", "DIR", "use this data folder instead of store.path"},
     {"json", NULL, "print JSON"},
-    {"help", NULL, "say how a command is used (short: -h)"},
-    {"host", "N", "about host N of the division: the running host asks it"},
+    {"help", NULL, "print help for a command (short: -h)"},
+    {"host", "N", "ask host N of the division, through the running host"},
     {NULL, NULL, NULL},
 };
 
@@ -140,7 +141,8 @@ int cli_option_count(const struct cli *cli, const char *name, uint64_t otherwise
     char *end = NULL;
     unsigned long long value = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
     if (value == 0 || *end != '\0' || value > INT32_MAX) {
-        return cli_misused(cli, "--%s wants a whole number from 1 on, not \"%s\"", name, text);
+        return cli_misused(cli, "--%s must be a whole number of at least 1, not \"%s\"", name,
+                           text);
     }
     *out = value;
     return 0;

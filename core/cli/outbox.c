@@ -45,17 +45,18 @@ static bool is_held(struct view *view, const struct publication *p) {
 
 static void add_why(struct buf *out, const struct publication *p, bool held) {
     if (p->refused_ms == 0) {
-        buf_add_str(out, held ? "is held behind a refused one of its key" : "waits for the broker");
+        buf_add_str(out,
+                    held ? "held behind a refused publish of its key" : "waiting for the broker");
     } else if (p->refused_reason == 0x87) {
         buf_add_str(out, "not authorized");
     } else if (p->refused_reason == REFUSED_CRASH) {
-        buf_add_str(out, "the host went down while it was sent");
+        buf_add_str(out, "the host went down while sending it");
     } else if (p->refused_reason == REFUSED_CRASHES) {
-        buf_add_str(out, "the host went down whenever it was sent: only outbox retry sends it");
+        buf_add_str(out, "the host went down each time it was sent: only `outbox retry` sends it");
     } else if (p->refused_reason != 0) {
         buf_printf(out, "reason code 0x%02x", p->refused_reason);
     } else {
-        buf_add_str(out, "the broker closes the connection, or cannot carry it");
+        buf_add_str(out, "the broker closes the connection, or cannot transport it");
     }
 }
 
@@ -134,8 +135,8 @@ static int list(struct cli *cli) {
     status = status == 0 ? cli_open_store(cli) : status;
     if (status == 0) {
         status = listing_print(cli, &view.listing, each_row(cli, &view),
-                               view.refused_only ? "the broker refuses no publish"
-                                                 : "no publish waits for the broker",
+                               view.refused_only ? "no refused publishes"
+                                                 : "no publishes waiting for the broker",
                                NULL);
     }
     listing_clear(&view.listing);
@@ -179,11 +180,11 @@ static int ask_each(struct cli *cli, const char *verb, const char *done) {
 static int retry(struct cli *cli) {
     static const struct uuid all = {{0}};
     if (cli->word_count > 0) {
-        return ask_each(cli, "retry", "is tried again");
+        return ask_each(cli, "retry", "is being retried");
     }
     int status = ask_one(cli, &all, "retry");
     if (status == 0) {
-        (void)puts(cli->json ? "[]" : "every refused publish is tried again");
+        (void)puts(cli->json ? "[]" : "all refused publishes are being retried");
     }
     return status;
 }
@@ -193,19 +194,20 @@ static int discard(struct cli *cli) {
 }
 
 static const struct cli_option list_options[] = {
-    {"refused", NULL, "only those the broker refuses"},
-    {"limit", "N", "at most so many (100)"},
+    {"refused", NULL, "only those that the broker refuses"},
+    {"limit", "N", "at most this many (100)"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_outbox_commands[] = {
-    {"outbox list", "", "publishes the broker has not taken, and which it refuses", NULL, 0, 0,
-     list_options, list},
-    {"outbox retry", "[ID...]", "try refused publishes again now",
-     "Without an ID all of them. It happens by itself at growing intervals, up to 5 minutes.", 0,
-     INT_MAX, NULL, retry},
-    {"outbox discard", "ID...", "give refused publishes up",
-     "Each is deleted and never reaches the broker; what waits behind it goes on.", 1, INT_MAX,
-     NULL, discard},
+    {"outbox list", "", "list unacknowledged publishes, and those that the broker refuses", NULL, 0,
+     0, list_options, list},
+    {"outbox retry", "[ID...]", "retry refused publishes now",
+     "Without an ID: all of them. They are also retried automatically, at intervals of up to 5 "
+     "minutes.",
+     0, INT_MAX, NULL, retry},
+    {"outbox discard", "ID...", "discard refused publishes",
+     "Each is deleted and never reaches the broker; publishes held behind it are released.", 1,
+     INT_MAX, NULL, discard},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

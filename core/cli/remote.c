@@ -84,7 +84,7 @@ static const struct remote remotes[] = {
      NULL,
      {"service", "limit"},
      "",
-     "no key waits",
+     "no blocked keys",
      {{"SERVICE", false},
       {"KEY", false},
       {"BEHIND", true},
@@ -98,7 +98,7 @@ static const struct remote remotes[] = {
      "key",
      {"limit"},
      "events",
-     "nothing of this key waits",
+     "this key has no waiting events",
      {{"EVENT", false}, {"STATE", false}, {"ACCEPTED", false}, {"TRIES", true}, {"TOPIC", false}},
      {"id", "state", "received_at", "attempts", "topic"}},
     {"state list",
@@ -106,7 +106,7 @@ static const struct remote remotes[] = {
      NULL,
      {"limit"},
      "",
-     "no state and no locks",
+     "no state or locks",
      {{"KEY", false},
       {"NAME", false},
       {"LOCK", false},
@@ -119,7 +119,7 @@ static const struct remote remotes[] = {
      "key",
      {NULL},
      "",
-     "no such state and no such lock",
+     "no such state or lock",
      {{"KEY", false},
       {"NAME", false},
       {"LOCK", false},
@@ -202,7 +202,7 @@ static int write_path(const struct cli *cli, const struct remote *remote, struct
             add_query(path, &first, name, value);
         }
     }
-    return status != 0 ? status : path->failed ? cli_misused(cli, "that is too long") : 0;
+    return status != 0 ? status : path->failed ? cli_misused(cli, "the arguments are too long") : 0;
 }
 
 /* ---- the answer ---- */
@@ -329,7 +329,7 @@ int cli_remote(struct cli *cli) {
         }
     }
     if (remote == NULL) {
-        return cli_misused(cli, "%s is about this machine: run it where that host is",
+        return cli_misused(cli, "%s works on local files: run it on that host's machine",
                            cli->command->name);
     }
     status = ask(cli, remote, &answer);

@@ -58,9 +58,9 @@ static int add_times(const struct cli *cli, struct buf *out) {
         buf_printf(out, "%s=%" PRId64 "&", times[i].name, ms[i]);
     }
     if (ms[0] > cli->now_ms || ms[2] > cli->now_ms) {
-        return cli_misused(cli, "--%s lies in the future", ms[0] > cli->now_ms ? "from" : "as-of");
+        return cli_misused(cli, "--%s is in the future", ms[0] > cli->now_ms ? "from" : "as-of");
     }
-    return ms[0] < ms[1] ? 0 : cli_misused(cli, "--from must lie before --to");
+    return ms[0] < ms[1] ? 0 : cli_misused(cli, "--from must be before --to");
 }
 
 static int check_options(const struct cli *cli) {
@@ -77,19 +77,19 @@ static int check_options(const struct cli *cli) {
         return status;
     }
     if (id != NULL && (from || to)) {
-        return cli_misused(cli, "either --id or --from and --to");
+        return cli_misused(cli, "give either --id, or --from and --to");
     }
     if (to && !from) {
-        return cli_misused(cli, "--to wants --from");
+        return cli_misused(cli, "--to requires --from");
     }
     if (id == NULL && cli_option(cli, "service") == NULL) {
-        return cli_misused(cli, "of which service? Give --service NAME");
+        return cli_misused(cli, "give --service NAME");
     }
     if (id == NULL && !from && cli_option(cli, "key") == NULL) {
-        return cli_misused(cli, "which events? Give --from TIME, --key KEY or --id ID");
+        return cli_misused(cli, "give --from TIME, --key KEY or --id ID");
     }
     if (cli_flag(cli, "yes") && cli_flag(cli, "dry-run")) {
-        return cli_misused(cli, "either --yes or --dry-run");
+        return cli_misused(cli, "give either --yes or --dry-run");
     }
     return 0;
 }
@@ -114,7 +114,7 @@ static int parse(struct replay *replay) {
     add_query(&replay->filter, "force", cli_flag(cli, "force") ? "1" : NULL);
     status = add_times(cli, &replay->filter);
     if (status == 0 && replay->filter.failed) {
-        status = cli_misused(cli, "a service's name is not that long");
+        status = cli_misused(cli, "the service name is too long");
     }
     return status;
 }
@@ -204,7 +204,7 @@ static void add_left_out(const json_t *job, struct buf *out) {
     } reasons[] = {
         {"waiting", "waits or has just run", "wait or have just run"},
         {"dead", "is a dead letter (zingq dlq replay)", "are dead letters (zingq dlq replay)"},
-        {"locks", "is the expiry of a lock that is gone", "are expiries of locks that are gone"},
+        {"locks", "is the expiry of a lock", "are expiries of locks"},
         {"old", "is older than idempotency_window (--force)",
          "are older than idempotency_window (--force)"},
     };
@@ -235,11 +235,11 @@ static void add_found(const json_t *job, struct buf *out) {
     text_add_safe(out, slice_of(text_of(job, "handler")));
     buf_add_str(out, ".\nCalls and mails are made again, ");
     buf_add_str(out, count_of(job, "batch") > 1
-                         ? "without an Idempotency-Key, since they are those of batches"
-                         : "under the Idempotency-Keys of the first time");
-    buf_add_str(out, "; publishes leave anew.\n");
+                         ? "without an Idempotency-Key, because they were made in batches"
+                         : "under their original Idempotency-Keys");
+    buf_add_str(out, "; publishes are sent again.\n");
     if (json_is_true(json_object_get(job, "paused"))) {
-        buf_add_str(out, "The service is paused: they wait until `zingq resume`.\n");
+        buf_add_str(out, "The service is paused: they will wait for `zingq resume`.\n");
     }
 }
 
@@ -262,8 +262,8 @@ static void tell_rest(const json_t *job) {
     json_int_t ms = count_of(job, "as_of_ms");
     const char *from = text_of(job, "from");
     (void)fprintf(stderr,
-                  "zingq: the rest is as it was; the same command with %s%s%s--as-of @%" PRId64
-                  ".%03d replays the rest alone\n",
+                  "zingq: the other events were not replayed; run the same command with "
+                  "%s%s%s--as-of @%" PRId64 ".%03d to replay only those\n",
                   from[0] == '\0' ? "" : "--from ", from, from[0] == '\0' ? "" : " ",
                   (int64_t)(ms / 1000), (int)(ms % 1000));
 }
@@ -276,7 +276,7 @@ static void print_end(const json_t *job) {
     if (count_of(job, "gone") > 0) {
         buf_add_str(&text, ", ");
         text_add_count(&text, (uint64_t)count_of(job, "gone"));
-        buf_add_str(&text, " gone or replayed meanwhile");
+        buf_add_str(&text, " deleted or replayed in the meantime");
     }
     if (count_of(job, "refused") > 0) {
         buf_add_str(&text, ", ");

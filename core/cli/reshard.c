@@ -65,11 +65,11 @@ static int read_words(struct work *w) {
         return status;
     }
     if (count == 0 || count > PARTITIONS) {
-        return cli_misused(cli, "--count says how many hosts there are to be, from 1 to %d",
+        return cli_misused(cli, "--count must be the new number of hosts, from 1 to %d",
                            PARTITIONS);
     }
     if (cli_flag(cli, "yes") && cli_flag(cli, "dry-run")) {
-        return cli_misused(cli, "either --yes or --dry-run");
+        return cli_misused(cli, "give either --yes or --dry-run");
     }
     w->count = (uint16_t)count;
     status = cli_load_conf(cli);
@@ -94,7 +94,7 @@ static int add_path(struct work *w, const char *name, size_t number) {
     int len = number == 0 ? snprintf(inner, sizeof inner, "%s", name)
                           : snprintf(inner, sizeof inner, "%s/%zu", name, number);
     if (len < 0 || (size_t)len >= sizeof inner) {
-        return cli_fail(ERR_INVALID, "the folder's name is too long");
+        return cli_fail(ERR_INVALID, "the folder name is too long");
     }
     w->names[w->path_count] = slice_dup(slice_of(inner));
     w->paths[w->path_count] = absolute(inner);
@@ -123,7 +123,7 @@ static int add_words(struct work *w) {
 
 static int tell_failure(int code, const struct report *r) {
     if (code == ERR_BUSY) {
-        (void)cli_fail(code, "%s; reshard works on the folders of hosts that are stopped", r->text);
+        (void)cli_fail(code, "%s; stop the hosts before you reshard their folders", r->text);
         return EXIT_CANNOT_RUN;
     }
     int status = cli_fail(code, "%s", r->text);
@@ -184,9 +184,8 @@ static bool have_left(const struct work *w) {
         reshard_look(w->reshard, i, &v);
         if (v.session) {
             cli_warn(
-                "the host of %s has not left the broker, which would go on dealing it messages: "
-                "start the hosts, let it leave with `zingq leave --data %s`, then stop the "
-                "others",
+                "the host of %s has not left the broker, which would keep assigning messages to "
+                "it: start the hosts, run `zingq leave --data %s`, then stop the others",
                 w->names[i], w->names[i]);
             left = false;
         }
@@ -201,15 +200,15 @@ static void tell_left(const struct work *w) {
         reshard_look(w->reshard, i, &v);
         if (v.own > 0) {
             cli_warn(
-                "%s keeps %llu rows of services with share = no, which are each host's own: run "
-                "it once more, with --service and hosts.count = 1, if they matter",
+                "%s keeps %llu rows of services with share = no, which belong to that host alone: "
+                "if you need them, run it again, with --service and hosts.count = 1",
                 w->names[i], (unsigned long long)v.own);
         }
         if (v.disputed > 0) {
             cli_warn(
-                "%s keeps %llu rows, of service \"%s\" for one, because another folder has the "
-                "same: state of the same key, an event of the same id, or a key's events that "
-                "wait; `zingq export --data %s` shows them",
+                "%s keeps %llu rows, of service \"%s\" among others, because another folder has "
+                "state of the same key, an event of the same id, or waiting events of the same "
+                "key; `zingq export --data %s` shows them",
                 w->names[i], (unsigned long long)v.disputed, v.disputed_service, w->names[i]);
         }
     }
@@ -219,8 +218,8 @@ static void tell_left(const struct work *w) {
 static void warn_of_window(const struct work *w) {
     if (w->cli->conf->broker.alone) {
         cli_warn(
-            "with broker { alone = yes } every host gets every message: what is published between "
-            "the first host's stop and the start of all may be lost");
+            "with broker { alone = yes } every host gets every message: messages published after "
+            "the first host stopped and before all have started may be lost");
     }
 }
 
@@ -279,7 +278,7 @@ static void tell_settings(const struct work *w) {
 }
 
 static void tell_done(const struct work *w) {
-    (void)printf("\nDone: every row is there once. ");
+    (void)printf("\nDone: every row exists exactly once. ");
     tell_settings(w);
     for (size_t i = w->count; w->whole == NULL && i < reshard_folders(w->reshard); i++) {
         (void)printf("%s has no keys any more.\n", w->names[i]);
@@ -369,7 +368,7 @@ static void put_away(const struct work *w, size_t i) {
     char other[STORE_PATH_BYTES];
     int len = snprintf(other, sizeof other, "%s.emptied", w->paths[i]);
     if (len < 0 || len >= STORE_PATH_BYTES || rename(w->paths[i], other) != 0) {
-        cli_warn("%s is no host's any more and is still there: move it away", w->names[i]);
+        cli_warn("%s belongs to no host any more: move it away", w->names[i]);
         return;
     }
     if (!w->cli->json) {
@@ -402,7 +401,7 @@ static int confirm(const struct cli *cli) {
     if (!may_ask(cli)) {
         return cli_fail(ERR_NOTFOUND, "nothing was changed: add --yes");
     }
-    (void)printf("\nDivide them? [y/N] ");
+    (void)printf("\nDivide the keys? [y/N] ");
     (void)fflush(stdout);
     if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
         (void)printf("nothing was changed\n");
@@ -414,8 +413,8 @@ static int confirm(const struct cli *cli) {
 static int divide(struct work *w) {
     struct report r = {""};
     if (!have_left(w) && !cli_flag(w->cli, "abandon")) {
-        return cli_fail(ERR_NOTFOUND, "nothing was changed; --abandon gives up what the broker has "
-                                      "for such a host");
+        return cli_fail(ERR_NOTFOUND, "nothing was changed; --abandon gives up the messages that "
+                                      "the broker holds for such a host");
     }
     int status = confirm(w->cli);
     status = status == 0 ? move_first(w) : status;
@@ -446,7 +445,7 @@ static int show_and_divide(struct work *w) {
     tell_left(w);
     warn_of_window(w);
     if (same && !cli->json && status == 0) {
-        (void)printf("\nThey are divided so already: there is nothing to do.\n");
+        (void)printf("\nThe keys are already divided this way: nothing to do.\n");
     }
     if (dry) {
         (void)have_left(w);
@@ -471,9 +470,9 @@ static int settle(struct work *w, bool *over) {
         return tell_failure(code, &r);
     }
     if (left == RESHARD_TAKEN_BACK) {
-        cli_warn("a reshard had been stopped before anything was changed; it begins anew");
+        cli_warn("an earlier reshard was interrupted before it changed anything; starting again");
     } else if (*over && !w->cli->json) {
-        (void)printf("A reshard had been stopped halfway; it is done now.\n");
+        (void)printf("An interrupted reshard has been completed.\n");
     }
     if (*over) {
         put_away_emptied(w, false);

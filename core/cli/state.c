@@ -113,8 +113,8 @@ static int list(struct cli *cli) {
     struct view view;
     int status = begin_view(cli, &view, CELLS_SHOWN);
     if (status == 0) {
-        status = listing_print(cli, &view.listing, scan(cli, &view, NULL), "no state and no locks",
-                               NULL);
+        status =
+            listing_print(cli, &view.listing, scan(cli, &view, NULL), "no state or locks", NULL);
     }
     listing_clear(&view.listing);
     return status;
@@ -128,7 +128,7 @@ static int print_cells(struct cli *cli, struct view *view, struct slice key, con
     if (code == 0 && nothing && cli_is_elsewhere(cli, &status)) {
         return status;
     }
-    status = listing_print(cli, &view->listing, code, "no such state and no such lock", NULL);
+    status = listing_print(cli, &view->listing, code, "no such state or lock", NULL);
     return status == 0 && nothing ? EXIT_NO : status;
 }
 
@@ -147,12 +147,14 @@ static int get(struct cli *cli) {
 }
 
 static const struct cli_option list_options[] = {
-    {"limit", "N", "at most so many (200)"},
+    {"limit", "N", "at most this many (200)"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_command cli_state_commands[] = {
-    {"state get", "SERVICE KEY [NAME]", "the state and locks of one key", NULL, 2, 3, NULL, get},
-    {"state list", "SERVICE", "the state and locks of a service", NULL, 1, 1, list_options, list},
+    {"state get", "SERVICE KEY [NAME]", "show the state and locks of one key", NULL, 2, 3, NULL,
+     get},
+    {"state list", "SERVICE", "list the state and locks of a service", NULL, 1, 1, list_options,
+     list},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
 };

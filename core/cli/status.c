@@ -158,13 +158,13 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
     if (screen->space.held > 0) {
         buf_add_str(&line, ", ");
         text_add_bytes(&line, screen->space.held);
-        buf_add_str(&line, " of them freed but kept by a reader");
+        buf_add_str(&line, " of them freed but held by a reader");
     }
     print_safe_line(&line);
     if (screen->set_aside > 0 && screen->status == NULL) { /* a running host says it itself */
         buf_printf(&line,
                    "        %llu records could not be read and were set aside: `zingq doctor "
-                   "--store` names them",
+                   "--store` lists them",
                    (unsigned long long)screen->set_aside);
         print_safe_line(&line);
     }
@@ -276,12 +276,12 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
     }
     (void)printf("%s: ", buf_str(&text));
     if (!screen->counted) {
-        (void)printf("by the books; --count counts what waits\n");
+        (void)printf("according to the counters; --count counts the waiting events\n");
     } else {
         bool good = balanced(screen);
         text_print(stdout, cli->colour, good ? STYLE_GOOD : STYLE_BAD,
-                   good ? "holds, every waiting event was found"
-                        : "DOES NOT HOLD: the waiting events found are not as many");
+                   good ? "holds; every waiting event was found"
+                        : "DOES NOT HOLD: the number of waiting events differs");
         (void)printf("\n");
     }
     buf_clear(&text);

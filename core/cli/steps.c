@@ -65,7 +65,7 @@ void life_print_steps(const struct cli *cli, const struct life *life, const char
         buf_clear(&line);
     }
     if (life->steps.cut) {
-        (void)printf("%s  and more: %d steps are shown\n", indent, STEPS_SHOWN_MAX);
+        (void)printf("%s  and more: only %d steps are shown\n", indent, STEPS_SHOWN_MAX);
     }
 }
 

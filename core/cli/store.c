@@ -55,7 +55,7 @@ static void load_conf_if_good(struct cli *cli) {
     struct report r = {""};
     int code = load_conf(cli, &r);
     if (code != 0 && (code != ERR_NOTFOUND || cli_option(cli, "conf") != NULL)) {
-        (void)cli_fail(code, "%s; going on with --data alone", r.text);
+        (void)cli_fail(code, "%s; continuing with --data alone", r.text);
     }
 }
 
@@ -110,11 +110,12 @@ int cli_find_data(struct cli *cli) {
     if (status == 0 && number > 0 && number <= hosts) {
         return turn_to(cli, number);
     }
-    return status != 0 ? status
-                       : cli_fail(ERR_INVALID,
-                                  "%s is the folder of %u hosts: name one, as in --data %s/1, or "
-                                  "--host 1 while it runs",
-                                  cli->data, hosts, cli->data);
+    return status != 0
+               ? status
+               : cli_fail(ERR_INVALID,
+                          "%s contains the folders of %u hosts: choose one, as in --data %s/1, or "
+                          "--host 1 while it runs",
+                          cli->data, hosts, cli->data);
 }
 
 /* A store has an id from its first commit on; before it there is nothing to read. */
@@ -160,7 +161,7 @@ int cli_open_store(struct cli *cli) {
     }
     code = check_begun(cli->store);
     if (code == ERR_NOTFOUND) {
-        (void)cli_fail(code, "the store at %s is empty: its host is just starting, or could not",
+        (void)cli_fail(code, "the store at %s is empty: its host is still starting, or could not",
                        cli->data);
         return EXIT_CANNOT_RUN;
     }
@@ -237,7 +238,7 @@ int cli_parse_id(const struct cli *cli, const char *text, struct uuid *id) {
         return 0;
     }
     return cli_misused(cli,
-                       "\"%s\" is no event id: it looks like "
+                       "\"%s\" is not an event id: an id looks like "
                        "0192f0c1-2345-7abc-8def-0123456789ab",
                        text);
 }
@@ -247,6 +248,6 @@ int cli_parse_key(const struct cli *cli, const char *text, struct slice *key) {
     if (key->len <= KEY_BYTES_MAX) {
         return 0;
     }
-    return cli_misused(cli, "a key has at most %d bytes, this one has %zu", KEY_BYTES_MAX,
+    return cli_misused(cli, "keys have at most %d bytes, this one has %zu", KEY_BYTES_MAX,
                        key->len);
 }

@@ -56,7 +56,7 @@ int cli_misused(const struct cli *cli, const char *format, ...) {
     va_start(args, format);
     tell("", format, args);
     va_end(args);
-    (void)fprintf(stderr, "usage: zingq %s%s%s [options]; zingq %s --help says more\n",
+    (void)fprintf(stderr, "usage: zingq %s%s%s [options]; see zingq %s --help\n",
                   cli->command->name, cli->command->arguments[0] == '\0' ? "" : " ",
                   cli->command->arguments, cli->command->name);
     return EXIT_USAGE;

@@ -107,17 +107,17 @@ static int read_date(const char *text, int64_t *out, struct report *r) {
     struct tm day = tm;
     time_t midnight = timegm(&day); /* puts a day that is not into the next month */
     if (month < 1 || month > 12 || day.tm_mday != tm.tm_mday || day.tm_mon != tm.tm_mon) {
-        return report(r, ERR_INVALID, "\"%s\": there is no such day", text);
+        return report(r, ERR_INVALID, "\"%s\": no such day", text);
     }
     if (!read_clock(&at, &tm, &ms, &minutes_east) || *at != '\0') {
         return report(r, ERR_INVALID,
-                      "\"%s\": after the day comes a time of day, as in 2026-11-25T03:00:00Z or "
+                      "\"%s\": the date must be followed by a time, as in 2026-11-25T03:00:00Z or "
                       "2026-11-25T04:00+01:00",
                       text);
     }
     int64_t seconds = (int64_t)midnight + tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec;
     *out = (seconds - (int64_t)minutes_east * 60) * 1000 + ms;
-    return *out >= 0 ? 0 : report(r, ERR_INVALID, "\"%s\" lies before 1970", text);
+    return *out >= 0 ? 0 : report(r, ERR_INVALID, "\"%s\" is before 1970", text);
 }
 
 /* Behind the @. */
@@ -149,8 +149,9 @@ int time_parse(const char *text, int64_t now_ms, int64_t *ms, struct report *r) 
         *ms = now_ms - age_ms;
         return 0;
     }
-    return report(r, ERR_INVALID,
-                  "\"%s\" is no time: write 2026-11-25T03:00:00Z, 2026-11-25, @1764039600, or an "
-                  "age such as 2h or 3d",
-                  text);
+    return report(
+        r, ERR_INVALID,
+        "\"%s\" is not a time: write 2026-11-25T03:00:00Z, 2026-11-25, @1764039600, or an "
+        "age such as 2h or 3d",
+        text);
 }

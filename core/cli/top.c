@@ -94,7 +94,7 @@ static void compose(struct cli *cli, FILE *out) {
     if (answered && live_print_services(out, cli->colour, table_terminal_width(), status) != 0) {
         (void)fprintf(out, "out of memory\n");
     }
-    (void)fprintf(out, "\nq ends this");
+    (void)fprintf(out, "\npress q to quit");
     json_decref(status);
 }
 
@@ -130,7 +130,7 @@ static int refresh(struct cli *cli) {
 int cli_top(struct cli *cli) {
     struct top top;
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return cli_misused(cli, "this is for a terminal: \"zingq status\" prints the same once");
+        return cli_misused(cli, "top requires a terminal: \"zingq status\" prints the same once");
     }
     int status = cli_find_data(cli);
     status = status == 0 ? enter(&top) : status;

@@ -42,7 +42,7 @@ static void print_publishes(const struct trace *trace, int node, const char *ind
         buf_init(&text, TOPIC_BYTES_MAX * 8);
         text_add_safe(&text, topic);
         (void)printf("%s  published %s  %s%s\n", indent, uuid_text(&id, id_text), buf_str(&text),
-                     trace_became(trace, node, &id) ? "" : "  (no event of this host)");
+                     trace_became(trace, node, &id) ? "" : "  (no event on this host)");
         buf_clear(&text);
     }
 }
@@ -61,10 +61,10 @@ static void print_tree(const struct cli *cli, const struct trace *trace) {
         print_publishes(trace, i, indent);
     }
     if (trace->cut) {
-        (void)printf("and more: the tree is cut at %d events\n", TRACE_EVENTS_MAX);
+        (void)printf("and more: the tree is limited to %d events\n", TRACE_EVENTS_MAX);
     }
     if (trace->count == 0) {
-        (void)printf("%s, no event of this host\n", trace_state(trace));
+        (void)printf("%s, no event on this host\n", trace_state(trace));
     }
 }
 

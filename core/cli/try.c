@@ -37,7 +37,7 @@ static int read_state(const struct cli *cli, json_t **out) {
     if (status == 0) {
         *out = json_loadb(text.len > 0 ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &error);
         if (!json_is_object(*out)) {
-            status = cli_fail(ERR_INVALID, "%s:%d: not a JSON object of name and value%s%s", path,
+            status = cli_fail(ERR_INVALID, "%s:%d: not a JSON object of names and values%s%s", path,
                               *out == NULL ? error.line : 1, *out == NULL ? ": " : "",
                               *out == NULL ? error.text : "");
             json_decref(*out);
@@ -54,7 +54,7 @@ static int read_payload(const struct cli *cli, struct buf *out) {
     const char *path = cli_option(cli, "file");
     if (text != NULL && path != NULL) {
         buf_init(out, 0);
-        return cli_misused(cli, "either --payload or --file");
+        return cli_misused(cli, "give either --payload or --file");
     }
     if (path != NULL) {
         return cli_read_file(path, GATEWAY_BODY_BYTES_MAX, out);
@@ -71,7 +71,7 @@ static int read_properties(const struct cli *cli, struct buf *out) {
     while ((pair = cli_option_next(cli, "property", &at)) != NULL) {
         const char *equals = strchr(pair, '=');
         if (equals == NULL || equals == pair) {
-            return cli_misused(cli, "--property wants NAME=VALUE, not \"%s\"", pair);
+            return cli_misused(cli, "--property must be NAME=VALUE, not \"%s\"", pair);
         }
         property_add(out, (struct slice){pair, (size_t)(equals - pair)}, slice_of(equals + 1));
     }
@@ -133,7 +133,7 @@ static int give_key(const struct service_conf *s, struct event *event) {
         event->key = (struct slice){event->key_own, code == 0 ? key.len : 0};
     }
     if (code == ERR_INVALID) {
-        (void)cli_fail(code, "the event would be dead at once: %s", r.text);
+        (void)cli_fail(code, "the event would become a dead letter immediately: %s", r.text);
         code = EXIT_NO;
     } else if (code != 0) {
         code = cli_fail(code, "%s", error_text(code));
@@ -151,7 +151,7 @@ static int make_event(struct cli *cli, const struct service_conf *s, struct even
         return cli_misused(cli, "%s", r.text);
     }
     if (!service_wants(s, topic)) {
-        return cli_misused(cli, "%s subscribes to nothing that \"%s\" matches", s->name, topic);
+        return cli_misused(cli, "%s has no subscription that matches \"%s\"", s->name, topic);
     }
     int status = read_payload(cli, &payload);
     buf_init(&properties, TOPIC_BYTES_MAX * 4);
@@ -180,7 +180,7 @@ static int ask_policy(struct script_host *scripts, size_t index, struct event *e
     int code =
         run_retry_policy(scripts, index, event, buf_str(&run->error), &view->view, verdict, &r);
     if (code == ERR_SCRIPT) {
-        (void)cli_fail(code, "the retry script fails: %s", r.text);
+        (void)cli_fail(code, "the retry script failed: %s", r.text);
     }
     return code;
 }

@@ -19,7 +19,7 @@ static void add_call(struct buf *out, const struct call_request *q) {
     if (q->kind == CALL_KIND_ASK) {
         buf_add_str(out, "would ask: ");
         text_add_safe(out, slice_of(q->label));
-        buf_add_str(out, "; a dry run asks no other host\n");
+        buf_add_str(out, "; a dry run does not ask other hosts\n");
         return;
     }
     bool mail = q->kind == CALL_KIND_MAIL;
@@ -115,12 +115,12 @@ static void print_effect(const struct cli *cli, const struct effect *effect) {
 static const char *meaning(const struct run *run) {
     static const char *const texts[] = {
         [OUTCOME_DONE] = "the handler returned",
-        [OUTCOME_CALL] = "it waits for a call; the rest depends on the answer",
+        [OUTCOME_CALL] = "it waits for a call; the rest depends on the response",
         [OUTCOME_ERROR] = "it raised an error",
-        [OUTCOME_RETRY] = "it asked to be tried again",
+        [OUTCOME_RETRY] = "it asked for a retry",
         [OUTCOME_SNOOZE] = "it put the event off",
         [OUTCOME_THROTTLE] = "it asked the whole service to slow down",
-        [OUTCOME_REJECT] = "the event would be dead at once",
+        [OUTCOME_REJECT] = "the event would become a dead letter immediately",
         [OUTCOME_DISCARD] = "the event would be discarded",
         [OUTCOME_KEEP] = "a step would be stored",
         [OUTCOME_SLEEP] = "it would sleep",
@@ -143,7 +143,7 @@ static void print_wait(const struct cli *cli, const struct run *run) {
     if (d->step.due_ms != 0) {
         (void)printf(" for %s", conf_duration_text(d->step.due_ms - cli->now_ms, time));
     }
-    (void)printf(", out of memory, and go on after that");
+    (void)printf(" and continue after that");
 }
 
 static void print_outcome(const struct cli *cli, const struct run *run) {
@@ -171,9 +171,9 @@ static void print_verdict(const struct retry_verdict *verdict) {
     buf_init(&text, 8192);
     if (verdict->dead) {
         text_add_safe(&text, slice_of(verdict->reason));
-        (void)printf("the retry script says: dead: %s\n", buf_str(&text));
+        (void)printf("the retry script returned: dead: %s\n", buf_str(&text));
     } else {
-        (void)printf("the retry script says: again in %s\n",
+        (void)printf("the retry script returned: again in %s\n",
                      conf_duration_text(verdict->after_ms, after));
     }
     buf_clear(&text);

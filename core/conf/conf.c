@@ -89,7 +89,7 @@ static int apply_row(const struct loader *l, const struct conf_place *section_pl
     }
     if (count == 0 && row->fallback == NULL) {
         place.option = NULL;
-        return conf_fail(&place, "\"%s\" must be given", row->name);
+        return conf_fail(&place, "\"%s\" is required", row->name);
     }
     if (count == 0 && (!conf_is_list(row) || row->fallback[0] != '\0')) {
         words[count++] = (struct conf_word){row->fallback, place.line};
@@ -125,8 +125,8 @@ static int check_name(const struct conf_place *place, const char *name) {
     static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     size_t len = strlen(name);
     if (len == 0 || len > NAME_BYTES_MAX || strspn(name, legal) != len) {
-        return conf_fail(place, "\"%s\" is no name: write 1 to %d letters, digits, - and _", name,
-                         NAME_BYTES_MAX);
+        return conf_fail(place, "\"%s\" is not a valid name: use 1 to %d letters, digits, - and _",
+                         name, NAME_BYTES_MAX);
     }
     return 0;
 }
@@ -227,16 +227,18 @@ static int finish_service(const struct conf_place *place, void *object) {
     }
     if (s->on_dead == ON_DEAD_PARK && !s->ordered) {
         return conf_fail(place,
-                         "on_dead = park holds a key's later events, which needs order = key "
+                         "on_dead = park blocks a key's later events, which requires order = key "
                          "(and a key)");
     }
     if (s->batch > 1 && s->ordered && s->key.kind == RULE_NONE) {
-        return conf_fail(place, "a batch holds one event of each key, so with order = key it needs "
-                                "a key; with order = none it holds any");
+        return conf_fail(place,
+                         "with order = key a batch has one event per key, so the service needs "
+                         "a key; with order = none it needs none");
     }
     if (s->linger_ms > 0 && s->batch == 1) {
-        return conf_fail(place, "linger is how long a batch waits for more events: it needs batch, "
-                                "the most that its handler gets at once");
+        return conf_fail(place,
+                         "linger is how long a batch waits for more events: it requires batch, "
+                         "the maximum number of events per batch");
     }
     if (s->dead_topic == NULL) {
         struct buf topic;
@@ -294,7 +296,7 @@ static int load_titled(const struct loader *l, const struct titled *kind, void *
     const char *name = CONF_SPECS[kind->section].name;
     unsigned there = cfg_size(l->cfg, name);
     if (there > kind->max) {
-        return conf_fail(&l->place, "%u sections \"%s\", %u is the limit", there, name, kind->max);
+        return conf_fail(&l->place, "%u sections \"%s\"; the limit is %u", there, name, kind->max);
     }
     *array = calloc(there == 0 ? 1 : there, kind->size);
     if (*array == NULL) {
@@ -357,7 +359,7 @@ static int check_tls(const struct loader *l) {
     if ((b->cert_file[0] == '\0') != (b->key_file[0] == '\0')) {
         struct conf_place place =
             place_of(l, CONF_BROKER, b->cert_file[0] == '\0' ? "key_file" : "cert_file");
-        return conf_fail(&place, "cert_file and key_file only work together");
+        return conf_fail(&place, "cert_file and key_file must be set together");
     }
     bool any_tls = false;
     for (size_t i = 0; i < b->address_count; i++) {
@@ -365,7 +367,7 @@ static int check_tls(const struct loader *l) {
     }
     if (!any_tls && (b->ca_file[0] != '\0' || b->cert_file[0] != '\0')) {
         struct conf_place place = place_of(l, CONF_BROKER, "url");
-        return conf_fail(&place, "certificates are given, but the url is not mqtts://");
+        return conf_fail(&place, "certificates are set, but the url is not mqtts://");
     }
     return 0;
 }
@@ -376,7 +378,7 @@ static int check_hosts(const struct loader *l) {
     int code = check_name(&group, h->group);
     struct conf_place place = place_of(l, CONF_HOSTS, "this");
     if (code == 0 && h->share.place > h->share.count) {
-        return conf_fail(&place, "%u of %u hosts is not possible: from 1 to count",
+        return conf_fail(&place, "%u is not possible with count = %u: use 1 to count",
                          (unsigned)h->share.place, (unsigned)h->share.count);
     }
     if (code == 0 && h->share.count > 1 && h->share.place == 0) {
@@ -415,7 +417,7 @@ static int read_file(const char *file, const char **shown, char **bytes, size_t 
         *shown = SYSTEM_WIDE;
         code = conf_read_bytes(*shown, bytes, len);
         if (code == ERR_NOTFOUND) {
-            return report(r, code, "no topics.conf here and no %s: name one with -c FILE",
+            return report(r, code, "no topics.conf here and no %s: specify one with -c FILE",
                           SYSTEM_WIDE);
         }
     }
@@ -430,7 +432,7 @@ static int set_paths(struct loader *l, const char *shown, const struct conf_over
     struct conf *c = l->conf;
     char *cwd = getcwd(NULL, 0);
     if (cwd == NULL) {
-        return report(l->place.report, ERR_SYSTEM, "the working directory cannot be read: %s",
+        return report(l->place.report, ERR_SYSTEM, "cannot read the working directory: %s",
                       strerror(errno));
     }
     c->file = conf_join(cwd, shown);

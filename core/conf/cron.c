@@ -65,15 +65,15 @@ static int no_value(const struct part *p, struct slice text) {
     const struct field *f = p->field;
     int len = (int)text.len;
     if (p->text.len == 0) {
-        return report(p->report, ERR_INVALID, "%s: a comma stands alone", f->name);
+        return report(p->report, ERR_INVALID, "%s: a comma without a value", f->name);
     }
     if (text.len == 0) {
         return report(p->report, ERR_INVALID, "%s \"%.*s\" lacks a value", f->name,
                       (int)p->text.len, p->text.data);
     }
     if (f->words == NULL) {
-        return report(p->report, ERR_INVALID, "%s \"%.*s\" is no number, %u to %u", f->name, len,
-                      text.data, f->min, f->max);
+        return report(p->report, ERR_INVALID, "%s \"%.*s\" is not a number from %u to %u", f->name,
+                      len, text.data, f->min, f->max);
     }
     return report(p->report, ERR_INVALID, "\"%.*s\" is no %s: write %u to %u, or %s to %s", len,
                   text.data, f->name, f->min, f->max, f->words[0], f->words[f->word_count - 1]);
@@ -105,7 +105,7 @@ static int take_value(const struct part *p, struct slice text, unsigned *out) {
         value = value * 10 + (unsigned)(text.data[i] - '0');
     }
     if (value < f->min || value > f->max) {
-        return report(p->report, ERR_INVALID, "%s %.*s is out of bounds, %u to %u", f->name,
+        return report(p->report, ERR_INVALID, "%s %.*s is out of range %u to %u", f->name,
                       (int)text.len, text.data, f->min, f->max);
     }
     *out = value;
@@ -132,8 +132,8 @@ static int take_step(const struct part *p, struct slice text, unsigned *out) {
         step = step * 10 + (unsigned)(text.data[i] - '0');
     }
     if (step < 1 || step > most) {
-        return report(p->report, ERR_INVALID, "%s %.*s: a step is a number from 1 to %u", f->name,
-                      (int)p->text.len, p->text.data, most);
+        return report(p->report, ERR_INVALID, "%s %.*s: a step must be a number from 1 to %u",
+                      f->name, (int)p->text.len, p->text.data, most);
     }
     *out = step;
     return 0;
@@ -178,7 +178,7 @@ static int take_part(const struct part *p, uint64_t *bits) {
     }
     if (code == 0 && stepped && single) {
         return report(p->report, ERR_INVALID,
-                      "%s %.*s: a step follows * or a range: write %u-%u/%u", f->name,
+                      "%s %.*s: a step must follow * or a range: write %u-%u/%u", f->name,
                       (int)p->text.len, p->text.data, first, f->max, step);
     }
     for (unsigned value = first; code == 0 && value <= last; value += step) {
@@ -230,8 +230,7 @@ static int expand(const char **text, struct report *r) {
         }
     }
     return report(r, ERR_INVALID,
-                  "\"%s\" is not known: there are @hourly, @daily, @weekly, @monthly and @yearly",
-                  word);
+                  "\"%s\" is unknown: use @hourly, @daily, @weekly, @monthly and @yearly", word);
 }
 
 /* Every kind of year there is lies within CRON_YEARS_MAX years of this. */
@@ -241,7 +240,7 @@ static int check_comes(const struct cron *cron, const char *text, struct report 
     if (cron_wall_next(cron, YEAR_2000_S, &found)) {
         return 0;
     }
-    return report(r, ERR_INVALID, "\"%s\" never comes: no such month has that day", text);
+    return report(r, ERR_INVALID, "\"%s\" never matches: none of its months has that day", text);
 }
 
 int cron_parse(const char *text, struct cron *out, struct report *r) {
@@ -255,10 +254,11 @@ int cron_parse(const char *text, struct cron *out, struct report *r) {
     }
     size_t count = split(text, words);
     if (count != FIELDS) {
-        return report(r, ERR_INVALID,
-                      "\"%s\" has %zu field%s, five are needed: minute hour day month weekday, as "
-                      "in \"0 3 * * *\"",
-                      text, count, count == 1 ? "" : "s");
+        return report(
+            r, ERR_INVALID,
+            "\"%s\" has %zu field%s; five are required: minute hour day month weekday, as "
+            "in \"0 3 * * *\"",
+            text, count, count == 1 ? "" : "s");
     }
     for (size_t i = 0; i < FIELDS && code == 0; i++) {
         code = take_field(&fields[i], words[i], &bits[i], &any[i], r);

@@ -80,7 +80,7 @@ static int from_file(const struct conf_place *place, const char *name, char **ou
     char *text = NULL;
     int code = conf_read_bytes(path, &text, &len);
     if (code == 0 && strlen(text) != len) {
-        code = conf_fail(place, "%s holds a NUL byte: it is no text file", path);
+        code = conf_fail(place, "%s contains a NUL byte: it is not a text file", path);
         free(text);
     } else if (code == 0) {
         while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {

@@ -53,7 +53,7 @@ static int set_path(const struct setting *s) {
         return keep("", s->field);
     }
     if (s->text[0] == '\0') {
-        return conf_fail(s->place, "a path has at least one character");
+        return conf_fail(s->place, "a path must not be empty");
     }
     *at = conf_join(s->place->dir, s->text);
     return *at == NULL ? ERR_MEMORY : 0;
@@ -80,7 +80,7 @@ static int set_script(const struct setting *s) {
     }
     if (!stays_inside(s->text)) {
         return conf_fail(s->place,
-                         "\"%s\" is no file in scripts/: write its name, as in \"seats.lua\"",
+                         "\"%s\" is not a file in scripts/: write its name, as in \"seats.lua\"",
                          s->text);
     }
     return keep(s->text, s->field);
@@ -148,7 +148,7 @@ static const char *number_text(int64_t number, char out[32]) {
 static int out_of_bounds(const struct setting *s, const char *(*as_text)(int64_t, char[32])) {
     char least[32];
     char most[32];
-    return conf_fail(s->place, "\"%s\" is out of bounds, from %s to %s is possible", s->text,
+    return conf_fail(s->place, "\"%s\" is out of range: it must be from %s to %s", s->text,
                      as_text(s->row->min, least), as_text(s->row->max, most));
 }
 
@@ -168,7 +168,7 @@ static bool whole_number(const char *text, int64_t *out) {
 static int set_number(const struct setting *s) {
     int64_t number;
     if (!whole_number(s->text, &number)) {
-        return conf_fail(s->place, "\"%s\" is no whole number", s->text);
+        return conf_fail(s->place, "\"%s\" is not an integer", s->text);
     }
     if (!in_bounds(s->row, number)) {
         return out_of_bounds(s, number_text);
@@ -222,6 +222,14 @@ static int set_size(const struct setting *s) {
     return 0;
 }
 
+static int set_duration_or_none(const struct setting *s) {
+    return s->text[0] == '\0' ? 0 : set_duration(s); /* the field is 0 */
+}
+
+static int set_size_or_none(const struct setting *s) {
+    return s->text[0] == '\0' ? 0 : set_size(s);
+}
+
 static int set_rate(const struct setting *s) {
     struct report r;
     int code = conf_parse_rate(s->text, s->field, &r);
@@ -232,7 +240,7 @@ static int set_fraction(const struct setting *s) {
     char *end;
     double number = strtod(s->text, &end);
     if (end == s->text || *end != '\0' || !isfinite(number)) {
-        return conf_fail(s->place, "\"%s\" is no number", s->text);
+        return conf_fail(s->place, "\"%s\" is not a number", s->text);
     }
     if (number < (double)s->row->min || number > (double)s->row->max) {
         return out_of_bounds(s, number_text);
@@ -279,7 +287,7 @@ static int choose(const struct setting *s, const struct choice *choices, int *ou
         }
         buf_printf(&words, "%s%s", words.len == 0 ? "" : " or ", c->word);
     }
-    int code = conf_fail(s->place, "\"%s\" is not possible: write %s", s->text, buf_str(&words));
+    int code = conf_fail(s->place, "\"%s\" is not valid: write %s", s->text, buf_str(&words));
     buf_clear(&words);
     return code;
 }
@@ -345,19 +353,21 @@ static bool split_address(const char *text, struct slice *host, uint16_t *port) 
 static int parse_url(const struct setting *s, struct broker_address *out, struct slice *host) {
     out->tls = strncmp(s->text, "mqtts://", 8) == 0;
     if (!out->tls && strncmp(s->text, "mqtt://", 7) != 0) {
-        return conf_fail(s->place,
-                         "\"%s\" is no broker: write mqtt://host:port, or mqtts://host:port for "
-                         "TLS",
-                         s->text);
+        return conf_fail(
+            s->place,
+            "\"%s\" is not a broker URL: write mqtt://host:port, or mqtts://host:port for "
+            "TLS",
+            s->text);
     }
     const char *address = strchr(s->text, '/') + 2;
     if (strchr(address, '@') != NULL) {
-        return conf_fail(s->place, "a user name and a password have options of their own: username "
-                                   "and password");
+        return conf_fail(s->place,
+                         "set the user name and password with their own options: username "
+                         "and password");
     }
     out->port = out->tls ? 8883 : 1883;
     if (strpbrk(address, "/?# ") != NULL || !split_address(address, host, &out->port)) {
-        return conf_fail(s->place, "\"%s\" is no broker: write %s://host:port", s->text,
+        return conf_fail(s->place, "\"%s\" is not a broker URL: write %s://host:port", s->text,
                          out->tls ? "mqtts" : "mqtt");
     }
     return 0;
@@ -372,7 +382,7 @@ static int set_url(const struct setting *s) {
     }
     for (size_t i = 0; i < broker->address_count; i++) {
         if (strcmp(broker->addresses[i].url, s->text) == 0) {
-            return conf_fail(s->place, "\"%s\" stands there twice", s->text);
+            return conf_fail(s->place, "\"%s\" is listed twice", s->text);
         }
     }
     int code = parse_url(s, &address, &host);
@@ -419,7 +429,7 @@ static int set_listen(const struct setting *s) {
     bool none = s->text[0] == '\0';
     if (!none && strncmp(s->text, "unix:/", 6) != 0 && !is_numeric_address(s->text)) {
         return conf_fail(s->place,
-                         "\"%s\" is no address to listen on: write \"127.0.0.1:8080\", "
+                         "\"%s\" is not a listen address: write \"127.0.0.1:8080\", "
                          "\"[::1]:8080\", \"unix:/path\", or \"\" for none",
                          s->text);
     }
@@ -433,18 +443,13 @@ struct list {
     char **items;
     size_t count;
 };
-static_assert(offsetof(struct service_conf, filter_count) ==
-                  offsetof(struct service_conf, filters) + offsetof(struct list, count),
-              "filters and their number are a list");
-static_assert(offsetof(struct endpoint_conf, required_count) ==
-                  offsetof(struct endpoint_conf, required) + offsetof(struct list, count),
-              "required and its number are a list");
-static_assert(offsetof(struct token_conf, endpoint_count) ==
-                  offsetof(struct token_conf, endpoints) + offsetof(struct list, count),
-              "endpoints and their number are a list");
-static_assert(offsetof(struct conf, http_proxy_count) ==
-                  offsetof(struct conf, http_proxies) + offsetof(struct list, count),
-              "proxies and their number are a list");
+#define IS_LIST(type, items, count)                                                                \
+    static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
+IS_LIST(struct service_conf, filters, filter_count);
+IS_LIST(struct service_conf, secrets, secret_count);
+IS_LIST(struct endpoint_conf, required, required_count);
+IS_LIST(struct token_conf, endpoints, endpoint_count);
+IS_LIST(struct conf, http_proxies, http_proxy_count);
 
 static int list_add(const struct setting *s) {
     struct list *list = s->field;
@@ -473,7 +478,8 @@ static int set_filter(const struct setting *s) {
     }
     for (size_t i = 0; i < list->count; i++) {
         if (filter_overlaps(list->items[i], s->text)) {
-            return conf_fail(s->place, "\"%s\" and \"%s\" overlap: some messages would come twice",
+            return conf_fail(s->place,
+                             "\"%s\" and \"%s\" overlap: some messages would be delivered twice",
                              list->items[i], s->text);
         }
     }
@@ -483,11 +489,11 @@ static int set_filter(const struct setting *s) {
 static int set_name(const struct setting *s) {
     const struct list *list = s->field;
     if (s->text[0] == '\0') {
-        return conf_fail(s->place, "a name has at least one character");
+        return conf_fail(s->place, "a name must not be empty");
     }
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->items[i], s->text) == 0) {
-            return conf_fail(s->place, "\"%s\" stands there twice", s->text);
+            return conf_fail(s->place, "\"%s\" is listed twice", s->text);
         }
     }
     return list_add(s);
@@ -546,7 +552,9 @@ static const struct kind {
     [CONF_MS] = {set_duration, NULL},
     [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
+    [CONF_MS_OR_NONE] = {set_duration_or_none, NULL},
     [CONF_SIZE] = {set_size, NULL},
+    [CONF_SIZE_OR_NONE] = {set_size_or_none, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
     [CONF_YES_NO] = {set_bool, NULL},

@@ -80,7 +80,7 @@ static int drop_block_comment(struct scan *s) {
             s->line++;
         }
     }
-    return scan_fail(s, opened, "the comment that begins here has no end */");
+    return scan_fail(s, opened, "the comment that begins here is not closed by */");
 }
 
 static void drop_line_comment(struct scan *s) {
@@ -128,7 +128,7 @@ static int clean(struct scan *s) {
             code = copy_quoted(s);
             in_word = false;
         } else if (*s->at == '\0') {
-            code = scan_fail(s, s->line, "a NUL byte: this is no text file");
+            code = scan_fail(s, s->line, "a NUL byte: this is not a text file");
         } else {
             in_word = strchr(" \t\r\n={}(),", *s->at) == NULL;
             count_brace(s);
@@ -218,8 +218,9 @@ static const struct message {
     {"missing equal sign after option '%s'", "an = must follow \"%s\"", NULL},
     {"missing opening brace for section '%s'", "a { must follow section \"%s\"", NULL},
     {"missing title for section '%s'", "%s needs a name in quotes before its {", NULL},
-    {"attempt to append to non-list option '%s'", "\"%s\" is no list: write = instead of +=", NULL},
-    {"unexpected closing brace", "this } closes nothing", NULL},
+    {"attempt to append to non-list option '%s'",
+     "\"%s\" is not a list: write = instead of +=", NULL},
+    {"unexpected closing brace", "this } has no matching {", NULL},
     {"premature end of file", "the file ends too early", NULL},
 };
 
@@ -260,7 +261,7 @@ static int on_word(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result) {
     if (!hidden && opt->nvalues <= 1) {
         place_at(parse, cfg);
         if (opt->comment != NULL) {
-            parse->code = conf_fail(&parse->place, "\"%s\" is given twice", opt->name);
+            parse->code = conf_fail(&parse->place, "\"%s\" is set twice", opt->name);
             return -1;
         }
         char given[] = "given";
@@ -360,7 +361,7 @@ static int parse_text(struct parse *parse, struct buf *text, cfg_t **out) {
     if (parsed != CFG_SUCCESS || parse->code != 0) {
         if (parse->code == 0) {
             place_at(parse, cfg);
-            parse->code = conf_fail(&parse->place, "this cannot be read");
+            parse->code = conf_fail(&parse->place, "cannot parse this");
         }
         (void)cfg_free(cfg);
         return parse->code;

@@ -48,9 +48,10 @@ static int parse_topic_rule(const char *arg, struct rule *out, struct report *r)
     char *end = NULL;
     long level = strtol(arg, &end, 10);
     if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || level < 1 || level > RULE_LEVEL_MAX) {
-        return report(r, ERR_INVALID,
-                      "\"topic:%s\" names no level: write topic:1 for the first, up to topic:%d",
-                      arg, RULE_LEVEL_MAX);
+        return report(
+            r, ERR_INVALID,
+            "\"topic:%s\" has no valid level: write topic:1 for the first, up to topic:%d", arg,
+            RULE_LEVEL_MAX);
     }
     out->level = (int)level;
     return 0;
@@ -58,7 +59,8 @@ static int parse_topic_rule(const char *arg, struct rule *out, struct report *r)
 
 static int parse_property_rule(const char *arg, struct rule *out, struct report *r) {
     if (arg[0] == '\0') {
-        return report(r, ERR_INVALID, "\"property:\" needs the name of a user property behind it");
+        return report(r, ERR_INVALID,
+                      "\"property:\" must be followed by the name of a user property");
     }
     out->arg = slice_dup(slice_of(arg));
     return out->arg == NULL ? ERR_MEMORY : 0;
@@ -80,7 +82,7 @@ int rule_parse(const char *text, struct rule *out, struct report *r) {
         return 0;
     }
     if (strlen(text) > RULE_BYTES_MAX) {
-        return report(r, ERR_INVALID, "the rule has %zu bytes, %d is the limit", strlen(text),
+        return report(r, ERR_INVALID, "the rule has %zu bytes; the limit is %d", strlen(text),
                       RULE_BYTES_MAX);
     }
     for (size_t i = 0; i < sizeof RULE_FORMS / sizeof RULE_FORMS[0]; i++) {
@@ -96,7 +98,8 @@ int rule_parse(const char *text, struct rule *out, struct report *r) {
         }
     }
     return report(r, ERR_INVALID,
-                  "\"%s\" is no rule: write json:/pointer, topic:N, property:NAME or none", text);
+                  "\"%s\" is not a rule: write json:/pointer, topic:N, property:NAME or none",
+                  text);
 }
 
 void rule_clear(struct rule *rule) {
@@ -181,7 +184,7 @@ static const char *json_kind_name(const json_t *value) {
     case JSON_REAL:
         return "a number with a fraction or an exponent";
     default:
-        return "of another kind";
+        return "of another type";
     }
 }
 
@@ -215,8 +218,7 @@ static int extract_json(const struct rule *rule, struct event *event, struct fou
     } else if (json_is_boolean(value)) {
         out->value = slice_of(json_is_true(value) ? "true" : "false");
     } else {
-        return report(r, ERR_INVALID,
-                      "the value at %s is %s, a key must be a string or a whole number",
+        return report(r, ERR_INVALID, "the value at %s is %s, a key must be a string or an integer",
                       place_name(rule->arg), json_kind_name(value));
     }
     return 0;
@@ -229,8 +231,8 @@ static int extract_topic(const struct rule *rule, struct event *event, struct fo
     for (int at = 1; at < rule->level; at++) {
         const char *slash = strchr(level, '/');
         if (slash == NULL) {
-            return report(r, ERR_INVALID, "the topic has %d level%s, the rule wants level %d", at,
-                          at == 1 ? "" : "s", rule->level);
+            return report(r, ERR_INVALID, "the topic has %d level%s, the rule requires level %d",
+                          at, at == 1 ? "" : "s", rule->level);
         }
         level = slash + 1;
     }
@@ -278,11 +280,11 @@ int rule_extract(const struct rule *rule, struct event *event, struct buf *out, 
         return refuse_empty(rule, r);
     }
     if (found.value.len > KEY_BYTES_MAX) {
-        return report(r, ERR_INVALID, "the key has %zu bytes, %d is the limit", found.value.len,
+        return report(r, ERR_INVALID, "the key has %zu bytes; the limit is %d", found.value.len,
                       KEY_BYTES_MAX);
     }
     buf_add_slice(out, found.value);
-    return out->failed ? report(r, ERR_MEMORY, "out of memory for a key") : 0;
+    return out->failed ? report(r, ERR_MEMORY, "out of memory for the key") : 0;
 }
 
 /* ---- filters ---- */
@@ -356,7 +358,7 @@ bool filter_overlaps(const char *a, const char *b) {
 static int check_string(const char *text, const char *what, struct report *r) {
     size_t len = strlen(text);
     if (len == 0) {
-        return report(r, ERR_INVALID, "a %s has at least one character", what);
+        return report(r, ERR_INVALID, "a %s must not be empty", what);
     }
     if (len > TOPIC_BYTES_MAX) {
         return report(r, ERR_INVALID, "the %s has %zu bytes, MQTT carries %d", what, len,
@@ -374,9 +376,9 @@ int filter_check(const char *filter, struct report *r) {
         return code;
     }
     if (strncmp(filter, "$share/", 7) == 0) {
-        return report(
-            r, ERR_INVALID,
-            "\"%s\": a service is a shared group already, leave out $share/ and its group", filter);
+        return report(r, ERR_INVALID,
+                      "\"%s\": a service is already a shared group: omit $share/ and the group",
+                      filter);
     }
     for (const char *c = strpbrk(filter, "+#"); c != NULL; c = strpbrk(c + 1, "+#")) {
         bool begins = c == filter || c[-1] == '/';
@@ -394,8 +396,8 @@ int filter_check(const char *filter, struct report *r) {
 int topic_check(const char *topic, struct report *r) {
     int code = check_string(topic, "topic", r);
     if (code == 0 && strpbrk(topic, "+#") != NULL) {
-        return report(r, ERR_INVALID, "\"%s\": a topic to publish to has no wildcards + or #",
-                      topic);
+        return report(r, ERR_INVALID,
+                      "\"%s\": a topic to publish to must not contain the wildcards + or #", topic);
     }
     return code;
 }
@@ -441,7 +443,7 @@ void service_schedule_text(const struct service_conf *s, struct buf *out) {
     char text[32];
     int64_t total_ms = 0;
     if (s->retry != NULL) {
-        buf_printf(out, "as %s decides; when it fails, ", s->retry);
+        buf_printf(out, "decided by %s; if it fails, ", s->retry);
     }
     buf_printf(out, "%" PRIu32 " %s: now", s->retries + 1, s->retries == 0 ? "try" : "tries");
     for (uint32_t failures = 1; failures <= s->retries; failures++) {

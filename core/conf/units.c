@@ -65,7 +65,7 @@ int conf_parse_duration(const char *text, int64_t *ms, struct report *r) {
     uint64_t worth = 0;
     if (strcmp(text, "0") != 0 && !read_quantity(text, DURATIONS, &number, &worth)) {
         return report(r, ERR_INVALID,
-                      "\"%s\" is no duration: write a whole number and ms, s, m, h or d, as in "
+                      "\"%s\" is not a duration: write an integer and ms, s, m, h or d, as in "
                       "\"30s\"",
                       text);
     }
@@ -78,7 +78,7 @@ int conf_parse_size(const char *text, uint64_t *bytes, struct report *r) {
     uint64_t worth = 0;
     if (!read_quantity(text, SIZES, &number, &worth)) {
         return report(r, ERR_INVALID,
-                      "\"%s\" is no size: write a whole number and B, KiB, MiB, GiB or TiB, as in "
+                      "\"%s\" is not a size: write an integer and B, KiB, MiB, GiB or TiB, as in "
                       "\"64KiB\"",
                       text);
     }
@@ -96,7 +96,8 @@ int conf_parse_rate(const char *text, double *per_second, struct report *r) {
     if (!read_quantity(text, RATES, &number, &seconds) || number == 0) {
         return report(
             r, ERR_INVALID,
-            "\"%s\" is no rate: write \"200/s\", \"10/m\", \"5/h\", or \"0\" for no limit", text);
+            "\"%s\" is not a rate: write \"200/s\", \"10/m\", \"5/h\", or \"0\" for no limit",
+            text);
     }
     *per_second = (double)number / (double)seconds;
     return 0;

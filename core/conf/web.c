@@ -29,11 +29,12 @@ int conf_finish_endpoint(const struct conf_place *place, void *object) {
     struct endpoint_conf *e = object;
     const char *path = place->title;
     if (path[0] != '/' || strspn(path, legal) != strlen(path)) {
-        return conf_fail(place, "an endpoint is named by its path: a slash, then letters, digits "
-                                "and - . _ ~ /, as in \"/api/send-email\"");
+        return conf_fail(place,
+                         "an endpoint is identified by its path: a slash, then letters, digits "
+                         "and - . _ ~ /, as in \"/api/send-email\"");
     }
     if (is_reserved_path(path)) {
-        return conf_fail(place, "this path is zingq's own, choose another");
+        return conf_fail(place, "this path is reserved by zingq, choose another");
     }
     e->path = slice_dup(slice_of(path));
     e->line = place->line;
@@ -50,10 +51,10 @@ static bool is_short(const char *token) {
 int conf_finish_token(const struct conf_place *place, void *object) {
     struct token_conf *t = object;
     if (t->value[0] == '\0') {
-        return conf_fail(place, "its value is empty: anyone would have it");
+        return conf_fail(place, "its value is empty, so anyone could use it");
     }
     if (t->endpoint_count > 0 && t->role != ROLE_SUBMIT) {
-        return conf_fail(place, "endpoints go with role = submit; the other roles are not about "
+        return conf_fail(place, "endpoints requires role = submit; the other roles do not concern "
                                 "single endpoints");
     }
     t->name = slice_dup(slice_of(place->title));
@@ -119,7 +120,7 @@ static int settle_endpoints(const struct conf_place *listen, struct conf *c) {
         place.option = NULL;
         place.line = e->line;
         if (e->auth == AUTH_UNSAID && !conf_is_loopback(c)) {
-            return conf_fail(&place, "http.listen can be reached from other machines: say who may "
+            return conf_fail(&place, "http.listen is reachable from other machines: set who may "
                                      "use this endpoint, auth = token or auth = none");
         }
         if (e->auth == AUTH_UNSAID && c->http_token[0] != '\0') {

@@ -119,7 +119,7 @@ static void find_lane(const struct engine_service *s, struct event *event) {
 /* Unordered events are a lane each, within the partition of their key: like any lane it tells its
  * partition, so that events of two partitions never share one, whatever ids their publishers chose.
  */
-static void leave_lane(const struct engine_service *s, struct event *event) {
+static void assign_lane(const struct engine_service *s, struct event *event) {
     if (!s->conf->ordered) {
         struct reader r = reader_of(event->id.bytes, UUID_BYTES);
         uint64_t lane = read_u64(&r) ^ read_u64(&r) * 0x9e3779b97f4a7c15u;
@@ -129,7 +129,7 @@ static void leave_lane(const struct engine_service *s, struct event *event) {
 }
 
 static void enter_books(struct engine *e, struct engine_service *s, struct event *event) {
-    leave_lane(s, event);
+    assign_lane(s, event);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     event->accepted_ms = e->now_ms;
     engine_count(e, s, BOOK_ACCEPTED, 1);
@@ -216,7 +216,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
         return code;
     }
     find_lane(s, event);
-    leave_lane(s, event);
+    assign_lane(s, event);
     if (event->partition == old.partition) {
         return 0;
     }
@@ -374,45 +374,59 @@ static int admit_refused(struct engine *e, struct engine_service *s, struct even
     return engine_admit_dead(e, s, event, reason);
 }
 
+/* Its key, and with it its lane and partition. ERR_INVALID (r): it cannot become work. */
+static int prepare(struct engine *e, struct engine_service *s, struct event *event,
+                   struct report *r) {
+    event->service = s->number;
+    event->state = EVENT_READY;
+    read_cause(event);
+    int code = check_message(e, event, r);
+    if (event->reason.len > 0) { /* the door has found it malformed */
+        code = report(r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
+    }
+    if (code == 0 && event->key.data == NULL) {
+        code = find_key(e, s, event, r);
+        code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
+    }
+    if (code == 0) {
+        find_lane(s, event);
+    }
+    return code;
+}
+
+/* Its id, and whether it is there already. ERR_INVALID (r): it cannot become work. */
+static int identify(struct engine *e, struct engine_service *s, struct event *event,
+                    bool *duplicate, struct report *r) {
+    struct slice scope;
+    struct slice identity;
+    find_id(e, s, event);
+    int code = find_identity(e, s, event, &scope, &identity, r);
+    if (code == ERR_NOTFOUND) {
+        return 0;
+    }
+    return code == 0 ? dedupe(e, s, event, scope, identity, duplicate) : code;
+}
+
 int engine_admit(struct engine *e, struct engine_service *s, struct event *event, enum admit from,
                  bool *duplicate) {
     struct report r = {""};
     bool passed = false;
-    struct slice scope;
-    struct slice identity;
     *duplicate = false;
-    event->service = s->number;
-    event->state = EVENT_READY;
-    read_cause(event);
-    int code = check_message(e, event, &r);
-    if (event->reason.len > 0) { /* the door has found it malformed */
-        code = report(&r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
-    }
-    if (code == 0 && event->key.data == NULL) {
-        code = find_key(e, s, event, &r);
-        code = code == 0 ? give_key(event, buf_slice(&e->scratch)) : code;
-    }
+    int code = prepare(e, s, event, &r);
     if (code == ERR_INVALID) {
         return admit_refused(e, s, event, r.text);
     }
     if (code == 0) {
-        find_lane(s, event);
         code = pass_on(e, s, event, from, &passed, &r);
     }
     if (passed) {
         return code;
     }
     if (code == 0) {
-        find_id(e, s, event);
-        code = find_identity(e, s, event, &scope, &identity, &r);
+        code = identify(e, s, event, duplicate, &r);
     }
     if (code == ERR_INVALID) {
         return admit_refused(e, s, event, r.text);
-    }
-    if (code == 0) {
-        code = dedupe(e, s, event, scope, identity, duplicate);
-    } else if (code == ERR_NOTFOUND) {
-        code = 0;
     }
     if (code == 0 && !*duplicate) {
         enter_books(e, s, event);

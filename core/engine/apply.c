@@ -8,7 +8,7 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/publish.h"
 #include "engine/services.h"
 #include "engine/signal.h"
@@ -19,6 +19,11 @@
 #include "journal/later.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+struct applying {
+    struct buf publishes; /* of the event whose effects are applied; reused */
+};
 
 static int cell_timer(struct engine *e, const struct cell *cell, enum timer_kind kind,
                       int64_t due_ms) {
@@ -168,11 +173,11 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
                             .response_topic = effect->response_topic,
                             .correlation = effect->correlation,
                             .properties = buf_slice(&properties)};
-    buf_add(&e->publishes, effect->id.bytes, UUID_BYTES);
-    buf_add_lv(&e->publishes, effect->name);
+    buf_add(&e->applying->publishes, effect->id.bytes, UUID_BYTES);
+    buf_add_lv(&e->applying->publishes, effect->name);
     int code = properties.failed ? ERR_MEMORY : 0;
     if (code == 0 && effect->due_ms > (effect->by_wall ? e->wall_ms : e->now_ms)) {
-        code = engine_publish_later(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
+        code = engine_delay_publish(e, a->event->partition, &p, effect->due_ms, effect->by_wall);
         if (code == 0 && division_is_divided(&e->conf->hosts.share)) {
             /* zing.cancel need not ask the other hosts about it, once it has left. */
             code = engine_note_publish(e, &p.id, effect->due_ms);
@@ -269,20 +274,38 @@ int engine_apply(struct engine *e, struct engine_service *s, struct event *event
     return 0;
 }
 
-void engine_keep_publishes(struct engine *e, const struct event *event) {
+void engine_begin_effects(struct engine *e, const struct event *event) {
     bool earlier = event->replayed || event->durable; /* rounds, or steps of this one */
+    buf_reset(&e->applying->publishes);
     if (earlier && event->publishes.len <= ROUNDS_BYTES_MAX) {
-        buf_add_slice(&e->publishes, event->publishes);
+        buf_add_slice(&e->applying->publishes, event->publishes);
     }
+}
+
+int engine_end_effects(struct engine *e, struct event *event) {
+    struct slice publishes = buf_slice(&e->applying->publishes);
+    return publishes.len > 0 ? event_set_publishes(event, publishes) : 0;
 }
 
 int engine_take_effects(struct engine *e, struct engine_service *s, struct event *event,
                         const struct effects *effects) {
-    buf_reset(&e->publishes);
-    engine_keep_publishes(e, event);
+    engine_begin_effects(e, event);
     int code = engine_apply(e, s, event, effects);
-    if (code == 0 && e->publishes.len > 0) {
-        code = event_set_publishes(event, buf_slice(&e->publishes));
+    return code == 0 ? engine_end_effects(e, event) : code;
+}
+
+int engine_make_applying(struct engine *e) {
+    e->applying = calloc(1, sizeof *e->applying);
+    if (e->applying == NULL) {
+        return ERR_MEMORY;
     }
-    return code;
+    buf_init(&e->applying->publishes, EFFECTS_BYTES_MAX);
+    return 0;
+}
+
+void engine_free_applying(struct engine *e) {
+    if (e->applying != NULL) {
+        buf_clear(&e->applying->publishes);
+        free(e->applying);
+    }
 }

@@ -4,6 +4,7 @@
 #include "engine/attempt.h"
 
 #include "engine/impl.h"
+#include "journal/event.h"
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/metrics.h"
@@ -12,67 +13,65 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static struct invocation **call_bucket(struct engine *e, uint64_t id) {
-    return &e->calls[id % CALL_BUCKETS];
-}
+enum { CALL_BUCKETS = 4096 };
 
-static void enter_calls(struct engine *e, struct invocation *inv) {
-    struct invocation **bucket = call_bucket(e, inv->call_id);
-    inv->hash_next = *bucket;
-    *bucket = inv;
-}
+LIST_HEAD(invocations, invocation);
 
-static void leave_calls(struct engine *e, struct invocation *inv) {
-    struct invocation **link = call_bucket(e, inv->call_id);
-    while (*link != inv) {
-        assert(*link != NULL); /* INV-ENGINE-5 */
-        link = &(*link)->hash_next;
+struct attempts {
+    struct invocation *current; /* being decided; in none of the lists below */
+    size_t running;
+    uint64_t last_call_id;
+    struct invocations to_start;               /* calls to start after the commit */
+    struct invocations calls[CALL_BUCKETS];    /* those that wait, by call id */
+    TAILQ_HEAD(waiting, invocation) waiting[]; /* the same of each service, oldest deadline first */
+};
+
+int engine_make_attempts(struct engine *e) {
+    e->attempts = calloc(1, sizeof *e->attempts + e->service_count * sizeof *e->attempts->waiting);
+    for (size_t i = 0; e->attempts != NULL && i < e->service_count; i++) {
+        TAILQ_INIT(&e->attempts->waiting[i]);
     }
-    *link = inv->hash_next;
-    inv->call_id = 0;
+    return e->attempts == NULL ? ERR_MEMORY : 0;
+}
+
+/* --- the lists of those that wait --- */
+
+static struct invocations *call_bucket(struct engine *e, uint64_t id) {
+    return &e->attempts->calls[id % CALL_BUCKETS];
 }
 
 /* Deadlines of one service come in order of starting; a second wait of one attempt has an earlier
  * one than its neighbours, so the place is looked for from the end. */
-static void enter_waiting(struct engine_service *s, struct invocation *inv) {
-    struct invocation *after = s->waiting_tail;
-    while (after != NULL && after->deadline_us > inv->deadline_us) {
-        after = after->prev;
-    }
-    inv->prev = after;
-    inv->next = after == NULL ? s->waiting_head : after->next;
-    *(inv->next == NULL ? &s->waiting_tail : &inv->next->prev) = inv;
-    *(after == NULL ? &s->waiting_head : &after->next) = inv;
-}
-
-static void leave_waiting(struct engine_service *s, struct invocation *inv) {
-    *(inv->prev == NULL ? &s->waiting_head : &inv->prev->next) = inv->next;
-    *(inv->next == NULL ? &s->waiting_tail : &inv->next->prev) = inv->prev;
-    inv->prev = NULL;
-    inv->next = NULL;
-}
-
-static void leave_to_start(struct engine *e, struct invocation *inv) {
-    for (struct invocation **link = &e->to_start; *link != NULL; link = &(*link)->start_next) {
-        if (*link == inv) {
-            *link = inv->start_next;
+static void enter_waiting(struct engine *e, struct invocation *inv) {
+    size_t service = inv->service->index;
+    struct invocation *before;
+    TAILQ_FOREACH_REVERSE(before, &e->attempts->waiting[service], waiting, link) {
+        if (before->deadline_us <= inv->deadline_us) {
+            TAILQ_INSERT_AFTER(&e->attempts->waiting[service], before, inv, link);
             return;
         }
     }
+    TAILQ_INSERT_HEAD(&e->attempts->waiting[service], inv, link);
 }
 
 /* No longer waits: off the lists, its call cancelled when it is still out. */
+bool engine_decides(const struct engine *e) {
+    return e->attempts->current != NULL || e->current_item != NULL;
+}
+
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel) {
     if (inv->call_id == 0) {
         return;
     }
+    assert(engine_find_call(e, inv->call_id) == inv); /* INV-ENGINE-5 */
     if (!inv->call_started) {
-        leave_to_start(e, inv);
+        LIST_REMOVE(inv, start_link);
     } else if (cancel) {
         e->doors.call_cancel(e->doors.ctx, inv->call_id);
     }
-    leave_calls(e, inv);
-    leave_waiting(inv->service, inv);
+    LIST_REMOVE(inv, call_link);
+    TAILQ_REMOVE(&e->attempts->waiting[inv->service->index], inv, link);
+    inv->call_id = 0;
     inv->call_started = false;
 }
 
@@ -86,8 +85,8 @@ struct invocation *engine_new_invocation(struct engine *e, struct engine_service
         inv->service = s;
         inv->started_us = e->doors.monotonic_us(e->doors.ctx);
         inv->deadline_us = inv->started_us + s->conf->timeout_ms * 1000;
-        e->running++;
-        e->current = inv;
+        e->attempts->running++;
+        e->attempts->current = inv;
     }
     return inv;
 }
@@ -121,10 +120,10 @@ void engine_free_invocation(struct engine *e, struct invocation *inv) {
     if (inv->run != NULL) {
         run_free(inv->run);
     }
-    assert(e->running > 0); /* INV-ENGINE-4 */
-    e->running--;
-    if (e->current == inv) {
-        e->current = NULL;
+    assert(e->attempts->running > 0); /* INV-ENGINE-4 */
+    e->attempts->running--;
+    if (e->attempts->current == inv) {
+        e->attempts->current = NULL;
     }
     free(inv->batch);
     free(inv);
@@ -142,13 +141,12 @@ int engine_await(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int code = 0;
-    inv->call_id = ++e->last_call_id;
+    inv->call_id = ++e->attempts->last_call_id;
     inv->call_started = false;
-    enter_calls(e, inv);
-    enter_waiting(inv->service, inv);
-    inv->start_next = e->to_start;
-    e->to_start = inv;
-    e->current = NULL;
+    LIST_INSERT_HEAD(call_bucket(e, inv->call_id), inv, call_link);
+    LIST_INSERT_HEAD(&e->attempts->to_start, inv, start_link);
+    enter_waiting(e, inv);
+    e->attempts->current = NULL;
     e->current_item = NULL;
     for (size_t i = 0; code == 0 && i < count; i++) {
         code = engine_save(e, items[i]);
@@ -157,17 +155,41 @@ int engine_await(struct engine *e, struct invocation *inv) {
 }
 
 struct invocation *engine_find_call(struct engine *e, uint64_t id) {
-    struct invocation *inv = *call_bucket(e, id);
-    while (inv != NULL && inv->call_id != id) {
-        inv = inv->hash_next;
+    struct invocation *inv;
+    LIST_FOREACH(inv, call_bucket(e, id), call_link) {
+        if (inv->call_id == id) {
+            return inv;
+        }
+    }
+    return NULL;
+}
+
+struct invocation *engine_next_to_start(struct engine *e) {
+    struct invocation *inv = LIST_FIRST(&e->attempts->to_start);
+    if (inv != NULL) {
+        LIST_REMOVE(inv, start_link);
+        inv->call_started = true;
     }
     return inv;
+}
+
+struct invocation *engine_first_waiting(struct engine *e, const struct engine_service *s) {
+    return TAILQ_FIRST(&e->attempts->waiting[s->index]);
+}
+
+void engine_make_current(struct engine *e, struct invocation *inv) {
+    e->attempts->current = inv;
+    e->current_item = inv->batch == NULL ? inv->item : NULL;
+}
+
+size_t engine_running(const struct engine *e) {
+    return e->attempts->running;
 }
 
 int64_t engine_earliest_deadline(struct engine *e) {
     int64_t earliest_us = INT64_MAX;
     for (size_t i = 0; i < e->service_count; i++) {
-        const struct invocation *inv = e->services[i].waiting_head;
+        const struct invocation *inv = TAILQ_FIRST(&e->attempts->waiting[i]);
         if (inv != NULL && inv->deadline_us < earliest_us) {
             earliest_us = inv->deadline_us;
         }
@@ -177,6 +199,30 @@ int64_t engine_earliest_deadline(struct engine *e) {
     }
     int64_t left_us = earliest_us - e->doors.monotonic_us(e->doors.ctx);
     return engine_now_ms(e) + (left_us <= 0 ? 0 : (left_us + 999) / 1000);
+}
+
+static int mark_items_ready(struct engine *e, struct invocation *inv) {
+    size_t count;
+    struct lane_item **items = engine_items(inv, &count);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        items[i]->event->state = EVENT_READY;
+        code = journal_event_put(e->journal, items[i]->event);
+    }
+    return code;
+}
+
+int engine_mark_ready(struct engine *e) {
+    struct invocation *inv;
+    for (size_t i = 0; i < e->service_count; i++) {
+        TAILQ_FOREACH(inv, &e->attempts->waiting[i], link) {
+            int code = mark_items_ready(e, inv);
+            if (code != 0) {
+                return code;
+            }
+        }
+    }
+    return 0;
 }
 
 /* --- a turn that is given up --- */
@@ -203,20 +249,25 @@ static void forget_invocation(struct engine *e, struct invocation *inv) {
 }
 
 void engine_forget_invocations(struct engine *e) {
-    if (e->current != NULL) {
-        forget_invocation(e, e->current);
+    if (e->attempts->current != NULL) {
+        forget_invocation(e, e->attempts->current);
     }
     if (e->current_item != NULL) {
         forget_item(e->current_item);
         e->current_item = NULL;
     }
+    struct invocation *inv;
     for (size_t i = 0; i < e->service_count; i++) {
-        struct invocation *next = NULL;
-        for (struct invocation *inv = e->services[i].waiting_head; inv != NULL; inv = next) {
-            next = inv->next;
+        while ((inv = TAILQ_FIRST(&e->attempts->waiting[i])) != NULL) {
             engine_stop_waiting(e, inv, true);
             forget_invocation(e, inv);
         }
     }
-    e->to_start = NULL;
+}
+
+void engine_free_attempts(struct engine *e) {
+    if (e->attempts != NULL) {
+        engine_forget_invocations(e);
+        free(e->attempts);
+    }
 }

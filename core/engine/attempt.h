@@ -8,6 +8,8 @@
 #include "engine/services.h"
 #include "lua/run.h"
 
+#include <sys/queue.h>
+
 /* Several events that one invocation tries. */
 struct batch {
     size_t count;
@@ -25,9 +27,10 @@ struct invocation {
     bool call_started;
     int64_t started_us;  /* monotonic */
     int64_t deadline_us; /* monotonic: neither a step nor a suspend cuts an attempt off */
-    struct invocation *prev, *next; /* in service->waiting, by deadline */
-    struct invocation *hash_next;
-    struct invocation *start_next; /* in engine->to_start */
+    /* While it waits: */
+    TAILQ_ENTRY(invocation) link;
+    LIST_ENTRY(invocation) call_link;
+    LIST_ENTRY(invocation) start_link; /* until its call is started */
 };
 
 /* What follows from an outcome; engine_conclude does it. */
@@ -37,7 +40,10 @@ enum next {
     NEXT_FAIL,  /* the attempt has failed, for the reason in run->error */
 };
 
-/* e->current from now on; its run and batch are the caller's to make. NULL: out of memory. */
+/* ERR_MEMORY. */
+int engine_make_attempts(struct engine *e);
+void engine_free_attempts(struct engine *e);
+/* The current one from now on; its run and batch are the caller's to make. NULL: out of memory. */
 struct invocation *engine_new_invocation(struct engine *e, struct engine_service *s,
                                          struct lane_item *item);
 /* The items it holds, one or a batch. */
@@ -55,7 +61,17 @@ int engine_await(struct engine *e, struct invocation *inv);
 struct invocation *engine_find_call(struct engine *e, uint64_t id);
 /* It no longer waits; its call is cancelled, with `cancel`, when it is still out. */
 void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel);
+/* Whether an event is off its lane and in nobody's list, or an invocation is: it is being decided. */
+bool engine_decides(const struct engine *e);
+/* It is decided now; in a turn that is given up it goes with its events. */
+void engine_make_current(struct engine *e, struct invocation *inv);
+/* The next of those whose calls are to be started; NULL: none is left. */
+struct invocation *engine_next_to_start(struct engine *e);
+/* That of the service with the earliest deadline, or NULL; and when the earliest of all is due. */
+struct invocation *engine_first_waiting(struct engine *e, const struct engine_service *s);
 int64_t engine_earliest_deadline(struct engine *e);
+/* The events of all that wait are ready, in the store: the host stops. */
+int engine_mark_ready(struct engine *e);
 void engine_forget_invocations(struct engine *e);
 
 #endif

@@ -12,8 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-void engine_init_deaths(struct engine *e) {
-    STAILQ_INIT(&e->deaths.list);
+struct deaths {
+    STAILQ_HEAD(, death) list;
+    unsigned generation; /* of those noted now */
+};
+
+int engine_make_deaths(struct engine *e) {
+    e->deaths = calloc(1, sizeof *e->deaths);
+    if (e->deaths == NULL) {
+        return ERR_MEMORY;
+    }
+    STAILQ_INIT(&e->deaths->list);
+    return 0;
 }
 
 static int note(struct engine *e, const struct death *death, const char *reason) {
@@ -23,9 +33,9 @@ static int note(struct engine *e, const struct death *death, const char *reason)
         return ERR_MEMORY;
     }
     *d = *death;
-    d->generation = e->deaths.generation;
+    d->generation = e->deaths->generation;
     memcpy(d->reason, reason, bytes);
-    STAILQ_INSERT_TAIL(&e->deaths.list, d, link);
+    STAILQ_INSERT_TAIL(&e->deaths->list, d, link);
     return 0;
 }
 
@@ -54,7 +64,7 @@ int engine_bury_item(struct engine *e, struct engine_service *s, struct lane_ite
 bool engine_is_dying(const struct engine *e, const struct engine_service *s, uint8_t partition,
                      const struct uuid *id) {
     const struct death *d;
-    STAILQ_FOREACH(d, &e->deaths.list, link) {
+    STAILQ_FOREACH(d, &e->deaths->list, link) {
         if (d->service == s && d->event->partition == partition && uuid_equal(&d->event->id, id)) {
             return true;
         }
@@ -63,10 +73,10 @@ bool engine_is_dying(const struct engine *e, const struct engine_service *s, uin
 }
 
 struct death *engine_next_death(struct engine *e) {
-    struct death *d = STAILQ_FIRST(&e->deaths.list);
-    e->deaths.generation = d == NULL ? 0 : d->generation + 1;
+    struct death *d = STAILQ_FIRST(&e->deaths->list);
+    e->deaths->generation = d == NULL ? 0 : d->generation + 1;
     if (d != NULL) {
-        STAILQ_REMOVE_HEAD(&e->deaths.list, link);
+        STAILQ_REMOVE_HEAD(&e->deaths->list, link);
     }
     return d;
 }
@@ -81,5 +91,12 @@ void engine_forget_deaths(struct engine *e) {
     struct death *d;
     while ((d = engine_next_death(e)) != NULL) {
         engine_free_death(d);
+    }
+}
+
+void engine_free_deaths(struct engine *e) {
+    if (e->deaths != NULL) {
+        engine_forget_deaths(e);
+        free(e->deaths);
     }
 }

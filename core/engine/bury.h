@@ -20,12 +20,9 @@ struct death {
     char reason[];
 };
 
-struct deaths {
-    STAILQ_HEAD(, death) list;
-    unsigned generation; /* of those noted now */
-};
-
-void engine_init_deaths(struct engine *e);
+/* ERR_MEMORY. */
+int engine_make_deaths(struct engine *e);
+void engine_free_deaths(struct engine *e);
 /* An event without a lane or a row ends in that state; takes it over. ERR_MEMORY. */
 int engine_bury(struct engine *e, struct engine_service *s, struct event *event,
                 enum event_state state, const char *reason);

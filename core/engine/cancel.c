@@ -39,7 +39,7 @@ static int discard(struct engine *e, struct engine_service *s, struct event **ta
 
 /* It stays where it stands and comes back at once, to undo. */
 static int compensate(struct engine *e, struct engine_service *s, struct event *event) {
-    int code = engine_turn_round(e, s, event, UNDO_THEN_DISCARD, CANCELLED);
+    int code = engine_begin_undo(e, s, event, UNDO_THEN_DISCARD, CANCELLED);
     event->state = EVENT_COMPENSATING;
     return code == 0 ? engine_wake_now(e, event) : code;
 }

@@ -7,6 +7,13 @@
 #include "engine/impl.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+
+struct clock {
+    int64_t last_ms;          /* engine time that was given out */
+    int64_t ahead_of_boot_ms; /* what engine time is ahead of CLOCK_BOOTTIME */
+    int64_t wall_ahead_ms;    /* what the wall clock was ahead of engine time */
+};
 
 enum { STEP_MS = 1000 };
 
@@ -15,9 +22,9 @@ static bool is_step(int64_t ms) {
 }
 
 static int64_t engine_time(struct engine *e, const struct clock_reading *now) {
-    int64_t ms = now->boottime_ms + e->ahead_of_boot_ms;
-    e->last_ms = ms > e->last_ms ? ms : e->last_ms;
-    return e->last_ms;
+    int64_t ms = now->boottime_ms + e->clock->ahead_of_boot_ms;
+    e->clock->last_ms = ms > e->clock->last_ms ? ms : e->clock->last_ms;
+    return e->clock->last_ms;
 }
 
 int64_t engine_now_ms(struct engine *e) {
@@ -46,21 +53,21 @@ int engine_start_clock(struct engine *e) {
     }
     struct clock_reading now;
     e->doors.read_clocks(e->doors.ctx, &now);
-    e->last_ms = clock_resume(&mark, &now);
-    e->ahead_of_boot_ms = e->last_ms - now.boottime_ms;
-    e->wall_ahead_ms = now.wall_ms - e->last_ms;
-    clock_show_ahead(e->wall_ahead_ms);
-    if (is_step(e->wall_ahead_ms)) {
+    e->clock->last_ms = clock_resume(&mark, &now);
+    e->clock->ahead_of_boot_ms = e->clock->last_ms - now.boottime_ms;
+    e->clock->wall_ahead_ms = now.wall_ms - e->clock->last_ms;
+    clock_show_ahead(e->clock->wall_ahead_ms);
+    if (is_step(e->clock->wall_ahead_ms)) {
         log_warn("engine",
                  "the wall clock is %" PRId64 " ms %s engine time, which goes on where it was",
-                 e->wall_ahead_ms < 0 ? -e->wall_ahead_ms : e->wall_ahead_ms,
-                 e->wall_ahead_ms < 0 ? "behind" : "ahead of");
+                 e->clock->wall_ahead_ms < 0 ? -e->clock->wall_ahead_ms : e->clock->wall_ahead_ms,
+                 e->clock->wall_ahead_ms < 0 ? "behind" : "ahead of");
     }
     return 0;
 }
 
 bool engine_clock_stepped(struct engine *e) {
-    return is_step(engine_wall_ahead_ms(e) - e->wall_ahead_ms);
+    return is_step(engine_wall_ahead_ms(e) - e->clock->wall_ahead_ms);
 }
 
 void engine_look_at_clock(struct engine *e) {
@@ -68,9 +75,9 @@ void engine_look_at_clock(struct engine *e) {
     e->doors.read_clocks(e->doors.ctx, &now);
     e->now_ms = engine_time(e, &now);
     e->wall_ms = now.wall_ms;
-    int64_t step_ms = now.wall_ms - e->now_ms - e->wall_ahead_ms;
-    e->wall_ahead_ms += step_ms;
-    clock_show_ahead(e->wall_ahead_ms);
+    int64_t step_ms = now.wall_ms - e->now_ms - e->clock->wall_ahead_ms;
+    e->clock->wall_ahead_ms += step_ms;
+    clock_show_ahead(e->clock->wall_ahead_ms);
     if (is_step(step_ms)) {
         e->status.clock_steps++;
         log_warn("engine",
@@ -84,4 +91,13 @@ int engine_mark_clock(struct engine *e) {
     e->doors.read_clocks(e->doors.ctx, &mark.at);
     mark.engine_ms = engine_time(e, &mark.at);
     return journal_clock_put(e->journal, &mark);
+}
+
+int engine_make_clock(struct engine *e) {
+    e->clock = calloc(1, sizeof *e->clock);
+    return e->clock == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_clock(struct engine *e) {
+    free(e->clock);
 }

@@ -10,7 +10,8 @@
 #include "engine/cancel.h"
 #include "engine/find.h"
 #include "engine/impl.h"
-#include "engine/later.h"
+#include "engine/space.h"
+#include "engine/delayed.h"
 #include "engine/letters.h"
 #include "engine/once.h"
 #include "engine/outbox.h"
@@ -68,7 +69,7 @@ static int command_publish(struct engine *e, struct command *c) {
     if (code != 0) {
         return code;
     }
-    return due_ms > 0 ? engine_publish_later(e, partition, &p, due_ms, false)
+    return due_ms > 0 ? engine_delay_publish(e, partition, &p, due_ms, false)
                       : engine_publish(e, &p);
 }
 
@@ -202,7 +203,7 @@ int engine_carry_out(struct engine *e, struct command *command) {
     command->code = 0;
     bool accepts = command->kind == COMMAND_PUBLISH || command->kind == COMMAND_RERUN ||
                    command->kind == COMMAND_SIGNAL;
-    if (e->full && accepts) {
+    if (engine_is_full(e) && accepts) {
         return engine_refuse(command, ERR_FULL,
                              "the store is full: nothing is accepted until there is room");
     }

@@ -29,6 +29,16 @@
 #include "engine/services.h"
 #include "journal/event.h"
 
+#include <stdlib.h>
+
+/* What crashes before this start leave to be careful about. */
+struct suspects {
+    bool careful;        /* one event a turn, stored by an earlier one */
+    bool policies;       /* and none of a policy for what never ran: one took the host down */
+    size_t unproven;     /* events still to run before the crashes of earlier starts are past */
+    struct uuid charged; /* the event that took the host down, until it is put off */
+};
+
 static const char *const alone_text = "the host went down while this attempt ran";
 static const char *const batch_text = "the host went down while a batch with it ran";
 
@@ -70,7 +80,7 @@ static int charge(struct engine *e, const struct culprit_event *who, bool shared
         log_warn("engine", "the host went down while %s ran service=%s id=%s",
                  shared ? "a batch with this event" : "this event", s->conf->name,
                  uuid_text(&event->id, id));
-        e->charged = shared ? e->charged : event->id;
+        e->suspects->charged = shared ? e->suspects->charged : event->id;
         code = charge_event(e, s, event, shared);
     }
     event_free(event);
@@ -97,9 +107,9 @@ int engine_charge_crash(struct engine *e) {
         }
         all = all && found;
     }
-    e->policy_suspect = e->policy_suspect || (!all && debt->phase == CULPRIT_POLICY);
-    if (!e->careful && (!all || culprit_unknown(e->culprit))) {
-        e->careful = true;
+    e->suspects->policies = e->suspects->policies || (!all && debt->phase == CULPRIT_POLICY);
+    if (!e->suspects->careful && (!all || culprit_unknown(e->culprit))) {
+        e->suspects->careful = true;
         log_warn("engine",
                  "the host went down and %s: the first %d events run one by one, after they are "
                  "stored",
@@ -109,21 +119,21 @@ int engine_charge_crash(struct engine *e) {
 }
 
 bool engine_must_put_off(struct engine *e, const struct lane_item *item) {
-    bool charged = uuid_equal(&e->charged, &item->id) && item->event->crashes > 0;
+    bool charged = uuid_equal(&e->suspects->charged, &item->id) && item->event->crashes > 0;
     if (charged) {
-        e->charged = (struct uuid){{0}};
+        e->suspects->charged = (struct uuid){{0}};
     }
     return charged;
 }
 
 void engine_note_proven(struct engine *e, size_t events) {
-    if (e->unproven == 0) {
+    if (e->suspects->unproven == 0) {
         return;
     }
-    e->unproven -= events < e->unproven ? events : e->unproven;
-    if (e->unproven == 0) {
-        e->careful = false;
-        e->policy_suspect = false;
+    e->suspects->unproven -= events < e->suspects->unproven ? events : e->suspects->unproven;
+    if (e->suspects->unproven == 0) {
+        e->suspects->careful = false;
+        e->suspects->policies = false;
         culprit_trust(e->culprit);
     }
 }
@@ -140,4 +150,25 @@ void engine_name_culprit(struct engine *e, struct invocation *inv) {
             culprit_join(e->culprit, service, event->partition, &event->id);
         }
     }
+}
+
+int engine_make_suspects(struct engine *e) {
+    e->suspects = calloc(1, sizeof *e->suspects);
+    if (e->suspects == NULL) {
+        return ERR_MEMORY;
+    }
+    e->suspects->unproven = CAREFUL_EVENTS;
+    return 0;
+}
+
+void engine_free_suspects(struct engine *e) {
+    free(e->suspects);
+}
+
+bool engine_is_careful(const struct engine *e) {
+    return e->suspects->careful;
+}
+
+bool engine_suspects_policies(const struct engine *e) {
+    return e->suspects->policies;
 }

@@ -13,6 +13,7 @@
 #include "engine/bury.h"
 #include "engine/history.h"
 #include "engine/impl.h"
+#include "engine/crash.h"
 #include "engine/locks.h"
 #include "engine/place.h"
 #include "engine/publish.h"
@@ -66,7 +67,7 @@ static bool policy_is_suspect(const struct engine *e, const struct engine_servic
                               const struct event *event) {
     bool ran = event->attempts > 0 || event->crashes > 0;
     bool past = s->conf->crashes > 0 && event->crashes > s->conf->crashes;
-    return past || (!ran && e->policy_suspect);
+    return past || (!ran && engine_suspects_policies(e));
 }
 
 static int run_policies(struct engine *e, struct engine_service *s, struct event *event,
@@ -149,11 +150,10 @@ static int run_death(struct engine *e, const struct death *d, bool *discard) {
     if (event->hops > HOPS_MAX || d->generation == GENERATIONS_MAX) {
         return 0;
     }
-    buf_reset(&e->publishes);
-    engine_keep_publishes(e, event);
+    engine_begin_effects(e, event);
     int code = run_policies(e, d->service, event, d->reason, discard);
-    if (code == 0 && e->publishes.len > 0) {
-        code = event_set_publishes(event, buf_slice(&e->publishes));
+    if (code == 0) {
+        code = engine_end_effects(e, event);
     }
     return code == 0 && !*discard ? announce(e, d->service, event) : code;
 }
@@ -162,7 +162,7 @@ static int run_death(struct engine *e, const struct death *d, bool *discard) {
 static int note_end(struct engine *e, const struct death *d) {
     struct slice why = slice_of(d->reason);
     why.len = why.len > ERROR_BYTES_MAX ? ERROR_BYTES_MAX : why.len;
-    engine_note_end(e, d->event, d->state);
+    engine_end_event(e, d->event, d->state);
     int code = event_set_reason(d->event, why);
     if (code == 0) {
         code = engine_free_expired_lock(e, d->event);
@@ -223,7 +223,7 @@ static int settle(struct engine *e, struct death *d) {
     } else if (code == 0) {
         code = note_dead(e, s, event);
     }
-    engine_note_ending(e, s, event, event->state, event->reason);
+    engine_show_ending(e, s, event, event->state, event->reason);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
     }

@@ -90,7 +90,7 @@ int engine_sleep(struct engine *e, struct invocation *inv, enum next *next) {
     event->continues = true;
     *next = NEXT_ENDED;
     struct lane_item *item = engine_release(e, inv);
-    engine_note_ending(e, s, event, EVENT_SLEEPING, (struct slice){NULL, 0});
+    engine_show_ending(e, s, event, EVENT_SLEEPING, (struct slice){NULL, 0});
     return engine_put_off(e, item, EVENT_SLEEPING, due_ms);
 }
 

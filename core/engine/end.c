@@ -29,7 +29,7 @@ static int64_t at_least_1ms(int64_t ms) {
 
 static int sleep_until(struct engine *e, struct engine_service *s, struct lane_item *item,
                        int64_t due_ms) {
-    engine_note_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
+    engine_show_ending(e, s, item->event, EVENT_SLEEPING, (struct slice){NULL, 0});
     return engine_put_off(e, item, EVENT_SLEEPING, due_ms);
 }
 
@@ -44,8 +44,7 @@ static int item_snoozed(struct engine *e, struct engine_service *s, struct lane_
 static int item_throttled(struct engine *e, struct engine_service *s, struct lane_item *item,
                           const struct verdict *v) {
     int64_t until_ms = e->now_ms + at_least_1ms(v->after_ms);
-    lanes_throttle(e->lanes, s->index, until_ms);
-    s->throttled_until_ms = until_ms;
+    engine_throttle(e, s, until_ms);
     int code = engine_note_attempt(e, item->event, ATTEMPT_THROTTLE, v->error);
     item->event->throttles++;
     engine_count(e, s, BOOK_THROTTLES, 1);
@@ -120,10 +119,10 @@ static int item_done(struct engine *e, struct engine_service *s, struct lane_ite
     if (code != 0) {
         return code;
     }
-    engine_note_end(e, event, EVENT_DONE);
+    engine_end_event(e, event, EVENT_DONE);
     engine_count(e, s, BOOK_DONE, 1);
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
-    engine_note_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
+    engine_show_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
     code = journal_event_put(e->journal, event);
     if (code == 0) {
         code = engine_unplace(e, item);

@@ -21,6 +21,7 @@
 #include "engine/fire.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/item.h"
 #include "engine/input.h"
 #include "engine/lane.h"
 #include "engine/load.h"
@@ -99,10 +100,10 @@ static int admit_messages(struct engine *e) {
 /* Half a turn of them; the rest goes on in the next one. */
 static int resume_ended_calls(struct engine *e) {
     engine_watch_clock(e);
-    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000 / 2;
+    int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;
     struct call_end *end;
     int code = 0;
-    while (code == 0 && e->seen_us < end_us && (end = engine_next_ended(e)) != NULL) {
+    while (code == 0 && engine_seen_us(e) < end_us && (end = engine_next_ended(e)) != NULL) {
         code = engine_resume(e, end);
         call_result_clear(&end->result);
         free(end);
@@ -110,23 +111,17 @@ static int resume_ended_calls(struct engine *e) {
     return code;
 }
 
-/* Takes the lane's head and runs it, with its company; *started: how many they were. */
+/* Runs the lane's head, with its company; *started: how many they were. */
 static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
-    struct lane_item *item = NULL;
     size_t service = lane->service;
     uint64_t hash = lane->hash;
-    *started = 1;
-    int code = engine_take(e, lane, &item);
-    bool runs = code == 0 && item != NULL;
-    if (runs) {
-        code = engine_start_batch(e, item, started);
-    }
-    code = settled(e, code);
+    int code = settled(e, engine_start_lane(e, lane, started));
     if (code == 0) {
-        engine_charge(e, service, hash, *started == 1);
-        engine_note_proven(e, *started);
+        engine_charge(e, service, hash, *started <= 1);
+        engine_note_proven(e, *started == 0 ? 1 : *started);
     }
-    if (!runs) { /* it ended at that, perhaps for its crashes: stored before another one runs */
+    if (*started ==
+        0) { /* it ended at that, perhaps for its crashes: stored before another one runs */
         *started = TURN_EVENTS_MAX;
     }
     culprit_enter(e->culprit, CULPRIT_IDLE);
@@ -136,17 +131,17 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
 /* For its time whatever came before took, so that neither messages nor ended calls starve lanes. A
  * run that is longer ends the turn: what is done leaves. */
 static int run_lanes(struct engine *e) {
-    if (e->store_low && engine_has_answers(e)) {
+    if (engine_is_low(e) && engine_has_answers(e)) {
         return 0; /* what an operator asked for must not fail for want of room for events */
     }
     engine_watch_clock(e);
-    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000;
-    size_t most = e->draining ? 0 : engine_step(e, TURN_EVENTS_MAX);
-    if (e->careful) { /* none that is not stored yet: see engine/crash.c */
-        most = e->new_head != NULL || most == 0 ? 0 : 1;
+    int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000;
+    size_t most = e->draining ? 0 : engine_space_share(e, TURN_EVENTS_MAX);
+    if (engine_is_careful(e)) { /* none that is not stored yet: see engine/crash.c */
+        most = engine_first_new(e) != NULL || most == 0 ? 0 : 1;
     }
     size_t started = 0;
-    for (size_t events = 0; events < most && e->seen_us < end_us; events += started) {
+    for (size_t events = 0; events < most && engine_seen_us(e) < end_us; events += started) {
         struct lane *lane = lanes_next(e->lanes, e->now_ms);
         int code = lane == NULL ? 0 : run_lane(e, lane, &started);
         if (lane == NULL || code != 0) {
@@ -174,8 +169,9 @@ static int decide(struct engine *e) {
     /* A full store is only tidied: what is left of it must not be used up. */
     static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
                                                       engine_trim, engine_build_forwards};
-    int (*const *steps)(struct engine *) = e->full ? tidying : work;
-    size_t count = e->full ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
+    int (*const *steps)(struct engine *) = engine_is_full(e) ? tidying : work;
+    size_t count =
+        engine_is_full(e) ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
     int code = outbox_settle(e->outbox);
     if (code == 0) {
         code = append_settle(e->append, e->now_ms);
@@ -221,7 +217,7 @@ static int commit(struct engine *e) {
     if (code != 0) {
         return code;
     }
-    assert(e->new_head == NULL && e->current == NULL && e->current_item == NULL); /* INV-ENGINE-1 */
+    assert(engine_first_new(e) == NULL && !engine_decides(e)); /* INV-ENGINE-1 */
     int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
     code = store_commit(journal_store(e->journal));
     e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;
@@ -239,23 +235,17 @@ static int commit(struct engine *e) {
 /* --- act --- */
 
 static void start_calls(struct engine *e) {
-    while (e->to_start != NULL) {
-        struct invocation *inv = e->to_start;
-        e->to_start = inv->start_next;
-        inv->start_next = NULL;
-        inv->call_started = true;
+    struct invocation *inv;
+    while ((inv = engine_next_to_start(e)) != NULL) {
+        struct call_result result = {.code = 0};
         if (inv->run->outcome != OUTCOME_CALL) { /* what it waited for has just been committed */
-            struct call_result stored = {.code = 0};
-            engine_call_done(e, inv->call_id, &stored);
+            engine_call_done(e, inv->call_id, &result);
             continue;
         }
-        int code = e->doors.call_start(e->doors.ctx, inv->call_id, inv->run->request);
-        if (code != 0) {
-            struct call_result failed = {.code = code};
-            strncat(failed.error, error_text(code), sizeof failed.error - 1);
-            inv->call_started = false;
-            engine_call_done(e, inv->call_id, &failed);
-            inv->call_started = true;
+        result.code = e->doors.call_start(e->doors.ctx, inv->call_id, inv->run->request);
+        if (result.code != 0) {
+            strncat(result.error, error_text(result.code), sizeof result.error - 1);
+            engine_call_done(e, inv->call_id, &result);
         }
     }
 }
@@ -294,7 +284,7 @@ int engine_turn(struct engine *e) {
     engine_look_at_clock(e);
     e->turn_us = e->doors.monotonic_us(e->doors.ctx);
     e->status.turns++;
-    bool least = engine_step(e, TURN_EVENTS_MAX) == 1;
+    bool least = engine_space_share(e, TURN_EVENTS_MAX) == 1;
     int code = store_begin(store);
     if (code == 0) {
         code = decide(e);
@@ -319,7 +309,7 @@ int engine_turn(struct engine *e) {
 }
 
 static bool starts_events(const struct engine *e) {
-    return !e->draining && !e->full;
+    return !e->draining && !engine_is_full(e);
 }
 
 bool engine_due(struct engine *e) {
@@ -327,16 +317,17 @@ bool engine_due(struct engine *e) {
     int64_t wake_ms = INT64_MAX;
     return e->lost || engine_clock_stepped(e) || engine_has_inputs(e) ||
            (starts_events(e) && lanes_runnable(e->lanes, now_ms, &wake_ms)) ||
-           (!e->full && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
+           (!engine_is_full(e) && engine_wants_refill(e)) || outbox_wants_settle(e->outbox) ||
            append_wants_settle(e->append) || forwards_want_turn(e->forwards, now_ms) ||
-           (!e->full && forwards_own(e->forwards) > 0) ||
+           (!engine_is_full(e) && forwards_own(e->forwards) > 0) ||
            outbox_acked(e->outbox) >= OUTBOX_WINDOW_MAX / 4 || engine_next_ms(e) <= now_ms;
 }
 
 /* The same, in engine time, of what follows the wall clock: `at` and schedules. */
 static int64_t earliest_by_wall(struct engine *e) {
     int64_t timer = engine_earliest_wall_timer(e);
-    int64_t found = e->schedule_ms < timer ? e->schedule_ms : timer;
+    int64_t tick = engine_next_tick_ms(e);
+    int64_t found = tick < timer ? tick : timer;
     return found == INT64_MAX ? found : found - engine_wall_ahead_ms(e);
 }
 
@@ -356,7 +347,7 @@ static int64_t next_work_ms(struct engine *e) {
 }
 
 int64_t engine_next_ms(struct engine *e) {
-    int64_t next = e->full ? INT64_MAX : next_work_ms(e);
+    int64_t next = engine_is_full(e) ? INT64_MAX : next_work_ms(e);
     int64_t send_ms = engine_next_send_ms(e);
     next = send_ms < next ? send_ms : next;
     int64_t write_ms = append_next_ms(e->append);
@@ -364,7 +355,7 @@ int64_t engine_next_ms(struct engine *e) {
     int64_t forward_ms = forwards_next_ms(e->forwards);
     next = forward_ms < next ? forward_ms : next;
     /* Retention and the look at the store's space need a turn of their own when all is quiet. */
-    int64_t check_ms = e->trim.next_pass_ms;
+    int64_t check_ms = engine_next_trim_ms(e);
     int64_t look_ms = engine_next_look_ms(e);
     check_ms = look_ms < check_ms ? look_ms : check_ms;
     return check_ms < next ? check_ms : next;
@@ -372,34 +363,6 @@ int64_t engine_next_ms(struct engine *e) {
 
 void engine_drain(struct engine *e) {
     e->draining = true;
-}
-
-size_t engine_running(const struct engine *e) {
-    return e->running;
-}
-
-static int mark_items_ready(struct engine *e, struct invocation *inv) {
-    size_t count;
-    struct lane_item **items = engine_items(inv, &count);
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        items[i]->event->state = EVENT_READY;
-        code = journal_event_put(e->journal, items[i]->event);
-    }
-    return code;
-}
-
-static int mark_ready(struct engine *e) {
-    for (size_t i = 0; i < e->service_count; i++) {
-        struct invocation *inv = e->services[i].waiting_head;
-        for (; inv != NULL; inv = inv->next) {
-            int code = mark_items_ready(e, inv);
-            if (code != 0) {
-                return code;
-            }
-        }
-    }
-    return outbox_settle(e->outbox);
 }
 
 int engine_stop(struct engine *e) {
@@ -410,7 +373,10 @@ int engine_stop(struct engine *e) {
     if (code != 0) {
         return code;
     }
-    code = mark_ready(e);
+    code = engine_mark_ready(e);
+    if (code == 0) {
+        code = outbox_settle(e->outbox);
+    }
     if (code == 0) {
         code = write_books(e);
     }

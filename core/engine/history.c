@@ -46,7 +46,7 @@ int engine_move_history(struct engine *e, const struct event *from, const struct
     return code == ERR_NOTFOUND ? journal_history_clear(e->journal, from) : code;
 }
 
-void engine_note_end(struct engine *e, struct event *event, enum event_state state) {
+void engine_end_event(struct engine *e, struct event *event, enum event_state state) {
     assert(!event_state_ended(event->state) && event_state_ended(state)); /* INV-ENGINE-3 */
     event->state = (uint8_t)state;
     event->ended_ms = e->now_ms;

@@ -15,7 +15,7 @@ int engine_note_by_hand(struct engine *e, const struct event *event, enum attemp
 /* The history goes where the event has gone. */
 int engine_move_history(struct engine *e, const struct event *from, const struct event *to);
 /* The event's state becomes an end; the service's book of that end is the caller's to count. */
-void engine_note_end(struct engine *e, struct event *event, enum event_state state);
+void engine_end_event(struct engine *e, struct event *event, enum event_state state);
 /* When the event's round began: accepted, or replayed. */
 int64_t engine_round_ms(const struct engine *e, const struct event *event);
 

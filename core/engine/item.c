@@ -14,7 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- items --- */
+enum { NEW_BUCKETS = 1024 };
+
+struct items {
+    TAILQ_HEAD(, lane_item) new; /* accepted in this turn, rows not yet written */
+    LIST_HEAD(new_bucket, lane_item) new_ids[NEW_BUCKETS]; /* the same by id */
+    size_t body_bytes;                                     /* of waiting events kept in memory */
+};
+
+int engine_make_items(struct engine *e) {
+    e->items = malloc(sizeof *e->items);
+    if (e->items == NULL) {
+        return ERR_MEMORY;
+    }
+    engine_forget_items(e);
+    return 0;
+}
+
+void engine_free_items(struct engine *e) {
+    free(e->items);
+}
 
 static size_t body_bytes(const struct event *event) {
     return sizeof *event + event->payload.len + event->topic.len + event->properties.len;
@@ -30,7 +49,7 @@ struct lane_item *engine_item_new(struct engine *e, const struct row *row, struc
         item->place = place;
         item->event = event;
         item->bytes = event == NULL ? 0 : body_bytes(event);
-        e->body_bytes += item->bytes;
+        e->items->body_bytes += item->bytes;
     }
     return item;
 }
@@ -44,22 +63,21 @@ int engine_load_body(struct engine *e, struct engine_service *s, struct lane_ite
     if (code == 0) {
         assert(item->event != NULL);
         item->bytes = body_bytes(item->event);
-        e->body_bytes += item->bytes;
+        e->items->body_bytes += item->bytes;
     }
     return code;
 }
 
 void engine_drop_body(struct engine *e, struct lane_item *item) {
-    assert(item->bytes <= e->body_bytes); /* INV-ENGINE-4 */
-    e->body_bytes -= item->bytes;
+    assert(item->bytes <= e->items->body_bytes); /* INV-ENGINE-4 */
+    e->items->body_bytes -= item->bytes;
     item->bytes = 0;
     event_free(item->event);
     item->event = NULL;
 }
 
 void engine_item_free(struct engine *e, struct lane_item *item) {
-    /* INV-ENGINE-6 */
-    assert(item->new_prev == NULL && item->new_next == NULL && e->new_head != item);
+    assert(!item->is_new); /* INV-ENGINE-6 */
     if (e->current_item == item) {
         e->current_item = NULL;
     }
@@ -83,61 +101,47 @@ struct row engine_row(const struct event *event) {
                         .id = event->id};
 }
 
-static struct lane_item **new_bucket(struct engine *e, const struct uuid *id) {
+static struct new_bucket *new_bucket(struct engine *e, const struct uuid *id) {
     struct reader r = reader_of(id->bytes + UUID_BYTES / 2, UUID_BYTES / 2); /* the random half */
-    return &e->new_ids[read_u64(&r) % NEW_BUCKETS];
+    return &e->items->new_ids[read_u64(&r) % NEW_BUCKETS];
 }
 
 void engine_link_new(struct engine *e, struct lane_item *item) {
-    struct lane_item **bucket = new_bucket(e, &item->id);
-    item->new_twin = *bucket;
-    *bucket = item;
-    item->new_prev = e->new_tail;
-    if (e->new_tail == NULL) {
-        e->new_head = item;
-    } else {
-        e->new_tail->new_next = item;
-    }
-    e->new_tail = item;
+    LIST_INSERT_HEAD(new_bucket(e, &item->id), item, new_twin);
+    TAILQ_INSERT_TAIL(&e->items->new, item, new_link);
+    item->is_new = true;
 }
 
 void engine_unlink_new(struct engine *e, struct lane_item *item) {
-    struct lane_item **link = new_bucket(e, &item->id);
-    while (*link != item) {
-        assert(*link != NULL); /* INV-ENGINE-6 */
-        link = &(*link)->new_twin;
-    }
-    *link = item->new_twin;
-    item->new_twin = NULL;
-    if (item->new_prev == NULL) {
-        assert(e->new_head == item);
-        e->new_head = item->new_next;
-    } else {
-        item->new_prev->new_next = item->new_next;
-    }
-    if (item->new_next == NULL) {
-        e->new_tail = item->new_prev;
-    } else {
-        item->new_next->new_prev = item->new_prev;
-    }
-    item->new_prev = NULL;
-    item->new_next = NULL;
+    assert(item->is_new); /* INV-ENGINE-6 */
+    LIST_REMOVE(item, new_twin);
+    TAILQ_REMOVE(&e->items->new, item, new_link);
+    item->is_new = false;
+}
+
+struct lane_item *engine_first_new(const struct engine *e) {
+    return TAILQ_FIRST(&e->items->new);
+}
+
+size_t engine_body_bytes(const struct engine *e) {
+    return e->items->body_bytes;
 }
 
 bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
                      const struct uuid *id) {
-    const struct lane_item *item = *new_bucket(e, id);
-    while (item != NULL && (!uuid_equal(&item->id, id) || item->lane->service != s->index ||
-                            item->lane->partition != partition)) {
-        item = item->new_twin;
+    const struct lane_item *item;
+    LIST_FOREACH(item, new_bucket(e, id), new_twin) {
+        if (uuid_equal(&item->id, id) && item->lane->service == s->index &&
+            item->lane->partition == partition) {
+            return true;
+        }
     }
-    return item != NULL || journal_event_exists(e->journal, partition, id, s->number);
+    return journal_event_exists(e->journal, partition, id, s->number);
 }
 
-void engine_forget_new(struct engine *e) {
-    e->new_head = NULL;
-    e->new_tail = NULL;
-    memset(e->new_ids, 0, sizeof e->new_ids);
+void engine_forget_items(struct engine *e) {
+    *e->items = (struct items){.body_bytes = 0};
+    TAILQ_INIT(&e->items->new);
 }
 
 int engine_save(struct engine *e, struct lane_item *item) {

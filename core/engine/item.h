@@ -8,6 +8,9 @@
 #include "engine/services.h"
 #include "journal/keyed.h"
 
+/* ERR_MEMORY. */
+int engine_make_items(struct engine *e);
+void engine_free_items(struct engine *e);
 /* An item for the row, without a lane; it takes the event over (NULL: its body is on disk). NULL:
  * out of memory. */
 struct lane_item *engine_item_new(struct engine *e, const struct row *row, struct event *event,
@@ -29,7 +32,12 @@ void engine_unlink_new(struct engine *e, struct lane_item *item);
 /* Whether an event of the service has the id already, stored or accepted in this turn. */
 bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
                      const struct uuid *id);
-/* The turn is given up: nothing is new any more. The items are freed with what holds them. */
-void engine_forget_new(struct engine *e);
+/* The first of those; NULL: there is none. */
+struct lane_item *engine_first_new(const struct engine *e);
+/* Of the bodies in memory. */
+size_t engine_body_bytes(const struct engine *e);
+/* The turn is given up: nothing is new any more, or in memory. The items are freed with what holds
+ * them. */
+void engine_forget_items(struct engine *e);
 
 #endif

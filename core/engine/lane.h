@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* Where an event's row is. */
 enum lane_place {
@@ -37,8 +38,9 @@ struct lane_item {
     bool stored;            /* its event record is on disk, whatever its row's place */
     int64_t since_ms;       /* since when it waits: for the events before it, for company */
     struct lane_item *next; /* in the lane, oldest first */
-    struct lane_item *new_prev, *new_next; /* in the engine's list of this turn's new events */
-    struct lane_item *new_twin;            /* of them: the next in its bucket of ids */
+    bool is_new;            /* in the engine's list of this turn's new events: engine/item.c */
+    TAILQ_ENTRY(lane_item) new_link;
+    LIST_ENTRY(lane_item) new_twin; /* of them: those in its bucket of ids */
 };
 
 struct lane {

@@ -9,6 +9,7 @@
 #include "engine/forward.h"
 #include "engine/history.h"
 #include "engine/impl.h"
+#include "engine/space.h"
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/place.h"
@@ -159,7 +160,7 @@ static int end_discarded(struct engine *e, struct engine_service *s, struct even
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;
     engine_count(e, s, BOOK_DISCARDED, 1);
-    return e->store_low ? engine_let_go(e, event) : journal_event_put(e->journal, event);
+    return engine_is_low(e) ? engine_let_go(e, event) : journal_event_put(e->journal, event);
 }
 
 int engine_discard(struct engine *e, struct command *c) {

@@ -37,14 +37,6 @@ static int load_service(struct engine *e, struct engine_service *s) {
     char flag[sizeof "paused/" + NAME_BYTES_MAX] = "paused/";
     uint64_t paused = 0;
     strncat(flag, s->conf->name, NAME_BYTES_MAX);
-    s->lane_rows = 0;
-    s->parked_rows = 0;
-    s->put_off = 0;
-    s->asleep = 0;
-    s->unloaded_total = 0;
-    s->room_ms = 0;
-    memset(s->unloaded, 0, sizeof s->unloaded);
-    memset(s->loaded, 0, sizeof s->loaded);
     int code = journal_service_number(e->journal, s->conf->name, &s->number);
     if (code == 0) {
         code = engine_load_books(e, s);
@@ -64,7 +56,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
 static int load_all(struct engine *e) {
     int code = 0;
     e->waiting = 0;
-    e->body_bytes = 0;
+    engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
     }
@@ -135,17 +127,6 @@ static int reopen(struct engine *e, int code) {
     return reload(e);
 }
 
-static int become_full(struct engine *e) {
-    e->full = true;
-    e->full_since_ms = e->now_ms;
-    e->store_low = true;
-    e->room = 0;
-    e->space_seen_ms = 0; /* to be looked at again at once: the disk may have room by now */
-    engine_tell_space(e, 0, store_limit(journal_store(e->journal)));
-    log_error("store", "%s", e->space_words);
-    return store_lend(journal_store(e->journal), true);
-}
-
 int engine_recover(struct engine *e) {
     /* One that was killed keeps what was freed after it, and a lost engine looks at no space. */
     (void)store_clear_readers(journal_store(e->journal));
@@ -153,8 +134,8 @@ int engine_recover(struct engine *e) {
     if (code == ERR_DISK) {
         code = reopen(e, code);
     }
-    if (code == ERR_FULL && !e->full) {
-        code = become_full(e);
+    if (code == ERR_FULL && !engine_is_full(e)) {
+        code = engine_become_full(e);
         code = code == 0 ? reload(e) : code;
     }
     e->lost = code != 0;
@@ -163,8 +144,7 @@ int engine_recover(struct engine *e) {
 
 static void give_up(struct engine *e, int code) {
     engine_refuse_commands(e, code);
-    engine_forget_new(e);
-    e->to_start = NULL;
+    engine_forget_items(e);
     engine_forget_inputs(e);
     engine_forget_invocations(e);
     engine_forget_deaths(e);
@@ -173,7 +153,7 @@ static void give_up(struct engine *e, int code) {
 
 void engine_start_over(struct engine *e, int code, bool least) {
     give_up(e, code);
-    int again = code == ERR_FULL && least && !e->full ? become_full(e) : 0;
+    int again = code == ERR_FULL && least && !engine_is_full(e) ? engine_become_full(e) : 0;
     again = again == 0 ? engine_recover(e) : again;
     e->lost = again != 0;
     if (again != 0) {
@@ -182,26 +162,16 @@ void engine_start_over(struct engine *e, int code, bool least) {
     engine_answer_commands(e);
 }
 
-/* There is room again, or enough to work off what waits. Between transactions. */
-static int stop_tidying(struct engine *e) {
-    e->full = false;
-    if (e->store_low) {
-        engine_tell_space(e, e->status.store_used, e->status.store_max);
-        log_info("store", "what waits runs again: %s", e->space_words);
-    }
-    return store_lend(journal_store(e->journal), false);
-}
-
 int engine_make_ready(struct engine *e, bool *turned_away) {
     int code = e->lost ? engine_recover(e) : 0;
-    if (code == 0 && e->full) {
+    if (code == 0 && engine_is_full(e)) {
         engine_look_at_clock(e);
         code = engine_look_at_space(e);
     }
-    if (code == 0 && e->full && (!e->store_low || engine_can_work_off(e))) {
-        code = stop_tidying(e);
+    if (code == 0 && engine_is_full(e) && (!engine_is_low(e) || engine_can_work_off(e))) {
+        code = engine_stop_tidying(e);
     }
-    *turned_away = code == 0 && e->full && engine_has_messages(e);
+    *turned_away = code == 0 && engine_is_full(e) && engine_has_messages(e);
     if (*turned_away) {
         engine_forget_inputs(e);
     }

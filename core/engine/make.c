@@ -7,6 +7,16 @@
 #include "engine/clock.h"
 #include "engine/division.h"
 #include "engine/forwards.h"
+#include "engine/apply.h"
+#include "engine/crash.h"
+#include "engine/item.h"
+#include "engine/place.h"
+#include "engine/publish.h"
+#include "engine/retention.h"
+#include "engine/share.h"
+#include "engine/space.h"
+#include "engine/timers.h"
+#include "engine/watch.h"
 #include "engine/impl.h"
 #include "engine/input.h"
 #include "engine/lane.h"
@@ -58,6 +68,31 @@ static int make_services(struct engine *e, const struct engine_options *options,
     return check_wanted(options, r);
 }
 
+/* In the order in which they are made; they are freed the other way round. */
+static const struct {
+    int (*make)(struct engine *e);
+    void (*free)(struct engine *e);
+} parts[] = {
+    {engine_make_clock, engine_free_clock},       {engine_make_shares, engine_free_shares},
+    {engine_make_space, engine_free_space},       {engine_make_windows, engine_free_windows},
+    {engine_make_items, engine_free_items},       {engine_make_timers, engine_free_timers},
+    {engine_make_trim, engine_free_trim},         {engine_make_schedules, engine_free_schedules},
+    {engine_make_sources, engine_free_sources},   {engine_make_publishing, engine_free_publishing},
+    {engine_make_applying, engine_free_applying}, {engine_make_watch, engine_free_watch},
+    {engine_make_suspects, engine_free_suspects}, {engine_make_deaths, engine_free_deaths},
+    {engine_make_attempts, engine_free_attempts}, {engine_make_inputs, engine_free_inputs},
+};
+
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static int make_parts(struct engine *e, struct report *r) {
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < PARTS; i++) {
+        code = parts[i].make(e);
+    }
+    return code == 0 ? 0 : report(r, code, "out of memory");
+}
+
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r) {
     assert(options->scripts != NULL && options->store != NULL);
     struct engine *e = calloc(1, sizeof *e);
@@ -68,20 +103,12 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->doors = *options->doors;
     e->scripts = options->scripts;
     e->culprit = options->culprit;
-    e->unproven = CAREFUL_EVENTS;
-    e->started_us = e->doors.monotonic_us(e->doors.ctx);
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
-    buf_init(&e->properties, EFFECTS_BYTES_MAX);
-    buf_init(&e->publishes, EFFECTS_BYTES_MAX);
     engine_view_init(e);
-    engine_init_deaths(e);
-    int code = engine_make_inputs(e);
+    int code = make_services(e, options, r);
     if (code == 0) {
-        code = make_services(e, options, r);
-    }
-    if (code == 0) {
-        code = engine_make_schedules(e, r);
+        code = make_parts(e, r);
     }
     if (code == 0) {
         code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
@@ -100,9 +127,6 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     }
     if (code == 0) {
         code = forwards_new(&e->forwards, e->journal, &e->conf->hosts.share, options->seed);
-    }
-    if (code == 0) {
-        code = engine_make_sources(e);
     }
     if (code == 0) {
         code = engine_recover(e);
@@ -124,20 +148,15 @@ void engine_free(struct engine *e) {
     if (e == NULL) {
         return;
     }
-    engine_free_inputs(e);
-    engine_forget_invocations(e);
-    engine_forget_deaths(e);
+    for (size_t i = PARTS; i > 0; i--) {
+        parts[i - 1].free(e);
+    }
     lanes_free(e->lanes);
     outbox_free(e->outbox);
     append_free(e->append);
     forwards_free(e->forwards);
-    free(e->sources);
     journal_close(e->journal);
     buf_clear(&e->scratch);
-    buf_clear(&e->properties);
-    buf_clear(&e->publishes);
-    free(e->endings);
-    free(e->schedules);
     free(e->services);
     free(e);
 }

@@ -67,7 +67,9 @@ int engine_clear_lost(struct engine *e) {
 /* --- events without a row --- */
 
 static uint64_t waiting_rows(const struct engine_service *s) {
-    return s->unloaded_total + s->lane_rows - s->parked_rows;
+    struct window_state window;
+    engine_look_at_window(s, &window);
+    return window.waiting;
 }
 
 static int find_place(struct engine *e, struct event *event) {

@@ -176,8 +176,7 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
 /* --- resuming --- */
 
 static void make_current(struct engine *e, struct invocation *inv) {
-    e->current = inv;
-    e->current_item = inv->batch == NULL ? inv->item : NULL;
+    engine_make_current(e, inv);
     engine_name_culprit(e, inv);
 }
 
@@ -246,16 +245,15 @@ static int time_out(struct engine *e, struct invocation *inv) {
 /* Half a turn of them; the rest goes on in the next one. */
 int engine_expire_waits(struct engine *e) {
     engine_watch_clock(e);
-    int64_t end_us = e->seen_us + TURN_MS_MAX * 1000 / 2;
-    for (size_t i = 0; i < e->service_count; i++) {
-        struct engine_service *s = &e->services[i];
-        while (s->waiting_head != NULL && s->waiting_head->deadline_us <= e->turn_us &&
-               e->seen_us < end_us) {
-            int code = time_out(e, s->waiting_head);
-            if (code != 0) {
-                return code;
-            }
+    int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < e->service_count; i++) {
+        const struct engine_service *s = &e->services[i];
+        struct invocation *inv;
+        while (code == 0 && engine_seen_us(e) < end_us &&
+               (inv = engine_first_waiting(e, s)) != NULL && inv->deadline_us <= e->turn_us) {
+            code = time_out(e, inv);
         }
     }
-    return 0;
+    return code;
 }

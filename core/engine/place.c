@@ -23,11 +23,48 @@
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
+/* What a service has where. */
+struct window {
+    uint64_t lane_rows;            /* rows in the lane table */
+    uint64_t parked_rows;          /* of them, when the store was loaded: heads that are parked */
+    uint64_t put_off;              /* of them: heads that wait for another try (LANE_WAITING) */
+    uint64_t asleep;               /* heads put off without a failure (LANE_ASLEEP) */
+    uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
+    uint64_t unloaded_total;
+    uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
+    size_t next_partition;       /* where loading goes on */
+    int64_t room_ms; /* when long lanes make room, if the window is still full; 0 = never */
+};
+
+int engine_make_windows(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        e->services[i].window = calloc(1, sizeof *e->services[i].window);
+        if (e->services[i].window == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    return 0;
+}
+
+void engine_free_windows(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        free(e->services[i].window);
+    }
+}
+
+void engine_look_at_window(const struct engine_service *s, struct window_state *out) {
+    const struct window *w = s->window;
+    *out = (struct window_state){.lane_rows = w->lane_rows,
+                                 .waiting = w->unloaded_total + w->lane_rows - w->parked_rows,
+                                 .put_off = w->put_off,
+                                 .asleep = w->asleep};
+}
+
 /* --- rows --- */
 
 /* A head with these flags is put off, or (by -1) no longer. */
 static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
-    uint64_t *count = flags == LANE_ASLEEP ? &s->asleep : &s->put_off;
+    uint64_t *count = flags == LANE_ASLEEP ? &s->window->asleep : &s->window->put_off;
     if (lane_waits(flags) && (by > 0 || *count > 0)) { /* damaged, it was counted as another one */
         *count += (uint64_t)by;
     }
@@ -36,7 +73,7 @@ static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
 static int put_lane_row(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_put(e->journal, row);
     if (code == 0) {
-        s->lane_rows++;
+        s->window->lane_rows++;
         count_waiting(s, row->flags, 1);
     }
     return code;
@@ -45,8 +82,8 @@ static int put_lane_row(struct engine *e, struct engine_service *s, const struct
 static int lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
     int code = journal_lane_del(e->journal, row);
     if (code == 0) {
-        assert(s->lane_rows > 0);
-        s->lane_rows--;
+        assert(s->window->lane_rows > 0);
+        s->window->lane_rows--;
     }
     return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
 }
@@ -55,7 +92,7 @@ static int lane_row_del(struct engine *e, struct engine_service *s, const struct
 static int blocked_on_disk(struct engine *e, const struct engine_service *s, const struct row *row,
                            bool *blocked) {
     *blocked = false;
-    if (s->lane_rows == 0) {
+    if (s->window->lane_rows == 0) {
         return 0;
     }
     struct row first = *row;
@@ -69,19 +106,20 @@ static int blocked_on_disk(struct engine *e, const struct engine_service *s, con
 
 /* Rows wait on disk for room in memory, and nothing frees any. */
 static bool is_stuck(const struct engine *e, const struct engine_service *s) {
-    return s->unloaded_total > 0 && lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
+    return s->window->unloaded_total > 0 &&
+           lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX / 2;
 }
 
 static void watch_window(const struct engine *e, struct engine_service *s) {
-    if (s->room_ms == 0 && is_stuck(e, s)) {
-        s->room_ms = e->now_ms + WINDOW_STUCK_MS;
+    if (s->window->room_ms == 0 && is_stuck(e, s)) {
+        s->window->room_ms = e->now_ms + WINDOW_STUCK_MS;
     }
 }
 
 int64_t engine_earliest_room(const struct engine *e) {
     int64_t earliest = INT64_MAX;
     for (size_t i = 0; i < e->service_count; i++) {
-        int64_t room_ms = e->services[i].room_ms;
+        int64_t room_ms = e->services[i].window->room_ms;
         earliest = room_ms != 0 && room_ms < earliest ? room_ms : earliest;
     }
     return earliest;
@@ -96,8 +134,8 @@ static int place_on_disk(struct engine *e, struct engine_service *s, struct even
         code = put_lane_row(e, s, &row);
     } else if (code == 0) {
         code = journal_ready_put(e->journal, &row);
-        s->unloaded[event->partition]++;
-        s->unloaded_total++;
+        s->window->unloaded[event->partition]++;
+        s->window->unloaded_total++;
         watch_window(e, s);
     }
     event_free(event);
@@ -115,7 +153,7 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
         event_free(event);
         return ERR_MEMORY;
     }
-    s->loaded[event->partition] = event->seq;
+    s->window->loaded[event->partition] = event->seq;
     lanes_push(e->lanes, lane, item);
     engine_link_new(e, item);
     return 0;
@@ -124,7 +162,7 @@ static int place_in_memory(struct engine *e, struct engine_service *s, struct ev
 int engine_place(struct engine *e, struct engine_service *s, struct event *event) {
     assert(event->state == EVENT_READY && event->seq > 0);
     bool window_full = lanes_waiting(e->lanes, s->index) >= SERVICE_WINDOW_MAX;
-    if (s->unloaded[event->partition] > 0 || window_full) {
+    if (s->window->unloaded[event->partition] > 0 || window_full) {
         return place_on_disk(e, s, event, false);
     }
     struct lane *lane = lanes_find(e->lanes, s->index, event->lane);
@@ -205,7 +243,7 @@ static int spill(struct engine *e, struct lane *lane, uint32_t keep) {
 
 static int seal_item(struct engine *e, struct lane_item *item) {
     int code = store_new(e, item, false);
-    if (code == 0 && e->body_bytes > BODIES_BYTES_MAX && item->event->state == EVENT_READY) {
+    if (code == 0 && engine_body_bytes(e) > BODIES_BYTES_MAX && item->event->state == EVENT_READY) {
         engine_drop_body(e, item);
     }
     return code;
@@ -213,8 +251,8 @@ static int seal_item(struct engine *e, struct lane_item *item) {
 
 int engine_seal_new(struct engine *e) {
     int code = 0;
-    while (code == 0 && e->new_head != NULL) {
-        struct lane_item *item = e->new_head;
+    struct lane_item *item;
+    while (code == 0 && (item = engine_first_new(e)) != NULL) {
         code = item->lane->count > LANE_QUEUE_MAX ? spill(e, item->lane, LANE_QUEUE_MAX)
                                                   : seal_item(e, item);
     }
@@ -386,9 +424,9 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
 
 /* Loads from one partition until the window is full or the partition has had its share. */
 static int refill_partition(struct engine *e, struct engine_service *s, uint8_t p, size_t *rows) {
-    struct row row = {.partition = p, .service = s->number, .seq = s->loaded[p]};
+    struct row row = {.partition = p, .service = s->number, .seq = s->window->loaded[p]};
     size_t share = REFILL_ROWS / 8;
-    while (s->unloaded[p] > 0 && share > 0 && *rows > 0 &&
+    while (s->window->unloaded[p] > 0 && share > 0 && *rows > 0 &&
            lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX) {
         int code = journal_ready_next(e->journal, &row);
         if (code == 0) {
@@ -396,16 +434,16 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
             code = load_ready_row(e, s, &row);
         }
         if (code == ERR_NOTFOUND) { /* of those counted some cannot be read any more */
-            s->unloaded_total -= s->unloaded[p];
-            s->unloaded[p] = 0;
+            s->window->unloaded_total -= s->window->unloaded[p];
+            s->window->unloaded[p] = 0;
             return 0;
         }
         if (code != 0) {
             return code;
         }
-        s->loaded[p] = row.seq;
-        s->unloaded[p]--;
-        s->unloaded_total--;
+        s->window->loaded[p] = row.seq;
+        s->window->unloaded[p]--;
+        s->window->unloaded_total--;
         share--;
         (*rows)--;
     }
@@ -413,7 +451,7 @@ static int refill_partition(struct engine *e, struct engine_service *s, uint8_t 
 }
 
 static bool service_wants_refill(const struct engine *e, const struct engine_service *s) {
-    return s->active && s->unloaded_total > 0 &&
+    return s->active && s->window->unloaded_total > 0 &&
            lanes_waiting(e->lanes, s->index) < SERVICE_WINDOW_MAX / 2;
 }
 
@@ -429,7 +467,8 @@ bool engine_wants_refill(const struct engine *e) {
 static int refill_service(struct engine *e, struct engine_service *s) {
     size_t rows = REFILL_ROWS;
     for (size_t i = 0; i < PARTITIONS && rows > 0 && service_wants_refill(e, s); i++) {
-        int code = refill_partition(e, s, (uint8_t)(s->next_partition++ % PARTITIONS), &rows);
+        int code =
+            refill_partition(e, s, (uint8_t)(s->window->next_partition++ % PARTITIONS), &rows);
         if (code != 0) {
             return code;
         }
@@ -446,13 +485,13 @@ static int shorten(void *ctx, struct lane *lane) {
  * when it has been full for a while, long lanes go back to disk, all but their first few. */
 static int make_room(struct engine *e, struct engine_service *s) {
     if (!is_stuck(e, s)) {
-        s->room_ms = 0;
+        s->window->room_ms = 0;
         return 0;
     }
-    if (s->room_ms == 0 || s->room_ms > e->now_ms) {
+    if (s->window->room_ms == 0 || s->window->room_ms > e->now_ms) {
         return 0;
     }
-    s->room_ms = 0;
+    s->window->room_ms = 0;
     return lanes_each(e->lanes, s->index, e, shorten);
 }
 
@@ -478,8 +517,8 @@ static int count_ready_rows(struct engine *e) {
     while ((code = journal_ready_scan(e->journal, &row)) == 0) {
         struct engine_service *s = engine_service_of(e, row.service);
         if (s != NULL && row.partition < PARTITIONS) {
-            s->unloaded[row.partition]++;
-            s->unloaded_total++;
+            s->window->unloaded[row.partition]++;
+            s->window->unloaded_total++;
         }
     }
     return code == ERR_NOTFOUND ? 0 : code;
@@ -510,6 +549,9 @@ static int drop_lost_head(struct engine *e, const struct row *row, bool *lost) {
 }
 
 int engine_load_rows(struct engine *e) {
+    for (size_t i = 0; i < e->service_count; i++) {
+        *e->services[i].window = (struct window){.lane_rows = 0};
+    }
     int code = count_ready_rows(e);
     struct row row = {0};
     struct row last = {.seq = 0};
@@ -526,8 +568,8 @@ int engine_load_rows(struct engine *e) {
         if (s == NULL) {
             continue;
         }
-        s->lane_rows++;
-        s->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
+        s->window->lane_rows++;
+        s->window->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
         code = head ? wake_head(e, s, &row) : 0;
         count_waiting(s, row.flags, 1);
     }
@@ -541,16 +583,16 @@ int engine_place_again(struct engine *e, struct engine_service *s, const struct 
     int code = journal_lane_next(e->journal, &first);
     bool alone = code == ERR_NOTFOUND;
     if (alone && !event->parked) {
-        s->unloaded[row.partition]++;
-        s->unloaded_total++;
+        s->window->unloaded[row.partition]++;
+        s->window->unloaded_total++;
         return journal_ready_put(e->journal, &row);
     }
     if (!alone && code != 0) {
         return code;
     }
     row.flags = event->parked ? LANE_PARKED : LANE_BEHIND;
-    s->parked_rows += event->parked ? 1 : 0;
-    s->lane_rows++;
+    s->window->parked_rows += event->parked ? 1 : 0;
+    s->window->lane_rows++;
     code = journal_lane_put(e->journal, &row);
     if (code == 0 && (alone || row.seq < first.seq)) {
         code = wake_head(e, s, &row);

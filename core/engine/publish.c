@@ -13,17 +13,24 @@
 #include "engine/outbox.h"
 #include "engine/services.h"
 
+#include <stdlib.h>
+
+struct publishing {
+    struct buf properties; /* of the publication being made; reused */
+};
+
 static void add_property(struct buf *out, const char *name, struct slice value) {
     property_add(out, slice_of(name), value);
 }
 
 static void describe(struct engine *e, const struct publication *p) {
     char text[UUID_TEXT_BYTES + 1];
-    buf_reset(&e->properties);
-    buf_add_slice(&e->properties, p->properties);
-    add_property(&e->properties, "zingq-id", slice_of(uuid_text(&p->id, text)));
+    buf_reset(&e->publishing->properties);
+    buf_add_slice(&e->publishing->properties, p->properties);
+    add_property(&e->publishing->properties, "zingq-id", slice_of(uuid_text(&p->id, text)));
     if (!uuid_is_zero(&p->cause)) {
-        add_property(&e->properties, "zingq-cause", slice_of(uuid_text(&p->cause, text)));
+        add_property(&e->publishing->properties, "zingq-cause",
+                     slice_of(uuid_text(&p->cause, text)));
     }
     if (p->hops > 0) {
         char hops[8];
@@ -31,10 +38,11 @@ static void describe(struct engine *e, const struct publication *p) {
         for (unsigned n = p->hops; n > 0; n /= 10) {
             hops[--at] = (char)('0' + n % 10);
         }
-        add_property(&e->properties, "zingq-hops", (struct slice){hops + at, sizeof hops - at});
+        add_property(&e->publishing->properties, "zingq-hops",
+                     (struct slice){hops + at, sizeof hops - at});
     }
     if (p->key.data != NULL && p->key.len > 0) {
-        add_property(&e->properties, "zingq-key", p->key);
+        add_property(&e->publishing->properties, "zingq-key", p->key);
     }
 }
 
@@ -44,7 +52,7 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
                                 .content_type = p->content_type,
                                 .response_topic = p->response_topic,
                                 .correlation = p->correlation,
-                                .properties = buf_slice(&e->properties)};
+                                .properties = buf_slice(&e->publishing->properties)};
     struct event *event = event_new(&bytes);
     if (event == NULL) {
         return ERR_MEMORY;
@@ -78,18 +86,34 @@ int engine_publish(struct engine *e, const struct publication *p) {
     struct buf handled;
     buf_init(&handled, (size_t)SERVICES_MAX * (NAME_BYTES_MAX + 1));
     describe(e, p);
-    int code = e->properties.failed ? ERR_MEMORY : hand_over(e, p, &handled);
+    int code = e->publishing->properties.failed ? ERR_MEMORY : hand_over(e, p, &handled);
     if (code == 0 && handled.len > 0) {
-        add_property(&e->properties, "zingq-handled", buf_slice(&handled));
+        add_property(&e->publishing->properties, "zingq-handled", buf_slice(&handled));
     }
-    if (code == 0 && (handled.failed || e->properties.failed)) {
+    if (code == 0 && (handled.failed || e->publishing->properties.failed)) {
         code = ERR_MEMORY;
     }
     if (code == 0) {
         struct publication sent = *p;
-        sent.properties = buf_slice(&e->properties);
+        sent.properties = buf_slice(&e->publishing->properties);
         code = outbox_add(e->outbox, e->now_ms, &sent);
     }
     buf_clear(&handled);
     return code;
+}
+
+int engine_make_publishing(struct engine *e) {
+    e->publishing = calloc(1, sizeof *e->publishing);
+    if (e->publishing == NULL) {
+        return ERR_MEMORY;
+    }
+    buf_init(&e->publishing->properties, EFFECTS_BYTES_MAX);
+    return 0;
+}
+
+void engine_free_publishing(struct engine *e) {
+    if (e->publishing != NULL) {
+        buf_clear(&e->publishing->properties);
+        free(e->publishing);
+    }
 }

@@ -33,6 +33,12 @@ struct forward_source {
     bool any;
 };
 
+struct sources {
+    int64_t useless_told_ms;    /* when the last message that means nothing was told of */
+    int64_t kept_told_ms;       /* and one for a service that is not here */
+    struct forward_source of[]; /* the hosts, by number */
+};
+
 enum { TELL_MS = 60000 };
 
 static const char ONCE[] = "idempotency-key"; /* a signal's, on its way */
@@ -123,7 +129,7 @@ static int end_too_large(void *ctx, const struct forward *forward) {
 
 /* A full store has room for no dead letter. */
 int engine_build_forwards(struct engine *e) {
-    return forwards_build(e->forwards, e, e->full ? NULL : end_too_large);
+    return forwards_build(e->forwards, e, engine_is_full(e) ? NULL : end_too_large);
 }
 
 /* --- from others --- */
@@ -150,8 +156,8 @@ void engine_offer_receipt(struct engine *e, struct slice receipt) {
 
 static void tell_useless(struct engine *e, const char *what) {
     e->status.forwards_refused++;
-    if (e->now_ms >= e->useless_told_ms + TELL_MS) {
-        e->useless_told_ms = e->now_ms;
+    if (e->now_ms >= e->sources->useless_told_ms + TELL_MS) {
+        e->sources->useless_told_ms = e->now_ms;
         log_warn("engine", "a message from another host was not taken: %s (said once a minute)",
                  what);
     }
@@ -188,7 +194,7 @@ static void forget_source(struct forward_source *source) {
 
 static int find_source(struct engine *e, const struct forward_sender *sender,
                        struct forward_source **out) {
-    struct forward_source *source = &e->sources[sender->from - 1];
+    struct forward_source *source = &e->sources->of[sender->from - 1];
     int code = 0;
     if (!uuid_equal(&source->sender.source, &sender->source)) { /* another store of that number */
         code = write_cursors(e, source);
@@ -209,8 +215,8 @@ static int find_cursor(struct engine *e, struct forward_source *source, uint8_t 
 }
 
 static void tell_kept(struct engine *e, struct slice service) {
-    if (e->now_ms >= e->kept_told_ms + TELL_MS) {
-        e->kept_told_ms = e->now_ms;
+    if (e->now_ms >= e->sources->kept_told_ms + TELL_MS) {
+        e->sources->kept_told_ms = e->now_ms;
         log_warn("engine",
                  "an event from another host is for service \"%.*s\", which is not in this "
                  "topics.conf: such events are kept until it is (said once a minute)",
@@ -306,21 +312,21 @@ int engine_take_own_forwards(struct engine *e) {
 int engine_write_cursors(struct engine *e) {
     int code = 0;
     for (size_t n = 0; code == 0 && n < e->conf->hosts.share.count; n++) {
-        code = write_cursors(e, &e->sources[n]);
+        code = write_cursors(e, &e->sources->of[n]);
     }
     return code;
 }
 
 void engine_forget_receipts(struct engine *e) {
     for (size_t n = 0; n < e->conf->hosts.share.count; n++) {
-        forget_source(&e->sources[n]);
+        forget_source(&e->sources->of[n]);
     }
 }
 
 /* After the commit. One that is lost comes with the next, or when its message is repeated. */
 void engine_send_receipts(struct engine *e) {
     for (size_t n = 0; n < e->conf->hosts.share.count; n++) {
-        struct forward_source *source = &e->sources[n];
+        struct forward_source *source = &e->sources->of[n];
         if (!source->any) {
             continue;
         }
@@ -343,6 +349,11 @@ void engine_send_receipts(struct engine *e) {
 }
 
 int engine_make_sources(struct engine *e) {
-    e->sources = calloc(e->conf->hosts.share.count, sizeof *e->sources);
+    size_t hosts = e->conf->hosts.share.count;
+    e->sources = calloc(1, sizeof *e->sources + hosts * sizeof *e->sources->of);
     return e->sources == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_sources(struct engine *e) {
+    free(e->sources);
 }

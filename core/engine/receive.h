@@ -8,6 +8,7 @@
 
 /* ERR_MEMORY. */
 int engine_make_sources(struct engine *e);
+void engine_free_sources(struct engine *e);
 /* Makes messages of the rows that wait; before the commit. */
 int engine_build_forwards(struct engine *e);
 /* Takes what is in a message of another host (EVENT_FORWARD). Takes the event over; *count grows by

@@ -96,7 +96,7 @@ static int check(const struct event *event, struct command *c) {
     }
     if (event->kind == EVENT_LOCK_EXPIRED) {
         return report(&c->report, ERR_INVALID,
-                      "it is the expiry of a lock that is gone: replay the event that took it");
+                      "it is the expiry of a lock: replay the event that took it");
     }
     return 0;
 }

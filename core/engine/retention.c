@@ -10,6 +10,16 @@
 #include "journal/event.h"
 #include "journal/step.h"
 
+#include <stdlib.h>
+
+/* Where it stands. */
+struct trim {
+    uint8_t partition;
+    struct uuid id;
+    uint16_t service;
+    int64_t next_pass_ms;
+};
+
 static bool is_history(const struct engine *e, const struct event *event) {
     bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED;
     return kept && event->ended_ms + e->conf->keep_done_ms <= e->now_ms;
@@ -31,20 +41,20 @@ int engine_let_go(struct engine *e, const struct event *event) {
 /* The partition's events are in the order of their ids' times: past the first that is too young,
  * none is old enough. */
 static void next_trim_partition(struct engine *e) {
-    e->trim.partition++;
-    e->trim.id = (struct uuid){{0}};
-    e->trim.service = 0;
-    if (e->trim.partition == PARTITIONS) {
+    e->trim->partition++;
+    e->trim->id = (struct uuid){{0}};
+    e->trim->service = 0;
+    if (e->trim->partition == PARTITIONS) {
         int64_t pause_ms = e->conf->keep_done_ms / 100;
         pause_ms = pause_ms < 100 ? 100 : pause_ms;
-        e->trim.partition = 0;
-        e->trim.next_pass_ms = e->now_ms + (pause_ms > 60000 ? 60000 : pause_ms);
+        e->trim->partition = 0;
+        e->trim->next_pass_ms = e->now_ms + (pause_ms > 60000 ? 60000 : pause_ms);
     }
 }
 
 static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     struct event *event = NULL;
-    int code = journal_event_next(e->journal, e->trim.partition, &e->trim.id, &e->trim.service,
+    int code = journal_event_next(e->journal, e->trim->partition, &e->trim->id, &e->trim->service,
                                   true, &event);
     *gone = false;
     *partition_ends = code == ERR_NOTFOUND;
@@ -62,14 +72,14 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
 
 /* Deleting takes pages of a store, looking takes none. */
 int engine_trim(struct engine *e) {
-    if (e->now_ms < e->trim.next_pass_ms) {
+    if (e->now_ms < e->trim->next_pass_ms) {
         return 0;
     }
     int dropped = journal_dedupe_trim(e->journal, e->now_ms);
     if (dropped != 0) {
         return dropped;
     }
-    size_t rows = engine_step(e, TRIM_ROWS_PER_TURN);
+    size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
     for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
         bool partition_ends;
         bool gone;
@@ -83,9 +93,22 @@ int engine_trim(struct engine *e) {
             continue;
         }
         next_trim_partition(e);
-        if (e->now_ms < e->trim.next_pass_ms) {
+        if (e->now_ms < e->trim->next_pass_ms) {
             return 0;
         }
     }
     return 0;
+}
+
+int engine_make_trim(struct engine *e) {
+    e->trim = calloc(1, sizeof *e->trim);
+    return e->trim == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_trim(struct engine *e) {
+    free(e->trim);
+}
+
+int64_t engine_next_trim_ms(const struct engine *e) {
+    return e->trim->next_pass_ms;
 }

@@ -57,7 +57,7 @@ int engine_try_again(struct engine *e, struct engine_service *s, struct lane_ite
                      const char *error, int64_t delay_ms) {
     struct event *event = item->event;
     bool undoes = event->undo != UNDO_NONE;
-    engine_note_ending(e, s, event, undoes ? EVENT_COMPENSATING : EVENT_RETRYING, slice_of(error));
+    engine_show_ending(e, s, event, undoes ? EVENT_COMPENSATING : EVENT_RETRYING, slice_of(error));
     log_retry(s, event, error, delay_ms);
     engine_count(e, s, BOOK_RETRIES, 1);
     return engine_put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));

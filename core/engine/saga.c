@@ -58,7 +58,7 @@ int engine_saga_open(struct engine *e, const struct event *event, struct buf *na
 
 /* --- beginning --- */
 
-int engine_turn_round(struct engine *e, struct engine_service *s, struct event *event,
+int engine_begin_undo(struct engine *e, struct engine_service *s, struct event *event,
                       enum event_undo undo, const char *reason) {
     char id[UUID_TEXT_BYTES + 1];
     struct step cause = {.kind = STEP_CAUSE,
@@ -74,14 +74,14 @@ int engine_turn_round(struct engine *e, struct engine_service *s, struct event *
     event->crashes = 0;
     log_warn("engine", "the saga is undone service=%s event=%s reason=\"%.*s\"", s->conf->name,
              uuid_text(&event->id, id), (int)strcspn(reason, "\n"), reason);
-    engine_note_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));
+    engine_show_ending(e, s, event, EVENT_COMPENSATING, slice_of(reason));
     int code = engine_forget_waits(e, event); /* what comes now is for the next */
     return code == 0 ? journal_step_put(e->journal, event, &cause) : code;
 }
 
 static int undo(struct engine *e, struct engine_service *s, struct lane_item *item,
                 const char *reason) {
-    int code = engine_turn_round(e, s, item->event, UNDO_THEN_DEAD, reason);
+    int code = engine_begin_undo(e, s, item->event, UNDO_THEN_DEAD, reason);
     return code == 0 ? engine_put_off(e, item, EVENT_COMPENSATING, e->now_ms + 1) : code;
 }
 

@@ -12,7 +12,7 @@
 int engine_saga_open(struct engine *e, const struct event *event, struct buf *names, bool *open);
 /* From now on the event undoes; then it ends as `undo` says, with the reason. Storing it, and its
  * place, are the caller's. */
-int engine_turn_round(struct engine *e, struct engine_service *s, struct event *event,
+int engine_begin_undo(struct engine *e, struct engine_service *s, struct event *event,
                       enum event_undo undo, const char *reason);
 /* The taken event failed for good: what its saga has done is undone in runs to come, and then it is
  * dead for the reason; at once when it has none. While it is undone already, it needs a person. */

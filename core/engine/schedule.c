@@ -22,7 +22,7 @@
 
 #include "base/log.h"
 #include "engine/impl.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/publish.h"
 #include "engine/space.h"
 #include "journal/later.h"
@@ -32,24 +32,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-int engine_make_schedules(struct engine *e, struct report *r) {
-    const struct conf *conf = e->conf;
-    e->schedules = calloc(conf->schedule_count + 1, sizeof *e->schedules);
+/* One schedule of topics.conf. */
+struct schedule {
+    const struct schedule_conf *conf;
+    struct schedule_mark mark; /* cron and timezone point into conf */
+    int64_t next_ms;           /* the first tick after mark.settled_ms; INT64_MAX = never */
+};
+
+struct schedules {
+    int64_t next_ms;         /* the earliest tick; INT64_MAX = none */
+    uint64_t steps_followed; /* of the wall clock */
+    int64_t started_us;      /* monotonic */
+    struct schedule of[];    /* as many as conf has */
+};
+
+int engine_make_schedules(struct engine *e) {
+    size_t count = e->conf->schedule_count;
+    e->schedules = calloc(1, sizeof *e->schedules + count * sizeof *e->schedules->of);
     if (e->schedules == NULL) {
-        return report(r, ERR_MEMORY, "out of memory");
+        return ERR_MEMORY;
     }
-    for (size_t i = 0; i < conf->schedule_count; i++) {
-        e->schedules[i].conf = &conf->schedules[i];
+    e->schedules->started_us = e->doors.monotonic_us(e->doors.ctx);
+    for (size_t i = 0; i < count; i++) {
+        e->schedules->of[i].conf = &e->conf->schedules[i];
     }
     return 0;
 }
 
+void engine_free_schedules(struct engine *e) {
+    free(e->schedules);
+}
+
+int64_t engine_next_tick_ms(const struct engine *e) {
+    return e->schedules->next_ms;
+}
+
+static int64_t wall_ahead_ms(const struct engine *e) {
+    return e->wall_ms - e->now_ms;
+}
+
 /* --- loading --- */
 
-static struct engine_schedule *schedule_named(struct engine *e, const char *name) {
+static struct schedule *schedule_named(struct engine *e, const char *name) {
     for (size_t i = 0; i < e->conf->schedule_count; i++) {
-        if (strcmp(e->schedules[i].conf->name, name) == 0) {
-            return &e->schedules[i];
+        if (strcmp(e->schedules->of[i].conf->name, name) == 0) {
+            return &e->schedules->of[i];
         }
     }
     return NULL;
@@ -73,21 +100,21 @@ static int forget_others(struct engine *e) {
 /* Whether the clock steps to where it was before its last step, rather than anywhere else; that
  * makes a difference only when one of the notes lies ahead. */
 static bool undoes_step(const struct engine *e, const struct schedule_mark *m) {
-    int64_t to_before = llabs(e->wall_ahead_ms - m->before_ahead_ms);
-    int64_t to_now = llabs(e->wall_ahead_ms - m->ahead_ms);
+    int64_t to_before = llabs(wall_ahead_ms(e) - m->before_ahead_ms);
+    int64_t to_now = llabs(wall_ahead_ms(e) - m->ahead_ms);
     bool ahead = m->settled_ms > e->wall_ms || m->before_ms > m->settled_ms;
     return m->before_ms != 0 && to_before < to_now && ahead;
 }
 
-static void follow_clock(struct engine *e, struct engine_schedule *s) {
+static void follow_clock(struct engine *e, struct schedule *s) {
     struct schedule_mark *m = &s->mark;
     int64_t settled_ms = m->settled_ms;
-    m->ahead_ms = m->ahead_ms == INT64_MAX ? e->wall_ahead_ms : m->ahead_ms;
-    if (llabs(e->wall_ahead_ms - m->ahead_ms) >= SCHEDULE_LATE_MS) {
+    m->ahead_ms = m->ahead_ms == INT64_MAX ? wall_ahead_ms(e) : m->ahead_ms;
+    if (llabs(wall_ahead_ms(e) - m->ahead_ms) >= SCHEDULE_LATE_MS) {
         m->settled_ms = undoes_step(e, m) ? m->before_ms : settled_ms;
         m->before_ms = settled_ms;
         m->before_ahead_ms = m->ahead_ms;
-        m->ahead_ms = e->wall_ahead_ms;
+        m->ahead_ms = wall_ahead_ms(e);
     }
     if (m->settled_ms > e->wall_ms + CRON_BACK_MS) {
         m->settled_ms = e->wall_ms;
@@ -100,17 +127,17 @@ static void follow_clock(struct engine *e, struct engine_schedule *s) {
 }
 
 /* Of several hosts one fires it. */
-static uint16_t owner_of(const struct engine *e, const struct engine_schedule *s) {
+static uint16_t owner_of(const struct engine *e, const struct schedule *s) {
     return division_owner(&e->conf->hosts.share, owner_partition_of_schedule(s->conf->name));
 }
 
-static void look_ahead(struct engine *e, struct engine_schedule *s) {
+static void look_ahead(struct engine *e, struct schedule *s) {
     bool ours = owner_of(e, s) == e->conf->hosts.share.place;
     s->next_ms = ours ? cron_next(&s->conf->ticks, s->conf->zone, s->mark.settled_ms) : INT64_MAX;
-    e->schedule_ms = s->next_ms < e->schedule_ms ? s->next_ms : e->schedule_ms;
+    e->schedules->next_ms = s->next_ms < e->schedules->next_ms ? s->next_ms : e->schedules->next_ms;
 }
 
-static void warn_of_clock(const struct engine *e, const struct engine_schedule *s) {
+static void warn_of_clock(const struct engine *e, const struct schedule *s) {
     char tick[CRON_UTC_BYTES];
     if (s->mark.settled_ms > e->wall_ms + SCHEDULE_LATE_MS) {
         log_warn("engine",
@@ -119,7 +146,7 @@ static void warn_of_clock(const struct engine *e, const struct engine_schedule *
     }
 }
 
-static int load_schedule(struct engine *e, struct engine_schedule *s) {
+static int load_schedule(struct engine *e, struct schedule *s) {
     struct slice cron = slice_of(s->conf->cron);
     struct slice zone = slice_of(s->conf->timezone);
     s->mark = (struct schedule_mark){.ahead_ms = INT64_MAX};
@@ -133,7 +160,7 @@ static int load_schedule(struct engine *e, struct engine_schedule *s) {
     s->mark.timezone = zone;
     if (!goes_on) {
         s->mark.settled_ms = e->wall_ms;
-        s->mark.ahead_ms = e->wall_ahead_ms;
+        s->mark.ahead_ms = wall_ahead_ms(e);
         s->mark.before_ms = 0;
         code = journal_schedule_put(e->journal, s->conf->name, &s->mark);
         if (code != 0) {
@@ -151,7 +178,7 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
     if (schedule >= e->conf->schedule_count) {
         return ERR_NOTFOUND;
     }
-    const struct engine_schedule *s = &e->schedules[schedule];
+    const struct schedule *s = &e->schedules->of[schedule];
     *out = (struct engine_schedule_status){.name = s->conf->name,
                                            .host = owner_of(e, s),
                                            .next_ms = s->next_ms,
@@ -163,20 +190,20 @@ int engine_schedule_status(const struct engine *e, size_t schedule,
 
 int engine_load_schedules(struct engine *e) {
     int code = forget_others(e);
-    e->schedule_ms = INT64_MAX;
-    e->steps_followed = e->status.clock_steps;
+    e->schedules->next_ms = INT64_MAX;
+    e->schedules->steps_followed = e->status.clock_steps;
     for (size_t i = 0; i < e->conf->schedule_count && code == 0; i++) {
-        code = load_schedule(e, &e->schedules[i]);
+        code = load_schedule(e, &e->schedules->of[i]);
     }
     return code;
 }
 
 /* The wall clock has stepped: what it makes of each of them. */
 static void step_schedules(struct engine *e) {
-    e->schedule_ms = INT64_MAX;
-    e->steps_followed = e->status.clock_steps;
+    e->schedules->next_ms = INT64_MAX;
+    e->schedules->steps_followed = e->status.clock_steps;
     for (size_t i = 0; i < e->conf->schedule_count; i++) {
-        struct engine_schedule *s = &e->schedules[i];
+        struct schedule *s = &e->schedules->of[i];
         follow_clock(e, s);
         warn_of_clock(e, s);
         look_ahead(e, s);
@@ -186,7 +213,7 @@ static void step_schedules(struct engine *e) {
 /* --- ticking --- */
 
 /* So that a consumer knows a second one of the same tick, whichever host it comes from. */
-static void describe(const struct engine_schedule *s, const char *tick, struct buf *out) {
+static void describe(const struct schedule *s, const char *tick, struct buf *out) {
     struct buf once;
     buf_init(&once, NAME_BYTES_MAX + 64);
     buf_printf(&once, "schedule/%s/%s", s->conf->name, tick);
@@ -197,7 +224,7 @@ static void describe(const struct engine_schedule *s, const char *tick, struct b
     buf_clear(&once);
 }
 
-static int publish(struct engine *e, struct engine_schedule *s, int64_t tick_ms) {
+static int publish(struct engine *e, struct schedule *s, int64_t tick_ms) {
     char tick[CRON_UTC_BYTES];
     struct buf properties;
     buf_init(&properties, 4096);
@@ -221,11 +248,11 @@ static int publish(struct engine *e, struct engine_schedule *s, int64_t tick_ms)
 /* Whether the host could not act on a tick in time. */
 static bool is_missed(const struct engine *e, int64_t tick_ms) {
     int64_t late_ms = e->wall_ms - tick_ms;
-    int64_t up_ms = (e->turn_us - e->started_us) / 1000;
+    int64_t up_ms = (e->turn_us - e->schedules->started_us) / 1000;
     return late_ms > SCHEDULE_LATE_MS || late_ms > up_ms;
 }
 
-static int fire(struct engine *e, struct engine_schedule *s) {
+static int fire(struct engine *e, struct schedule *s) {
     char text[CRON_UTC_BYTES];
     int64_t tick_ms = cron_latest(&s->conf->ticks, s->conf->zone, s->mark.settled_ms, e->wall_ms);
     assert(tick_ms > s->mark.settled_ms);
@@ -241,16 +268,16 @@ static int fire(struct engine *e, struct engine_schedule *s) {
 }
 
 int engine_fire_schedules(struct engine *e) {
-    size_t left = engine_step(e, SCHEDULES_MAX);
-    if (e->steps_followed != e->status.clock_steps) {
+    size_t left = engine_space_share(e, SCHEDULES_MAX);
+    if (e->schedules->steps_followed != e->status.clock_steps) {
         step_schedules(e);
     }
-    if (e->schedule_ms > e->wall_ms) {
+    if (e->schedules->next_ms > e->wall_ms) {
         return 0;
     }
-    e->schedule_ms = INT64_MAX;
+    e->schedules->next_ms = INT64_MAX;
     for (size_t i = 0; i < e->conf->schedule_count; i++) {
-        struct engine_schedule *s = &e->schedules[i];
+        struct schedule *s = &e->schedules->of[i];
         if (s->next_ms <= e->wall_ms && left > 0) {
             left--;
             int code = fire(e, s);

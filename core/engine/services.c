@@ -106,3 +106,8 @@ int engine_load_books(struct engine *e, struct engine_service *s) {
     e->waiting += code == 0 ? books_waiting(&s->books) : 0;
     return code;
 }
+
+void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms) {
+    lanes_throttle(e->lanes, s->index, until_ms);
+    s->throttled_until_ms = until_ms;
+}

@@ -19,17 +19,8 @@ struct engine_service {
     struct books books;
     struct metrics metrics;
     struct histogram handler;
-    uint64_t lane_rows;            /* rows in the lane table */
-    uint64_t parked_rows;          /* of them, when the store was loaded: heads that are parked */
-    uint64_t put_off;              /* of them: heads that wait for another try (LANE_WAITING) */
-    uint64_t asleep;               /* heads put off without a failure (LANE_ASLEEP) */
-    uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
-    uint64_t unloaded_total;
-    uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
-    size_t next_partition;       /* where loading goes on */
-    int64_t room_ms; /* when long lanes make room, if the window is still full; 0 = never */
     int64_t throttled_until_ms;
-    struct invocation *waiting_head, *waiting_tail; /* for calls; oldest deadline first */
+    struct window *window; /* owned: engine/place.c */
 };
 
 /* What is counted of a service, in its books on disk. */
@@ -59,5 +50,7 @@ int engine_write_books(struct engine *e);
 int engine_load_books(struct engine *e, struct engine_service *s);
 /* Its lanes start nothing while an operator, another host or the lack of a script is against it. */
 void engine_hold(struct engine *e, const struct engine_service *s);
+/* It starts nothing before then. */
+void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms);
 
 #endif

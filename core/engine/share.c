@@ -16,18 +16,25 @@
 #include "engine/lane.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+struct shares {
+    int64_t seen_us;              /* monotonic, when the clock was looked at last */
+    int64_t charged_us;           /* processor time: what came before is charged */
+    int64_t run_cost, admit_cost; /* of an event on average, in 64ths of a us */
+};
 
 enum { COST_UNIT = 64 }; /* and how many events an average is over */
 
 static int64_t lap(struct engine *e) {
-    int64_t before_us = e->charged_us;
+    int64_t before_us = e->shares->charged_us;
     engine_watch_clock(e);
-    return e->charged_us > before_us ? e->charged_us - before_us : 0;
+    return e->shares->charged_us > before_us ? e->shares->charged_us - before_us : 0;
 }
 
 void engine_watch_clock(struct engine *e) {
-    e->seen_us = e->doors.monotonic_us(e->doors.ctx);
-    e->charged_us = e->doors.processor_us(e->doors.ctx);
+    e->shares->seen_us = e->doors.monotonic_us(e->doors.ctx);
+    e->shares->charged_us = e->doors.processor_us(e->doors.ctx);
 }
 
 static void add_cost(int64_t *cost, int64_t us) {
@@ -36,14 +43,14 @@ static void add_cost(int64_t *cost, int64_t us) {
 }
 
 static void spend(struct engine *e, size_t service, int64_t us) {
-    lanes_spent(e->lanes, service, us, e->now_ms + (e->seen_us - e->turn_us) / 1000);
+    lanes_spent(e->lanes, service, us, e->now_ms + (e->shares->seen_us - e->turn_us) / 1000);
 }
 
 void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone) {
     int64_t us = lap(e);
     if (alone) {
         lanes_owe(e->lanes, service, lane, us);
-        add_cost(&e->run_cost, us);
+        add_cost(&e->shares->run_cost, us);
     }
     spend(e, service, us);
 }
@@ -56,20 +63,33 @@ void engine_charge_batch(struct engine *e, const struct invocation *inv) {
         const struct lane *lane = inv->batch->items[i]->lane;
         lanes_owe(e->lanes, inv->service->index, lane->hash, us / (int64_t)count);
     }
-    add_cost(&e->run_cost, us / (int64_t)count);
+    add_cost(&e->shares->run_cost, us / (int64_t)count);
     spend(e, inv->service->index, us);
 }
 
 void engine_note_admitted(struct engine *e, size_t count) {
     int64_t us = lap(e);
     for (size_t i = 0; i < count && i < COST_UNIT; i++) {
-        add_cost(&e->admit_cost, us / (int64_t)count);
+        add_cost(&e->shares->admit_cost, us / (int64_t)count);
     }
 }
 
 size_t engine_intake(const struct engine *e) {
-    int64_t cost = e->run_cost + e->admit_cost;
+    int64_t cost = e->shares->run_cost + e->shares->admit_cost;
     int64_t fits = cost == 0 ? INT64_MAX : (int64_t)TURN_MS_MAX * 1000 * COST_UNIT / cost;
     fits = fits < TURN_EVENTS_MAX / 2 ? fits : TURN_EVENTS_MAX / 2;
     return (size_t)(fits > INTAKE_MIN ? fits : INTAKE_MIN);
+}
+
+int engine_make_shares(struct engine *e) {
+    e->shares = calloc(1, sizeof *e->shares);
+    return e->shares == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_shares(struct engine *e) {
+    free(e->shares);
+}
+
+int64_t engine_seen_us(const struct engine *e) {
+    return e->shares->seen_us;
 }

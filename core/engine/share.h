@@ -6,6 +6,9 @@
 
 #include "engine/attempt.h"
 
+/* ERR_MEMORY. */
+int engine_make_shares(struct engine *e);
+void engine_free_shares(struct engine *e);
 /* Begins to measure: what came before is charged to nobody. */
 void engine_watch_clock(struct engine *e);
 /* What went by since then, or since the last charge, is charged to the lane, whether or not it is
@@ -15,5 +18,7 @@ void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone);
 void engine_charge_batch(struct engine *e, const struct invocation *inv);
 /* So many messages were admitted since engine_watch_clock. */
 void engine_note_admitted(struct engine *e, size_t count);
+/* When the clock was looked at last; monotonic. */
+int64_t engine_seen_us(const struct engine *e);
 
 #endif

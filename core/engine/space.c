@@ -23,6 +23,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     LOOK_MS = 1000,
@@ -38,17 +39,50 @@ enum {
     PAGE_BYTES = 4096     /* a value of more than half a page takes whole ones */
 };
 
+struct space {
+    bool low;
+    bool full; /* a turn found no room: only tidying, in room that the store lends */
+    int64_t full_since_ms;
+    int64_t seen_ms;            /* when it was looked at */
+    uint64_t room;              /* bytes that may be accepted before the next look */
+    unsigned shrink;            /* turns try so many times less, as a power of two */
+    struct store_reader reader; /* of another process, the oldest, when it is behind */
+    int64_t reader_since_ms, reader_told_ms;
+    char words[SPACE_WORDS_MAX]; /* true while low: what fills it, what helps */
+};
+
+int engine_make_space(struct engine *e) {
+    e->space = calloc(1, sizeof *e->space);
+    return e->space == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_space(struct engine *e) {
+    free(e->space);
+}
+
+bool engine_is_full(const struct engine *e) {
+    return e->space->full;
+}
+
+bool engine_is_low(const struct engine *e) {
+    return e->space->low;
+}
+
+const char *engine_space_words(const struct engine *e) {
+    return e->space->low ? e->space->words : NULL;
+}
+
 /* --- what fills it --- */
 
 static void add_reader(const struct engine *e, struct buf *out) {
     struct store_space space = {0};
-    if (e->reader.pid == 0 || store_usage(journal_store(e->journal), &space) != 0) {
+    if (e->space->reader.pid == 0 || store_usage(journal_store(e->journal), &space) != 0) {
         return;
     }
     buf_printf(out,
                "; process %ld is a reader that keeps what was freed since it began (%llu bytes): "
                "there is room again when it ends",
-               e->reader.pid, (unsigned long long)space.held);
+               e->space->reader.pid, (unsigned long long)space.held);
 }
 
 /* Dead letters, and the service with most of them. */
@@ -151,11 +185,11 @@ static void add_kept(const struct engine *e, uint64_t taken, struct buf *out) {
     }
 }
 
-void engine_tell_space(struct engine *e, uint64_t used, uint64_t max) {
+static void tell_space(struct engine *e, uint64_t used, uint64_t max) {
     bool disk = max < e->conf->store_max_bytes / PAGE_BYTES * PAGE_BYTES;
     struct buf text;
-    buf_init(&text, sizeof e->space_words);
-    if (e->full) {
+    buf_init(&text, sizeof e->space->words);
+    if (e->space->full) {
         buf_add_str(&text, "full: nothing is accepted and nothing runs until space returns; ");
     } else {
         buf_printf(&text,
@@ -169,22 +203,42 @@ void engine_tell_space(struct engine *e, uint64_t used, uint64_t max) {
     add_events(e, used, add_dead(e, &text), &text);
     add_outbox(e, &text);
     add_kept(e, used, &text);
-    (void)snprintf(e->space_words, sizeof e->space_words, "%s", buf_str(&text));
+    (void)snprintf(e->space->words, sizeof e->space->words, "%s", buf_str(&text));
     buf_clear(&text);
 }
 
 static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
-    bool news = low != e->store_low;
-    e->store_low = low;
+    bool news = low != e->space->low;
+    e->space->low = low;
     if (low) {
-        engine_tell_space(e, used, max);
+        tell_space(e, used, max);
     }
     if (low && news) {
-        e->shrink = SHRINK_MAX;
-        log_error("store", "%s", e->space_words);
+        e->space->shrink = SHRINK_MAX;
+        log_error("store", "%s", e->space->words);
     } else if (news) {
         log_info("store", "there is room again, events are accepted");
     }
+}
+
+int engine_become_full(struct engine *e) {
+    e->space->full = true;
+    e->space->full_since_ms = e->now_ms;
+    e->space->low = true;
+    e->space->room = 0;
+    e->space->seen_ms = 0; /* to be looked at again at once: the disk may have room by now */
+    tell_space(e, 0, store_limit(journal_store(e->journal)));
+    log_error("store", "%s", e->space->words);
+    return store_lend(journal_store(e->journal), true);
+}
+
+int engine_stop_tidying(struct engine *e) {
+    e->space->full = false;
+    if (e->space->low) {
+        tell_space(e, e->status.store_used, e->status.store_max);
+        log_info("store", "what waits runs again: %s", e->space->words);
+    }
+    return store_lend(journal_store(e->journal), false);
 }
 
 /* --- readers --- */
@@ -195,23 +249,23 @@ static void look_at_readers(struct engine *e) {
     struct store *store = journal_store(e->journal);
     (void)store_clear_readers(store);
     struct store_reader reader = store_old_reader(store);
-    if (reader.pid != e->reader.pid || reader.commit != e->reader.commit) {
-        e->reader = reader;
-        e->reader_since_ms = e->now_ms;
-        e->reader_told_ms = e->now_ms;
+    if (reader.pid != e->space->reader.pid || reader.commit != e->space->reader.commit) {
+        e->space->reader = reader;
+        e->space->reader_since_ms = e->now_ms;
+        e->space->reader_told_ms = e->now_ms;
     }
-    if (reader.pid != 0 && e->now_ms >= e->reader_told_ms + READER_OLD_MS) {
-        e->reader_told_ms = e->now_ms;
+    if (reader.pid != 0 && e->now_ms >= e->space->reader_told_ms + READER_OLD_MS) {
+        e->space->reader_told_ms = e->now_ms;
         log_warn("store",
                  "process %ld has read one state of the store for %lld s: what is freed meanwhile "
                  "stays taken until it ends",
-                 reader.pid, (long long)(e->now_ms - e->reader_since_ms) / 1000);
+                 reader.pid, (long long)(e->now_ms - e->space->reader_since_ms) / 1000);
     }
 }
 
 long engine_old_reader(const struct engine *e, int64_t *since_ms) {
-    *since_ms = e->reader_since_ms;
-    return e->now_ms >= e->reader_since_ms + READER_OLD_MS ? e->reader.pid : 0;
+    *since_ms = e->space->reader_since_ms;
+    return e->now_ms >= e->space->reader_since_ms + READER_OLD_MS ? e->space->reader.pid : 0;
 }
 
 /* --- room --- */
@@ -221,30 +275,30 @@ static uint64_t reserve_of(uint64_t max) {
 }
 
 bool engine_can_work_off(const struct engine *e) {
-    bool looked = e->now_ms >= e->full_since_ms + LOOK_MS;
+    bool looked = e->now_ms >= e->space->full_since_ms + LOOK_MS;
     return looked &&
            e->status.store_used + reserve_of(e->status.store_max) / 2 <= e->status.store_max;
 }
 
 int engine_look_at_space(struct engine *e) {
-    bool used_up = e->room == 0 && !e->store_low;
-    if (!used_up && e->now_ms < e->space_seen_ms + LOOK_MS) {
+    bool used_up = e->space->room == 0 && !e->space->low;
+    if (!used_up && e->now_ms < e->space->seen_ms + LOOK_MS) {
         return 0;
     }
     struct store *store = journal_store(e->journal);
-    e->space_seen_ms = e->now_ms;
+    e->space->seen_ms = e->now_ms;
     look_at_readers(e);
     struct store_space space = {.used = store_taken(store)};
     uint64_t max = store_limit(store);
     uint64_t reserve = reserve_of(max);
     /* Once low, it takes more than one free page to be well again. */
-    uint64_t margin = e->store_low ? reserve / 2 : 0;
+    uint64_t margin = e->space->low ? reserve / 2 : 0;
     int code = space.used + reserve + margin >= max ? store_usage(store, &space) : 0;
     uint64_t used = space.used;
     bool low = used + reserve + margin >= max;
     e->status.store_used = used;
     e->status.store_max = max;
-    e->room = low ? 0 : max - used - reserve;
+    e->space->room = low ? 0 : max - used - reserve;
     note_low(e, low, used, max);
     return code;
 }
@@ -258,41 +312,41 @@ void engine_take_bytes(struct engine *e, size_t stored) {
     if (bytes > PAGE_BYTES / 2) {
         bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
     }
-    e->room -= bytes < e->room ? bytes : e->room;
+    e->space->room -= bytes < e->space->room ? bytes : e->space->room;
 }
 
 size_t engine_room(const struct engine *e) {
-    uint64_t most = e->room / TURN_PARTS;
+    uint64_t most = e->space->room / TURN_PARTS;
     return most < TURN_BYTES_MAX ? (size_t)most : TURN_BYTES_MAX;
 }
 
 void engine_turn_found_room(struct engine *e, bool found) {
     if (found) {
-        e->shrink -= e->shrink > (e->store_low ? SHRINK_LOW : 0) ? 1 : 0;
+        e->space->shrink -= e->space->shrink > (e->space->low ? SHRINK_LOW : 0) ? 1 : 0;
         return;
     }
-    e->shrink = SHRINK_MAX;
-    e->room = 0;
-    e->space_seen_ms = e->now_ms;
+    e->space->shrink = SHRINK_MAX;
+    e->space->room = 0;
+    e->space->seen_ms = e->now_ms;
     uint64_t max = store_limit(journal_store(e->journal));
     note_low(e, true, max, max);
 }
 
-size_t engine_step(const struct engine *e, size_t most) {
-    size_t step = e->full ? most / TIDYING_PARTS : most >> e->shrink;
-    assert(e->shrink <= SHRINK_MAX);
+size_t engine_space_share(const struct engine *e, size_t most) {
+    size_t step = e->space->full ? most / TIDYING_PARTS : most >> e->space->shrink;
+    assert(e->space->shrink <= SHRINK_MAX);
     return step == 0 ? 1 : step;
 }
 
 int64_t engine_next_look_ms(const struct engine *e) {
-    if (e->room > 0) {
-        return e->space_seen_ms + LOOK_QUIET_MS;
+    if (e->space->room > 0) {
+        return e->space->seen_ms + LOOK_QUIET_MS;
     }
-    return e->store_low ? e->space_seen_ms + LOOK_MS : 0;
+    return e->space->low ? e->space->seen_ms + LOOK_MS : 0;
 }
 
 bool engine_has_room(const struct engine *e) {
-    return e->waiting < e->conf->backlog_max && e->room > 0 && !e->draining && !e->lost &&
+    return e->waiting < e->conf->backlog_max && e->space->room > 0 && !e->draining && !e->lost &&
            forwards_own(e->forwards) == 0;
 }
 

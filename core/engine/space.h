@@ -6,12 +6,22 @@
 
 #include "engine/engine.h"
 
+/* ERR_MEMORY. */
+int engine_make_space(struct engine *e);
+void engine_free_space(struct engine *e);
 /* Counts what is free, when it is time to. */
 int engine_look_at_space(struct engine *e);
 /* Of a full store: what was freed is enough to run what waits, if not for more. */
 bool engine_can_work_off(const struct engine *e);
-/* Writes e->space_words: how full, what fills it, and what helps. */
-void engine_tell_space(struct engine *e, uint64_t used, uint64_t max);
+/* Nothing is accepted; and nothing runs, the store is only tidied. */
+bool engine_is_low(const struct engine *e);
+bool engine_is_full(const struct engine *e);
+/* A turn, or loading, found no room. */
+int engine_become_full(struct engine *e);
+/* There is room again, or enough to work off what waits. Between transactions. */
+int engine_stop_tidying(struct engine *e);
+/* How full it is, what fills it, and what helps; NULL: there is room. */
+const char *engine_space_words(const struct engine *e);
 /* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
 long engine_old_reader(const struct engine *e, int64_t *since_ms);
 /* So many bytes will be stored. */
@@ -21,7 +31,7 @@ void engine_take_room(struct engine *e, const struct event *event);
 /* How the turn ended: with a commit, or for want of room. */
 void engine_turn_found_room(struct engine *e, bool found);
 /* How much of `most` a turn may try; at least 1. */
-size_t engine_step(const struct engine *e, size_t most);
+size_t engine_space_share(const struct engine *e, size_t most);
 /* When space must be looked at though nothing happens; INT64_MAX = never. */
 int64_t engine_next_look_ms(const struct engine *e);
 /* Whether it takes events for itself; our own forwards came before them. */

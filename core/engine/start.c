@@ -28,7 +28,7 @@
 /* --- one event --- */
 
 static int end_stale(struct engine *e, struct engine_service *s, struct lane_item *item) {
-    engine_note_end(e, item->event, EVENT_DONE);
+    engine_end_event(e, item->event, EVENT_DONE);
     engine_count(e, s, BOOK_DONE, 1);
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
@@ -43,7 +43,9 @@ static int put_off_crashed(struct engine *e, struct engine_service *s, struct la
     return engine_put_off(e, item, EVENT_RETRYING, e->now_ms + (delay_ms > 0 ? delay_ms : 1));
 }
 
-int engine_take(struct engine *e, struct lane *lane, struct lane_item **out) {
+/* Takes a lane's head off, its body in memory. *out NULL: it ended without a run (too many crashes,
+ * a stale lock expiry). */
+static int take(struct engine *e, struct lane *lane, struct lane_item **out) {
     struct engine_service *s = &e->services[lane->service];
     struct lane_item *item = lanes_start(e->lanes, lane);
     e->current_item = item;
@@ -173,12 +175,13 @@ static int start_with(struct engine *e, struct lane_item *item, struct lane *lan
     return code == 0 ? engine_conclude(e, inv) : code;
 }
 
-int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count) {
+/* The taken event, and what may run together with it. */
+static int start(struct engine *e, struct lane_item *item, size_t *started) {
     struct engine_service *s = &e->services[item->lane->service];
-    size_t most = e->careful ? 1 : engine_step(e, s->conf->batch);
+    size_t most = engine_is_careful(e) ? 1 : engine_space_share(e, s->conf->batch);
     struct lane *lane = NULL;
     int code = 0;
-    *count = 1;
+    *started = 1;
     bool room = item->event->payload.len < BATCH_BYTES_MAX;
     if (most > 1 && room && may_share(item->event)) {
         code = find_company(e, s, item->event, &lane);
@@ -186,5 +189,12 @@ int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count) 
     if (code != 0) {
         return code;
     }
-    return lane == NULL ? start_alone(e, item) : start_with(e, item, lane, most, count);
+    return lane == NULL ? start_alone(e, item) : start_with(e, item, lane, most, started);
+}
+
+int engine_start_lane(struct engine *e, struct lane *lane, size_t *started) {
+    struct lane_item *item = NULL;
+    int code = take(e, lane, &item);
+    *started = 0;
+    return code == 0 && item != NULL ? start(e, item, started) : code;
 }

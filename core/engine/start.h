@@ -7,10 +7,9 @@
 #include "engine/engine.h"
 #include "engine/lane.h"
 
-/* Takes a lane's head off, its body in memory. *out NULL: it ended without a run (too many crashes,
- * a stale lock expiry). */
-int engine_take(struct engine *e, struct lane *lane, struct lane_item **out);
-/* engine_start for a taken event and what may run together with it; *count: how many they were. */
-int engine_start_batch(struct engine *e, struct lane_item *item, size_t *count);
+/* Takes the lane's head and runs it, with the company that its service wants, to the first outcome;
+ * does what that means. *started: how many events they were; 0 = it ended without a run (too many
+ * crashes, a stale lock expiry). */
+int engine_start_lane(struct engine *e, struct lane *lane, size_t *started);
 
 #endif

@@ -5,6 +5,7 @@
 #include "engine/append.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/place.h"
 #include "engine/lane.h"
 #include "engine/metrics.h"
 #include "engine/outbox.h"
@@ -31,7 +32,7 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.refused_topic = outbox_refused_topic(e->outbox);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
-    e->status.store_low = e->store_low ? e->space_words : NULL;
+    e->status.store_low = engine_space_words(e);
     e->status.set_aside = journal_aside_count(e->journal);
     int64_t since_ms;
     e->status.old_reader = engine_old_reader(e, &since_ms);
@@ -77,13 +78,15 @@ static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
         return 0;
     }
     uint64_t oldest = UINT64_MAX;
+    struct window_state window;
+    engine_look_at_window(s, &window);
     for (uint8_t p = 0; p < PARTITIONS; p++) {
         struct row row = {.partition = p, .service = s->number};
         if (journal_ready_next(e->journal, &row) == 0 && row.seq < oldest) {
             oldest = row.seq;
         }
         struct row lane = {.partition = p, .service = s->number};
-        for (int i = 0; s->lane_rows > 0 && i < LANE_ROWS_LOOKED_AT / PARTITIONS &&
+        for (int i = 0; window.lane_rows > 0 && i < LANE_ROWS_LOOKED_AT / PARTITIONS &&
                         journal_lane_scan(e->journal, &lane) == 0 && lane.partition == p &&
                         lane.service == s->number;
              i++) {
@@ -100,6 +103,8 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
         return ERR_NOTFOUND;
     }
     struct engine_service *s = &e->services[service];
+    struct window_state window;
+    engine_look_at_window(s, &window);
     *out = (struct engine_service_status){.name = s->conf->name,
                                           .active = s->active,
                                           .paused = s->paused || !s->active,
@@ -108,8 +113,8 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .handler = s->handler,
                                           .oldest_ms = oldest_wait(e, s),
                                           .running = lanes_running(e->lanes, s->index),
-                                          .retrying = s->put_off,
-                                          .sleeping = s->asleep,
+                                          .retrying = window.put_off,
+                                          .sleeping = window.asleep,
                                           .throttled_until_ms = s->throttled_until_ms,
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};

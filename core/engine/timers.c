@@ -9,12 +9,19 @@
 #include "journal/event.h"
 #include "journal/later.h"
 
+#include <stdlib.h>
+
+struct timers {
+    int64_t due_ms[2]
+                  [PARTITIONS]; /* the earliest; by the wall clock the second. INT64_MAX = none */
+};
+
 static int64_t *earliest(struct engine *e, bool by_wall) {
-    return by_wall ? e->wall_timer_ms : e->timer_ms;
+    return e->timers->due_ms[by_wall];
 }
 
 int64_t engine_timer_due_ms(const struct engine *e, uint8_t p, bool by_wall) {
-    return (by_wall ? e->wall_timer_ms : e->timer_ms)[p];
+    return e->timers->due_ms[by_wall][p];
 }
 
 int engine_look_up_timer(struct engine *e, uint8_t p, bool by_wall, struct timer *timer) {
@@ -43,11 +50,11 @@ static int64_t least(const int64_t ms[PARTITIONS]) {
 }
 
 int64_t engine_earliest_timer(const struct engine *e) {
-    return least(e->timer_ms);
+    return least(e->timers->due_ms[0]);
 }
 
 int64_t engine_earliest_wall_timer(const struct engine *e) {
-    return least(e->wall_timer_ms);
+    return least(e->timers->due_ms[1]);
 }
 
 int engine_timer_put(struct engine *e, const struct timer *timer) {
@@ -94,4 +101,13 @@ int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms) {
         event_free(event);
     } /* else its record could not be read: its lane is woken, and lets it go */
     return code == 0 || code == ERR_NOTFOUND ? engine_timer_put(e, &timer) : code;
+}
+
+int engine_make_timers(struct engine *e) {
+    e->timers = calloc(1, sizeof *e->timers);
+    return e->timers == NULL ? ERR_MEMORY : 0;
+}
+
+void engine_free_timers(struct engine *e) {
+    free(e->timers);
 }

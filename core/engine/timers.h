@@ -7,6 +7,9 @@
 #include "engine/engine.h"
 #include "journal/later.h"
 
+/* ERR_MEMORY. */
+int engine_make_timers(struct engine *e);
+void engine_free_timers(struct engine *e);
 int engine_load_timers(struct engine *e);
 int engine_timer_put(struct engine *e, const struct timer *timer);
 /* The first timer of the partition by that clock. ERR_NOTFOUND: there is none. */

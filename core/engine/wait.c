@@ -59,7 +59,7 @@ static int begin_wait(struct engine *e, struct invocation *inv, const struct cel
     event->durable = true;
     event->continues = true;
     struct lane_item *item = engine_release(e, inv);
-    engine_note_ending(e, &e->services[item->lane->service], event, EVENT_SLEEPING,
+    engine_show_ending(e, &e->services[item->lane->service], event, EVENT_SLEEPING,
                        (struct slice){NULL, 0});
     return engine_put_off(e, item, EVENT_SLEEPING, due_ms);
 }

@@ -6,8 +6,11 @@
 
 #include "engine/services.h"
 
+/* ERR_MEMORY. */
+int engine_make_watch(struct engine *e);
+void engine_free_watch(struct engine *e);
 /* An attempt ended and left the event in that state; `text` tells why, "" = it went well. */
-void engine_note_ending(struct engine *e, const struct engine_service *s, const struct event *event,
+void engine_show_ending(struct engine *e, const struct engine_service *s, const struct event *event,
                         enum event_state state, struct slice text);
 /* The turn was dropped, and what ended in it did not. */
 void engine_forget_endings(struct engine *e);

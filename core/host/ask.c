@@ -7,8 +7,10 @@
  * is to answer. It is begun in the turn and its answer may come out of one, when the engine must not
  * be called; so both wait for host_ask_work.
  */
-#include "host/impl.h"
+#include "host/ask.h"
 
+#include "host/loop.h"
+#include "host/members.h"
 #include "base/limits.h"
 
 #include <stdio.h>
@@ -18,7 +20,7 @@ enum host_call_state { CALL_WAITS, CALL_SERVED, CALL_ENDED };
 
 /* A handler's request. */
 struct host_call {
-    struct host_call *next;
+    STAILQ_ENTRY(host_call) link;
     struct host *host;
     uint64_t id;
     enum host_call_state state;
@@ -57,7 +59,7 @@ int host_open_asks(struct host *h) {
 
 void host_ask_send(struct host *h) {
     if (h->ask != NULL && !sys_wants_to_be_alone(h->sys, uv_now(&h->loop)) &&
-        ask_send(h->ask, h->out)) {
+        ask_send(h->ask, h->publisher)) {
         engine_published_beside(h->engine);
     }
 }
@@ -109,8 +111,7 @@ int host_ask_start(struct host *h, uint64_t id, const struct call_request *reque
     }
     call->host = h;
     call->id = id;
-    *(h->asks == NULL ? &h->asks : &h->last_ask->next) = call;
-    h->last_ask = call;
+    STAILQ_INSERT_TAIL(&h->asks, call, link);
     h->ask_count++;
     host_wake(h);
     return 0;
@@ -125,21 +126,23 @@ static void free_call(struct host_call *call) {
 }
 
 bool host_ask_cancel(struct host *h, uint64_t id) {
-    for (struct host_call **at = &h->asks; *at != NULL; at = &(*at)->next) {
-        struct host_call *call = *at;
-        if (call->id != id || call->dropped) {
-            continue;
-        }
-        call->dropped = true; /* admin may have it: it goes when it is answered */
-        return true;
+    struct host_call *call = STAILQ_FIRST(&h->asks);
+    while (call != NULL && (call->id != id || call->dropped)) {
+        call = STAILQ_NEXT(call, link);
     }
-    return false;
+    if (call != NULL) {
+        call->dropped = true; /* admin may have it: it goes when it is answered */
+    }
+    return call != NULL;
 }
 
 /* Oldest first; more than others can be asked at once would fail. */
 static void serve_calls(struct host *h) {
-    for (struct host_call *call = h->asks; call != NULL && h->asks_served < ASKS_OF_HANDLERS_MAX;
-         call = call->next) {
+    struct host_call *call;
+    STAILQ_FOREACH(call, &h->asks, link) {
+        if (h->asks_served == ASKS_OF_HANDLERS_MAX) {
+            return;
+        }
         if (call->state == CALL_WAITS && !call->dropped) {
             call->state = CALL_SERVED;
             h->asks_served++;
@@ -153,16 +156,20 @@ static bool is_over(const struct host_call *call) {
 }
 
 static void end_calls(struct host *h) {
-    struct host_call **at = &h->asks;
-    h->last_ask = NULL;
-    while (*at != NULL) {
-        struct host_call *call = *at;
-        if (!is_over(call)) {
-            h->last_ask = call;
-            at = &call->next;
-            continue;
+    struct host_calls over = STAILQ_HEAD_INITIALIZER(over);
+    struct host_calls left = STAILQ_HEAD_INITIALIZER(left);
+    struct host_call *call;
+    while ((call = STAILQ_FIRST(&h->asks)) != NULL) {
+        STAILQ_REMOVE_HEAD(&h->asks, link);
+        if (is_over(call)) {
+            STAILQ_INSERT_TAIL(&over, call, link);
+        } else {
+            STAILQ_INSERT_TAIL(&left, call, link);
         }
-        *at = call->next;
+    }
+    STAILQ_CONCAT(&h->asks, &left);
+    while ((call = STAILQ_FIRST(&over)) != NULL) {
+        STAILQ_REMOVE_HEAD(&over, link);
         h->ask_count--;
         if (!call->dropped) {
             engine_call_done(h->engine, call->id, &call->result);
@@ -174,7 +181,8 @@ static void end_calls(struct host *h) {
 /* ---- the turn ---- */
 
 bool host_ask_due(const struct host *h) {
-    for (const struct host_call *call = h->asks; call != NULL; call = call->next) {
+    const struct host_call *call;
+    STAILQ_FOREACH(call, &h->asks, link) {
         bool next = call->state == CALL_WAITS && h->asks_served < ASKS_OF_HANDLERS_MAX;
         if (next || is_over(call)) {
             return true;
@@ -192,9 +200,9 @@ void host_ask_work(struct host *h) {
 }
 
 void host_close_asks(struct host *h) {
-    while (h->asks != NULL) {
-        struct host_call *call = h->asks;
-        h->asks = call->next;
+    struct host_call *call;
+    while ((call = STAILQ_FIRST(&h->asks)) != NULL) {
+        STAILQ_REMOVE_HEAD(&h->asks, link);
         free_call(call);
     }
     ask_free(h->ask);

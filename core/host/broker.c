@@ -9,8 +9,10 @@
  * Left out: going back to the first while another serves. Each move leaves a session behind in
  * which messages may wait.
  */
-#include "host/impl.h"
+#include "host/broker.h"
 
+#include "host/loop.h"
+#include "host/session.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -20,12 +22,12 @@ enum { STEADY_MS = 5000 };
 static void use(struct host *h, size_t at) {
     h->broker_at = at;
     broker_conf_use(&h->broker, at);
-    broker_conf_use(&h->out_conf, at);
+    broker_conf_use(&h->publisher_conf, at);
 }
 
 void host_choose_broker(struct host *h) {
-    h->broker = h->out_conf = h->conf->broker;
-    h->out_conf.session_expiry_s = 0;
+    h->broker = h->publisher_conf = h->conf->broker;
+    h->publisher_conf.session_expiry_s = 0;
     use(h, 0);
 }
 
@@ -42,8 +44,8 @@ static void go_on(struct host *h) {
     }
     use(h, (h->broker_at + 1) % h->broker.address_count);
     bool wait = h->broker_at == 0;
-    mqtt_moved(h->mqtt, wait);
-    mqtt_moved(h->out, wait);
+    mqtt_moved(h->subscriber, wait);
+    mqtt_moved(h->publisher, wait);
 }
 
 /* Something that looks permanent, with every broker, ends a host only before it ever had a session:
@@ -59,7 +61,7 @@ static bool is_over(struct host *h, bool publishing, enum mqtt_down why) {
 static void say(struct host *h, bool publishing, enum mqtt_down why, const char *text) {
     char others[64] = "";
     size_t unsaid = 0;
-    struct host_loss *loss = publishing ? &h->out_loss : &h->loss;
+    struct host_loss *loss = publishing ? &h->publisher_loss : &h->loss;
     if (host_loss_down(loss, why, uv_now(&h->loop), &unsaid)) {
         if (unsaid > 0) {
             (void)snprintf(others, sizeof others, " (%zu losses since the last line)", unsaid);
@@ -73,7 +75,7 @@ static void say(struct host *h, bool publishing, enum mqtt_down why, const char 
 }
 
 void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const char *text) {
-    char *error = publishing ? h->out_error : h->broker_error;
+    char *error = publishing ? h->publisher_error : h->broker_error;
     (void)snprintf(error, sizeof h->broker_error, "%s", text);
     if (is_over(h, publishing, why)) {
         (void)fprintf(stderr, "zingq: %s\n", text);
@@ -81,7 +83,7 @@ void host_broker_down(struct host *h, bool publishing, enum mqtt_down why, const
         return;
     }
     say(h, publishing, why, text);
-    if (!publishing && !mqtt_suspects_will(h->mqtt)) {
+    if (!publishing && !mqtt_suspects_will(h->subscriber)) {
         go_on(h);
     }
 }

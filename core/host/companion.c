@@ -4,7 +4,7 @@
  * Left out on purpose: supervision. A companion that dies is the user's to see; this is for trying
  * handlers, not for production.
  */
-#include "host/companion_impl.h"
+#include "host/companion.h"
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -15,6 +15,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sodium.h>
+#include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAIT_STEP_MS = 20, WAIT_STEPS = 250 };
+enum {
+    WAIT_STEP_MS = 20,
+    WAIT_STEPS = 250,
+    PATH_BYTES_MAX = 4200,
+    PASSWORD_BYTES = 16,
+    PASSWORD_CHARS = PASSWORD_BYTES * 2,
+};
+
+extern char **environ;
 
 /* In the temporary folder. */
 static const char conf_name[] = "mosquitto.conf";
@@ -109,13 +120,88 @@ static bool last_has_ended(struct companions *c) {
     return true;
 }
 
-void companions_own_folder(char out[4096]) {
+/* The folder of this program, or "". */
+static void own_folder(char out[4096]) {
     ssize_t len = readlink("/proc/self/exe", out, 4095);
     out[len > 0 ? len : 0] = '\0';
     char *slash = strrchr(out, '/');
     if (slash != NULL) {
         *slash = '\0';
     }
+}
+
+/* --- its plugin --- */
+
+static bool find_plugin(char path[PATH_BYTES_MAX]) {
+    static const char *const places[] = {"%s/zingq_sys.so", "%s/../lib/zingq/zingq_sys.so"};
+    char own[4096];
+    own_folder(own);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        (void)snprintf(path, PATH_BYTES_MAX, places[i], own);
+        if (access(path, R_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool write_password(const char *path, const char *password) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (file == NULL) {
+        return false;
+    }
+    bool ok = fprintf(file, "zingq:%s\n", password) > 0;
+    return fclose(file) == 0 && ok;
+}
+
+/* Mosquitto reads hashes only. */
+static bool hash_password(char *path) {
+    char *argv[] = {(char *)"mosquitto_passwd", (char *)"-U", path, NULL};
+    pid_t pid = 0;
+    int status = 0;
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0) {
+        return false;
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool make_user(char *path) {
+    uint8_t random[PASSWORD_BYTES];
+    char password[PASSWORD_CHARS + 1];
+    randombytes_buf(random, sizeof random);
+    (void)sodium_bin2hex(password, sizeof password, random, sizeof random);
+    bool made = write_password(path, password) && hash_password(path) &&
+                setenv("ZINGQ_BROKER_USERNAME", "zingq", 1) == 0 &&
+                setenv("ZINGQ_BROKER_PASSWORD", password, 1) == 0;
+    sodium_memzero(password, sizeof password);
+    if (!made) {
+        (void)unlink(path);
+    }
+    return made;
+}
+
+/* Shows the host's figures under $SYS/zingqueue, with the plugin that lies beside the program (or,
+ * installed, in ../lib/zingq). It believes nobody without a confirmed user name, so the host gets
+ * one, with a password that lives as long as the broker; everybody else stays anonymous. What is
+ * missing is no error: the broker then has zingq/sys/... and no more. False: cannot write. */
+static bool write_plugin(const struct companions *c, FILE *conf) {
+    char plugin[PATH_BYTES_MAX];
+    char passwords[128];
+    (void)snprintf(passwords, sizeof passwords, "%s/passwords", c->folder);
+    if (!find_plugin(plugin)) {
+        return true;
+    }
+    if (!make_user(passwords)) {
+        log_warn("host", "no $SYS/zingqueue on the private broker: cannot make a user for it (is "
+                         "mosquitto_passwd installed?)");
+        return true;
+    }
+    /* Started as root, Mosquitto would become a user who cannot read the folder. */
+    return fprintf(conf,
+                   "password_file %s\nplugin %s\nplugin_opt_user zingq\n"
+                   "plugin_opt_other_topics allow\n%s",
+                   passwords, plugin, geteuid() == 0 ? "user root\n" : "") > 0;
 }
 
 /* --- the broker --- */
@@ -131,7 +217,7 @@ static int write_broker_conf(struct companions *c, uint16_t port, char path[128]
                       "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
                       "set_tcp_nodelay true\nlog_type error\nlog_type warning\n",
                       port) > 0;
-    ok = companions_write_plugin(c, file) && ok;
+    ok = write_plugin(c, file) && ok;
     return fclose(file) == 0 && ok ? 0 : ERR_SYSTEM;
 }
 
@@ -228,7 +314,7 @@ static void start_helpers(struct companions *c) {
     char gateway[4200];
     char sink[4200];
     char mails[128];
-    companions_own_folder(own);
+    own_folder(own);
     (void)snprintf(gateway, sizeof gateway, "%s/tests/gateway", own);
     (void)snprintf(sink, sizeof sink, "%s/../tests/demo/smtp_sink.py", own);
     (void)snprintf(mails, sizeof mails, "%s/%s", c->folder, mails_name);

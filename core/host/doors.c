@@ -2,20 +2,28 @@
  * doors.c - the doors' callbacks: what they bring goes to the engine, what the engine wants
  * goes to them. No decision is taken here.
  */
-#include "host/impl.h"
+#include "host/doors.h"
 
+#include "host/ask.h"
+#include "host/broker.h"
+#include "host/forward.h"
+#include "host/join.h"
+#include "host/loop.h"
+#include "host/members.h"
+#include "host/publisher.h"
+#include "host/scripts.h"
+#include "host/session.h"
+#include "host/shortage.h"
+#include "host/stand_in.h"
+#include "host/take.h"
+#include "host/terms.h"
+#include "host/token.h"
 #include "base/log.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 /* --- clocks --- */
-
-int64_t host_now_ms(const struct host *h) {
-    (void)h;
-    return clock_monotonic_ms();
-}
 
 static void read_clocks(void *ctx, struct clock_reading *out) {
     (void)ctx;
@@ -40,170 +48,6 @@ static void on_readable(void *ctx) {
     host_wake(h);
 }
 
-/* What hosts say of themselves and to one another. */
-static bool is_of_hosts(const char *topic) {
-    static const char *const prefixes[] = {"zingq/sys/",     "zingq/hosts/", "zingq/forward/",
-                                           "zingq/receipt/", "zingq/ask/",   "zingq/answer/"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        if (strncmp(topic, prefixes[i], strlen(prefixes[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether this is some host's status or such and the service has it only because it asked for
- * everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling it
- * would change the status, which would be published again, and so on for ever. */
-static bool is_others_status(const struct service_conf *s, const char *topic) {
-    if (!is_of_hosts(topic)) {
-        return false;
-    }
-    for (size_t i = 0; i < s->filter_count; i++) {
-        bool by_name = s->filters[i][0] != '#' && s->filters[i][0] != '+';
-        if (by_name && filter_matches(s->filters[i], topic)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_plain(const struct host *h, const struct service_conf *s) {
-    return !s->share || h->conf->broker.alone || !mqtt_session(h->mqtt)->shared_available;
-}
-
-/* `host`: as for host_take. */
-static void offer(struct host *h, size_t service, const struct mqtt_message *m, uint16_t host) {
-    struct event_bytes bytes = {.topic = m->topic,
-                                .payload = m->payload,
-                                .content_type = m->content_type,
-                                .response_topic = m->response_topic,
-                                .correlation = m->correlation,
-                                .properties = m->properties,
-                                .reason = m->refused};
-    if (is_others_status(&h->conf->services[service], m->topic.data)) {
-        return;
-    }
-    h->turn_messages++;
-    h->turn_bytes += m->payload.len + m->properties.len;
-    const struct service_conf *s = &h->conf->services[service];
-    const struct offer how = {.qos = m->qos,
-                              .retained = m->retain,
-                              .everywhere = s->share && is_plain(h, s),
-                              .host = host};
-    if (engine_offer(h->engine, service, &bytes, how) != 0) {
-        /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
-        h->drop = true;
-    }
-}
-
-static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m,
-                         uint16_t host) {
-    if (m->refused.len > 0) {
-        if (host == 0) { /* else our own copy is the dead letter */
-            offer(h, service, m, 0);
-        }
-        return;
-    }
-    struct event_bytes bytes = {
-        .topic = m->topic, .payload = m->payload, .properties = m->properties};
-    h->turn_messages++;
-    h->turn_bytes += m->payload.len + m->properties.len;
-    if (engine_offer_signal(h->engine, service, &bytes, host) != 0) {
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
-        h->drop = true;
-    }
-}
-
-static bool subscribes_to(const struct service_conf *s, const char *filter) {
-    for (size_t i = 0; i < s->filter_count; i++) {
-        if (strcmp(s->filters[i], filter) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Two plain subscriptions to one filter are one at the broker, under the later number: the others
- * get their copy here. */
-static void offer_to_twins(struct host *h, size_t service, const struct mqtt_message *m,
-                           uint16_t host) {
-    for (size_t i = 0; i < h->conf->service_count; i++) {
-        const struct service_conf *twin = &h->conf->services[i];
-        bool told = false;
-        for (size_t k = 0; k < m->subscription_id_count; k++) {
-            told = told || m->subscription_ids[k] == engine_service_number(h->engine, i) + 1u;
-        }
-        bool other = i != service && engine_runs(h->engine, i) && is_plain(h, twin);
-        for (size_t f = 0; other && !told && f < twin->filter_count; f++) {
-            if (filter_matches(twin->filters[f], m->topic.data) &&
-                subscribes_to(&h->conf->services[service], twin->filters[f])) {
-                offer(h, i, m, host);
-                break;
-            }
-        }
-    }
-}
-
-/* Queued in our session for a service that topics.conf no longer has. */
-static void pass_over(struct host *h, const struct mqtt_message *m) {
-    if (h->passed_over++ == 0) {
-        log_error(
-            "broker",
-            "a message on %s is for a service that is no longer in topics.conf: such messages "
-            "are acknowledged and dropped (said once)",
-            m->topic.data);
-    }
-}
-
-static bool is_signal_for(const struct service_conf *s, const char *topic) {
-    static const char prefix[] = "zingq/signal/";
-    size_t len = strlen(s->name);
-    return strncmp(topic, prefix, sizeof prefix - 1) == 0 &&
-           strncmp(topic + sizeof prefix - 1, s->name, len) == 0 &&
-           topic[sizeof prefix - 1 + len] == '/';
-}
-
-static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {
-    bool any = false;
-    for (size_t i = 0; i < h->conf->service_count; i++) {
-        if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
-            offer_signal(h, i, m, host);
-            any = true;
-        }
-        if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
-            offer(h, i, m, host);
-            any = true;
-        }
-    }
-    return any;
-}
-
-/* The subscription's number tells which service a copy is for. A broker without such numbers
- * leaves only the filters to go by. */
-bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host) {
-    for (size_t i = 0; i < m->subscription_id_count; i++) {
-        size_t service = 0;
-        uint32_t number = m->subscription_ids[i] - 1;
-        bool signal = number >= SIGNAL_SUBSCRIPTION;
-        number -= signal ? SIGNAL_SUBSCRIPTION : 0;
-        if (!engine_service_by_number(h->engine, number, &service)) {
-            pass_over(h, m);
-            continue;
-        }
-        if (signal) {
-            offer_signal(h, service, m, host);
-            continue;
-        }
-        offer(h, service, m, host);
-        if (is_plain(h, &h->conf->services[service])) {
-            offer_to_twins(h, service, m, host);
-        }
-    }
-    return m->subscription_id_count > 0 || route_by_filter(h, m, host);
-}
-
 static void on_message(void *ctx, const struct mqtt_message *m) {
     struct host *h = ctx;
     if (!h->members.refused) { /* else never acknowledged: it waits at the broker */
@@ -221,7 +65,8 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
     host_session_up(h, session->session_present);
     h->broker_error[0] = '\0';
     host_terms_up(h, false);
-    host_members_up(h, session->session_present);
+    host_members_up(h);
+    host_join_up(h, session->session_present);
     sys_tick(h->sys);
 }
 
@@ -229,6 +74,7 @@ static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     h->readable = false;
     host_members_down(h);
+    host_join_down(h);
     sys_tick(h->sys);
     host_broker_down(h, false, why, text);
 }
@@ -294,9 +140,9 @@ static void on_request(void *ctx, struct gateway_request *request) {
     admin_request(h->admin, request);
 }
 
-static bool on_front_head(void *ctx, const struct gateway_request *request) {
+static struct gateway_welcome on_front_head(void *ctx, const struct gateway_request *request) {
     const struct host *h = ctx;
-    return front_wants_body(h->front, request);
+    return front_welcome(h->front, request);
 }
 
 static void on_front_request(void *ctx, struct gateway_request *request) {
@@ -306,7 +152,7 @@ static void on_front_request(void *ctx, struct gateway_request *request) {
 
 static void host_metrics(void *ctx, struct buf *out) {
     const struct host *h = ctx;
-    const struct mqtt_session *session = mqtt_session(h->mqtt);
+    const struct mqtt_session *session = mqtt_session(h->subscriber);
     buf_printf(out,
                "# HELP zingq_broker_connects_total connections made since the start\n"
                "# TYPE zingq_broker_connects_total counter\nzingq_broker_connects_total %llu\n"
@@ -337,13 +183,13 @@ static void broker_reasons(void *ctx, json_t *list) {
 
 /* Of the two connections; what a person reads first. */
 static const char *broker_error(const struct host *h) {
-    return h->broker_error[0] != '\0' ? h->broker_error : h->out_error;
+    return h->broker_error[0] != '\0' ? h->broker_error : h->publisher_error;
 }
 
 static json_t *host_status(void *ctx) {
     struct host *h = ctx;
-    const struct mqtt_session *session = mqtt_session(h->mqtt);
-    bool connected = session->connected && mqtt_session(h->out)->connected;
+    const struct mqtt_session *session = mqtt_session(h->subscriber);
+    bool connected = session->connected && mqtt_session(h->publisher)->connected;
     json_t *host = json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:b, s:s, s:s, s:I, s:i}", "version",
                              ZINGQ_VERSION, "id", h->client_id, "pid", (int)getpid(), "uptime_ms",
                              (json_int_t)(host_now_ms(h) - h->started_ms), "broker", h->broker.url,
@@ -367,7 +213,7 @@ static void leave(void *ctx) {
     struct host *h = ctx;
     log_info("host", "leaving: no new messages from now on");
     h->leave_asked = true;
-    if (mqtt_unsubscribe_all(h->mqtt) == ERR_NOTFOUND) {
+    if (mqtt_unsubscribe_all(h->subscriber) == ERR_NOTFOUND) {
         on_unsubscribed(h);
     }
 }
@@ -423,16 +269,18 @@ static int open_broker(struct host *h, struct report *r) {
     }
     struct buf will = {0};
     int code = host_members_open(h, &will);
-    if (code != 0) {
+    if (code == 0) {
+        host_join_open(h);
+    } else {
         buf_clear(&will);
         return report(r, code, "cannot prepare the presence of this host: %s", error_text(code));
     }
     const struct mqtt_publish gone = {
         .topic = h->members.topic, .payload = buf_slice(&will), .qos = 1, .retain = true};
-    code = mqtt_new(&h->mqtt, &h->loop, &h->broker, h->client_id, &gone, &callbacks, r);
+    code = mqtt_new(&h->subscriber, &h->loop, &h->broker, h->client_id, &gone, &callbacks, r);
     buf_clear(&will);
     if (code == 0 && !h->members.decided) {
-        mqtt_withhold(h->mqtt);
+        mqtt_withhold(h->subscriber);
     }
     code = code == 0 ? host_subscribe(h, r) : code;
     code = code == 0 ? host_open_publisher(h, r) : code;
@@ -472,7 +320,7 @@ static int open_front(struct host *h, struct report *r) {
     }
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
-                                                .wants_body = on_front_head,
+                                                .welcome = on_front_head,
                                                 .make_room = host_make_room,
                                                 .headers = front_headers,
                                                 .proxies =

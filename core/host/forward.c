@@ -10,8 +10,10 @@
  * has is for others, still takes what they have for it: two could wait for each other for ever.
  * docs/hosts.md says who may publish there.
  */
-#include "host/impl.h"
+#include "host/forward.h"
 
+#include "host/loop.h"
+#include "host/members.h"
 #include "base/log.h"
 #include "journal/owner.h"
 
@@ -41,7 +43,7 @@ static int send_to(struct host *h, const char *what, uint16_t host, struct slice
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
         return ERR_BUSY; /* a loss now must not be blamed on this one */
     }
-    int code = mqtt_publish(h->out, &out, &mid, &r);
+    int code = mqtt_publish(h->publisher, &out, &mid, &r);
     if (code == ERR_INVALID) {
         log_error("broker", "a message to host %u: %s", (unsigned)host, r.text);
     }
@@ -68,7 +70,7 @@ void host_forward_members(struct host *h) {
 }
 
 static void watch(struct host *h, const char *topic) {
-    if (mqtt_watch(h->out, topic, WATCH_ID) == 0) {
+    if (mqtt_watch(h->publisher, topic, WATCH_ID) == 0) {
         h->forwards_asked++;
         engine_published_beside(h->engine);
         return;

@@ -1,7 +1,7 @@
 /*
  * forward_tell.c - what waits for other hosts, as status, the metrics and the log tell it.
  */
-#include "host/impl.h"
+#include "host/forward.h"
 
 #include <inttypes.h>
 

@@ -5,10 +5,21 @@
  *   on_check ->  turn(): collect MQTT, engine_turn, flush
  *   timer    ->  wakes the loop when the clock makes a turn due, so that on_check follows at once
  *
- * Stopping: SIGTERM stops new work and gives what waits for a call DRAIN_MS to end; a second one
+ * Stopping: SIGTERM stops new work and gives what waits for a call some time to end; a second one
  * stops at once. What is left runs again at the next start, and that is no crash.
  */
 #include "host/impl.h"
+
+#include "host/ask.h"
+#include "host/doors.h"
+#include "host/join.h"
+#include "host/loop.h"
+#include "host/members.h"
+#include "host/publisher.h"
+#include "host/scripts.h"
+#include "host/stand_in.h"
+#include "host/terms.h"
+#include "host/token.h"
 #include "lua/api/api.h"
 
 #include "host/notify.h"
@@ -19,7 +30,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -29,8 +39,6 @@
 #include <unistd.h>
 
 enum {
-    DRAIN_MS = 10000,
-    RELOAD_DELAY_MS = 100,
     PAUSE_AFTER_FAILURE_MS = 1000,
     COLLECT_AT_ONCE = 16,
     BUSY_MESSAGES = 16, /* in one turn: then more company is on its way */
@@ -39,28 +47,6 @@ enum {
 };
 
 /* --- the turn --- */
-
-static void check_uv(int rc, const char *what) {
-    if (rc != 0) {
-        log_error("host", "%s: %s", what, uv_strerror(rc));
-    }
-}
-
-static void on_idle(uv_idle_t *idle) {
-    (void)idle; /* keeps the loop from sleeping */
-}
-
-/* libuv runs timers before the poll and on_check after it. So a callback of a timer must not trust
- * that a turn follows at once: the poll may sleep first, for as long as the next timer allows, with
- * messages unread. Whoever makes a turn due wakes the loop; an active idle handle makes the poll
- * return at once. */
-void host_wake(struct host *h) {
-    check_uv(uv_idle_start(&h->idle, on_idle), "idle");
-}
-
-static void on_timer(uv_timer_t *timer) {
-    host_wake(timer->data);
-}
 
 /* When the next turn is due: at once (idle runs), at a time (timer), or when something comes. */
 static void arm(struct host *h, bool more) {
@@ -75,27 +61,23 @@ static void arm(struct host *h, bool more) {
         host_wake(h);
         return;
     }
-    check_uv(uv_idle_stop(&h->idle), "idle");
+    host_check_uv(uv_idle_stop(&h->idle), "idle");
     if (next == INT64_MAX) {
-        check_uv(uv_timer_stop(&h->timer), "timer");
+        host_check_uv(uv_timer_stop(&h->timer), "timer");
         return;
     }
     uv_update_time(&h->loop);
     int64_t delay = next - now;
-    check_uv(uv_timer_start(&h->timer, on_timer,
-                            (uint64_t)(delay > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : delay), 0),
-             "timer");
-}
-
-static void end_loop(struct host *h) {
-    uv_stop(&h->loop);
+    host_check_uv(uv_timer_start(&h->timer, host_on_timer,
+                                 (uint64_t)(delay > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : delay), 0),
+                  "timer");
 }
 
 /* Nothing that came since the last commit may be acknowledged: it comes again over a new
  * connection. */
 static void fall_back(struct host *h) {
     if (h->drop || h->turn_messages > 0) {
-        mqtt_drop(h->mqtt);
+        mqtt_drop(h->subscriber);
         h->readable = false;
     }
     host_stand_in_drop(h);
@@ -110,7 +92,7 @@ static void stop_when_idle(struct host *h) {
                 status.outbox <= status.outbox_refused + status.outbox_held &&
                 status.forwards_waiting == 0;
     if (left || (h->stopping && engine_running(h->engine) == 0)) {
-        end_loop(h);
+        host_end_loop(h);
     }
 }
 
@@ -123,7 +105,7 @@ static void collect(struct host *h) {
            engine_accepts(h->engine)) {
         /* With little room one large message more would matter. */
         bool scarce = engine_room(h->engine) < TURN_BYTES_MAX;
-        h->readable = h->readable && mqtt_collect(h->mqtt, scarce ? 1 : COLLECT_AT_ONCE);
+        h->readable = h->readable && mqtt_collect(h->subscriber, scarce ? 1 : COLLECT_AT_ONCE);
         host_stand_in_collect(h, scarce ? 1 : COLLECT_AT_ONCE);
         host_pump(h);
     }
@@ -133,8 +115,8 @@ static void collect(struct host *h) {
  * few as for hundreds. Publishes go on meanwhile. A quiet system never naps, nor does one with
  * something left to do: a message unread, a lane that could run, a publish that may leave. */
 static void nap_if_busy(struct host *h) {
-    bool idle =
-        !h->readable && !host_stand_in_readable(h) && !h->out_readable && !engine_due(h->engine);
+    bool idle = !h->readable && !host_stand_in_readable(h) && !h->publisher_readable &&
+                !engine_due(h->engine);
     if (h->turn_messages >= BUSY_MESSAGES && idle) {
         uv_update_time(&h->loop);
         h->nap_until_ms = uv_now(&h->loop) + NAP_MS;
@@ -146,12 +128,13 @@ static bool napping(const struct host *h) {
 }
 
 static void rest(struct host *h) {
-    if (h->out_readable) {
+    if (h->publisher_readable) {
         host_wake(h);
         return;
     }
-    check_uv(uv_idle_stop(&h->idle), "idle");
-    check_uv(uv_timer_start(&h->timer, on_timer, h->nap_until_ms - uv_now(&h->loop), 0), "timer");
+    host_check_uv(uv_idle_stop(&h->idle), "idle");
+    host_check_uv(uv_timer_start(&h->timer, host_on_timer, h->nap_until_ms - uv_now(&h->loop), 0),
+                  "timer");
 }
 
 static void turn(struct host *h) {
@@ -177,15 +160,15 @@ static void turn(struct host *h) {
     if (code != 0 || h->drop) {
         fall_back(h);
     } else {
-        mqtt_flush(h->mqtt);
+        mqtt_flush(h->subscriber);
         host_stand_in_flush(h);
         host_ask_send(h);
-        mqtt_flush(h->out);
+        mqtt_flush(h->publisher);
         host_members_turn(h);
         host_publish_status(h);
     }
     bool accepts = engine_accepts(h->engine);
-    mqtt_hold(h->mqtt, !accepts || host_join_waits(h));
+    mqtt_hold(h->subscriber, !accepts || host_join_waits(h));
     host_stand_in_hold(h, !accepts);
     if (h->stopping || h->leaving) {
         stop_when_idle(h);
@@ -196,7 +179,7 @@ static void turn(struct host *h) {
         return;
     }
     bool more = accepts && (h->readable || host_stand_in_readable(h));
-    arm(h, more || h->out_readable || engine_due(h->engine) || host_ask_due(h));
+    arm(h, more || h->publisher_readable || engine_due(h->engine) || host_ask_due(h));
 }
 
 static void on_check(uv_check_t *check) {
@@ -205,94 +188,19 @@ static void on_check(uv_check_t *check) {
 
 /* --- the service manager --- */
 
-static void tell_manager(const char *text) {
-    if (host_notify(text) != 0) {
-        log_warn("host", "cannot tell the service manager %s: %s", text, strerror(errno));
-    }
-}
-
 /* The loop's own timer: a turn that never ends is not vouched for. */
 static void on_manager_timer(uv_timer_t *timer) {
     (void)timer;
-    tell_manager("WATCHDOG=1");
+    host_tell_manager("WATCHDOG=1");
 }
 
 /* --- stopping --- */
-
-static void on_drain_timer(uv_timer_t *timer) {
-    struct host *h = timer->data;
-    log_warn("host",
-             "stopping with %zu events still waiting for a call: they run again at the "
-             "next start",
-             engine_running(h->engine));
-    end_loop(h);
-}
-
-void host_stop(struct host *h, int status) {
-    if (h->stopping) {
-        end_loop(h);
-        return;
-    }
-    h->stopping = true;
-    h->status = status;
-    tell_manager("STOPPING=1");
-    engine_drain(h->engine);
-    check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, DRAIN_MS, 0), "drain timer");
-    host_wake(h);
-}
 
 static void on_signal(uv_signal_t *signal, int number) {
     struct host *h = signal->data;
     log_info("host", "%s: stopping%s", number == SIGINT ? "SIGINT" : "SIGTERM",
              h->stopping ? " at once" : ", once more stops at once");
     host_stop(h, EXIT_GOOD);
-}
-
-/* --- scripts --- */
-
-static void on_reload(void *ctx, size_t service, const char *error) {
-    const struct host *h = ctx;
-    const char *name = h->conf->services[service].name;
-    if (error == NULL) {
-        log_info("script", "service \"%s\" runs its new scripts version=%016" PRIx64, name,
-                 script_version(h->scripts, service));
-    } else {
-        log_error("script", "service \"%s\" %s: %s", name,
-                  script_runs(h->scripts, service) ? "keeps its last good scripts"
-                                                   : "does not run, its events wait",
-                  error);
-    }
-}
-
-/* Every service has its code, or took the host down at an earlier start while it was loaded. */
-static int load_scripts(struct host *h, struct report *r) {
-    script_name_loads(h->scripts, h->culprit);
-    int code = script_load_all(h->scripts, r);
-    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
-        if (!script_runs(h->scripts, i)) {
-            on_reload(h, i, script_error(h->scripts, i));
-        }
-    }
-    return code;
-}
-
-void host_reload(struct host *h) {
-    if (script_reload(h->scripts, h, on_reload) > 0) {
-        engine_scripts_changed(h->engine);
-        host_wake(h);
-    }
-}
-
-static void on_reload_timer(uv_timer_t *timer) {
-    host_reload(timer->data);
-}
-
-static void on_files_changed(uv_fs_event_t *watch, const char *name, int events, int status) {
-    (void)name;
-    (void)events;
-    struct host *h = watch->data;
-    check_uv(status < 0 ? status : 0, "watching the scripts folder");
-    check_uv(uv_timer_start(&h->reload_timer, on_reload_timer, RELOAD_DELAY_MS, 0), "reload timer");
 }
 
 static void on_sighup(uv_signal_t *signal, int number) {
@@ -395,7 +303,7 @@ static int open_engine(struct host *h, struct report *r) {
         code = script_host_new(&h->scripts, h->conf, &api_library);
     }
     if (code == 0) {
-        code = load_scripts(h, r);
+        code = host_load_scripts(h, r);
     }
     if (code != 0) {
         return code;
@@ -410,14 +318,6 @@ static int open_engine(struct host *h, struct report *r) {
                                      .only_count = h->options->service_count};
     randombytes_buf(&options.seed, sizeof options.seed);
     return engine_new(&h->engine, &options, r);
-}
-
-static void watch_scripts(struct host *h) {
-    int rc = uv_fs_event_start(&h->watch, on_files_changed, h->conf->scripts_dir, 0);
-    if (rc != 0) {
-        log_warn("script", "cannot watch %s: %s: saved scripts go live at SIGHUP",
-                 h->conf->scripts_dir, uv_strerror(rc));
-    }
 }
 
 /* From now on every line of the log names this host. */
@@ -475,29 +375,29 @@ static int start(struct host *h, struct report *r) {
     if (code != 0) {
         return code;
     }
-    watch_scripts(h);
+    host_watch_scripts(h);
     h->started_ms = host_now_ms(h);
-    mqtt_start(h->mqtt);
-    mqtt_start(h->out);
+    mqtt_start(h->subscriber);
+    mqtt_start(h->publisher);
     uint64_t interval_ms = (uint64_t)h->conf->sys_interval_ms;
     if (interval_ms > 0) { /* else "off" */
-        check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
-                 "sys timer");
+        host_check_uv(uv_timer_start(&h->sys_timer, on_sys_timer, interval_ms, interval_ms),
+                      "sys timer");
     }
-    check_uv(uv_timer_start(&h->repeat_timer, on_repeat_timer, REPEAT_MS, REPEAT_MS),
-             "repeat timer");
+    host_check_uv(uv_timer_start(&h->repeat_timer, on_repeat_timer, REPEAT_MS, REPEAT_MS),
+                  "repeat timer");
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
     uint64_t beat_ms = host_notify_interval_ms();
     if (beat_ms > 0) {
-        check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
-                 "manager timer");
+        host_check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),
+                      "manager timer");
     }
     if (h->options->with_broker) {
         print_login_link(h);
     }
-    tell_manager("READY=1");
+    host_tell_manager("READY=1");
     return 0;
 }
 
@@ -511,19 +411,19 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 }
 
 static void close_all(struct host *h) {
-    if (h->engine != NULL && h->mqtt != NULL && engine_stop(h->engine) != 0) {
+    if (h->engine != NULL && h->subscriber != NULL && engine_stop(h->engine) != 0) {
         log_error("host", "the last commit failed: what waited for a call is listed as running "
                           "until it runs again");
     }
     /* The one that watches goes first: it would get the other's goodbye. */
-    if (h->out != NULL) {
-        sys_goodbye(h->sys, h->out, h->leaving);
-        mqtt_disconnect(h->out, -1);
+    if (h->publisher != NULL) {
+        sys_goodbye(h->sys, h->publisher, h->leaving);
+        mqtt_disconnect(h->publisher, -1);
     }
     host_stand_in_close(h);
-    if (h->mqtt != NULL) {
+    if (h->subscriber != NULL) {
         host_members_goodbye(h);
-        mqtt_disconnect(h->mqtt, h->leaving ? 0 : -1);
+        mqtt_disconnect(h->subscriber, h->leaving ? 0 : -1);
     }
     gateway_free(h->socket);
     gateway_free(h->tcp);
@@ -533,12 +433,12 @@ static void close_all(struct host *h) {
     sys_free(h->sys);
     engine_free(h->engine);
     fetch_free(h->fetch);
-    mqtt_free(h->mqtt);
-    mqtt_free(h->out);
+    mqtt_free(h->subscriber);
+    mqtt_free(h->publisher);
     if (h->loop.data == h) {
         uv_walk(&h->loop, on_walk, NULL);
         (void)uv_run(&h->loop, UV_RUN_DEFAULT);
-        check_uv(uv_loop_close(&h->loop), "closing the loop");
+        host_check_uv(uv_loop_close(&h->loop), "closing the loop");
     }
     script_host_free(h->scripts);
     watchdog_stop();
@@ -570,6 +470,7 @@ int host_run(const struct host_options *options) {
         return EXIT_CANNOT_RUN;
     }
     h->options = options;
+    STAILQ_INIT(&h->asks);
     (void)signal(SIGPIPE, SIG_IGN);
     if (raise_file_limit() != 0) {
         log_warn("host", "cannot raise the number of open files: %s", strerror(errno));

@@ -14,8 +14,11 @@
  * handlers publish for the service is kept here, too: it is not known that the other one subscribes
  * to that.
  */
-#include "host/impl.h"
+#include "host/join.h"
 
+#include "host/loop.h"
+#include "host/members.h"
+#include "host/terms.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -46,7 +49,7 @@ void host_join_open(struct host *h) {
 
 /* Both connections stand, so it will soon be known. */
 static void hold_while_asking(struct host *h) {
-    bool asking = mqtt_session(h->mqtt)->connected && mqtt_session(h->out)->connected;
+    bool asking = mqtt_session(h->subscriber)->connected && mqtt_session(h->publisher)->connected;
     if (!h->members.decided && asking) {
         hold_keyed(h, true);
     }
@@ -56,7 +59,7 @@ void host_join_up(struct host *h, bool session_present) {
     struct host_members *p = &h->members;
     hold_while_asking(h);
     if (!p->decided) {
-        mqtt_hold(h->mqtt, session_present); /* nothing of it is read yet */
+        mqtt_hold(h->subscriber, session_present); /* nothing of it is read yet */
         p->session = session_present;
     }
 }
@@ -66,7 +69,7 @@ void host_join_down(struct host *h) {
     if (!h->members.decided) {
         hold_keyed(h, false);
     }
-    h->members.session = h->members.session && mqtt_session(h->mqtt)->connected;
+    h->members.session = h->members.session && mqtt_session(h->subscriber)->connected;
 }
 
 void host_join_watch_up(struct host *h) {
@@ -82,8 +85,8 @@ static void take_part(struct host *h) {
     p->decided = true;
     members_say(p->table, PRESENCE_UP, false);
     hold_keyed(h, false);
-    mqtt_release(h->mqtt);
-    mqtt_hold(h->mqtt, false);
+    mqtt_release(h->subscriber);
+    mqtt_hold(h->subscriber, false);
     p->say_due = true;
 }
 
@@ -102,22 +105,22 @@ static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
     if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
         const struct mqtt_publish publish = {
             .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
-        (void)mqtt_publish(h->mqtt, &publish, &mid, NULL); /* else the will says it */
-        mqtt_flush(h->mqtt);
+        (void)mqtt_publish(h->subscriber, &publish, &mid, NULL); /* else the will says it */
+        mqtt_flush(h->subscriber);
     }
     buf_clear(&text);
-    if (!p->session || mqtt_unsubscribe_all(h->mqtt) != 0) {
+    if (!p->session || mqtt_unsubscribe_all(h->subscriber) != 0) {
         host_stop(h, EXIT_CANNOT_RUN);
         return;
     }
-    mqtt_hold(h->mqtt, false);
+    mqtt_hold(h->subscriber, false);
 }
 
 void host_join_try(struct host *h, int64_t now_ms) {
     struct host_members *p = &h->members;
     struct report r;
-    if (p->decided || p->refused || !mqtt_session(h->mqtt)->connected ||
-        !mqtt_session(h->out)->connected) {
+    if (p->decided || p->refused || !mqtt_session(h->subscriber)->connected ||
+        !mqtt_session(h->publisher)->connected) {
         return;
     }
     if (host_members_unknown(h, &r)) {
@@ -144,8 +147,8 @@ bool host_join_is_refused(struct host *h) {
     if (!p->refused) {
         return false;
     }
-    h->readable = mqtt_collect(h->mqtt, 1024); /* never flushed: nothing is acknowledged */
-    bool over = p->given_up || !mqtt_session(h->mqtt)->connected ||
+    h->readable = mqtt_collect(h->subscriber, 1024); /* never flushed: nothing is acknowledged */
+    bool over = p->given_up || !mqtt_session(h->subscriber)->connected ||
                 (int64_t)uv_now(&h->loop) >= p->refused_by_ms;
     if (over && !h->stopping) {
         host_stop(h, EXIT_CANNOT_RUN);
@@ -158,7 +161,7 @@ bool host_join_is_refused(struct host *h) {
 static void unsubscribe(struct host *h, struct host_share *share) {
     const struct service_conf *s = &h->conf->services[share->service];
     for (size_t f = 0; f < s->filter_count; f++) {
-        mqtt_give_up(h->mqtt, s->name, s->filters[f]);
+        mqtt_give_up(h->subscriber, s->name, s->filters[f]);
         host_filter_given_up(h, s, s->filters[f]);
     }
     share->left = true;
@@ -169,7 +172,7 @@ static void subscribe_again(struct host *h, struct host_share *share) {
     uint32_t id = engine_service_number(h->engine, share->service) + 1u;
     for (size_t f = 0; f < s->filter_count; f++) {
         h->filters++; /* its answer is counted as those at the start are */
-        if (mqtt_subscribe(h->mqtt, s->name, s->filters[f], id) != 0) {
+        if (mqtt_subscribe(h->subscriber, s->name, s->filters[f], id) != 0) {
             log_error("host", "service \"%s\": cannot subscribe to %s again: restart the host",
                       s->name, s->filters[f]);
         }
@@ -199,7 +202,7 @@ static void judge(struct host *h, size_t i, int64_t now_ms) {
     if (h->leave_asked) {
         return; /* every subscription is being given up */
     }
-    if (held && !share->left && mqtt_session(h->mqtt)->connected && answered) {
+    if (held && !share->left && mqtt_session(h->subscriber)->connected && answered) {
         unsubscribe(h, share);
     } else if (!held && share->left) {
         subscribe_again(h, share);

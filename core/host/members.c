@@ -6,7 +6,7 @@
  *   the connection that subscribes   publishes our presence; its will says that we are gone
  *
  * So what others see of us is what the broker sees of the connection that takes events. Nothing is
- * decided in a callback: it notes, and host_members_turn acts between turns.
+ * decided in a callback: it notes, and host/members_turn.c acts between turns.
  *
  * Access rules may forbid all this. A broker refuses by a reason code, by closing the connection
  * (Mosquitto without a limit of queued messages does both), or grants everything and delivers
@@ -14,8 +14,9 @@
  * right door, the watch goes before all else on its connection, and the presence when no
  * subscription waits for an answer.
  */
-#include "host/impl.h"
+#include "host/members.h"
 
+#include "host/loop.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -25,18 +26,13 @@
 #include <string.h>
 
 enum {
-    ECHO_MS = 3000,     /* our own presence comes back within this, or not at all */
-    SETTLE_MS = 50,     /* what the broker kept may come this much later than that */
-    ANSWERS_MS = 1000,  /* the same where it keeps nothing: others must answer */
-    SAY_EVERY_MS = 100, /* many hellos are answered together */
-    REPAIR_MS = 1000,   /* between two tries to keep what the broker has under our name */
-    LOST_MAX = 2,       /* connections in a row that ended over it, */
-    OVER_IT_MS = 1000,  /* at the latest this long after the broker's refusal */
-    PAUSE_MS = 600000,  /* then it is tried again after this */
-    WATCH_ID = 2,
+    SETTLE_MS = 50,    /* what the broker kept may come this much later than our own presence */
+    ANSWERS_MS = 1000, /* the same where it keeps nothing: others must answer */
+    OVER_IT_MS = 1000, /* a connection that ends this soon after a refusal ended over it */
+    PAUSE_MS = 600000, /* what ended connections is tried again after this */
 };
 
-static const char watched[] = "zingq/hosts/+/+";
+const char host_members_topics[] = "zingq/hosts/+/+";
 
 /* --- life --- */
 
@@ -99,7 +95,6 @@ int host_members_open(struct host *h, struct buf *will) {
     }
     const struct presence *self = members_self(p->table);
     (void)snprintf(p->topic, sizeof p->topic, "zingq/hosts/%s/%s", self->group, self->host);
-    host_join_open(h);
     return host_members_write(h, PRESENCE_GONE, false, will);
 }
 
@@ -114,23 +109,23 @@ bool host_members_unknown(const struct host *h, struct report *r) {
     const struct host_members *p = &h->members;
     static const char then[] =
         "a second host would not be noticed; zingq doctor names what to allow";
-    if (p->watch_lost >= LOST_MAX || p->say_lost >= LOST_MAX) {
+    if (p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX) {
         (void)report(r, 0,
                      "cannot know of other hosts: the broker ends the connection when this host "
                      "%s %s: %s",
-                     p->say_lost >= LOST_MAX ? "publishes" : "subscribes to",
-                     p->say_lost >= LOST_MAX ? p->topic : watched, then);
+                     p->say_lost >= MEMBERS_LOST_MAX ? "publishes" : "subscribes to",
+                     p->say_lost >= MEMBERS_LOST_MAX ? p->topic : host_members_topics, then);
     } else if (p->no_wildcards) {
         (void)report(r, 0,
                      "cannot know of other hosts: the broker has no wildcard subscriptions, as %s "
                      "is one: a second host would not be noticed",
-                     watched);
+                     host_members_topics);
     } else if (p->watch_refused != 0 || p->say_refused != 0) {
         (void)report(r, 0,
                      "cannot know of other hosts: the broker does not let this host %s %s (reason "
                      "0x%02x): %s",
                      p->say_refused != 0 ? "publish" : "read",
-                     p->say_refused != 0 ? p->topic : watched,
+                     p->say_refused != 0 ? p->topic : host_members_topics,
                      p->say_refused != 0 ? p->say_refused : p->watch_refused, then);
     } else {
         (void)report(r, 0,
@@ -151,13 +146,6 @@ bool host_member_up(const struct host *h, uint16_t place) {
     return members_place_is_up(h->members.table, place, (int64_t)uv_now(&h->loop));
 }
 
-/* A member has come up, has gone, or says something else than before: what waits for a host that is
- * up again may leave. */
-static void tell_change(struct host *h) {
-    host_forward_members(h);
-    sys_tick(h->sys);
-}
-
 /* --- callbacks of the connections: they note --- */
 
 void host_members_look(struct host *h) {
@@ -165,11 +153,10 @@ void host_members_look(struct host *h) {
     host_wake(h);
 }
 
-void host_members_up(struct host *h, bool session_present) {
+void host_members_up(struct host *h) {
     struct host_members *p = &h->members;
     p->say_due = p->hello_due = true;
     p->joined_ms = 0;
-    host_join_up(h, session_present);
     host_members_look(h);
 }
 
@@ -184,17 +171,15 @@ void host_members_down(struct host *h) {
     p->known = false;
     p->changed = true;
     p->echo_by_ms = 0;
-    host_join_down(h);
     host_members_look(h);
 }
 
 void host_members_watch_up(struct host *h) {
     struct host_members *p = &h->members;
-    p->watch_due = p->watch_lost < LOST_MAX;
+    p->watch_due = p->watch_lost < MEMBERS_LOST_MAX;
     p->watching = p->watch_asked = false;
     p->watch_refused = 0;
     p->no_wildcards = p->settled = false;
-    host_join_watch_up(h);
     host_members_look(h);
 }
 
@@ -206,13 +191,12 @@ void host_members_watch_down(struct host *h) {
     p->changed = true;
     p->echo_by_ms = 0;
     p->joined_ms = 0;
-    host_join_down(h);
     host_members_look(h);
 }
 
 bool host_members_watched(struct host *h, const char *filter, uint8_t reason) {
     struct host_members *p = &h->members;
-    if (strcmp(filter, watched) != 0) {
+    if (strcmp(filter, host_members_topics) != 0) {
         return false;
     }
     p->watch_asked = false;
@@ -254,7 +238,7 @@ static void note_news(struct host *h, unsigned news, int64_t now_ms) {
         p->repair = true;
     }
     if ((news & MEMBERS_ECHO) != 0) {
-        bool keeps = mqtt_session(h->mqtt)->retain_available;
+        bool keeps = mqtt_session(h->subscriber)->retain_available;
         p->changed = p->changed || !p->known;
         p->known = true;
         p->no_echo = false;
@@ -288,153 +272,6 @@ bool host_members_heard(struct host *h, const struct mqtt_message *m) {
     return true;
 }
 
-/* --- showing ourselves, watching the others --- */
-
-static void watch(struct host *h, int64_t now_ms) {
-    struct host_members *p = &h->members;
-    if (!p->watch_due || !mqtt_session(h->out)->connected) {
-        return;
-    }
-    p->watch_due = false;
-    int code = mqtt_watch(h->out, watched, WATCH_ID);
-    p->no_wildcards = code == ERR_REFUSED;
-    p->watch_due = code != 0 && code != ERR_REFUSED;
-    if (code == 0) {
-        p->watch_asked = true;
-        p->watch_by_ms = now_ms + ECHO_MS;
-        members_begin(p->table);
-        engine_published_beside(h->engine);
-    }
-}
-
-/* An answer that does not come is one: the watch is as good as refused. */
-static bool watch_is_open(const struct host *h, int64_t now_ms) {
-    const struct host_members *p = &h->members;
-    return p->watch_due || (p->watch_asked && now_ms < p->watch_by_ms);
-}
-
-/* When our presence may leave; INT64_MAX = something else must happen first. */
-static int64_t may_say_ms(const struct host *h, int64_t now_ms) {
-    const struct host_members *p = &h->members;
-    bool out = mqtt_session(h->out)->connected;
-    bool wanted = p->say_due || p->repair;
-    if (!wanted || p->refused || !mqtt_session(h->mqtt)->connected || p->say_lost >= LOST_MAX) {
-        return INT64_MAX;
-    }
-    if ((out && watch_is_open(h, now_ms)) || (!out && !p->decided)) {
-        return INT64_MAX;
-    }
-    bool answered = h->granted + h->refused >= h->filters || !p->decided;
-    if (!answered && engine_accepts(h->engine)) {
-        return INT64_MAX; /* the last answer makes it due */
-    }
-    if (p->hello_due) {
-        return now_ms;
-    }
-    return p->said_ms + (p->say_due ? SAY_EVERY_MS : REPAIR_MS);
-}
-
-static void say(struct host *h, int64_t now_ms) {
-    struct host_members *p = &h->members;
-    struct buf text;
-    struct report r = {"out of memory"};
-    int mid = 0;
-    if (may_say_ms(h, now_ms) > now_ms) {
-        return;
-    }
-    int code =
-        host_members_write(h, p->decided ? PRESENCE_UP : PRESENCE_JOINING, p->hello_due, &text);
-    if (code == 0) {
-        const struct mqtt_publish publish = {
-            .topic = p->topic, .payload = buf_slice(&text), .qos = 1, .retain = true};
-        code = mqtt_publish(h->mqtt, &publish, &mid, &r);
-    }
-    buf_clear(&text);
-    p->said_ms = now_ms;
-    if (code != 0) {
-        log_warn("host", "cannot show this host to others: %s", r.text);
-        p->say_due = p->hello_due = p->repair = false; /* the next minute tries again */
-        p->say_refused = p->say_refused != 0 ? p->say_refused : 0x80;
-        return;
-    }
-    mqtt_flush(h->mqtt);
-    p->say_mid = mid;
-    if (p->hello_due) {
-        members_asked(p->table, now_ms);
-        p->echo_by_ms = p->watching ? now_ms + ECHO_MS : 0;
-    }
-    p->say_due = p->hello_due = p->repair = false;
-}
-
-static void look_at_time(struct host *h, int64_t now_ms) {
-    struct host_members *p = &h->members;
-    if (p->echo_by_ms != 0 && now_ms >= p->echo_by_ms) {
-        p->echo_by_ms = 0;
-        p->no_echo = true;
-        p->known = false;
-        p->changed = true;
-    }
-    if (p->watch_asked && now_ms >= p->watch_by_ms && p->watch_refused == 0) {
-        p->watch_refused = 0x80; /* without an answer */
-    }
-    if (!p->settled && p->joined_ms != 0 && now_ms >= p->joined_ms) {
-        p->settled = true;
-        members_settle(p->table);
-        p->changed = true;
-    }
-    if (now_ms >= p->silent_ms) { /* who has not answered by now is silent */
-        p->changed = true;
-    }
-}
-
-/* --- the turn --- */
-
-static int64_t sooner(int64_t next, int64_t at_ms, int64_t now_ms) {
-    return at_ms > now_ms && at_ms < next ? at_ms : next;
-}
-
-static void on_members_timer(uv_timer_t *timer) {
-    host_members_look(timer->data);
-}
-
-static void arm(struct host *h, int64_t now_ms) {
-    struct host_members *p = &h->members;
-    p->silent_ms = members_next_ms(p->table, now_ms);
-    int64_t next = p->silent_ms;
-    next = sooner(next, may_say_ms(h, now_ms), now_ms);
-    next = sooner(next, p->echo_by_ms, now_ms);
-    next = sooner(next, p->watch_asked ? p->watch_by_ms : 0, now_ms);
-    next = sooner(next, p->joined_ms, now_ms);
-    next = sooner(next, p->refused ? p->refused_by_ms : 0, now_ms);
-    next = sooner(next, host_stand_in_next_ms(h, now_ms), now_ms);
-    if (next == INT64_MAX) {
-        (void)uv_timer_stop(&h->members_timer);
-        return;
-    }
-    int failed = uv_timer_start(&h->members_timer, on_members_timer, (uint64_t)(next - now_ms), 0);
-    assert(failed == 0); /* only a closing handle refuses */
-}
-
-void host_members_turn(struct host *h) {
-    struct host_members *p = &h->members;
-    if (!p->due) {
-        return;
-    }
-    int64_t now_ms = (int64_t)uv_now(&h->loop);
-    p->due = false;
-    watch(h, now_ms);
-    look_at_time(h, now_ms);
-    host_join_try(h, now_ms);
-    host_join_judge(h, now_ms);
-    say(h, now_ms);
-    if (p->changed) {
-        p->changed = false;
-        tell_change(h);
-    }
-    host_stand_in_turn(h, now_ms);
-    arm(h, now_ms);
-}
-
 void host_members_answered(struct host *h) {
     if (h->granted + h->refused >= h->filters) {
         host_members_look(h);
@@ -444,14 +281,14 @@ void host_members_answered(struct host *h) {
 void host_members_repeat(struct host *h) {
     struct host_members *p = &h->members;
     struct report r;
-    bool lost = p->watch_lost >= LOST_MAX || p->say_lost >= LOST_MAX;
+    bool lost = p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
     if (!host_members_unknown(h, &r) || (lost && (now_ms < p->pause_ms || !p->keyed))) {
         return; /* without keys nothing is worth a connection */
     }
-    p->watch_lost = p->watch_lost < LOST_MAX ? p->watch_lost : LOST_MAX - 1;
-    p->say_lost = p->say_lost < LOST_MAX ? p->say_lost : LOST_MAX - 1;
-    p->watch_due = !p->watching && mqtt_session(h->out)->connected;
+    p->watch_lost = p->watch_lost < MEMBERS_LOST_MAX ? p->watch_lost : MEMBERS_LOST_MAX - 1;
+    p->say_lost = p->say_lost < MEMBERS_LOST_MAX ? p->say_lost : MEMBERS_LOST_MAX - 1;
+    p->watch_due = !p->watching && mqtt_session(h->publisher)->connected;
     p->watch_asked = false;
     p->say_due = p->hello_due = true;
     host_members_look(h);
@@ -464,7 +301,7 @@ void host_members_goodbye(struct host *h) {
     struct buf text;
     int mid = 0;
     if (p->table == NULL || p->refused || p->said_ms == 0 || p->say_refused != 0 ||
-        p->say_lost >= LOST_MAX || !mqtt_session(h->mqtt)->connected) {
+        p->say_lost >= MEMBERS_LOST_MAX || !mqtt_session(h->subscriber)->connected) {
         return;
     }
     if (host_members_write(h, PRESENCE_GONE, false, &text) == 0) {
@@ -472,7 +309,7 @@ void host_members_goodbye(struct host *h) {
                                              .payload =
                                                  h->leaving ? slice_of("") : buf_slice(&text),
                                              .retain = true};
-        (void)mqtt_publish(h->mqtt, &publish, &mid, NULL); /* else the will says it */
+        (void)mqtt_publish(h->subscriber, &publish, &mid, NULL); /* else the will says it */
     }
     buf_clear(&text);
 }

@@ -1,7 +1,7 @@
 /*
  * members_tell.c - the hosts as status, the metrics and the log tell them.
  */
-#include "host/impl.h"
+#include "host/members.h"
 
 #include "query/json.h"
 
@@ -31,7 +31,7 @@ static json_t *member_json(const struct presence *p, const char *state, bool sel
 
 /* What the broker should show of us. */
 static const char *own_state(const struct host *h) {
-    if (!mqtt_session(h->mqtt)->connected) {
+    if (!mqtt_session(h->subscriber)->connected) {
         return "gone";
     }
     return presence_state_name(members_self(h->members.table)->state);
@@ -54,7 +54,7 @@ void host_members_status(const struct host *h, json_t *object) {
 void host_members_counts(const struct host *h, size_t *up, size_t *silent, size_t *gone) {
     const struct members *table = h->members.table;
     int64_t now_ms = (int64_t)uv_now(&h->loop);
-    *up = mqtt_session(h->mqtt)->connected && h->members.decided ? 1 : 0;
+    *up = mqtt_session(h->subscriber)->connected && h->members.decided ? 1 : 0;
     *silent = *gone = 0;
     for (size_t i = 0; i < members_count(table); i++) {
         enum member_view view = members_view(table, i, now_ms);
@@ -94,7 +94,7 @@ void host_each_conflict(const struct host *h, host_tell *tell, void *ctx) {
     if (p->keyed && host_members_unknown(h, &r)) {
         tell(ctx, false, r.text);
     }
-    if (!p->decided && !p->refused && mqtt_session(h->mqtt)->connected) {
+    if (!p->decided && !p->refused && mqtt_session(h->subscriber)->connected) {
         tell(ctx, true, "no events are taken before it is known that no other host has them");
     }
 }

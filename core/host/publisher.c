@@ -10,8 +10,15 @@
  * Its session ends with the connection: what was not acknowledged is in the outbox. So the broker's
  * own figures come in here, too: it keeps none of them for us while we are away.
  */
-#include "host/impl.h"
+#include "host/publisher.h"
 
+#include "host/ask.h"
+#include "host/broker.h"
+#include "host/forward.h"
+#include "host/join.h"
+#include "host/loop.h"
+#include "host/members.h"
+#include "host/terms.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -58,11 +65,12 @@ static size_t packet_bytes_max(const struct host *h, const struct mqtt_session *
 
 static void on_up(void *ctx, const struct mqtt_session *session) {
     struct host *h = ctx;
-    h->out_error[0] = '\0';
-    (void)host_loss_up(&h->out_loss, uv_now(&h->loop));
+    h->publisher_error[0] = '\0';
+    (void)host_loss_up(&h->publisher_loss, uv_now(&h->loop));
     host_terms_up(h, true);
     sys_up(h->sys, uv_now(&h->loop));
     host_members_watch_up(h);
+    host_join_watch_up(h);
     if (h->ask != NULL) {
         ask_up(h->ask);
     }
@@ -74,15 +82,16 @@ static void on_up(void *ctx, const struct mqtt_session *session) {
 static void on_down(void *ctx, enum mqtt_down why, const char *text) {
     struct host *h = ctx;
     if (engine_disconnected(h->engine)) {
-        mqtt_forgive(h->out);
+        mqtt_forgive(h->publisher);
     }
     sys_down(h->sys, uv_now(&h->loop));
     host_members_watch_down(h);
+    host_join_down(h);
     h->forwards_asked = 0;
     if (h->ask != NULL) {
         ask_down(h->ask);
     }
-    h->out_readable = false;
+    h->publisher_readable = false;
     host_broker_down(h, true, why, text);
 }
 
@@ -99,7 +108,7 @@ static void on_subscribed(void *ctx, const char *filter, uint8_t reason) {
 
 static void on_readable(void *ctx) {
     struct host *h = ctx;
-    h->out_readable = true;
+    h->publisher_readable = true;
     host_wake(h);
 }
 
@@ -117,7 +126,7 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
     if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
         return ERR_BUSY; /* a loss now must not be blamed on this one */
     }
-    int code = mqtt_publish(h->out, &out, mid, &r);
+    int code = mqtt_publish(h->publisher, &out, mid, &r);
     if (code == ERR_INVALID) {
         log_error("broker", "%s", r.text);
     }
@@ -126,21 +135,16 @@ int host_publish(void *ctx, const struct publication *p, int *mid) {
 
 void host_pump(struct host *h) {
     enum { ACKS_AT_ONCE = 256 };
-    h->out_readable = mqtt_collect(h->out, ACKS_AT_ONCE);
+    h->publisher_readable = mqtt_collect(h->publisher, ACKS_AT_ONCE);
     host_ask_send(h);
     if (engine_send(h->engine) != 0) {
         log_error("broker", "a packet number came again that the broker has not acknowledged yet: "
                             "connecting anew");
-        mqtt_drop(h->out);
+        mqtt_drop(h->publisher);
         return;
     }
     engine_send_forwards(h->engine);
-    mqtt_flush(h->out);
-}
-
-/* The broker has not answered the status publish: the outbox waits no longer. */
-static void on_alone_timer(uv_timer_t *timer) {
-    host_wake(timer->data);
+    mqtt_flush(h->publisher);
 }
 
 /* After the outbox's flush: what has no acknowledgement must not take its window. */
@@ -154,15 +158,16 @@ void host_publish_status(struct host *h) {
     host_members_counts(h, &up, &silent, &gone);
     const struct sys_host host = {.now_ms = uv_now(&h->loop),
                                   .uptime_ms = host_now_ms(h) - h->started_ms,
-                                  .connected = mqtt_session(h->mqtt)->connected,
+                                  .connected = mqtt_session(h->subscriber)->connected,
                                   .hosts_up = up,
                                   .hosts_gone = gone,
                                   .hosts_known = host_members_known(h)};
-    if (sys_publish(h->sys, h->out, &host)) {
+    if (sys_publish(h->sys, h->publisher, &host)) {
         engine_published_beside(h->engine);
-        mqtt_flush(h->out);
+        mqtt_flush(h->publisher);
         if (sys_wants_to_be_alone(h->sys, uv_now(&h->loop))) {
-            int failed = uv_timer_start(&h->alone_timer, on_alone_timer, SYS_ALONE_MS + 1, 0);
+            /* without an answer to the status publish the outbox waits no longer */
+            int failed = uv_timer_start(&h->alone_timer, host_on_timer, SYS_ALONE_MS + 1, 0);
             assert(failed == 0); /* only a closing handle refuses */
         }
     }
@@ -176,7 +181,8 @@ int host_open_publisher(struct host *h, struct report *r) {
                                              .on_down = on_down,
                                              .on_subscribed = on_subscribed,
                                              .on_readable = on_readable};
-    int len = snprintf(h->out_client_id, sizeof h->out_client_id, "%s-out", h->client_id);
+    int len =
+        snprintf(h->publisher_client_id, sizeof h->publisher_client_id, "%s-out", h->client_id);
     if (len < 0 || (size_t)len > 255) {
         return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
     }
@@ -185,5 +191,6 @@ int host_open_publisher(struct host *h, struct report *r) {
         return report(r, code, "cannot prepare the status topics: %s", error_text(code));
     }
     const struct mqtt_publish will = sys_will(h->sys);
-    return mqtt_new(&h->out, &h->loop, &h->out_conf, h->out_client_id, &will, &callbacks, r);
+    return mqtt_new(&h->publisher, &h->loop, &h->publisher_conf, h->publisher_client_id, &will,
+                    &callbacks, r);
 }

@@ -9,7 +9,7 @@
  *   "brokers"        where there were sessions under it: a url a line
  *   "subscriptions"  what it holds, one filter a line, as it was sent
  */
-#include "host/impl.h"
+#include "host/session.h"
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -77,7 +77,7 @@ static int give_up(struct host *h, char *held, struct buf *wanted, const char *k
         }
         log_info("broker", "giving up the subscription %s of an earlier run", line);
         buf_printf(wanted, "%s\n", line);
-        code = mqtt_unsubscribe(h->mqtt, line);
+        code = mqtt_unsubscribe(h->subscriber, line);
     }
     return code;
 }
@@ -107,7 +107,8 @@ static int tidy(struct host *h) {
 
 static int subscribe_signals(struct host *h, const struct service_conf *s, uint32_t id) {
     char filter[FILTER_BYTES];
-    int code = mqtt_subscribe(h->mqtt, NULL, signal_filter(s, filter), SIGNAL_SUBSCRIPTION + id);
+    int code =
+        mqtt_subscribe(h->subscriber, NULL, signal_filter(s, filter), SIGNAL_SUBSCRIPTION + id);
     h->filters += code == 0 ? 1 : 0;
     return code;
 }
@@ -120,7 +121,7 @@ int host_subscribe(struct host *h, struct report *r) {
         const struct service_conf *s = &h->conf->services[i];
         uint32_t id = engine_service_number(h->engine, i) + 1u;
         for (size_t f = 0; engine_runs(h->engine, i) && f < s->filter_count; f++) {
-            code = mqtt_subscribe(h->mqtt, s->share ? s->name : NULL, s->filters[f], id);
+            code = mqtt_subscribe(h->subscriber, s->share ? s->name : NULL, s->filters[f], id);
             if (code != 0) {
                 return report(r, code, "service \"%s\": cannot subscribe to %s: %s", s->name,
                               s->filters[f], error_text(code));
@@ -186,7 +187,7 @@ bool host_had_session(struct host *h) {
     struct buf name;
     struct buf brokers;
     bool any = recall(h, "session", &name);
-    bool had = mqtt_session(h->mqtt)->connects > 0;
+    bool had = mqtt_session(h->subscriber)->connects > 0;
     (void)recall(h, "brokers", &brokers);
     (void)buf_str(&brokers);
     for (size_t i = 0; any && i < h->broker.address_count; i++) {

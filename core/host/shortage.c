@@ -2,7 +2,7 @@
  * shortage.c - what this machine lacks: descriptors for clients and calls, files that cannot
  * be written. Status, the metrics and the doors' request for room.
  */
-#include "host/impl.h"
+#include "host/shortage.h"
 
 #include <inttypes.h>
 #include <string.h>

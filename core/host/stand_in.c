@@ -15,8 +15,11 @@
  *
  * Nothing is decided in a callback: it notes, and host_stand_in_turn acts.
  */
-#include "host/impl.h"
+#include "host/stand_in.h"
 
+#include "host/loop.h"
+#include "host/members.h"
+#include "host/take.h"
 #include "base/limits.h"
 #include "base/log.h"
 
@@ -251,8 +254,9 @@ void host_stand_in_hold(struct host *h, bool hold) {
 static bool may_stand_in(const struct host *h) {
     const struct host_members *p = &h->members;
     return p->decided && !p->refused && p->settled && p->held == 0 && host_members_known(h) &&
-           mqtt_session(h->mqtt)->connected && mqtt_session(h->mqtt)->shared_available &&
-           mqtt_session(h->out)->connected && !h->stopping && !h->leaving && !h->leave_asked;
+           mqtt_session(h->subscriber)->connected &&
+           mqtt_session(h->subscriber)->shared_available && mqtt_session(h->publisher)->connected &&
+           !h->stopping && !h->leaving && !h->leave_asked;
 }
 
 /* Twice as late every time. */

@@ -10,8 +10,12 @@
  * Everything is worked out from what the connections say when it is asked for; only the filters
  * that were refused or granted with QoS 0 are kept, as far as there is room for their names.
  */
-#include "host/impl.h"
+#include "host/terms.h"
 
+#include "host/forward.h"
+#include "host/members.h"
+#include "host/shortage.h"
+#include "host/stand_in.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -29,13 +33,13 @@ static bool no_wildcards(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker has no wildcard subscriptions: filters with + or # cannot be had, "
                  "signals do not come by MQTT (zingq/signal/...), only by zingq signal and HTTP");
-    return !mqtt_session(h->mqtt)->wildcard_available;
+    return !mqtt_session(h->subscriber)->wildcard_available;
 }
 
 static bool no_sharing(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker has no shared subscriptions: plain ones are used, run one host only");
-    return !mqtt_session(h->mqtt)->shared_available && !h->conf->broker.alone;
+    return !mqtt_session(h->subscriber)->shared_available && !h->conf->broker.alone;
 }
 
 static bool no_numbers(const struct host *h, struct report *r) {
@@ -43,13 +47,13 @@ static bool no_numbers(const struct host *h, struct report *r) {
                  "the broker has no subscription identifiers: messages go by their topic to every "
                  "service whose filters fit; services whose filters overlap may get more than one "
                  "copy");
-    return !mqtt_session(h->mqtt)->subscription_ids_available;
+    return !mqtt_session(h->subscriber)->subscription_ids_available;
 }
 
 static bool short_expiry(const struct host *h, struct report *r) {
     char granted[32];
     char asked[32];
-    uint32_t expiry_s = mqtt_session(h->mqtt)->session_expiry_s;
+    uint32_t expiry_s = mqtt_session(h->subscriber)->session_expiry_s;
     (void)report(r, 0,
                  "the broker keeps our session for %s only, asked for were %s: messages that come "
                  "while the host is away for longer are lost",
@@ -62,18 +66,18 @@ static bool no_retain(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker keeps no retained messages: status topics and publishes with retain "
                  "are sent without it, and who subscribes later does not see them");
-    return !mqtt_session(h->out)->retain_available;
+    return !mqtt_session(h->publisher)->retain_available;
 }
 
 static bool no_qos(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker takes publishes with QoS 0 only: what it has not read when a "
                  "connection ends is lost, so guarantee 4 does not hold here");
-    return mqtt_session(h->out)->qos_max == 0;
+    return mqtt_session(h->publisher)->qos_max == 0;
 }
 
 static bool small_window(const struct host *h, struct report *r) {
-    uint16_t window = mqtt_session(h->out)->receive_maximum;
+    uint16_t window = mqtt_session(h->publisher)->receive_maximum;
     (void)report(r, 0,
                  "the broker takes no more than %u unacknowledged publish%s at a time: publishes "
                  "leave slowly",
@@ -82,7 +86,7 @@ static bool small_window(const struct host *h, struct report *r) {
 }
 
 static bool small_packets(const struct host *h, struct report *r) {
-    uint32_t most = mqtt_session(h->out)->packet_bytes_max;
+    uint32_t most = mqtt_session(h->publisher)->packet_bytes_max;
     (void)report(r, 0,
                  "the broker takes packets of at most %" PRIu32 " bytes, less than limits.payload: "
                  "larger publishes are refused",
@@ -99,7 +103,7 @@ static const struct term {
 };
 
 static bool term_holds(const struct host *h, const struct term *t, struct report *r) {
-    const struct mqtt_session *session = mqtt_session(t->publishing ? h->out : h->mqtt);
+    const struct mqtt_session *session = mqtt_session(t->publishing ? h->publisher : h->subscriber);
     return session->connected && t->holds(h, r);
 }
 
@@ -114,7 +118,7 @@ static void tell_terms(const struct host *h, struct host_terms *told) {
         unsigned bit = 1u << i;
         if ((told->told & bit) == 0 && same_side(&terms[i], told) && term_holds(h, &terms[i], &r)) {
             told->told |= bit;
-            if (!(told->publishing ? &h->out_loss : &h->loss)->quiet) {
+            if (!(told->publishing ? &h->publisher_loss : &h->loss)->quiet) {
                 log_warn("broker", "%s", r.text);
             }
         }
@@ -218,7 +222,7 @@ void host_filter_answered_anew(struct host *h, const char *filter, uint8_t befor
 
 void host_filter_given_up(struct host *h, const struct service_conf *s, const char *filter) {
     char *shared = NULL;
-    bool shares = mqtt_session(h->mqtt)->shared_available && !h->conf->broker.alone;
+    bool shares = mqtt_session(h->subscriber)->shared_available && !h->conf->broker.alone;
     if (shares && asprintf(&shared, "$share/%s/%s", s->name, filter) < 0) {
         return; /* counted until the next connection */
     }
@@ -234,7 +238,7 @@ void host_filter_given_up(struct host *h, const struct service_conf *s, const ch
 /* --- what is said --- */
 
 void host_terms_up(struct host *h, bool publishing) {
-    struct host_terms *side = publishing ? &h->out_terms : &h->terms;
+    struct host_terms *side = publishing ? &h->publisher_terms : &h->terms;
     *side = (struct host_terms){.publishing = publishing};
     if (!publishing) {
         forget_flaws(h);
@@ -266,8 +270,8 @@ void host_terms_clear(struct host *h) {
 
 static void tell_link(const struct host *h, bool publishing, host_tell *tell, void *ctx) {
     struct report r;
-    const char *error = publishing ? h->out_error : h->broker_error;
-    if (!mqtt_session(publishing ? h->out : h->mqtt)->connected) {
+    const char *error = publishing ? h->publisher_error : h->broker_error;
+    if (!mqtt_session(publishing ? h->publisher : h->subscriber)->connected) {
         (void)report(&r, 0, "the connection that %s is down: %s",
                      publishing ? "publishes" : "subscribes",
                      error[0] != '\0' ? error : "connecting");
@@ -277,7 +281,7 @@ static void tell_link(const struct host *h, bool publishing, host_tell *tell, vo
 
 static void each_filter(const struct host *h, host_tell *tell, void *ctx) {
     struct report r;
-    if (!mqtt_session(h->mqtt)->connected) {
+    if (!mqtt_session(h->subscriber)->connected) {
         return; /* the link says it all */
     }
     for (size_t i = 0; i < h->flaw_count; i++) {
@@ -320,7 +324,7 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
         (void)report(&r, 0,
                      "%" PRIu64
                      " records of the store could not be read and were set aside: `zingq "
-                     "doctor --store` names them",
+                     "doctor --store` lists them",
                      s.set_aside);
         tell(ctx, false, r.text);
     }
@@ -367,7 +371,7 @@ void host_repeat_warnings(const struct host *h) {
     if (!host_loss_said(&h->loss, now_ms)) {
         tell_link(h, false, log_blocking, NULL);
     }
-    if (!host_loss_said(&h->out_loss, now_ms)) {
+    if (!host_loss_said(&h->publisher_loss, now_ms)) {
         tell_link(h, true, log_blocking, NULL);
     }
     each_filter(h, log_blocking, NULL);
@@ -375,16 +379,16 @@ void host_repeat_warnings(const struct host *h) {
 }
 
 bool host_broker_ready(const struct host *h) {
-    return mqtt_session(h->mqtt)->connected && h->granted >= h->filters &&
-           mqtt_session(h->out)->connected && h->members.held == 0;
+    return mqtt_session(h->subscriber)->connected && h->granted >= h->filters &&
+           mqtt_session(h->publisher)->connected && h->members.held == 0;
 }
 
 void host_broker_reasons(const struct host *h, json_t *list) {
-    const struct mqtt_session *session = mqtt_session(h->mqtt);
+    const struct mqtt_session *session = mqtt_session(h->subscriber);
     if (!session->connected) {
         (void)json_array_append_new(list, json_string("the connection that subscribes is down"));
     }
-    if (!mqtt_session(h->out)->connected) {
+    if (!mqtt_session(h->publisher)->connected) {
         (void)json_array_append_new(list, json_string("the connection that publishes is down"));
     }
     if (session->connected && h->refused > 0) {
@@ -422,8 +426,10 @@ void host_terms_status(const struct host *h, json_t *host) {
                                                   "reason", (int)h->flaws[i].reason));
         }
     }
-    (void)json_object_set_new(host, "subscribing", json_boolean(mqtt_session(h->mqtt)->connected));
-    (void)json_object_set_new(host, "publishing", json_boolean(mqtt_session(h->out)->connected));
+    (void)json_object_set_new(host, "subscribing",
+                              json_boolean(mqtt_session(h->subscriber)->connected));
+    (void)json_object_set_new(host, "publishing",
+                              json_boolean(mqtt_session(h->publisher)->connected));
     (void)json_object_set_new(host, "subscriptions", json_integer((json_int_t)h->filters));
     (void)json_object_set_new(host, "subscriptions_refused", json_integer((json_int_t)h->refused));
     (void)json_object_set_new(host, "refused_filters", refused);
@@ -438,8 +444,8 @@ static void count_warning(void *ctx, bool blocks, const char *text) {
 
 void host_terms_metrics(const struct host *h, struct buf *out) {
     size_t warnings = 0;
-    bool subscribing = mqtt_session(h->mqtt)->connected;
-    bool publishing = mqtt_session(h->out)->connected;
+    bool subscribing = mqtt_session(h->subscriber)->connected;
+    bool publishing = mqtt_session(h->publisher)->connected;
     each_warning(h, count_warning, &warnings);
     buf_printf(out,
                "# HELP zingq_broker_connected 1 while both connections to the broker stand\n"

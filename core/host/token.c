@@ -2,7 +2,7 @@
  * token.c - the host's own token, which stands for http.token where there is none: DATA/token, made
  * at the first start. Whoever can read that file can open the unix socket beside it, too.
  */
-#include "host/impl.h"
+#include "host/token.h"
 
 #include "base/limits.h"
 #include "base/log.h"

@@ -171,34 +171,26 @@ static int visit_note(struct reshard *re, size_t from, enum store_table t, struc
     return code;
 }
 
+static int put_row(struct reshard *re, const struct routed_row *row) {
+    struct folder *to = &re->folders[row->route.to];
+    bool stray = row->route.stray;
+    int code = 0;
+    if (row->table == TABLE_FORWARD && stray) { /* what the broker has of them comes too late */
+        const struct folder *f = &re->folders[row->from];
+        code = raise_cursor(to, row->sight.partition, &f->host, journal_last_seq(f->journal));
+    }
+    code = code == 0 ? reshard_rewrite(re, row->from, row->route.to, row->table, row->key,
+                                       row->value, &row->sight, stray)
+                     : code;
+    return code == 0 ? put_new(to, row->table, buf_slice(&re->key), buf_slice(&re->value)) : code;
+}
+
+static const struct row_visitor writing = {
+    .note = visit_note, .aside = put_new, .cursor = put_cursor, .row = put_row};
+
 static int visit_row(struct reshard *re, size_t from, enum store_table t, struct slice key,
                      struct slice value) {
-    struct row_sight sight;
-    struct route route;
-    if (t == TABLE_META) {
-        return 0;
-    }
-    if (t >= TABLE_DEDUPE) {
-        return visit_note(re, from, t, key, value);
-    }
-    int code = reshard_route(re, from, t, key, value, &sight, &route);
-    struct folder *to = &re->folders[route.to];
-    if (code != 0 || route.gone) {
-        return code;
-    }
-    if (t == TABLE_ASIDE) {
-        return put_new(to, t, key, value);
-    }
-    if (t == TABLE_CURSOR) {
-        return put_cursor(to, &sight, value);
-    }
-    if (t == TABLE_FORWARD && route.stray) { /* what the broker still has of them comes too late */
-        const struct folder *f = &re->folders[from];
-        code = raise_cursor(to, sight.partition, &f->host, journal_last_seq(f->journal));
-    }
-    code =
-        code == 0 ? reshard_rewrite(re, from, route.to, t, key, value, &sight, route.stray) : code;
-    return code == 0 ? put_new(to, t, buf_slice(&re->key), buf_slice(&re->value)) : code;
+    return reshard_visit_row(re, from, t, key, value, &writing);
 }
 
 /* --- all of it --- */

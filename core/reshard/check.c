@@ -57,29 +57,20 @@ static int check_cursor(struct folder *to, const struct row_sight *sight, struct
     return code == 0 && there < read_u64(&r) ? ERR_CORRUPT : code;
 }
 
+static int expect_row(struct reshard *re, const struct routed_row *row) {
+    int code = reshard_rewrite(re, row->from, row->route.to, row->table, row->key, row->value,
+                               &row->sight, row->route.stray);
+    return code == 0 ? expect(&re->folders[row->route.to], row->table, buf_slice(&re->key),
+                              buf_slice(&re->value))
+                     : code;
+}
+
+static const struct row_visitor comparing = {
+    .note = check_note, .aside = expect, .cursor = check_cursor, .row = expect_row};
+
 static int check_row(struct reshard *re, size_t from, enum store_table t, struct slice key,
                      struct slice value) {
-    struct row_sight sight;
-    struct route route;
-    if (t == TABLE_META) {
-        return 0;
-    }
-    if (t >= TABLE_DEDUPE) {
-        return check_note(re, from, t, key, value);
-    }
-    int code = reshard_route(re, from, t, key, value, &sight, &route);
-    struct folder *to = &re->folders[route.to];
-    if (code != 0 || route.gone) {
-        return code;
-    }
-    if (t == TABLE_ASIDE) {
-        return expect(to, t, key, value);
-    }
-    if (t == TABLE_CURSOR) {
-        return check_cursor(to, &sight, value);
-    }
-    code = reshard_rewrite(re, from, route.to, t, key, value, &sight, route.stray);
-    return code == 0 ? expect(to, t, buf_slice(&re->key), buf_slice(&re->value)) : code;
+    return reshard_visit_row(re, from, t, key, value, &comparing);
 }
 
 static int check_counts(const struct reshard *re) {

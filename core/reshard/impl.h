@@ -158,6 +158,32 @@ bool reshard_is_expired(const struct reshard *re, int64_t until_ms);
  * state, locks, and where an ordered service's events wait. False: it is no such row. */
 bool reshard_key_of(const struct reshard *re, size_t from, enum store_table t,
                     const struct row_sight *sight, uint64_t *hash);
+
+/* Is given each row of a folder's table. */
+typedef int reshard_visit(struct reshard *re, size_t from, enum store_table t, struct slice key,
+                          struct slice value);
+
+/* A row of a table that is routed, and where it goes. */
+struct routed_row {
+    size_t from;
+    enum store_table table;
+    struct slice key, value;
+    struct row_sight sight;
+    struct route route;
+};
+
+/* What is done with rows of each kind, on their way to the folder that they are routed to. */
+struct row_visitor {
+    reshard_visit *note; /* an idempotency key, which may go to several */
+    int (*aside)(struct folder *to, enum store_table t, struct slice key, struct slice value);
+    int (*cursor)(struct folder *to, const struct row_sight *sight, struct slice value);
+    int (*row)(struct reshard *re, const struct routed_row *row); /* any other but meta rows */
+};
+
+/* Routes the row of folder `from` and hands it to the visitor. ERR_CORRUPT, or the visitor's error. */
+int reshard_visit_row(struct reshard *re, size_t from, enum store_table t, struct slice key,
+                      struct slice value, const struct row_visitor *visitor);
+
 /* reshard/numbers.c */
 /* The arrival number that takes the place of this one, or itself. */
 uint64_t reshard_seq(const struct folder *f, uint64_t seq);
@@ -167,9 +193,7 @@ void numbers_sort(struct numbers *n);
 bool numbers_have(const struct numbers *n, uint64_t number);
 
 /* reshard/survey.c */
-/* Calls visit for each row of the folder's table. */
-typedef int reshard_visit(struct reshard *re, size_t from, enum store_table t, struct slice key,
-                          struct slice value);
+/* Calls visit for each row of the folder, and of all folders. */
 int reshard_walk_folder(struct reshard *re, size_t from, reshard_visit *visit);
 int reshard_walk(struct reshard *re, reshard_visit *visit);
 int reshard_survey(struct reshard *re, struct report *r);

@@ -309,3 +309,23 @@ int reshard_note_targets(struct reshard *re, size_t from, struct slice key,
     }
     return 0;
 }
+
+int reshard_visit_row(struct reshard *re, size_t from, enum store_table t, struct slice key,
+                      struct slice value, const struct row_visitor *visitor) {
+    if (t == TABLE_META) {
+        return 0;
+    }
+    if (t >= TABLE_DEDUPE) {
+        return visitor->note(re, from, t, key, value);
+    }
+    struct routed_row row = {.from = from, .table = t, .key = key, .value = value};
+    int code = reshard_route(re, from, t, key, value, &row.sight, &row.route);
+    if (code != 0 || row.route.gone) {
+        return code;
+    }
+    struct folder *to = &re->folders[row.route.to];
+    if (t == TABLE_ASIDE) {
+        return visitor->aside(to, t, key, value);
+    }
+    return t == TABLE_CURSOR ? visitor->cursor(to, &row.sight, value) : visitor->row(re, &row);
+}

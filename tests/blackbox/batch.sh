@@ -103,7 +103,7 @@ cd "$dir" || exit 1
 start_broker
 start_peer
 write_project
-ok "check tells how events come together" says 0 'batches of up to 100, after 200 ms at the latest' check
+ok "check tells how events come together" says 0 'batches of up to 100, after at most 200 ms' check
 start_host
 
 # --- a thousand events ---

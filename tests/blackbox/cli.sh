@@ -95,7 +95,7 @@ ok "no command is wrong usage" complains 2 'no command' -c topics.conf
 ok "a mistyped command gets a suggestion" complains 2 'did you mean "status"' statis
 ok "a mistyped second word gets a suggestion" complains 2 'did you mean "groups"' dlq group
 ok "a mistyped option gets a suggestion" complains 2 'did you mean --service' events --servce x
-ok "a missing argument is wrong usage" complains 2 'wants TOPIC PAYLOAD' publish x
+ok "a missing argument is wrong usage" complains 2 'requires TOPIC PAYLOAD' publish x
 ok "a service that is not there is named" complains 2 'no service "nope"' \
     run --service nope --data nope
 ok "version names the libraries" says 0 'libmosquitto 2' version
@@ -105,7 +105,7 @@ ok "try needs no store" says 0 'would publish *bill/new' \
 ok "try tells of a sum that is no number any more" says 0 'would add to state *sum *inf' \
     try orders order/vast --payload '{"id":"o-1"}'
 ok "without a store status cannot run" complains 3 'no store at' status
-ok "without a host publish cannot run" complains 3 'no host runs on' publish a b
+ok "without a host publish cannot run" complains 3 'no host is running on' publish a b
 sed 's/retries/retires/' topics.conf >wrong.conf
 ok "a wrong topics.conf is status 2" complains 2 'did you mean "retries"' check -c wrong.conf
 ok "a missing topics.conf is status 2" complains 2 'missing.conf' status -c missing.conf
@@ -113,6 +113,16 @@ echo 'return function( end' >scripts/broken.lua
 sed 's/"bills.lua"/"broken.lua"/' topics.conf >broken.conf
 ok "a script that does not compile is status 2" complains 2 'scripts/broken.lua:1:' \
     check -c broken.conf
+
+sed 's/"bills.lua"/"secretive.lua"/' topics.conf >secret.conf
+printf 'return function()\n  zing.log.info(zing.secret("bank_key"), zing.secret "pin")\nend\n' \
+    >scripts/secretive.lua
+ok "check names the secrets that a service is not given" sh -c '
+    "$ZINGQ" check -c secret.conf >"$1/told" 2>&1
+    grep -q "secretive.lua:2: service .bills. is not given the secret .bank_key.: add secrets = {.bank_key.}" "$1/told" &&
+        grep -q "add secrets = {.pin.} to it in" "$1/told"' sh "$dir"
+sed 's/handler *= "secretive.lua"/& secrets = {"bank_key", "pin"}/' secret.conf >given.conf
+ok "and nothing once it is" sh -c '! "$ZINGQ" check -c given.conf 2>&1 | grep "not given"'
 
 # ---- with a host --------------------------------------------------------------------------------
 
@@ -138,7 +148,7 @@ ok "what is right is done" wait_for 20 count_is 2 "done" orders
 ok "what may yet work waits" wait_for 20 count_is 1 retrying bills
 ok "what parks its key is dead" wait_for 20 count_is 1 dead parking
 
-ok "status shows that the books balance" says 0 'holds, every waiting event was found' status
+ok "status shows that the books balance" says 0 'holds; every waiting event was found' status
 ok "status knows the running host" says 0 'broker  mqtt://127.0.0.1:[0-9]* connected' status
 ok "status as JSON says the same" says 0 '"balanced": true' status --json
 ok "events finds by key" says 0 'o-2' events --service orders --key o-2
@@ -199,7 +209,7 @@ ok "a second host on the folder is refused" complains 3 'another host' run
 
 ok "the host stops with status 0" stop_host
 ok "status works on a stopped host" says 0 'host    not running' status
-ok "and the books still balance" says 0 'holds, every waiting event was found' status
+ok "and the books still balance" says 0 'holds; every waiting event was found' status
 ok "trace works on a stopped host" says 0 'done  bills' trace "$order"
 ok "with --data topics.conf may be missing" says 0 'orders' status -c topics.conf --data data
 cd / || exit 1

@@ -121,7 +121,7 @@ came_just_now() { # SERVICE
 }
 
 books_balance() {
-    says 0 'holds, every waiting event was found' status
+    says 0 'holds; every waiting event was found' status
 }
 
 # ---- a clock that is right at first -------------------------------------------------------------

@@ -245,7 +245,7 @@ no_third() {
 }
 ok "there is no host 3" no_third
 about_here() {
-    complains 2 "about this machine" check --host 2 --conf 1.conf
+    complains 2 'works on local files' check --host 2 --conf 1.conf
 }
 ok "check is about what is here" about_here
 printf '{"id":"w9","at":"%s","name":"taken"}' "$two" >peek.json

@@ -94,7 +94,7 @@ ok "an id that is no refused publish's is told" complains 1 'no publish that the
 allow 'good/#' 'bad/#'
 ok "all are tried at once when a person says so" says 0 'tried again' outbox retry
 ok "and leave" wait_for 20 figure_is outbox 0
-ok "nothing is left in the list" says 0 'no publish waits' outbox list
+ok "nothing is left in the list" says 0 'no publishes waiting' outbox list
 heard_bad=$(grep -c '^bad/' "$dir/heard")
 ok "each came out once, but for the one given up" test "$heard_bad" = 9
 ok "what waited behind the first came out, too" heard 1 good/behind

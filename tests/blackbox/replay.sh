@@ -108,7 +108,7 @@ return function(event)
 end
 END
 
-ok "without a host it cannot run" complains 3 'no host runs on' replay --service orders --from 1h
+ok "without a host it cannot run" complains 3 'no host is running on' replay --service orders --from 1h
 start_host
 
 order() { # KEY N
@@ -126,20 +126,20 @@ received_at() { # N: when the order was accepted
 
 # ---- what is wrong is said ----------------------------------------------------------------------
 
-ok "a time that is none is told what would be one" complains 2 '"yesterday" is no time: write' \
+ok "a time that is none is told what would be one" complains 2 '"yesterday" is not a time: write' \
     replay --service orders --from yesterday
-ok "and which option it was" complains 2 'to: .*there is no such day' \
+ok "and which option it was" complains 2 'to: .*no such day' \
     replay --service orders --from 2026-01-01 --to 2026-02-30
-ok "the future was not yet" complains 2 'from lies in the future' \
+ok "the future was not yet" complains 2 'from is in the future' \
     replay --service orders --from 2999-01-01
-ok "an end before the beginning is refused" complains 2 'from must lie before' \
+ok "an end before the beginning is refused" complains 2 'from must be before' \
     replay --service orders --from 1h --to 2h
-ok "an end wants a beginning" complains 2 'to wants --from' replay --service orders --to 1h
-ok "a service alone is not enough" complains 2 'which events' replay --service orders
-ok "a time alone is not enough" complains 2 'of which service' replay --from 1h
+ok "an end wants a beginning" complains 2 'to requires --from' replay --service orders --to 1h
+ok "a service alone is not enough" complains 2 'give --from TIME' replay --service orders
+ok "a time alone is not enough" complains 2 'give --service NAME' replay --from 1h
 ok "an id and a time are too much" complains 2 'either --id' \
     replay --from 1h --id 0192f0c1-2345-7abc-8def-0123456789ab
-ok "what is no id is refused" complains 2 'no event id' replay --id nonsense
+ok "what is no id is refused" complains 2 'not an event id' replay --id nonsense
 ok "a rate that is none is refused" complains 2 'rate' replay --service orders --from 1h --rate fast
 ok "a mistyped service gets a suggestion" complains 1 'did you mean "orders"' \
     replay --service ordres --from 1h
@@ -187,7 +187,7 @@ ok "in the order of its key" in_order
 ok "and with --yes without a question" says 0 '^6 replayed' replay --service orders --from 1h --yes
 ok "each of them" wait_for 20 lines 18
 ok "in order, too" in_order
-ok "the books balance" says 0 'holds, every waiting event was found' status
+ok "the books balance" says 0 'holds; every waiting event was found' status
 ok "each counts as accepted again" holds 0 \
     '.services[] | select(.name == "orders") | .accepted == 18 and .done == 18' status
 event=$("$ZINGQ" events --service orders --key b --json | jq -r '.[-1].id')
@@ -262,7 +262,7 @@ begin_slow 1/h
 ok "a paced replay begins with the oldest" wait_for 20 first_runs
 kill -INT "$job"
 ok "Ctrl-C ends it" end_slow 1
-ok "and it says how to do the rest" grep -q 'replays the rest alone' slow
+ok "and it says how to do the rest" grep -q 'to replay only those' slow
 ok "the job has stopped" eval \
     'asks 200 GET /api/status && jq -e ".jobs[-1].state == \"stopped\" and .jobs[-1].what == \"rerun\"" out >/dev/null'
 # shellcheck disable=SC2046 # two words
@@ -276,14 +276,14 @@ begin_slow 1/h
 wait_for 20 lines 32
 kill_host
 ok "a killed host ends a replay" end_slow 3
-ok "which says how to do the rest" grep -q 'replays the rest alone' slow
+ok "which says how to do the rest" grep -q 'to replay only those' slow
 start_host
 ok "what had run has run, once" lines 32
 # shellcheck disable=SC2046 # two words
 ok "the rest is done" says 0 '^2 replayed' replay --service orders --key a --yes \
     $(sed -n 's/.*\(--as-of @[0-9.]*\).*/\1/p' slow)
 ok "once" wait_for 20 eval 'lines 34 && [ "$(again 3)" = "$(printf "a 1\na 2\na 3")" ]'
-ok "and the books balance" says 0 'holds, every waiting event was found' status
+ok "and the books balance" says 0 'holds; every waiting event was found' status
 
 # ---- idempotency_window -------------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ send first
 must wait_for 20 has_figure h1 waiting "$EVENTS"
 
 ok "a folder is refused while its host runs" \
-    complains 3 'works on the folders of hosts that are stopped' reshard --count 3 h1 h2 h3 --yes
+    complains 3 'stop the hosts before you reshard' reshard --count 3 h1 h2 h3 --yes
 must stop_host
 ok "a folder that is missing is named" \
     complains 2 'a new one for host 3 is missing' reshard --count 3 h1 h2 --yes

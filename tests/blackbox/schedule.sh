@@ -52,13 +52,13 @@ ok "check says when a schedule runs next, by its own clock" says 0 \
     'next runs  *... [0-9]*-01-01 06:30 +01:00, ... [0-9]*-01-01 06:30 +01:00, ...' check
 ok "check says by which clock" says 0 'schedule  *30 6 1 1 \*, by the clock of Europe/Berlin' check
 ok "check says what is published" says 0 'publishes  *report/run  {"kind":"yearly"}' check
-ok "check says what becomes of missed ticks" says 0 'what came while the host was down is skipped' \
+ok "check says what becomes of missed ticks" says 0 'ticks missed while the host was down are skipped' \
     check
 ok "check as JSON says the same" says 0 '"publishes": *"tidy/up  {}"' check --json
 ok "check warns of nothing" test ! -s err
 sed 's/30 6 1 1/30 25 1 1/' topics.conf >wrong.conf
 ok "a wrong hour is named with its line and the mend" complains 2 \
-    'wrong.conf:8: schedule "new-year": cron: hour 25 is out of bounds, 0 to 23' check -c wrong.conf
+    'wrong.conf:8: schedule "new-year": cron: hour 25 is out of range 0 to 23' check -c wrong.conf
 sed 's/Berlin/Berln/' topics.conf >wrong.conf
 ok "so is a zone that is not there" complains 2 \
     'wrong.conf:9: schedule "new-year": timezone: there is no time zone "Europe/Berln"' \
@@ -66,7 +66,7 @@ ok "so is a zone that is not there" complains 2 \
 
 # ---- with a host --------------------------------------------------------------------------------
 
-ok "without a host cancel cannot run" complains 3 'no host runs on\|no store at' \
+ok "without a host cancel cannot run" complains 3 'no host is running on\|no store at' \
     cancel 0192f0c1-2345-7abc-8def-0123456789ab
 start_broker
 start_host
@@ -103,7 +103,7 @@ ok "once" answers 404 POST "/api/cancel/$id"
 ok "by POST alone" answers 405 GET "/api/cancel/$id"
 ok "by an id alone" answers 400 POST /api/cancel/17
 ok "nothing is delayed any more" says 0 ' 0 delayed' status
-ok "and nothing is listed" says 0 'no publish waits' delayed
+ok "and nothing is listed" says 0 'no delayed publishes' delayed
 
 echo "1..$count"
 [ "$failed" -eq 0 ]

@@ -63,7 +63,7 @@ ok "a dead letter is replayed" comes "out/work refused bad"
 "$ZINGQ" keys resume park parked >"$dir/out" 2>"$dir/err"
 ok "a parked key goes on" comes "out/work parked bad"
 ok "with what waited behind" comes "out/work parked behind"
-ok "and the books balance" says 0 'holds, every waiting event was found' status
+ok "and the books balance" says 0 'holds; every waiting event was found' status
 ok "the host stops well" stop_host
 
 echo "1..$count"

@@ -126,7 +126,7 @@ ok "doctor --store names the table" says 1 'table state: page' doctor --store
 ok "export --salvage names what is lost" complains 0 'lost: table state: page' export --salvage --into saved
 ok "and saves the events" grep -q '"kind": *"event"' "$dir/out"
 ok "what it saved is a store, with what was set aside" says 1 'set aside' doctor --store --data saved
-ok "which compact lets go" says 0 '1 records that had been set aside are gone' compact --drop-aside --data saved
+ok "which compact lets go" says 0 '1 records that were set aside have been deleted' compact --drop-aside --data saved
 ok "and then nothing is wrong with it" says 0 ' 0 findings' doctor --store --data saved
 ok "into one that is there it does not write" complains 3 'a store in saved already' export --salvage --into saved
 ok "one that is no store at all is told" complains 3 'no store\|cannot open' export --salvage --data "$dir/none"

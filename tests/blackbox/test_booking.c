@@ -7,15 +7,11 @@
  */
 #include "booking.h"
 #include "chance.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { KILLS = 20, MOMENT_MS = 1000, SETTLE_S = 260 };
 

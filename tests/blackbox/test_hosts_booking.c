@@ -8,19 +8,15 @@
  * ctest: long disk label=torture timeout=300
  */
 #include "booking.h"
+#include "test.h"
 #include "base/buf.h"
 #include "chance.h"
 #include "hosts.h"
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum {
     CLIENTS = 4,

@@ -8,15 +8,11 @@
  * ctest: disk label=torture timeout=300
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SHARING "broker { url = \"%s\" }\nhttp { listen = \"\" }\n"
 #define ALONE "broker { url = \"%s\" alone = yes }\nhttp { listen = \"\" }\n"

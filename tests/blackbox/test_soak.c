@@ -8,15 +8,12 @@
 #include "chance.h"
 #include "relay.h"
 #include "stage.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { SOAK_S = 15, RESTARTS = 50, MOMENT_MS = 400, AT_ONCE = 10, SETTLE_S = 120 };
 
@@ -32,11 +29,7 @@ static void play(struct stage *s) {
     stage_conf(s, &s->host, conf);
     program_file(&s->host, "scripts/first.lua",
                  "return function(event) zing.publish('mid/' .. event.key, event.payload) end\n");
-    program_file(&s->host, "scripts/second.lua",
-                 "return function(event)\n"
-                 "  zing.append('lines', event.json.id)\n"
-                 "  zing.publish('out/' .. event.key, event.payload)\n"
-                 "end\n");
+    program_file(&s->host, "scripts/second.lua", LUA(play));
     program_start(&s->host);
 }
 

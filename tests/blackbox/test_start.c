@@ -3,17 +3,13 @@
  * exit status tells a wrong configuration (2) from a world that does not play along (3).
  */
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static const char good_conf[] = "service \"work\" {\n"
                                 "  subscribe = {\"in/#\"}\n"

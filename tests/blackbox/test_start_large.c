@@ -6,14 +6,10 @@
  */
 #include "history.h"
 #include "stage.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum {
     DONE = 1000000,

@@ -1,14 +1,11 @@
 /* test_batch.c - services with `batch`: many events in one run, each with an end of its own. */
 #include "batch_world.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- what is in a batch --- */
 
@@ -86,11 +83,7 @@ static void a_key_with_a_backlog_does_not_linger_for_each_event(void **state) {
 
 static void a_batch_is_for_one_function(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("batch = 10"),
-                "local h = {}\n"
-                "h['in/a'] = function(events) zing.publish('out', 'a' .. #events) end\n"
-                "h['in/b'] = function(events) zing.publish('out', 'b' .. #events) end\n"
-                "return h");
+    fixture_run(f, SERVICE("batch = 10"), LUA(a_batch_is_for_one_function));
     const char *const topics[] = {"in/a", "in/a", "in/b", "in/none", "in/b", "in/b", "in/a"};
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
         offer(f, "s", topics[i], topics[i], NULL);
@@ -255,11 +248,7 @@ static void a_batch_that_fails_uses_up_no_try_of_its_events(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
     fixture_run(f, SERVICE("batch = 3 retries = 0"),
-                "return function(events)\n"
-                "  for _, e in ipairs(events) do\n"
-                "    if e.payload == '2' then error('poison') end\n"
-                "  end\n"
-                "end");
+                LUA(a_batch_that_fails_uses_up_no_try_of_its_events));
     offer_many(f, 3);
     advance(f, 10);
     assert_int_equal(state_of(f, "s", "1"), EVENT_DONE);
@@ -272,10 +261,7 @@ static void a_batch_that_fails_uses_up_no_try_of_its_events(void **state) {
 static void of_two_calls_of_a_batch_the_one_that_counts_is_kept(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 2 idempotency_window = \"1m\""),
-                "return function(events)\n"
-                "  zing.http.post('http://charge/')\n"
-                "  zing.http.post('http://log/')\n"
-                "end");
+                LUA(of_two_calls_of_a_batch_the_one_that_counts_is_kept));
     offer_many(f, 2);
     run_dry(f);
     answer(f, 0, 200, "");
@@ -319,11 +305,7 @@ static void a_payload_that_is_no_json_costs_the_others_nothing(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
     fixture_run(f, SERVICE("batch = 3 retries = 0"),
-                "return function(events)\n"
-                "  local sum = 0\n"
-                "  for _, e in ipairs(events) do sum = sum + e.json end\n"
-                "  zing.publish('out', sum)\n"
-                "end");
+                LUA(a_payload_that_is_no_json_costs_the_others_nothing));
     offer(f, "s", "in", "1", NULL);
     offer(f, "s", "in", "{", NULL);
     offer(f, "s", "in", "3", NULL);

@@ -1,14 +1,11 @@
 /* test_batch_crash.c - services with `batch` when the host dies or stops in the middle of one. */
 #include "batch_world.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* As it is when three events are on the processor at once. */
 static void crash_in_batch(struct engine_fixture *f) {
@@ -105,13 +102,7 @@ static void a_stop_in_a_batch_costs_nothing(void **state) {
 /* What it would close looks at events and state, and neither is there any more. */
 static void a_handler_that_is_given_up_does_not_run_again(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(
-        f, SERVICE("batch = 2"),
-        "return function(events)\n"
-        "  local last <close> = setmetatable({}, {__close = function()\n"
-        "    zing.append('closed', events[1].payload .. tostring(zing.state.get('n'))) end})\n"
-        "  zing.http.get('http://x/')\n"
-        "end");
+    fixture_run(f, SERVICE("batch = 2"), LUA(a_handler_that_is_given_up_does_not_run_again));
     offer_many(f, 2);
     run_dry(f);
     assert_true(f->asked[0].open);
@@ -133,17 +124,7 @@ static void answer_all(struct engine_fixture *f) {
 /* Killed after so many turns. */
 static void live_through(struct engine_fixture *f, size_t turns) {
     char value[512];
-    fixture_run(f, SERVICE("batch = 4 retries = 50 crashes = 0"),
-                "return function(events)\n"
-                "  local failed, done = {}, 0\n"
-                "  zing.http.get('http://x/')\n"
-                "  for i, e in ipairs(events) do\n"
-                "    if e.attempt == 1 and tonumber(e.payload) % 3 == 0 then failed[i] = 'later'\n"
-                "    else done = done + 1 end\n"
-                "  end\n"
-                "  zing.state.incr('done', done)\n"
-                "  return failed\n"
-                "end");
+    fixture_run(f, SERVICE("batch = 4 retries = 50 crashes = 0"), LUA(live_through));
     offer_many(f, 10);
     for (size_t i = 0; i < turns; i++) {
         (void)turn(f);

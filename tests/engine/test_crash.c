@@ -1,12 +1,9 @@
 /* test_crash.c - who is charged when the host goes down, and what follows from that. */
 #include "engine_fixture.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" " options " }\n"
@@ -28,10 +25,7 @@ static void who_took_the_host_down_comes_after_the_others(void **state) {
     struct engine_fixture *f = *state;
     char out[64];
     fixture_run(f, SERVICE("delay = \"4s\" jitter = 0"),
-                "return function(e)\n"
-                "  if e.attempt == 1 then zing.retry(1) end\n"
-                "  zing.publish('out', e.payload)\n"
-                "end");
+                LUA(who_took_the_host_down_comes_after_the_others));
     deliver(f, "s", "in/a", "bad");
     crash_in(f, "s", "bad");
     f->now_ms += 1000; /* its own wait is over */
@@ -77,12 +71,9 @@ static void a_publish_that_took_the_host_down_counts_as_refused(void **state) {
 
 /* --- policies --- */
 
-static const char TELLS[] = "return {['in/#'] = function(e) zing.http.get('http://h/') end,\n"
-                            "  on_dead = function(e) zing.publish('told', e.payload) end}";
-
 static void what_is_dead_for_its_crashes_is_told_of(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), TELLS);
+    fixture_run(f, SERVICE("crashes = 1"), LUA(TELLS));
     deliver(f, "s", "in/a", "x");
     crash_in(f, "s", "x");
     run_dry(f);
@@ -92,7 +83,7 @@ static void what_is_dead_for_its_crashes_is_told_of(void **state) {
 
 static void what_crashes_when_it_is_told_of_is_dead_without(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), TELLS);
+    fixture_run(f, SERVICE("crashes = 1"), LUA(TELLS));
     deliver(f, "s", "in/a", "x");
     crash_in(f, "s", "x");
     crash_in(f, "s", "x"); /* its on_dead, at the next start */
@@ -107,7 +98,7 @@ static void what_died_before_it_was_stored_cannot_crash_the_host_for_ever(void *
     struct culprit_record within;
     const struct uuid lost = {{9}};
     fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }",
-                TELLS);
+                LUA(TELLS));
     culprit_policy(f->culprit, engine_service_number(f->engine, 0), 0, &lost, &within);
     crash(f);
     deliver(f, "s", "in/a", "{}");

@@ -2,17 +2,13 @@
  * killed: each event is handled once all the same, and those of a key in order.
  */
 #include "hosts_world.h"
+#include "test.h"
 
 #include "journal/forward.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- what others send --- */
 

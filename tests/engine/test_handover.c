@@ -1,14 +1,11 @@
 /* test_handover.c - from service to service, and to the broker: once each, whatever goes down. */
 #include "engine_fixture.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char NOTHING[] = "return function() end";
 static const char CHAIN[] =
@@ -127,10 +124,7 @@ static void traceparent_is_passed_on_unless_the_handler_gives_one(void **state) 
     struct engine_fixture *f = *state;
     char text[512];
     fixture_run(f, "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" }\n",
-                "return function()\n"
-                "  zing.publish('a', '')\n"
-                "  zing.publish('b', '', {properties = {traceparent = 'mine'}})\n"
-                "end");
+                LUA(traceparent_is_passed_on_unless_the_handler_gives_one));
     offer(f, "s", "in", "go", "traceparent", "00-abc", "other", "x", NULL);
     run_dry(f);
     assert_string_equal(published_property(nth_published(f, "a", 0), "traceparent", text),
@@ -164,13 +158,7 @@ static void what_cannot_be_handed_over_is_the_receivers_dead_letter(void **state
 
 static void a_handler_that_fails_hands_nothing_over(void **state) {
     struct engine_fixture *f = *state;
-    fixture_script(f, "first.lua",
-                   "return function(e)\n"
-                   "  zing.publish('two', 'x')\n"
-                   "  zing.state.set('n', 1)\n"
-                   "  zing.append('file', 'line')\n"
-                   "  error('after all')\n"
-                   "end");
+    fixture_script(f, "first.lua", LUA(a_handler_that_fails_hands_nothing_over));
     fixture_script(f, "second.lua", "return function(e) end");
     fixture_conf(f, CHAIN);
     fixture_start(f);
@@ -290,10 +278,7 @@ static void a_delayed_publish_leaves_at_its_time_also_after_a_crash(void **state
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" }\n"
                 "service \"t\" { subscribe = {\"later\"} handler = \"n.lua\" }\n",
-                "return function(e)\n"
-                "  zing.publish('later', 'after', {after = 60})\n"
-                "  zing.publish('later', 'at', {at = zing.now() + 30})\n"
-                "end");
+                LUA(a_delayed_publish_leaves_at_its_time_also_after_a_crash));
     deliver(f, "s", "in", "go");
     assert_int_equal(status(f).delayed, 2);
     assert_int_equal(count_published(f, "later"), 0);

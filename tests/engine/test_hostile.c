@@ -1,14 +1,10 @@
 /* test_hostile.c - what publishers, clients and handlers may send breaks nothing for others: names
  * used twice, texts too long for keys. */
 #include "engine_fixture.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 0 " options " }\n"

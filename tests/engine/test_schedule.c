@@ -2,16 +2,12 @@
  */
 #include "conf/cron.h"
 #include "engine_fixture.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define MINUTES(n) (INT64_C(60000) * (n))
 #define HOURS(n) (INT64_C(3600000) * (n))

@@ -4,13 +4,10 @@
  * ctest: busy
  */
 #include "engine_fixture.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <cmocka.h>
 
 enum { HUNGRY, LIGHT, LONG_US = 200000, SHORT_US = 100 };
 
@@ -61,8 +58,7 @@ static void a_hungry_service_gets_its_share_and_no_more(void **state) {
 static void a_time_out_is_charged_to_its_service(void **state) {
     struct engine_fixture *f = *state;
     start(f, HUNGRY_SERVICE("timeout = \"5s\"") LIGHT_SERVICE,
-          "return {['#'] = function(e) zing.http.get('http://h/') end,\n"
-          "        on_dead = function(e) zing.publish('hungry', e.payload) end}");
+          LUA(a_time_out_is_charged_to_its_service));
     f->run_us[HUNGRY] = 0;
     offer_many(f, "hungry", 10);
     run_dry(f);

@@ -2,13 +2,9 @@
  * takes in its place, the other one's part waits for it.
  */
 #include "hosts_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <cmocka.h>
 
 #define WAITS "return function(e) zing.state.set('seen', zing.wait('go', '1h')) end\n"
 

@@ -1,13 +1,10 @@
 /* test_time.c - steps of the wall clock, suspends, reboots: what follows which clock. */
 #include "engine_fixture.h"
+#include "script.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define HOURS(n) (INT64_C(3600000) * (n))
 #define YEAR HOURS(24 * 365)
@@ -233,11 +230,7 @@ static void an_instant_that_has_passed_is_now(void **state) {
 static void what_is_to_leave_at_an_instant_can_be_taken_back(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("key = \"topic:1\""),
-                "return function(e)\n"
-                "  local id = zing.state.get('id')\n"
-                "  if id then zing.cancel(id) return end\n"
-                "  zing.state.set('id', zing.publish('out', '', {at = zing.now() + 3600}))\n"
-                "end");
+                LUA(what_is_to_leave_at_an_instant_can_be_taken_back));
     deliver(f, "s", "in", "x");
     assert_int_equal(status(f).delayed, 1);
     step(f, -YEAR);
@@ -250,13 +243,7 @@ static void what_is_to_leave_at_an_instant_can_be_taken_back(void **state) {
 
 static void each_of_many_put_off_by_either_clock_leaves_by_its_own(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  for i = 1, 40 do\n"
-                "    zing.publish('out', 'after', {after = '1h'})\n"
-                "    zing.publish('out', 'at', {at = zing.now() + 7200})\n"
-                "  end\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(each_of_many_put_off_by_either_clock_leaves_by_its_own));
     for (int i = 0; i < 40; i++) { /* of many partitions, and more than leave in one turn */
         char key[16];
         (void)snprintf(key, sizeof key, "%d", i);

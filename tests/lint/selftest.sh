@@ -64,4 +64,34 @@ verdict order refuses "$(echo '#include "buf.h"' | file core/engine/bare.c)"
 verdict order refuses "$(echo '#include "base/buf.h"' | file core/attic/new.c)"
 verdict order accepts "$(echo '#include "journal/journal.h"' | file core/engine/high.c)"
 verdict order accepts "$(echo '#include "journal/impl.h"' | file core/journal/own.c)"
+
+# object FILE TEXT: compiles it into the folder that circles.sh looks at.
+object() {
+    mkdir -p "$work/core/$(dirname "$1")" "$work/objects/$(dirname "$1")"
+    echo "$2" >"$work/core/$1"
+    cc -c -o "$work/objects/$1.o" "$work/core/$1"
+}
+
+# circles WANTED [FOLDER]: what circles.sh says of these objects.
+circles() {
+    got=accepts
+    SOURCES="$work/core" tests/lint/circles.sh "$work/objects" ${2:+"$2"} >"$work/out" 2>&1 || got=refuses
+    if [ "$got" != "$1" ]; then
+        echo "selftest.sh: circles.sh $got ${2-all folders}, wanted: $1"
+        cat "$work/out"
+        failed=1
+    fi
+}
+
+object low/a.c 'int b(void); int a(void); int a(void) { return b(); }'
+object low/b.c 'int c(void); int b(void); int b(void) { return c(); }'
+object low/c.c 'int c(void); int c(void) { return 1; }'
+object high/d.c 'int a(void); int d(void); int d(void) { return a(); }'
+circles accepts
+object low/c.c 'int a(void); int c(void); int c(void) { return a(); }'
+circles refuses
+circles refuses low
+circles accepts high
+rm "$work/core/low/b.c"
+circles accepts
 exit $failed

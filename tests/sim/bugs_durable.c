@@ -6,7 +6,7 @@
 #include "sim.h"
 
 #include "engine/expiry.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/locks.h"
 #include "journal/later.h"
 #include "journal/outbox.h"

@@ -9,7 +9,7 @@
 #include "engine/crash.h"
 #include "engine/end.h"
 #include "engine/impl.h"
-#include "engine/later.h"
+#include "engine/delayed.h"
 #include "engine/publish.h"
 #include "journal/event.h"
 #include "journal/outbox.h"
@@ -26,11 +26,11 @@ WRAP(int, journal_waiter_first, struct journal *j, const struct cell *cell, stru
 }
 
 /* delayed-early: it leaves when half of the time is over. */
-WRAP(int, engine_publish_later, struct engine *e, uint8_t partition, const struct publication *p,
+WRAP(int, engine_delay_publish, struct engine *e, uint8_t partition, const struct publication *p,
      int64_t due_ms, bool by_wall) {
     int64_t left_ms = due_ms - (by_wall ? e->wall_ms : e->now_ms);
     bool early = bug_is(BUG_DELAYED_EARLY) && left_ms > 1;
-    return __real_engine_publish_later(e, partition, p, due_ms - (early ? left_ms / 2 : 0),
+    return __real_engine_delay_publish(e, partition, p, due_ms - (early ? left_ms / 2 : 0),
                                        by_wall);
 }
 

@@ -1,18 +1,15 @@
 /* aborts.c - see aborts.h. */
 #include "aborts.h"
 
-#include <setjmp.h>
+#include "test.h"
+
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { SAID_BYTES = 4096, SURVIVED = 98 };
 

@@ -2,16 +2,12 @@
 #include "conf_folder.h"
 
 #include "temp_dir.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { FOLDER_BYTES = 64 };
 

@@ -2,15 +2,11 @@
 #include "data_folder.h"
 
 #include "temp_dir.h"
+#include "test.h"
 
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 void data_folder_make(struct data_folder *folder) {
     temp_dir_make("data", folder->path, sizeof folder->path);

@@ -1,11 +1,7 @@
 /* descriptors.c - see descriptors.h. */
 #include "descriptors.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -3,20 +3,16 @@
  * with what a test expects.
  */
 #include "engine_fixture.h"
+#include "test.h"
 
 #include "store_check.h"
 #include "event/value.h"
 #include "journal/event.h"
 #include "journal/keyed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void begin(struct engine_fixture *f) {
     assert_int_equal(store_begin(f->store), 0);

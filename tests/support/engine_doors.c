@@ -1,15 +1,12 @@
 /* engine_doors.c - what the engine under test asks of the world is noted in its fixture. */
 #include "engine_doors.h"
 
+#include "test.h"
+
 #include "journal/outbox.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void door_read_clocks(void *ctx, struct clock_reading *out) {
     const struct engine_fixture *f = ctx;

@@ -3,17 +3,13 @@
 #include "lua/api/api.h"
 
 #include "engine_doors.h"
+#include "test.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <cmocka.h>
 
 enum { WINDOW = 100, PACKET_BYTES = 4 << 20, TURNS_MAX = 100000 };
 static const int64_t START_MS = 1700000000000;

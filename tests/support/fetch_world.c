@@ -1,21 +1,18 @@
 /* fetch_world.c - see fetch_world.h. */
 #include "fetch_world.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* ---- the HTTP server ---- */
 

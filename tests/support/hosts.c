@@ -1,15 +1,12 @@
 /* hosts.c - hosts of a test that divide the keys. */
 #include "hosts.h"
 
+#include "test.h"
 #include "wait.h"
 
 #include <assert.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 enum { READY_S = 60 };
 

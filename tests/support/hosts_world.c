@@ -1,13 +1,12 @@
 #include "hosts_world.h"
 
+#include "test.h"
+
 #include "conf/division.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void add_post(struct hosts_world *w, uint16_t to, bool receipt, struct slice bytes) {
     struct post *p = calloc(1, sizeof *p);

@@ -1,11 +1,7 @@
 /* journal_fixture.c - a journal on a store in a temporary folder. */
 #include "journal_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 enum { ROOM = 32 << 20 };
 

@@ -1,14 +1,11 @@
 /* lane_world.c - what the tests of engine/lane.c do with lanes. */
 #include "lane_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 int lane_world_set_up(void **state) {
     *state = lanes_new(SERVICES);

@@ -1,16 +1,13 @@
 /* mqtt_world.c - see mqtt_world.h. */
 #include "mqtt_world.h"
 
+#include "test.h"
+
 #include "event/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { WAIT_MS = 15000 };
 

@@ -1,16 +1,13 @@
 /* outbox_world.c - an outbox on a store of its own, and a door that notes what leaves. */
 #include "outbox_world.h"
 
+#include "test.h"
+
 #include "journal/outbox.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 void outbox_world_open(struct outbox_world *f) {
     f->store = data_folder_store(&f->folder, ROOM);

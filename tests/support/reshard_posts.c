@@ -1,12 +1,8 @@
 /* reshard_posts.c - what is under way between the hosts of reshard_world.h. */
 #include "reshard_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 struct shard_post {
     uint16_t to;

@@ -1,18 +1,15 @@
 /* reshard_world.c - see reshard_world.h. */
 #include "reshard_world.h"
 
+#include "test.h"
+
 #include "conf/division.h"
 #include "journal/move.h"
 #include "journal/later.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char *const SERVICES[WORLD_SERVICES] = {"orders", "loose", "own", "free"};
 

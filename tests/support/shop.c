@@ -1,16 +1,13 @@
 /* shop.c - see shop.h. */
 #include "shop.h"
 
+#include "test.h"
+
 #include "event/value.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 struct shop *shop_open(const char *handler, const char *retry, const char *dead_letter) {
     struct shop *shop = calloc(1, sizeof *shop);

@@ -1,11 +1,7 @@
 /* store_world.c - a store in a folder of its own. */
 #include "store_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 int store_world_set_up(void **state) {
     static struct store_world f;

@@ -1,14 +1,12 @@
 /* temp_dir.c - see temp_dir.h. */
 #include "temp_dir.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static const char *place(void) {
     static const uint64_t room = UINT64_C(1) << 30;

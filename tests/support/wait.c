@@ -1,12 +1,9 @@
 /* wait.c - waiting for a condition. */
 #include "wait.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <time.h>
-#include <cmocka.h>
 
 enum { STEP_MS_MIN = 2, STEP_MS_MAX = 50 };
 

@@ -35,6 +35,20 @@ static enum MHD_Result too_large(struct gateway_request *request) {
                          NULL, text);
 }
 
+/* The rest of what it sends is not read: nobody knows where it ends. */
+static enum MHD_Result bad_head(struct gateway_request *request, const char *text) {
+    request->answered = true;
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_BAD_REQUEST, NULL,
+                         "Connection: close\n", slice_of(text));
+}
+
+static enum MHD_Result no_place(struct gateway_request *request) {
+    request->answered = true;
+    struct slice text = slice_of("{\"error\":\"all places are taken: try again\"}\n");
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL,
+                         "Retry-After: 5\nConnection: close\n", text);
+}
+
 static enum MHD_Result too_many(struct gateway_request *request) {
     request->answered = true;
     struct slice text = slice_of("{\"error\":\"too many large requests at once: try again\"}\n");
@@ -47,7 +61,7 @@ static enum MHD_Result too_many(struct gateway_request *request) {
 static bool refuse_unread(const struct gateway_request *request) {
     const char *length = gateway_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     size_t bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
-    size_t body_max = request->gateway->body_max;
+    size_t body_max = request->body_max > 0 ? request->body_max : request->gateway->body_max;
     return bytes > body_max && (bytes - body_max > GATEWAY_DISCARD_BYTES_MAX ||
                                 gateway_header(request, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
@@ -63,31 +77,64 @@ static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connectio
     request->connection = connection;
     request->method = method;
     request->path = path;
-    buf_init(&request->body, g->body_max);
-    request->unwanted =
-        g->callbacks.wants_body != NULL && !g->callbacks.wants_body(g->callbacks.ctx, request);
     *out = request;
+    const char *bad = gateway_check_head(connection);
+    if (bad != NULL) {
+        return bad_head(request, bad);
+    }
+    struct gateway_welcome welcome = {g->body_max, PURSE_KNOWN, false};
+    if (g->callbacks.welcome != NULL) {
+        welcome = g->callbacks.welcome(g->callbacks.ctx, request);
+    }
+    request->body_max = welcome.body_max;
+    request->purse = welcome.purse;
+    buf_init(&request->body, welcome.body_max);
+    if (gateway_client_is_spare(connection) && !welcome.vital) {
+        return no_place(request);
+    }
     return refuse_unread(request) ? too_large(request) : MHD_YES;
 }
 
+/* Bytes of a body that are kept from now on, or no longer. */
+static void count_body(struct gateway_request *request, size_t before) {
+    struct gateway *g = request->gateway;
+    size_t after = request->body.len;
+    if (request->purse != PURSE_SMALL) {
+        assert(g->body_bytes + after >= before);
+        g->body_bytes = g->body_bytes + after - before;
+    }
+    if (request->purse == PURSE_OPEN) {
+        assert(g->open_bytes + after >= before);
+        g->open_bytes = g->open_bytes + after - before;
+    }
+}
+
 static void forget_body(struct gateway_request *request) {
-    assert(request->gateway->body_bytes >= request->body.len);
-    request->gateway->body_bytes -= request->body.len;
+    size_t before = request->body.len;
     buf_clear(&request->body);
+    count_body(request, before);
+}
+
+/* Whether there is room for so many bytes more beside what others have sent. */
+static bool has_room(const struct gateway_request *request, size_t len) {
+    const struct gateway *g = request->gateway;
+    size_t room = GATEWAY_BODIES_MAX * g->body_max;
+    return request->purse == PURSE_SMALL ||
+           (g->body_bytes + len <= room &&
+            (request->purse != PURSE_OPEN || g->open_bytes + len <= room / 4));
 }
 
 /* False when the body cannot be kept. */
 static bool keep_piece(struct gateway_request *request, const char *data, size_t len) {
-    struct gateway *g = request->gateway;
-    if (request->unwanted || request->discarded > 0) {
+    if (request->body_max == 0 || request->discarded > 0) {
         return false;
     }
-    request->crowded = g->body_bytes + len > GATEWAY_BODIES_MAX * g->body_max;
     size_t before = request->body.len;
+    request->crowded = !has_room(request, len);
     if (!request->crowded) {
         buf_add(&request->body, data, len);
+        count_body(request, before);
     }
-    g->body_bytes += request->body.len - before;
     return !request->crowded && !request->body.failed;
 }
 
@@ -142,7 +189,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     if (request->crowded) {
         return too_many(request);
     }
-    return request->discarded > 0 && !request->unwanted ? too_large(request) : hand_up(request);
+    return request->discarded > 0 && request->body_max > 0 ? too_large(request) : hand_up(request);
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,
@@ -203,8 +250,9 @@ static int watch(struct gateway *g, uv_loop_t *loop) {
 static struct MHD_Daemon *start(struct gateway *g) {
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
                             NULL, NULL, on_access, g, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)GATEWAY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
+                            (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES),
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)GATEWAY_IDLE_S,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
                             MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
 }
 

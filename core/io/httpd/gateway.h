@@ -21,11 +21,25 @@
 struct gateway;
 struct gateway_request; /* one request under way; gateway's memory, valid until answered */
 
+/* Whose bodies share their room with whose. */
+enum gateway_purse {
+    PURSE_KNOWN, /* those of whoever may be here: all the room */
+    PURSE_OPEN,  /* those of strangers: a quarter of it */
+    PURSE_SMALL, /* a few bytes that must come in however full it is; not counted */
+};
+
+/* What may come behind the head of a request. */
+struct gateway_welcome {
+    size_t body_max; /* a larger body is answered 413; 0: whatever comes is read and forgotten */
+    enum gateway_purse purse;
+    bool vital; /* it is answered also when all places are taken */
+};
+
 struct gateway_callbacks {
     void *ctx;
     void (*on_request)(void *ctx, struct gateway_request *request);
-    /* Asked when the head has come; NULL = yes. A body that is not wanted is read and forgotten. */
-    bool (*wants_body)(void *ctx, const struct gateway_request *request);
+    /* Asked when the head has come. NULL = all that the gateway takes. */
+    struct gateway_welcome (*welcome)(void *ctx, const struct gateway_request *request);
     /* The process is short of descriptors: closes idle ones elsewhere; whether there were any. May
      * be NULL. */
     bool (*make_room)(void *ctx);

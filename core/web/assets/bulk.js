@@ -14,7 +14,7 @@ import { count, plural } from "./format.js";
 const verbs = {
     replay: { title: "Replay", past: "replayed", gone: "were no longer dead" },
     discard: { title: "Discard", past: "discarded", gone: "were no longer dead" },
-    rerun: { title: "Replay", past: "replayed", gone: "were gone or replayed meanwhile" }, /* of events that are done */
+    rerun: { title: "Replay", past: "replayed", gone: "were deleted or replayed in the meantime" }, /* of events that are done */
 };
 
 /* "10/s" and "300/m" are a second's 10 and 5; "" is 0, no limit; null when it is none of these. */

@@ -23,7 +23,7 @@ function waitsFor(key) {
     const texts = {
         parked: "waits for a person: its first event is dead and holds the key",
         retrying: `waits for attempt ${key.attempts + 1} of its first event, due ${ago(due, Date.now())}`,
-        compensating: `its first event undoes its saga, next try ${ago(due, Date.now())}`,
+        compensating: `its first event is undoing its saga, next try ${ago(due, Date.now())}`,
         sleeping: `its first event was put off and is due ${ago(due, Date.now())}`,
         running: "an attempt of its first event is under way",
         ready: "waits for its turn",

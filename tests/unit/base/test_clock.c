@@ -1,11 +1,7 @@
 /* test_clock.c - engine time over restarts and boots, and how it is shown. */
 #include "base/clock.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 enum { T0 = 1000000, BOOT = 5000 };
 

@@ -1,13 +1,9 @@
 /* test_culprit.c - the page that names who is on the processor, over processes and boots. */
 #include "base/culprit.h"
 #include "data_folder.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const uint8_t this_boot[16] = {1};
 static const uint8_t other_boot[16] = {2};

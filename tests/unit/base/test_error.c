@@ -1,10 +1,8 @@
 /* test_error.c - every code has a name and a text; a report is a sentence that always ends. */
 #include "base/error.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "test.h"
+
 #include <string.h>
 
 static const int codes[] = {

@@ -1,12 +1,9 @@
 /* test_uuid.c - ids are version 7, never go backwards, and repeat with their seed. */
 #include "base/uuid.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 static const int64_t NOW = 1700000000000;
 

@@ -1,19 +1,15 @@
 /* test_watchdog.c - what has the processor for too long is ended; what merely lasts is not. */
 #include "data_folder.h"
+#include "test.h"
 #include "base/watchdog.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { LIMIT_MS = 80, LONG_MS = 600 }; /* of processor time */
 

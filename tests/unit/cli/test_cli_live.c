@@ -2,10 +2,8 @@
  * broker. */
 #include "cli/live.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "test.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,13 +3,10 @@
 #include "cli/table.h"
 #include "base/error.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const struct table_column columns[] = {{"NAME", false}, {"N", true}, {"TEXT", false}};
 

@@ -2,13 +2,10 @@
 #include "cli/text.h"
 #include "event/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SLICE(literal) ((struct slice){literal, sizeof literal - 1})
 

@@ -2,17 +2,13 @@
 #include "conf/conf.h"
 
 #include "conf_folder.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* ---- what is read ---- */
 
@@ -350,7 +346,7 @@ static void a_secret_file_that_cannot_be_read_is_named(void **state) {
     assert_refused("vars { a = \"file:none\" }", expected);
     conf_folder_write_bytes("secret", "a\0b", 3);
     (void)snprintf(expected, sizeof expected,
-                   "topics.conf:1: vars: a: %s/secret holds a NUL byte: it is no text file",
+                   "topics.conf:1: vars: a: %s/secret contains a NUL byte: it is not a text file",
                    (const char *)*state);
     assert_refused("vars { a = \"file:secret\" }", expected);
 }
@@ -374,7 +370,7 @@ static void the_environment_overrides_the_file(void **state) {
     conf_free(c);
     assert_int_equal(setenv("ZINGQ_BROKER_URL", "nonsense", 1), 0);
     assert_refused("broker { url = mqtt://file }",
-                   "ZINGQ_BROKER_URL: \"nonsense\" is no broker: write mqtt://host:port, or "
+                   "ZINGQ_BROKER_URL: \"nonsense\" is not a broker URL: write mqtt://host:port, or "
                    "mqtts://host:port for TLS");
     static const char *const names[] = {"ZINGQ_BROKER_URL",   "ZINGQ_STORE_KEEP_DONE",
                                         "ZINGQ_HTTP_LISTEN",  "ZINGQ_VARS_GATEWAY_URL",
@@ -399,8 +395,9 @@ static void the_command_line_overrides_the_environment(void **state) {
     struct report r;
     overrides.broker_url = "tcp://x";
     assert_int_equal(conf_load(&c, "topics.conf", &overrides, &r), ERR_INVALID);
-    assert_string_equal(r.text, "--broker: \"tcp://x\" is no broker: write mqtt://host:port, or "
-                                "mqtts://host:port for TLS");
+    assert_string_equal(r.text,
+                        "--broker: \"tcp://x\" is not a broker URL: write mqtt://host:port, or "
+                        "mqtts://host:port for TLS");
     assert_int_equal(unsetenv("ZINGQ_BROKER_URL"), 0);
 }
 

@@ -2,16 +2,12 @@
 #include "conf/conf.h"
 
 #include "conf_folder.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* An option of a service that has all it needs; it stands on line 2. */
 static void assert_service_refused(const char *option, const char *sentence) {
@@ -34,8 +30,9 @@ static void a_missing_file_is_told_apart_from_one_that_cannot_be_read(void **sta
     assert_string_equal(r.text, "cannot read /tmp: Is a directory");
     if (access("/etc/zingq/topics.conf", F_OK) != 0) {
         assert_int_equal(conf_load(&c, NULL, NULL, &r), ERR_NOTFOUND);
-        assert_string_equal(r.text, "no topics.conf here and no /etc/zingq/topics.conf: name one "
-                                    "with -c FILE");
+        assert_string_equal(r.text,
+                            "no topics.conf here and no /etc/zingq/topics.conf: specify one "
+                            "with -c FILE");
     }
 }
 
@@ -76,7 +73,7 @@ static void mistakes_of_form_are_refused_on_their_line(void **state) {
         {"broker {\n url \"x\" }", "topics.conf:2: broker: an = must follow \"url\""},
         {"broker {\n client_id = { \"x\" } }", "topics.conf:2: broker: \"{\" does not belong here"},
         {"broker {\n client_id += \"x\" }",
-         "topics.conf:2: broker: \"client_id\" is no list: write = instead of +="},
+         "topics.conf:2: broker: \"client_id\" is not a list: write = instead of +="},
         {"broker url = \"x\"", "topics.conf:1: a { must follow section \"broker\""},
         {"service {\n}", "topics.conf:1: service needs a name in quotes before its {"},
         {"service \"x\" {\n subscribe = a\n", "topics.conf:1: the { that opens here is not closed"},
@@ -84,16 +81,17 @@ static void mistakes_of_form_are_refused_on_their_line(void **state) {
          "topics.conf:2: the { that opens here is not closed"},
         {"broker", "topics.conf:2: the file ends too early"},
         {"broker { url }", "topics.conf:1: broker: an = must follow \"url\""},
-        {"broker { } }", "topics.conf:1: this } closes nothing"},
+        {"broker { } }", "topics.conf:1: this } has no matching {"},
         {"vars {\n a = \"b\n c = \"d\" }",
          "topics.conf:2: the quote that opens here is not closed on this line"},
         {"vars { a = 'b", "topics.conf:1: the quote that opens here is not closed on this line"},
-        {"\n/* vars {\n a = b }\n", "topics.conf:2: the comment that begins here has no end */"},
+        {"\n/* vars {\n a = b }\n",
+         "topics.conf:2: the comment that begins here is not closed by */"},
         {"broker {\n url = \"mqtt://a\"\n url = \"mqtt://b\" }",
-         "topics.conf:3: broker: \"url\" is given twice"},
+         "topics.conf:3: broker: \"url\" is set twice"},
         {"service s { subscribe = {a, b}\n handler = h\n subscribe = {c} }",
-         "topics.conf:3: service \"s\": \"subscribe\" is given twice"},
-        {"broker { \"\001\" = x }", "topics.conf:1: this cannot be read"},
+         "topics.conf:3: service \"s\": \"subscribe\" is set twice"},
+        {"broker { \"\001\" = x }", "topics.conf:1: cannot parse this"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_refused(rows[i][0], rows[i][1]);
@@ -102,37 +100,39 @@ static void mistakes_of_form_are_refused_on_their_line(void **state) {
     struct conf *c = NULL;
     struct report r;
     assert_int_equal(conf_load(&c, NULL, NULL, &r), ERR_INVALID);
-    assert_string_equal(r.text, "topics.conf:2: a NUL byte: this is no text file");
+    assert_string_equal(r.text, "topics.conf:2: a NUL byte: this is not a text file");
 }
 
 static void a_service_without_what_must_be_given_is_refused(void **state) {
     (void)state;
     assert_refused("\nservice \"s\" {\n handler = h\n}",
-                   "topics.conf:2: service \"s\": \"subscribe\" must be given");
+                   "topics.conf:2: service \"s\": \"subscribe\" is required");
     assert_refused("service \"s\" { subscribe = {} handler = h }",
-                   "topics.conf:1: service \"s\": \"subscribe\" must be given");
+                   "topics.conf:1: service \"s\": \"subscribe\" is required");
     assert_refused("\n\nservice \"s\" { subscribe = a }",
-                   "topics.conf:3: service \"s\": \"handler\" must be given");
+                   "topics.conf:3: service \"s\": \"handler\" is required");
     assert_refused("endpoint \"/x\" { }",
-                   "topics.conf:1: endpoint \"/x\": \"publish\" must be given");
+                   "topics.conf:1: endpoint \"/x\": \"publish\" is required");
     assert_refused("schedule \"x\" { publish = a }",
-                   "topics.conf:1: schedule \"x\": \"cron\" must be given");
+                   "topics.conf:1: schedule \"x\": \"cron\" is required");
 }
 
 static void names_are_letters_digits_and_given_once(void **state) {
     (void)state;
-    assert_refused("\nservice \"a b\" { subscribe = a handler = h }",
-                   "topics.conf:2: service: \"a b\" is no name: write 1 to 64 letters, digits, - "
-                   "and _");
+    assert_refused(
+        "\nservice \"a b\" { subscribe = a handler = h }",
+        "topics.conf:2: service: \"a b\" is not a valid name: use 1 to 64 letters, digits, - "
+        "and _");
     assert_refused(
         "service \"\" { subscribe = a handler = h }",
-        "topics.conf:1: service: \"\" is no name: write 1 to 64 letters, digits, - and _");
-    assert_refused("schedule \"a/b\" { cron = \"* * * * *\" publish = a }",
-                   "topics.conf:1: schedule: \"a/b\" is no name: write 1 to 64 letters, digits, - "
-                   "and _");
+        "topics.conf:1: service: \"\" is not a valid name: use 1 to 64 letters, digits, - and _");
+    assert_refused(
+        "schedule \"a/b\" { cron = \"* * * * *\" publish = a }",
+        "topics.conf:1: schedule: \"a/b\" is not a valid name: use 1 to 64 letters, digits, - "
+        "and _");
     assert_refused(
         "vars {\n \"a.b\" = c }",
-        "topics.conf:2: vars: \"a.b\" is no name: write 1 to 64 letters, digits, - and _");
+        "topics.conf:2: vars: \"a.b\" is not a valid name: use 1 to 64 letters, digits, - and _");
     assert_refused("service \"s\" { subscribe = a handler = h }\n\n"
                    "service \"s\" { subscribe = b handler = h }",
                    "topics.conf:3: service \"s\" is defined twice, first on line 1");
@@ -144,11 +144,11 @@ static void filters_of_a_service_must_be_legal_and_apart(void **state) {
     (void)state;
     assert_refused("service \"s\" { handler = h subscribe = {\"a/+\",\n \"a/b\"} }",
                    "topics.conf:2: service \"s\": subscribe: \"a/+\" and \"a/b\" overlap: some "
-                   "messages would come twice");
+                   "messages would be delivered twice");
     assert_refused(
         "service \"s\" { handler = h subscribe = {\"a\", \"a\"} }",
         "topics.conf:1: service \"s\": subscribe: \"a\" and \"a\" overlap: some messages "
-        "would come twice");
+        "would be delivered twice");
     assert_refused(
         "service \"s\" { handler = h\n subscribe = \"a/#/b\" }",
         "topics.conf:2: service \"s\": subscribe: \"a/#/b\": # stands for all levels that "
@@ -168,17 +168,16 @@ static void the_numbers_of_hosts_are_checked(void **state) {
                    "topics.conf: hosts: this: count is 3, so each host needs its number: write "
                    "`this = 1` for the first, or set ZINGQ_HOSTS_THIS");
     assert_refused("hosts {\n count = 3\n this = 4 }",
-                   "topics.conf:3: hosts: this: 4 of 3 hosts is not possible: from 1 to count");
+                   "topics.conf:3: hosts: this: 4 is not possible with count = 3: use 1 to count");
     assert_refused("hosts {\n this = 2 }",
-                   "topics.conf:2: hosts: this: 2 of 1 hosts is not possible: from 1 to count");
-    assert_refused(
-        "hosts {\n count = 65 }",
-        "topics.conf:2: hosts: count: \"65\" is out of bounds, from 1 to 64 is possible");
+                   "topics.conf:2: hosts: this: 2 is not possible with count = 1: use 1 to count");
+    assert_refused("hosts {\n count = 65 }",
+                   "topics.conf:2: hosts: count: \"65\" is out of range: it must be from 1 to 64");
     assert_refused(
         "hosts {\n group = \"a/b\" }",
-        "topics.conf:2: hosts: group: \"a/b\" is no name: write 1 to 64 letters, digits, "
+        "topics.conf:2: hosts: group: \"a/b\" is not a valid name: use 1 to 64 letters, digits, "
         "- and _");
-    assert_service_refused("several_hosts = shared", "several_hosts: \"shared\" is not possible: "
+    assert_service_refused("several_hosts = shared", "several_hosts: \"shared\" is not valid: "
                                                      "write divided or independent");
 }
 
@@ -186,54 +185,56 @@ static void values_of_a_service_are_checked(void **state) {
     (void)state;
     static const char *const rows[][2] = {
         {"key = event_id",
-         "key: \"event_id\" is no rule: write json:/pointer, topic:N, property:NAME or none"},
+         "key: \"event_id\" is not a rule: write json:/pointer, topic:N, property:NAME or none"},
         {"idempotency = \"json:x\"",
          "idempotency: a JSON pointer begins with a slash: write \"json:/x\""},
-        {"share = maybe", "share: \"maybe\" is not possible: write yes or no"},
-        {"order = fifo", "order: \"fifo\" is not possible: write key or none"},
-        {"concurrency = 0", "concurrency: \"0\" is out of bounds, from 1 to 10000 is possible"},
-        {"concurrency = many", "concurrency: \"many\" is no whole number"},
-        {"concurrency = -1", "concurrency: \"-1\" is no whole number"},
+        {"share = maybe", "share: \"maybe\" is not valid: write yes or no"},
+        {"order = fifo", "order: \"fifo\" is not valid: write key or none"},
+        {"concurrency = 0", "concurrency: \"0\" is out of range: it must be from 1 to 10000"},
+        {"concurrency = many", "concurrency: \"many\" is not an integer"},
+        {"concurrency = -1", "concurrency: \"-1\" is not an integer"},
         {"concurrency = 99999999999999999999",
-         "concurrency: \"99999999999999999999\" is no whole number"},
+         "concurrency: \"99999999999999999999\" is not an integer"},
         {"rate = 200",
-         "rate: \"200\" is no rate: write \"200/s\", \"10/m\", \"5/h\", or \"0\" for no limit"},
-        {"batch = 0", "batch: \"0\" is out of bounds, from 1 to 1000 is possible"},
-        {"batch = 2 linger = \"2h\"",
-         "linger: \"2h\" is out of bounds, from 0 s to 1 h is possible"},
-        {"timeout = 30", "timeout: \"30\" is no duration: write a whole number and ms, s, m, h or "
+         "rate: \"200\" is not a rate: write \"200/s\", \"10/m\", \"5/h\", or \"0\" for no limit"},
+        {"batch = 0", "batch: \"0\" is out of range: it must be from 1 to 1000"},
+        {"batch = 2 linger = \"2h\"", "linger: \"2h\" is out of range: it must be from 0 s to 1 h"},
+        {"timeout = 30", "timeout: \"30\" is not a duration: write an integer and ms, s, m, h or "
                          "d, as in \"30s\""},
-        {"timeout = \"8d\"", "timeout: \"8d\" is out of bounds, from 1 ms to 7 d is possible"},
-        {"retries = 1001", "retries: \"1001\" is out of bounds, from 0 to 1000 is possible"},
-        {"backoff = linear", "backoff: \"linear\" is not possible: write exponential or constant"},
-        {"delay = \"31d\"", "delay: \"31d\" is out of bounds, from 0 s to 30 d is possible"},
-        {"jitter = 1.5", "jitter: \"1.5\" is out of bounds, from 0 to 1 is possible"},
-        {"jitter = some", "jitter: \"some\" is no number"},
-        {"jitter = nan", "jitter: \"nan\" is no number"},
-        {"on_dead = stop", "on_dead: \"stop\" is not possible: write continue or park"},
+        {"timeout = \"8d\"", "timeout: \"8d\" is out of range: it must be from 1 ms to 7 d"},
+        {"retries = 1001", "retries: \"1001\" is out of range: it must be from 0 to 1000"},
+        {"backoff = linear", "backoff: \"linear\" is not valid: write exponential or constant"},
+        {"delay = \"31d\"", "delay: \"31d\" is out of range: it must be from 0 s to 30 d"},
+        {"jitter = 1.5", "jitter: \"1.5\" is out of range: it must be from 0 to 1"},
+        {"jitter = some", "jitter: \"some\" is not a number"},
+        {"jitter = nan", "jitter: \"nan\" is not a number"},
+        {"on_dead = stop", "on_dead: \"stop\" is not valid: write continue or park"},
         {"retry = \"/r.lua\"",
-         "retry: \"/r.lua\" is no file in scripts/: write its name, as in \"seats.lua\""},
-        {"dead_letter = \"../d.lua\"",
-         "dead_letter: \"../d.lua\" is no file in scripts/: write its name, as in \"seats.lua\""},
+         "retry: \"/r.lua\" is not a file in scripts/: write its name, as in \"seats.lua\""},
+        {"dead_letter = \"../d.lua\"", "dead_letter: \"../d.lua\" is not a file in scripts/: write "
+                                       "its name, as in \"seats.lua\""},
         {"dead_topic = \"a/+\"",
-         "dead_topic: \"a/+\": a topic to publish to has no wildcards + or #"},
+         "dead_topic: \"a/+\": a topic to publish to must not contain the wildcards + or #"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_service_refused(rows[i][0], rows[i][1]);
     }
     /* What two options together make is told on the service's own line. */
-    assert_refused("service s { subscribe = a\n handler = h\n on_dead = park }",
-                   "topics.conf:1: service \"s\": on_dead = park holds a key's later events, which "
-                   "needs order = key (and a key)");
-    assert_refused("service \"s\" { subscribe = a handler = \"\" }",
-                   "topics.conf:1: service \"s\": handler: \"\" is no file in scripts/: write its "
-                   "name, as in \"seats.lua\"");
-    assert_refused("service s { subscribe = a\n handler = h\n batch = 2 order = key }",
-                   "topics.conf:1: service \"s\": a batch holds one event of each key, so with "
-                   "order = key it needs a key; with order = none it holds any");
+    assert_refused(
+        "service s { subscribe = a\n handler = h\n on_dead = park }",
+        "topics.conf:1: service \"s\": on_dead = park blocks a key's later events, which "
+        "requires order = key (and a key)");
+    assert_refused(
+        "service \"s\" { subscribe = a handler = \"\" }",
+        "topics.conf:1: service \"s\": handler: \"\" is not a file in scripts/: write its "
+        "name, as in \"seats.lua\"");
+    assert_refused(
+        "service s { subscribe = a\n handler = h\n batch = 2 order = key }",
+        "topics.conf:1: service \"s\": with order = key a batch has one event per key, so "
+        "the service needs a key; with order = none it needs none");
     assert_refused("service s { subscribe = a\n handler = h\n linger = \"1s\" }",
                    "topics.conf:1: service \"s\": linger is how long a batch waits for more "
-                   "events: it needs batch, the most that its handler gets at once");
+                   "events: it requires batch, the maximum number of events per batch");
     assert_refused("\nservice \"s\" { subscribe = a handler = h delay = \"10m\" }",
                    "topics.conf:2: service \"s\": delay is 10 m and max_delay 5 m: raise max_delay "
                    "to delay or above");
@@ -242,28 +243,27 @@ static void values_of_a_service_are_checked(void **state) {
 static void brokers_that_are_none_are_refused(void **state) {
     (void)state;
     static const char *const rows[][2] = {
-        {"broker { url = { mqtt://a, b } }",
-         "broker: url: \"b\" is no broker: write mqtt://host:port, or mqtts://host:port for TLS"},
-        {"broker { url = { mqtt://a, mqtt://a } }", "broker: url: \"mqtt://a\" stands there twice"},
+        {"broker { url = { mqtt://a, b } }", "broker: url: \"b\" is not a broker URL: write "
+                                             "mqtt://host:port, or mqtts://host:port for TLS"},
+        {"broker { url = { mqtt://a, mqtt://a } }", "broker: url: \"mqtt://a\" is listed twice"},
         {"broker { url = { mqtt://a, mqtt://b } ca_file = \"ca.pem\" }",
-         "broker: url: certificates are given, but the url is not mqtts://"},
+         "broker: url: certificates are set, but the url is not mqtts://"},
         {"broker { url = { mqtt://1, mqtt://2, mqtt://3, mqtt://4, mqtt://5, mqtt://6, mqtt://7, "
          "mqtt://8, mqtt://9 } }",
          "broker: url: more than 8 brokers"},
-        {"broker { url = localhost }", "broker: url: \"localhost\" is no broker: write "
+        {"broker { url = localhost }", "broker: url: \"localhost\" is not a broker URL: write "
                                        "mqtt://host:port, or mqtts://host:port for "
                                        "TLS"},
-        {"broker { url = \"mqtt://u:p@h\" }",
-         "broker: url: a user name and a password have options "
-         "of their own: username and password"},
+        {"broker { url = \"mqtt://u:p@h\" }", "broker: url: set the user name and password with "
+                                              "their own options: username and password"},
         {"broker { url = \"mqtt://h:0\" }",
-         "broker: url: \"mqtt://h:0\" is no broker: write mqtt://host:port"},
+         "broker: url: \"mqtt://h:0\" is not a broker URL: write mqtt://host:port"},
         {"broker { url = \"mqtts://\" }",
-         "broker: url: \"mqtts://\" is no broker: write mqtts://host:port"},
+         "broker: url: \"mqtts://\" is not a broker URL: write mqtts://host:port"},
         {"broker { url = \"mqtt://[::1\" }",
-         "broker: url: \"mqtt://[::1\" is no broker: write mqtt://host:port"},
+         "broker: url: \"mqtt://[::1\" is not a broker URL: write mqtt://host:port"},
         {"broker { url = \"mqtt://h/path\" }",
-         "broker: url: \"mqtt://h/path\" is no broker: write mqtt://host:port"},
+         "broker: url: \"mqtt://h/path\" is not a broker URL: write mqtt://host:port"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char expected[1024];
@@ -276,67 +276,79 @@ static void values_of_the_host_are_checked(void **state) {
     (void)state;
     static const char *const rows[][2] = {
         {"broker { receive_maximum = 65536 }", "broker: receive_maximum: \"65536\" is out of "
-                                               "bounds, from 1 to 65535 is possible"},
+                                               "range: it must be from 1 to 65535"},
         {"broker { cert_file = a }",
-         "broker: cert_file: cert_file and key_file only work together"},
+         "broker: cert_file: cert_file and key_file must be set together"},
         {"broker { url = mqtt://h ca_file = a }",
-         "broker: url: certificates are given, but the url is not mqtts://"},
-        {"store { path = \"\" }", "store: path: a path has at least one character"},
-        {"store { max_size = \"8GB\" }", "store: max_size: \"8GB\" is no size: write a whole "
-                                         "number and B, KiB, MiB, GiB or TiB, as "
+         "broker: url: certificates are set, but the url is not mqtts://"},
+        {"store { path = \"\" }", "store: path: a path must not be empty"},
+        {"store { max_size = \"8GB\" }", "store: max_size: \"8GB\" is not a size: write an "
+                                         "integer and B, KiB, MiB, GiB or TiB, as "
                                          "in \"64KiB\""},
         {"store { max_size = 1 }",
-         "store: max_size: \"1\" is out of bounds, from 2 MiB to 64 TiB is possible"},
+         "store: max_size: \"1\" is out of range: it must be from 2 MiB to 64 TiB"},
         {"limits { payload = 0 }",
-         "limits: payload: \"0\" is out of bounds, from 1 B to 16 MiB is possible"},
+         "limits: payload: \"0\" is out of range: it must be from 1 B to 16 MiB"},
         {"http { listen = 8080 }",
-         "http: listen: \"8080\" is no address to listen on: write \"127.0.0.1:8080\", "
+         "http: listen: \"8080\" is not a listen address: write \"127.0.0.1:8080\", "
          "\"[::1]:8080\", \"unix:/path\", or \"\" for none"},
         {"http { listen = \"0.0.0.0:80\" }",
          "http: listen: \"0.0.0.0:80\" can be reached from other machines, and there is no "
          "http.token: set the environment variable ZINGQ_TOKEN, or listen on 127.0.0.1"},
-        {"http { listen = \"0.0.0.0:80\" token = short }",
-         "http: token: a token of fewer than 16 bytes can be guessed, and http.listen can be "
-         "reached from other machines: make a longer one, as `openssl rand -hex 16` does"},
-        {"http { listen = \"0.0.0.0:80\" token = 0123456789abcdef } "
-         "endpoint \"/x\" { publish = a }",
-         "endpoint \"/x\": http.listen can be reached from other machines: say who may use this "
-         "endpoint, auth = token or auth = none"},
-        {"token \"t\" { value = 0123456789abcdef role = god }",
-         "token \"t\": role: \"god\" is not possible: write read or submit or operate or admin"},
-        {"token \"t\" { value = \"\" role = read }",
-         "token \"t\": its value is empty: anyone would have it"},
-        {"token \"t\" { value = 0123456789abcdef role = read endpoints = {\"/x\"} }",
-         "token \"t\": endpoints go with role = submit; the other roles are not about single "
-         "endpoints"},
-        {"token \"t\" { value = 0123456789abcdef role = submit endpoints = {\"/x\"} }",
-         "token \"t\": there is no endpoint \"/x\""},
-        {"endpoint \"x\" { publish = a }", "endpoint \"x\": an endpoint is named by its path: a "
-                                           "slash, then letters, digits and - . _ "
-                                           "~ /, as in \"/api/send-email\""},
+        {"endpoint \"x\" { publish = a }",
+         "endpoint \"x\": an endpoint is identified by its path: a "
+         "slash, then letters, digits and - . _ "
+         "~ /, as in \"/api/send-email\""},
         {"endpoint \"/api/events/x\" { publish = a }",
-         "endpoint \"/api/events/x\": this path is zingq's own, choose another"},
+         "endpoint \"/api/events/x\": this path is reserved by zingq, choose another"},
         {"endpoint \"/x\" { publish = \"\" }",
-         "endpoint \"/x\": publish: a topic has at least one character"},
+         "endpoint \"/x\": publish: a topic must not be empty"},
         {"endpoint \"/x\" { publish = a required = {b, b} }",
-         "endpoint \"/x\": required: \"b\" stands there twice"},
+         "endpoint \"/x\": required: \"b\" is listed twice"},
         {"endpoint \"/x\" { publish = a required = {\"\"} }",
-         "endpoint \"/x\": required: a name has at least one character"},
+         "endpoint \"/x\": required: a name must not be empty"},
         {"schedule \"x\" { publish = a cron = \"61 * * * *\" }",
-         "schedule \"x\": cron: minute 61 is out of bounds, 0 to 59"},
+         "schedule \"x\": cron: minute 61 is out of range 0 to 59"},
         {"schedule \"x\" { publish = a cron = \"0 0 30 2 *\" }",
-         "schedule \"x\": cron: \"0 0 30 2 *\" never comes: no such month has that day"},
+         "schedule \"x\": cron: \"0 0 30 2 *\" never matches: none of its months has that day"},
         {"schedule \"x\" { publish = a cron = \"@daily\" timezone = \"Europe/Berln\" }",
          "schedule \"x\": timezone: there is no time zone \"Europe/Berln\": write \"UTC\" or a "
          "name "
          "as in \"Europe/Berlin\" (they are in the package tzdata)"},
         {"schedule \"x\" { publish = a cron = \"@daily\" missed = all }",
-         "schedule \"x\": missed: \"all\" is not possible: write once or skip"},
+         "schedule \"x\": missed: \"all\" is not valid: write once or skip"},
         {"endpoint \"/api/cancel\" { publish = a }",
-         "endpoint \"/api/cancel\": this path is zingq's own, choose another"},
+         "endpoint \"/api/cancel\": this path is reserved by zingq, choose another"},
         {"schedule \"x\" { publish = a cron = \"* * *\" }",
-         "schedule \"x\": cron: \"* * *\" has 3 fields, five are needed: minute hour day month "
+         "schedule \"x\": cron: \"* * *\" has 3 fields; five are required: minute hour day month "
          "weekday, as in \"0 3 * * *\""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char expected[1024];
+        (void)snprintf(expected, sizeof expected, "topics.conf:1: %s", rows[i][1]);
+        assert_refused(rows[i][0], expected);
+    }
+}
+
+static void who_may_come_in_is_checked(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"http { listen = \"0.0.0.0:80\" token = short }",
+         "http: token: a token of fewer than 16 bytes can be guessed, and http.listen can be "
+         "reached from other machines: make a longer one, as `openssl rand -hex 16` does"},
+        {"http { listen = \"0.0.0.0:80\" token = 0123456789abcdef } "
+         "endpoint \"/x\" { publish = a }",
+         "endpoint \"/x\": http.listen is reachable from other machines: set who may use this "
+         "endpoint, auth = token or auth = none"},
+        {"token \"t\" { value = 0123456789abcdef role = god }",
+         "token \"t\": role: \"god\" is not valid: write read or submit or operate or admin"},
+        {"token \"t\" { value = \"\" role = read }",
+         "token \"t\": its value is empty, so anyone could use it"},
+        {"token \"t\" { value = 0123456789abcdef role = read endpoints = {\"/x\"} }",
+         "token \"t\": endpoints requires role = submit; the other roles do not concern single "
+         "endpoints"},
+        {"token \"t\" { value = 0123456789abcdef role = submit endpoints = {\"/x\"} }",
+         "token \"t\": there is no endpoint \"/x\""},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char expected[1024];
@@ -366,7 +378,7 @@ static void too_many_sections_and_vars_are_refused(void **state) {
     for (int i = 0; i < 257; i++) {
         buf_printf(&text, "service s%d { subscribe = a handler = h }\n", i);
     }
-    assert_refused(buf_str(&text), "topics.conf: 257 sections \"service\", 256 is the limit");
+    assert_refused(buf_str(&text), "topics.conf: 257 sections \"service\"; the limit is 256");
     buf_reset(&text);
     buf_add_str(&text, "vars {\n");
     for (int i = 0; i < 257; i++) {
@@ -413,6 +425,7 @@ int main(void) {
         TEST_IN_FOLDER(values_of_a_service_are_checked),
         TEST_IN_FOLDER(brokers_that_are_none_are_refused),
         TEST_IN_FOLDER(values_of_the_host_are_checked),
+        TEST_IN_FOLDER(who_may_come_in_is_checked),
         TEST_IN_FOLDER(listening_beyond_loopback_is_fine_with_a_token),
         TEST_IN_FOLDER(too_many_sections_and_vars_are_refused),
         TEST_IN_FOLDER(a_damaged_file_never_does_harm),

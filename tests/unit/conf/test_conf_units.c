@@ -1,12 +1,9 @@
 /* test_conf_units.c - durations, sizes, rates, and the nearest word to a misspelt one. */
 #include "conf/conf.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -8,15 +8,12 @@
  */
 #include "conf/cron.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -124,34 +121,35 @@ static void words_stand_for_expressions(void **state) {
 static void a_mistake_is_named_with_its_field_and_the_mend(void **state) {
     (void)state;
     static const char *const rows[][2] = {
-        {"61 * * * *", "minute 61 is out of bounds, 0 to 59"},
-        {"99999999999999999999 * * * *", "minute 99999999999999999999 is out of bounds, 0 to 59"},
-        {"0 24 * * *", "hour 24 is out of bounds, 0 to 23"},
-        {"0 0 0 * *", "day 0 is out of bounds, 1 to 31"},
-        {"0 0 * 13 *", "month 13 is out of bounds, 1 to 12"},
-        {"0 0 * * 8", "weekday 8 is out of bounds, 0 to 7"},
-        {"x * * * *", "minute \"x\" is no number, 0 to 59"},
+        {"61 * * * *", "minute 61 is out of range 0 to 59"},
+        {"99999999999999999999 * * * *", "minute 99999999999999999999 is out of range 0 to 59"},
+        {"0 24 * * *", "hour 24 is out of range 0 to 23"},
+        {"0 0 0 * *", "day 0 is out of range 1 to 31"},
+        {"0 0 * 13 *", "month 13 is out of range 1 to 12"},
+        {"0 0 * * 8", "weekday 8 is out of range 0 to 7"},
+        {"x * * * *", "minute \"x\" is not a number from 0 to 59"},
         {"0 -1 * * *", "hour \"-1\" lacks a value"},
-        {"1,,2 * * * *", "minute: a comma stands alone"},
+        {"1,,2 * * * *", "minute: a comma without a value"},
         {"1- * * * *", "minute \"1-\" lacks a value"},
         {"0 0 * june *", "\"june\" is no month: write 1 to 12, or jan to dec"},
         {"0 0 * * funday", "\"funday\" is no weekday: write 0 to 7, or sun to sat"},
-        {"5/15 * * * *", "minute 5/15: a step follows * or a range: write 5-59/15"},
-        {"*/0 * * * *", "minute */0: a step is a number from 1 to 60"},
-        {"*/90 * * * *", "minute */90: a step is a number from 1 to 60"},
-        {"*/ * * * *", "minute */: a step is a number from 1 to 60"},
+        {"5/15 * * * *", "minute 5/15: a step must follow * or a range: write 5-59/15"},
+        {"*/0 * * * *", "minute */0: a step must be a number from 1 to 60"},
+        {"*/90 * * * *", "minute */90: a step must be a number from 1 to 60"},
+        {"*/ * * * *", "minute */: a step must be a number from 1 to 60"},
         {"0 22-3 * * *", "hour 22-3 runs backwards: write 22-23,0-3"},
         {"0 0 * * fri-tue", "weekday fri-tue runs backwards: write 5-6,0-2"},
-        {"0 3 * *", "\"0 3 * *\" has 4 fields, five are needed: minute hour day month weekday, as "
-                    "in \"0 3 * * *\""},
-        {"0 0 3 * * *", "\"0 0 3 * * *\" has 6 fields, five are needed: minute hour day month "
+        {"0 3 * *",
+         "\"0 3 * *\" has 4 fields; five are required: minute hour day month weekday, as "
+         "in \"0 3 * * *\""},
+        {"0 0 3 * * *", "\"0 0 3 * * *\" has 6 fields; five are required: minute hour day month "
                         "weekday, as in \"0 3 * * *\""},
-        {"", "\"\" has 0 fields, five are needed: minute hour day month weekday, as in "
+        {"", "\"\" has 0 fields; five are required: minute hour day month weekday, as in "
              "\"0 3 * * *\""},
-        {"@reboot",
-         "\"@reboot\" is not known: there are @hourly, @daily, @weekly, @monthly and @yearly"},
-        {"0 0 30 2 *", "\"0 0 30 2 *\" never comes: no such month has that day"},
-        {"0 0 31 4,6,9,11 *", "\"0 0 31 4,6,9,11 *\" never comes: no such month has that day"},
+        {"@reboot", "\"@reboot\" is unknown: use @hourly, @daily, @weekly, @monthly and @yearly"},
+        {"0 0 30 2 *", "\"0 0 30 2 *\" never matches: none of its months has that day"},
+        {"0 0 31 4,6,9,11 *",
+         "\"0 0 31 4,6,9,11 *\" never matches: none of its months has that day"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_refused(rows[i][0], rows[i][1]);

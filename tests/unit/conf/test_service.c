@@ -3,12 +3,9 @@
 #include "base/limits.h"
 #include "conf/service.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 /* ---- rules ---- */
 
@@ -82,16 +79,16 @@ static void rule_json_follows_the_examples_of_rfc_6901(void **state) {
 static void rule_json_says_why_a_value_is_no_key(void **state) {
     (void)state;
     assert_extracts("json:/x", "{\"x\":{}}", ERR_INVALID,
-                    "the value at /x is an object, a key must be a string or a whole number");
+                    "the value at /x is an object, a key must be a string or an integer");
     assert_extracts("json:/x", "{\"x\":[1]}", ERR_INVALID,
-                    "the value at /x is an array, a key must be a string or a whole number");
+                    "the value at /x is an array, a key must be a string or an integer");
     assert_extracts("json:/x", "{\"x\":null}", ERR_INVALID,
-                    "the value at /x is null, a key must be a string or a whole number");
+                    "the value at /x is null, a key must be a string or an integer");
     assert_extracts("json:/x", "{\"x\":1.5}", ERR_INVALID,
                     "the value at /x is a number with a fraction or an exponent, a key must be a "
-                    "string or a whole number");
+                    "string or an integer");
     assert_extracts("json:", "{}", ERR_INVALID,
-                    "the value at the top is an object, a key must be a string or a whole number");
+                    "the value at the top is an object, a key must be a string or an integer");
     assert_extracts("json:/x", "{\"x\":\"\"}", ERR_INVALID, "the value at /x is empty");
     assert_extracts("json:/x", "{\"y\":1}", ERR_INVALID, "no value at /x in the payload");
     assert_extracts("json:/x", "{\"x\":", ERR_INVALID,
@@ -104,7 +101,8 @@ static void rule_topic_finds_a_level(void **state) {
     assert_extracts("topic:2", "", 0, "12");
     assert_extracts("topic:4", "", 0, "seat");
     assert_extracts("topic:3", "", ERR_INVALID, "level 3 of the topic is empty");
-    assert_extracts("topic:5", "", ERR_INVALID, "the topic has 4 levels, the rule wants level 5");
+    assert_extracts("topic:5", "", ERR_INVALID,
+                    "the topic has 4 levels, the rule requires level 5");
 }
 
 static void rule_property_finds_a_user_property(void **state) {
@@ -124,7 +122,7 @@ static void rule_extract_refuses_a_key_over_the_limit_and_leaves_the_buffer(void
     char payload[400] = "\"";
     memset(payload + 1, 'k', 300);
     payload[301] = '"';
-    assert_extracts("json:", payload, ERR_INVALID, "the key has 300 bytes, 256 is the limit");
+    assert_extracts("json:", payload, ERR_INVALID, "the key has 300 bytes; the limit is 256");
     payload[KEY_BYTES_MAX + 1] = '"';
     payload[KEY_BYTES_MAX + 2] = '\0';
     char expected[KEY_BYTES_MAX + 1] = "";
@@ -166,7 +164,7 @@ static void rule_extract_tells_a_full_buffer_from_a_bad_payload(void **state) {
 
 static void rule_parse_refuses_with_the_form_to_write(void **state) {
     (void)state;
-    assert_rule_refused("event_id", "\"event_id\" is no rule: write json:/pointer, topic:N, "
+    assert_rule_refused("event_id", "\"event_id\" is not a rule: write json:/pointer, topic:N, "
                                     "property:NAME or none");
     assert_rule_refused("json:event_id",
                         "a JSON pointer begins with a slash: write \"json:/event_id\"");
@@ -174,16 +172,20 @@ static void rule_parse_refuses_with_the_form_to_write(void **state) {
                                      "and ~1 for /");
     assert_rule_refused("json:/a~", "\"json:/a~\" has a lone ~: in a JSON pointer write ~0 for ~ "
                                     "and ~1 for /");
-    assert_rule_refused("topic:0", "\"topic:0\" names no level: write topic:1 for the first, up "
-                                   "to topic:128");
-    assert_rule_refused("topic:", "\"topic:\" names no level: write topic:1 for the first, up to "
-                                  "topic:128");
-    assert_rule_refused("topic:2x", "\"topic:2x\" names no level: write topic:1 for the first, up "
-                                    "to topic:128");
-    assert_rule_refused("property:", "\"property:\" needs the name of a user property behind it");
+    assert_rule_refused("topic:0",
+                        "\"topic:0\" has no valid level: write topic:1 for the first, up "
+                        "to topic:128");
+    assert_rule_refused("topic:",
+                        "\"topic:\" has no valid level: write topic:1 for the first, up to "
+                        "topic:128");
+    assert_rule_refused("topic:2x",
+                        "\"topic:2x\" has no valid level: write topic:1 for the first, up "
+                        "to topic:128");
+    assert_rule_refused("property:",
+                        "\"property:\" must be followed by the name of a user property");
     char text[400] = "json:/";
     memset(text + 6, 'x', 300);
-    assert_rule_refused(text, "the rule has 306 bytes, 256 is the limit");
+    assert_rule_refused(text, "the rule has 306 bytes; the limit is 256");
 }
 
 /* ---- filters ---- */
@@ -288,7 +290,7 @@ static void assert_filter_refused(const char *filter, const char *sentence) {
 
 static void filter_check_refuses_what_mqtt_refuses(void **state) {
     (void)state;
-    assert_filter_refused("", "a topic filter has at least one character");
+    assert_filter_refused("", "a topic filter must not be empty");
     assert_filter_refused("a/b+", "\"a/b+\": + stands for one whole level, as in a/+/b");
     assert_filter_refused("a/+b", "\"a/+b\": + stands for one whole level, as in a/+/b");
     assert_filter_refused(
@@ -297,9 +299,8 @@ static void filter_check_refuses_what_mqtt_refuses(void **state) {
                           "\"a#\": # stands for all levels that follow and comes last, as in a/#");
     assert_filter_refused("a\xff", "the topic filter is not UTF-8 or has control characters");
     assert_filter_refused("a\nb", "the topic filter is not UTF-8 or has control characters");
-    assert_filter_refused("$share/g/a",
-                          "\"$share/g/a\": a service is a shared group already, leave "
-                          "out $share/ and its group");
+    assert_filter_refused("$share/g/a", "\"$share/g/a\": a service is already a shared group: omit "
+                                        "$share/ and the group");
     char longer[TOPIC_BYTES_MAX + 2];
     memset(longer, 'a', sizeof longer);
     longer[sizeof longer - 1] = '\0';
@@ -320,9 +321,10 @@ static void topic_check_refuses_wildcards_and_emptiness(void **state) {
     struct report r;
     assert_int_equal(topic_check("a/b", &r), 0);
     assert_int_equal(topic_check("a/+", &r), ERR_INVALID);
-    assert_string_equal(r.text, "\"a/+\": a topic to publish to has no wildcards + or #");
+    assert_string_equal(r.text,
+                        "\"a/+\": a topic to publish to must not contain the wildcards + or #");
     assert_int_equal(topic_check("", &r), ERR_INVALID);
-    assert_string_equal(r.text, "a topic has at least one character");
+    assert_string_equal(r.text, "a topic must not be empty");
 }
 
 static void service_wants_what_one_of_its_filters_matches(void **state) {
@@ -403,8 +405,7 @@ static void service_schedule_reads_as_words(void **state) {
                         "5 m; gives up after 1 h 3 m");
     s = service_with(1, 1000);
     s.retry = (char[]){"retry.lua"};
-    assert_schedule(&s,
-                    "as retry.lua decides; when it fails, 2 tries: now, 1 s; gives up after 1 s");
+    assert_schedule(&s, "decided by retry.lua; if it fails, 2 tries: now, 1 s; gives up after 1 s");
 }
 
 int main(void) {

@@ -2,15 +2,11 @@
 #include "doctor/doctor.h"
 
 #include "broker.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { PAYLOAD = 256 * 1024 };
 

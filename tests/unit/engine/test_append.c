@@ -1,20 +1,16 @@
 /* test_append.c - lines for files, each exactly once, whatever happens in between. */
 #include "engine/append.h"
 #include "data_folder.h"
+#include "test.h"
 #include "base/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { ROOM = 16 << 20 };
 static const int64_t T0 = 1700000000000;

@@ -4,16 +4,12 @@
  */
 #include "aborts.h"
 #include "journal_fixture.h"
+#include "test.h"
 #include "journal/impl.h"
 
 #include "engine/forwards.c" /* NOLINT(bugprone-suspicious-include) */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 enum { OTHER = 2, P = OTHER - 1, MESSAGE_MAX = 1 << 20 };
 

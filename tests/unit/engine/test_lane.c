@@ -1,14 +1,10 @@
 /* test_lane.c - which event may run next: order, fairness, limits. */
 #include "lane_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void lane_runs_events_in_arrival_order(void **state) {
     struct lanes *lanes = *state;

@@ -1,13 +1,9 @@
 /* test_lane_invariants.c - docs/invariants.md: a lane that contradicts itself ends the process. */
 #include "aborts.h"
 #include "lane_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 enum { HASH = 7 };
 

@@ -1,15 +1,11 @@
 /* test_lane_share.c - the processor is shared by time: over services, and over keys within one. */
 #include "lane_world.h"
+#include "test.h"
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* Runs one event, which takes `us`, or in another service than the first `others_us`; its seq. */
 static uint64_t run_either(struct lanes *lanes, int64_t now_ms, int64_t us, int64_t others_us) {

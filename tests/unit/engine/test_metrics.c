@@ -1,12 +1,9 @@
 /* test_metrics.c - rates of the last minute, latency quantiles. */
 #include "engine/metrics.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <string.h>
-#include <cmocka.h>
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
 static const int64_t T0 = 1700000000000;

@@ -1,15 +1,11 @@
 /* test_outbox.c - publishes between commit and acknowledgement: order, window, spilling, resending.
  */
 #include "outbox_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void outbox_sends_nothing_before_the_commit(void **state) {
     struct outbox_world *f = *state;

@@ -1,14 +1,10 @@
 /* test_outbox_invariants.c - docs/invariants.md: an outbox that contradicts itself ends the process. */
 #include "aborts.h"
+#include "test.h"
 #include "engine/outbox_impl.h"
 #include "outbox_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 /* INV-OUTBOX-1 */
 static void one_number_for_two(void *ctx) {

@@ -5,18 +5,13 @@
  * has come that it named, as the host does.
  */
 #include "chance.h"
+#include "test.h"
 #include "base/limits.h"
 #include "outbox_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum {
     ROWS_MAX = 4000,

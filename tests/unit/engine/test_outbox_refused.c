@@ -1,15 +1,11 @@
 /* test_outbox_refused.c - publishes the broker refuses: whom they hold, when they are tried again.
  */
 #include "outbox_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static void outbox_keeps_what_the_broker_refuses_and_tries_it_again_after_a_while(void **state) {
     struct outbox_world *f = *state;

@@ -1,13 +1,10 @@
 /* test_event.c - the bytes of an event, its JSON, its user properties. */
 #include "event/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static struct event *event_with(const char *payload) {
     struct event_bytes bytes = {.topic = slice_of("a/b"), .payload = slice_of(payload)};

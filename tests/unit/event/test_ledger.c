@@ -1,16 +1,13 @@
 /* test_ledger.c - the calls an event made: found by their keys, bounded, settled. */
 #include "event/ledger.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int set_up(void **state) {
     struct event_bytes bytes = {.topic = slice_of("t")};

@@ -1,13 +1,10 @@
 /* test_value.c - state values add up and turn into JSON and back unharmed. */
 #include "event/value.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* JSON to a value, plus a whole number, to JSON. */
 static void adds_up(const char *json, int64_t delta, const char *expected) {

@@ -1,11 +1,7 @@
 /* test_host_loss.c - a connection that comes and goes fills no log. */
 #include "host/loss.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 enum { LOST, REFUSED };
 

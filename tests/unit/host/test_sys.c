@@ -4,13 +4,10 @@
  */
 #include "host/sys_impl.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define DROPPED "$SYS/broker/publish/messages/dropped"
 

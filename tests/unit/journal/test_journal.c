@@ -1,16 +1,12 @@
 /* test_journal.c - meta rows, events, the rows that say where they wait, history, dead letters. */
 #include "journal_fixture.h"
+#include "test.h"
 
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- meta ---------------------------------------------------------------------------------------
  */

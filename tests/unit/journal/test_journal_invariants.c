@@ -5,6 +5,7 @@
  */
 #include "aborts.h"
 #include "journal_fixture.h"
+#include "test.h"
 #include "journal/event.h"
 #include "journal/forward.h"
 #include "journal/impl.h"
@@ -14,14 +15,9 @@
 #include "journal/outbox.h"
 #include "journal/step.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { P = 5, OTHER = 6, LANE = 7 * PARTITIONS + P, NOWHERE = 200, ROW_BYTES = 512 };
 

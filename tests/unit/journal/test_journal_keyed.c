@@ -1,5 +1,6 @@
 /* test_journal_keyed.c - idempotency keys, publications, timers, keyed state, locks, lines. */
 #include "journal_fixture.h"
+#include "test.h"
 
 #include "journal/event.h"
 #include "journal/dedupe.h"
@@ -7,14 +8,9 @@
 #include "journal/outbox.h"
 #include "journal/keyed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* One of the partition's lanes, by number. */
 static struct row row_of(uint8_t partition, uint16_t service, uint64_t lane, uint64_t seq) {

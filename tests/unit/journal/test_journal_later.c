@@ -1,15 +1,11 @@
 /* test_journal_later.c - delayed publishes by id, how far schedules have come, cancelled notes. */
 #include "journal_fixture.h"
+#include "test.h"
 
 #include "journal/dedupe.h"
 #include "journal/later.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* --- delayed publishes --- */
 

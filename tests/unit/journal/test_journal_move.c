@@ -1,5 +1,6 @@
 /* test_journal_move.c - rows under other numbers, secrets of other stores. */
 #include "journal_fixture.h"
+#include "test.h"
 #include "journal/move.h"
 #include "journal/event.h"
 #include "journal/dedupe.h"
@@ -7,12 +8,7 @@
 #include "journal/outbox.h"
 #include "journal/keyed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { SERVICE = 0x102, OTHER = 0x304 };
 static const uint64_t SEQ = 0x1122334455667788;

@@ -1,17 +1,14 @@
 /* test_effects.c - what an invocation asks for is kept, merged and bounded. */
 #include "lua/effects.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 #include "event/value.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static struct effect set_to(const char *name, const char *value) {
     return (struct effect){

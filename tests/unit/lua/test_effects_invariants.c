@@ -1,16 +1,12 @@
 /* test_effects_invariants.c - docs/invariants.md: effects that contradict themselves end the process. */
 #include "aborts.h"
+#include "test.h"
 #include "base/limits.h"
 #include "lua/effects.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int add(struct effects *e, const char *name) {
     const struct effect effect = {

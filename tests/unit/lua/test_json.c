@@ -1,26 +1,23 @@
 /* test_json.c - JSON through Lua and back keeps what it said; what JSON cannot say is named. */
 #include "lua/json.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <lauxlib.h>
 #include <lualib.h>
 
 static struct buf out; /* outlives the raises of json_encode */
 
-static struct script_host host; /* nobody's script runs: nothing is limited */
+static struct script_state nobody; /* nobody's script runs: nothing is limited */
 
 static int open_json(void **state) {
     lua_State *L = luaL_newstate();
-    *(struct script_host **)lua_getextraspace(L) = &host;
+    *(struct script_state **)lua_getextraspace(L) = &nobody;
     luaL_openlibs(L);
     json_open(L);
     json_push_null(L);

@@ -1,14 +1,10 @@
 /* test_ask.c - requests between hosts, with two of them and a broker that is a list of messages. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "peers/ask.h"
 #include "peers/ask_wire.h"
 #include "base/limits.h"
+
+#include "test.h"
 
 #include <stdlib.h>
 #include <string.h>

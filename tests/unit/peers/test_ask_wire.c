@@ -1,13 +1,9 @@
 /* test_ask_wire.c - requests and answers between hosts as bytes, also such as nobody should send. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "peers/ask_wire.h"
 #include "base/limits.h"
+
+#include "test.h"
 
 #include <stdlib.h>
 #include <string.h>

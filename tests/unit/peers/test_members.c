@@ -1,13 +1,10 @@
 /* test_members.c - hosts know each other: who is there, who conflicts, who yields. */
 #include "peers/members.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

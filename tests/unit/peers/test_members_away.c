@@ -1,13 +1,10 @@
 /* test_members_away.c - a host of a division is away: which of the others stands in for it. */
 #include "peers/members.h"
 
+#include "test.h"
+
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 

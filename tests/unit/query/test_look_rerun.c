@@ -1,16 +1,12 @@
 /* test_look_rerun.c - which stored events a replay would run again, in what order, and how many. */
 #include "journal_fixture.h"
+#include "test.h"
 #include "query/rerun.h"
 #include "journal/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { SERVICE = 0, OTHER = 1 };
 

@@ -1,16 +1,12 @@
 /* test_look_store.c - the whole store read: what is wrong is named with its key. */
 #include "data_folder.h"
+#include "test.h"
 #include "journal/journal.h"
 #include "query/salvage.h"
 #include "query/store.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 enum { ROOM = 16 << 20 };
 

@@ -1,12 +1,9 @@
 /* test_reshard.c - another count of hosts: every row once, with the right host, and all goes on.
  * ctest: busy long timeout=300 */
 #include "reshard_world.h"
+#include "test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static void divide(struct reshard_world *w, uint16_t count) {
     if (shards_reshard(w, count) != 0) {

@@ -1,21 +1,17 @@
 /* test_reshard_refused.c - what reshard refuses, and what it leaves where it is. */
 #include "reshard_world.h"
+#include "test.h"
 
 #include "journal/dedupe.h"
 #include "journal/later.h"
 #include "journal/outbox.h"
 #include "journal/keyed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* It is refused with these words. */
 static void expect_refused(struct reshard_world *w, uint16_t count, const size_t *order,

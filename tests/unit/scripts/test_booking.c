@@ -1,14 +1,10 @@
 /* test_booking.c - seat_lock.lua: every way a booking can go. */
 #include "shop.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int seats_open(void **state) {
     *state = shop_open("seat_lock.lua", NULL, NULL);

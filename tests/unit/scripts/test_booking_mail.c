@@ -1,14 +1,10 @@
 /* test_booking_mail.c - email.lua: confirmations, and mails for anyone. */
 #include "shop.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int emails_open(void **state) {
     *state = shop_open("email.lua", "retry.lua", "dlq.lua");

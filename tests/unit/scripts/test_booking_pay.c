@@ -1,14 +1,10 @@
 /* test_booking_pay.c - payment.lua, and the policies beside it, retry.lua and dlq.lua. */
 #include "shop.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int payments_open(void **state) {
     *state = shop_open("payment.lua", "retry.lua", "dlq.lua");

@@ -1,17 +1,13 @@
 /* test_store.c - transactions, order of keys, a full map, readers. */
 #include "base/buf.h"
 #include "store_world.h"
+#include "test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { TIGHT = 1 << 20 };
 

@@ -1,21 +1,17 @@
 /* test_store_compact.c - the file written anew: smaller, whole, whatever stops it. */
 #include "base/buf.h"
 #include "data_folder.h"
+#include "test.h"
 #include "store/store.h"
 #include "store/compact.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { ROOM = 16 << 20, ROWS = 500, LEFT = 20 };
 

@@ -1,21 +1,17 @@
 /* test_store_damage.c - whatever stands in the file: rows or a sentence, never a signal. */
 #include "base/buf.h"
 #include "data_folder.h"
+#include "test.h"
 #include "store/store.h"
 #include "store/pages.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { ROOM = 16 << 20, FILE_BYTES_MAX = 1 << 20, ROWS = 400 };
 

@@ -4,16 +4,12 @@
  */
 #include "aborts.h"
 #include "store_world.h"
+#include "test.h"
 #include "store/impl.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* INV-STORE-1 */
 static void begin_twice(void *s) {

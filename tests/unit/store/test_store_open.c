@@ -1,18 +1,14 @@
 /* test_store_open.c - who may open a store, of which age, in which state. */
 #include "base/buf.h"
 #include "store_world.h"
+#include "test.h"
 
 #include <lmdb.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* --- who may open what --------------------------------------------------------------------------
  */

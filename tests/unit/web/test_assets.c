@@ -3,13 +3,10 @@
  */
 #include "web/assets.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include "test.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* A terminated copy; the caller's buffer must be large enough. */
 static const char *text_of(const struct asset *asset, char *buffer, size_t size) {

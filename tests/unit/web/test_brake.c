@@ -1,12 +1,8 @@
 /* test_brake.c - how often an address may guess. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "web/brake.h"
+
+#include "test.h"
 
 static struct address from(const char *text) {
     struct address a;

@@ -1,16 +1,12 @@
 /* test_fetch.c - HTTP calls to a real server, and what can go wrong with them. */
 #include "fetch_world.h"
+#include "test.h"
 #include "base/limits.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static void an_answer_comes_with_status_headers_and_body(void **state) {
     struct world *w = *state;

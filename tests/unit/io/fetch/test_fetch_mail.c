@@ -1,15 +1,11 @@
 /* test_fetch_mail.c - mails to a real SMTP server, and what can go wrong with them. */
 #include "fetch_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static const char plain_mail[] = "Subject: Hello\nMessage-ID: <1@test>\n\n.dot\nline\n";
 

@@ -1,12 +1,8 @@
 /* test_address.c - where a request comes from, as bytes and as text. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "io/httpd/address.h"
+
+#include "test.h"
 
 static struct address parsed(const char *text) {
     struct address a;

@@ -1,12 +1,7 @@
 /* test_gateway.c - the HTTP door over real sockets, TCP and unix, with curl and raw clients. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "gateway_world.h"
+#include "test.h"
 #include "base/limits.h"
 
 #include <arpa/inet.h>

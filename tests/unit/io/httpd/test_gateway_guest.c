@@ -1,12 +1,7 @@
 /* test_gateway_guest.c - requests that did not come over a socket. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "gateway_world.h"
+#include "test.h"
 
 #include <string.h>
 

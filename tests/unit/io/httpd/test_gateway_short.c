@@ -1,13 +1,8 @@
 /* test_gateway_short.c - the HTTP door when descriptors are short: it opens again by itself. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "descriptors.h"
 #include "gateway_world.h"
+#include "test.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,13 +1,8 @@
 /* test_gateway_stream.c - answers without an end, and clients that are too slow for them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "io/httpd/gateway.h"
 #include "base/limits.h"
+#include "test.h"
 #include "wait.h"
 
 #include <arpa/inet.h>

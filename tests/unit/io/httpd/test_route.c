@@ -1,14 +1,10 @@
 /*
  * test_route.c - which row of a table a path and a method lead to.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "io/httpd/route.h"
+
+#include "test.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,16 +2,12 @@
  * published, subscribed to. */
 #include "event/event.h"
 #include "mqtt_world.h"
+#include "test.h"
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* ---- messages ---- */
 

@@ -1,15 +1,11 @@
 /* test_mqtt_fake.c - the MQTT door and brokers that misbehave, in ways a real one cannot be made
  * to. */
 #include "mqtt_world.h"
+#include "test.h"
 
 #include <mqtt_protocol.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void a_broker_without_mqtt_5_is_fatal(void **state) {
     struct bench *b = *state;

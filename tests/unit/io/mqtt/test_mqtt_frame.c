@@ -5,13 +5,10 @@
 #include "base/limits.h"
 #include "io/mqtt/frame.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "test.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define BYTES(text) ((struct slice){text, sizeof(text) - 1})
 #define CONNACK "\x20\x03\x00\x00\x00"

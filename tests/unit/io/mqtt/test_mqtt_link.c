@@ -1,14 +1,10 @@
 /* test_mqtt_link.c - connections of the MQTT door that come and go, in plain text and over TLS. */
 #include "mqtt_world.h"
+#include "test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <cmocka.h>
 
 /* ---- connections that come and go ---- */
 

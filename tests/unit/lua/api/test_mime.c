@@ -1,14 +1,11 @@
 /* test_mime.c - a mail as text is what RFC 5322 and MIME ask for, and cannot be forged. */
 #include "lua/api/mime.h"
 
+#include "test.h"
+
 #include "event/event.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 static struct slice to_ann[1];
 

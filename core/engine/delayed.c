@@ -1,17 +1,17 @@
 /*
- * later.c - publishes that wait for their time: put off, found by id, taken back.
+ * delayed.c - publishes that wait for their time: put off, found by id, taken back.
  *
  * The publish lies in its timer row (engine/fire.c sends it), a second row finds that by the id.
  * Both come and go in one transaction, so an id is either still waiting or not.
  */
-#include "engine/later.h"
+#include "engine/delayed.h"
 
 #include "engine/impl.h"
 #include "engine/timers.h"
 #include "journal/dedupe.h"
 #include "journal/later.h"
 
-int engine_publish_later(struct engine *e, uint8_t partition, const struct publication *p,
+int engine_delay_publish(struct engine *e, uint8_t partition, const struct publication *p,
                          int64_t due_ms, bool by_wall) {
     struct buf record;
     buf_init(&record, (size_t)1 << 30);

@@ -1,0 +1,71 @@
+/*
+ * loop.c - what every file of the host asks of its loop: to wake up, to end.
+ */
+#include "host/loop.h"
+
+#include "base/log.h"
+#include "host/notify.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { DRAIN_MS = 10000 };
+
+int64_t host_now_ms(const struct host *h) {
+    (void)h;
+    return clock_monotonic_ms();
+}
+
+void host_check_uv(int rc, const char *what) {
+    if (rc != 0) {
+        log_error("host", "%s: %s", what, uv_strerror(rc));
+    }
+}
+
+static void on_idle(uv_idle_t *idle) {
+    (void)idle; /* keeps the loop from sleeping */
+}
+
+/* libuv runs timers before the poll and on_check after it. So a callback of a timer must not trust
+ * that a turn follows at once: the poll may sleep first, for as long as the next timer allows, with
+ * messages unread. Whoever makes a turn due wakes the loop; an active idle handle makes the poll
+ * return at once. */
+void host_wake(struct host *h) {
+    host_check_uv(uv_idle_start(&h->idle, on_idle), "idle");
+}
+
+void host_on_timer(uv_timer_t *timer) {
+    host_wake(timer->data);
+}
+
+void host_end_loop(struct host *h) {
+    uv_stop(&h->loop);
+}
+
+void host_tell_manager(const char *text) {
+    if (host_notify(text) != 0) {
+        log_warn("host", "cannot tell the service manager %s: %s", text, strerror(errno));
+    }
+}
+
+static void on_drain_timer(uv_timer_t *timer) {
+    struct host *h = timer->data;
+    log_warn("host",
+             "stopping with %zu events still waiting for a call: they run again at the "
+             "next start",
+             engine_running(h->engine));
+    host_end_loop(h);
+}
+
+void host_stop(struct host *h, int status) {
+    if (h->stopping) {
+        host_end_loop(h);
+        return;
+    }
+    h->stopping = true;
+    h->status = status;
+    host_tell_manager("STOPPING=1");
+    engine_drain(h->engine);
+    host_check_uv(uv_timer_start(&h->drain_timer, on_drain_timer, DRAIN_MS, 0), "drain timer");
+    host_wake(h);
+}

@@ -1,0 +1,74 @@
+/*
+ * scripts.c - the handlers' code: loaded at the start, and again when a file of it was saved.
+ */
+#include "host/scripts.h"
+
+#include "host/loop.h"
+#include "base/log.h"
+
+#include <inttypes.h>
+
+enum {
+    RELOAD_DELAY_MS = 100,
+    RELOAD_AGAIN_MS = 1000, /* while a service still has handlers in the version before the last */
+};
+
+static void on_reload(void *ctx, size_t service, const char *error) {
+    const struct host *h = ctx;
+    const char *name = h->conf->services[service].name;
+    if (error == NULL) {
+        log_info("script", "service \"%s\" runs its new scripts version=%016" PRIx64, name,
+                 script_version(h->scripts, service));
+    } else {
+        log_error("script", "service \"%s\" %s: %s", name,
+                  script_runs(h->scripts, service) ? "keeps its last good scripts"
+                                                   : "does not run, its events wait",
+                  error);
+    }
+}
+
+/* Every service has its code, or took the host down at an earlier start while it was loaded. */
+int host_load_scripts(struct host *h, struct report *r) {
+    script_name_loads(h->scripts, h->culprit);
+    int code = script_load_all(h->scripts, r);
+    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
+        if (!script_runs(h->scripts, i)) {
+            on_reload(h, i, script_error(h->scripts, i));
+        }
+    }
+    return code;
+}
+
+static void on_reload_timer(uv_timer_t *timer);
+
+void host_reload(struct host *h) {
+    if (script_reload(h->scripts, h, on_reload) > 0) {
+        engine_scripts_changed(h->engine);
+        host_wake(h);
+    }
+    if (script_reload_waits(h->scripts)) {
+        host_check_uv(uv_timer_start(&h->reload_timer, on_reload_timer, RELOAD_AGAIN_MS, 0),
+                      "reload timer");
+    }
+}
+
+static void on_reload_timer(uv_timer_t *timer) {
+    host_reload(timer->data);
+}
+
+static void on_files_changed(uv_fs_event_t *watch, const char *name, int events, int status) {
+    (void)name;
+    (void)events;
+    struct host *h = watch->data;
+    host_check_uv(status < 0 ? status : 0, "watching the scripts folder");
+    host_check_uv(uv_timer_start(&h->reload_timer, on_reload_timer, RELOAD_DELAY_MS, 0),
+                  "reload timer");
+}
+
+void host_watch_scripts(struct host *h) {
+    int rc = uv_fs_event_start(&h->watch, on_files_changed, h->conf->scripts_dir, 0);
+    if (rc != 0) {
+        log_warn("script", "cannot watch %s: %s: saved scripts go live at SIGHUP",
+                 h->conf->scripts_dir, uv_strerror(rc));
+    }
+}

@@ -1,0 +1,16 @@
+/*
+ * scripts.h - the handlers' code while the host runs.
+ */
+#ifndef ZINGQ_HOST_SCRIPTS_H
+#define ZINGQ_HOST_SCRIPTS_H
+
+#include "host/impl.h"
+
+/* Reads the scripts again and logs what changed. */
+void host_reload(struct host *h);
+/* Every service has its code, or took the host down at an earlier start while it was loaded. */
+int host_load_scripts(struct host *h, struct report *r);
+/* From now on a saved file makes host_reload due. */
+void host_watch_scripts(struct host *h);
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * take.c - what comes from the broker goes to the services it is for.
+ */
+#include "host/take.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+/* What hosts say of themselves and to one another. */
+static bool is_of_hosts(const char *topic) {
+    static const char *const prefixes[] = {"zingq/sys/",     "zingq/hosts/", "zingq/forward/",
+                                           "zingq/receipt/", "zingq/ask/",   "zingq/answer/"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (strncmp(topic, prefixes[i], strlen(prefixes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether this is some host's status or such and the service has it only because it asked for
+ * everything: a wildcard in the first level does not mean it, as it does not mean $SYS. Handling it
+ * would change the status, which would be published again, and so on for ever. */
+static bool is_others_status(const struct service_conf *s, const char *topic) {
+    if (!is_of_hosts(topic)) {
+        return false;
+    }
+    for (size_t i = 0; i < s->filter_count; i++) {
+        bool by_name = s->filters[i][0] != '#' && s->filters[i][0] != '+';
+        if (by_name && filter_matches(s->filters[i], topic)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_plain(const struct host *h, const struct service_conf *s) {
+    return !s->share || h->conf->broker.alone || !mqtt_session(h->subscriber)->shared_available;
+}
+
+/* `host`: as for host_take. */
+static void offer(struct host *h, size_t service, const struct mqtt_message *m, uint16_t host) {
+    struct event_bytes bytes = {.topic = m->topic,
+                                .payload = m->payload,
+                                .content_type = m->content_type,
+                                .response_topic = m->response_topic,
+                                .correlation = m->correlation,
+                                .properties = m->properties,
+                                .reason = m->refused};
+    if (is_others_status(&h->conf->services[service], m->topic.data)) {
+        return;
+    }
+    h->turn_messages++;
+    h->turn_bytes += m->payload.len + m->properties.len;
+    const struct service_conf *s = &h->conf->services[service];
+    const struct offer how = {.qos = m->qos,
+                              .retained = m->retain,
+                              .everywhere = s->share && is_plain(h, s),
+                              .host = host};
+    if (engine_offer(h->engine, service, &bytes, how) != 0) {
+        /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
+        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        h->drop = true;
+    }
+}
+
+static void offer_signal(struct host *h, size_t service, const struct mqtt_message *m,
+                         uint16_t host) {
+    if (m->refused.len > 0) {
+        if (host == 0) { /* else our own copy is the dead letter */
+            offer(h, service, m, 0);
+        }
+        return;
+    }
+    struct event_bytes bytes = {
+        .topic = m->topic, .payload = m->payload, .properties = m->properties};
+    h->turn_messages++;
+    h->turn_bytes += m->payload.len + m->properties.len;
+    if (engine_offer_signal(h->engine, service, &bytes, host) != 0) {
+        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        h->drop = true;
+    }
+}
+
+static bool subscribes_to(const struct service_conf *s, const char *filter) {
+    for (size_t i = 0; i < s->filter_count; i++) {
+        if (strcmp(s->filters[i], filter) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two plain subscriptions to one filter are one at the broker, under the later number: the others
+ * get their copy here. */
+static void offer_to_same_filter(struct host *h, size_t service, const struct mqtt_message *m,
+                                 uint16_t host) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        const struct service_conf *peer = &h->conf->services[i];
+        bool told = false;
+        for (size_t k = 0; k < m->subscription_id_count; k++) {
+            told = told || m->subscription_ids[k] == engine_service_number(h->engine, i) + 1u;
+        }
+        bool other = i != service && engine_runs(h->engine, i) && is_plain(h, peer);
+        for (size_t f = 0; other && !told && f < peer->filter_count; f++) {
+            if (filter_matches(peer->filters[f], m->topic.data) &&
+                subscribes_to(&h->conf->services[service], peer->filters[f])) {
+                offer(h, i, m, host);
+                break;
+            }
+        }
+    }
+}
+
+/* Queued in our session for a service that topics.conf no longer has. */
+static void pass_over(struct host *h, const struct mqtt_message *m) {
+    if (h->passed_over++ == 0) {
+        log_error(
+            "broker",
+            "a message on %s is for a service that is no longer in topics.conf: such messages "
+            "are acknowledged and dropped (said once)",
+            m->topic.data);
+    }
+}
+
+static bool is_signal_for(const struct service_conf *s, const char *topic) {
+    static const char prefix[] = "zingq/signal/";
+    size_t len = strlen(s->name);
+    return strncmp(topic, prefix, sizeof prefix - 1) == 0 &&
+           strncmp(topic + sizeof prefix - 1, s->name, len) == 0 &&
+           topic[sizeof prefix - 1 + len] == '/';
+}
+
+static bool route_by_filter(struct host *h, const struct mqtt_message *m, uint16_t host) {
+    bool any = false;
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        if (engine_runs(h->engine, i) && is_signal_for(&h->conf->services[i], m->topic.data)) {
+            offer_signal(h, i, m, host);
+            any = true;
+        }
+        if (engine_runs(h->engine, i) && service_wants(&h->conf->services[i], m->topic.data)) {
+            offer(h, i, m, host);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* The subscription's number tells which service a copy is for. A broker without such numbers
+ * leaves only the filters to go by. */
+bool host_take(struct host *h, const struct mqtt_message *m, uint16_t host) {
+    for (size_t i = 0; i < m->subscription_id_count; i++) {
+        size_t service = 0;
+        uint32_t number = m->subscription_ids[i] - 1;
+        bool signal = number >= SIGNAL_SUBSCRIPTION;
+        number -= signal ? SIGNAL_SUBSCRIPTION : 0;
+        if (!engine_service_by_number(h->engine, number, &service)) {
+            pass_over(h, m);
+            continue;
+        }
+        if (signal) {
+            offer_signal(h, service, m, host);
+            continue;
+        }
+        offer(h, service, m, host);
+        if (is_plain(h, &h->conf->services[service])) {
+            offer_to_same_filter(h, service, m, host);
+        }
+    }
+    return m->subscription_id_count > 0 || route_by_filter(h, m, host);
+}
