@@ -10,6 +10,7 @@
 #include "cli/store.h"
 #include "cli/tell.h"
 #include "cli/text.h"
+#include "cli/secrets.h"
 #include "lua/api/api.h"
 #include "base/clock.h"
 #include "base/culprit.h"
@@ -373,6 +374,7 @@ static int print_check(const struct cli *cli, const struct script_host *scripts)
     bool ok = services != NULL && schedules != NULL;
     warn_of_routes(cli, scripts);
     warn_of_certificates(cli);
+    cli_warn_of_secrets(conf, scripts);
     if (!cli->json) {
         print_verdict(conf);
     }

@@ -222,6 +222,12 @@ static int set_size(const struct setting *s) {
     return 0;
 }
 
+/* CONF_SIZE_OR_NONE, CONF_MS_OR_NONE: the field stays 0. */
+static int set_if_given(const struct setting *s) {
+    bool given = s->text[0] != '\0';
+    return !given ? 0 : s->row->kind == CONF_MS_OR_NONE ? set_duration(s) : set_size(s);
+}
+
 static int set_rate(const struct setting *s) {
     struct report r;
     int code = conf_parse_rate(s->text, s->field, &r);
@@ -435,18 +441,13 @@ struct list {
     char **items;
     size_t count;
 };
-static_assert(offsetof(struct service_conf, filter_count) ==
-                  offsetof(struct service_conf, filters) + offsetof(struct list, count),
-              "filters and their number are a list");
-static_assert(offsetof(struct endpoint_conf, required_count) ==
-                  offsetof(struct endpoint_conf, required) + offsetof(struct list, count),
-              "required and its number are a list");
-static_assert(offsetof(struct token_conf, endpoint_count) ==
-                  offsetof(struct token_conf, endpoints) + offsetof(struct list, count),
-              "endpoints and their number are a list");
-static_assert(offsetof(struct conf, http_proxy_count) ==
-                  offsetof(struct conf, http_proxies) + offsetof(struct list, count),
-              "proxies and their number are a list");
+#define IS_LIST(type, items, count)                                                                \
+    static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
+IS_LIST(struct service_conf, filters, filter_count);
+IS_LIST(struct service_conf, secrets, secret_count);
+IS_LIST(struct endpoint_conf, required, required_count);
+IS_LIST(struct token_conf, endpoints, endpoint_count);
+IS_LIST(struct conf, http_proxies, http_proxy_count);
 
 static int list_add(const struct setting *s) {
     struct list *list = s->field;
@@ -549,7 +550,9 @@ static const struct kind {
     [CONF_MS] = {set_duration, NULL},
     [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
+    [CONF_MS_OR_NONE] = {set_if_given, NULL},
     [CONF_SIZE] = {set_size, NULL},
+    [CONF_SIZE_OR_NONE] = {set_if_given, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
     [CONF_YES_NO] = {set_bool, NULL},

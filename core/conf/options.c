@@ -49,6 +49,8 @@ static const struct conf_row HTTP_ROWS[] = {
     {"listen", CONF_LISTEN, "127.0.0.1:8080", AT(http_listen), 0, 0},
     {"token", CONF_SECRET, "env:ZINGQ_TOKEN", AT(http_token), 0, 0},
     {"proxies", CONF_NAMES, "", AT(http_proxies), 0, 0},
+    {"cert_file", CONF_PATH, "", AT(http_cert_file), 0, 0},
+    {"key_file", CONF_PATH, "", AT(http_key_file), 0, 0},
 };
 
 static const struct conf_row LIMITS_ROWS[] = {
@@ -94,6 +96,9 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"crashes", CONF_U32, "3", AT(crashes), 0, 1000},
     {"on_dead", CONF_ON_DEAD, "continue", AT(on_dead), 0, 0},
     {"idempotency_window", CONF_MS, "24h", AT(idempotency_window_ms), SECOND_MS, 3650 * DAY_MS},
+    {"lua_memory", CONF_SIZE_OR_NONE, "", AT(lua_memory_bytes), MIB, 64 * GIB},
+    {"lua_time", CONF_MS_OR_NONE, "", AT(lua_time_ms), 1, 60 * SECOND_MS},
+    {"secrets", CONF_NAMES, "", AT(secrets), 0, 0},
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
     {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
     {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},

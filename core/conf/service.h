@@ -52,7 +52,11 @@ struct service_conf {
     uint32_t crashes; /* host crashes in mid-handler before it is dead */
     enum on_dead on_dead;
     int64_t idempotency_window_ms; /* how long the other side of a call knows its Idempotency-Key */
-    int line;                      /* in topics.conf, for errors */
+    uint64_t lua_memory_bytes;     /* of its Lua state; 0 = limits.lua_memory */
+    int64_t lua_time_ms;           /* of one attempt; 0 = limits.lua_time */
+    char **secrets;                /* of vars{}, that its scripts may read */
+    size_t secret_count;
+    int line; /* in topics.conf, for errors */
 };
 
 /* "json:/pointer", "topic:N", "property:NAME", "none". ERR_INVALID with a sentence. */

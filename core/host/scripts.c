@@ -8,7 +8,10 @@
 
 #include <inttypes.h>
 
-enum { RELOAD_DELAY_MS = 100 };
+enum {
+    RELOAD_DELAY_MS = 100,
+    RELOAD_AGAIN_MS = 1000, /* while a service still has handlers in the version before the last */
+};
 
 static void on_reload(void *ctx, size_t service, const char *error) {
     const struct host *h = ctx;
@@ -36,10 +39,16 @@ int host_load_scripts(struct host *h, struct report *r) {
     return code;
 }
 
+static void on_reload_timer(uv_timer_t *timer);
+
 void host_reload(struct host *h) {
     if (script_reload(h->scripts, h, on_reload) > 0) {
         engine_scripts_changed(h->engine);
         host_wake(h);
+    }
+    if (script_reload_waits(h->scripts)) {
+        host_check_uv(uv_timer_start(&h->reload_timer, on_reload_timer, RELOAD_AGAIN_MS, 0),
+                      "reload timer");
     }
 }
 

@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/watchdog.h"
-#include "lua/document.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -54,26 +53,26 @@ static bool time_is_up(struct script_watch *watch) {
 static void raise_time(lua_State *L, int level) {
     char text[96];
     luaL_where(L, level);
-    lua_pushstring(L, script_time_text(script_host_of(L), text));
+    lua_pushstring(L, script_time_text(script_state_of(L), text));
     lua_concat(L, 2);
     lua_error(L);
 }
 
 static void look_at_clock(lua_State *L, lua_Debug *ar);
 
-bool script_time_is_up(struct script_host *host) {
-    struct script_watch *watch = &host->watch;
+bool script_time_is_up(struct script_state *state) {
+    struct script_watch *watch = &state->watch;
     watch->charged = 0;
     return watch->active && (watch->over || time_is_up(watch) || watchdog_over());
 }
 
 /* Raises when the time is up; `level` is where to say it happened. */
 static void look(lua_State *L, int level) {
-    struct script_host *host = script_host_of(L);
-    if (!script_time_is_up(host)) {
+    struct script_state *state = script_state_of(L);
+    if (!script_time_is_up(state)) {
         return;
     }
-    host->watch.over = true;
+    state->watch.over = true;
     lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
     raise_time(L, level);
 }
@@ -81,7 +80,7 @@ static void look(lua_State *L, int level) {
 /* The count hook. */
 static void look_at_clock(lua_State *L, lua_Debug *ar) {
     (void)ar;
-    if (!script_host_of(L)->watch.active) {
+    if (!script_state_of(L)->watch.active) {
         return;
     }
     look(L, 0);
@@ -96,16 +95,16 @@ void script_look_at_clock(lua_State *L) {
 
 void script_check_stack(lua_State *L) {
     const char *at = __builtin_frame_address(0);
-    if (script_host_of(L)->watch.stack - at > STACK_BYTES_MAX) { /* it grows downwards */
+    if (script_state_of(L)->watch.stack - at > STACK_BYTES_MAX) { /* it grows downwards */
         luaL_error(L, "C stack overflow");
     }
 }
 
 /* lua_sethook may be called at any moment, a signal handler's or this one. */
-static void look_soon(struct script_host *host) {
-    host->memory_churn = 0;
-    if (host->watch.active) {
-        lua_sethook(host->thread, look_at_clock, LUA_MASKCOUNT, 1);
+static void look_soon(struct script_state *state) {
+    state->memory_churn = 0;
+    if (state->watch.active) {
+        lua_sethook(state->thread, look_at_clock, LUA_MASKCOUNT, 1);
     }
 }
 
@@ -115,105 +114,122 @@ static void on_watchdog(void *ctx) {
     look_soon(ctx);
 }
 
-static bool may_grow(struct script_host *host, size_t more) {
-    bool fits = more <= host->memory_limit && host->memory_used <= host->memory_limit - more;
-    if (host->memory_strict && !fits) {
-        look_soon(host); /* Lua now collects: dear, and no instruction is counted */
+static bool may_grow(struct script_state *state, size_t more) {
+    bool fits = more <= state->memory_limit && state->memory_used <= state->memory_limit - more;
+    if (state->memory_strict && !fits) {
+        look_soon(state); /* Lua now collects: dear, and no instruction is counted */
         return false;
     }
-    host->memory_churn += more;
-    if (host->memory_churn > CHURN_BYTES) {
-        look_soon(host);
+    state->memory_churn += more;
+    if (state->memory_churn > CHURN_BYTES) {
+        look_soon(state);
     }
     return true;
 }
 
-bool script_memory_take(struct script_host *host, size_t bytes) {
-    if (!may_grow(host, bytes)) {
+bool script_memory_take(struct script_state *state, size_t bytes) {
+    if (!may_grow(state, bytes)) {
         return false;
     }
-    host->memory_used += bytes;
+    state->memory_used += bytes;
     return true;
 }
 
-void script_memory_give(struct script_host *host, size_t bytes) {
-    assert(host->memory_used >= bytes);
-    host->memory_used -= bytes;
+void script_memory_give(struct script_state *state, size_t bytes) {
+    assert(state->memory_used >= bytes);
+    state->memory_used -= bytes;
 }
 
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
-    struct script_host *host = ud;
+    struct script_state *state = ud;
     size_t old = block == NULL ? 0 : old_size; /* for a new block old_size is a type tag */
-    assert(host->memory_used >= old);          /* INV-RUN-6 */
+    assert(state->memory_used >= old);         /* INV-RUN-6 */
     if (new_size == 0) {
         free(block);
-        host->memory_used -= old;
+        state->memory_used -= old;
         return NULL;
     }
-    if (new_size > old && !may_grow(host, new_size - old)) {
+    if (new_size > old && !may_grow(state, new_size - old)) {
         return NULL;
     }
     void *moved = realloc(block, new_size);
     if (moved == NULL) {
         return new_size <= old ? block : NULL; /* Lua relies on shrinking */
     }
-    host->memory_used = host->memory_used - old + new_size;
+    state->memory_used = state->memory_used - old + new_size;
     return moved;
 }
 
-void script_limits_open(struct script_host *host) {
-    lua_sethook(host->L, look_at_clock, LUA_MASKCOUNT, LUA_HOOK_INSTRUCTIONS);
+void script_look_at_memory(struct script_state *state) {
+    size_t most = state->memory_limit - state->memory_limit / 4;
+    size_t step = state->memory_limit / 16;
+    if (state->full || state->memory_used <= most ||
+        state->memory_used - state->memory_kept < step) {
+        return; /* the usual case; and not all the time near the limit */
+    }
+    (void)lua_gc(state->L, LUA_GCCOLLECT);
+    bool grew = state->memory_used > state->memory_kept;
+    state->memory_kept = state->memory_used;
+    state->full = grew && state->memory_used > most;
 }
 
-void script_enter(struct script_host *host, struct run *run, lua_State *L, int64_t spent_us) {
-    assert(!host->watch.active && host->current == NULL); /* INV-RUN-1 */
-    host->current = run;
-    host->base = L;
-    host->thread = L;
-    host->memory_strict = true;
-    host->watch.active = true;
-    host->watch.over = false;
-    host->unwinding = false;
-    host->watch.spent_ns = spent_us * 1000;
-    host->watch.wall_start_ns = clock_monotonic_ns();
-    host->watch.cpu_start_ns = -1;
-    host->watch.charged = 0;
-    host->watch.stack = __builtin_frame_address(0);
-    watchdog_call(on_watchdog, host);
+void script_limits_open(struct script_state *state) {
+    lua_sethook(state->L, look_at_clock, LUA_MASKCOUNT, LUA_HOOK_INSTRUCTIONS);
 }
 
-int64_t script_leave(struct script_host *host) {
-    assert(host->watch.active); /* INV-RUN-1 */
+void script_enter(struct script_state *state, struct run *run, lua_State *L, int64_t spent_us) {
+    assert(!state->watch.active && state->current == NULL); /* INV-RUN-1 */
+    state->current = run;
+    state->base = L;
+    state->thread = L;
+    state->memory_strict = true;
+    state->watch.active = true;
+    state->watch.over = false;
+    state->unwinding = false;
+    state->watch.spent_ns = spent_us * 1000;
+    state->watch.wall_start_ns = clock_monotonic_ns();
+    state->watch.cpu_start_ns = -1;
+    state->watch.charged = 0;
+    state->watch.stack = __builtin_frame_address(0);
+    watchdog_call(on_watchdog, state);
+}
+
+int64_t script_leave(struct script_state *state) {
+    assert(state->watch.active); /* INV-RUN-1 */
     watchdog_call(NULL, NULL);
-    int64_t spent = spent_ns(&host->watch);
-    host->current = NULL;
-    host->base = host->L;
-    host->thread = host->L;
-    host->memory_strict = false;
-    host->watch.active = false;
-    document_drop(host);
+    int64_t spent = spent_ns(&state->watch);
+    state->current = NULL;
+    state->base = state->L;
+    state->thread = state->L;
+    state->memory_strict = false;
+    state->watch.active = false;
     return spent / 1000;
 }
 
 void script_check_time(lua_State *L) {
-    if (script_host_of(L)->watch.over) {
+    if (script_state_of(L)->watch.over) {
         raise_time(L, 1);
     }
 }
 
-const char *script_time_text(const struct script_host *host, char out[96]) {
+static const struct service_conf *conf_of(const struct script_state *state) {
+    return &state->host->conf->services[state->service];
+}
+
+const char *script_time_text(const struct script_state *state, char out[96]) {
     char limit[32];
-    (void)snprintf(out, 96, "used more than %s of CPU time (limits.lua_time)%s",
-                   conf_duration_text(host->watch.limit_ns / NS_PER_MS, limit),
+    (void)snprintf(out, 96, "used more than %s of CPU time (%slua_time)%s",
+                   conf_duration_text(state->watch.limit_ns / NS_PER_MS, limit),
+                   conf_of(state)->lua_time_ms > 0 ? "" : "limits.",
                    watchdog_over() ? ", far more: the watchdog saw it" : "");
     return out;
 }
 
-const char *script_memory_text(const struct script_host *host, char out[96]) {
+const char *script_memory_text(const struct script_state *state, char out[96]) {
     size_t mib = (size_t)1 << 20;
-    bool whole = host->memory_limit % mib == 0;
-    (void)snprintf(out, 96, "used more than %zu %s of memory (limits.lua_memory)",
-                   whole ? host->memory_limit / mib : host->memory_limit / 1024,
-                   whole ? "MiB" : "KiB");
+    bool whole = state->memory_limit % mib == 0;
+    (void)snprintf(out, 96, "used more than %zu %s of memory (%slua_memory)",
+                   whole ? state->memory_limit / mib : state->memory_limit / 1024,
+                   whole ? "MiB" : "KiB", conf_of(state)->lua_memory_bytes > 0 ? "" : "limits.");
     return out;
 }

@@ -34,8 +34,8 @@ static int create(lua_State *L) {
 
 /* Remembers a coroutine that the hook's raise went through. */
 static void mark_spent(lua_State *L, lua_State *co) {
-    struct script_host *host = script_host_of(L);
-    host->memory_strict = false; /* a few bytes that must not fail */
+    struct script_state *state = script_state_of(L);
+    state->memory_strict = false; /* a few bytes that must not fail */
     luaL_checkstack(L, 4, NULL);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &spent_key);
     lua_pushthread(co);
@@ -43,7 +43,7 @@ static void mark_spent(lua_State *L, lua_State *co) {
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
     lua_pop(L, 1);
-    host->memory_strict = host->watch.active;
+    state->memory_strict = state->watch.active;
 }
 
 static bool is_spent(lua_State *L, lua_State *co) {
@@ -62,13 +62,13 @@ static int resume_with(lua_State *L, lua_State *co, int count) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
     }
-    struct script_host *host = script_host_of(L);
+    struct script_state *state = script_state_of(L);
     lua_xmove(L, co, count);
     int answers = 0;
-    host->thread = co;
+    state->thread = co;
     int status = lua_resume(co, L, count, &answers);
-    host->thread = L;
-    if (host->watch.over) {
+    state->thread = L;
+    if (state->watch.over) {
         mark_spent(L, co);
         script_check_time(L); /* raises */
     }
@@ -100,14 +100,14 @@ static int resume(lua_State *L) {
 
 /* Runs what is still to be closed in `co`, as its owner's work. */
 static int close_coroutine(lua_State *L, lua_State *co) {
-    struct script_host *host = script_host_of(L);
+    struct script_state *state = script_state_of(L);
     script_check_stack(L); /* Lua 5.4.4 does not count closes within closes */
     if (is_spent(L, co)) {
         luaL_error(L, "cannot close a coroutine that ran out of CPU time");
     }
-    host->thread = co;
+    state->thread = co;
     int status = lua_resetthread(co);
-    host->thread = L;
+    state->thread = L;
     script_check_time(L);
     return status;
 }
@@ -154,8 +154,8 @@ static int close(lua_State *L) {
 }
 
 static bool is_hosts(lua_State *L) {
-    struct script_host *host = script_host_of(L);
-    return L == host->base;
+    struct script_state *state = script_state_of(L);
+    return L == state->base;
 }
 
 static int yield(lua_State *L) {
@@ -187,7 +187,7 @@ static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
         return lua_gettop(L) - (int)extra;
     }
     script_check_time(L);
-    if (script_host_of(L)->unwinding) {
+    if (script_state_of(L)->unwinding) {
         return lua_error(L);
     }
     lua_pushboolean(L, 0);
@@ -204,7 +204,7 @@ static int protected_call(lua_State *L) {
 }
 
 static int handle_message(lua_State *L) {
-    if (script_host_of(L)->watch.over || script_host_of(L)->unwinding) {
+    if (script_state_of(L)->watch.over || script_state_of(L)->unwinding) {
         return 1;
     }
     lua_pushvalue(L, lua_upvalueindex(1));

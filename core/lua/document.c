@@ -19,8 +19,8 @@ enum { LONG_BYTES = 1 << 16 /* a text that is read in pieces */ };
 
 /* --- jansson's allocator while it works for a script --- */
 
-static struct script_host *paying; /* NULL = jansson works for somebody else */
-static bool refused;               /* an allocation, since pay() */
+static struct script_state *paying; /* NULL = jansson works for somebody else */
+static bool refused;                /* an allocation, since pay() */
 
 static void *allocate(size_t size) {
     void *block = malloc(size);
@@ -39,8 +39,8 @@ static void release(void *block) {
     free(block);
 }
 
-static void pay(struct script_host *host) {
-    paying = host;
+static void pay(struct script_state *state) {
+    paying = state;
     refused = false;
     json_set_alloc_funcs(allocate, release);
 }
@@ -54,7 +54,7 @@ static void paid(void) {
 
 /* A text that is read in pieces. */
 struct reading {
-    struct script_host *host;
+    struct script_state *state;
     struct slice left;
 };
 
@@ -62,7 +62,7 @@ struct reading {
 static size_t next_piece(void *buffer, size_t room, void *ctx) {
     struct reading *reading = ctx;
     size_t len = reading->left.len < room ? reading->left.len : room;
-    if (script_time_is_up(reading->host)) {
+    if (script_time_is_up(reading->state)) {
         return (size_t)-1;
     }
     memcpy(buffer, reading->left.data, len);
@@ -71,9 +71,9 @@ static size_t next_piece(void *buffer, size_t room, void *ctx) {
     return len;
 }
 
-static json_t *parse(struct script_host *host, struct slice text, json_error_t *error) {
-    struct reading reading = {host, text};
-    pay(host);
+static json_t *parse(struct script_state *state, struct slice text, json_error_t *error) {
+    struct reading reading = {state, text};
+    pay(state);
     json_t *document =
         text.len < LONG_BYTES
             ? json_loadb(text.len == 0 ? "" : text.data, text.len, JSON_READ_FLAGS, error)
@@ -82,14 +82,14 @@ static json_t *parse(struct script_host *host, struct slice text, json_error_t *
     return document;
 }
 
-void document_drop(struct script_host *host) {
-    if (host->document == NULL) {
+void document_drop(struct script_state *state) {
+    if (state->document == NULL) {
         return;
     }
-    pay(host);
-    json_decref(host->document);
+    pay(state);
+    json_decref(state->document);
     paid();
-    host->document = NULL;
+    state->document = NULL;
 }
 
 static void refuse(lua_State *L, const json_error_t *error, const char *what) {
@@ -102,18 +102,18 @@ static void refuse(lua_State *L, const json_error_t *error, const char *what) {
 }
 
 void document_push(lua_State *L, struct slice text, const char *what) {
-    struct script_host *host = script_host_of(L);
+    struct script_state *state = script_state_of(L);
     json_error_t error;
-    document_drop(host); /* of a push that raised */
+    document_drop(state); /* of a push that raised */
     script_charge(L, text.len);
-    host->document = parse(host, text, &error);
-    if (host->document == NULL && refused) {
+    state->document = parse(state, text, &error);
+    if (state->document == NULL && refused) {
         (void)lua_gc(L, LUA_GCCOLLECT); /* as Lua does before it gives up */
-        host->document = parse(host, text, &error);
+        state->document = parse(state, text, &error);
     }
-    if (host->document == NULL) {
+    if (state->document == NULL) {
         refuse(L, &error, what);
     }
-    json_push(L, host->document); /* may raise: the host keeps the document */
-    document_drop(host);
+    json_push(L, state->document); /* may raise: the host keeps the document */
+    document_drop(state);
 }

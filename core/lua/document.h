@@ -9,13 +9,13 @@
 
 #include <lua.h>
 
-struct script_host;
+struct script_state;
 
 /* Pushes the value of the text. Raises with `what` when it is not JSON, when the memory does not
  * suffice, when the time is up. */
 void document_push(lua_State *L, struct slice text, const char *what);
 
 /* Frees what a raise within document_push left. */
-void document_drop(struct script_host *host);
+void document_drop(struct script_state *state);
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * host.h - the Lua host from inside: what core/lua and core/lua/api share.
  *
- * One lua_State serves every service. Its memory is counted by the allocator; its CPU time is
- * watched by a count hook that every coroutine inherits. Between script_enter and script_leave the
- * limits are in force: an allocation past the cap fails, and the hook raises once the time is up.
- * Outside, the host works for itself: it never raises unprotected and memory fails only with the
- * system's.
+ * Each service has a lua_State of its own, so that no script sees, fills or slows another's: its
+ * memory, its random numbers, its modules. A new version of its code is a new state; the old one
+ * lives until the invocations that began in it have ended, and no third is made before. Memory is
+ * counted by the allocator; CPU time is watched by a count hook that every coroutine inherits.
+ * Between script_enter and script_leave the limits are in force: an allocation past the cap fails,
+ * and the hook raises once the time is up. Outside, the host works for itself: it never raises
+ * unprotected and memory fails only with the system's.
  */
 #ifndef ZINGQ_LUA_HOST_H
 #define ZINGQ_LUA_HOST_H
@@ -50,7 +52,7 @@ enum script_role {
     ROLE_COUNT
 };
 
-/* One version of one service's code. */
+/* One version of one service's code, or the files of one that was refused. */
 struct script_code {
     struct script_route *routes; /* most specific first; owned */
     size_t route_count;
@@ -60,18 +62,11 @@ struct script_code {
     uint64_t version;
 };
 
-/* One service's place in the host. */
-struct script_slot {
-    struct script_code *live;    /* NULL = never loaded */
-    struct script_code *refused; /* the files of the load that failed last, or NULL */
-    char *error;                 /* why it failed, or NULL; owned */
-};
-
 /* The watch over CPU time; see lua/budget.c. */
 struct script_watch {
     bool active;           /* between enter and leave */
     bool over;             /* the time is up: every instruction raises until leave */
-    int64_t limit_ns;      /* limits.lua_time */
+    int64_t limit_ns;      /* lua_time */
     int64_t spent_ns;      /* of the same attempt, before this entry */
     int64_t wall_start_ns; /* CLOCK_MONOTONIC at entry */
     int64_t cpu_start_ns;  /* CLOCK_THREAD_CPUTIME_ID at entry, -1 until first needed */
@@ -81,57 +76,84 @@ struct script_watch {
 
 enum { THREADS_POOLED_MAX = 256 }; /* a few KB each */
 
+/* A generation of one service: a lua_State with one version of its code. */
+struct script_state {
+    lua_State *L;             /* the main thread: loads scripts, runs no handler */
+    struct script_host *host; /* borrowed */
+    size_t service;           /* index in conf->services */
+    struct script_code *code; /* owned; while it loads, what there is of it */
+    size_t runs;              /* invocations that began in it */
+
+    size_t memory_used, memory_limit; /* bytes */
+    size_t memory_churn;              /* bytes allocated since the hook last looked */
+    size_t memory_kept;               /* what was left after the last full collection; 0 = none */
+    bool memory_strict;               /* the limit is in force */
+    bool full;                        /* too much of it is kept: a new one is wanted */
+    struct script_watch watch;
+
+    bool unwinding;             /* nothing may catch the error under way: see lua/api/step.c */
+    struct run *current;        /* the invocation inside, or NULL */
+    lua_State *base;            /* the coroutine the host resumed, or the main thread */
+    lua_State *volatile thread; /* the coroutine that runs now: base or one of its own */
+    bool loading;               /* its code is being loaded */
+    struct script_thread pool[THREADS_POOLED_MAX]; /* finished cleanly, ready for the next run */
+    size_t pool_count;
+    json_t *document; /* being turned into Lua values, so that a raise loses nothing:
+                         lua/document.h */
+};
+
+/* One service's place in the host. */
+struct script_slot {
+    struct script_state *live;   /* NULL = never loaded */
+    struct script_state *old;    /* the one before, while invocations run in it; or NULL */
+    struct script_code *refused; /* the files of the load that failed last, or NULL */
+    char *error;                 /* why it failed, or NULL; owned */
+    int64_t renewed_ms;          /* when it was last loaded because it was full; monotonic */
+    bool unseen;                 /* that brought a new version, which on_reload is to know of */
+};
+
 struct script_host {
-    lua_State *L;                         /* the main thread: loads scripts, runs no handler */
     const struct conf *conf;              /* borrowed */
     const struct script_library *library; /* borrowed */
     struct script_slot *slots;            /* one a service */
 
-    size_t memory_used, memory_limit; /* bytes */
-    size_t memory_churn;              /* bytes allocated since the hook last looked */
-    bool memory_strict;               /* the limit is in force */
-    struct script_watch watch;
-
-    bool unwinding;              /* nothing may catch the error under way: see lua/api/step.c */
-    struct run *current;         /* the invocation inside, or NULL */
-    lua_State *base;             /* the coroutine the host resumed, or the main thread */
-    lua_State *volatile thread;  /* the coroutine that runs now: base or one of its own */
-    struct script_code *loading; /* the code being loaded, or NULL */
-    uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of it has been read */
+    uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of a code being loaded has been read */
     struct culprit *culprit;            /* borrowed; knows which versions must not be run again */
     bool load_refused;                  /* this load was one of these */
-    struct script_thread pool[THREADS_POOLED_MAX]; /* finished cleanly, ready for the next run */
-    size_t pool_count;
+
+    bool reload_waits; /* for the end of a state before the last */
 
     struct buf scratch; /* text under construction: survives a raise, so nothing leaks */
     struct buf second;  /* the same, where two are needed */
-    json_t *document;   /* being turned into Lua values, for the same reason: lua/document.h */
 };
 
-/* The host of a state or any of its coroutines. */
-static inline struct script_host *script_host_of(lua_State *L) {
-    return *(struct script_host **)lua_getextraspace(L);
+/* What a lua_State or any of its coroutines belongs to. */
+static inline struct script_state *script_state_of(lua_State *L) {
+    return *(struct script_state **)lua_getextraspace(L);
 }
 
 /* --- lua/budget.c: memory and time --- */
 
-/* A lua_Alloc; ud is the host. */
+/* A lua_Alloc; ud is the state. */
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
 /* Memory beside Lua's own that a script needs, within the limit; false = past it. */
-bool script_memory_take(struct script_host *host, size_t bytes);
-void script_memory_give(struct script_host *host, size_t bytes);
+bool script_memory_take(struct script_state *state, size_t bytes);
+void script_memory_give(struct script_state *state, size_t bytes);
 /* Puts the hook on the main thread; every coroutine made later inherits it. */
-void script_limits_open(struct script_host *host);
+void script_limits_open(struct script_state *state);
 /* Puts the limits in force for work on `L`; spent_us was used before by the same attempt. */
-void script_enter(struct script_host *host, struct run *run, lua_State *L, int64_t spent_us);
+void script_enter(struct script_state *state, struct run *run, lua_State *L, int64_t spent_us);
 /* Lifts them. Returns the attempt's CPU time so far, in microseconds. */
-int64_t script_leave(struct script_host *host);
+int64_t script_leave(struct script_state *state);
+/* At the end of what a script did, the limits still in force: whether too much is kept, after a full
+ * collection. Sets state->full. */
+void script_look_at_memory(struct script_state *state);
 /* Raises when the time is up; for whatever may have caught the first raise. */
 void script_check_time(lua_State *L);
 /* Looks at the clock now and raises when the time is up: for functions of C that can take long. */
 void script_look_at_clock(lua_State *L);
 /* The same without raising: whether it is up. */
-bool script_time_is_up(struct script_host *host);
+bool script_time_is_up(struct script_state *state);
 /* Raises when the C stack is nearly used up. */
 void script_check_stack(lua_State *L);
 
@@ -140,15 +162,15 @@ enum { CHARGE_PER_LOOK = 1 << 16 /* units: some hundred microseconds */ };
 /* Work that C does or has done without an instruction of Lua, a unit a byte or a few nanoseconds:
  * every so many the clock is looked at. May raise: no loop in C goes on without it. */
 static inline void script_charge(lua_State *L, size_t units) {
-    struct script_watch *watch = &script_host_of(L)->watch;
+    struct script_watch *watch = &script_state_of(L)->watch;
     watch->charged += units;
     if (watch->charged >= CHARGE_PER_LOOK) {
         script_look_at_clock(L);
     }
 }
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
-const char *script_time_text(const struct script_host *host, char out[96]);
-const char *script_memory_text(const struct script_host *host, char out[96]);
+const char *script_time_text(const struct script_state *state, char out[96]);
+const char *script_memory_text(const struct script_state *state, char out[96]);
 
 /* --- lua/compile.c --- */
 
@@ -195,6 +217,9 @@ uint64_t script_files_hash(struct script_code *code);
 
 /* --- lua/routes.c: what the scripts return --- */
 
+/* NULL is fine. */
+void script_code_free(struct script_code *code);
+
 /* The function on top is for that role. */
 void script_take_role(lua_State *L, struct script_code *code, enum script_role role);
 /* The table on top, of topic filter or reserved name to function. Raises. */
@@ -206,19 +231,29 @@ int script_route_for(const struct script_code *code, struct slice topic);
 
 /* --- lua/load.c: files to functions --- */
 
-/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
- * ERR_SCRIPT; ERR_REFUSED: it took the host down at an earlier start. */
-int script_load_service(struct script_host *host, size_t service, struct report *r);
-/* Frees the references and memory of a version; NULL is fine. */
-void script_code_free(struct script_host *host, struct script_code *code);
+/* Loads the service's code into a new state. ERR_MEMORY, ERR_SCRIPT; ERR_REFUSED: it took the host
+ * down at an earlier start. Then *refused names the files that were read, and there is no state. */
+int script_load(struct script_host *host, size_t service, struct script_state **out,
+                struct script_code **refused, struct report *r);
 
-/* --- lua/state.c: the Lua state --- */
+/* --- lua/state.c: a Lua state --- */
 
+/* A state with nothing in it. ERR_MEMORY. */
+int script_state_new(struct script_state **out, struct script_host *host, size_t service);
+/* NULL is fine; no invocation may be left in it. */
+void script_state_free(struct script_state *state);
 /* Runs fn(ud) protected on the main thread. 0, ERR_MEMORY or ERR_SCRIPT; r gets the message. */
-int script_protect(struct script_host *host, lua_CFunction fn, void *ud, struct report *r);
+int script_protect(struct script_state *state, lua_CFunction fn, void *ud, struct report *r);
 /* A coroutine for an invocation. ERR_MEMORY. */
-int script_thread_take(struct script_host *host, struct script_thread *out);
+int script_thread_take(struct script_state *state, struct script_thread *out);
 /* Gives it back: `clean` when its function returned, so that it can be used again. */
-void script_thread_give(struct script_host *host, struct script_thread thread, bool clean);
+void script_thread_give(struct script_state *state, struct script_thread thread, bool clean);
+
+/* --- lua/script.c: generations --- */
+
+/* For an invocation of the service that begins: its state, NULL when it has no code; a new one when
+ * the last was full. It stays until script_end. */
+struct script_state *script_begin(struct script_host *host, size_t service);
+void script_end(struct script_state *state);
 
 #endif

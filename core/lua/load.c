@@ -8,6 +8,9 @@
  */
 #include "lua/host.h"
 
+#include "lua/document.h"
+#include "lua/json.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -41,7 +44,7 @@ static struct script_file *track_file(struct script_code *code, const char *name
 /* Before the text is run: with what was run before it, it is a version of its own. Raises past
  * every pcall when that took the program down before. */
 static void name_load(lua_State *L, const struct script_file *file) {
-    struct script_host *host = script_host_of(L);
+    struct script_host *host = script_state_of(L)->host;
     crypto_generichash_state state;
     (void)crypto_generichash_init(&state, NULL, 0, sizeof host->loaded);
     (void)crypto_generichash_update(&state, host->loaded, sizeof host->loaded);
@@ -51,7 +54,7 @@ static void name_load(lua_State *L, const struct script_file *file) {
     (void)crypto_generichash_final(&state, host->loaded, sizeof host->loaded);
     if (!culprit_load(host->culprit, host->loaded)) {
         host->load_refused = true;
-        host->unwinding = true;
+        script_state_of(L)->unwinding = true;
         luaL_error(L,
                    "scripts/%s: this version took the host down while it was loaded: it is not run "
                    "again before it is changed",
@@ -60,10 +63,10 @@ static void name_load(lua_State *L, const struct script_file *file) {
 }
 
 static void run_file(lua_State *L, const char *name, int env) {
-    struct script_host *host = script_host_of(L);
-    assert(host->loading != NULL);
+    struct script_host *host = script_state_of(L)->host;
+    assert(script_state_of(L)->loading);
     struct report r = {""};
-    struct script_file *file = track_file(host->loading, name);
+    struct script_file *file = track_file(script_state_of(L)->code, name);
     if (file == NULL) {
         luaL_error(L, "scripts/%s: out of memory", name); /* raises; nothing is held */
         return;
@@ -114,7 +117,7 @@ static int require(lua_State *L) {
     if (kind != LUA_TNIL) {
         return 1;
     }
-    if (script_host_of(L)->loading == NULL) {
+    if (!script_state_of(L)->loading) {
         return luaL_error(L, "require(\"%s\") in a handler: require at the top of the script",
                           file);
     }
@@ -165,19 +168,20 @@ static void load_policy(lua_State *L, struct script_code *code, const char *file
     script_take_role(L, code, role);
 }
 
-/* What load_code works on. */
-struct load {
-    const struct service_conf *service;
-    struct script_code *code;
-};
+static int open_state(lua_State *L) {
+    json_open(L);
+    sandbox_open(L);
+    return 0;
+}
 
 static int load_code(lua_State *L) {
-    struct load *load = lua_touserdata(L, 1);
+    struct script_state *state = script_state_of(L);
+    const struct service_conf *service = &state->host->conf->services[state->service];
     sandbox_push_environment(L, require);
     int env = lua_gettop(L);
-    load_handler(L, load->code, load->service->handler, env);
-    load_policy(L, load->code, load->service->retry, env, ROLE_RETRY);
-    load_policy(L, load->code, load->service->dead_letter, env, ROLE_DEAD_LETTER);
+    load_handler(L, state->code, service->handler, env);
+    load_policy(L, state->code, service->retry, env, ROLE_RETRY);
+    load_policy(L, state->code, service->dead_letter, env, ROLE_DEAD_LETTER);
     return 0;
 }
 
@@ -189,69 +193,78 @@ static struct script_code *new_code(void) {
     return code;
 }
 
-void script_code_free(struct script_host *host, struct script_code *code) {
-    if (code == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < ROLE_COUNT; i++) {
-        luaL_unref(host->L, LUA_REGISTRYINDEX, code->roles[i]);
-    }
-    for (size_t i = 0; i < code->route_count; i++) {
-        luaL_unref(host->L, LUA_REGISTRYINDEX, code->routes[i].function);
-        free(code->routes[i].filter);
-    }
-    for (size_t i = 0; i < code->file_count; i++) {
-        free(code->files[i].name);
-    }
-    free(code->routes);
-    free(code->files);
-    free(code);
-}
-
 /* --- a service --- */
 
-static int run_load(struct script_host *host, struct load *load, struct report *r) {
-    const char *name = load->service->name;
+/* What the page said before is said again: an event may be waiting for its state. */
+static int run_load(struct script_state *state, struct report *r) {
+    struct script_host *host = state->host;
+    const char *name = host->conf->services[state->service].name;
+    struct culprit_record within = {.phase = CULPRIT_IDLE};
+    if (host->culprit != NULL) {
+        within = *culprit_now(host->culprit);
+    }
     (void)crypto_generichash(host->loaded, sizeof host->loaded, (const unsigned char *)name,
                              strlen(name), NULL, 0);
     host->load_refused = false;
-    host->loading = load->code;
-    script_enter(host, NULL, host->L, 0);
-    int rc = script_protect(host, load_code, load, r);
-    (void)script_leave(host);
-    host->loading = NULL;
-    culprit_enter(host->culprit, CULPRIT_IDLE);
+    state->loading = true;
+    script_enter(state, NULL, state->L, 0);
+    int rc = script_protect(state, load_code, NULL, r);
+    (void)script_leave(state);
+    document_drop(state); /* a raise may have left it */
+    state->loading = false;
+    culprit_leave(host->culprit, &within);
     return rc;
 }
 
-int script_load_service(struct script_host *host, size_t service, struct report *r) {
-    struct script_slot *slot = &host->slots[service];
-    struct load load = {&host->conf->services[service], new_code()};
-    if (load.code == NULL) {
-        return report(r, ERR_MEMORY, "out of memory");
+/* The report in the words of whoever reads topics.conf. */
+static void explain(const struct script_state *state, int rc, struct report *r) {
+    const struct conf *conf = state->host->conf;
+    const struct service_conf *service = &conf->services[state->service];
+    char text[96];
+    if (rc == ERR_MEMORY) {
+        (void)report(r, rc, "scripts/%s: %s", service->handler, script_memory_text(state, text));
     }
-    int rc = run_load(host, &load, r);
-    script_code_free(host, slot->refused);
-    slot->refused = NULL;
-    free(slot->error);
-    slot->error = NULL;
+    if (script_files_lack(state->code)) {
+        size_t len = strlen(r->text);
+        (void)snprintf(r->text + len, sizeof r->text - len, " (service \"%s\", %s:%d)",
+                       service->name, conf->file, service->line);
+    }
+}
+
+/* A state that is open, its code still empty. */
+static int new_state(struct script_host *host, size_t service, struct script_state **out) {
+    struct script_state *state = NULL;
+    struct report r;
+    int rc = script_state_new(&state, host, service);
     if (rc != 0) {
-        char text[96];
-        if (rc == ERR_MEMORY) {
-            (void)report(r, rc, "scripts/%s: %s", load.service->handler,
-                         script_memory_text(host, text));
-        }
-        if (script_files_lack(load.code)) {
-            size_t len = strlen(r->text);
-            (void)snprintf(r->text + len, sizeof r->text - len, " (service \"%s\", %s:%d)",
-                           load.service->name, host->conf->file, load.service->line);
-        }
-        slot->refused = load.code;
-        slot->error = slice_dup(slice_of(r->text));
+        return rc;
+    }
+    state->code = new_code();
+    rc = state->code == NULL ? ERR_MEMORY : script_protect(state, open_state, NULL, &r);
+    if (rc != 0) {
+        script_state_free(state);
+        return rc;
+    }
+    *out = state;
+    return 0;
+}
+
+int script_load(struct script_host *host, size_t service, struct script_state **out,
+                struct script_code **refused, struct report *r) {
+    struct script_state *state = NULL;
+    *refused = NULL;
+    if (new_state(host, service, &state) != 0) {
+        return report(r, ERR_MEMORY, "out of memory for a Lua state");
+    }
+    int rc = run_load(state, r);
+    if (rc != 0) {
+        explain(state, rc, r);
+        *refused = state->code;
+        state->code = NULL;
+        script_state_free(state);
         return host->load_refused ? ERR_REFUSED : ERR_SCRIPT;
     }
-    load.code->version = script_files_hash(load.code);
-    script_code_free(host, slot->live);
-    slot->live = load.code;
+    state->code->version = script_files_hash(state->code);
+    *out = state;
     return 0;
 }

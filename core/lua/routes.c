@@ -126,3 +126,18 @@ int script_route_for(const struct script_code *code, struct slice topic) {
     }
     return code->roles[ROLE_ANY];
 }
+
+void script_code_free(struct script_code *code) {
+    if (code == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < code->route_count; i++) {
+        free(code->routes[i].filter);
+    }
+    for (size_t i = 0; i < code->file_count; i++) {
+        free(code->files[i].name);
+    }
+    free(code->routes);
+    free(code->files);
+    free(code);
+}

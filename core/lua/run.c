@@ -28,7 +28,7 @@ void run_set_error(struct run *run, struct slice text) {
 /* --- which function runs --- */
 
 static const struct script_code *code_of(const struct run *run) {
-    return run->host->slots[run->service].live;
+    return run->state == NULL ? NULL : run->state->code;
 }
 
 static int role_for(const struct run *run) {
@@ -150,7 +150,7 @@ static void read_failures(lua_State *L, struct run *run) {
 static int leave(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     assert(status == LUA_OK || status == LUA_YIELD);
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     if (run->entry == RUN_RETRY_POLICY) {
         read_verdict(L, run->verdict);
     } else if (run->listed && !lua_isnil(L, -1)) {
@@ -163,7 +163,7 @@ static int leave(lua_State *L, int status, lua_KContext unused) {
 }
 
 static int enter(lua_State *L) {
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     const struct script_library *library = run->host->library;
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->function);
     int arguments = 1;
@@ -208,7 +208,7 @@ static void add_clipped(struct buf *out, const char *text, size_t len, size_t sp
 
 /* The error object as a string on the stack; it is at index 1. */
 static int object_to_text(lua_State *L) {
-    struct script_host *host = script_host_of(L);
+    struct script_host *host = script_state_of(L)->host;
     if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
         buf_reset(&host->scratch);
         json_encode(L, 1, "error", &host->scratch);
@@ -221,13 +221,13 @@ static int object_to_text(lua_State *L) {
 
 /* The message goes to run->error. Handler code may run: __tostring, within the limits. */
 static void add_message(struct failure *f) {
-    struct script_host *host = f->run->host;
+    struct script_state *state = f->run->state;
     struct buf *out = &f->run->error;
     if (f->message_text[0] != '\0') {
         buf_add_str(out, f->message_text);
         return;
     }
-    lua_State *L = host->L;
+    lua_State *L = state->L;
     if (lua_type(f->L, -1) == LUA_TSTRING) {
         size_t len;
         const char *text = lua_tolstring(f->L, -1, &len);
@@ -237,9 +237,9 @@ static void add_message(struct failure *f) {
     bool is_table = lua_istable(f->L, -1);
     lua_pushcfunction(L, object_to_text);
     lua_xmove(f->L, L, 1);
-    script_enter(host, f->run, L, f->run->cpu_us);
+    script_enter(state, f->run, L, f->run->cpu_us);
     int status = lua_pcall(L, 1, 1, 0);
-    f->run->cpu_us = script_leave(host);
+    f->run->cpu_us = script_leave(state);
     if (status == LUA_OK) {
         size_t len;
         const char *text = lua_tolstring(L, -1, &len);
@@ -265,14 +265,14 @@ static void describe_error(struct failure *f) {
     add_message(f);
     struct report r;
     /* Without memory for a traceback the message alone must do. */
-    (void)script_protect(f->run->host, push_traceback, f, &r);
+    (void)script_protect(f->run->state, push_traceback, f, &r);
     assert(f->run->error.len <= ERROR_BYTES_MAX); /* INV-RUN-5 */
 }
 
 /* --- settling what lua_resume gave --- */
 
 static void give_thread(struct run *run, bool clean) {
-    script_thread_give(run->host, run->thread, clean);
+    script_thread_give(run->state, run->thread, clean);
     run->thread.L = NULL;
 }
 
@@ -280,10 +280,10 @@ static void give_thread(struct run *run, bool clean) {
  * again. */
 static void end_thread(struct run *run, bool over) {
     if (!over) {
-        script_enter(run->host, run, run->thread.L, run->cpu_us);
+        script_enter(run->state, run, run->thread.L, run->cpu_us);
         int status = lua_resetthread(run->thread.L);
         (void)status; /* an error in a __close comes after the outcome is decided */
-        run->cpu_us = script_leave(run->host);
+        run->cpu_us = script_leave(run->state);
     }
     give_thread(run, false);
 }
@@ -333,16 +333,16 @@ static void settle_error(struct run *run, int status, bool over) {
     char limit[96];
     if (over) {
         (void)snprintf(f.message_text, sizeof f.message_text, "%s",
-                       script_time_text(run->host, limit));
+                       script_time_text(run->state, limit));
     } else if (memory) {
         (void)snprintf(f.message_text, sizeof f.message_text, "%s",
-                       script_memory_text(run->host, limit));
+                       script_memory_text(run->state, limit));
     }
     run->outcome = OUTCOME_ERROR;
     describe_error(&f);
     end_thread(run, over);
     if (over || memory) { /* the next handler's time is not for this one's garbage */
-        (void)lua_gc(run->host->L, LUA_GCCOLLECT);
+        (void)lua_gc(run->state->L, LUA_GCCOLLECT);
     }
 }
 
@@ -359,13 +359,14 @@ static bool goes_on(enum outcome outcome) {
 
 /* Runs the coroutine until it returns, waits or fails. */
 static void step(struct run *run) {
-    struct script_host *host = run->host;
+    struct script_state *state = run->state;
     lua_State *L = run->thread.L;
     int results = 0;
-    script_enter(host, run, L, run->cpu_us);
+    script_enter(state, run, L, run->cpu_us);
     int status = lua_resume(L, NULL, 0, &results);
-    bool over = host->watch.over;
-    run->cpu_us = script_leave(host);
+    bool over = state->watch.over;
+    script_look_at_memory(state);
+    run->cpu_us = script_leave(state);
     if (over || (status != LUA_OK && status != LUA_YIELD)) {
         settle_error(run, status, over);
     } else if (status == LUA_OK) {
@@ -404,6 +405,7 @@ static void init_run(struct run *run, struct script_host *host, size_t service,
     assert(service < host->conf->service_count);
     *run = (struct run){
         .event = event, .service = service, .host = host, .view = view, .entry = entry};
+    run->state = script_begin(host, service);
     run->events = &run->event;
     run->event_count = 1;
     run->event_tables = &run->event_table;
@@ -420,7 +422,7 @@ static int first_step(struct run *run, const char *reason) {
         settle_without_function(run);
         return 0;
     }
-    int rc = script_thread_take(run->host, &run->thread);
+    int rc = script_thread_take(run->state, &run->thread);
     if (rc != 0) {
         return rc;
     }
@@ -529,8 +531,8 @@ static void durable_free(struct run_durable *d) {
 /* Notes are at its address in the registry: the next run may get the same one. */
 static void forget_notes(struct run *run) {
     if (run->noted) {
-        lua_pushnil(run->host->L); /* taking away needs no memory */
-        lua_rawsetp(run->host->L, LUA_REGISTRYINDEX, run);
+        lua_pushnil(run->state->L); /* taking away needs no memory */
+        lua_rawsetp(run->state->L, LUA_REGISTRYINDEX, run);
     }
 }
 
@@ -562,6 +564,7 @@ static void clear_run(struct run *run) {
     }
     effects_clear(&run->effects);
     buf_clear(&run->error);
+    script_end(run->state);
 }
 
 void run_free(struct run *run) {

@@ -128,6 +128,7 @@ struct run {
     uint32_t calls;               /* asked for so far in this attempt, outside steps */
     int64_t cpu_us;               /* spent in Lua so far in this attempt */
     struct script_host *host;     /* borrowed */
+    struct script_state *state;   /* the generation it began in; NULL = the service has no code */
     const struct run_view *view;  /* borrowed */
     void *owner;                  /* the engine's own record of the invocation */
 

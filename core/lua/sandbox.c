@@ -16,6 +16,7 @@
 #include "lua/run.h"
 
 #include <lualib.h>
+#include <sodium.h>
 #include <string.h>
 #include <time.h>
 
@@ -119,7 +120,7 @@ static int count_garbage(lua_State *L) {
     if (strcmp(what, "count") != 0) {
         return luaL_error(L, "collectgarbage: only \"count\" is available to scripts");
     }
-    lua_pushnumber(L, (lua_Number)script_memory(script_host_of(L)) / 1024.0);
+    lua_pushnumber(L, (lua_Number)script_state_of(L)->memory_used / 1024.0);
     return 1;
 }
 
@@ -150,7 +151,7 @@ static int load_text(lua_State *L) {
 /* --- os: the clock, as the engine sees it --- */
 
 static void push_now(lua_State *L) {
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     int64_t seconds =
         run == NULL ? clock_wall_ms() / 1000 : run->view->wall_ms(run->view->ctx) / 1000;
     lua_pushinteger(L, seconds);
@@ -223,6 +224,12 @@ static void open_table(lua_State *L) {
 
 static void open_math(lua_State *L) {
     luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 0);
+    lua_Integer seed[2]; /* Lua's own is the time and an address, which others can guess */
+    randombytes_buf(seed, sizeof seed);
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, seed[0]);
+    lua_pushinteger(L, seed[1]);
+    lua_call(L, 2, 0);
 }
 
 static void open_utf8(lua_State *L) {
@@ -237,7 +244,7 @@ static void open_coroutine(lua_State *L) {
 
 static void open_zing(lua_State *L) {
     lua_newtable(L);
-    script_host_of(L)->library->open(L);
+    script_state_of(L)->host->library->open(L);
 }
 
 /* name, what pushes the real table */
@@ -283,7 +290,7 @@ void sandbox_open(lua_State *L) {
         lua_setfield(L, globals, libraries[i].name);
     }
     lua_getfield(L, globals, "zing");
-    script_host_of(L)->library->open_print(L, globals);
+    script_state_of(L)->host->library->open_print(L, globals);
     lua_settop(L, globals);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }

@@ -1,48 +1,21 @@
 /*
- * script.c - the Lua host: its life, reloading, what others may ask about it.
+ * script.c - the Lua host: its life, the generations of each service, what others may ask.
+ *
+ * A new version of a service's code is a new Lua state that takes over at once. The state before it
+ * stays for the invocations that began in it; until these have ended no third is made: a further
+ * change waits, and script_reload_waits says so. A state that keeps more than it should is replaced
+ * by a new one of the same files.
  */
 #include "lua/host.h"
 
-#include "lua/document.h"
-#include "lua/json.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX, NS_PER_MS = 1000000 };
-
-/* Nothing raises outside a protected call; if it does, going on would be undefined. */
-static int panic(lua_State *L) {
-    const char *text = lua_tostring(L, -1);
-    log_error("script", "raised outside a protected call: %s", text == NULL ? "?" : text);
-    abort();
-}
-
-static int open_state(lua_State *L) {
-    json_open(L);
-    sandbox_open(L);
-    return 0;
-}
-
-static int start_state(struct script_host *host) {
-    host->L = lua_newstate(script_allocate, host);
-    if (host->L == NULL) {
-        return ERR_MEMORY;
-    }
-    host->base = host->L;
-    host->thread = host->L;
-    *(struct script_host **)lua_getextraspace(host->L) = host;
-    (void)lua_atpanic(host->L, panic);
-    script_limits_open(host);
-    struct report r;
-    int rc = script_protect(host, open_state, NULL, &r);
-    if (rc == ERR_SCRIPT) {
-        log_error("script", "cannot start Lua: %s", r.text);
-    }
-    return rc;
-}
+enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX };
 
 int script_host_new(struct script_host **out, const struct conf *conf,
                     const struct script_library *library) {
@@ -52,15 +25,12 @@ int script_host_new(struct script_host **out, const struct conf *conf,
     }
     host->conf = conf;
     host->library = library;
-    host->memory_limit = conf->lua_memory_bytes;
-    host->watch.limit_ns = conf->lua_time_ms * NS_PER_MS;
     buf_init(&host->scratch, SCRATCH_BYTES_MAX);
     buf_init(&host->second, SCRATCH_BYTES_MAX);
     host->slots = calloc(conf->service_count + 1, sizeof *host->slots);
-    int rc = host->slots == NULL ? ERR_MEMORY : start_state(host);
-    if (rc != 0) {
+    if (host->slots == NULL) {
         script_host_free(host);
-        return rc;
+        return ERR_MEMORY;
     }
     *out = host;
     return 0;
@@ -74,21 +44,96 @@ void script_host_free(struct script_host *host) {
     if (host == NULL) {
         return;
     }
-    assert(host->current == NULL);
     for (size_t i = 0; host->slots != NULL && i < host->conf->service_count; i++) {
-        script_code_free(host, host->slots[i].live);
-        script_code_free(host, host->slots[i].refused);
+        script_state_free(host->slots[i].live);
+        script_state_free(host->slots[i].old);
+        script_code_free(host->slots[i].refused);
         free(host->slots[i].error);
     }
     free(host->slots);
-    document_drop(host);
-    if (host->L != NULL) {
-        lua_close(host->L);
-        assert(host->memory_used == 0); /* INV-RUN-6 */
-    }
     buf_clear(&host->scratch);
     buf_clear(&host->second);
     free(host);
+}
+
+/* --- generations --- */
+
+/* The slot's state from now on. */
+static void take_over(struct script_slot *slot, struct script_state *state) {
+    struct script_state *before = slot->live;
+    assert(slot->old == NULL);
+    slot->live = state;
+    if (before != NULL && before->runs > 0) {
+        slot->old = before;
+    } else {
+        script_state_free(before);
+    }
+}
+
+/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
+ * ERR_SCRIPT, ERR_REFUSED: see script_load. */
+static int load_service(struct script_host *host, size_t service, struct report *r) {
+    struct script_slot *slot = &host->slots[service];
+    struct script_state *state = NULL;
+    struct script_code *refused = NULL;
+    int rc = script_load(host, service, &state, &refused, r);
+    script_code_free(slot->refused);
+    slot->refused = refused;
+    free(slot->error);
+    slot->error = rc == 0 ? NULL : slice_dup(slice_of(r->text));
+    if (rc == 0) {
+        take_over(slot, state);
+    }
+    return rc;
+}
+
+/* The state keeps too much: another one of the same files, but not all the time. */
+static void renew(struct script_host *host, size_t service) {
+    struct script_slot *slot = &host->slots[service];
+    int64_t now_ms = clock_monotonic_ns() / 1000000;
+    bool lately = slot->renewed_ms != 0 && now_ms - slot->renewed_ms < LUA_RENEW_MS;
+    if (slot->old != NULL || lately) {
+        return;
+    }
+    const char *name = host->conf->services[service].name;
+    struct report r = {""};
+    uint64_t version = slot->live->code->version;
+    log_warn("script",
+             "service \"%s\" keeps %zu KiB of memory beyond its events, of %zu KiB (lua_memory): "
+             "it goes on in a new Lua state",
+             name, slot->live->memory_kept >> 10, slot->live->memory_limit >> 10);
+    slot->renewed_ms = now_ms;
+    if (load_service(host, service, &r) != 0) {
+        log_error("script", "service \"%s\" keeps its last good scripts: %s", name, r.text);
+        slot->live->full = false; /* what is to be done is to mend the script */
+    } else {
+        slot->unseen = slot->live->code->version != version;
+    }
+}
+
+struct script_state *script_begin(struct script_host *host, size_t service) {
+    struct script_slot *slot = &host->slots[service];
+    if (slot->live == NULL) {
+        return NULL;
+    }
+    if (slot->live->full) {
+        renew(host, service);
+    }
+    slot->live->runs++;
+    return slot->live;
+}
+
+void script_end(struct script_state *state) {
+    if (state == NULL) {
+        return;
+    }
+    struct script_slot *slot = &state->host->slots[state->service];
+    assert(state->runs > 0 && (state == slot->live || state == slot->old));
+    state->runs--;
+    if (state == slot->old && state->runs == 0) {
+        slot->old = NULL;
+        script_state_free(state);
+    }
 }
 
 /* --- loading and reloading --- */
@@ -97,7 +142,7 @@ int script_load_all(struct script_host *host, struct report *r) {
     int rc = 0;
     for (size_t i = 0; i < host->conf->service_count; i++) {
         struct report one = {""};
-        int this_rc = script_load_service(host, i, &one);
+        int this_rc = load_service(host, i, &one);
         if (this_rc != 0 && this_rc != ERR_REFUSED && rc == 0) {
             rc = report(r, this_rc, "%s", one.text);
         }
@@ -106,7 +151,8 @@ int script_load_all(struct script_host *host, struct report *r) {
 }
 
 static bool service_changed(struct script_host *host, const struct script_slot *slot) {
-    struct script_code *seen = slot->refused != NULL ? slot->refused : slot->live;
+    const struct script_code *live = slot->live == NULL ? NULL : slot->live->code;
+    const struct script_code *seen = slot->refused != NULL ? slot->refused : live;
     for (size_t i = 0; seen != NULL && i < seen->file_count; i++) {
         if (script_file_changed(host, &seen->files[i])) {
             return true;
@@ -118,16 +164,28 @@ static bool service_changed(struct script_host *host, const struct script_slot *
 int script_reload(struct script_host *host, void *ctx,
                   void (*on_reload)(void *ctx, size_t service, const char *error)) {
     int changed = 0;
+    host->reload_waits = false;
     for (size_t i = 0; i < host->conf->service_count; i++) {
-        if (!service_changed(host, &host->slots[i])) {
+        struct script_slot *slot = &host->slots[i];
+        bool unseen = slot->unseen;
+        slot->unseen = false;
+        if (!service_changed(host, slot) && !unseen) {
+            continue;
+        }
+        if (slot->old != NULL && !unseen) {
+            host->reload_waits = true;
             continue;
         }
         struct report r = {""};
-        int rc = script_load_service(host, i, &r);
+        int rc = unseen ? 0 : load_service(host, i, &r);
         changed++;
         on_reload(ctx, i, rc == 0 ? NULL : r.text);
     }
     return changed;
+}
+
+bool script_reload_waits(const struct script_host *host) {
+    return host->reload_waits;
 }
 
 /* --- what others may ask --- */
@@ -137,27 +195,41 @@ static const struct script_slot *slot_of(const struct script_host *host, size_t 
     return &host->slots[service];
 }
 
+/* NULL = none is in force. */
+static const struct script_code *code_of(const struct script_host *host, size_t service) {
+    const struct script_state *live = slot_of(host, service)->live;
+    return live == NULL ? NULL : live->code;
+}
+
 uint64_t script_version(const struct script_host *host, size_t service) {
-    const struct script_code *live = slot_of(host, service)->live;
+    const struct script_code *live = code_of(host, service);
     return live == NULL ? 0 : live->version;
 }
 
 bool script_runs(const struct script_host *host, size_t service) {
-    return slot_of(host, service)->live != NULL;
+    return code_of(host, service) != NULL;
 }
 
 bool script_same_function(const struct script_host *host, size_t service, struct slice a,
                           struct slice b) {
-    const struct script_code *live = slot_of(host, service)->live;
+    const struct script_code *live = code_of(host, service);
     int function = live == NULL ? LUA_NOREF : script_route_for(live, a);
     return function != LUA_NOREF && function == script_route_for(live, b);
 }
 
 void script_each_route(const struct script_host *host, size_t service, void *ctx,
                        void (*each)(void *ctx, const char *filter)) {
-    const struct script_code *live = host->slots[service].live;
+    const struct script_code *live = code_of(host, service);
     for (size_t i = 0; live != NULL && i < live->route_count; i++) {
         each(ctx, live->routes[i].filter);
+    }
+}
+
+void script_each_file(const struct script_host *host, size_t service, void *ctx,
+                      void (*each)(void *ctx, const char *file)) {
+    const struct script_code *live = code_of(host, service);
+    for (size_t i = 0; live != NULL && i < live->file_count; i++) {
+        each(ctx, live->files[i].name);
     }
 }
 
@@ -166,7 +238,17 @@ const char *script_error(const struct script_host *host, size_t service) {
 }
 
 bool script_has(const struct script_host *host, size_t service, const char *reserved) {
-    const struct script_code *live = slot_of(host, service)->live;
+    const struct script_code *live = code_of(host, service);
     int role = script_role_of(reserved);
     return live != NULL && role >= 0 && live->roles[role] != LUA_NOREF;
+}
+
+size_t script_memory(const struct script_host *host) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < host->conf->service_count; i++) {
+        const struct script_slot *slot = &host->slots[i];
+        bytes += slot->live == NULL ? 0 : slot->live->memory_used;
+        bytes += slot->old == NULL ? 0 : slot->old->memory_used;
+    }
+    return bytes;
 }

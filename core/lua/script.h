@@ -1,8 +1,8 @@
 /*
- * script.h - the Lua host: one lua_State for the engine, every service's scripts loaded into it.
+ * script.h - the Lua host: a lua_State for each service, with its scripts loaded into it.
  *
- * Owns: the Lua state and its memory cap, the sandbox, `require`, loading, reloading (the last good
- * version stays), the CPU-time hook. It runs nothing by itself: lua/run.h does.
+ * Owns: the Lua states and their memory caps, the sandbox, `require`, loading, reloading (the last
+ * good version stays), the CPU-time hook. It runs nothing by itself: lua/run.h does.
  */
 #ifndef ZINGQ_LUA_SCRIPT_H
 #define ZINGQ_LUA_SCRIPT_H
@@ -61,6 +61,10 @@ int script_load_all(struct script_host *host, struct report *r);
 int script_reload(struct script_host *host, void *ctx,
                   void (*on_reload)(void *ctx, size_t service, const char *error));
 
+/* Whether a change was left for later, because a service still has invocations in the version before
+ * the last: at most two of them live. Call script_reload again then. */
+bool script_reload_waits(const struct script_host *host);
+
 /* The version of the code in force: the first 8 bytes of a BLAKE2b over every file the service
  * uses. Shown as 16 hex digits. */
 uint64_t script_version(const struct script_host *host, size_t service);
@@ -74,9 +78,12 @@ bool script_same_function(const struct script_host *host, size_t service, struct
 /* Calls each(ctx, filter) for the topic filters of the handler's table. */
 void script_each_route(const struct script_host *host, size_t service, void *ctx,
                        void (*each)(void *ctx, const char *filter));
+/* Calls each(ctx, file) for the files of the scripts folder that its code was read from. */
+void script_each_file(const struct script_host *host, size_t service, void *ctx,
+                      void (*each)(void *ctx, const char *file));
 /* Whether the service's table has the reserved name ("on_lock_expired", "on_dead"). */
 bool script_has(const struct script_host *host, size_t service, const char *reserved);
-/* Bytes the Lua state uses now. */
+/* Bytes that all Lua states use now. */
 size_t script_memory(const struct script_host *host);
 
 #endif

@@ -114,6 +114,16 @@ sed 's/"bills.lua"/"broken.lua"/' topics.conf >broken.conf
 ok "a script that does not compile is status 2" complains 2 'scripts/broken.lua:1:' \
     check -c broken.conf
 
+sed 's/"bills.lua"/"secretive.lua"/' topics.conf >secret.conf
+printf 'return function()\n  zing.log.info(zing.secret("bank_key"), zing.secret "pin")\nend\n' \
+    >scripts/secretive.lua
+ok "check names the secrets that a service is not given" sh -c '
+    "$ZINGQ" check -c secret.conf >"$1/told" 2>&1
+    grep -q "secretive.lua:2: service .bills. is not given the secret .bank_key.: add secrets = {.bank_key.}" "$1/told" &&
+        grep -q "add secrets = {.pin.} to it in" "$1/told"' sh "$dir"
+sed 's/handler *= "secretive.lua"/& secrets = {"bank_key", "pin"}/' secret.conf >given.conf
+ok "and nothing once it is" sh -c '! "$ZINGQ" check -c given.conf 2>&1 | grep "not given"'
+
 # ---- with a host --------------------------------------------------------------------------------
 
 start_dev

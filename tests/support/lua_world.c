@@ -122,7 +122,9 @@ struct lua_world *world_new_unloaded(const char *script) {
     w->vars[1] = (struct var_conf){"api_key", "sk_hidden", true};
     w->vars[2] = (struct var_conf){"smtp_url", "smtp://127.0.0.1:2525", false};
     w->vars[3] = (struct var_conf){"mail_from", "Box Office <tickets@example.com>", false};
-    w->service = (struct service_conf){.name = "svc", .handler = "handler.lua"};
+    w->secrets[0] = "api_key";
+    w->service = (struct service_conf){
+        .name = "svc", .handler = "handler.lua", .secrets = w->secrets, .secret_count = 1};
     w->conf = (struct conf){.scripts_dir = w->dir,
                             .lua_memory_bytes = 16 << 20,
                             .lua_time_ms = LUA_TIME_MS,

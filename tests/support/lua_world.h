@@ -23,6 +23,7 @@ struct lua_world {
     struct conf conf;
     struct service_conf service;
     struct var_conf vars[4];
+    char *secrets[1];
     struct script_host *host;
     struct run_view view;
     struct event *event;

@@ -14,7 +14,7 @@
 
 /* zing.now() -> seconds since 1970, with the milliseconds as a fraction */
 static int now(lua_State *L) {
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     if (run != NULL) {
         lua_pushnumber(L, (double)run->view->wall_ms(run->view->ctx) / 1000.0);
         return 1;
@@ -32,10 +32,28 @@ static int new_uuid(lua_State *L) {
     return 1;
 }
 
-/* zing.secret(name) -> its value; raises when topics.conf has none */
+static bool is_given(const struct service_conf *service, const char *name) {
+    for (size_t i = 0; i < service->secret_count; i++) {
+        if (strcmp(service->secrets[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* zing.secret(name) -> its value; raises when the service is not given it, or topics.conf has none */
 static int secret(lua_State *L) {
     struct slice name = args_check_text(L, 1, "name");
-    const char *value = conf_var(script_host_of(L)->conf, name.data);
+    const struct script_state *state = script_state_of(L);
+    const struct conf *conf = state->host->conf;
+    const struct service_conf *service = &conf->services[state->service];
+    if (!is_given(service, name.data)) {
+        return luaL_error(L,
+                          "zing.secret: service \"%s\" is not given \"%s\": add secrets = "
+                          "{\"%s\"} to it in topics.conf",
+                          service->name, name.data, name.data);
+    }
+    const char *value = conf_var(conf, name.data);
     if (value == NULL) {
         return luaL_error(L, "zing.secret: vars{} in topics.conf has no \"%s\"", name.data);
     }
@@ -44,7 +62,7 @@ static int secret(lua_State *L) {
 }
 
 static void push_config(lua_State *L) {
-    const struct conf *conf = script_host_of(L)->conf;
+    const struct conf *conf = script_state_of(L)->host->conf;
     lua_createtable(L, 0, (int)conf->var_count);
     for (size_t i = 0; i < conf->var_count; i++) {
         if (!conf->vars[i].secret) {

@@ -171,7 +171,7 @@ enum { FIELDS = sizeof fields / sizeof fields[0] };
 /* The run whose event, or one of whose events, the object on the bottom is: run->event_seen.
  * Handlers go through a list in order, so the last one and the next are looked at first. */
 static struct run *run_of(lua_State *L, const char *field) {
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     const void *object = lua_topointer(L, 1);
     for (size_t n = 0; run != NULL && n < run->event_count; n++) {
         size_t i = (run->event_seen + n) % run->event_count;

@@ -371,7 +371,7 @@ static void push_answer(lua_State *L, const struct call_result *result, int labe
 static int answered(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     (void)status;
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     const struct call_result *result = run->result;
     assert(result != NULL);
     int label = lua_gettop(L);
@@ -489,7 +489,7 @@ static void refuse_forgotten_key(lua_State *L, struct run *run, const struct cal
 /* reconcile(key) has returned: an answer to go on with, or nil to ask again. */
 static int reconciled(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     struct call_request *request = run->held;
     run->held = NULL;
     if (status != LUA_OK && status != LUA_YIELD) {

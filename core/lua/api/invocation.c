@@ -7,7 +7,7 @@
 #include "lua/host.h"
 
 struct run *api_run(lua_State *L, const char *call) {
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     if (run == NULL) {
         luaL_error(L, "zing.%s works only while a handler runs, not while its script loads", call);
     }
@@ -98,7 +98,7 @@ void api_stage(lua_State *L, struct run *run, const struct effect *effect) {
 /* --- ending --- */
 
 int api_unwind(lua_State *L) {
-    script_host_of(L)->unwinding = true;
+    script_state_of(L)->unwinding = true;
     return luaL_error(L, "the saga is being undone");
 }
 

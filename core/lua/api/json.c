@@ -13,7 +13,7 @@
 /* zing.json.encode(value) -> text */
 static int encode(lua_State *L) {
     luaL_checkany(L, 1);
-    struct buf *out = &script_host_of(L)->scratch;
+    struct buf *out = &script_state_of(L)->host->scratch;
     buf_reset(out);
     json_encode(L, 1, "value", out);
     lua_pushlstring(L, out->data, out->len);

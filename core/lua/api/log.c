@@ -78,21 +78,21 @@ static void add_fields(lua_State *L, int index, struct buf *out) {
 
 /* Starts with the message at `index`, then who speaks. */
 static void add_head(lua_State *L, int index, struct buf *out) {
-    const struct script_host *host = script_host_of(L);
+    const struct script_state *state = script_state_of(L);
     size_t len;
     const char *text = luaL_tolstring(L, index, &len); /* may run __tostring, so before the reset */
     buf_reset(out);
     buf_add(out, text, len);
     lua_pop(L, 1);
-    if (host->current != NULL) {
+    if (state->current != NULL) {
         char id[UUID_TEXT_BYTES + 1];
-        buf_printf(out, " service=%s event=%s", host->conf->services[host->current->service].name,
-                   uuid_text(&host->current->event->id, id));
+        buf_printf(out, " service=%s event=%s", state->host->conf->services[state->service].name,
+                   uuid_text(&state->current->event->id, id));
     }
 }
 
 static int write_line(lua_State *L, enum log_level level) {
-    struct buf *out = &script_host_of(L)->second;
+    struct buf *out = &script_state_of(L)->host->second;
     luaL_checkany(L, 1);
     lua_settop(L, 2);
     add_head(L, 1, out);

@@ -111,7 +111,7 @@ static const struct args_option mail_options[] = {
 static int answered(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     (void)status;
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     const struct call_result *result = run->result;
     assert(result != NULL);
     if (result->code == 0 && result->status < 400) {

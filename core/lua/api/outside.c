@@ -98,7 +98,7 @@ int api_ask_host(lua_State *L, struct run *run, const char *method, lua_KFunctio
 }
 
 const struct call_result *api_answer_of_host(lua_State *L, const char *call) {
-    const struct call_result *result = script_host_of(L)->current->result;
+    const struct call_result *result = script_state_of(L)->current->result;
     assert(result != NULL);
     bool good = result->code == 0 && (result->status < 400 || result->status == 404);
     if (!good && result->error[0] != '\0') {

@@ -19,7 +19,7 @@ enum { KEY_TEXT_AT = 4 /* where on the stack the text of a number given as key i
 
 /* The payload at `index`, valid until the scratch is used again. */
 static struct slice take_payload(lua_State *L, int index, const char *what, struct effect *effect) {
-    struct buf *scratch = &script_host_of(L)->scratch;
+    struct buf *scratch = &script_state_of(L)->host->scratch;
     struct slice text = {"", 0};
     switch (lua_type(L, index)) {
     case LUA_TSTRING:
@@ -123,7 +123,7 @@ static void add_property(lua_State *L, struct buf *out) {
 
 static void take_properties(lua_State *L, int index, void *to) {
     struct publishing *p = to;
-    struct buf *out = &script_host_of(L)->second;
+    struct buf *out = &script_state_of(L)->host->second;
     if (!lua_istable(L, index)) {
         luaL_error(L, "properties must be a table of name to string");
     }
@@ -215,9 +215,9 @@ static int reply(lua_State *L) {
     p.effect.name = event->response_topic;
     p.effect.correlation = event->correlation;
     p.effect.value = take_payload(L, 1, "payload", &p.effect);
-    buf_reset(&script_host_of(L)->second);
-    buf_add_slice(&script_host_of(L)->second, event->response_topic);
-    if (topic_check(buf_str(&script_host_of(L)->second), &r) != 0) {
+    buf_reset(&script_state_of(L)->host->second);
+    buf_add_slice(&script_state_of(L)->host->second, event->response_topic);
+    if (topic_check(buf_str(&script_state_of(L)->host->second), &r) != 0) {
         return luaL_error(L, "zing.reply: the response topic: %s", r.text);
     }
     return stage_publish(L, &p);

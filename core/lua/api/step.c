@@ -43,7 +43,7 @@ static void push_result(lua_State *L, struct slice value) {
 
 /* The __close of the guard: an error leaves the step, or the run is given up. */
 static int close_guard(lua_State *L) {
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     if (run != NULL) {
         run_fail_step(run, !lua_isnoneornil(L, 2));
     }
@@ -77,7 +77,7 @@ static int keep(lua_State *L, struct run *run, lua_KContext context, lua_KFuncti
 static int kept(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
-    push_result(L, buf_slice(&script_host_of(L)->current->durable->value));
+    push_result(L, buf_slice(&script_state_of(L)->current->durable->value));
     return 1;
 }
 
@@ -85,7 +85,7 @@ static int kept(lua_State *L, int status, lua_KContext unused) {
 static int finished(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     struct run_durable *d = run->durable;
     buf_reset(&d->value);
     if (!lua_isnil(L, -1)) {
@@ -119,7 +119,7 @@ static struct slice check_step_name(lua_State *L, struct run *run, int index) {
 /* zing.step(name, fn) -> what fn returned */
 static int step(lua_State *L) {
     struct run_durable *d = api_durable(L, "step");
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     lua_settop(L, 2);
     struct slice name = check_step_name(L, run, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -172,13 +172,13 @@ static int replay_saga_step(lua_State *L, struct run *run, const struct step *fo
 static int registered(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
-    return run_step(L, script_host_of(L)->current, 3);
+    return run_step(L, script_state_of(L)->current, 3);
 }
 
 /* saga:step(name, action [, compensation]) -> what action returned */
 static int saga_step(lua_State *L) {
     struct run_durable *d = api_durable(L, "saga");
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     lua_settop(L, 4);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &saga_key);
     if (!lua_rawequal(L, 1, -1)) {
@@ -221,12 +221,12 @@ static int undo_next(lua_State *L, struct run *run, lua_Integer n);
 
 static int undo_kept(lua_State *L, int status, lua_KContext n) {
     (void)status;
-    return undo_next(L, script_host_of(L)->current, (lua_Integer)n - 1);
+    return undo_next(L, script_state_of(L)->current, (lua_Integer)n - 1);
 }
 
 static int undone(lua_State *L, int status, lua_KContext n) {
     (void)status;
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     run->durable->open = false;
     run->durable->step.state = STEP_DONE;
     return keep(L, run, n, undo_kept);
@@ -272,8 +272,8 @@ static int undo_next(lua_State *L, struct run *run, lua_Integer n) {
 static int replayed(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     (void)status; /* an error is how most of them end here */
-    struct run *run = script_host_of(L)->current;
-    script_host_of(L)->unwinding = false;
+    struct run *run = script_state_of(L)->current;
+    script_state_of(L)->unwinding = false;
     script_check_time(L);
     if (run_durable(run) == NULL) {
         return luaL_error(L, "out of memory");

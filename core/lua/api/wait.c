@@ -50,7 +50,7 @@ static struct slice sleep_label(lua_State *L, struct run *run, struct run_durabl
 /* zing.sleep(duration [, name]) */
 static int sleep_until(lua_State *L) {
     struct run_durable *d = api_durable(L, "sleep");
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     int64_t ms = args_check_duration(L, 1, "duration");
     char text[16];
     struct slice label = sleep_label(L, run, d, text);
@@ -89,7 +89,7 @@ static int push_ended_wait(lua_State *L, struct run *run, struct slice label) {
 static int signalled(lua_State *L, int status, lua_KContext unused) {
     (void)status;
     (void)unused;
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     int results = push_ended_wait(L, run, run->durable->step.name);
     return results > 0 ? results : luaL_error(L, "the wait is not over");
 }
@@ -97,7 +97,7 @@ static int signalled(lua_State *L, int status, lua_KContext unused) {
 /* zing.wait(name [, timeout]) -> value | nil, "timeout" */
 static int wait_for(lua_State *L) {
     struct run_durable *d = api_durable(L, "wait");
-    struct run *run = script_host_of(L)->current;
+    struct run *run = script_state_of(L)->current;
     struct slice name = check_unnumbered(L, 1, "a signal's name");
     int64_t timeout_ms = lua_isnoneornil(L, 2) ? -1 : args_check_duration(L, 2, "timeout");
     char label[STEP_LABEL_BYTES_MAX + 1];

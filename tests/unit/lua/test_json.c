@@ -13,11 +13,11 @@
 
 static struct buf out; /* outlives the raises of json_encode */
 
-static struct script_host host; /* nobody's script runs: nothing is limited */
+static struct script_state nobody; /* nobody's script runs: nothing is limited */
 
 static int open_json(void **state) {
     lua_State *L = luaL_newstate();
-    *(struct script_host **)lua_getextraspace(L) = &host;
+    *(struct script_state **)lua_getextraspace(L) = &nobody;
     luaL_openlibs(L);
     json_open(L);
     json_push_null(L);

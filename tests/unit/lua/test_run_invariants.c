@@ -4,16 +4,14 @@
  */
 #include "aborts.h"
 #include "lua_world.h"
+#include "script.h"
 #include "test.h"
 #include "lua/host.h"
 
 #include <stdlib.h>
 
-static const char ASKS[] = "zing.http.get('http://a/')\n"
-                           "error(string.rep('x', 100000))\n";
-
 static struct lua_world *world_that_waits(void) {
-    struct lua_world *w = world_ran(ASKS, "{}");
+    struct lua_world *w = world_ran(LUA(ASKS), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
     return w;
 }
@@ -25,20 +23,20 @@ static void go_on(void *ctx) {
 /* INV-RUN-1 */
 static void run_beside_another(void *ctx) {
     struct lua_world *w = ctx;
-    w->host->current = w->run;
+    w->host->slots[0].live->current = w->run;
     go_on(w);
 }
 
 static void leave_what_was_not_entered(void *ctx) {
     const struct lua_world *w = ctx;
-    (void)script_leave(w->host);
+    (void)script_leave(w->host->slots[0].live);
 }
 
 static void one_invocation_is_on_the_processor(void **state) {
     (void)state;
     struct lua_world *w = world_that_waits();
-    assert_aborts(run_beside_another, w, "host->current == NULL");
-    assert_aborts(leave_what_was_not_entered, w, "host->watch.active");
+    assert_aborts(run_beside_another, w, "state->current == NULL");
+    assert_aborts(leave_what_was_not_entered, w, "state->watch.active");
     world_free(w);
 }
 
@@ -108,36 +106,36 @@ static void an_error_is_bounded(void **state) {
 /* INV-RUN-6 */
 static void free_more_than_was_allocated(void *ctx) {
     const struct lua_world *w = ctx;
-    w->host->memory_used = 0;
-    (void)lua_gc(w->host->L, LUA_GCCOLLECT);
+    w->host->slots[0].live->memory_used = 0;
+    (void)lua_gc(w->host->slots[0].live->L, LUA_GCCOLLECT);
 }
 
 static void forget_some_memory(void *ctx) {
     const struct lua_world *w = ctx;
     run_free(w->run);
-    w->host->memory_used++;
+    w->host->slots[0].live->memory_used++;
     script_host_free(w->host);
 }
 
 static void memory_of_scripts_is_counted_to_the_byte(void **state) {
     (void)state;
     struct lua_world *w = world_that_waits();
-    assert_aborts(free_more_than_was_allocated, w, "host->memory_used >= old");
-    assert_aborts(forget_some_memory, w, "host->memory_used == 0");
+    assert_aborts(free_more_than_was_allocated, w, "state->memory_used >= old");
+    assert_aborts(forget_some_memory, w, "state->memory_used == 0");
     world_free(w);
 }
 
 /* INV-RUN-7 */
 static void leave_a_value_behind(void *ctx) {
     struct lua_world *w = ctx;
-    lua_pushnil(w->host->pool[w->host->pool_count - 1].L);
+    lua_pushnil(w->host->slots[0].live->pool[w->host->slots[0].live->pool_count - 1].L);
     (void)world_run(w, "{}");
 }
 
 static void a_coroutine_used_again_is_clean(void **state) {
     (void)state;
     struct lua_world *w = world_ran("return", "{}");
-    assert_true(w->host->pool_count > 0);
+    assert_true(w->host->slots[0].live->pool_count > 0);
     assert_aborts(leave_a_value_behind, w, "lua_gettop(out->L) == 0");
     world_free(w);
 }

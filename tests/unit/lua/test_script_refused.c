@@ -16,10 +16,17 @@
 static const uint8_t this_boot[16] = {1};
 static const uint8_t other_boot[16] = {2};
 
-/* C that calls C, two to the sixty-third times. */
+/* A chain through a table with weak keys, in any order but its own: the collector, which no hook
+ * sees, goes through all of it for every few links. */
 #define HANG                                                                                       \
-    "table.concat(setmetatable({}, {__metatable = '', __index = getmetatable}), '', 1,\n"          \
-    "             math.maxinteger - 1)\n"
+    "do\n"                                                                                         \
+    "  local k, t, n = {}, setmetatable({}, {__mode = 'k'}), 40000\n"                              \
+    "  for i = 1, n do k[i] = {} end\n"                                                            \
+    "  for i = n, 2, -1 do local j = math.random(i) k[i], k[j] = k[j], k[i] end\n"                 \
+    "  for i = 1, n - 1 do t[k[i]] = k[i + 1] end\n"                                               \
+    "  k = k[1]\n"                                                                                 \
+    "  while true do local x = {} end\n"                                                           \
+    "end\n"
 #define GOOD "return function() zing.reject('good') end\n"
 
 static struct data_folder folder;
