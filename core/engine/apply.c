@@ -134,8 +134,8 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
         if (*found) {
             buf_printf(why, "%s %.*s%s", cancels ? "the publish" : "the lock",
                        (int)effect->name.len, effect->name.data,
-                       cancels ? ", cancelled here, left or was cancelled meanwhile"
-                               : " was taken by another event meanwhile");
+                       cancels ? ", cancelled here, was sent or cancelled in the meantime"
+                               : " was taken by another event in the meantime");
         }
     }
     return code;

@@ -65,7 +65,7 @@ static int cancel(struct engine *e, struct engine_service *s, struct event **tak
     } else if (code == 0 && event->undo != UNDO_NONE && !c->without_compensation) {
         c->code = report(&c->report, ERR_EXISTS,
                          "its saga is being undone; --without-compensation "
-                         "(without_compensation=1) lets it go as it is");
+                         "(without_compensation=1) discards it as it is");
     } else if (code == 0 && open && !c->compensate && !c->without_compensation) {
         c->code =
             report(&c->report, ERR_EXISTS,

@@ -113,7 +113,8 @@ int engine_charge_crash(struct engine *e) {
         log_warn("engine",
                  "the host went down and %s: the first %d events run one by one, after they are "
                  "stored",
-                 all ? "nobody knows why" : "what ran then was not stored yet", CAREFUL_EVENTS);
+                 all ? "the cause is unknown" : "the event that ran was not stored yet",
+                 CAREFUL_EVENTS);
     }
     return 0;
 }

@@ -174,9 +174,9 @@ int engine_discard(struct engine *e, struct command *c) {
         event_free(event);
         return engine_refuse(
             c, ERR_INVALID,
-            "its saga is half undone, see `zingq dlq show`: `zingq dlq replay` goes on "
-            "with the compensations, --without-compensation (without_compensation=1) "
-            "lets it go as it is");
+            "its saga is only partly undone, see `zingq dlq show`: `zingq dlq replay` continues "
+            "the compensation, --without-compensation (without_compensation=1) "
+            "discards it as it is");
     }
     code = forget_dead_row(e, s, event);
     if (code == 0 && event->parked) {

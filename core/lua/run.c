@@ -245,7 +245,8 @@ static void add_message(struct failure *f) {
         const char *text = lua_tolstring(L, -1, &len);
         add_clipped(out, text, len, TRACEBACK_BYTES);
     } else {
-        buf_add_str(out, is_table ? "error object is a table value" : "error object is no string");
+        buf_add_str(out,
+                    is_table ? "error object is a table value" : "error object is not a string");
     }
     lua_pop(L, 1);
 }

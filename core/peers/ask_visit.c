@@ -115,7 +115,7 @@ static void serve(struct ask *a, struct visit *visit) {
     forget_request(visit);
     write_error(visit, code == ERR_MEMORY ? 503 : 400,
                 code == ERR_SCHEMA    ? "it runs a version that asks otherwise"
-                : code == ERR_INVALID ? "that is no request"
+                : code == ERR_INVALID ? "that is not a request"
                                       : error_text(code));
     queue_reply(visit);
 }

@@ -386,8 +386,8 @@ bool members_must_hold(const struct members *m, size_t service, int64_t now_ms, 
             continue;
         }
         (void)report(r, 0,
-                     "\"%s\" takes no events: another host, %s, does, and %s; it goes on when "
-                     "that host is gone, or after both were set up anew (docs/hosts.md)",
+                     "\"%s\" takes no events: another host, %s, does, and %s; it resumes when "
+                     "that host is gone, or after both were reconfigured (docs/hosts.md)",
                      mine->name, other->host, reason.text);
         return true;
     }

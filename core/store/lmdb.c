@@ -114,7 +114,7 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return put_schema(s, txn, r);
     }
     if (rc != 0) {
-        return report(r, store_code(rc), "%s is no zingq store: %s", s->path, store_words(rc));
+        return report(r, store_code(rc), "%s is not a zingq store: %s", s->path, store_words(rc));
     }
     struct reader reader = reader_of(value.mv_data, value.mv_size);
     uint32_t schema = read_u32(&reader);

@@ -366,7 +366,7 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
                      system_text(err, text, sizeof text));
         break;
     default:
-        (void)report(r, 0, "the connection to the broker at %s cannot go on: %s", where,
+        (void)report(r, 0, "the connection to the broker at %s cannot continue: %s", where,
                      mosquitto_strerror(code));
         break;
     }

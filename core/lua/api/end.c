@@ -61,7 +61,7 @@ static int dead_letter(lua_State *L) {
     api_check_one_event(L, run, "dead_letter");
     lua_settop(L, 2);
     struct effect effect = {.kind = EFFECT_DEAD_LETTER, .name = run->event->topic};
-    effect.owner = slice_of("put there by the handler");
+    effect.owner = slice_of("created by the handler");
     if (!lua_isnil(L, 2)) {
         effect.owner.data = luaL_tolstring(L, 2, &effect.owner.len);
     }

@@ -226,7 +226,7 @@ static int peeked(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     struct slice value = buf_slice(&api_answer_of_host(L, "peek")->body);
     if (value.len > 0 && !value_is_sound(value)) {
-        return luaL_error(L, "zing.peek: the other host's answer is no value");
+        return luaL_error(L, "zing.peek: the other host's answer is not a value");
     }
     return push_seen(L, value);
 }
