@@ -9,8 +9,7 @@
 /* ERR_MEMORY. */
 int engine_make_windows(struct engine *e);
 void engine_free_windows(struct engine *e);
-/* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
- * disk already and up to date. */
+/* A waiting event finds its place, in memory or on disk; takes it over. */
 int engine_place(struct engine *e, struct engine_service *s, struct event *event);
 /* Its record and its row, if it is new, are written; memory over its budget is given back. */
 int engine_seal_new(struct engine *e);
