@@ -151,7 +151,7 @@ int gateway_tls_certificate(gnutls_session_t session, const gnutls_datum_t *auth
                             const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
                             gnutls_pcert_st **chain, unsigned *chain_count, gnutls_privkey_t *key);
 
-/* io/httpd/from.c */
+/* io/httpd/request.c */
 bool gateway_is_proxy(const struct gateway *g, const struct address *a);
 
 /* io/httpd/head.c */
