@@ -3,6 +3,7 @@
  */
 #include "io/httpd/impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *gateway_method(const struct gateway_request *request) {
@@ -63,6 +64,20 @@ static struct slice last_word(struct slice *list) {
         word.len--;
     }
     return word;
+}
+
+void gateway_set_who(struct gateway_request *request, const char *name) {
+    (void)snprintf(request->who, sizeof request->who, "%s", name);
+}
+
+const char *gateway_who(const struct gateway_request *request) {
+    return request->who;
+}
+
+void gateway_on_answer(struct gateway_request *request, void *ctx,
+                       void (*fn)(void *ctx, const struct gateway_request *request, int status)) {
+    request->answer_ctx = ctx;
+    request->on_answer = fn;
 }
 
 bool gateway_is_secure(const struct gateway_request *request) {
