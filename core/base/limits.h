@@ -184,11 +184,11 @@ enum {
     READING_BYTES_MAX = 2 << 20, /* size of a response; beyond it the next page begins */
     READING_ITEMS_MAX = 1000,    /* events, dead letters, keys... in one response */
     TRACE_BYTES_MAX = 1 << 20,   /* events in one trace that a host answers: it is sent whole */
-    BULKS_MAX = 16,              /* bulk replays and discards, including ended ones */
-    BULK_LETTERS_MAX = 1000000,  /* dead letters or events of one bulk job: 40 bytes each */
-    BULK_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
-    BULK_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
-    LIVE_CLIENTS_MAX = 32,  /* clients of /api/live */
+    JOBS_MAX = 16,               /* bulk replays and discards, including ended ones */
+    JOB_LETTERS_MAX = 1000000,   /* dead letters or events of one bulk job: 40 bytes each */
+    JOB_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
+    JOB_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
+    LIVE_CLIENTS_MAX = 32, /* clients of /api/live */
     AUDIT_BYTES_MAX = 8 << 20,    /* of changes by operators in one file; there are two */
     AUDIT_TAIL_BYTES = 128 << 10, /* of them, read for the dashboard */
     LOGIN_TRIES = 10,             /* wrong tokens an address has before it must wait */

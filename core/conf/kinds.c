@@ -222,12 +222,10 @@ static int set_size(const struct setting *s) {
     return 0;
 }
 
-static int set_duration_or_none(const struct setting *s) {
-    return s->text[0] == '\0' ? 0 : set_duration(s); /* the field is 0 */
-}
-
-static int set_size_or_none(const struct setting *s) {
-    return s->text[0] == '\0' ? 0 : set_size(s);
+/* CONF_SIZE_OR_NONE, CONF_MS_OR_NONE: the field stays 0. */
+static int set_if_given(const struct setting *s) {
+    bool given = s->text[0] != '\0';
+    return !given ? 0 : s->row->kind == CONF_MS_OR_NONE ? set_duration(s) : set_size(s);
 }
 
 static int set_rate(const struct setting *s) {
@@ -308,9 +306,8 @@ static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BAC
 
 static int set_enum(const struct setting *s) {
     int value = 0;
-    int code = s->text == s->row->fallback && s->text[0] == '\0'
-                   ? 0
-                   : choose(s, ENUMS[s->row->kind], &value);
+    bool unsaid = s->text == s->row->fallback && s->text[0] == '\0';
+    int code = unsaid ? 0 : choose(s, ENUMS[s->row->kind], &value);
     memcpy(s->field, &value, sizeof value);
     return code;
 }
@@ -552,9 +549,9 @@ static const struct kind {
     [CONF_MS] = {set_duration, NULL},
     [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
-    [CONF_MS_OR_NONE] = {set_duration_or_none, NULL},
+    [CONF_MS_OR_NONE] = {set_if_given, NULL},
     [CONF_SIZE] = {set_size, NULL},
-    [CONF_SIZE_OR_NONE] = {set_size_or_none, NULL},
+    [CONF_SIZE_OR_NONE] = {set_if_given, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
     [CONF_YES_NO] = {set_bool, NULL},
