@@ -366,7 +366,7 @@ int host_open_doors(struct host *h, struct report *r) {
         code = open_broker(h, r);
     }
     if (code == 0) {
-        code = admin_new(&h->admin, &options);
+        code = admin_new(&h->admin, &options, r);
     }
     if (code == 0) {
         code = open_socket(h, r);
