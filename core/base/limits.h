@@ -151,8 +151,9 @@ enum {
     APPEND_RETRY_MS_MAX = 60000, /* doubled each time up to this */
 
     GATEWAY_CONNECTIONS_MAX = 4096, /* per door, or its share of the descriptors if that is less */
-    GATEWAY_SPARES = 16,       /* beyond them, where only what is vital is answered */
-    GATEWAY_CLIENT_PARTS = 4,  /* one address has at most this part of them */
+    GATEWAY_HANDSHAKES_US = 25000,  /* of TLS, in one turn: those beyond are refused */
+    GATEWAY_SPARES = 16,            /* beyond them, where only what is vital is answered */
+    GATEWAY_CLIENT_PARTS = 4,       /* one address has at most this part of them */
     GATEWAY_CONNECTIONS_LEAST = 2,  /* even if there are few descriptors */
     GATEWAY_ACCEPTS_MAX = 16,       /* connections accepted in one wake-up */
     GATEWAY_PAUSE_MS_MIN = 50,   /* pause when no connection can be accepted; doubles each time */
