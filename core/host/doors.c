@@ -140,9 +140,9 @@ static void on_request(void *ctx, struct gateway_request *request) {
     admin_request(h->admin, request);
 }
 
-static bool on_front_head(void *ctx, const struct gateway_request *request) {
+static struct gateway_welcome on_front_head(void *ctx, const struct gateway_request *request) {
     const struct host *h = ctx;
-    return front_wants_body(h->front, request);
+    return front_welcome(h->front, request);
 }
 
 static void on_front_request(void *ctx, struct gateway_request *request) {
@@ -228,7 +228,7 @@ static json_t *login(void *ctx) {
 
 static void admin_reload(void *ctx) {
     host_reload(ctx);
-    host_reload_tokens(ctx);
+    host_reload_front(ctx);
 }
 
 static void wake(void *ctx) {
@@ -320,12 +320,14 @@ static int open_front(struct host *h, struct report *r) {
     }
     const struct gateway_callbacks callbacks = {.ctx = h,
                                                 .on_request = on_front_request,
-                                                .wants_body = on_front_head,
+                                                .welcome = on_front_head,
                                                 .make_room = host_make_room,
                                                 .headers = front_headers,
                                                 .proxies =
                                                     (const char *const *)h->conf->http_proxies,
-                                                .proxy_count = h->conf->http_proxy_count};
+                                                .proxy_count = h->conf->http_proxy_count,
+                                                .cert_file = h->conf->http_cert_file,
+                                                .key_file = h->conf->http_key_file};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);

@@ -101,10 +101,6 @@ static void serve_endpoint(void *ctx, const struct call *call) {
     const char *once = gateway_header(request, "Idempotency-Key");
     if (!is_json_type(gateway_header(request, "Content-Type"))) {
         gateway_answer_error(request, 415, NULL, "Content-Type must be application/json");
-    } else if (gateway_body(request).len > body_max_of(f, endpoint)) {
-        gateway_answer_error(request, 413, NULL,
-                             "the body is larger than limits.payload, or than max_body of the "
-                             "endpoint");
     } else if (once != NULL && strlen(once) > ONCE_BYTES_MAX) {
         gateway_answer_error(request, 400, NULL, ONCE_TOO_LONG);
     } else if (!engine_accepts(f->engine)) {
@@ -365,15 +361,36 @@ void front_request(struct front *f, struct gateway_request *request) {
     }
 }
 
-bool front_wants_body(struct front *f, const struct gateway_request *request) {
-    struct call call = {.request = NULL};
+/* Whether a request that wants this will be let in. */
+static bool may_come(const struct front *f, const struct gateway_request *request,
+                     const struct call *call, enum access access) {
     struct visitor visitor;
+    return is_owner(f, request) || (guard_look(f->guard, request, &visitor) == GUARD_KNOWN &&
+                                    guard_may(f->guard, &visitor, access, endpoint_of(call)));
+}
+
+struct gateway_welcome front_welcome(struct front *f, const struct gateway_request *request) {
+    static const struct gateway_welcome nothing = {0, PURSE_SMALL, false};
+    struct call call = {.request = NULL};
     find_route(f, request, &call);
     enum access access = access_of(f, &call);
-    if (guard_is_cross_site(request) || (access == ACCESS_OPEN && guard_is_misdirected(request))) {
-        return false;
+    if (access == ACCESS_ALWAYS) {
+        return (struct gateway_welcome){0, PURSE_SMALL, true};
     }
-    return access <= ACCESS_OPEN || is_owner(f, request) ||
-           (guard_look(f->guard, request, &visitor) == GUARD_KNOWN &&
-            guard_may(f->guard, &visitor, access, endpoint_of(&call)));
+    if (!call.allowed || guard_is_cross_site(request) ||
+        (access == ACCESS_OPEN && guard_is_misdirected(request))) {
+        return nothing;
+    }
+    if (call.route->serve == serve_endpoint) {
+        const struct endpoint_conf *endpoint = &f->conf->endpoints[call.route->kind];
+        enum gateway_purse purse = access <= ACCESS_OPEN ? PURSE_OPEN : PURSE_KNOWN;
+        bool comes = purse == PURSE_OPEN || may_come(f, request, &call, access);
+        return comes ? (struct gateway_welcome){body_max_of(f, endpoint), purse, false} : nothing;
+    }
+    if (access <= ACCESS_OPEN) {
+        return (struct gateway_welcome){LOGIN_BYTES_MAX, PURSE_SMALL, false};
+    }
+    return may_come(f, request, &call, access)
+               ? (struct gateway_welcome){GATEWAY_BODY_BYTES_MAX, PURSE_KNOWN, false}
+               : nothing;
 }

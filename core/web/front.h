@@ -51,7 +51,8 @@ int front_set_tokens(struct front *f, const struct conf *conf);
 void front_free(struct front *f);
 /* Takes the request over and answers it, at once or after a turn. */
 void front_request(struct front *f, struct gateway_request *request);
-/* Whether it will be let in: what strangers send is not kept in memory. */
-bool front_wants_body(struct front *f, const struct gateway_request *request);
+/* What may come with the request: what strangers send is not kept in memory, but for a login and for
+ * what is open to them. */
+struct gateway_welcome front_welcome(struct front *f, const struct gateway_request *request);
 
 #endif

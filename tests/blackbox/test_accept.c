@@ -3,18 +3,12 @@
  * once: QoS 1 of MQTT 5 and 3.1.1, QoS 0, retained messages, duplicates by each of their names.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Publishes what it got, and how often it ran for this key. */
-static const char count_script[] =
-    "return function(event)\n"
-    "  zing.publish('out/' .. event.json.id, {n = zing.state.incr('n'), key = event.key,\n"
-    "                                         attempt = event.attempt})\n"
-    "end\n";
 
 static const char count_conf[] = "service \"count\" {\n"
                                  "  subscribe = {\"in/#\"}\n"
@@ -24,7 +18,7 @@ static const char count_conf[] = "service \"count\" {\n"
                                  "}\n";
 
 static void play_count(struct stage *s) {
-    stage_play(s, count_conf, "scripts/count.lua", count_script);
+    stage_play(s, count_conf, "scripts/count.lua", LUA(count_script));
     stage_peers(s, "out/#");
 }
 
@@ -72,7 +66,7 @@ static void what_is_acknowledged_outlives_the_kill(void **state) {
 static void a_publisher_of_mqtt_3_1_1_gets_key_and_idempotency_from_the_payload(void **state) {
     struct stage *s = *state;
     struct peer *old = &s->publisher;
-    stage_play(s, count_conf, "scripts/count.lua", count_script);
+    stage_play(s, count_conf, "scripts/count.lua", LUA(count_script));
     peer_start(&s->observer, s->broker.port, "observer", PEER_MQTT5, "out/#");
     peer_start(old, s->broker.port, "old", PEER_MQTT311, NULL);
 
@@ -104,7 +98,7 @@ static void a_duplicate_is_known_by_property_rule_and_id(void **state) {
     char conf[1024];
     (void)snprintf(conf, sizeof conf, "%s%s", count_conf, by_id);
     program_file(&s->host, "scripts/by_id.lua", "return function() end\n");
-    stage_play(s, conf, "scripts/count.lua", count_script);
+    stage_play(s, conf, "scripts/count.lua", LUA(count_script));
     stage_peers(s, "out/#");
 
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {

@@ -3,6 +3,7 @@
  * as a dead letter that says why, and meanwhile everybody else is served.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -17,36 +18,8 @@ static const char conf[] = "limits { lua_memory = \"16MiB\" lua_time = \"100ms\"
                            "  retries = 1 delay = \"1ms\" jitter = 0\n"
                            "}\n";
 
-static const char script[] =
-    "local work = {}\n"
-    "work['work/good'] = function(event) zing.publish('good/' .. event.json.key, event.payload) "
-    "end\n"
-    "work['work/loop'] = function() while true do end end\n"
-    "work['work/guarded-loop'] = function() while true do pcall(function() while true do end end) "
-    "end end\n"
-    "work['work/hoard'] = function() local t = {} for i = 1, 1e12 do t[i] = {i} end end\n"
-    "work['work/long-string'] = function() local s = 'x' while true do s = s .. s end end\n"
-    "work['work/table'] = function() error({code = 7, what = 'no luck'}) end\n"
-    "work['work/nil'] = function() error() end\n"
-    "work['work/coroutine'] = function()\n"
-    "  assert(coroutine.resume(coroutine.create(function() error('deep down') end)))\n"
-    "end\n"
-    "work['work/wrap'] = function() coroutine.wrap(function() local x = nil + 1 end)() end\n"
-    "work['work/yield'] = function()\n"
-    "  coroutine.wrap(function() zing.http.get('http://127.0.0.1:1/') end)()\n"
-    "end\n"
-    "work['work/recursion'] = function() local function f() return 1 + f() end return f() end\n"
-    "work['work/global'] = function() oops = 1 end\n"
-    "work['work/publish'] = function() zing.publish('a/#', 'x') end\n"
-    "work['work/property'] = function()\n"
-    "  zing.publish('a', 'x', {properties = {why = 'two\\nlines'}})\n"
-    "end\n"
-    "work['work/binary'] = function() error('\\1\\xff\\n!') end\n"
-    "work['work/reject'] = function() zing.reject('not for us') end\n"
-    "return work\n";
-
 static void play(struct stage *s) {
-    stage_play(s, conf, "scripts/work.lua", script);
+    stage_play(s, conf, "scripts/work.lua", LUA(script));
     peer_start(&s->publisher, s->broker.port, "publisher", PEER_MQTT5, NULL);
     peer_start(&s->observer, s->broker.port, "observer", PEER_MQTT5, "#");
 }
@@ -171,7 +144,7 @@ static void other_keys_are_served_while_one_is_retried(void **state) {
     static const char slow_conf[] = "service \"work\" { subscribe = {\"work/#\"}\n"
                                     "  handler = \"work.lua\" key = \"json:/key\"\n"
                                     "  retries = 5 delay = \"10m\" max_delay = \"10m\" }\n";
-    stage_play(s, slow_conf, "scripts/work.lua", script);
+    stage_play(s, slow_conf, "scripts/work.lua", LUA(script));
     stage_peers(s, "good/#");
 
     peer_publish(&s->publisher, "work/table", "{\"key\":\"bad\"}", NULL);

@@ -3,6 +3,7 @@
  * hand-over from service to service never needs them.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -25,12 +26,7 @@ static void write_chain(struct stage *s, struct program *p) {
                  "return function(event) zing.publish('chain/2', event.payload) end\n");
     program_file(p, "scripts/second.lua",
                  "return function(event) zing.publish('chain/3', event.payload) end\n");
-    program_file(p, "scripts/third.lua",
-                 "return function(event)\n"
-                 "  zing.append('third.log', event.json.id)\n"
-                 "  zing.publish('chain/end', {id = event.json.id, key = event.key,\n"
-                 "                             n = zing.state.incr('n')})\n"
-                 "end\n");
+    program_file(p, "scripts/third.lua", LUA(write_chain));
 }
 
 static void publish_chain(struct stage *s, int first, int last) {
@@ -154,12 +150,7 @@ static void a_broker_that_forgot_our_session_is_told_of(void **state) {
 static void assert_refusals_hold_up_nobody(struct stage *s, const char *limit) {
     static const char conf[] =
         "service \"work\" { subscribe = {\"in/+\"} handler = \"work.lua\" }\n";
-    static const char script[] =
-        "local work = {}\n"
-        "work['in/sys'] = function() zing.publish('$SYS/mine', 'x') end\n"
-        "work['in/large'] = function() zing.publish('out/large', ('x'):rep(5000)) end\n"
-        "work['in/good'] = function(event) zing.publish('out/good', event.payload) end\n"
-        "return work\n";
+    const char *script = LUA(assert_refusals_hold_up_nobody);
     broker_stop(&s->broker);
     broker_start(&s->broker, limit);
     stage_play(s, conf, "scripts/work.lua", script);

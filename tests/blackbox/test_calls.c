@@ -3,19 +3,12 @@
  * same Idempotency-Key at every try, mail, and servers that are away.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char charge_script[] =
-    "return function(event)\n"
-    "  local answer = zing.http.post(zing.config.gateway_url .. '/v1/charges',\n"
-    "    {form = {amount = 100, currency = 'eur', source = 'tok'}})\n"
-    "  if answer.status >= 500 then error('the gateway answers ' .. answer.status) end\n"
-    "  zing.publish('out', {status = answer.status, id = answer.json().id})\n"
-    "end\n";
 
 static void play_charges(struct stage *s, const char *service) {
     char conf[1024];
@@ -24,7 +17,7 @@ static void play_charges(struct stage *s, const char *service) {
                    "service \"charge\" { subscribe = {\"in/#\"} handler = \"charge.lua\"\n"
                    "  key = \"json:/key\" concurrency = 1000 %s }\n",
                    s->gateway.port, service);
-    stage_play(s, conf, "scripts/charge.lua", charge_script);
+    stage_play(s, conf, "scripts/charge.lua", LUA(charge_script));
     stage_peers(s, "out");
 }
 
@@ -94,10 +87,7 @@ static void a_server_that_is_away_is_waited_for(void **state) {
 
 static void mail_is_delivered_or_tried_again_or_dead(void **state) {
     struct stage *s = *state;
-    static const char script[] = "return function(event)\n"
-                                 "  zing.mail{to = event.payload, from = 'us@example.org',\n"
-                                 "            subject = 'hello', text = 'world'}\n"
-                                 "end\n";
+    const char *script = LUA(mail_is_delivered_or_tried_again_or_dead);
     char conf[512];
     char log[128];
     (void)snprintf(log, sizeof log, "%s/mails", s->host.dir);

@@ -6,6 +6,7 @@
  */
 #include "chance.h"
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -20,19 +21,6 @@ static const char conf[] = "service \"count\" { subscribe = {\"in/#\"} handler =
                            "  key = \"json:/key\" idempotency = \"json:/id\" crashes = 0 }\n"
                            "service \"tell\" { subscribe = {\"mid/#\"} handler = \"tell.lua\"\n"
                            "  key = \"json:/key\" delay = \"20ms\" crashes = 0 }\n";
-static const char count_script[] =
-    "return function(event)\n"
-    "  local n = zing.state.incr('n')\n"
-    "  zing.publish('mid/x', {id = event.json.id, key = event.json.key, n = n})\n"
-    "end\n";
-static const char tell_script[] =
-    "return function(event)\n"
-    "  local m = zing.state.incr('m')\n"
-    "  if event.json.n % 5 == 0 and event.attempt == 1 then error('once') end\n"
-    "  zing.publish('end/' .. event.json.id, {id = event.json.id, key = event.json.key,\n"
-    "                                         n = event.json.n, m = m})\n"
-    "end\n";
-
 static void publish_batch(struct stage *s, int batch) {
     for (int i = batch * BATCH; i < (batch + 1) * BATCH; i++) {
         char payload[64];
@@ -108,8 +96,8 @@ static void a_kill_at_any_moment_loses_nothing_and_repeats_nothing(void **state)
     struct stage *s = *state;
     struct chance chance = chance_of_run();
     int in_mid_load = 0;
-    program_file(&s->host, "scripts/tell.lua", tell_script);
-    stage_play(s, conf, "scripts/count.lua", count_script);
+    program_file(&s->host, "scripts/tell.lua", LUA(tell_script));
+    stage_play(s, conf, "scripts/count.lua", LUA(count_script));
     stage_peers(s, "end/#");
 
     for (int kill = 0; kill < KILLS; kill++) {

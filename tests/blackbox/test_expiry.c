@@ -2,19 +2,10 @@
  * test_expiry.c - a lock that runs out is told to the handler that took it.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <string.h>
-
-static const char hold_script[] =
-    "local hold = {}\n"
-    "hold['in/x'] = function(event)\n"
-    "  zing.lock('seat', {owner = event.json.id, ttl = '100ms', data = event.json})\n"
-    "end\n"
-    "function hold.on_lock_expired(lock)\n"
-    "  zing.publish('out/' .. lock.owner, lock.data)\n"
-    "end\n"
-    "return hold\n";
 
 /* The rule for what the world sends must not be asked of what the host makes itself. */
 static void an_expired_lock_needs_no_idempotency_key(void **state) {
@@ -22,7 +13,7 @@ static void an_expired_lock_needs_no_idempotency_key(void **state) {
     stage_play(s,
                "service \"hold\" { subscribe = {\"in/x\"}  handler = \"hold.lua\"\n"
                "  key = \"json:/key\"  idempotency = \"json:/id\" }\n",
-               "scripts/hold.lua", hold_script);
+               "scripts/hold.lua", LUA(hold_script));
     stage_peers(s, "out/#");
 
     peer_publish(&s->publisher, "in/x", "{\"id\":\"a\",\"key\":\"k\"}", NULL);

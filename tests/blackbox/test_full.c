@@ -3,6 +3,7 @@
  * and what waits at the broker comes in when room returns.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <errno.h>
@@ -20,11 +21,6 @@ enum { MESSAGES = 200, PAYLOAD_BYTES = 100 * 1024 }; /* 20 MB into a store of 12
 static const char conf[] = "store { max_size = \"12MiB\" keep_done = \"500ms\" }\n"
                            "service \"work\" { subscribe = {\"in/#\"} handler = \"work.lua\"\n"
                            "  key = \"topic:2\" idempotency = \"topic:2\" }\n";
-static const char script[] =
-    "return function(event)\n"
-    "  zing.publish('out', {topic = event.topic, n = zing.state.incr('n')})\n"
-    "end\n";
-
 static void publish_all(struct stage *s) {
     char *payload = malloc(PAYLOAD_BYTES + 1);
     assert_non_null(payload);
@@ -50,7 +46,7 @@ static void assert_all_handled_once(struct stage *s) {
 
 static void a_full_store_takes_no_more_until_retention_makes_room(void **state) {
     struct stage *s = *state;
-    stage_play(s, conf, "scripts/work.lua", script);
+    stage_play(s, conf, "scripts/work.lua", LUA(script));
     stage_peers(s, "out");
 
     publish_all(s);
@@ -64,7 +60,7 @@ static void a_full_store_takes_no_more_until_retention_makes_room(void **state) 
 /* Events that wait cannot be trimmed: the room kept in reserve is what lets them end. */
 static void a_store_full_of_waiting_events_can_still_work_them_off(void **state) {
     struct stage *s = *state;
-    stage_play(s, conf, "scripts/work.lua", script);
+    stage_play(s, conf, "scripts/work.lua", LUA(script));
     stage_peers(s, "out");
     assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
 
@@ -82,7 +78,7 @@ static void a_store_full_of_waiting_events_can_still_work_them_off(void **state)
 
 static void a_full_store_survives_a_kill(void **state) {
     struct stage *s = *state;
-    stage_play(s, conf, "scripts/work.lua", script);
+    stage_play(s, conf, "scripts/work.lua", LUA(script));
     stage_peers(s, "out");
     assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
 
@@ -103,7 +99,7 @@ static void past_the_backlog_reading_stops_and_goes_on_by_itself(void **state) {
     static const char small[] = "limits { backlog = 100 }\n"
                                 "service \"work\" { subscribe = {\"in/#\"} handler = \"work.lua\"\n"
                                 "  key = \"topic:2\" }\n";
-    stage_play(s, small, "scripts/work.lua", script);
+    stage_play(s, small, "scripts/work.lua", LUA(script));
     stage_peers(s, "out");
     assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
 
@@ -161,7 +157,7 @@ static void a_full_disk_is_no_worse_than_a_full_store(void **state) {
         print_message("no disk can be mounted here: %s\n", strerror(errno));
         skip();
     }
-    stage_play(s, large, "scripts/work.lua", script);
+    stage_play(s, large, "scripts/work.lua", LUA(script));
     stage_peers(s, "out");
     assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
 
@@ -193,7 +189,7 @@ static void a_disk_that_others_filled_is_waited_for(void **state) {
         print_message("no disk can be mounted here: %s\n", strerror(errno));
         skip();
     }
-    stage_play(s, large, "scripts/work.lua", script);
+    stage_play(s, large, "scripts/work.lua", LUA(script));
     stage_peers(s, "out");
     data_folder(s, path);
     (void)snprintf(other, sizeof other, "%s/other", path);

@@ -5,6 +5,7 @@
  * ctest: busy long timeout=240
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <signal.h>
@@ -62,12 +63,7 @@ static void what_makes_many_dear_calls_into_c_ends_by_lua_time(void **state) {
     static const char dear[] =
         "service \"hang\" { subscribe = {\"in/hang\"} handler = \"hang.lua\" retries = 0 }\n";
     struct stage *s = *state;
-    static const char hang[] =
-        "return function(event)\n"
-        "  local text = (' '):rep(20000000)\n"
-        "  local call = load('local text, other = ... while true do ' .. event.payload .. ' end')\n"
-        "  call(text, text .. 'a')\n"
-        "end\n";
+    const char *hang = LUA(hang);
     stage_play(s, dear, "scripts/hang.lua", hang);
     stage_peers(s, "out");
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {

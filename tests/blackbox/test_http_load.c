@@ -6,6 +6,7 @@
  */
 #include "chance.h"
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -186,11 +187,6 @@ static void tell_times(const struct load *load, const char *what) {
 
 /* ---- the host ---- */
 
-static const char script[] = "return function(event)\n"
-                             "  zing.state.incr('n')\n"
-                             "  zing.append('jobs', event.id)\n"
-                             "end\n";
-
 static const char conf[] = "service \"jobs\" { subscribe = {\"job\"} handler = \"jobs.lua\"\n"
                            "  key = \"json:/key\" crashes = 0 }\n"
                            "endpoint \"/api/job\" { publish = \"job\" required = {\"id\"} }\n";
@@ -200,7 +196,7 @@ static void play(struct stage *s, uint16_t port) {
     char listen[32];
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", port);
     assert_int_equal(setenv("ZINGQ_HTTP_LISTEN", listen, 1), 0);
-    stage_play(s, conf, "scripts/jobs.lua", script);
+    stage_play(s, conf, "scripts/jobs.lua", LUA(script));
 }
 
 /* Every job that was taken is in the file its handler writes, once, and no other. */

@@ -3,6 +3,7 @@
  * comes at its time, and a host that leaves for good leaves nothing behind.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <signal.h>
@@ -12,11 +13,6 @@
 
 static const char echo_conf[] = "service \"echo\" { subscribe = {\"in/#\"} handler = \"echo.lua\"\n"
                                 "  key = \"json:/key\" retries = 5 }\n";
-static const char echo_script[] =
-    "return function(event)\n"
-    "  zing.publish('out', {key = event.key, attempt = event.attempt})\n"
-    "end\n";
-
 static void publish_keys(struct stage *s, const char *topic, int count) {
     for (int i = 0; i < count; i++) {
         char payload[32];
@@ -28,13 +24,7 @@ static void publish_keys(struct stage *s, const char *topic, int count) {
 
 /* A handler that charges at a gateway which takes its time. */
 static void play_charges(struct stage *s) {
-    static const char script[] =
-        "return function(event)\n"
-        "  local answer = zing.http.post(zing.config.gateway_url .. '/v1/charges',\n"
-        "    {form = {amount = 100, currency = 'eur', source = 'tok'}})\n"
-        "  zing.publish('out', {key = event.key, status = answer.status, attempt = "
-        "event.attempt})\n"
-        "end\n";
+    const char *script = LUA(play_charges);
     char conf[512];
     (void)snprintf(conf, sizeof conf, "vars { gateway_url = \"http://127.0.0.1:%u\" }\n%s",
                    s->gateway.port, echo_conf);
@@ -100,11 +90,7 @@ static void what_waits_for_a_call_at_a_kill_is_tried_again_and_counts_no_crash(v
 
 static void a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again(void **state) {
     struct stage *s = *state;
-    static const char script[] = "return function(event)\n"
-                                 "  if event.attempt == 1 then zing.retry('10ms') end\n"
-                                 "  zing.log.info('on the processor')\n"
-                                 "  while true do end\n"
-                                 "end\n";
+    const char *script = LUA(a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again);
     char conf[512];
     (void)snprintf(conf, sizeof conf, "limits { lua_time = \"1m\" }\n%s", echo_conf);
     stage_play(s, conf, "scripts/echo.lua", script);
@@ -113,7 +99,7 @@ static void a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again(void **s
     WAIT_FOR(s, program_says(&s->host, "on the processor") == 1);
 
     program_kill(&s->host);
-    program_file(&s->host, "scripts/echo.lua", echo_script);
+    program_file(&s->host, "scripts/echo.lua", LUA(echo_script));
     program_start(&s->host);
 
     WAIT_FOR(s, peer_count(&s->observer) == 1);
@@ -124,7 +110,7 @@ static void a_kill_in_mid_handler_is_counted_as_a_crash_and_tried_again(void **s
 
 static void what_comes_while_the_host_is_away_waits_for_it(void **state) {
     struct stage *s = *state;
-    stage_play(s, echo_conf, "scripts/echo.lua", echo_script);
+    stage_play(s, echo_conf, "scripts/echo.lua", LUA(echo_script));
     stage_peers(s, "out");
     assert_int_equal(program_stop(&s->host), 0);
 
@@ -147,26 +133,7 @@ static void what_is_put_off_comes_at_its_time_after_a_kill(void **state) {
     static const char conf[] =
         "service \"later\" { subscribe = {\"in/+\"} handler = \"later.lua\"\n"
         "  key = \"topic:2\" }\n";
-    static const char script[] =
-        "local later = {}\n"
-        "later['in/retry'] = function(event)\n"
-        "  if event.attempt == 1 then zing.retry('2s', 'not yet') end\n"
-        "  zing.publish('out/retry', tostring(zing.now()))\n"
-        "end\n"
-        "later['in/snooze'] = function(event)\n"
-        "  if zing.now() < event.received_at + 2 then zing.snooze('2s') end\n"
-        "  zing.publish('out/snooze', tostring(zing.now()))\n"
-        "end\n"
-        "later['in/publish'] = function(event)\n"
-        "  zing.publish('in/time', 'x', {after = '2s'})\n"
-        "end\n"
-        "later['in/time'] = function() zing.publish('out/publish', tostring(zing.now())) end\n"
-        "later['in/lock'] = function() zing.lock('seat', {owner = 'me', ttl = '2s'}) end\n"
-        "function later.on_lock_expired(lock)\n"
-        "  zing.publish('out/lock', tostring(zing.now()))\n"
-        "end\n"
-        "later['in/start'] = function() zing.publish('out/start', tostring(zing.now())) end\n"
-        "return later\n";
+    const char *script = LUA(what_is_put_off_comes_at_its_time_after_a_kill);
     static const char *const kinds[] = {"retry", "snooze", "publish", "lock"};
     stage_play(s, conf, "scripts/later.lua", script);
     stage_peers(s, "out/#");
@@ -196,10 +163,7 @@ static void what_is_put_off_comes_at_its_time_after_a_kill(void **state) {
 
 static void leaving_works_off_what_is_stored_and_ends_the_session(void **state) {
     struct stage *s = *state;
-    static const char script[] = "return function(event)\n"
-                                 "  if event.attempt == 1 then zing.retry('1s') end\n"
-                                 "  zing.publish('out', event.payload)\n"
-                                 "end\n";
+    const char *script = LUA(leaving_works_off_what_is_stored_and_ends_the_session);
     stage_play(s, echo_conf, "scripts/echo.lua", script);
     stage_peers(s, "out");
     publish_keys(s, "in/x", 20);

@@ -3,6 +3,7 @@
  * nothing.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <signal.h>
@@ -16,8 +17,6 @@ static const char conf[] = "service \"work\" { subscribe = {\"in/#\"} handler = 
                            "  retries = 0 key = \"topic:2\" }\n";
 static const char one[] = "return function() zing.publish('out', 'one') end\n";
 static const char two[] = "return function() zing.publish('out', 'two') end\n";
-static const char broken[] = "return function()\n  if then\nend\n";
-
 static void play(struct stage *s, const char *script) {
     stage_play(s, conf, "scripts/work.lua", script);
     stage_peers(s, "out");
@@ -73,7 +72,7 @@ static void a_script_that_does_not_compile_is_refused_and_the_last_good_one_stay
     char *status = NULL;
     play(s, one);
 
-    program_file(&s->host, "scripts/work.lua", broken);
+    program_file(&s->host, "scripts/work.lua", LUA(broken));
     WAIT_FOR(s, program_says(&s->host, sentence) == 1);
     assert_string_equal(answer(s), "one");
     assert_int_equal(program_command(&s->host, &status, "status", "--json", NULL), 0);
@@ -91,8 +90,7 @@ static void a_script_that_does_not_compile_is_refused_and_the_last_good_one_stay
 static void a_script_that_others_require_reloads_them(void **state) {
     struct stage *s = *state;
     program_file(&s->host, "scripts/words.lua", "return {word = 'one'}\n");
-    play(s, "local words = require('words')\n"
-            "return function() zing.publish('out', words.word) end\n");
+    play(s, LUA(a_script_that_others_require_reloads_them));
     assert_string_equal(answer(s), "one");
 
     program_file(&s->host, "scripts/words.lua", "return {word = 'two'}\n");

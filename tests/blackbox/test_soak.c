@@ -8,6 +8,7 @@
 #include "chance.h"
 #include "relay.h"
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -28,11 +29,7 @@ static void play(struct stage *s) {
     stage_conf(s, &s->host, conf);
     program_file(&s->host, "scripts/first.lua",
                  "return function(event) zing.publish('mid/' .. event.key, event.payload) end\n");
-    program_file(&s->host, "scripts/second.lua",
-                 "return function(event)\n"
-                 "  zing.append('lines', event.json.id)\n"
-                 "  zing.publish('out/' .. event.key, event.payload)\n"
-                 "end\n");
+    program_file(&s->host, "scripts/second.lua", LUA(play));
     program_start(&s->host);
 }
 

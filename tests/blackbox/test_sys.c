@@ -2,6 +2,7 @@
  * test_sys.c - the host's figures as retained topics, and what the host says of the broker's own.
  */
 #include "stage.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -10,12 +11,6 @@
 
 #define TOPIC "zingq/sys/box-1/"
 #define SEATS TOPIC "services/seats/"
-
-/* By payload: waits an hour for its second attempt, is dead at once, or is done. */
-static const char script[] = "return function(event)\n"
-                             "  if event.payload == 'later' then error('not now') end\n"
-                             "  if event.payload == 'never' then zing.reject('no') end\n"
-                             "end\n";
 
 static const char seats_conf[] =
     "service \"seats\" { subscribe = {\"in/#\"}  handler = \"seats.lua\"  key = \"topic:2\"\n"
@@ -28,7 +23,7 @@ static void play(struct stage *s, const char *services) {
                    "http { listen = \"\" }\nsys { interval = \"100ms\" }\n%s",
                    s->broker.url, services);
     program_file(&s->host, "topics.conf", conf);
-    program_file(&s->host, "scripts/seats.lua", script);
+    program_file(&s->host, "scripts/seats.lua", LUA(script));
     program_start(&s->host);
 }
 
@@ -227,7 +222,7 @@ static void a_script_that_does_not_compile_is_shown_until_it_does(void **state) 
 
     program_file(&s->host, "scripts/seats.lua", "return function(\n");
     WAIT_FOR(s, strstr(shown(s, SEATS "handler/error"), "seats.lua:") != NULL);
-    program_file(&s->host, "scripts/seats.lua", script);
+    program_file(&s->host, "scripts/seats.lua", LUA(script));
 
     WAIT_SHOWN(s, SEATS "handler/error", "");
 }

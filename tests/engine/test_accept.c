@@ -1,14 +1,12 @@
 /* test_accept.c - a message becomes an event: durable first, once, under its key. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char ECHO[] = "return function(event)\n"
-                           "  zing.publish('out', event.payload)\n"
-                           "end\n";
 static const char CONF[] = "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n";
 static const char KEYED[] =
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }\n";
@@ -17,7 +15,7 @@ static const char KEYED[] =
 
 static void nothing_is_acknowledged_or_published_before_the_turn(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, ECHO);
+    fixture_run(f, CONF, LUA(ECHO));
     run_dry(f);
     offer(f, "s", "in/a", "1", NULL);
     assert_true(engine_due(f->engine));
@@ -27,7 +25,7 @@ static void nothing_is_acknowledged_or_published_before_the_turn(void **state) {
 
 static void an_event_is_accepted_run_and_published_in_one_turn(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, ECHO);
+    fixture_run(f, CONF, LUA(ECHO));
     run_dry(f);
     uint64_t commits = status(f).commits;
     offer(f, "s", "in/a", "hello", NULL);
@@ -40,7 +38,7 @@ static void an_event_is_accepted_run_and_published_in_one_turn(void **state) {
 
 static void what_was_acknowledged_survives_a_crash(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }", ECHO);
+    fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }", LUA(ECHO));
     command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
     for (int i = 0; i < 10; i++) {
         char payload[16];
@@ -60,7 +58,7 @@ static void what_was_acknowledged_survives_a_crash(void **state) {
 
 static void an_idle_engine_makes_no_commits(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, ECHO);
+    fixture_run(f, CONF, LUA(ECHO));
     deliver(f, "s", "in/a", "1");
     advance(f, 1000);
     uint64_t commits = status(f).commits;
@@ -79,7 +77,7 @@ static void duplicates_by_the_services_rule_are_dropped_and_counted(void **state
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\""
                 " idempotency = \"json:/id\" }",
-                ECHO);
+                LUA(ECHO));
     deliver(f, "s", "in/a", "{\"id\":\"b-1\"}");
     deliver(f, "s", "in/a", "{\"id\":\"b-1\",\"again\":true}");
     deliver(f, "s", "in/b", "{\"id\":\"b-1\"}"); /* another topic */
@@ -90,7 +88,7 @@ static void duplicates_by_the_services_rule_are_dropped_and_counted(void **state
 
 static void duplicates_within_one_turn_are_found(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, ECHO);
+    fixture_run(f, CONF, LUA(ECHO));
     for (int i = 0; i < 5; i++) {
         offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
     }
@@ -103,7 +101,7 @@ static void duplicates_by_property_win_over_the_rule(void **state) {
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\""
                 " idempotency = \"json:/id\" }",
-                ECHO);
+                LUA(ECHO));
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "x", NULL);
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "y", NULL);
     offer(f, "s", "in/a", "{\"id\":2}", "idempotency-key", "x", NULL);
@@ -114,7 +112,7 @@ static void duplicates_by_property_win_over_the_rule(void **state) {
 static void duplicates_by_zingq_id_are_found_whatever_its_form(void **state) {
     struct engine_fixture *f = *state;
     static const char *const ids[] = {"0192f0c1-aaaa-7bbb-8ccc-0123456789ab", "order-7"};
-    fixture_run(f, CONF, ECHO);
+    fixture_run(f, CONF, LUA(ECHO));
     for (int i = 0; i < 4; i++) {
         offer(f, "s", "in/a", "{}", "zingq-id", ids[i % 2], NULL);
         run_dry(f);
@@ -139,7 +137,7 @@ static void duplicates_are_remembered_over_a_crash_for_the_configured_time(void 
     fixture_run(f,
                 "store { keep_idempotency = \"1h\" }\n"
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }",
-                ECHO);
+                LUA(ECHO));
     offer(f, "s", "in/a", "{}", "idempotency-key", "b-1", NULL);
     run_dry(f);
     crash(f);
@@ -169,7 +167,7 @@ static void two_services_take_one_message_each(void **state) {
         f,
         "service \"a\" { subscribe = {\"in\"} handler = \"h.lua\" idempotency = \"json:/id\" }\n"
         "service \"b\" { subscribe = {\"in\"} handler = \"h.lua\" idempotency = \"json:/id\" }\n",
-        ECHO);
+        LUA(ECHO));
     offer(f, "a", "in", "{\"id\":1}", NULL);
     offer(f, "b", "in", "{\"id\":1}", NULL);
     run_dry(f);
@@ -180,7 +178,7 @@ static void two_services_take_one_message_each(void **state) {
 /* The scope of an idempotency key is service, topic and key, wherever the keys' partitions lie. */
 static void the_same_idempotency_key_under_another_key_is_another_event(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, KEYED, ECHO);
+    fixture_run(f, KEYED, LUA(ECHO));
     for (int i = 0; i < 200; i++) {
         char payload[32];
         (void)snprintf(payload, sizeof payload, "{\"k\":%d}", i);
@@ -227,7 +225,7 @@ static void assert_dead(struct engine_fixture *f, const char *payload, const cha
 
 static void a_message_without_its_key_is_a_dead_letter_that_says_so(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, KEYED, ECHO);
+    fixture_run(f, KEYED, LUA(ECHO));
     deliver(f, "s", "in/a", "{\"x\":1}");
     deliver(f, "s", "in/a", "{\"k\":{}}");
     deliver(f, "s", "in/a", "{\"k\":\"fine\"}");
@@ -247,7 +245,7 @@ static void a_message_without_its_key_is_a_dead_letter_that_says_so(void **state
 static void malformed_json_is_a_dead_letter_that_says_where(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, KEYED, ECHO);
+    fixture_run(f, KEYED, LUA(ECHO));
     deliver(f, "s", "in/a", "{\"k\":");
     assert_non_null(strstr(reason_of(f, "s", "{\"k\":", text), "payload is not JSON"));
     assert_books(f, "s", (struct books){.accepted = 1, .dead = 1});
@@ -255,7 +253,7 @@ static void malformed_json_is_a_dead_letter_that_says_where(void **state) {
 
 static void a_malformed_message_that_comes_twice_is_one_dead_letter(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, KEYED, ECHO);
+    fixture_run(f, KEYED, LUA(ECHO));
     for (unsigned i = 0; i < 2; i++) { /* the broker's copy, after a PUBACK that was lost */
         offer(f, "s", "in/a", "{\"k\":", "zingq-id", "m-1", NULL);
         run_dry(f);
@@ -265,7 +263,7 @@ static void a_malformed_message_that_comes_twice_is_one_dead_letter(void **state
 
 static void a_malformed_message_may_come_again_mended(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, KEYED, ECHO);
+    fixture_run(f, KEYED, LUA(ECHO));
     offer(f, "s", "in/a", "{\"k\":", "zingq-id", "m-1", NULL);
     offer(f, "s", "in/a", "{\"k\":\"x\"}", "zingq-id", "m-1", NULL);
     run_dry(f);
@@ -288,7 +286,7 @@ static void a_payload_over_the_limit_is_a_dead_letter(void **state) {
     fixture_run(f,
                 "limits { payload = \"100\" }\n"
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }",
-                ECHO);
+                LUA(ECHO));
     char big[102];
     memset(big, 'x', 101);
     big[101] = '\0';
@@ -305,7 +303,7 @@ static void a_missing_idempotency_value_is_a_dead_letter(void **state) {
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\""
                 " idempotency = \"json:/id\" }",
-                ECHO);
+                LUA(ECHO));
     deliver(f, "s", "in/a", "{}");
     assert_dead(f, "{}", "no value at /id in the payload");
 }
@@ -325,7 +323,7 @@ static void dead_letters_about_dead_letters_are_not_announced(void **state) {
                 "service \"a\" { subscribe = {\"#\"} handler = \"h.lua\" key = \"json:/k\" }\n"
                 "service \"b\" { subscribe = {\"#\"} handler = \"h.lua\" key = \"json:/k\" }\n"
                 "service \"c\" { subscribe = {\"#\"} handler = \"h.lua\" key = \"json:/k\" }\n",
-                ECHO);
+                LUA(ECHO));
     deliver(f, "a", "in", "bad");
     assert_int_equal(f->published_count, 1);
     assert_books(f, "a", (struct books){.accepted = 2, .dead = 2});
@@ -339,7 +337,7 @@ static void a_full_backlog_stops_accepting_and_an_empty_one_goes_on(void **state
     fixture_run(f,
                 "limits { backlog = 5 }\n"
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }",
-                ECHO);
+                LUA(ECHO));
     command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
     assert_true(engine_accepts(f->engine));
     for (int i = 0; i < 5; i++) {
@@ -356,7 +354,7 @@ static void a_full_backlog_stops_accepting_and_an_empty_one_goes_on(void **state
 
 static void a_draining_engine_starts_nothing_and_accepts_nothing(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, ECHO);
+    fixture_run(f, CONF, LUA(ECHO));
     engine_drain(f->engine);
     offer(f, "s", "in/a", "1", NULL);
     run_dry(f);
@@ -376,7 +374,7 @@ static void a_host_that_runs_one_service_leaves_the_others_events_alone(void **s
     fixture_run(f,
                 "service \"a\" { subscribe = {\"a\"} handler = \"h.lua\" }\n"
                 "service \"b\" { subscribe = {\"b\", \"out\"} handler = \"h.lua\" }\n",
-                ECHO);
+                LUA(ECHO));
     deliver(f, "a", "a", "1");
     assert_books(f, "a", (struct books){.accepted = 1, .done = 1});
     assert_books(f, "b", (struct books){0});
@@ -386,35 +384,34 @@ static void a_host_that_runs_one_service_leaves_the_others_events_alone(void **s
 }
 
 int main(void) {
-#define ACCEPT_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        ACCEPT_TEST(nothing_is_acknowledged_or_published_before_the_turn),
-        ACCEPT_TEST(an_event_is_accepted_run_and_published_in_one_turn),
-        ACCEPT_TEST(what_was_acknowledged_survives_a_crash),
-        ACCEPT_TEST(an_idle_engine_makes_no_commits),
-        ACCEPT_TEST(duplicates_by_the_services_rule_are_dropped_and_counted),
-        ACCEPT_TEST(duplicates_within_one_turn_are_found),
-        ACCEPT_TEST(duplicates_by_property_win_over_the_rule),
-        ACCEPT_TEST(duplicates_by_zingq_id_are_found_whatever_its_form),
-        ACCEPT_TEST(a_uuid_that_came_as_zingq_id_names_the_event),
-        ACCEPT_TEST(duplicates_are_remembered_over_a_crash_for_the_configured_time),
-        ACCEPT_TEST(a_duplicate_of_a_failing_event_is_a_duplicate_too),
-        ACCEPT_TEST(two_services_take_one_message_each),
-        ACCEPT_TEST(the_same_idempotency_key_under_another_key_is_another_event),
-        ACCEPT_TEST(keys_are_read_by_rule),
-        ACCEPT_TEST(a_key_given_by_the_publisher_wins_over_the_rule),
-        ACCEPT_TEST(a_message_without_its_key_is_a_dead_letter_that_says_so),
-        ACCEPT_TEST(malformed_json_is_a_dead_letter_that_says_where),
-        ACCEPT_TEST(a_malformed_message_that_comes_twice_is_one_dead_letter),
-        ACCEPT_TEST(a_malformed_message_may_come_again_mended),
-        ACCEPT_TEST(json_that_only_the_handler_reads_is_a_dead_letter_not_a_retry),
-        ACCEPT_TEST(a_payload_over_the_limit_is_a_dead_letter),
-        ACCEPT_TEST(a_missing_idempotency_value_is_a_dead_letter),
-        ACCEPT_TEST(a_topic_no_handler_is_for_is_a_dead_letter),
-        ACCEPT_TEST(dead_letters_about_dead_letters_are_not_announced),
-        ACCEPT_TEST(a_full_backlog_stops_accepting_and_an_empty_one_goes_on),
-        ACCEPT_TEST(a_draining_engine_starts_nothing_and_accepts_nothing),
-        ACCEPT_TEST(a_host_that_runs_one_service_leaves_the_others_events_alone),
+        ENGINE_TEST(nothing_is_acknowledged_or_published_before_the_turn),
+        ENGINE_TEST(an_event_is_accepted_run_and_published_in_one_turn),
+        ENGINE_TEST(what_was_acknowledged_survives_a_crash),
+        ENGINE_TEST(an_idle_engine_makes_no_commits),
+        ENGINE_TEST(duplicates_by_the_services_rule_are_dropped_and_counted),
+        ENGINE_TEST(duplicates_within_one_turn_are_found),
+        ENGINE_TEST(duplicates_by_property_win_over_the_rule),
+        ENGINE_TEST(duplicates_by_zingq_id_are_found_whatever_its_form),
+        ENGINE_TEST(a_uuid_that_came_as_zingq_id_names_the_event),
+        ENGINE_TEST(duplicates_are_remembered_over_a_crash_for_the_configured_time),
+        ENGINE_TEST(a_duplicate_of_a_failing_event_is_a_duplicate_too),
+        ENGINE_TEST(two_services_take_one_message_each),
+        ENGINE_TEST(the_same_idempotency_key_under_another_key_is_another_event),
+        ENGINE_TEST(keys_are_read_by_rule),
+        ENGINE_TEST(a_key_given_by_the_publisher_wins_over_the_rule),
+        ENGINE_TEST(a_message_without_its_key_is_a_dead_letter_that_says_so),
+        ENGINE_TEST(malformed_json_is_a_dead_letter_that_says_where),
+        ENGINE_TEST(a_malformed_message_that_comes_twice_is_one_dead_letter),
+        ENGINE_TEST(a_malformed_message_may_come_again_mended),
+        ENGINE_TEST(json_that_only_the_handler_reads_is_a_dead_letter_not_a_retry),
+        ENGINE_TEST(a_payload_over_the_limit_is_a_dead_letter),
+        ENGINE_TEST(a_missing_idempotency_value_is_a_dead_letter),
+        ENGINE_TEST(a_topic_no_handler_is_for_is_a_dead_letter),
+        ENGINE_TEST(dead_letters_about_dead_letters_are_not_announced),
+        ENGINE_TEST(a_full_backlog_stops_accepting_and_an_empty_one_goes_on),
+        ENGINE_TEST(a_draining_engine_starts_nothing_and_accepts_nothing),
+        ENGINE_TEST(a_host_that_runs_one_service_leaves_the_others_events_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

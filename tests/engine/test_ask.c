@@ -2,6 +2,7 @@
  * a publish that waits at another host.
  */
 #include "hosts_world.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -9,16 +10,6 @@
 #include <string.h>
 
 #define KEYED "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" key = \"json:/k\" }\n"
-
-static const char HANDLER[] =
-    "return function(e)\n"
-    "  local d = e.json\n"
-    "  if d.peek then zing.state.set('seen', zing.peek('s', d.peek, 'seen') or 'nothing') end\n"
-    "  if d.later then zing.state.set('id', zing.publish('out', 'x', {after = '10s'})) end\n"
-    "  if d.cancel then zing.state.set('was', zing.cancel(d.cancel)) end\n"
-    "  if d.own then zing.state.set('was', zing.cancel(zing.state.get('id'))) end\n"
-    "  if d.sleep then zing.sleep('1h') end\n"
-    "end\n";
 
 static void tell(struct hosts_world *w, uint16_t host, const char *key, const char *what,
                  const char *value) {
@@ -36,7 +27,7 @@ static void assert_state(struct hosts_world *w, const char *key, const char *nam
 }
 
 static void a_peek_at_another_hosts_key_holds_up_its_own_key_only(void **state) {
-    struct hosts_world *w = hosts_world_new(2, KEYED, HANDLER);
+    struct hosts_world *w = hosts_world_new(2, KEYED, LUA(HANDLER));
     char mine[16];
     char other[16];
     char theirs[16];
@@ -59,7 +50,7 @@ static void a_peek_at_another_hosts_key_holds_up_its_own_key_only(void **state) 
 }
 
 static void a_peek_without_an_answer_is_a_failed_attempt(void **state) {
-    struct hosts_world *w = hosts_world_new(2, KEYED, HANDLER);
+    struct hosts_world *w = hosts_world_new(2, KEYED, LUA(HANDLER));
     char mine[16];
     char theirs[16];
     (void)state;
@@ -78,7 +69,7 @@ static void a_peek_without_an_answer_is_a_failed_attempt(void **state) {
 }
 
 static void a_cancel_of_what_has_left_this_host_asks_nobody(void **state) {
-    struct hosts_world *w = hosts_world_new(2, KEYED, HANDLER);
+    struct hosts_world *w = hosts_world_new(2, KEYED, LUA(HANDLER));
     char mine[16];
     (void)state;
     (void)key_of(w, "s", 1, 0, mine);
@@ -93,7 +84,7 @@ static void a_cancel_of_what_has_left_this_host_asks_nobody(void **state) {
 }
 
 static void a_cancel_of_what_waits_here_asks_nobody(void **state) {
-    struct hosts_world *w = hosts_world_new(2, KEYED, HANDLER);
+    struct hosts_world *w = hosts_world_new(2, KEYED, LUA(HANDLER));
     char mine[16];
     (void)state;
     (void)key_of(w, "s", 1, 0, mine);
@@ -108,7 +99,7 @@ static void a_cancel_of_what_waits_here_asks_nobody(void **state) {
 }
 
 static void a_cancel_of_what_is_not_known_here_asks_the_others(void **state) {
-    struct hosts_world *w = hosts_world_new(2, KEYED, HANDLER);
+    struct hosts_world *w = hosts_world_new(2, KEYED, LUA(HANDLER));
     char mine[16];
     (void)state;
     (void)key_of(w, "s", 1, 0, mine);
@@ -124,7 +115,7 @@ static void a_cancel_of_what_is_not_known_here_asks_the_others(void **state) {
 
 /* What zing.cancel asks for must not discard an event that sleeps. */
 static void a_cancel_of_publishes_leaves_events_alone(void **state) {
-    struct hosts_world *w = hosts_world_new(2, KEYED, HANDLER);
+    struct hosts_world *w = hosts_world_new(2, KEYED, LUA(HANDLER));
     char mine[16];
     char payload[64];
     (void)state;

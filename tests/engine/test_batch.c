@@ -1,5 +1,6 @@
 /* test_batch.c - services with `batch`: many events in one run, each with an end of its own. */
 #include "batch_world.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -82,11 +83,7 @@ static void a_key_with_a_backlog_does_not_linger_for_each_event(void **state) {
 
 static void a_batch_is_for_one_function(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("batch = 10"),
-                "local h = {}\n"
-                "h['in/a'] = function(events) zing.publish('out', 'a' .. #events) end\n"
-                "h['in/b'] = function(events) zing.publish('out', 'b' .. #events) end\n"
-                "return h");
+    fixture_run(f, SERVICE("batch = 10"), LUA(a_batch_is_for_one_function));
     const char *const topics[] = {"in/a", "in/a", "in/b", "in/none", "in/b", "in/b", "in/a"};
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
         offer(f, "s", topics[i], topics[i], NULL);
@@ -251,11 +248,7 @@ static void a_batch_that_fails_uses_up_no_try_of_its_events(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
     fixture_run(f, SERVICE("batch = 3 retries = 0"),
-                "return function(events)\n"
-                "  for _, e in ipairs(events) do\n"
-                "    if e.payload == '2' then error('poison') end\n"
-                "  end\n"
-                "end");
+                LUA(a_batch_that_fails_uses_up_no_try_of_its_events));
     offer_many(f, 3);
     advance(f, 10);
     assert_int_equal(state_of(f, "s", "1"), EVENT_DONE);
@@ -268,10 +261,7 @@ static void a_batch_that_fails_uses_up_no_try_of_its_events(void **state) {
 static void of_two_calls_of_a_batch_the_one_that_counts_is_kept(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("batch = 2 idempotency_window = \"1m\""),
-                "return function(events)\n"
-                "  zing.http.post('http://charge/')\n"
-                "  zing.http.post('http://log/')\n"
-                "end");
+                LUA(of_two_calls_of_a_batch_the_one_that_counts_is_kept));
     offer_many(f, 2);
     run_dry(f);
     answer(f, 0, 200, "");
@@ -315,11 +305,7 @@ static void a_payload_that_is_no_json_costs_the_others_nothing(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
     fixture_run(f, SERVICE("batch = 3 retries = 0"),
-                "return function(events)\n"
-                "  local sum = 0\n"
-                "  for _, e in ipairs(events) do sum = sum + e.json end\n"
-                "  zing.publish('out', sum)\n"
-                "end");
+                LUA(a_payload_that_is_no_json_costs_the_others_nothing));
     offer(f, "s", "in", "1", NULL);
     offer(f, "s", "in", "{", NULL);
     offer(f, "s", "in", "3", NULL);
@@ -378,34 +364,33 @@ static void a_replayed_event_may_share_a_batch_again(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(what_waits_comes_as_one_list),
-        TEST(a_single_event_comes_as_a_list_too),
-        TEST(a_batch_waits_for_more_until_it_is_full),
-        TEST(linger_is_counted_from_its_oldest_event),
-        TEST(what_is_left_of_a_full_batch_lingers_on),
-        TEST(each_key_gives_one_event_so_order_within_it_holds),
-        TEST(a_key_with_a_backlog_does_not_linger_for_each_event),
-        TEST(a_batch_is_for_one_function),
-        TEST(concurrency_counts_batches),
-        TEST(large_payloads_make_smaller_batches),
-        TEST(a_payload_as_large_as_a_batch_is_one),
-        TEST(its_effects_happen_once),
-        TEST(every_event_knows_its_batch),
-        TEST(a_loop_through_batches_is_found),
-        TEST(named_events_fail_alone_and_the_others_are_done),
-        TEST(a_named_event_may_fail_for_good),
-        TEST(nothing_happens_when_all_are_named),
-        TEST(after_an_error_each_runs_alone_so_the_poison_is_found),
-        TEST(a_batch_that_fails_uses_up_no_try_of_its_events),
-        TEST(of_two_calls_of_a_batch_the_one_that_counts_is_kept),
-        TEST(a_call_of_a_batch_is_noted_with_each_event),
-        TEST(after_a_retry_they_may_come_together_again),
-        TEST(a_payload_that_is_no_json_costs_the_others_nothing),
-        TEST(a_batch_that_takes_too_long_fails_whole),
-        TEST(an_answer_that_makes_no_sense_is_an_error),
-        TEST(a_replayed_event_may_share_a_batch_again),
+        ENGINE_TEST(what_waits_comes_as_one_list),
+        ENGINE_TEST(a_single_event_comes_as_a_list_too),
+        ENGINE_TEST(a_batch_waits_for_more_until_it_is_full),
+        ENGINE_TEST(linger_is_counted_from_its_oldest_event),
+        ENGINE_TEST(what_is_left_of_a_full_batch_lingers_on),
+        ENGINE_TEST(each_key_gives_one_event_so_order_within_it_holds),
+        ENGINE_TEST(a_key_with_a_backlog_does_not_linger_for_each_event),
+        ENGINE_TEST(a_batch_is_for_one_function),
+        ENGINE_TEST(concurrency_counts_batches),
+        ENGINE_TEST(large_payloads_make_smaller_batches),
+        ENGINE_TEST(a_payload_as_large_as_a_batch_is_one),
+        ENGINE_TEST(its_effects_happen_once),
+        ENGINE_TEST(every_event_knows_its_batch),
+        ENGINE_TEST(a_loop_through_batches_is_found),
+        ENGINE_TEST(named_events_fail_alone_and_the_others_are_done),
+        ENGINE_TEST(a_named_event_may_fail_for_good),
+        ENGINE_TEST(nothing_happens_when_all_are_named),
+        ENGINE_TEST(after_an_error_each_runs_alone_so_the_poison_is_found),
+        ENGINE_TEST(a_batch_that_fails_uses_up_no_try_of_its_events),
+        ENGINE_TEST(of_two_calls_of_a_batch_the_one_that_counts_is_kept),
+        ENGINE_TEST(a_call_of_a_batch_is_noted_with_each_event),
+        ENGINE_TEST(after_a_retry_they_may_come_together_again),
+        ENGINE_TEST(a_payload_that_is_no_json_costs_the_others_nothing),
+        ENGINE_TEST(a_batch_that_takes_too_long_fails_whole),
+        ENGINE_TEST(an_answer_that_makes_no_sense_is_an_error),
+        ENGINE_TEST(a_replayed_event_may_share_a_batch_again),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* test_batch_crash.c - services with `batch` when the host dies or stops in the middle of one. */
 #include "batch_world.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -101,13 +102,7 @@ static void a_stop_in_a_batch_costs_nothing(void **state) {
 /* What it would close looks at events and state, and neither is there any more. */
 static void a_handler_that_is_given_up_does_not_run_again(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(
-        f, SERVICE("batch = 2"),
-        "return function(events)\n"
-        "  local last <close> = setmetatable({}, {__close = function()\n"
-        "    zing.append('closed', events[1].payload .. tostring(zing.state.get('n'))) end})\n"
-        "  zing.http.get('http://x/')\n"
-        "end");
+    fixture_run(f, SERVICE("batch = 2"), LUA(a_handler_that_is_given_up_does_not_run_again));
     offer_many(f, 2);
     run_dry(f);
     assert_true(f->asked[0].open);
@@ -129,17 +124,7 @@ static void answer_all(struct engine_fixture *f) {
 /* Killed after so many turns. */
 static void live_through(struct engine_fixture *f, size_t turns) {
     char value[512];
-    fixture_run(f, SERVICE("batch = 4 retries = 50 crashes = 0"),
-                "return function(events)\n"
-                "  local failed, done = {}, 0\n"
-                "  zing.http.get('http://x/')\n"
-                "  for i, e in ipairs(events) do\n"
-                "    if e.attempt == 1 and tonumber(e.payload) % 3 == 0 then failed[i] = 'later'\n"
-                "    else done = done + 1 end\n"
-                "  end\n"
-                "  zing.state.incr('done', done)\n"
-                "  return failed\n"
-                "end");
+    fixture_run(f, SERVICE("batch = 4 retries = 50 crashes = 0"), LUA(live_through));
     offer_many(f, 10);
     for (size_t i = 0; i < turns; i++) {
         (void)turn(f);
@@ -167,15 +152,14 @@ static void every_event_is_done_once_wherever_the_host_is_killed(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_crash_in_a_batch_is_nobodys),
-        TEST(a_crash_in_a_batch_is_forgotten_with_its_events),
-        TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
-        TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
-        TEST(a_stop_in_a_batch_costs_nothing),
-        TEST(a_handler_that_is_given_up_does_not_run_again),
-        TEST(every_event_is_done_once_wherever_the_host_is_killed),
+        ENGINE_TEST(a_crash_in_a_batch_is_nobodys),
+        ENGINE_TEST(a_crash_in_a_batch_is_forgotten_with_its_events),
+        ENGINE_TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
+        ENGINE_TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
+        ENGINE_TEST(a_stop_in_a_batch_costs_nothing),
+        ENGINE_TEST(a_handler_that_is_given_up_does_not_run_again),
+        ENGINE_TEST(every_event_is_done_once_wherever_the_host_is_killed),
     };
     return cmocka_run_group_tests_name("batch_crash", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_call.c - attempts that wait for the world, host crashes in the middle, handlers that
  * misbehave. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -12,16 +13,11 @@
 #define KEYED(options) SERVICE("key = \"property:k\" " options)
 
 static const char FAILS[] = "return function() error('never') end";
-static const char CALLS[] = "return function(e)\n"
-                            "  local r = zing.http.get('http://peer/' .. e.payload)\n"
-                            "  zing.publish('out', r.body)\n"
-                            "end";
-
 /* --- calls --- */
 
 static void a_call_leaves_after_the_commit_and_its_answer_ends_the_event(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), CALLS);
+    fixture_run(f, SERVICE(""), LUA(CALLS));
     offer(f, "s", "in/a", "x", NULL);
     assert_int_equal(f->asked_count, 0);
     assert_int_equal(turn(f), 0);
@@ -39,7 +35,7 @@ static void a_call_leaves_after_the_commit_and_its_answer_ends_the_event(void **
 static void a_waiting_call_holds_up_its_own_key_only(void **state) {
     struct engine_fixture *f = *state;
     char out[256];
-    fixture_run(f, KEYED(""), CALLS);
+    fixture_run(f, KEYED(""), LUA(CALLS));
     offer(f, "s", "in", "1", "k", "a", NULL);
     offer(f, "s", "in", "2", "k", "a", NULL);
     offer(f, "s", "in", "3", "k", "b", NULL);
@@ -57,7 +53,7 @@ static void a_waiting_call_holds_up_its_own_key_only(void **state) {
 static void a_thousand_calls_wait_at_once(void **state) {
     struct engine_fixture *f = *state;
     f->unchecked = true;
-    fixture_run(f, SERVICE("concurrency = 1000"), CALLS);
+    fixture_run(f, SERVICE("concurrency = 1000"), LUA(CALLS));
     for (int i = 0; i < 1000; i++) {
         offer(f, "s", "in/a", "x", NULL);
     }
@@ -73,7 +69,7 @@ static void a_thousand_calls_wait_at_once(void **state) {
 
 static void concurrency_bounds_the_calls_that_wait(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("concurrency = 3"), CALLS);
+    fixture_run(f, SERVICE("concurrency = 3"), LUA(CALLS));
     for (int i = 0; i < 10; i++) {
         deliver(f, "s", "in/a", "x");
     }
@@ -86,7 +82,7 @@ static void concurrency_bounds_the_calls_that_wait(void **state) {
 static void an_attempt_that_waits_too_long_is_a_timeout(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("timeout = \"5s\" retries = 1 delay = \"1s\""), CALLS);
+    fixture_run(f, SERVICE("timeout = \"5s\" retries = 1 delay = \"1s\""), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     advance(f, 4999);
     assert_true(f->asked[0].open);
@@ -103,7 +99,7 @@ static void an_attempt_that_waits_too_long_is_a_timeout(void **state) {
 
 static void a_late_answer_finds_nobody(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), CALLS);
+    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     uint64_t id = f->asked[0].id;
     advance(f, 5000);
@@ -118,7 +114,7 @@ static void a_late_answer_finds_nobody(void **state) {
 
 static void an_answer_and_the_timeout_in_one_turn_count_once(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), CALLS);
+    fixture_run(f, SERVICE("timeout = \"5s\" retries = 0"), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     answer(f, 0, 200, "just in time");
     f->now_ms += 5000;
@@ -130,7 +126,7 @@ static void an_answer_and_the_timeout_in_one_turn_count_once(void **state) {
 static void a_call_that_ended_badly_is_the_handlers_error(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("delay = \"1s\""), CALLS);
+    fixture_run(f, SERVICE("delay = \"1s\""), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     answer_code(f, 0, ERR_NETWORK);
     run_dry(f);
@@ -164,7 +160,7 @@ static void every_attempt_sends_the_same_idempotency_key(void **state) {
 static void a_crash_while_an_attempt_waits_is_not_its_doing(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("retries = 0 crashes = 1"), CALLS);
+    fixture_run(f, SERVICE("retries = 0 crashes = 1"), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     for (int i = 0; i < 4; i++) {
         crash(f);
@@ -180,7 +176,7 @@ static void a_crash_while_an_attempt_waits_is_not_its_doing(void **state) {
 static void an_event_that_takes_the_host_down_too_often_is_dead(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("crashes = 3"), CALLS);
+    fixture_run(f, SERVICE("crashes = 3"), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     for (int i = 0; i < 3; i++) {
         assert_int_equal(state_of(f, "s", "x"), EVENT_RUNNING);
@@ -195,7 +191,7 @@ static void an_event_that_takes_the_host_down_too_often_is_dead(void **state) {
 
 static void a_crash_before_a_reboot_is_nobodys(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), CALLS);
+    fixture_run(f, SERVICE("crashes = 1"), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     f->boot++;
     crash_in(f, "s", "x");
@@ -206,7 +202,7 @@ static void a_crash_before_a_reboot_is_nobodys(void **state) {
 
 static void a_stop_is_no_crash(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), CALLS);
+    fixture_run(f, SERVICE("crashes = 1"), LUA(CALLS));
     deliver(f, "s", "in/a", "x");
     for (int i = 0; i < 3; i++) {
         restart(f);
@@ -219,7 +215,7 @@ static void a_stop_is_no_crash(void **state) {
 
 static void an_event_that_did_not_run_is_not_blamed_for_a_crash(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, KEYED("crashes = 2"), CALLS);
+    fixture_run(f, KEYED("crashes = 2"), LUA(CALLS));
     offer(f, "s", "in", "1", "k", "a", NULL);
     offer(f, "s", "in", "2", "k", "a", NULL);
     run_dry(f);
@@ -239,10 +235,7 @@ static void a_handler_without_end_is_stopped_and_others_go_on(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
     fixture_run(f, "limits { lua_time = \"50ms\" }\n" KEYED("retries = 0"),
-                "return function(e)\n"
-                "  if e.payload == 'bad' then while true do end end\n"
-                "  zing.publish('out', e.payload)\n"
-                "end");
+                LUA(a_handler_without_end_is_stopped_and_others_go_on));
     offer(f, "s", "in", "bad", "k", "a", NULL);
     offer(f, "s", "in", "good", "k", "b", NULL);
     run_dry(f);
@@ -254,10 +247,7 @@ static void a_handler_without_end_is_stopped_and_others_go_on(void **state) {
 static void a_handler_that_allocates_without_end_is_stopped(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, "limits { lua_memory = \"4MiB\" lua_time = \"5s\" }\n" KEYED("retries = 0"),
-                "return function(e)\n"
-                "  local t = {}\n"
-                "  while e.payload == 'bad' do t[#t + 1] = ('x'):rep(1000) .. #t end\n"
-                "end");
+                LUA(a_handler_that_allocates_without_end_is_stopped));
     offer(f, "s", "in", "bad", "k", "a", NULL);
     offer(f, "s", "in", "good", "k", "b", NULL);
     run_dry(f);
@@ -284,26 +274,25 @@ static void a_saved_script_takes_over_for_the_next_attempt(void **state) {
 }
 
 int main(void) {
-#define CALL_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        CALL_TEST(a_call_leaves_after_the_commit_and_its_answer_ends_the_event),
-        CALL_TEST(a_waiting_call_holds_up_its_own_key_only),
-        CALL_TEST(a_thousand_calls_wait_at_once),
-        CALL_TEST(concurrency_bounds_the_calls_that_wait),
-        CALL_TEST(an_attempt_that_waits_too_long_is_a_timeout),
-        CALL_TEST(a_late_answer_finds_nobody),
-        CALL_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
-        CALL_TEST(a_call_that_ended_badly_is_the_handlers_error),
-        CALL_TEST(every_attempt_sends_the_same_idempotency_key),
-        CALL_TEST(a_crash_while_an_attempt_waits_is_not_its_doing),
-        CALL_TEST(a_crash_before_a_reboot_is_nobodys),
-        CALL_TEST(an_event_that_takes_the_host_down_too_often_is_dead),
-        CALL_TEST(a_stop_is_no_crash),
-        CALL_TEST(an_event_that_did_not_run_is_not_blamed_for_a_crash),
-        CALL_TEST(a_handler_without_end_is_stopped_and_others_go_on),
-        CALL_TEST(a_handler_that_allocates_without_end_is_stopped),
-        CALL_TEST(an_error_that_is_a_table_is_told_as_text),
-        CALL_TEST(a_saved_script_takes_over_for_the_next_attempt),
+        ENGINE_TEST(a_call_leaves_after_the_commit_and_its_answer_ends_the_event),
+        ENGINE_TEST(a_waiting_call_holds_up_its_own_key_only),
+        ENGINE_TEST(a_thousand_calls_wait_at_once),
+        ENGINE_TEST(concurrency_bounds_the_calls_that_wait),
+        ENGINE_TEST(an_attempt_that_waits_too_long_is_a_timeout),
+        ENGINE_TEST(a_late_answer_finds_nobody),
+        ENGINE_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
+        ENGINE_TEST(a_call_that_ended_badly_is_the_handlers_error),
+        ENGINE_TEST(every_attempt_sends_the_same_idempotency_key),
+        ENGINE_TEST(a_crash_while_an_attempt_waits_is_not_its_doing),
+        ENGINE_TEST(a_crash_before_a_reboot_is_nobodys),
+        ENGINE_TEST(an_event_that_takes_the_host_down_too_often_is_dead),
+        ENGINE_TEST(a_stop_is_no_crash),
+        ENGINE_TEST(an_event_that_did_not_run_is_not_blamed_for_a_crash),
+        ENGINE_TEST(a_handler_without_end_is_stopped_and_others_go_on),
+        ENGINE_TEST(a_handler_that_allocates_without_end_is_stopped),
+        ENGINE_TEST(an_error_that_is_a_table_is_told_as_text),
+        ENGINE_TEST(a_saved_script_takes_over_for_the_next_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

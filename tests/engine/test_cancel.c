@@ -1,29 +1,12 @@
 /* test_cancel.c - a publish that waits for its time can be taken back, until it leaves. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "query/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* "set" puts a reminder off by a minute and keeps its id; "stop" takes it back and says whether it
- * did; what is in the handlers below goes on from there. */
-static const char REMINDER[] =
-    "return function(e)\n"
-    "  if e.payload == 'set' then\n"
-    "    zing.state.set('id', zing.publish('remind', 'wake up', {after = 60}))\n"
-    "  elseif e.payload == 'stop' then\n"
-    "    zing.publish('out', tostring(zing.cancel(zing.state.get('id'))))\n"
-    "  elseif e.payload == 'stop and fail' then\n"
-    "    zing.cancel(zing.state.get('id'))\n"
-    "    error('on purpose')\n"
-    "  elseif e.payload == 'stop and wait' then\n"
-    "    local was = zing.cancel(zing.state.get('id'))\n"
-    "    zing.http.get('http://peer/')\n"
-    "    zing.publish('out', tostring(was))\n"
-    "  end\n"
-    "end";
 
 #define SERVICE                                                                                    \
     "service \"s\" { subscribe = {\"in\"} handler = \"h.lua\" jitter = 0 timeout = \"5m\" "        \
@@ -52,7 +35,7 @@ static struct uuid publish_later(struct engine_fixture *f, int64_t after_ms) {
 
 static void a_cancelled_publish_never_leaves(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     struct uuid id = publish_later(f, 60000);
     assert_int_equal(status(f).delayed, 1);
     assert_int_equal(cancel(f, &id), 0);
@@ -65,7 +48,7 @@ static void a_cancelled_publish_never_leaves(void **state) {
 
 static void a_publish_can_be_cancelled_after_a_crash(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     struct uuid first = publish_later(f, 60000);
     struct uuid second = publish_later(f, 60000);
     crash(f);
@@ -83,7 +66,7 @@ static void what_does_not_wait_cannot_be_cancelled_and_is_told_so(void **state) 
     struct engine_fixture *f = *state;
     char text[512];
     char id_text[UUID_TEXT_BYTES + 1];
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     struct uuid at_once = publish_later(f, 0);
     struct uuid sent = publish_later(f, 1000);
     struct uuid twice = publish_later(f, 60000);
@@ -106,7 +89,7 @@ static void what_does_not_wait_cannot_be_cancelled_and_is_told_so(void **state) 
 
 static void whoever_asks_what_became_of_it_is_told(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     struct uuid id = publish_later(f, 60000);
     assert_int_equal(cancel(f, &id), 0);
     for (int i = 0; i < 2; i++) {
@@ -126,7 +109,7 @@ static void whoever_asks_what_became_of_it_is_told(void **state) {
 
 static void a_handler_cancels_what_an_earlier_event_put_off(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     deliver(f, "s", "in", "set");
     crash(f);
     deliver(f, "s", "in", "stop");
@@ -140,7 +123,7 @@ static void a_handler_cancels_what_an_earlier_event_put_off(void **state) {
 
 static void a_handler_that_comes_too_late_is_told_so(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     deliver(f, "s", "in", "set");
     advance(f, 60000);
     deliver(f, "s", "in", "stop");
@@ -150,7 +133,7 @@ static void a_handler_that_comes_too_late_is_told_so(void **state) {
 
 static void a_handler_that_fails_cancels_nothing(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     deliver(f, "s", "in", "set");
     deliver(f, "s", "in", "stop and fail");
     advance(f, 60000);
@@ -160,15 +143,7 @@ static void a_handler_that_fails_cancels_nothing(void **state) {
 
 static void what_one_attempt_publishes_it_can_take_back(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE,
-                "return function(e)\n"
-                "  local later = zing.publish('remind', 'later', {after = 60})\n"
-                "  local now = zing.publish('remind', 'now')\n"
-                "  zing.publish('remind', 'kept')\n"
-                "  zing.publish('out', tostring(zing.cancel(later)))\n"
-                "  zing.publish('out', tostring(zing.cancel(now)))\n"
-                "  zing.publish('out', tostring(zing.cancel(later)))\n"
-                "end");
+    fixture_run(f, SERVICE, LUA(what_one_attempt_publishes_it_can_take_back));
     deliver(f, "s", "in", "go");
     assert_out(f, "true true false");
     assert_int_equal(status(f).delayed, 0);
@@ -180,7 +155,7 @@ static void what_one_attempt_publishes_it_can_take_back(void **state) {
 static void what_leaves_while_the_handler_waits_fails_the_attempt(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     deliver(f, "s", "in", "set");
     deliver(f, "s", "in", "stop and wait");
     advance(f, 60000);
@@ -198,7 +173,7 @@ static void what_leaves_while_the_handler_waits_fails_the_attempt(void **state) 
 
 static void a_cancel_holds_although_the_handler_waits(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE, REMINDER);
+    fixture_run(f, SERVICE, LUA(REMINDER));
     deliver(f, "s", "in", "set");
     deliver(f, "s", "in", "stop and wait");
     advance(f, 30000);
@@ -209,20 +184,18 @@ static void a_cancel_holds_although_the_handler_waits(void **state) {
     assert_int_equal(count_published(f, "remind"), 0);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_cancelled_publish_never_leaves),
-        TEST(a_publish_can_be_cancelled_after_a_crash),
-        TEST(what_does_not_wait_cannot_be_cancelled_and_is_told_so),
-        TEST(whoever_asks_what_became_of_it_is_told),
-        TEST(a_handler_cancels_what_an_earlier_event_put_off),
-        TEST(a_handler_that_comes_too_late_is_told_so),
-        TEST(a_handler_that_fails_cancels_nothing),
-        TEST(what_one_attempt_publishes_it_can_take_back),
-        TEST(what_leaves_while_the_handler_waits_fails_the_attempt),
-        TEST(a_cancel_holds_although_the_handler_waits),
+        ENGINE_TEST(a_cancelled_publish_never_leaves),
+        ENGINE_TEST(a_publish_can_be_cancelled_after_a_crash),
+        ENGINE_TEST(what_does_not_wait_cannot_be_cancelled_and_is_told_so),
+        ENGINE_TEST(whoever_asks_what_became_of_it_is_told),
+        ENGINE_TEST(a_handler_cancels_what_an_earlier_event_put_off),
+        ENGINE_TEST(a_handler_that_comes_too_late_is_told_so),
+        ENGINE_TEST(a_handler_that_fails_cancels_nothing),
+        ENGINE_TEST(what_one_attempt_publishes_it_can_take_back),
+        ENGINE_TEST(what_leaves_while_the_handler_waits_fails_the_attempt),
+        ENGINE_TEST(a_cancel_holds_although_the_handler_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

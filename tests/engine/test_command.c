@@ -1,6 +1,7 @@
 /* test_command.c - what an operator asks for: replay, discard, edit, pause, resume and skip keys.
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -11,11 +12,6 @@
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" retries = 0"     \
     " jitter = 0 " options " }\n"
 
-/* Fails on what begins with "bad", until the script is mended. */
-static const char HANDLER[] = "return function(e)\n"
-                              "  if e.payload:find('^bad') then error('bad') end\n"
-                              "  zing.publish('out', e.payload)\n"
-                              "end";
 static const char MENDED[] = "return function(e) zing.publish('out', e.payload) end";
 
 static int on_dead_letter(struct engine_fixture *f, enum command_kind kind, const char *payload) {
@@ -47,7 +43,7 @@ static void assert_out(struct engine_fixture *f, const char *expected) {
 static void a_replayed_dead_letter_runs_again(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     mend(f);
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "bad"), 0);
@@ -63,7 +59,7 @@ static void a_replayed_dead_letter_runs_again(void **state) {
 static void a_replayed_dead_letter_that_fails_again_is_dead_again(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "bad"), 0);
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "bad"), 0);
@@ -78,7 +74,7 @@ static void a_replay_has_all_its_retries_again(void **state) {
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 2"
                 " delay = \"1s\" jitter = 0 }\n",
-                HANDLER);
+                LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     advance(f, 10000);
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "bad"), 0);
@@ -89,7 +85,7 @@ static void a_replay_has_all_its_retries_again(void **state) {
 
 static void a_replay_joins_its_lane_behind_what_waits(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     mend(f);
     on_service(f, COMMAND_PAUSE, "s");
@@ -104,7 +100,7 @@ static void a_replay_joins_its_lane_behind_what_waits(void **state) {
 
 static void a_discarded_dead_letter_is_counted_and_gone_from_the_list(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     assert_int_equal(on_dead_letter(f, COMMAND_DISCARD, "bad"), 0);
     assert_int_equal(state_of(f, "s", "bad"), EVENT_DISCARDED);
@@ -117,7 +113,7 @@ static void a_discarded_dead_letter_is_counted_and_gone_from_the_list(void **sta
 static void an_edit_keeps_the_original_in_the_history(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     struct command edit = {
         .kind = COMMAND_EDIT, .id = id_of(f, "s", "bad"), .payload = slice_of("good")};
@@ -152,7 +148,7 @@ static void a_replay_of_what_still_has_no_key_is_refused_with_the_reason(void **
     struct engine_fixture *f = *state;
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     deliver(f, "s", "in/a", "{}");
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "{}"), ERR_INVALID);
     assert_string_equal(f->report.text, "no value at /k in the payload");
@@ -161,11 +157,7 @@ static void a_replay_of_what_still_has_no_key_is_refused_with_the_reason(void **
 
 static void a_dead_letter_of_the_handlers_own_can_be_replayed(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  if e.payload == 'first' then zing.dead_letter('second', 'why') return end\n"
-                "  zing.publish('out', e.payload .. ' ' .. e.key)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(a_dead_letter_of_the_handlers_own_can_be_replayed));
     deliver(f, "s", "in/a", "first");
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "second"), 0);
     assert_out(f, "second a");
@@ -174,7 +166,7 @@ static void a_dead_letter_of_the_handlers_own_can_be_replayed(void **state) {
 
 static void unknown_ids_services_and_keys_are_refused(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "fine");
     assert_int_equal(on_dead_letter(f, COMMAND_REPLAY, "fine"), ERR_NOTFOUND);
     assert_non_null(strstr(f->report.text, "no dead letter"));
@@ -188,7 +180,7 @@ static void unknown_ids_services_and_keys_are_refused(void **state) {
 static void the_service_named_with_an_id_must_be_the_right_one(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     struct command c = {
         .kind = COMMAND_DISCARD, .service = slice_of("t"), .id = id_of(f, "s", "bad")};
@@ -200,7 +192,7 @@ static void the_service_named_with_an_id_must_be_the_right_one(void **state) {
 /* --- parked keys --- */
 
 static void run_parked(struct engine_fixture *f) {
-    fixture_run(f, SERVICE("on_dead = park"), HANDLER);
+    fixture_run(f, SERVICE("on_dead = park"), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     deliver(f, "s", "in/a", "1");
     deliver(f, "s", "in/b", "2");
@@ -266,7 +258,7 @@ static void replaying_or_discarding_a_parked_event_lets_its_key_go_on(void **sta
 
 static void a_parked_key_with_nobody_behind_it_is_skipped(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("on_dead = park"), HANDLER);
+    fixture_run(f, SERVICE("on_dead = park"), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     assert_int_equal(on_key(f, COMMAND_KEY_SKIP, "a"), 0);
     assert_int_equal(on_key(f, COMMAND_KEY_SKIP, "a"), ERR_NOTFOUND);
@@ -279,7 +271,7 @@ static void a_parked_key_with_nobody_behind_it_is_skipped(void **state) {
 static void a_paused_service_accepts_and_waits_also_after_a_crash(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     assert_int_equal(on_service(f, COMMAND_PAUSE, "s"), 0);
     deliver(f, "s", "in/a", "1");
     deliver(f, "t", "t", "other");
@@ -297,7 +289,7 @@ static void a_paused_service_accepts_and_waits_also_after_a_crash(void **state) 
 static void a_held_service_accepts_and_starts_nothing_until_it_is_let_go(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     engine_hold_service(f->engine, 0, true);
     deliver(f, "s", "in/a", "1");
     deliver(f, "t", "t", "other");
@@ -319,7 +311,7 @@ static void a_published_command_is_durable_handed_over_and_named(void **state) {
     char text[512];
     char id[UUID_TEXT_BYTES + 1];
     f->offline = true;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     struct command c = {.kind = COMMAND_PUBLISH,
                         .topic = slice_of("in/a"),
                         .payload = slice_of("hello"),
@@ -340,7 +332,7 @@ static void a_published_command_is_durable_handed_over_and_named(void **state) {
 
 static void a_delayed_published_command_leaves_at_its_time(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     struct command c = {.kind = COMMAND_PUBLISH,
                         .topic = slice_of("in/a"),
                         .payload = slice_of("later"),
@@ -356,7 +348,7 @@ static void a_delayed_published_command_leaves_at_its_time(void **state) {
 static void a_publish_to_no_topic_is_refused(void **state) {
     struct engine_fixture *f = *state;
     static const char *const topics[] = {"", "a/#", "a/+/b"};
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     for (size_t i = 0; i < 3; i++) {
         struct command c = {.kind = COMMAND_PUBLISH, .topic = slice_of(topics[i])};
         assert_int_equal(command(f, c), ERR_INVALID);
@@ -367,7 +359,7 @@ static void a_publish_to_no_topic_is_refused(void **state) {
 
 static void a_publish_under_an_idempotency_key_is_made_once(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     struct command c = {.kind = COMMAND_PUBLISH,
                         .topic = slice_of("in/a"),
                         .payload = slice_of("hello"),
@@ -387,31 +379,30 @@ static void a_publish_under_an_idempotency_key_is_made_once(void **state) {
 }
 
 int main(void) {
-#define COMMAND_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        COMMAND_TEST(a_replayed_dead_letter_runs_again),
-        COMMAND_TEST(a_replayed_dead_letter_that_fails_again_is_dead_again),
-        COMMAND_TEST(a_replay_has_all_its_retries_again),
-        COMMAND_TEST(a_replay_joins_its_lane_behind_what_waits),
-        COMMAND_TEST(a_discarded_dead_letter_is_counted_and_gone_from_the_list),
-        COMMAND_TEST(an_edit_keeps_the_original_in_the_history),
-        COMMAND_TEST(an_edit_that_mends_a_missing_key_lets_it_run_in_its_lane),
-        COMMAND_TEST(a_replay_of_what_still_has_no_key_is_refused_with_the_reason),
-        COMMAND_TEST(a_dead_letter_of_the_handlers_own_can_be_replayed),
-        COMMAND_TEST(unknown_ids_services_and_keys_are_refused),
-        COMMAND_TEST(the_service_named_with_an_id_must_be_the_right_one),
-        COMMAND_TEST(a_parked_key_waits_for_a_person_and_holds_up_nobody_else),
-        COMMAND_TEST(a_parked_key_resumes_with_its_dead_event_first),
-        COMMAND_TEST(a_parked_key_that_resumes_and_fails_is_parked_again),
-        COMMAND_TEST(a_skipped_key_goes_on_without_its_dead_event),
-        COMMAND_TEST(replaying_or_discarding_a_parked_event_lets_its_key_go_on),
-        COMMAND_TEST(a_parked_key_with_nobody_behind_it_is_skipped),
-        COMMAND_TEST(a_paused_service_accepts_and_waits_also_after_a_crash),
-        COMMAND_TEST(a_held_service_accepts_and_starts_nothing_until_it_is_let_go),
-        COMMAND_TEST(a_published_command_is_durable_handed_over_and_named),
-        COMMAND_TEST(a_delayed_published_command_leaves_at_its_time),
-        COMMAND_TEST(a_publish_to_no_topic_is_refused),
-        COMMAND_TEST(a_publish_under_an_idempotency_key_is_made_once),
+        ENGINE_TEST(a_replayed_dead_letter_runs_again),
+        ENGINE_TEST(a_replayed_dead_letter_that_fails_again_is_dead_again),
+        ENGINE_TEST(a_replay_has_all_its_retries_again),
+        ENGINE_TEST(a_replay_joins_its_lane_behind_what_waits),
+        ENGINE_TEST(a_discarded_dead_letter_is_counted_and_gone_from_the_list),
+        ENGINE_TEST(an_edit_keeps_the_original_in_the_history),
+        ENGINE_TEST(an_edit_that_mends_a_missing_key_lets_it_run_in_its_lane),
+        ENGINE_TEST(a_replay_of_what_still_has_no_key_is_refused_with_the_reason),
+        ENGINE_TEST(a_dead_letter_of_the_handlers_own_can_be_replayed),
+        ENGINE_TEST(unknown_ids_services_and_keys_are_refused),
+        ENGINE_TEST(the_service_named_with_an_id_must_be_the_right_one),
+        ENGINE_TEST(a_parked_key_waits_for_a_person_and_holds_up_nobody_else),
+        ENGINE_TEST(a_parked_key_resumes_with_its_dead_event_first),
+        ENGINE_TEST(a_parked_key_that_resumes_and_fails_is_parked_again),
+        ENGINE_TEST(a_skipped_key_goes_on_without_its_dead_event),
+        ENGINE_TEST(replaying_or_discarding_a_parked_event_lets_its_key_go_on),
+        ENGINE_TEST(a_parked_key_with_nobody_behind_it_is_skipped),
+        ENGINE_TEST(a_paused_service_accepts_and_waits_also_after_a_crash),
+        ENGINE_TEST(a_held_service_accepts_and_starts_nothing_until_it_is_let_go),
+        ENGINE_TEST(a_published_command_is_durable_handed_over_and_named),
+        ENGINE_TEST(a_delayed_published_command_leaves_at_its_time),
+        ENGINE_TEST(a_publish_to_no_topic_is_refused),
+        ENGINE_TEST(a_publish_under_an_idempotency_key_is_made_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

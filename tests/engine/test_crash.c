@@ -1,5 +1,6 @@
 /* test_crash.c - who is charged when the host goes down, and what follows from that. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <string.h>
@@ -24,10 +25,7 @@ static void who_took_the_host_down_comes_after_the_others(void **state) {
     struct engine_fixture *f = *state;
     char out[64];
     fixture_run(f, SERVICE("delay = \"4s\" jitter = 0"),
-                "return function(e)\n"
-                "  if e.attempt == 1 then zing.retry(1) end\n"
-                "  zing.publish('out', e.payload)\n"
-                "end");
+                LUA(who_took_the_host_down_comes_after_the_others));
     deliver(f, "s", "in/a", "bad");
     crash_in(f, "s", "bad");
     f->now_ms += 1000; /* its own wait is over */
@@ -73,12 +71,9 @@ static void a_publish_that_took_the_host_down_counts_as_refused(void **state) {
 
 /* --- policies --- */
 
-static const char TELLS[] = "return {['in/#'] = function(e) zing.http.get('http://h/') end,\n"
-                            "  on_dead = function(e) zing.publish('told', e.payload) end}";
-
 static void what_is_dead_for_its_crashes_is_told_of(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), TELLS);
+    fixture_run(f, SERVICE("crashes = 1"), LUA(TELLS));
     deliver(f, "s", "in/a", "x");
     crash_in(f, "s", "x");
     run_dry(f);
@@ -88,7 +83,7 @@ static void what_is_dead_for_its_crashes_is_told_of(void **state) {
 
 static void what_crashes_when_it_is_told_of_is_dead_without(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("crashes = 1"), TELLS);
+    fixture_run(f, SERVICE("crashes = 1"), LUA(TELLS));
     deliver(f, "s", "in/a", "x");
     crash_in(f, "s", "x");
     crash_in(f, "s", "x"); /* its on_dead, at the next start */
@@ -103,7 +98,7 @@ static void what_died_before_it_was_stored_cannot_crash_the_host_for_ever(void *
     struct culprit_record within;
     const struct uuid lost = {{9}};
     fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }",
-                TELLS);
+                LUA(TELLS));
     culprit_policy(f->culprit, engine_service_number(f->engine, 0), 0, &lost, &within);
     crash(f);
     deliver(f, "s", "in/a", "{}");
@@ -127,16 +122,14 @@ static void a_policy_is_named_within_what_is_under_way(void **state) {
     assert_true(uuid_equal(&culprit_now(f->culprit)->events[0].id, &runs));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(who_took_the_host_down_comes_after_the_others),
-        TEST(a_publish_that_took_the_host_down_counts_as_refused),
-        TEST(what_is_dead_for_its_crashes_is_told_of),
-        TEST(what_crashes_when_it_is_told_of_is_dead_without),
-        TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),
-        TEST(a_policy_is_named_within_what_is_under_way),
+        ENGINE_TEST(who_took_the_host_down_comes_after_the_others),
+        ENGINE_TEST(a_publish_that_took_the_host_down_counts_as_refused),
+        ENGINE_TEST(what_is_dead_for_its_crashes_is_told_of),
+        ENGINE_TEST(what_crashes_when_it_is_told_of_is_dead_without),
+        ENGINE_TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),
+        ENGINE_TEST(a_policy_is_named_within_what_is_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

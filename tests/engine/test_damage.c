@@ -1,5 +1,6 @@
 /* test_damage.c - records that cannot be read stop nobody else. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
 #include "journal/event.h"
@@ -12,26 +13,6 @@
 #define CONF                                                                                       \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \
     " retries = 1 delay = \"1m\" idempotency = \"json:/id\" }\n"
-
-static const char HANDLER[] =
-    "local h = {}\n"
-    "h['in/#'] = function(e)\n"
-    "  local what = e.json.what\n"
-    "  zing.state.incr('seen')\n"
-    "  if what == 'bad' then zing.reject('bad') end\n"
-    "  if what == 'once' and e.attempt == 1 then error('once') end\n"
-    "  if what == 'hold' and e.attempt == 1 then error('once') end\n"
-    "  if what == 'hold' then zing.http.get('http://a/') end\n"
-    "  if what == 'wait' then zing.wait('go', '1h') end\n"
-    "  if what == 'call' then zing.http.get('http://a/') end\n"
-    "  if what == 'step' then zing.step('one', function() return 1 end) zing.sleep('1h') end\n"
-    "  if what == 'lock' then zing.lock('seat', {owner = 'o', ttl = '10m'}) end\n"
-    "  if what == 'later' then zing.publish('out/later', 'x', {after = '1h'}) end\n"
-    "  if what == 'line' then zing.append('a.txt', 'line') end\n"
-    "  zing.publish('out/done', e.key)\n"
-    "end\n"
-    "function h.on_lock_expired(lock) zing.publish('out/expired', lock.name) end\n"
-    "return h\n";
 
 static void send(struct engine_fixture *f, const char *key, const char *what) {
     char topic[64];
@@ -107,7 +88,7 @@ static void expect_life(struct engine_fixture *f) {
 static void check_table(struct engine_fixture *f, enum store_table t, bool restarts) {
     char name[STORE_TABLE_NAME_BYTES];
     f->unchecked = true;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     fill(f);
     size_t rows = spoil(f, t);
     if (restarts) {
@@ -160,7 +141,7 @@ static void whatever_rows_there_are_in_a_table_the_rest_goes_on(void **state) {
     for (unsigned t = TABLE_META; t < TABLE_COUNT; t++) {
         struct engine_fixture *f = *state;
         f->unchecked = true;
-        fixture_run(f, CONF, HANDLER);
+        fixture_run(f, CONF, LUA(HANDLER));
         fill(f);
         litter(f, (enum store_table)t);
         crash(f);
@@ -183,7 +164,7 @@ static void an_event_whose_place_cannot_be_read_gets_another(void **state) {
     static const enum store_table places[] = {TABLE_READY, TABLE_LANE, TABLE_TIMER};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct engine_fixture *f = *state;
-        fixture_run(f, CONF, HANDLER);
+        fixture_run(f, CONF, LUA(HANDLER));
         send(f, "a", "once");
         send(f, "a", "fine");
         send(f, "b", "call");
@@ -221,7 +202,7 @@ static void let_the_second_wait(struct engine_fixture *f, int64_t ms) {
 static void two_of_a_key_that_wait_run_one_after_the_other(void **state) {
     struct engine_fixture *f = *state;
     enum { MINUTE_MS = 60000, SOON_MS = 10000 };
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "hold");
     send(f, "a", "fine");
     let_the_second_wait(f, MINUTE_MS + SOON_MS);
@@ -238,7 +219,7 @@ static void two_of_a_key_that_wait_run_one_after_the_other(void **state) {
 
 static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "once");
     send(f, "b", "once");
     assert_int_equal(spoil(f, TABLE_EVENT), 2);
@@ -255,7 +236,7 @@ static void a_dead_letter_that_cannot_be_read_is_counted_as_discarded(void **sta
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\""
                 " retries = 0 on_dead = park }\n",
-                HANDLER);
+                LUA(HANDLER));
     send(f, "a", "bad");
     send(f, "a", "fine"); /* stands behind the parked one */
     struct books before = {.accepted = 2, .dead = 1};
@@ -286,7 +267,7 @@ static void a_dead_letter_that_the_books_do_not_know_runs_again(void **state) {
     struct engine_fixture *f = *state;
     const struct books none = {.accepted = 0};
     uint16_t number = 0;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "bad");
     struct command replay = {.kind = COMMAND_REPLAY,
                              .id = id_of(f, "s", "{\"id\":\"a-bad\",\"what\":\"bad\"}")};
@@ -304,7 +285,7 @@ static void a_dead_letter_that_the_books_do_not_know_runs_again(void **state) {
 static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     send(f, "a", "fine");
     assert_int_equal(spoil(f, TABLE_STATE), 1);
     f->unchecked = true;
@@ -316,17 +297,16 @@ static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **stat
 }
 
 int main(void) {
-#define DAMAGE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        DAMAGE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
-        DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
-        DAMAGE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
-        DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
-        DAMAGE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
-        DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
-        DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
-        DAMAGE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),
-        DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
+        ENGINE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
+        ENGINE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
+        ENGINE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
+        ENGINE_TEST(an_event_whose_place_cannot_be_read_gets_another),
+        ENGINE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
+        ENGINE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
+        ENGINE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
+        ENGINE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),
+        ENGINE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  * ctest: busy timeout=300
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <dlfcn.h>
@@ -118,46 +119,6 @@ static const char CONF[] =
     "service \"b\" { subscribe = {\"end/#\"} handler = \"b.lua\" batch = 3 delay = \"1s\""
     " retries = 20 crashes = 0 }\n";
 
-/* Every sort of effect: state, a lock that expires, a publish at once and a later one, a line, a
- * call, a failure, a dead letter. */
-static const char FIRST[] = "local s = {}\n"
-                            "s['in/#'] = function(e)\n"
-                            "  local n = tonumber(e.payload)\n"
-                            "  if n == 1 and zing.now() < 1700000003 then error('not yet') end\n"
-                            "  if n == 2 then zing.http.get('http://peer') end\n"
-                            "  if n == 3 then zing.dead_letter('d' .. e.key, 'told so') end\n"
-                            "  zing.state.set('last', n)\n"
-                            "  zing.lock('L' .. n, {ttl = 2})\n"
-                            "  zing.append('lines', e.key .. n)\n"
-                            "  zing.publish('next/' .. e.key, e.payload)\n"
-                            "  zing.publish('later', e.key .. n, {after = 2})\n"
-                            "end\n"
-                            "function s.on_lock_expired(lock) zing.state.incr('expired') end\n"
-                            "return s\n";
-static const char SECOND[] = "return function(e)\n"
-                             "  zing.state.incr('count')\n"
-                             "  zing.publish('end/' .. e.key, e.payload)\n"
-                             "end\n";
-
-/* Batches: one event of each fails by name, a whole batch fails, one waits for a call. */
-static const char BATCHES[] = "return function(events)\n"
-                              "  local failed, done = {}, 0\n"
-                              "  local last <close> = setmetatable({}, {__close = function()\n"
-                              "    zing.log.debug(events[1].key .. events[#events].qos)\n"
-                              "    zing.state.get('done') end})\n"
-                              "  if #events > 1 then zing.http.get('http://peer') end\n"
-                              "  for i, e in ipairs(events) do\n"
-                              "    if e.attempt == 1 and e.payload == '0' then error('all') end\n"
-                              "    if e.attempt == 1 and e.topic == 'end/k1' then\n"
-                              "      failed[i] = 'later'\n"
-                              "    else\n"
-                              "      done = done + 1\n"
-                              "    end\n"
-                              "  end\n"
-                              "  zing.state.incr('done', done)\n"
-                              "  return failed\n"
-                              "end\n";
-
 /* What the host does after a turn that failed. */
 static void lose_connection(struct engine_fixture *f) {
     disconnect(f);
@@ -256,9 +217,9 @@ static void assert_the_end(struct engine_fixture *f) {
 
 static void start_story(struct engine_fixture *f) {
     f->unchecked = true; /* the checks would count as operations */
-    fixture_script(f, "t.lua", SECOND);
-    fixture_script(f, "b.lua", BATCHES);
-    fixture_run(f, CONF, FIRST);
+    fixture_script(f, "t.lua", LUA(SECOND));
+    fixture_script(f, "b.lua", LUA(BATCHES));
+    fixture_run(f, CONF, LUA(FIRST));
     fault.seen = 0;
 }
 

@@ -2,6 +2,7 @@
  * key, in order, whatever is lost between them.
  */
 #include "hosts_world.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -141,12 +142,8 @@ static void an_independent_service_keeps_what_comes(void **state) {
 }
 
 static void what_a_handler_publishes_goes_to_the_host_of_its_key_in_the_same_commit(void **state) {
-    struct hosts_world *w =
-        hosts_world_new(2, KEYED,
-                        "return function(e)\n"
-                        "  if e.json.to then zing.publish('in', {k = e.json.to, v = 'b'}) end\n"
-                        "  zing.state.set('seen', e.json.v)\n"
-                        "end\n");
+    struct hosts_world *w = hosts_world_new(
+        2, KEYED, LUA(what_a_handler_publishes_goes_to_the_host_of_its_key_in_the_same_commit));
     char from[16];
     char to[16];
     char payload[128];

@@ -1,6 +1,7 @@
 /* test_full.c - a store without room: nothing acknowledged is lost, and it goes on when room
  * returns. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include "journal/event.h"
@@ -95,10 +96,7 @@ static void a_nearly_full_store_accepts_no_more_until_old_events_are_gone(void *
 static void a_full_store_takes_nothing_and_loses_nothing(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, "store { max_size = \"4MiB\" }\n" KEYED,
-                "return function(e)\n"
-                "  zing.state.incr('n')\n"
-                "  zing.state.set('copy' .. e.payload:match('%d+'), e.payload)\n"
-                "end");
+                LUA(a_full_store_takes_nothing_and_loses_nothing));
     unsigned n = fill(f);
     assert_false(engine_accepts(f->engine));
     engine_check(f);
@@ -149,10 +147,7 @@ static void a_store_that_is_full_of_publishes_goes_on_when_the_broker_takes_them
     struct engine_fixture *f = *state;
     f->offline = true;
     fixture_run(f, STORE("4MiB", "0") KEYED,
-                "return function(e)\n"
-                "  zing.state.incr('n')\n"
-                "  zing.publish('out', e.payload)\n"
-                "end");
+                LUA(a_store_that_is_full_of_publishes_goes_on_when_the_broker_takes_them));
     unsigned n = fill(f);
     f->offline = false;
     connect_again(f);

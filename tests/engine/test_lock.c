@@ -1,5 +1,6 @@
 /* test_lock.c - keyed state and locks: what they hold, and what the clock does to them. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include "journal/event.h"
@@ -11,24 +12,6 @@
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" " options " }\n"
 
-/* A payload "name owner ttl" locks; "name owner" unlocks. Both tell what came of it. */
-static const char SEATS[] =
-    "local s = {}\n"
-    "s['in/#'] = function(e)\n"
-    "  local name, owner, ttl = e.payload:match('^(%S+) (%S+) ?(%S*)$')\n"
-    "  if ttl == '' then\n"
-    "    zing.publish('out', 'unlock ' .. tostring(zing.unlock(name, owner)))\n"
-    "    return\n"
-    "  end\n"
-    "  local ok, holder = zing.lock(name, {owner = owner, ttl = tonumber(ttl), data = {o = "
-    "owner}})\n"
-    "  zing.publish('out', ok and 'held by ' .. owner or 'refused for ' .. holder)\n"
-    "end\n"
-    "function s.on_lock_expired(lock)\n"
-    "  zing.publish('out', 'expired ' .. lock.name .. ' ' .. lock.owner .. ' ' .. lock.data.o)\n"
-    "end\n"
-    "return s\n";
-
 static void assert_out(struct engine_fixture *f, size_t n, const char *expected) {
     assert_int_equal(count_published(f, "out"), n + 1);
     assert_string_equal(nth_published(f, "out", n)->payload, expected);
@@ -36,7 +19,7 @@ static void assert_out(struct engine_fixture *f, size_t n, const char *expected)
 
 static void a_lock_is_held_refused_and_released(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), SEATS);
+    fixture_run(f, SERVICE(""), LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 600");
     assert_out(f, 0, "held by ann");
     deliver(f, "s", "in/rock", "A1 bob 600");
@@ -56,7 +39,7 @@ static void a_lock_is_held_refused_and_released(void **state) {
 
 static void an_expired_lock_is_told_and_free(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), SEATS);
+    fixture_run(f, SERVICE(""), LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 600");
     advance(f, 599999);
     assert_int_equal(count_published(f, "out"), 1);
@@ -70,7 +53,7 @@ static void an_expired_lock_is_told_and_free(void **state) {
 
 static void a_lock_expires_though_the_service_has_an_idempotency_rule(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("idempotency = \"property:once\""), SEATS);
+    fixture_run(f, SERVICE("idempotency = \"property:once\""), LUA(SEATS));
     offer(f, "s", "in/rock", "A1 ann 600", "once", "1", NULL);
     run_dry(f);
     advance(f, 600000);
@@ -80,7 +63,7 @@ static void a_lock_expires_though_the_service_has_an_idempotency_rule(void **sta
 
 static void a_lock_expires_also_after_a_crash_and_a_long_stop(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), SEATS);
+    fixture_run(f, SERVICE(""), LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 600");
     advance(f, 1000);
     f->now_ms += 3600 * 1000;
@@ -91,7 +74,7 @@ static void a_lock_expires_also_after_a_crash_and_a_long_stop(void **state) {
 
 static void a_lock_extended_by_its_owner_expires_at_the_new_time(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), SEATS);
+    fixture_run(f, SERVICE(""), LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 10");
     advance(f, 9000);
     deliver(f, "s", "in/rock", "A1 ann 10");
@@ -106,7 +89,7 @@ static void a_lock_extended_by_its_owner_expires_at_the_new_time(void **state) {
 
 static void a_released_lock_does_not_expire(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), SEATS);
+    fixture_run(f, SERVICE(""), LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 10");
     deliver(f, "s", "in/rock", "A1 ann");
     advance(f, 60000);
@@ -118,7 +101,7 @@ static void a_released_lock_does_not_expire(void **state) {
  * an owner who extends it in time keeps it. */
 static void an_expiry_that_came_too_late_is_ignored(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), SEATS);
+    fixture_run(f, SERVICE(""), LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 10");
     command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
     deliver(f, "s", "in/rock", "A1 bob 600");
@@ -138,15 +121,7 @@ static void an_expiry_that_came_too_late_is_ignored(void **state) {
 static void an_expiry_tells_of_its_own_lock_only(void **state) {
     struct engine_fixture *f = *state;
     char out[256];
-    fixture_run(f, SERVICE(""),
-                "local s = {}\n"
-                "s['in/#'] = function(e)\n"
-                "  if e.payload == 'free' then zing.unlock('L', 'ann') return end\n"
-                "  if e.payload == 'slow' then zing.http.get('http://peer') return end\n"
-                "  zing.lock('L', {owner = e.payload, ttl = 5})\n"
-                "end\n"
-                "function s.on_lock_expired(lock) zing.publish('out', lock.owner) end\n"
-                "return s\n");
+    fixture_run(f, SERVICE(""), LUA(an_expiry_tells_of_its_own_lock_only));
     deliver(f, "s", "in/rock", "ann");
     command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
     deliver(f, "s", "in/rock", "free");
@@ -163,15 +138,7 @@ static void an_expiry_tells_of_its_own_lock_only(void **state) {
 static void an_expiry_runs_in_its_lane_behind_what_was_there(void **state) {
     struct engine_fixture *f = *state;
     char out[256];
-    fixture_run(f, SERVICE(""),
-                "local s = {}\n"
-                "s['in/#'] = function(e)\n"
-                "  if e.payload == 'lock' then zing.lock('L', {ttl = 10}) return end\n"
-                "  zing.http.get('http://peer')\n"
-                "  zing.publish('out', e.payload)\n"
-                "end\n"
-                "function s.on_lock_expired() zing.publish('out', 'expired') end\n"
-                "return s\n");
+    fixture_run(f, SERVICE(""), LUA(an_expiry_runs_in_its_lane_behind_what_was_there));
     deliver(f, "s", "in/rock", "lock");
     deliver(f, "s", "in/rock", "slow");
     advance(f, 20000);
@@ -183,12 +150,7 @@ static void an_expiry_runs_in_its_lane_behind_what_was_there(void **state) {
 static void an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("retries = 1 delay = \"1s\" jitter = 0"),
-                "local s = {}\n"
-                "s['in/#'] = function(e)\n"
-                "  zing.publish('out', tostring(zing.lock('L', {owner = e.payload, ttl = 10})))\n"
-                "end\n"
-                "function s.on_lock_expired() error('no') end\n"
-                "return s\n");
+                LUA(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end));
     deliver(f, "s", "in/rock", "ann");
     advance(f, 10000);
     deliver(f, "s", "in/rock", "bob");
@@ -202,8 +164,7 @@ static void an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_en
 
 static void a_replay_of_a_dead_expiry_runs_the_mended_handler(void **state) {
     struct engine_fixture *f = *state;
-    static const char lock[] = "local s = {}\n"
-                               "s['in/#'] = function(e) zing.lock('A1', {ttl = 10}) end\n";
+    const char *lock = LUA(lock);
     char script[512];
     (void)snprintf(script, sizeof script,
                    "%sfunction s.on_lock_expired(l) error('a bug') end\nreturn s\n", lock);
@@ -227,10 +188,7 @@ static void a_replay_of_a_dead_expiry_runs_the_mended_handler(void **state) {
 
 static void without_an_expiry_handler_a_lock_is_just_free(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  zing.publish('out', tostring(zing.lock('L', {owner = e.payload, ttl = 10})))\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(without_an_expiry_handler_a_lock_is_just_free));
     deliver(f, "s", "in/rock", "ann");
     advance(f, 9999);
     deliver(f, "s", "in/rock", "bob");
@@ -244,7 +202,7 @@ static void without_an_expiry_handler_a_lock_is_just_free(void **state) {
 static void a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" }\n",
-                SEATS);
+                LUA(SEATS));
     deliver(f, "s", "in/rock", "A1 ann 10");
     f->only = "t";
     restart(f);
@@ -259,11 +217,7 @@ static void a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is(
 
 static void a_lock_with_bytes_that_are_no_text_expires_like_any_other(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "local s = {}\n"
-                "s['in/#'] = function(e) zing.lock('\\xff\\xfe', {owner = '\\xc3', ttl = 10}) end\n"
-                "function s.on_lock_expired(lock) zing.publish('out', 'expired') end\n"
-                "return s\n");
+    fixture_run(f, SERVICE(""), LUA(a_lock_with_bytes_that_are_no_text_expires_like_any_other));
     deliver(f, "s", "in/rock", "x");
     advance(f, 10000);
     advance(f, 60000);
@@ -275,11 +229,7 @@ static void a_lock_with_bytes_that_are_no_text_expires_like_any_other(void **sta
 static void without_order_two_takers_of_one_lock_do_not_both_get_it(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("order = none delay = \"1s\" jitter = 0"),
-                "return function(e)\n"
-                "  local ok = zing.lock('L', {owner = e.payload, ttl = 600})\n"
-                "  zing.http.get('http://peer')\n"
-                "  zing.publish('out', e.payload .. ' ' .. tostring(ok))\n"
-                "end");
+                LUA(without_order_two_takers_of_one_lock_do_not_both_get_it));
     deliver(f, "s", "in/rock", "ann");
     deliver(f, "s", "in/rock", "bob");
     answer(f, 0, 200, "");
@@ -301,10 +251,7 @@ static void state_is_of_one_service_and_key(void **state) {
         f,
         SERVICE(
             "") "service \"t\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" }\n",
-        "return function(e)\n"
-        "  zing.state.incr('n')\n"
-        "  zing.state.set('last', {p = e.payload})\n"
-        "end");
+        LUA(state_is_of_one_service_and_key));
     for (int i = 0; i < 3; i++) {
         deliver(f, "s", "in/a", "x");
     }
@@ -337,10 +284,7 @@ static void state_with_a_ttl_is_gone_after_it_also_from_disk(void **state) {
 static void state_set_again_without_a_ttl_stays(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  zing.state.set('v', e.payload, e.payload == '1' and {ttl = 10} or nil)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(state_set_again_without_a_ttl_stays));
     deliver(f, "s", "in/a", "1");
     deliver(f, "s", "in/a", "2");
     advance(f, 60000);
@@ -350,13 +294,7 @@ static void state_set_again_without_a_ttl_stays(void **state) {
 static void a_handler_sees_committed_state_of_its_key_and_peeks_at_others(void **state) {
     struct engine_fixture *f = *state;
     char out[256];
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  local seen = zing.state.get('n') or 0\n"
-                "  local other = zing.peek('s', 'b', 'n') or 0\n"
-                "  zing.state.set('n', seen + 1)\n"
-                "  zing.publish('out', seen .. '/' .. other)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(a_handler_sees_committed_state_of_its_key_and_peeks_at_others));
     offer(f, "s", "in/a", "", NULL);
     offer(f, "s", "in/b", "", NULL);
     assert_int_equal(turn(f), 0);
@@ -394,28 +332,27 @@ static void appended_lines_are_written_once_over_crashes(void **state) {
 }
 
 int main(void) {
-#define LOCK_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        LOCK_TEST(a_lock_is_held_refused_and_released),
-        LOCK_TEST(an_expired_lock_is_told_and_free),
-        LOCK_TEST(a_lock_expires_though_the_service_has_an_idempotency_rule),
-        LOCK_TEST(a_lock_expires_also_after_a_crash_and_a_long_stop),
-        LOCK_TEST(a_lock_extended_by_its_owner_expires_at_the_new_time),
-        LOCK_TEST(a_released_lock_does_not_expire),
-        LOCK_TEST(an_expiry_that_came_too_late_is_ignored),
-        LOCK_TEST(an_expiry_tells_of_its_own_lock_only),
-        LOCK_TEST(an_expiry_runs_in_its_lane_behind_what_was_there),
-        LOCK_TEST(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end),
-        LOCK_TEST(a_replay_of_a_dead_expiry_runs_the_mended_handler),
-        LOCK_TEST(without_an_expiry_handler_a_lock_is_just_free),
-        LOCK_TEST(a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is),
-        LOCK_TEST(a_lock_with_bytes_that_are_no_text_expires_like_any_other),
-        LOCK_TEST(without_order_two_takers_of_one_lock_do_not_both_get_it),
-        LOCK_TEST(state_is_of_one_service_and_key),
-        LOCK_TEST(state_with_a_ttl_is_gone_after_it_also_from_disk),
-        LOCK_TEST(state_set_again_without_a_ttl_stays),
-        LOCK_TEST(a_handler_sees_committed_state_of_its_key_and_peeks_at_others),
-        LOCK_TEST(appended_lines_are_written_once_over_crashes),
+        ENGINE_TEST(a_lock_is_held_refused_and_released),
+        ENGINE_TEST(an_expired_lock_is_told_and_free),
+        ENGINE_TEST(a_lock_expires_though_the_service_has_an_idempotency_rule),
+        ENGINE_TEST(a_lock_expires_also_after_a_crash_and_a_long_stop),
+        ENGINE_TEST(a_lock_extended_by_its_owner_expires_at_the_new_time),
+        ENGINE_TEST(a_released_lock_does_not_expire),
+        ENGINE_TEST(an_expiry_that_came_too_late_is_ignored),
+        ENGINE_TEST(an_expiry_tells_of_its_own_lock_only),
+        ENGINE_TEST(an_expiry_runs_in_its_lane_behind_what_was_there),
+        ENGINE_TEST(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end),
+        ENGINE_TEST(a_replay_of_a_dead_expiry_runs_the_mended_handler),
+        ENGINE_TEST(without_an_expiry_handler_a_lock_is_just_free),
+        ENGINE_TEST(a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is),
+        ENGINE_TEST(a_lock_with_bytes_that_are_no_text_expires_like_any_other),
+        ENGINE_TEST(without_order_two_takers_of_one_lock_do_not_both_get_it),
+        ENGINE_TEST(state_is_of_one_service_and_key),
+        ENGINE_TEST(state_with_a_ttl_is_gone_after_it_also_from_disk),
+        ENGINE_TEST(state_set_again_without_a_ttl_stays),
+        ENGINE_TEST(a_handler_sees_committed_state_of_its_key_and_peeks_at_others),
+        ENGINE_TEST(appended_lines_are_written_once_over_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

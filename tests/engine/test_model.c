@@ -6,6 +6,7 @@
  * ctest: busy timeout=300
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
 
@@ -36,28 +37,6 @@ static const char CONF[] =
     " crashes = 0 }\n"
     "service \"t\" { subscribe = {\"mid/#\"} handler = \"t.lua\" key = \"topic:2\" retries = 1000"
     " delay = \"200ms\" max_delay = \"1s\" crashes = 0 }\n";
-
-/* The payload says what happens at each attempt: one letter each, then success. */
-static const char FIRST[] = "return function(e)\n"
-                            "  local number, fate = e.payload:match('^(%d+) (%a*)$')\n"
-                            "  local what = fate:sub(e.attempt, e.attempt)\n"
-                            "  if what == 'e' then error('as told') end\n"
-                            "  if what == 'r' then zing.retry(0.1) end\n"
-                            "  if what == 's' then zing.snooze(0.7) end\n"
-                            "  if what == 't' then zing.throttle(0.2) end\n"
-                            "  if what == 'c' then zing.http.get('http://peer') end\n"
-                            "  if what == 'w' then zing.http.get('http://never') end\n"
-                            "  zing.state.incr('sum', tonumber(number))\n"
-                            "  zing.state.incr('n')\n"
-                            "  zing.publish('mid/' .. e.key, e.payload)\n"
-                            "  if number % 4 == 0 then\n"
-                            "    zing.publish('late/x', e.payload, {at = zing.now() + 1})\n"
-                            "  end\n"
-                            "end";
-static const char SECOND[] = "return function(e)\n"
-                             "  if #e.payload % 7 == 0 and e.attempt == 1 then error('once') end\n"
-                             "  zing.publish('end/' .. e.key, e.payload:match('%d+'))\n"
-                             "end";
 
 static void offer_random(struct model *m) {
     static const char letters[] = "erstcw";
@@ -178,8 +157,8 @@ static void run_model(uint64_t seed, unsigned steps) {
     uuid_source_init(&m.random, seed);
     m.keys = 1 + below(&m, KEYS_MAX);
     m.f->unchecked = true;
-    fixture_script(m.f, "t.lua", SECOND);
-    fixture_run(m.f, CONF, FIRST);
+    fixture_script(m.f, "t.lua", LUA(SECOND));
+    fixture_run(m.f, CONF, LUA(FIRST));
     for (unsigned i = 0; i < steps; i++) {
         step(&m, true);
         if (i % 25 == 0) {

@@ -1,6 +1,7 @@
 /* test_order.c - the events of a key run in arrival order: through failures, spills and restarts.
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
 
@@ -23,15 +24,6 @@ static int tear_down(void **state) {
 #define SERVICE(options)                                                                           \
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" jitter = 0 key = "                 \
     "\"property:k\" " options " }\n"
-
-/* Publishes "key/number", fails at first when the payload ends in "!", waits when in "?". */
-static const char HANDLER[] =
-    "return function(e)\n"
-    "  local n = e.payload:match('%d+')\n"
-    "  if e.payload:find('!') and e.attempt == 1 then error('once') end\n"
-    "  if e.payload:find('?', 1, true) then zing.http.get('http://peer/') end\n"
-    "  zing.publish('out/' .. e.key, n)\n"
-    "end";
 
 static void offer_numbers(struct engine_fixture *f, const char *key, unsigned from, unsigned to) {
     for (unsigned i = from; i < to; i++) {
@@ -67,7 +59,7 @@ static void block(struct engine_fixture *f, const char *key) {
 
 static void a_key_keeps_its_order_after_a_retry_with_followers(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("delay = \"5s\""), HANDLER);
+    fixture_run(f, SERVICE("delay = \"5s\""), LUA(HANDLER));
     offer(f, "s", "in", "0!", "k", "a", NULL);
     offer_numbers(f, "a", 1, 20);
     offer_numbers(f, "b", 0, 5);
@@ -83,7 +75,7 @@ static void a_key_keeps_its_order_after_a_retry_with_followers(void **state) {
 
 static void every_follower_that_fails_waits_its_turn(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("delay = \"5s\""), HANDLER);
+    fixture_run(f, SERVICE("delay = \"5s\""), LUA(HANDLER));
     for (int i = 0; i < 10; i++) {
         char payload[16];
         (void)snprintf(payload, sizeof payload, "%d!", i);
@@ -97,7 +89,7 @@ static void every_follower_that_fails_waits_its_turn(void **state) {
 
 static void more_events_than_a_lane_holds_wait_on_disk_in_order(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     block(f, "a");
     offer_numbers(f, "a", 1, LANE_QUEUE_MAX + 500);
     run_dry(f);
@@ -111,7 +103,7 @@ static void more_events_than_a_lane_holds_wait_on_disk_in_order(void **state) {
 
 static void a_spilled_lane_keeps_its_order_over_a_crash(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     block(f, "a");
     offer_numbers(f, "a", 1, LANE_QUEUE_MAX + 500);
     run_dry(f);
@@ -128,7 +120,7 @@ static void a_spilled_lane_keeps_its_order_over_a_crash(void **state) {
 
 static void a_spilled_lane_that_was_half_run_keeps_its_order_over_a_crash(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     block(f, "a");
     offer_numbers(f, "a", 1, 100);
     offer(f, "s", "in", "100?", "k", "a", NULL);
@@ -147,7 +139,7 @@ static void a_spilled_lane_that_was_half_run_keeps_its_order_over_a_crash(void *
 
 static void a_spilled_lane_whose_head_retries_keeps_its_order(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("delay = \"5s\""), HANDLER);
+    fixture_run(f, SERVICE("delay = \"5s\""), LUA(HANDLER));
     offer(f, "s", "in", "0!", "k", "a", NULL);
     offer_numbers(f, "a", 1, LANE_QUEUE_MAX * 2);
     run_dry(f);
@@ -182,7 +174,7 @@ static void more_events_than_a_service_holds_wait_on_disk_in_order(void **state)
     struct engine_fixture *f = *state;
     char key[16];
     unsigned keys = SERVICE_WINDOW_MAX / 8;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     command(f, (struct command){.kind = COMMAND_PAUSE, .service = slice_of("s")});
     deal(f, keys, 0, 12);
     run_dry(f);
@@ -200,7 +192,7 @@ static void a_window_on_disk_keeps_its_order_over_a_crash_in_the_middle(void **s
     struct engine_fixture *f = *state;
     char key[16];
     unsigned keys = SERVICE_WINDOW_MAX / 8;
-    fixture_run(f, SERVICE("rate = \"1000/s\""), HANDLER);
+    fixture_run(f, SERVICE("rate = \"1000/s\""), LUA(HANDLER));
     deal(f, keys, 0, 12);
     for (int i = 0; i < 5; i++) {
         advance(f, 300);
@@ -218,7 +210,7 @@ static void a_window_on_disk_keeps_its_order_over_a_crash_in_the_middle(void **s
 
 static void one_key_with_a_great_backlog_starves_no_other(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("rate = \"100/s\""), HANDLER);
+    fixture_run(f, SERVICE("rate = \"100/s\""), LUA(HANDLER));
     offer_numbers(f, "hot", 0, SERVICE_WINDOW_MAX * 2);
     offer_numbers(f, "cold", 0, 1);
     advance(f, 200);
@@ -229,7 +221,7 @@ static void one_key_with_a_great_backlog_starves_no_other(void **state) {
 static void many_slow_keys_with_backlogs_starve_no_other(void **state) {
     struct engine_fixture *f = *state;
     char key[16];
-    fixture_run(f, SERVICE("timeout = \"1h\""), HANDLER);
+    fixture_run(f, SERVICE("timeout = \"1h\""), LUA(HANDLER));
     for (unsigned k = 0; k < 8; k++) {
         block(f, key_name(k, key));
     }
@@ -254,7 +246,7 @@ static void a_noisy_service_starves_no_other(void **state) {
     fixture_run(f,
                 SERVICE("") "service \"t\" { subscribe = {\"t\"} handler = \"h.lua\" "
                             "key = \"property:k\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     for (unsigned i = 0; i < TURN_EVENTS_MAX * 2; i++) {
         char key[16];
         offer(f, "s", "in", "1", "k", key_name(i, key), NULL);
@@ -269,7 +261,7 @@ static void a_noisy_service_starves_no_other(void **state) {
 static void without_order_a_failing_event_holds_up_nobody(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("order = none delay = \"5s\""), HANDLER);
+    fixture_run(f, SERVICE("order = none delay = \"5s\""), LUA(HANDLER));
     offer(f, "s", "in", "0!", "k", "a", NULL);
     offer(f, "s", "in", "1", "k", "a", NULL);
     run_dry(f);
@@ -283,11 +275,7 @@ static void without_order_a_failing_event_holds_up_nobody(void **state) {
 static void without_order_counts_of_one_key_add_up(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("order = none"),
-                "return function(e)\n"
-                "  zing.state.incr('n', 2)\n"
-                "  zing.http.get('http://peer/')\n"
-                "end");
+    fixture_run(f, SERVICE("order = none"), LUA(without_order_counts_of_one_key_add_up));
     for (int i = 0; i < 50; i++) {
         offer(f, "s", "in", "x", "k", "a", NULL);
     }

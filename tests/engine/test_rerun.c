@@ -1,5 +1,6 @@
 /* test_rerun.c - what has ended runs again because a person asked: `zingq replay`. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
 #include "query/json.h"
@@ -16,17 +17,8 @@ enum { HOUR = 3600 * 1000 };
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" retries = 0"     \
     " jitter = 0 " options " }\n"
 
-/* Tells what it saw; "bad" fails until the script is mended. */
-static const char HANDLER[] = "return function(e)\n"
-                              "  if e.payload:find('^bad') then error('bad') end\n"
-                              "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
-                              "end";
-static const char MENDED[] = "return function(e)\n"
-                             "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
-                             "end";
-
 static void mend(struct engine_fixture *f) {
-    fixture_script(f, "h.lua", MENDED);
+    fixture_script(f, "h.lua", LUA(MENDED));
     fixture_reload(f);
 }
 
@@ -68,7 +60,7 @@ static void assert_out(struct engine_fixture *f, const char *expected) {
 static void a_done_event_runs_again_as_the_same_event(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     struct event *before = event_with(f, "s", "1");
     advance(f, HOUR);
@@ -105,7 +97,7 @@ static void what_both_rounds_published_is_in_its_story(void **state) {
     struct uuid published;
     struct slice topic;
     size_t at = 0;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     assert_int_equal(rerun(f, "1"), 0);
     struct event *event = event_with(f, "s", "1");
@@ -120,10 +112,7 @@ static void what_both_rounds_published_is_in_its_story(void **state) {
 
 static void what_rounds_published_is_kept_within_bounds(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  for i = 1, 1000 do zing.publish('out/with/a/long/name', '') end\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(what_rounds_published_is_kept_within_bounds));
     f->offline = true;
     deliver(f, "s", "in/a", "1");
     for (int i = 0; i < 5; i++) {
@@ -136,7 +125,7 @@ static void what_rounds_published_is_kept_within_bounds(void **state) {
 
 static void duplicates_are_not_looked_for_but_new_ones_are_still_dropped(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("idempotency = \"topic:2\""), HANDLER);
+    fixture_run(f, SERVICE("idempotency = \"topic:2\""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     assert_int_equal(rerun(f, "1"), 0);
     deliver(f, "s", "in/a", "1");
@@ -147,7 +136,7 @@ static void duplicates_are_not_looked_for_but_new_ones_are_still_dropped(void **
 static void a_discarded_event_runs_again_and_stays_counted(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     assert_int_equal(on_dead_letter(f, COMMAND_DISCARD, "bad"), 0);
     mend(f);
@@ -161,7 +150,7 @@ static void a_discarded_event_that_never_had_a_key_is_refused_with_the_reason(vo
     struct engine_fixture *f = *state;
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     deliver(f, "s", "in/a", "{}");
     assert_int_equal(on_dead_letter(f, COMMAND_DISCARD, "{}"), 0);
     assert_int_equal(rerun(f, "{}"), ERR_INVALID);
@@ -173,9 +162,9 @@ static void a_discarded_event_that_never_had_a_key_is_refused_with_the_reason(vo
 static void a_replay_that_fails_is_a_dead_letter_like_any_other(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE(""), MENDED);
+    fixture_run(f, SERVICE(""), LUA(MENDED));
     deliver(f, "s", "in/a", "bad");
-    fixture_script(f, "h.lua", HANDLER);
+    fixture_script(f, "h.lua", LUA(HANDLER));
     fixture_reload(f);
     assert_int_equal(rerun(f, "bad"), 0);
     assert_int_equal(state_of(f, "s", "bad"), EVENT_DEAD);
@@ -188,7 +177,7 @@ static void a_replay_that_fails_is_a_dead_letter_like_any_other(void **state) {
 
 static void an_event_of_an_unordered_service_runs_again(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n", HANDLER);
+    fixture_run(f, "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n", LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     assert_int_equal(rerun(f, "1"), 0);
     assert_out(f, "1 1*");
@@ -196,7 +185,7 @@ static void an_event_of_an_unordered_service_runs_again(void **state) {
 
 static void how_long_it_took_counts_from_the_replay(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     advance(f, HOUR);
     assert_int_equal(rerun(f, "1"), 0);
@@ -207,7 +196,7 @@ static void how_long_it_took_counts_from_the_replay(void **state) {
 
 static void what_waits_is_refused(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     on_service(f, COMMAND_PAUSE);
     deliver(f, "s", "in/a", "1");
     assert_int_equal(rerun(f, "1"), ERR_EXISTS);
@@ -219,7 +208,7 @@ static void what_waits_is_refused(void **state) {
 
 static void a_dead_letter_is_refused_and_told_where_to_go(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     assert_int_equal(rerun(f, "bad"), ERR_INVALID);
     assert_non_null(strstr(f->report.text, "zingq dlq replay"));
@@ -228,7 +217,7 @@ static void a_dead_letter_is_refused_and_told_where_to_go(void **state) {
 
 static void what_is_not_there_is_refused(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     struct command c = rerun_of_payload(f, "1");
     c.id.bytes[15] ^= 1;
@@ -243,11 +232,7 @@ static void what_is_not_there_is_refused(void **state) {
 
 static void the_expiry_of_a_lock_is_refused(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "local s = {}\n"
-                "s['in/+'] = function() zing.lock('l', {owner = 'o', ttl = 5, data = 'd'}) end\n"
-                "function s.on_lock_expired() zing.publish('expired', '') end\n"
-                "return s");
+    fixture_run(f, SERVICE(""), LUA(the_expiry_of_a_lock_is_refused));
     deliver(f, "s", "in/a", "1");
     advance(f, 6000);
     assert_int_equal(count_published(f, "expired"), 1);
@@ -297,7 +282,7 @@ static void a_full_store_refuses_it(void **state) {
 
 static void two_orders_of_one_turn_replay_an_event_once(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     struct command first = rerun_of_payload(f, "1");
     struct command second = first;
@@ -311,7 +296,7 @@ static void two_orders_of_one_turn_replay_an_event_once(void **state) {
 
 static void two_orders_of_one_turn_replay_a_dead_letter_once(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     mend(f);
     struct command first = {.kind = COMMAND_REPLAY, .id = id_of(f, "s", "bad")};
@@ -327,7 +312,7 @@ static void two_orders_of_one_turn_replay_a_dead_letter_once(void **state) {
 
 static void an_order_does_not_repeat_what_another_one_has_replayed(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     struct command c = rerun_of_payload(f, "1");
     c.ended_by_ms = f->now_ms;
@@ -340,13 +325,6 @@ static void an_order_does_not_repeat_what_another_one_has_replayed(void **state)
 
 /* --- idempotency_window --- */
 
-/* The same with a call before, which the peer accepts. */
-static const char CALLING[] = "return function(e)\n"
-                              "  zing.http.post('http://peer/')\n"
-                              "  if e.payload:find('^bad') then error('bad') end\n"
-                              "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
-                              "end";
-
 static void answer_the_call(struct engine_fixture *f) {
     answer(f, f->asked_count - 1, 200, "");
     run_dry(f);
@@ -354,7 +332,7 @@ static void answer_the_call(struct engine_fixture *f) {
 
 static void past_idempotency_window_it_wants_to_be_forced(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("idempotency_window = \"2h\""), CALLING);
+    fixture_run(f, SERVICE("idempotency_window = \"2h\""), LUA(CALLING));
     deliver(f, "s", "in/a", "1");
     answer_the_call(f);
     advance(f, 2 * HOUR);
@@ -374,7 +352,7 @@ static void past_idempotency_window_it_wants_to_be_forced(void **state) {
 
 static void so_does_a_dead_letter(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), CALLING);
+    fixture_run(f, SERVICE(""), LUA(CALLING));
     deliver(f, "s", "in/a", "bad");
     answer_the_call(f);
     mend(f);
@@ -389,7 +367,7 @@ static void so_does_a_dead_letter(void **state) {
 
 static void and_a_parked_key(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("on_dead = park"), CALLING);
+    fixture_run(f, SERVICE("on_dead = park"), LUA(CALLING));
     deliver(f, "s", "in/a", "bad");
     answer_the_call(f);
     mend(f);
@@ -403,7 +381,7 @@ static void and_a_parked_key(void **state) {
 
 static void what_made_no_calls_needs_no_force(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     advance(f, 48 * HOUR);
     assert_int_equal(rerun(f, "1"), 0);
@@ -414,7 +392,7 @@ static void what_never_ran_has_made_no_calls_and_needs_no_force(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"json:/k\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     deliver(f, "s", "in/a", "{}");
     advance(f, 48 * HOUR);
     struct command edit = {
@@ -428,7 +406,7 @@ static void what_never_ran_has_made_no_calls_and_needs_no_force(void **state) {
 
 static void it_joins_its_lane_behind_what_waits(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), HANDLER);
+    fixture_run(f, SERVICE(""), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     on_service(f, COMMAND_PAUSE);
     deliver(f, "s", "in/a", "2");
@@ -442,7 +420,7 @@ static void it_joins_its_lane_behind_what_waits(void **state) {
 
 static void it_waits_behind_what_parked_its_key(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("on_dead = park"), HANDLER);
+    fixture_run(f, SERVICE("on_dead = park"), LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     deliver(f, "s", "in/a", "bad");
     assert_int_equal(rerun(f, "1"), 0);
@@ -460,7 +438,7 @@ static void retention_counts_from_its_new_end(void **state) {
     fixture_run(f,
                 "store { keep_done = \"1h\" }\n"
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     deliver(f, "s", "in/a", "1");
     advance(f, HOUR / 2);
     assert_int_equal(rerun(f, "1"), 0);
@@ -473,34 +451,33 @@ static void retention_counts_from_its_new_end(void **state) {
 }
 
 int main(void) {
-#define RERUN_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        RERUN_TEST(a_done_event_runs_again_as_the_same_event),
-        RERUN_TEST(its_calls_have_the_idempotency_keys_of_the_first_time),
-        RERUN_TEST(what_both_rounds_published_is_in_its_story),
-        RERUN_TEST(what_rounds_published_is_kept_within_bounds),
-        RERUN_TEST(duplicates_are_not_looked_for_but_new_ones_are_still_dropped),
-        RERUN_TEST(a_discarded_event_runs_again_and_stays_counted),
-        RERUN_TEST(a_discarded_event_that_never_had_a_key_is_refused_with_the_reason),
-        RERUN_TEST(a_replay_that_fails_is_a_dead_letter_like_any_other),
-        RERUN_TEST(an_event_of_an_unordered_service_runs_again),
-        RERUN_TEST(how_long_it_took_counts_from_the_replay),
-        RERUN_TEST(what_waits_is_refused),
-        RERUN_TEST(a_dead_letter_is_refused_and_told_where_to_go),
-        RERUN_TEST(what_is_not_there_is_refused),
-        RERUN_TEST(the_expiry_of_a_lock_is_refused),
-        RERUN_TEST(a_full_store_refuses_it),
-        RERUN_TEST(two_orders_of_one_turn_replay_an_event_once),
-        RERUN_TEST(two_orders_of_one_turn_replay_a_dead_letter_once),
-        RERUN_TEST(an_order_does_not_repeat_what_another_one_has_replayed),
-        RERUN_TEST(past_idempotency_window_it_wants_to_be_forced),
-        RERUN_TEST(so_does_a_dead_letter),
-        RERUN_TEST(and_a_parked_key),
-        RERUN_TEST(what_made_no_calls_needs_no_force),
-        RERUN_TEST(what_never_ran_has_made_no_calls_and_needs_no_force),
-        RERUN_TEST(it_joins_its_lane_behind_what_waits),
-        RERUN_TEST(it_waits_behind_what_parked_its_key),
-        RERUN_TEST(retention_counts_from_its_new_end),
+        ENGINE_TEST(a_done_event_runs_again_as_the_same_event),
+        ENGINE_TEST(its_calls_have_the_idempotency_keys_of_the_first_time),
+        ENGINE_TEST(what_both_rounds_published_is_in_its_story),
+        ENGINE_TEST(what_rounds_published_is_kept_within_bounds),
+        ENGINE_TEST(duplicates_are_not_looked_for_but_new_ones_are_still_dropped),
+        ENGINE_TEST(a_discarded_event_runs_again_and_stays_counted),
+        ENGINE_TEST(a_discarded_event_that_never_had_a_key_is_refused_with_the_reason),
+        ENGINE_TEST(a_replay_that_fails_is_a_dead_letter_like_any_other),
+        ENGINE_TEST(an_event_of_an_unordered_service_runs_again),
+        ENGINE_TEST(how_long_it_took_counts_from_the_replay),
+        ENGINE_TEST(what_waits_is_refused),
+        ENGINE_TEST(a_dead_letter_is_refused_and_told_where_to_go),
+        ENGINE_TEST(what_is_not_there_is_refused),
+        ENGINE_TEST(the_expiry_of_a_lock_is_refused),
+        ENGINE_TEST(a_full_store_refuses_it),
+        ENGINE_TEST(two_orders_of_one_turn_replay_an_event_once),
+        ENGINE_TEST(two_orders_of_one_turn_replay_a_dead_letter_once),
+        ENGINE_TEST(an_order_does_not_repeat_what_another_one_has_replayed),
+        ENGINE_TEST(past_idempotency_window_it_wants_to_be_forced),
+        ENGINE_TEST(so_does_a_dead_letter),
+        ENGINE_TEST(and_a_parked_key),
+        ENGINE_TEST(what_made_no_calls_needs_no_force),
+        ENGINE_TEST(what_never_ran_has_made_no_calls_and_needs_no_force),
+        ENGINE_TEST(it_joins_its_lane_behind_what_waits),
+        ENGINE_TEST(it_waits_behind_what_parked_its_key),
+        ENGINE_TEST(retention_counts_from_its_new_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_rerun_many.c - many events run again: found, sorted by arrival, commanded; each key keeps
  * its order, and a crash in the middle costs nothing. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
 #include "query/rerun.h"
@@ -29,15 +30,6 @@ static int on_service(struct engine_fixture *f, enum command_kind kind) {
 }
 
 enum { KEYS = 4, EACH = LANE_QUEUE_MAX + 300 };
-
-/* Per key "last" is the number last replayed; what comes out of order is published. */
-static const char COUNTING[] = "return function(e)\n"
-                               "  if not e.replayed then return end\n"
-                               "  local n = tonumber(e.payload)\n"
-                               "  if n ~= zing.state.incr('last') then\n"
-                               "    zing.publish('wrong', e.key .. e.payload)\n"
-                               "  end\n"
-                               "end";
 
 struct found {
     uint64_t order, seq;
@@ -130,7 +122,7 @@ static void assert_all_in_order(struct engine_fixture *f, unsigned each) {
 static void keys_keep_their_order_whatever_the_ids_past_what_memory_holds(void **state) {
     struct engine_fixture *f = *state;
     size_t count;
-    fixture_run(f, SERVICE, COUNTING);
+    fixture_run(f, SERVICE, LUA(COUNTING));
     offer_backwards(f, EACH);
     on_service(f, COMMAND_PAUSE);
     struct found *all = find_all(f, KEYS * EACH, &count);
@@ -151,7 +143,7 @@ static void a_crash_in_the_middle_loses_and_doubles_nothing(void **state) {
     struct engine_fixture *f = *state;
     size_t count;
     size_t rest;
-    fixture_run(f, SERVICE, COUNTING);
+    fixture_run(f, SERVICE, LUA(COUNTING));
     offer_backwards(f, 100);
     int64_t asked_ms = f->now_ms;
     struct found *all = find_all(f, KEYS * 100, &count);
@@ -185,10 +177,7 @@ static void one_replayed_alone_keeps_its_place_in_a_replay_of_all(void **state) 
     struct engine_fixture *f = *state;
     char out[256];
     size_t count;
-    fixture_run(f, SERVICE,
-                "return function(e)\n"
-                "  zing.publish('out', e.payload .. (e.replayed and '*' or ''))\n"
-                "end");
+    fixture_run(f, SERVICE, LUA(one_replayed_alone_keeps_its_place_in_a_replay_of_all));
     deliver(f, "s", "in/a", "1");
     advance(f, 10);
     deliver(f, "s", "in/a", "2");

@@ -1,5 +1,6 @@
 /* test_retention.c - what has ended is forgotten after its time, a little every turn. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "base/limits.h"
 
@@ -14,16 +15,9 @@ enum { MINUTE = 60 * 1000 };
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" key = \"topic:2\" jitter = 0"      \
     " retries = 1 delay = \"1s\" }\n"
 
-/* "bad" fails always, "once" at first, "later" sleeps for an hour. */
-static const char HANDLER[] = "return function(e)\n"
-                              "  if e.payload:find('^bad') then error('bad') end\n"
-                              "  if e.payload == 'once' and e.attempt == 1 then error('once') end\n"
-                              "  if e.payload == 'later' then zing.snooze(3600) end\n"
-                              "end";
-
 static void done_events_are_kept_for_their_time_and_then_gone_with_their_history(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     deliver(f, "s", "in/a", "fine");
     deliver(f, "s", "in/a", "once");
     advance(f, 9 * MINUTE);
@@ -37,7 +31,7 @@ static void done_events_are_kept_for_their_time_and_then_gone_with_their_history
 
 static void dead_and_waiting_events_are_kept_for_good(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     deliver(f, "s", "in/b", "later");
     for (int i = 0; i < 5; i++) {
@@ -50,7 +44,7 @@ static void dead_and_waiting_events_are_kept_for_good(void **state) {
 
 static void discarded_events_go_with_their_history_after_their_time(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     advance(f, 30 * MINUTE);
     struct command c = {.kind = COMMAND_DISCARD, .id = id_of(f, "s", "bad")};
@@ -64,7 +58,7 @@ static void discarded_events_go_with_their_history_after_their_time(void **state
 
 static void an_event_that_was_replayed_goes_after_its_new_end(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     deliver(f, "s", "in/a", "bad");
     advance(f, 30 * MINUTE);
     fixture_script(f, "h.lua", "return function() end");
@@ -83,7 +77,7 @@ static void nothing_is_kept_when_keep_done_is_0(void **state) {
     fixture_run(f,
                 "store { keep_done = \"0\" }\n"
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" }\n",
-                HANDLER);
+                LUA(HANDLER));
     for (int i = 0; i < 20; i++) {
         deliver(f, "s", "in/a", "fine");
     }
@@ -95,7 +89,7 @@ static void nothing_is_kept_when_keep_done_is_0(void **state) {
 static void a_turn_deletes_no_more_than_its_share(void **state) {
     struct engine_fixture *f = *state;
     f->unchecked = true;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     for (int i = 0; i < TRIM_ROWS_PER_TURN * 6; i++) {
         offer(f, "s", "in/a", "fine", NULL);
     }
@@ -113,7 +107,7 @@ static void a_turn_deletes_no_more_than_its_share(void **state) {
 
 static void expired_idempotency_keys_give_their_room_back_though_nothing_comes(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     for (int i = 0; i < 10; i++) {
         offer(f, "s", "in/a", "fine", "idempotency-key", i % 2 == 0 ? "x" : "y", NULL);
         run_dry(f);
@@ -128,16 +122,14 @@ static void expired_idempotency_keys_give_their_room_back_though_nothing_comes(v
 }
 
 int main(void) {
-#define RETENTION_TEST(test)                                                                       \
-    cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        RETENTION_TEST(done_events_are_kept_for_their_time_and_then_gone_with_their_history),
-        RETENTION_TEST(dead_and_waiting_events_are_kept_for_good),
-        RETENTION_TEST(discarded_events_go_with_their_history_after_their_time),
-        RETENTION_TEST(an_event_that_was_replayed_goes_after_its_new_end),
-        RETENTION_TEST(nothing_is_kept_when_keep_done_is_0),
-        RETENTION_TEST(a_turn_deletes_no_more_than_its_share),
-        RETENTION_TEST(expired_idempotency_keys_give_their_room_back_though_nothing_comes),
+        ENGINE_TEST(done_events_are_kept_for_their_time_and_then_gone_with_their_history),
+        ENGINE_TEST(dead_and_waiting_events_are_kept_for_good),
+        ENGINE_TEST(discarded_events_go_with_their_history_after_their_time),
+        ENGINE_TEST(an_event_that_was_replayed_goes_after_its_new_end),
+        ENGINE_TEST(nothing_is_kept_when_keep_done_is_0),
+        ENGINE_TEST(a_turn_deletes_no_more_than_its_share),
+        ENGINE_TEST(expired_idempotency_keys_give_their_room_back_though_nothing_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* test_retry.c - attempts that fail: when they are tried again, and how they end. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -10,11 +11,6 @@
     "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" jitter = 0 " options " }\n"
 #define KEYED(options) SERVICE("key = \"property:k\" " options)
 
-/* Fails until the attempt that the payload names. */
-static const char FAILS_UNTIL[] = "return function(e)\n"
-                                  "  if e.attempt < tonumber(e.payload) then error('not yet') end\n"
-                                  "  zing.publish('out', e.payload .. ':' .. e.attempt)\n"
-                                  "end";
 static const char FAILS[] = "return function() error('never') end";
 
 /* --- when --- */
@@ -22,7 +18,7 @@ static const char FAILS[] = "return function() error('never') end";
 static void a_failed_attempt_is_tried_again_at_its_due_time(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("retries = 3 delay = \"1s\""), FAILS_UNTIL);
+    fixture_run(f, SERVICE("retries = 3 delay = \"1s\""), LUA(FAILS_UNTIL));
     deliver(f, "s", "in/a", "3");
     assert_int_equal(state_of(f, "s", "3"), EVENT_RETRYING);
     advance(f, 999);
@@ -57,7 +53,7 @@ static void the_last_attempt_that_fails_ends_dead_with_its_reason_and_history(vo
 
 static void retries_are_kept_over_a_crash_with_their_due_time(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("delay = \"10s\" backoff = \"constant\""), FAILS_UNTIL);
+    fixture_run(f, SERVICE("delay = \"10s\" backoff = \"constant\""), LUA(FAILS_UNTIL));
     deliver(f, "s", "in/a", "3");
     crash(f);
     advance(f, 9999);
@@ -72,7 +68,7 @@ static void retries_are_kept_over_a_crash_with_their_due_time(void **state) {
 
 static void retries_that_came_due_while_the_host_was_down_run_at_the_start(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("delay = \"10s\""), FAILS_UNTIL);
+    fixture_run(f, SERVICE("delay = \"10s\""), LUA(FAILS_UNTIL));
     deliver(f, "s", "in/a", "2");
     f->now_ms += 3600 * 1000;
     crash(f);
@@ -91,7 +87,7 @@ static void no_retries_means_dead_at_once(void **state) {
 static void a_retrying_key_holds_up_its_followers_and_nobody_else(void **state) {
     struct engine_fixture *f = *state;
     char out[256];
-    fixture_run(f, KEYED("delay = \"5s\""), FAILS_UNTIL);
+    fixture_run(f, KEYED("delay = \"5s\""), LUA(FAILS_UNTIL));
     offer(f, "s", "in", "2", "k", "a", NULL);
     offer(f, "s", "in", "1", "k", "b", NULL);
     offer(f, "s", "in", "0", "k", "a", NULL);
@@ -106,11 +102,7 @@ static void a_retrying_key_holds_up_its_followers_and_nobody_else(void **state) 
 static void a_handler_names_its_own_delay_with_zing_retry(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_run(f, SERVICE("delay = \"1s\""),
-                "return function(e)\n"
-                "  if e.attempt == 1 then zing.retry(30, 'busy') end\n"
-                "  if e.attempt == 2 then zing.retry() end\n"
-                "end");
+    fixture_run(f, SERVICE("delay = \"1s\""), LUA(a_handler_names_its_own_delay_with_zing_retry));
     deliver(f, "s", "in/a", "x");
     advance(f, 29999);
     assert_string_equal(history_of(f, "s", "x", text), "error");
@@ -125,12 +117,7 @@ static void a_handler_names_its_own_delay_with_zing_retry(void **state) {
 static void a_retry_policy_decides_instead_of_the_numbers(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_script(
-        f, "retry.lua",
-        "return function(event, err)\n"
-        "  if event.attempt == 3 then return {dead = 'enough: ' .. err:match('^%a+')} end\n"
-        "  return {after = 7}\n"
-        "end");
+    fixture_script(f, "retry.lua", LUA(a_retry_policy_decides_instead_of_the_numbers));
     fixture_run(f, SERVICE("retries = 0 retry = \"retry.lua\""),
                 "return function() error('never', 0) end");
     deliver(f, "s", "in/a", "x");
@@ -157,7 +144,7 @@ static void a_retry_policy_that_fails_leaves_it_to_the_numbers(void **state) {
                                            "return function() return 7 end",
                                            "return function() return {after = -1} end"};
     fixture_script(f, "retry.lua", policies[0]);
-    fixture_run(f, SERVICE("retries = 1 delay = \"2s\" retry = \"retry.lua\""), FAILS_UNTIL);
+    fixture_run(f, SERVICE("retries = 1 delay = \"2s\" retry = \"retry.lua\""), LUA(FAILS_UNTIL));
     for (size_t i = 0; i < 3; i++) {
         fixture_script(f, "retry.lua", policies[i]);
         fixture_reload(f);
@@ -170,11 +157,7 @@ static void a_retry_policy_that_fails_leaves_it_to_the_numbers(void **state) {
 static void a_dead_letter_policy_publishes_and_writes_state(void **state) {
     struct engine_fixture *f = *state;
     char text[512];
-    fixture_script(f, "dlq.lua",
-                   "return function(event, reason)\n"
-                   "  zing.publish('alarm', event.payload .. ':' .. reason:match('%a+$'))\n"
-                   "  zing.state.incr('dead')\n"
-                   "end");
+    fixture_script(f, "dlq.lua", LUA(a_dead_letter_policy_publishes_and_writes_state));
     fixture_run(f, KEYED("retries = 0 dead_letter = \"dlq.lua\""),
                 "return function() zing.reject('hopeless') end");
     offer(f, "s", "in", "x", "k", "a", NULL);
@@ -212,12 +195,7 @@ static void a_dead_letter_policy_that_fails_changes_nothing(void **state) {
 
 static void on_dead_of_the_handler_is_told(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(
-        f, SERVICE("retries = 0"),
-        "return { ['in/a'] = function() error('never') end,\n"
-        "  on_dead = function(event, reason)\n"
-        "    zing.publish('sorry', event.payload .. (reason:find('never') and '!' or '?'))\n"
-        "  end }");
+    fixture_run(f, SERVICE("retries = 0"), LUA(on_dead_of_the_handler_is_told));
     deliver(f, "s", "in/a", "x");
     assert_string_equal(nth_published(f, "sorry", 0)->payload, "x!");
 }
@@ -228,8 +206,7 @@ static void what_a_policy_publishes_is_handed_over_too(void **state) {
     fixture_run(f,
                 SERVICE("retries = 0") "service \"t\" { subscribe = {\"sorry\", \"zingq/dlq/s\"} "
                                        "handler = \"t.lua\" }\n",
-                "return { ['in/a'] = function() error('never') end,\n"
-                "  on_dead = function(event) zing.publish('sorry', 'told') end }");
+                LUA(what_a_policy_publishes_is_handed_over_too));
     deliver(f, "s", "in/a", "x");
     assert_books(f, "t", (struct books){.accepted = 2, .done = 2});
     assert_string_equal(nth_published(f, "out", 0)->payload, "told");
@@ -280,10 +257,7 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
     char out[256];
     fixture_script(f, "t.lua", "return function(e) zing.publish('out', 't') end");
     fixture_run(f, KEYED("") "service \"t\" { subscribe = {\"t\"} handler = \"t.lua\" }\n",
-                "return function(e)\n"
-                "  if e.payload == 'slow' and e.attempt == 1 then zing.throttle(10) end\n"
-                "  zing.publish('out', e.payload)\n"
-                "end");
+                LUA(a_throttle_holds_the_whole_service_and_no_other));
     offer(f, "s", "in", "slow", "k", "a", NULL);
     run_dry(f);
     offer(f, "s", "in", "other", "k", "b", NULL);
@@ -298,27 +272,26 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
 }
 
 int main(void) {
-#define RETRY_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        RETRY_TEST(a_failed_attempt_is_tried_again_at_its_due_time),
-        RETRY_TEST(the_last_attempt_that_fails_ends_dead_with_its_reason_and_history),
-        RETRY_TEST(retries_are_kept_over_a_crash_with_their_due_time),
-        RETRY_TEST(retries_that_came_due_while_the_host_was_down_run_at_the_start),
-        RETRY_TEST(no_retries_means_dead_at_once),
-        RETRY_TEST(a_retrying_key_holds_up_its_followers_and_nobody_else),
-        RETRY_TEST(a_handler_names_its_own_delay_with_zing_retry),
-        RETRY_TEST(a_retry_policy_decides_instead_of_the_numbers),
-        RETRY_TEST(a_retry_policy_does_not_override_the_handlers_own_delay),
-        RETRY_TEST(a_retry_policy_that_fails_leaves_it_to_the_numbers),
-        RETRY_TEST(a_dead_letter_policy_publishes_and_writes_state),
-        RETRY_TEST(a_dead_letter_policy_may_discard),
-        RETRY_TEST(a_dead_letter_policy_that_fails_changes_nothing),
-        RETRY_TEST(on_dead_of_the_handler_is_told),
-        RETRY_TEST(what_a_policy_publishes_is_handed_over_too),
-        RETRY_TEST(a_rejected_event_is_dead_at_once),
-        RETRY_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
-        RETRY_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
-        RETRY_TEST(a_throttle_holds_the_whole_service_and_no_other),
+        ENGINE_TEST(a_failed_attempt_is_tried_again_at_its_due_time),
+        ENGINE_TEST(the_last_attempt_that_fails_ends_dead_with_its_reason_and_history),
+        ENGINE_TEST(retries_are_kept_over_a_crash_with_their_due_time),
+        ENGINE_TEST(retries_that_came_due_while_the_host_was_down_run_at_the_start),
+        ENGINE_TEST(no_retries_means_dead_at_once),
+        ENGINE_TEST(a_retrying_key_holds_up_its_followers_and_nobody_else),
+        ENGINE_TEST(a_handler_names_its_own_delay_with_zing_retry),
+        ENGINE_TEST(a_retry_policy_decides_instead_of_the_numbers),
+        ENGINE_TEST(a_retry_policy_does_not_override_the_handlers_own_delay),
+        ENGINE_TEST(a_retry_policy_that_fails_leaves_it_to_the_numbers),
+        ENGINE_TEST(a_dead_letter_policy_publishes_and_writes_state),
+        ENGINE_TEST(a_dead_letter_policy_may_discard),
+        ENGINE_TEST(a_dead_letter_policy_that_fails_changes_nothing),
+        ENGINE_TEST(on_dead_of_the_handler_is_told),
+        ENGINE_TEST(what_a_policy_publishes_is_handed_over_too),
+        ENGINE_TEST(a_rejected_event_is_dead_at_once),
+        ENGINE_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
+        ENGINE_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
+        ENGINE_TEST(a_throttle_holds_the_whole_service_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_saga.c - what a saga has done is undone when its event fails for good, in reverse, whatever
  * happens meanwhile; and what cannot be undone asks for a person. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -65,14 +66,7 @@ static void an_error_is_tried_again_before_anything_is_undone(void **state) {
 static void a_time_out_for_good_is_undone_too(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    fixture_run(f, SERVICE("retries = 0 timeout = \"2s\""),
-                "return function(e)\n"
-                "  local saga = zing.saga()\n"
-                "  saga:step('a', function() zing.publish('did', 'a') end,\n"
-                "    function(_, how) zing.publish('undid', 'a ' .. how) end)\n"
-                "  saga:step('b', function() zing.http.post('http://peer/') end,\n"
-                "    function(_, how) zing.publish('undid', 'b ' .. how) end)\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 0 timeout = \"2s\""), LUA(a_time_out_for_good_is_undone_too));
     offer(f, "s", "in", "x", "k", "a", NULL);
     advance(f, 5000);
     assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
@@ -82,14 +76,7 @@ static void a_time_out_for_good_is_undone_too(void **state) {
 static void a_step_that_was_refused_has_nothing_to_undo(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    start(f, "return function(e)\n"
-             "  local saga = zing.saga()\n"
-             "  saga:step('a', function() end, function() zing.publish('undid', 'a') end)\n"
-             "  saga:step('pay', function()\n"
-             "    local r = zing.http.post('http://peer/')\n"
-             "    if r.status == 402 then zing.reject('declined') end\n"
-             "  end, function() zing.publish('undid', 'pay') end)\n"
-             "end");
+    start(f, LUA(a_step_that_was_refused_has_nothing_to_undo));
     run_dry(f);
     run_dry(f);
     answer(f, 0, 402, "");
@@ -100,12 +87,7 @@ static void a_step_that_was_refused_has_nothing_to_undo(void **state) {
 static void a_step_that_was_accepted_and_then_failed_is_undone(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    start(f, "return function(e)\n"
-             "  zing.saga():step('pay', function()\n"
-             "    local r = zing.http.post('http://peer/')\n"
-             "    zing.reject('charged, but: ' .. r.body)\n"
-             "  end, function(_, how) zing.publish('undid', 'pay ' .. how) end)\n"
-             "end");
+    start(f, LUA(a_step_that_was_accepted_and_then_failed_is_undone));
     run_dry(f);
     answer(f, 0, 200, "nonsense");
     advance(f, 1000);
@@ -116,27 +98,12 @@ static void a_step_that_was_accepted_and_then_failed_is_undone(void **state) {
 static void a_step_that_was_answered_5xx_is_undone(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    start(f, "return function(e)\n"
-             "  zing.saga():step('pay', function()\n"
-             "    if zing.http.post('http://peer/').status ~= 200 then zing.reject('no') end\n"
-             "  end, function(_, how) zing.publish('undid', 'pay ' .. how) end)\n"
-             "end");
+    start(f, LUA(a_step_that_was_answered_5xx_is_undone));
     run_dry(f);
     answer(f, 0, 503, "");
     advance(f, 1000);
     assert_string_equal(payloads(f, "undid", out, sizeof out), "pay unknown");
 }
-
-static const char STUBBORN[] =
-    "return function(e)\n"
-    "  local saga = zing.saga()\n"
-    "  saga:step('a', function() end, function() zing.publish('undid', 'a') end)\n"
-    "  saga:step('b', function() end, function()\n"
-    "    local r = zing.http.post('http://peer/undo')\n"
-    "    if r.status ~= 200 then error('the peer says ' .. r.status) end\n"
-    "    zing.publish('undid', 'b') end)\n"
-    "  zing.reject('no')\n"
-    "end";
 
 /* The last call is answered, and what follows happens. */
 static void answer_last(struct engine_fixture *f, long status) {
@@ -148,7 +115,7 @@ static void answer_last(struct engine_fixture *f, long status) {
 static void a_compensation_has_tries_of_its_own_then_needs_a_person(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
-    start(f, STUBBORN);
+    start(f, LUA(STUBBORN));
     run_dry(f);
     answer_last(f, 500);
     assert_int_equal(state_of(f, "s", "x"), EVENT_COMPENSATING);
@@ -168,7 +135,7 @@ static void a_compensation_has_tries_of_its_own_then_needs_a_person(void **state
 }
 
 static void need_person(struct engine_fixture *f, struct uuid *id) {
-    start(f, STUBBORN);
+    start(f, LUA(STUBBORN));
     run_dry(f);
     answer_last(f, 500);
     advance(f, 1000);
@@ -208,12 +175,7 @@ static void letting_it_go_half_undone_must_be_said_expressly(void **state) {
 static void an_undone_event_that_is_replayed_begins_anew_under_new_keys(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    start(f, "return function(e)\n"
-             "  zing.saga():step('pay', function() zing.http.post('http://peer/') end,\n"
-             "    function() zing.publish('undid', 'pay') end)\n"
-             "  if not e.replayed then zing.reject('no') end\n"
-             "  zing.publish('out', 'done')\n"
-             "end");
+    start(f, LUA(an_undone_event_that_is_replayed_begins_anew_under_new_keys));
     run_dry(f);
     answer(f, 0, 200, "");
     advance(f, 1000);
@@ -242,16 +204,7 @@ static void a_compensation_the_handler_no_longer_reaches_needs_a_person(void **s
 static void nothing_outside_the_compensations_happens_while_undoing(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    start(f,
-          "return function(e)\n"
-          "  zing.state.incr('runs') zing.publish('noise', '')\n"
-          "  local ok = pcall(function()\n"
-          "    zing.saga():step('a', function() end, function() zing.publish('undid', 'a') end)\n"
-          "    zing.http.post('http://peer/')\n"
-          "  end)\n"
-          "  zing.publish('after', tostring(ok))\n"
-          "  zing.reject('no')\n"
-          "end");
+    start(f, LUA(nothing_outside_the_compensations_happens_while_undoing));
     run_dry(f);
     answer(f, 0, 200, "");
     advance(f, 1000);
@@ -301,9 +254,7 @@ static void a_waiting_event_of_a_service_not_run_here_can_be_cancelled(void **st
 static void an_event_woken_before_a_crash_is_not_cancelled_twice(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("concurrency = 1"),
-                "return function(e)\n"
-                "  if e.payload == 'x' then zing.sleep('10s') else zing.http.get('http://x') end\n"
-                "end");
+                LUA(an_event_woken_before_a_crash_is_not_cancelled_twice));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     offer(f, "s", "in", "y", "k", "b", NULL);
@@ -319,8 +270,7 @@ static void an_event_woken_before_a_crash_is_not_cancelled_twice(void **state) {
 
 static void on_dead_is_told_of_what_a_person_cancels(void **state) {
     struct engine_fixture *f = *state;
-    start(f, "return {['in'] = function() zing.sleep('1h') end,\n"
-             "  on_dead = function(e, why) zing.publish('told', why) end}");
+    start(f, LUA(on_dead_is_told_of_what_a_person_cancels));
     run_dry(f);
     struct uuid id = id_of(f, "s", "x");
     assert_int_equal(command(f, (struct command){.kind = COMMAND_CANCEL, .id = id}), 0);
@@ -332,9 +282,7 @@ static void on_dead_is_told_of_what_a_person_cancels(void **state) {
 static void a_person_cancels_a_waiting_event(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    fixture_run(f, SERVICE("retries = 1"),
-                "return function(e) if e.payload == 'x' then zing.sleep('1h') end\n"
-                "  zing.publish('out', e.payload) end");
+    fixture_run(f, SERVICE("retries = 1"), LUA(a_person_cancels_a_waiting_event));
     offer(f, "s", "in", "x", "k", "a", NULL);
     offer(f, "s", "in", "y", "k", "a", NULL);
     run_dry(f);
@@ -347,18 +295,6 @@ static void a_person_cancels_a_waiting_event(void **state) {
 }
 
 /* --- killed anywhere --- */
-
-static const char CHARGED[] = "return function(e)\n"
-                              "  local saga = zing.saga()\n"
-                              "  local function ask(what, back) return function()\n"
-                              "    local r = zing.http.post('http://peer/' .. what)\n"
-                              "    if r.status ~= 200 then error('peer') end\n"
-                              "    zing.state.incr(what) end end\n"
-                              "  saga:step('one', ask('one'), ask('un-one'))\n"
-                              "  zing.sleep('1m')\n"
-                              "  saga:step('two', ask('two'), ask('un-two'))\n"
-                              "  zing.reject('sold out')\n"
-                              "end";
 
 /* Which of the calls the peer has carried out, each key once. */
 static size_t carried_out(const struct engine_fixture *f, const char *what) {
@@ -409,7 +345,7 @@ static void killed_at_every_commit_in_turn_it_is_undone_once_and_whole(void **st
         fixture_free(f);
         f = fixture_new();
         *state = f;
-        fixture_run(f, SERVICE("retries = 1"), CHARGED);
+        fixture_run(f, SERVICE("retries = 1"), LUA(CHARGED));
         killed = play(f, kill);
         kills += killed ? 1 : 0;
         for (size_t i = 0; i < 4; i++) {
@@ -421,29 +357,27 @@ static void killed_at_every_commit_in_turn_it_is_undone_once_and_whole(void **st
     assert_true(kills > 10);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_saga_that_succeeds_undoes_nothing),
-        TEST(what_fails_for_good_is_undone_in_reverse),
-        TEST(an_error_is_tried_again_before_anything_is_undone),
-        TEST(a_time_out_for_good_is_undone_too),
-        TEST(a_step_that_was_refused_has_nothing_to_undo),
-        TEST(a_step_that_was_accepted_and_then_failed_is_undone),
-        TEST(a_step_that_was_answered_5xx_is_undone),
-        TEST(a_compensation_has_tries_of_its_own_then_needs_a_person),
-        TEST(what_needs_a_person_goes_on_undoing_when_replayed),
-        TEST(letting_it_go_half_undone_must_be_said_expressly),
-        TEST(an_undone_event_that_is_replayed_begins_anew_under_new_keys),
-        TEST(a_compensation_the_handler_no_longer_reaches_needs_a_person),
-        TEST(nothing_outside_the_compensations_happens_while_undoing),
-        TEST(a_person_cancels_a_waiting_saga_and_has_it_undone),
-        TEST(a_waiting_event_of_a_service_not_run_here_can_be_cancelled),
-        TEST(an_event_woken_before_a_crash_is_not_cancelled_twice),
-        TEST(on_dead_is_told_of_what_a_person_cancels),
-        TEST(a_person_cancels_a_waiting_event),
-        TEST(killed_at_every_commit_in_turn_it_is_undone_once_and_whole),
+        ENGINE_TEST(a_saga_that_succeeds_undoes_nothing),
+        ENGINE_TEST(what_fails_for_good_is_undone_in_reverse),
+        ENGINE_TEST(an_error_is_tried_again_before_anything_is_undone),
+        ENGINE_TEST(a_time_out_for_good_is_undone_too),
+        ENGINE_TEST(a_step_that_was_refused_has_nothing_to_undo),
+        ENGINE_TEST(a_step_that_was_accepted_and_then_failed_is_undone),
+        ENGINE_TEST(a_step_that_was_answered_5xx_is_undone),
+        ENGINE_TEST(a_compensation_has_tries_of_its_own_then_needs_a_person),
+        ENGINE_TEST(what_needs_a_person_goes_on_undoing_when_replayed),
+        ENGINE_TEST(letting_it_go_half_undone_must_be_said_expressly),
+        ENGINE_TEST(an_undone_event_that_is_replayed_begins_anew_under_new_keys),
+        ENGINE_TEST(a_compensation_the_handler_no_longer_reaches_needs_a_person),
+        ENGINE_TEST(nothing_outside_the_compensations_happens_while_undoing),
+        ENGINE_TEST(a_person_cancels_a_waiting_saga_and_has_it_undone),
+        ENGINE_TEST(a_waiting_event_of_a_service_not_run_here_can_be_cancelled),
+        ENGINE_TEST(an_event_woken_before_a_crash_is_not_cancelled_twice),
+        ENGINE_TEST(on_dead_is_told_of_what_a_person_cancels),
+        ENGINE_TEST(a_person_cancels_a_waiting_event),
+        ENGINE_TEST(killed_at_every_commit_in_turn_it_is_undone_once_and_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

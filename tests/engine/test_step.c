@@ -4,6 +4,7 @@
  * ctest: busy timeout=400
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -36,12 +37,7 @@ static void answer_all(struct engine_fixture *f, long status) {
 
 static void a_step_is_on_disk_before_the_next_line_runs(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(
-        f, SERVICE(""),
-        "return function(e)\n"
-        "  local n = zing.step('first', function() zing.publish('did', 'it') return 7 end)\n"
-        "  zing.publish('out', n + 1)\n"
-        "end");
+    fixture_run(f, SERVICE(""), LUA(a_step_is_on_disk_before_the_next_line_runs));
     offer(f, "s", "in", "x", "k", "a", NULL);
     assert_int_equal(turn(f), 0);
     assert_int_equal(count_published(f, "did"), 1);
@@ -55,13 +51,7 @@ static void a_step_is_on_disk_before_the_next_line_runs(void **state) {
 static void a_finished_step_does_not_run_again_after_a_failure(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  local n = zing.step('count', function()\n"
-                "    zing.publish('did', 'it') return zing.state.incr('n') end)\n"
-                "  if e.attempt < 3 then error('not yet') end\n"
-                "  zing.publish('out', n)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(a_finished_step_does_not_run_again_after_a_failure));
     offer(f, "s", "in", "y", "k", "a", NULL);
     advance(f, 10000);
     assert_int_equal(count_published(f, "did"), 1);
@@ -71,11 +61,7 @@ static void a_finished_step_does_not_run_again_after_a_failure(void **state) {
 
 static void a_step_that_fails_leaves_the_earlier_ones_done(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("retries = 1"),
-                "return function(e)\n"
-                "  zing.step('a', function() zing.publish('a', '') end)\n"
-                "  zing.step('b', function() zing.publish('b', '') error('broken') end)\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 1"), LUA(a_step_that_fails_leaves_the_earlier_ones_done));
     offer(f, "s", "in", "x", "k", "a", NULL);
     advance(f, 5000);
     assert_int_equal(state_of(f, "s", "x"), EVENT_DEAD);
@@ -86,18 +72,11 @@ static void a_step_that_fails_leaves_the_earlier_ones_done(void **state) {
 static void a_replayed_dead_letter_goes_on_behind_its_finished_steps(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("retries = 0"),
-                "return function(e)\n"
-                "  zing.step('a', function() zing.publish('a', '') end)\n"
-                "  error('broken')\n"
-                "end");
+                LUA(a_replayed_dead_letter_goes_on_behind_its_finished_steps));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     struct uuid id = id_of(f, "s", "x");
-    fixture_script(f, "h.lua",
-                   "return function(e)\n"
-                   "  zing.step('a', function() zing.publish('a', '') end)\n"
-                   "  zing.publish('out', '')\n"
-                   "end");
+    fixture_script(f, "h.lua", LUA(a_replayed_dead_letter_goes_on_behind_its_finished_steps_2));
     fixture_reload(f);
     assert_int_equal(command(f, (struct command){.kind = COMMAND_REPLAY, .id = id}), 0);
     assert_int_equal(state_of(f, "s", "x"), EVENT_DONE);
@@ -124,10 +103,7 @@ static void a_replayed_done_event_does_its_steps_again(void **state) {
 static void one_name_twice_is_an_error(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
-    fixture_run(f, SERVICE("retries = 0"),
-                "return function(e)\n"
-                "  for _ = 1, 2 do zing.step('same', function() end) end\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 0"), LUA(one_name_twice_is_an_error));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     assert_non_null(strstr(reason_of(f, "s", "x", reason), "two steps are named \"same\""));
@@ -160,10 +136,7 @@ static void a_step_may_not_write_what_the_handler_wrote_around_it(void **state) 
     struct engine_fixture *f = *state;
     char reason[512];
     fixture_run(f, SERVICE("retries = 0"),
-                "return function()\n"
-                "  zing.state.set('n', 1)\n"
-                "  zing.step('a', function() zing.state.set('n', 2) end)\n"
-                "end");
+                LUA(a_step_may_not_write_what_the_handler_wrote_around_it));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     assert_non_null(strstr(reason_of(f, "s", "x", reason), "which this handler changed before it"));
@@ -172,9 +145,7 @@ static void a_step_may_not_write_what_the_handler_wrote_around_it(void **state) 
 static void a_result_over_its_limit_is_an_error(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
-    fixture_run(f, SERVICE("retries = 0"),
-                "return function() zing.step('a', function()\n"
-                "  return string.rep('x', 1100000) end) end");
+    fixture_run(f, SERVICE("retries = 0"), LUA(a_result_over_its_limit_is_an_error));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     assert_non_null(strstr(reason_of(f, "s", "x", reason), "the step's result is larger than"));
@@ -185,12 +156,7 @@ static void calls_in_steps_have_keys_by_their_names(void **state) {
     char key[256];
     char expected[256];
     char id[UUID_TEXT_BYTES + 1];
-    fixture_run(f, SERVICE(""),
-                "return function()\n"
-                "  zing.http.post('http://p/0')\n"
-                "  zing.step('pay/now', function()\n"
-                "    zing.http.post('http://p/1') zing.http.post('http://p/2') end)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(calls_in_steps_have_keys_by_their_names));
     offer(f, "s", "in", "x", "k", "a", NULL);
     for (int i = 0; i < 3; i++) {
         run_dry(f);
@@ -211,11 +177,7 @@ static void calls_in_steps_have_keys_by_their_names(void **state) {
 static void a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("timeout = \"1s\""),
-                "return function(e)\n"
-                "  zing.step('a', function() zing.publish('a', '') end)\n"
-                "  zing.sleep('2h')\n"
-                "  zing.publish('out', e.attempt)\n"
-                "end");
+                LUA(a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     assert_int_equal(engine_running(f->engine), 0);
@@ -233,9 +195,7 @@ static void a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart(void *
 static void a_sleep_holds_up_its_own_key_only(void **state) {
     struct engine_fixture *f = *state;
     char out[512];
-    fixture_run(f, SERVICE(""),
-                "return function(e) if e.payload == '1' then zing.sleep(60) end\n"
-                "  zing.publish('out', e.payload) end");
+    fixture_run(f, SERVICE(""), LUA(a_sleep_holds_up_its_own_key_only));
     offer(f, "s", "in", "1", "k", "a", NULL);
     offer(f, "s", "in", "2", "k", "a", NULL);
     offer(f, "s", "in", "3", "k", "b", NULL);
@@ -244,11 +204,6 @@ static void a_sleep_holds_up_its_own_key_only(void **state) {
 }
 
 /* --- waits and signals --- */
-
-static const char WAITS[] = "return function(e)\n"
-                            "  local value, why = zing.wait('paid', '10m')\n"
-                            "  zing.publish('out', zing.json.encode({value, why}))\n"
-                            "end";
 
 static int send(struct engine_fixture *f, const char *name, const char *value) {
     return command(f, (struct command){.kind = COMMAND_SIGNAL,
@@ -260,7 +215,7 @@ static int send(struct engine_fixture *f, const char *name, const char *value) {
 
 static void a_signal_ends_a_wait(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), WAITS);
+    fixture_run(f, SERVICE(""), LUA(WAITS));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
@@ -274,7 +229,7 @@ static void a_signal_ends_a_wait(void **state) {
 
 static void a_signal_may_come_before_the_wait(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""), WAITS);
+    fixture_run(f, SERVICE(""), LUA(WAITS));
     assert_int_equal(send(f, "paid", "first"), 0);
     assert_int_equal(send(f, "paid", "second"), 0);
     crash(f);
@@ -286,11 +241,7 @@ static void a_signal_may_come_before_the_wait(void **state) {
 
 static void a_wait_that_times_out_says_so(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  local value, why = zing.wait('paid', '10m')\n"
-                "  zing.publish('out', why)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(a_wait_that_times_out_says_so));
     offer(f, "s", "in", "x", "k", "a", NULL);
     advance(f, 599000);
     assert_int_equal(state_of(f, "s", "x"), EVENT_SLEEPING);
@@ -314,7 +265,7 @@ static void a_wait_without_a_time_limit_waits_for_good(void **state) {
 
 static void a_signal_nobody_takes_runs_out(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, "store { keep_signals = \"1h\" }\n" SERVICE(""), WAITS);
+    fixture_run(f, "store { keep_signals = \"1h\" }\n" SERVICE(""), LUA(WAITS));
     assert_int_equal(send(f, "paid", "1"), 0);
     advance(f, 3601000);
     assert_int_equal(count_rows(f, TABLE_SIGNAL), 0);
@@ -324,7 +275,7 @@ static void a_handler_signals_another_service(void **state) {
     struct engine_fixture *f = *state;
     fixture_script(f, "t.lua", "return function(e) zing.signal('s', 'a', 'paid', {n = 5}) end");
     fixture_run(f, SERVICE("") "service \"t\" { subscribe = {\"go\"} handler = \"t.lua\" }\n",
-                WAITS);
+                LUA(WAITS));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     deliver(f, "t", "go", "");
@@ -337,7 +288,7 @@ static void a_signal_message_is_taken_once(void **state) {
     struct buf properties;
     buf_init(&properties, 256);
     property_add(&properties, slice_of("idempotency-key"), slice_of("evt_1"));
-    fixture_run(f, SERVICE(""), WAITS);
+    fixture_run(f, SERVICE(""), LUA(WAITS));
     struct event_bytes bytes = {.topic = slice_of("zingq/signal/s/a%2Fb/paid"),
                                 .payload = slice_of("42"),
                                 .properties = buf_slice(&properties)};
@@ -355,7 +306,7 @@ static void a_signal_message_is_taken_once(void **state) {
 static void a_signal_message_that_names_nothing_is_a_dead_letter(void **state) {
     struct engine_fixture *f = *state;
     char reason[512];
-    fixture_run(f, SERVICE(""), WAITS);
+    fixture_run(f, SERVICE(""), LUA(WAITS));
     struct event_bytes bytes = {.topic = slice_of("zingq/signal/s/%4/paid"),
                                 .payload = slice_of("42")};
     assert_int_equal(engine_offer_signal(f->engine, 0, &bytes, 0), 0);
@@ -367,14 +318,7 @@ static void a_signal_message_that_names_nothing_is_a_dead_letter(void **state) {
 
 static void a_call_of_unknown_outcome_is_settled_by_reconcile(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  local r = zing.http.post('http://pay/charge', {reconcile = function(key)\n"
-                "    local seen = zing.http.get('http://pay/by-key')\n"
-                "    if seen.status == 200 then return seen end\n"
-                "  end})\n"
-                "  zing.publish('out', r.body)\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(a_call_of_unknown_outcome_is_settled_by_reconcile));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     crash(f); /* nobody knows whether it was charged */
@@ -393,11 +337,7 @@ static void a_call_of_unknown_outcome_is_settled_by_reconcile(void **state) {
 static void calls_of_a_finished_step_need_no_force(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("retries = 0 idempotency_window = \"1h\""),
-                "return function(e)\n"
-                "  zing.step('pay', function() zing.http.post('http://pay/',\n"
-                "    {headers = {['Idempotency-Key'] = 'mine'}}) end)\n"
-                "  if not e.replayed then error('later') end\n"
-                "end");
+                LUA(calls_of_a_finished_step_need_no_force));
     offer(f, "s", "in", "x", "k", "a", NULL);
     run_dry(f);
     answer_all(f, 200);
@@ -430,22 +370,6 @@ static void a_key_that_may_be_forgotten_is_not_used_again_unasked(void **state) 
 }
 
 /* --- between any two lines --- */
-
-static const char LONG[] =
-    "return function(e)\n"
-    "  local function ask(n) return function()\n"
-    "    local r = zing.http.post('http://peer/' .. n)\n"
-    "    if r.status ~= 200 then error('peer') end\n"
-    "    zing.publish('did/' .. n, '') zing.state.incr('did') return n end end\n"
-    "  local sum = zing.step('one', ask(1))\n"
-    "  zing.sleep('1m')\n"
-    "  sum = sum + zing.step('two', ask(2)) + zing.step('three', ask(3))\n"
-    "  sum = sum + zing.wait('more', '1h')\n"
-    "  sum = sum + zing.step('four', ask(4))\n"
-    "  zing.sleep('1m', 'a moment')\n"
-    "  sum = sum + zing.step('five', ask(5))\n"
-    "  zing.publish('sum', sum)\n"
-    "end";
 
 static size_t distinct_keys(const struct engine_fixture *f) {
     size_t count = 0;
@@ -500,7 +424,7 @@ static void killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key(
         fixture_free(f);
         f = fixture_new();
         *state = f;
-        fixture_run(f, SERVICE(""), LONG);
+        fixture_run(f, SERVICE(""), LUA(LONG));
         play(f, kill, &killed);
         kills += killed ? 1 : 0;
         run_dry(f);
@@ -520,34 +444,32 @@ static void killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key(
     assert_true(kills > 12);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_step_is_on_disk_before_the_next_line_runs),
-        TEST(a_finished_step_does_not_run_again_after_a_failure),
-        TEST(a_step_that_fails_leaves_the_earlier_ones_done),
-        TEST(a_replayed_dead_letter_goes_on_behind_its_finished_steps),
-        TEST(a_replayed_done_event_does_its_steps_again),
-        TEST(one_name_twice_is_an_error),
-        TEST(what_cannot_stand_in_a_step_is_an_error),
-        TEST(a_step_may_not_write_what_the_handler_wrote_around_it),
-        TEST(a_result_over_its_limit_is_an_error),
-        TEST(calls_in_steps_have_keys_by_their_names),
-        TEST(a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart),
-        TEST(a_sleep_holds_up_its_own_key_only),
-        TEST(a_signal_ends_a_wait),
-        TEST(a_signal_may_come_before_the_wait),
-        TEST(a_wait_that_times_out_says_so),
-        TEST(a_wait_without_a_time_limit_waits_for_good),
-        TEST(a_signal_nobody_takes_runs_out),
-        TEST(a_handler_signals_another_service),
-        TEST(a_signal_message_is_taken_once),
-        TEST(a_signal_message_that_names_nothing_is_a_dead_letter),
-        TEST(a_call_of_unknown_outcome_is_settled_by_reconcile),
-        TEST(calls_of_a_finished_step_need_no_force),
-        TEST(a_key_that_may_be_forgotten_is_not_used_again_unasked),
-        TEST(killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key),
+        ENGINE_TEST(a_step_is_on_disk_before_the_next_line_runs),
+        ENGINE_TEST(a_finished_step_does_not_run_again_after_a_failure),
+        ENGINE_TEST(a_step_that_fails_leaves_the_earlier_ones_done),
+        ENGINE_TEST(a_replayed_dead_letter_goes_on_behind_its_finished_steps),
+        ENGINE_TEST(a_replayed_done_event_does_its_steps_again),
+        ENGINE_TEST(one_name_twice_is_an_error),
+        ENGINE_TEST(what_cannot_stand_in_a_step_is_an_error),
+        ENGINE_TEST(a_step_may_not_write_what_the_handler_wrote_around_it),
+        ENGINE_TEST(a_result_over_its_limit_is_an_error),
+        ENGINE_TEST(calls_in_steps_have_keys_by_their_names),
+        ENGINE_TEST(a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart),
+        ENGINE_TEST(a_sleep_holds_up_its_own_key_only),
+        ENGINE_TEST(a_signal_ends_a_wait),
+        ENGINE_TEST(a_signal_may_come_before_the_wait),
+        ENGINE_TEST(a_wait_that_times_out_says_so),
+        ENGINE_TEST(a_wait_without_a_time_limit_waits_for_good),
+        ENGINE_TEST(a_signal_nobody_takes_runs_out),
+        ENGINE_TEST(a_handler_signals_another_service),
+        ENGINE_TEST(a_signal_message_is_taken_once),
+        ENGINE_TEST(a_signal_message_that_names_nothing_is_a_dead_letter),
+        ENGINE_TEST(a_call_of_unknown_outcome_is_settled_by_reconcile),
+        ENGINE_TEST(calls_of_a_finished_step_need_no_force),
+        ENGINE_TEST(a_key_that_may_be_forgotten_is_not_used_again_unasked),
+        ENGINE_TEST(killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

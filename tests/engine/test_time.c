@@ -1,5 +1,6 @@
 /* test_time.c - steps of the wall clock, suspends, reboots: what follows which clock. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -229,11 +230,7 @@ static void an_instant_that_has_passed_is_now(void **state) {
 static void what_is_to_leave_at_an_instant_can_be_taken_back(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, SERVICE("key = \"topic:1\""),
-                "return function(e)\n"
-                "  local id = zing.state.get('id')\n"
-                "  if id then zing.cancel(id) return end\n"
-                "  zing.state.set('id', zing.publish('out', '', {at = zing.now() + 3600}))\n"
-                "end");
+                LUA(what_is_to_leave_at_an_instant_can_be_taken_back));
     deliver(f, "s", "in", "x");
     assert_int_equal(status(f).delayed, 1);
     step(f, -YEAR);
@@ -246,13 +243,7 @@ static void what_is_to_leave_at_an_instant_can_be_taken_back(void **state) {
 
 static void each_of_many_put_off_by_either_clock_leaves_by_its_own(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE(""),
-                "return function(e)\n"
-                "  for i = 1, 40 do\n"
-                "    zing.publish('out', 'after', {after = '1h'})\n"
-                "    zing.publish('out', 'at', {at = zing.now() + 7200})\n"
-                "  end\n"
-                "end");
+    fixture_run(f, SERVICE(""), LUA(each_of_many_put_off_by_either_clock_leaves_by_its_own));
     for (int i = 0; i < 40; i++) { /* of many partitions, and more than leave in one turn */
         char key[16];
         (void)snprintf(key, sizeof key, "%d", i);
@@ -388,36 +379,35 @@ static void a_store_without_a_clock_goes_on_from_its_newest_arrival(void **state
 }
 
 int main(void) {
-#define TIME_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TIME_TEST(a_retry_comes_at_its_time),
-        TIME_TEST(a_snooze_ends_at_its_time),
-        TIME_TEST(a_throttle_ends_at_its_time),
-        TIME_TEST(a_batch_lingers_for_its_time),
-        TIME_TEST(a_sleep_ends_at_its_time),
-        TIME_TEST(a_wait_ends_at_its_time),
-        TIME_TEST(a_publish_after_a_while_leaves_at_its_time),
-        TIME_TEST(a_lock_runs_out_at_its_time),
-        TIME_TEST(a_rate_counts_in_engine_time),
-        TIME_TEST(an_idempotency_key_is_known_for_its_time),
-        TIME_TEST(what_is_done_is_kept_for_its_time),
-        TIME_TEST(a_step_is_counted_once),
-        TIME_TEST(what_is_to_leave_at_an_instant_leaves_then_although_the_clock_was_set_back),
-        TIME_TEST(what_is_to_leave_at_an_instant_leaves_sooner_when_the_clock_is_set_ahead),
-        TIME_TEST(what_is_to_leave_at_an_instant_leaves_at_once_when_the_clock_steps_past_it),
-        TIME_TEST(what_is_to_leave_at_an_instant_follows_the_clock_over_restarts_and_boots),
-        TIME_TEST(what_is_to_leave_at_an_instant_leaves_although_the_clock_began_in_1970),
-        TIME_TEST(an_instant_that_has_passed_is_now),
-        TIME_TEST(what_is_to_leave_at_an_instant_can_be_taken_back),
-        TIME_TEST(each_of_many_put_off_by_either_clock_leaves_by_its_own),
-        TIME_TEST(a_handler_sees_when_its_event_came_by_the_wall_clock),
-        TIME_TEST(neither_a_step_nor_a_suspend_cuts_an_attempt_off),
-        TIME_TEST(an_attempt_times_out_after_its_time_of_running),
-        TIME_TEST(a_retry_waits_no_longer_for_a_restart_within_the_boot),
-        TIME_TEST(a_year_ahead_for_a_minute_leaves_nothing_behind),
-        TIME_TEST(a_machine_that_starts_with_its_clock_behind_goes_on_from_the_last_commit),
-        TIME_TEST(a_clock_at_1970_works_and_its_later_setting_moves_nothing),
-        TIME_TEST(a_store_without_a_clock_goes_on_from_its_newest_arrival),
+        ENGINE_TEST(a_retry_comes_at_its_time),
+        ENGINE_TEST(a_snooze_ends_at_its_time),
+        ENGINE_TEST(a_throttle_ends_at_its_time),
+        ENGINE_TEST(a_batch_lingers_for_its_time),
+        ENGINE_TEST(a_sleep_ends_at_its_time),
+        ENGINE_TEST(a_wait_ends_at_its_time),
+        ENGINE_TEST(a_publish_after_a_while_leaves_at_its_time),
+        ENGINE_TEST(a_lock_runs_out_at_its_time),
+        ENGINE_TEST(a_rate_counts_in_engine_time),
+        ENGINE_TEST(an_idempotency_key_is_known_for_its_time),
+        ENGINE_TEST(what_is_done_is_kept_for_its_time),
+        ENGINE_TEST(a_step_is_counted_once),
+        ENGINE_TEST(what_is_to_leave_at_an_instant_leaves_then_although_the_clock_was_set_back),
+        ENGINE_TEST(what_is_to_leave_at_an_instant_leaves_sooner_when_the_clock_is_set_ahead),
+        ENGINE_TEST(what_is_to_leave_at_an_instant_leaves_at_once_when_the_clock_steps_past_it),
+        ENGINE_TEST(what_is_to_leave_at_an_instant_follows_the_clock_over_restarts_and_boots),
+        ENGINE_TEST(what_is_to_leave_at_an_instant_leaves_although_the_clock_began_in_1970),
+        ENGINE_TEST(an_instant_that_has_passed_is_now),
+        ENGINE_TEST(what_is_to_leave_at_an_instant_can_be_taken_back),
+        ENGINE_TEST(each_of_many_put_off_by_either_clock_leaves_by_its_own),
+        ENGINE_TEST(a_handler_sees_when_its_event_came_by_the_wall_clock),
+        ENGINE_TEST(neither_a_step_nor_a_suspend_cuts_an_attempt_off),
+        ENGINE_TEST(an_attempt_times_out_after_its_time_of_running),
+        ENGINE_TEST(a_retry_waits_no_longer_for_a_restart_within_the_boot),
+        ENGINE_TEST(a_year_ahead_for_a_minute_leaves_nothing_behind),
+        ENGINE_TEST(a_machine_that_starts_with_its_clock_behind_goes_on_from_the_last_commit),
+        ENGINE_TEST(a_clock_at_1970_works_and_its_later_setting_moves_nothing),
+        ENGINE_TEST(a_store_without_a_clock_goes_on_from_its_newest_arrival),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* test_watch.c - attempts that ended, for whoever watches; following a publish by its id. */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 #include "query/trace.h"
 #include "store/store.h"
@@ -10,10 +11,6 @@
 
 static const char CONF[] = "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\" retries = 1"
                            " key = \"none\" delay = \"1s\" jitter = 0 }\n";
-static const char HANDLER[] = "return function(e)\n"
-                              "  if e.payload == 'bad' then error('no such seat\\nsecond') end\n"
-                              "end";
-
 /* "s done, s retrying": what the watcher hears now. */
 static const char *heard(struct engine_fixture *f, char out[1024], uint64_t *missed) {
     struct ending endings[ENDINGS_MAX];
@@ -32,7 +29,7 @@ static void nobody_watches_and_nothing_is_kept(void **state) {
     struct engine_fixture *f = *state;
     char text[1024];
     uint64_t missed;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     deliver(f, "s", "in/a", "good");
     assert_string_equal(heard(f, text, &missed), "");
     assert_int_equal(missed, 0);
@@ -42,7 +39,7 @@ static void a_watcher_hears_every_end_of_an_attempt(void **state) {
     struct engine_fixture *f = *state;
     char text[1024];
     uint64_t missed;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     assert_int_equal(engine_watch(f->engine, true), 0);
     deliver(f, "s", "in/a", "good");
     deliver(f, "s", "in/b", "bad");
@@ -56,7 +53,7 @@ static void a_reason_is_its_first_line(void **state) {
     struct engine_fixture *f = *state;
     struct ending endings[ENDINGS_MAX];
     uint64_t missed;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     assert_int_equal(engine_watch(f->engine, true), 0);
     deliver(f, "s", "in/b", "bad");
     assert_int_equal(engine_endings(f->engine, endings, &missed), 1);
@@ -68,7 +65,7 @@ static void among_many_a_failure_is_kept_rather_than_a_success(void **state) {
     struct engine_fixture *f = *state;
     char text[1024];
     uint64_t missed;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     assert_int_equal(engine_watch(f->engine, true), 0);
     for (int i = 0; i < ENDINGS_MAX + 5; i++) {
         deliver(f, "s", "in/a", "good");
@@ -111,7 +108,7 @@ static struct uuid publish(struct engine_fixture *f, const char *topic, const ch
 
 static void a_publish_nobody_here_takes_is_followed_to_the_broker(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     f->hold_acks = true;
     struct uuid first = publish(f, "elsewhere", "1", 0);
     struct uuid second = publish(f, "elsewhere", "2", 0);
@@ -126,7 +123,7 @@ static void a_publish_nobody_here_takes_is_followed_to_the_broker(void **state) 
 
 static void a_publish_that_waits_for_its_time_says_so(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     struct uuid id = publish(f, "elsewhere", "1", 60000);
     assert_string_equal(trace_of(f, &id), "delayed");
     advance(f, 61000);
@@ -135,7 +132,7 @@ static void a_publish_that_waits_for_its_time_says_so(void **state) {
 
 static void a_publish_of_our_own_is_followed_to_its_end(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     struct uuid good = publish(f, "in/a", "good", 0);
     struct uuid bad = publish(f, "in/b", "bad", 0);
     assert_string_equal(trace_of(f, &good), "done");
@@ -147,22 +144,20 @@ static void a_publish_of_our_own_is_followed_to_its_end(void **state) {
 static void an_id_nobody_gave_is_unknown(void **state) {
     struct engine_fixture *f = *state;
     struct uuid id = {{1, 2, 3}};
-    fixture_run(f, CONF, HANDLER);
+    fixture_run(f, CONF, LUA(HANDLER));
     assert_string_equal(trace_of(f, &id), "unknown");
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(nobody_watches_and_nothing_is_kept),
-        TEST(a_watcher_hears_every_end_of_an_attempt),
-        TEST(a_reason_is_its_first_line),
-        TEST(among_many_a_failure_is_kept_rather_than_a_success),
-        TEST(a_publish_nobody_here_takes_is_followed_to_the_broker),
-        TEST(a_publish_that_waits_for_its_time_says_so),
-        TEST(a_publish_of_our_own_is_followed_to_its_end),
-        TEST(an_id_nobody_gave_is_unknown),
+        ENGINE_TEST(nobody_watches_and_nothing_is_kept),
+        ENGINE_TEST(a_watcher_hears_every_end_of_an_attempt),
+        ENGINE_TEST(a_reason_is_its_first_line),
+        ENGINE_TEST(among_many_a_failure_is_kept_rather_than_a_success),
+        ENGINE_TEST(a_publish_nobody_here_takes_is_followed_to_the_broker),
+        ENGINE_TEST(a_publish_that_waits_for_its_time_says_so),
+        ENGINE_TEST(a_publish_of_our_own_is_followed_to_its_end),
+        ENGINE_TEST(an_id_nobody_gave_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * names changed, cancelled events, expired locks, refused signals.
  */
 #include "engine_fixture.h"
+#include "script.h"
 #include "test.h"
 
 #include "journal/event.h"
@@ -51,13 +52,7 @@ static struct command signal_to_k(const char *name, const char *value) {
 
 static void a_wait_under_another_name_leaves_no_waiter(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("retries = 3"),
-                "local run = 0\n"
-                "return function(e)\n"
-                "  run = run + 1\n"
-                "  if run < 4 then zing.wait('answer ' .. run, '10s') end\n"
-                "  zing.publish('out', 'done')\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 3"), LUA(a_wait_under_another_name_leaves_no_waiter));
     offer_key(f, "x");
     advance(f, 40000);
     assert_string_equal(out_of(f), "done");
@@ -76,10 +71,7 @@ static void a_signal_is_for_who_waits_now_though_the_script_was_edited(void **st
     fixture_run(f, SERVICE("retries = 3"), "return function(e) zing.wait('confirmed', '10s') end");
     offer_key(f, "x");
     run_dry(f);
-    fixture_script(f, "h.lua",
-                   "return function(e)\n"
-                   "  zing.publish('out', e.payload .. tostring(zing.wait('paid', '1h')))\n"
-                   "end");
+    fixture_script(f, "h.lua", LUA(a_signal_is_for_who_waits_now_though_the_script_was_edited));
     fixture_reload(f);
     advance(f, 11000);
     assert_int_equal(cancel(f, "x"), 0);
@@ -120,14 +112,7 @@ static void a_signal_that_was_refused_may_come_again_under_its_key(void **state)
 
 static void a_dead_signal_is_sent_again_by_a_replay(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("retries = 3"),
-                "return function(e)\n"
-                "  if e.payload == 'send' then\n"
-                "    for i = 1, 1001 do zing.signal('s', 'k', 'a/b', {n = i}) end\n"
-                "  else\n"
-                "    zing.publish('out', zing.wait('a/b').n)\n"
-                "  end\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 3"), LUA(a_dead_signal_is_sent_again_by_a_replay));
     offer(f, "s", "in", "send", "k", "other", NULL);
     run_dry(f);
     assert_int_equal(state_of(f, "s", "{\"n\":1001}"), EVENT_DEAD);
@@ -146,13 +131,7 @@ static void a_dead_signal_is_sent_again_by_a_replay(void **state) {
 
 static void a_signal_between_two_tries_does_not_hurry_the_next(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("retries = 5"),
-                "local run = 0\n"
-                "return function(e)\n"
-                "  run = run + 1\n"
-                "  if run == 2 then zing.retry('1h') end\n"
-                "  zing.publish('out', zing.wait('paid', '10s'))\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 5"), LUA(a_signal_between_two_tries_does_not_hurry_the_next));
     offer_key(f, "x");
     advance(f, 11000);
     assert_int_equal(state_of(f, "s", "x"), EVENT_RETRYING);
@@ -165,14 +144,7 @@ static void a_signal_between_two_tries_does_not_hurry_the_next(void **state) {
 static void a_refused_signal_of_any_bytes_is_a_dead_letter(void **state) {
     struct engine_fixture *f = *state;
     char topic[512];
-    fixture_run(f, SERVICE("retries = 0"),
-                "return function(e)\n"
-                "  if e.payload == 'fill' then\n"
-                "    for i = 1, 1000 do zing.signal('s', 'k\\xff', 'paid', i) end\n"
-                "  else\n"
-                "    zing.signal('s', 'k\\xff', 'paid', '\\xff')\n"
-                "  end\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 0"), LUA(a_refused_signal_of_any_bytes_is_a_dead_letter));
     offer_key(f, "fill");
     offer_key(f, "one more");
     run_dry(f);
@@ -198,11 +170,7 @@ static void one_key_is_for_one_signal(void **state) {
 
 static void a_cancelled_event_runs_when_it_is_replayed(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("retries = 3"),
-                "return function(e)\n"
-                "  if not e.replayed then error('down') end\n"
-                "  zing.publish('out', 'ran')\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 3"), LUA(a_cancelled_event_runs_when_it_is_replayed));
     offer_key(f, "x");
     run_dry(f);
     assert_int_equal(cancel(f, "x"), 0);
@@ -243,12 +211,7 @@ static void so_is_a_saga_that_was_left_as_it_is(void **state) {
 
 static void an_event_about_to_run_is_not_cancelled(void **state) {
     struct engine_fixture *f = *state;
-    fixture_run(f, SERVICE("retries = 3"),
-                "return function(e)\n"
-                "  if e.attempt == 1 and e.payload == 'first' then zing.snooze(1) end\n"
-                "  if e.payload == 'first' then zing.http.get('http://x/') end\n"
-                "  zing.publish('out', e.payload)\n"
-                "end");
+    fixture_run(f, SERVICE("retries = 3"), LUA(an_event_about_to_run_is_not_cancelled));
     offer_key(f, "first");
     offer_key(f, "second");
     advance(f, 1500);
@@ -319,24 +282,22 @@ static void a_lock_that_a_step_of_the_expiry_takes_is_held(void **state) {
     assert_string_equal(out_of(f), "ada true eve bob false");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_wait_under_another_name_leaves_no_waiter),
-        TEST(a_signal_is_for_who_waits_now_though_the_script_was_edited),
-        TEST(names_that_zing_counts_by_are_refused),
-        TEST(a_signal_that_was_refused_may_come_again_under_its_key),
-        TEST(a_dead_signal_is_sent_again_by_a_replay),
-        TEST(a_signal_between_two_tries_does_not_hurry_the_next),
-        TEST(a_refused_signal_of_any_bytes_is_a_dead_letter),
-        TEST(one_key_is_for_one_signal),
-        TEST(a_cancelled_event_runs_when_it_is_replayed),
-        TEST(what_was_not_undone_is_asked_for_under_its_old_key),
-        TEST(so_is_a_saga_that_was_left_as_it_is),
-        TEST(an_event_about_to_run_is_not_cancelled),
-        TEST(a_lock_whose_expiry_is_cancelled_is_free),
-        TEST(a_lock_that_a_step_of_the_expiry_takes_is_held),
+        ENGINE_TEST(a_wait_under_another_name_leaves_no_waiter),
+        ENGINE_TEST(a_signal_is_for_who_waits_now_though_the_script_was_edited),
+        ENGINE_TEST(names_that_zing_counts_by_are_refused),
+        ENGINE_TEST(a_signal_that_was_refused_may_come_again_under_its_key),
+        ENGINE_TEST(a_dead_signal_is_sent_again_by_a_replay),
+        ENGINE_TEST(a_signal_between_two_tries_does_not_hurry_the_next),
+        ENGINE_TEST(a_refused_signal_of_any_bytes_is_a_dead_letter),
+        ENGINE_TEST(one_key_is_for_one_signal),
+        ENGINE_TEST(a_cancelled_event_runs_when_it_is_replayed),
+        ENGINE_TEST(what_was_not_undone_is_asked_for_under_its_old_key),
+        ENGINE_TEST(so_is_a_saga_that_was_left_as_it_is),
+        ENGINE_TEST(an_event_about_to_run_is_not_cancelled),
+        ENGINE_TEST(a_lock_whose_expiry_is_cancelled_is_free),
+        ENGINE_TEST(a_lock_that_a_step_of_the_expiry_takes_is_held),
     };
     return cmocka_run_group_tests_name("withdraw", tests, NULL, NULL);
 }

@@ -39,10 +39,11 @@ void gateway_world_on_request(void *ctx, struct gateway_request *request) {
     w->count++;
 }
 
-static bool wants_body(void *ctx, const struct gateway_request *request) {
+static struct gateway_welcome welcome(void *ctx, const struct gateway_request *request) {
     const struct world *w = ctx;
     assert_non_null(gateway_path(request));
-    return !w->wants_none;
+    bool vital = strcmp(gateway_path(request), "/healthz") == 0;
+    return (struct gateway_welcome){w->wants_none ? 0 : BODY_MAX, w->purse, vital};
 }
 
 static bool make_room(void *ctx) {
@@ -60,7 +61,7 @@ static bool make_room(void *ctx) {
 void gateway_world_open(struct world *w) {
     struct gateway_callbacks callbacks = {.ctx = w,
                                           .on_request = gateway_world_on_request,
-                                          .wants_body = wants_body,
+                                          .welcome = welcome,
                                           .make_room = make_room};
     struct report r = {""};
     int code = gateway_new(&w->gateway, &w->loop, w->listen, BODY_MAX, &callbacks, &r);

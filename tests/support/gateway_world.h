@@ -18,7 +18,8 @@ struct world {
     char dir[64], unix_path[96];
     bool at_once;    /* answer in the callback, else keep the request in `requests` */
     bool wants_none; /* of the bodies */
-    bool has_room;   /* make_room finds a descriptor, once */
+    enum gateway_purse purse;
+    bool has_room; /* make_room finds a descriptor, once */
     struct gateway_request *requests[REQUESTS_MAX];
     size_t count;
     struct buf seen; /* what on_request saw of the last request */

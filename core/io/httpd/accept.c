@@ -7,8 +7,8 @@
  * the socket is libmicrohttpd's from then on.
  *
  * The door takes no more than a share of the descriptors the process may have: the store, the
- * broker and the handlers' calls need the others. When its places are taken, the client that has
- * been idle for longest makes room. When the process has no descriptor left:
+ * broker and the handlers' calls need the others. When its places are taken, the client whose request
+ * is not whole for longest makes room. When the process has no descriptor left:
  *
  *   1. whoever owns idle outgoing connections closes them (make_room);
  *   2. the client that has been idle for longest is closed;
@@ -161,6 +161,42 @@ static bool make_room(struct gateway *g, int error) {
 
 /* ---- accepting ---- */
 
+/* What one client may have of the places; who is near, and a proxy, stands for many. */
+static size_t share_of(const struct gateway *g, const struct address *from) {
+    bool many = g->unix_path != NULL || address_is_near(from) || gateway_is_proxy(g, from);
+    size_t share = g->connections_max / GATEWAY_CLIENT_PARTS;
+    return many || share == 0 ? SIZE_MAX : share;
+}
+
+static size_t spares_of(const struct gateway *g) {
+    size_t part = g->connections_max / 8;
+    return part == 0 ? 1 : part > GATEWAY_SPARES ? GATEWAY_SPARES : part;
+}
+
+/* Whether somebody who is waiting may come in. When all places are taken, the client whose request is
+ * not whole for longest makes room; if there is none, there are a few places beyond the last, where
+ * only what is vital is answered. */
+static bool has_place(struct gateway *g, const struct address *from) {
+    size_t share = share_of(g, from);
+    if (g->connections >= share && gateway_count_of(g, from) >= share) {
+        return gateway_drop_oldest(g, from); /* a client beyond its share makes room for itself */
+    }
+    if (g->connections >= g->connections_max && gateway_drop_oldest(g, NULL)) {
+        gateway_run(g);
+    }
+    return g->connections < g->connections_max + spares_of(g);
+}
+
+static void let_in(struct gateway *g, int fd, const struct sockaddr_storage *address,
+                   socklen_t len) {
+    struct address from = address_of((const struct sockaddr *)address);
+    if (has_place(g, &from)) {
+        (void)MHD_add_connection(g->daemon, fd, (const struct sockaddr *)address, len);
+    } else {
+        (void)close(fd);
+    }
+}
+
 /* False: no more for now. */
 static bool accept_one(struct gateway *g, bool *may_make_room) {
     struct sockaddr_storage address;
@@ -169,7 +205,7 @@ static bool accept_one(struct gateway *g, bool *may_make_room) {
     if (fd >= 0) {
         say_over(g);
         g->pause_ms = GATEWAY_PAUSE_MS_MIN;
-        (void)MHD_add_connection(g->daemon, fd, (struct sockaddr *)&address, len);
+        let_in(g, fd, &address, len);
         return true;
     }
     int error = errno;
@@ -194,11 +230,6 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
     bool may_make_room = true;
     open_reserve(g);
     for (size_t i = 0; i < GATEWAY_ACCEPTS_MAX; i++) {
-        if (g->connections >= g->connections_max) {
-            (void)gateway_drop_idle(g);
-            pause_listening(g);
-            break;
-        }
         if (!accept_one(g, &may_make_room)) {
             break;
         }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static bool is_proxy(const struct gateway *g, const struct address *a) {
+bool gateway_is_proxy(const struct gateway *g, const struct address *a) {
     for (size_t i = 0; i < g->callbacks.proxy_count; i++) {
         if (address_is_in(a, g->callbacks.proxies[i])) {
             return true;
@@ -41,6 +41,12 @@ static struct slice last_word(struct slice *list) {
     return word;
 }
 
+bool gateway_is_secure(const struct gateway_request *request) {
+    const char *proto = gateway_header(request, "X-Forwarded-Proto");
+    return (request->gateway != NULL && request->gateway->tls) ||
+           (proto != NULL && strcmp(proto, "https") == 0);
+}
+
 /* Each proxy writes behind what it was told whom it has that from, so the last entry that is none
  * of our proxies was written by one of them; what stands before it, anybody may have. */
 struct address gateway_from(const struct gateway_request *request) {
@@ -50,13 +56,13 @@ struct address gateway_from(const struct gateway_request *request) {
         return (struct address){.local = true};
     }
     struct address from = gateway_client_from(request->connection);
-    if (!is_proxy(g, &from)) {
+    if (!gateway_is_proxy(g, &from)) {
         return from;
     }
     (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_last, &header);
     struct slice list = slice_of(header);
     struct address before;
-    while (list.len > 0 && is_proxy(g, &from) && address_parse(last_word(&list), &before)) {
+    while (list.len > 0 && gateway_is_proxy(g, &from) && address_parse(last_word(&list), &before)) {
         from = before;
     }
     return from;

@@ -13,10 +13,12 @@
  *   io/httpd/daemon.c   libmicrohttpd on the loop
  *   io/httpd/answer.c   answers, streams     io/httpd/listen.c   sockets
  *   io/httpd/slow.c     slow clients         io/httpd/accept.c   who is let in
+ *   io/httpd/tls.c      the certificate      io/httpd/head.c     heads that are refused
+ *   io/httpd/from.c     where a request comes from
  *   io/httpd/guest.c    requests that did not come over a socket
  *   io/httpd/ask.c      the other side, for the commands
  *
- * Left out on purpose: TLS (a reverse proxy does it better), WebSockets, request bodies in pieces.
+ * Left out on purpose: WebSockets, request bodies in pieces.
  */
 #include "io/httpd/impl.h"
 
@@ -35,6 +37,20 @@ static enum MHD_Result too_large(struct gateway_request *request) {
                          NULL, text);
 }
 
+/* The rest of what it sends is not read: nobody knows where it ends. */
+static enum MHD_Result bad_head(struct gateway_request *request, const char *text) {
+    request->answered = true;
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_BAD_REQUEST, NULL,
+                         "Connection: close\n", slice_of(text));
+}
+
+static enum MHD_Result no_place(struct gateway_request *request) {
+    request->answered = true;
+    struct slice text = slice_of("{\"error\":\"all places are taken: try again\"}\n");
+    return gateway_queue(request->gateway, request->connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL,
+                         "Retry-After: 5\nConnection: close\n", text);
+}
+
 static enum MHD_Result too_many(struct gateway_request *request) {
     request->answered = true;
     struct slice text = slice_of("{\"error\":\"too many large requests at once: try again\"}\n");
@@ -47,7 +63,7 @@ static enum MHD_Result too_many(struct gateway_request *request) {
 static bool refuse_unread(const struct gateway_request *request) {
     const char *length = gateway_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     size_t bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
-    size_t body_max = request->gateway->body_max;
+    size_t body_max = request->body_max > 0 ? request->body_max : request->gateway->body_max;
     return bytes > body_max && (bytes - body_max > GATEWAY_DISCARD_BYTES_MAX ||
                                 gateway_header(request, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
@@ -63,31 +79,64 @@ static enum MHD_Result begin(struct gateway *g, struct MHD_Connection *connectio
     request->connection = connection;
     request->method = method;
     request->path = path;
-    buf_init(&request->body, g->body_max);
-    request->unwanted =
-        g->callbacks.wants_body != NULL && !g->callbacks.wants_body(g->callbacks.ctx, request);
     *out = request;
+    const char *bad = gateway_check_head(connection);
+    if (bad != NULL) {
+        return bad_head(request, bad);
+    }
+    struct gateway_welcome welcome = {g->body_max, PURSE_KNOWN, false};
+    if (g->callbacks.welcome != NULL) {
+        welcome = g->callbacks.welcome(g->callbacks.ctx, request);
+    }
+    request->body_max = welcome.body_max;
+    request->purse = welcome.purse;
+    buf_init(&request->body, welcome.body_max);
+    if (gateway_client_is_spare(connection) && !welcome.vital) {
+        return no_place(request);
+    }
     return refuse_unread(request) ? too_large(request) : MHD_YES;
 }
 
+/* Bytes of a body that are kept from now on, or no longer. */
+static void count_body(struct gateway_request *request, size_t before) {
+    struct gateway *g = request->gateway;
+    size_t after = request->body.len;
+    if (request->purse != PURSE_SMALL) {
+        assert(g->body_bytes + after >= before);
+        g->body_bytes = g->body_bytes + after - before;
+    }
+    if (request->purse == PURSE_OPEN) {
+        assert(g->open_bytes + after >= before);
+        g->open_bytes = g->open_bytes + after - before;
+    }
+}
+
 static void forget_body(struct gateway_request *request) {
-    assert(request->gateway->body_bytes >= request->body.len);
-    request->gateway->body_bytes -= request->body.len;
+    size_t before = request->body.len;
     buf_clear(&request->body);
+    count_body(request, before);
+}
+
+/* Whether there is room for so many bytes more beside what others have sent. */
+static bool has_room(const struct gateway_request *request, size_t len) {
+    const struct gateway *g = request->gateway;
+    size_t room = GATEWAY_BODIES_MAX * g->body_max;
+    return request->purse == PURSE_SMALL ||
+           (g->body_bytes + len <= room &&
+            (request->purse != PURSE_OPEN || g->open_bytes + len <= room / 4));
 }
 
 /* False when the body cannot be kept. */
 static bool keep_piece(struct gateway_request *request, const char *data, size_t len) {
-    struct gateway *g = request->gateway;
-    if (request->unwanted || request->discarded > 0) {
+    if (request->body_max == 0 || request->discarded > 0) {
         return false;
     }
-    request->crowded = g->body_bytes + len > GATEWAY_BODIES_MAX * g->body_max;
     size_t before = request->body.len;
+    request->crowded = !has_room(request, len);
     if (!request->crowded) {
         buf_add(&request->body, data, len);
+        count_body(request, before);
     }
-    g->body_bytes += request->body.len - before;
     return !request->crowded && !request->body.failed;
 }
 
@@ -142,7 +191,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     if (request->crowded) {
         return too_many(request);
     }
-    return request->discarded > 0 && !request->unwanted ? too_large(request) : hand_up(request);
+    return request->discarded > 0 && request->body_max > 0 ? too_large(request) : hand_up(request);
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,
@@ -201,11 +250,28 @@ static int watch(struct gateway *g, uv_loop_t *loop) {
 }
 
 static struct MHD_Daemon *start(struct gateway *g) {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
-                            NULL, NULL, on_access, g, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)GATEWAY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
-                            MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+    /* Old versions and ciphers are out; without TLS the list ends before them. */
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)gateway_tls_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0,
+         (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    return MHD_start_daemon(
+        flags | (g->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, on_access, g, MHD_OPTION_ARRAY,
+        g->tls ? &tls[0] : &tls[2], MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
+        MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+}
+
+int gateway_reload_tls(const struct gateway *g, struct report *r) {
+    return g->tls ? gateway_tls_load(g->callbacks.cert_file, g->callbacks.key_file, r) : 0;
+}
+
+bool gateway_is_tls(const struct gateway *g) {
+    return g->tls;
 }
 
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, size_t body_max,
@@ -220,7 +286,10 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, si
     TAILQ_INIT(&g->streams);
     TAILQ_INIT(&g->clients);
     g->reserve = -1;
-    int code = gateway_open_socket(g, listen_on, &g->listener, r);
+    g->listener = -1;
+    g->tls = callbacks->cert_file != NULL && callbacks->cert_file[0] != '\0';
+    int code = gateway_reload_tls(g, r);
+    code = code == 0 ? gateway_open_socket(g, listen_on, &g->listener, r) : code;
     if (code == 0) {
         g->daemon = start(g);
         code = g->daemon != NULL ? watch(g, loop) : ERR_SYSTEM;
@@ -271,6 +340,9 @@ void gateway_free(struct gateway *g) {
     }
     if (g->daemon != NULL) {
         stop_daemon(g);
+    }
+    if (g->tls) {
+        gateway_tls_forget();
     }
     gateway_close_listener(g);
     if (g->unix_path != NULL) {

@@ -6,6 +6,7 @@
 
 #include "io/httpd/gateway.h"
 
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <sys/queue.h>
 
@@ -17,8 +18,9 @@ struct gateway_request {
     struct gateway_guest *guest; /* then this is how; see io/httpd/guest.c */
     const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
     struct buf body;
+    size_t body_max;  /* bytes of the body that are kept; 0 = nobody asked for it */
     size_t discarded; /* bytes of a body that is not kept */
-    bool unwanted;    /* nobody asked for the body */
+    enum gateway_purse purse;
     bool crowded;     /* there was no room for it beside the others */
     bool handed_up;   /* on_request has it */
     bool in_callback; /* on_request is running for it: an answer needs no resume */
@@ -53,11 +55,13 @@ struct gateway_client {
     uint64_t since_ms; /* the loop's clock: it owes us a whole request since then */
     bool owes;         /* false while we owe it an answer */
     bool begun;        /* the head of its request has come */
+    bool dropped;      /* its socket is shut: it will be closed */
+    bool spare;        /* it has a place beyond the last one, for what is vital */
     struct address from;
     TAILQ_ENTRY(gateway_client) link;
 };
 
-/* In the order they came. */
+/* In the order in which they have begun to owe us a request. */
 TAILQ_HEAD(client_list, gateway_client);
 
 struct gateway {
@@ -68,7 +72,9 @@ struct gateway {
     size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing;
     size_t body_max;
-    size_t body_bytes;           /* of all requests */
+    size_t body_bytes; /* of all requests, but for small ones */
+    size_t open_bytes; /* of them, those of strangers */
+    bool tls;
     uint16_t port;               /* 0: a unix socket */
     char *unix_path;             /* removed at the end; owned, NULL for TCP */
     struct request_list waiting; /* suspended requests */
@@ -118,14 +124,39 @@ struct address gateway_client_from(struct MHD_Connection *connection);
 void gateway_client_owes(struct MHD_Connection *connection, bool owes);
 /* The head of its request has come. */
 void gateway_client_begins(struct MHD_Connection *connection);
+bool gateway_client_is_spare(struct MHD_Connection *connection);
 /* Closes the client that has been idle for longest: it has sent no head since its connection or its
  * last answer. False: none has been for GATEWAY_SPARE_MS. */
 bool gateway_drop_idle(struct gateway *g);
+/* Closes the client that owes us the rest of a request for longest, of that address, or any if that
+ * is NULL. False: none does. */
+bool gateway_drop_oldest(struct gateway *g, const struct address *of);
+/* How many connections the client has. */
+size_t gateway_count_of(const struct gateway *g, const struct address *from);
 int gateway_watch_slow(struct gateway *g, uv_loop_t *loop);
 
 /* io/httpd/accept.c */
 int gateway_watch_listener(struct gateway *g, uv_loop_t *loop);
 void gateway_close_listener(struct gateway *g);
+
+/* io/httpd/tls.c */
+/* What the door shows at handshakes from now on. ERR_INVALID with a sentence: all is as it was. */
+int gateway_tls_load(const char *cert_file, const char *key_file, struct report *r);
+/* When no door is open that speaks TLS. */
+void gateway_tls_forget(void);
+/* The handshakes that follow are another run's. */
+void gateway_tls_run_begins(void);
+/* libmicrohttpd's, for a handshake. */
+int gateway_tls_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int count,
+                            const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                            gnutls_pcert_st **chain, unsigned *chain_count, gnutls_privkey_t *key);
+
+/* io/httpd/from.c */
+bool gateway_is_proxy(const struct gateway *g, const struct address *a);
+
+/* io/httpd/head.c */
+/* What is wrong with the head of a request: a sentence, or NULL. */
+const char *gateway_check_head(struct MHD_Connection *connection);
 
 /* io/httpd/listen.c */
 /* A listening socket in *out; on failure it may be one to close, or -1. */

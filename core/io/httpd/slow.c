@@ -56,6 +56,7 @@ void gateway_on_connection(void *ctx, struct MHD_Connection *connection, void **
     if (client != NULL) {
         *client = (struct gateway_client){g, info->connect_fd, now_ms(), .owes = true};
         client->from = address_of_connection(g, connection, client->fd);
+        client->spare = g->connections > g->connections_max;
         TAILQ_INSERT_TAIL(&g->clients, client, link);
         *own = client;
     }
@@ -79,6 +80,8 @@ void gateway_client_owes(struct MHD_Connection *connection, bool owes) {
         client->owes = owes;
         client->begun = false;
         client->since_ms = now_ms();
+        TAILQ_REMOVE(&client->gateway->clients, client, link);
+        TAILQ_INSERT_TAIL(&client->gateway->clients, client, link);
     }
 }
 
@@ -89,19 +92,50 @@ void gateway_client_begins(struct MHD_Connection *connection) {
     }
 }
 
+bool gateway_client_is_spare(struct MHD_Connection *connection) {
+    const struct gateway_client *client = client_of(connection);
+    return client != NULL && client->spare;
+}
+
+/* The daemon sees it and closes the connection. */
+static void drop(struct gateway_client *client) {
+    (void)shutdown(client->fd, SHUT_RDWR);
+    client->dropped = true;
+}
+
+bool gateway_drop_oldest(struct gateway *g, const struct address *of) {
+    struct gateway_client *client = NULL;
+    TAILQ_FOREACH(client, &g->clients, link) {
+        if (client->owes && !client->dropped &&
+            (of == NULL || address_same_client(of, &client->from))) {
+            drop(client);
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t gateway_count_of(const struct gateway *g, const struct address *from) {
+    const struct gateway_client *client = NULL;
+    size_t count = 0;
+    TAILQ_FOREACH(client, &g->clients, link) {
+        count += !client->dropped && address_same_client(from, &client->from) ? 1 : 0;
+    }
+    return count;
+}
+
 bool gateway_drop_idle(struct gateway *g) {
     struct gateway_client *client = NULL;
     struct gateway_client *idlest = NULL;
     uint64_t since_ms = now_ms() - GATEWAY_SPARE_MS;
     TAILQ_FOREACH(client, &g->clients, link) {
-        if (client->owes && !client->begun && client->since_ms <= since_ms) {
+        if (client->owes && !client->begun && !client->dropped && client->since_ms <= since_ms) {
             since_ms = client->since_ms;
             idlest = client;
         }
     }
     if (idlest != NULL) {
-        (void)shutdown(idlest->fd, SHUT_RDWR); /* the daemon sees it and closes */
-        idlest->begun = true;                  /* not again */
+        drop(idlest);
     }
     return idlest != NULL;
 }

@@ -1,6 +1,7 @@
 /* test_library.c - what loops in C is stopped by the limits of time and memory, and does what Lua's
  * own functions do. */
 #include "lua_world.h"
+#include "script.h"
 #include "test.h"
 
 #include "lua/host.h"
@@ -75,12 +76,7 @@ static void library_formats_that_are_programs_have_a_limit(void **state) {
 
 static void library_json_counts_against_the_memory(void **state) {
     (void)state;
-    struct lua_world *w = world_new(
-        world_handler("local s = '[' .. ('[],'):rep(500000) .. '0]'\n"
-                      "local ok, e = pcall(zing.json.decode, s)\n"
-                      "assert(not ok and e == 'not enough memory', e)\n"
-                      "assert(#zing.json.decode('[' .. ('1,'):rep(50000) .. '1]') == 50001)\n"
-                      "assert(not pcall(zing.json.decode, '[' .. ('1,'):rep(50000) .. '1'))"));
+    struct lua_world *w = world_new(world_handler(LUA(library_json_counts_against_the_memory)));
     (void)world_run(w, "{}");
     if (w->run->outcome != OUTCOME_DONE) {
         fail_msg("%s", world_error(w));
@@ -91,143 +87,39 @@ static void library_json_counts_against_the_memory(void **state) {
 
 static void library_chain_of_closing_coroutines_is_an_error(void **state) {
     (void)state;
-    world_holds("local coro\n"
-                "for i = 1, 5000 do\n"
-                "  local previous = coro\n"
-                "  coro = coroutine.create(function()\n"
-                "    local c <close> = setmetatable({}, {__close = function()\n"
-                "      if previous then assert(coroutine.close(previous)) end end})\n"
-                "    coroutine.yield()\n"
-                "  end)\n"
-                "  coroutine.resume(coro)\n"
-                "end\n"
-                "local ok, e = coroutine.close(coro)\n"
-                "assert(not ok and e:find('C stack overflow'), e)");
+    world_holds(LUA(library_chain_of_closing_coroutines_is_an_error));
 }
 
 /* --- the same answers as Lua's own --- */
 
 static void library_sort_sorts(void **state) {
     (void)state;
-    world_holds(
-        "local function check(n, make, less)\n"
-        "  local t, count = {}, {}\n"
-        "  for i = 1, n do local v = make(i) t[i] = v count[v] = (count[v] or 0) + 1 end\n"
-        "  table.sort(t, less)\n"
-        "  assert(#t == n)\n"
-        "  for i = 1, n do\n"
-        "    if i > 1 then assert(not (less or function(a, b) return a < b end)(t[i], t[i - 1])) "
-        "end\n"
-        "    count[t[i]] = count[t[i]] - 1\n"
-        "  end\n"
-        "  for _, left in pairs(count) do assert(left == 0) end\n"
-        "end\n"
-        "for n = 0, 70 do\n"
-        "  check(n, function(i) return i end)\n"
-        "  check(n, function(i) return -i end)\n"
-        "  check(n, function(i) return math.random(5) end)\n"
-        "  check(n, function(i) return tostring(math.random(100)) end)\n"
-        "  check(n, function(i) return math.random(9) end, function(a, b) return a > b end)\n"
-        "end\n"
-        "check(3000, function() return math.random() end)\n"
-        "local t = {3, 1, 2} table.sort(t, function() return true end)\n"
-        "table.sort(t) assert(table.concat(t) == '123')\n"
-        "t = {5, 3, 9, 1, 7} local n = 0\n"
-        "assert(not pcall(table.sort, t, function(a, b) n = n + 1 if n > 5 then error('x') end\n"
-        "  return a < b end))\n"
-        "table.sort(t) assert(table.concat(t) == '13579')\n"
-        "local ok, e = pcall(table.sort, {1, 'a'}) assert(not ok and e:find('compare'), e)\n"
-        "assert(not pcall(table.sort, {1, 2}, 5) and not pcall(table.sort, 5))");
+    world_holds(LUA(library_sort_sorts));
 }
 
 static void library_concat_in_parts_is_the_same(void **state) {
     (void)state;
-    world_holds("local t = {} for i = 1, 5000 do t[i] = i end\n"
-                "local s = '1' for i = 2, 5000 do s = s .. ', ' .. i end\n"
-                "assert(table.concat(t, ', ') == s)\n"
-                "for _, n in ipairs({0, 1, 1023, 1024, 1025, 2048, 2049}) do\n"
-                "  local a, b = table.concat(t, '', 1, n), {}\n"
-                "  for i = 1, n do b[i] = tostring(i) end\n"
-                "  local c = '' for i = 1, n do c = c .. b[i] end\n"
-                "  assert(a == c, n)\n"
-                "end\n"
-                "assert(table.concat({}) == '' and table.concat({1}, 'x') == '1')\n"
-                "assert(table.concat({1, 2, 3}, '-', 2) == '2-3')\n"
-                "t[3000] = {}\n"
-                "local ok, e = pcall(table.concat, t)\n"
-                "assert(not ok and e:find('index 3000'), e)\n"
-                "ok, e = pcall(table.concat, 5) assert(not ok and e:find('table expected'), e)");
+    world_holds(LUA(library_concat_in_parts_is_the_same));
 }
 
 static void library_move_in_parts_is_the_same(void **state) {
     (void)state;
-    world_holds("local function check(n, to, other)\n"
-                "  local t, want = {}, {}\n"
-                "  for i = 1, n do t[i] = i end\n"
-                "  local into = other and {} or t\n"
-                "  for k, v in pairs(into) do want[k] = v end\n"
-                "  for i = 1, n do want[to + i - 1] = i end\n"
-                "  local got\n"
-                "  if other then got = table.move(t, 1, n, to, into)\n"
-                "  else got = table.move(t, 1, n, to) end\n"
-                "  assert(got == into)\n"
-                "  for k, v in pairs(want) do assert(into[k] == v, k) end\n"
-                "end\n"
-                "for _, n in ipairs({0, 1, 1024, 1025, 3000}) do\n"
-                "  for _, to in ipairs({1, 2, 500, 1500, 3500, -1, -500}) do\n"
-                "    check(n, to) check(n, to, true)\n"
-                "  end\n"
-                "end\n"
-                "assert(not pcall(table.move, {}, 1, math.maxinteger, 2))\n"
-                "assert(not pcall(table.move, {}, -1, math.maxinteger, 2))");
+    world_holds(LUA(library_move_in_parts_is_the_same));
 }
 
 static void library_format_in_parts_is_the_same(void **state) {
     (void)state;
-    world_holds("local t, want = {}, ''\n"
-                "for i = 1, 200 do t[i] = i want = want .. ('<%3d%%>'):format(i) end\n"
-                "assert(('<%3d%%>'):rep(200):format(table.unpack(t)) == want)\n"
-                "assert(('%s'):format('a', table.unpack(t)) == 'a')\n"
-                "assert(not pcall(string.format, ('%d'):rep(201), table.unpack(t)))\n"
-                "local ok, e = pcall(string.format, ('%d'):rep(100) .. '%', table.unpack(t))\n"
-                "assert(not ok and e:find('invalid conversion'), e)");
+    world_holds(LUA(library_format_in_parts_is_the_same));
 }
 
 static void library_rep_is_the_same(void **state) {
     (void)state;
-    world_holds(
-        "assert(('ab'):rep(3) == 'ababab' and ('ab'):rep(3, '-') == 'ab-ab-ab')\n"
-        "assert(('ab'):rep(0) == '' and ('ab'):rep(-1) == '' and ('ab'):rep(1, '-') == 'ab')\n"
-        "assert((''):rep(3, '-') == '--' and (''):rep(1e15) == '')\n"
-        "for n = 1, 70 do\n"
-        "  local s = 'x' for i = 2, n do s = s .. ',yx' end\n"
-        "  assert(('x'):rep(n, ',y') == s, n)\n"
-        "end\n"
-        "local ok, e = pcall(string.rep, 'abc', math.maxinteger)\n"
-        "assert(not ok and e:find('too large'), e)");
+    world_holds(LUA(library_rep_is_the_same));
 }
 
 static void library_utf8_len_in_parts_is_the_same(void **state) {
     (void)state;
-    world_holds(
-        "for _, c in ipairs({'x', '\\u{e4}', '\\u{20ac}', '\\u{1f600}'}) do\n"
-        "  for pad = 0, 4 do\n"
-        "    local s = ('.'):rep(pad) .. c:rep(200000 // #c)\n"
-        "    assert(utf8.len(s) == pad + 200000 // #c, #c)\n"
-        "    assert(utf8.len(s, pad + 1) == 200000 // #c)\n"
-        "    local n, at = utf8.len(s .. '\\x80' .. s)\n"
-        "    assert(n == nil and at == #s + 1, at)\n"
-        "  end\n"
-        "end\n"
-        "local s = ('x'):rep(65535) .. '\\u{e4}' .. ('x'):rep(100000)\n"
-        "assert(utf8.len(s) == 165536)\n"
-        "local n, at = utf8.len(('x'):rep(65535) .. '\\xc3\\xa4\\xa4' .. ('x'):rep(100000))\n"
-        "assert(n == nil and at == 65538, at)\n"
-        "n, at = utf8.len(('x'):rep(200000) .. '\\xe2\\x82')\n"
-        "assert(n == nil and at == 200001)\n"
-        "local lax = utf8.char(0x7fffffff):rep(50000)\n"
-        "assert(utf8.len(lax, 1, -1, true) == 50000 and utf8.len(lax) == nil)\n"
-        "assert(not pcall(utf8.len, 'abc', 9) and utf8.len('abc', 4) == 0)");
+    world_holds(LUA(library_utf8_len_in_parts_is_the_same));
 }
 
 int main(void) {

@@ -1,5 +1,6 @@
 /* test_run.c - every outcome of an invocation, the event it sees, the policies. */
 #include "lua_world.h"
+#include "script.h"
 #include "test.h"
 #include "event/value.h"
 
@@ -14,7 +15,7 @@ static void run_is_done_when_the_handler_returns(void **state) {
 
 static void run_error_has_the_message_the_place_and_a_traceback(void **state) {
     (void)state;
-    struct lua_world *w = world_ran("local t = nil\nreturn t.x", "{}");
+    struct lua_world *w = world_ran(LUA(run_error_has_the_message_the_place_and_a_traceback), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_ERROR);
     assert_non_null(strstr(world_error(w), "scripts/handler.lua:3: attempt to index a nil value"));
     assert_non_null(strstr(world_error(w), "stack traceback"));
@@ -110,11 +111,7 @@ static void run_without_a_route_rejects_with_the_topic(void **state) {
 
 static void run_picks_the_most_specific_filter(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_new("local function say(x) return function() zing.reject(x) end end\n"
-                  "return {['#'] = say('all'), ['a/#'] = say('under a'),\n"
-                  "['a/+/c'] = say('plus'), ['+/b/c'] = say('first plus'),\n"
-                  "['a/b/c'] = say('exact'), ['a/b/#'] = say('under a/b')}");
+    struct lua_world *w = world_new(LUA(run_picks_the_most_specific_filter));
     static const char *const expected[][2] = {
         {"a/b/c", "exact"},     {"a/x/c", "plus"},  {"x/b/c", "first plus"},
         {"a/b/d", "under a/b"}, {"a/x", "under a"}, {"z", "all"},
@@ -129,11 +126,8 @@ static void run_picks_the_most_specific_filter(void **state) {
 
 static void run_reuses_its_coroutines_after_every_kind_of_end(void **state) {
     (void)state;
-    struct lua_world *w = world_new(world_handler(
-        "local j = event.json\n"
-        "if j.kind == 'error' then error('e') elseif j.kind == 'retry' then zing.retry(1)\n"
-        "elseif j.kind == 'loop' then while true do end\n"
-        "elseif j.kind == 'call' then xpcall(zing.http.get, print, 'http://a/') end"));
+    struct lua_world *w =
+        world_new(world_handler(LUA(run_reuses_its_coroutines_after_every_kind_of_end)));
     static const struct {
         const char *payload;
         enum outcome outcome;
@@ -153,23 +147,12 @@ static void run_reuses_its_coroutines_after_every_kind_of_end(void **state) {
 
 static void run_event_has_its_fields(void **state) {
     (void)state;
-    world_holds(
-        "assert(event.id == '0192f0c1-0000-7000-8000-000000000001')\n"
-        "assert(event.topic == 'test/topic' and event.key == 'k1')\n"
-        "assert(#event.levels == 2 and event.levels[2] == 'topic')\n"
-        "assert(event.payload == '{\"x\":5,\"list\":[]}')\n"
-        "assert(event.json.x == 5 and event.attempt == 1 and event.qos == 1)\n"
-        "assert(event.received_at == 1700000000.0 and event.service == 'svc')\n"
-        "assert(event.replayed == false and event.cause == nil and event.content_type == nil)\n"
-        "assert(event.nonsense == nil and next(event.properties) == nil)\n"
-        "local n = 0 for k, v in pairs(event) do n = n + 1 end assert(n >= 11)\n"
-        "event.mine = 1 assert(event.mine == 1)");
+    world_holds(LUA(run_event_has_its_fields));
 }
 
 static void run_event_kept_too_long_is_an_error(void **state) {
     (void)state;
-    struct lua_world *w = world_new("local kept\nreturn function(event)\n"
-                                    "if kept then return kept.topic end\nkept = event end");
+    struct lua_world *w = world_new(LUA(run_event_kept_too_long_is_an_error));
     (void)world_run(w, "{}");
     (void)world_run(w, "{}");
     assert_int_equal(w->run->outcome, OUTCOME_ERROR);
@@ -185,12 +168,7 @@ static void run_event_is_not_plain_data_to_encode(void **state) {
 
 static void run_gives_an_expired_lock_to_its_own_function(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_new("return {['#'] = function() error('wrong one') end,\n"
-                  "on_lock_expired = function(lock)\n"
-                  "assert(lock.name == 'A1' and lock.owner == 'b1' and lock.key == 'k1')\n"
-                  "assert(lock.expires_at == 1700000000.5 and lock.data.price == 10)\n"
-                  "zing.publish('released', lock.name) end}");
+    struct lua_world *w = world_new(LUA(run_gives_an_expired_lock_to_its_own_function));
     struct event *event =
         world_event(w, "zingq/lock",
                     "{\"name\":\"A1\",\"owner\":\"b1\",\"expires_ms\":1700000000500,"
@@ -223,13 +201,7 @@ static void run_calls_that_wait_are_refused_in_own_coroutines(void **state) {
 static void run_calls_wait_across_pcall_metamethods_and_iterators(void **state) {
     (void)state;
     struct lua_world *w =
-        world_ran("local t = setmetatable({}, {__index = function(_, k)\n"
-                  "  local ok, r = pcall(zing.http.get, 'http://h/' .. k) return r.body end})\n"
-                  "local function each() return function(_, i) i = (i or 0) + 1\n"
-                  "  if i < 3 then return i, t['k' .. i] end end end\n"
-                  "local got = '' for _, v in each() do got = got .. v end\n"
-                  "zing.reject(got)",
-                  "{}");
+        world_ran(LUA(run_calls_wait_across_pcall_metamethods_and_iterators), "{}");
     world_answer(w, 200, "", "one");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
     world_answer(w, 200, "", "two");
@@ -246,9 +218,7 @@ static void run_yield_of_the_handler_itself_is_an_error(void **state) {
 /* --- policies --- */
 
 static struct lua_world *with_policy(const char *retry, const char *dead_letter) {
-    struct lua_world *w = world_new_unloaded("return {['#'] = function() end,\n"
-                                             "on_dead = function(event, reason)\n"
-                                             "zing.publish('gone', reason) end}");
+    struct lua_world *w = world_new_unloaded(LUA(with_policy));
     w->service.retry = retry == NULL ? NULL : "retry.lua";
     w->service.dead_letter = dead_letter == NULL ? NULL : "dlq.lua";
     world_write(w, "retry.lua", retry == NULL ? "" : retry);
@@ -266,11 +236,7 @@ static void run_retry_policy_says_when_or_gives_up(void **state) {
     (void)state;
     struct retry_verdict verdict;
     struct report r = {""};
-    struct lua_world *w =
-        with_policy("return function(event, err)\n"
-                    "if event.attempt > 2 then return {dead = 'enough: ' .. err} end\n"
-                    "return {after = event.attempt * 2} end",
-                    NULL);
+    struct lua_world *w = with_policy(LUA(run_retry_policy_says_when_or_gives_up), NULL);
     assert_int_equal(ask_policy(w, &verdict, &r), 0);
     assert_false(verdict.dead);
     assert_int_equal(verdict.after_ms, 2000);
@@ -312,9 +278,7 @@ static void run_retry_policy_may_be_absent(void **state) {
 
 static void run_dead_policy_may_discard_and_publish(void **state) {
     (void)state;
-    struct lua_world *w = with_policy(NULL, "return function(event, reason)\n"
-                                            "if reason == 'old' then return 'discard' end\n"
-                                            "zing.publish('alarm', reason) end");
+    struct lua_world *w = with_policy(NULL, LUA(run_dead_policy_may_discard_and_publish));
     (void)world_run_event(w, RUN_DEAD_POLICY, "old");
     assert_int_equal(w->run->outcome, OUTCOME_DISCARD);
     (void)world_run_event(w, RUN_DEAD_POLICY, "broken");

@@ -4,16 +4,14 @@
  */
 #include "aborts.h"
 #include "lua_world.h"
+#include "script.h"
 #include "test.h"
 #include "lua/host.h"
 
 #include <stdlib.h>
 
-static const char ASKS[] = "zing.http.get('http://a/')\n"
-                           "error(string.rep('x', 100000))\n";
-
 static struct lua_world *world_that_waits(void) {
-    struct lua_world *w = world_ran(ASKS, "{}");
+    struct lua_world *w = world_ran(LUA(ASKS), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
     return w;
 }

@@ -5,6 +5,7 @@
  */
 #include "lua_world.h"
 #include "pace.h"
+#include "script.h"
 #include "test.h"
 
 #include "lua/host.h"
@@ -29,7 +30,8 @@ static void refuses_to_load(const char *script, const char *text) {
 
 static void script_load_names_file_and_line(void **state) {
     (void)state;
-    refuses_to_load("local a\nlocal b = = 1", "scripts/handler.lua:2: unexpected symbol");
+    refuses_to_load(LUA(script_load_names_file_and_line),
+                    "scripts/handler.lua:2: unexpected symbol");
     refuses_to_load("local x = 5", "scripts/handler.lua: returns a nil");
     refuses_to_load("return 'x'", "scripts/handler.lua: returns a string");
     refuses_to_load("return {}", "handles no topic");
@@ -68,11 +70,8 @@ static void script_has_knows_the_reserved_names(void **state) {
 
 static void script_require_loads_once_and_shares(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_new_unloaded("local a, b = require('util'), require('util.lua')\n"
-                           "assert(a == b and a.n == 1 and require('other') == true)\n"
-                           "return function() zing.state.set('n', require('util').n) end");
-    world_write(w, "util.lua", "local n = 0\nn = n + 1\nreturn {n = n}");
+    struct lua_world *w = world_new_unloaded(LUA(script_require_loads_once_and_shares));
+    world_write(w, "util.lua", LUA(script_require_loads_once_and_shares_2));
     world_write(w, "other.lua", "require('util').n = 1");
     assert_int_equal(world_load(w), 0);
     (void)world_run(w, "{}");
@@ -156,8 +155,8 @@ static void script_reload_takes_a_new_version_and_keeps_a_good_one(void **state)
 static void script_reload_follows_required_files_that_come_and_go(void **state) {
     (void)state;
     struct reloads reloads = {0, ""};
-    struct lua_world *w = world_new_unloaded("local m = require('m')\n"
-                                             "return function() zing.reject(m) end");
+    struct lua_world *w =
+        world_new_unloaded(LUA(script_reload_follows_required_files_that_come_and_go));
     assert_int_equal(world_load(w), ERR_SCRIPT);
     world_write(w, "m.lua", "return 'here'");
     assert_int_equal(script_reload(w->host, &reloads, note_reload), 1);
@@ -219,12 +218,7 @@ static void script_sandbox_libraries_are_read_only(void **state) {
     world_ends("setmetatable(_G, nil)", OUTCOME_ERROR, "protected metatable");
     world_ends("rawset(_G, 'x', 1)", OUTCOME_ERROR, "read-only");
     world_ends("('').foo = 1", OUTCOME_ERROR, "attempt to index a string value");
-    world_holds("assert(getmetatable('') == 'string' and getmetatable(string) == 'read-only')\n"
-                "assert(getmetatable(event) == 'event')\n"
-                "assert(getmetatable(zing.json.null) == 'null')\n"
-                "assert(not pcall(function() getmetatable('').__index.rep = nil end))\n"
-                "for k, v in pairs(string) do assert(string[k] == v) end\n"
-                "for k, v in pairs(_G) do assert(_G[k] == v) end");
+    world_holds(LUA(script_sandbox_libraries_are_read_only));
 }
 
 static void script_sandbox_globals_cannot_be_assigned_or_misspelt(void **state) {
@@ -238,9 +232,7 @@ static void script_sandbox_globals_cannot_be_assigned_or_misspelt(void **state) 
 
 static void script_sandbox_services_do_not_share_modules(void **state) {
     (void)state;
-    struct lua_world *w = world_new_unloaded("local m = require('m')\n"
-                                             "m.n = m.n + 1\n"
-                                             "return function() zing.reject(m.n) end");
+    struct lua_world *w = world_new_unloaded(LUA(script_sandbox_services_do_not_share_modules));
     struct service_conf two[2] = {w->service, w->service};
     two[1].name = "second";
     w->conf.services = two;
@@ -259,59 +251,24 @@ static void script_sandbox_services_do_not_share_modules(void **state) {
 
 static void script_sandbox_loads_text_only(void **state) {
     (void)state;
-    world_holds("assert(load('return 1 + 1')() == 2)\n"
-                "local f, e = load('return (')\nassert(f == nil and e:find('unexpected symbol'))\n"
-                "local b, be = load('\\27Lua', 'x', 'b') assert(b == nil and be:find('binary'))\n"
-                "assert(not pcall(load('x = 1')))\n"
-                "local env = {} load('x = 1', 'n', 't', env)() assert(env.x == 1)\n"
-                "assert(not pcall(load('return io')))\n"
-                "assert(not pcall(load, function() return nil end))");
+    world_holds(LUA(script_sandbox_loads_text_only));
 }
 
 static void script_sandbox_has_no_finalizers(void **state) {
     (void)state;
     world_ends("setmetatable({}, {__gc = function() end})", OUTCOME_ERROR, "__gc is not available");
-    world_holds("local mt = {} local t = setmetatable({}, mt)\n"
-                "mt.__gc = function() while true do end end\n"
-                "t = nil for i = 1, 20000 do local x = {i} end");
+    world_holds(LUA(script_sandbox_has_no_finalizers));
     world_ends("zing.json.array(setmetatable({}, {}))", OUTCOME_ERROR, "a metatable of its own");
 }
 
 static void script_sandbox_never_shows_its_own_coroutines(void **state) {
     (void)state;
-    world_holds(
-        "local co, main = coroutine.running()\n"
-        "assert(main and not coroutine.isyieldable())\n"
-        "assert(coroutine.status(co) == 'dead' and not coroutine.resume(co))\n"
-        "coroutine.close(co)\n"
-        "coroutine.wrap(function() local c, m = coroutine.running()\n"
-        "assert(not m and coroutine.status(c) == 'running' and coroutine.isyieldable()) end)()");
+    world_holds(LUA(script_sandbox_never_shows_its_own_coroutines));
 }
 
 static void script_coroutines_of_the_handler_work(void **state) {
     (void)state;
-    world_holds(
-        "local co = coroutine.create(function(a, b)\n"
-        "  local c = coroutine.yield(a + b) local d, e = coroutine.yield(c * 2)\n"
-        "  error('end ' .. d + e) end)\n"
-        "local ok, v = coroutine.resume(co, 1, 2) assert(ok and v == 3)\n"
-        "ok, v = coroutine.resume(co, 10) assert(ok and v == 20)\n"
-        "assert(coroutine.status(co) == 'suspended')\n"
-        "ok, v = coroutine.resume(co, 1, 2) assert(not ok and v:find('end 3'))\n"
-        "assert(coroutine.status(co) == 'dead' and not coroutine.resume(co))\n"
-        "local closed = false\n"
-        "co = coroutine.create(function() local x <close> = setmetatable({}, {__close =\n"
-        "  function() closed = true end}) coroutine.yield() end)\n"
-        "coroutine.resume(co) assert(coroutine.close(co) and closed)\n"
-        "local gen = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end)\n"
-        "assert(gen() == 1 and gen() == 2 and gen() == 3 and gen() == nil)\n"
-        "ok, v = pcall(gen) assert(not ok and v:find('dead coroutine'))\n"
-        "ok, v = pcall(coroutine.wrap(function() error({code = 1}) end))\n"
-        "assert(not ok and v.code == 1)\n"
-        "assert(select('#', xpcall(function(...) return ... end, print, 1, 2, 3)) == 4)\n"
-        "ok, v = xpcall(error, function(m) return 'handled ' .. m end, 'x')\n"
-        "assert(not ok and v == 'handled x')\n"
-        "assert(select('#', pcall(error)) == 2)");
+    world_holds(LUA(script_coroutines_of_the_handler_work));
 }
 
 /* --- the limits --- */
@@ -390,9 +347,8 @@ static void script_time_limit_stops_every_loop(void **state) {
 
 static void script_time_limit_holds_over_the_calls_of_an_attempt(void **state) {
     (void)state;
-    struct lua_world *w = world_new(world_handler("while true do\n"
-                                                  "for i = 1, 300000 do end\n"
-                                                  "zing.http.get('http://h/') end"));
+    struct lua_world *w =
+        world_new(world_handler(LUA(script_time_limit_holds_over_the_calls_of_an_attempt)));
     (void)world_run(w, "{}");
     int calls = 0;
     while (w->run->outcome == OUTCOME_CALL && calls < 1000) {
@@ -407,15 +363,7 @@ static void script_time_limit_holds_over_the_calls_of_an_attempt(void **state) {
 
 static void script_time_limit_leaves_nothing_behind_for_the_next(void **state) {
     (void)state;
-    struct lua_world *w = world_new(
-        "local co\n"
-        "return function(event)\n"
-        "if not co then\n"
-        "  co = coroutine.create(function() local x <close> = setmetatable({}, {__close =\n"
-        "  function() while true do end end}) while true do end end)\n"
-        "  coroutine.resume(co)\n"
-        "end\n"
-        "local ok, e = pcall(coroutine.close, co) zing.reject(e) end");
+    struct lua_world *w = world_new(LUA(script_time_limit_leaves_nothing_behind_for_the_next));
     (void)world_run(w, "{}");
     assert_int_equal(w->run->outcome, OUTCOME_ERROR);
     (void)world_run(w, "{}");
@@ -459,16 +407,12 @@ static void script_memory_limit_raises_in_the_offender(void **state) {
     runs_out_of_memory("local s = 'x' while true do s = s .. s end");
     runs_out_of_memory("return string.rep('x', 1e9)");
     runs_out_of_memory("local t = {} while true do t = {t} end");
-    world_holds("local ok, e = pcall(string.rep, 'x', 1e9)\n"
-                "assert(not ok and e == 'not enough memory')\n"
-                "local t = {} for i = 1, 1000 do t[i] = i end");
+    world_holds(LUA(script_memory_limit_raises_in_the_offender));
 }
 
 static void script_memory_comes_back_after_an_offender(void **state) {
     (void)state;
-    struct lua_world *w =
-        unhurried("if event.json.bomb then local t = {} while true do t[#t + 1] = {} end end\n"
-                  "local s = string.rep(string.rep('x', 1000), 8000)");
+    struct lua_world *w = unhurried(LUA(script_memory_comes_back_after_an_offender));
     for (int i = 0; i < 5; i++) {
         (void)world_run(w, "{\"bomb\":true}");
         assert_int_equal(w->run->outcome, OUTCOME_ERROR);
@@ -483,20 +427,7 @@ static void script_memory_comes_back_after_an_offender(void **state) {
  * nothing is lost (the sanitizers look) or left behind. */
 static void script_memory_may_fail_at_any_allocation(void **state) {
     (void)state;
-    struct lua_world *w = unhurried(
-        "local j = event.json\n"
-        "zing.state.set('t', {list = j.list, name = event.topic .. j.x})\n"
-        "zing.state.incr('n', 2) zing.state.list('') zing.lock('l', {data = {a = 1}, ttl = 5})\n"
-        "zing.publish('a/' .. j.x, {id = event.id, p = event.properties}, {key = 'k',\n"
-        "  properties = {a = 'b'}})\n"
-        "local t = {} for i = 1, 20 do t['k' .. i] = tostring(i):rep(3) end\n"
-        "zing.append('f', zing.json.encode(t)) zing.json.decode(zing.json.encode(t))\n"
-        "local co = coroutine.wrap(function(...) coroutine.yield(...) end) co(1, 2)\n"
-        "pcall(error, {}) xpcall(error, tostring, 'x')\n"
-        "local s = ('a b c'):gsub('%w', function(c) return c .. c end)\n"
-        "local u = {} for w in s:gmatch('%w+') do u[#u + 1] = w end table.sort(u)\n"
-        "local r = zing.http.post('http://h/', {form = t, headers = {a = 'b'}})\n"
-        "return r.json().ok");
+    struct lua_world *w = unhurried(LUA(script_memory_may_fail_at_any_allocation));
     world_set(w, "n", "1");
     (void)lua_gc(w->host->slots[0].live->L, LUA_GCCOLLECT);
     size_t base = script_memory(w->host);
@@ -522,9 +453,7 @@ static void script_deep_recursion_is_an_error(void **state) {
     (void)state;
     world_ends("local function f() return (('x'):gsub('x', f)) end f()", OUTCOME_ERROR,
                "stack overflow");
-    world_ends("local s = string.rep('(', 500) .. '1' .. string.rep(')', 500)\n"
-               "error(select(2, load('return ' .. s)))",
-               OUTCOME_ERROR, "C stack overflow");
+    world_ends(LUA(script_deep_recursion_is_an_error), OUTCOME_ERROR, "C stack overflow");
     world_ends("local t = {} for i = 1, 300 do t = {t} end zing.publish('a', t)", OUTCOME_ERROR,
                "nested too deeply");
     world_ends("local t = {} t.me = t zing.publish('a', t)", OUTCOME_ERROR, "contains itself");

@@ -1,5 +1,6 @@
 /* test_api.c - every call a handler can make: what it stages, answers and refuses. */
 #include "lua_world.h"
+#include "script.h"
 #include "test.h"
 #include "event/value.h"
 
@@ -11,9 +12,7 @@ static const int64_t NOW = 1700000000000;
 
 static void api_publish_stages_a_message_and_gives_its_id(void **state) {
     (void)state;
-    struct lua_world *w = world_ran("local id = zing.publish('a/b', {b = 1, a = {}})\n"
-                                    "assert(id == '01920000-0000-7000-8000-000000000001')",
-                                    "{}");
+    struct lua_world *w = world_ran(LUA(api_publish_stages_a_message_and_gives_its_id), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_DONE);
     const struct effect *e = world_effect(w, 0);
     assert_int_equal(e->kind, EFFECT_PUBLISH);
@@ -29,11 +28,7 @@ static void api_publish_stages_a_message_and_gives_its_id(void **state) {
 
 static void api_publish_takes_its_options(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_ran("zing.publish('a', 'raw', {after = '10m', qos = 0, retain = true,\n"
-                  "key = 42, properties = {tenant = 't1', n = 3}})\n"
-                  "zing.publish('b', nil, {at = zing.now() + 60})",
-                  "{}");
+    struct lua_world *w = world_ran(LUA(api_publish_takes_its_options), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_DONE);
     const struct effect *e = world_effect(w, 0);
     struct slice tenant;
@@ -62,10 +57,8 @@ static void api_publish_refuses_what_cannot_be_sent(void **state) {
 
 static void api_cancel_stages_the_end_of_a_publish_that_waits(void **state) {
     (void)state;
-    struct lua_world *w = world_new(
-        world_handler("assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000A') == true)\n"
-                      "assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000a') == false)\n"
-                      "assert(zing.cancel('0192f0c1-0000-7000-8000-00000000000b') == false)"));
+    struct lua_world *w =
+        world_new(world_handler(LUA(api_cancel_stages_the_end_of_a_publish_that_waits)));
     assert_true(uuid_parse(slice_of("0192f0c1-0000-7000-8000-00000000000a"), &w->delayed));
     (void)world_run(w, "{}");
     assert_int_equal(w->run->outcome, OUTCOME_DONE);
@@ -73,8 +66,7 @@ static void api_cancel_stages_the_end_of_a_publish_that_waits(void **state) {
     assert_int_equal(world_effect(w, 0)->kind, EFFECT_CANCEL);
     assert_true(uuid_equal(&world_effect(w, 0)->id, &w->delayed));
     world_free(w);
-    world_holds("local id = zing.publish('a', '')\n"
-                "assert(zing.cancel(id) and not zing.cancel(id))");
+    world_holds(LUA(api_cancel_stages_the_end_of_a_publish_that_waits_2));
     world_ends("zing.cancel('17')", OUTCOME_ERROR, "id must be what zing.publish gave");
     world_ends("zing.cancel(nil)", OUTCOME_ERROR, "id must be a string");
 }
@@ -175,26 +167,12 @@ static void api_dead_letter_puts_something_else_there_and_goes_on(void **state) 
 
 static void api_state_reads_what_it_wrote(void **state) {
     (void)state;
-    world_holds(
-        "local s = zing.state\n"
-        "assert(s.get('a') == nil)\n"
-        "s.set('a', {n = 1, list = zing.json.array()}) assert(s.get('a').n == 1)\n"
-        "assert(zing.json.encode(s.get('a')) == '{\"list\":[],\"n\":1}')\n"
-        "s.set('b', 'bytes\\0\\255') assert(s.get('b') == 'bytes\\0\\255')\n"
-        "s.set('c', 2^53 | 0) assert(math.type(s.get('c')) == 'integer')\n"
-        "s.set('d', 1.5) s.set('e', false) assert(s.get('d') == 1.5 and s.get('e') == false)\n"
-        "s.delete('a') assert(s.get('a') == nil)\n"
-        "assert(s.incr('a', 3) == 3 and s.incr('a') == 4 and s.get('a') == 4)\n"
-        "assert(s.incr('f', 0.5) == 0.5)\n"
-        "s.set('n', zing.json.null) assert(s.get('n') == zing.json.null)");
+    world_holds(LUA(api_state_reads_what_it_wrote));
 }
 
 static void api_state_adds_to_what_is_stored(void **state) {
     (void)state;
-    struct lua_world *w = world_new(world_handler("assert(zing.state.get('count') == 10)\n"
-                                                  "assert(zing.state.incr('count') == 11)\n"
-                                                  "assert(zing.state.incr('count', 5) == 16)\n"
-                                                  "assert(zing.state.get('count') == 16)"));
+    struct lua_world *w = world_new(world_handler(LUA(api_state_adds_to_what_is_stored)));
     world_set(w, "count", "10");
     (void)world_run(w, "{}");
     assert_int_equal(w->run->outcome, OUTCOME_DONE);
@@ -206,12 +184,7 @@ static void api_state_adds_to_what_is_stored(void **state) {
 
 static void api_state_list_merges_stored_and_staged(void **state) {
     (void)state;
-    struct lua_world *w = world_new(world_handler(
-        "zing.state.set('seat/3', 'c') zing.state.delete('seat/1') zing.state.incr('seat/n', 2)\n"
-        "local l = zing.state.list('seat/')\n"
-        "assert(l['seat/1'] == nil and l['seat/2'] == 'b' and l['seat/3'] == 'c')\n"
-        "assert(l['seat/n'] == 7 and l['other'] == nil)\n"
-        "assert(zing.state.list()['other'] == 1)"));
+    struct lua_world *w = world_new(world_handler(LUA(api_state_list_merges_stored_and_staged)));
     world_set(w, "other", "1");
     world_set(w, "seat/1", "\"a\"");
     world_set(w, "seat/2", "\"b\"");
@@ -242,9 +215,7 @@ static void api_state_refuses_bad_names_and_values(void **state) {
 
 static void api_peek_looks_at_another_key(void **state) {
     (void)state;
-    struct lua_world *w = world_new(world_handler("assert(zing.peek('svc', 'other', 'a') == 3)\n"
-                                                  "assert(zing.peek('svc', 'none', 'a') == nil)\n"
-                                                  "zing.peek('nobody', 'x', 'a')"));
+    struct lua_world *w = world_new(world_handler(LUA(api_peek_looks_at_another_key)));
     world_set(w, "a", "3");
     (void)world_run(w, "{}");
     assert_non_null(strstr(world_error(w), "there is no service \"nobody\""));
@@ -264,24 +235,13 @@ static void api_durations_are_no_longer_than_time_itself(void **state) {
 
 static void api_lock_is_taken_once_and_extended_by_its_owner(void **state) {
     (void)state;
-    world_holds("assert(zing.lock('A1', {owner = 'b1', ttl = '10m', data = {price = 5}}) == true)\n"
-                "local ok, owner, left = zing.lock('A1', {owner = 'b2'})\n"
-                "assert(ok == false and owner == 'b1' and left == 600)\n"
-                "assert(zing.lock('A1', {owner = 'b1', ttl = '20m'}) == true)\n"
-                "local who, secs, data = zing.lock_owner('A1')\n"
-                "assert(who == 'b1' and secs == 1200 and data.price == 5)\n"
-                "assert(zing.unlock('A1', 'b2') == false)\n"
-                "assert(zing.unlock('A1', 'b1') == true)\n"
-                "assert(zing.lock_owner('A1') == nil and zing.unlock('A1', 'b1') == false)\n"
-                "assert(zing.lock('A1') and zing.lock_owner('A1') == event.id)");
+    world_holds(LUA(api_lock_is_taken_once_and_extended_by_its_owner));
 }
 
 static void api_lock_sees_the_stored_one_even_past_its_time(void **state) {
     (void)state;
-    struct lua_world *w = world_new(
-        world_handler("local ok, owner, left = zing.lock('A1', {owner = 'b2'})\n"
-                      "assert(not ok and owner == 'b1' and left == 0)\n"
-                      "assert(zing.unlock('A1', 'b1') and zing.lock('A1', {owner = 'b2'}))"));
+    struct lua_world *w =
+        world_new(world_handler(LUA(api_lock_sees_the_stored_one_even_past_its_time)));
     world_lock(w, "A1", "b1", NOW - 5, "");
     (void)world_run(w, "{}");
     assert_string_equal(world_error(w), "");
@@ -303,11 +263,7 @@ static const char *header_of(const struct call_request *request, const char *pre
 
 static void api_http_waits_for_its_answer(void **state) {
     (void)state;
-    struct lua_world *w = world_ran("local r = zing.http.post('http://h/x', {json = {a = 1}})\n"
-                                    "assert(r.status == 201 and r.headers['x-a'] == '1, 2')\n"
-                                    "assert(r.body == '{\"id\":7}' and r.json().id == 7)\n"
-                                    "zing.state.set('id', r:json().id)",
-                                    "{}");
+    struct lua_world *w = world_ran(LUA(api_http_waits_for_its_answer), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
     const struct call_request *q = w->run->request;
     assert_string_equal(q->url, "http://h/x");
@@ -325,11 +281,7 @@ static void api_http_waits_for_its_answer(void **state) {
 
 static void api_http_numbers_the_keys_of_later_calls(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_ran("zing.http.get('http://h/') zing.http.put('http://h/', {body = 'x'})\n"
-                  "zing.http.delete('http://h/', {headers = {['idempotency-key'] = 'mine'}})\n"
-                  "zing.http.request('http://h/', {method = 'PATCH', timeout = 2})",
-                  "{}");
+    struct lua_world *w = world_ran(LUA(api_http_numbers_the_keys_of_later_calls), "{}");
     assert_null(header_of(w->run->request, "Idempotency-Key"));
     world_answer(w, 200, "", "");
     assert_string_equal(header_of(w->run->request, "Idempotency-Key"),
@@ -348,10 +300,7 @@ static void api_http_numbers_the_keys_of_later_calls(void **state) {
 
 static void api_http_forms_are_encoded_like_stripes(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_ran("zing.http.post('http://h/', {form = {amount = 5, source = 'a b&',\n"
-                  "metadata = {id = 'x'}, tags = {'u', 'v'}, ['k[z]'] = true}})",
-                  "{}");
+    struct lua_world *w = world_ran(LUA(api_http_forms_are_encoded_like_stripes), "{}");
     const struct call_request *q = w->run->request;
     static const char expected[] = "amount=5&k%5Bz%5D=true&metadata%5Bid%5D=x&source=a+b%26"
                                    "&tags%5B%5D=u&tags%5B%5D=v";
@@ -369,9 +318,7 @@ static void api_http_failure_says_whether_the_request_had_left(void **state) {
     assert_int_equal(w->run->outcome, OUTCOME_ERROR);
     assert_non_null(strstr(world_error(w), "outcome unknown: POST http://h/pay: timed out"));
     world_free(w);
-    w = world_ran("local ok, e = pcall(zing.http.get, 'http://h/')\n"
-                  "assert(not ok) zing.reject(e)",
-                  "{}");
+    w = world_ran(LUA(api_http_failure_says_whether_the_request_had_left), "{}");
     world_fail_call(w, ERR_NETWORK, false, "connection refused");
     assert_int_equal(w->run->outcome, OUTCOME_REJECT);
     assert_non_null(strstr(world_error(w), "the request had not left"));
@@ -397,11 +344,7 @@ static void api_http_refuses_forged_headers_and_other_schemes(void **state) {
 
 static void api_mail_builds_a_message_and_waits(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_ran("return assert(zing.mail{to = {'Ann <ann@example.org>', 'b@c.de'},\n"
-                  "subject = 'Your seat', text = 'Hello', html = '<p>Hello</p>',\n"
-                  "headers = {['Reply-To'] = 'desk@example.com'}})",
-                  "{}");
+    struct lua_world *w = world_ran(LUA(api_mail_builds_a_message_and_waits), "{}");
     assert_int_equal(w->run->outcome, OUTCOME_CALL);
     const struct call_request *q = w->run->request;
     assert_int_equal(q->kind, CALL_KIND_MAIL);
@@ -447,13 +390,7 @@ static void api_mail_rejects_what_would_forge_or_never_arrive(void **state) {
 
 static void api_knows_time_ids_config_and_secrets(void **state) {
     (void)state;
-    world_holds("assert(zing.now() == 1700000000.0 and os.time() == 1700000000)\n"
-                "assert(os.date('!%Y') == '2023')\n"
-                "assert(#zing.uuid() == 36 and zing.uuid() ~= zing.uuid())\n"
-                "assert(zing.config.hold == '10m' and zing.config.api_key == nil)\n"
-                "assert(zing.secret('api_key') == 'sk_hidden')\n"
-                "for k, v in pairs(zing.config) do assert(v ~= 'sk_hidden') end\n"
-                "assert(not pcall(function() zing.config.hold = 1 end))");
+    world_holds(LUA(api_knows_time_ids_config_and_secrets));
     world_ends(
         "zing.secret('hold')", OUTCOME_ERROR,
         "service \"svc\" is not given \"hold\": add secrets = {\"hold\"} to it in topics.conf");
@@ -461,8 +398,7 @@ static void api_knows_time_ids_config_and_secrets(void **state) {
 
 static void api_log_takes_any_message_and_fields(void **state) {
     (void)state;
-    world_holds("zing.log.debug('quiet', {b = 1, a = 'x y', t = {1}, n = zing.json.null})\n"
-                "zing.log.debug(nil) zing.log.debug({})");
+    world_holds(LUA(api_log_takes_any_message_and_fields));
     world_ends("zing.log.info('a', {1, 2})", OUTCOME_ERROR, "zing.log: fields");
 }
 

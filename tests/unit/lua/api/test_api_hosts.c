@@ -1,6 +1,7 @@
 /* test_api_hosts.c - what handlers ask of other hosts. */
 
 #include "lua_world.h"
+#include "script.h"
 #include "test.h"
 #include "journal/owner.h"
 
@@ -43,8 +44,7 @@ static const char *key_of_host(uint16_t host) {
 
 static void run_peek(uint16_t host) {
     char payload[64];
-    set_up("local v = zing.peek('svc', event.json.key, 'taken')\n"
-           "zing.state.set('seen', {type = math.type(v) or type(v), v = v})");
+    set_up(LUA(run_peek));
     (void)snprintf(payload, sizeof payload, "{\"key\":\"%s\"}", key_of_host(host));
     (void)world_run(w, payload);
 }
@@ -134,11 +134,7 @@ static void services_that_are_not_divided_are_looked_at_here(void **state) {
 
 static void a_peek_that_cannot_wait_says_so(void **state) {
     (void)state;
-    set_up("local keys = {'k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7'}\n"
-           "local wrapped = coroutine.wrap(function()\n"
-           "  for _, key in ipairs(keys) do zing.peek('svc', key, 'taken') end\n"
-           "end)\n"
-           "wrapped()");
+    set_up(LUA(a_peek_that_cannot_wait_says_so));
     (void)world_run(w, "{}");
     assert_int_equal(w->run->outcome, OUTCOME_ERROR);
     assert_non_null(strstr(world_error(w), "zing.peek at a key of another host cannot be called"));

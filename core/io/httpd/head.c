@@ -1,0 +1,59 @@
+/*
+ * head.c - heads that libmicrohttpd takes and we do not.
+ *
+ * Two lengths, or a length and chunks, are read in one way by one server and in another by the next
+ * one: who stands behind a proxy would see requests that the proxy has not. A query that is not UTF-8
+ * cannot have been meant: keys, names and topics are.
+ */
+#include "io/httpd/impl.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct look {
+    size_t lengths, encodings;
+    bool bad_text;
+};
+
+static bool is_text(struct slice s) {
+    uint32_t character;
+    for (size_t at = 0; at < s.len;) {
+        size_t len = utf8_read(s, at, &character);
+        if (len == 0 || character == 0) {
+            return false;
+        }
+        at += len;
+    }
+    return true;
+}
+
+static enum MHD_Result on_header(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                 const char *value) {
+    (void)kind;
+    (void)value;
+    struct look *look = ctx;
+    look->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ? 1 : 0;
+    look->encodings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0 ? 1 : 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result on_query(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                size_t name_len, const char *value, size_t value_len) {
+    (void)kind;
+    struct look *look = ctx;
+    look->bad_text = look->bad_text || !is_text((struct slice){name, name_len}) ||
+                     (value != NULL && !is_text((struct slice){value, value_len}));
+    return MHD_YES;
+}
+
+const char *gateway_check_head(struct MHD_Connection *connection) {
+    struct look look = {0};
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &look);
+    (void)MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, on_query, &look);
+    if (look.lengths + look.encodings > 1) {
+        return "{\"error\":\"the body has more than one length\"}\n";
+    }
+    return look.bad_text ? "{\"error\":\"the query is not UTF-8, or has a NUL in it\"}\n" : NULL;
+}

@@ -1,0 +1,5 @@
+--- script
+return function(event)
+  zing.state.incr('n')
+  zing.append('jobs', event.id)
+end

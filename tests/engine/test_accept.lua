@@ -1,0 +1,4 @@
+--- ECHO
+return function(event)
+  zing.publish('out', event.payload)
+end

@@ -1,0 +1,4 @@
+--- HANDLER
+return function(e)
+  if e.payload == 'bad' then error('no such seat\nsecond') end
+end
