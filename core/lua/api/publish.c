@@ -299,6 +299,21 @@ static int cancel(lua_State *L) {
     return 1;
 }
 
+/* It is the first service's that wrote it. */
+static void check_owner(lua_State *L, const struct run *run, struct slice file) {
+    const struct run_view *view = run->view;
+    const char *owner = NULL;
+    int code = view->file_owner == NULL ? ERR_NOTFOUND
+                                        : view->file_owner(view->ctx, run->event, file, &owner);
+    if (code == 0) {
+        luaL_error(L, "zing.append: \"%s\" belongs to service \"%s\", which wrote it first",
+                   file.data, owner);
+    }
+    if (code != ERR_NOTFOUND) {
+        luaL_error(L, "zing.append: the file's owner cannot be read: %s", error_text(code));
+    }
+}
+
 /* zing.append(file, line) */
 static int append(lua_State *L) {
     struct run *run = api_staging_run(L, "append");
@@ -308,6 +323,7 @@ static int append(lua_State *L) {
     if (!plain) {
         return luaL_error(L, "zing.append: \"%s\" is not a plain file name", file.data);
     }
+    check_owner(L, run, file);
     size_t len;
     const char *line = luaL_checklstring(L, 2, &len);
     while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r')) {
