@@ -88,8 +88,8 @@ static void message_free(struct message *m) {
 
 static void drop_first(struct target *t) {
     struct message *m = STAILQ_FIRST(&t->messages);
-    assert(t->count > 0 && t->bytes >= m->bytes.len &&
-           (!m->sent || t->in_flight > 0)); /* INV-FORWARDS-2 */
+    assert(m != NULL && t->count > 0 && t->bytes >= m->bytes.len); /* INV-FORWARDS-2 */
+    assert(!m->sent || t->in_flight > 0);                          /* INV-FORWARDS-2 */
     STAILQ_REMOVE_HEAD(&t->messages, link);
     t->count--;
     t->bytes -= m->bytes.len;
@@ -99,7 +99,7 @@ static void drop_first(struct target *t) {
 
 static void forget(struct forwards *f) {
     for (size_t n = 1; n <= PARTITIONS; n++) {
-        while (f->targets[n].count > 0) {
+        while (!STAILQ_EMPTY(&f->targets[n].messages)) {
             drop_first(&f->targets[n]);
         }
     }

@@ -86,6 +86,7 @@ for gate in banned documented order length marks markup naps torn; do
     step "$gate" gate "$gate"
 done
 step limits tests/lint/limits.sh
+step invariants tests/lint/invariants.sh
 [ "$build" != --fast ] || verdict
 step gates-refuse tests/lint/selftest.sh
 step clang-tidy tidy
