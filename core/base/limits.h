@@ -151,8 +151,9 @@ enum {
     APPEND_RETRY_MS_MAX = 60000, /* doubled each time up to this */
 
     GATEWAY_CONNECTIONS_MAX = 4096, /* per door, or its share of the descriptors if that is less */
-    GATEWAY_SPARES = 16,       /* beyond them, where only what is vital is answered */
-    GATEWAY_CLIENT_PARTS = 4,  /* one address has at most this part of them */
+    GATEWAY_HANDSHAKES_US = 25000,  /* of TLS, in one turn: those beyond are refused */
+    GATEWAY_SPARES = 16,            /* beyond them, where only what is vital is answered */
+    GATEWAY_CLIENT_PARTS = 4,       /* one address has at most this part of them */
     GATEWAY_CONNECTIONS_LEAST = 2,  /* even if there are few descriptors */
     GATEWAY_ACCEPTS_MAX = 16,       /* connections accepted in one wake-up */
     GATEWAY_PAUSE_MS_MIN = 50,   /* pause when no connection can be accepted; doubles each time */
@@ -183,16 +184,16 @@ enum {
     READING_BYTES_MAX = 2 << 20, /* size of a response; beyond it the next page begins */
     READING_ITEMS_MAX = 1000,    /* events, dead letters, keys... in one response */
     TRACE_BYTES_MAX = 1 << 20,   /* events in one trace that a host answers: it is sent whole */
-    BULKS_MAX = 16,              /* bulk replays and discards, including ended ones */
-    BULK_LETTERS_MAX = 1000000,  /* dead letters or events of one bulk job: 40 bytes each */
-    BULK_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
-    BULK_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
-    LIVE_CLIENTS_MAX = 32,  /* clients of /api/live */
-    LOGIN_TRIES = 10,            /* wrong tokens an address has before it must wait */
-    LOGIN_TRY_MS = 1000,         /* and one more each second */
-    BRAKE_ADDRESSES_MAX = 256,   /* of which wrong tokens are remembered */
-    LOGIN_BYTES_MAX = 8 << 10,   /* of a body that somebody without a token may send */
-    SESSIONS_MAX = 64,      /* dashboard sessions at once; the oldest ends first */
+    JOBS_MAX = 16,               /* bulk replays and discards, including ended ones */
+    JOB_LETTERS_MAX = 1000000,   /* dead letters or events of one bulk job: 40 bytes each */
+    JOB_COMMANDS_MAX = 32, /* commands of bulk jobs in one turn: each looks into every partition */
+    JOB_HOLD_MS = 100,     /* delay of a replay while the backlog has no room */
+    LIVE_CLIENTS_MAX = 32, /* clients of /api/live */
+    LOGIN_TRIES = 10,      /* wrong tokens an address has before it must wait */
+    LOGIN_TRY_MS = 1000,   /* and one more each second */
+    BRAKE_ADDRESSES_MAX = 256, /* of which wrong tokens are remembered */
+    LOGIN_BYTES_MAX = 8 << 10, /* of a body that somebody without a token may send */
+    SESSIONS_MAX = 64,         /* dashboard sessions at once; the oldest ends first */
 };
 
 #endif

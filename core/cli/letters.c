@@ -7,15 +7,21 @@
 #include "cli/remote.h"
 #include "cli/store.h"
 #include "cli/tell.h"
+
+int letters_check_group(const struct cli *cli) {
+    const char *group = cli_option(cli, "group");
+    if (group == NULL || dead_group_is_valid(group)) {
+        return 0;
+    }
+    return cli_misused(cli, "--group must be 4 to 16 hex digits, as shown by `zingq dlq groups`");
+}
+
 int letters_parse_filter(struct cli *cli, struct dead_filter *filter) {
     const char *service = cli_option(cli, "service");
     *filter =
         (struct dead_filter){.by_service = service != NULL, .group = cli_option(cli, "group")};
-    if (filter->group != NULL && !dead_group_is_valid(filter->group)) {
-        return cli_misused(cli,
-                           "--group must be 4 to 16 hex digits, as shown by `zingq dlq groups`");
-    }
-    return service == NULL ? 0 : cli_service(cli, service, &filter->service);
+    int status = letters_check_group(cli);
+    return status != 0 || service == NULL ? status : cli_service(cli, service, &filter->service);
 }
 
 int letters_next(struct cli *cli, const struct dead_filter *filter, struct dead_row *row) {

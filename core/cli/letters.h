@@ -7,6 +7,8 @@
 #include "cli/impl.h"
 #include "query/dead.h"
 
+/* EXIT_USAGE after telling that --group names no group. */
+int letters_check_group(const struct cli *cli);
 /* What --service and --group ask for; needs the store open. 0 or an exit status. */
 int letters_parse_filter(struct cli *cli, struct dead_filter *filter);
 /* The next dead row that matches after *row (zeroed at the start). Between two calls the

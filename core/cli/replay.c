@@ -8,6 +8,7 @@
 #include "cli/impl.h"
 
 #include "cli/ask.h"
+#include "cli/job.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/store.h"
@@ -16,14 +17,12 @@
 #include "cli/time.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 16384, LOOK_MS_MIN = 20, LOOK_MS_MAX = 500 };
+enum { PATH_BYTES_MAX = 16384 };
 
 struct replay {
     struct cli *cli;
@@ -32,14 +31,6 @@ struct replay {
 };
 
 /* ---- what is asked for ---- */
-
-static void add_query(struct buf *out, const char *name, const char *value) {
-    if (value != NULL) {
-        buf_printf(out, "%s=", name);
-        cli_add_part(out, slice_of(value));
-        buf_add_str(out, "&");
-    }
-}
 
 static int add_times(const struct cli *cli, struct buf *out) {
     static const struct {
@@ -107,86 +98,15 @@ static int parse(struct replay *replay) {
         return status;
     }
     replay->id = cli_option(cli, "id");
-    add_query(&replay->filter, "service", cli_option(cli, "service"));
-    add_query(&replay->filter, "id", replay->id);
-    add_query(&replay->filter, "key", cli_option(cli, "key"));
-    add_query(&replay->filter, "rate", rate);
-    add_query(&replay->filter, "force", cli_flag(cli, "force") ? "1" : NULL);
+    job_add_query(&replay->filter, "service", cli_option(cli, "service"));
+    job_add_query(&replay->filter, "id", replay->id);
+    job_add_query(&replay->filter, "key", cli_option(cli, "key"));
+    job_add_query(&replay->filter, "rate", rate);
+    job_add_query(&replay->filter, "force", cli_flag(cli, "force") ? "1" : NULL);
     status = add_times(cli, &replay->filter);
     if (status == 0 && replay->filter.failed) {
         status = cli_misused(cli, "the service name is too long");
     }
-    return status;
-}
-
-/* ---- jobs ---- */
-
-static json_int_t count_of(const json_t *job, const char *name) {
-    return json_integer_value(json_object_get(job, name));
-}
-
-static const char *text_of(const json_t *job, const char *name) {
-    const char *text = json_string_value(json_object_get(job, name));
-    return text == NULL ? "" : text;
-}
-
-static bool is_under_way(const json_t *job) {
-    return strcmp(text_of(job, "state"), "finding") == 0 ||
-           strcmp(text_of(job, "state"), "working") == 0;
-}
-
-/* Begins a job; 0 or an exit status after telling why not. */
-static int begin_job(struct replay *replay, const char *consent, json_t **job) {
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX * 2);
-    buf_printf(&path, "/api/replay?%s%s", buf_str(&replay->filter), consent);
-    int status = cli_ask(replay->cli, "POST", buf_str(&path), (struct slice){"", 0}, job);
-    buf_clear(&path);
-    return status;
-}
-
-/* *job is replaced by what it is now. */
-static int ask_job(struct replay *replay, const char *method, const char *verb, json_t **job) {
-    char path[64];
-    json_t *now = NULL;
-    (void)snprintf(path, sizeof path, "/api/replay%s?job=%" JSON_INTEGER_FORMAT, verb,
-                   count_of(*job, "id"));
-    int status = cli_ask(replay->cli, method, path, (struct slice){"", 0}, &now);
-    if (status == 0) {
-        json_decref(*job);
-        *job = now;
-    }
-    return status;
-}
-
-static void tell_progress(const struct replay *replay, const json_t *job) {
-    bool shown = !replay->cli->json && isatty(STDERR_FILENO) != 0;
-    if (!shown || json_is_true(json_object_get(job, "dry"))) {
-        return;
-    }
-    (void)fprintf(stderr, "\rreplayed %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT,
-                  count_of(job, "replayed"), count_of(job, "found"));
-    if (!is_under_way(job)) {
-        (void)fprintf(stderr, "\n");
-    }
-}
-
-/* Waits for the end of the job; Ctrl-C ends it. */
-static int wait_for_job(struct replay *replay, json_t **job) {
-    sigset_t interrupt;
-    int status = 0;
-    long look_ms = LOOK_MS_MIN;
-    (void)sigemptyset(&interrupt);
-    (void)sigaddset(&interrupt, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &interrupt, NULL);
-    while (status == 0 && is_under_way(*job)) {
-        struct timespec look = {.tv_sec = 0, .tv_nsec = look_ms * 1000000};
-        look_ms = look_ms * 2 < LOOK_MS_MAX ? look_ms * 2 : LOOK_MS_MAX;
-        bool stop = sigtimedwait(&interrupt, NULL, &look) == SIGINT;
-        status = ask_job(replay, stop ? "POST" : "GET", stop ? "/stop" : "", job);
-        tell_progress(replay, *job);
-    }
-    (void)sigprocmask(SIG_UNBLOCK, &interrupt, NULL);
     return status;
 }
 
@@ -210,7 +130,7 @@ static void add_left_out(const json_t *job, struct buf *out) {
     };
     const char *before = "Left out: ";
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
-        json_int_t n = count_of(job, reasons[i].name);
+        json_int_t n = job_count(job, reasons[i].name);
         if (n > 0) {
             buf_add_str(out, before);
             add_count(out, n, reasons[i].one, reasons[i].many);
@@ -221,20 +141,20 @@ static void add_left_out(const json_t *job, struct buf *out) {
 }
 
 static void add_found(const json_t *job, struct buf *out) {
-    json_int_t found = count_of(job, "found");
-    json_int_t keys = count_of(job, "keys");
+    json_int_t found = job_count(job, "found");
+    json_int_t keys = job_count(job, "keys");
     add_count(out, found, "event", "events");
     if (keys > 0) {
         buf_add_str(out, " of ");
         add_count(out, keys, "key", "keys");
     }
     buf_printf(out, ", accepted from %s to %s,\nwould run again: service ",
-               text_of(job, "first_at"), text_of(job, "last_at"));
-    text_add_safe(out, slice_of(text_of(job, "service")));
+               job_text(job, "first_at"), job_text(job, "last_at"));
+    text_add_safe(out, slice_of(job_text(job, "service")));
     buf_add_str(out, ", scripts/");
-    text_add_safe(out, slice_of(text_of(job, "handler")));
+    text_add_safe(out, slice_of(job_text(job, "handler")));
     buf_add_str(out, ".\nCalls and mails are made again, ");
-    buf_add_str(out, count_of(job, "batch") > 1
+    buf_add_str(out, job_count(job, "batch") > 1
                          ? "without an Idempotency-Key, because they were made in batches"
                          : "under their original Idempotency-Keys");
     buf_add_str(out, "; publishes are sent again.\n");
@@ -246,7 +166,7 @@ static void add_found(const json_t *job, struct buf *out) {
 static void print_dry(const json_t *job) {
     struct buf text;
     buf_init(&text, PATH_BYTES_MAX);
-    if (count_of(job, "found") > 0) {
+    if (job_count(job, "found") > 0) {
         add_found(job, &text);
     } else {
         buf_add_str(&text, "nothing to replay\n");
@@ -259,8 +179,8 @@ static void print_dry(const json_t *job) {
 /* A job that ended early left the rest as it was. An age means another time when it is said again.
  */
 static void tell_rest(const json_t *job) {
-    json_int_t ms = count_of(job, "as_of_ms");
-    const char *from = text_of(job, "from");
+    json_int_t ms = job_count(job, "as_of_ms");
+    const char *from = job_text(job, "from");
     (void)fprintf(stderr,
                   "zingq: the other events were not replayed; run the same command with "
                   "%s%s%s--as-of @%" PRId64 ".%03d to replay only those\n",
@@ -271,18 +191,18 @@ static void tell_rest(const json_t *job) {
 static void print_end(const json_t *job) {
     struct buf text;
     buf_init(&text, PATH_BYTES_MAX);
-    text_add_count(&text, (uint64_t)count_of(job, "replayed"));
+    text_add_count(&text, (uint64_t)job_count(job, "replayed"));
     buf_add_str(&text, " replayed");
-    if (count_of(job, "gone") > 0) {
+    if (job_count(job, "gone") > 0) {
         buf_add_str(&text, ", ");
-        text_add_count(&text, (uint64_t)count_of(job, "gone"));
+        text_add_count(&text, (uint64_t)job_count(job, "gone"));
         buf_add_str(&text, " deleted or replayed in the meantime");
     }
-    if (count_of(job, "refused") > 0) {
+    if (job_count(job, "refused") > 0) {
         buf_add_str(&text, ", ");
-        text_add_count(&text, (uint64_t)count_of(job, "refused"));
+        text_add_count(&text, (uint64_t)job_count(job, "refused"));
         buf_add_str(&text, " refused (");
-        text_add_safe(&text, slice_of(text_of(job, "error")));
+        text_add_safe(&text, slice_of(job_text(job, "error")));
         buf_add_str(&text, ")");
     }
     buf_add_str(&text, "\n");
@@ -293,33 +213,40 @@ static void print_end(const json_t *job) {
 
 /* The exit status of a job that has ended. */
 static int judge(const struct replay *replay, const json_t *job) {
-    const char *state = text_of(job, "state");
-    if (strcmp(state, "done") != 0) {
-        return cli_fail(ERR_NOTFOUND, "%s",
-                        strcmp(state, "stopped") == 0 ? "stopped" : text_of(job, "error"));
+    int status = job_judge(job);
+    if (status != 0) {
+        return status;
     }
-    bool nothing = replay->id != NULL && count_of(job, "found") == 0;
-    bool left_out = count_of(job, "waiting") + count_of(job, "dead") + count_of(job, "locks") +
-                        count_of(job, "old") >
+    bool nothing = replay->id != NULL && job_count(job, "found") == 0;
+    bool left_out = job_count(job, "waiting") + job_count(job, "dead") + job_count(job, "locks") +
+                        job_count(job, "old") >
                     0;
     if (nothing && !left_out) {
         return cli_fail(ERR_NOTFOUND, "no event %s in service %s", replay->id,
-                        text_of(job, "service"));
+                        job_text(job, "service"));
     }
-    return nothing || count_of(job, "refused") > 0 ? EXIT_NO : EXIT_GOOD;
+    return nothing || job_count(job, "refused") > 0 ? EXIT_NO : EXIT_GOOD;
 }
 
 /* ---- the flow ---- */
 
+/* Runs the job with that consent to its end. */
+static int ask(struct replay *replay, const char *consent, json_t **job) {
+    struct buf path;
+    buf_init(&path, PATH_BYTES_MAX * 2);
+    buf_printf(&path, "/api/replay?%s%s", buf_str(&replay->filter), consent);
+    int status = job_run(replay->cli, buf_str(&path), "replayed", job);
+    buf_clear(&path);
+    return status;
+}
+
 static int run_job(struct replay *replay, const char *consent) {
     json_t *job = NULL;
-    int status = begin_job(replay, consent, &job);
-    if (status != 0) {
-        return status;
-    }
-    status = wait_for_job(replay, &job);
-    if (status != 0) { /* the host went away: this is what it said last */
-        tell_rest(job);
+    int status = ask(replay, consent, &job);
+    if (status != 0) { /* when the host went away, this is what it said last */
+        if (job != NULL) {
+            tell_rest(job);
+        }
         json_decref(job);
         return status;
     }
@@ -327,7 +254,7 @@ static int run_job(struct replay *replay, const char *consent) {
         print_end(job);
     }
     status = judge(replay, job);
-    if (strcmp(text_of(job, "state"), "done") != 0 && count_of(job, "replayed") > 0) {
+    if (strcmp(job_text(job, "state"), "done") != 0 && job_count(job, "replayed") > 0) {
         tell_rest(job);
     }
     if (!replay->cli->json) {
@@ -346,7 +273,7 @@ static bool may_ask(const struct cli *cli) {
 static int ask_and_run(struct replay *replay, const json_t *dry) {
     char consent[128];
     char answer[16];
-    (void)printf("Run %s again? [y/N] ", count_of(dry, "found") == 1 ? "it" : "them");
+    (void)printf("Run %s again? [y/N] ", job_count(dry, "found") == 1 ? "it" : "them");
     (void)fflush(stdout);
     if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
         (void)printf("nothing was replayed\n");
@@ -354,14 +281,14 @@ static int ask_and_run(struct replay *replay, const json_t *dry) {
     }
     (void)snprintf(consent, sizeof consent,
                    "confirm=%" JSON_INTEGER_FORMAT "&as_of_ms=%" JSON_INTEGER_FORMAT,
-                   count_of(dry, "found"), count_of(dry, "as_of_ms"));
+                   job_count(dry, "found"), job_count(dry, "as_of_ms"));
     return run_job(replay, consent);
 }
 
 /* After the count: the question, or what must be said instead. Takes the job over. */
 static int decide(struct replay *replay, json_t *dry) {
     const struct cli *cli = replay->cli;
-    bool found = count_of(dry, "found") > 0;
+    bool found = job_count(dry, "found") > 0;
     int status = judge(replay, dry);
     if (status == 0 && found && !cli_flag(cli, "dry-run")) {
         if (may_ask(cli)) {
@@ -380,13 +307,12 @@ static int decide(struct replay *replay, json_t *dry) {
 
 static int count_first(struct replay *replay) {
     json_t *dry = NULL;
-    int status = begin_job(replay, "dry=1", &dry);
-    status = status == 0 ? wait_for_job(replay, &dry) : status;
+    int status = ask(replay, "dry=1", &dry);
     if (status != 0) {
         json_decref(dry);
         return status;
     }
-    if (!replay->cli->json && strcmp(text_of(dry, "state"), "done") == 0) {
+    if (!replay->cli->json && strcmp(job_text(dry, "state"), "done") == 0) {
         print_dry(dry);
     }
     return decide(replay, dry);

@@ -222,12 +222,10 @@ static int set_size(const struct setting *s) {
     return 0;
 }
 
-static int set_duration_or_none(const struct setting *s) {
-    return s->text[0] == '\0' ? 0 : set_duration(s); /* the field is 0 */
-}
-
-static int set_size_or_none(const struct setting *s) {
-    return s->text[0] == '\0' ? 0 : set_size(s);
+/* CONF_SIZE_OR_NONE, CONF_MS_OR_NONE: the field stays 0. */
+static int set_if_given(const struct setting *s) {
+    bool given = s->text[0] != '\0';
+    return !given ? 0 : s->row->kind == CONF_MS_OR_NONE ? set_duration(s) : set_size(s);
 }
 
 static int set_rate(const struct setting *s) {
@@ -552,9 +550,9 @@ static const struct kind {
     [CONF_MS] = {set_duration, NULL},
     [CONF_MS_OR_OFF] = {set_duration_or_off, NULL},
     [CONF_SECONDS] = {set_duration, NULL},
-    [CONF_MS_OR_NONE] = {set_duration_or_none, NULL},
+    [CONF_MS_OR_NONE] = {set_if_given, NULL},
     [CONF_SIZE] = {set_size, NULL},
-    [CONF_SIZE_OR_NONE] = {set_size_or_none, NULL},
+    [CONF_SIZE_OR_NONE] = {set_if_given, NULL},
     [CONF_RATE] = {set_rate, NULL},
     [CONF_FRACTION] = {set_fraction, NULL},
     [CONF_YES_NO] = {set_bool, NULL},

@@ -50,6 +50,8 @@ static const struct conf_row HTTP_ROWS[] = {
     {"listen", CONF_LISTEN, "127.0.0.1:8080", AT(http_listen), 0, 0},
     {"token", CONF_SECRET, "env:ZINGQ_TOKEN", AT(http_token), 0, 0},
     {"proxies", CONF_NAMES, "", AT(http_proxies), 0, 0},
+    {"cert_file", CONF_PATH, "", AT(http_cert_file), 0, 0},
+    {"key_file", CONF_PATH, "", AT(http_key_file), 0, 0},
 };
 
 static const struct conf_row LIMITS_ROWS[] = {

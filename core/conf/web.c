@@ -147,6 +147,11 @@ int conf_check_web(const struct conf_place *listen, const struct conf_place *tok
             "does",
             TOKEN_BYTES_MIN);
     }
+    if ((c->http_cert_file[0] == '\0') != (c->http_key_file[0] == '\0')) {
+        struct conf_place place = *listen;
+        place.option = c->http_cert_file[0] == '\0' ? "key_file" : "cert_file";
+        return conf_fail(&place, "cert_file and key_file only work together");
+    }
     int code = settle_endpoints(listen, c);
     return code == 0 ? check_tokens(listen, c) : code;
 }

@@ -6,6 +6,7 @@
 #include "engine/append.h"
 #include "engine/bury.h"
 #include "engine/impl.h"
+#include "engine/locks.h"
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/delayed.h"
@@ -117,8 +118,8 @@ static int cancel_conflicts(struct engine *e, const struct effect *effect, bool 
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-int engine_conflicts(struct engine *e, struct engine_service *s, const struct event *event,
-                     const struct effects *effects, struct buf *why, bool *found) {
+static int find_conflict(struct engine *e, struct engine_service *s, const struct event *event,
+                         const struct effects *effects, struct buf *why, bool *found) {
     int code = 0;
     *found = false;
     buf_reset(why);
@@ -189,7 +190,7 @@ static int apply_publish(const struct apply *a, const struct effect *effect) {
     return code;
 }
 
-/* What left meanwhile was found by engine_conflicts before; only a dead letter's policies get here
+/* What left meanwhile was found by find_conflict before; only a dead letter's policies get here
  * without it. */
 static int apply_cancel(const struct apply *a, const struct effect *effect) {
     int code = engine_cancel_publish(a->e, &effect->id);
@@ -288,9 +289,16 @@ int engine_end_effects(struct engine *e, struct event *event) {
 }
 
 int engine_take_effects(struct engine *e, struct engine_service *s, struct event *event,
-                        const struct effects *effects) {
+                        const struct effects *effects, struct buf *why, bool *conflict) {
+    int code = find_conflict(e, s, event, effects, why, conflict);
+    if (code != 0 || *conflict) {
+        return code;
+    }
+    code = engine_free_expired_lock(e, event); /* what is taken now is the event's own */
     engine_begin_effects(e, event);
-    int code = engine_apply(e, s, event, effects);
+    if (code == 0) {
+        code = engine_apply(e, s, event, effects);
+    }
     return code == 0 ? engine_end_effects(e, event) : code;
 }
 

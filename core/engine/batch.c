@@ -22,32 +22,29 @@ static bool is_done(const struct run *run, size_t i) {
 }
 
 /* The done event to which the effects belong; NULL: none is done. */
-static struct event *find_lead(const struct invocation *inv) {
-    struct event *lead = NULL;
+static struct event *find_owner(const struct invocation *inv) {
+    struct event *owner = NULL;
     for (size_t i = 0; i < inv->batch->count; i++) {
         struct event *event = inv->batch->events[i];
-        bool leads = lead == NULL || event->hops > lead->hops;
-        lead = is_done(inv->run, i) && leads ? event : lead;
+        bool owns = owner == NULL || event->hops > owner->hops;
+        owner = is_done(inv->run, i) && owns ? event : owner;
     }
-    return lead;
+    return owner;
 }
 
 static int take_effects(struct engine *e, struct invocation *inv) {
     struct run *run = inv->run;
-    struct event *lead = find_lead(inv);
+    struct event *owner = find_owner(inv);
     bool conflict = false;
-    if (lead == NULL) {
+    if (owner == NULL) {
         return 0;
     }
-    int code = engine_conflicts(e, inv->service, lead, &run->effects, &run->error, &conflict);
-    if (code != 0 || conflict) {
-        run->outcome = OUTCOME_ERROR;
-        return code;
+    int code = engine_take_effects(e, inv->service, owner, &run->effects, &run->error, &conflict);
+    run->outcome = conflict ? OUTCOME_ERROR : run->outcome;
+    for (size_t i = 0; code == 0 && !conflict && i < inv->batch->count; i++) {
+        inv->batch->events[i]->batch = owner->id;
     }
-    for (size_t i = 0; i < inv->batch->count; i++) {
-        inv->batch->events[i]->batch = lead->id;
-    }
-    return engine_take_effects(e, inv->service, lead, &run->effects);
+    return code;
 }
 
 /* What the run means for its i-th event. */

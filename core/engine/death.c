@@ -13,6 +13,7 @@
 #include "engine/bury.h"
 #include "engine/history.h"
 #include "engine/impl.h"
+#include "engine/services.h"
 #include "engine/crash.h"
 #include "engine/locks.h"
 #include "engine/place.h"
@@ -188,17 +189,13 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
     return journal_dead_put(e->journal, &row);
 }
 
-/* The row of an event that was taken goes, and its lane goes on or is held. */
+/* The lane of an event that was taken goes on, or is held. */
 static int leave_lane(struct engine *e, struct death *d) {
     struct lane_item *item = d->item;
-    int code = d->event->parked ? 0 : engine_unplace(e, item);
-    if (code != 0) {
-        return code;
-    }
     bool parked = d->event->parked;
     d->item = NULL; /* it is freed now, with its event */
     d->event = NULL;
-    return parked ? engine_lane_block(e, item, LANE_PARKED) : engine_lane_next(e, item);
+    return parked ? engine_lane_block(e, item, LANE_PARKED) : engine_leave_lane(e, item);
 }
 
 static int settle(struct engine *e, struct death *d) {

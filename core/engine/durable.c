@@ -11,7 +11,6 @@
 #include "engine/attempt.h"
 #include "engine/impl.h"
 #include "engine/lane.h"
-#include "engine/locks.h"
 #include "engine/retry.h"
 #include "engine/services.h"
 #include "engine/watch.h"
@@ -54,19 +53,14 @@ int engine_keep(struct engine *e, struct invocation *inv, enum next *next) {
     struct event *event = inv->item->event;
     bool conflict = false;
     d->open = d->step.kind == STEP_UNDO; /* until it stands, it is this one that fails */
-    int code = engine_conflicts(e, inv->service, event, &d->effects, &inv->run->error, &conflict);
+    int code =
+        engine_take_effects(e, inv->service, event, &d->effects, &inv->run->error, &conflict);
     *next = conflict ? NEXT_FAIL : NEXT_WAIT;
     if (code != 0 || conflict) {
         return code;
     }
     d->open = false;
     code = d->step.state == STEP_DONE ? settle_calls(event, &d->asked) : 0;
-    if (code == 0) {
-        code = engine_free_expired_lock(e, event); /* what the step takes is its own */
-    }
-    if (code == 0) {
-        code = engine_take_effects(e, inv->service, event, &d->effects);
-    }
     if (code == 0) {
         code = put_step(e, event, &d->step);
     }
@@ -110,8 +104,8 @@ static int note_failed(struct engine *e, const struct event *event, struct slice
 
 int engine_note_failed_steps(struct engine *e, struct invocation *inv) {
     struct run_durable *d = inv->run->durable;
-    int code = d != NULL && d->failed.failed ? ERR_MEMORY : 0;
-    if (d == NULL || d->failed.len == 0) {
+    int code = d->failed.failed ? ERR_MEMORY : 0;
+    if (d->failed.len == 0) {
         return code;
     }
     struct reader r = reader_of(d->failed.data, d->failed.len);

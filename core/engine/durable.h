@@ -10,7 +10,7 @@
 int engine_keep(struct engine *e, struct invocation *inv, enum next *next);
 /* OUTCOME_SLEEP. */
 int engine_sleep(struct engine *e, struct invocation *inv, enum next *next);
-/* Saga steps of which nothing came are not to be undone. */
+/* Saga steps of which nothing came are not to be undone; of a run that has steps. */
 int engine_note_failed_steps(struct engine *e, struct invocation *inv);
 
 #endif

@@ -124,10 +124,7 @@ static int item_done(struct engine *e, struct engine_service *s, struct lane_ite
     metrics_done(&s->metrics, e->now_ms, (e->now_ms - engine_round_ms(e, event)) * 1000);
     engine_show_ending(e, s, event, EVENT_DONE, (struct slice){NULL, 0});
     code = journal_event_put(e->journal, event);
-    if (code == 0) {
-        code = engine_unplace(e, item);
-    }
-    return code == 0 ? engine_lane_next(e, item) : code;
+    return code == 0 ? engine_leave_lane(e, item) : code;
 }
 
 int engine_end_item(struct engine *e, struct engine_service *s, struct lane_item *item,

@@ -39,7 +39,6 @@
 #include "engine/space.h"
 #include "engine/start.h"
 #include "engine/timers.h"
-#include "journal/event.h"
 #include "journal/later.h"
 
 #include <assert.h>
@@ -111,7 +110,7 @@ static int resume_ended_calls(struct engine *e) {
     return code;
 }
 
-/* Runs the lane's head, with its company; *started: how many they were. */
+/* Runs the head of the lane, in a batch perhaps; *started: how many events they were. */
 static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
     size_t service = lane->service;
     uint64_t hash = lane->hash;

@@ -99,7 +99,7 @@ static void drop_first(struct target *t) {
 
 static void forget(struct forwards *f) {
     for (size_t n = 1; n <= PARTITIONS; n++) {
-        while (f->targets[n].count > 0) {
+        while (!STAILQ_EMPTY(&f->targets[n].messages)) {
             drop_first(&f->targets[n]);
         }
     }

@@ -4,7 +4,6 @@
 #include "engine/history.h"
 
 #include "engine/impl.h"
-#include "engine/services.h"
 #include "journal/event.h"
 
 #include <assert.h>

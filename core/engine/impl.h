@@ -7,13 +7,8 @@
 #ifndef ZINGQ_ENGINE_IMPL_H
 #define ZINGQ_ENGINE_IMPL_H
 
-#include "engine/append.h"
-#include "engine/attempt.h"
 #include "engine/engine.h"
-#include "engine/forwards.h"
-#include "engine/lane.h"
-#include "engine/outbox.h"
-#include "engine/services.h"
+#include "lua/run.h"
 
 struct engine {
     const struct conf *conf;

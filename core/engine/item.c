@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { NEW_BUCKETS = 1024 };
 
@@ -107,14 +106,14 @@ static struct new_bucket *new_bucket(struct engine *e, const struct uuid *id) {
 }
 
 void engine_link_new(struct engine *e, struct lane_item *item) {
-    LIST_INSERT_HEAD(new_bucket(e, &item->id), item, new_twin);
+    LIST_INSERT_HEAD(new_bucket(e, &item->id), item, id_link);
     TAILQ_INSERT_TAIL(&e->items->new, item, new_link);
     item->is_new = true;
 }
 
 void engine_unlink_new(struct engine *e, struct lane_item *item) {
     assert(item->is_new); /* INV-ENGINE-6 */
-    LIST_REMOVE(item, new_twin);
+    LIST_REMOVE(item, id_link);
     TAILQ_REMOVE(&e->items->new, item, new_link);
     item->is_new = false;
 }
@@ -130,7 +129,7 @@ size_t engine_body_bytes(const struct engine *e) {
 bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
                      const struct uuid *id) {
     const struct lane_item *item;
-    LIST_FOREACH(item, new_bucket(e, id), new_twin) {
+    LIST_FOREACH(item, new_bucket(e, id), id_link) {
         if (uuid_equal(&item->id, id) && item->lane->service == s->index &&
             item->lane->partition == partition) {
             return true;

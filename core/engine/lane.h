@@ -36,11 +36,11 @@ struct lane_item {
     size_t bytes;        /* of the event, as the engine counts what is in memory */
     enum lane_place place;
     bool stored;            /* its event record is on disk, whatever its row's place */
-    int64_t since_ms;       /* since when it waits: for the events before it, for company */
+    int64_t since_ms;       /* since when it waits: for the events before it, for a batch */
     struct lane_item *next; /* in the lane, oldest first */
     bool is_new;            /* in the engine's list of this turn's new events: engine/item.c */
     TAILQ_ENTRY(lane_item) new_link;
-    LIST_ENTRY(lane_item) new_twin; /* of them: those in its bucket of ids */
+    LIST_ENTRY(lane_item) id_link; /* of them: those in its bucket of ids */
 };
 
 struct lane {

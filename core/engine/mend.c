@@ -32,8 +32,7 @@ int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *it
     if (books_waiting(&s->books) > 0) {
         engine_count(e, s, BOOK_DISCARDED, 1);
     }
-    int code = engine_unplace(e, item);
-    return code == 0 ? engine_lane_next(e, item) : code;
+    return engine_leave_lane(e, item);
 }
 
 /* A dead letter that nobody can look at counts as discarded. */

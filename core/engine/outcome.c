@@ -17,7 +17,6 @@
 #include "engine/impl.h"
 #include "engine/input.h"
 #include "engine/lane.h"
-#include "engine/locks.h"
 #include "engine/saga.h"
 #include "engine/services.h"
 #include "engine/share.h"
@@ -61,14 +60,10 @@ static int end_done(struct engine *e, struct invocation *inv, enum next *next) {
     if (event->undo != UNDO_NONE) {
         return engine_undo_ended(e, inv);
     }
-    int code = engine_conflicts(e, inv->service, event, &run->effects, &run->error, &conflict);
-    if (code != 0 || conflict) {
+    int code = engine_take_effects(e, inv->service, event, &run->effects, &run->error, &conflict);
+    if (conflict) {
         *next = NEXT_FAIL;
         return code;
-    }
-    code = engine_free_expired_lock(e, event);
-    if (code == 0) {
-        code = engine_take_effects(e, inv->service, event, &run->effects);
     }
     return code == 0 ? end_attempt(e, inv, ATTEMPT_ERROR) : code;
 }
@@ -163,7 +158,7 @@ int engine_conclude(struct engine *e, struct invocation *inv) {
         return engine_end_batch(e, inv, ATTEMPT_ERROR);
     }
     enum next next = NEXT_ENDED;
-    int code = engine_note_failed_steps(e, inv);
+    int code = inv->run->durable == NULL ? 0 : engine_note_failed_steps(e, inv);
     if (code == 0) {
         code = outcomes[inv->run->outcome](e, inv, &next);
     }

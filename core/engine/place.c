@@ -19,6 +19,7 @@
 #include "engine/timers.h"
 #include "journal/event.h"
 
+#include <stdlib.h>
 #include <assert.h>
 
 enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
@@ -259,7 +260,8 @@ int engine_seal_new(struct engine *e) {
     return code;
 }
 
-int engine_unplace(struct engine *e, struct lane_item *item) {
+/* Takes the row away wherever it is; the item is no longer new. */
+static int unplace(struct engine *e, struct lane_item *item) {
     struct engine_service *s = &e->services[item->lane->service];
     struct row row = engine_item_row(item, s);
     enum lane_place place = item->place;
@@ -301,11 +303,14 @@ static int load_lane(struct engine *e, struct engine_service *s, struct lane *la
     }
 }
 
-int engine_lane_next(struct engine *e, struct lane_item *item) {
+int engine_leave_lane(struct engine *e, struct lane_item *item) {
     struct lane *lane = item->lane;
     struct engine_service *s = &e->services[lane->service];
+    int code = unplace(e, item);
     engine_item_free(e, item);
-    int code = lane->count == 0 && lane->spilled ? load_lane(e, s, lane) : 0;
+    if (code == 0 && lane->count == 0 && lane->spilled) {
+        code = load_lane(e, s, lane);
+    }
     lanes_finish(e->lanes, lane);
     if (lane->count == 0) {
         lanes_close(e->lanes, lane);
@@ -318,7 +323,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     struct engine_service *s = &e->services[lane->service];
     struct row row = engine_item_row(item, s);
     row.flags = flags;
-    int code = engine_unplace(e, item);
+    int code = unplace(e, item);
     item->place = PLACE_LANE;
     if (code == 0) {
         code = put_lane_row(e, s, &row);
@@ -353,7 +358,7 @@ int engine_lane_drop_head(struct engine *e, struct engine_service *s, const stru
     return code == 0 ? engine_lane_wake(e, s, &next) : code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* Till now it was not to run, so now it waits for company, unless it wants none. */
+/* It becomes runnable now: its linger time begins. Events marked alone skip batching. */
 static int linger_anew(struct engine *e, struct engine_service *s, struct lane_item *item) {
     int code = engine_load_body(e, s, item);
     if (code == ERR_NOTFOUND) {

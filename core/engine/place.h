@@ -14,10 +14,9 @@ void engine_free_windows(struct engine *e);
 int engine_place(struct engine *e, struct engine_service *s, struct event *event);
 /* Its record and its row, if it is new, are written; memory over its budget is given back. */
 int engine_seal_new(struct engine *e);
-/* Takes the row away wherever it is; the item is no longer new. */
-int engine_unplace(struct engine *e, struct lane_item *item);
-/* The lane's taken event has ended (or gone): the next may come. Frees the item and its event. */
-int engine_lane_next(struct engine *e, struct lane_item *item);
+/* The lane's taken event has ended (or gone): its row goes, the next may come. Frees the item and its
+ * event. */
+int engine_leave_lane(struct engine *e, struct lane_item *item);
 /* The lane's taken event stays at its head with `flags`; what is behind goes to disk and the lane
  * leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);

@@ -1,5 +1,5 @@
 /*
- * start.c - an event is tried: taken off its lane, alone or with company.
+ * start.c - an event is tried: taken off its lane, and run alone or in a batch.
  *
  * A batch is made of heads of different lanes, so the order within a key holds whatever becomes of
  * each event.
@@ -31,10 +31,7 @@ static int end_stale(struct engine *e, struct engine_service *s, struct lane_ite
     engine_end_event(e, item->event, EVENT_DONE);
     engine_count(e, s, BOOK_DONE, 1);
     int code = journal_event_put(e->journal, item->event);
-    if (code == 0) {
-        code = engine_unplace(e, item);
-    }
-    return code == 0 ? engine_lane_next(e, item) : code;
+    return code == 0 ? engine_leave_lane(e, item) : code;
 }
 
 static int put_off_crashed(struct engine *e, struct engine_service *s, struct lane_item *item) {
@@ -98,15 +95,15 @@ static bool may_share(const struct event *event) {
 }
 
 /* Without a key rule the events of a batch have one key, so that the handler has its state. */
-static bool fit(const struct engine *e, const struct engine_service *s, const struct event *a,
-                const struct event *b) {
+static bool fits_batch(const struct engine *e, const struct engine_service *s,
+                       const struct event *a, const struct event *b) {
     bool one_key = s->conf->key.kind != RULE_NONE || slice_equal(a->key, b->key);
     return one_key && script_same_function(e->scripts, s->index, a->topic, b->topic);
 }
 
 /* The lane whose head joins a batch that `first` begins; *lane NULL: none does now. */
-static int find_company(struct engine *e, struct engine_service *s, const struct event *first,
-                        struct lane **lane) {
+static int find_batch_lane(struct engine *e, struct engine_service *s, const struct event *first,
+                           struct lane **lane) {
     struct lane *next = lanes_peek(e->lanes, s->index);
     *lane = NULL;
     if (next == NULL) {
@@ -114,10 +111,10 @@ static int find_company(struct engine *e, struct engine_service *s, const struct
     }
     int code = engine_load_body(e, s, next->head);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? 0 : code; /* one that cannot be read has no company */
+        return code == ERR_NOTFOUND ? 0 : code; /* one that cannot be read joins no batch */
     }
     const struct event *event = next->head->event;
-    *lane = may_share(event) && fit(e, s, first, event) ? next : NULL;
+    *lane = may_share(event) && fits_batch(e, s, first, event) ? next : NULL;
     return 0;
 }
 
@@ -143,13 +140,13 @@ static int gather(struct engine *e, struct invocation *inv, struct lane *lane, s
     while (code == 0 && lane != NULL && b->count < most && bytes < BATCH_BYTES_MAX) {
         add_item(b, lanes_join(e->lanes, lane));
         bytes += b->events[b->count - 1]->payload.len;
-        code = find_company(e, s, b->events[0], &lane);
+        code = find_batch_lane(e, s, b->events[0], &lane);
     }
     return code;
 }
 
-static int start_with(struct engine *e, struct lane_item *item, struct lane *lane, size_t most,
-                      size_t *count) {
+static int start_batch(struct engine *e, struct lane_item *item, struct lane *lane, size_t most,
+                       size_t *count) {
     struct engine_service *s = &e->services[item->lane->service];
     struct batch *b = batch_new(most);
     struct invocation *inv = b == NULL ? NULL : engine_new_invocation(e, s, item);
@@ -175,7 +172,7 @@ static int start_with(struct engine *e, struct lane_item *item, struct lane *lan
     return code == 0 ? engine_conclude(e, inv) : code;
 }
 
-/* The taken event, and what may run together with it. */
+/* Runs the taken event, in a batch with others when its service has batches. */
 static int start(struct engine *e, struct lane_item *item, size_t *started) {
     struct engine_service *s = &e->services[item->lane->service];
     size_t most = engine_is_careful(e) ? 1 : engine_space_share(e, s->conf->batch);
@@ -184,12 +181,12 @@ static int start(struct engine *e, struct lane_item *item, size_t *started) {
     *started = 1;
     bool room = item->event->payload.len < BATCH_BYTES_MAX;
     if (most > 1 && room && may_share(item->event)) {
-        code = find_company(e, s, item->event, &lane);
+        code = find_batch_lane(e, s, item->event, &lane);
     }
     if (code != 0) {
         return code;
     }
-    return lane == NULL ? start_alone(e, item) : start_with(e, item, lane, most, started);
+    return lane == NULL ? start_alone(e, item) : start_batch(e, item, lane, most, started);
 }
 
 int engine_start_lane(struct engine *e, struct lane *lane, size_t *started) {

@@ -1,5 +1,5 @@
 /*
- * start.h - an event is tried: taken off its lane, alone or with company.
+ * start.h - an event is tried: taken off its lane, and run alone or in a batch.
  */
 #ifndef ZINGQ_ENGINE_START_H
 #define ZINGQ_ENGINE_START_H
@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "engine/lane.h"
 
-/* Takes the lane's head and runs it, with the company that its service wants, to the first outcome;
+/* Takes the head of the lane and runs it, in a batch if its service has them, to the first outcome;
  * does what that means. *started: how many events they were; 0 = it ended without a run (too many
  * crashes, a stale lock expiry). */
 int engine_start_lane(struct engine *e, struct lane *lane, size_t *started);

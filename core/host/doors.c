@@ -228,7 +228,7 @@ static json_t *login(void *ctx) {
 
 static void admin_reload(void *ctx) {
     host_reload(ctx);
-    host_reload_tokens(ctx);
+    host_reload_front(ctx);
 }
 
 static void wake(void *ctx) {
@@ -325,7 +325,9 @@ static int open_front(struct host *h, struct report *r) {
                                                 .headers = front_headers,
                                                 .proxies =
                                                     (const char *const *)h->conf->http_proxies,
-                                                .proxy_count = h->conf->http_proxy_count};
+                                                .proxy_count = h->conf->http_proxy_count,
+                                                .cert_file = h->conf->http_cert_file,
+                                                .key_file = h->conf->http_key_file};
     struct report why = {""};
     code = gateway_new(&h->tcp, &h->loop, h->conf->http_listen, GATEWAY_BODY_BYTES_MAX, &callbacks,
                        &why);

@@ -206,7 +206,7 @@ static void on_signal(uv_signal_t *signal, int number) {
 static void on_sighup(uv_signal_t *signal, int number) {
     (void)number;
     host_reload(signal->data);
-    host_reload_tokens(signal->data);
+    host_reload_front(signal->data);
 }
 
 static void on_sys_timer(uv_timer_t *timer) {

@@ -102,7 +102,7 @@ bool host_login_link(const struct host *h, struct buf *out) {
     if (h->tcp == NULL || gateway_port(h->tcp) == 0) {
         return false;
     }
-    buf_add_str(out, "http://");
+    buf_add_str(out, gateway_is_tls(h->tcp) ? "https://" : "http://");
     add_address(out, h->conf->http_listen, gateway_port(h->tcp));
     buf_add_str(out, "/login?token=");
     add_escaped(out, token);
@@ -125,7 +125,7 @@ void host_warn_tokens(const struct host *h) {
     }
 }
 
-void host_reload_tokens(struct host *h) {
+void host_reload_front(struct host *h) {
     struct conf *fresh = NULL;
     struct report r = {""};
     if (h->front == NULL) {
@@ -139,4 +139,7 @@ void host_reload_tokens(struct host *h) {
         log_error("host", "the tokens stay as they were: %s", r.text);
     }
     conf_free(fresh);
+    if (h->tcp != NULL && gateway_reload_tls(h->tcp, &r) != 0) {
+        log_error("host", "the certificate stays as it was: %s", r.text);
+    }
 }

@@ -10,8 +10,9 @@
 int host_load_token(struct host *h, struct report *r);
 /* Appends "http://127.0.0.1:8080/login?token=..."; false where there is no front door over TCP. */
 bool host_login_link(const struct host *h, struct buf *out);
-/* Tokens as topics.conf has them now; if it is wrong they stay as they were, and the log says so. */
-void host_reload_tokens(struct host *h);
+/* Tokens as topics.conf has them now, and the certificate; what is wrong stays as it was, and the log
+ * says so. */
+void host_reload_front(struct host *h);
 /* What the tokens lack, in the log. */
 void host_warn_tokens(const struct host *h);
 

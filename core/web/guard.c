@@ -344,8 +344,7 @@ bool guard_is_misdirected(const struct gateway_request *request) {
 /* Answers; a `page` is led on to the dashboard. */
 static void set_cookie(struct gateway_request *request, const char *value, long age_s, bool page) {
     char headers[256];
-    const char *proto = gateway_header(request, "X-Forwarded-Proto");
-    bool tls = proto != NULL && strcmp(proto, "https") == 0;
+    bool tls = gateway_is_secure(request);
     (void)snprintf(headers, sizeof headers,
                    "Set-Cookie: " COOKIE "%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%ld%s\n%s",
                    value, age_s, tls ? "; Secure" : "", page ? "Location: /\n" : "");

@@ -19,7 +19,7 @@ holds() {
 }
 
 # on_terminal ANSWER STATUS PATTERN COMMAND...: the same on a terminal where ANSWER is typed once it
-# asks.
+# asks; with "-" it must not ask.
 on_terminal() {
     answer=$1
     wanted=$2
@@ -46,7 +46,7 @@ while True:
         os.write(terminal, sys.argv[1].encode() + b"\n")
 sys.stdout.buffer.write(shown)
 sys.stdout.flush()
-if not asked:
+if asked != (sys.argv[1] != "-"):
     sys.exit(99)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 END
@@ -298,11 +298,24 @@ ok "and said" says 0 '1 is older than idempotency_window (--force)' \
 ok "as of one event" says 1 'idempotency_window' \
     replay --id "$("$ZINGQ" events --service quick --state 'done' --json | jq -r '.[0].id')" --yes
 ok "unless it is forced" says 0 '^1 replayed' replay --service quick --from 1h --force --yes
-ok "a dead letter is refused with the reason" complains 1 'idempotency_window' \
+ok "a dead letter is left out, and said" says 1 '1 older than idempotency_window (--force)' \
     dlq replay --service quick
 ok "in a job it is counted" eval \
     'asks 202 POST "/api/dlq/replay?service=quick" && id=$(jq .id out) && wait_for 10 job_is "$id" ".state == \"done\" and .old == 1 and .found == 0"'
 ok "and forced, too" says 0 '^1 replayed' dlq replay --service quick --force
+dead_of_quick() { # how many
+    [ "$("$ZINGQ" dlq list --service quick --json | jq length)" -eq "$1" ]
+}
+for n in $(seq 20); do
+    ends 0 publish "quick/$n" bad
+done
+ok "a person replays all letters of a service, and sees the progress" eval \
+    'wait_for 20 dead_of_quick 20 && on_terminal - 0 "replayed [0-9]* of 20" dlq replay --service quick --force --rate 100/s'
+ok "as one job of the host" eval \
+    'asks 200 GET /api/status && jq -e ".jobs[-1] | .what == \"replay\" and .replayed == 20" "$dir/out" >/dev/null'
+ends 0 publish quick/last bad
+wait_for 20 dead_of_quick 1
+ok "and letters are discarded in the same way" says 0 '^1 discarded' dlq discard --service quick
 
 # ---- emails -------------------------------------------------------------------------------------
 

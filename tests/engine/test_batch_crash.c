@@ -152,15 +152,14 @@ static void every_event_is_done_once_wherever_the_host_is_killed(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_crash_in_a_batch_is_nobodys),
-        TEST(a_crash_in_a_batch_is_forgotten_with_its_events),
-        TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
-        TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
-        TEST(a_stop_in_a_batch_costs_nothing),
-        TEST(a_handler_that_is_given_up_does_not_run_again),
-        TEST(every_event_is_done_once_wherever_the_host_is_killed),
+        ENGINE_TEST(a_crash_in_a_batch_is_nobodys),
+        ENGINE_TEST(a_crash_in_a_batch_is_forgotten_with_its_events),
+        ENGINE_TEST(who_crashed_in_a_batch_and_crashes_alone_ends_dead),
+        ENGINE_TEST(a_crash_in_a_batch_is_each_ones_and_they_run_alone),
+        ENGINE_TEST(a_stop_in_a_batch_costs_nothing),
+        ENGINE_TEST(a_handler_that_is_given_up_does_not_run_again),
+        ENGINE_TEST(every_event_is_done_once_wherever_the_host_is_killed),
     };
     return cmocka_run_group_tests_name("batch_crash", tests, NULL, NULL);
 }

@@ -274,26 +274,25 @@ static void a_saved_script_takes_over_for_the_next_attempt(void **state) {
 }
 
 int main(void) {
-#define CALL_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        CALL_TEST(a_call_leaves_after_the_commit_and_its_answer_ends_the_event),
-        CALL_TEST(a_waiting_call_holds_up_its_own_key_only),
-        CALL_TEST(a_thousand_calls_wait_at_once),
-        CALL_TEST(concurrency_bounds_the_calls_that_wait),
-        CALL_TEST(an_attempt_that_waits_too_long_is_a_timeout),
-        CALL_TEST(a_late_answer_finds_nobody),
-        CALL_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
-        CALL_TEST(a_call_that_ended_badly_is_the_handlers_error),
-        CALL_TEST(every_attempt_sends_the_same_idempotency_key),
-        CALL_TEST(a_crash_while_an_attempt_waits_is_not_its_doing),
-        CALL_TEST(a_crash_before_a_reboot_is_nobodys),
-        CALL_TEST(an_event_that_takes_the_host_down_too_often_is_dead),
-        CALL_TEST(a_stop_is_no_crash),
-        CALL_TEST(an_event_that_did_not_run_is_not_blamed_for_a_crash),
-        CALL_TEST(a_handler_without_end_is_stopped_and_others_go_on),
-        CALL_TEST(a_handler_that_allocates_without_end_is_stopped),
-        CALL_TEST(an_error_that_is_a_table_is_told_as_text),
-        CALL_TEST(a_saved_script_takes_over_for_the_next_attempt),
+        ENGINE_TEST(a_call_leaves_after_the_commit_and_its_answer_ends_the_event),
+        ENGINE_TEST(a_waiting_call_holds_up_its_own_key_only),
+        ENGINE_TEST(a_thousand_calls_wait_at_once),
+        ENGINE_TEST(concurrency_bounds_the_calls_that_wait),
+        ENGINE_TEST(an_attempt_that_waits_too_long_is_a_timeout),
+        ENGINE_TEST(a_late_answer_finds_nobody),
+        ENGINE_TEST(an_answer_and_the_timeout_in_one_turn_count_once),
+        ENGINE_TEST(a_call_that_ended_badly_is_the_handlers_error),
+        ENGINE_TEST(every_attempt_sends_the_same_idempotency_key),
+        ENGINE_TEST(a_crash_while_an_attempt_waits_is_not_its_doing),
+        ENGINE_TEST(a_crash_before_a_reboot_is_nobodys),
+        ENGINE_TEST(an_event_that_takes_the_host_down_too_often_is_dead),
+        ENGINE_TEST(a_stop_is_no_crash),
+        ENGINE_TEST(an_event_that_did_not_run_is_not_blamed_for_a_crash),
+        ENGINE_TEST(a_handler_without_end_is_stopped_and_others_go_on),
+        ENGINE_TEST(a_handler_that_allocates_without_end_is_stopped),
+        ENGINE_TEST(an_error_that_is_a_table_is_told_as_text),
+        ENGINE_TEST(a_saved_script_takes_over_for_the_next_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

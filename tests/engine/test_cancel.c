@@ -184,20 +184,18 @@ static void a_cancel_holds_although_the_handler_waits(void **state) {
     assert_int_equal(count_published(f, "remind"), 0);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_cancelled_publish_never_leaves),
-        TEST(a_publish_can_be_cancelled_after_a_crash),
-        TEST(what_does_not_wait_cannot_be_cancelled_and_is_told_so),
-        TEST(whoever_asks_what_became_of_it_is_told),
-        TEST(a_handler_cancels_what_an_earlier_event_put_off),
-        TEST(a_handler_that_comes_too_late_is_told_so),
-        TEST(a_handler_that_fails_cancels_nothing),
-        TEST(what_one_attempt_publishes_it_can_take_back),
-        TEST(what_leaves_while_the_handler_waits_fails_the_attempt),
-        TEST(a_cancel_holds_although_the_handler_waits),
+        ENGINE_TEST(a_cancelled_publish_never_leaves),
+        ENGINE_TEST(a_publish_can_be_cancelled_after_a_crash),
+        ENGINE_TEST(what_does_not_wait_cannot_be_cancelled_and_is_told_so),
+        ENGINE_TEST(whoever_asks_what_became_of_it_is_told),
+        ENGINE_TEST(a_handler_cancels_what_an_earlier_event_put_off),
+        ENGINE_TEST(a_handler_that_comes_too_late_is_told_so),
+        ENGINE_TEST(a_handler_that_fails_cancels_nothing),
+        ENGINE_TEST(what_one_attempt_publishes_it_can_take_back),
+        ENGINE_TEST(what_leaves_while_the_handler_waits_fails_the_attempt),
+        ENGINE_TEST(a_cancel_holds_although_the_handler_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,16 +122,14 @@ static void a_policy_is_named_within_what_is_under_way(void **state) {
     assert_true(uuid_equal(&culprit_now(f->culprit)->events[0].id, &runs));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(who_took_the_host_down_comes_after_the_others),
-        TEST(a_publish_that_took_the_host_down_counts_as_refused),
-        TEST(what_is_dead_for_its_crashes_is_told_of),
-        TEST(what_crashes_when_it_is_told_of_is_dead_without),
-        TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),
-        TEST(a_policy_is_named_within_what_is_under_way),
+        ENGINE_TEST(who_took_the_host_down_comes_after_the_others),
+        ENGINE_TEST(a_publish_that_took_the_host_down_counts_as_refused),
+        ENGINE_TEST(what_is_dead_for_its_crashes_is_told_of),
+        ENGINE_TEST(what_crashes_when_it_is_told_of_is_dead_without),
+        ENGINE_TEST(what_died_before_it_was_stored_cannot_crash_the_host_for_ever),
+        ENGINE_TEST(a_policy_is_named_within_what_is_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

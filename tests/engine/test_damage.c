@@ -297,17 +297,16 @@ static void a_handler_never_takes_state_that_cannot_be_read_for_none(void **stat
 }
 
 int main(void) {
-#define DAMAGE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        DAMAGE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
-        DAMAGE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
-        DAMAGE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
-        DAMAGE_TEST(an_event_whose_place_cannot_be_read_gets_another),
-        DAMAGE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
-        DAMAGE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
-        DAMAGE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
-        DAMAGE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),
-        DAMAGE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
+        ENGINE_TEST(whatever_cannot_be_read_at_the_start_the_rest_goes_on),
+        ENGINE_TEST(whatever_cannot_be_read_in_a_turn_the_rest_goes_on),
+        ENGINE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
+        ENGINE_TEST(an_event_whose_place_cannot_be_read_gets_another),
+        ENGINE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
+        ENGINE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
+        ENGINE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
+        ENGINE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),
+        ENGINE_TEST(a_handler_never_takes_state_that_cannot_be_read_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

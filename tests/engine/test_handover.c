@@ -310,25 +310,24 @@ static void a_reply_goes_to_the_response_topic_with_its_correlation(void **state
 }
 
 int main(void) {
-#define HANDOVER_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        HANDOVER_TEST(a_chain_of_two_services_takes_one_commit),
-        HANDOVER_TEST(the_brokers_copy_names_the_services_served_and_they_skip_it),
-        HANDOVER_TEST(a_skipped_copy_is_counted_though_nothing_else_happens),
-        HANDOVER_TEST(the_copy_names_cause_and_hops),
-        HANDOVER_TEST(several_services_are_served_from_one_publish),
-        HANDOVER_TEST(a_key_given_with_the_publish_reaches_both_ways),
-        HANDOVER_TEST(traceparent_is_passed_on_unless_the_handler_gives_one),
-        HANDOVER_TEST(loops_end_as_a_dead_letter),
-        HANDOVER_TEST(what_cannot_be_handed_over_is_the_receivers_dead_letter),
-        HANDOVER_TEST(a_handler_that_fails_hands_nothing_over),
-        HANDOVER_TEST(publishes_wait_while_the_broker_is_away),
-        HANDOVER_TEST(what_was_not_acknowledged_goes_again_under_its_id),
-        HANDOVER_TEST(a_crash_before_the_acknowledgement_sends_again_under_the_id),
-        HANDOVER_TEST(a_refused_publish_is_counted_and_kept),
-        HANDOVER_TEST(publishes_of_one_key_leave_in_order),
-        HANDOVER_TEST(a_delayed_publish_leaves_at_its_time_also_after_a_crash),
-        HANDOVER_TEST(a_reply_goes_to_the_response_topic_with_its_correlation),
+        ENGINE_TEST(a_chain_of_two_services_takes_one_commit),
+        ENGINE_TEST(the_brokers_copy_names_the_services_served_and_they_skip_it),
+        ENGINE_TEST(a_skipped_copy_is_counted_though_nothing_else_happens),
+        ENGINE_TEST(the_copy_names_cause_and_hops),
+        ENGINE_TEST(several_services_are_served_from_one_publish),
+        ENGINE_TEST(a_key_given_with_the_publish_reaches_both_ways),
+        ENGINE_TEST(traceparent_is_passed_on_unless_the_handler_gives_one),
+        ENGINE_TEST(loops_end_as_a_dead_letter),
+        ENGINE_TEST(what_cannot_be_handed_over_is_the_receivers_dead_letter),
+        ENGINE_TEST(a_handler_that_fails_hands_nothing_over),
+        ENGINE_TEST(publishes_wait_while_the_broker_is_away),
+        ENGINE_TEST(what_was_not_acknowledged_goes_again_under_its_id),
+        ENGINE_TEST(a_crash_before_the_acknowledgement_sends_again_under_the_id),
+        ENGINE_TEST(a_refused_publish_is_counted_and_kept),
+        ENGINE_TEST(publishes_of_one_key_leave_in_order),
+        ENGINE_TEST(a_delayed_publish_leaves_at_its_time_also_after_a_crash),
+        ENGINE_TEST(a_reply_goes_to_the_response_topic_with_its_correlation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,17 +186,16 @@ static void the_history_of_a_crash_goes_with_its_event(void **state) {
 }
 
 int main(void) {
-#define HOSTILE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        HOSTILE_TEST(two_messages_of_one_turn_under_one_id_are_two_events),
-        HOSTILE_TEST(unordered_events_under_one_id_and_two_keys_are_two_events),
-        HOSTILE_TEST(a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone),
-        HOSTILE_TEST(of_a_payload_far_past_the_limit_the_beginning_is_kept),
-        HOSTILE_TEST(a_publish_command_with_an_endless_key_does_no_harm),
-        HOSTILE_TEST(a_publish_command_that_no_broker_carries_is_refused),
-        HOSTILE_TEST(a_peek_at_an_endless_key_finds_nothing),
-        HOSTILE_TEST(an_event_that_took_the_host_down_parks_its_key),
-        HOSTILE_TEST(the_history_of_a_crash_goes_with_its_event),
+        ENGINE_TEST(two_messages_of_one_turn_under_one_id_are_two_events),
+        ENGINE_TEST(unordered_events_under_one_id_and_two_keys_are_two_events),
+        ENGINE_TEST(a_replay_under_its_new_key_leaves_an_event_of_the_same_id_alone),
+        ENGINE_TEST(of_a_payload_far_past_the_limit_the_beginning_is_kept),
+        ENGINE_TEST(a_publish_command_with_an_endless_key_does_no_harm),
+        ENGINE_TEST(a_publish_command_that_no_broker_carries_is_refused),
+        ENGINE_TEST(a_peek_at_an_endless_key_finds_nothing),
+        ENGINE_TEST(an_event_that_took_the_host_down_parks_its_key),
+        ENGINE_TEST(the_history_of_a_crash_goes_with_its_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

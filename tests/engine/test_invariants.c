@@ -188,16 +188,16 @@ static void who_is_buried_was_taken_off_its_lane(void **state) {
 }
 
 int main(void) {
-#define ENGINE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        ENGINE_TEST(a_commit_holds_whole_decisions),
-        ENGINE_TEST(nothing_leaves_before_the_commit),
-        ENGINE_TEST(an_event_ends_once),
-        ENGINE_TEST(what_is_counted_is_what_is_there),
-        ENGINE_TEST(who_waits_for_a_call_is_found_by_it),
-        ENGINE_TEST(what_is_new_in_a_turn_is_listed_until_it_is_stored),
-        ENGINE_TEST(an_event_is_given_a_place_once),
-        ENGINE_TEST(who_is_buried_was_taken_off_its_lane),
+        TEST(a_commit_holds_whole_decisions),
+        TEST(nothing_leaves_before_the_commit),
+        TEST(an_event_ends_once),
+        TEST(what_is_counted_is_what_is_there),
+        TEST(who_waits_for_a_call_is_found_by_it),
+        TEST(what_is_new_in_a_turn_is_listed_until_it_is_stored),
+        TEST(an_event_is_given_a_place_once),
+        TEST(who_is_buried_was_taken_off_its_lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

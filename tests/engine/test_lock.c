@@ -332,28 +332,27 @@ static void appended_lines_are_written_once_over_crashes(void **state) {
 }
 
 int main(void) {
-#define LOCK_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        LOCK_TEST(a_lock_is_held_refused_and_released),
-        LOCK_TEST(an_expired_lock_is_told_and_free),
-        LOCK_TEST(a_lock_expires_though_the_service_has_an_idempotency_rule),
-        LOCK_TEST(a_lock_expires_also_after_a_crash_and_a_long_stop),
-        LOCK_TEST(a_lock_extended_by_its_owner_expires_at_the_new_time),
-        LOCK_TEST(a_released_lock_does_not_expire),
-        LOCK_TEST(an_expiry_that_came_too_late_is_ignored),
-        LOCK_TEST(an_expiry_tells_of_its_own_lock_only),
-        LOCK_TEST(an_expiry_runs_in_its_lane_behind_what_was_there),
-        LOCK_TEST(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end),
-        LOCK_TEST(a_replay_of_a_dead_expiry_runs_the_mended_handler),
-        LOCK_TEST(without_an_expiry_handler_a_lock_is_just_free),
-        LOCK_TEST(a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is),
-        LOCK_TEST(a_lock_with_bytes_that_are_no_text_expires_like_any_other),
-        LOCK_TEST(without_order_two_takers_of_one_lock_do_not_both_get_it),
-        LOCK_TEST(state_is_of_one_service_and_key),
-        LOCK_TEST(state_with_a_ttl_is_gone_after_it_also_from_disk),
-        LOCK_TEST(state_set_again_without_a_ttl_stays),
-        LOCK_TEST(a_handler_sees_committed_state_of_its_key_and_peeks_at_others),
-        LOCK_TEST(appended_lines_are_written_once_over_crashes),
+        ENGINE_TEST(a_lock_is_held_refused_and_released),
+        ENGINE_TEST(an_expired_lock_is_told_and_free),
+        ENGINE_TEST(a_lock_expires_though_the_service_has_an_idempotency_rule),
+        ENGINE_TEST(a_lock_expires_also_after_a_crash_and_a_long_stop),
+        ENGINE_TEST(a_lock_extended_by_its_owner_expires_at_the_new_time),
+        ENGINE_TEST(a_released_lock_does_not_expire),
+        ENGINE_TEST(an_expiry_that_came_too_late_is_ignored),
+        ENGINE_TEST(an_expiry_tells_of_its_own_lock_only),
+        ENGINE_TEST(an_expiry_runs_in_its_lane_behind_what_was_there),
+        ENGINE_TEST(an_expiry_handler_that_fails_is_retried_and_frees_the_lock_in_the_end),
+        ENGINE_TEST(a_replay_of_a_dead_expiry_runs_the_mended_handler),
+        ENGINE_TEST(without_an_expiry_handler_a_lock_is_just_free),
+        ENGINE_TEST(a_lock_of_a_service_that_was_not_run_for_a_while_expires_when_it_is),
+        ENGINE_TEST(a_lock_with_bytes_that_are_no_text_expires_like_any_other),
+        ENGINE_TEST(without_order_two_takers_of_one_lock_do_not_both_get_it),
+        ENGINE_TEST(state_is_of_one_service_and_key),
+        ENGINE_TEST(state_with_a_ttl_is_gone_after_it_also_from_disk),
+        ENGINE_TEST(state_set_again_without_a_ttl_stays),
+        ENGINE_TEST(a_handler_sees_committed_state_of_its_key_and_peeks_at_others),
+        ENGINE_TEST(appended_lines_are_written_once_over_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,16 +122,14 @@ static void expired_idempotency_keys_give_their_room_back_though_nothing_comes(v
 }
 
 int main(void) {
-#define RETENTION_TEST(test)                                                                       \
-    cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        RETENTION_TEST(done_events_are_kept_for_their_time_and_then_gone_with_their_history),
-        RETENTION_TEST(dead_and_waiting_events_are_kept_for_good),
-        RETENTION_TEST(discarded_events_go_with_their_history_after_their_time),
-        RETENTION_TEST(an_event_that_was_replayed_goes_after_its_new_end),
-        RETENTION_TEST(nothing_is_kept_when_keep_done_is_0),
-        RETENTION_TEST(a_turn_deletes_no_more_than_its_share),
-        RETENTION_TEST(expired_idempotency_keys_give_their_room_back_though_nothing_comes),
+        ENGINE_TEST(done_events_are_kept_for_their_time_and_then_gone_with_their_history),
+        ENGINE_TEST(dead_and_waiting_events_are_kept_for_good),
+        ENGINE_TEST(discarded_events_go_with_their_history_after_their_time),
+        ENGINE_TEST(an_event_that_was_replayed_goes_after_its_new_end),
+        ENGINE_TEST(nothing_is_kept_when_keep_done_is_0),
+        ENGINE_TEST(a_turn_deletes_no_more_than_its_share),
+        ENGINE_TEST(expired_idempotency_keys_give_their_room_back_though_nothing_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

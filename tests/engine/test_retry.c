@@ -272,27 +272,26 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
 }
 
 int main(void) {
-#define RETRY_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        RETRY_TEST(a_failed_attempt_is_tried_again_at_its_due_time),
-        RETRY_TEST(the_last_attempt_that_fails_ends_dead_with_its_reason_and_history),
-        RETRY_TEST(retries_are_kept_over_a_crash_with_their_due_time),
-        RETRY_TEST(retries_that_came_due_while_the_host_was_down_run_at_the_start),
-        RETRY_TEST(no_retries_means_dead_at_once),
-        RETRY_TEST(a_retrying_key_holds_up_its_followers_and_nobody_else),
-        RETRY_TEST(a_handler_names_its_own_delay_with_zing_retry),
-        RETRY_TEST(a_retry_policy_decides_instead_of_the_numbers),
-        RETRY_TEST(a_retry_policy_does_not_override_the_handlers_own_delay),
-        RETRY_TEST(a_retry_policy_that_fails_leaves_it_to_the_numbers),
-        RETRY_TEST(a_dead_letter_policy_publishes_and_writes_state),
-        RETRY_TEST(a_dead_letter_policy_may_discard),
-        RETRY_TEST(a_dead_letter_policy_that_fails_changes_nothing),
-        RETRY_TEST(on_dead_of_the_handler_is_told),
-        RETRY_TEST(what_a_policy_publishes_is_handed_over_too),
-        RETRY_TEST(a_rejected_event_is_dead_at_once),
-        RETRY_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
-        RETRY_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
-        RETRY_TEST(a_throttle_holds_the_whole_service_and_no_other),
+        ENGINE_TEST(a_failed_attempt_is_tried_again_at_its_due_time),
+        ENGINE_TEST(the_last_attempt_that_fails_ends_dead_with_its_reason_and_history),
+        ENGINE_TEST(retries_are_kept_over_a_crash_with_their_due_time),
+        ENGINE_TEST(retries_that_came_due_while_the_host_was_down_run_at_the_start),
+        ENGINE_TEST(no_retries_means_dead_at_once),
+        ENGINE_TEST(a_retrying_key_holds_up_its_followers_and_nobody_else),
+        ENGINE_TEST(a_handler_names_its_own_delay_with_zing_retry),
+        ENGINE_TEST(a_retry_policy_decides_instead_of_the_numbers),
+        ENGINE_TEST(a_retry_policy_does_not_override_the_handlers_own_delay),
+        ENGINE_TEST(a_retry_policy_that_fails_leaves_it_to_the_numbers),
+        ENGINE_TEST(a_dead_letter_policy_publishes_and_writes_state),
+        ENGINE_TEST(a_dead_letter_policy_may_discard),
+        ENGINE_TEST(a_dead_letter_policy_that_fails_changes_nothing),
+        ENGINE_TEST(on_dead_of_the_handler_is_told),
+        ENGINE_TEST(what_a_policy_publishes_is_handed_over_too),
+        ENGINE_TEST(a_rejected_event_is_dead_at_once),
+        ENGINE_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
+        ENGINE_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
+        ENGINE_TEST(a_throttle_holds_the_whole_service_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

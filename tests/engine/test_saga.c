@@ -357,29 +357,27 @@ static void killed_at_every_commit_in_turn_it_is_undone_once_and_whole(void **st
     assert_true(kills > 10);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_saga_that_succeeds_undoes_nothing),
-        TEST(what_fails_for_good_is_undone_in_reverse),
-        TEST(an_error_is_tried_again_before_anything_is_undone),
-        TEST(a_time_out_for_good_is_undone_too),
-        TEST(a_step_that_was_refused_has_nothing_to_undo),
-        TEST(a_step_that_was_accepted_and_then_failed_is_undone),
-        TEST(a_step_that_was_answered_5xx_is_undone),
-        TEST(a_compensation_has_tries_of_its_own_then_needs_a_person),
-        TEST(what_needs_a_person_goes_on_undoing_when_replayed),
-        TEST(letting_it_go_half_undone_must_be_said_expressly),
-        TEST(an_undone_event_that_is_replayed_begins_anew_under_new_keys),
-        TEST(a_compensation_the_handler_no_longer_reaches_needs_a_person),
-        TEST(nothing_outside_the_compensations_happens_while_undoing),
-        TEST(a_person_cancels_a_waiting_saga_and_has_it_undone),
-        TEST(a_waiting_event_of_a_service_not_run_here_can_be_cancelled),
-        TEST(an_event_woken_before_a_crash_is_not_cancelled_twice),
-        TEST(on_dead_is_told_of_what_a_person_cancels),
-        TEST(a_person_cancels_a_waiting_event),
-        TEST(killed_at_every_commit_in_turn_it_is_undone_once_and_whole),
+        ENGINE_TEST(a_saga_that_succeeds_undoes_nothing),
+        ENGINE_TEST(what_fails_for_good_is_undone_in_reverse),
+        ENGINE_TEST(an_error_is_tried_again_before_anything_is_undone),
+        ENGINE_TEST(a_time_out_for_good_is_undone_too),
+        ENGINE_TEST(a_step_that_was_refused_has_nothing_to_undo),
+        ENGINE_TEST(a_step_that_was_accepted_and_then_failed_is_undone),
+        ENGINE_TEST(a_step_that_was_answered_5xx_is_undone),
+        ENGINE_TEST(a_compensation_has_tries_of_its_own_then_needs_a_person),
+        ENGINE_TEST(what_needs_a_person_goes_on_undoing_when_replayed),
+        ENGINE_TEST(letting_it_go_half_undone_must_be_said_expressly),
+        ENGINE_TEST(an_undone_event_that_is_replayed_begins_anew_under_new_keys),
+        ENGINE_TEST(a_compensation_the_handler_no_longer_reaches_needs_a_person),
+        ENGINE_TEST(nothing_outside_the_compensations_happens_while_undoing),
+        ENGINE_TEST(a_person_cancels_a_waiting_saga_and_has_it_undone),
+        ENGINE_TEST(a_waiting_event_of_a_service_not_run_here_can_be_cancelled),
+        ENGINE_TEST(an_event_woken_before_a_crash_is_not_cancelled_twice),
+        ENGINE_TEST(on_dead_is_told_of_what_a_person_cancels),
+        ENGINE_TEST(a_person_cancels_a_waiting_event),
+        ENGINE_TEST(killed_at_every_commit_in_turn_it_is_undone_once_and_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,14 +108,12 @@ static void one_long_run_hardly_changes_what_a_turn_takes(void **state) {
     assert_true(engine_intake(f->engine) >= before / 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_hungry_service_gets_its_share_and_no_more),
-        TEST(a_time_out_is_charged_to_its_service),
-        TEST(a_turn_takes_as_many_messages_as_it_can_run),
-        TEST(one_long_run_hardly_changes_what_a_turn_takes),
+        ENGINE_TEST(a_hungry_service_gets_its_share_and_no_more),
+        ENGINE_TEST(a_time_out_is_charged_to_its_service),
+        ENGINE_TEST(a_turn_takes_as_many_messages_as_it_can_run),
+        ENGINE_TEST(one_long_run_hardly_changes_what_a_turn_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -444,34 +444,32 @@ static void killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key(
     assert_true(kills > 12);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_step_is_on_disk_before_the_next_line_runs),
-        TEST(a_finished_step_does_not_run_again_after_a_failure),
-        TEST(a_step_that_fails_leaves_the_earlier_ones_done),
-        TEST(a_replayed_dead_letter_goes_on_behind_its_finished_steps),
-        TEST(a_replayed_done_event_does_its_steps_again),
-        TEST(one_name_twice_is_an_error),
-        TEST(what_cannot_stand_in_a_step_is_an_error),
-        TEST(a_step_may_not_write_what_the_handler_wrote_around_it),
-        TEST(a_result_over_its_limit_is_an_error),
-        TEST(calls_in_steps_have_keys_by_their_names),
-        TEST(a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart),
-        TEST(a_sleep_holds_up_its_own_key_only),
-        TEST(a_signal_ends_a_wait),
-        TEST(a_signal_may_come_before_the_wait),
-        TEST(a_wait_that_times_out_says_so),
-        TEST(a_wait_without_a_time_limit_waits_for_good),
-        TEST(a_signal_nobody_takes_runs_out),
-        TEST(a_handler_signals_another_service),
-        TEST(a_signal_message_is_taken_once),
-        TEST(a_signal_message_that_names_nothing_is_a_dead_letter),
-        TEST(a_call_of_unknown_outcome_is_settled_by_reconcile),
-        TEST(calls_of_a_finished_step_need_no_force),
-        TEST(a_key_that_may_be_forgotten_is_not_used_again_unasked),
-        TEST(killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key),
+        ENGINE_TEST(a_step_is_on_disk_before_the_next_line_runs),
+        ENGINE_TEST(a_finished_step_does_not_run_again_after_a_failure),
+        ENGINE_TEST(a_step_that_fails_leaves_the_earlier_ones_done),
+        ENGINE_TEST(a_replayed_dead_letter_goes_on_behind_its_finished_steps),
+        ENGINE_TEST(a_replayed_done_event_does_its_steps_again),
+        ENGINE_TEST(one_name_twice_is_an_error),
+        ENGINE_TEST(what_cannot_stand_in_a_step_is_an_error),
+        ENGINE_TEST(a_step_may_not_write_what_the_handler_wrote_around_it),
+        ENGINE_TEST(a_result_over_its_limit_is_an_error),
+        ENGINE_TEST(calls_in_steps_have_keys_by_their_names),
+        ENGINE_TEST(a_sleeping_event_is_not_in_memory_and_goes_on_after_a_restart),
+        ENGINE_TEST(a_sleep_holds_up_its_own_key_only),
+        ENGINE_TEST(a_signal_ends_a_wait),
+        ENGINE_TEST(a_signal_may_come_before_the_wait),
+        ENGINE_TEST(a_wait_that_times_out_says_so),
+        ENGINE_TEST(a_wait_without_a_time_limit_waits_for_good),
+        ENGINE_TEST(a_signal_nobody_takes_runs_out),
+        ENGINE_TEST(a_handler_signals_another_service),
+        ENGINE_TEST(a_signal_message_is_taken_once),
+        ENGINE_TEST(a_signal_message_that_names_nothing_is_a_dead_letter),
+        ENGINE_TEST(a_call_of_unknown_outcome_is_settled_by_reconcile),
+        ENGINE_TEST(calls_of_a_finished_step_need_no_force),
+        ENGINE_TEST(a_key_that_may_be_forgotten_is_not_used_again_unasked),
+        ENGINE_TEST(killed_at_every_commit_in_turn_each_step_is_asked_for_under_one_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,18 +148,16 @@ static void an_id_nobody_gave_is_unknown(void **state) {
     assert_string_equal(trace_of(f, &id), "unknown");
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(nobody_watches_and_nothing_is_kept),
-        TEST(a_watcher_hears_every_end_of_an_attempt),
-        TEST(a_reason_is_its_first_line),
-        TEST(among_many_a_failure_is_kept_rather_than_a_success),
-        TEST(a_publish_nobody_here_takes_is_followed_to_the_broker),
-        TEST(a_publish_that_waits_for_its_time_says_so),
-        TEST(a_publish_of_our_own_is_followed_to_its_end),
-        TEST(an_id_nobody_gave_is_unknown),
+        ENGINE_TEST(nobody_watches_and_nothing_is_kept),
+        ENGINE_TEST(a_watcher_hears_every_end_of_an_attempt),
+        ENGINE_TEST(a_reason_is_its_first_line),
+        ENGINE_TEST(among_many_a_failure_is_kept_rather_than_a_success),
+        ENGINE_TEST(a_publish_nobody_here_takes_is_followed_to_the_broker),
+        ENGINE_TEST(a_publish_that_waits_for_its_time_says_so),
+        ENGINE_TEST(a_publish_of_our_own_is_followed_to_its_end),
+        ENGINE_TEST(an_id_nobody_gave_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,24 +282,22 @@ static void a_lock_that_a_step_of_the_expiry_takes_is_held(void **state) {
     assert_string_equal(out_of(f), "ada true eve bob false");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_wait_under_another_name_leaves_no_waiter),
-        TEST(a_signal_is_for_who_waits_now_though_the_script_was_edited),
-        TEST(names_that_zing_counts_by_are_refused),
-        TEST(a_signal_that_was_refused_may_come_again_under_its_key),
-        TEST(a_dead_signal_is_sent_again_by_a_replay),
-        TEST(a_signal_between_two_tries_does_not_hurry_the_next),
-        TEST(a_refused_signal_of_any_bytes_is_a_dead_letter),
-        TEST(one_key_is_for_one_signal),
-        TEST(a_cancelled_event_runs_when_it_is_replayed),
-        TEST(what_was_not_undone_is_asked_for_under_its_old_key),
-        TEST(so_is_a_saga_that_was_left_as_it_is),
-        TEST(an_event_about_to_run_is_not_cancelled),
-        TEST(a_lock_whose_expiry_is_cancelled_is_free),
-        TEST(a_lock_that_a_step_of_the_expiry_takes_is_held),
+        ENGINE_TEST(a_wait_under_another_name_leaves_no_waiter),
+        ENGINE_TEST(a_signal_is_for_who_waits_now_though_the_script_was_edited),
+        ENGINE_TEST(names_that_zing_counts_by_are_refused),
+        ENGINE_TEST(a_signal_that_was_refused_may_come_again_under_its_key),
+        ENGINE_TEST(a_dead_signal_is_sent_again_by_a_replay),
+        ENGINE_TEST(a_signal_between_two_tries_does_not_hurry_the_next),
+        ENGINE_TEST(a_refused_signal_of_any_bytes_is_a_dead_letter),
+        ENGINE_TEST(one_key_is_for_one_signal),
+        ENGINE_TEST(a_cancelled_event_runs_when_it_is_replayed),
+        ENGINE_TEST(what_was_not_undone_is_asked_for_under_its_old_key),
+        ENGINE_TEST(so_is_a_saga_that_was_left_as_it_is),
+        ENGINE_TEST(an_event_about_to_run_is_not_cancelled),
+        ENGINE_TEST(a_lock_whose_expiry_is_cancelled_is_free),
+        ENGINE_TEST(a_lock_that_a_step_of_the_expiry_takes_is_held),
     };
     return cmocka_run_group_tests_name("withdraw", tests, NULL, NULL);
 }

@@ -23,4 +23,7 @@ int data_folder_tear_down(void **state);
 /* The test fails when it cannot be opened. */
 struct store *data_folder_store(const struct data_folder *folder, uint64_t max_bytes);
 
+#define FOLDER_TEST(name)                                                                          \
+    cmocka_unit_test_setup_teardown(name, data_folder_set_up, data_folder_tear_down)
+
 #endif

@@ -20,4 +20,7 @@ uint64_t lane_world_start(struct lanes *lanes, int64_t now_ms, struct lane **tak
 /* Runs one event from start to end. */
 uint64_t lane_world_run_one(struct lanes *lanes, int64_t now_ms);
 
+#define LANE_TEST(name)                                                                            \
+    cmocka_unit_test_setup_teardown(name, lane_world_set_up, lane_world_tear_down)
+
 #endif

@@ -92,4 +92,6 @@ void fake_say(struct fake *f, const char *bytes, size_t len);
 void fake_listen(struct fake *f);
 void fake_end(struct bench *b);
 
+#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
+
 #endif

@@ -58,4 +58,7 @@ uint64_t outbox_world_rows_on_disk(struct outbox_world *f);
 /* Each partition's numbers, from f->sent[from] on, ascend. */
 void outbox_world_assert_order(const struct outbox_world *f, size_t from);
 
+#define OUTBOX_TEST(name)                                                                          \
+    cmocka_unit_test_setup_teardown(name, outbox_world_set_up, outbox_world_tear_down)
+
 #endif

@@ -25,4 +25,7 @@ void store_world_commit(struct store *s, const char *key, const char *value);
 void assert_store_value(struct store *s, const char *key, const char *value);
 void assert_store_absent(struct store *s, const char *key);
 
+#define STORE_TEST(name)                                                                           \
+    cmocka_unit_test_setup_teardown(name, store_world_set_up, store_world_tear_down)
+
 #endif

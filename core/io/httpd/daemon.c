@@ -13,6 +13,7 @@ static void on_timer(uv_timer_t *timer);
 /* Does what is due, then sets the timer for what will be. A bounded piece of work: MHD_run never
  * waits, and what is left comes with a timer of zero. */
 void gateway_run(struct gateway *g) {
+    gateway_tls_run_begins();
     enum MHD_Result ran = MHD_run(g->daemon);
     assert(ran == MHD_YES);
     MHD_UNSIGNED_LONG_LONG due_ms;

@@ -41,6 +41,12 @@ static struct slice last_word(struct slice *list) {
     return word;
 }
 
+bool gateway_is_secure(const struct gateway_request *request) {
+    const char *proto = gateway_header(request, "X-Forwarded-Proto");
+    return (request->gateway != NULL && request->gateway->tls) ||
+           (proto != NULL && strcmp(proto, "https") == 0);
+}
+
 /* Each proxy writes behind what it was told whom it has that from, so the last entry that is none
  * of our proxies was written by one of them; what stands before it, anybody may have. */
 struct address gateway_from(const struct gateway_request *request) {

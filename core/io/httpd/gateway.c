@@ -13,10 +13,12 @@
  *   io/httpd/daemon.c   libmicrohttpd on the loop
  *   io/httpd/answer.c   answers, streams     io/httpd/listen.c   sockets
  *   io/httpd/slow.c     slow clients         io/httpd/accept.c   who is let in
+ *   io/httpd/tls.c      the certificate      io/httpd/head.c     heads that are refused
+ *   io/httpd/from.c     where a request comes from
  *   io/httpd/guest.c    requests that did not come over a socket
  *   io/httpd/ask.c      the other side, for the commands
  *
- * Left out on purpose: TLS (a reverse proxy does it better), WebSockets, request bodies in pieces.
+ * Left out on purpose: WebSockets, request bodies in pieces.
  */
 #include "io/httpd/impl.h"
 
@@ -248,12 +250,28 @@ static int watch(struct gateway *g, uv_loop_t *loop) {
 }
 
 static struct MHD_Daemon *start(struct gateway *g) {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
-                            NULL, NULL, on_access, g, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES),
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)GATEWAY_IDLE_S,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
-                            MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+    /* Old versions and ciphers are out; without TLS the list ends before them. */
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)gateway_tls_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0,
+         (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    return MHD_start_daemon(
+        flags | (g->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, on_access, g, MHD_OPTION_ARRAY,
+        g->tls ? &tls[0] : &tls[2], MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
+        MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+}
+
+int gateway_reload_tls(const struct gateway *g, struct report *r) {
+    return g->tls ? gateway_tls_load(g->callbacks.cert_file, g->callbacks.key_file, r) : 0;
+}
+
+bool gateway_is_tls(const struct gateway *g) {
+    return g->tls;
 }
 
 int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, size_t body_max,
@@ -268,7 +286,10 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen_on, si
     TAILQ_INIT(&g->streams);
     TAILQ_INIT(&g->clients);
     g->reserve = -1;
-    int code = gateway_open_socket(g, listen_on, &g->listener, r);
+    g->listener = -1;
+    g->tls = callbacks->cert_file != NULL && callbacks->cert_file[0] != '\0';
+    int code = gateway_reload_tls(g, r);
+    code = code == 0 ? gateway_open_socket(g, listen_on, &g->listener, r) : code;
     if (code == 0) {
         g->daemon = start(g);
         code = g->daemon != NULL ? watch(g, loop) : ERR_SYSTEM;
@@ -319,6 +340,9 @@ void gateway_free(struct gateway *g) {
     }
     if (g->daemon != NULL) {
         stop_daemon(g);
+    }
+    if (g->tls) {
+        gateway_tls_forget();
     }
     gateway_close_listener(g);
     if (g->unix_path != NULL) {

@@ -47,6 +47,9 @@ struct gateway_callbacks {
     /* Networks ("10.0.0.0/8") of proxies, whose X-Forwarded-For is believed; borrowed. */
     const char *const *proxies;
     size_t proxy_count;
+    const char *cert_file,
+        *key_file; /* of the door, for TLS; borrowed, NULL or "" = it speaks none.
+                                         One door of a process may. */
 };
 
 /* `listen` is "127.0.0.1:8080", "[::1]:8080" or "unix:/path" (made with mode 0600; a stale socket
@@ -58,6 +61,10 @@ int gateway_new(struct gateway **out, uv_loop_t *loop, const char *listen, size_
 /* Closes every connection; a unix socket's file is removed. Requests not yet answered are gone:
  * they must not be answered afterwards. The loop must run once more before it ends. */
 void gateway_free(struct gateway *g);
+/* Reads the certificate and the key again; new connections get them. ERR_INVALID with a sentence: the
+ * old ones stay. */
+int gateway_reload_tls(const struct gateway *g, struct report *r);
+bool gateway_is_tls(const struct gateway *g);
 /* The TCP port in use (that of "127.0.0.1:0" is chosen by the system); 0 for a unix socket. */
 uint16_t gateway_port(const struct gateway *g);
 
@@ -77,6 +84,8 @@ const char *gateway_query(const struct gateway_request *request, const char *nam
 const char *gateway_header(const struct gateway_request *request, const char *name); /* or NULL */
 /* Who asks, behind our proxies. Of one that has not come over a socket it is all zero. */
 struct address gateway_from(const struct gateway_request *request);
+/* Whether it came encrypted, here or at a proxy that says so. */
+bool gateway_is_secure(const struct gateway_request *request);
 struct slice gateway_body(const struct gateway_request *request);
 
 /* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:

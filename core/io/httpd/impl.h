@@ -6,6 +6,7 @@
 
 #include "io/httpd/gateway.h"
 
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <sys/queue.h>
 
@@ -71,8 +72,9 @@ struct gateway {
     size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing;
     size_t body_max;
-    size_t body_bytes;           /* of all requests, but for small ones */
-    size_t open_bytes;           /* of them, those of strangers */
+    size_t body_bytes; /* of all requests, but for small ones */
+    size_t open_bytes; /* of them, those of strangers */
+    bool tls;
     uint16_t port;               /* 0: a unix socket */
     char *unix_path;             /* removed at the end; owned, NULL for TCP */
     struct request_list waiting; /* suspended requests */
@@ -136,6 +138,18 @@ int gateway_watch_slow(struct gateway *g, uv_loop_t *loop);
 /* io/httpd/accept.c */
 int gateway_watch_listener(struct gateway *g, uv_loop_t *loop);
 void gateway_close_listener(struct gateway *g);
+
+/* io/httpd/tls.c */
+/* What the door shows at handshakes from now on. ERR_INVALID with a sentence: all is as it was. */
+int gateway_tls_load(const char *cert_file, const char *key_file, struct report *r);
+/* When no door is open that speaks TLS. */
+void gateway_tls_forget(void);
+/* The handshakes that follow are another run's. */
+void gateway_tls_run_begins(void);
+/* libmicrohttpd's, for a handshake. */
+int gateway_tls_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int count,
+                            const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                            gnutls_pcert_st **chain, unsigned *chain_count, gnutls_privkey_t *key);
 
 /* io/httpd/from.c */
 bool gateway_is_proxy(const struct gateway *g, const struct address *a);

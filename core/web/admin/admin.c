@@ -22,14 +22,14 @@ int admin_new(struct admin **out, const struct admin_options *options) {
     a->options = *options;
     a->engine = options->engine;
     a->request_here = admin_request;
-    a->find_letters = admin_bulk_find;
+    a->find_letters = admin_job_find;
     TAILQ_INIT(&a->readings);
     TAILQ_INIT(&a->relays);
     TAILQ_INIT(&a->follows);
     const int rcs[] = {uv_idle_init(options->loop, &a->reader),
-                       uv_timer_init(options->loop, &a->bulk_timer),
+                       uv_timer_init(options->loop, &a->job_timer),
                        uv_timer_init(options->loop, &a->live_timer)};
-    a->reader.data = a->bulk_timer.data = a->live_timer.data = a;
+    a->reader.data = a->job_timer.data = a->live_timer.data = a;
     for (size_t i = 0; i < sizeof rcs / sizeof *rcs; i++) {
         assert(rcs[i] == 0); /* libuv documents no failure */
         a->handles++;
@@ -45,9 +45,9 @@ void admin_free(struct admin *a) {
     admin_forget_readings(a);
     admin_forget_relays(a);
     admin_forget_follows(a);
-    admin_forget_bulks(a);
+    admin_forget_jobs(a);
     uv_close((uv_handle_t *)&a->reader, on_closed);
-    uv_close((uv_handle_t *)&a->bulk_timer, on_closed);
+    uv_close((uv_handle_t *)&a->job_timer, on_closed);
     uv_close((uv_handle_t *)&a->live_timer, on_closed);
 }
 
@@ -115,12 +115,12 @@ static const struct route rows[] = {
     {GET, "/api/state/*", ACCESS_READ, admin_read, READING_STATE},
     {GET, "/api/peek/*", ACCESS_READ, admin_peek, 0},
     {GET, "/api/login", ACCESS_SOCKET, get_login, 0},
-    {GET, "/api/replay", ACCESS_READ, admin_bulk_show, 0},
+    {GET, "/api/replay", ACCESS_READ, admin_job_show, 0},
     {POST, "/api/replay", ACCESS_OPERATE, admin_rerun, 0},
-    {POST, "/api/replay/stop", ACCESS_OPERATE, admin_bulk_stop, 0},
-    {POST, "/api/dlq/replay", ACCESS_OPERATE, admin_bulk, COMMAND_REPLAY},
-    {POST, "/api/dlq/discard", ACCESS_OPERATE, admin_bulk, COMMAND_DISCARD},
-    {POST, "/api/dlq/stop", ACCESS_OPERATE, admin_bulk_stop, 0},
+    {POST, "/api/replay/stop", ACCESS_OPERATE, admin_job_stop, 0},
+    {POST, "/api/dlq/replay", ACCESS_OPERATE, admin_job_start, COMMAND_REPLAY},
+    {POST, "/api/dlq/discard", ACCESS_OPERATE, admin_job_start, COMMAND_DISCARD},
+    {POST, "/api/dlq/stop", ACCESS_OPERATE, admin_job_stop, 0},
     {POST, "/api/dlq/*/try", ACCESS_OPERATE, admin_try, 0},
     {POST, "/api/dlq/*/replay", ACCESS_OPERATE, admin_command, COMMAND_REPLAY},
     {POST, "/api/dlq/*/discard", ACCESS_OPERATE, admin_command, COMMAND_DISCARD},

@@ -32,7 +32,7 @@
 #include <uv.h>
 
 struct reading;
-struct bulk;
+struct job;
 struct relay;
 struct follow;
 /* Oldest first. */
@@ -45,18 +45,18 @@ struct admin {
     struct engine *engine;
     /* What those below need of those above them. */
     void (*request_here)(struct admin *a, struct gateway_request *request); /* admin_request */
-    bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_bulk_find */
+    bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_job_find */
     uv_idle_t reader;      /* runs while there are readings */
-    uv_timer_t bulk_timer; /* the next letters of a paced replay */
+    uv_timer_t job_timer;  /* the next letters of a paced replay */
     uv_timer_t live_timer; /* runs while somebody listens */
     size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
-    struct relay_list relays;      /* waiting for other hosts */
-    struct follow_list follows;    /* the same */
-    struct bulk *bulks[BULKS_MAX]; /* oldest first; owned */
-    size_t bulk_count;
-    uint64_t last_bulk_id;
+    struct relay_list relays;   /* waiting for other hosts */
+    struct follow_list follows; /* the same */
+    struct job *jobs[JOBS_MAX]; /* oldest first; owned */
+    size_t job_count;
+    uint64_t last_job_id;
     struct gateway_stream *live[LIVE_CLIENTS_MAX];
     size_t live_count;
     uint64_t live_ticks;
@@ -108,25 +108,25 @@ struct reading {
     bool collected;        /* what was to be gone through first is; dlq, groups */
     size_t at;             /* of what was collected */
     char next[1024];       /* where the next page begins; "" = there is none */
-    char *text[2];         /* what the wish borrows; owned */
+    char *text[2];         /* what the filter borrows; owned */
     union {
         struct {
-            struct look_filter wish;
+            struct look_filter filter;
             struct look_walk walk;
         } events;
         struct {
-            struct dead_filter wish;
+            struct dead_filter filter;
             struct dead_newest newest;
             struct dead_row row, before;
             bool paged;
         } dead;
         struct {
-            struct dead_filter wish;
+            struct dead_filter filter;
             struct dead_groups groups;
             struct dead_row row;
         } groups;
         struct {
-            struct dead_filter wish;
+            struct dead_filter filter;
             struct uuid id;
         } letter;
         struct held_walk keys;
@@ -182,13 +182,14 @@ bool admin_read_add(struct reading *r, json_t *object);
 bool admin_read_full(const struct reading *r);
 
 /* web/admin/job.c */
-void admin_bulk(void *ctx, const struct call *call); /* the route's kind is that of its commands */
-void admin_bulk_show(void *ctx, const struct call *call);
-void admin_bulk_stop(void *ctx, const struct call *call);
-json_t *admin_bulks_json(const struct admin *a);
-/* Looks for letters of a bulk that is finding; false when there is none. Within a transaction. */
-bool admin_bulk_find(struct admin *a, int64_t until_us);
-void admin_forget_bulks(struct admin *a);
+void admin_job_start(void *ctx,
+                     const struct call *call); /* the route's kind is that of its commands */
+void admin_job_show(void *ctx, const struct call *call);
+void admin_job_stop(void *ctx, const struct call *call);
+json_t *admin_jobs_json(const struct admin *a);
+/* Looks for letters of a job that is finding; false when there is none. Within a transaction. */
+bool admin_job_find(struct admin *a, int64_t until_us);
+void admin_forget_jobs(struct admin *a);
 
 /* web/admin/rerun.c */
 void admin_rerun(void *ctx, const struct call *call);

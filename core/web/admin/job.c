@@ -5,7 +5,7 @@
  *   finding   they are looked up between turns, a few milliseconds at a time, into a heap by
  *             arrival
  *   working   they leave the heap oldest first, so that the order within each key is kept, at most
- *             BULK_COMMANDS_MAX at once and no faster than the rate
+ *             JOB_COMMANDS_MAX at once and no faster than the rate
  *   done, stopped, failed
  *
  * A job lives in memory: what is left of it when the host stops is as it was and can be asked for
@@ -22,24 +22,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_over(const struct bulk *b) {
-    return b->state >= BULK_DONE;
+static bool is_over(const struct job *b) {
+    return b->state >= JOB_DONE;
 }
 
-void admin_bulk_free(struct bulk *b) {
+void admin_job_free(struct job *b) {
     rerun_tally_clear(&b->rerun.tally);
     free(b->items);
     free(b);
 }
 
-void admin_forget_bulks(struct admin *a) {
-    for (size_t i = 0; i < a->bulk_count; i++) {
-        admin_bulk_free(a->bulks[i]);
+void admin_forget_jobs(struct admin *a) {
+    for (size_t i = 0; i < a->job_count; i++) {
+        admin_job_free(a->jobs[i]);
     }
-    a->bulk_count = 0;
+    a->job_count = 0;
 }
 
-void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state) {
+void admin_job_end(struct admin *a, struct job *b, enum job_state state) {
     assert(!is_over(b));
     b->state = state;
     b->ended_ms = admin_now_ms(a);
@@ -50,27 +50,27 @@ void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state) {
     b->cap = 0;
 }
 
-void admin_bulk_fail(struct admin *a, struct bulk *b, const char *text) {
+void admin_job_fail(struct admin *a, struct job *b, const char *text) {
     (void)snprintf(b->error, sizeof b->error, "%.255s", text);
-    admin_bulk_end(a, b, BULK_FAILED);
+    admin_job_end(a, b, JOB_FAILED);
 }
 
 /* ---- the heap ---- */
 
-static bool is_older(const struct bulk_item *a, const struct bulk_item *b) {
+static bool is_older(const struct job_item *a, const struct job_item *b) {
     return a->order < b->order || (a->order == b->order && a->seq < b->seq);
 }
 
-static void swap(struct bulk_item *a, struct bulk_item *b) {
-    struct bulk_item kept = *a;
+static void swap(struct job_item *a, struct job_item *b) {
+    struct job_item kept = *a;
     *a = *b;
     *b = kept;
 }
 
-int admin_bulk_push(struct bulk *b, const struct event *event, uint64_t order) {
+int admin_job_push(struct job *b, const struct event *event, uint64_t order) {
     if (b->count == b->cap) {
         size_t cap = b->cap == 0 ? 1024 : b->cap * 2;
-        struct bulk_item *items = realloc(b->items, cap * sizeof *items);
+        struct job_item *items = realloc(b->items, cap * sizeof *items);
         if (items == NULL) {
             return ERR_MEMORY;
         }
@@ -78,7 +78,7 @@ int admin_bulk_push(struct bulk *b, const struct event *event, uint64_t order) {
         b->cap = cap;
     }
     size_t at = b->count++;
-    b->items[at] = (struct bulk_item){
+    b->items[at] = (struct job_item){
         .order = order, .seq = event->seq, .id = event->id, .partition = event->partition};
     for (; at > 0 && is_older(&b->items[at], &b->items[(at - 1) / 2]); at = (at - 1) / 2) {
         swap(&b->items[at], &b->items[(at - 1) / 2]);
@@ -86,9 +86,9 @@ int admin_bulk_push(struct bulk *b, const struct event *event, uint64_t order) {
     return 0;
 }
 
-static struct bulk_item pop(struct bulk *b) {
+static struct job_item pop(struct job *b) {
     assert(b->count > 0);
-    struct bulk_item oldest = b->items[0];
+    struct job_item oldest = b->items[0];
     b->items[0] = b->items[--b->count];
     for (size_t at = 0;;) {
         size_t least = at;
@@ -107,11 +107,11 @@ static struct bulk_item pop(struct bulk *b) {
 
 static void work(struct admin *a);
 
-static void on_bulk_timer(uv_timer_t *timer) {
+static void on_job_timer(uv_timer_t *timer) {
     work(timer->data);
 }
 
-static void note_answer(struct admin *a, struct bulk *b, const struct command *c) {
+static void note_answer(struct admin *a, struct job *b, const struct command *c) {
     if (c->code == 0) {
         b->good++;
     } else if (c->code == ERR_NOTFOUND || c->code == ERR_EXISTS) {
@@ -123,45 +123,46 @@ static void note_answer(struct admin *a, struct bulk *b, const struct command *c
     /* A dropped turn: no use in going on. */
     bool failed = c->code == ERR_FULL || c->code == ERR_DISK || c->code == ERR_MEMORY;
     if (failed && !is_over(b)) {
-        admin_bulk_end(a, b, BULK_FAILED);
+        admin_job_end(a, b, JOB_FAILED);
     }
 }
 
 /* The order may come back inside the engine's turn: the next ones go after it. */
 static void on_done(struct admin *a, struct order *order) {
-    struct bulk_slot *slot = (struct bulk_slot *)order;
-    struct bulk *b = slot->bulk;
+    struct job_slot *slot = (struct job_slot *)order;
+    struct job *b = slot->job;
     assert(slot->busy && b->busy > 0);
     slot->busy = false;
     b->busy--;
     note_answer(a, b, &order->command);
     if (!is_over(b) && b->busy == 0) {
-        int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
+        int started = uv_timer_start(&a->job_timer, on_job_timer, 0, 0);
         assert(started == 0);
     }
 }
 
-static void submit(struct admin *a, struct bulk *b) {
-    struct bulk_slot *slot = b->slots;
+static void submit(struct admin *a, struct job *b) {
+    struct job_slot *slot = b->slots;
     while (slot->busy) {
         slot++;
-        assert(slot < b->slots + BULK_COMMANDS_MAX);
+        assert(slot < b->slots + JOB_COMMANDS_MAX);
     }
-    struct bulk_item item = pop(b);
-    *slot = (struct bulk_slot){.bulk = b, .busy = true, .order = {.done = on_done}};
+    struct job_item item = pop(b);
+    *slot = (struct job_slot){.job = b, .busy = true, .order = {.done = on_done}};
     slot->order.command = (struct command){.kind = b->kind,
                                            .service = slice_of(b->service),
                                            .id = item.id,
                                            .partition = item.partition,
                                            .force = b->force,
-                                           .ended_by_ms = b->rerun.wish.ended_by_ms};
+                                           .without_compensation = b->without_compensation,
+                                           .ended_by_ms = b->rerun.filter.ended_by_ms};
     b->busy++;
     b->sent++;
     admin_submit(a, &slot->order);
 }
 
 /* How many may have been sent by now. */
-static uint64_t due(const struct bulk *b, int64_t now_ms) {
+static uint64_t due(const struct job *b, int64_t now_ms) {
     if (b->per_second <= 0) {
         return UINT64_MAX;
     }
@@ -169,22 +170,22 @@ static uint64_t due(const struct bulk *b, int64_t now_ms) {
 }
 
 /* When the next one may be sent. */
-static int64_t next_ms(const struct bulk *b) {
+static int64_t next_ms(const struct job *b) {
     return b->working_ms + (int64_t)((double)b->sent * 1000 / b->per_second) + 1;
 }
 
 /* When a replay of events may go on, if that is not now. It fills the backlog no further than new
  * events may, and what it runs must not end in the millisecond it was asked for: then another job
  * could not tell that it has run. */
-static bool must_hold(const struct admin *a, const struct bulk *b, int64_t now_ms,
+static bool must_hold(const struct admin *a, const struct job *b, int64_t now_ms,
                       int64_t *again_ms) {
     bool young = clock_monotonic_us() < b->started_us + 2000;
-    *again_ms = now_ms + (young ? 2 : BULK_HOLD_MS);
+    *again_ms = now_ms + (young ? 2 : JOB_HOLD_MS);
     return b->kind == COMMAND_RERUN && b->count > 0 && (young || !engine_accepts(a->engine));
 }
 
 /* Sends what may be sent; *wake_ms is lowered to when there will be more. */
-static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *wake_ms) {
+static void work_one(struct admin *a, struct job *b, int64_t now_ms, int64_t *wake_ms) {
     if (b->busy > 0 && b->per_second <= 0) {
         return; /* on_done goes on */
     }
@@ -193,11 +194,11 @@ static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *w
         *wake_ms = again_ms < *wake_ms ? again_ms : *wake_ms;
         return;
     }
-    while (b->count > 0 && b->busy < BULK_COMMANDS_MAX && b->sent < due(b, now_ms)) {
+    while (b->count > 0 && b->busy < JOB_COMMANDS_MAX && b->sent < due(b, now_ms)) {
         submit(a, b);
     }
     if (b->count == 0 && b->busy == 0) {
-        admin_bulk_end(a, b, BULK_DONE);
+        admin_job_end(a, b, JOB_DONE);
     } else if (b->count > 0 && b->per_second > 0 && next_ms(b) < *wake_ms) {
         *wake_ms = next_ms(b);
     }
@@ -206,28 +207,28 @@ static void work_one(struct admin *a, struct bulk *b, int64_t now_ms, int64_t *w
 static void work(struct admin *a) {
     int64_t now_ms = clock_monotonic_ms();
     int64_t wake_ms = INT64_MAX;
-    for (size_t i = 0; i < a->bulk_count; i++) {
-        if (a->bulks[i]->state == BULK_WORKING) {
-            work_one(a, a->bulks[i], now_ms, &wake_ms);
+    for (size_t i = 0; i < a->job_count; i++) {
+        if (a->jobs[i]->state == JOB_WORKING) {
+            work_one(a, a->jobs[i], now_ms, &wake_ms);
         }
     }
     if (wake_ms != INT64_MAX) {
         uint64_t delay = wake_ms > now_ms ? (uint64_t)(wake_ms - now_ms) : 1;
-        int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, delay, 0);
+        int started = uv_timer_start(&a->job_timer, on_job_timer, delay, 0);
         assert(started == 0);
     }
 }
 
 /* ---- finding ---- */
 
-static int find_letter(struct admin *a, struct bulk *b, struct journal *j) {
+static int find_letter(struct admin *a, struct job *b, struct journal *j) {
     struct event *event = NULL;
-    bool wished = false;
-    int code = dead_next(j, &b->wish, &b->row, &wished);
-    if (code != 0 || !wished) {
+    bool matches = false;
+    int code = dead_next(j, &b->filter, &b->row, &matches);
+    if (code != 0 || !matches) {
         return code;
     }
-    if (b->found == BULK_LETTERS_MAX) {
+    if (b->found == JOB_LETTERS_MAX) {
         b->cut = true;
         return ERR_NOTFOUND;
     }
@@ -236,24 +237,24 @@ static int find_letter(struct admin *a, struct bulk *b, struct journal *j) {
         engine_needs_force(a->engine, event)) {
         b->old++;
     } else if (code == 0) {
-        code = admin_bulk_push(b, event, event->seq);
+        code = admin_job_push(b, event, event->seq);
         b->found++;
     }
     event_free(event);
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-static void start_working(struct admin *a, struct bulk *b) {
-    b->state = BULK_WORKING;
+static void start_working(struct admin *a, struct job *b) {
+    b->state = JOB_WORKING;
     b->working_ms = clock_monotonic_ms();
-    int started = uv_timer_start(&a->bulk_timer, on_bulk_timer, 0, 0);
+    int started = uv_timer_start(&a->job_timer, on_job_timer, 0, 0);
     assert(started == 0);
 }
 
-bool admin_bulk_find(struct admin *a, int64_t until_us) {
-    struct bulk *b = NULL;
-    for (size_t i = 0; i < a->bulk_count && b == NULL; i++) {
-        b = a->bulks[i]->state == BULK_FINDING ? a->bulks[i] : NULL;
+bool admin_job_find(struct admin *a, int64_t until_us) {
+    struct job *b = NULL;
+    for (size_t i = 0; i < a->job_count && b == NULL; i++) {
+        b = a->jobs[i]->state == JOB_FINDING ? a->jobs[i] : NULL;
     }
     int code = 0;
     while (b != NULL && code == 0 && clock_monotonic_us() < until_us) {
@@ -266,28 +267,28 @@ bool admin_bulk_find(struct admin *a, int64_t until_us) {
     } else if (code != 0) {
         char text[sizeof b->error];
         (void)snprintf(text, sizeof text, "reading the store failed: %s", error_text(code));
-        admin_bulk_fail(a, b, text);
+        admin_job_fail(a, b, text);
     }
     return b != NULL;
 }
 
 /* ---- requests ---- */
 
-static const char *state_name(const struct bulk *b) {
-    static const char *const names[] = {[BULK_FINDING] = "finding",
-                                        [BULK_WORKING] = "working",
-                                        [BULK_DONE] = "done",
-                                        [BULK_STOPPED] = "stopped",
-                                        [BULK_FAILED] = "failed"};
+static const char *state_name(const struct job *b) {
+    static const char *const names[] = {[JOB_FINDING] = "finding",
+                                        [JOB_WORKING] = "working",
+                                        [JOB_DONE] = "done",
+                                        [JOB_STOPPED] = "stopped",
+                                        [JOB_FAILED] = "failed"};
     return names[b->state];
 }
 
-static const char *what(const struct bulk *b) {
+static const char *what(const struct job *b) {
     return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
 }
 
 /* What every job tells; NULL when out of memory. */
-static json_t *bulk_json(const struct admin *a, const struct bulk *b) {
+static json_t *job_json(const struct admin *a, const struct job *b) {
     const struct {
         const char *name;
         uint64_t value;
@@ -300,8 +301,8 @@ static json_t *bulk_json(const struct admin *a, const struct bulk *b) {
         {"old", b->old},
     };
     json_t *object = json_pack("{s:s, s:s, s:s, s:s?, s:f, s:b}", "what", what(b), "state",
-                               state_name(b), "service", b->service, "group", b->wish.group, "rate",
-                               b->per_second, "cut", (int)b->cut);
+                               state_name(b), "service", b->service, "group", b->filter.group,
+                               "rate", b->per_second, "cut", (int)b->cut);
     bool ok = object != NULL && look_json_time(object, "started_at", b->started_ms) &&
               look_json_time(object, "ended_at", b->ended_ms) &&
               look_json_bytes(object, "error", slice_of(b->error));
@@ -316,11 +317,11 @@ static json_t *bulk_json(const struct admin *a, const struct bulk *b) {
     return object;
 }
 
-json_t *admin_bulks_json(const struct admin *a) {
+json_t *admin_jobs_json(const struct admin *a) {
     json_t *list = json_array();
-    for (size_t i = 0; i < a->bulk_count; i++) {
-        if (!a->bulks[i]->rerun.dry) {
-            (void)json_array_append_new(list, bulk_json(a, a->bulks[i]));
+    for (size_t i = 0; i < a->job_count; i++) {
+        if (!a->jobs[i]->rerun.dry) {
+            (void)json_array_append_new(list, job_json(a, a->jobs[i]));
         }
     }
     return list;
@@ -328,22 +329,22 @@ json_t *admin_bulks_json(const struct admin *a) {
 
 /* Room for one more, if need be in the place of the oldest that is over. */
 static bool make_room(struct admin *a) {
-    if (a->bulk_count < BULKS_MAX) {
+    if (a->job_count < JOBS_MAX) {
         return true;
     }
-    for (size_t i = 0; i < a->bulk_count; i++) {
-        if (is_over(a->bulks[i]) && a->bulks[i]->busy == 0) {
-            admin_bulk_free(a->bulks[i]);
-            a->bulk_count--;
-            memmove(&a->bulks[i], &a->bulks[i + 1], (a->bulk_count - i) * sizeof *a->bulks);
+    for (size_t i = 0; i < a->job_count; i++) {
+        if (is_over(a->jobs[i]) && a->jobs[i]->busy == 0) {
+            admin_job_free(a->jobs[i]);
+            a->job_count--;
+            memmove(&a->jobs[i], &a->jobs[i + 1], (a->job_count - i) * sizeof *a->jobs);
             return true;
         }
     }
     return false;
 }
 
-struct bulk *admin_bulk_new(struct admin *a, struct gateway_request *request) {
-    struct bulk *b = make_room(a) ? calloc(1, sizeof *b) : NULL;
+struct job *admin_job_new(struct admin *a, struct gateway_request *request) {
+    struct job *b = make_room(a) ? calloc(1, sizeof *b) : NULL;
     if (b == NULL) {
         gateway_answer_error(request, 503, NULL,
                              "too many replays at once: wait for one, or stop it");
@@ -351,17 +352,17 @@ struct bulk *admin_bulk_new(struct admin *a, struct gateway_request *request) {
     return b;
 }
 
-void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *request) {
-    assert(a->bulk_count < BULKS_MAX && b->find != NULL);
-    b->id = ++a->last_bulk_id;
+void admin_job_begin(struct admin *a, struct job *b, struct gateway_request *request) {
+    assert(a->job_count < JOBS_MAX && b->find != NULL);
+    b->id = ++a->last_job_id;
     b->started_ms = admin_now_ms(a);
     b->started_us = clock_monotonic_us();
-    a->bulks[a->bulk_count++] = b;
-    gateway_answer_json(request, 202, NULL, bulk_json(a, b));
+    a->jobs[a->job_count++] = b;
+    gateway_answer_json(request, 202, NULL, job_json(a, b));
     admin_start_reader(a);
 }
 
-int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struct report *r) {
+int admin_job_pace(const struct gateway_request *request, struct job *b, struct report *r) {
     const char *rate = gateway_query(request, "rate");
     uint64_t force;
     if (!admin_number(gateway_query(request, "force"), 0, 1, 0, &force)) {
@@ -371,19 +372,24 @@ int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struc
     return rate == NULL ? 0 : conf_parse_rate(rate, &b->per_second, r);
 }
 
-static int parse_wish(const struct gateway_request *request, struct bulk *b, struct report *r) {
+static int parse_filter(const struct gateway_request *request, struct job *b, struct report *r) {
     const char *group = gateway_query(request, "group");
+    uint64_t without;
+    if (!admin_number(gateway_query(request, "without_compensation"), 0, 1, 0, &without)) {
+        return report(r, ERR_INVALID, "without_compensation is 0 or 1");
+    }
+    b->without_compensation = without != 0;
     if (group != NULL && !dead_group_is_valid(group)) {
         return report(r, ERR_INVALID, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
     }
     if (group != NULL) {
         (void)snprintf(b->group, sizeof b->group, "%s", group);
-        b->wish.group = b->group;
+        b->filter.group = b->group;
     }
-    return admin_bulk_pace(request, b, r);
+    return admin_job_pace(request, b, r);
 }
 
-void admin_bulk(void *ctx, const struct call *call) {
+void admin_job_start(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     struct gateway_request *request = call->request;
     const char *service = gateway_query(request, "service");
@@ -392,29 +398,29 @@ void admin_bulk(void *ctx, const struct call *call) {
         gateway_answer_error(request, 400, NULL, "which letters? Give ?service=");
         return;
     }
-    struct bulk *b = admin_bulk_new(a, request);
+    struct job *b = admin_job_new(a, request);
     if (b == NULL) {
         return;
     }
-    if (parse_wish(request, b, &r) != 0) {
+    if (parse_filter(request, b, &r) != 0) {
         gateway_answer_error(request, 400, NULL, r.text);
-        admin_bulk_free(b);
+        admin_job_free(b);
         return;
     }
-    if (!admin_service(a, request, service, &b->wish.by_service, &b->wish.service)) {
-        admin_bulk_free(b);
+    if (!admin_service(a, request, service, &b->filter.by_service, &b->filter.service)) {
+        admin_job_free(b);
         return;
     }
     b->kind = (enum command_kind)call->route->kind;
     b->find = find_letter;
     /* The journal's own name goes when the engine starts over. */
     (void)snprintf(b->service, sizeof b->service, "%s",
-                   look_service_name(engine_journal(a->engine), b->wish.service));
-    admin_bulk_begin(a, b, request);
+                   look_service_name(engine_journal(a->engine), b->filter.service));
+    admin_job_begin(a, b, request);
 }
 
 /* The job of ?job=; NULL: there is none, and that is answered. */
-static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
+static struct job *find_job(struct admin *a, struct gateway_request *request) {
     const char *text = gateway_query(request, "job");
     uint64_t id;
     if (text == NULL || !admin_number(text, 1, UINT64_MAX, 0, &id)) {
@@ -422,30 +428,30 @@ static struct bulk *find_job(struct admin *a, struct gateway_request *request) {
                              "which one? Give ?job=, as jobs of /api/status shows");
         return NULL;
     }
-    for (size_t i = 0; i < a->bulk_count; i++) {
-        if (a->bulks[i]->id == id) {
-            return a->bulks[i];
+    for (size_t i = 0; i < a->job_count; i++) {
+        if (a->jobs[i]->id == id) {
+            return a->jobs[i];
         }
     }
     gateway_answer_error(request, 404, NULL, "no such job");
     return NULL;
 }
 
-void admin_bulk_show(void *ctx, const struct call *call) {
+void admin_job_show(void *ctx, const struct call *call) {
     struct admin *a = ctx;
-    const struct bulk *b = find_job(a, call->request);
+    const struct job *b = find_job(a, call->request);
     if (b != NULL) {
-        gateway_answer_json(call->request, 200, NULL, bulk_json(a, b));
+        gateway_answer_json(call->request, 200, NULL, job_json(a, b));
     }
 }
 
-void admin_bulk_stop(void *ctx, const struct call *call) {
+void admin_job_stop(void *ctx, const struct call *call) {
     struct admin *a = ctx;
-    struct bulk *b = find_job(a, call->request);
+    struct job *b = find_job(a, call->request);
     if (b != NULL && !is_over(b)) {
-        admin_bulk_end(a, b, BULK_STOPPED);
+        admin_job_end(a, b, JOB_STOPPED);
     }
     if (b != NULL) {
-        gateway_answer_json(call->request, 200, NULL, bulk_json(a, b));
+        gateway_answer_json(call->request, 200, NULL, job_json(a, b));
     }
 }

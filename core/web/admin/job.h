@@ -14,52 +14,53 @@
 
 enum { GROUP_BYTES_MAX = 17 };
 
-enum bulk_state { BULK_FINDING, BULK_WORKING, BULK_DONE, BULK_STOPPED, BULK_FAILED };
+enum job_state { JOB_FINDING, JOB_WORKING, JOB_DONE, JOB_STOPPED, JOB_FAILED };
 
 /* A letter or an event. */
-struct bulk_item {
+struct job_item {
     uint64_t order, seq; /* arrival: by order, then by seq */
     struct uuid id;
     uint8_t partition;
 };
 
-struct bulk_slot {
+struct job_slot {
     struct order order; /* first, so that an order of a job is a slot */
-    struct bulk *bulk;
+    struct job *job;
     bool busy;
 };
 
 /* What only a replay of events has. */
-struct bulk_rerun {
-    struct rerun_filter wish;
+struct job_rerun {
+    struct rerun_filter filter;
     struct rerun_walk walk;
     struct rerun_tally tally;
-    char key[KEY_BYTES_MAX + 1]; /* backs wish.key */
+    char key[KEY_BYTES_MAX + 1]; /* backs filter.key */
     size_t index;                /* of the service in conf->services */
     bool dry;                    /* only counts */
     uint64_t confirmed;          /* no more than so many were agreed to; 0 = any number */
 };
 
-struct bulk {
+struct job {
     uint64_t id;
     enum command_kind kind;
-    enum bulk_state state;
+    enum job_state state;
     /* Looks at a row, within a transaction. ERR_NOTFOUND: that was all. */
-    int (*find)(struct admin *a, struct bulk *b, struct journal *j);
+    int (*find)(struct admin *a, struct job *b, struct journal *j);
     /* When all is found: false to end the job there. NULL = goes on. */
-    bool (*found_all)(struct admin *a, struct bulk *b);
+    bool (*found_all)(struct admin *a, struct job *b);
     /* Adds what only this kind of job tells; false when out of memory. NULL = nothing. */
-    bool (*add_figures)(const struct admin *a, const struct bulk *b, json_t *object);
-    struct dead_filter wish;
+    bool (*add_figures)(const struct admin *a, const struct job *b, json_t *object);
+    struct dead_filter filter;
     char group[GROUP_BYTES_MAX];
     struct dead_row row; /* where the finding of letters stands */
-    struct bulk_rerun rerun;
+    struct job_rerun rerun;
     char service[NAME_BYTES_MAX + 1];
     double per_second; /* 0 = as fast as it goes */
     bool force;
-    struct bulk_item *items; /* a heap, the oldest first; owned */
+    bool without_compensation; /* of COMMAND_DISCARD */
+    struct job_item *items;    /* a heap, the oldest first; owned */
     size_t count, cap;
-    bool cut;         /* there are more than BULK_LETTERS_MAX */
+    bool cut;         /* there are more than JOB_LETTERS_MAX */
     uint64_t found;   /* that were meant */
     uint64_t old;     /* left out: past idempotency_window, and no force */
     uint64_t sent;    /* commands submitted */
@@ -71,21 +72,21 @@ struct bulk {
     int64_t working_ms;           /* monotonic */
     int64_t started_us;           /* monotonic */
     char error[256];              /* of the last refusal or failure */
-    struct bulk_slot slots[BULK_COMMANDS_MAX];
+    struct job_slot slots[JOB_COMMANDS_MAX];
 };
 
 /* A new job, owned by the caller until it begins. NULL: there are too many, answered 503. */
-struct bulk *admin_bulk_new(struct admin *a, struct gateway_request *request);
-void admin_bulk_free(struct bulk *b);
+struct job *admin_job_new(struct admin *a, struct gateway_request *request);
+void admin_job_free(struct job *b);
 /* The job begins and is answered; `b` is the API's from now on. */
-void admin_bulk_begin(struct admin *a, struct bulk *b, struct gateway_request *request);
+void admin_job_begin(struct admin *a, struct job *b, struct gateway_request *request);
 /* ERR_MEMORY. */
-int admin_bulk_push(struct bulk *b, const struct event *event, uint64_t order);
+int admin_job_push(struct job *b, const struct event *event, uint64_t order);
 /* Ends it for good. */
-void admin_bulk_end(struct admin *a, struct bulk *b, enum bulk_state state);
+void admin_job_end(struct admin *a, struct job *b, enum job_state state);
 /* The same with a sentence. */
-void admin_bulk_fail(struct admin *a, struct bulk *b, const char *text);
+void admin_job_fail(struct admin *a, struct job *b, const char *text);
 /* &rate= and &force= of the request. ERR_INVALID. */
-int admin_bulk_pace(const struct gateway_request *request, struct bulk *b, struct report *r);
+int admin_job_pace(const struct gateway_request *request, struct job *b, struct report *r);
 
 #endif

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what wishes have in common ---- */
+/* ---- what filters have in common ---- */
 
 static int refuse(struct report *report_out, int status, const char *text) {
     (void)report(report_out, ERR_INVALID, "%s", text);
@@ -35,8 +35,8 @@ static int find_service(const struct reading *r, const char *name, uint16_t *ser
     return 404;
 }
 
-static int wish_service(const struct reading *r, bool *by_service, uint16_t *service,
-                        struct report *report_out) {
+static int filter_service(const struct reading *r, bool *by_service, uint16_t *service,
+                          struct report *report_out) {
     const char *name = gateway_query(r->request, "service");
     *by_service = name != NULL;
     return name == NULL ? 0 : find_service(r, name, service, report_out);
@@ -48,7 +48,8 @@ static const char *keep_query(struct reading *r, size_t place, const char *name)
     return gateway_query(r->request, name) == NULL ? NULL : r->text[place];
 }
 
-static int wish_key(struct reading *r, struct slice *key, bool *given, struct report *report_out) {
+static int filter_key(struct reading *r, struct slice *key, bool *given,
+                      struct report *report_out) {
     *key = slice_of(keep_query(r, 0, "key"));
     *given = gateway_query(r->request, "key") != NULL;
     return key->len > KEY_BYTES_MAX ? refuse(report_out, 400, "no key is that long") : 0;
@@ -82,26 +83,26 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
     (void)name;
-    struct look_filter *wish = &r->of.events.wish;
+    struct look_filter *filter = &r->of.events.filter;
     const char *state = gateway_query(r->request, "state");
     const char *before = gateway_query(r->request, "before");
     struct uuid id;
     uint16_t number = 0;
     look_walk_init(&r->of.events.walk, -1);
-    int status = wish_service(r, &wish->by_service, &wish->service, report_out);
-    status = status == 0 ? wish_key(r, &wish->key, &wish->by_key, report_out) : status;
-    wish->topic = keep_query(r, 1, "topic");
-    wish->by_state = state != NULL;
-    if (status == 0 && wish->topic != NULL && filter_check(wish->topic, report_out) != 0) {
+    int status = filter_service(r, &filter->by_service, &filter->service, report_out);
+    status = status == 0 ? filter_key(r, &filter->key, &filter->by_key, report_out) : status;
+    filter->topic = keep_query(r, 1, "topic");
+    filter->by_state = state != NULL;
+    if (status == 0 && filter->topic != NULL && filter_check(filter->topic, report_out) != 0) {
         status = 400;
     }
-    if (status == 0 && state != NULL && !event_state_parse(state, &wish->state)) {
+    if (status == 0 && state != NULL && !event_state_parse(state, &filter->state)) {
         status = refuse(report_out, 400, "state is " EVENT_STATES_TEXT);
     }
     if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
         status = refuse(report_out, 400, "before is the id of an event, or what Zingq-Next said");
     }
-    look_walk_init(&r->of.events.walk, look_filter_partition(r->journal, wish));
+    look_walk_init(&r->of.events.walk, look_filter_partition(r->journal, filter));
     if (status == 0 && before != NULL) {
         look_walk_after(&r->of.events.walk, &id, number);
     }
@@ -116,7 +117,7 @@ static int step_events(struct admin *a, struct reading *r) {
     if (code != 0) {
         return code;
     }
-    if (look_matches(&r->of.events.wish, event) &&
+    if (look_matches(&r->of.events.filter, event) &&
         !admin_read_add(r, look_event_json(r->journal, event, true))) {
         code = ERR_MEMORY;
     }
@@ -182,12 +183,13 @@ static void clear_trace(struct reading *r) {
 
 /* ---- dead letters ---- */
 
-static int wish_dead(struct reading *r, struct dead_filter *wish, struct report *report_out) {
-    wish->group = keep_query(r, 0, "group");
-    if (wish->group != NULL && !dead_group_is_valid(wish->group)) {
+static int filter_letters(struct reading *r, struct dead_filter *filter,
+                          struct report *report_out) {
+    filter->group = keep_query(r, 0, "group");
+    if (filter->group != NULL && !dead_group_is_valid(filter->group)) {
         return refuse(report_out, 400, "group is 4 to 16 hex digits, as /api/dlq/groups shows");
     }
-    return wish_service(r, &wish->by_service, &wish->service, report_out);
+    return filter_service(r, &filter->by_service, &filter->service, report_out);
 }
 
 /* "MS.ID.SERVICE": the row a page ended with. */
@@ -202,7 +204,7 @@ static int begin_dead(struct admin *a, struct reading *r, const char *name,
     (void)a;
     (void)name;
     const char *before = gateway_query(r->request, "before");
-    int status = wish_dead(r, &r->of.dead.wish, report_out);
+    int status = filter_letters(r, &r->of.dead.filter, report_out);
     r->of.dead.paged = before != NULL;
     if (status == 0 && before != NULL && !parse_row(before, &r->of.dead.before)) {
         status = refuse(report_out, 400, "before is what Zingq-Next said");
@@ -239,17 +241,17 @@ static int show_dead(struct reading *r) {
 static int step_dead(struct admin *a, struct reading *r) {
     (void)a;
     struct dead_row *row = &r->of.dead.row;
-    bool wished = false;
+    bool matches = false;
     if (r->collected) {
         return show_dead(r);
     }
-    int code = dead_next(r->journal, &r->of.dead.wish, row, &wished);
+    int code = dead_next(r->journal, &r->of.dead.filter, row, &matches);
     if (code == ERR_NOTFOUND) {
         r->collected = true;
         dead_newest_sort(&r->of.dead.newest);
         return 0;
     }
-    if (wished && (!r->of.dead.paged || dead_is_newer(&r->of.dead.before, row))) {
+    if (matches && (!r->of.dead.paged || dead_is_newer(&r->of.dead.before, row))) {
         dead_newest_note(&r->of.dead.newest, row);
     }
     return code;
@@ -263,7 +265,7 @@ static int begin_groups(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
     (void)name;
-    int status = wish_dead(r, &r->of.groups.wish, report_out);
+    int status = filter_letters(r, &r->of.groups.filter, report_out);
     if (status == 0 && dead_groups_init(&r->of.groups.groups) != 0) {
         status = refuse(report_out, 503, "out of memory");
     }
@@ -291,18 +293,18 @@ static int show_group(struct reading *r) {
 static int step_groups(struct admin *a, struct reading *r) {
     (void)a;
     struct dead_row *row = &r->of.groups.row;
-    bool wished = false;
+    bool matches = false;
     if (r->collected) {
         return show_group(r);
     }
-    int code = dead_next(r->journal, &r->of.groups.wish, row, &wished);
+    int code = dead_next(r->journal, &r->of.groups.filter, row, &matches);
     if (code == ERR_NOTFOUND) {
         r->collected = true;
         r->rows = 0;
         dead_groups_sort(&r->of.groups.groups);
         return 0;
     }
-    if (wished) {
+    if (matches) {
         dead_groups_note(&r->of.groups.groups, row);
     }
     return code;
@@ -315,16 +317,17 @@ static void clear_groups(struct reading *r) {
 static int begin_letter(struct admin *a, struct reading *r, const char *name,
                         struct report *report_out) {
     (void)a;
-    struct dead_filter *wish = &r->of.letter.wish;
+    struct dead_filter *filter = &r->of.letter.filter;
     int status = parse_id(name, &r->of.letter.id, report_out);
-    return status != 0 ? status : wish_service(r, &wish->by_service, &wish->service, report_out);
+    return status != 0 ? status
+                       : filter_service(r, &filter->by_service, &filter->service, report_out);
 }
 
 static int step_letter(struct admin *a, struct reading *r) {
     (void)a;
     struct event *event = NULL;
     struct life life;
-    int code = dead_find(r->journal, &r->of.letter.wish, &r->of.letter.id, &event);
+    int code = dead_find(r->journal, &r->of.letter.filter, &r->of.letter.id, &event);
     code = code == 0 ? life_read(r->journal, event, &life) : code;
     if (code != 0) {
         return code;
@@ -367,7 +370,7 @@ static int begin_keys(struct admin *a, struct reading *r, const char *name,
     (void)name;
     struct held_walk *walk = &r->of.keys;
     const char *before = gateway_query(r->request, "before");
-    int status = wish_service(r, &walk->by_service, &walk->service, report_out);
+    int status = filter_service(r, &walk->by_service, &walk->service, report_out);
     if (status == 0 && before != NULL && !parse_lane(before, &walk->row)) {
         status = refuse(report_out, 400, "before is what Zingq-Next said");
     }
@@ -405,7 +408,7 @@ static int begin_key(struct admin *a, struct reading *r, const char *name,
     struct slice key;
     bool given = false;
     int status = find_service(r, name, &service, report_out);
-    status = status == 0 ? wish_key(r, &key, &given, report_out) : status;
+    status = status == 0 ? filter_key(r, &key, &given, report_out) : status;
     if (status == 0 && !given) {
         status = refuse(report_out, 400, "which key? Give ?key=");
     }
@@ -485,7 +488,7 @@ static int begin_state(struct admin *a, struct reading *r, const char *name,
     struct slice key;
     bool given = false;
     int status = find_service(r, name, &service, report_out);
-    status = status == 0 ? wish_key(r, &key, &given, report_out) : status;
+    status = status == 0 ? filter_key(r, &key, &given, report_out) : status;
     buf_init(&r->of.state.json, (size_t)32 << 20);
     if (status != 0) {
         return status;

@@ -23,28 +23,28 @@
 /* ---- finding ---- */
 
 /* It would run. ERR_NOTFOUND: it is one too many. */
-static int note_good(struct admin *a, struct bulk *b, const struct event *event) {
+static int note_good(struct admin *a, struct job *b, const struct event *event) {
     if (!b->force && engine_needs_force(a->engine, event)) {
         b->old++;
         return 0;
     }
-    if (b->found == BULK_LETTERS_MAX) {
+    if (b->found == JOB_LETTERS_MAX) {
         b->cut = true;
         return ERR_NOTFOUND;
     }
     b->found++;
     int code = rerun_tally_note(&b->rerun.tally, event, RERUN_GOOD);
-    return code != 0 || b->rerun.dry ? code : admin_bulk_push(b, event, rerun_order(event));
+    return code != 0 || b->rerun.dry ? code : admin_job_push(b, event, rerun_order(event));
 }
 
-static int find_event(struct admin *a, struct bulk *b, struct journal *j) {
-    struct bulk_rerun *rerun = &b->rerun;
+static int find_event(struct admin *a, struct job *b, struct journal *j) {
+    struct job_rerun *rerun = &b->rerun;
     struct event *event = NULL;
-    int code = rerun_walk_next(j, &rerun->wish, &rerun->walk, &event);
+    int code = rerun_walk_next(j, &rerun->filter, &rerun->walk, &event);
     if (code != 0 || event == NULL) {
         return code;
     }
-    enum rerun_verdict verdict = rerun_judge(&rerun->wish, event);
+    enum rerun_verdict verdict = rerun_judge(&rerun->filter, event);
     code = verdict == RERUN_GOOD ? note_good(a, b, event)
                                  : rerun_tally_note(&rerun->tally, event, verdict);
     event_free(event);
@@ -52,24 +52,24 @@ static int find_event(struct admin *a, struct bulk *b, struct journal *j) {
 }
 
 /* A part of so many would not be the first ones of each key. */
-static bool found_all(struct admin *a, struct bulk *b) {
+static bool found_all(struct admin *a, struct job *b) {
     char text[128];
     if (b->cut) {
         (void)snprintf(text, sizeof text,
                        "there are more than %d events: choose fewer, by from and to or by key",
-                       BULK_LETTERS_MAX);
-        admin_bulk_fail(a, b, text);
+                       JOB_LETTERS_MAX);
+        admin_job_fail(a, b, text);
         return false;
     }
     if (b->rerun.dry) {
-        admin_bulk_end(a, b, BULK_DONE);
+        admin_job_end(a, b, JOB_DONE);
         return false;
     }
     if (b->rerun.confirmed > 0 && b->found > b->rerun.confirmed) {
         (void)snprintf(text, sizeof text,
                        "%" PRIu64 " events were found, only %" PRIu64 " were confirmed", b->found,
                        b->rerun.confirmed);
-        admin_bulk_fail(a, b, text);
+        admin_job_fail(a, b, text);
         return false;
     }
     log_info("admin", "replay service=%s events=%" PRIu64 " job=%" PRIu64, b->service, b->found,
@@ -79,33 +79,33 @@ static bool found_all(struct admin *a, struct bulk *b) {
 
 /* ---- what it tells ---- */
 
-static bool is_paused(const struct admin *a, const struct bulk *b) {
+static bool is_paused(const struct admin *a, const struct job *b) {
     struct engine_service_status s;
     return engine_service_status(a->engine, b->rerun.index, &s) == 0 && s.paused;
 }
 
-static bool add_wish(const struct admin *a, const struct bulk *b, json_t *object) {
-    const struct rerun_filter *wish = &b->rerun.wish;
+static bool add_filter(const struct admin *a, const struct job *b, json_t *object) {
+    const struct rerun_filter *filter = &b->rerun.filter;
     char id[UUID_TEXT_BYTES + 1];
-    const char *event = wish->by_id ? uuid_text(&wish->id, id) : NULL;
+    const char *event = filter->by_id ? uuid_text(&filter->id, id) : NULL;
     const struct service_conf *s = &a->options.conf->services[b->rerun.index];
     json_t *more = json_pack("{s:b, s:b, s:b, s:s, s:i, s:s?, s:I}", "dry", (int)b->rerun.dry,
                              "force", (int)b->force, "paused", (int)is_paused(a, b), "handler",
                              s->handler, "batch", (int)s->batch, "event", event, "as_of_ms",
-                             (json_int_t)clock_to_wall(wish->ended_by_ms));
+                             (json_int_t)clock_to_wall(filter->ended_by_ms));
     bool ok = more != NULL && json_object_update(object, more) == 0;
     json_decref(more);
-    ok = ok && look_json_time(object, "from", wish->from_ms) &&
-         look_json_time(object, "to", wish->to_ms == INT64_MAX ? 0 : wish->to_ms);
-    if (!wish->by_key) {
+    ok = ok && look_json_time(object, "from", filter->from_ms) &&
+         look_json_time(object, "to", filter->to_ms == INT64_MAX ? 0 : filter->to_ms);
+    if (!filter->by_key) {
         return ok && json_object_set_new(object, "key", json_null()) == 0;
     }
-    return ok && look_json_bytes(object, "key", wish->key);
+    return ok && look_json_bytes(object, "key", filter->key);
 }
 
-static bool add_figures(const struct admin *a, const struct bulk *b, json_t *object) {
+static bool add_figures(const struct admin *a, const struct job *b, json_t *object) {
     const struct rerun_tally *t = &b->rerun.tally;
-    return add_wish(a, b, object) && look_json_count(object, "keys", t->keys) &&
+    return add_filter(a, b, object) && look_json_count(object, "keys", t->keys) &&
            look_json_count(object, "waiting", t->waits) &&
            look_json_count(object, "dead", t->dead) && look_json_count(object, "locks", t->locks) &&
            look_json_time(object, "first_at", t->first_ms) &&
@@ -182,15 +182,15 @@ static int no_service(const struct conf *conf, const char *name, struct report *
 }
 
 /* The service by its name or by the event's id: 0, or an HTTP status with a sentence. */
-static int find_service(struct admin *a, struct bulk *b, const char *name, struct report *r) {
+static int find_service(struct admin *a, struct job *b, const char *name, struct report *r) {
     const struct conf *conf = a->options.conf;
     char owner[NAME_BYTES_MAX + 1] = "";
-    if (name == NULL && !b->rerun.wish.by_id) {
+    if (name == NULL && !b->rerun.filter.by_id) {
         (void)report(r, ERR_INVALID, "of which service? Give service=");
         return 400;
     }
     if (name == NULL) {
-        int status = find_owner(a, &b->rerun.wish.id, owner, r);
+        int status = find_owner(a, &b->rerun.filter.id, owner, r);
         if (status != 0) {
             return status;
         }
@@ -201,15 +201,15 @@ static int find_service(struct admin *a, struct bulk *b, const char *name, struc
         return no_service(conf, name, r);
     }
     b->rerun.index = i;
-    b->rerun.wish.service = engine_service_number(a->engine, i);
+    b->rerun.filter.service = engine_service_number(a->engine, i);
     (void)snprintf(b->service, sizeof b->service, "%s", name);
     return 0;
 }
 
 /* Which events; 0 or ERR_INVALID. */
-static int parse_wish(struct admin *a, const struct gateway_request *request, struct bulk *b,
-                      struct report *r) {
-    struct rerun_filter *wish = &b->rerun.wish;
+static int parse_filter(struct admin *a, const struct gateway_request *request, struct job *b,
+                        struct report *r) {
+    struct rerun_filter *filter = &b->rerun.filter;
     const char *id = gateway_query(request, "id");
     const char *key = gateway_query(request, "key");
     const char *from = gateway_query(request, "from_ms");
@@ -230,24 +230,24 @@ static int parse_wish(struct admin *a, const struct gateway_request *request, st
     if (from_ms >= to_ms) {
         return report(r, ERR_INVALID, "from_ms must lie before to_ms");
     }
-    if (id != NULL && !uuid_parse(slice_of(id), &wish->id)) {
+    if (id != NULL && !uuid_parse(slice_of(id), &filter->id)) {
         return report(r, ERR_INVALID, "\"%.64s\" is no event id", id);
     }
     if (key != NULL && strlen(key) > KEY_BYTES_MAX) {
         return report(r, ERR_INVALID, "a key has at most %d bytes", KEY_BYTES_MAX);
     }
-    wish->by_id = id != NULL;
-    wish->by_key = key != NULL;
+    filter->by_id = id != NULL;
+    filter->by_key = key != NULL;
     (void)snprintf(b->rerun.key, sizeof b->rerun.key, "%s", key == NULL ? "" : key);
-    wish->key = slice_of(b->rerun.key);
-    wish->from_ms = clock_to_engine((int64_t)from_ms);
-    wish->to_ms = clock_to_engine((int64_t)to_ms);
-    wish->ended_by_ms = clock_to_engine((int64_t)as_of_ms);
+    filter->key = slice_of(b->rerun.key);
+    filter->from_ms = clock_to_engine((int64_t)from_ms);
+    filter->to_ms = clock_to_engine((int64_t)to_ms);
+    filter->ended_by_ms = clock_to_engine((int64_t)as_of_ms);
     return 0;
 }
 
 /* Whether it is meant; 0 or ERR_INVALID. */
-static int parse_consent(const struct gateway_request *request, struct bulk *b, struct report *r) {
+static int parse_consent(const struct gateway_request *request, struct job *b, struct report *r) {
     uint64_t dry;
     uint64_t yes;
     if (!admin_number(gateway_query(request, "dry"), 0, 1, 0, &dry) ||
@@ -263,29 +263,29 @@ static int parse_consent(const struct gateway_request *request, struct bulk *b, 
                       "say one of dry=1, which only counts, confirm=COUNT, which runs no more than "
                       "were counted, and yes=1");
     }
-    return admin_bulk_pace(request, b, r);
+    return admin_job_pace(request, b, r);
 }
 
 void admin_rerun(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     struct gateway_request *request = call->request;
     struct report r = {""};
-    struct bulk *b = admin_bulk_new(a, request);
+    struct job *b = admin_job_new(a, request);
     if (b == NULL) {
         return;
     }
-    int code = parse_wish(a, request, b, &r);
+    int code = parse_filter(a, request, b, &r);
     code = code == 0 ? parse_consent(request, b, &r) : code;
     int status = code == 0 ? find_service(a, b, gateway_query(request, "service"), &r) : 400;
     if (status != 0) {
         gateway_answer_error(request, status, NULL, r.text);
-        admin_bulk_free(b);
+        admin_job_free(b);
         return;
     }
     b->kind = COMMAND_RERUN;
     b->find = find_event;
     b->found_all = found_all;
     b->add_figures = add_figures;
-    rerun_walk_init(&b->rerun.walk, engine_journal(a->engine), &b->rerun.wish);
-    admin_bulk_begin(a, b, request);
+    rerun_walk_init(&b->rerun.walk, engine_journal(a->engine), &b->rerun.filter);
+    admin_job_begin(a, b, request);
 }

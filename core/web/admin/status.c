@@ -117,7 +117,7 @@ json_t *admin_status_json(struct admin *a) {
     json_t *services = admin_services_json(a);
     json_t *status = json_pack("{s:o, s:o, s:o, s:o, s:o}", "host", hooks->host_status(hooks->ctx),
                                "engine", engine_json(&s), "services", services, "schedules",
-                               schedules_json(a), "jobs", admin_bulks_json(a));
+                               schedules_json(a), "jobs", admin_jobs_json(a));
     if (status != NULL) {
         hooks->add_hosts(hooks->ctx, status);
     }

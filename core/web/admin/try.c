@@ -50,12 +50,12 @@ static json_t *run_dry(struct admin *a, size_t index, struct event *event) {
 }
 
 /* Within a transaction: 0 and an answer, or an HTTP status with a sentence. */
-static int try_letter(struct admin *a, const struct dead_filter *wish, const struct uuid *id,
+static int try_letter(struct admin *a, const struct dead_filter *filter, const struct uuid *id,
                       struct slice body, json_t **answer, struct report *r) {
     struct journal *j = engine_journal(a->engine);
     struct event *event = NULL;
     size_t index = 0;
-    int code = dead_find(j, wish, id, &event);
+    int code = dead_find(j, filter, id, &event);
     if (code != 0) {
         (void)report(r, code, code == ERR_NOTFOUND ? "no such dead letter" : error_text(code));
         return code == ERR_NOTFOUND ? 404 : 503;
@@ -76,7 +76,7 @@ void admin_try(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     struct gateway_request *request = call->request;
     struct store *store = journal_store(engine_journal(a->engine));
-    struct dead_filter wish = {.group = NULL};
+    struct dead_filter filter = {.group = NULL};
     struct uuid id;
     struct report r = {"the store cannot be read"};
     json_t *answer = NULL;
@@ -85,12 +85,12 @@ void admin_try(void *ctx, const struct call *call) {
         return;
     }
     const char *service = gateway_query(request, "service");
-    if (!admin_service(a, request, service, &wish.by_service, &wish.service)) {
+    if (!admin_service(a, request, service, &filter.by_service, &filter.service)) {
         return;
     }
     int status = 503;
     if (store_begin(store) == 0) {
-        status = try_letter(a, &wish, &id, gateway_body(request), &answer, &r);
+        status = try_letter(a, &filter, &id, gateway_body(request), &answer, &r);
         store_abort(store);
     }
     if (status != 0) {

@@ -86,13 +86,12 @@ static void of_a_large_batch_as_many_are_named_as_fit(void **state) {
 }
 
 int main(void) {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, data_folder_set_up, data_folder_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(who_ran_is_known_to_the_next_process_until_settled),
-        TEST(who_had_ended_is_not_named),
-        TEST(after_a_reboot_the_page_means_nothing),
-        TEST(nobody_named_twice_in_a_row_is_told),
-        TEST(of_a_large_batch_as_many_are_named_as_fit),
+        FOLDER_TEST(who_ran_is_known_to_the_next_process_until_settled),
+        FOLDER_TEST(who_had_ended_is_not_named),
+        FOLDER_TEST(after_a_reboot_the_page_means_nothing),
+        FOLDER_TEST(nobody_named_twice_in_a_row_is_told),
+        FOLDER_TEST(of_a_large_batch_as_many_are_named_as_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,19 +205,17 @@ static void the_limit_is_ten_times_lua_time_and_two_seconds_at_least(void **stat
     assert_int_equal(watchdog_limit_ms(60000), 600000);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, data_folder_set_up, data_folder_tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_run_that_never_ends_is_named_and_ends_the_process),
-        TEST(a_batch_that_never_ends_is_named_too),
-        TEST(many_runs_in_a_row_are_no_hang),
-        TEST(what_is_no_run_is_not_ended),
-        TEST(a_run_that_waits_is_no_hang),
-        TEST(a_run_past_the_limit_is_over_and_the_next_is_not),
-        TEST(a_run_is_looked_at_long_before_it_is_over),
-        TEST(nothing_is_watched_any_more_after_the_stop),
-        TEST(the_limit_is_ten_times_lua_time_and_two_seconds_at_least),
+        FOLDER_TEST(a_run_that_never_ends_is_named_and_ends_the_process),
+        FOLDER_TEST(a_batch_that_never_ends_is_named_too),
+        FOLDER_TEST(many_runs_in_a_row_are_no_hang),
+        FOLDER_TEST(what_is_no_run_is_not_ended),
+        FOLDER_TEST(a_run_that_waits_is_no_hang),
+        FOLDER_TEST(a_run_past_the_limit_is_over_and_the_next_is_not),
+        FOLDER_TEST(a_run_is_looked_at_long_before_it_is_over),
+        FOLDER_TEST(nothing_is_watched_any_more_after_the_stop),
+        FOLDER_TEST(the_limit_is_ten_times_lua_time_and_two_seconds_at_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

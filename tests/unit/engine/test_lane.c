@@ -289,8 +289,6 @@ static void who_joins_uses_the_rate_but_not_the_concurrency(void **state) {
 }
 
 int main(void) {
-#define LANE_TEST(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, lane_world_set_up, lane_world_tear_down)
     const struct CMUnitTest tests[] = {
         LANE_TEST(lane_runs_events_in_arrival_order),
         LANE_TEST(lane_runs_one_event_at_a_time),

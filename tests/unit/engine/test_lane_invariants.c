@@ -126,8 +126,6 @@ static void a_run_never_gives_time_back(void **state) {
 }
 
 int main(void) {
-#define LANE_TEST(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, lane_world_set_up, lane_world_tear_down)
     const struct CMUnitTest tests[] = {
         LANE_TEST(who_stands_in_the_ring_could_run_and_who_could_run_stands_there),
         LANE_TEST(events_of_a_lane_stand_in_the_order_of_arrival),

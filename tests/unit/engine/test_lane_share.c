@@ -292,8 +292,6 @@ static void very_many_debts_are_bounded_and_the_largest_stay(void **state) {
 }
 
 int main(void) {
-#define LANE_TEST(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, lane_world_set_up, lane_world_tear_down)
     const struct CMUnitTest tests[] = {
         LANE_TEST(a_key_in_debt_waits_until_others_had_their_share),
         LANE_TEST(between_two_keys_in_debt_all_others_have_a_turn),

@@ -174,8 +174,6 @@ static void outbox_loads_the_truth_after_a_dropped_transaction(void **state) {
 }
 
 int main(void) {
-#define OUTBOX_TEST(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, outbox_world_set_up, outbox_world_tear_down)
     const struct CMUnitTest tests[] = {
         OUTBOX_TEST(outbox_sends_nothing_before_the_commit),
         OUTBOX_TEST(outbox_keeps_a_row_until_it_is_acknowledged_and_settled),

@@ -127,8 +127,6 @@ static void a_row_goes_once_the_broker_took_it(void **state) {
 }
 
 int main(void) {
-#define OUTBOX_TEST(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, outbox_world_set_up, outbox_world_tear_down)
     const struct CMUnitTest tests[] = {
         OUTBOX_TEST(a_packet_number_is_of_one_publish),
         OUTBOX_TEST(what_is_in_flight_is_counted_and_bounded),

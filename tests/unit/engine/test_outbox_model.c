@@ -232,8 +232,6 @@ static void all_of_it_at_once_holds_up_no_good_one(void **state) {
 }
 
 int main(void) {
-#define OUTBOX_TEST(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, outbox_world_set_up, outbox_world_tear_down)
     const struct CMUnitTest tests[] = {
         OUTBOX_TEST(a_broker_that_only_loses_connections_gets_all_of_it_in_order),
         OUTBOX_TEST(topics_that_are_refused_hold_up_their_owners_alone),

@@ -464,8 +464,6 @@ static void what_the_broker_has_meanwhile_is_not_charged(void **state) {
 }
 
 int main(void) {
-#define OUTBOX_TEST(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, outbox_world_set_up, outbox_world_tear_down)
     const struct CMUnitTest tests[] = {
         OUTBOX_TEST(outbox_keeps_what_the_broker_refuses_and_tries_it_again_after_a_while),
         OUTBOX_TEST(outbox_finds_the_publish_that_costs_the_connection_and_lets_the_others_go),

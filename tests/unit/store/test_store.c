@@ -367,8 +367,6 @@ static void store_grows_when_its_size_is_raised(void **state) {
 }
 
 int main(void) {
-#define STORE_TEST(test)                                                                           \
-    cmocka_unit_test_setup_teardown(test, store_world_set_up, store_world_tear_down)
     const struct CMUnitTest tests[] = {
         STORE_TEST(store_keeps_what_was_committed_and_drops_what_was_not),
         STORE_TEST(store_drops_an_open_transaction_when_it_is_closed),

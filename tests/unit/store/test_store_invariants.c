@@ -164,8 +164,6 @@ static void a_walk_goes_one_way_or_ends(void **state) {
 }
 
 int main(void) {
-#define STORE_TEST(test)                                                                           \
-    cmocka_unit_test_setup_teardown(test, store_world_set_up, store_world_tear_down)
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_store_has_one_transaction_at_a_time),
         STORE_TEST(rows_are_read_and_written_within_a_transaction),

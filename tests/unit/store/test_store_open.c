@@ -292,8 +292,6 @@ static void store_read_only_takes_a_table_that_is_not_there_for_an_empty_one(voi
 }
 
 int main(void) {
-#define STORE_TEST(test)                                                                           \
-    cmocka_unit_test_setup_teardown(test, store_world_set_up, store_world_tear_down)
     const struct CMUnitTest tests[] = {
         STORE_TEST(store_refuses_a_second_writer_and_names_the_first),
         STORE_TEST(store_is_free_again_when_its_writer_was_killed),

@@ -384,28 +384,26 @@ static void no_puback_leaves_with_the_rest_of_an_earlier_flush(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
-        T(collect_stops_at_its_bound_and_says_so),
-        T(a_session_taken_over_is_told_and_tried_again),
-        T(a_connack_reason_of_mqtt_3_1_1_is_a_refusal),
-        T(a_refused_subscription_is_told),
-        T(a_broker_without_mqtt_5_is_fatal),
-        T(something_that_is_no_broker_is_told_so),
-        T(a_refusal_is_final_only_when_it_cannot_pass),
-        T(a_broker_that_carries_no_will_is_connected_to_without_one),
-        T(a_broker_that_retains_nothing_gets_a_will_that_is_not_retained),
-        T(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
-        T(the_limits_in_connack_are_passed_on),
-        T(a_refused_subscription_is_asked_for_again_and_had),
-        T(a_broker_that_closes_twice_over_the_will_is_tried_without_one),
-        T(every_other_try_is_without_a_will_that_may_be_what_is_refused),
-        T(an_assigned_client_identifier_is_passed_over),
-        T(a_filter_too_long_for_the_broker_is_told_and_the_others_are_had),
-        T(no_puback_leaves_with_the_rest_of_an_earlier_flush),
-        T(no_puback_leaves_with_a_keepalive),
-        T(a_held_client_shows_life_without_waiting_for_an_answer),
-        T(a_broker_that_answers_no_ping_is_lost),
-#undef T
+        BENCH_TEST(collect_stops_at_its_bound_and_says_so),
+        BENCH_TEST(a_session_taken_over_is_told_and_tried_again),
+        BENCH_TEST(a_connack_reason_of_mqtt_3_1_1_is_a_refusal),
+        BENCH_TEST(a_refused_subscription_is_told),
+        BENCH_TEST(a_broker_without_mqtt_5_is_fatal),
+        BENCH_TEST(something_that_is_no_broker_is_told_so),
+        BENCH_TEST(a_refusal_is_final_only_when_it_cannot_pass),
+        BENCH_TEST(a_broker_that_carries_no_will_is_connected_to_without_one),
+        BENCH_TEST(a_broker_that_retains_nothing_gets_a_will_that_is_not_retained),
+        BENCH_TEST(a_disconnect_of_the_broker_is_a_loss_with_its_reason),
+        BENCH_TEST(the_limits_in_connack_are_passed_on),
+        BENCH_TEST(a_refused_subscription_is_asked_for_again_and_had),
+        BENCH_TEST(a_broker_that_closes_twice_over_the_will_is_tried_without_one),
+        BENCH_TEST(every_other_try_is_without_a_will_that_may_be_what_is_refused),
+        BENCH_TEST(an_assigned_client_identifier_is_passed_over),
+        BENCH_TEST(a_filter_too_long_for_the_broker_is_told_and_the_others_are_had),
+        BENCH_TEST(no_puback_leaves_with_the_rest_of_an_earlier_flush),
+        BENCH_TEST(no_puback_leaves_with_a_keepalive),
+        BENCH_TEST(a_held_client_shows_life_without_waiting_for_an_answer),
+        BENCH_TEST(a_broker_that_answers_no_ping_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,20 +203,18 @@ static void a_tls_client_at_a_plain_port_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
-        T(a_broker_restart_is_survived_with_the_session),
-        T(a_port_nobody_answers_is_tried_until_someone_does),
-        T(a_host_without_an_address_is_named),
-        T(freeing_while_connecting_leaves_nothing_behind),
-        T(a_wrong_password_is_fatal),
-        T(of_two_clients_with_one_id_neither_stops),
-        T(a_tls_file_that_cannot_be_read_is_named),
-        T(a_tls_file_that_is_a_pipe_is_not_waited_for),
-        T(over_tls_every_message_of_a_burst_arrives),
-        T(a_certificate_nobody_vouches_for_is_told),
-        T(a_plain_client_at_a_tls_port_is_told),
-        T(a_tls_client_at_a_plain_port_is_told),
-#undef T
+        BENCH_TEST(a_broker_restart_is_survived_with_the_session),
+        BENCH_TEST(a_port_nobody_answers_is_tried_until_someone_does),
+        BENCH_TEST(a_host_without_an_address_is_named),
+        BENCH_TEST(freeing_while_connecting_leaves_nothing_behind),
+        BENCH_TEST(a_wrong_password_is_fatal),
+        BENCH_TEST(of_two_clients_with_one_id_neither_stops),
+        BENCH_TEST(a_tls_file_that_cannot_be_read_is_named),
+        BENCH_TEST(a_tls_file_that_is_a_pipe_is_not_waited_for),
+        BENCH_TEST(over_tls_every_message_of_a_burst_arrives),
+        BENCH_TEST(a_certificate_nobody_vouches_for_is_told),
+        BENCH_TEST(a_plain_client_at_a_tls_port_is_told),
+        BENCH_TEST(a_tls_client_at_a_plain_port_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

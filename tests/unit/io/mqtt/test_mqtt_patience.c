@@ -313,15 +313,14 @@ static void an_address_that_is_no_broker_is_passed_over(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
-        T(a_publish_unanswered_for_a_minute_costs_the_connection),
-        T(a_subscription_unanswered_for_a_minute_costs_the_connection),
-        T(what_waits_unread_here_is_no_fault_of_the_brokers),
-        T(no_packet_id_is_given_out_while_it_is_in_use),
-        T(a_silent_address_is_given_up_in_time_for_the_next),
-        T(what_a_broker_lacked_is_asked_for_again_after_a_connection_that_stood),
-        T(an_address_that_hangs_up_is_passed_over),
-        T(an_address_that_is_no_broker_is_passed_over),
+        BENCH_TEST(a_publish_unanswered_for_a_minute_costs_the_connection),
+        BENCH_TEST(a_subscription_unanswered_for_a_minute_costs_the_connection),
+        BENCH_TEST(what_waits_unread_here_is_no_fault_of_the_brokers),
+        BENCH_TEST(no_packet_id_is_given_out_while_it_is_in_use),
+        BENCH_TEST(a_silent_address_is_given_up_in_time_for_the_next),
+        BENCH_TEST(what_a_broker_lacked_is_asked_for_again_after_a_connection_that_stood),
+        BENCH_TEST(an_address_that_hangs_up_is_passed_over),
+        BENCH_TEST(an_address_that_is_no_broker_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
