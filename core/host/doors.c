@@ -363,10 +363,13 @@ int host_open_doors(struct host *h, struct report *r) {
         code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
     }
     if (code == 0) {
+        fetch_egress(h->fetch, (struct egress){h->conf->egress_allow, h->conf->egress_allow_count});
+    }
+    if (code == 0) {
         code = open_broker(h, r);
     }
     if (code == 0) {
-        code = admin_new(&h->admin, &options);
+        code = admin_new(&h->admin, &options, r);
     }
     if (code == 0) {
         code = open_socket(h, r);

@@ -390,6 +390,10 @@ static int start(struct host *h, struct report *r) {
     log_info("host", "zingq %s runs %zu service%s from %s, data in %s", ZINGQ_VERSION,
              h->conf->service_count, h->conf->service_count == 1 ? "" : "s", h->conf->file,
              h->conf->store_path);
+    if (geteuid() == 0 && !h->options->with_broker) {
+        log_warn("host", "runs as root, which it never needs: give it a user of its own "
+                         "(docs/install.md, \"As a service\")");
+    }
     uint64_t beat_ms = host_notify_interval_ms();
     if (beat_ms > 0) {
         host_check_uv(uv_timer_start(&h->manager_timer, on_manager_timer, beat_ms, beat_ms),

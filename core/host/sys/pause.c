@@ -1,5 +1,5 @@
 /*
- * sys_pause.c - status topics for a broker that does not want them.
+ * pause.c - status topics for a broker that does not want them.
  *
  * Access rules that name the topics of the services and nothing else are ordinary. Such a broker
  * refuses zingq/sys/... by a reason code, without a word, or by closing the connection, and then
@@ -15,7 +15,7 @@
  *
  * A broker that takes QoS 0 only acknowledges nothing: there leave is taken as given.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "base/log.h"
 

@@ -13,7 +13,7 @@
  *
  * Left out on purpose: moving work from a host that is down. Its keys are its own.
  */
-#include "host/fleet_impl.h"
+#include "host/fleet/impl.h"
 
 #include "base/clock.h"
 #include "host/notify.h"

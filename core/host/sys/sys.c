@@ -9,7 +9,7 @@
  * of the outbox (base/mids.h). After 65,535 others the number of a publish that the broker has still not
  * acknowledged comes again; taken for its acknowledgement, it would lose an event.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "base/log.h"
 

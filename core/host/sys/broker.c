@@ -1,5 +1,5 @@
 /*
- * sys_broker.c - the broker's own figures, as far as it has a $SYS such as Mosquitto's.
+ * broker.c - the broker's own figures, as far as it has a $SYS such as Mosquitto's.
  *
  * A broker that drops messages tells nobody but those who look: past max_queued_messages Mosquitto
  * throws away what clients that are slow or away should have had. So the host looks, and says so.
@@ -9,7 +9,7 @@
  *
  * Left out on purpose: the limits themselves, which no broker tells. `zingq doctor` probes them.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "base/log.h"
 
