@@ -143,7 +143,7 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
 
 /* --- publishing --- */
 
-/* W3C Trace Context goes on from cause to effect unless the handler set its own. */
+/* W3C Trace Context is passed on from cause to effect unless the handler set its own. */
 static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {

@@ -44,7 +44,7 @@ static int compensate(struct engine *e, struct engine_service *s, struct event *
     return code == 0 ? engine_wake_now(e, event) : code;
 }
 
-/* What is discarded is taken over. */
+/* The discarded event is taken over. */
 static int cancel(struct engine *e, struct engine_service *s, struct event **taken,
                   struct command *c) {
     struct event *event = *taken;

@@ -67,7 +67,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? engine_lane_wake(e, s, &row) : code;
 }
 
-/* A dead signal is no work for a handler: it is sent again, and that is its end. */
+/* No handler runs a dead signal: it is sent again and ends with that. */
 static int replay_signal(struct engine *e, struct engine_service *s, struct event *event,
                          struct command *c) {
     int code = engine_send_letter(e, s, event, &c->report);

@@ -135,7 +135,7 @@ int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) 
         c->code = report(&c->report, ERR_INVALID, "it is a signal, which no handler runs");
     }
     bool refused = c->code != 0 || engine_refuse_forgotten(e, s, event, c);
-    /* One that was let go before it ever ran may have no key. */
+    /* An event that was discarded before it ever ran may have no key. */
     bool had_no_key = event->attempts == 0 && event->kind == EVENT_MESSAGE;
     if (!refused && event->state == EVENT_DISCARDED && had_no_key) {
         code = engine_rekey(e, s, event, &c->report);

@@ -70,7 +70,7 @@ static void take_over(struct script_slot *slot, struct script_state *state) {
     }
 }
 
-/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
+/* Reloads the service. On success it is live; otherwise the last good version stays. ERR_MEMORY,
  * ERR_SCRIPT, ERR_REFUSED: see script_load. */
 static int load_service(struct script_host *host, size_t service, struct report *r) {
     struct script_slot *slot = &host->slots[service];

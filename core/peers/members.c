@@ -199,7 +199,7 @@ static unsigned take_own(const struct members *m, const struct presence *said, b
     return said->state == m->self->state ? MEMBERS_ECHO : 0;
 }
 
-/* The broker keeps ours now under our name: one of another folder that is gone is no more. */
+/* The broker now retains our presence under our name: that of another folder is replaced. */
 static unsigned forget_gone_twins(struct members *m) {
     unsigned news = 0;
     for (size_t i = m->count; i > 0; i--) {

@@ -170,7 +170,7 @@ bool presence_topic_split(struct slice topic, struct slice *group, struct slice 
     return is_name(*group, NAME_BYTES_MAX) && is_name(*host, HOST_NAME_BYTES_MAX);
 }
 
-/* What is read, and the first thing wrong with it. */
+/* The document being read, and its first fault. */
 struct source {
     const json_t *json;
     struct strings strings;

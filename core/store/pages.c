@@ -49,7 +49,7 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
         if (code != ERR_CORRUPT || !walk_read_meta(w) || w->txn == txn) {
             break;
         }
-        code = 0; /* a host committed meanwhile: it has looked at the file itself */
+        code = 0; /* a host has committed in the meantime: it checked the file itself */
     }
     if (code == ERR_CORRUPT) {
         return refuse(w, folder, r);

@@ -106,7 +106,7 @@ bool walk_read_meta(struct walk *w) {
 
 /* --- what is wrong --- */
 
-/* ERR_CORRUPT when the file is only checked; a survey notes it and goes on. */
+/* ERR_CORRUPT when the file is only checked; a survey notes it and continues. */
 static int flaw(struct walk *w, const char *what, uint64_t number) {
     char text[128];
     w->flaws++;

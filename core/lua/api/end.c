@@ -55,7 +55,7 @@ static int reject(lua_State *L) {
     return api_end_attempt(L, run, OUTCOME_REJECT, "reject");
 }
 
-/* zing.dead_letter(payload [, reason]) -> id; the attempt goes on */
+/* zing.dead_letter(payload [, reason]) -> id; the attempt continues */
 static int dead_letter(lua_State *L) {
     struct run *run = api_staging_run(L, "dead_letter");
     api_check_one_event(L, run, "dead_letter");

@@ -228,7 +228,7 @@ static int show_dead(struct reading *r) {
         code = ERR_MEMORY;
     }
     event_free(event);
-    code = code == ERR_NOTFOUND ? 0 : code; /* gone meanwhile */
+    code = code == ERR_NOTFOUND ? 0 : code; /* deleted in the meantime */
     bool more = r->at < n->count || n->seen > n->count;
     if (code == 0 && more && (r->at == n->count || r->out.len >= READING_BYTES_MAX)) {
         (void)snprintf(r->next, sizeof r->next, "%" PRId64 ".%s.%u", row->dead_ms,

@@ -77,7 +77,7 @@ static bool found_all(struct admin *a, struct job *b) {
     return true;
 }
 
-/* ---- what it tells ---- */
+/* ---- its answer ---- */
 
 static bool is_paused(const struct admin *a, const struct job *b) {
     struct engine_service_status s;
