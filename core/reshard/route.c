@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* State and locks of a key are routed like its events. */
+/* Distinguishes the state and locks of a key from its events. */
 static const uint64_t OF_CELLS = 0x9e3779b97f4a7c00;
 
 /* --- of a service --- */
