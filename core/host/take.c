@@ -60,7 +60,9 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m, 
                               .host = host};
     if (engine_offer(h->engine, service, &bytes, how) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        log_error(
+            "host",
+            "out of memory: dropping the connection, so that the broker sends the message again");
         h->drop = true;
     }
 }
@@ -78,7 +80,9 @@ static void offer_signal(struct host *h, size_t service, const struct mqtt_messa
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
     if (engine_offer_signal(h->engine, service, &bytes, host) != 0) {
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        log_error(
+            "host",
+            "out of memory: dropping the connection, so that the broker sends the message again");
         h->drop = true;
     }
 }
@@ -119,7 +123,7 @@ static void pass_over(struct host *h, const struct mqtt_message *m) {
         log_error(
             "broker",
             "a message on %s is for a service that is no longer in topics.conf: such messages "
-            "are acknowledged and dropped (said once)",
+            "are acknowledged and dropped (logged once)",
             m->topic.data);
     }
 }

@@ -82,7 +82,7 @@ void sys_pause_answered(struct sys *s, int mid, uint8_t reason, uint64_t now_ms)
         return;
     }
     if (p->said) {
-        log_info("broker", "the broker takes the status topics again");
+        log_info("broker", "the broker accepts the status topics again");
     }
     p->leave = LEAVE_GIVEN;
     p->until_ms = 0;

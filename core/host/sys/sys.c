@@ -462,7 +462,7 @@ static void clear_all(struct sys *s) {
         }
     }
     if (engine_remember(s->engine, "status", slice_of("")) != 0) {
-        log_error("host", "cannot note in the store that the status topics are gone");
+        log_error("host", "cannot record in the store that the status topics are gone");
     }
 }
 
