@@ -306,9 +306,8 @@ static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BAC
 
 static int set_enum(const struct setting *s) {
     int value = 0;
-    int code = s->text == s->row->fallback && s->text[0] == '\0'
-                   ? 0
-                   : choose(s, ENUMS[s->row->kind], &value);
+    bool unsaid = s->text == s->row->fallback && s->text[0] == '\0';
+    int code = unsaid ? 0 : choose(s, ENUMS[s->row->kind], &value);
     memcpy(s->field, &value, sizeof value);
     return code;
 }

@@ -6,6 +6,7 @@
  */
 #include "conf/options.h"
 
+#include "base/url.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -177,6 +178,7 @@ int conf_fail(const struct conf_place *p, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
+    (void)url_cut_logins(sentence);
 
     struct buf where;
     buf_init(&where, 4096);

@@ -224,6 +224,17 @@ static void api_peek_looks_at_another_key(void **state) {
 
 /* --- locks --- */
 
+static void api_http_shows_no_password_of_a_url(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("zing.http.get('ftp://ann:s@cret@host/')", "{}");
+    assert_non_null(strstr(world_error(w), "\"ftp://host/\" is not an http://"));
+    assert_null(strstr(world_error(w), "cret"));
+    world_free(w);
+    w = world_ran("zing.http.get('http://ann:s@cret@host/path?q')", "{}");
+    assert_string_equal(w->run->request->label, "GET http://host/path");
+    world_free(w);
+}
+
 /* What is added to the time must still be one: an overflow would be a time before all others. */
 static void api_durations_are_no_longer_than_time_itself(void **state) {
     (void)state;
@@ -427,6 +438,7 @@ int main(void) {
         cmocka_unit_test(api_state_ttl_becomes_a_due_time),
         cmocka_unit_test(api_state_refuses_bad_names_and_values),
         cmocka_unit_test(api_peek_looks_at_another_key),
+        cmocka_unit_test(api_http_shows_no_password_of_a_url),
         cmocka_unit_test(api_durations_are_no_longer_than_time_itself),
         cmocka_unit_test(api_lock_is_taken_once_and_extended_by_its_owner),
         cmocka_unit_test(api_lock_sees_the_stored_one_even_past_its_time),
