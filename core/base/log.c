@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/url.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -15,6 +17,8 @@
 /* The process's settings: written once at the start, read everywhere. */
 static atomic_int least_level = LOG_LEVEL_INFO;
 static atomic_uint host_number;
+
+enum { ESCAPE_BYTES = 12 }; /* of one character, with its NUL */
 
 static const char *const level_names[] = {"debug", "info ", "warn ", "error"};
 
@@ -37,23 +41,30 @@ static const char *host_mark(char out[16]) {
     return out;
 }
 
-/* Control characters would let a payload forge a line or drive a terminal. */
-static size_t escape_controls(const char *text, char *out, size_t room) {
-    static const char hex[] = "0123456789abcdef";
+/* The character at `at`, or how it is told, "\\n", "\\x1b", "\\u{202e}", into `out`; how many bytes of
+ * the text it took. */
+static size_t tell_character(struct slice text, size_t at, char out[ESCAPE_BYTES]) {
+    uint32_t c = 0;
+    size_t len = utf8_read(text, at, &c);
+    if (len > 0 && !utf8_is_harmful(c)) {
+        memcpy(out, text.data + at, len);
+        out[len] = '\0';
+        return len;
+    }
+    c = len == 0 ? (uint8_t)text.data[at] : c; /* a byte that is no UTF-8 */
+    (void)snprintf(out, ESCAPE_BYTES, c == '\n' ? "\\n" : c < 0x100 ? "\\x%02x" : "\\u{%x}", c);
+    return len == 0 ? 1 : len;
+}
+
+/* Control characters would let a payload forge a line or drive a terminal, others turn it round. */
+static size_t add_escaped(struct slice text, char *out, size_t room) {
     size_t len = 0;
-    for (const char *c = text; *c != '\0' && len + 5 < room; c++) {
-        unsigned char u = (unsigned char)*c;
-        if (u == '\n') {
-            out[len++] = '\\';
-            out[len++] = 'n';
-        } else if (u < 0x20 || u == 0x7f) {
-            out[len++] = '\\';
-            out[len++] = 'x';
-            out[len++] = hex[u >> 4];
-            out[len++] = hex[u & 15];
-        } else {
-            out[len++] = *c;
-        }
+    for (size_t at = 0; at < text.len && len + ESCAPE_BYTES < room;) {
+        char told[ESCAPE_BYTES];
+        at += tell_character(text, at, told);
+        size_t told_len = strlen(told);
+        memcpy(out + len, told, told_len);
+        len += told_len;
     }
     return len;
 }
@@ -68,6 +79,7 @@ void log_line(enum log_level level, const char *area, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    size_t public_len = url_cut_logins(text);
 
     int64_t ms = clock_wall_ms();
     time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
@@ -80,7 +92,7 @@ void log_line(enum log_level level, const char *area, const char *format, ...) {
                         level_names[level], host_mark(mark), area);
     assert(head > 0 && head < 128);
     len += (size_t)head;
-    len += escape_controls(text, line + len, sizeof line - len - 1);
+    len += add_escaped((struct slice){text, public_len}, line + len, sizeof line - len - 1);
     line[len++] = '\n';
     /* A log that cannot be written has nowhere to say so. */
     ssize_t written = write(STDERR_FILENO, line, len);

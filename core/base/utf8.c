@@ -23,3 +23,16 @@ size_t utf8_read(struct slice s, size_t at, uint32_t *character) {
     bool wrong = c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff);
     return wrong ? 0 : len;
 }
+
+bool utf8_is_harmful(uint32_t character) {
+    static const uint32_t ranges[][2] = {
+        {0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200B, 0x200F},
+        {0x2028, 0x202E}, {0x2060, 0x2069}, {0xFEFF, 0xFEFF}, {0xE0000, 0xE007F},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        if (character >= ranges[i][0] && character <= ranges[i][1]) {
+            return true;
+        }
+    }
+    return false;
+}

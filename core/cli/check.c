@@ -450,6 +450,7 @@ static int check(struct cli *cli) {
 static const struct cli_option doctor_options[] = {
     {"broker", "URL", "use this broker instead of broker.url"},
     {"store", NULL, "check the store instead: read every page and every record"},
+    {"security", NULL, "show what is open in this configuration instead, and how to close it"},
     {NULL, NULL, NULL},
 };
 

@@ -10,10 +10,11 @@
 #include "cli/text.h"
 #include "query/json.h"
 #include "doctor/doctor.h"
+#include "doctor/security.h"
 
 #include <stdio.h>
 
-enum { TEXT_BYTES_MAX = 8192 };
+enum { TEXT_BYTES_MAX = 8192, RULES_BYTES_MAX = 1 << 20 };
 
 static void print_advice(const char *title, const char *advice) {
     struct buf text;
@@ -52,7 +53,8 @@ static json_t *row_json(const struct doctor_row *row) {
     return object;
 }
 
-static int print_json(const struct doctor *d) {
+/* `rules`: of the broker, "" = not asked for. */
+static int print_json(const struct doctor *d, const char *rules) {
     json_t *rows = json_array();
     for (size_t i = 0; i < d->count; i++) {
         if (json_array_append_new(rows, row_json(&d->rows[i])) != 0) {
@@ -60,8 +62,39 @@ static int print_json(const struct doctor *d) {
             return cli_print_json(NULL);
         }
     }
-    return cli_print_json(
-        json_pack("{s:s, s:o}", "verdict", doctor_verdict_name(doctor_worst(d)), "findings", rows));
+    const char *verdict = doctor_verdict_name(doctor_worst(d));
+    return cli_print_json(rules[0] == '\0'
+                              ? json_pack("{s:s, s:o}", "verdict", verdict, "findings", rows)
+                              : json_pack("{s:s, s:o, s:s}", "verdict", verdict, "findings", rows,
+                                          "acl_file", rules));
+}
+
+static int print_rows(const struct cli *cli, const struct doctor *d, const char *rules) {
+    if (cli->json) {
+        return print_json(d, rules);
+    }
+    for (size_t i = 0; i < d->count; i++) {
+        print_row(cli, &d->rows[i]);
+    }
+    if (rules[0] != '\0') {
+        (void)printf("\n%s", rules);
+    }
+    return 0;
+}
+
+static int show_security(struct cli *cli) {
+    struct doctor d = {.count = 0};
+    struct buf rules;
+    int status = cli_load_conf(cli);
+    if (status != 0) {
+        return status;
+    }
+    buf_init(&rules, RULES_BYTES_MAX);
+    doctor_security(&d, cli->conf);
+    doctor_security_rules(cli->conf, &rules);
+    status = print_rows(cli, &d, buf_str(&rules));
+    buf_clear(&rules);
+    return status != 0 ? status : doctor_worst(&d) == DOCTOR_BAD ? EXIT_NO : EXIT_GOOD;
 }
 
 /* Each of broker.url: the host may come to work with any of them. */
@@ -85,6 +118,9 @@ int cli_doctor(struct cli *cli) {
     if (cli_flag(cli, "store")) {
         return cli_doctor_store(cli);
     }
+    if (cli_flag(cli, "security")) {
+        return show_security(cli);
+    }
     int status = cli_load_conf(cli);
     if (status != 0) {
         return status;
@@ -95,12 +131,6 @@ int cli_doctor(struct cli *cli) {
     }
     /* A disk that cannot be examined has a row that says so, like the broker. */
     (void)doctor_disk(&d, cli->conf->store_path, cli->conf->store_max_bytes);
-    if (cli->json) {
-        status = print_json(&d);
-    } else {
-        for (size_t i = 0; i < d.count; i++) {
-            print_row(cli, &d.rows[i]);
-        }
-    }
+    status = print_rows(cli, &d, "");
     return status != 0 ? status : doctor_worst(&d) == DOCTOR_BAD ? EXIT_NO : EXIT_GOOD;
 }

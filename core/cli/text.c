@@ -23,20 +23,6 @@ size_t text_width(const char *text) {
     return width;
 }
 
-/* Code points that move the cursor, colour the screen or turn the direction of writing. */
-static bool is_harmful(uint32_t code) {
-    static const uint32_t ranges[][2] = {
-        {0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200B, 0x200F},
-        {0x2028, 0x202E}, {0x2060, 0x2069}, {0xFEFF, 0xFEFF}, {0xE0000, 0xE007F},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        if (code >= ranges[i][0] && code <= ranges[i][1]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_escaped(struct buf *out, uint32_t code) {
     static const char letters[] = "abtnvfr"; /* from 7 on */
     if (code >= 7 && code <= 13) {
@@ -50,7 +36,7 @@ void text_add_safe(struct buf *out, struct slice text) {
     for (size_t i = 0; i < text.len;) {
         uint32_t code = 0;
         size_t len = utf8_read(text, i, &code);
-        if (len == 0 || is_harmful(code)) {
+        if (len == 0 || utf8_is_harmful(code)) {
             add_escaped(out, len == 0 ? (unsigned char)text.data[i] : code);
         } else {
             buf_add(out, text.data + i, len);

@@ -7,6 +7,7 @@
 #include "query/try.h"
 
 #include "base/clock.h"
+#include "base/url.h"
 #include "query/json.h"
 #include "event/value.h"
 
@@ -54,14 +55,7 @@ bool try_failed(const struct run *run) {
 /* ---- calls ---- */
 
 void try_add_url(struct buf *out, const char *url) {
-    const char *host = strstr(url, "://");
-    const char *at = host == NULL ? NULL : strchr(host + 3, '@');
-    const char *slash = host == NULL ? NULL : strchr(host + 3, '/');
-    if (at != NULL && (slash == NULL || at < slash)) {
-        buf_add(out, url, (size_t)(host + 3 - url));
-        url = at + 1;
-    }
-    buf_add_str(out, url);
+    url_add_public(out, slice_of(url));
 }
 
 void try_add_header(struct buf *out, const char *header) {

@@ -22,7 +22,8 @@ int conf_folder_enter(void **state) {
 }
 
 int conf_folder_leave(void **state) {
-    static const char *const made[] = {"topics.conf", "secret", "sub/topics.conf", "sub"};
+    static const char *const made[] = {"topics.conf", "secret", "sub/topics.conf",
+                                       "sub",         "data",   "scripts"};
     for (size_t i = 0; i < COUNT(made); i++) {
         (void)remove(made[i]); /* not every test makes every file */
     }

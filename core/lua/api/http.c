@@ -17,6 +17,7 @@
 
 #include "lua/json.h"
 #include "lua/sort.h"
+#include "base/url.h"
 #include "event/ledger.h"
 
 #include <assert.h>
@@ -426,10 +427,18 @@ static void finish_request(lua_State *L, struct asking *ask, struct slice url) {
     request->body_len = ask->body->len;
 }
 
+/* On the stack. */
+static const char *public_url(lua_State *L, struct slice url) {
+    struct buf *text = &script_state_of(L)->host->scratch;
+    buf_reset(text);
+    url_add_public(text, url);
+    return lua_pushlstring(L, text->data, text->len);
+}
+
 static struct slice check_url(lua_State *L, int index) {
     struct slice url = args_check_text(L, index, "url");
     if (strncasecmp(url.data, "http://", 7) != 0 && strncasecmp(url.data, "https://", 8) != 0) {
-        luaL_error(L, "zing.http: \"%s\" is not an http:// or https:// URL", url.data);
+        luaL_error(L, "zing.http: \"%s\" is not an http:// or https:// URL", public_url(L, url));
     }
     for (size_t i = 0; i < url.len; i++) {
         if ((unsigned char)url.data[i] <= ' ' || url.data[i] == 0x7f) {
@@ -442,9 +451,7 @@ static struct slice check_url(lua_State *L, int index) {
 /* "POST http://host/path" without what may be secret: credentials and the query. */
 static void push_label(lua_State *L, const char *method, struct slice url) {
     const char *host = strstr(url.data, "://") + 3;
-    const char *path = host + strcspn(host, "/?#");
-    const char *at = memchr(host, '@', (size_t)(path - host));
-    const char *shown = at == NULL ? host : at + 1;
+    const char *shown = host + url_login_bytes(slice_of(host));
     lua_pushstring(L, method);
     lua_pushliteral(L, " ");
     lua_pushlstring(L, url.data, (size_t)(host - url.data));

@@ -115,6 +115,25 @@ static void a_payload_cannot_forge_a_line(void **state) {
     assert_non_null(strstr(text, "forged\\x0d\\x1b[2J\\x7f\n"));
 }
 
+static void a_payload_cannot_turn_a_line_round(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_info("engine", "payload=%s",
+             "a\xe2\x80\xae"
+             "b\xc2\x9b"
+             "c\xff\xe2\x81\xa6");
+    assert_non_null(strstr(capture_end(&c), "payload=a\\u{202e}b\\x9bc\\xff\\u{2066}\n"));
+}
+
+static void no_password_of_a_url_is_written(void **state) {
+    (void)state;
+    struct capture c;
+    capture_start(&c);
+    log_info("engine", "error=\"%s\" again", "https://ann:s@cret@host/path: refused");
+    assert_non_null(strstr(capture_end(&c), "error=\"https://host/path: refused\" again\n"));
+}
+
 static void text_beyond_ascii_stays_readable(void **state) {
     (void)state;
     struct capture c;
@@ -142,6 +161,8 @@ int main(void) {
         cmocka_unit_test_teardown(levels_below_the_least_are_silent, level_back_to_info),
         cmocka_unit_test_teardown(debug_is_written_when_asked_for, level_back_to_info),
         cmocka_unit_test(a_payload_cannot_forge_a_line),
+        cmocka_unit_test(a_payload_cannot_turn_a_line_round),
+        cmocka_unit_test(no_password_of_a_url_is_written),
         cmocka_unit_test(text_beyond_ascii_stays_readable),
         cmocka_unit_test(an_endless_text_is_cut_to_one_line),
     };

@@ -1,0 +1,18 @@
+/*
+ * url.h - URLs as they may be shown: what stands before the host is a user's name and password.
+ */
+#ifndef ZINGQ_BASE_URL_H
+#define ZINGQ_BASE_URL_H
+
+#include "base/buf.h"
+
+/* How many bytes of `rest`, which is what follows a "://", are user name and password with their @;
+ * 0 = there are none. A URL ends before a space, a quote or a control character. A password may hold
+ * what should have been escaped, such as @ / ? and #. */
+size_t url_login_bytes(struct slice rest);
+/* Cuts the user names and passwords of the URLs in the text out of it; its length. */
+size_t url_cut_logins(char *text);
+/* Appends the text without them. */
+void url_add_public(struct buf *out, struct slice text);
+
+#endif

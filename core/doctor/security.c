@@ -1,0 +1,254 @@
+/*
+ * security.c - see doctor/security.h. One function a door: who stands before it, and what holds him
+ * back. What cannot be seen from here, such as the broker's own rules, is said so.
+ */
+#include "doctor/security.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { OTHERS_WRITE = S_IWGRP | S_IWOTH, OTHERS = S_IRWXG | S_IRWXO };
+
+/* --- files --- */
+
+static void check_data(struct doctor *d, const struct conf *conf) {
+    struct stat info;
+    if (stat(conf->store_path, &info) != 0) {
+        (void)doctor_add(d, "data folder", DOCTOR_GOOD,
+                         "%s: not made yet; it will be for its user alone", conf->store_path);
+        return;
+    }
+    if (info.st_uid == 0) {
+        doctor_advise(doctor_add(d, "user", DOCTOR_WARN,
+                                 "%s belongs to root: the host runs as root", conf->store_path),
+                      "An error in a library is then one of the whole machine.",
+                      "give the host a user of its own: docs/install.md, \"As a service\"");
+    }
+    if ((info.st_mode & OTHERS) == 0) {
+        (void)doctor_add(d, "data folder", DOCTOR_GOOD, "%s: only its user may enter",
+                         conf->store_path);
+        return;
+    }
+    struct doctor_row *row =
+        doctor_add(d, "data folder", DOCTOR_BAD, "%s has mode %03o: others than its user may enter",
+                   conf->store_path, (unsigned)(info.st_mode & 0777));
+    doctor_advise(
+        row, "It holds payloads, state, the token, and the socket of who may do everything.", "");
+    (void)snprintf(row->mend, sizeof row->mend, "chmod -R go= %s", conf->store_path);
+}
+
+/* Whoever may write there decides what runs. */
+static void check_written(struct doctor *d, const char *name, const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0 || (info.st_mode & OTHERS_WRITE) == 0) {
+        (void)doctor_add(d, name, DOCTOR_GOOD, "%s: only its owner may write", path);
+        return;
+    }
+    struct doctor_row *row =
+        doctor_add(d, name, DOCTOR_BAD, "%s has mode %03o: others than its owner may write", path,
+                   (unsigned)(info.st_mode & 0777));
+    doctor_advise(row, "Whoever writes there decides what the host runs, and with which secrets.",
+                  "");
+    (void)snprintf(row->mend, sizeof row->mend, "chmod go-w %s", path);
+}
+
+/* --- the broker --- */
+
+static bool is_here(const char *host) {
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+static void check_broker(struct doctor *d, const struct broker_address *broker) {
+    if (broker->tls || is_here(broker->host)) {
+        (void)doctor_add(d, "broker connection", DOCTOR_GOOD, "%s: %s", broker->url,
+                         broker->tls ? "encrypted, its certificate is checked"
+                                     : "it does not leave this machine");
+        return;
+    }
+    struct doctor_row *row = doctor_add(d, "broker connection", DOCTOR_BAD,
+                                        "%s crosses a network unencrypted", broker->url);
+    doctor_advise(
+        row, "Whoever is on the way reads messages and the password, and can send what he likes.",
+        "");
+    (void)snprintf(row->mend, sizeof row->mend, "broker { url = \"mqtts://%s\" }", broker->host);
+}
+
+static void check_login(struct doctor *d, const struct broker_conf *broker) {
+    bool certificate = broker->cert_file[0] != '\0';
+    if (broker->username[0] != '\0' || certificate) {
+        (void)doctor_add(d, "broker login", DOCTOR_GOOD, "as %s",
+                         certificate ? "its certificate says" : broker->username);
+        return;
+    }
+    doctor_advise(
+        doctor_add(d, "broker login", DOCTOR_WARN, "none: a broker that lets us in lets anyone in"),
+        "Anyone who reaches the broker can send events, signals and answers.",
+        "allow_anonymous false in mosquitto.conf; broker { username = \"zingq\" password = "
+        "\"env:ZINGQ_BROKER_PASSWORD\" }");
+}
+
+static void check_rules(struct doctor *d) {
+    doctor_advise(
+        doctor_add(
+            d, "broker rules", DOCTOR_WARN,
+            "who may publish below zingq/ is the broker's to decide, and not seen from here"),
+        "Signals, the presence of hosts and what they send one another are believed.",
+        "the rules below, as acl_file of mosquitto.conf");
+}
+
+/* --- the front door --- */
+
+static void check_door(struct doctor *d, const struct conf *conf) {
+    bool here = conf_is_loopback(conf);
+    if (conf->http_listen[0] == '\0') {
+        (void)doctor_add(d, "front door", DOCTOR_GOOD, "shut: http.listen = \"\"");
+    } else if (here || conf->http_cert_file[0] != '\0') {
+        (void)doctor_add(d, "front door", DOCTOR_GOOD, "%s: %s", conf->http_listen,
+                         here ? "only programs of this machine reach it" : "encrypted");
+    } else {
+        doctor_advise(doctor_add(d, "front door", DOCTOR_BAD,
+                                 "%s is reached from other machines, unencrypted",
+                                 conf->http_listen),
+                      "Whoever is on the way reads tokens and payloads.",
+                      "http { cert_file = \"cert.pem\" key_file = \"key.pem\" }, or listen on "
+                      "127.0.0.1 behind a proxy that does TLS");
+    }
+}
+
+static void add_name(struct buf *names, const char *name) {
+    buf_printf(names, "%s%s", names->len == 0 ? "" : ", ", name);
+}
+
+static void check_tokens(struct doctor *d, const struct conf *conf) {
+    struct buf weak;
+    struct buf admins;
+    buf_init(&weak, 400);
+    buf_init(&admins, 400);
+    if (conf->http_token[0] != '\0') {
+        add_name(strlen(conf->http_token) < TOKEN_BYTES_MIN ? &weak : &admins, "http.token");
+    }
+    for (size_t i = 0; i < conf->token_count; i++) {
+        const struct token_conf *t = &conf->tokens[i];
+        if (strlen(t->value) < TOKEN_BYTES_MIN) {
+            add_name(&weak, t->name);
+        } else if (t->role == ROLE_ADMIN) {
+            add_name(&admins, t->name);
+        }
+    }
+    if (weak.len > 0) {
+        doctor_advise(doctor_add(d, "tokens", DOCTOR_BAD, "of fewer than %d bytes: %s",
+                                 TOKEN_BYTES_MIN, buf_str(&weak)),
+                      "They can be guessed.", "longer ones, as `openssl rand -hex 16` makes them");
+    }
+    if (conf->http_token[0] != '\0' && conf->token_count == 0) {
+        doctor_advise(
+            doctor_add(d, "tokens", DOCTOR_WARN, "one for all: http.token"),
+            "Whoever has it may do everything, and it cannot be taken from one of them.",
+            "token \"grafana\" { value = \"env:GRAFANA_TOKEN\" role = read }, one for each");
+    } else if (weak.len == 0) {
+        (void)doctor_add(d, "tokens", DOCTOR_GOOD, "%zu with roles; of administrators: %s",
+                         conf->token_count,
+                         admins.len == 0 ? "none but the host's own" : buf_str(&admins));
+    }
+    buf_clear(&weak);
+    buf_clear(&admins);
+}
+
+static void check_endpoints(struct doctor *d, const struct conf *conf) {
+    struct buf open;
+    buf_init(&open, 400);
+    for (size_t i = 0; i < conf->endpoint_count; i++) {
+        if (conf->endpoints[i].auth != AUTH_TOKEN) {
+            add_name(&open, conf->endpoints[i].path);
+        }
+    }
+    if (open.len == 0) {
+        (void)doctor_add(d, "endpoints", DOCTOR_GOOD, "%zu, each wants a token",
+                         conf->endpoint_count);
+    } else {
+        doctor_advise(doctor_add(d, "endpoints", DOCTOR_WARN, "open to whoever reaches them: %s",
+                                 buf_str(&open)),
+                      "A stranger can make events, as many as the limits let through.",
+                      "endpoint \"/path\" { auth = token }");
+    }
+    buf_clear(&open);
+}
+
+/* --- secrets --- */
+
+static void check_secrets(struct doctor *d, const struct conf *conf) {
+    for (size_t v = 0; v < conf->var_count; v++) {
+        struct buf services;
+        buf_init(&services, 400);
+        for (size_t s = 0; conf->vars[v].secret && s < conf->service_count; s++) {
+            const struct service_conf *service = &conf->services[s];
+            for (size_t i = 0; i < service->secret_count; i++) {
+                if (strcmp(service->secrets[i], conf->vars[v].name) == 0) {
+                    add_name(&services, service->name);
+                }
+            }
+        }
+        if (conf->vars[v].secret && d->count < DOCTOR_ROWS_MAX) {
+            (void)doctor_add(d, "secret", DOCTOR_GOOD, "%s: read by %s", conf->vars[v].name,
+                             services.len == 0 ? "no service" : buf_str(&services));
+        }
+        buf_clear(&services);
+    }
+}
+
+void doctor_security(struct doctor *d, const struct conf *conf) {
+    check_data(d, conf);
+    check_written(d, "topics.conf", conf->file);
+    check_written(d, "scripts", conf->scripts_dir);
+    for (size_t i = 0; i < conf->broker.address_count; i++) {
+        check_broker(d, &conf->broker.addresses[i]);
+    }
+    check_login(d, &conf->broker);
+    check_rules(d);
+    check_door(d, conf);
+    check_tokens(d, conf);
+    check_endpoints(d, conf);
+    check_secrets(d, conf);
+}
+
+/* --- the broker's rules --- */
+
+static const char *user_of(const struct conf *conf) {
+    return conf->broker.username[0] == '\0' ? "zingq" : conf->broker.username;
+}
+
+void doctor_security_rules(const struct conf *conf, struct buf *out) {
+    buf_printf(
+        out,
+        "# acl_file of Mosquitto; with it, what is not allowed is refused.\n"
+        "# The hosts: their events, what they publish, and all that is theirs below zingq/.\n"
+        "user %s\n"
+        "topic readwrite zingq/#\n",
+        user_of(conf));
+    for (size_t s = 0; s < conf->service_count; s++) {
+        const struct service_conf *service = &conf->services[s];
+        for (size_t f = 0; f < service->filter_count; f++) {
+            buf_printf(out, "topic read %s\n", service->filters[f]);
+        }
+    }
+    buf_add_str(out, "# Narrow this to the topics that handlers and schedules publish to:\n"
+                     "topic write #\n"
+                     "\n"
+                     "# Everybody else: never `topic write zingq/#`, nor `#`. A client that sends "
+                     "events:\n"
+                     "user app\n");
+    for (size_t s = 0; s < conf->service_count; s++) {
+        const struct service_conf *service = &conf->services[s];
+        for (size_t f = 0; f < service->filter_count; f++) {
+            bool ours = strncmp(service->filters[f], "zingq/", 6) == 0;
+            buf_printf(out, "%stopic write %s\n", ours ? "# " : "", service->filters[f]);
+        }
+    }
+    buf_add_str(out, "# and one that may send signals, or look at the hosts' figures:\n"
+                     "# topic write zingq/signal/<service>/#\n"
+                     "# topic read zingq/sys/#\n");
+}

@@ -1,0 +1,47 @@
+/* test_url.c - no user name and no password of a URL is shown. */
+#include "base/url.h"
+
+#include "test.h"
+
+#include <stdlib.h>
+
+static void shows(const char *text, const char *expected) {
+    struct buf out;
+    buf_init(&out, 1000);
+    url_add_public(&out, slice_of(text));
+    assert_string_equal(buf_str(&out), expected);
+    buf_clear(&out);
+}
+
+static void names_and_passwords_are_cut_however_they_are_written(void **state) {
+    (void)state;
+    shows("http://user:secret@host/path?a=1", "http://host/path?a=1");
+    shows("http://user@host", "http://host");
+    shows("HTTPS://user:se%40cret@host:8443/", "HTTPS://host:8443/");
+    shows("http://user:s@cr@t@host/", "http://host/");
+    shows("http://user:se/cret@host/a", "http://host/a");
+    shows("http://user:se?cr#et@host", "http://host");
+    shows("http://:secret@[::1]:80/", "http://[::1]:80/");
+    shows("smtp://a:b@mail:25 and mqtts://c:d@broker", "smtp://mail:25 and mqtts://broker");
+    shows("\"amqp://user:secret@host\": refused", "\"amqp://host\": refused");
+}
+
+static void what_is_none_stays(void **state) {
+    (void)state;
+    shows("", "");
+    shows("ann@example.org", "ann@example.org");
+    shows("http://host/@user", "http://host/@user");
+    shows("http://host:80/a@b?c=d@e", "http://host:80/a@b?c=d@e");
+    shows("http://[::1]/a@b", "http://[::1]/a@b");
+    shows("http://host/ mail to ann@example.org", "http://host/ mail to ann@example.org");
+    shows("http://", "http://");
+    shows("://@", "://");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_and_passwords_are_cut_however_they_are_written),
+        cmocka_unit_test(what_is_none_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
