@@ -160,7 +160,7 @@ static int open_page(struct culprit *c, const char *path, int flags, struct repo
     if (shared || is_whole(fd)) {
         code = map(c, fd, flags, path, r);
     } else {
-        (void)report(r, code, "%s is cut off", path);
+        (void)report(r, code, "%s is truncated", path);
     }
     (void)close(fd); /* the mapping stays */
     return code;

@@ -88,8 +88,9 @@ static void say_who(const struct culprit_record *now) {
 static _Noreturn void give_up(void) {
     void *frames[FRAMES_MAX];
     (void)alarm(REPORT_SECONDS_MAX);
-    say("zingq: one run had the processor for so long that it will not end: aborting, so that a "
-        "restart goes on without it.");
+    say("zingq: one run has used the processor for too long and cannot be interrupted: aborting, "
+        "so "
+        "that a restart continues without it.");
     say_who(culprit_now(dog.culprit));
     say("\n");
     int count = backtrace(frames, FRAMES_MAX);

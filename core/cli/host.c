@@ -7,7 +7,7 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/tell.h"
-#include "host/fleet.h"
+#include "host/fleet/fleet.h"
 #include "host/host.h"
 #include "base/limits.h"
 

@@ -83,6 +83,7 @@ int cli_try(struct cli *cli);
 int cli_doctor(struct cli *cli);
 int cli_doctor_store(struct cli *cli);
 int cli_export(struct cli *cli);
+int cli_audit(struct cli *cli);
 int cli_reshard(struct cli *cli);
 
 #endif

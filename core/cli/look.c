@@ -159,6 +159,11 @@ static const struct cli_option delayed_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option audit_options[] = {
+    {"since", "TIME", "only what was changed since then: \"2h\", \"2026-11-25T03:00:00Z\""},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_command cli_look_commands[] = {
     {"status", "", "show the host, the broker and the counters of every service", NULL, 0, 0,
      status_options, cli_status},
@@ -169,6 +174,9 @@ const struct cli_command cli_look_commands[] = {
      "Goes up to what caused it and down to the events that its publishes became in other\n"
      "services.",
      1, 2, trace_options, cli_trace},
+    {"audit", "", "list what was changed on the host: when, by whom, from where",
+     "By the API, the commands and the dashboard; publishes and signals are found as events.", 0, 0,
+     audit_options, cli_audit},
     {"delayed", "", "list delayed publishes", "`cancel` cancels one by its id.", 0, 0,
      delayed_options, cli_delayed},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},

@@ -99,7 +99,7 @@ static void find_widths(const struct table *table, size_t widths[COLUMNS_MAX]) {
 }
 
 /* The last column gives way on a narrow terminal. */
-static void fit(const struct table *table, size_t widths[COLUMNS_MAX], size_t width) {
+static void fit_columns(const struct table *table, size_t widths[COLUMNS_MAX], size_t width) {
     size_t last = table->column_count - 1;
     size_t before = 0;
     for (size_t c = 0; c < last; c++) {
@@ -175,7 +175,7 @@ int table_print(const struct table *table, FILE *out, bool colour, size_t width)
     assert(table->count % table->column_count == 0);
     size_t widths[COLUMNS_MAX];
     find_widths(table, widths);
-    fit(table, widths, width);
+    fit_columns(table, widths, width);
     int code = print_row(table, out, colour, widths, NULL);
     for (size_t i = 0; i < table->count && code == 0; i += table->column_count) {
         code = print_row(table, out, colour, widths, table->cells + i);

@@ -11,6 +11,8 @@
  */
 #include "conf/conf.h"
 
+#include "conf/egress.h"
+
 #include "conf/options.h"
 #include "conf/read.h"
 #include "base/limits.h"
@@ -372,6 +374,17 @@ static int check_tls(const struct loader *l) {
     return 0;
 }
 
+static int check_egress(const struct loader *l) {
+    struct conf_place place = place_of(l, CONF_EGRESS, "allow");
+    for (size_t i = 0; i < l->conf->egress_allow_count; i++) {
+        struct report r;
+        if (egress_check(l->conf->egress_allow[i], &r) != 0) {
+            return conf_fail(&place, "%s", r.text);
+        }
+    }
+    return 0;
+}
+
 static int check_hosts(const struct loader *l) {
     struct hosts_conf *h = &l->conf->hosts;
     struct conf_place group = place_of(l, CONF_HOSTS, "group");
@@ -404,6 +417,9 @@ static int load_all(struct loader *l) {
     }
     if (code == 0) {
         code = check_hosts(l);
+    }
+    if (code == 0) {
+        code = check_egress(l);
     }
     return code != 0 ? code : check_tls(l);
 }

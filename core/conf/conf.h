@@ -120,6 +120,8 @@ struct conf {
     char *http_token;        /* resolved; "" = none, the host then makes one for itself */
     char **http_proxies;     /* addresses whose X-Forwarded-For is believed */
     size_t http_proxy_count;
+    char **egress_allow; /* where handlers may connect to: conf/egress.h; none = anywhere */
+    size_t egress_allow_count;
     char *http_cert_file, *http_key_file; /* "" = no TLS; absolute */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;

@@ -306,9 +306,8 @@ static const struct choice *const ENUMS[CONF_KIND_COUNT] = {[CONF_BACKOFF] = BAC
 
 static int set_enum(const struct setting *s) {
     int value = 0;
-    int code = s->text == s->row->fallback && s->text[0] == '\0'
-                   ? 0
-                   : choose(s, ENUMS[s->row->kind], &value);
+    bool unsaid = s->text == s->row->fallback && s->text[0] == '\0';
+    int code = unsaid ? 0 : choose(s, ENUMS[s->row->kind], &value);
     memcpy(s->field, &value, sizeof value);
     return code;
 }
@@ -441,13 +440,6 @@ struct list {
     char **items;
     size_t count;
 };
-#define IS_LIST(type, items, count)                                                                \
-    static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
-IS_LIST(struct service_conf, filters, filter_count);
-IS_LIST(struct service_conf, secrets, secret_count);
-IS_LIST(struct endpoint_conf, required, required_count);
-IS_LIST(struct token_conf, endpoints, endpoint_count);
-IS_LIST(struct conf, http_proxies, http_proxy_count);
 
 static int list_add(const struct setting *s) {
     struct list *list = s->field;

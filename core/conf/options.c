@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "base/limits.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -21,6 +22,17 @@
 #define TIB (1024 * GIB)
 
 /* ---- the rows ---- */
+
+/* The number of a list's items stands behind it: conf/kinds.c counts on that. */
+#define IS_LIST(type, items, count)                                                                \
+    static_assert(offsetof(type, count) == offsetof(type, items) + sizeof(char **), #items)
+IS_LIST(struct service_conf, filters, filter_count);
+IS_LIST(struct service_conf, secrets, secret_count);
+IS_LIST(struct service_conf, reply_to, reply_to_count);
+IS_LIST(struct endpoint_conf, required, required_count);
+IS_LIST(struct token_conf, endpoints, endpoint_count);
+IS_LIST(struct conf, http_proxies, http_proxy_count);
+IS_LIST(struct conf, egress_allow, egress_allow_count);
 
 #define AT(field) offsetof(struct conf, field)
 
@@ -65,6 +77,10 @@ static const struct conf_row SYS_ROWS[] = {
     {"interval", CONF_MS_OR_OFF, "5s", AT(sys_interval_ms), 100, HOUR_MS},
 };
 
+static const struct conf_row EGRESS_ROWS[] = {
+    {"allow", CONF_NAMES, "", AT(egress_allow), 0, 0},
+};
+
 /* `this` counts from 1; 0 = not given. */
 static const struct conf_row HOSTS_ROWS[] = {
     {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
@@ -100,6 +116,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"lua_memory", CONF_SIZE_OR_NONE, "", AT(lua_memory_bytes), MIB, 64 * GIB},
     {"lua_time", CONF_MS_OR_NONE, "", AT(lua_time_ms), 1, 60 * SECOND_MS},
     {"secrets", CONF_NAMES, "", AT(secrets), 0, 0},
+    {"reply_to", CONF_FILTERS, "", AT(reply_to), 0, 0},
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
     {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
     {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},
@@ -145,6 +162,7 @@ const struct conf_spec CONF_SPECS[CONF_SECTION_COUNT] = {
     [CONF_LIMITS] = {"limits", CONF_PLAIN, ROWS(LIMITS_ROWS)},
     [CONF_SYS] = {"sys", CONF_PLAIN, ROWS(SYS_ROWS)},
     [CONF_HOSTS] = {"hosts", CONF_PLAIN, ROWS(HOSTS_ROWS)},
+    [CONF_EGRESS] = {"egress", CONF_PLAIN, ROWS(EGRESS_ROWS)},
     [CONF_VARS] = {"vars", CONF_FREE, NULL, 0},
     [CONF_SERVICE] = {"service", CONF_TITLED, ROWS(SERVICE_ROWS)},
     [CONF_ENDPOINT] = {"endpoint", CONF_TITLED, ROWS(ENDPOINT_ROWS)},

@@ -79,6 +79,7 @@ enum conf_section {
     CONF_LIMITS,
     CONF_SYS,
     CONF_HOSTS,
+    CONF_EGRESS,
     CONF_VARS,
     CONF_SERVICE,
     CONF_ENDPOINT,

@@ -415,6 +415,31 @@ bool service_wants(const struct service_conf *s, const char *topic) {
     return false;
 }
 
+bool service_may_reply(const struct service_conf *service, const struct conf *c, const char *topic,
+                       struct report *r) {
+    for (size_t i = 0; i < service->reply_to_count; i++) {
+        if (filter_matches(service->reply_to[i], topic)) {
+            return true;
+        }
+    }
+    if (service->reply_to_count > 0) {
+        (void)report(r, ERR_INVALID, "\"%.200s\" is not among reply_to of service \"%s\"", topic,
+                     service->name);
+        return false;
+    }
+    bool own = topic[0] == '$' || strcmp(topic, "zingq") == 0 || strncmp(topic, "zingq/", 6) == 0;
+    for (size_t i = 0; i < c->service_count && !own; i++) {
+        own = service_wants(&c->services[i], topic);
+    }
+    if (own) {
+        (void)report(r, ERR_INVALID,
+                     "\"%.200s\" is a topic of this host: service \"%s\" may answer to it only "
+                     "with reply_to = {\"...\"} in topics.conf",
+                     topic, service->name);
+    }
+    return !own;
+}
+
 /* ---- the retry schedule ---- */
 
 /* The delay before attempt `failures + 1`, before jitter. */

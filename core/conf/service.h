@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct conf;
 struct event;
 
 /* Where a key or an idempotency key is read from. */
@@ -56,6 +57,8 @@ struct service_conf {
     int64_t lua_time_ms;           /* of one attempt; 0 = limits.lua_time */
     char **secrets;                /* of vars{}, that its scripts may read */
     size_t secret_count;
+    char **reply_to; /* topic filters that zing.reply may answer to; none = see service_may_reply */
+    size_t reply_to_count;
     int line; /* in topics.conf, for errors */
 };
 
@@ -86,6 +89,10 @@ bool filter_overlaps(const char *a, const char *b);
 bool service_is_divided(const struct service_conf *s, bool with_key);
 /* Whether one of the service's filters matches the topic. */
 bool service_wants(const struct service_conf *s, const char *topic);
+/* Whether the service may answer a request to this topic: one of its reply_to, or, if it has none,
+ * one that neither begins with zingq/ or $ nor is subscribed to by a service; else r says why. */
+bool service_may_reply(const struct service_conf *service, const struct conf *c, const char *topic,
+                       struct report *r);
 /* The delay before attempt `failures + 1`, failures counted from 1; jitter from `random` in
  * [0,1): 0.5 gives the middle. Milliseconds. */
 int64_t service_backoff_ms(const struct service_conf *s, uint32_t failures, double random);

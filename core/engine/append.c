@@ -227,14 +227,40 @@ static int note_length(struct append *a, struct written_file *file) {
     return code;
 }
 
-int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
-               struct slice line) {
+static void owner_flag(struct slice file, char out[256]) {
+    (void)snprintf(out, 256, "owner/%.*s", (int)file.len, file.data);
+}
+
+int append_owner(struct append *a, struct slice file, uint16_t *service) {
+    char flag[256];
+    uint64_t number = 0;
+    owner_flag(file, flag);
+    int code = journal_flag_get(a->journal, flag, &number);
+    *service = (uint16_t)number;
+    return code;
+}
+
+/* A handler that began before the file had an owner may write to it as well. */
+static int claim(struct append *a, struct slice file, uint16_t service) {
+    char flag[256];
+    uint16_t owner;
+    int code = append_owner(a, file, &owner);
+    if (code != ERR_NOTFOUND) {
+        return code;
+    }
+    owner_flag(file, flag);
+    return journal_flag_put(a->journal, flag, service);
+}
+
+int append_add(struct append *a, uint16_t service, uint8_t partition, int64_t now_ms,
+               struct slice file, struct slice line) {
     uint64_t seq = journal_next_seq(a->journal, now_ms);
     struct written_file *its = file_find(a, file);
     int code = journal_append_put(a->journal, partition, seq, file, line);
     if (code == 0 && its == NULL) {
         its = file_new(a, file);
         code = its == NULL ? ERR_MEMORY : note_length(a, its);
+        code = code == 0 ? claim(a, file, service) : code;
     }
     if (code != 0) {
         return code;

@@ -234,7 +234,8 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
-    return append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name, effect->value);
+    return append_add(a->e->append, a->s->number, a->event->partition, a->e->now_ms, effect->name,
+                      effect->value);
 }
 
 /* One that cannot be kept is a dead letter of the service it was for. */

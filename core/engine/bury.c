@@ -81,6 +81,10 @@ struct death *engine_next_death(struct engine *e) {
     return d;
 }
 
+bool engine_has_deaths(const struct engine *e) {
+    return !STAILQ_EMPTY(&e->deaths->list);
+}
+
 void engine_free_death(struct death *death) {
     event_free(death->event);
     free(death->item);

@@ -35,6 +35,8 @@ bool engine_is_dying(const struct engine *e, const struct engine_service *s, uin
 /* The first of them, off the list, to be freed; those noted from now on are caused by it. NULL:
  * there is none. */
 struct death *engine_next_death(struct engine *e);
+/* Whether any is noted. */
+bool engine_has_deaths(const struct engine *e);
 /* With its event or item, as far as it still has them. */
 void engine_free_death(struct death *death);
 /* The turn is given up. */

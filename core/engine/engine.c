@@ -14,6 +14,7 @@
 #include "engine/admit.h"
 #include "engine/append.h"
 #include "engine/attempt.h"
+#include "engine/bury.h"
 #include "engine/clock.h"
 #include "engine/command.h"
 #include "engine/crash.h"
@@ -119,10 +120,8 @@ static int run_lane(struct engine *e, struct lane *lane, size_t *started) {
         engine_charge(e, service, hash, *started <= 1);
         engine_note_proven(e, *started == 0 ? 1 : *started);
     }
-    if (*started ==
-        0) { /* it ended at that, perhaps for its crashes: stored before another one runs */
-        *started = TURN_EVENTS_MAX;
-    }
+    /* It ended at that, perhaps for its crashes: stored before another one runs. */
+    *started = *started == 0 ? TURN_EVENTS_MAX : *started;
     culprit_enter(e->culprit, CULPRIT_IDLE);
     return code;
 }
@@ -216,7 +215,8 @@ static int commit(struct engine *e) {
     if (code != 0) {
         return code;
     }
-    assert(engine_first_new(e) == NULL && !engine_decides(e)); /* INV-ENGINE-1 */
+    /* INV-ENGINE-1 */
+    assert(engine_first_new(e) == NULL && !engine_decides(e) && !engine_has_deaths(e));
     int64_t before_us = e->doors.monotonic_us(e->doors.ctx);
     code = store_commit(journal_store(e->journal));
     e->status.commit_us_last = e->doors.monotonic_us(e->doors.ctx) - before_us;

@@ -65,12 +65,6 @@ int engine_clear_lost(struct engine *e) {
 
 /* --- events without a row --- */
 
-static uint64_t waiting_rows(const struct engine_service *s) {
-    struct window_state window;
-    engine_look_at_window(s, &window);
-    return window.waiting;
-}
-
 static int find_place(struct engine *e, struct event *event) {
     struct engine_service *s = engine_service_of(e, event->service);
     bool waits = !event_state_ended((enum event_state)event->state);
@@ -176,7 +170,7 @@ static int time_locks(struct engine *e) {
 /* --- the books --- */
 
 static int correct_books(struct engine *e, struct engine_service *s) {
-    uint64_t rows = waiting_rows(s);
+    uint64_t rows = engine_waiting_rows(s);
     uint64_t waiting = books_waiting(&s->books);
     if (rows == waiting) {
         return 0;
@@ -196,7 +190,7 @@ static int correct_books(struct engine *e, struct engine_service *s) {
 int engine_mend(struct engine *e) {
     bool lost = false;
     for (size_t i = 0; i < e->service_count; i++) {
-        lost = lost || waiting_rows(&e->services[i]) < books_waiting(&e->services[i].books);
+        lost = lost || engine_waiting_rows(&e->services[i]) < books_waiting(&e->services[i].books);
     }
     lost = lost || journal_has_broken(e->journal, TABLE_READY) ||
            journal_has_broken(e->journal, TABLE_LANE);

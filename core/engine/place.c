@@ -15,8 +15,8 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
+#include "engine/rows.h"
 #include "engine/services.h"
-#include "engine/timers.h"
 #include "journal/event.h"
 
 #include <stdlib.h>
@@ -26,10 +26,6 @@ enum { LANE_LOAD = 256, REFILL_ROWS = 4096 };
 
 /* What a service has where. */
 struct window {
-    uint64_t lane_rows;            /* rows in the lane table */
-    uint64_t parked_rows;          /* of them, when the store was loaded: heads that are parked */
-    uint64_t put_off;              /* of them: heads that wait for another try (LANE_WAITING) */
-    uint64_t asleep;               /* heads put off without a failure (LANE_ASLEEP) */
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
@@ -51,56 +47,6 @@ void engine_free_windows(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
         free(e->services[i].window);
     }
-}
-
-void engine_look_at_window(const struct engine_service *s, struct window_state *out) {
-    const struct window *w = s->window;
-    *out = (struct window_state){.lane_rows = w->lane_rows,
-                                 .waiting = w->unloaded_total + w->lane_rows - w->parked_rows,
-                                 .put_off = w->put_off,
-                                 .asleep = w->asleep};
-}
-
-/* --- rows --- */
-
-/* A head with these flags is put off, or (by -1) no longer. */
-static void count_waiting(struct engine_service *s, uint8_t flags, int by) {
-    uint64_t *count = flags == LANE_ASLEEP ? &s->window->asleep : &s->window->put_off;
-    if (lane_waits(flags) && (by > 0 || *count > 0)) { /* damaged, it was counted as another one */
-        *count += (uint64_t)by;
-    }
-}
-
-static int put_lane_row(struct engine *e, struct engine_service *s, const struct row *row) {
-    int code = journal_lane_put(e->journal, row);
-    if (code == 0) {
-        s->window->lane_rows++;
-        count_waiting(s, row->flags, 1);
-    }
-    return code;
-}
-
-static int lane_row_del(struct engine *e, struct engine_service *s, const struct row *row) {
-    int code = journal_lane_del(e->journal, row);
-    if (code == 0) {
-        assert(s->window->lane_rows > 0);
-        s->window->lane_rows--;
-    }
-    return code == ERR_NOTFOUND ? ERR_CORRUPT : code;
-}
-
-/* Whether the lane, which is not in memory, has rows that stand in front of what comes. */
-static int blocked_on_disk(struct engine *e, const struct engine_service *s, const struct row *row,
-                           bool *blocked) {
-    *blocked = false;
-    if (s->window->lane_rows == 0) {
-        return 0;
-    }
-    struct row first = *row;
-    first.seq = 0;
-    int code = journal_lane_next(e->journal, &first);
-    *blocked = code == 0;
-    return code == ERR_NOTFOUND ? 0 : code;
 }
 
 /* --- placing --- */
@@ -132,7 +78,7 @@ static int place_on_disk(struct engine *e, struct engine_service *s, struct even
     int code = journal_event_put(e->journal, event);
     if (code == 0 && behind) {
         row.flags = LANE_BEHIND;
-        code = put_lane_row(e, s, &row);
+        code = engine_put_lane_row(e, s, &row);
     } else if (code == 0) {
         code = journal_ready_put(e->journal, &row);
         s->window->unloaded[event->partition]++;
@@ -170,7 +116,7 @@ int engine_place(struct engine *e, struct engine_service *s, struct event *event
     bool behind = lane != NULL && lane->spilled;
     if (lane == NULL) {
         struct row row = engine_row(event);
-        int code = blocked_on_disk(e, s, &row, &behind);
+        int code = engine_lane_has_rows(e, s, &row, &behind);
         if (code != 0) {
             event_free(event);
             return code;
@@ -188,7 +134,7 @@ static int store_new(struct engine *e, struct lane_item *item, bool behind) {
     int code = journal_event_put(e->journal, item->event);
     if (code == 0) {
         row.flags = LANE_BEHIND;
-        code = behind ? put_lane_row(e, s, &row) : journal_ready_put(e->journal, &row);
+        code = behind ? engine_put_lane_row(e, s, &row) : journal_ready_put(e->journal, &row);
     }
     engine_unlink_new(e, item);
     item->place = behind ? PLACE_LANE : PLACE_READY;
@@ -209,7 +155,7 @@ static int move_to_lane_rows(struct engine *e, struct lane_item *item) {
     int code = journal_ready_del(e->journal, &row);
     row.flags = LANE_BEHIND;
     item->place = PLACE_LANE;
-    return code == 0 ? put_lane_row(e, s, &row) : code;
+    return code == 0 ? engine_put_lane_row(e, s, &row) : code;
 }
 
 /* An item that leaves memory; freed. */
@@ -273,7 +219,7 @@ static int unplace(struct engine *e, struct lane_item *item) {
     case PLACE_READY:
         return journal_ready_del(e->journal, &row);
     case PLACE_LANE:
-        return lane_row_del(e, s, &row);
+        return engine_del_lane_row(e, s, &row);
     }
     return ERR_CORRUPT;
 }
@@ -326,7 +272,7 @@ int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags) {
     int code = unplace(e, item);
     item->place = PLACE_LANE;
     if (code == 0) {
-        code = put_lane_row(e, s, &row);
+        code = engine_put_lane_row(e, s, &row);
     }
     if (code == 0) {
         code = journal_event_put(e->journal, item->event);
@@ -348,8 +294,8 @@ int engine_head_waits(struct engine *e, struct row *row, bool *waits) {
 }
 
 int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head) {
-    count_waiting(s, head->flags, -1);
-    int code = lane_row_del(e, s, head);
+    engine_count_head(s, head->flags, -1);
+    int code = engine_del_lane_row(e, s, head);
     struct row next = *head;
     next.seq = 0;
     if (code == 0) {
@@ -371,7 +317,7 @@ static int linger_anew(struct engine *e, struct engine_service *s, struct lane_i
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head) {
     struct row row = *head;
     if (row.flags != LANE_BEHIND) {
-        count_waiting(s, row.flags, -1);
+        engine_count_head(s, row.flags, -1);
         row.flags = LANE_BEHIND;
         int code = journal_lane_put(e->journal, &row);
         if (code != 0) {
@@ -401,7 +347,7 @@ int engine_lane_wake(struct engine *e, struct engine_service *s, const struct ro
 static int load_ready_row(struct engine *e, struct engine_service *s, const struct row *row) {
     struct lane *lane = lanes_find(e->lanes, s->index, row->lane);
     bool behind = lane != NULL && (lane->spilled || lane->count >= LANE_QUEUE_MAX);
-    int code = lane == NULL ? blocked_on_disk(e, s, row, &behind) : 0;
+    int code = lane == NULL ? engine_lane_has_rows(e, s, row, &behind) : 0;
     if (code != 0) {
         return code;
     }
@@ -413,7 +359,7 @@ static int load_ready_row(struct engine *e, struct engine_service *s, const stru
         if (lane != NULL) {
             lane->spilled = true;
         }
-        return code == 0 ? put_lane_row(e, s, row) : code;
+        return code == 0 ? engine_put_lane_row(e, s, row) : code;
     }
     if (lane == NULL) {
         lane = lanes_open(e->lanes, s->index, row->lane, row->partition);
@@ -529,79 +475,28 @@ static int count_ready_rows(struct engine *e) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* A head that could run was in memory when the host stopped: it gets a timer that is due now, so
- * that it comes back within the bounds that timers keep. */
-static int wake_head(struct engine *e, struct engine_service *s, struct row *row) {
-    if (row->flags != LANE_BEHIND || !s->active) {
-        return 0;
-    }
-    row->flags = LANE_WAITING;
-    int code = journal_lane_put(e->journal, row);
-    return code == 0 ? engine_put_wake(e, row, e->now_ms) : code;
-}
-
-/* A head that is parked waits for a person, who must be able to look at it. */
-static int drop_lost_head(struct engine *e, const struct row *row, bool *lost) {
-    struct event *event = NULL;
-    *lost = false;
-    if (row->flags != LANE_PARKED) {
-        return 0;
-    }
-    int code = journal_event_get(e->journal, row->partition, &row->id, row->service, &event);
-    event_free(event);
-    *lost = code == ERR_NOTFOUND;
-    return *lost ? journal_lane_del(e->journal, row) : code;
-}
-
 int engine_load_rows(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
-        *e->services[i].window = (struct window){.lane_rows = 0};
+        *e->services[i].window = (struct window){.unloaded_total = 0};
     }
     int code = count_ready_rows(e);
-    struct row row = {0};
-    struct row last = {.seq = 0};
-    while (code == 0 && (code = journal_lane_scan(e->journal, &row)) == 0) {
-        struct engine_service *s = engine_service_of(e, row.service);
-        bool lost = false;
-        code = s == NULL ? 0 : drop_lost_head(e, &row, &lost);
-        if (code != 0 || lost) { /* what stands behind it is the head */
-            continue;
-        }
-        bool head = last.seq == 0 || row.lane != last.lane || row.service != last.service ||
-                    row.partition != last.partition;
-        last = row;
-        if (s == NULL) {
-            continue;
-        }
-        s->window->lane_rows++;
-        s->window->parked_rows += row.flags == LANE_PARKED ? 1 : 0;
-        code = head ? wake_head(e, s, &row) : 0;
-        count_waiting(s, row.flags, 1);
-    }
-    return code == ERR_NOTFOUND ? 0 : code;
+    return code == 0 ? engine_load_lane_rows(e) : code;
 }
 
 int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event) {
-    struct row row = engine_row(event);
-    struct row first = row;
-    first.seq = 0;
-    int code = journal_lane_next(e->journal, &first);
-    bool alone = code == ERR_NOTFOUND;
-    if (alone && !event->parked) {
-        s->window->unloaded[row.partition]++;
-        s->window->unloaded_total++;
-        return journal_ready_put(e->journal, &row);
-    }
-    if (!alone && code != 0) {
+    bool ready = false;
+    int code = engine_restore_lane_row(e, s, event, &ready);
+    if (code != 0 || !ready) {
         return code;
     }
-    row.flags = event->parked ? LANE_PARKED : LANE_BEHIND;
-    s->window->parked_rows += event->parked ? 1 : 0;
-    s->window->lane_rows++;
-    code = journal_lane_put(e->journal, &row);
-    if (code == 0 && (alone || row.seq < first.seq)) {
-        code = wake_head(e, s, &row);
-    }
-    count_waiting(s, row.flags, 1);
-    return code;
+    struct row row = engine_row(event);
+    s->window->unloaded[row.partition]++;
+    s->window->unloaded_total++;
+    return journal_ready_put(e->journal, &row);
+}
+
+uint64_t engine_waiting_rows(const struct engine_service *s) {
+    struct rows_state rows;
+    engine_look_at_rows(s, &rows);
+    return s->window->unloaded_total + rows.lane_rows - rows.parked_rows;
 }

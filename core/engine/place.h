@@ -9,8 +9,7 @@
 /* ERR_MEMORY. */
 int engine_make_windows(struct engine *e);
 void engine_free_windows(struct engine *e);
-/* A waiting event finds its place, in memory or on disk; takes it over. stored: its record is on
- * disk already and up to date. */
+/* A waiting event finds its place, in memory or on disk; takes it over. */
 int engine_place(struct engine *e, struct engine_service *s, struct event *event);
 /* Its record and its row, if it is new, are written; memory over its budget is given back. */
 int engine_seal_new(struct engine *e);
@@ -34,14 +33,7 @@ int64_t engine_earliest_room(const struct engine *e);
 int engine_load_rows(struct engine *e); /* counts rows, wakes lanes: at the start */
 /* The stored event, whose row was lost, gets one; while the store is loaded. */
 int engine_place_again(struct engine *e, struct engine_service *s, const struct event *event);
-struct window_state {
-    uint64_t waiting;   /* while the store is loaded: rows of events that wait */
-    uint64_t lane_rows; /* in the lane table */
-    uint64_t put_off;   /* heads that wait for another try */
-    uint64_t asleep;    /* heads put off without a failure */
-};
-
-/* What the service has on disk. */
-void engine_look_at_window(const struct engine_service *s, struct window_state *out);
+/* Rows of events that wait; while the store is loaded. */
+uint64_t engine_waiting_rows(const struct engine_service *s);
 
 #endif

@@ -158,7 +158,7 @@ static void tell_useless(struct engine *e, const char *what) {
     e->status.forwards_refused++;
     if (e->now_ms >= e->sources->useless_told_ms + TELL_MS) {
         e->sources->useless_told_ms = e->now_ms;
-        log_warn("engine", "a message from another host was not taken: %s (said once a minute)",
+        log_warn("engine", "a message from another host was not taken: %s (logged once a minute)",
                  what);
     }
 }
@@ -219,7 +219,7 @@ static void tell_kept(struct engine *e, struct slice service) {
         e->sources->kept_told_ms = e->now_ms;
         log_warn("engine",
                  "an event from another host is for service \"%.*s\", which is not in this "
-                 "topics.conf: such events are kept until it is (said once a minute)",
+                 "topics.conf: such events are kept until it is (logged once a minute)",
                  (int)service.len, service.data);
     }
 }

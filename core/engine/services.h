@@ -20,6 +20,7 @@ struct engine_service {
     struct metrics metrics;
     struct histogram handler;
     int64_t throttled_until_ms;
+    struct rows *rows;     /* owned: engine/rows.c */
     struct window *window; /* owned: engine/place.c */
 };
 

@@ -257,8 +257,8 @@ static void look_at_readers(struct engine *e) {
     if (reader.pid != 0 && e->now_ms >= e->space->reader_told_ms + READER_OLD_MS) {
         e->space->reader_told_ms = e->now_ms;
         log_warn("store",
-                 "process %ld has read one state of the store for %lld s: what is freed meanwhile "
-                 "stays taken until it ends",
+                 "process %ld has held a read transaction for %lld s: space freed in the meantime "
+                 "is not reused until it ends",
                  reader.pid, (long long)(e->now_ms - e->space->reader_since_ms) / 1000);
     }
 }

@@ -5,7 +5,7 @@
 #include "engine/append.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
-#include "engine/place.h"
+#include "engine/rows.h"
 #include "engine/lane.h"
 #include "engine/metrics.h"
 #include "engine/outbox.h"
@@ -78,15 +78,15 @@ static int64_t oldest_wait(struct engine *e, const struct engine_service *s) {
         return 0;
     }
     uint64_t oldest = UINT64_MAX;
-    struct window_state window;
-    engine_look_at_window(s, &window);
+    struct rows_state rows;
+    engine_look_at_rows(s, &rows);
     for (uint8_t p = 0; p < PARTITIONS; p++) {
         struct row row = {.partition = p, .service = s->number};
         if (journal_ready_next(e->journal, &row) == 0 && row.seq < oldest) {
             oldest = row.seq;
         }
         struct row lane = {.partition = p, .service = s->number};
-        for (int i = 0; window.lane_rows > 0 && i < LANE_ROWS_LOOKED_AT / PARTITIONS &&
+        for (int i = 0; rows.lane_rows > 0 && i < LANE_ROWS_LOOKED_AT / PARTITIONS &&
                         journal_lane_scan(e->journal, &lane) == 0 && lane.partition == p &&
                         lane.service == s->number;
              i++) {
@@ -103,8 +103,8 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
         return ERR_NOTFOUND;
     }
     struct engine_service *s = &e->services[service];
-    struct window_state window;
-    engine_look_at_window(s, &window);
+    struct rows_state rows;
+    engine_look_at_rows(s, &rows);
     *out = (struct engine_service_status){.name = s->conf->name,
                                           .active = s->active,
                                           .paused = s->paused || !s->active,
@@ -113,8 +113,8 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .handler = s->handler,
                                           .oldest_ms = oldest_wait(e, s),
                                           .running = lanes_running(e->lanes, s->index),
-                                          .retrying = window.put_off,
-                                          .sleeping = window.asleep,
+                                          .retrying = rows.put_off,
+                                          .sleeping = rows.asleep,
                                           .throttled_until_ms = s->throttled_until_ms,
                                           .version = script_version(e->scripts, s->index),
                                           .script_error = script_error(e->scripts, s->index)};

@@ -3,6 +3,7 @@
  */
 #include "engine/view.h"
 
+#include "engine/append.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/locks.h"
@@ -106,6 +107,23 @@ static int view_delayed(void *ctx, const struct uuid *id) {
     return code == 0 ? ERR_EXISTS : code;
 }
 
+/* Of one that is no longer in topics.conf nothing is kept from others. */
+static int view_file_owner(void *ctx, const struct event *event, struct slice file,
+                           const char **service) {
+    const struct engine *e = ctx;
+    uint16_t number;
+    size_t index;
+    int code = append_owner(e->append, file, &number);
+    if (code != 0) {
+        return code;
+    }
+    if (number == event->service || !engine_service_by_number(e, number, &index)) {
+        return ERR_NOTFOUND;
+    }
+    *service = e->conf->services[index].name;
+    return 0;
+}
+
 void engine_view_init(struct engine *e) {
     e->view = (struct run_view){.ctx = e,
                                 .now_ms = view_now,
@@ -117,5 +135,6 @@ void engine_view_init(struct engine *e) {
                                 .peek = view_peek,
                                 .lock_get = view_lock_get,
                                 .step_get = view_step_get,
-                                .delayed = view_delayed};
+                                .delayed = view_delayed,
+                                .file_owner = view_file_owner};
 }

@@ -71,7 +71,7 @@ static void take_sentence(struct call_result *result, struct slice body) {
     json_t *answer = json_loadb(body.data, body.len, 0, NULL);
     const char *text = json_string_value(json_object_get(answer, "error"));
     (void)snprintf(result->error, sizeof result->error, "%s",
-                   text == NULL ? "it was refused without saying why" : text);
+                   text == NULL ? "it was refused without a reason" : text);
     json_decref(answer);
 }
 

@@ -69,7 +69,7 @@ static void say(struct host *h, bool publishing, enum mqtt_down why, const char 
         bool stood_in = why == MQTT_DOWN_TAKEN_OVER && division_is_divided(&h->conf->hosts.share);
         log_warn("broker", "%s%s%s: trying again%s",
                  publishing ? "the connection that publishes: " : "", text,
-                 stood_in ? "; or another host took this one for dead, and stood in for it" : "",
+                 stood_in ? "; or another host considered this one dead, and stood in for it" : "",
                  others);
     }
 }

@@ -241,7 +241,7 @@ static int start_broker(struct companions *c, struct report *r) {
     }
     for (int i = 0; i < WAIT_STEPS && !listens(port); i++) {
         if (last_has_ended(c)) {
-            return report(r, ERR_SYSTEM, "the private mosquitto ended at once: see above");
+            return report(r, ERR_SYSTEM, "the private mosquitto exited immediately: see above");
         }
         wait_step();
     }

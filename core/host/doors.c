@@ -104,7 +104,7 @@ static void on_unsubscribed(void *ctx) {
         return;
     }
     host_session_ended(h);
-    log_info("host", "left every group; what is stored is handled before the session ends");
+    log_info("host", "left every group; stored events are handled before the session ends");
     h->leaving = true;
     host_wake(h);
 }
@@ -154,11 +154,11 @@ static void host_metrics(void *ctx, struct buf *out) {
     const struct host *h = ctx;
     const struct mqtt_session *session = mqtt_session(h->subscriber);
     buf_printf(out,
-               "# HELP zingq_broker_connects_total connections made since the start\n"
+               "# HELP zingq_broker_connects_total connections made since the host started\n"
                "# TYPE zingq_broker_connects_total counter\nzingq_broker_connects_total %llu\n"
-               "# HELP zingq_calls HTTP and SMTP calls under way\n"
+               "# HELP zingq_calls HTTP and SMTP calls in progress\n"
                "# TYPE zingq_calls gauge\nzingq_calls %zu\n"
-               "# HELP zingq_uptime_seconds since the host started\n"
+               "# HELP zingq_uptime_seconds seconds since the host started\n"
                "# TYPE zingq_uptime_seconds gauge\nzingq_uptime_seconds %.3f\n",
                (unsigned long long)session->connects, fetch_running(h->fetch),
                (double)(host_now_ms(h) - h->started_ms) / 1000);
@@ -211,7 +211,7 @@ static void add_hosts(void *ctx, json_t *object) {
 
 static void leave(void *ctx) {
     struct host *h = ctx;
-    log_info("host", "leaving: no new messages from now on");
+    log_info("host", "leaving: accepting no new messages");
     h->leave_asked = true;
     if (mqtt_unsubscribe_all(h->subscriber) == ERR_NOTFOUND) {
         on_unsubscribed(h);
@@ -363,10 +363,13 @@ int host_open_doors(struct host *h, struct report *r) {
         code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
     }
     if (code == 0) {
+        fetch_egress(h->fetch, (struct egress){h->conf->egress_allow, h->conf->egress_allow_count});
+    }
+    if (code == 0) {
         code = open_broker(h, r);
     }
     if (code == 0) {
-        code = admin_new(&h->admin, &options);
+        code = admin_new(&h->admin, &options, r);
     }
     if (code == 0) {
         code = open_socket(h, r);

@@ -75,7 +75,7 @@ static void watch(struct host *h, const char *topic) {
         engine_published_beside(h->engine);
         return;
     }
-    log_error("broker", "cannot subscribe to %s: what other hosts send does not come", topic);
+    log_error("broker", "cannot subscribe to %s: messages from other hosts do not arrive", topic);
 }
 
 void host_forward_up(struct host *h) {
@@ -93,7 +93,7 @@ static void take(struct host *h, const struct mqtt_message *m, bool forward) {
     } else if (!forward) {
         engine_offer_receipt(h->engine, m->payload);
     } else if (engine_offer_forward(h->engine, m->payload) != 0) {
-        log_error("host", "out of memory: what another host sent comes again");
+        log_error("host", "out of memory: messages of another host will be sent again");
     }
     host_wake(h);
 }
@@ -121,8 +121,8 @@ bool host_forward_answered(struct host *h, const char *filter, uint8_t reason) {
     h->forwards_asked -= h->forwards_asked > 0 ? 1 : 0;
     if (reason >= 0x80) {
         log_error("broker",
-                  "the broker refuses the subscription %s (reason 0x%02x): what other hosts send "
-                  "does not come; zingq doctor names the line that mends it",
+                  "the broker refuses the subscription %s (reason 0x%02x): messages from other "
+                  "hosts do not arrive; zingq doctor names the missing line",
                   filter, reason);
     }
     return true;

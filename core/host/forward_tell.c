@@ -70,20 +70,20 @@ void host_forward_metrics(const struct host *h, struct buf *out) {
     engine_status(h->engine, &s);
     add_gauge(h, out, "zingq_forward_waiting", "events that wait for the host that owns their keys",
               "gauge", rows);
-    add_gauge(h, out, "zingq_forward_oldest_seconds", "since when the first of them waits", "gauge",
-              oldest);
+    add_gauge(h, out, "zingq_forward_oldest_seconds", "age of the oldest of them", "gauge", oldest);
     add_gauge(h, out, "zingq_forwards_total", "events that host has stored, by its receipts",
               "counter", receipts);
-    add_gauge(h, out, "zingq_forwards_again_total", "messages sent again for want of a receipt",
-              "counter", again);
+    add_gauge(h, out, "zingq_forwards_again_total",
+              "messages sent again because no receipt arrived", "counter", again);
     buf_printf(
         out,
         "# HELP zingq_forwards_taken_total events taken from other hosts\n"
         "# TYPE zingq_forwards_taken_total counter\nzingq_forwards_taken_total %" PRIu64 "\n"
-        "# HELP zingq_forwards_repeated_total of other hosts, that had come or came early\n"
+        "# HELP zingq_forwards_repeated_total events from other hosts that were repeated or too "
+        "early\n"
         "# TYPE zingq_forwards_repeated_total counter\n"
         "zingq_forwards_repeated_total %" PRIu64 "\n"
-        "# HELP zingq_forwards_refused_total messages of other hosts that mean nothing here\n"
+        "# HELP zingq_forwards_refused_total messages from other hosts that were not understood\n"
         "# TYPE zingq_forwards_refused_total counter\n"
         "zingq_forwards_refused_total %" PRIu64 "\n",
         s.forwards_taken, s.forwards_repeated, s.forwards_refused);
@@ -96,8 +96,8 @@ void host_each_forward(const struct host *h, host_tell *tell, void *ctx) {
     for (uint16_t n = 0; next_host(h, &n, &state);) {
         if (state.rows > 0 && (!state.up || state.stalled)) {
             (void)report(
-                &r, 0, "%" PRIu64 " events wait for host %u, %s; the first for %" PRId64 " s",
-                state.rows, (unsigned)n, state.up ? "which gives no receipts" : "which is away",
+                &r, 0, "%" PRIu64 " events wait for host %u, %s; the oldest for %" PRId64 " s",
+                state.rows, (unsigned)n, state.up ? "which sends no receipts" : "which is down",
                 waited_ms(h, &state) / 1000);
             tell(ctx, false, r.text);
         }

@@ -199,7 +199,7 @@ static void on_manager_timer(uv_timer_t *timer) {
 static void on_signal(uv_signal_t *signal, int number) {
     struct host *h = signal->data;
     log_info("host", "%s: stopping%s", number == SIGINT ? "SIGINT" : "SIGTERM",
-             h->stopping ? " at once" : ", once more stops at once");
+             h->stopping ? " immediately" : "; a second signal stops immediately");
     host_stop(h, EXIT_GOOD);
 }
 
@@ -272,11 +272,12 @@ static int open_loop(struct host *h, struct report *r) {
 /* A host that began a store of its own beside theirs would work without their keys. */
 static int check_folder(const struct host *h, struct report *r) {
     unsigned hosts = store_folder_hosts(h->conf->store_path);
-    return hosts == 0 ? 0
-                      : report(r, ERR_INVALID,
-                               "%s is the folder of %u hosts: run them with --hosts %u, or name "
-                               "the folder of one with --data",
-                               h->conf->store_path, hosts, hosts);
+    return hosts == 0
+               ? 0
+               : report(r, ERR_INVALID,
+                        "%s contains the folders of %u hosts: run them with --hosts %u, or choose "
+                        "the folder of one with --data",
+                        h->conf->store_path, hosts, hosts);
 }
 
 /* Without it the host is as good as before there was a watchdog. */
@@ -416,8 +417,9 @@ static void on_walk(uv_handle_t *handle, void *arg) {
 
 static void close_all(struct host *h) {
     if (h->engine != NULL && h->subscriber != NULL && engine_stop(h->engine) != 0) {
-        log_error("host", "the last commit failed: what waited for a call is listed as running "
-                          "until it runs again");
+        log_error("host",
+                  "the last commit failed: events that waited for a call are listed as running "
+                  "until they run again");
     }
     /* The one that watches goes first: it would get the other's goodbye. */
     if (h->publisher != NULL) {

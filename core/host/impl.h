@@ -16,7 +16,7 @@
 #include "peers/members.h"
 #include "io/mqtt/mqtt.h"
 #include "lua/script.h"
-#include "host/sys.h"
+#include "host/sys/sys.h"
 #include "journal/outbox.h"
 
 #include <sys/queue.h>

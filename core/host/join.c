@@ -97,7 +97,7 @@ static void refuse(struct host *h, const struct report *why, int64_t now_ms) {
     struct buf text;
     int mid = 0;
     (void)fprintf(stderr, "zingq: %s%s\n", why->text,
-                  p->session ? ". What the broker holds for this host waits there until it runs "
+                  p->session ? ". The broker keeps the messages for this host until it runs "
                                "again, or leaves (zingq leave)"
                              : "");
     p->refused = true;
@@ -138,7 +138,7 @@ void host_join_try(struct host *h, int64_t now_ms) {
         refuse(h, &r, now_ms);
     } else if (!p->told_wait) {
         p->told_wait = true;
-        log_info("host", "waiting for the answer of a host that takes events of the same services");
+        log_info("host", "waiting for a host that takes events of the same services to answer");
     }
 }
 

@@ -51,7 +51,7 @@ void host_tell_manager(const char *text) {
 static void on_drain_timer(uv_timer_t *timer) {
     struct host *h = timer->data;
     log_warn("host",
-             "stopping with %zu events still waiting for a call: they run again at the "
+             "stopping while %zu events still wait for a call: they will run again at the "
              "next start",
              engine_running(h->engine));
     host_end_loop(h);

@@ -111,26 +111,26 @@ bool host_members_unknown(const struct host *h, struct report *r) {
         "a second host would not be noticed; zingq doctor names what to allow";
     if (p->watch_lost >= MEMBERS_LOST_MAX || p->say_lost >= MEMBERS_LOST_MAX) {
         (void)report(r, 0,
-                     "cannot know of other hosts: the broker ends the connection when this host "
+                     "cannot see other hosts: the broker ends the connection when this host "
                      "%s %s: %s",
                      p->say_lost >= MEMBERS_LOST_MAX ? "publishes" : "subscribes to",
                      p->say_lost >= MEMBERS_LOST_MAX ? p->topic : host_members_topics, then);
     } else if (p->no_wildcards) {
         (void)report(r, 0,
-                     "cannot know of other hosts: the broker has no wildcard subscriptions, as %s "
+                     "cannot see other hosts: the broker has no wildcard subscriptions, as %s "
                      "is one: a second host would not be noticed",
                      host_members_topics);
     } else if (p->watch_refused != 0 || p->say_refused != 0) {
         (void)report(r, 0,
-                     "cannot know of other hosts: the broker does not let this host %s %s (reason "
+                     "cannot see other hosts: the broker does not let this host %s %s (reason "
                      "0x%02x): %s",
                      p->say_refused != 0 ? "publish" : "read",
                      p->say_refused != 0 ? p->topic : host_members_topics,
                      p->say_refused != 0 ? p->say_refused : p->watch_refused, then);
     } else {
         (void)report(r, 0,
-                     "cannot know of other hosts: the broker does not let this host read "
-                     "zingq/hosts/#, its own presence there does not come back: %s",
+                     "cannot see other hosts: the broker does not let this host read "
+                     "zingq/hosts/#, its own presence does not come back: %s",
                      then);
         return p->no_echo;
     }
@@ -262,8 +262,8 @@ bool host_members_heard(struct host *h, const struct mqtt_message *m) {
                         : members_take(p->table, m->topic, m->payload, m->retain, now_ms, &r);
     if ((news & (MEMBERS_UNREADABLE | MEMBERS_OVERFLOW)) != 0 && !p->told_garbage) {
         p->told_garbage = true;
-        log_warn("host", "a presence on %s is ignored: %s (said once)", m->topic.data,
-                 m->refused.len > 0 ? "it is no message that could be read" : r.text);
+        log_warn("host", "a presence on %s is ignored: %s (logged once)", m->topic.data,
+                 m->refused.len > 0 ? "it could not be parsed" : r.text);
     }
     note_news(h, news, now_ms);
     if (news != 0) {

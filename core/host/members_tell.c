@@ -70,7 +70,7 @@ void host_members_metrics(const struct host *h, struct buf *out) {
     size_t gone = 0;
     host_members_counts(h, &up, &silent, &gone);
     buf_printf(out,
-               "# HELP zingq_hosts hosts known by their presence, this one among them\n"
+               "# HELP zingq_hosts hosts known by their presence, including this one\n"
                "# TYPE zingq_hosts gauge\n"
                "zingq_hosts{state=\"up\"} %zu\n"
                "zingq_hosts{state=\"silent\"} %zu\n"
@@ -95,6 +95,6 @@ void host_each_conflict(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, false, r.text);
     }
     if (!p->decided && !p->refused && mqtt_session(h->subscriber)->connected) {
-        tell(ctx, true, "no events are taken before it is known that no other host has them");
+        tell(ctx, true, "no events are taken until it is certain that no other host takes them");
     }
 }

@@ -83,7 +83,7 @@ static void say(struct host *h, int64_t now_ms) {
     buf_clear(&text);
     p->said_ms = now_ms;
     if (code != 0) {
-        log_warn("host", "cannot show this host to others: %s", r.text);
+        log_warn("host", "cannot publish this host's presence: %s", r.text);
         p->say_due = p->hello_due = p->repair = false; /* the next minute tries again */
         p->say_refused = p->say_refused != 0 ? p->say_refused : 0x80;
         return;

@@ -138,7 +138,7 @@ void host_pump(struct host *h) {
     h->publisher_readable = mqtt_collect(h->publisher, ACKS_AT_ONCE);
     host_ask_send(h);
     if (engine_send(h->engine) != 0) {
-        log_error("broker", "a packet number came again that the broker has not acknowledged yet: "
+        log_error("broker", "a packet id was reused that the broker has not acknowledged yet: "
                             "connecting anew");
         mqtt_drop(h->publisher);
         return;
@@ -184,7 +184,7 @@ int host_open_publisher(struct host *h, struct report *r) {
     int len =
         snprintf(h->publisher_client_id, sizeof h->publisher_client_id, "%s-out", h->client_id);
     if (len < 0 || (size_t)len > 255) {
-        return report(r, ERR_INVALID, "broker.client_id is too long: 251 bytes are the limit");
+        return report(r, ERR_INVALID, "broker.client_id is too long: the limit is 251 bytes");
     }
     int code = sys_new(&h->sys, h->conf, h->engine, h->client_id);
     if (code != 0) {

@@ -75,7 +75,7 @@ static int give_up(struct host *h, char *held, struct buf *wanted, const char *k
         if (len == 0 || has_line(kept, line, len)) {
             continue;
         }
-        log_info("broker", "giving up the subscription %s of an earlier run", line);
+        log_info("broker", "removing the subscription %s of an earlier run", line);
         buf_printf(wanted, "%s\n", line);
         code = mqtt_unsubscribe(h->subscriber, line);
     }
@@ -168,8 +168,8 @@ void host_session_up(struct host *h, bool present) {
     int code = 0;
     if (same && here && !present && !h->options->with_broker) { /* our own is always new */
         log_warn("broker",
-                 "the broker has lost our session: messages may be missing, those it held "
-                 "for us are gone; give it persistence (zingq doctor)");
+                 "the broker has lost our session: messages may be missing, because those it "
+                 "held for us are gone; enable its persistence (zingq doctor)");
     } else if (!same) {
         code = engine_remember(h->engine, "session", slice_of(h->client_id));
     }
@@ -214,6 +214,6 @@ void host_session_ended(struct host *h) {
     if (engine_remember(h->engine, "subscriptions", slice_of("")) != 0 ||
         engine_remember(h->engine, "brokers", slice_of("")) != 0 ||
         engine_remember(h->engine, "session", slice_of("")) != 0) {
-        log_error("host", "cannot note in the store that the session has ended");
+        log_error("host", "cannot record in the store that the session has ended");
     }
 }

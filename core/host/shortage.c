@@ -73,9 +73,10 @@ static uint64_t refused(const struct gateway_state *state) {
 
 static const struct door_row door_rows[] = {
     {"zingq_http_connections", "gauge", "HTTP connections open", connections},
-    {"zingq_http_connections_max", "gauge", "and how many there may be", connections_max},
-    {"zingq_http_shortages_total", "counter", "times no connection could be accepted", shortages},
-    {"zingq_http_refused_total", "counter", "clients told 503 because of that", refused},
+    {"zingq_http_connections_max", "gauge", "and their limit", connections_max},
+    {"zingq_http_shortages_total", "counter", "how often no connection could be accepted",
+     shortages},
+    {"zingq_http_refused_total", "counter", "clients that got a 503 because of that", refused},
 };
 
 void host_shortage_metrics(const struct host *h, struct buf *out) {

@@ -287,11 +287,11 @@ static void fail(struct host *h, struct host_stand_in *s, int64_t now_ms) {
         try_later(s, s->why == MQTT_DOWN_LOST ? STAND_IN_LOST_MS : STAND_IN_AGAIN_MS, now_ms);
     }
     if (s->nothing) {
-        log_info("host", "host %u (%s) is away, and the broker has no session of it",
+        log_info("host", "host %u (%s) is down, and the broker has no session of it",
                  (unsigned)s->place, s->name);
     } else if (s->standing && !s->stuck) { /* most likely it is back; not every broker says so */
         log_info("host", "no longer standing in for host %u (%s): %s", (unsigned)s->place, s->name,
-                 s->why == MQTT_DOWN_TAKEN_OVER ? "somebody else has its session" : s->error);
+                 s->why == MQTT_DOWN_TAKEN_OVER ? "another client has its session" : s->error);
         s->error[0] = '\0';
     } else {
         say_failure(s, now_ms);
@@ -347,7 +347,7 @@ static void say_beginning(struct host *h, struct host_stand_in *s) {
     say_it(h, s, true);
     log_info(
         "host",
-        "standing in for host %u (%s), which is away: what the broker has for it is taken here",
+        "standing in for host %u (%s), which is down: this host takes its messages from the broker",
         (unsigned)s->place, s->name);
 }
 
@@ -411,7 +411,7 @@ static size_t count_standing(const struct host *h) {
 
 void host_stand_in_metrics(const struct host *h, struct buf *out) {
     buf_printf(out,
-               "# HELP zingq_standing_in hosts that are away and that this one stands in for\n"
+               "# HELP zingq_standing_in hosts that are down and that this one stands in for\n"
                "# TYPE zingq_standing_in gauge\nzingq_standing_in %zu\n"
                "# HELP zingq_stood_in_messages_total messages taken for such hosts\n"
                "# TYPE zingq_stood_in_messages_total counter\n"
@@ -427,7 +427,7 @@ void host_each_stand_in(const struct host *h, host_tell *tell, void *ctx) {
         if (s->error[0] != '\0' && !s->standing &&
             members_stood_in_for(h->members.table, s->place, now_ms) != NULL) {
             (void)report(&r, 0,
-                         "nobody stands in for host %u, %s: %s; what the broker deals to it waits",
+                         "nobody stands in for host %u, %s: %s; its messages wait at the broker",
                          (unsigned)s->place, s->name, s->error);
             tell(ctx, false, r.text);
         }

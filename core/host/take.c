@@ -60,7 +60,9 @@ static void offer(struct host *h, size_t service, const struct mqtt_message *m, 
                               .host = host};
     if (engine_offer(h->engine, service, &bytes, how) != 0) {
         /* Acknowledging it would lose it; without memory there is nothing else to hold it by. */
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        log_error(
+            "host",
+            "out of memory: dropping the connection, so that the broker sends the message again");
         h->drop = true;
     }
 }
@@ -78,7 +80,9 @@ static void offer_signal(struct host *h, size_t service, const struct mqtt_messa
     h->turn_messages++;
     h->turn_bytes += m->payload.len + m->properties.len;
     if (engine_offer_signal(h->engine, service, &bytes, host) != 0) {
-        log_error("host", "out of memory: dropping the connection, the broker sends it again");
+        log_error(
+            "host",
+            "out of memory: dropping the connection, so that the broker sends the message again");
         h->drop = true;
     }
 }
@@ -97,15 +101,15 @@ static bool subscribes_to(const struct service_conf *s, const char *filter) {
 static void offer_to_same_filter(struct host *h, size_t service, const struct mqtt_message *m,
                                  uint16_t host) {
     for (size_t i = 0; i < h->conf->service_count; i++) {
-        const struct service_conf *peer = &h->conf->services[i];
+        const struct service_conf *other = &h->conf->services[i];
         bool told = false;
         for (size_t k = 0; k < m->subscription_id_count; k++) {
             told = told || m->subscription_ids[k] == engine_service_number(h->engine, i) + 1u;
         }
-        bool other = i != service && engine_runs(h->engine, i) && is_plain(h, peer);
-        for (size_t f = 0; other && !told && f < peer->filter_count; f++) {
-            if (filter_matches(peer->filters[f], m->topic.data) &&
-                subscribes_to(&h->conf->services[service], peer->filters[f])) {
+        bool may_share = i != service && engine_runs(h->engine, i) && is_plain(h, other);
+        for (size_t f = 0; may_share && !told && f < other->filter_count; f++) {
+            if (filter_matches(other->filters[f], m->topic.data) &&
+                subscribes_to(&h->conf->services[service], other->filters[f])) {
                 offer(h, i, m, host);
                 break;
             }
@@ -119,7 +123,7 @@ static void pass_over(struct host *h, const struct mqtt_message *m) {
         log_error(
             "broker",
             "a message on %s is for a service that is no longer in topics.conf: such messages "
-            "are acknowledged and dropped (said once)",
+            "are acknowledged and dropped (logged once)",
             m->topic.data);
     }
 }

@@ -30,9 +30,10 @@ enum { RECEIVE_MAXIMUM_SMALL = 10 };
 /* --- the price of this broker: each row says whether it is to be paid, and its sentence --- */
 
 static bool no_wildcards(const struct host *h, struct report *r) {
-    (void)report(r, 0,
-                 "the broker has no wildcard subscriptions: filters with + or # cannot be had, "
-                 "signals do not come by MQTT (zingq/signal/...), only by zingq signal and HTTP");
+    (void)report(
+        r, 0,
+        "the broker has no wildcard subscriptions: filters with + or # do not work, "
+        "and signals arrive only by zingq signal and HTTP, not by MQTT (zingq/signal/...)");
     return !mqtt_session(h->subscriber)->wildcard_available;
 }
 
@@ -43,10 +44,11 @@ static bool no_sharing(const struct host *h, struct report *r) {
 }
 
 static bool no_numbers(const struct host *h, struct report *r) {
-    (void)report(r, 0,
-                 "the broker has no subscription identifiers: messages go by their topic to every "
-                 "service whose filters fit; services whose filters overlap may get more than one "
-                 "copy");
+    (void)report(
+        r, 0,
+        "the broker has no subscription identifiers: messages are assigned by topic to every "
+        "service whose filters match; services whose filters overlap may get more than one "
+        "copy");
     return !mqtt_session(h->subscriber)->subscription_ids_available;
 }
 
@@ -55,8 +57,8 @@ static bool short_expiry(const struct host *h, struct report *r) {
     char asked[32];
     uint32_t expiry_s = mqtt_session(h->subscriber)->session_expiry_s;
     (void)report(r, 0,
-                 "the broker keeps our session for %s only, asked for were %s: messages that come "
-                 "while the host is away for longer are lost",
+                 "the broker keeps our session for %s only, not for %s as requested: messages that "
+                 "arrive while the host is down for longer are lost",
                  conf_duration_text((int64_t)expiry_s * 1000, granted),
                  conf_duration_text((int64_t)h->conf->broker.session_expiry_s * 1000, asked));
     return expiry_s < h->conf->broker.session_expiry_s;
@@ -65,21 +67,21 @@ static bool short_expiry(const struct host *h, struct report *r) {
 static bool no_retain(const struct host *h, struct report *r) {
     (void)report(r, 0,
                  "the broker keeps no retained messages: status topics and publishes with retain "
-                 "are sent without it, and who subscribes later does not see them");
+                 "are sent without it, and later subscribers do not see them");
     return !mqtt_session(h->publisher)->retain_available;
 }
 
 static bool no_qos(const struct host *h, struct report *r) {
     (void)report(r, 0,
-                 "the broker takes publishes with QoS 0 only: what it has not read when a "
-                 "connection ends is lost, so guarantee 4 does not hold here");
+                 "the broker accepts publishes with QoS 0 only: publishes it has not read when a "
+                 "connection ends are lost, so guarantee 4 does not hold here");
     return mqtt_session(h->publisher)->qos_max == 0;
 }
 
 static bool small_window(const struct host *h, struct report *r) {
     uint16_t window = mqtt_session(h->publisher)->receive_maximum;
     (void)report(r, 0,
-                 "the broker takes no more than %u unacknowledged publish%s at a time: publishes "
+                 "the broker accepts no more than %u unacknowledged publish%s at a time: publishes "
                  "leave slowly",
                  window, window == 1 ? "" : "es");
     return window < RECEIVE_MAXIMUM_SMALL;
@@ -88,7 +90,8 @@ static bool small_window(const struct host *h, struct report *r) {
 static bool small_packets(const struct host *h, struct report *r) {
     uint32_t most = mqtt_session(h->publisher)->packet_bytes_max;
     (void)report(r, 0,
-                 "the broker takes packets of at most %" PRIu32 " bytes, less than limits.payload: "
+                 "the broker accepts packets of at most %" PRIu32
+                 " bytes, less than limits.payload: "
                  "larger publishes are refused",
                  most);
     return most != 0 && most < h->conf->payload_bytes_max;
@@ -145,17 +148,17 @@ static void keep_flaw(struct host *h, const char *filter, uint8_t reason) {
 static void write_flaw(const struct filter_flaw *flaw, struct report *r) {
     if (flaw->reason == 0) {
         (void)report(r, 0,
-                     "the broker grants %s with QoS 0 only: what it sends while the host is away "
-                     "or a connection ends is lost, so guarantee 1 does not hold for it",
+                     "the broker grants %s with QoS 0 only: messages it sends while the host is "
+                     "down or a connection ends are lost, so guarantee 1 does not hold for it",
                      flaw->filter);
     } else if (flaw->reason == MQTT_RC_WILDCARD_SUBS_NOT_SUPPORTED) {
         (void)report(r, 0,
-                     "the subscription %s cannot be had: the broker has no wildcard "
-                     "subscriptions, name its topics one by one",
+                     "the subscription %s is not possible: the broker has no wildcard "
+                     "subscriptions, list its topics individually",
                      flaw->filter);
     } else if (flaw->reason == MQTT_RC_PACKET_TOO_LARGE) {
         (void)report(r, 0,
-                     "the subscription %s cannot be had: it is too long for the packets that the "
+                     "the subscription %s is not possible: it is too long for the packets that the "
                      "broker takes",
                      flaw->filter);
     } else {
@@ -257,8 +260,8 @@ void host_terms_mosquitto(struct host *h) {
     }
     h->told_mosquitto = true;
     log_warn("broker",
-             "Mosquitto forgets shared subscriptions when it restarts: what is published then, "
-             "before this host is back, is lost; %s, set broker { alone = yes }",
+             "Mosquitto forgets shared subscriptions when it restarts: messages published "
+             "before this host is back are lost; %s, set broker { alone = yes }",
              division_is_divided(&h->conf->hosts.share)
                  ? "if only the hosts of this division run these services"
                  : "if no other host runs these services");
@@ -295,11 +298,11 @@ static void each_filter(const struct host *h, host_tell *tell, void *ctx) {
         tell(ctx, h->refused > 0, r.text);
     }
     if (h->granted + h->refused < h->filters) {
-        (void)report(&r, 0, "%zu of %zu subscriptions have no answer yet%s",
+        (void)report(&r, 0, "%zu of %zu subscriptions have not been answered yet%s",
                      h->filters - (h->granted + h->refused), h->filters,
                      engine_accepts(h->engine)
                          ? ""
-                         : ": nothing is read from the broker while nothing is accepted");
+                         : ": nothing is read from the broker while no events are accepted");
         tell(ctx, true, r.text);
     }
 }
@@ -315,8 +318,8 @@ static void each_of_store(const struct host *h, host_tell *tell, void *ctx) {
     }
     if (s.old_reader != 0) {
         (void)report(&r, 0,
-                     "process %ld has read one state of the store for %" PRId64 " s: what is freed "
-                     "meanwhile stays taken until it ends",
+                     "process %ld has held a read transaction for %" PRId64 " s: space freed "
+                     "in the meantime is not reused until it ends",
                      s.old_reader, s.old_reader_s);
         tell(ctx, false, r.text);
     }
@@ -398,7 +401,8 @@ void host_broker_reasons(const struct host *h, json_t *list) {
                                h->refused, h->filters));
     }
     if (session->connected && h->granted + h->refused < h->filters) {
-        (void)json_array_append_new(list, json_string("not every subscription has an answer yet"));
+        (void)json_array_append_new(list,
+                                    json_string("not every subscription has been answered yet"));
     }
     if (h->members.held > 0) {
         (void)json_array_append_new(
@@ -448,15 +452,15 @@ void host_terms_metrics(const struct host *h, struct buf *out) {
     bool publishing = mqtt_session(h->publisher)->connected;
     each_warning(h, count_warning, &warnings);
     buf_printf(out,
-               "# HELP zingq_broker_connected 1 while both connections to the broker stand\n"
+               "# HELP zingq_broker_connected 1 while both connections to the broker are up\n"
                "# TYPE zingq_broker_connected gauge\nzingq_broker_connected %d\n"
-               "# HELP zingq_broker_connection_up 1 while this connection stands\n"
+               "# HELP zingq_broker_connection_up 1 while this connection is up\n"
                "# TYPE zingq_broker_connection_up gauge\n"
                "zingq_broker_connection_up{connection=\"subscribe\"} %d\n"
                "zingq_broker_connection_up{connection=\"publish\"} %d\n"
                "# HELP zingq_subscriptions_refused subscriptions the broker does not grant\n"
                "# TYPE zingq_subscriptions_refused gauge\nzingq_subscriptions_refused %zu\n"
-               "# HELP zingq_broker_warnings what status warns of\n"
+               "# HELP zingq_broker_warnings warnings in status\n"
                "# TYPE zingq_broker_warnings gauge\nzingq_broker_warnings %zu\n",
                subscribing && publishing ? 1 : 0, subscribing ? 1 : 0, publishing ? 1 : 0,
                subscribing ? h->refused : 0, warnings);

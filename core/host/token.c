@@ -37,7 +37,7 @@ static bool read_token(const char *path, char token[HOST_TOKEN_BYTES]) {
     bool whole = read(fd, line, LINE_BYTES) >= LINE_BYTES - 1 && is_hex(line, LINE_BYTES - 1);
     (void)close(fd);
     if (!ours) {
-        log_warn("host", "%s could be read by others: a new token is made", path);
+        log_warn("host", "%s was readable by others: creating a new token", path);
     }
     memcpy(token, line, LINE_BYTES - 1);
     token[LINE_BYTES - 1] = '\0';
@@ -111,7 +111,7 @@ bool host_login_link(const struct host *h, struct buf *out) {
 
 static void warn_if_short(const char *name, const char *token) {
     if (token[0] != '\0' && strlen(token) < TOKEN_BYTES_MIN) {
-        log_warn("host", "%s has fewer than %d bytes and can be guessed: make a longer one", name,
+        log_warn("host", "%s has fewer than %d bytes and can be guessed: use a longer one", name,
                  TOKEN_BYTES_MIN);
     }
 }

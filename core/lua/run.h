@@ -76,6 +76,9 @@ struct run_view {
     /* Whether a publish of that id waits for its time: 0; ERR_EXISTS: it did, in this host; or
      * ERR_NOTFOUND. */
     int (*delayed)(void *ctx, const struct uuid *id);
+    /* The other service that a file of zing.append belongs to. NULL: none has an owner. */
+    int (*file_owner)(void *ctx, const struct event *event, struct slice file,
+                      const char **service);
 };
 
 enum { STEP_LABEL_BYTES_MAX = STATE_NAME_BYTES_MAX + 16 /* a name and how often it was used */ };

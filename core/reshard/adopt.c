@@ -44,7 +44,8 @@ static int make_first(const char *folder, const char *first, struct report *r) {
 }
 
 static int move_all(const char *folder, const char *first, struct report *r) {
-    static const char *const names[] = {"data.mdb", "files", "processor", "token", "zingq.store"};
+    static const char *const names[] = {"data.mdb",      "files",       "processor",  "token",
+                                        "audit.1.jsonl", "audit.jsonl", "zingq.store"};
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
         code = move(folder, first, names[i], r);

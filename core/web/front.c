@@ -311,6 +311,7 @@ static bool check_visitor(struct front *f, const struct call *call, enum access 
                              "link that logs in)");
         return false;
     }
+    gateway_set_who(call->request, visitor.name);
     if (access != ACCESS_SOCKET && !guard_may(f->guard, &visitor, access, endpoint_of(call))) {
         char text[NAME_BYTES_MAX + 64];
         (void)snprintf(text, sizeof text, "the token \"%s\" may not do this", visitor.name);

@@ -101,7 +101,7 @@ play_broker
 
 # --- expired, and renewed ---
 
-expired='client.pem" has expired, on 20[0-9-]*T[0-9:]*Z: renew the file'
+expired='client.pem" expired on 20[0-9-]*T[0-9:]*Z: renew the file'
 certified
 must use expired expired
 play
@@ -128,7 +128,7 @@ ok "which is well when the file is there again" wait_for 40 host_is_ready
 
 # --- others ---
 
-pair='client.key" is not that of the certificate in broker.cert_file'
+pair='client.key" does not belong to the certificate in broker.cert_file'
 use good expired
 play
 ok "a key of another certificate is told" wait_for 20 logged "$pair"
@@ -146,15 +146,15 @@ ok "by doctor, too" doctor_says 'does not know the CA of our client certificate'
 conf ''
 play
 ok "that the broker wants a certificate is told" wait_for 20 logged \
-    'wants a client certificate: set broker.cert_file'
+    'requires a client certificate: set broker.cert_file'
 certified
 use good good
 cp other.pem ca.pem
 play
-ok "a broker nobody vouches for is told" wait_for 20 logged 'no CA vouches for it that we know'
+ok "a broker nobody vouches for is told" wait_for 20 logged 'is not signed by a CA that we know'
 echo 'no certificate' >ca.pem
 play
-ok "a file that is no certificate is named" wait_for 20 logged 'ca.pem" has no certificate in PEM'
+ok "a file that is no certificate is named" wait_for 20 logged 'ca.pem" contains no readable PEM certificate'
 
 # --- before there was a session ---
 

@@ -118,12 +118,12 @@ ok "of those there are" complains 2 'the folders of 3 hosts: choose one' dlq lis
 second=$(host_pid 2)
 kill -9 "$second"
 ok "a host that is killed is started again" wait_for 20 other_pid 2 "$second"
-ok "and the log says so" said 'host 2 was ended by signal 9'
+ok "and the log says so" said 'host 2 was killed by signal 9'
 
 third=$(host_pid 3)
 kill -STOP "$third"
 ok "so is one that does not live" wait_for 30 other_pid 3 "$third"
-ok "and the log says so, too" said 'host 3 has not been heard of'
+ok "and the log says so, too" said 'host 3 has not reported'
 
 ok "a second fleet is refused" \
 complains 3 "runs on the data folder" run --hosts 3
@@ -136,7 +136,7 @@ start_fleet 3
 ok "which can be started again at once" wait_for 20 all_ready 3
 
 kill -TERM "$(host_pid 3)"
-ok "a host that is stopped by itself stays away" wait_for 10 said 'host 3 has ended by itself'
+ok "a host that is stopped by itself stays away" wait_for 10 said 'host 3 exited by itself'
 
 for k in 1 2 3 4 5 6; do
     must pub -t s -m "{\"k\":$k}"
@@ -144,7 +144,7 @@ done
 must wait_for 10 calls_under_way
 kill "$fleet" "$(host_pid 1)" "$(host_pid 2)" # as a service manager does, which knows them all
 ok "a fleet that is stopped ends well" ended_with 0
-ok "and lets what is under way end, though the hosts had the signal twice" never_said 'stopping at once'
+ok "and lets what is under way end, though the hosts had the signal twice" never_said 'stopping immediately'
 ok "with all of its hosts" wait_for 10 has_gone "$(host_pid 1)"
 ok "and says that it stops" wait_for 10 grep -qx STOPPING=1 heard
 ok "fewer hosts than there are folders are refused" complains 2 'holds 3 hosts' run --hosts 2
@@ -156,7 +156,7 @@ rm -rf data
 export ZINGQ_HTTP_LISTEN="127.0.0.1:$port" # where the broker listens
 start_fleet 2
 ok "a host that cannot start ends all with its status" ended_with 3
-ok "and the log says which" said 'host 1 ended with status 3 at its first start: all stop'
+ok "and the log says which" said 'host 1 exited with status 3 at its first start: all stop'
 rm -rf data
 "$ZINGQ" dev --hosts 2 >>fleet.log 2>&1 </dev/null &
 fleet=$!

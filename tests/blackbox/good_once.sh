@@ -91,7 +91,7 @@ survives "not authorized" 'broker .*NOT CONNECTED' refuse-connect=87
 survives "client id refused" 'refused the client id' refuse-connect=85
 survives "MQTT 5 refused" 'does not speak MQTT 5' refuse-connect=84
 survives "a subscription that ends the connection" 'answered the subscription .*orders/new' shut=orders
-survives "closed at once" 'closes the connection at once' quick=zingq
+survives "closed at once" 'closes the connection immediately' quick=zingq
 ok "that is put down to no other client" sh -c '! grep -q -i "another client" host.log'
 survives "another client with our id" 'client id' bye=8e
 ok "which is told as that" grep -q -i "another client" host.log

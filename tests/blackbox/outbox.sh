@@ -92,7 +92,7 @@ ok "one is given up by its id" says 0 'is discarded' outbox discard "$id"
 ok "what waited behind it goes on, or nothing did" wait_for 10 figure_is outbox_held 0
 ok "an id that is no refused publish's is told" complains 1 'no publish that the broker refuses' outbox discard "$id"
 allow 'good/#' 'bad/#'
-ok "all are tried at once when a person says so" says 0 'tried again' outbox retry
+ok "all are tried at once when a person says so" says 0 'being retried' outbox retry
 ok "and leave" wait_for 20 figure_is outbox 0
 ok "nothing is left in the list" says 0 'no publishes waiting' outbox list
 heard_bad=$(grep -c '^bad/' "$dir/heard")

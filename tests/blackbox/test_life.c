@@ -57,7 +57,8 @@ static void a_second_sigterm_stops_at_once_and_counts_no_crash(void **state) {
     WAIT_FOR(s, program_host(&s->host, "calls") == 1);
 
     assert_int_equal(kill(s->host.pid, SIGTERM), 0);
-    WAIT_FOR(s, program_says(&s->host, "SIGTERM: stopping, once more stops at once") == 1);
+    WAIT_FOR(s,
+             program_says(&s->host, "SIGTERM: stopping; a second signal stops immediately") == 1);
     int64_t before_ms = monotonic_ms();
     assert_int_equal(program_stop(&s->host), 0);
     assert_true(monotonic_ms() - before_ms < 8000);

@@ -222,8 +222,8 @@ two_hosts_with_one_client_id_both_say_that_they_are_closed_and_neither_ends(void
 
     play_with_broker(s, conf);
 
-    WAIT_FOR(s, program_says(&s->host, "closes the connection at once") > 0 ||
-                    program_says(&s->other, "closes the connection at once") > 0);
+    WAIT_FOR(s, program_says(&s->host, "closes the connection immediately") > 0 ||
+                    program_says(&s->other, "closes the connection immediately") > 0);
     program_kill(&s->other);
     WAIT_FOR(s, program_ready(&s->host));
 }

@@ -49,8 +49,8 @@ one_connection() {
 
 letters() { # N
     "$ZINGQ" dlq list --json >letters 2>"$dir/err"
-    [ "$(grep -c -i 'no message that can be work' letters)" -ge 1 ] &&
-        [ "$(grep -o 'no message that can be work' letters | wc -l)" -eq "$1" ]
+    [ "$(grep -c -i 'not a message that can be handled' letters)" -ge 1 ] &&
+        [ "$(grep -o 'not a message that can be handled' letters | wc -l)" -eq "$1" ]
 }
 
 told() { # TEXT
@@ -66,7 +66,7 @@ for scheme in mqtt mqtts; do
     ok "$scheme: a topic is escaped" told 'topic=t/\x01'
     ok "$scheme: the reason names the property" told 'its user property "trace" has a control character (U+000A)'
     ok "$scheme: an unknown property is named" told 'its property 0x7e is unknown'
-    ok "$scheme: the size of one too large is told" told 'is the most that is taken: only its beginning was kept'
+    ok "$scheme: the size of one too large is told" told ': only its beginning was kept'
 done
 
 echo "1..$count"

@@ -331,6 +331,27 @@ static void appended_lines_are_written_once_over_crashes(void **state) {
     assert_int_equal(count_rows(f, TABLE_APPEND), 0);
 }
 
+static void a_file_belongs_to_the_service_that_wrote_it_first(void **state) {
+    struct engine_fixture *f = *state;
+    char text[512];
+    fixture_run(f,
+                "service \"s\" { subscribe = {\"in/a\"} handler = \"h.lua\" retries = 0 }\n"
+                "service \"t\" { subscribe = {\"in/b\"} handler = \"h.lua\" retries = 0 }\n",
+                "return function(e) zing.append('sales.csv', e.payload) end");
+    deliver(f, "s", "in/a", "1");
+    advance(f, 10);
+    deliver(f, "t", "in/b", "2");
+    advance(f, 10);
+    crash(f);
+    deliver(f, "t", "in/b", "3");
+    deliver(f, "s", "in/a", "4");
+    advance(f, 10);
+    read_file(f, "sales.csv", text);
+    assert_string_equal(text, "1\n4\n");
+    assert_int_equal(state_of(f, "t", "2"), EVENT_DEAD);
+    assert_int_equal(state_of(f, "t", "3"), EVENT_DEAD);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_lock_is_held_refused_and_released),
@@ -353,6 +374,7 @@ int main(void) {
         ENGINE_TEST(state_set_again_without_a_ttl_stays),
         ENGINE_TEST(a_handler_sees_committed_state_of_its_key_and_peeks_at_others),
         ENGINE_TEST(appended_lines_are_written_once_over_crashes),
+        ENGINE_TEST(a_file_belongs_to_the_service_that_wrote_it_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { JOBS_MAX = 64, SHRINK_S = 120, PLANT_S = 300 };
+enum { PROCESSES_MAX = 64, SHRINK_S = 120, PLANT_S = 300 };
 
 struct wish {
     const char *seeds; /* a file */
@@ -124,7 +124,7 @@ static int wait_for(pid_t pid) {
 
 /* On several processors: each has a process, and what they have seen is put together. */
 static int run_jobs(const struct wish *w, struct sim_tally *tally) {
-    pid_t pids[JOBS_MAX];
+    pid_t pids[PROCESSES_MAX];
     int failed = w->report != NULL && remove(w->report) != 0 && errno != ENOENT ? 1 : 0;
     struct sim_tally *parts = mmap(NULL, w->jobs * sizeof *parts, PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -182,7 +182,7 @@ static bool read_wish(int argc, char **argv, struct wish *w) {
             return false;
         }
     }
-    return w->jobs >= 1 && w->jobs <= JOBS_MAX &&
+    return w->jobs >= 1 && w->jobs <= PROCESSES_MAX &&
            (w->one || w->seconds > 0 || w->seeds != NULL || w->plants);
 }
 

@@ -347,6 +347,6 @@ const char *wire_packet_read(struct wire_packet *out, const void *bytes, size_t 
         return "a packet that no client may send";
     }
     want(&parse, !parse.r.failed, "it ends too early");
-    want(&parse, parse.wrong != NULL || parse.r.at == parse.r.end, "it goes on after its end");
+    want(&parse, parse.wrong != NULL || parse.r.at == parse.r.end, "it continues after its end");
     return parse.wrong;
 }

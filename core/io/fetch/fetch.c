@@ -58,6 +58,10 @@ no_fetch:
     return ERR_MEMORY;
 }
 
+void fetch_egress(struct fetch *f, struct egress egress) {
+    f->egress = egress;
+}
+
 static void stop(struct call *call) {
     switch (call->place) {
     case CALL_HTTP:

@@ -8,6 +8,7 @@
 #ifndef ZINGQ_IO_FETCH_FETCH_H
 #define ZINGQ_IO_FETCH_FETCH_H
 
+#include "conf/egress.h"
 #include "event/call.h"
 #include "base/error.h"
 
@@ -21,6 +22,9 @@ struct fetch;
  * move them out (copy the struct buf and buf_init the original). */
 int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
               void (*on_done)(void *ctx, uint64_t id, struct call_result *result));
+/* From now on HTTP calls connect to these only, borrowed for its life (conf/egress.h); without it to
+ * anything but link-local addresses. */
+void fetch_egress(struct fetch *f, struct egress egress);
 /* Cancels every call and closes every connection. The loop must run once more before it ends. Not
  * to be called from on_done. */
 void fetch_free(struct fetch *f);

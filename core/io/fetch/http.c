@@ -136,6 +136,24 @@ static CURLcode set_method(CURL *easy, const struct call_request *request) {
     return code;
 }
 
+/* curl: a socket for this address. The URL's host as curl itself reads it decides with it. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address) {
+    struct call *call = ctx;
+    CURLU *url = curl_url();
+    char *host = NULL;
+    bool read = purpose == CURLSOCKTYPE_IPCXN && url != NULL &&
+                curl_url_set(url, CURLUPART_URL, call->request->url, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK;
+    bool allowed = read && egress_allows(&call->fetch->egress, host, &address->addr);
+    curl_free(host);
+    curl_url_cleanup(url);
+    if (!allowed) {
+        call->barred = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static int set_options(struct call *call) {
     CURL *easy = call->easy;
     uint64_t now = uv_now(call->fetch->loop);
@@ -145,6 +163,9 @@ static int set_options(struct call *call) {
     code = code ? code : curl_easy_setopt(easy, CURLOPT_URL, request->url);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->result.error);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    code = code ? code : curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment */
     code = code ? code : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
     code = code ? code : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
     code =
@@ -210,6 +231,8 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     const char *error = NULL; /* keep what curl wrote */
     if (code == CURLE_OK) {
         error = ""; /* curl may have noted what went wrong before a second try */
+    } else if (call->barred && !result->sent) {
+        error = "the address is link-local, or not among egress { allow } of topics.conf";
     } else if (result->error[0] == '\0') {
         error = curl_easy_strerror(code);
     }

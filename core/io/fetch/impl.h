@@ -45,6 +45,7 @@ struct call {
     struct call *bucket_next;
 
     CURL *easy;                 /* CALL_HTTP */
+    bool barred;                /* egress refused an address */
     struct curl_slist *headers; /* CALL_HTTP */
 
     struct mail_session *session; /* CALL_MAIL_SESSION */
@@ -59,6 +60,7 @@ struct fetch {
     uv_loop_t *loop;
     void *ctx;
     void (*on_done)(void *ctx, uint64_t id, struct call_result *result);
+    struct egress egress;
     CURLM *multi;
     uv_timer_t curl_timer; /* when curl wants to be called */
     uv_timer_t hand_over;  /* zero delay: there are finished calls and no event will come */

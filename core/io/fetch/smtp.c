@@ -264,7 +264,7 @@ static bool on_line(struct mail_session *s, const char *line) {
         if (++s->lines < MAIL_REPLY_LINES_MAX) {
             return true; /* more lines of this reply follow */
         }
-        smtp_lost(s, ERR_NETWORK, "the SMTP server sent a reply without end");
+        smtp_lost(s, ERR_NETWORK, "the SMTP server sent an endless reply");
         return false;
     }
     s->lines = 0;
@@ -295,7 +295,7 @@ static bool on_bytes(struct mail_session *s, const char *data, size_t len) {
             s->line.len--;
         }
         if (s->line.failed) {
-            smtp_lost(s, ERR_NETWORK, "the SMTP server sent a reply line without end");
+            smtp_lost(s, ERR_NETWORK, "the SMTP server sent an endless reply line");
             return false;
         }
         bool alive = on_line(s, buf_str(&s->line));
@@ -326,7 +326,7 @@ static bool read_replies(struct mail_session *s) {
         }
         total += got;
     }
-    smtp_lost(s, ERR_NETWORK, "the SMTP server sends without end");
+    smtp_lost(s, ERR_NETWORK, "the SMTP server does not stop sending");
     return false;
 }
 

@@ -85,6 +85,9 @@ static void note_queued(struct gateway_request *request, enum MHD_Result queued,
 
 void gateway_answer(struct gateway_request *request, int status, const char *content_type,
                     const char *headers, struct slice body) {
+    if (request->on_answer != NULL) {
+        request->on_answer(request->answer_ctx, request, status);
+    }
     if (request->guest != NULL) {
         const char *type = content_type != NULL ? content_type : "application/json";
         gateway_guest_answer(request, &(struct gateway_reply){status, type, headers, body});

@@ -61,7 +61,7 @@ static int explain(CURL *easy, CURLcode code, const char *listen, struct report 
             return report(r, ERR_REFUSED, "%s belongs to another user: run this as that user",
                           listen);
         }
-        return report(r, ERR_NOTFOUND, "nobody listens on %s: is the host running?", listen);
+        return report(r, ERR_NOTFOUND, "nothing listens on %s: is the host running?", listen);
     case CURLE_OPERATION_TIMEDOUT:
         return report(r, ERR_TIMEOUT, "no answer from %s in time", listen);
     case CURLE_OUT_OF_MEMORY:
@@ -71,7 +71,7 @@ static int explain(CURL *easy, CURLcode code, const char *listen, struct report 
                       CALL_BYTES_MAX);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return report(r, ERR_INVALID, "\"%s\" is no address to connect to", listen);
+        return report(r, ERR_INVALID, "\"%s\" is not an address to connect to", listen);
     default:
         return report(r, ERR_NETWORK, "the request to %s failed: %s", listen,
                       curl_easy_strerror(code));

@@ -14,7 +14,7 @@
  *   io/httpd/answer.c   answers, streams     io/httpd/listen.c   sockets
  *   io/httpd/slow.c     slow clients         io/httpd/accept.c   who is let in
  *   io/httpd/tls.c      the certificate      io/httpd/head.c     heads that are refused
- *   io/httpd/from.c     where a request comes from
+ *   io/httpd/request.c  what a request says, and where it comes from
  *   io/httpd/guest.c    requests that did not come over a socket
  *   io/httpd/ask.c      the other side, for the commands
  *
@@ -207,30 +207,6 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **ow
     forget_body(request);
     free(request);
     *own = NULL;
-}
-
-const char *gateway_method(const struct gateway_request *request) {
-    return request->method;
-}
-
-const char *gateway_path(const struct gateway_request *request) {
-    return request->path;
-}
-
-const char *gateway_query(const struct gateway_request *request, const char *name) {
-    return request->guest != NULL
-               ? gateway_guest_query(request->guest, name)
-               : MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-const char *gateway_header(const struct gateway_request *request, const char *name) {
-    return request->guest != NULL
-               ? gateway_guest_header(request->guest, name)
-               : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-struct slice gateway_body(const struct gateway_request *request) {
-    return buf_slice(&request->body);
 }
 
 /* ---- life ---- */

@@ -88,6 +88,13 @@ struct address gateway_from(const struct gateway_request *request);
 bool gateway_is_secure(const struct gateway_request *request);
 struct slice gateway_body(const struct gateway_request *request);
 
+/* Whose token it came with, for who wants to know later: "" = none. */
+void gateway_set_who(struct gateway_request *request, const char *name);
+const char *gateway_who(const struct gateway_request *request);
+/* Calls `fn` once, when the request is answered, while it still can be read. */
+void gateway_on_answer(struct gateway_request *request, void *ctx,
+                       void (*fn)(void *ctx, const struct gateway_request *request, int status));
+
 /* Answers; the body is copied. content_type NULL = "application/json". Extra headers may be NULL:
  * "Name: value\n"*. The request is invalid afterwards. If the client has gone meanwhile the answer
  * is dropped, and that is no error. */

@@ -4,6 +4,7 @@
 #ifndef ZINGQ_IO_HTTPD_IMPL_H
 #define ZINGQ_IO_HTTPD_IMPL_H
 
+#include "base/limits.h"
 #include "io/httpd/gateway.h"
 
 #include <gnutls/abstract.h>
@@ -21,6 +22,9 @@ struct gateway_request {
     size_t body_max;  /* bytes of the body that are kept; 0 = nobody asked for it */
     size_t discarded; /* bytes of a body that is not kept */
     enum gateway_purse purse;
+    char who[NAME_BYTES_MAX + 1];
+    void *answer_ctx;
+    void (*on_answer)(void *ctx, const struct gateway_request *request, int status); /* or NULL */
     bool crowded;     /* there was no room for it beside the others */
     bool handed_up;   /* on_request has it */
     bool in_callback; /* on_request is running for it: an answer needs no resume */
@@ -151,7 +155,7 @@ int gateway_tls_certificate(gnutls_session_t session, const gnutls_datum_t *auth
                             const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
                             gnutls_pcert_st **chain, unsigned *chain_count, gnutls_privkey_t *key);
 
-/* io/httpd/from.c */
+/* io/httpd/request.c */
 bool gateway_is_proxy(const struct gateway *g, const struct address *a);
 
 /* io/httpd/head.c */

@@ -135,7 +135,7 @@ static bool find_next(struct mqtt_frame *f) {
     uint64_t size = head + length;
     if (size > f->bytes_max) {
         if (f->in[f->start] >> 4 != PUBLISH) {
-            (void)report(&f->failure, 0, "a packet of %llu bytes, %llu is the most that is taken",
+            (void)report(&f->failure, 0, "a packet of %llu bytes; the limit is %llu",
                          (unsigned long long)size, (unsigned long long)f->bytes_max);
             return fail(f);
         }
@@ -166,7 +166,7 @@ size_t mqtt_frame_take(struct mqtt_frame *f, void *buf, size_t len) {
 static bool resize(struct mqtt_frame *f, size_t cap) {
     uint8_t *in = realloc(f->in, cap);
     if (in == NULL) {
-        (void)report(&f->failure, 0, "a packet for which there was no memory");
+        (void)report(&f->failure, 0, "a packet for which there was not enough memory");
         return fail(f);
     }
     f->in = in;

@@ -101,7 +101,7 @@ static void answered(struct mqtt *m) {
         why = MQTT_DOWN_REFUSED;
         size_t len = strlen(r.text);
         (void)snprintf(r.text + len, sizeof r.text - len,
-                       "; in case it means our last will, the next try is without one");
+                       "; in case the reason is our last will, the next attempt is without one");
     } else {
         mqtt_leave_address(m, m->answer);
     }
@@ -293,7 +293,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 static int open_handles(struct mqtt *m, struct report *r) {
     int failed = uv_async_init(m->loop, &m->wake, on_wake);
     if (failed != 0) {
-        return report(r, ERR_SYSTEM, "cannot make a wake-up for the broker's connection: %s",
+        return report(r, ERR_SYSTEM, "cannot create a wake-up for the broker's connection: %s",
                       uv_strerror(failed));
     }
     failed = uv_timer_init(m->loop, &m->timer);
@@ -376,7 +376,7 @@ void mqtt_drop(struct mqtt *m) {
 void mqtt_moved(struct mqtt *m, bool wait) {
     assert(!m->in_library);
     if (m->state == UP) {
-        mqtt_go_down(m, MQTT_DOWN_LOST, "dropped: both connections go to one broker");
+        mqtt_go_down(m, MQTT_DOWN_LOST, "dropped: both connections must use the same broker");
     } else if (m->link != NULL) {
         mqtt_close_link(m);
         mqtt_move(m, WAITING);

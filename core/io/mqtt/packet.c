@@ -247,7 +247,7 @@ static bool check_place(struct walk *w, uint8_t id) {
     }
     bool many = id == USER_PROPERTY || (id == SUBSCRIPTION_ID && w->in == IN_PUBLISH);
     if (!many && (w->seen >> id & 1) != 0) {
-        fault(w, "its %s is there twice", p->name);
+        fault(w, "its %s occurs twice", p->name);
         return false;
     }
     w->seen |= (uint64_t)1 << id;
@@ -299,7 +299,7 @@ static enum mqtt_verdict malformed(struct report *r, const char *name, const cha
 
 static enum mqtt_verdict finished(const struct buf *out, struct report *r) {
     if (out->failed) {
-        (void)report(r, 0, "a malformed packet that cannot be mended for want of room");
+        (void)report(r, 0, "a malformed packet that cannot be repaired for lack of space");
         return MQTT_PACKET_BAD;
     }
     return MQTT_PACKET_MENDED;
@@ -339,7 +339,7 @@ static enum mqtt_verdict check_properties(uint8_t header, struct slice body, str
     struct slice tail = {(const char *)at.at, (size_t)(at.end - at.at)};
     if ((tail.len > 0) != layout->answers) {
         return malformed(r, layout->name,
-                         layout->answers ? "it answers nothing" : "it goes on after its end");
+                         layout->answers ? "it answers nothing" : "it continues after its end");
     }
     uint8_t in = header >> 4 == CONNACK ? IN_CONNACK : header >> 4 == DISCONNECT ? IN_END : IN_ACK;
     struct walk w = {.in = in, .r = r};
@@ -358,7 +358,7 @@ static enum mqtt_verdict check_other(uint8_t header, struct slice body, struct b
     }
     if (header >> 4 == PINGRESP) {
         return body.len == 0 ? MQTT_PACKET_GOOD
-                             : malformed(r, layout->name, "it goes on after its end");
+                             : malformed(r, layout->name, "it continues after its end");
     }
     if (header >> 4 == DISCONNECT && body.len == 0) {
         buf_add(out, "\xe0\x01", 3); /* libmosquitto wants the reason that may be left out */
@@ -491,7 +491,7 @@ static enum mqtt_verdict check_publish(uint8_t header, struct slice body, uint64
     struct publish p = {.header = header, .cut = length > body.len};
     struct walk w = {.in = IN_PUBLISH, .r = r};
     if (p.cut) {
-        fault(&w, "it has %llu bytes, %llu is the most that is taken: only its beginning was kept",
+        fault(&w, "it has %llu bytes; the limit is %llu: only its beginning was kept",
               (unsigned long long)length, (unsigned long long)bytes_max);
     }
     enum mqtt_verdict verdict = split(&p, body, length, &w, r);
@@ -508,7 +508,7 @@ static enum mqtt_verdict check_publish(uint8_t header, struct slice body, uint64
         return MQTT_PACKET_GOOD;
     }
     char reason[sizeof r->text + 32];
-    int len = snprintf(reason, sizeof reason, "no message that can be work: %s", r->text);
+    int len = snprintf(reason, sizeof reason, "not a message that can be handled: %s", r->text);
     assert(len > 0);
     return rebuild(&p, mark, w.wrong ? slice_of(reason) : slice_of(""), out, r);
 }

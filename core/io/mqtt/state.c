@@ -127,7 +127,7 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     }
     bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && err == EPIPE);
     if (m->state == UP && closed && !was_steady(m)) {
-        (void)report(&r, 0, "the broker at %s closes the connection at once", m->where);
+        (void)report(&r, 0, "the broker at %s closes the connection immediately", m->where);
     }
     if (why != MQTT_DOWN_TAKEN_OVER) {
         mqtt_name_unanswered(m, &r);

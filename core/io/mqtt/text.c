@@ -21,12 +21,12 @@ bool mqtt_text_fault(struct slice s, char *out, size_t size) {
     for (size_t at = 0, len; at < s.len; at += len) {
         len = utf8_read(s, at, &c);
         if (len == 0) {
-            (void)snprintf(out, size, "bytes that are no UTF-8");
+            (void)snprintf(out, size, "bytes that are not UTF-8");
             return true;
         }
         if (is_refused(c)) {
             (void)snprintf(out, size, "a %s (U+%04X)",
-                           is_control(c) ? "control character" : "character that is no text",
+                           is_control(c) ? "control character" : "character that is not text",
                            (unsigned)c);
             return true;
         }

@@ -52,10 +52,11 @@ static int load(struct pem *p, const char *option, const char *path, struct repo
     struct stat st;
     errno = 0;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-        return report(r, ERR_INVALID,
-                      "broker.%s \"%s\" is a pipe or a device: it must be a file, it is read at "
-                      "each connect",
-                      option, path);
+        return report(
+            r, ERR_INVALID,
+            "broker.%s \"%s\" is a pipe or a device: it must be a file, because it is read at "
+            "each connect",
+            option, path);
     }
     errno = 0;
     if (access(path, R_OK) != 0 || gnutls_load_file(path, &p->data) != GNUTLS_E_SUCCESS) {
@@ -71,7 +72,7 @@ static int read_certificates(struct pem *p, struct report *r) {
     if (rc < 0 || p->count == 0) {
         p->count = 0;
         return report(r, rc == GNUTLS_E_MEMORY_ERROR ? ERR_MEMORY : ERR_INVALID,
-                      "broker.%s \"%s\" has no certificate in PEM that can be read: %s", p->option,
+                      "broker.%s \"%s\" contains no readable PEM certificate: %s", p->option,
                       p->path, gnutls_strerror(rc));
     }
     return 0;
@@ -86,15 +87,15 @@ static int read_key(struct pem *p, struct report *r) {
     if (rc == GNUTLS_E_DECRYPTION_FAILED) {
         return report(
             r, ERR_INVALID,
-            "the key in broker.key_file \"%s\" is protected by a pass phrase, which nobody "
-            "is there to enter: store it without one",
+            "the key in broker.key_file \"%s\" is protected by a pass phrase, which cannot "
+            "be entered here: store it without one",
             p->path);
     }
     return rc == GNUTLS_E_SUCCESS
                ? 0
                : report(r, ERR_INVALID,
-                        "broker.key_file \"%s\" has no private key in PEM that can be read: %s",
-                        p->path, gnutls_strerror(rc));
+                        "broker.key_file \"%s\" contains no readable PEM private key: %s", p->path,
+                        gnutls_strerror(rc));
 }
 
 static const char *date_text(time_t at, char text[DATE_BYTES]) {
@@ -110,8 +111,8 @@ static int check_dates(const struct pem *p, struct report *r) {
     time_t until = gnutls_x509_crt_get_expiration_time(p->certificates[0]);
     if (now > until) {
         return report(r, ERR_REFUSED,
-                      "the certificate in broker.%s \"%s\" has expired, on %s: renew the file, it "
-                      "is read at each try",
+                      "the certificate in broker.%s \"%s\" expired on %s: renew the file; it is "
+                      "read at each attempt",
                       p->option, p->path, date_text(until, text));
     }
     if (now < from) {
@@ -136,8 +137,8 @@ static int check_pair(const struct pem *cert, const struct pem *key, struct repo
     bool same = sizes[0] == sizes[1] && memcmp(ids[0], ids[1], sizes[0]) == 0;
     return same ? 0
                 : report(r, ERR_REFUSED,
-                         "the key in broker.key_file \"%s\" is not that of the certificate in "
-                         "broker.cert_file \"%s\": put the two that were made together there",
+                         "the key in broker.key_file \"%s\" does not belong to the certificate in "
+                         "broker.cert_file \"%s\": use a matching pair",
                          key->path, cert->path);
 }
 
@@ -172,7 +173,8 @@ int mqtt_tls_check(const struct broker_conf *conf, struct report *r) {
         return 0;
     }
     if ((conf->cert_file[0] == '\0') != (conf->key_file[0] == '\0')) {
-        return report(r, ERR_INVALID, "broker.cert_file and broker.key_file go together: %s",
+        return report(r, ERR_INVALID,
+                      "broker.cert_file and broker.key_file must be set together: %s",
                       conf->cert_file[0] == '\0' ? "cert_file is missing" : "key_file is missing");
     }
     if (conf->ca_file[0] != '\0') {
@@ -189,9 +191,9 @@ static const struct meaning {
     const char *says, *means;
 } meanings[] = {
     {"alert certificate required",
-     "the broker wants a client certificate: set broker.cert_file and broker.key_file"},
+     "the broker requires a client certificate: set broker.cert_file and broker.key_file"},
     {"alert certificate expired",
-     "the broker says that our client certificate has expired: renew broker.cert_file (and look at "
+     "the broker says that our client certificate has expired: renew broker.cert_file (and check "
      "the broker's clock)"},
     {"alert certificate revoked",
      "the broker says that our client certificate is revoked: put a new one in broker.cert_file"},
@@ -199,25 +201,25 @@ static const struct meaning {
      "the broker does not know the CA of our client certificate: it must be in the broker's CA "
      "file, or broker.cert_file is the wrong one"},
     {"alert bad certificate",
-     "the broker does not accept our client certificate: look at broker.cert_file, and at the "
+     "the broker does not accept our client certificate: check broker.cert_file, and the "
      "broker's log"},
     {"alert unsupported certificate",
      "the broker does not accept our client certificate: it must allow client authentication"},
     {"alert certificate unknown",
-     "the broker does not accept our client certificate: look at broker.cert_file, and at the "
+     "the broker does not accept our client certificate: check broker.cert_file, and the "
      "broker's log"},
     {"alert handshake failure",
-     "the broker ends the handshake: it wants a client certificate (broker.cert_file and "
+     "the broker ends the handshake: it requires a client certificate (broker.cert_file and "
      "broker.key_file), or has no cipher in common with us"},
     {"alert protocol version", "the broker has no version of TLS in common with us"},
     {"certificate verify failed",
-     "certificate verify failed: the broker's certificate has expired, or no CA vouches for it "
-     "that we know: look at its dates, and set broker.ca_file to its CA"},
+     "certificate verify failed: the broker's certificate has expired, or is not signed by a "
+     "CA that we know: check its dates, and set broker.ca_file to its CA"},
     {"host name verification failed",
      "the broker's certificate is for another name: broker.url must have the name, or address, "
      "that the certificate is for"},
     {"key values mismatch",
-     "the key in broker.key_file is not that of the certificate in broker.cert_file"},
+     "the key in broker.key_file does not belong to the certificate in broker.cert_file"},
 };
 
 const char *mqtt_tls_meaning(const char *complaint) {

@@ -307,7 +307,7 @@ void mqtt_hold(struct mqtt *m, bool hold) {
 void mqtt_flush(struct mqtt *m) {
     assert(!m->in_library);
     if (m->state == UP && m->ids_end) {
-        mqtt_lose_saying(m, "the broker left a publish unanswered while 65,000 others went");
+        mqtt_lose_saying(m, "the broker left a publish unanswered while 65,000 others were sent");
     } else if (m->state == UP) {
         m->dirty = m->acks = false;
         mqtt_write_queued(m);
@@ -321,10 +321,10 @@ static int publish_error(int rc, const struct mqtt_publish *publish, struct repo
     case MOSQ_ERR_NO_CONN:
         return report(r, ERR_NETWORK, "there is no connection to the broker");
     case MOSQ_ERR_QOS_NOT_SUPPORTED:
-        return report(r, ERR_INVALID, "the broker does not take QoS %u publishes", publish->qos);
+        return report(r, ERR_INVALID, "the broker does not accept QoS %u publishes", publish->qos);
     case MOSQ_ERR_INVAL:
         return report(r, ERR_INVALID,
-                      "\"%s\" is no topic to publish to: it must not be empty nor have + or #",
+                      "\"%s\" is not a topic to publish to: it must not be empty or contain + or #",
                       publish->topic);
     default:
         return report(r, ERR_INVALID, "cannot publish to \"%s\": %s", publish->topic,
@@ -340,14 +340,14 @@ static int check_publish(struct mqtt *m, const struct mqtt_publish *publish, str
         return report(r, ERR_BUSY, "the broker has left a publish unanswered for too long");
     }
     if (publish->qos > 0 && m->windowed_count >= m->session.receive_maximum) {
-        return report(r, ERR_BUSY, "the broker takes no more than %u unacknowledged publishes",
+        return report(r, ERR_BUSY, "the broker accepts no more than %u unacknowledged publishes",
                       m->session.receive_maximum);
     }
     uint64_t size = mqtt_publish_size(publish);
     uint64_t max = m->session.packet_bytes_max != 0 ? m->session.packet_bytes_max : 268435455;
     if (size > max) {
         return report(
-            r, ERR_INVALID, "the message for \"%s\" makes a packet of %llu bytes, %s takes %llu",
+            r, ERR_INVALID, "the message for \"%s\" makes a packet of %llu bytes; %s accepts %llu",
             publish->topic, (unsigned long long)size,
             m->session.packet_bytes_max != 0 ? "the broker" : "MQTT", (unsigned long long)max);
     }

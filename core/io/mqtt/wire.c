@@ -213,7 +213,7 @@ static int add_correlation(mosquitto_property **list, struct slice value, struct
         return 0;
     }
     if (value.len > UINT16_MAX) {
-        return report(r, ERR_INVALID, "the correlation data has %zu bytes, 65535 is the most",
+        return report(r, ERR_INVALID, "the correlation data has %zu bytes; the limit is 65535",
                       value.len);
     }
     return added(mosquitto_property_add_binary(list, MQTT_PROP_CORRELATION_DATA, value.data,
@@ -297,10 +297,10 @@ static const struct refusal {
     {MQTT_RC_BAD_USERNAME_OR_PASSWORD, "refused the user name or password"},
     {MQTT_RC_BANNED, "refused us: this client is banned there"},
     {MQTT_RC_BAD_AUTHENTICATION_METHOD,
-     "wants an authentication method that ZingQueue does not have"},
+     "requires an authentication method that ZingQueue does not support"},
     {MQTT_RC_TOPIC_NAME_INVALID, "refused the topic of our last will"},
-    {MQTT_RC_RETAIN_NOT_SUPPORTED, "refused our last will: it keeps no retained messages"},
-    {MQTT_RC_QOS_NOT_SUPPORTED, "refused our last will: it does not take its QoS"},
+    {MQTT_RC_RETAIN_NOT_SUPPORTED, "refused our last will: it does not support retained messages"},
+    {MQTT_RC_QOS_NOT_SUPPORTED, "refused our last will: it does not support its QoS"},
     {MQTT_RC_SERVER_MOVED, "has moved: set broker.url to its new address"},
 };
 
@@ -316,7 +316,7 @@ enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, cons
         (void)report(r, 0, "the broker at %s %s", where,
                      conf->username[0] != '\0'
                          ? "refused the user name or password"
-                         : "wants a user name and password: set broker.username and "
+                         : "requires a user name and password: set broker.username and "
                            "broker.password");
         return MQTT_DOWN_FATAL;
     }
@@ -328,7 +328,8 @@ enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, cons
         return MQTT_DOWN_FATAL;
     }
     (void)report(r, 0, "the broker at %s refused the connection: %s (0x%02x)", where,
-                 reason < 0x80 ? "no reason of MQTT 5" : mosquitto_reason_string(reason), reason);
+                 reason < 0x80 ? "not an MQTT 5 reason code" : mosquitto_reason_string(reason),
+                 reason);
     return MQTT_DOWN_REFUSED;
 }
 
@@ -419,9 +420,9 @@ void mqtt_failure(int code, int err, const struct broker_conf *conf, const char 
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:
         (void)report(r, 0,
-                     "the broker at %s closed the connection without answering (one that does not "
-                     "speak MQTT 5%s does that too)",
-                     where, conf->tls ? " over TLS" : ", or that wants TLS,");
+                     "the broker at %s closed the connection without answering (a broker that does "
+                     "not speak MQTT 5%s does that, too)",
+                     where, conf->tls ? " over TLS" : ", or that requires TLS,");
         break;
     case MOSQ_ERR_PROTOCOL:
     case MOSQ_ERR_MALFORMED_PACKET:

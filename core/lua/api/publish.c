@@ -201,6 +201,23 @@ static int publish(lua_State *L) {
     return stage_publish(L, &p);
 }
 
+/* The topic is the requester's choice: where he may not publish himself, we do not for him. The event
+ * ends like one of bad JSON, and where the handler cannot be suspended it is an ordinary error. */
+static void check_reply_topic(lua_State *L, struct run *run, const char *topic) {
+    const struct conf *conf = run->host->conf;
+    struct report r = {""};
+    if (topic_check(topic, &r) == 0 &&
+        service_may_reply(&conf->services[run->service], conf, topic, &r)) {
+        return;
+    }
+    const char *text = lua_pushfstring(L, "zing.reply: the response topic: %s", r.text);
+    if (L != run->thread.L || !lua_isyieldable(L)) {
+        luaL_error(L, "%s", text);
+    }
+    run_set_error(run, slice_of(text));
+    (void)api_end_attempt(L, run, OUTCOME_REJECT, "reply"); /* does not return */
+}
+
 /* zing.reply(payload) -> id, or nil when nobody asked for an answer */
 static int reply(lua_State *L) {
     struct publishing p = {.run = api_staging_run(L, "reply"), .effect = {.qos = 1}};
@@ -211,15 +228,13 @@ static int reply(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    struct report r = {""};
+    struct buf *topic = &p.run->host->second;
+    buf_reset(topic);
+    buf_add_slice(topic, event->response_topic);
+    check_reply_topic(L, p.run, buf_str(topic));
     p.effect.name = event->response_topic;
     p.effect.correlation = event->correlation;
     p.effect.value = take_payload(L, 1, "payload", &p.effect);
-    buf_reset(&script_state_of(L)->host->second);
-    buf_add_slice(&script_state_of(L)->host->second, event->response_topic);
-    if (topic_check(buf_str(&script_state_of(L)->host->second), &r) != 0) {
-        return luaL_error(L, "zing.reply: the response topic: %s", r.text);
-    }
     return stage_publish(L, &p);
 }
 
@@ -284,6 +299,21 @@ static int cancel(lua_State *L) {
     return 1;
 }
 
+/* It is the first service's that wrote it. */
+static void check_owner(lua_State *L, const struct run *run, struct slice file) {
+    const struct run_view *view = run->view;
+    const char *owner = NULL;
+    int code = view->file_owner == NULL ? ERR_NOTFOUND
+                                        : view->file_owner(view->ctx, run->event, file, &owner);
+    if (code == 0) {
+        luaL_error(L, "zing.append: \"%s\" belongs to service \"%s\", which wrote it first",
+                   file.data, owner);
+    }
+    if (code != ERR_NOTFOUND) {
+        luaL_error(L, "zing.append: the file's owner cannot be read: %s", error_text(code));
+    }
+}
+
 /* zing.append(file, line) */
 static int append(lua_State *L) {
     struct run *run = api_staging_run(L, "append");
@@ -293,6 +323,7 @@ static int append(lua_State *L) {
     if (!plain) {
         return luaL_error(L, "zing.append: \"%s\" is not a plain file name", file.data);
     }
+    check_owner(L, run, file);
     size_t len;
     const char *line = luaL_checklstring(L, 2, &len);
     while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r')) {

@@ -5,22 +5,29 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void on_closed(uv_handle_t *handle) {
     struct admin *a = handle->data;
     assert(a->handles > 0);
     if (--a->handles == 0) {
+        audit_close(a->audit);
         free(a);
     }
 }
 
-int admin_new(struct admin **out, const struct admin_options *options) {
+int admin_new(struct admin **out, const struct admin_options *options, struct report *r) {
     struct admin *a = calloc(1, sizeof *a);
     if (a == NULL) {
-        return ERR_MEMORY;
+        return report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
     }
     a->options = *options;
     a->engine = options->engine;
+    int code = audit_open(&a->audit, options->conf->store_path, r);
+    if (code != 0) {
+        free(a);
+        return code;
+    }
     a->request_here = admin_request;
     a->find_letters = admin_job_find;
     TAILQ_INIT(&a->readings);
@@ -114,6 +121,7 @@ static const struct route rows[] = {
     {GET, "/api/keys/*", ACCESS_READ, admin_read, READING_KEY},
     {GET, "/api/state/*", ACCESS_READ, admin_read, READING_STATE},
     {GET, "/api/peek/*", ACCESS_READ, admin_peek, 0},
+    {GET, "/api/audit", ACCESS_OPERATE, admin_show_audit, 0},
     {GET, "/api/login", ACCESS_SOCKET, get_login, 0},
     {GET, "/api/replay", ACCESS_READ, admin_job_show, 0},
     {POST, "/api/replay", ACCESS_OPERATE, admin_rerun, 0},
@@ -138,9 +146,24 @@ static const struct route rows[] = {
     {POST, "/api/reload", ACCESS_ADMIN, post_reload, 0},
 };
 
+/* Whether who asks for it, and what for, is to be found later. What publishes or signals is found as
+ * the events it becomes; what another host has passed on was noted there. */
+static bool is_change(const struct call *call) {
+    const struct route *route = call->route;
+    const char *dry = gateway_query(call->request, "dry");
+    bool is_event = route->serve == admin_signal ||
+                    (route->serve == admin_command && route->kind == COMMAND_PUBLISH);
+    return route->access >= ACCESS_OPERATE && strcmp(route->method, POST) == 0 &&
+           route->serve != admin_try && !is_event && !gateway_is_final(call->request) &&
+           (dry == NULL || strcmp(dry, "1") != 0);
+}
+
 const struct route_table admin_routes = {rows, sizeof rows / sizeof *rows};
 
 void admin_serve(struct admin *a, const struct call *call) {
+    if (is_change(call)) {
+        gateway_on_answer(call->request, a, admin_note_change);
+    }
     if (!admin_relay(a, call)) {
         call->route->serve(a, call);
     }

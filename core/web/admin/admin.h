@@ -41,7 +41,8 @@ struct admin_options {
     struct admin_hooks hooks;
 };
 
-int admin_new(struct admin **out, const struct admin_options *options);
+/* ERR_MEMORY, ERR_DISK with a sentence. */
+int admin_new(struct admin **out, const struct admin_options *options, struct report *r);
 /* Requests not yet answered are forgotten: close their gateway first. The loop must run once more
  * before it ends. */
 void admin_free(struct admin *a);

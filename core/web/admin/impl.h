@@ -14,12 +14,15 @@
  *   web/admin/peek.c     one state value, for a handler of another host
  *   web/admin/relay.c    what another host has
  *   web/admin/follow.c   an event, and what became of it at any host
+ *   web/admin/audit.c    the file of changes
+ *   web/admin/changes.c  what is written there, and shown
  *   web/admin/live.c     server-sent events
  */
 #ifndef ZINGQ_WEB_ADMIN_IMPL_H
 #define ZINGQ_WEB_ADMIN_IMPL_H
 
 #include "web/admin/admin.h"
+#include "web/admin/audit.h"
 #include "base/limits.h"
 #include "query/dead.h"
 #include "query/events.h"
@@ -46,6 +49,7 @@ struct admin {
     /* What those below need of those above them. */
     void (*request_here)(struct admin *a, struct gateway_request *request); /* admin_request */
     bool (*find_letters)(struct admin *a, int64_t until_us);                /* admin_job_find */
+    struct audit *audit;
     uv_idle_t reader;      /* runs while there are readings */
     uv_timer_t job_timer;  /* the next letters of a paced replay */
     uv_timer_t live_timer; /* runs while somebody listens */
@@ -193,6 +197,11 @@ void admin_forget_jobs(struct admin *a);
 
 /* web/admin/rerun.c */
 void admin_rerun(void *ctx, const struct call *call);
+
+/* web/admin/changes.c */
+/* gateway_on_answer's: what was asked for, by whom, and how it was answered. */
+void admin_note_change(void *ctx, const struct gateway_request *request, int status);
+void admin_show_audit(void *ctx, const struct call *call);
 
 /* web/admin/try.c */
 void admin_try(void *ctx, const struct call *call);

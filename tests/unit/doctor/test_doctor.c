@@ -157,7 +157,7 @@ static void a_broker_that_refuses_us_is_one_bad_row(void **state) {
     broker_start(&b->broker, options);
     assert_int_equal(examine(b), ERR_REFUSED);
     assert_int_equal(b->doctor.count, 1);
-    expect(b, "connection", DOCTOR_BAD, "wants a user name and password");
+    expect(b, "connection", DOCTOR_BAD, "requires a user name and password");
 }
 
 /* ---- disks ---- */

@@ -1,17 +1,14 @@
 /* test_generations.c - each service has a Lua state of its own; at most two generations of it live. */
 #include "lua_world.h"
 #include "pace.h"
+#include "script.h"
+#include "test.h"
 
 #include "base/limits.h"
 #include "lua/host.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* A world with two services: "svc" of handler.lua, "other" of other.lua. */
 struct two {
@@ -53,10 +50,9 @@ static void ends(struct lua_world *w, size_t service, enum outcome outcome, cons
 
 static void memory_that_one_service_keeps_is_not_another_ones(void **state) {
     (void)state;
-    struct two two = two_services(
-        "local kept, n = {}, 0\n"
-        "return function() n = n + 1 kept[n] = ('x'):rep(1000000) .. n zing.reject('kept') end",
-        "return function() local s = ('x'):rep(8000000) zing.reject('modest') end");
+    struct two two =
+        two_services(LUA(memory_that_one_service_keeps_is_not_another_ones),
+                     "return function() local s = ('x'):rep(8000000) zing.reject('modest') end");
     load(&two);
     for (int i = 0; i < 40; i++) {
         struct run *run = start(two.w, 0);
@@ -68,10 +64,7 @@ static void memory_that_one_service_keeps_is_not_another_ones(void **state) {
 
 static void a_state_that_keeps_too_much_is_replaced(void **state) {
     (void)state;
-    struct lua_world *w =
-        world_new("local kept, n = {}, 0\n"
-                  "return function() n = n + 1 kept[n] = ('x'):rep(1000000) .. n\n"
-                  "zing.reject('kept ' .. n) end");
+    struct lua_world *w = world_new(LUA(a_state_that_keeps_too_much_is_replaced));
     const struct script_state *first = w->host->slots[0].live;
     for (int i = 0; i < 20; i++) { /* of 16 MB */
         ends(w, 0, OUTCOME_REJECT, "kept ");
@@ -94,9 +87,7 @@ static void what_is_thrown_away_replaces_nothing(void **state) {
 
 static void random_numbers_of_one_service_tell_nothing_of_another_ones(void **state) {
     (void)state;
-    static const char draw[] =
-        "return function() math.randomseed(7) local a = math.random(1 << 40)\n"
-        "math.randomseed(7) zing.reject(a .. '') end";
+    const char *draw = LUA(draw);
     struct two two =
         two_services(draw, "return function() zing.reject(math.random(1 << 40) .. '') end");
     load(&two);

@@ -83,6 +83,35 @@ static void a_refused_connection_was_never_sent(void **state) {
     (void)close(fd);
 }
 
+static void an_address_that_egress_bars_is_not_asked(void **state) {
+    struct world *w = *state;
+    char *elsewhere[] = {"10.0.0.0/8", "*.example.org"};
+    char *here[] = {"127.0.0.1"};
+    struct call_request *request = http_request("GET", w->http_port, "/status/200");
+    free(request->url);
+    request->url = slice_dup(slice_of("http://169.254.169.254/latest/meta-data/"));
+    struct call_result *r = call(w, 1, request);
+    assert_int_equal(r->code, ERR_NETWORK);
+    assert_false(r->sent);
+    assert_non_null(strstr(r->error, "link-local"));
+    fetch_egress(w->fetch, (struct egress){elsewhere, 2});
+    r = call(w, 2, http_request("GET", w->http_port, "/status/200"));
+    assert_int_equal(r->code, ERR_NETWORK);
+    assert_non_null(strstr(r->error, "egress { allow }"));
+    fetch_egress(w->fetch, (struct egress){here, 1});
+    assert_int_equal(call(w, 3, http_request("GET", w->http_port, "/status/200"))->status, 200);
+}
+
+static void an_environments_proxy_is_not_used(void **state) {
+    struct world *w = *state;
+    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    assert_int_equal(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
+    long status = call(w, 1, http_request("GET", w->http_port, "/status/200"))->status;
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    assert_int_equal(unsetenv("ALL_PROXY"), 0);
+    assert_int_equal(status, 200);
+}
+
 static void a_connection_lost_after_sending_is_of_unknown_outcome(void **state) {
     struct world *w = *state;
     struct call_result *r = call(w, 1, http_request("POST", w->http_port, "/drop"));
@@ -212,6 +241,8 @@ int main(void) {
         TEST(a_large_body_is_sent_whole_without_asking_first),
         TEST(a_silent_server_is_a_timeout_of_unknown_outcome),
         TEST(a_refused_connection_was_never_sent),
+        TEST(an_address_that_egress_bars_is_not_asked),
+        TEST(an_environments_proxy_is_not_used),
         TEST(a_connection_lost_after_sending_is_of_unknown_outcome),
         TEST(an_answer_past_the_limit_is_refused),
         TEST(other_protocols_and_broken_requests_are_refused),

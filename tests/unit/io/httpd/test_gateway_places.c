@@ -1,15 +1,9 @@
 /* test_gateway_places.c - what strangers can take from others at the HTTP door: places, room for bodies, and
  * the meaning of a head. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/limits.h"
 #include "descriptors.h"
 #include "gateway_world.h"
+#include "test.h"
 
 #include <stdio.h>
 #include <string.h>

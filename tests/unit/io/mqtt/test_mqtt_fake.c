@@ -39,7 +39,7 @@ static const struct refusal_case {
     {0x84, MQTT_DOWN_FATAL, "does not speak MQTT 5"},
     {0x85, MQTT_DOWN_FATAL, "refused the client id \"worker\""},
     {0x86, MQTT_DOWN_FATAL, "user name or password"},
-    {0x87, MQTT_DOWN_FATAL, "wants a user name and password"},
+    {0x87, MQTT_DOWN_FATAL, "requires a user name and password"},
     {0x88, MQTT_DOWN_REFUSED, "0x88"},
     {0x89, MQTT_DOWN_REFUSED, "0x89"},
     {0x97, MQTT_DOWN_REFUSED, "0x97"},

@@ -136,7 +136,7 @@ static void a_malformed_string_makes_a_message_refused(void **state) {
     expect_refused(BYTES("\x32\x07\x00\x02t\xff\x00\x07\x00"), "its topic has bytes that are no");
     expect_refused(BYTES("\x30\x08\x00\x05t\xed\xa0\x80z\x00"), "its topic has bytes that are no");
     expect_refused(BYTES("\x30\x06\x00\x03\xef\xbf\xbe\x00"),
-                   "its topic has a character that is no text (U+FFFE)");
+                   "its topic has a character that is not text (U+FFFE)");
     expect_refused(BYTES("\x32\x0a\x00\x01t\x00\x07\x04\x03\x00\x01\x09"),
                    "its content type has a control character (U+0009)");
     expect_refused(BYTES("\x32\x0a\x00\x01t\x00\x07\x04\x08\x00\x01\x7f"),
@@ -150,7 +150,7 @@ static void a_malformed_property_makes_a_message_refused(void **state) {
     (void)state;
     expect_refused(BYTES("\x32\x08\x00\x01t\x00\x07\x02\x7e\x01"), "its property 0x7e is unknown");
     expect_refused(BYTES("\x32\x0a\x00\x01t\x00\x07\x04\x01\x00\x01\x00"),
-                   "its payload format indicator is there twice");
+                   "its payload format indicator occurs twice");
     expect_refused(BYTES("\x32\x09\x00\x01t\x00\x07\x03\x13\x00\x01"),
                    "a server keep alive does not belong in it");
     expect_refused(BYTES("\x32\x09\x00\x01t\x00\x07\x03\x03\x00\x05"),
@@ -173,7 +173,7 @@ static void a_refused_message_keeps_what_was_right(void **state) {
     assert_true(contains(&out, "t/\\x01"));
     assert_non_null(memmem(out.data, out.len, "\x26\x00\x01k\x00\x01v", 7));
     assert_non_null(memmem(out.data, out.len, "\x0b\x05", 2));
-    assert_true(contains(&out, "5;no message that can be work: its topic"));
+    assert_true(contains(&out, "5;not a message that can be handled: its topic"));
     assert_memory_equal(out.data + out.len - 5, "body!", 5);
     buf_clear(&out);
 }
@@ -221,7 +221,7 @@ static void what_cannot_be_read_ends_the_connection_with_a_reason(void **state) 
     expect_failure(BYTES("\x40\x01\x00"), "a malformed PUBACK: it ends too early");
     expect_failure(BYTES("\x40\x02\x00\x00"), "a malformed PUBACK: its packet id is 0");
     expect_failure(BYTES("\x40\x05\x00\x01\x00\x00z"),
-                   "a malformed PUBACK: it goes on after its end");
+                   "a malformed PUBACK: it continues after its end");
     expect_failure(BYTES("\x42\x02\x00\x01"), "a malformed PUBACK: its flags are 0x2");
     expect_failure(BYTES("\x36\x07\x00\x01t\x00\x07\x00x"),
                    "a malformed PUBLISH: its flags are 0x6");
@@ -230,11 +230,11 @@ static void what_cannot_be_read_ends_the_connection_with_a_reason(void **state) 
                    "a malformed PUBLISH: its packet id is 0");
     expect_failure(BYTES("\x32\x80\x80\x80\x80\x01"), "a packet whose length is malformed");
     expect_failure(BYTES("\x40\xff\xff\xff\x7f"),
-                   "a packet of 268435460 bytes, 1048576 is the most that is taken");
+                   "a packet of 268435460 bytes; the limit is 1048576");
     expect_failure(BYTES("\xc0\x00"), "a packet of type 12, which no broker may send us");
     expect_failure(BYTES("\xf0\x00"), "a packet of type 15, which no broker may send us");
     expect_failure(BYTES("\x00\x00"), "a packet of type 0, which no broker may send us");
-    expect_failure(BYTES("\xd0\x01z"), "a malformed PINGRESP: it goes on after its end");
+    expect_failure(BYTES("\xd0\x01z"), "a malformed PINGRESP: it continues after its end");
     expect_failure(BYTES(CONNACK), "a second CONNACK");
 }
 
@@ -280,7 +280,7 @@ static void of_a_message_too_large_the_beginning_is_kept_in_little_memory(void *
     buf_reset(&out);
     take(&f, &out);
     assert_false(f.failed);
-    assert_true(contains(&out, "it has 268435455 bytes, 1048576 is the most that is taken"));
+    assert_true(contains(&out, "it has 268435455 bytes; the limit is 1048576"));
     assert_true(contains(&out, "zingq-cut"));
     assert_true(contains(&out, "268435449"));
     assert_true(out.len > 65536 && out.len < 70000);

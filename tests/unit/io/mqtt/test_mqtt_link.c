@@ -184,7 +184,7 @@ static void a_plain_client_at_a_tls_port_is_told(void **state) {
     client_make(b, worker, "worker", NULL);
     mqtt_start(worker->mqtt);
     bench_wait(b, &worker->downs, 1);
-    assert_non_null(strstr(worker->text, "wants TLS"));
+    assert_non_null(strstr(worker->text, "requires TLS"));
 }
 
 static void a_tls_client_at_a_plain_port_is_told(void **state) {

@@ -87,6 +87,59 @@ static void api_reply_goes_to_the_response_topic(void **state) {
     world_holds("assert(zing.reply('nobody asked') == nil)");
 }
 
+/* The handler replies to a request with this response topic; world_free is for the caller. */
+static struct lua_world *replied(struct lua_world *w, const char *topic) {
+    assert_int_equal(world_load(w), 0);
+    struct event_bytes bytes = {
+        .topic = slice_of("q"), .response_topic = slice_of(topic), .payload = slice_of("{}")};
+    w->event = event_new(&bytes);
+    (void)world_run_event(w, RUN_EVENT, NULL);
+    return w;
+}
+
+static void api_reply_publishes_nowhere_that_is_this_hosts_own(void **state) {
+    (void)state;
+    static const char *const own[] = {"zingq/signal/svc/k/paid", "zingq", "$SYS/x", "orders/7"};
+    static const char handler[] = "return function() zing.reply('x') end";
+    char *filters[] = {"orders/+"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        struct lua_world *w = world_new_unloaded(handler);
+        w->service.filters = filters;
+        w->service.filter_count = 1;
+        (void)replied(w, own[i]);
+        assert_int_equal(w->run->outcome, OUTCOME_REJECT);
+        assert_non_null(strstr(world_error(w), "is a topic of this host"));
+        assert_int_equal(w->run->effects.count, 0);
+        world_free(w);
+    }
+    struct lua_world *w = world_new_unloaded("return function() pcall(zing.reply, 'x') end");
+    (void)replied(w, "$SYS/x"); /* not to be caught either */
+    assert_int_equal(w->run->outcome, OUTCOME_REJECT);
+    world_free(w);
+}
+
+static void api_reply_to_says_where_answers_may_go(void **state) {
+    (void)state;
+    static const char handler[] = "return function() zing.reply('x') end";
+    char *allowed[] = {"answers/#", "zingq/signal/svc/+/done"};
+    static const struct {
+        const char *topic;
+        enum outcome outcome;
+    } rows[] = {{"answers/7", OUTCOME_DONE},
+                {"zingq/signal/svc/k/done", OUTCOME_DONE},
+                {"zingq/signal/svc/k/paid", OUTCOME_REJECT},
+                {"elsewhere", OUTCOME_REJECT}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct lua_world *w = world_new_unloaded(handler);
+        w->service.reply_to = allowed;
+        w->service.reply_to_count = 2;
+        (void)replied(w, rows[i].topic);
+        assert_int_equal(w->run->outcome, rows[i].outcome);
+        assert_int_equal(w->run->effects.count, rows[i].outcome == OUTCOME_DONE);
+        world_free(w);
+    }
+}
+
 static void api_append_takes_plain_file_names_only(void **state) {
     (void)state;
     struct lua_world *w = world_ran("zing.append('sales.csv', 'a;b\\n')", "{}");
@@ -375,6 +428,8 @@ int main(void) {
         cmocka_unit_test(api_publish_refuses_what_cannot_be_sent),
         cmocka_unit_test(api_cancel_stages_the_end_of_a_publish_that_waits),
         cmocka_unit_test(api_reply_goes_to_the_response_topic),
+        cmocka_unit_test(api_reply_publishes_nowhere_that_is_this_hosts_own),
+        cmocka_unit_test(api_reply_to_says_where_answers_may_go),
         cmocka_unit_test(api_append_takes_plain_file_names_only),
         cmocka_unit_test(api_dead_letter_puts_something_else_there_and_goes_on),
         cmocka_unit_test(api_state_reads_what_it_wrote),

@@ -5,8 +5,8 @@
  * Owns: the processes, the lock on the folder that holds theirs, what the service manager hears.
  * Never does: touch an event, a store or the broker; each host is one like any other.
  */
-#ifndef ZINGQ_HOST_FLEET_H
-#define ZINGQ_HOST_FLEET_H
+#ifndef ZINGQ_HOST_FLEET_FLEET_H
+#define ZINGQ_HOST_FLEET_FLEET_H
 
 #include "host/host.h"
 

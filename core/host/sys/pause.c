@@ -1,5 +1,5 @@
 /*
- * sys_pause.c - status topics for a broker that does not want them.
+ * pause.c - status topics for a broker that does not want them.
  *
  * Access rules that name the topics of the services and nothing else are ordinary. Such a broker
  * refuses zingq/sys/... by a reason code, without a word, or by closing the connection, and then
@@ -15,7 +15,7 @@
  *
  * A broker that takes QoS 0 only acknowledges nothing: there leave is taken as given.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "base/log.h"
 
@@ -82,7 +82,7 @@ void sys_pause_answered(struct sys *s, int mid, uint8_t reason, uint64_t now_ms)
         return;
     }
     if (p->said) {
-        log_info("broker", "the broker takes the status topics again");
+        log_info("broker", "the broker accepts the status topics again");
     }
     p->leave = LEAVE_GIVEN;
     p->until_ms = 0;

@@ -1,13 +1,13 @@
 /*
- * sys_impl.h - what host/sys.c (the host's figures) and host/sys_broker.c (the broker's) share; nobody else
- * includes it.
+ * impl.h - what host/sys/sys.c (the host's figures) and host/sys/broker.c (the broker's) share; nobody
+ * else includes it.
  */
 #ifndef ZINGQ_HOST_SYS_IMPL_H
 #define ZINGQ_HOST_SYS_IMPL_H
 
 #include "base/limits.h"
 #include "base/mids.h"
-#include "host/sys.h"
+#include "host/sys/sys.h"
 
 enum { SYS_BROKER_FIGURES = 5, PROOF_SUBACK = -1 };
 
@@ -53,7 +53,7 @@ struct sys {
     struct sys_broker broker;
 };
 
-/* host/sys_pause.c */
+/* host/sys/pause.c */
 /* A connection is there; it is gone. */
 void sys_pause_up(struct sys *s, uint64_t now_ms);
 void sys_pause_down(struct sys *s, uint64_t now_ms);
@@ -67,7 +67,7 @@ void sys_asked(struct sys *s, int mid, uint64_t now_ms);
 /* What is sent now for the first time on this connection is to go alone, too. */
 void sys_stay_alone(struct sys *s, uint64_t now_ms);
 
-/* host/sys_broker.c */
+/* host/sys/broker.c */
 void sys_broker_init(struct sys *s);
 /* Asks for the broker's figures on the connection in force. */
 void sys_broker_watch(struct sys *s, struct mqtt *mqtt);

@@ -1,9 +1,34 @@
 /*
- * from.c - where a request comes from, also when a proxy of ours has passed it on.
+ * request.c - what a request says, and where it comes from, also when a proxy of ours has passed it on.
  */
 #include "io/httpd/impl.h"
 
+#include <stdio.h>
 #include <string.h>
+
+const char *gateway_method(const struct gateway_request *request) {
+    return request->method;
+}
+
+const char *gateway_path(const struct gateway_request *request) {
+    return request->path;
+}
+
+const char *gateway_query(const struct gateway_request *request, const char *name) {
+    return request->guest != NULL
+               ? gateway_guest_query(request->guest, name)
+               : MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *gateway_header(const struct gateway_request *request, const char *name) {
+    return request->guest != NULL
+               ? gateway_guest_header(request->guest, name)
+               : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+struct slice gateway_body(const struct gateway_request *request) {
+    return buf_slice(&request->body);
+}
 
 bool gateway_is_proxy(const struct gateway *g, const struct address *a) {
     for (size_t i = 0; i < g->callbacks.proxy_count; i++) {
@@ -39,6 +64,20 @@ static struct slice last_word(struct slice *list) {
         word.len--;
     }
     return word;
+}
+
+void gateway_set_who(struct gateway_request *request, const char *name) {
+    (void)snprintf(request->who, sizeof request->who, "%s", name);
+}
+
+const char *gateway_who(const struct gateway_request *request) {
+    return request->who;
+}
+
+void gateway_on_answer(struct gateway_request *request, void *ctx,
+                       void (*fn)(void *ctx, const struct gateway_request *request, int status)) {
+    request->answer_ctx = ctx;
+    request->on_answer = fn;
 }
 
 bool gateway_is_secure(const struct gateway_request *request) {

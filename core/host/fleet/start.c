@@ -1,11 +1,11 @@
 /*
- * fleet_start.c - the birth of a host: the fork, and what the child is given before it becomes this
+ * start.c - the birth of a host: the fork, and what the child is given before it becomes this
  * program anew.
  *
  * A host is told who it is by the words and the variables anybody would use by hand; so what runs
  * here can be run on another machine, too, with nothing but these.
  */
-#include "host/fleet_impl.h"
+#include "host/fleet/impl.h"
 
 #include "base/clock.h"
 #include "base/log.h"

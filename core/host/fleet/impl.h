@@ -1,11 +1,11 @@
 /*
- * fleet_impl.h - what the fleet's files share; nobody else includes it.
+ * impl.h - what the fleet's files share; nobody else includes it.
  */
 #ifndef ZINGQ_HOST_FLEET_IMPL_H
 #define ZINGQ_HOST_FLEET_IMPL_H
 
 #include "host/companion.h"
-#include "host/fleet.h"
+#include "host/fleet/fleet.h"
 #include "base/limits.h"
 
 #include <stdbool.h>
@@ -43,7 +43,7 @@ struct fleet {
     int status; /* to exit with */
 };
 
-/* host/fleet_start.c */
+/* host/fleet/start.c */
 /* The socket on which the host will say that it is ready and that it lives. ERR_SYSTEM. */
 int fleet_open_words(struct fleet_host *host, struct report *r);
 /* Forks, and becomes the host there; false: the fork failed. The child inherits the lock, dies with

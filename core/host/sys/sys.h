@@ -7,10 +7,10 @@
  *
  * Status is no event: it goes straight to the connection with QoS 0, never through the outbox, and
  * what is lost comes again with the next change or connection. A broker whose access rules do not
- * allow it is not bothered with it, see host/sys_pause.c.
+ * allow it is not bothered with it, see host/sys/pause.c.
  */
-#ifndef ZINGQ_HOST_SYS_H
-#define ZINGQ_HOST_SYS_H
+#ifndef ZINGQ_HOST_SYS_SYS_H
+#define ZINGQ_HOST_SYS_SYS_H
 
 #include "conf/conf.h"
 #include "engine/engine.h"
@@ -61,7 +61,7 @@ bool sys_published(struct sys *s, int mid, uint8_t reason, uint64_t now_ms);
  * why the connection ends from now on. */
 bool sys_is_proven(const struct sys *s);
 
-/* --- whether the broker takes it (host/sys_pause.c) --- */
+/* --- whether the broker takes it (host/sys/pause.c) --- */
 
 enum { SYS_ALONE_MS = 5000 };
 
@@ -71,7 +71,7 @@ bool sys_wants_to_be_alone(const struct sys *s, uint64_t now_ms);
 /* Whether the status topics pause because the broker does not take them; the sentence in r. */
 bool sys_warning(const struct sys *s, struct report *r);
 
-/* --- the broker's $SYS (host/sys_broker.c) --- */
+/* --- the broker's $SYS (host/sys/broker.c) --- */
 
 /* A message over the connection sys publishes on: noted if it is one of the broker's figures. */
 void sys_note(struct sys *s, struct slice topic, struct slice payload);

@@ -13,7 +13,7 @@
  *
  * Left out on purpose: moving work from a host that is down. Its keys are its own.
  */
-#include "host/fleet_impl.h"
+#include "host/fleet/impl.h"
 
 #include "base/clock.h"
 #include "host/notify.h"
@@ -109,10 +109,10 @@ static void stop_due(struct fleet *f) {
 /* What waitpid said, for the log. */
 static const char *end_text(int status, char out[64]) {
     if (WIFSIGNALED(status)) {
-        (void)snprintf(out, 64, "was ended by signal %d (%s)", WTERMSIG(status),
+        (void)snprintf(out, 64, "was killed by signal %d (%s)", WTERMSIG(status),
                        strsignal(WTERMSIG(status)));
     } else {
-        (void)snprintf(out, 64, "ended with status %d", WEXITSTATUS(status));
+        (void)snprintf(out, 64, "exited with status %d", WEXITSTATUS(status));
     }
     return out;
 }
@@ -133,14 +133,14 @@ static void on_end(struct fleet *f, struct fleet_host *host, int status) {
             log_warn("fleet", "host %u %s", host->number, text);
         }
     } else if (well) {
-        log_warn("fleet", "host %u has ended by itself and is not started again", host->number);
+        log_warn("fleet", "host %u exited by itself and is not restarted", host->number);
     } else if (cannot_start(host, status, ran_ms)) {
         log_error("fleet", "host %u %s at its first start: all stop", host->number, text);
         f->status = WEXITSTATUS(status);
         stop_all(f);
     } else {
         host->pause_ms = ran_ms >= STEADY_MS ? PAUSE_MS_LEAST : host->pause_ms;
-        log_warn("fleet", "host %u %s: starts again in %lld s", host->number, text,
+        log_warn("fleet", "host %u %s: restarting in %lld s", host->number, text,
                  (long long)(host->pause_ms / 1000));
         host->due_ms = now_ms + host->pause_ms;
         host->pause_ms *= 2;
@@ -179,7 +179,7 @@ static void take_signals(struct fleet *f) {
             signal_all(f, SIGHUP);
         } else if (number == SIGTERM || number == SIGINT) {
             log_info("fleet", "%s: stopping %s", number == SIGINT ? "SIGINT" : "SIGTERM",
-                     f->stopping ? "at once" : "all hosts, once more stops at once");
+                     f->stopping ? "immediately" : "all hosts; a second signal stops immediately");
             stop_all(f);
         }
     }
@@ -240,7 +240,7 @@ static void take_words(struct fleet *f) {
     }
     if (!f->told_ready && !f->stopping && all_ready(f)) {
         f->told_ready = true;
-        log_info("fleet", "%u hosts run, data in %s", f->count, f->conf->store_path);
+        log_info("fleet", "%u hosts running, data in %s", f->count, f->conf->store_path);
         tell_manager("READY=1");
     }
 }
@@ -257,8 +257,8 @@ static void beat(struct fleet *f) {
         struct fleet_host *host = &f->hosts[i];
         /* Half of what is allowed is how often a host speaks. */
         if (host->pid != 0 && host->beat_ms != 0 && now_ms - host->beat_ms > 2 * f->beat_every_ms) {
-            log_error("fleet", "host %u has not been heard of for %lld ms: it is ended",
-                      host->number, (long long)(now_ms - host->beat_ms));
+            log_error("fleet", "host %u has not reported for %lld ms: killing it", host->number,
+                      (long long)(now_ms - host->beat_ms));
             host->beat_ms = 0;
             (void)kill(host->pid, SIGKILL); /* it may be stopped: another would wait */
         }

@@ -9,7 +9,7 @@
  * of the outbox (base/mids.h). After 65,535 others the number of a publish that the broker has still not
  * acknowledged comes again; taken for its acknowledgement, it would lose an event.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "base/log.h"
 
@@ -462,7 +462,7 @@ static void clear_all(struct sys *s) {
         }
     }
     if (engine_remember(s->engine, "status", slice_of("")) != 0) {
-        log_error("host", "cannot note in the store that the status topics are gone");
+        log_error("host", "cannot record in the store that the status topics are gone");
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * sys_broker.c - the broker's own figures, as far as it has a $SYS such as Mosquitto's.
+ * broker.c - the broker's own figures, as far as it has a $SYS such as Mosquitto's.
  *
  * A broker that drops messages tells nobody but those who look: past max_queued_messages Mosquitto
  * throws away what clients that are slow or away should have had. So the host looks, and says so.
@@ -9,7 +9,7 @@
  *
  * Left out on purpose: the limits themselves, which no broker tells. `zingq doctor` probes them.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "base/log.h"
 
@@ -61,7 +61,7 @@ void sys_broker_down(struct sys *s) {
     if (b->lost == LOST_MAX && !b->given_up) {
         b->given_up = true;
         log_warn("broker", "the connection ended twice before the broker had answered a "
-                           "subscription to its $SYS: not asking again, what it drops stays "
+                           "subscription to its $SYS: not asking again; what it drops remains "
                            "unknown");
     }
 }
@@ -74,7 +74,7 @@ void sys_answered(struct sys *s, uint8_t reason) {
     if (reason >= 0x80 && !b->refused) {
         b->refused = true;
         log_info("broker",
-                 "the broker does not let us read its $SYS (reason 0x%02x): what it drops stays "
+                 "the broker does not let us read its $SYS (reason 0x%02x): what it drops remains "
                  "unknown",
                  reason);
     }
@@ -85,7 +85,7 @@ static void tell_dropped(int64_t before, int64_t now) {
     if (before < 0 && now > 0) {
         log_warn("broker",
                  "the broker has dropped %" PRId64 " messages since it started, before this host "
-                 "looked: clients that were slow or away have lost them; raise its queue limits "
+                 "looked: clients that were slow or offline have lost them; raise its queue limits "
                  "(Mosquitto: max_queued_messages)",
                  now);
         return;
@@ -94,7 +94,7 @@ static void tell_dropped(int64_t before, int64_t now) {
     if (before >= 0 && more > 0) {
         log_warn("broker",
                  "the broker drops messages: %" PRId64 " more, %" PRId64 " since it started; "
-                 "clients that are slow or away lose them; raise its queue limits (Mosquitto: "
+                 "clients that are slow or offline lose them; raise its queue limits (Mosquitto: "
                  "max_queued_messages)",
                  more, now);
     }

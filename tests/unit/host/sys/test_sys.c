@@ -2,7 +2,7 @@
  * test_sys.c - what sys makes of what a broker says of itself. The rest of sys is tested with a
  * real host, tests/blackbox/test_sys.c.
  */
-#include "host/sys_impl.h"
+#include "host/sys/impl.h"
 
 #include "test.h"
 

@@ -1,0 +1,168 @@
+/*
+ * audit.c - see web/admin/audit.h.
+ *
+ * It stands beside the store and not in it: it outlives a store that is damaged, salvaged or put
+ * back, and a text file can be shipped by what ships logs. A line that was torn by a crash is skipped
+ * by readers, and the next line begins on its own.
+ */
+#include "web/admin/audit.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "query/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096 };
+
+struct audit {
+    char path[PATH_BYTES], older[PATH_BYTES];
+    int fd; /* -1 = it could not be opened again */
+    uint64_t bytes;
+};
+
+static bool name_file(const char *folder, const char *name, char path[PATH_BYTES]) {
+    int len = snprintf(path, PATH_BYTES, "%s/%s", folder, name);
+    return len > 0 && len < PATH_BYTES;
+}
+
+/* ---- writing ---- */
+
+static int open_file(struct audit *a) {
+    struct stat info;
+    a->fd = open(a->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (a->fd < 0 || fstat(a->fd, &info) != 0) {
+        return ERR_DISK;
+    }
+    char last = '\n';
+    a->bytes = (uint64_t)info.st_size;
+    if (info.st_size > 0 && pread(a->fd, &last, 1, info.st_size - 1) != 1) {
+        return ERR_DISK;
+    }
+    return last == '\n' || write(a->fd, "\n", 1) == 1 ? 0 : ERR_DISK;
+}
+
+int audit_open(struct audit **out, const char *folder, struct report *r) {
+    struct audit *a = calloc(1, sizeof *a);
+    if (a == NULL) {
+        return report(r, ERR_MEMORY, "%s", error_text(ERR_MEMORY));
+    }
+    a->fd = -1;
+    if (!name_file(folder, "audit.jsonl", a->path) ||
+        !name_file(folder, "audit.1.jsonl", a->older)) {
+        audit_close(a);
+        return report(r, ERR_DISK, "the path of the data folder is too long");
+    }
+    if (open_file(a) != 0) {
+        int code = report(r, ERR_DISK, "cannot write %s: %s", a->path, strerror(errno));
+        audit_close(a);
+        return code;
+    }
+    *out = a;
+    return 0;
+}
+
+void audit_close(struct audit *a) {
+    if (a != NULL && a->fd >= 0) {
+        (void)close(a->fd);
+    }
+    free(a);
+}
+
+static int begin_file(struct audit *a) {
+    (void)close(a->fd);
+    a->fd = -1;
+    return rename(a->path, a->older) == 0 ? open_file(a) : ERR_DISK;
+}
+
+static int append(struct audit *a, const char *line, size_t len) {
+    int code = a->fd < 0 ? open_file(a) : 0;
+    if (code == 0 && a->bytes + len > AUDIT_BYTES_MAX) {
+        code = begin_file(a);
+    }
+    if (code != 0 || write(a->fd, line, len) != (ssize_t)len || fdatasync(a->fd) != 0) {
+        return ERR_DISK;
+    }
+    a->bytes += len;
+    return 0;
+}
+
+void audit_note(struct audit *a, json_t *record) {
+    int64_t now_ms = clock_wall_ms();
+    struct buf line;
+    buf_init(&line, AUDIT_BYTES_MAX);
+    if (record != NULL && look_json_wall_time(record, "at", now_ms)) {
+        (void)json_object_set_new(record, "at_ms", json_integer(now_ms));
+    }
+    char *text = record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
+    buf_add_str(&line, text == NULL ? "" : text);
+    buf_add_u8(&line, '\n');
+    if (text == NULL || line.failed || append(a, line.data, line.len) != 0) {
+        log_error("audit", "cannot write %s: %s record=%s", a->path, strerror(errno),
+                  text == NULL ? "" : text);
+    }
+    free(text);
+    buf_clear(&line);
+    json_decref(record);
+}
+
+/* ---- reading ---- */
+
+struct audit_reader {
+    int64_t since_ms;
+    void *ctx;
+    bool (*each)(void *ctx, json_t *record);
+    bool ended;
+};
+
+static void read_line(struct audit_reader *reader, const char *line, size_t len) {
+    json_t *record = json_loadb(line, len, 0, NULL);
+    if (json_is_object(record) &&
+        json_integer_value(json_object_get(record, "at_ms")) >= reader->since_ms) {
+        reader->ended = !reader->each(reader->ctx, record);
+    }
+    json_decref(record);
+}
+
+static int read_file(struct audit_reader *reader, const char *path, bool tail, struct report *r) {
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    if (file == NULL) {
+        return errno == ENOENT ? 0
+                               : report(r, ERR_DISK, "cannot read %s: %s", path, strerror(errno));
+    }
+    if (tail && fseek(file, -(long)AUDIT_TAIL_BYTES, SEEK_END) == 0) {
+        (void)getline(&line, &room, file); /* a part of one */
+    }
+    while (!reader->ended && (len = getline(&line, &room, file)) > 0) {
+        read_line(reader, line, (size_t)len);
+    }
+    bool failed = ferror(file) != 0;
+    free(line);
+    (void)fclose(file);
+    return failed ? report(r, ERR_DISK, "cannot read %s", path) : 0;
+}
+
+int audit_read(const char *folder, int64_t since_ms, bool tail, void *ctx,
+               bool (*each)(void *ctx, json_t *record), struct report *r) {
+    struct audit_reader reader = {since_ms, ctx, each, false};
+    static const char *const names[] = {"audit.1.jsonl", "audit.jsonl"};
+    int code = 0;
+    for (size_t i = tail ? 1 : 0; i < 2 && code == 0; i++) {
+        char path[PATH_BYTES];
+        code = name_file(folder, names[i], path)
+                   ? read_file(&reader, path, tail, r)
+                   : report(r, ERR_DISK, "the path of the data folder is too long");
+    }
+    return code;
+}

@@ -1,0 +1,80 @@
+/*
+ * changes.c - what operators change by the API: noted when it is answered, shown by GET /api/audit.
+ */
+#include "web/admin/impl.h"
+
+#include "query/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 100 };
+
+/* The query as an object. */
+static json_t *query_json(const struct gateway_request *request) {
+    struct buf list;
+    buf_init(&list, GATEWAY_BODY_BYTES_MAX);
+    gateway_add_query(request, "", &list);
+    json_t *object = json_object();
+    struct reader r = reader_of(list.data, list.len);
+    while (!list.failed && object != NULL && r.at < r.end) {
+        struct slice name = read_lv(&r);
+        struct slice value = read_lv(&r);
+        char *text = slice_dup(name);
+        if (text == NULL || !look_json_bytes(object, text, value)) {
+            json_decref(object);
+            object = NULL;
+        }
+        free(text);
+    }
+    buf_clear(&list);
+    return object;
+}
+
+void admin_note_change(void *ctx, const struct gateway_request *request, int status) {
+    struct admin *a = ctx;
+    char from[ADDRESS_TEXT_BYTES];
+    struct address address = gateway_from(request);
+    const char *who = gateway_who(request);
+    address_text(&address, from);
+    json_t *record = json_pack("{s:s, s:s, s:s, s:i, s:o}", "who", who[0] != '\0' ? who : "owner",
+                               "from", from, "method", gateway_method(request), "status", status,
+                               "query", query_json(request));
+    if (record != NULL && !look_json_bytes(record, "path", slice_of(gateway_path(request)))) {
+        json_decref(record);
+        record = NULL;
+    }
+    audit_note(a->audit, record);
+}
+
+static bool add_record(void *ctx, json_t *record) {
+    json_t *list = ctx;
+    return json_array_insert(list, 0, record) == 0;
+}
+
+/* The newest first. */
+void admin_show_audit(void *ctx, const struct call *call) {
+    struct admin *a = ctx;
+    struct report r = {""};
+    uint64_t limit;
+    uint64_t since_ms;
+    json_t *list = json_array();
+    if (!admin_number(gateway_query(call->request, "limit"), 1, READING_ITEMS_MAX, SHOWN, &limit) ||
+        !admin_number(gateway_query(call->request, "since_ms"), 0, INT64_MAX, 0, &since_ms)) {
+        json_decref(list);
+        gateway_answer_error(call->request, 400, NULL,
+                             "limit is a number of records, since_ms milliseconds since 1970");
+        return;
+    }
+    int code =
+        audit_read(a->options.conf->store_path, (int64_t)since_ms, true, list, add_record, &r);
+    if (code != 0) {
+        json_decref(list);
+        gateway_answer_error(call->request, 503, NULL, r.text);
+        return;
+    }
+    while (json_array_size(list) > limit) {
+        (void)json_array_remove(list, json_array_size(list) - 1);
+    }
+    gateway_answer_json(call->request, 200, NULL, list);
+}
