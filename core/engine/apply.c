@@ -4,6 +4,7 @@
 #include "engine/apply.h"
 
 #include "engine/append.h"
+#include "engine/append_owner.h"
 #include "engine/bury.h"
 #include "engine/impl.h"
 #include "engine/locks.h"
@@ -234,8 +235,10 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
-    return append_add(a->e->append, a->s->number, a->event->partition, a->e->now_ms, effect->name,
-                      effect->value);
+    int code = append_claim(a->e->journal, effect->name, a->s->number);
+    return code != 0 ? code
+                     : append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name,
+                                  effect->value);
 }
 
 /* One that cannot be kept is a dead letter of the service it was for. */

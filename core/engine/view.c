@@ -3,7 +3,7 @@
  */
 #include "engine/view.h"
 
-#include "engine/append.h"
+#include "engine/append_owner.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/locks.h"
@@ -113,7 +113,7 @@ static int view_file_owner(void *ctx, const struct event *event, struct slice fi
     const struct engine *e = ctx;
     uint16_t number;
     size_t index;
-    int code = append_owner(e->append, file, &number);
+    int code = append_owner(e->journal, file, &number);
     if (code != 0) {
         return code;
     }

@@ -256,6 +256,8 @@ try_peek() {
 ok "a dry run says whom it would ask" try_peek
 ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "$letter"
 must wait_for 20 letter_of 2
+ok "dlq replay --service --host 2 is a job there" cli 1 0 '^[1-9][0-9]* replayed' dlq replay --service seats --host 2
+must wait_for 20 letter_of 2
 
 # ---- a publish under a key ----
 

@@ -1,14 +1,11 @@
 /* test_egress.c - where handlers may connect to. */
 #include "conf/egress.h"
 
+#include "test.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* Whether a URL with this host may be asked at that address. */
 static bool allows(const struct egress *e, const char *host, const char *address) {

@@ -6,12 +6,7 @@
  */
 #include "chance.h"
 #include "sandbox_round.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 enum { ROUNDS = 60, BYTES = 400 };
 
