@@ -32,7 +32,7 @@ struct written_file {
     int error;        /* errno of the last write, logged once a minute; 0 = it went well */
     int64_t retry_ms; /* no try before */
     int64_t pause_ms; /* the last one */
-    int64_t said_ms;  /* when the log was told */
+    int64_t said_ms;  /* when it was logged */
     struct written_file *next;
 };
 

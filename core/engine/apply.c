@@ -135,8 +135,8 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
         if (*found) {
             buf_printf(why, "%s %.*s%s", cancels ? "the publish" : "the lock",
                        (int)effect->name.len, effect->name.data,
-                       cancels ? ", cancelled here, left or was cancelled meanwhile"
-                               : " was taken by another event meanwhile");
+                       cancels ? ", cancelled here, was sent or cancelled in the meantime"
+                               : " was taken by another event in the meantime");
         }
     }
     return code;
@@ -144,7 +144,7 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
 
 /* --- publishing --- */
 
-/* W3C Trace Context goes on from cause to effect unless the handler set its own. */
+/* W3C Trace Context is passed on from cause to effect unless the handler set its own. */
 static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {

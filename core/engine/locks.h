@@ -9,7 +9,7 @@
 
 /* Whether the event tells that just this lock has run out. */
 bool engine_is_expired_lock(const struct event *event, struct slice name, const struct lock *lock);
-/* The lock whose end the event tells, if it stands still, is free. */
+/* Releases the lock that this expiry event reports, if it is unchanged. */
 int engine_free_expired_lock(struct engine *e, const struct event *event);
 /* Whether the event tells of what is not so any more, and has done nothing yet. */
 int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale);

@@ -107,7 +107,7 @@ static int view_delayed(void *ctx, const struct uuid *id) {
     return code == 0 ? ERR_EXISTS : code;
 }
 
-/* Of one that is no longer in topics.conf nothing is kept from others. */
+/* A file whose service is no longer in topics.conf is free for other services. */
 static int view_file_owner(void *ctx, const struct event *event, struct slice file,
                            const char **service) {
     const struct engine *e = ctx;

@@ -480,7 +480,7 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
         return code;
     }
     if (last == UINT16_MAX) {
-        return 0; /* 65,535 attempts were noted before: the tale is told */
+        return 0; /* 65,535 attempts have been noted: the history is full */
     }
     struct key k;
     history_key(&k, event, (uint16_t)(last + 1));

@@ -100,7 +100,7 @@ struct broken_row {
     uint64_t sum; /* of the value */
 };
 
-/* The row is named in the log, once, and noted to be set aside. */
+/* Logs the row, once, and notes that it is to be set aside. */
 void journal_broken(struct journal *j, enum store_table t, struct slice key, struct slice value);
 
 /* Reads a row; slices in `out` may point into the store. ERR_CORRUPT: it does not decode. */
@@ -111,8 +111,8 @@ int journal_take(struct journal *j, enum store_table t, const struct key *k, jou
                  void *out);
 /* `code` of journal_take; ERR_CORRUPT instead of ERR_NOTFOUND when the row does not decode. */
 int journal_if_broken(const struct journal *j, enum store_table t, const struct key *k, int code);
-/* The row after `k`, or at it, within the prefix, as journal_seek_prefix; what does not decode is
- * noted and passed over. `k` may be written over. */
+/* The row after `k`, or at it, within the prefix, as journal_seek_prefix; rows that do not decode
+ * are noted and skipped. `k` may be overwritten. */
 int journal_take_next(struct journal *j, enum store_table t, struct key *k, size_t prefix_len,
                       bool after, journal_taker *take, void *out);
 /* Whether a row decodes: 0, ERR_CORRUPT, ERR_MEMORY. Each file's own tables. */
@@ -144,8 +144,8 @@ int journal_load_buckets(struct journal *j);
 bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k, uint64_t seq);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);
-/* When just one row with that prefix, a service's number, could not be read, and just one number
- * has no name, they belong together: both are put right. */
+/* If exactly one row with that prefix, a service's number, could not be read, and exactly one
+ * number has no name, they belong together: both are repaired. */
 int journal_mend_name(struct journal *j, struct slice prefix);
 
 #endif

@@ -136,7 +136,7 @@ static inline struct script_state *script_state_of(lua_State *L) {
 
 /* A lua_Alloc; ud is the state. */
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
-/* Memory beside Lua's own that a script needs, within the limit; false = past it. */
+/* Memory that a script needs in addition to Lua's own, within the limit; false = over it. */
 bool script_memory_take(struct script_state *state, size_t bytes);
 void script_memory_give(struct script_state *state, size_t bytes);
 /* Puts the hook on the main thread; every coroutine made later inherits it. */

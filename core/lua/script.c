@@ -70,7 +70,7 @@ static void take_over(struct script_slot *slot, struct script_state *state) {
     }
 }
 
-/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
+/* Reloads the service. On success it is live; otherwise the last good version stays. ERR_MEMORY,
  * ERR_SCRIPT, ERR_REFUSED: see script_load. */
 static int load_service(struct script_host *host, size_t service, struct report *r) {
     struct script_slot *slot = &host->slots[service];
@@ -100,7 +100,7 @@ static void renew(struct script_host *host, size_t service) {
     uint64_t version = slot->live->code->version;
     log_warn("script",
              "service \"%s\" keeps %zu KiB of memory beyond its events, of %zu KiB (lua_memory): "
-             "it goes on in a new Lua state",
+             "continuing in a new Lua state",
              name, slot->live->memory_kept >> 10, slot->live->memory_limit >> 10);
     slot->renewed_ms = now_ms;
     if (load_service(host, service, &r) != 0) {

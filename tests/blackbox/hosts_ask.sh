@@ -239,7 +239,7 @@ is_paused() {
 }
 ok "and only there" is_paused 2 true
 ok "not here" is_paused 1 false
-ok "resume --host 2 goes on there" cli 1 0 "goes on" resume seats --host 2
+ok "resume --host 2 goes on there" cli 1 0 "is resumed" resume seats --host 2
 no_third() {
     complains 2 "from 1 to 2" dlq list --host 3 --conf 1.conf --data data1
 }

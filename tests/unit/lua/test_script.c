@@ -36,8 +36,8 @@ static void script_load_names_file_and_line(void **state) {
     refuses_to_load("return 'x'", "scripts/handler.lua: returns a string");
     refuses_to_load("return {}", "handles no topic");
     refuses_to_load("return {['a/#/b'] = print}", "scripts/handler.lua: \"a/#/b\"");
-    refuses_to_load("return {a = 5}", "[\"a\"] is a number, a function is wanted");
-    refuses_to_load("return {print}", "a key that is no topic filter");
+    refuses_to_load("return {a = 5}", "[\"a\"] is a number, not a function");
+    refuses_to_load("return {print}", "a key that is not a topic filter");
     refuses_to_load("error('at the top')", "scripts/handler.lua:1: at the top");
     refuses_to_load("zing.publish('a', 'b')", "works only while a handler runs");
     refuses_to_load("while true do end", "CPU time (limits.lua_time)");
