@@ -108,7 +108,8 @@ struct script_slot {
     struct script_state *old;    /* the one before, while invocations run in it; or NULL */
     struct script_code *refused; /* the files of the load that failed last, or NULL */
     char *error;                 /* why it failed, or NULL; owned */
-    int64_t renewed_ms;          /* when it was last loaded because it was full; monotonic */
+    int64_t renew_ns;            /* not loaded again for being full before then; monotonic */
+    int64_t told_ns;             /* when the log was told that it is full; monotonic */
     bool unseen;                 /* that brought a new version, which on_reload is to know of */
 };
 
