@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes owned by somebody else; not terminated. {NULL, 0} is empty. */
+/* Bytes owned elsewhere; not terminated. {NULL, 0} is empty. */
 struct slice {
     const char *data;
     size_t len;
@@ -44,7 +44,7 @@ void buf_add_u32_be(struct buf *b, uint32_t v);
 void buf_add_u64_be(struct buf *b, uint64_t v);
 void buf_add_lv(struct buf *b, struct slice s); /* u32 length, then the bytes */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Terminates the contents with a NUL that does not count in len; "" when nothing could be had. */
+/* Terminates the contents with a NUL that is not counted in len; "" if that is not possible. */
 const char *buf_str(struct buf *b);
 
 struct slice slice_of(const char *text); /* NULL gives the empty slice */

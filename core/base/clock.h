@@ -1,11 +1,11 @@
 /*
- * clock.h - the system's clocks, and the engine time made of them; docs/time.md says why. Nobody
- * else reads a clock; libuv's timers and the time-outs of libraries follow CLOCK_MONOTONIC.
+ * clock.h - the system's clocks, and the engine time derived from them; docs/time.md gives the
+ * reasons. No other file reads a clock; libuv's timers and the timeouts of libraries follow
+ * CLOCK_MONOTONIC.
  *
  * Engine time is milliseconds since 1970 that only go forward, at the pace of CLOCK_BOOTTIME.
- * Within one boot it goes on exactly where the store left it, whatever was done to the wall clock;
- * after another one it begins at the wall clock, or at the last committed time should that be
- * later.
+ * Within one boot it continues exactly where the store left it, whatever happens to the wall clock;
+ * after a reboot it begins at the wall clock, or at the last committed time if that is later.
  */
 #ifndef ZINGQ_BASE_CLOCK_H
 #define ZINGQ_BASE_CLOCK_H
@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What CLOCK_BOOTTIME counts from: two readings compare only within one boot and one time
- * namespace. All zero: unknown, and equal to nothing. */
+/* The origin of CLOCK_BOOTTIME: two readings can be compared only within one boot and one time
+ * namespace. All zero: unknown, and equal to no other. */
 struct clock_boot {
     uint8_t id[16];
     uint64_t time_namespace; /* inode of /proc/self/ns/time */
@@ -35,7 +35,7 @@ struct clock_mark {
 /* boot is read once a process. */
 void clock_read(struct clock_reading *out);
 int64_t clock_wall_ms(void);
-/* CLOCK_MONOTONIC: the time the machine really ran. */
+/* CLOCK_MONOTONIC: the time during which the machine was running. */
 int64_t clock_monotonic_ns(void);
 int64_t clock_monotonic_us(void);
 int64_t clock_monotonic_ms(void);
@@ -44,10 +44,10 @@ int64_t clock_thread_ns(void);
 
 /* --- engine time as people see it: by the wall clock --- */
 
-/* What the wall clock is ahead of engine time from now on, for this process; some
- * milliseconds more or less change nothing, so that one moment is always shown as the same. */
+/* Sets how far the wall clock is ahead of engine time, for this process. Changes of a few
+ * milliseconds are ignored, so that one moment is always shown as the same time. */
 void clock_show_ahead(int64_t wall_ahead_ms);
-/* 0 and INT64_MAX, which stand for no time, stay what they are. */
+/* 0 and INT64_MAX, which mean "no time", are returned unchanged. */
 int64_t clock_to_wall(int64_t engine_ms);
 int64_t clock_to_engine(int64_t wall_ms);
 /* A due time in engine time; `by_wall`: it is one of the wall clock. */

@@ -1,9 +1,9 @@
 /*
  * error.h - the one list of error codes, their names and their texts.
  *
- * Functions return 0 or one of these (all negative). Results travel by the last out-parameter.
- * A code says what kind of thing happened; the sentence for a person, with what, where and how to
- * mend it, is written where the decision is taken: into a `struct report` or the log.
+ * Functions return 0 or one of these (all negative). Results travel by the last out-parameter. A
+ * code gives the kind of error. The message for people, with what, where and how to fix it, is
+ * written where the decision is taken: into a `struct report` or the log.
  */
 #ifndef ZINGQ_BASE_ERROR_H
 #define ZINGQ_BASE_ERROR_H

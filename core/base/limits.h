@@ -81,7 +81,7 @@ enum {
     WATCHDOG_LUA_TIMES = 10,      /* times limits.lua_time after which the watchdog ends a run, */
     WATCHDOG_MS_MIN = 2000,       /* but at least this much processor time */
     WATCHDOG_ABORT_FACTOR = 3,    /* at this many times that limit the process is aborted */
-    LUA_RENEW_MS = 1000,          /* between two Lua states of a service that fills them */
+    LUA_RENEW_PARTS = 20,         /* of the time, for new Lua states of a service that fills them */
     SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
     JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
 

@@ -13,7 +13,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 /* The least level that is written; info at the start. Set once, at the start of the program. */
 void log_set_level(enum log_level level);
-/* Which of several hosts this process is: its lines have "[2]" before the area. 0 = the only one. */
+/* This process's number among several hosts: its lines have "[2]" before the area. 0 = the only
+ * one. */
 void log_set_host(unsigned number);
 
 /* `area` is the module's word ("broker", "engine", "script"). The formatted text is one line. */

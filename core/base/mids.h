@@ -1,8 +1,8 @@
 /*
- * mids.h - packet numbers of publishes beside the outbox's, on its connection.
+ * mids.h - packet ids of publishes that do not come from the outbox, on the outbox's connection.
  *
- * They come from the same 16 bits as the outbox's: an acknowledgement must be told apart from that
- * of an event, or it would lose the event.
+ * They share the outbox's range of 16 bits: their acknowledgements must be distinguished from those
+ * of events, which would be lost otherwise.
  */
 #ifndef ZINGQ_BASE_MIDS_H
 #define ZINGQ_BASE_MIDS_H
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A bit for each number without its on_published; all zero is the empty set. */
+/* A bit for each id whose on_published is pending; all zero is the empty set. */
 struct mids {
     uint8_t bits[MQTT_PACKET_IDS / 8];
 };
@@ -23,7 +23,7 @@ static inline void mids_add(struct mids *m, int mid) {
     m->bits[mid / 8] |= (uint8_t)(1u << (mid % 8));
 }
 
-/* Whether it was one of them; it is no longer. */
+/* Removes the id; returns whether it was in the set. */
 static inline bool mids_take(struct mids *m, int mid) {
     if (mid <= 0 || mid >= MQTT_PACKET_IDS) {
         return false;

@@ -6,7 +6,8 @@
 
 #include "base/buf.h"
 
-/* How many bytes the character at `at` has, and which it is; 0 when they are no UTF-8. at < s.len. */
+/* The length in bytes of the character at `at`, and the character; 0 if it is not valid UTF-8. at <
+ * s.len. */
 size_t utf8_read(struct slice s, size_t at, uint32_t *character);
 /* Whether a character moves the cursor, colours the screen, turns the direction of writing or is not
  * seen at all: nothing to show as it is. */

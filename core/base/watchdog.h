@@ -1,12 +1,13 @@
 /*
- * watchdog.h - a run that no limit ends is ended: at worst with the process, which a supervisor
- * starts again, so that every other event goes on and this one is charged with the crash.
+ * watchdog.h - ends a run that no other limit ends: in the worst case by aborting the process,
+ * which a supervisor restarts, so that all other events continue and this one is charged with the
+ * crash.
  *
- * limits.lua_time is looked at where Lua counts instructions. What loops in C below it is seen by
- * this watchdog alone. It counts the processor time of the thread that started it, and nothing
- * else: a slow disk, a stopped process, a paused machine are no hang.
+ * limits.lua_time is checked where Lua counts instructions. Only this watchdog notices a loop in C
+ * code below Lua. It measures only the processor time of the thread that started it: a slow disk, a
+ * stopped process or a paused machine is not a hang.
  *
- * One a process. A run is what base/culprit.h names.
+ * There is one per process. A run is the one that base/culprit.h names.
  */
 #ifndef ZINGQ_BASE_WATCHDOG_H
 #define ZINGQ_BASE_WATCHDOG_H
@@ -17,18 +18,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Watches the calling thread, the engine's, until watchdog_stop. A run past limit_ms of processor
- * time is over; past WATCHDOG_ABORT_FACTOR times that the process says who ran and where, on
- * standard error, and aborts. The culprit is borrowed. ERR_SYSTEM: nothing is watched. */
+/* Watches the calling thread, the engine's, until watchdog_stop. A run is over after limit_ms of
+ * processor time; after WATCHDOG_ABORT_FACTOR times that the process writes the event and a
+ * backtrace to standard error, and aborts. The culprit is borrowed. ERR_SYSTEM: nothing is watched.
+ */
 int watchdog_start(struct culprit *culprit, int64_t limit_ms, struct report *r);
 void watchdog_stop(void);
 
 /* Whether the run on the processor is over; false when nothing is watched. */
 bool watchdog_over(void);
 
-/* From now on, look(ctx) is called now and then while a run has the processor, long before it is
- * over: in a signal handler of the watched thread, so it may do next to nothing. NULL: nothing is
- * called. */
+/* Calls look(ctx) from time to time while a run has the processor, long before it is over. look
+ * runs in a signal handler of the watched thread, so it may do very little. NULL: no calls. */
 void watchdog_call(void (*look)(void *ctx), void *ctx);
 
 /* What limit_ms should be for a limits.lua_time. */

@@ -199,7 +199,7 @@ static int pause_service(struct cli *cli) {
 }
 
 static int resume_service(struct cli *cli) {
-    return ask_service(cli, "resume", "goes on");
+    return ask_service(cli, "resume", "is resumed");
 }
 
 static const struct cli_option publish_options[] = {
@@ -239,7 +239,8 @@ const struct cli_command cli_change_commands[] = {
     {"cancel", "ID", "cancel a delayed publish, or discard a waiting event",
      "ID is what publish --after or zing.publish gave, or an event's. An event is discarded; when "
      "its "
-     "saga has done something, one of the options must say what becomes of that. Ends with status "
+     "saga has done something, one of the options must say whether to compensate. Exits with "
+     "status "
      "1 "
      "when nothing waits under the id.",
      1, 1, cancel_options, cancel},

@@ -267,7 +267,7 @@ static void describe_hosts(const struct conf *conf, struct buf *out) {
                    "A second host is refused while this one runs: the keys of %s would be handled "
                    "by both at the same time. To share them divide the keys: hosts { count = 2  "
                    "this = 1 } on the first, this = 2 on the second. A service whose keys need no "
-                   "division says several_hosts = independent.",
+                   "division can set several_hosts = independent.",
                    buf_str(&names));
     }
     buf_clear(&names);

@@ -140,7 +140,7 @@ static int show_groups(struct cli *cli, const struct dead_groups *groups, struct
         struct event *event = NULL;
         code = dead_event(cli->journal, &group->newest, &event);
         struct slice reason =
-            event == NULL ? slice_of("(gone meanwhile)") : slice_first_line(event->reason);
+            event == NULL ? slice_of("(deleted in the meantime)") : slice_first_line(event->reason);
         if (cli->json) {
             listing_add_json(cli, listing, dead_group_json(cli->journal, group, reason));
         } else {

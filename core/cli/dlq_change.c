@@ -60,7 +60,7 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     return code == 0 ? 0 : cli_not_asked(cli, code, &r);
 }
 
-/* Counts one answer, tells a refusal. EXIT_CANNOT_RUN: no use in going on. */
+/* Counts one answer, reports a refusal. EXIT_CANNOT_RUN: stop. */
 static int note_answer(struct outcome *outcome, const struct uuid *id, struct dlq_answer *answer) {
     char text[UUID_TEXT_BYTES + 1];
     bool good = answer->status >= 200 && answer->status < 300;
@@ -186,7 +186,7 @@ static int change(struct cli *cli, const char *verb, const char *past) {
     } else {
         tell_result(&outcome);
     }
-    /* A letter that another person was quicker to handle is no failure of a replay of all. */
+    /* A dead letter that somebody else handled first is not a failure of a bulk replay. */
     bool failed = outcome.refused + outcome.old > 0 || (cli->word_count > 0 && outcome.gone > 0);
     return status != 0 ? status : failed ? EXIT_NO : EXIT_GOOD;
 }

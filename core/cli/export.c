@@ -67,7 +67,7 @@ static int export_events(struct cli *cli) {
     return code == ERR_NOTFOUND ? 0 : code;
 }
 
-/* A cell out of the store, which is let go between two lines. */
+/* A cell copied out of the store, whose transaction ends between two lines. */
 static void keep_place(struct cell *cell, char room[PLACE_BYTES]) {
     memcpy(room, cell->key.data, cell->key.len);
     memcpy(room + cell->key.len, cell->name.data, cell->name.len);
@@ -246,7 +246,7 @@ static int salvage(struct cli *cli) {
     status = make_folder(folder);
     if (status == 0) {
         status = salvage_into(cli, folder);
-        store_folder_remove(folder); /* the store that was written anew */
+        store_folder_remove(folder); /* the newly written store */
     }
     return status;
 }

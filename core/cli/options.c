@@ -97,7 +97,7 @@ int cli_read_options(struct cli *cli, const struct cli_option *rows, bool stop_a
     add_rows(&set, rows);
     add_rows(&set, cli_common_options);
     opterr = 0;
-    optind = 0; /* begin anew */
+    optind = 0; /* start over */
     int found;
     int status = 0;
     while (status == 0 &&

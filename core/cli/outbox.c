@@ -21,7 +21,7 @@ enum { OUTBOX_SHOWN = 100, CELL_BYTES_MAX = 1 << 20, OWNERS_MAX = 256 };
 static const struct table_column columns[] = {
     {"REFUSED", false}, {"TOPIC", false}, {"ID", false}, {"FROM EVENT", false}, {"WHY", false}};
 
-/* What has been read of the outbox. */
+/* The part of the outbox that has been read. */
 struct view {
     struct listing listing;
     bool refused_only;

@@ -259,7 +259,7 @@ static void tell_plan(const struct work *w) {
     buf_clear(&line);
 }
 
-/* What is to be set for the new count. */
+/* The settings for the new count. */
 static void tell_settings(const struct work *w) {
     const struct conf *conf = w->cli->conf;
     unsigned count = w->count;
@@ -311,7 +311,7 @@ static int look_at_whole(struct work *w, unsigned *hosts, bool *alone) {
     return 0;
 }
 
-/* What is to be settled: every folder there may be. */
+/* The folders to settle: every one that may exist. */
 static int name_all(struct work *w) {
     unsigned hosts = 0;
     bool alone = false;

@@ -18,7 +18,7 @@ static const struct table_column columns[] = {{"", false},      {"KEY", false},
                                               {"NAME", false},  {"EXPIRES", false},
                                               {"OWNER", false}, {"VALUE", false}};
 
-/* What is being shown. */
+/* The output in progress. */
 struct view {
     uint16_t service;
     struct listing listing;
@@ -120,7 +120,7 @@ static int list(struct cli *cli) {
     return status;
 }
 
-/* What is in the store beside us; when there is nothing, what another host has. */
+/* The contents of the local store; if it has none, those of another host. */
 static int print_cells(struct cli *cli, struct view *view, struct slice key, const char *name) {
     int status = 0;
     int code = name == NULL ? scan(cli, view, &key) : read_named(cli, view, key, name);

@@ -121,7 +121,7 @@ static void find_live(struct screen *screen) {
     }
 }
 
-/* A host that does not answer is no reason to say nothing of the store. */
+/* If the host does not answer, the store is shown nevertheless. */
 static void ask_host(struct cli *cli, struct screen *screen) {
     struct report r = {""};
     long status = 0;
@@ -287,7 +287,7 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
     buf_clear(&text);
 }
 
-/* What goes on now, then what has been so far. */
+/* The current activity first, then the totals. */
 static int print_screen(const struct cli *cli, const struct screen *screen) {
     size_t width = table_terminal_width();
     live_print_host(stdout, screen->status);

@@ -39,11 +39,10 @@ struct broker_conf {
         *key_file;             /* "" = none; absolute, relative to topics.conf's folder */
     uint16_t receive_maximum;  /* 1..65535 */
     uint32_t session_expiry_s; /* seconds */
-    uint32_t packet_bytes_max; /* announced to the broker, which drops what is larger; 0 = no limit.
-                                  From limits.payload */
+    uint32_t packet_bytes_max; /* announced to the broker; 0 = no limit. From limits.payload */
 };
 
-/* The address in use is this one from now on. */
+/* Selects the address in use. */
 void broker_conf_use(struct broker_conf *broker, size_t at);
 
 /* An entry of vars{}. A value given as env:NAME or file:PATH is a secret: handlers see it only
@@ -54,7 +53,7 @@ struct var_conf {
     bool secret;
 };
 
-/* Who may use an endpoint. Not said, it is decided by where the front door listens. */
+/* Who may use an endpoint. If unset, it depends on where the front door listens. */
 enum auth { AUTH_UNSAID, AUTH_NONE, AUTH_TOKEN };
 
 struct endpoint_conf {
@@ -71,11 +70,11 @@ enum role {
     ROLE_NONE,
     ROLE_READ,    /* looks at everything, changes nothing */
     ROLE_SUBMIT,  /* uses endpoints, sees nothing */
-    ROLE_OPERATE, /* both, and everything that is done to events, keys and services */
+    ROLE_OPERATE, /* both, and every change to events, keys and services */
     ROLE_ADMIN,   /* and to the host */
 };
 
-/* Somebody who may come in, besides http.token. */
+/* A client that has access, in addition to http.token. */
 struct token_conf {
     char *name;
     char *value; /* resolved, never "" */
@@ -85,7 +84,7 @@ struct token_conf {
     int line;
 };
 
-/* What becomes of ticks that came while the host was down. */
+/* What happens to ticks that were due while the host was down. */
 enum missed {
     MISSED_ONCE, /* one run for all of them */
     MISSED_SKIP,
@@ -140,11 +139,11 @@ struct conf {
     size_t token_count;
 };
 
-/* Command-line words that win over the environment, which wins over the file; NULL = not given.
+/* Command-line values that override the environment, which overrides the file; NULL = not given.
  * The environment's names are ZINGQ_<SECTION>_<OPTION>: ZINGQ_BROKER_URL, ZINGQ_STORE_PATH,
  * ZINGQ_VARS_GATEWAY_URL (an entry the file lacks is made, its name in lower case). Variables that
- * name no option are ignored. `data` is relative to the working directory, store.path to the
- * file. */
+ * name no option are ignored. `data` is relative to the working directory, store.path to the file.
+ */
 struct conf_overrides {
     const char *broker_url;
     const char *data;

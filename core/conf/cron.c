@@ -75,8 +75,9 @@ static int no_value(const struct part *p, struct slice text) {
         return report(p->report, ERR_INVALID, "%s \"%.*s\" is not a number from %u to %u", f->name,
                       len, text.data, f->min, f->max);
     }
-    return report(p->report, ERR_INVALID, "\"%.*s\" is no %s: write %u to %u, or %s to %s", len,
-                  text.data, f->name, f->min, f->max, f->words[0], f->words[f->word_count - 1]);
+    return report(p->report, ERR_INVALID, "\"%.*s\" is not a valid %s: write %u to %u, or %s to %s",
+                  len, text.data, f->name, f->min, f->max, f->words[0],
+                  f->words[f->word_count - 1]);
 }
 
 static bool is_number(struct slice text) {

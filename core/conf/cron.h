@@ -1,9 +1,9 @@
 /*
- * cron.h - when a schedule ticks: cron expressions and time zones.
+ * cron.h - cron expressions and time zones: when a schedule ticks.
  *
- * Owns: the five fields of crontab(5) and POSIX, what they mean on the wall clock, and how the wall
- * clock of a named zone goes on. Never does: read a clock, publish, store. A parsed expression is
- * plain data; a zone is read once and never changes.
+ * Owns: the five fields of crontab(5) and POSIX, their meaning on the wall clock, and the wall
+ * clock of a named zone. Never does: read a clock, publish, store. A parsed expression is plain
+ * data; a zone is read once and never changes.
  *
  * Times are milliseconds since 1970 unless a name ends in _s.
  */
@@ -32,8 +32,8 @@ struct cron {
     bool any_weekday; /* the other way round */
 };
 
-/* Reads "0 3 * * 1-5", "@daily" and the like. ERR_INVALID: r names the field and the mend. An
- * expression that never comes, such as "0 0 30 2 *", is refused, too. */
+/* Reads "0 3 * * 1-5", "@daily" and the like. ERR_INVALID: r names the field and the fix. An
+ * expression that never matches, such as "0 0 30 2 *", is refused as well. */
 int cron_parse(const char *text, struct cron *out, struct report *r);
 
 struct cron_zone;
@@ -46,9 +46,9 @@ void cron_zone_free(struct cron_zone *zone);
 
 /* The first tick after `after_ms`; INT64_MAX when there is none within CRON_YEARS_MAX years.
  *
- * Where the clocks change: a fixed hour that is skipped ticks at the first moment behind the gap,
- * one that comes twice ticks the first time only. With an hour that begins with * the minutes that
- * there really are count. */
+ * When the clocks change: a fixed hour that is skipped ticks at the first moment after the gap, one
+ * that occurs twice ticks the first time only. With an hour that begins with *, real minutes count.
+ */
 int64_t cron_next(const struct cron *cron, const struct cron_zone *zone, int64_t after_ms);
 /* The last tick after `after_ms` and not after `until_ms`; 0 when there is none. */
 int64_t cron_latest(const struct cron *cron, const struct cron_zone *zone, int64_t after_ms,

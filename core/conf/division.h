@@ -1,9 +1,8 @@
 /*
- * division.h - which host has which keys, when several divide them by number.
+ * division.h - which host owns which keys, when several divide them by number.
  *
- * Every (service, key) belongs to one of PARTITIONS partitions, every partition to one host: that
- * of its number modulo the count. Nothing moves while hosts run; another count is a matter of
- * `zingq reshard`.
+ * Every (service, key) belongs to one of PARTITIONS partitions, and every partition to one host, by
+ * its number modulo the count. Nothing moves while hosts run; `zingq reshard` changes the count.
  */
 #ifndef ZINGQ_CONF_DIVISION_H
 #define ZINGQ_CONF_DIVISION_H

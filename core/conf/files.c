@@ -70,7 +70,7 @@ static int from_environment(const struct conf_place *place, const char *name, bo
     return *out == NULL ? ERR_MEMORY : 0;
 }
 
-/* The line breaks at a file's end, which every editor leaves, are no part of a secret. */
+/* The line breaks at the end of a file, which every editor leaves, are not part of a secret. */
 static int from_file(const struct conf_place *place, const char *name, char **out) {
     char *path = conf_join(place->dir, name);
     if (path == NULL) {

@@ -92,7 +92,7 @@ static int set_topic(const struct setting *s) {
     return code != 0 ? conf_fail(s->place, "%s", r.text) : keep(s->text, s->field);
 }
 
-/* "" is told apart from not given: it means that nothing is announced. */
+/* "" differs from an unset option: it means that nothing is announced. */
 static int set_topic_default(const struct setting *s) {
     if (s->text == s->row->fallback) {
         return 0;

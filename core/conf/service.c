@@ -248,7 +248,7 @@ static int extract_property(const struct rule *rule, struct event *event, struct
     return 0;
 }
 
-/* What is told when the value found is empty. */
+/* The error if the value found is empty. */
 static int refuse_empty(const struct rule *rule, struct report *r) {
     switch (rule->kind) {
     case RULE_TOPIC:

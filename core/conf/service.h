@@ -45,14 +45,14 @@ struct service_conf {
     uint32_t batch;       /* events its handler gets at once, at most; 1 = one event, not a list */
     int64_t linger_ms;    /* how long a batch that is not full waits for more */
     double rate_per_s;    /* starts at most; 0 unlimited */
-    int64_t timeout_ms;   /* one attempt, waits included */
+    int64_t timeout_ms;   /* one attempt, including waits */
     uint32_t retries;     /* attempts after the first */
     enum backoff backoff;
     int64_t delay_ms, max_delay_ms;
-    double jitter;    /* 0..1: each delay is spread by this share, both ways */
+    double jitter;    /* 0..1: each delay varies by up to this share, both ways */
     uint32_t crashes; /* host crashes in mid-handler before it is dead */
     enum on_dead on_dead;
-    int64_t idempotency_window_ms; /* how long the other side of a call knows its Idempotency-Key */
+    int64_t idempotency_window_ms; /* how long the peer of a call remembers its Idempotency-Key */
     uint64_t lua_memory_bytes;     /* of its Lua state; 0 = limits.lua_memory */
     int64_t lua_time_ms;           /* of one attempt; 0 = limits.lua_time */
     char **secrets;                /* of vars{}, that its scripts may read */
@@ -68,12 +68,12 @@ void rule_clear(struct rule *rule);
 /* As rule_parse reads it. */
 void rule_write(const struct rule *rule, struct buf *out);
 /* The value the rule finds in the event, appended to `out`: a JSON string bare, an integer in
- * decimal, true/false as words. RULE_NONE appends nothing and is no error.
- * ERR_INVALID with the reason a dead letter will carry: "payload is not JSON: ... at byte 17",
- * "no value at /event_id in the payload", "the value at /x is an object, a key must be a string
- * or a whole number", "the topic has 2 levels, the rule wants level 3",
- * "no user property \"tenant\"", "the value at /x is empty" (an empty key would be no key),
- * "the key has 300 bytes, 256 is the limit". ERR_MEMORY. `out` is unchanged after ERR_INVALID. */
+ * decimal, true/false as words. RULE_NONE appends nothing and is not an error. ERR_INVALID with the
+ * reason a dead letter will carry: "payload is not JSON: ... at byte 17", "no value at /event_id in
+ * the payload", "the value at /x is an object, a key must be a string or an integer", "the topic
+ * has 2 levels, the rule requires level 3", "no user property \"tenant\"", "the value at /x is
+ * empty" (an empty key is not a key), "the key has 300 bytes; the limit is 256". ERR_MEMORY. `out`
+ * is unchanged after ERR_INVALID. */
 int rule_extract(const struct rule *rule, struct event *event, struct buf *out, struct report *r);
 
 /* Whether a topic filter (MQTT 5, 4.7) matches a topic. */
@@ -84,8 +84,8 @@ int topic_check(const char *topic, struct report *r);
 /* Whether some topic matches both filters. */
 bool filter_overlaps(const char *a, const char *b);
 
-/* Whether an event of the service, with a key or without, is for one host only where several divide
- * the keys among them. */
+/* Whether an event of the service, with or without a key, belongs to one host only where several
+ * divide the keys. */
 bool service_is_divided(const struct service_conf *s, bool with_key);
 /* Whether one of the service's filters matches the topic. */
 bool service_wants(const struct service_conf *s, const char *topic);

@@ -9,11 +9,12 @@
 
 /* Paths the front door answers itself. */
 static bool is_reserved_path(const char *path) {
-    static const char *const own[] = {"/metrics",     "/healthz",    "/readyz",     "/login",
-                                      "/logout",      "/assets",     "/api/events", "/api/dlq",
-                                      "/api/keys",    "/api/state",  "/api/status", "/api/services",
-                                      "/api/live",    "/api/try",    "/api/jobs",   "/api/leave",
-                                      "/api/publish", "/api/reload", "/api/cancel"};
+    static const char *const own[] = {
+        "/metrics",     "/healthz",    "/readyz",     "/login",        "/logout",      "/assets",
+        "/api/audit",   "/api/cancel", "/api/dlq",    "/api/events",   "/api/hosts",   "/api/jobs",
+        "/api/keys",    "/api/leave",  "/api/live",   "/api/login",    "/api/outbox",  "/api/peek",
+        "/api/publish", "/api/reload", "/api/replay", "/api/services", "/api/signals", "/api/state",
+        "/api/status",  "/api/try"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         size_t len = strlen(own[i]);
         if (strncmp(path, own[i], len) == 0 && (path[len] == '\0' || path[len] == '/')) {

@@ -99,7 +99,8 @@ static void examine_session(struct probe *p) {
         doctor_add(p->doctor, "session expiry", granted ? DOCTOR_GOOD : DOCTOR_WARN,
                    "asked %u s, granted %u s", p->conf->session_expiry_s, s->session_expiry_s);
     if (!granted) {
-        doctor_advise(row, "a host that is away for longer loses what was published meanwhile",
+        doctor_advise(row,
+                      "a host that is down for longer loses the messages published in the meantime",
                       "raise the broker's limit on session expiry");
     }
     bool wide = s->receive_maximum >= RECEIVE_MAXIMUM_LOW && s->qos_max >= 1;
@@ -217,7 +218,7 @@ static void examine_size(struct probe *p) {
     struct slice bytes = {payload, size};
     bool taken = probe_publish(p, SIZE, 1, bytes, PROBE_WAIT_MS) && p->hand.refusal == 0;
     free(payload);
-    char told[64] = "it tells no limit";
+    char told[64] = "it announces no limit";
     if (s->packet_bytes_max != 0) {
         (void)snprintf(told, sizeof told, "its limit is %u bytes a packet", s->packet_bytes_max);
     }
@@ -237,8 +238,8 @@ static void tell_own_limit(struct probe *p) {
     if (p->conf->packet_bytes_max > 0) {
         (void)doctor_add(p->doctor, "packet size (ours)", DOCTOR_GOOD,
                          "asked for packets of %" PRIu32 " bytes at most (limits.payload and 64 "
-                         "KiB, at least 4 MiB); what is larger the broker drops unseen: no dead "
-                         "letter tells of it, guarantee 7 ends there",
+                         "KiB, at least 4 MiB); the broker silently drops larger ones: no "
+                         "dead letter is made, guarantee 7 does not apply",
                          p->conf->packet_bytes_max);
     }
 }
@@ -314,7 +315,8 @@ static void examine_sys(struct probe *p) {
         probe_wait_quiet(p, &p->hand.downs);
     }
     (void)doctor_add(p->doctor, "broker", DOCTOR_GOOD, "%s",
-                     p->hand.version[0] != '\0' ? p->hand.version : "does not tell what it is");
+                     p->hand.version[0] != '\0' ? p->hand.version
+                                                : "does not announce its version");
     if (p->hand.dropped > 0) {
         struct doctor_row *row =
             doctor_add(p->doctor, "dropped messages", DOCTOR_WARN,

@@ -73,7 +73,7 @@ void doctor_shares(struct doctor *d, const char *broker_version, bool alone) {
         (void)snprintf(row->seen, sizeof row->seen,
                        "Mosquitto forgets shared subscriptions, with persistence too");
         doctor_advise(
-            row, "what is published before the host is back is acknowledged and lost",
+            row, "messages published before the host is back are acknowledged and lost",
             "topics.conf: broker { alone = yes }, if no other host, or none but those of this "
             "division, runs these services");
     }

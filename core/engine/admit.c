@@ -199,7 +199,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
     if (property_find(event->properties, "zingq-cut", &size)) {
         return report(r, ERR_INVALID,
                       "only the beginning of its payload was kept (it had %.*s bytes): edit it, or "
-                      "have it published anew",
+                      "have it published again",
                       (int)(size.len < 20 ? size.len : 20), size.data);
     }
     int code = check_message(e, event, r);
@@ -222,7 +222,7 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
     }
     if (engine_id_taken(e, s, event->partition, &event->id)) {
         return report(r, ERR_INVALID,
-                      "under its new key another event has the same id: publish the payload anew "
+                      "under its new key another event has the same id: publish the payload again "
                       "and discard this one");
     }
     code = engine_move_history(e, &old, event);

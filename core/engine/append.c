@@ -12,7 +12,7 @@
  * A pass goes on only while nothing is staged or unsettled: then every row it sees is one that is
  * not in memory and not in its file.
  */
-#include "engine/append.h"
+#include "engine/append_impl.h"
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -20,50 +20,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-struct line {
-    uint8_t partition;
-    uint64_t seq;
-    struct written_file *file;
-    char *text; /* with its newline */
-    size_t len;
-    TAILQ_ENTRY(line) link;
-};
-
-TAILQ_HEAD(lines, line);
-
-struct written_file {
-    char *name;
-    uint64_t length;  /* bytes that count; what lies behind them is a write that was cut off */
-    size_t staged;    /* lines in memory, not yet written */
-    uint64_t on_disk; /* lines that are nowhere else */
-    bool torn;        /* behind `length` may be a write of ours that was cut off */
-    bool grown;       /* `length` is to be noted */
-    bool in_pass;     /* its lines on disk are being taken up */
-    int error;        /* errno of the last write, logged once a minute; 0 = it went well */
-    int64_t retry_ms; /* no try before */
-    int64_t pause_ms; /* the last one */
-    int64_t said_ms;  /* when the log was told */
-    struct written_file *next;
-};
-
-struct append {
-    struct journal *journal;
-    char *folder;
-    struct lines staged; /* rows stored, not yet written */
-    size_t staged_lines, staged_bytes;
-    struct lines written;       /* written, rows to be deleted */
-    struct written_file *files; /* of the lines above, and of those on disk */
-    bool passing;
-    uint64_t passed[PARTITIONS]; /* the last row the pass has seen */
-};
 
 static void free_line(struct line *line) {
     free(line->text);
@@ -141,29 +101,6 @@ static int stage(struct append *a, uint8_t partition, uint64_t seq, struct writt
     return 0;
 }
 
-/* As a file's length. */
-#define LENGTH_UNKNOWN UINT64_MAX
-
-enum { PATH_BYTES_MAX = 4096 + STATE_NAME_BYTES_MAX };
-
-static int path_of(const struct append *a, const char *name, char path[PATH_BYTES_MAX]) {
-    int len = snprintf(path, PATH_BYTES_MAX, "%s/%s", a->folder, name);
-    errno = ENAMETOOLONG;
-    return len < 0 || len >= PATH_BYTES_MAX ? -1 : 0;
-}
-
-static int open_file(const struct append *a, const char *name) {
-    char path[PATH_BYTES_MAX];
-    if (path_of(a, name, path) != 0) {
-        return -1;
-    }
-    if (mkdir(a->folder, 0700) != 0 && errno != EEXIST) {
-        return -1;
-    }
-    /* Without waiting: a pipe in its place would hold the whole host until somebody reads it. */
-    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-}
-
 static void flag_name(const char *file, char out[256]) {
     (void)snprintf(out, 256, "file/%s", file);
 }
@@ -208,11 +145,10 @@ static struct written_file *file_new(struct append *a, struct slice name) {
  * bytes of somebody else's. A file that cannot be looked at is noted as such: nothing of it may be
  * cut. */
 static int note_length(struct append *a, struct written_file *file) {
-    char path[PATH_BYTES_MAX];
     struct stat st = {.st_size = 0};
     uint64_t noted;
     char flag[256];
-    int failed = path_of(a, file->name, path) == 0 ? lstat(path, &st) : -1;
+    int failed = append_stat_file(a, file->name, &st);
     file->length = failed == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     if (failed != 0 && errno != ENOENT) {
         file->length = LENGTH_UNKNOWN;
@@ -227,40 +163,14 @@ static int note_length(struct append *a, struct written_file *file) {
     return code;
 }
 
-static void owner_flag(struct slice file, char out[256]) {
-    (void)snprintf(out, 256, "owner/%.*s", (int)file.len, file.data);
-}
-
-int append_owner(struct append *a, struct slice file, uint16_t *service) {
-    char flag[256];
-    uint64_t number = 0;
-    owner_flag(file, flag);
-    int code = journal_flag_get(a->journal, flag, &number);
-    *service = (uint16_t)number;
-    return code;
-}
-
-/* A handler that began before the file had an owner may write to it as well. */
-static int claim(struct append *a, struct slice file, uint16_t service) {
-    char flag[256];
-    uint16_t owner;
-    int code = append_owner(a, file, &owner);
-    if (code != ERR_NOTFOUND) {
-        return code;
-    }
-    owner_flag(file, flag);
-    return journal_flag_put(a->journal, flag, service);
-}
-
-int append_add(struct append *a, uint16_t service, uint8_t partition, int64_t now_ms,
-               struct slice file, struct slice line) {
+int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
+               struct slice line) {
     uint64_t seq = journal_next_seq(a->journal, now_ms);
     struct written_file *its = file_find(a, file);
     int code = journal_append_put(a->journal, partition, seq, file, line);
     if (code == 0 && its == NULL) {
         its = file_new(a, file);
         code = its == NULL ? ERR_MEMORY : note_length(a, its);
-        code = code == 0 ? claim(a, file, service) : code;
     }
     if (code != 0) {
         return code;
@@ -423,72 +333,6 @@ int append_load(struct append *a) {
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const char *data, size_t len, uint64_t at) {
-    while (len > 0) {
-        ssize_t n = pwrite(fd, data, len, (off_t)at);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return -1;
-        }
-        data += n;
-        len -= (size_t)n;
-        at += (size_t)n;
-    }
-    return 0;
-}
-
-static int write_lines(struct append *a, struct written_file *file, int fd, uint64_t *at) {
-    if (ftruncate(fd, (off_t)*at) != 0) {
-        return -1;
-    }
-    file->torn = true;
-    struct line *line;
-    TAILQ_FOREACH(line, &a->staged, link) {
-        if (line->file != file) {
-            continue;
-        }
-        if (write_all(fd, line->text, line->len, *at) != 0) {
-            return -1;
-        }
-        *at += line->len;
-    }
-    return fdatasync(fd);
-}
-
-/* Writes every staged line of the file at its end. 0, or -1 with errno: then the file's length is
- * what it was and the lines stay staged. */
-static int write_file(struct append *a, struct written_file *file) {
-    int fd = open_file(a, file->name);
-    if (fd < 0) {
-        return -1;
-    }
-    struct stat st;
-    int failed = fstat(fd, &st);
-    uint64_t at = file->length;
-    if (failed == 0 && !S_ISREG(st.st_mode)) {
-        errno = EOPNOTSUPP;
-        failed = -1;
-    }
-    if (failed == 0) {
-        /* Shorter than noted: somebody rotated it away just now. */
-        at = (uint64_t)st.st_size < at ? (uint64_t)st.st_size : at;
-        failed = write_lines(a, file, fd, &at);
-    }
-    int saved = errno;
-    if (close(fd) != 0 && failed == 0) {
-        return -1;
-    }
-    errno = saved;
-    if (failed == 0) {
-        file->length = at;
-        file->grown = true;
-        file->torn = false;
-    }
-    return failed;
-}
-
 /* Takes the file's lines out of those staged: to the written ones, or, if they are still on disk
  * alone, out of memory. */
 static void unstage(struct append *a, struct written_file *file, bool written) {
@@ -517,7 +361,7 @@ void append_write(struct append *a, int64_t now_ms) {
         if (file->staged == 0) {
             continue;
         }
-        if (write_file(a, file) != 0) {
+        if (append_write_file(a, file) != 0) {
             put_off(a, file, errno, now_ms);
             unstage(a, file, false);
             continue;

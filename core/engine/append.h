@@ -23,11 +23,10 @@ void append_free(struct append *a);
 int append_load(struct append *a);
 
 /* Stores a line (without its newline); inside a transaction. `now_ms` here and below is engine
- * time. A file without an owner is the service's from now on. */
-int append_add(struct append *a, uint16_t service, uint8_t partition, int64_t now_ms,
-               struct slice file, struct slice line);
-/* The number of the service that the file belongs to; inside a transaction. ERR_NOTFOUND. */
-int append_owner(struct append *a, struct slice file, uint16_t *service);
+ * time.
+ */
+int append_add(struct append *a, uint8_t partition, int64_t now_ms, struct slice file,
+               struct slice line);
 /* After the commit: writes and syncs what was staged. A file that cannot be written is logged and
  * tried again after a pause, from APPEND_RETRY_MS_MIN on, twice as long each time. */
 void append_write(struct append *a, int64_t now_ms);

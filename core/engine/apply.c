@@ -4,6 +4,7 @@
 #include "engine/apply.h"
 
 #include "engine/append.h"
+#include "engine/append_owner.h"
 #include "engine/bury.h"
 #include "engine/impl.h"
 #include "engine/locks.h"
@@ -134,8 +135,8 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
         if (*found) {
             buf_printf(why, "%s %.*s%s", cancels ? "the publish" : "the lock",
                        (int)effect->name.len, effect->name.data,
-                       cancels ? ", cancelled here, left or was cancelled meanwhile"
-                               : " was taken by another event meanwhile");
+                       cancels ? ", cancelled here, was sent or cancelled in the meantime"
+                               : " was taken by another event in the meantime");
         }
     }
     return code;
@@ -143,7 +144,7 @@ static int find_conflict(struct engine *e, struct engine_service *s, const struc
 
 /* --- publishing --- */
 
-/* W3C Trace Context goes on from cause to effect unless the handler set its own. */
+/* W3C Trace Context is passed on from cause to effect unless the handler set its own. */
 static void pass_trace_on(const struct event *event, const struct effect *effect, struct buf *out) {
     static const char *const passed[] = {"traceparent", "tracestate"};
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
@@ -234,8 +235,10 @@ static int apply_dead_letter(const struct apply *a, const struct effect *effect)
 }
 
 static int apply_append(const struct apply *a, const struct effect *effect) {
-    return append_add(a->e->append, a->s->number, a->event->partition, a->e->now_ms, effect->name,
-                      effect->value);
+    int code = append_claim(a->e->journal, effect->name, a->s->number);
+    return code != 0 ? code
+                     : append_add(a->e->append, a->event->partition, a->e->now_ms, effect->name,
+                                  effect->value);
 }
 
 /* One that cannot be kept is a dead letter of the service it was for. */

@@ -44,7 +44,7 @@ static int compensate(struct engine *e, struct engine_service *s, struct event *
     return code == 0 ? engine_wake_now(e, event) : code;
 }
 
-/* What is discarded is taken over. */
+/* The discarded event is taken over. */
 static int cancel(struct engine *e, struct engine_service *s, struct event **taken,
                   struct command *c) {
     struct event *event = *taken;
@@ -65,7 +65,7 @@ static int cancel(struct engine *e, struct engine_service *s, struct event **tak
     } else if (code == 0 && event->undo != UNDO_NONE && !c->without_compensation) {
         c->code = report(&c->report, ERR_EXISTS,
                          "its saga is being undone; --without-compensation "
-                         "(without_compensation=1) lets it go as it is");
+                         "(without_compensation=1) discards it as it is");
     } else if (code == 0 && open && !c->compensate && !c->without_compensation) {
         c->code =
             report(&c->report, ERR_EXISTS,

@@ -59,7 +59,7 @@ int engine_start_clock(struct engine *e) {
     clock_show_ahead(e->clock->wall_ahead_ms);
     if (is_step(e->clock->wall_ahead_ms)) {
         log_warn("engine",
-                 "the wall clock is %" PRId64 " ms %s engine time, which goes on where it was",
+                 "the wall clock is %" PRId64 " ms %s engine time, which continues where it was",
                  e->clock->wall_ahead_ms < 0 ? -e->clock->wall_ahead_ms : e->clock->wall_ahead_ms,
                  e->clock->wall_ahead_ms < 0 ? "behind" : "ahead of");
     }

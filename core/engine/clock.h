@@ -1,5 +1,5 @@
 /*
- * clock.h - engine time, and the wall clock beside it.
+ * clock.h - engine time, and its relation to the wall clock.
  */
 #ifndef ZINGQ_ENGINE_CLOCK_H
 #define ZINGQ_ENGINE_CLOCK_H
@@ -10,7 +10,7 @@
 int engine_make_clock(struct engine *e);
 void engine_free_clock(struct engine *e);
 int engine_start_clock(struct engine *e);    /* begins and ends its own transaction */
-void engine_look_at_clock(struct engine *e); /* now_ms, wall_ms; a step is told */
+void engine_look_at_clock(struct engine *e); /* updates now_ms and wall_ms; logs a step */
 bool engine_clock_stepped(struct engine *e); /* since the last look */
 int engine_mark_clock(struct engine *e);
 

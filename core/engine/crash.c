@@ -87,7 +87,7 @@ static int charge(struct engine *e, const struct culprit_event *who, bool shared
     return code;
 }
 
-/* A publish that the broker has meanwhile needs nothing. */
+/* A publish that the broker has acknowledged in the meantime needs nothing. */
 static int charge_publish(struct engine *e, const struct uuid *id) {
     int code = outbox_charge_crash(e->outbox, e->now_ms, id);
     return code == ERR_NOTFOUND ? 0 : code;
@@ -113,7 +113,8 @@ int engine_charge_crash(struct engine *e) {
         log_warn("engine",
                  "the host went down and %s: the first %d events run one by one, after they are "
                  "stored",
-                 all ? "nobody knows why" : "what ran then was not stored yet", CAREFUL_EVENTS);
+                 all ? "the cause is unknown" : "the event that ran was not stored yet",
+                 CAREFUL_EVENTS);
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * crash.h - who took the host down, and what follows.
+ * crash.h - which event crashed the host, and the consequences.
  */
 #ifndef ZINGQ_ENGINE_CRASH_H
 #define ZINGQ_ENGINE_CRASH_H
@@ -9,18 +9,18 @@
 /* ERR_MEMORY. */
 int engine_make_suspects(struct engine *e);
 void engine_free_suspects(struct engine *e);
-/* In the transaction that loads the store: what a crash left named is charged. */
+/* Charges the event that a crash left on the page; in the transaction that loads the store. */
 int engine_charge_crash(struct engine *e);
-/* Whether the item is to be put off, because it took the host down before this start: others come
- * first, as after an attempt that failed. Once. */
+/* Whether to put the item off because it crashed the host before this start, so that others come
+ * first, as after a failed attempt. True once. */
 bool engine_must_put_off(struct engine *e, const struct lane_item *item);
-/* So many events ran, and the host did not go down. */
+/* Notes that this many events ran without a crash. */
 void engine_note_proven(struct engine *e, size_t events);
-/* Its events are on the processor now. */
+/* Names its events as those on the processor. */
 void engine_name_culprit(struct engine *e, struct invocation *inv);
-/* Whether a turn runs one event, which an earlier one has stored. */
+/* Whether each turn runs only one event, stored by an earlier turn. */
 bool engine_is_careful(const struct engine *e);
-/* Whether events that never ran die without policies. */
+/* Whether events that never ran are buried without policies. */
 bool engine_suspects_policies(const struct engine *e);
 
 #endif

@@ -92,7 +92,7 @@ static int run_policies(struct engine *e, struct engine_service *s, struct event
 
 /* --- the announcement --- */
 
-/* The announcement tells what happened; where it did is kept with the dead letter. */
+/* The announcement gives the error message; the traceback stays with the dead letter. */
 static struct slice without_traceback(struct slice reason) {
     static const char traceback[] = "\nstack traceback:";
     const char *at =
@@ -189,7 +189,7 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
     return journal_dead_put(e->journal, &row);
 }
 
-/* The lane of an event that was taken goes on, or is held. */
+/* The lane of a taken event continues, or is blocked. */
 static int leave_lane(struct engine *e, struct death *d) {
     struct lane_item *item = d->item;
     bool parked = d->event->parked;
@@ -201,7 +201,7 @@ static int leave_lane(struct engine *e, struct death *d) {
 static int settle(struct engine *e, struct death *d) {
     struct engine_service *s = d->service;
     struct event *event = d->event;
-    /* Who cancels an event does not want it among the dead letters; its policies are told. */
+    /* A cancelled event does not become a dead letter, but its policies are called. */
     bool discard =
         d->state == EVENT_DISCARDED || (d->state == EVENT_DEAD && event->undo == UNDO_THEN_DISCARD);
     int code = note_end(e, d);

@@ -1,8 +1,8 @@
 /*
- * debt.h - what lanes that are closed owe: a bounded table of sets. Pure memory.
+ * debt.h - the debts of closed lanes: a bounded table of sets, in memory only.
  *
- * A debt counts by its service's clock of what is paid off (engine/lane.c): it is over when that clock has
- * come to owes_us.
+ * A debt is measured by its service's clock of paid time (engine/lane.c): it is over when that
+ * clock reaches owes_us.
  */
 #ifndef ZINGQ_ENGINE_DEBT_H
 #define ZINGQ_ENGINE_DEBT_H
@@ -28,8 +28,8 @@ struct debts {
 
 /* Takes the lane's debt out; owes_us 0 when there is none. */
 struct debt debts_take(struct debts *debts, size_t service, uint64_t hash);
-/* Keeps it; the clock outlives the table. Debts within the quantum are forgiven; where there is no
- * room the smallest is forgotten. */
+/* Keeps the debt; the clock must outlive the table. Debts within the quantum are forgiven; if there
+ * is no room the smallest is dropped. */
 void debts_note(struct debts *debts, const struct debt *debt, const int64_t *paid_us);
 
 #endif

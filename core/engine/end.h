@@ -12,7 +12,7 @@
 /* How an attempt ended for an event. */
 struct verdict {
     enum outcome outcome; /* one that ends an attempt */
-    enum attempt_end end; /* ERROR, RETRY: as the history tells it */
+    enum attempt_end end; /* ERROR, RETRY: as recorded in the history */
     const char *error;    /* why; the history keeps it */
     int64_t after_ms;     /* RETRY, SNOOZE, THROTTLE: see lua/run.h */
 };

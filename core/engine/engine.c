@@ -97,7 +97,7 @@ static int admit_messages(struct engine *e) {
     return code;
 }
 
-/* Half a turn of them; the rest goes on in the next one. */
+/* Half a turn of them; the rest follows in the next one. */
 static int resume_ended_calls(struct engine *e) {
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;
@@ -273,7 +273,7 @@ int engine_turn(struct engine *e) {
         return ready;
     }
     int answer = turned_away ? ERR_FULL : 0;
-    /* What is committed can leave without a turn. */
+    /* Committed publishes can be sent without a turn. */
     (void)engine_send(e); /* a clash is told to the host at its next send */
     engine_send_forwards(e);
     if (!engine_due(e)) {

@@ -1,9 +1,9 @@
 /*
  * engine.h - the engine: every decision, in turns.
  *
- * A turn collects what came in (messages, finished calls, commands, due timers), decides inside
- * one store transaction, commits, and only then acts: publishes, starts calls, answers commands.
- * What the world sees is always durable.
+ * A turn collects the inputs (messages, finished calls, commands, due timers), decides inside one
+ * store transaction, commits, and only then acts: publishes, starts calls, answers commands.
+ * Everything visible from outside is durable.
  *
  * The engine is deterministic: its inputs are the functions below, a clock and a seed; its outputs
  * are a commit and the calls on its doors. It opens no socket and reads no clock of its own.
@@ -30,23 +30,23 @@
 struct engine;
 struct command;
 
-/* What the engine asks of the world, always after a commit. None may call back into the engine. */
+/* The engine's outputs, called only after a commit. None may call back into the engine. */
 struct engine_doors {
     void *ctx;
     void (*read_clocks)(void *ctx, struct clock_reading *out);
     int64_t (*monotonic_us)(void *ctx); /* for durations and budgets */
     int64_t (*processor_us)(void *ctx); /* of the engine's thread, for shares */
-    /* Hands a publish to the connection; 0 and *mid, or an error: it is offered again later. */
+    /* Passes a publish to the connection; 0 and *mid, or an error: it is offered again later. */
     int (*publish)(void *ctx, const struct publication *p, int *mid);
-    /* Hands a message to the connection for that host's topic; 0 or an error: it is offered again.
-     * NULL where hosts.count is 1, like the next. */
+    /* Passes a message to the connection for that host's topic; 0 or an error: it is offered again.
+     * NULL if hosts.count is 1, like the next one. */
     int (*forward)(void *ctx, uint16_t host, struct slice message);
-    /* The same for a receipt; one that is lost costs a repetition. */
+    /* The same for a receipt; a lost one only causes a repetition. */
     int (*receipt)(void *ctx, uint16_t host, struct slice receipt);
     /* The request stays valid until engine_call_done or call_cancel. */
     int (*call_start)(void *ctx, uint64_t id, const struct call_request *request);
     void (*call_cancel)(void *ctx, uint64_t id);
-    /* The command was carried out (see its code) or refused; it is the caller's again. */
+    /* The command was executed (see its code) or refused; the caller owns it again. */
     void (*command_done)(void *ctx, struct command *command);
 };
 
@@ -55,14 +55,14 @@ struct engine_options {
     struct store *store;              /* borrowed, writable */
     struct script_host *scripts;      /* borrowed, loaded; NULL is not allowed */
     const struct engine_doors *doors; /* copied */
-    struct culprit *culprit;          /* borrowed; NULL = crashes are nobody's */
+    struct culprit *culprit;          /* borrowed; NULL = crashes are not charged */
     uint64_t seed;
     const char *const *only; /* run these services; NULL = all */
     size_t only_count;
 };
 
-/* Loads what the store holds. ERR_MEMORY, ERR_FULL, ERR_DISK, ERR_CORRUPT; ERR_INVALID when `only`
- * names no service of conf. */
+/* Loads the store. ERR_MEMORY, ERR_FULL, ERR_DISK, ERR_CORRUPT; ERR_INVALID if `only` names a
+ * service that is not in conf. */
 int engine_new(struct engine **out, const struct engine_options *options, struct report *r);
 /* Ends every invocation without a trace. */
 void engine_free(struct engine *e);
@@ -70,13 +70,13 @@ void engine_free(struct engine *e);
 /* The store's own id, part of the default MQTT client id; borrowed. */
 const char *engine_host_id(const struct engine *e);
 
-/* The stored number of a service, which stays the same however topics.conf is reordered: what a
- * subscription identifier is made of. And back: false when no service of conf has the number. */
+/* The stored number of a service, which stays the same when topics.conf is reordered; subscription
+ * identifiers are derived from it. And the reverse: false if no service of conf has the number. */
 uint16_t engine_service_number(const struct engine *e, size_t service);
 bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
 
-/* A text of the host's own that outlives it; between turns only. `out` is appended to.
- * ERR_NOTFOUND; storing is durable at once. */
+/* A text that the host stores for its next run; between turns only. `out` is appended to.
+ * ERR_NOTFOUND; engine_remember is durable when it returns. */
 int engine_recall(struct engine *e, const char *name, struct buf *out);
 int engine_remember(struct engine *e, const char *name, struct slice text);
 
@@ -87,44 +87,46 @@ struct offer {
     uint8_t qos;
     bool retained;
     bool everywhere; /* every host of the division gets it: there is no shared subscription */
-    /* Whose copy it is when that host is away: its number; 0 = our own. */
+    /* The number of the host, which is down, whose copy this is; 0 = our own. */
     uint16_t host;
 };
 
-/* A message for a service (index in conf->services). Copied. With bytes->reason it cannot become
- * work and is to be a dead letter for that reason. The caller acknowledges it after a
- * turn that returned 0. ERR_MEMORY. */
+/* A message for a service (index in conf->services). Copied. With bytes->reason the message cannot
+ * be handled and becomes a dead letter for that reason. The caller acknowledges it after a turn
+ * that returned 0. ERR_MEMORY. */
 int engine_offer(struct engine *e, size_t service, const struct event_bytes *bytes,
                  struct offer how);
 /* A message on zingq/signal/<service>/<key>/<name> for that service. The same otherwise. Every host
- * of a division gets one; this is the copy of the host with the number `host`, or with 0 our own. */
+ * of a division gets a copy; this is that of the host with the number `host`, or with 0 our own. */
 int engine_offer_signal(struct engine *e, size_t service, const struct event_bytes *bytes,
                         uint16_t host);
-/* A message of another host, with what belongs to this one. Copied, or dropped where there is no
- * room for more: then it comes again. ERR_MEMORY. */
+/* A message from another host, with events that belong to this one. Copied, or dropped if there is
+ * no room: then it is sent again. ERR_MEMORY. */
 int engine_offer_forward(struct engine *e, struct slice message);
-/* Another host tells what it has stored. */
+/* A receipt from another host: which forwards it has stored. */
 void engine_offer_receipt(struct engine *e, struct slice receipt);
-/* Another host of the division came, or went away: what waits for it goes, or stays here. Until this
- * is called all are taken to be there. */
+/* Another host of the division came up or went down: forwards to it are sent, or kept. Until this
+ * is called all are assumed to be up. */
 void engine_member(struct engine *e, uint16_t host, bool up);
 /* A call ended; the result's buffers are taken over (the original is emptied). */
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result);
 /* The broker answered a publish. */
 void engine_published(struct engine *e, int mid, uint8_t reason);
-/* window: publishes the broker takes unacknowledged; packet_bytes_max: the largest packet that it
- * and the other hosts take. */
+/* window: the number of unacknowledged publishes that the broker accepts; packet_bytes_max: the
+ * largest packet that the broker and the other hosts accept. */
 void engine_connected(struct engine *e, size_t window, size_t packet_bytes_max);
-/* Whether the loss is put down to a publish the broker refuses, and not to the broker. */
+/* Returns whether the loss is attributed to a publish that the broker refuses, and not to the
+ * broker. */
 bool engine_disconnected(struct engine *e);
-/* Something that is not the outbox's went out on its connection: it, too, may cost that. */
+/* A publish that is not from the outbox was sent on the outbox's connection: it may also be the
+ * cause of a loss. */
 void engine_published_beside(struct engine *e);
-/* The broker has answered after all of that: it has cost nothing. */
+/* The broker has answered after all of these: they are not the cause. */
 void engine_beside_proven(struct engine *e);
-/* Offers committed publishes to doors.publish; between turns only, as often as one likes.
- * ERR_BUSY: doors.publish gave out a number still in use: the connection must be dropped. */
+/* Offers committed publishes to doors.publish; between turns only, as often as desired. ERR_BUSY:
+ * doors.publish returned a packet id that is still in use: the connection must be dropped. */
 int engine_send(struct engine *e);
-/* The same for what belongs to other hosts, to doors.forward. */
+/* The same for forwards to other hosts, through doors.forward. */
 void engine_send_forwards(struct engine *e);
 
 enum command_kind {
@@ -135,7 +137,7 @@ enum command_kind {
     COMMAND_PAUSE,      /* service */
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
-    COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane goes on */
+    COMMAND_KEY_SKIP,   /* service, key: it stays dead, the lane continues */
     COMMAND_RERUN,  /* service, partition, id of an event that is done or discarded, ended_by_ms,
                        force: it runs again. ERR_EXISTS: it waits, or has run once more */
     COMMAND_CANCEL, /* id of a delayed publish: it is not sent; or of an event that waits, and
@@ -157,63 +159,64 @@ struct command {
     uint8_t qos;
     uint8_t partition;
     bool retain;
-    bool compensate;           /* CANCEL: undo its saga first */
+    bool compensate;           /* CANCEL: run its compensations first */
     bool publish_only;         /* CANCEL: leave events alone */
     bool without_compensation; /* CANCEL, DISCARD: although its saga is not undone */
-    bool force;                /* also when who is called may have forgotten its Idempotency-Keys */
+    bool force;                /* even if the peers may have forgotten its Idempotency-Keys */
     int64_t after_ms;          /* 0 = at once */
-    int64_t ended_by_ms;       /* only if it had ended by then; 0 = whenever */
+    int64_t ended_by_ms;       /* only if it had ended by then; 0 = at any time */
     int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
-    struct report report;      /* out: the sentence when code is not 0 */
+    struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
     void *owner;               /* the submitter's */
     STAILQ_ENTRY(command) link;
 };
 
-/* The command stays the caller's memory; the engine has it until doors.command_done. */
+/* The command's memory belongs to the caller; the engine uses it until doors.command_done. */
 void engine_submit(struct engine *e, struct command *command);
 
-/* Scripts were loaded: services that had none may have one. Between turns. */
+/* Scripts were loaded: services that had none may have one now. Between turns. */
 void engine_scripts_changed(struct engine *e);
 
-/* While held the service starts nothing; what comes is accepted and waits. Like a pause, but the
- * host's, and forgotten with the process. Between turns. */
+/* A held service starts no events; new ones are accepted and wait. It is like a pause, but made by
+ * the host and not stored. Between turns. */
 void engine_hold_service(struct engine *e, size_t service, bool held);
 
 /* --- the turn --- */
 
-/* 0: all that was collected is decided and durable (or there was nothing to do).
- * ERR_FULL, ERR_DISK...: nothing of the turn is stored. The engine has gone back to what the store
- * holds; the caller must drop the broker connection without acknowledging, so that everything
- * unacknowledged comes again. */
+/* 0: all collected inputs are decided and durable (or there was nothing to do). ERR_FULL,
+ * ERR_DISK...: nothing of the turn is stored. The engine has returned to the state of the store;
+ * the caller must drop the broker connection without acknowledging, so that unacknowledged messages
+ * are delivered again. */
 int engine_turn(struct engine *e);
 /* Whether a turn would have something to do now. */
 bool engine_due(struct engine *e);
-/* Engine time (docs/time.md), which only goes forward; and what has to be added to it now to get
- * the wall clock. */
+/* Engine time (docs/time.md), which only goes forward; and the amount to add to it to get the wall
+ * clock. */
 int64_t engine_now_ms(struct engine *e);
 int64_t engine_wall_ahead_ms(struct engine *e);
-/* When the clock alone makes one due, in engine time; INT64_MAX = never. */
+/* When a turn becomes due by time alone, in engine time; INT64_MAX = never. */
 int64_t engine_next_ms(struct engine *e);
 /* Back-pressure: false while the backlog is at its limit or the store nearly full. */
 bool engine_accepts(struct engine *e);
 
-/* Bytes of messages that the next turn has room for; some more do no harm. */
+/* Bytes of messages that the next turn has room for; a few more are harmless. */
 size_t engine_room(const struct engine *e);
-/* Messages that the next turn should take, so that it can run them, too; some more do no harm. */
+/* The number of messages that the next turn should take so that it can also run them; a few more
+ * are harmless. */
 size_t engine_intake(const struct engine *e);
 
 /* No new invocations from now on (SIGTERM); waiting ones may end. */
 void engine_drain(struct engine *e);
 size_t engine_running(const struct engine *e);
-/* Marks what still runs as ready, as it is from now on; one last commit. */
+/* Marks events that are still running as ready; one last commit. */
 int engine_stop(struct engine *e);
 
 /* --- watching it --- */
 
 enum { ENDINGS_MAX = 10, ENDING_TEXT_MAX = 160 };
 
-/* An attempt that ended, cut to what a line can show. */
+/* An attempt that ended, cut to what fits on a line. */
 struct ending {
     size_t service; /* index in conf->services */
     struct uuid id;
@@ -225,15 +228,15 @@ struct ending {
     char topic[ENDING_TEXT_MAX], key[ENDING_TEXT_MAX], reason[ENDING_TEXT_MAX];
 };
 
-/* While watched the engine keeps the last few attempts that ended; failures rather than successes.
- * ERR_MEMORY. */
+/* While watched the engine keeps the last few attempts that ended, preferring failures. ERR_MEMORY.
+ */
 int engine_watch(struct engine *e, bool watched);
-/* Between turns: takes up to ENDINGS_MAX of them; *missed: how many ended besides. */
+/* Between turns: takes up to ENDINGS_MAX of them; *missed: how many more ended. */
 size_t engine_endings(struct engine *e, struct ending *out, uint64_t *missed);
 
 /* --- looking at it --- */
 
-/* What the store holds, to be read between turns, within a transaction that is aborted. */
+/* For reading the store between turns, within a transaction that is aborted. */
 struct journal *engine_journal(struct engine *e);
 
 struct engine_service_status {
@@ -243,7 +246,7 @@ struct engine_service_status {
     struct books books;
     uint64_t running;
     uint64_t retrying; /* put off after a failure: a retry, a compensation */
-    uint64_t sleeping; /* put off without one: a sleep, a wait, a snooze, a throttle */
+    uint64_t sleeping; /* put off without a failure: a sleep, a wait, a snooze, a throttle */
     int64_t throttled_until_ms;
     int64_t oldest_ms; /* how long the oldest waiting event has waited; 0 = none waits */
     struct metrics_summary lately;
@@ -261,8 +264,8 @@ struct engine_status {
     uint64_t delayed;           /* publishes waiting for their time */
     uint64_t forwards_waiting;  /* for other hosts, without a receipt */
     uint64_t forwards_taken;    /* from other hosts, since the start, as the next two */
-    uint64_t forwards_repeated; /* came again, or before their turn */
-    uint64_t forwards_refused;  /* messages from other hosts that mean nothing here */
+    uint64_t forwards_repeated; /* repeated, or too early */
+    uint64_t forwards_refused;  /* messages from other hosts that were not understood */
     uint64_t qos0;              /* messages that came with QoS 0 since the start */
     uint64_t turns, commits;
     uint64_t append_waiting; /* lines of zing.append whose files cannot be written */
@@ -275,8 +278,8 @@ struct engine_status {
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
     const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
     uint64_t set_aside;    /* records of the store that cannot be read */
-    long old_reader;       /* a process that reads one state for READER_OLD_MS or more; 0 = none */
-    int64_t old_reader_s;  /* and for how long */
+    long old_reader;      /* a process with a read transaction of READER_OLD_MS or more; 0 = none */
+    int64_t old_reader_s; /* and for how long */
     bool accepts;
 };
 

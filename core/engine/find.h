@@ -1,12 +1,12 @@
 /*
- * find.h - what a command is about.
+ * find.h - finds the object of a command.
  */
 #ifndef ZINGQ_ENGINE_FIND_H
 #define ZINGQ_ENGINE_FIND_H
 
 #include "engine/services.h"
 
-/* The command is refused with that sentence; 0. */
+/* Refuses the command with that message; returns 0. */
 int engine_refuse(struct command *c, int code, const char *text);
 /* The same: topics.conf has no service of that name. */
 int engine_no_service(struct command *c);

@@ -44,7 +44,7 @@ static int fire_state(struct engine *e, const struct timer *timer) {
     int64_t expires_ms = 0;
     int code = journal_state_get(e->journal, &cell, e->now_ms, &value, &expires_ms);
     if (code != ERR_NOTFOUND || expires_ms == 0) {
-        return code == ERR_NOTFOUND ? 0 : code; /* written again meanwhile, or gone */
+        return code == ERR_NOTFOUND ? 0 : code; /* overwritten in the meantime, or deleted */
     }
     code = journal_state_del(e->journal, &cell);
     return code == ERR_NOTFOUND ? 0 : code;

@@ -6,7 +6,7 @@
 
 #include "engine/engine.h"
 
-/* Fires those that are due, by either clock: TIMERS_PER_TURN of each. */
+/* Fires due timers of both clocks: up to TIMERS_PER_TURN each. */
 int engine_fire_timers(struct engine *e);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * forward.h - several hosts divide the keys: what is another one's goes there.
+ * forward.h - where several hosts divide the keys: forwards events to the hosts that own their
+ * keys.
  */
 #ifndef ZINGQ_ENGINE_FORWARD_H
 #define ZINGQ_ENGINE_FORWARD_H
@@ -10,10 +11,10 @@ struct signal;
 
 /* Whether its keys are divided among several hosts. */
 bool engine_is_divided(const struct engine *e, const struct engine_service *s);
-/* Whether what has this key, in that partition, is another host's. */
+/* Whether an event with this key, in that partition, belongs to another host. */
 bool engine_is_elsewhere(const struct engine *e, const struct engine_service *s, struct slice key,
                          uint8_t partition);
-/* Stores it for the partition's owner; so many bytes. */
+/* Stores it for the partition's owner; returns its size in bytes. */
 int engine_forward(struct engine *e, uint8_t partition, const struct forward *forward,
                    size_t bytes);
 /* Stores the event for the partition's owner; takes it over. */

@@ -488,7 +488,7 @@ int forwards_settle(struct forwards *f) {
 
 /* --- what comes and goes --- */
 
-/* Every row without a receipt goes into a message anew. */
+/* Every row without a receipt goes into a message again. */
 static void build_anew(struct forwards *f) {
     forget(f);
     memcpy(f->read, f->done, sizeof f->read);

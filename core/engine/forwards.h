@@ -1,18 +1,19 @@
 /*
  * forwards.h - events on their way to the hosts that own their keys.
  *
- * A row is stored in the turn that decides it (forwards_add), leaves in a message to its owner
- * after the commit, and goes when the owner's receipt tells that it is stored there. Whatever is
- * lost between, on either side or at the broker, only costs time: without a receipt it goes again.
+ * A row is stored in the turn that decides it (forwards_add), sent in a message to its owner after
+ * the commit, and deleted when the owner's receipt confirms that it is stored there. Losses in
+ * between, on either side or at the broker, only cost time: without a receipt it is sent again.
  *
- * A message holds many rows. Each names the row of its partition that went before it, as far as
- * that has no receipt yet; the owner takes a row only if it has that one, and keeps the number of
- * the last it took (journal_cursor). So rows of a partition are taken once each, in order, however
- * messages are lost, repeated or turned round.
+ * A message holds many rows. Each names its predecessor in its partition, if that has no receipt
+ * yet; the owner takes a row only if it has that one, and stores the number of the last row it took
+ * (journal_cursor). So rows of a partition are taken once each, in order, even if messages are
+ * lost, repeated or reordered.
  *
- * Memory holds a window of messages without receipts for each host; the rest waits on disk. None are
- * made for a host that is away. A message without a receipt for a while is sent again, alone and less
- * and less often, until one comes: an owner that takes nothing is not buried in repetitions.
+ * Memory holds a window of messages without receipts for each host; the rest waits on disk. None
+ * are made for a host that is down. A message without a receipt is sent again after a while, alone
+ * and at growing intervals, until one arrives: an owner that accepts nothing is not flooded with
+ * repetitions.
  */
 #ifndef ZINGQ_ENGINE_FORWARDS_H
 #define ZINGQ_ENGINE_FORWARDS_H

@@ -1,5 +1,5 @@
 /*
- * input.h - what comes in is noted here and decided in the next turn.
+ * input.h - inputs, which are queued here and decided in the next turn.
  */
 #ifndef ZINGQ_ENGINE_INPUT_H
 #define ZINGQ_ENGINE_INPUT_H
@@ -15,7 +15,7 @@ struct call_end {
 /* ERR_MEMORY. */
 int engine_make_inputs(struct engine *e);
 void engine_free_inputs(struct engine *e);
-/* Takes it over, for the next turn. */
+/* Takes it over and queues it for the next turn. */
 void engine_add_input(struct engine *e, struct event *event);
 /* Messages and ended calls. */
 void engine_forget_inputs(struct engine *e);
@@ -30,10 +30,10 @@ struct call_end *engine_next_ended(struct engine *e);
 /* The next command, which stays noted until engine_command_done; NULL: none is left. */
 struct command *engine_next_command(struct engine *e);
 void engine_command_done(struct engine *e);
-/* Those that are done are the caller's again: after the commit. */
+/* Gives finished commands back to their callers: after the commit. */
 void engine_answer_commands(struct engine *e);
 bool engine_has_answers(const struct engine *e);
-/* None of this turn was carried out, nor will be. */
+/* No command of this turn was executed, or will be. */
 void engine_refuse_commands(struct engine *e, int code);
 /* When publishes that were answered, or are to be tried again, need a turn. */
 int64_t engine_next_send_ms(struct engine *e);

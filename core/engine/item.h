@@ -20,13 +20,13 @@ void engine_item_free(struct engine *e, struct lane_item *item);
 /* The item, which is in a lane or taken off it, gets its body / leaves it to the disk. */
 int engine_load_body(struct engine *e, struct engine_service *s, struct lane_item *item);
 void engine_drop_body(struct engine *e, struct lane_item *item);
-/* The event record is written, unless the seal will do it. */
+/* Writes the event record, unless the seal will do it. */
 int engine_save(struct engine *e, struct lane_item *item);
 /* The row of an item, of an event; flags 0. */
 struct row engine_item_row(const struct lane_item *item, const struct engine_service *s);
 struct row engine_row(const struct event *event);
 struct cell engine_cell(const struct event *event, struct slice name);
-/* The item was accepted in this turn; and it is new no more. */
+/* Marks the item as accepted in this turn; and as no longer new. */
 void engine_link_new(struct engine *e, struct lane_item *item);
 void engine_unlink_new(struct engine *e, struct lane_item *item);
 /* Whether an event of the service has the id already, stored or accepted in this turn. */
@@ -36,8 +36,8 @@ bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t p
 struct lane_item *engine_first_new(const struct engine *e);
 /* Of the bodies in memory. */
 size_t engine_body_bytes(const struct engine *e);
-/* The turn is given up: nothing is new any more, or in memory. The items are freed with what holds
- * them. */
+/* The turn is rolled back: no item is new any more, or in memory. The items are freed with what
+ * holds them. */
 void engine_forget_items(struct engine *e);
 
 #endif

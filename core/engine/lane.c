@@ -68,7 +68,7 @@ struct lanes {
     size_t lane_count;
     int64_t clock_us;   /* of the services */
     int64_t arrived_ms; /* the last message */
-    int64_t patient_ms; /* who is in debt waits for quiet until then */
+    int64_t patient_ms; /* lanes in debt wait for quiet until then */
     struct debts debts; /* of lanes that are closed */
 };
 
@@ -252,7 +252,7 @@ static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
     s->light_tail = light ? lane : s->light_tail;
 }
 
-/* Who waits enters anew. A long run pays for the walk. */
+/* Waiting lanes are entered again. A long run pays for the walk. */
 static void begin_rush(struct lane_service *s) {
     struct lane *lane = s->ring_head;
     size_t in_ring = s->in_ring;
@@ -314,7 +314,7 @@ static void settle(struct lane_service *s) {
     }
 }
 
-/* When who waits for quiet may start, if that is not now; 0 = now. */
+/* When a lane that waits for quiet may start, if not now; 0 = now. */
 static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
     int64_t quiet_ms = lanes->arrived_ms + DEBT_QUIET_MS;
     int64_t until_ms = quiet_ms < lanes->patient_ms ? quiet_ms : lanes->patient_ms;

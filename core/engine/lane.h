@@ -1,12 +1,14 @@
 /*
- * lane.h - which event may run next. Pure memory: no store, no clock of its own.
+ * lane.h - which event may run next. In memory only: no store, no clock of its own.
  *
  * A lane is the queue of one (service, key). It exists in memory only while it has events here or
- * one of them runs. Lanes that can run stand in their service's ring and are served in turn; what a
- * run took of the processor is charged to its service and its lane, and who is in debt waits until
- * the others had as much. So neither a hungry key nor a hungry service starves another.
+ * one of them runs. Lanes that can run are in their service's ring and are served in turn; the
+ * processor time of a run is charged to its service and its lane, and a lane or service in debt
+ * waits until the others have caught up. So neither an expensive key nor an expensive service
+ * starves another.
  *
- * What limits a service (concurrency, rate, pause, throttle, batches) is asked here, at lanes_next.
+ * The limits of a service (concurrency, rate, pause, throttle, batches) are applied here, in
+ * lanes_next.
  */
 #ifndef ZINGQ_ENGINE_LANE_H
 #define ZINGQ_ENGINE_LANE_H
@@ -54,8 +56,8 @@ struct lane {
     struct lane_item *taken; /* the head that was taken, while busy; the engine's */
     struct lane_item *head, *tail;
     uint32_t count;
-    int64_t due_us;  /* in debt: when its time comes, by its service's clock */
-    int64_t owes_us; /* until then it is in debt, by the clock of what is paid off */
+    int64_t due_us;  /* in debt: when it is due, by its service's clock */
+    int64_t owes_us; /* until then it is in debt, by the clock of what has been paid */
     bool owing;      /* in the ring's second list, of lanes in debt */
     struct lane *ring_next;
     struct lane *hash_next;
@@ -76,43 +78,44 @@ void lanes_pause(struct lanes *lanes, size_t service, bool paused);
 /* No starts before until_ms. */
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
 
-/* NULL when it is not in memory. */
+/* NULL if the lane is not in memory. */
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash);
 /* A new, empty lane; the caller pushes to it or closes it. NULL when out of memory. */
 struct lane *lanes_open(struct lanes *lanes, size_t service, uint64_t hash, uint8_t partition);
 /* Frees an idle, empty lane. */
 void lanes_close(struct lanes *lanes, struct lane *lane);
 
-/* To the end of the lane; the lane owns the item from now on. */
+/* Appends the item to the lane, which owns it from now on. */
 void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item);
 /* The lane that may start its head now, or NULL. */
 struct lane *lanes_next(struct lanes *lanes, int64_t now_ms);
 /* Takes the head off the lane, which is busy from now on. The caller owns the item. */
 struct lane_item *lanes_start(struct lanes *lanes, struct lane *lane);
-/* The service's lane whose head could join the batch of one just started, or NULL; and taking that
- * head, as lanes_start does. It uses up the service's rate, not its concurrency. */
+/* The service's lane whose head could join the batch that was just started, or NULL; and taking
+ * that head, as lanes_start does. It counts towards the service's rate, not its concurrency. */
 struct lane *lanes_peek(const struct lanes *lanes, size_t service);
 struct lane_item *lanes_join(struct lanes *lanes, struct lane *lane);
-/* The event that was taken has ended or waits elsewhere. An idle lane without items stays until
- * it gets some or lanes_close. */
+/* The taken event has ended or waits elsewhere. An idle lane without items stays until it gets some
+ * or is closed by lanes_close. */
 void lanes_finish(struct lanes *lanes, struct lane *lane);
-/* A run of the lane, which may be gone by now, used that much of the processor; and its service
- * did: in this order. now_ms: about when it ended. A debt above LANE_QUANTUM_US outlives the lane.
+/* Charges the processor time of a run to its lane, which may no longer be in memory, and to its
+ * service, in this order. now_ms: about when the run ended. A debt above LANE_QUANTUM_US survives
+ * the lane.
  */
 void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us);
 void lanes_spent(struct lanes *lanes, size_t service, int64_t us, int64_t now_ms);
-/* Messages came in: more may follow at once, and lanes in debt let them pass. */
+/* Messages have arrived: more may follow immediately, and lanes in debt let them pass. */
 void lanes_arrived(struct lanes *lanes, int64_t now_ms);
-/* Cuts the lane's items after the first `keep` off; the caller owns the list. */
+/* Cuts off the lane's items after the first `keep`; the caller owns the list. */
 struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t keep);
 
-/* Calls each(ctx, lane) for the service's lanes, in no order; each may cut the lane, but neither
- * open nor close one. Stops at the first non-zero answer and returns it. */
+/* Calls each(ctx, lane) for the service's lanes, in no particular order; the callback may cut the
+ * lane, but neither open nor close one. Stops at the first non-zero result and returns it. */
 int lanes_each(struct lanes *lanes, size_t service, void *ctx,
                int (*each)(void *ctx, struct lane *lane));
 
-/* Whether anything could start now; when only the clock stands in the way, *wake_ms is lowered to
- * the moment it no longer does. */
+/* Whether anything could start now; if only time prevents it, *wake_ms is lowered to the moment
+ * when it no longer does. */
 bool lanes_runnable(struct lanes *lanes, int64_t now_ms, int64_t *wake_ms);
 /* Items waiting in memory; invocations under way. */
 size_t lanes_waiting(const struct lanes *lanes, size_t service);

@@ -67,7 +67,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? engine_lane_wake(e, s, &row) : code;
 }
 
-/* A dead signal is no work for a handler: it is sent again, and that is its end. */
+/* No handler runs a dead signal: it is sent again and ends with that. */
 static int replay_signal(struct engine *e, struct engine_service *s, struct event *event,
                          struct command *c) {
     int code = engine_send_letter(e, s, event, &c->report);
@@ -174,9 +174,9 @@ int engine_discard(struct engine *e, struct command *c) {
         event_free(event);
         return engine_refuse(
             c, ERR_INVALID,
-            "its saga is half undone, see `zingq dlq show`: `zingq dlq replay` goes on "
-            "with the compensations, --without-compensation (without_compensation=1) "
-            "lets it go as it is");
+            "its saga is only partly undone, see `zingq dlq show`: `zingq dlq replay` continues "
+            "the compensation, --without-compensation (without_compensation=1) "
+            "discards it as it is");
     }
     code = forget_dead_row(e, s, event);
     if (code == 0 && event->parked) {

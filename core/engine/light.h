@@ -1,9 +1,8 @@
 /*
- * light.h - which keys of a service had a short run last, as far as a table of fixed size remembers.
- * Pure memory.
+ * light.h - which keys of a service had a short run last: a table of fixed size, in memory only.
  *
- * A key that meets another's mark by chance, once in 32,768 times, is taken for it. The younger of
- * two that want the same place has it.
+ * A key whose mark collides with another's, once in 32,768 times, is confused with it. If two keys
+ * need the same slot, the newer one gets it.
  */
 #ifndef ZINGQ_ENGINE_LIGHT_H
 #define ZINGQ_ENGINE_LIGHT_H

@@ -1,5 +1,5 @@
 /*
- * locks.h - the lock that an event tells of, and what becomes of it.
+ * locks.h - the lock of an expiry event, and its release.
  */
 #ifndef ZINGQ_ENGINE_LOCKS_H
 #define ZINGQ_ENGINE_LOCKS_H
@@ -7,11 +7,11 @@
 #include "engine/engine.h"
 #include "journal/keyed.h"
 
-/* Whether the event tells that just this lock has run out. */
+/* Whether the event reports the expiry of exactly this lock. */
 bool engine_is_expired_lock(const struct event *event, struct slice name, const struct lock *lock);
-/* The lock whose end the event tells, if it stands still, is free. */
+/* Releases the lock that this expiry event reports, if it is unchanged. */
 int engine_free_expired_lock(struct engine *e, const struct event *event);
-/* Whether the event tells of what is not so any more, and has done nothing yet. */
+/* Whether the event reports an expiry that no longer applies, and has not done anything yet. */
 int engine_expiry_is_stale(struct engine *e, const struct event *event, bool *stale);
 
 #endif

@@ -26,7 +26,7 @@
 int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *item) {
     char id[UUID_TEXT_BYTES + 1];
     log_error("engine",
-              "event %s of service \"%s\" is let go and counts as discarded: its record in the "
+              "event %s of service \"%s\" is dropped and counts as discarded: its record in the "
               "store cannot be read",
               uuid_text(&item->id, id), s->conf->name);
     if (books_waiting(&s->books) > 0) {
@@ -76,7 +76,7 @@ static int find_place(struct engine *e, struct event *event) {
         return code;
     }
     char id[UUID_TEXT_BYTES + 1];
-    log_warn("engine", "event %s of service \"%s\" had lost its place and gets a new one",
+    log_warn("engine", "event %s of service \"%s\" had lost its position and gets a new one",
              uuid_text(&event->id, id), s->conf->name);
     if (waits) {
         code = engine_drop_wake(e, event);
@@ -175,10 +175,11 @@ static int correct_books(struct engine *e, struct engine_service *s) {
     if (rows == waiting) {
         return 0;
     }
-    log_error("engine",
-              "the books of service \"%s\" say that %llu events wait, %llu do: the books are put "
-              "right",
-              s->conf->name, (unsigned long long)waiting, (unsigned long long)rows);
+    log_error(
+        "engine",
+        "the books of service \"%s\" say that %llu events wait, but %llu do: the books are put "
+        "right",
+        s->conf->name, (unsigned long long)waiting, (unsigned long long)rows);
     if (rows > waiting) {
         engine_count(e, s, BOOK_ACCEPTED, (int64_t)(rows - waiting));
     } else {

@@ -1,5 +1,5 @@
 /*
- * mend.h - what could not be read in the store, and what follows.
+ * mend.h - repairs after unreadable records in the store.
  */
 #ifndef ZINGQ_ENGINE_MEND_H
 #define ZINGQ_ENGINE_MEND_H
@@ -7,13 +7,13 @@
 #include "engine/lane.h"
 #include "engine/services.h"
 
-/* While the store is loaded, after rows were counted and timers looked at: waiting events without a
- * row get one, heads and locks their timers, the books their figures. */
+/* While the store is loaded, after rows were counted and timers looked at: gives waiting events
+ * without a row a new one, heads and locks their timers, and corrects the books. */
 int engine_mend(struct engine *e);
-/* What belongs to events whose records cannot be read goes: their rows as dead letters, histories,
+/* Deletes the data of events whose records cannot be read: their dead-letter rows, histories,
  * steps. Before the books are written. */
 int engine_clear_lost(struct engine *e);
-/* The taken item's record cannot be read: it is let go, and counted as discarded. */
+/* Drops the taken item, whose record cannot be read, and counts it as discarded. */
 int engine_lose(struct engine *e, struct engine_service *s, struct lane_item *item);
 
 #endif

@@ -126,8 +126,8 @@ void outbox_refuse(struct outbox *o, struct outbox_item *item, int64_t now_ms, u
         return;
     }
     log_error("broker",
-              "a publish was refused topic=%s id=%s: %s: kept in the outbox and tried again, all "
-              "else goes on; look at the broker's access rules and limits; zingq outbox list",
+              "a publish was refused topic=%s id=%s: %s: kept in the outbox and retried; all "
+              "others continue; check the broker's access rules and limits; zingq outbox list",
               p->topic.data, uuid_text(&p->id, id), why);
 }
 

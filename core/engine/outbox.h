@@ -9,23 +9,23 @@
  * events have published, and the host sends it. One sequence also keeps the rows of a commit side
  * by side on a few pages, where a sequence for each partition touched one page for each.
  *
- * A publish the broker refuses keeps its row and holds up what comes behind it of its own owner,
- * the (service, key) whose event published it; all others overtake it. It is tried again with
- * nothing else in flight and behind everything else, at intervals from 5 s to OUTBOX_RETRY_MS.
- * While a topic is refused, further rows for it are refused untried. Past OUTBOX_BLOCKED_MAX rows,
- * or OUTBOX_BLOCKED_BYTES_MAX, the oldest refused one is discarded, logged with its id and counted.
+ * A publish that the broker refuses keeps its row and blocks later publishes of its own owner, the
+ * (service, key) whose event published it; all others overtake it. It is tried again with nothing
+ * else in flight and behind everything else, at intervals from 5 s to OUTBOX_RETRY_MS. While a
+ * topic is refused, further rows for it are refused untried. Past OUTBOX_BLOCKED_MAX rows, or
+ * OUTBOX_BLOCKED_BYTES_MAX, the oldest refused one is discarded, logged with its id and counted.
  *
- * Some brokers say no by closing the connection. Then what was in flight is suspect, unless
- * something that is not the outbox's went out before it and was not proven harmless: suspects go
- * with nothing but suspects, first one, then twice as many each time all were answered; one that
- * was the first unanswered twice, the second time alone in flight, is refused. Everyone else goes
- * on meanwhile.
+ * Some brokers refuse by closing the connection. Then the publishes in flight are suspects, unless
+ * a publish from elsewhere was sent before them and not proven harmless: suspects are sent only
+ * with other suspects, first one, then twice as many each time all were answered. A publish that
+ * was the first unanswered one twice, the second time alone in flight, is refused. All others
+ * continue.
  *
- * "Quota exceeded", "unspecified" and "implementation specific" pass: such a publish goes again
- * after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. One that is refused so
- * for minutes, while the broker takes others, is refused like any other. For a minute after a
- * passing refusal no owner has two in flight, so that its order stays; what was in flight with the
- * first such publish may have overtaken it.
+ * "Quota exceeded", "unspecified" and "implementation specific" are temporary: such a publish is
+ * sent again after a second, growing to OUTBOX_SOON_MS_MAX, and its owner waits for it. If that
+ * happens for minutes while the broker accepts others, it is refused like any other. For a minute
+ * after a temporary refusal no owner has two publishes in flight, which keeps their order;
+ * publishes in flight together with the first such one may have overtaken it.
  */
 #ifndef ZINGQ_ENGINE_OUTBOX_H
 #define ZINGQ_ENGINE_OUTBOX_H
@@ -57,27 +57,28 @@ void outbox_committed(struct outbox *o);
 
 /* Sends what may go, and at its time what was refused: `publish` returns 0 and sets *mid,
  * ERR_INVALID for what can never be carried (refused, as by the broker), or another error, which
- * ends this round. At most `window` are in flight. ERR_BUSY: a number came that is still in use,
- * the connection is good for nothing any more and must be dropped. */
+ * ends this round. At most `window` are in flight. ERR_BUSY: a packet id was returned that is still
+ * in use; the connection must be dropped. */
 int outbox_send(struct outbox *o, int64_t now_ms, size_t window, void *ctx,
                 int (*publish)(void *ctx, const struct publication *p, int *mid));
-/* The broker answered; reason >= 0x80 is a refusal. Unknown mids are no error (late answers). */
+/* The broker answered; reason >= 0x80 is a refusal. Unknown mids are not an error (late answers).
+ */
 void outbox_acknowledged(struct outbox *o, int64_t now_ms, int mid, uint8_t reason);
 /* Whether something that is not in the outbox may be sent now, as far as the outbox is concerned: it
  * must not come between a publish that is on trial and the end of the connection. */
 bool outbox_may_be_joined(const struct outbox *o);
 /* Something that is not in the outbox has been sent on its connection. */
 void outbox_beside(struct outbox *o);
-/* The broker has answered after all of that so far: it cost nothing. */
+/* The broker has answered after all of these: they were harmless. */
 void outbox_beside_proven(struct outbox *o);
-/* The connection is gone: what was in flight goes again, in order. Whether a publish of ours is the
- * likely reason; not said without end, unless the broker takes one now and then. */
+/* The connection is gone: publishes in flight are sent again, in order. Whether a publish of ours
+ * is the likely reason; not said without end, unless the broker takes one now and then. */
 bool outbox_disconnected(struct outbox *o, int64_t now_ms);
 /* Deletes the acknowledged rows, notes in theirs which are refused, discards those past the quota,
  * reads more from disk when there is room; inside a transaction. */
 int outbox_settle(struct outbox *o);
 
-/* Tries refused ones at once: that with the id, or all (NULL). Returns how many there are. */
+/* Retries refused publishes now: the one with the id, or all (NULL). Returns how many there are. */
 size_t outbox_retry(struct outbox *o, int64_t now_ms, const struct uuid *id);
 /* Deletes a row that is refused, or held behind one; inside a transaction. ERR_NOTFOUND; ERR_BUSY:
  * it is being tried at this moment. */

@@ -237,7 +237,7 @@ static int time_out(struct engine *e, struct invocation *inv) {
     return code;
 }
 
-/* Half a turn of them; the rest goes on in the next one. */
+/* Half a turn of them; the rest follows in the next one. */
 int engine_expire_waits(struct engine *e) {
     engine_watch_clock(e);
     int64_t end_us = engine_seen_us(e) + TURN_MS_MAX * 1000 / 2;

@@ -29,7 +29,7 @@ struct window {
     uint64_t unloaded[PARTITIONS]; /* ready rows not in memory */
     uint64_t unloaded_total;
     uint64_t loaded[PARTITIONS]; /* ready rows up to this seq are, or were, in memory */
-    size_t next_partition;       /* where loading goes on */
+    size_t next_partition;       /* where loading continues */
     int64_t room_ms; /* when long lanes make room, if the window is still full; 0 = never */
 };
 

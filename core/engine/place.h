@@ -1,5 +1,5 @@
 /*
- * place.h - where a waiting event stands: in memory, in the ready table, in the lane table.
+ * place.h - the place of a waiting event: in memory, in the ready table, in the lane table.
  */
 #ifndef ZINGQ_ENGINE_PLACE_H
 #define ZINGQ_ENGINE_PLACE_H
@@ -9,24 +9,24 @@
 /* ERR_MEMORY. */
 int engine_make_windows(struct engine *e);
 void engine_free_windows(struct engine *e);
-/* A waiting event finds its place, in memory or on disk; takes it over. */
+/* Puts a waiting event in its place, in memory or on disk; takes it over. */
 int engine_place(struct engine *e, struct engine_service *s, struct event *event);
 /* Its record and its row, if it is new, are written; memory over its budget is given back. */
 int engine_seal_new(struct engine *e);
-/* The lane's taken event has ended (or gone): its row goes, the next may come. Frees the item and its
- * event. */
+/* The lane's taken event has ended (or is gone): deletes its row and unblocks the next one. Frees
+ * the item and its event. */
 int engine_leave_lane(struct engine *e, struct lane_item *item);
-/* The lane's taken event stays at its head with `flags`; what is behind goes to disk and the lane
- * leaves memory. Frees the item and its event. */
+/* Keeps the lane's taken event at its head with `flags`; the events behind are left on disk and the
+ * lane leaves memory. Frees the item and its event. */
 int engine_lane_block(struct engine *e, struct lane_item *item, uint8_t flags);
 /* Whether the row is the head of its lane, out of memory, until something wakes it; its flags are
  * set then. */
 int engine_head_waits(struct engine *e, struct row *row, bool *waits);
-/* The head of a blocked lane goes for good: its row, and what stands behind it may run. */
+/* Removes the head of a blocked lane with its row; the events behind it may run. */
 int engine_lane_drop_head(struct engine *e, struct engine_service *s, const struct row *head);
-/* A blocked lane on disk may go on: its head is loaded. */
+/* Unblocks a blocked lane on disk: loads its head. */
 int engine_lane_wake(struct engine *e, struct engine_service *s, const struct row *head);
-/* Ready rows come into memory while there is room. */
+/* Loads ready rows into memory while there is room. */
 int engine_refill(struct engine *e);
 bool engine_wants_refill(const struct engine *e);
 int64_t engine_earliest_room(const struct engine *e);

@@ -9,7 +9,7 @@
 /* ERR_MEMORY. */
 int engine_make_publishing(struct engine *e);
 void engine_free_publishing(struct engine *e);
-/* Hands it over to the services of this host that want it, and stores it in the outbox. */
+/* Hands it over to the services of this host that subscribe to it, and stores it in the outbox. */
 int engine_publish(struct engine *e, const struct publication *p);
 
 #endif

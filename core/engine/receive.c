@@ -27,14 +27,14 @@
 /* How far the forwards of one host have come, of the partitions that a turn touched. */
 struct forward_source {
     struct forward_sender sender; /* `from` is its number; the rest as it said last */
-    bool touched[PARTITIONS];     /* known, and to be told in a receipt */
+    bool touched[PARTITIONS];     /* known, and due for a receipt */
     bool moved[PARTITIONS];       /* and not stored yet */
     uint64_t cursor[PARTITIONS];
     bool any;
 };
 
 struct sources {
-    int64_t useless_told_ms;    /* when the last message that means nothing was told of */
+    int64_t useless_told_ms;    /* when a message that was not understood was last logged */
     int64_t kept_told_ms;       /* and one for a service that is not here */
     struct forward_source of[]; /* the hosts, by number */
 };

@@ -69,9 +69,9 @@ bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
     }
     int64_t age_ms = engine_now_ms(e) - first_call_ms(event);
     c->code = report(&c->report, ERR_INVALID,
-                     "it made its first call %s ago, and who is called remembers an "
+                     "it made its first call %s ago, but servers remember an "
                      "Idempotency-Key for %s (idempotency_window): its calls and mails would be "
-                     "made a second time. --force (force=1) runs it all the same",
+                     "made a second time. --force (force=1) runs it nevertheless",
                      conf_duration_text(age_ms, age),
                      conf_duration_text(s->conf->idempotency_window_ms, window));
     return true;
@@ -88,11 +88,11 @@ static int check(const struct event *event, struct command *c) {
         return report(&c->report, ERR_INVALID,
                       "it is a dead letter: `zingq dlq replay` runs it again");
     default:
-        return report(&c->report, ERR_EXISTS, "it waits already: it is %s",
+        return report(&c->report, ERR_EXISTS, "it is already waiting: it is %s",
                       event_state_name((enum event_state)event->state));
     }
     if (c->ended_by_ms != 0 && event->ended_ms > c->ended_by_ms) {
-        return report(&c->report, ERR_EXISTS, "it has run once more meanwhile");
+        return report(&c->report, ERR_EXISTS, "it has been replayed in the meantime");
     }
     if (event->kind == EVENT_LOCK_EXPIRED) {
         return report(&c->report, ERR_INVALID,
@@ -132,10 +132,10 @@ int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) 
     }
     c->code = check(event, c);
     if (c->code == 0 && engine_is_signal_letter(event)) {
-        c->code = report(&c->report, ERR_INVALID, "it is a signal, no work for a handler");
+        c->code = report(&c->report, ERR_INVALID, "it is a signal, which no handler runs");
     }
     bool refused = c->code != 0 || engine_refuse_forgotten(e, s, event, c);
-    /* One that was let go before it ever ran may have no key. */
+    /* An event that was discarded before it ever ran may have no key. */
     bool had_no_key = event->attempts == 0 && event->kind == EVENT_MESSAGE;
     if (!refused && event->state == EVENT_DISCARDED && had_no_key) {
         code = engine_rekey(e, s, event, &c->report);

@@ -1,5 +1,5 @@
 /*
- * retention.h - what has ended is kept for its time, and then deleted.
+ * retention.h - deletes ended events after their time.
  */
 #ifndef ZINGQ_ENGINE_RETENTION_H
 #define ZINGQ_ENGINE_RETENTION_H

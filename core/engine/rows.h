@@ -24,7 +24,7 @@ void engine_count_head(struct engine_service *s, uint8_t flags, int by);
 int engine_put_lane_row(struct engine *e, struct engine_service *s, const struct row *row);
 /* ERR_CORRUPT: there is none. */
 int engine_del_lane_row(struct engine *e, struct engine_service *s, const struct row *row);
-/* Whether the lane, which is not in memory, has rows that stand in front of what comes. */
+/* Whether the lane, which is not in memory, has rows that come before new events. */
 int engine_lane_has_rows(struct engine *e, const struct engine_service *s, const struct row *row,
                          bool *has);
 /* Counts them, and wakes the heads: at the start. */

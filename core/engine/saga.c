@@ -220,7 +220,7 @@ int engine_undo_failed(struct engine *e, struct invocation *inv, enum attempt_en
 
 /* --- another round --- */
 
-/* A compensation that failed for good has its tries back. */
+/* Resets the retry count of a compensation that gave up. */
 static int forgive(struct engine *e, const struct event *event) {
     struct step step = {.name = {NULL, 0}};
     int code;
@@ -244,7 +244,8 @@ int engine_renew_steps(struct engine *e, struct event *event) {
     if (event->state == EVENT_DEAD && event->undo == UNDO_NONE) {
         return 0; /* what it has finished stays finished */
     }
-    /* It begins anew; after an undoing under other keys, since the peers know the old ones. */
+    /* It starts again; after a compensation under other keys, because the peers know the old ones.
+     */
     if (event->undo != UNDO_NONE && event->round < UINT8_MAX) {
         event->round++;
     }

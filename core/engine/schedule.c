@@ -121,7 +121,7 @@ static void follow_clock(struct engine *e, struct schedule *s) {
     }
     if (m->settled_ms != settled_ms) {
         char tick[CRON_UTC_BYTES];
-        log_info("engine", "schedule \"%s\": the clock stepped, it goes on from %s", s->conf->name,
+        log_info("engine", "schedule \"%s\": the clock stepped; continuing from %s", s->conf->name,
                  cron_utc_text(m->settled_ms, tick));
     }
 }

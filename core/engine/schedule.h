@@ -10,9 +10,9 @@
 /* ERR_MEMORY. */
 int engine_make_schedules(struct engine *e);
 void engine_free_schedules(struct engine *e);
-/* How far each schedule has come; a new or changed one begins now. */
+/* Loads the progress of each schedule; a new or changed one begins now. */
 int engine_load_schedules(struct engine *e);
-/* Publishes what is due. */
+/* Publishes due ticks. */
 int engine_fire_schedules(struct engine *e);
 /* The earliest tick, by the wall clock; INT64_MAX = none. */
 int64_t engine_next_tick_ms(const struct engine *e);

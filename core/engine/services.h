@@ -24,7 +24,7 @@ struct engine_service {
     struct window *window; /* owned: engine/place.c */
 };
 
-/* What is counted of a service, in its books on disk. */
+/* The counters of a service, in its books on disk. */
 enum book {
     BOOK_ACCEPTED,
     BOOK_DONE,
@@ -49,9 +49,9 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
 int engine_write_books(struct engine *e);
 /* As the store has them. */
 int engine_load_books(struct engine *e, struct engine_service *s);
-/* Its lanes start nothing while an operator, another host or the lack of a script is against it. */
+/* Blocks its lanes while it is paused, held because of another host, or without a script. */
 void engine_hold(struct engine *e, const struct engine_service *s);
-/* It starts nothing before then. */
+/* Starts no events before then. */
 void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms);
 
 #endif

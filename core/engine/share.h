@@ -1,5 +1,5 @@
 /*
- * share.h - whose processor time it was, and how many messages a turn may take.
+ * share.h - charges processor time, and limits how many messages a turn may take.
  */
 #ifndef ZINGQ_ENGINE_SHARE_H
 #define ZINGQ_ENGINE_SHARE_H
@@ -9,10 +9,10 @@
 /* ERR_MEMORY. */
 int engine_make_shares(struct engine *e);
 void engine_free_shares(struct engine *e);
-/* Begins to measure: what came before is charged to nobody. */
+/* Starts measuring: earlier time is not charged. */
 void engine_watch_clock(struct engine *e);
-/* What went by since then, or since the last charge, is charged to the lane, whether or not it is
- * still there, and its service; `alone` false: to the service only. */
+/* Charges the time since then, or since the last charge, to the lane, whether or not it still
+ * exists, and its service; `alone` false: to the service only. */
 void engine_charge(struct engine *e, size_t service, uint64_t lane, bool alone);
 /* The same for a batch that is not concluded yet: each of its lanes has a part. */
 void engine_charge_batch(struct engine *e, const struct invocation *inv);

@@ -1,5 +1,5 @@
 /*
- * signal.h - signals, and who waits for them.
+ * signal.h - signals and their waiters.
  */
 #ifndef ZINGQ_ENGINE_SIGNAL_H
 #define ZINGQ_ENGINE_SIGNAL_H
@@ -16,8 +16,8 @@ struct signal {
 };
 
 struct cell engine_signal_cell(const struct engine_service *s, struct slice key, struct slice name);
-/* Whoever waits for it in (service, key) has it, or it is kept for who comes; another host's goes
- * there. ERR_INVALID (r): it cannot be, and nothing has changed. */
+/* Delivers it to its waiter in (service, key), or keeps it for a later one; a signal of another
+ * host's key is forwarded. ERR_INVALID (r): it is invalid, and nothing has changed. */
 int engine_signal(struct engine *e, struct engine_service *s, const struct signal *signal,
                   struct report *r);
 /* ERR_INVALID (r): it cannot be. */

@@ -63,7 +63,7 @@ static int read_topic(struct slice topic, struct buf *out, size_t *key_len, stru
     bool ok = decode_level(levels[3], out);
     *key_len = out->len;
     if (!ok || !decode_level(levels[4], out)) {
-        return report(r, ERR_INVALID, "in a signal's topic %% stands before two hex digits");
+        return report(r, ERR_INVALID, "in a signal's topic %% must be followed by two hex digits");
     }
     return out->failed ? ERR_MEMORY : 0;
 }

@@ -80,8 +80,8 @@ static void add_reader(const struct engine *e, struct buf *out) {
         return;
     }
     buf_printf(out,
-               "; process %ld is a reader that keeps what was freed since it began (%llu bytes): "
-               "there is room again when it ends",
+               "; process %ld is a reader that blocks the space freed since it began (%llu bytes): "
+               "it becomes available when that process ends",
                e->space->reader.pid, (unsigned long long)space.held);
 }
 
@@ -97,7 +97,7 @@ static uint64_t add_dead(const struct engine *e, struct buf *out) {
     if (dead > 0) {
         buf_printf(out,
                    "; it holds %llu dead letters, most of service \"%s\": `zingq dlq discard "
-                   "--service %s` lets them go",
+                   "--service %s` deletes them",
                    (unsigned long long)dead, worst->conf->name, worst->conf->name);
     }
     return dead;
@@ -117,7 +117,7 @@ static uint64_t add_waiting(const struct engine *e, bool large, struct buf *out)
     if (large && waiting > 0) {
         buf_printf(out,
                    "; %llu events wait, most of service \"%s\": `zingq keys list --service %s` "
-                   "says what for",
+                   "says why",
                    (unsigned long long)waiting, worst->conf->name, worst->conf->name);
     }
     return waiting;
@@ -140,8 +140,8 @@ static void add_outbox(const struct engine *e, struct buf *out) {
     uint64_t outbox = store_rows_kept(journal_store(e->journal), TABLE_OUTBOX);
     if (outbox > 0) {
         buf_printf(out,
-                   "; %llu publishes wait in the outbox: `zingq outbox list` shows them, they go "
-                   "when the broker takes them",
+                   "; %llu publishes wait in the outbox: `zingq outbox list` shows them; they are "
+                   "removed when the broker accepts them",
                    (unsigned long long)outbox);
     }
 }
@@ -153,18 +153,18 @@ static const struct {
     const char *text;             /* behind a number */
 } kept[] = {
     {TABLE_DELAYED, TABLE_DELAYED, TABLE_TIMER,
-     "publishes wait for their time: `zingq delayed` shows them, `zingq cancel` takes one back"},
+     "publishes are delayed: `zingq delayed` shows them, `zingq cancel` cancels one"},
     {TABLE_STATE, TABLE_STATE, TABLE_STATE,
-     "values are state of handlers: they go with a ttl, or when a handler deletes them"},
-    {TABLE_LOCK, TABLE_LOCK, TABLE_LOCK, "locks are held: they go when they run out"},
+     "values are state of handlers: they expire with a ttl, or a handler deletes them"},
+    {TABLE_LOCK, TABLE_LOCK, TABLE_LOCK, "locks are held: they are removed when they expire"},
     {TABLE_STEP, TABLE_STEP, TABLE_STEP, "results of steps are kept until their events end"},
-    {TABLE_SIGNAL, TABLE_SIGNAL, TABLE_SIGNAL, "signals wait for someone to take them"},
+    {TABLE_SIGNAL, TABLE_SIGNAL, TABLE_SIGNAL, "signals wait for a handler to take them"},
     {TABLE_APPEND, TABLE_APPEND, TABLE_APPEND,
      "lines of zing.append wait to be written to their files"},
     {TABLE_FORWARD, TABLE_FORWARD, TABLE_FORWARD,
      "events wait for the hosts that own their keys: `zingq status` names them"},
     {TABLE_ASIDE, TABLE_ASIDE, TABLE_ASIDE,
-     "records that could not be read were set aside: `zingq compact --drop-aside` lets them go"},
+     "records that could not be read were set aside: `zingq compact --drop-aside` deletes them"},
     {TABLE_DEDUPE, (enum store_table)(TABLE_COUNT - 1), TABLE_DEDUPE,
      "idempotency keys and ids of events are kept for store.keep_idempotency: lower it"},
 };
@@ -196,7 +196,7 @@ static void tell_space(struct engine *e, uint64_t used, uint64_t max) {
                    "nearly full (%llu of %llu bytes%s): no new events are accepted until space "
                    "returns; ",
                    (unsigned long long)used, (unsigned long long)max,
-                   disk ? ", more the disk does not have" : "");
+                   disk ? ", the disk has no more" : "");
     }
     buf_add_str(&text, disk ? "free some on the disk" : "raise store.max_size");
     add_reader(e, &text);
@@ -217,7 +217,7 @@ static void note_low(struct engine *e, bool low, uint64_t used, uint64_t max) {
         e->space->shrink = SHRINK_MAX;
         log_error("store", "%s", e->space->words);
     } else if (news) {
-        log_info("store", "there is room again, events are accepted");
+        log_info("store", "there is space again, events are accepted");
     }
 }
 
@@ -236,7 +236,7 @@ int engine_stop_tidying(struct engine *e) {
     e->space->full = false;
     if (e->space->low) {
         tell_space(e, e->status.store_used, e->status.store_max);
-        log_info("store", "what waits runs again: %s", e->space->words);
+        log_info("store", "waiting events run again: %s", e->space->words);
     }
     return store_lend(journal_store(e->journal), false);
 }

@@ -9,9 +9,9 @@
 /* ERR_MEMORY. */
 int engine_make_space(struct engine *e);
 void engine_free_space(struct engine *e);
-/* Counts what is free, when it is time to. */
+/* Counts the free space, when it is due. */
 int engine_look_at_space(struct engine *e);
-/* Of a full store: what was freed is enough to run what waits, if not for more. */
+/* Whether enough of a full store was freed to run waiting events, though not to accept new ones. */
 bool engine_can_work_off(const struct engine *e);
 /* Nothing is accepted; and nothing runs, the store is only tidied. */
 bool engine_is_low(const struct engine *e);
@@ -20,7 +20,7 @@ bool engine_is_full(const struct engine *e);
 int engine_become_full(struct engine *e);
 /* There is room again, or enough to work off what waits. Between transactions. */
 int engine_stop_tidying(struct engine *e);
-/* How full it is, what fills it, and what helps; NULL: there is room. */
+/* A message about how full it is, what fills it, and what helps; NULL: there is room. */
 const char *engine_space_words(const struct engine *e);
 /* The reader that stays, once it is older than READER_OLD_MS; 0 = none. */
 long engine_old_reader(const struct engine *e, int64_t *since_ms);

@@ -1,5 +1,5 @@
 /*
- * start.h - an event is tried: taken off its lane, and run alone or in a batch.
+ * start.h - starts an attempt: takes an event off its lane, and runs it alone or in a batch.
  */
 #ifndef ZINGQ_ENGINE_START_H
 #define ZINGQ_ENGINE_START_H
@@ -8,7 +8,7 @@
 #include "engine/lane.h"
 
 /* Takes the head of the lane and runs it, in a batch if its service has them, to the first outcome;
- * does what that means. *started: how many events they were; 0 = it ended without a run (too many
+ * acts on that outcome. *started: the number of events; 0 = it ended without a run (too many
  * crashes, a stale lock expiry). */
 int engine_start_lane(struct engine *e, struct lane *lane, size_t *started);
 

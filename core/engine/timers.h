@@ -1,5 +1,5 @@
 /*
- * timers.h - what the clock will bring: rows, and when the first of them is due.
+ * timers.h - timer rows, and when the first of them is due.
  */
 #ifndef ZINGQ_ENGINE_TIMERS_H
 #define ZINGQ_ENGINE_TIMERS_H
@@ -24,10 +24,10 @@ struct timer engine_wake_timer(const struct row *row, int64_t due_ms);
 /* A stored event whose row waits gets a timer, and knows when it is due: whoever wakes it sooner
  * takes that timer away. */
 int engine_put_wake(struct engine *e, const struct row *row, int64_t due_ms);
-/* No timer wakes the event, which is put off, any more. */
+/* Removes the timer of an event that is put off. */
 int engine_drop_wake(struct engine *e, const struct event *event);
-/* The event, which is put off, comes back at once; stored. By a timer that is due now, so that it
- * comes within the bounds that timers keep. */
+/* Wakes an event that is put off, durably: by a timer that is due now, so that the bounds of timers
+ * apply. */
 int engine_wake_now(struct engine *e, struct event *event);
 
 #endif

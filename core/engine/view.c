@@ -3,7 +3,7 @@
  */
 #include "engine/view.h"
 
-#include "engine/append.h"
+#include "engine/append_owner.h"
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/locks.h"
@@ -107,13 +107,13 @@ static int view_delayed(void *ctx, const struct uuid *id) {
     return code == 0 ? ERR_EXISTS : code;
 }
 
-/* Of one that is no longer in topics.conf nothing is kept from others. */
+/* A file whose service is no longer in topics.conf is free for other services. */
 static int view_file_owner(void *ctx, const struct event *event, struct slice file,
                            const char **service) {
     const struct engine *e = ctx;
     uint16_t number;
     size_t index;
-    int code = append_owner(e->append, file, &number);
+    int code = append_owner(e->journal, file, &number);
     if (code != 0) {
         return code;
     }

@@ -11,9 +11,9 @@
 /* The wait ends as `state` says, with a value when a signal came. */
 int engine_end_wait(struct engine *e, struct event *event, struct slice label,
                     enum step_state state, struct slice value);
-/* Nobody waits there any more, if anyone did. */
+/* Removes the waiter, if there is one. */
 int engine_drop_waiter(struct engine *e, const struct cell *cell, uint64_t seq);
-/* The event has ended: nothing that comes is for it. */
+/* The event has ended: removes its waiters. */
 int engine_forget_waits(struct engine *e, const struct event *event);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * watch.h - attempts that ended, while somebody watches.
+ * watch.h - attempts that ended, kept while watched.
  */
 #ifndef ZINGQ_ENGINE_WATCH_H
 #define ZINGQ_ENGINE_WATCH_H
@@ -9,10 +9,10 @@
 /* ERR_MEMORY. */
 int engine_make_watch(struct engine *e);
 void engine_free_watch(struct engine *e);
-/* An attempt ended and left the event in that state; `text` tells why, "" = it went well. */
+/* An attempt ended and left the event in that state; `text` is the reason, "" = success. */
 void engine_show_ending(struct engine *e, const struct engine_service *s, const struct event *event,
                         enum event_state state, struct slice text);
-/* The turn was dropped, and what ended in it did not. */
+/* The turn was rolled back: forgets the attempts that ended in it. */
 void engine_forget_endings(struct engine *e);
 
 #endif

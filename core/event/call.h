@@ -1,7 +1,7 @@
 /*
- * call.h - an outgoing call as data: what a handler asks of the outside, and what came back.
+ * call.h - an outgoing call as data: the request of a handler, and its result.
  *
- * A handler's API describes the request, the engine passes it on, io/fetch/fetch.h carries it out.
+ * The Lua API describes the request, the engine passes it on, io/fetch/fetch.h executes it.
  */
 #ifndef ZINGQ_EVENT_CALL_H
 #define ZINGQ_EVENT_CALL_H
@@ -57,11 +57,11 @@ void call_request_free(struct call_request *request);
 int call_request_header(struct call_request *request, struct slice name, struct slice value);
 /* A request that changes nothing at the peer: GET, HEAD (RFC 9110, 9.2.1). */
 bool call_only_reads(const struct call_request *request);
-/* Whether the peer did what it was asked, or may have: it was accepted, or nobody knows. An HTTP
- * server that answers 5xx, 408 or 409 (one under the same key is under way) has not said that it
- * did nothing (RFC 9110, 15.6); a mail server has (RFC 5321, 4.2.1). */
+/* Whether the peer executed the request, or may have: it was accepted, or the outcome is unknown. A
+ * status of 5xx, 408 or 409 (another request under the same key is in progress) does not mean that
+ * an HTTP server did nothing (RFC 9110, 15.6); a mail server's error does (RFC 5321, 4.2.1). */
 bool call_may_have_acted(const struct call_request *request, const struct call_result *result);
-/* The same, and the answer does not tell. */
+/* Whether it may have, and the answer leaves that open. */
 bool call_is_unknown(const struct call_request *request, const struct call_result *result);
 /* Whether SMTP can carry the address between its angle brackets. */
 bool call_address_ok(const char *address, size_t len);

@@ -35,8 +35,8 @@
     X(EVENT_RETRYING, "retrying")   /* an attempt failed; the next is due at due_ms */             \
     X(EVENT_SLEEPING, "sleeping")   /* put off without a failure: snooze, throttle, sleep, wait */ \
     X(EVENT_DONE, "done")           /* the handler returned */                                     \
-    X(EVENT_DEAD, "dead")           /* failed for good; kept until someone decides */              \
-    X(EVENT_DISCARDED, "discarded") /* dead, and an operator or a policy let it go */              \
+    X(EVENT_DEAD, "dead")           /* failed for good; kept until somebody decides */             \
+    X(EVENT_DISCARDED, "discarded") /* cancelled, or discarded as a dead letter */                 \
     X(EVENT_COMPENSATING, "compensating") /* failed for good; its saga is being undone */          \
     X(EVENT_NEEDS_PERSON, "needs-person") /* a dead letter whose saga could not be undone */
 
@@ -59,7 +59,7 @@ bool event_state_put_off(enum event_state state);
 /* Among the dead letters: dead, needs-person. */
 bool event_state_dead(enum event_state state);
 
-/* What is to become of an event whose saga is undone. */
+/* What becomes of an event once its saga is undone. */
 enum event_undo {
     UNDO_NONE,         /* it runs forwards */
     UNDO_THEN_DEAD,    /* it failed for good */
@@ -70,7 +70,7 @@ enum event_kind {
     EVENT_MESSAGE,      /* came from a topic, the front door or an operator */
     EVENT_LOCK_EXPIRED, /* a lock of this lane ran out; payload is the lock as JSON */
     EVENT_DEAD_LETTER,  /* made dead by zing.dead_letter: never ran */
-    EVENT_SIGNAL,       /* on its way in: becomes a value for who waits, is never stored */
+    EVENT_SIGNAL,       /* on its way in: becomes a value for a waiter, is never stored */
     EVENT_FORWARD, /* the same: what another host has for this one; payload: engine/forwards.h */
 };
 
@@ -92,7 +92,7 @@ struct event {
     bool continues;     /* its next run goes on with the attempt: it slept or waited */
     bool durable;       /* has step records (event/step.h) */
     bool forced;        /* replayed although its idempotency keys may be forgotten */
-    bool alone;         /* a batch with it failed as a whole: it shares none any more */
+    bool alone;         /* its batch failed as a whole: it is in no batch any more */
     uint8_t undo;       /* enum event_undo */
     uint8_t round;      /* how often its saga was undone: new keys for what runs again */
     uint16_t hops;      /* events caused by events before this one */
@@ -114,12 +114,12 @@ struct event {
     struct slice response_topic; /* 3.3.2.3.5 */
     struct slice correlation;    /* 3.3.2.3.6 */
     struct slice properties;     /* user properties as property_add wrote them */
-    struct slice reason;         /* why it is dead; "" otherwise */
+    struct slice reason;         /* why it is dead; otherwise "" */
     struct slice publishes;      /* what its handler published: (uuid, u32 len, topic)* */
-    struct slice calls;          /* what it asked of the outside: event/ledger.h */
+    struct slice calls;          /* its outgoing calls: event/ledger.h */
 
     json_t *json;     /* the payload decoded, made on first use by event_json; owned */
-    bool json_failed; /* event_json was tried in vain */
+    bool json_failed; /* event_json failed */
     char *reason_own; /* backs `reason`... once set after the start; owned */
     char *publishes_own;
     char *calls_own;
@@ -136,7 +136,7 @@ struct event_bytes {
 /* One zeroed event with its bytes copied, or NULL when out of memory. event_free takes it back. */
 struct event *event_new(const struct event_bytes *bytes);
 void event_free(struct event *event);
-/* Every number and id of `from`; the bytes, and what was made of them, stay the event's own. */
+/* Copies every number and id of `from`; the bytes, and values derived from them, stay unchanged. */
 void event_take_numbers(struct event *event, const struct event *from);
 /* The same event with another payload, which is whole: a copy to be freed, or NULL when out of memory. */
 struct event *event_with_payload(const struct event *event, struct slice payload);
@@ -155,11 +155,12 @@ void property_add(struct buf *out, struct slice name, struct slice value);
 bool property_next(struct slice properties, size_t *at, struct slice *name, struct slice *value);
 /* The first value under the name. */
 bool property_find(struct slice properties, const char *name, struct slice *value);
-/* Whether MQTT carries the text as a property: UTF-8 without control characters, which some brokers
- * answer by closing the connection, and at most TOPIC_BYTES_MAX bytes. ERR_INVALID; `what` begins
- * the sentence. */
+/* Whether the text is valid as an MQTT property: UTF-8 without control characters, which make some
+ * brokers close the connection, and at most TOPIC_BYTES_MAX bytes. ERR_INVALID; `what` begins the
+ * message. */
 int property_check(struct slice text, const char *what, struct report *r);
-/* Appends the text as MQTT carries it: spaces for control characters, ? for what is no UTF-8. */
+/* Appends the text in a form that MQTT accepts: control characters become spaces, invalid UTF-8
+ * becomes ?. */
 void property_clean(struct slice text, struct buf *out);
 
 #endif

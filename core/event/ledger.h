@@ -1,10 +1,10 @@
 /*
- * ledger.h - what an event asked of the outside, under which key, and what became of it.
+ * ledger.h - an event's outgoing calls: under which key each was made, and its outcome.
  *
- * The list is part of the event's record (event->calls): a call is on disk before it starts, since
- * the event is stored before; its answer is there with the next commit of the event. So after a
- * crash a call that is "asked" is one whose outcome nobody knows. Calls that only read (GET, HEAD)
- * are not noted.
+ * The list is part of the event's record (event->calls): a call is on disk before it starts,
+ * because the event is stored before; its answer is stored with the next commit of the event. So
+ * after a crash the outcome of a call that is "asked" is unknown. Calls that only read (GET, HEAD)
+ * are not recorded.
  */
 #ifndef ZINGQ_EVENT_LEDGER_H
 #define ZINGQ_EVENT_LEDGER_H
@@ -45,14 +45,14 @@ const char *call_note_state_name(enum call_note_state state);
 bool ledger_next(struct slice calls, size_t *at, struct call_note *out);
 /* The note of that key. */
 bool ledger_find(struct slice calls, struct slice key, struct call_note *out);
-/* Writes the note, in the place of one with its key. Past CALLS_NOTED_MAX the oldest goes.
+/* Writes the note, replacing one with the same key. Beyond CALLS_NOTED_MAX the oldest is dropped.
  * ERR_MEMORY changes nothing. */
 int ledger_put(struct event *event, const struct call_note *note);
-/* The call of that key, if there is a note of it, is settled. ERR_MEMORY changes nothing. */
+/* Marks the call of that key as settled, if there is a note of it. ERR_MEMORY changes nothing. */
 int ledger_settle(struct event *event, struct slice key);
 /* Whether the peer may have done something for this call. */
 bool ledger_may_have_acted(const struct call_note *note);
-/* When the first call was asked that may have done something and could be made again; 0 = none.
+/* When the first call was made that may have done something and could be repeated; 0 = none.
  * `settled_too`: those of finished steps count. */
 int64_t ledger_first_ms(const struct event *event, bool settled_too);
 

@@ -1,9 +1,9 @@
 /*
- * step.h - what an event's handler has done for good: one record for each step, sleep and wait.
+ * step.h - the durable progress of an event's handler: one record for each step, sleep and wait.
  *
- * A handler that waits for days is not kept in memory: it runs again from its first line, and what
- * has a record is not done again but gives what it gave then. Identity is (kind, name) within the
- * event, so a script may be edited between two runs.
+ * A handler that waits for days is not kept in memory: it runs again from its first line, and an
+ * operation that has a record is not executed again but returns the recorded result. Identity is
+ * (kind, name) within the event, so a script may be edited between two runs.
  */
 #ifndef ZINGQ_EVENT_STEP_H
 #define ZINGQ_EVENT_STEP_H
@@ -64,7 +64,7 @@ struct step {
 /* "saga step", "begun"...; never NULL. */
 const char *step_kind_name(enum step_kind kind);
 const char *step_state_name(enum step_state state);
-/* Whether the saga step must be compensated should its event fail. */
+/* Whether the saga step must be compensated if its event fails. */
 bool step_is_open(const struct step *step);
 
 #endif

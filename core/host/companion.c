@@ -287,7 +287,8 @@ static int start_with_port(struct companions *c, char *const argv[], unsigned *p
     return code;
 }
 
-/* Starts a helper unless the user has named one; its absence is no error, only said. */
+/* Starts a helper unless the user has named one; if there is none, that is printed, but not an
+ * error. */
 static bool start_helper(struct companions *c, const char *variable, const char *scheme,
                          const char *what, char *const argv[], const char *file) {
     unsigned port = 0;

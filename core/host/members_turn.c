@@ -113,7 +113,7 @@ static void look_at_time(struct host *h, int64_t now_ms) {
         members_settle(p->table);
         p->changed = true;
     }
-    if (now_ms >= p->silent_ms) { /* who has not answered by now is silent */
+    if (now_ms >= p->silent_ms) { /* hosts that have not answered by now are silent */
         p->changed = true;
     }
 }

@@ -139,7 +139,7 @@ void host_pump(struct host *h) {
     host_ask_send(h);
     if (engine_send(h->engine) != 0) {
         log_error("broker", "a packet id was reused that the broker has not acknowledged yet: "
-                            "connecting anew");
+                            "reconnecting");
         mqtt_drop(h->publisher);
         return;
     }

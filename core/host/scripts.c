@@ -27,16 +27,22 @@ static void on_reload(void *ctx, size_t service, const char *error) {
     }
 }
 
-/* Every service has its code, or took the host down at an earlier start while it was loaded. */
 int host_load_scripts(struct host *h, struct report *r) {
+    size_t running = 0;
     script_name_loads(h->scripts, h->culprit);
     int code = script_load_all(h->scripts, r);
-    for (size_t i = 0; code == 0 && i < h->conf->service_count; i++) {
+    for (size_t i = 0; i < h->conf->service_count; i++) {
+        running += script_runs(h->scripts, i);
+    }
+    if (code != 0 && running == 0) {
+        return code;
+    }
+    for (size_t i = 0; i < h->conf->service_count; i++) {
         if (!script_runs(h->scripts, i)) {
             on_reload(h, i, script_error(h->scripts, i));
         }
     }
-    return code;
+    return 0;
 }
 
 static void on_reload_timer(uv_timer_t *timer);

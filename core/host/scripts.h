@@ -8,7 +8,8 @@
 
 /* Reads the scripts again and logs what changed. */
 void host_reload(struct host *h);
-/* Every service has its code, or took the host down at an earlier start while it was loaded. */
+/* A service whose scripts do not load is logged, and its events wait; when there is no other, it is
+ * an error. */
 int host_load_scripts(struct host *h, struct report *r);
 /* From now on a saved file makes host_reload due. */
 void host_watch_scripts(struct host *h);

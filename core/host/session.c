@@ -149,7 +149,7 @@ static bool knew(const struct buf *brokers, const char *url) {
     return brokers->len == 0 || has_line(brokers->data, url, strlen(url));
 }
 
-/* Adds the broker in use; a list that has grown beyond all use begins anew. */
+/* Adds the broker in use; a list that has grown too long is started over. */
 static int remember_broker(struct host *h, struct buf *brokers) {
     if (brokers->len > BROKERS_BYTES_MAX) {
         buf_reset(brokers);

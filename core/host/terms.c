@@ -114,7 +114,7 @@ static bool same_side(const struct term *t, const struct host_terms *told) {
     return t->publishing == told->publishing;
 }
 
-/* Logs what was not told on this connection yet. */
+/* Logs warnings that have not been logged on this connection. */
 static void tell_terms(const struct host *h, struct host_terms *told) {
     struct report r;
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {

@@ -218,6 +218,22 @@ int journal_take_next(struct journal *j, enum store_table t, struct key *k, size
     }
 }
 
+bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k, uint64_t seq) {
+    enum { AHEAD_US = 60 * 1000000 };
+    struct slice value;
+    if (j->seq == 0 || seq <= j->seq || store_read_only(j->store)) {
+        return false;
+    }
+    if (seq - j->seq <= AHEAD_US) {
+        j->seq = seq;
+        return false;
+    }
+    if (store_get(j->store, t, key_slice(k), &value) == 0) {
+        journal_broken(j, t, key_slice(k), value);
+    }
+    return true;
+}
+
 /* --- setting aside --- */
 
 /* What a handler would take for nothing, and act on it, stays where it is: each read of it fails,

@@ -1,6 +1,6 @@
 /*
- * dedupe.h - which events, and publishes asked for from outside, are known already. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * dedupe.h - which events, and publishes requested from outside, are already known. Part of the
+ * journal (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_DEDUPE_H
 #define ZINGQ_JOURNAL_DEDUPE_H
@@ -19,17 +19,17 @@ enum {
                          this store, wherever the partition goes */
 };
 
-/* Of another store. It counts as long as a bucket does that is filled up to until_ms. */
+/* The secret of another store. It is valid as long as a bucket filled up to until_ms. */
 struct dedupe_secret {
     int64_t until_ms;
     uint8_t bytes[DEDUPE_SECRET_BYTES];
 };
 
-/* A keyed hash (SipHash, the key is the store's own secret, so nobody can aim for a collision). */
+/* A keyed hash (SipHash; the key is the store's own secret, so collisions cannot be forced). */
 struct dedupe_hash journal_dedupe_hash(const struct journal *j, struct slice service,
                                        struct slice scope, struct slice key);
-/* For a while a store may hold keys of other stores, hashed with their secrets: after a reshard.
- * Secret 0 is the store's own, which journal_dedupe_hash uses; how many there are. */
+/* The number of secrets. After a reshard a store temporarily has keys of other stores, hashed with
+ * their secrets. Secret 0 is the store's own, which journal_dedupe_hash uses. */
 size_t journal_secret_count(const struct journal *j);
 struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secret,
                                             struct slice service, struct slice scope,
@@ -39,37 +39,37 @@ struct dedupe_hash journal_dedupe_hash_with(const struct journal *j, size_t secr
 int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
                    const struct dedupe_hash *hash, const struct uuid *id, struct uuid *earlier);
 
-/* Gives back the room of keys whose time has run out, should nothing else come to do it. */
+/* Frees the space of expired keys, if nothing else does. */
 int journal_dedupe_trim(struct journal *j, int64_t now_ms);
 
-/* The same as journal_dedupe with a mark beside the id: the hash of what came under the key, so
- * that something else under the same key can be told from a repetition. */
+/* The same as journal_dedupe with a mark in addition to the id: the hash of the content sent under
+ * the key, so that other content under the same key can be distinguished from a repetition. */
 struct dedupe_note {
     struct uuid id;
     bool marked;
     struct dedupe_hash mark;
 };
 
-/* Only looks it up. ERR_NOTFOUND. */
+/* Looks it up without noting it. ERR_NOTFOUND. */
 int journal_dedupe_find(struct journal *j, int64_t now_ms, uint8_t partition,
                         const struct dedupe_hash *hash, struct dedupe_note *note);
-/* ERR_EXISTS: *earlier is the note that stands. */
+/* ERR_EXISTS: *earlier is the existing note. */
 int journal_dedupe_marked(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash, const struct dedupe_note *note,
                           struct dedupe_note *earlier);
 
-/* What was noted under the hash is as if it had never come. */
+/* Forgets the note under the hash, as if the key had never been used. */
 int journal_dedupe_forget(struct journal *j, int64_t now_ms, uint8_t partition,
                           const struct dedupe_hash *hash);
 
 /* --- publishes asked for from outside --- */
 
-/* What became of one, kept as long as an idempotency key: so that whoever asked for it can follow
- * it before it is an event, and where it never becomes one here. */
+/* The outcome of one, kept as long as an idempotency key, so that its sender can follow it before
+ * it becomes an event, and if it never becomes one here. */
 struct publish_note {
     uint64_t seq;         /* of its outbox row, while there is one */
     int64_t due_ms;       /* when it leaves; 0 = at once */
-    int64_t cancelled_ms; /* when somebody took it back; 0 = nobody did */
+    int64_t cancelled_ms; /* when it was cancelled; 0 = it was not */
 };
 
 int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uuid *id,
@@ -77,7 +77,7 @@ int journal_publish_note_put(struct journal *j, int64_t now_ms, const struct uui
 /* ERR_NOTFOUND. */
 int journal_publish_note_get(struct journal *j, int64_t now_ms, const struct uuid *id,
                              struct publish_note *out);
-/* The note says from now on that the publish was taken back. ERR_NOTFOUND. */
+/* Records in the note that the publish was cancelled. ERR_NOTFOUND. */
 int journal_publish_note_cancel(struct journal *j, int64_t now_ms, const struct uuid *id);
 
 #endif

@@ -326,10 +326,23 @@ static int take_ready(struct slice key, struct slice value, void *out) {
     return 0;
 }
 
-static int seek_ready(struct journal *j, struct row *row, size_t prefix_len) {
+/* As journal_take_next, without rows that are ahead; `write_key` writes the key of a row. */
+static int next_row(struct journal *j, enum store_table t, size_t prefix_len, journal_taker *take,
+                    void (*write_key)(struct key *k, const struct row *row), struct row *row) {
     struct key k;
-    ready_key(&k, row);
-    return journal_take_next(j, TABLE_READY, &k, prefix_len, true, take_ready, row);
+    int code;
+    do {
+        write_key(&k, row);
+        code = journal_take_next(j, t, &k, prefix_len, true, take, row);
+        if (code == 0) {
+            write_key(&k, row);
+        }
+    } while (code == 0 && journal_is_ahead(j, t, &k, row->seq));
+    return code;
+}
+
+static int seek_ready(struct journal *j, struct row *row, size_t prefix_len) {
+    return next_row(j, TABLE_READY, prefix_len, take_ready, ready_key, row);
 }
 
 int journal_ready_next(struct journal *j, struct row *row) {
@@ -387,15 +400,11 @@ static int take_lane_row(struct slice key, struct slice value, void *out) {
 }
 
 int journal_lane_next(struct journal *j, struct row *row) {
-    struct key k;
-    lane_key(&k, row);
-    return journal_take_next(j, TABLE_LANE, &k, 11, true, take_lane_row, row);
+    return next_row(j, TABLE_LANE, 11, take_lane_row, lane_key, row);
 }
 
 int journal_lane_scan(struct journal *j, struct row *row) {
-    struct key k;
-    lane_key(&k, row);
-    return journal_take_next(j, TABLE_LANE, &k, 0, true, take_lane_row, row);
+    return next_row(j, TABLE_LANE, 0, take_lane_row, lane_key, row);
 }
 
 int journal_event_placed(struct journal *j, const struct event *event, bool *placed) {
@@ -471,7 +480,7 @@ int journal_history_add(struct journal *j, const struct event *event, const stru
         return code;
     }
     if (last == UINT16_MAX) {
-        return 0; /* 65,535 attempts were noted before: the tale is told */
+        return 0; /* 65,535 attempts have been noted: the history is full */
     }
     struct key k;
     history_key(&k, event, (uint16_t)(last + 1));

@@ -1,6 +1,6 @@
 /*
- * event.h - events: where a waiting one stands, what became of its attempts, the dead ones. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * event.h - events: the position of a waiting one, the history of its attempts, dead letters. Part
+ * of the journal (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_EVENT_H
 #define ZINGQ_JOURNAL_EVENT_H
@@ -39,8 +39,8 @@ int journal_event_prev(struct journal *j, uint8_t partition, struct uuid *id, ui
 enum lane_flags {
     LANE_BEHIND = 0,  /* runnable once it is at the head */
     LANE_WAITING = 1, /* at the head until its timer is due */
-    LANE_PARKED = 2,  /* dead, and holds the lane until a person decides */
-    LANE_ASLEEP = 3, /* as LANE_WAITING, and not because it failed; until a signal comes, perhaps */
+    LANE_PARKED = 2,  /* dead, and blocks the lane until a person decides */
+    LANE_ASLEEP = 3,  /* as LANE_WAITING, but without a failure; possibly until a signal arrives */
 };
 
 struct row {
@@ -99,7 +99,8 @@ struct attempt {
     struct slice text; /* error with traceback; points into the store */
 };
 
-/* Appends; past HISTORY_MAX the second-oldest makes room (the first failure tells the most). */
+/* Appends; beyond HISTORY_MAX the second-oldest is dropped (the first failure is the most useful).
+ */
 int journal_history_add(struct journal *j, const struct event *event, const struct attempt *a);
 /* The attempt after a->n; in/out, n = 0 to begin. ERR_NOTFOUND. */
 int journal_history_next(struct journal *j, const struct event *event, struct attempt *a);
@@ -112,7 +113,7 @@ struct dead_row {
     uint16_t service;
     struct uuid id;
     int64_t dead_ms;
-    uint64_t fingerprint; /* of the reason with its numbers and ids taken out: groups */
+    uint64_t fingerprint; /* of the reason without its numbers and ids: identifies the group */
 };
 
 uint64_t journal_fingerprint(struct slice reason);

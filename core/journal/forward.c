@@ -112,7 +112,11 @@ int journal_forward_next(struct journal *j, uint8_t partition, uint64_t *seq,
                          struct slice *record) {
     struct key k = row_key(partition, *seq);
     struct forward_row row;
-    int code = journal_take_next(j, TABLE_FORWARD, &k, 1, true, take_forward, &row);
+    int code;
+    do {
+        code = journal_take_next(j, TABLE_FORWARD, &k, 1, true, take_forward, &row);
+        k = code == 0 ? row_key(partition, row.seq) : k;
+    } while (code == 0 && journal_is_ahead(j, TABLE_FORWARD, &k, row.seq));
     if (code == 0) {
         *seq = row.seq;
         *record = row.record;

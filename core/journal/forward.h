@@ -1,6 +1,6 @@
 /*
- * forward.h - what belongs to other hosts, and how far they have come with theirs. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * forward.h - forwards to other hosts, and the positions of other hosts in their forwards to this
+ * one. Part of the journal (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_FORWARD_H
 #define ZINGQ_JOURNAL_FORWARD_H
@@ -33,7 +33,7 @@ int journal_forward_del(struct journal *j, uint8_t partition, uint64_t seq);
  * ERR_NOTFOUND. */
 int journal_forward_next(struct journal *j, uint8_t partition, uint64_t *seq, struct slice *record);
 
-/* The last forward of a source, a host's own id, that was taken into the partition; 0 = none. */
+/* The last forward that the partition took from a source, identified by its host id; 0 = none. */
 int journal_cursor_get(struct journal *j, uint8_t partition, const struct uuid *source,
                        uint64_t *seq);
 int journal_cursor_put(struct journal *j, uint8_t partition, const struct uuid *source,

@@ -100,7 +100,7 @@ struct broken_row {
     uint64_t sum; /* of the value */
 };
 
-/* The row is named in the log, once, and noted to be set aside. */
+/* Logs the row, once, and notes that it is to be set aside. */
 void journal_broken(struct journal *j, enum store_table t, struct slice key, struct slice value);
 
 /* Reads a row; slices in `out` may point into the store. ERR_CORRUPT: it does not decode. */
@@ -111,8 +111,8 @@ int journal_take(struct journal *j, enum store_table t, const struct key *k, jou
                  void *out);
 /* `code` of journal_take; ERR_CORRUPT instead of ERR_NOTFOUND when the row does not decode. */
 int journal_if_broken(const struct journal *j, enum store_table t, const struct key *k, int code);
-/* The row after `k`, or at it, within the prefix, as journal_seek_prefix; what does not decode is
- * noted and passed over. `k` may be written over. */
+/* The row after `k`, or at it, within the prefix, as journal_seek_prefix; rows that do not decode
+ * are noted and skipped. `k` may be overwritten. */
 int journal_take_next(struct journal *j, enum store_table t, struct key *k, size_t prefix_len,
                       bool after, journal_taker *take, void *out);
 /* Whether a row decodes: 0, ERR_CORRUPT, ERR_MEMORY. Each file's own tables. */
@@ -138,10 +138,14 @@ int journal_meta_take(struct journal *j, const char *name, journal_taker *take, 
 int journal_load_names(struct journal *j);
 int journal_load_seq(struct journal *j);
 int journal_load_buckets(struct journal *j);
+/* INV-JOURNAL-15: whether the row has a number that was not given out yet. That is damage, since all
+ * that comes would stand before the row: it is noted. A little ahead, the number counts as given out.
+ * Who reads beside the host knows the numbers of when it began: nothing is ahead. */
+bool journal_is_ahead(struct journal *j, enum store_table t, const struct key *k, uint64_t seq);
 /* The secrets of other stores, as the rows have them. */
 int journal_load_secrets(struct journal *j);
-/* When just one row with that prefix, a service's number, could not be read, and just one number
- * has no name, they belong together: both are put right. */
+/* If exactly one row with that prefix, a service's number, could not be read, and exactly one
+ * number has no name, they belong together: both are repaired. */
 int journal_mend_name(struct journal *j, struct slice prefix);
 
 #endif

@@ -7,7 +7,8 @@
  *
  *   event    p8 id128 service16                        -> the event (journal/event.c draws it)
  *   ready    p8 service16 seq64                        -> id128 lane64   runnable, arrival order
- *   lane     p8 service16 lane64 seq64                 -> id128 flags8   at a blocked head or behind
+ *   lane     p8 service16 lane64 seq64                 -> id128 flags8   at a blocked head or
+ *   behind
  *   history  p8 id128 service16 n16                    -> one attempt that did not end well
  *   timer    p8 due64 kind8 ...                        -> see struct timer
  *            (p8 | 128: due by the wall clock)
@@ -28,8 +29,8 @@
  *   forward  p8 seq64                                  -> what another host is to take
  *   cursor   p8 source128                              -> seq64 of the last of theirs we took
  *
- * A record that does not decode is, for whoever reads, not there: it is named in the log, noted,
- * and set aside by the engine.
+ * A record that does not decode is treated as absent by readers: it is named in the log, noted, and
+ * set aside by the engine.
  *
  * partition = hash(service, key) mod PARTITIONS. An event that is not ended has exactly one row in
  * ready or in lane; one that ended has none, except a parked one (lane, with LANE_PARKED).
@@ -56,24 +57,25 @@ int journal_open(struct journal **out, struct store *store, int64_t keep_idempot
                  struct report *r);
 void journal_close(struct journal *j);
 struct store *journal_store(struct journal *j);
-/* Makes what is cached of the meta rows true again after a transaction was dropped. Begins and
- * ends its own transaction. */
+/* Reloads the cached meta rows after a transaction was dropped. Begins and ends its own
+ * transaction. */
 int journal_reload(struct journal *j);
 /* The host's own id: random, made with the store, part of the MQTT client id. Borrowed. */
 const char *journal_host_id(const struct journal *j);
 
 /* --- records that do not decode --- */
 
-/* Moves what was noted to the table of what is set aside; *places: it told where an event waits, or
- * when it is woken. State, locks and steps stay where they are: see journal_state_read.
- * Within the writing transaction. The notes stay until journal_forget_broken, after the commit. */
+/* Moves the noted records to the table of records set aside; *places: one of them gave the position
+ * of an event, or the time when it is woken. State, locks and steps stay where they are: see
+ * journal_state_read. Within the writing transaction. The notes are kept until
+ * journal_forget_broken, after the commit. */
 int journal_set_aside(struct journal *j, bool *places);
 void journal_forget_broken(struct journal *j);
 /* The next noted event's key, from *at (0 to begin). False at the end. */
 bool journal_broken_event(const struct journal *j, size_t *at, struct event *out);
 /* Whether one of the table was noted. */
 bool journal_has_broken(const struct journal *j, enum store_table t);
-/* At the last commit; also outside of a transaction. */
+/* The count at the last commit; also outside a transaction. */
 uint64_t journal_aside_count(struct journal *j);
 
 struct aside_row {
@@ -85,7 +87,7 @@ struct aside_row {
 int journal_aside_next(struct journal *j, struct aside_row *row);
 /* Whether a row decodes; needs no store. 0, ERR_CORRUPT, ERR_MEMORY. */
 int journal_check_row(enum store_table t, struct slice key, struct slice value);
-/* Whether a row of which nobody knows the table may be one of this. */
+/* Whether a row of unknown table may belong to this one. */
 bool journal_row_fits(enum store_table t, struct slice key, struct slice value);
 /* The row in words: `event 0192… of service "seats" (key 00…)`. `j` NULL: without names. */
 void journal_key_text(const struct journal *j, enum store_table t, struct slice key,
@@ -104,8 +106,8 @@ uint16_t journal_service_count(const struct journal *j);
  * restarts by journal_mark_seq. */
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms);
 int journal_mark_seq(struct journal *j);
-/* The moment of the last commit. A store that has none yet gives the time of its last arrival
- * number (engine_ms, 0 in a new one) and no boot. */
+/* The moment of the last commit. For a store without one, the time of its last arrival number
+ * (engine_ms, 0 in a new store) and no boot. */
 int journal_clock_get(struct journal *j, struct clock_mark *out);
 int journal_clock_put(struct journal *j, const struct clock_mark *mark);
 
@@ -114,7 +116,7 @@ struct books {
     uint64_t accepted, done, dead, discarded, duplicates;
     uint64_t handed_over; /* broker copies skipped because local hand-over had served them */
     uint64_t retries, timeouts, crashes, snoozes, throttles; /* attempts that ended so */
-    uint64_t died;         /* events that ever became dead; `dead` are those that still are */
+    uint64_t died; /* all events that ever became dead; `dead` counts those that still are */
     uint64_t needs_person; /* of `dead`: their sagas could not be undone */
 };
 

@@ -1,6 +1,6 @@
 /*
- * keyed.h - what belongs to a key: state, locks, signals and who waits for them. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * keyed.h - data of a key: state, locks, signals and their waiters. Part of the journal
+ * (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_KEYED_H
 #define ZINGQ_JOURNAL_KEYED_H
@@ -17,10 +17,11 @@ struct cell {
     struct slice key, name;
 };
 
-/* A value whose time has run out is not found. */
+/* An expired value is not found. */
 int journal_state_get(struct journal *j, const struct cell *cell, int64_t now_ms,
                       struct slice *value, int64_t *expires_ms);
-/* The same for a handler, which must not take what cannot be read for nothing: ERR_CORRUPT. */
+/* The same for a handler, for which an unreadable value must not look like a missing one:
+ * ERR_CORRUPT. */
 int journal_state_read(struct journal *j, const struct cell *cell, int64_t now_ms,
                        struct slice *value, int64_t *expires_ms);
 int journal_state_put(struct journal *j, const struct cell *cell, struct slice value,
@@ -37,7 +38,7 @@ struct lock {
     int64_t expires_ms; /* 0 = never */
 };
 
-/* A lock is found as long as its record exists, whether its time has run out or not. ERR_NOTFOUND.
+/* A lock is found as long as its record exists, expired or not. ERR_NOTFOUND.
  */
 int journal_lock_get(struct journal *j, const struct cell *cell, struct lock *out);
 /* The same for a handler: ERR_CORRUPT. */
@@ -57,7 +58,7 @@ int journal_signal_put(struct journal *j, const struct cell *cell, uint64_t seq,
                        int64_t expires_ms);
 /* ERR_NOTFOUND when it was not there (any more). */
 int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq);
-/* The oldest of the cell whose seq is above *seq (in/out) that has not run out. ERR_NOTFOUND. */
+/* The oldest of the cell with a seq above *seq (in/out) that has not expired. ERR_NOTFOUND. */
 int journal_signal_next(struct journal *j, const struct cell *cell, int64_t now_ms, uint64_t *seq,
                         struct slice *value);
 

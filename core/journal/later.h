@@ -1,6 +1,6 @@
 /*
- * later.h - what is due at a time: timers, delayed publishes, schedules. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * later.h - timers, delayed publishes, schedules. Part of the journal (journal.h): inside the
+ * current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_LATER_H
 #define ZINGQ_JOURNAL_LATER_H
@@ -11,7 +11,7 @@
 
 /* --- delayed publishes, schedules --- */
 
-/* Where a delayed publish waits: what names its timer. */
+/* The position of a delayed publish: identifies its timer. */
 struct delayed {
     uint8_t partition;
     bool by_wall; /* due_ms is of the wall clock */
@@ -29,11 +29,11 @@ struct publication; /* below */
  * point into the store. ERR_NOTFOUND. */
 int journal_delayed_next(struct journal *j, struct uuid *id, struct delayed *out,
                          struct publication *p);
-/* How far a schedule has come. */
+/* The progress of a schedule. */
 struct schedule_mark {
-    int64_t settled_ms;          /* ticks up to here have run or were let go */
-    int64_t ahead_ms;            /* what the wall clock it follows is ahead of engine time;
-                                    INT64_MAX = a zingq of schema 2 wrote it */
+    int64_t settled_ms;          /* ticks up to here have run or were skipped */
+    int64_t ahead_ms;            /* how far the wall clock is ahead of engine time;
+                                    INT64_MAX = written by a zingq of schema 2 */
     int64_t before_ms;           /* settled_ms by the wall clock before it stepped; 0 = none */
     int64_t before_ahead_ms;     /* ahead_ms of that */
     int64_t last_ms;             /* the tick of the last run; 0 = none yet */
@@ -53,8 +53,8 @@ int journal_schedule_next(struct journal *j, char name[NAME_BYTES_MAX + 1]);
 
 enum timer_kind {
     TIMER_EVENT = 1,   /* an event's next attempt: row */
-    TIMER_LOCK = 2,    /* a lock runs out: service, key, name */
-    TIMER_STATE = 3,   /* a state value runs out: the same */
+    TIMER_LOCK = 2,    /* a lock expires: service, key, name */
+    TIMER_STATE = 3,   /* a state value expires: the same */
     TIMER_PUBLISH = 4, /* a delayed publish: seq names it, record holds it */
     TIMER_SIGNAL = 5,  /* a signal nobody waited for: service, key, name, seq */
 };

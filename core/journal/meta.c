@@ -180,9 +180,14 @@ static int take_seq(struct slice key, struct slice value, void *out) {
 
 int journal_load_seq(struct journal *j) {
     uint64_t seq = 0;
+    struct clock_mark mark;
     int code = journal_meta_take(j, "seq", take_seq, &seq);
     j->seq = code == 0 ? seq : j->seq;
-    return code == ERR_NOTFOUND ? 0 : code;
+    code = code == 0 || code == ERR_NOTFOUND ? journal_clock_get(j, &mark) : code;
+    if (code == 0 && (uint64_t)mark.engine_ms * 1000 > j->seq) { /* one that is too low is damage */
+        j->seq = (uint64_t)mark.engine_ms * 1000;
+    }
+    return code;
 }
 
 uint64_t journal_next_seq(struct journal *j, int64_t now_ms) {

@@ -96,10 +96,16 @@ static int take_outbox(struct slice key, struct slice value, void *out) {
 }
 
 int journal_outbox_next(struct journal *j, uint64_t *seq, struct slice *record) {
-    struct key k = {.len = 0};
-    struct outbox_row row;
-    key_u64(&k, *seq);
-    int code = journal_take_next(j, TABLE_OUTBOX, &k, 0, true, take_outbox, &row);
+    struct outbox_row row = {.seq = *seq};
+    struct key k;
+    int code;
+    do {
+        k.len = 0;
+        key_u64(&k, row.seq);
+        code = journal_take_next(j, TABLE_OUTBOX, &k, 0, true, take_outbox, &row);
+        k.len = 0;
+        key_u64(&k, row.seq);
+    } while (code == 0 && journal_is_ahead(j, TABLE_OUTBOX, &k, row.seq));
     if (code == 0) {
         *seq = row.seq;
         *record = row.record;

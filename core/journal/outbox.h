@@ -1,6 +1,6 @@
 /*
  * outbox.h - what is to leave this host: publishes, lines for files. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_OUTBOX_H
 #define ZINGQ_JOURNAL_OUTBOX_H

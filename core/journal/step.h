@@ -1,6 +1,6 @@
 /*
  * step.h - steps: what an event has done for good. Part of the journal
- * (journal.h): within the store's transaction under way.
+ * (journal.h): inside the current store transaction.
  */
 #ifndef ZINGQ_JOURNAL_STEP_H
 #define ZINGQ_JOURNAL_STEP_H

@@ -108,7 +108,8 @@ struct script_slot {
     struct script_state *old;    /* the one before, while invocations run in it; or NULL */
     struct script_code *refused; /* the files of the load that failed last, or NULL */
     char *error;                 /* why it failed, or NULL; owned */
-    int64_t renewed_ms;          /* when it was last loaded because it was full; monotonic */
+    int64_t renew_ns;            /* not loaded again for being full before then; monotonic */
+    int64_t told_ns;             /* when the log was told that it is full; monotonic */
     bool unseen;                 /* that brought a new version, which on_reload is to know of */
 };
 
@@ -136,7 +137,7 @@ static inline struct script_state *script_state_of(lua_State *L) {
 
 /* A lua_Alloc; ud is the state. */
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size);
-/* Memory beside Lua's own that a script needs, within the limit; false = past it. */
+/* Memory that a script needs in addition to Lua's own, within the limit; false = over it. */
 bool script_memory_take(struct script_state *state, size_t bytes);
 void script_memory_give(struct script_state *state, size_t bytes);
 /* Puts the hook on the main thread; every coroutine made later inherits it. */

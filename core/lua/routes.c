@@ -94,12 +94,12 @@ void script_take_table(lua_State *L, struct script_code *code, const char *file)
     lua_pushnil(L);
     while (lua_next(L, -2)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
-            luaL_error(L, "scripts/%s: the table it returns has a key that is no topic filter",
+            luaL_error(L, "scripts/%s: the table it returns has a key that is not a topic filter",
                        file);
         }
         const char *name = lua_tostring(L, -2);
         if (!lua_isfunction(L, -1)) {
-            luaL_error(L, "scripts/%s: [\"%s\"] is a %s, a function is wanted", file, name,
+            luaL_error(L, "scripts/%s: [\"%s\"] is a %s, not a function", file, name,
                        luaL_typename(L, -1));
         }
         int role = script_role_of(name);

@@ -245,7 +245,8 @@ static void add_message(struct failure *f) {
         const char *text = lua_tolstring(L, -1, &len);
         add_clipped(out, text, len, TRACEBACK_BYTES);
     } else {
-        buf_add_str(out, is_table ? "error object is a table value" : "error object is no string");
+        buf_add_str(out,
+                    is_table ? "error object is a table value" : "error object is not a string");
     }
     lua_pop(L, 1);
 }
@@ -346,7 +347,7 @@ static void settle_error(struct run *run, int status, bool over) {
     }
 }
 
-/* What was staged so far is for later, or for now. */
+/* The effects staged so far are for later, or for now. */
 static bool keeps_effects(enum outcome outcome) {
     return outcome == OUTCOME_DONE || outcome == OUTCOME_DISCARD || outcome == OUTCOME_CALL ||
            outcome == OUTCOME_KEEP || outcome == OUTCOME_WAIT || outcome == OUTCOME_SLEEP;
@@ -382,7 +383,7 @@ static void step(struct run *run) {
 
 /* --- the life of a run --- */
 
-/* There is no function to call: an outcome all the same. */
+/* There is no function to call: that is an outcome, too. */
 static void settle_without_function(struct run *run) {
     const char *error = script_error(run->host, run->service);
     if (code_of(run) == NULL) { /* mending the script mends the event */

@@ -83,7 +83,7 @@ struct run_view {
 
 enum { STEP_LABEL_BYTES_MAX = STATE_NAME_BYTES_MAX + 16 /* a name and how often it was used */ };
 
-/* What a handler that uses steps, sleeps or waits needs besides; made at the first of them. */
+/* Additional state of a handler that uses steps, sleeps or waits; made at the first of them. */
 struct run_durable {
     /* KEEP, SLEEP, WAIT: the record to store; while a step is open: that step's. Its name and
      * value point to what follows. */
@@ -107,7 +107,7 @@ struct retry_verdict {
     char reason[512];
 };
 
-/* What the handler of a batch said of one of its events. */
+/* The result that the handler of a batch returned for one of its events. */
 struct run_failure {
     char *reason; /* owned; NULL = it is done */
     bool dead;    /* for good */
@@ -142,7 +142,7 @@ struct run {
     const char *reason;               /* RUN_ON_DEAD, RUN_DEAD_POLICY, the retry policy's error;
                                          borrowed during run_start */
     bool yielded;                     /* it yielded through the API, which set outcome */
-    bool discard;                     /* the dead-letter policy said so */
+    bool discard;                     /* the dead-letter policy returned "discard" */
     bool noted;                       /* has a table of notes in the registry, under its address */
     const void **event_tables;        /* identities of the event objects */
     const void *event_table;          /* backs it when there is one */

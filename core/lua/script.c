@@ -17,6 +17,8 @@
 
 enum { SCRATCH_BYTES_MAX = EFFECTS_BYTES_MAX };
 
+#define TOLD_NS INT64_C(60000000000) /* between two lines of the log on a service that is full */
+
 int script_host_new(struct script_host **out, const struct conf *conf,
                     const struct script_library *library) {
     struct script_host *host = calloc(1, sizeof *host);
@@ -70,7 +72,7 @@ static void take_over(struct script_slot *slot, struct script_state *state) {
     }
 }
 
-/* Loads the service anew. On success it is live; otherwise the last good version stays. ERR_MEMORY,
+/* Reloads the service. On success it is live; otherwise the last good version stays. ERR_MEMORY,
  * ERR_SCRIPT, ERR_REFUSED: see script_load. */
 static int load_service(struct script_host *host, size_t service, struct report *r) {
     struct script_slot *slot = &host->slots[service];
@@ -87,28 +89,40 @@ static int load_service(struct script_host *host, size_t service, struct report 
     return rc;
 }
 
-/* The state keeps too much: another one of the same files, but not all the time. */
+/* Once a minute: it may go on filling them. */
+static void tell_full(struct script_host *host, size_t service, int64_t now_ns) {
+    struct script_slot *slot = &host->slots[service];
+    if (slot->told_ns != 0 && now_ns - slot->told_ns < TOLD_NS) {
+        return;
+    }
+    slot->told_ns = now_ns;
+    log_warn("script",
+             "service \"%s\" keeps %zu KiB of memory beyond its events, of %zu KiB (lua_memory): "
+             "continuing in a new Lua state",
+             host->conf->services[service].name, slot->live->memory_kept >> 10,
+             slot->live->memory_limit >> 10);
+}
+
+/* The state keeps too much: another one of the same files, but not all the time. What this takes is
+ * nobody's lua_time, so it takes a part of the time at most. */
 static void renew(struct script_host *host, size_t service) {
     struct script_slot *slot = &host->slots[service];
-    int64_t now_ms = clock_monotonic_ns() / 1000000;
-    bool lately = slot->renewed_ms != 0 && now_ms - slot->renewed_ms < LUA_RENEW_MS;
-    if (slot->old != NULL || lately) {
+    int64_t start_ns = clock_monotonic_ns();
+    if (slot->old != NULL || start_ns < slot->renew_ns) {
         return;
     }
     const char *name = host->conf->services[service].name;
     struct report r = {""};
     uint64_t version = slot->live->code->version;
-    log_warn("script",
-             "service \"%s\" keeps %zu KiB of memory beyond its events, of %zu KiB (lua_memory): "
-             "it goes on in a new Lua state",
-             name, slot->live->memory_kept >> 10, slot->live->memory_limit >> 10);
-    slot->renewed_ms = now_ms;
+    tell_full(host, service, start_ns);
     if (load_service(host, service, &r) != 0) {
         log_error("script", "service \"%s\" keeps its last good scripts: %s", name, r.text);
         slot->live->full = false; /* what is to be done is to mend the script */
     } else {
         slot->unseen = slot->live->code->version != version;
     }
+    int64_t end_ns = clock_monotonic_ns();
+    slot->renew_ns = end_ns + (end_ns - start_ns) * LUA_RENEW_PARTS;
 }
 
 struct script_state *script_begin(struct script_host *host, size_t service) {

@@ -19,7 +19,7 @@ struct run;
 struct script_host;
 struct lua_State;
 
-/* What handlers can call, and what they are called with; each may raise (memory). */
+/* The library that handlers can call, and their arguments; each may raise (memory). */
 struct script_library {
     /* Sets everything in the table on top. */
     void (*open)(struct lua_State *L);

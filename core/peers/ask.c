@@ -181,7 +181,7 @@ static void expire(struct ask *a) {
         } else {
             (void)snprintf(asking->why, sizeof asking->why, "host %u was not asked: %s",
                            asking->place,
-                           a->connected ? "the broker takes no more publishes"
+                           a->connected ? "the broker accepts no more publishes"
                                         : "this host has no connection to the broker");
         }
         end(a, asking, asking->sent ? ASK_SILENT : ASK_UNSENT);

@@ -48,8 +48,8 @@ void ask_free(struct ask *a);
 
 enum ask_end {
     ASK_ANSWERED,
-    ASK_UNSENT, /* it was not carried out: it did not leave, or nobody was there to take it */
-    ASK_SILENT, /* no answer came: nobody knows */
+    ASK_UNSENT, /* it was not executed: it was not sent, or no host was there to take it */
+    ASK_SILENT, /* no answer came: the outcome is unknown */
 };
 
 struct ask_outcome {
@@ -65,19 +65,20 @@ typedef void ask_on_end(void *ctx, uint64_t id, const struct ask_outcome *outcom
  * a packet may be; ERR_MEMORY; a sentence in r. */
 int ask_start(struct ask *a, uint16_t place, const struct gateway_words *words, void *ctx,
               ask_on_end *on_end, uint64_t *id, struct report *r);
-/* Nobody waits for it any more. An unknown id is no error. */
+/* Cancels the wait for the answer. An unknown id is not an error. */
 void ask_cancel(struct ask *a, uint64_t id);
 
 /* Whether ask_work would have something to do. */
 bool ask_due(const struct ask *a);
-/* Hands over what ended, serves what came. Between turns. */
+/* Delivers finished requests, serves incoming ones. Between turns. */
 void ask_work(struct ask *a);
 
 /* --- the connection that publishes --- */
 
 void ask_up(struct ask *a);
 void ask_down(struct ask *a);
-/* Publishes what waits, as far as the broker takes it. Returns whether something was sent. */
+/* Publishes waiting messages, as far as the broker accepts them. Returns whether something was
+ * sent. */
 bool ask_send(struct ask *a, struct mqtt *mqtt);
 /* Whether the message, the acknowledgement, the SUBACK is one of these here. */
 bool ask_note(struct ask *a, const struct mqtt_message *m);

@@ -66,7 +66,7 @@ static void queue_reply(struct visit *visit) {
         write_error(visit, 503, "too many answers wait to be sent: try again");
     }
     if (visit->payload.len == 0 || a->reply_count >= ASKED_MAX * 2) {
-        free_visit(visit); /* who asked waits in vain, and is told so there */
+        free_visit(visit); /* the host that asked times out, and reports that itself */
         return;
     }
     a->reply_count++;
@@ -115,7 +115,7 @@ static void serve(struct ask *a, struct visit *visit) {
     forget_request(visit);
     write_error(visit, code == ERR_MEMORY ? 503 : 400,
                 code == ERR_SCHEMA    ? "it runs a version that asks otherwise"
-                : code == ERR_INVALID ? "that is no request"
+                : code == ERR_INVALID ? "that is not a request"
                                       : error_text(code));
     queue_reply(visit);
 }

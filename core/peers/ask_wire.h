@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "io/httpd/gateway.h"
 
-/* What a host of any version can tell from a payload: whether it may decode it. */
+/* The part of a payload that a host of any version can read: whether it can decode the rest. */
 enum { ASK_VERSION = 1 };
 
 /* Appended; check out->failed. */

@@ -77,11 +77,11 @@ struct ask {
 };
 
 /* peers/ask_window.c */
-/* The window of this connection, from what its broker takes. */
+/* The window of this connection, from its broker's limits. */
 void ask_window_open(struct ask *a, const struct mqtt *mqtt);
-/* The connection has ended: what was under way is no more. */
+/* The connection has ended: requests in progress are dropped. */
 void ask_window_close(struct ask *a);
-/* False: the PUBACK is for a publish of somebody else. */
+/* False: the PUBACK is for another module's publish. */
 bool ask_window_acknowledged(struct ask *a, int mid);
 /* 0, ERR_INVALID (too large for this broker), or it goes later. */
 int ask_publish(struct ask *a, struct mqtt *mqtt, const struct mqtt_publish *message, int *mid);

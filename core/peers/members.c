@@ -199,7 +199,7 @@ static unsigned take_own(const struct members *m, const struct presence *said, b
     return said->state == m->self->state ? MEMBERS_ECHO : 0;
 }
 
-/* The broker keeps ours now under our name: one of another folder that is gone is no more. */
+/* The broker now retains our presence under our name: that of another folder is replaced. */
 static unsigned forget_gone_twins(struct members *m) {
     unsigned news = 0;
     for (size_t i = m->count; i > 0; i--) {
@@ -386,8 +386,8 @@ bool members_must_hold(const struct members *m, size_t service, int64_t now_ms, 
             continue;
         }
         (void)report(r, 0,
-                     "\"%s\" takes no events: another host, %s, does, and %s; it goes on when "
-                     "that host is gone, or after both were set up anew (docs/hosts.md)",
+                     "\"%s\" takes no events: another host, %s, does, and %s; it resumes when "
+                     "that host is gone, or after both were reconfigured (docs/hosts.md)",
                      mine->name, other->host, reason.text);
         return true;
     }

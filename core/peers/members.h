@@ -34,16 +34,16 @@ void members_say(struct members *m, enum presence_state state, bool hello);
 /* `service`: of members_self. */
 void members_hold(struct members *m, size_t service, bool held);
 
-/* --- what comes --- */
+/* --- input --- */
 
 /* What a message meant; several at once. */
 enum members_news {
     MEMBERS_CHANGED = 1,     /* the list is not as it was */
     MEMBERS_ASKED = 2,       /* a hello: say that we are here */
     MEMBERS_ECHO = 4,        /* our own presence came back: we can be seen, and see */
-    MEMBERS_OVERWRITTEN = 8, /* what the broker keeps under our name is not what we said */
+    MEMBERS_OVERWRITTEN = 8, /* the message retained under our name is not ours */
     MEMBERS_UNREADABLE = 16, /* garbage; the sentence in r */
-    MEMBERS_OVERFLOW = 32,   /* there is no room for one more; the sentence in r */
+    MEMBERS_OVERFLOW = 32,   /* there is no room for another host; the message is in r */
 };
 
 /* A message on zingq/hosts/+/+; without a payload the host has left for good. `kept`: it is the
@@ -53,15 +53,15 @@ unsigned members_take(struct members *m, struct slice topic, struct slice payloa
 /* A connection begins: who does not show up again on it by members_settle is forgotten. */
 void members_begin(struct members *m);
 void members_settle(struct members *m);
-/* Our hello has left: who has not spoken since then is asked. */
+/* Our hello has been sent: hosts that have not spoken since are asked. */
 void members_asked(struct members *m, int64_t now_ms);
 
 /* --- what follows --- */
 
 enum members_verdict {
-    MEMBERS_CLEAR, /* nobody conflicts with us */
-    MEMBERS_WAIT,  /* somebody may, and has not spoken yet */
-    MEMBERS_YIELD, /* somebody does, and goes before us: the sentence in r */
+    MEMBERS_CLEAR, /* no host conflicts with us */
+    MEMBERS_WAIT,  /* a host may conflict, and has not answered yet */
+    MEMBERS_YIELD, /* a host conflicts and has precedence: the message is in r */
 };
 
 /* Whether this host, which is joining, may take events. */
@@ -85,12 +85,12 @@ const struct presence *members_stood_in_for(const struct members *m, uint16_t pl
                                             int64_t now_ms);
 /* Says of this host that it does, or that it does not any more. */
 void members_stand_in(struct members *m, uint16_t place, bool stands_in);
-/* The place of the host that says it stands in for that one of the others, which is away; 0 = none. */
+/* The place of the host that says it stands in for that host, which is down; 0 = none. */
 uint16_t members_stood_in_by(const struct members *m, size_t member, int64_t now_ms);
 
 /* --- the list --- */
 
-/* What is to be thought of a member. */
+/* The assessment of a member. */
 enum member_view { MEMBER_JOINING, MEMBER_UP, MEMBER_ASKED, MEMBER_SILENT, MEMBER_GONE };
 
 /* "joining", "up", "asked", "silent", "gone". */

@@ -170,7 +170,7 @@ bool presence_topic_split(struct slice topic, struct slice *group, struct slice 
     return is_name(*group, NAME_BYTES_MAX) && is_name(*host, HOST_NAME_BYTES_MAX);
 }
 
-/* What is read, and the first thing wrong with it. */
+/* The document being read, and its first fault. */
 struct source {
     const json_t *json;
     struct strings strings;
@@ -332,8 +332,7 @@ static int read_json(struct presence **out, const json_t *json, size_t payload_b
     read_all(&s, p, group, host);
     if (s.wrong != NULL) {
         presence_free(p);
-        return report(r, ERR_INVALID, "its field \"%s\" is missing or not what it should be",
-                      s.wrong);
+        return report(r, ERR_INVALID, "its field \"%s\" is missing or invalid", s.wrong);
     }
     *out = p;
     return 0;
@@ -355,7 +354,7 @@ int presence_read(struct presence **out, struct slice topic, struct slice payloa
                               JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(json)) {
         json_decref(json);
-        return report(r, ERR_INVALID, "it is no JSON object");
+        return report(r, ERR_INVALID, "it is not a JSON object");
     }
     int code = read_json(out, json, payload.len, group, host, r);
     json_decref(json);

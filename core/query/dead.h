@@ -1,8 +1,9 @@
 /*
  * dead.h - dead letters: which are meant, the newest of them, the groups they make.
  *
- * A group is what has the same fingerprint: the first line of the reason, its numbers left out
- * (journal/journal.h). Everything reads within a transaction; between two calls it may begin anew.
+ * A group has one fingerprint: the first line of the reason, its numbers left out
+ * (journal/journal.h). All functions read inside a transaction, which may be restarted between two
+ * calls.
  */
 #ifndef ZINGQ_QUERY_DEAD_H
 #define ZINGQ_QUERY_DEAD_H
@@ -37,7 +38,7 @@ int dead_event(struct journal *j, const struct dead_row *row, struct event **out
 /* Whether a died after b; rows of one moment have an order, too. */
 bool dead_is_newer(const struct dead_row *a, const struct dead_row *b);
 
-/* The newest so many rows. */
+/* The given number of newest rows. */
 struct dead_newest {
     struct dead_row *rows; /* a heap, the oldest of them first, until sorted; owned */
     size_t count, max;

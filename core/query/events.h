@@ -26,7 +26,7 @@ struct look_walk {
 
 /* partition < 0: all. */
 void look_walk_init(struct look_walk *walk, int partition);
-/* Only what comes after this event in the walk. */
+/* Only events after this one in the walk. */
 void look_walk_after(struct look_walk *walk, const struct uuid *id, uint16_t service);
 /* The next event, the caller's from now on; ERR_NOTFOUND after the last. */
 int look_walk_next(struct journal *j, struct look_walk *walk, struct event **out);

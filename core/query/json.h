@@ -1,6 +1,5 @@
 /*
- * json.h - what is stored, as the JSON that `zingq ... --json` prints and the admin API
- * answers.
+ * json.h - stored records as the JSON that `zingq ... --json` prints and the admin API answers.
  *
  * Names of fields are those of handlers (docs/): an event has the same name for the same thing
  * everywhere. Setters return false when out of memory.

@@ -1,8 +1,9 @@
 /*
- * keys.h - keys that are held up: what they wait for and how much stands behind.
+ * keys.h - blocked keys: what they wait for and how many events are queued behind.
  *
- * A key that is held up has rows in the lane table, its head first (journal/journal.h). What is only ready
- * to run has none. Everything reads within a transaction; between two calls it may begin anew.
+ * A key that is held up has rows in the lane table, its head first (journal/journal.h). What is
+ * only ready to run has none. All functions read inside a transaction, which may be restarted
+ * between two calls.
  */
 #ifndef ZINGQ_QUERY_KEYS_H
 #define ZINGQ_QUERY_KEYS_H

@@ -58,7 +58,7 @@ static int go_on(struct state_walk *walk) {
     return 0;
 }
 
-/* Copies where the scan stands out of the store, which may let go of it. */
+/* Copies the scan's position out of the store, whose memory may become invalid. */
 static void keep_place(struct state_walk *walk, const struct cell *cell) {
     assert(cell->key.len + cell->name.len <= sizeof walk->room);
     memcpy(walk->room, cell->key.data, cell->key.len);

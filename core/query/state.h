@@ -1,7 +1,7 @@
 /*
  * state.h - keyed state and locks, a cell at a time.
  *
- * Everything reads within a transaction; between two calls it may begin anew.
+ * All functions read inside a transaction, which may be restarted between two calls.
  */
 #ifndef ZINGQ_QUERY_STATE_H
 #define ZINGQ_QUERY_STATE_H
@@ -38,7 +38,7 @@ struct state_item {
 /* `key` NULL: all keys. `name` is the service's. */
 void state_walk_init(struct state_walk *walk, uint16_t service, struct slice name,
                      const struct slice *key);
-/* Only what comes after this cell in the walk. */
+/* Only cells after this one in the walk. */
 void state_walk_after(struct state_walk *walk, bool in_locks, struct slice key, struct slice name);
 /* Looks at one row; *found: *item is it. `json` is where its value goes. ERR_NOTFOUND after the
  * last. */

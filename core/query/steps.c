@@ -34,7 +34,7 @@ static int keep_step(struct steps *steps, const struct step *step) {
     return 0;
 }
 
-/* Nothing is written when a sleep is over: that the event has gone on tells it. */
+/* Nothing is written when a sleep is over: the event's progress shows it. */
 static void settle_sleep(struct step *step, const struct event *event) {
     bool lasts = event->state == EVENT_SLEEPING && event->due_ms == step->due_ms;
     bool was_cut = event_state_ended(event->state) && event->ended_ms < step->due_ms;

@@ -1,5 +1,5 @@
 /*
- * steps.h - what an event has done for good, and what it asked of the outside.
+ * steps.h - the steps of an event, and its outgoing calls.
  */
 #ifndef ZINGQ_QUERY_STEPS_H
 #define ZINGQ_QUERY_STEPS_H

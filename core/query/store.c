@@ -15,16 +15,14 @@
 
 enum { TEXT_BYTES_MAX = 8192 };
 
-static const char *const mend_pages =
-    "put back a whole copy of the data folder, or save what can be read: `zingq export --salvage`";
-static const char *const mend_record =
-    "nothing: the host sets it aside when it meets it, and the rest goes on";
+static const char *const mend_pages = "restore a complete copy of the data folder, or save what is "
+                                      "readable: `zingq export --salvage`";
+static const char *const mend_record = "nothing to do: the host sets it aside when it reads it";
 static const char *const mend_kept =
-    "each read of it fails, in this key alone, until a handler writes over it";
+    "each read of it fails, in this key only, until a handler overwrites it";
 static const char *const mend_aside =
-    "nothing: the rest goes on; its bytes are kept until `zingq compact --drop-aside`";
-static const char *const mend_restart =
-    "restart the host: it puts that right when it loads the store";
+    "nothing to do: its bytes are kept until `zingq compact --drop-aside`";
+static const char *const mend_restart = "restart the host: it repairs this when it loads the store";
 
 struct look {
     struct store_exam *exam;
@@ -129,15 +127,15 @@ static int check_stand_in(struct look *look, const char *kind, uint8_t partition
     struct event *event = NULL;
     int code = journal_event_get(look->journal, partition, id, service, &event);
     if (code == ERR_NOTFOUND) {
-        return find_event(look, kind, id, service, "stands for an event that is not there",
+        return find_event(look, kind, id, service, "refers to an event that does not exist",
                           dead ? "nothing: listings pass it over"
-                               : "nothing: the host lets it go when its turn comes");
+                               : "nothing to do: the host drops it when its turn comes");
     }
     bool sound = code != 0 || event_state_dead((enum event_state)event->state) == dead ||
                  (!dead && event->parked);
     event_free(event);
     return sound ? code
-                 : find_event(look, kind, id, service, "stands for an event in another state",
+                 : find_event(look, kind, id, service, "refers to an event in another state",
                               "report it: that is a fault of zingq");
 }
 
@@ -175,7 +173,7 @@ static int check_event(struct look *look, const struct event *event, struct tall
         return code;
     }
     return find_event(look, "event", &event->id, event->service,
-                      "waits, and no row says where it stands", mend_restart);
+                      "waits, but no row gives its position", mend_restart);
 }
 
 static int check_events(struct look *look, struct tally *tallies, size_t count) {

@@ -1,5 +1,5 @@
 /*
- * store.h - the whole store read, and what is wrong with it: `zingq doctor --store`.
+ * store.h - reads the whole store and reports its faults: `zingq doctor --store`.
  *
  * Every page and every record; then, when the pages are sound, whether the tables fit one another.
  * Nothing is changed. Beside a running host one state of the store is looked at.

@@ -48,18 +48,18 @@ void trace_clear(struct trace *t);
 
 /* Begins with every event of that id. The functions below work within a transaction. */
 int trace_begin(struct trace *t, struct journal *j, const struct uuid *id);
-/* Begins with this event, or goes on with it; takes it over. */
+/* Begins with this event, or continues with it; takes it over. */
 int trace_add(struct trace *t, struct journal *j, struct event *event);
 /* Looks up one more event; ERR_NOTFOUND when all are found. */
 int trace_step(struct trace *t, struct journal *j);
 
-/* Whether anything is known of what was asked for. */
+/* Whether anything is known of the requested id. */
 bool trace_found(const struct trace *t);
 /* The node after this one, depth first; TRACE_NONE to begin, and at the end. */
 int trace_next(const struct trace *t, int at);
 /* Whether the publish of that node became an event here. */
 bool trace_became(const struct trace *t, int node, const struct uuid *publish);
-/* In a word how it stands with all of it: docs/http.md lists them. */
+/* The overall state in one word: docs/http.md lists them. */
 const char *trace_state(const struct trace *t);
 json_t *trace_json(const struct journal *j, const struct trace *t);
 

@@ -1,5 +1,5 @@
 /*
- * try.h - a dry run of a handler: what it sees, and what it would have done.
+ * try.h - a dry run of a handler: its input, and what it would do.
  */
 #ifndef ZINGQ_QUERY_TRY_H
 #define ZINGQ_QUERY_TRY_H
@@ -31,12 +31,12 @@ const char *try_outcome_name(const struct run *run);
 const char *try_effect_name(const struct effect *effect);
 /* When, in engine time; 0 = at once, or never. */
 int64_t try_effect_due(const struct effect *effect);
-/* The URL without what stands between :// and @. */
+/* The URL without the part between :// and @. */
 void try_add_url(struct buf *out, const char *url);
 /* "Name: value", the value left out when it is a secret. */
 void try_add_header(struct buf *out, const char *header);
 
-/* Goes on as if each step had been stored; what they staged joins the run's effects. */
+/* Continues as if each step had been stored; their effects are added to the run's. */
 void try_go_on(struct run *run);
 
 /* The outcome, the effects and the call it waits for; `verdict` is what the retry script said, or

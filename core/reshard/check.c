@@ -103,7 +103,7 @@ static int check_place(const struct folder *f, const struct row *row) {
     return code == 0 && !fits ? ERR_CORRUPT : code;
 }
 
-/* An event whose record was lost is let go when its turn comes: it had none before either. */
+/* An event whose record was lost is dropped when its turn comes: it had none before either. */
 static int check_places(const struct folder *f) {
     static int (*const scans[])(struct journal *, struct row *) = {journal_ready_scan,
                                                                    journal_lane_scan};

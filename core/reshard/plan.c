@@ -134,7 +134,8 @@ int reshard_plan(struct reshard *re, struct report *r) {
     }
     int code = reshard_read_division(re->folders[0].journal, re->folders[0].path, &first, r);
     if (code == 0 && first.count == 0) {
-        code = report(r, ERR_INVALID, "%s has been emptied by a reshard: it is no host's any more",
+        code = report(r, ERR_INVALID,
+                      "%s has been emptied by a reshard: it belongs to no host any more",
                       re->folders[0].path);
     }
     re->from_count = first.count;

@@ -70,7 +70,7 @@ static int refuse_twice(const struct reshard *re, struct report *r) {
     return 0;
 }
 
-/* Engine time goes on from the latest, and so do arrival numbers. */
+/* Engine time continues from the latest one, and so do arrival numbers. */
 static int look_at_clocks(struct reshard *re, const struct clock_reading *now, struct report *r) {
     for (size_t i = 0; i < re->folder_count; i++) {
         const struct folder *f = &re->folders[i];

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* State and locks of a key are told from its events. */
+/* Distinguishes the state and locks of a key from its events. */
 static const uint64_t OF_CELLS = 0x9e3779b97f4a7c00;
 
 /* --- of a service --- */
@@ -222,7 +222,7 @@ bool reshard_is_expired(const struct reshard *re, int64_t until_ms) {
     return until_ms == 0 || until_ms + re->conf->keep_idempotency_ms <= re->now_ms;
 }
 
-/* What became of a publish is told where it waits. */
+/* The note about a publish belongs where the publish waits. */
 static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight, size_t *to,
                         bool *renumbered) {
     struct folder *f = &re->folders[from];

@@ -32,7 +32,7 @@ struct list {
     size_t count;
 };
 
-/* What cannot be told is an error: much hangs on it. */
+/* If it cannot be determined, that is an error: much depends on it. */
 static int look_for(const char *path, const char *file, bool *there, struct report *r) {
     char name[STORE_PATH_BYTES];
     struct stat st;
@@ -170,7 +170,7 @@ static int mark_store(const char *path, const char *file, struct report *r) {
     return code;
 }
 
-/* Where it was stopped before, it goes on from there. */
+/* If it was interrupted before, it continues from there. */
 static int take_place(const char *path, const char *first, struct report *r) {
     char file[STORE_PATH_BYTES];
     char built[STORE_PATH_BYTES];

@@ -63,8 +63,8 @@ static int copy_env(struct compaction *c, struct report *r) {
     int rc = mdb_env_copy2(c->from->env, c->folder, MDB_CP_COMPACT);
     if (rc == MDB_INCOMPATIBLE) {
         return report(r, ERR_CORRUPT,
-                      "the pages of %s do not add up: `zingq doctor --store` says "
-                      "what is wrong",
+                      "the pages of %s do not add up: `zingq doctor --store` "
+                      "gives the details",
                       c->file);
     }
     if (rc != 0) {

@@ -1,5 +1,5 @@
 /*
- * compact.h - the store's file written anew without its free pages: `zingq compact`.
+ * compact.h - rewrites the store's file without its free pages: `zingq compact`.
  */
 #ifndef ZINGQ_STORE_COMPACT_H
 #define ZINGQ_STORE_COMPACT_H
@@ -10,13 +10,14 @@
 
 struct store_sizes {
     uint64_t before, after; /* bytes of data.mdb */
-    uint64_t dropped;       /* records that were set aside, and are let go */
+    uint64_t dropped;       /* records that were set aside and are deleted */
 };
 
-/* `drop_aside`: what was set aside is let go, in a commit of its own, before. The folder is locked
- * meanwhile, so no host may run on it (ERR_BUSY). Killed at any moment it leaves the old file or the
- * new one, whole; what else it left goes at the next start. ERR_NOTFOUND: no store there. ERR_FULL:
- * the disk has no room for a second file. ERR_CORRUPT, ERR_DISK, ERR_MEMORY. A sentence in r. */
+/* `drop_aside`: records that were set aside are deleted before, in a separate commit. The folder is
+ * locked meanwhile, so no host may run on it (ERR_BUSY). Killed at any moment it leaves the old
+ * file or the new one, whole; what else it left goes at the next start. ERR_NOTFOUND: no store
+ * there. ERR_FULL: the disk has no room for a second file. ERR_CORRUPT, ERR_DISK, ERR_MEMORY. A
+ * sentence in r. */
 int store_compact(const struct store_options *options, bool drop_aside, struct store_sizes *sizes,
                   struct report *r);
 

@@ -34,9 +34,9 @@ const char *store_words(int rc) {
     switch (rc) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
-        return "data.mdb is damaged: put back a copy of the data folder";
+        return "data.mdb is damaged: restore a copy of the data folder";
     case MDB_INVALID:
-        return "data.mdb is no LMDB file: it is damaged, or something else has been put there";
+        return "data.mdb is not an LMDB file: it is damaged, or has been replaced";
     case MDB_VERSION_MISMATCH:
         return "data.mdb was written by another version of LMDB, or is damaged";
     case MDB_READERS_FULL:

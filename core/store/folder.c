@@ -23,9 +23,8 @@
 static const char lock_name[] = "zingq.lock";
 static const char mark_name[] = "zingq.store";
 static const char mark_text[] =
-    "This folder holds a zingq store, in data.mdb. Should that file be missing or empty, put back "
-    "a\n"
-    "whole copy of the folder; to begin anew, remove this file as well.\n";
+    "This folder contains a zingq store, in data.mdb. If that file is missing or empty, restore a\n"
+    "complete copy of the folder; to start from scratch, remove this file as well.\n";
 
 int store_folder_file(const char *path, const char *file, char out[STORE_PATH_BYTES],
                       struct report *r) {
@@ -160,10 +159,11 @@ int store_folder_check(const char *path, struct report *r) {
     if (there && st.st_size > 0) {
         return 0;
     }
-    return report(r, ERR_CORRUPT,
-                  "the store has gone: %s is %s, though the folder had a store; nothing was "
-                  "changed: put back a whole copy of the data folder, or remove %s to begin anew",
-                  name, there ? "empty" : "missing", mark_name);
+    return report(
+        r, ERR_CORRUPT,
+        "the store has gone: %s is %s, though the folder had a store; nothing was "
+        "changed: restore a complete copy of the data folder, or remove %s to start from scratch",
+        name, there ? "empty" : "missing", mark_name);
 }
 
 int store_folder_is_settled(const char *path, struct report *r) {

@@ -19,7 +19,7 @@ struct store {
     bool lent;   /* the map is larger than max_bytes by the spare room */
     int lock_fd; /* flock on DATA/zingq.lock while open to write; -1 = none */
     MDB_env *env;
-    MDB_txn *txn; /* the one under way, or NULL */
+    MDB_txn *txn; /* the current one, or NULL */
     MDB_dbi tables[TABLE_COUNT];
     MDB_cursor *cursors[TABLE_COUNT]; /* of txn; NULL until a seek needs one */
 };
@@ -34,7 +34,7 @@ static inline bool store_lacks(const struct store *s, enum store_table t) {
 int store_code(int rc);
 /* The same in words: what LMDB says of a damaged file means little to those who have to mend it. */
 const char *store_words(int rc);
-/* Logs what LMDB said, once, where it turns into a code of ours, which is returned. */
+/* Logs LMDB's error, once, where it is converted to one of our codes, which is returned. */
 int store_failed(const struct store *s, const char *what, int rc);
 
 /* The schema's number, once more; within a writing transaction. */

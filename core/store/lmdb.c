@@ -114,7 +114,7 @@ static int check_schema(struct store *s, MDB_txn *txn, struct report *r) {
         return put_schema(s, txn, r);
     }
     if (rc != 0) {
-        return report(r, store_code(rc), "%s is no zingq store: %s", s->path, store_words(rc));
+        return report(r, store_code(rc), "%s is not a zingq store: %s", s->path, store_words(rc));
     }
     struct reader reader = reader_of(value.mv_data, value.mv_size);
     uint32_t schema = read_u32(&reader);
@@ -184,7 +184,7 @@ static int open_env(struct store *s, struct report *r) {
 static int open_checked(struct store *s, struct report *r) {
     int code = store_folder_check(s->path, r);
     if (code == 0) {
-        /* Beside a host it would be in vain: the host has looked, and writes meanwhile. */
+        /* Next to a running host it would be pointless: the host has checked, and is writing. */
         bool whole = !s->read_only || !store_folder_in_use(s->path);
         code = store_check_pages(s->path, whole, r);
     }

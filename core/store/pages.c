@@ -19,10 +19,10 @@ static int refuse(const struct walk *w, const char *folder, struct report *r) {
     const char *what = w->pages <= w->last ? "lacks pages" : "has damaged pages";
     return report(
         r, ERR_CORRUPT,
-        "the store %s/data.mdb %s: it has %lld bytes, its last commit reaches %llu (a "
-        "copy that broke off, a damaged file system); nothing was changed: put back a "
-        "whole copy of the data folder (`zingq doctor --store` says what is wrong, `zingq "
-        "export --salvage` saves what can be read)",
+        "the store %s/data.mdb %s: it has %lld bytes, its last commit reaches %llu (an "
+        "interrupted copy, a damaged file system); nothing was changed: restore a complete copy "
+        "of the data folder (`zingq doctor --store` gives the details, `zingq export --salvage` "
+        "saves what is readable)",
         folder, what, (long long)w->bytes, (unsigned long long)(w->last + 1) * w->page_size);
 }
 
@@ -36,11 +36,10 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
             return code; /* new */
         }
         if (!known) {
-            return report(
-                r, ERR_CORRUPT,
-                "%s/data.mdb is no LMDB file: it is damaged, or something else has been "
-                "put there; nothing was changed: put back a whole copy of the data folder",
-                folder);
+            return report(r, ERR_CORRUPT,
+                          "%s/data.mdb is not an LMDB file: it is damaged, or has been replaced; "
+                          "nothing was changed: restore a complete copy of the data folder",
+                          folder);
         }
         bool small = (uint64_t)w->bytes <= STORE_WALK_BYTES_MAX;
         if (w->pages > w->last && !(whole && small)) {
@@ -50,7 +49,7 @@ static int check_file(struct walk *w, const char *folder, bool whole, struct rep
         if (code != ERR_CORRUPT || !walk_read_meta(w) || w->txn == txn) {
             break;
         }
-        code = 0; /* a host committed meanwhile: it has looked at the file itself */
+        code = 0; /* a host has committed in the meantime: it checked the file itself */
     }
     if (code == ERR_CORRUPT) {
         return refuse(w, folder, r);

@@ -124,7 +124,7 @@ uint64_t store_limit(struct store *s);
 int store_lend(struct store *s, bool lent);
 /* Clears reader slots of processes that died; returns how many. */
 int store_clear_readers(struct store *s);
-/* A process, other than this one, that reads a commit older than the last: what was freed since
+/* A process, other than this one, that reads a commit older than the last one: space freed since
  * stays taken. */
 struct store_reader {
     long pid; /* 0 = there is none */

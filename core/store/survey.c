@@ -143,7 +143,7 @@ int store_survey(const char *folder, const struct store_survey *survey, struct r
     bool known = walk_read_meta(&w);
     code = walk_measure(&w, folder, r);
     if (code == 0 && !known) {
-        code = report(r, ERR_CORRUPT, "%s/data.mdb is no LMDB file: nothing in it can be read",
+        code = report(r, ERR_CORRUPT, "%s/data.mdb is not an LMDB file: nothing in it can be read",
                       folder);
     } else if (code == 0) {
         code = survey_file(&w, survey);

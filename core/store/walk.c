@@ -106,7 +106,7 @@ bool walk_read_meta(struct walk *w) {
 
 /* --- what is wrong --- */
 
-/* ERR_CORRUPT when the file is only checked; a survey notes it and goes on. */
+/* ERR_CORRUPT when the file is only checked; a survey notes it and continues. */
 static int flaw(struct walk *w, const char *what, uint64_t number) {
     char text[128];
     w->flaws++;
@@ -322,7 +322,7 @@ static bool is_page(const struct walk *w, const uint8_t *page, uint64_t number) 
 
 static int walk_nodes(struct walk *w, const uint8_t *page, uint64_t number, int depth) {
     if (!is_page(w, page, number)) {
-        return flaw(w, "is damaged: what it held is lost", number);
+        return flaw(w, "is damaged: its contents are lost", number);
     }
     uint32_t nodes = (get_u16(page + 12) - (uint32_t)HEADER) / 2;
     bool deep = is_leaf(page) == (depth == w->depth);
@@ -337,13 +337,13 @@ static int walk_nodes(struct walk *w, const uint8_t *page, uint64_t number, int 
 
 static int walk_page(struct walk *w, uint64_t number, int depth) {
     if (number == no_page) {
-        return depth == 1 ? 0 : flaw(w, "is missing: what it held is lost", number); /* empty */
+        return depth == 1 ? 0 : flaw(w, "is missing: its contents are lost", number); /* empty */
     }
     if (number < 2 || number >= w->pages) {
-        return flaw(w, "is missing: what it held is lost", number);
+        return flaw(w, "is missing: its contents are lost", number);
     }
     if (depth > DEPTH_MAX || !reach(w, number, 1)) {
-        return flaw(w, "is reached twice: what it held here is lost", number);
+        return flaw(w, "is reached twice: its contents here are lost", number);
     }
     uint8_t *page = malloc(w->page_size);
     if (page == NULL) {
@@ -352,7 +352,7 @@ static int walk_page(struct walk *w, uint64_t number, int depth) {
     ssize_t got = pread(w->fd, page, w->page_size, (off_t)(number * w->page_size));
     int code = got == (ssize_t)w->page_size
                    ? walk_nodes(w, page, number, depth)
-                   : flaw(w, "cannot be read: what it held is lost", number);
+                   : flaw(w, "cannot be read: its contents are lost", number);
     free(page);
     return code;
 }

@@ -239,7 +239,7 @@ is_paused() {
 }
 ok "and only there" is_paused 2 true
 ok "not here" is_paused 1 false
-ok "resume --host 2 goes on there" cli 1 0 "goes on" resume seats --host 2
+ok "resume --host 2 goes on there" cli 1 0 "is resumed" resume seats --host 2
 no_third() {
     complains 2 "from 1 to 2" dlq list --host 3 --conf 1.conf --data data1
 }
@@ -255,6 +255,8 @@ try_peek() {
 }
 ok "a dry run says whom it would ask" try_peek
 ok "dlq replay at host 1 of a letter that lies at host 2" cli 1 0 . dlq replay "$letter"
+must wait_for 20 letter_of 2
+ok "dlq replay --service --host 2 is a job there" cli 1 0 '^[1-9][0-9]* replayed' dlq replay --service seats --host 2
 must wait_for 20 letter_of 2
 
 # ---- a publish under a key ----

@@ -53,7 +53,7 @@ static void a_full_store_takes_no_more_until_retention_makes_room(void **state) 
 
     assert_all_handled_once(s);
     assert_true(program_says(&s->host, "nearly full") > 0);
-    WAIT_FOR(s, program_says(&s->host, "there is room again") > 0);
+    WAIT_FOR(s, program_says(&s->host, "there is space again") > 0);
     print_message("%zu turns found no room\n", program_says(&s->host, "a turn was dropped"));
 }
 
@@ -162,7 +162,7 @@ static void a_full_disk_is_no_worse_than_a_full_store(void **state) {
     assert_int_equal(program_command(&s->host, NULL, "pause", "work", NULL), 0);
 
     publish_all(s);
-    WAIT_FOR(s, program_says(&s->host, "more the disk does not have") > 0);
+    WAIT_FOR(s, program_says(&s->host, "the disk has no more") > 0);
     int64_t accepted = program_service(&s->host, "work", "accepted");
     assert_true(accepted > 0 && accepted < MESSAGES);
     assert_int_equal(program_command(&s->host, NULL, "resume", "work", NULL), 0);

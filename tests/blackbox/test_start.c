@@ -80,6 +80,24 @@ static void a_script_that_does_not_compile_is_refused_with_its_line(void **state
     }
 }
 
+static void a_script_that_does_not_load_stops_its_own_service_only(void **state) {
+    struct stage *s = *state;
+    static const char two[] =
+        "service \"bad\" { subscribe = {\"in/bad\"} handler = \"bad.lua\" }\n"
+        "service \"good\" { subscribe = {\"in/good\"} handler = \"good.lua\" }\n";
+    program_file(&s->host, "scripts/good.lua",
+                 "return function(event) zing.publish('out', event.payload) end\n");
+    stage_play(s, two, "scripts/bad.lua", "local t = {} while true do t[#t + 1] = {} end\n");
+    stage_peers(s, "out");
+    assert_int_equal(program_says(&s->host, "service \"bad\" does not run, its events wait"), 1);
+    peer_publish(&s->publisher, "in/bad", "x", NULL);
+    peer_publish(&s->publisher, "in/good", "still here", NULL);
+    WAIT_FOR(s, peer_count(&s->observer) == 1);
+    WAIT_FOR(s, program_service(&s->host, "bad", "waiting") == 1);
+    program_file(&s->host, "scripts/bad.lua", "return function() end\n");
+    WAIT_FOR(s, program_service(&s->host, "bad", "done") == 1);
+}
+
 static void a_script_that_cannot_be_read_is_named(void **state) {
     struct stage *s = *state;
     char path[256];
@@ -233,6 +251,7 @@ int main(void) {
         TEST_ON_STAGE(a_wrong_topics_conf_is_refused_with_its_line),
         TEST_ON_STAGE(without_a_topics_conf_it_says_where_it_looked),
         TEST_ON_STAGE(a_script_that_does_not_compile_is_refused_with_its_line),
+        TEST_ON_STAGE(a_script_that_does_not_load_stops_its_own_service_only),
         TEST_ON_STAGE(a_script_that_cannot_be_read_is_named),
         TEST_ON_STAGE(a_wrong_password_ends_it),
         TEST_ON_STAGE(a_broker_without_mqtt_5_ends_it),

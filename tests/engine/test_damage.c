@@ -217,6 +217,43 @@ static void two_of_a_key_that_wait_run_one_after_the_other(void **state) {
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .retries = 1});
 }
 
+/* A bit of its number is another one: the row says that it came years from now. */
+static void let_the_last_come_later(struct engine_fixture *f, int bit) {
+    struct row row = {0};
+    struct row last = {0};
+    assert_int_equal(store_begin(f->store), 0);
+    while (journal_ready_scan(f->view, &row) == 0) {
+        last = row.seq > last.seq ? row : last;
+    }
+    assert_int_equal(journal_ready_del(f->view, &last), 0);
+    last.seq |= UINT64_C(1) << bit;
+    assert_int_equal(journal_ready_put(f->view, &last), 0);
+    assert_int_equal(store_commit(f->store), 0);
+}
+
+static void a_row_from_the_future_holds_nobody_up(void **state) {
+    static const int bits[] = {20, 40, 53, 56};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+        struct engine_fixture *f = *state;
+        fixture_run(f, CONF, LUA(HANDLER));
+        send(f, "a", "call");
+        send(f, "a", "fine"); /* waits behind it */
+        let_the_last_come_later(f, bits[i]);
+        f->unchecked = true;
+        crash(f);
+        run_dry(f);
+        send(f, "a", "new");
+        send(f, "a", "newer");
+        answer_all(f);
+        advance(f, (int64_t)2 * 60 * 1000);
+        f->unchecked = false;
+        send(f, "b", "fine");
+        assert_books(f, "s", (struct books){.accepted = 5, .done = 5});
+        fixture_free(f);
+        *state = fixture_new();
+    }
+}
+
 static void an_event_that_cannot_be_read_is_counted_and_set_aside(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f, CONF, LUA(HANDLER));
@@ -303,6 +340,7 @@ int main(void) {
         ENGINE_TEST(whatever_rows_there_are_in_a_table_the_rest_goes_on),
         ENGINE_TEST(an_event_whose_place_cannot_be_read_gets_another),
         ENGINE_TEST(two_of_a_key_that_wait_run_one_after_the_other),
+        ENGINE_TEST(a_row_from_the_future_holds_nobody_up),
         ENGINE_TEST(an_event_that_cannot_be_read_is_counted_and_set_aside),
         ENGINE_TEST(a_dead_letter_that_cannot_be_read_is_counted_as_discarded),
         ENGINE_TEST(a_dead_letter_that_the_books_do_not_know_runs_again),

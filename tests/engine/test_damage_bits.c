@@ -187,7 +187,7 @@ static void operate(struct engine_fixture *f, uint64_t *random) {
 }
 
 static void use_everything(struct engine_fixture *f) {
-    static const char *const keys[] = {"fine", "once", "wait", "lock", "new"};
+    static const char *const keys[] = {"fine", "once", "wait", "call", "lock", "new"};
     f->hold_acks = false;
     acknowledge(f);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -217,7 +217,7 @@ static void a_full_store_says_what_fills_it(void **state) {
         {"return function(e) zing.state.set(e.payload:sub(1, 9), e.payload) end",
          "values are state of handlers"},
         {"return function(e) zing.publish('out', e.payload, {after = '1h'}) end",
-         "publishes wait for their time: `zingq delayed`"},
+         "publishes are delayed: `zingq delayed`"},
         {"return function(e) zing.lock(e.payload:sub(1, 9), {ttl = '1h', data = e.payload}) end",
          "locks are held"},
         {"return function(e) zing.signal('s', 'b', 'n', e.payload) end", "signals wait"},

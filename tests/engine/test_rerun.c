@@ -200,7 +200,7 @@ static void what_waits_is_refused(void **state) {
     on_service(f, COMMAND_PAUSE);
     deliver(f, "s", "in/a", "1");
     assert_int_equal(rerun(f, "1"), ERR_EXISTS);
-    assert_string_equal(f->report.text, "it waits already: it is ready");
+    assert_string_equal(f->report.text, "it is already waiting: it is ready");
     on_service(f, COMMAND_RESUME);
     assert_out(f, "1");
     assert_books(f, "s", (struct books){.accepted = 1, .done = 1});
@@ -319,7 +319,7 @@ static void an_order_does_not_repeat_what_another_one_has_replayed(void **state)
     advance(f, 1000);
     assert_int_equal(command(f, c), 0);
     assert_int_equal(command(f, c), ERR_EXISTS);
-    assert_string_equal(f->report.text, "it has run once more meanwhile");
+    assert_string_equal(f->report.text, "it has been replayed in the meantime");
     assert_out(f, "1 1*");
 }
 

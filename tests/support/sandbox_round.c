@@ -1,6 +1,8 @@
 /* sandbox_round.c - see sandbox_round.h. Without cmocka: a fuzzer uses it, too. */
 #include "sandbox_round.h"
 
+#include "pace.h"
+
 #include "event/event.h"
 #include "lua/api/api.h"
 #include "lua/run.h"
@@ -11,7 +13,7 @@
 
 enum {
     ROUND_MEMORY = 12 << 20,
-    ROUND_MS = 60,
+    ROUND_MS = 60 * PACE,
     ANSWERS_MAX = 8, /* to what one round asks for */
 };
 

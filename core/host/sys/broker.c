@@ -80,7 +80,7 @@ void sys_answered(struct sys *s, uint8_t reason) {
     }
 }
 
-/* The counter begins anew when the broker does. */
+/* The counter restarts with the broker. */
 static void tell_dropped(int64_t before, int64_t now) {
     if (before < 0 && now > 0) {
         log_warn("broker",

@@ -404,7 +404,7 @@ static void clear_gone(struct sys *s) {
 
 /* --- the turn --- */
 
-/* The host's version, first of all topics, tells whether there may be more. */
+/* The host's version is the first topic: its answer decides whether others follow. */
 static void ask(struct sys *s, uint64_t now_ms) {
     char topic[sizeof s->topic + 64];
     (void)snprintf(topic, sizeof topic, "%s/%s", s->topic, host_rows[HOST_VERSION]);

@@ -32,7 +32,7 @@ void fetch_free(struct fetch *f);
  * timeout_ms counts from here, the wait for a free SMTP connection included.
  * ERR_LIMIT past CALLS_MAX, ERR_MEMORY: then on_done is not called. */
 int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request);
-/* Ends the call; on_done will not come. An unknown id is no error. */
+/* Ends the call; on_done is not called. An unknown id is not an error. */
 void fetch_cancel(struct fetch *f, uint64_t id);
 size_t fetch_running(const struct fetch *f);
 /* Closes connections that are kept for a later call, HTTP ones at the latest when no call is under

@@ -287,7 +287,7 @@ static void on_put_off_timer(uv_timer_t *timer) {
     struct call *last = TAILQ_LAST(&f->put_off, call_list);
     struct call *call;
     bool through = last == NULL;
-    while (!through) { /* what is put off meanwhile waits for the next time */
+    while (!through) { /* calls put off in the meantime wait for the next pass */
         call = TAILQ_FIRST(&f->put_off);
         through = call == last;
         begin_again(call, uv_now(f->loop));

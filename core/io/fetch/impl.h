@@ -79,7 +79,8 @@ struct fetch {
     struct call_list finished;
     struct call_list mail_waiting;
     struct mail_session_list mail_sessions;
-    void (*on_session)(struct fetch *f); /* the state of one has changed: mails may go on */
+    void (*on_session)(
+        struct fetch *f); /* the state of a session has changed: mails may continue */
     size_t mail_session_count;
     CURL *spares[FETCH_SPARES_MAX];
     size_t spare_count;

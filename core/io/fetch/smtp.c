@@ -27,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The class of reply (2xx, 3xx) that lets each step go on; 0: no reply is expected. */
+/* The class of reply (2xx, 3xx) that allows each step to continue; 0: no reply is expected. */
 static const int expected[] = {
     [STEP_CONNECT] = 0, [STEP_MAIL] = 2,  [STEP_RCPT] = 2, [STEP_DATA] = 3,
     [STEP_MESSAGE] = 2, [STEP_RESET] = 2, [STEP_IDLE] = 0,

@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 enum {
-    REFUSE_FROM_MS = 1600, /* a pause as long as this: it is no passing shortage */
+    REFUSE_FROM_MS = 1600, /* a pause this long means that the shortage is not temporary */
     SAY_AGAIN_MS = 60000,
 };
 
@@ -161,7 +161,7 @@ static bool make_room(struct gateway *g, int error) {
 
 /* ---- accepting ---- */
 
-/* What one client may have of the places; who is near, and a proxy, stands for many. */
+/* The share of the places that one client may have; a local client or a proxy represents many. */
 static size_t share_of(const struct gateway *g, const struct address *from) {
     bool many = g->unix_path != NULL || address_is_near(from) || gateway_is_proxy(g, from);
     size_t share = g->connections_max / GATEWAY_CLIENT_PARTS;
@@ -225,7 +225,7 @@ static bool accept_one(struct gateway *g, bool *may_make_room) {
 
 static void on_listen(uv_poll_t *poll, int status, int events) {
     struct gateway *g = poll->data;
-    (void)status; /* accept tells what is the matter */
+    (void)status; /* accept gives the error */
     (void)events;
     bool may_make_room = true;
     open_reserve(g);

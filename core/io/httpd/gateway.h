@@ -19,7 +19,7 @@
 #include <uv.h>
 
 struct gateway;
-struct gateway_request; /* one request under way; gateway's memory, valid until answered */
+struct gateway_request; /* one request in progress; the gateway's memory, valid until answered */
 
 /* Whose bodies share their room with whose. */
 enum gateway_purse {
@@ -72,10 +72,10 @@ struct gateway_state {
     size_t connections, connections_max;
     int shortage; /* errno of the last accept, when a descriptor or memory was missing; or 0 */
     uint64_t shortages; /* how often that began */
-    uint64_t refused;   /* clients told 503 because of it */
+    uint64_t refused;   /* clients that got a 503 because of it */
 };
 
-/* How the door stands, for status and metrics. */
+/* The state of the door, for status and metrics. */
 void gateway_look(const struct gateway *g, struct gateway_state *out);
 
 const char *gateway_method(const struct gateway_request *request);

@@ -19,7 +19,7 @@ struct gateway_request {
     struct gateway_guest *guest; /* then this is how; see io/httpd/guest.c */
     const char *method, *path;   /* libmicrohttpd's, valid as long as the request */
     struct buf body;
-    size_t body_max;  /* bytes of the body that are kept; 0 = nobody asked for it */
+    size_t body_max;  /* bytes of the body that are kept; 0 = none requested */
     size_t discarded; /* bytes of a body that is not kept */
     enum gateway_purse purse;
     char who[NAME_BYTES_MAX + 1];
@@ -88,14 +88,14 @@ struct gateway {
     int listener;          /* the listening socket; -1 = none */
     uv_poll_t listen_poll; /* of it, stopped while `paused` */
     uv_timer_t accept_timer;
-    bool paused;                              /* nobody is accepted */
-    void (*on_place_free)(struct gateway *g); /* a connection has ended: accepting goes on */
+    bool paused;                              /* no connections are accepted */
+    void (*on_place_free)(struct gateway *g); /* a connection has ended: accepting continues */
     uint64_t pause_ms;                        /* the next pause */
     int reserve;                         /* a descriptor kept for a shortage; -1 = lost to one */
     size_t connections, connections_max; /* now, and at most */
     int shortage;                        /* errno; 0 = none */
     uint64_t shortages, refused;         /* since the start */
-    uint64_t said_short_ms;              /* when the log was told */
+    uint64_t said_short_ms;              /* when it was logged */
     bool short_said;                     /* and not yet that it is over */
 };
 

@@ -22,7 +22,7 @@ struct mqtt_frame {
     size_t start, end, cap;
     const uint8_t *out; /* of the packet being handed out */
     size_t out_left;
-    struct buf made;       /* stands for a packet that was changed */
+    struct buf made;       /* replaces a packet that was changed */
     uint64_t skip;         /* bytes of a packet too large still to come; then `made` goes out */
     bool greeted;          /* the CONNACK has come */
     bool moved;            /* bytes came since a packet went out */

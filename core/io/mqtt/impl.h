@@ -55,7 +55,7 @@ struct mqtt {
     struct mqtt_link *link; /* from CONNECTING to UP */
     struct mosquitto *mosq; /* the link's handle */
     uv_timer_t timer;
-    uv_timer_cb on_retry_due; /* connects anew */
+    uv_timer_cb on_retry_due; /* reconnects */
     uv_async_t wake;          /* the connect thread is done, or there may be input unread */
     int open_handles;         /* of the timer and the wake-up */
     unsigned skip_addresses;  /* of the broker's name, from the first: they did not serve */
@@ -109,9 +109,9 @@ static inline struct mqtt *mqtt_heard(void *userdata) {
 
 void mqtt_move(struct mqtt *m, enum mqtt_state to);
 void mqtt_set_timer(struct mqtt *m, uv_timer_cb on_timer, uint64_t ms, uint64_t repeat_ms);
-/* How long to wait after so many attempts, with chance in it. */
+/* The delay after that many attempts, with jitter. */
 uint64_t mqtt_backoff_ms(uint32_t attempts, uint64_t ms_max);
-/* The next connect begins behind the address that did not serve; `code` tells why it did not. */
+/* The next connect starts after the address that failed; `code` is the reason. */
 void mqtt_leave_address(struct mqtt *m, int code);
 /* Forgets the connection and all that belongs to it. */
 void mqtt_close_link(struct mqtt *m);
@@ -131,7 +131,7 @@ bool mqtt_has_wildcard(const char *filter);
 /* Whether a subscription that stays is sent as this filter: plain ones to one filter are one at the
  * broker. */
 bool mqtt_filter_is_kept(const struct mqtt *m, const char *filter);
-/* Takes over what it owns, also when it is out of memory (false; or its filter is NULL). */
+/* Takes over what it owns, even if it is out of memory (false; or its filter is NULL). */
 bool mqtt_add_subscription(struct mqtt *m, const struct mqtt_subscription *sub);
 void mqtt_forget_subscription(struct mqtt *m, size_t i);
 void mqtt_forget_watches(struct mqtt *m);
@@ -139,7 +139,7 @@ void mqtt_forget_watches(struct mqtt *m);
 int mqtt_send_subscription(struct mqtt *m, struct mqtt_subscription *sub);
 /* The same for all of them. */
 int mqtt_send_subscriptions(struct mqtt *m);
-/* Asks again for what was refused, when its time has come. MOSQ_ERR_*. */
+/* Requests refused subscriptions again when they are due. MOSQ_ERR_*. */
 int mqtt_ask_refused(struct mqtt *m);
 /* Answers for the broker: on_subscribed for every subscription that was left out. */
 void mqtt_tell_left_out(struct mqtt *m);

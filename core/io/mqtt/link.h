@@ -39,7 +39,7 @@ bool mqtt_link_joined(struct mqtt_link *link, int *code, int *err);
 /* The handle; its user data is the link. */
 struct mosquitto *mqtt_link_handle(struct mqtt_link *link);
 void *mqtt_link_owner(const struct mqtt_link *link);
-/* What stands between the handle and its socket. */
+/* The layers between the handle and its socket. */
 struct mqtt_guard *mqtt_link_guard(const struct mqtt_link *link);
 /* libmosquitto's first complaint while connecting, or "". */
 const char *mqtt_link_complaint(const struct mqtt_link *link);
@@ -56,7 +56,7 @@ void mqtt_link_cork(struct mqtt_link *link, bool on);
  * sends no further small packet before that, and the kernel takes 40 ms when we have nothing to
  * say ourselves. */
 void mqtt_link_acknowledge(struct mqtt_link *link);
-/* Whether the peer has closed; what it sent before may still be unread. */
+/* Whether the peer has closed the connection; data that it sent before may still be unread. */
 bool mqtt_link_closing(const struct mqtt_link *link);
 /* Whether the peer has closed and nothing is left to read. */
 bool mqtt_link_ended(const struct mqtt_link *link);

@@ -151,7 +151,7 @@ static void greet(struct mqtt *m) {
 static void on_greeting_socket(void *owner, int status, int events) {
     struct mqtt *m = owner;
     assert(m->state == GREETING);
-    (void)status; /* reading tells what is wrong with it */
+    (void)status; /* reading gives the error */
     (void)events;
     greet(m);
 }
@@ -335,7 +335,8 @@ int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
         error = mqtt_copy_will(m, will, r);
     }
     if (error == 0 && mqtt_tls_check(conf, NULL) == 0) {
-        error = make_link(m, r); /* settings that libmosquitto refuses are told here, not later */
+        error =
+            make_link(m, r); /* settings that libmosquitto refuses are reported here, not later */
         mqtt_close_link(m);
     }
     if (error == 0) {

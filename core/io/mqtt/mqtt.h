@@ -11,11 +11,11 @@
  * that cannot be committed ends in mqtt_drop; one left unflushed sends nothing, not even a
  * keepalive, and the broker ends the connection after 45 s.
  *
- * Publishes: each one accepted by mqtt_publish ends in exactly one on_published, or is forgotten
- * at on_down: the caller sends what it still has after on_up (every connection starts with an
- * empty libmosquitto handle, so nothing is sent twice behind the caller's back). QoS 2 goes out as
- * QoS 1: forgetting half a QoS 2 handshake could lose a message, ids make a second copy harmless.
- * What the broker does not take (retained messages, QoS 1) goes out as what it does.
+ * Publishes: each one accepted by mqtt_publish ends in exactly one on_published, or is forgotten at
+ * on_down: the caller sends what it still has after on_up (every connection starts with an empty
+ * libmosquitto handle, so nothing is sent twice behind the caller's back). QoS 2 goes out as QoS 1:
+ * forgetting half a QoS 2 handshake could lose a message, ids make a second copy harmless. Features
+ * that the broker does not support (retained messages, QoS 1) are replaced by those that it does.
  *
  * From within a callback only mqtt_publish, mqtt_hold and mqtt_session may be called: libmosquitto
  * holds locks there. Everything here belongs to the loop's thread.
@@ -45,7 +45,7 @@ struct mqtt_message {
     uint8_t qos;
     bool retain; /* kept by the broker from before we subscribed */
     uint32_t subscription_ids[MQTT_SUBSCRIPTION_IDS_MAX]; /* those it was sent for */
-    size_t subscription_id_count;                         /* 0: broker told none */
+    size_t subscription_id_count;                         /* 0: the broker sent none */
 };
 
 struct mqtt_publish {
@@ -65,7 +65,7 @@ struct mqtt_session {
     bool shared_available, wildcard_available, subscription_ids_available, retain_available;
     uint16_t receive_maximum;  /* QoS>0 publishes it takes unacknowledged; mqtt_publish refuses
                                   more, the caller keeps its window below */
-    uint32_t packet_bytes_max; /* 0 = no limit told */
+    uint32_t packet_bytes_max; /* 0 = no limit announced */
     uint32_t session_expiry_s; /* granted */
     uint16_t keepalive_s;      /* in force */
     uint8_t qos_max;
@@ -112,7 +112,8 @@ struct mqtt_callbacks {
 int mqtt_new(struct mqtt **out, uv_loop_t *loop, const struct broker_conf *conf,
              const char *client_id, const struct mqtt_publish *will,
              const struct mqtt_callbacks *callbacks, struct report *r);
-/* Closes at once, without writing what is queued; the loop must run once more before it ends. */
+/* Closes immediately, without writing queued packets; the loop must run once more before it ends.
+ */
 void mqtt_free(struct mqtt *m);
 
 /* Registers a subscription (QoS 1); sent on every connect, as $share/<group>/<filter> when group is
@@ -155,10 +156,10 @@ void mqtt_moved(struct mqtt *m, bool wait);
  * messages more may come. Never writes. Returns whether more may be waiting: then call it again,
  * on_readable will not remind you. */
 bool mqtt_collect(struct mqtt *m, size_t messages_max);
-/* Back-pressure: while held the socket is not read; the connection is kept alive meanwhile. */
+/* Backpressure: while held the socket is not read, but the connection is kept alive. */
 void mqtt_hold(struct mqtt *m, bool hold);
-/* Writes what is queued: PUBACKs, publishes. What the socket does not take goes later by itself,
- * but nothing queued after this call does: that waits for the next mqtt_flush. */
+/* Writes queued packets: PUBACKs, publishes. Data that the socket does not accept is sent later by
+ * itself, but nothing queued after this call does: that waits for the next mqtt_flush. */
 void mqtt_flush(struct mqtt *m);
 /* Queues a publish; written by mqtt_flush. *mid is what on_published will name.
  * ERR_NETWORK while not connected, ERR_BUSY past the broker's Receive Maximum, ERR_INVALID (r) for
@@ -171,7 +172,8 @@ void mqtt_drop(struct mqtt *m);
 /* From on_down: the broker may have refused our will, and the next connect is to be without: it says
  * more about this broker than going to another. */
 bool mqtt_suspects_will(const struct mqtt *m);
-/* From on_down: the broker closed over what was sent, not over us. The next waits begin small. */
+/* From on_down: the broker closed because of a packet, not because of this client. The next delays
+ * start small. */
 void mqtt_forgive(struct mqtt *m);
 /* Writes what is queued and a DISCONNECT, waits for the broker to close, at most a second for both,
  * and stops for good; on_down is not called. session_expiry_s < 0 keeps the session's expiry, 0 ends

@@ -27,7 +27,7 @@ enum {
     UNSUBACK = 11,
     PINGRESP = 13,
     DISCONNECT = 14,
-    IDS_MAX = 16,           /* subscription ids of one message that are told on */
+    IDS_MAX = 16,           /* subscription ids of one message that are passed on */
     NAME_SHOWN_BYTES = 64,  /* of a user property's name in a sentence */
     VARINT_BYTES_MAX = 4,   /* MQTT 5, 1.5.5 */
     KEPT_BYTES_MAX = 65536, /* of the payload of a packet that is too large */
@@ -122,7 +122,7 @@ struct property {
     uint8_t type;
     uint8_t in;
     uint8_t max;  /* the largest value; 0 = any */
-    bool nonzero; /* 0 is no value of it */
+    bool nonzero; /* 0 is not a valid value */
 };
 
 /* By identifier: MQTT 5, 2.2.2.2. */
@@ -254,7 +254,7 @@ static bool check_place(struct walk *w, uint8_t id) {
     return true;
 }
 
-/* One property. False when there is no telling where the next one begins. */
+/* One property. False if the start of the next one is unknown. */
 static bool walk_one(struct walk *w, struct reader *r) {
     const uint8_t *start = r->at;
     uint32_t number = 0;

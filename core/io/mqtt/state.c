@@ -116,7 +116,8 @@ void mqtt_lose(struct mqtt *m, int rc, int err) {
     mqtt_will_closed(m, code);
     code = m->no_memory ? MOSQ_ERR_NOMEM : code;
     if (was_steady(m)) {
-        m->lacks = (struct mqtt_lacks){false}; /* who comes back may be another, or set up anew */
+        m->lacks = (struct mqtt_lacks){
+            false}; /* the broker that comes back may be another one, or reconfigured */
     }
     mqtt_learn(m, code);
     enum mqtt_down why = MQTT_DOWN_LOST;

@@ -246,7 +246,8 @@ static void on_socket(void *owner, int status, int events) {
     }
     if (!m->held && (status < 0 || (events & UV_READABLE) != 0)) {
         m->readable = true;
-        /* A broken socket is always ready. Reading tells why, and the caller may be long in coming. */
+        /* A broken socket is always ready. Reading gives the reason, and the caller may take long.
+         */
         m->unsent = m->unsent && status >= 0;
     }
     watch(m);

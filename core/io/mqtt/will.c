@@ -25,7 +25,7 @@ int mqtt_copy_will(struct mqtt *m, const struct mqtt_publish *will, struct repor
     return mqtt_properties_make(will, &m->scratch, &m->will_properties, r);
 }
 
-/* What is refused by name is left off from now on: the retaining, or the will. */
+/* The refused feature is omitted from now on: the retain flag, or the will. */
 bool mqtt_will_refused(struct mqtt *m) {
     if (m->will.topic != NULL && m->will.retain && m->answer == MQTT_RC_RETAIN_NOT_SUPPORTED) {
         m->will.retain = false;

@@ -355,7 +355,7 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
     switch (code) {
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:
-    case MOSQ_ERR_NO_CONN: /* so libmosquitto takes a DISCONNECT that is no failure */
+    case MOSQ_ERR_NO_CONN: /* libmosquitto's result for a DISCONNECT that is not a failure */
         (void)report(r, 0, "the broker at %s closed the connection", where);
         break;
     case MOSQ_ERR_KEEPALIVE:
@@ -366,7 +366,7 @@ enum mqtt_down mqtt_ending(int code, int err, const char *client_id, const char 
                      system_text(err, text, sizeof text));
         break;
     default:
-        (void)report(r, 0, "the connection to the broker at %s cannot go on: %s", where,
+        (void)report(r, 0, "the connection to the broker at %s cannot continue: %s", where,
                      mosquitto_strerror(code));
         break;
     }

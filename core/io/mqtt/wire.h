@@ -9,7 +9,7 @@
 
 #include <mosquitto.h>
 
-/* A PUBLISH that came, with what its slices point into. */
+/* A received PUBLISH, with the memory that its slices point into. */
 struct mqtt_incoming {
     struct mqtt_message message;
     struct buf properties; /* backs message.properties; kept from message to message */
@@ -32,13 +32,13 @@ int mqtt_properties_make(const struct mqtt_publish *publish, struct buf *scratch
 /* Bytes of the PUBLISH packet, never too few. */
 uint64_t mqtt_publish_size(const struct mqtt_publish *publish);
 
-/* What a broker's answer said, with the defaults of MQTT 5, 3.2.2.3. session->client_id,
+/* The contents of a broker's CONNACK, with the defaults of MQTT 5, 3.2.2.3. session->client_id,
  * ->connects and ->connected are left alone. */
 void mqtt_session_read(struct mqtt_session *session, bool session_present,
                        const mosquitto_property *properties, uint16_t keepalive_s,
                        uint32_t session_expiry_s);
 
-/* A CONNACK that refuses: what it means for us, and the sentence. `where` is "host:port". */
+/* A CONNACK that refuses: its consequence, and the message. `where` is "host:port". */
 enum mqtt_down mqtt_refusal(uint8_t reason, const struct broker_conf *conf, const char *client_id,
                             const char *where, struct report *r);
 /* The end of a connection that stood. `code`: >= 0x80 the broker's DISCONNECT reason, 0 its

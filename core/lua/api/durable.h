@@ -9,7 +9,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* run->durable for a call that may not stand inside a step; raises where it cannot be. */
+/* run->durable for a call that is not allowed inside a step; raises an error where it is not
+ * possible. */
 struct run_durable *api_durable(lua_State *L, const char *call);
 /* Whether the event has the record; slices are valid until the next call of the view. */
 bool api_look_up_step(lua_State *L, struct run *run, enum step_kind kind, struct slice name,

@@ -55,13 +55,13 @@ static int reject(lua_State *L) {
     return api_end_attempt(L, run, OUTCOME_REJECT, "reject");
 }
 
-/* zing.dead_letter(payload [, reason]) -> id; the attempt goes on */
+/* zing.dead_letter(payload [, reason]) -> id; the attempt continues */
 static int dead_letter(lua_State *L) {
     struct run *run = api_staging_run(L, "dead_letter");
     api_check_one_event(L, run, "dead_letter");
     lua_settop(L, 2);
     struct effect effect = {.kind = EFFECT_DEAD_LETTER, .name = run->event->topic};
-    effect.owner = slice_of("put there by the handler");
+    effect.owner = slice_of("created by the handler");
     if (!lua_isnil(L, 2)) {
         effect.owner.data = luaL_tolstring(L, 2, &effect.owner.len);
     }

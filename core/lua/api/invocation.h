@@ -16,7 +16,7 @@ struct run *api_run(lua_State *L, const char *call);
 struct run *api_staging_run(lua_State *L, const char *call);
 /* Raises in a handler that is given batches: the call is about one event. */
 void api_check_one_event(lua_State *L, const struct run *run, const char *call);
-/* Raises where the events have different keys: the call is about what belongs to one. */
+/* Raises an error if the events have different keys: the call concerns the data of one key. */
 void api_check_one_key(lua_State *L, const struct run *run, const char *call);
 /* Stages it, or raises with the limit it went over. */
 void api_stage(lua_State *L, struct run *run, const struct effect *effect);

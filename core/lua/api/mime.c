@@ -180,7 +180,7 @@ int mime_check_header(struct slice name, struct slice value, struct report *r) {
         token = token && name.data[i] > ' ' && name.data[i] < 0x7f && name.data[i] != ':';
     }
     if (!token) {
-        return report(r, ERR_INVALID, "a mail header's name is not one");
+        return report(r, ERR_INVALID, "a mail header has an invalid name");
     }
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (name.len == strlen(own[i]) && strncasecmp(own[i], name.data, name.len) == 0) {

@@ -22,7 +22,7 @@ static void raise_read(lua_State *L, int rc) {
     luaL_error(L, "the state cannot be read: %s", error_text(rc));
 }
 
-/* What is stored, without what is staged; len 0 = nothing. */
+/* The stored value, without staged effects; len 0 = none. */
 static struct slice stored_value(lua_State *L, struct run *run, struct slice name) {
     struct slice value = {NULL, 0};
     int rc = run->view->state_get(run->view->ctx, run->event, name, &value);
@@ -226,7 +226,7 @@ static int peeked(lua_State *L, int status, lua_KContext unused) {
     (void)unused;
     struct slice value = buf_slice(&api_answer_of_host(L, "peek")->body);
     if (value.len > 0 && !value_is_sound(value)) {
-        return luaL_error(L, "zing.peek: the other host's answer is no value");
+        return luaL_error(L, "zing.peek: the other host's answer is not a value");
     }
     return push_seen(L, value);
 }

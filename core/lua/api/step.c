@@ -66,7 +66,7 @@ static void open_step(lua_State *L, struct run *run) {
     begin_step(d);
 }
 
-/* Asks for durable->step to be stored; goes on in `next` once that is on disk. */
+/* Requests that durable->step is stored; continues in `next` once it is on disk. */
 static int keep(lua_State *L, struct run *run, lua_KContext context, lua_KFunction next) {
     run->durable->step.value = buf_slice(&run->durable->value);
     run->outcome = OUTCOME_KEEP;

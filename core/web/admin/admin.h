@@ -18,7 +18,7 @@ struct admin;
 #define BACKLOG_FULL "the backlog or the store is full: try again later"
 #define ONCE_TOO_LONG "an Idempotency-Key has at most 255 bytes"
 
-/* What the host adds to GET /api/status, and what it alone can do. */
+/* The host's part of GET /api/status, and its operations. */
 struct admin_hooks {
     void *ctx;
     /* A new object with the host's own figures (broker, version, uptime); the caller owns it. */

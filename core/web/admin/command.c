@@ -77,7 +77,7 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
         }
         size_t len = strcspn(pair, "=");
         if (len == 0 || pair[len] == '\0') {
-            (void)report(r, ERR_INVALID, "%s is no NAME=VALUE: \"%s\"", name, pair);
+            (void)report(r, ERR_INVALID, "%s is not NAME=VALUE: \"%s\"", name, pair);
             return false;
         }
         property_add(&p->properties, (struct slice){pair, len}, slice_of(pair + len + 1));
@@ -158,7 +158,7 @@ static bool fill_names(struct pending *p, const struct call *call, struct report
     struct slice named = call->parts.count > 2 ? call->parts.at[2] : slice_of(NULL);
     bool by_id = is_about_id(c->kind);
     if (by_id && !uuid_parse(named, &c->id)) {
-        (void)report(r, ERR_INVALID, "\"%.*s\" is no event id", (int)named.len, named.data);
+        (void)report(r, ERR_INVALID, "\"%.*s\" is not an event id", (int)named.len, named.data);
         return false;
     }
     bool in_path = !by_id && named.data != NULL;

@@ -21,7 +21,7 @@ enum { TRANSIT_SKEW_MS = 2000 };
 /* A question: the events that came of an id. */
 struct question {
     json_t *about; /* the document, or a publish in it: its "events" are added to; owned */
-    uint16_t from; /* the host that told of it, and knows no more; 0 = none has been asked */
+    uint16_t from; /* the host that reported it, and knows no more; 0 = none has been asked */
 };
 
 struct follow {
@@ -334,7 +334,7 @@ static void ask_there(struct follow *f, uint16_t host, const struct gateway_word
     }
 }
 
-/* Every host but the one that has told; when all is asked, the answer. */
+/* Asks every host but the one that reported it; answers when all have been asked. */
 static void ask_next(struct follow *f) {
     const struct division *share = &f->admin->options.conf->hosts.share;
     char path[64];

@@ -52,7 +52,7 @@ struct admin {
     struct audit *audit;
     uv_idle_t reader;      /* runs while there are readings */
     uv_timer_t job_timer;  /* the next letters of a paced replay */
-    uv_timer_t live_timer; /* runs while somebody listens */
+    uv_timer_t live_timer; /* runs while a client is connected */
     size_t handles;        /* libuv handles not yet closed; the last one frees the struct */
     struct reading_list readings;
     size_t reading_count;
@@ -66,7 +66,7 @@ struct admin {
     uint64_t live_ticks;
 };
 
-/* A command under way; what came of it goes to `done`, which owns it again. */
+/* A command in progress; its result goes to `done`, which owns it again. */
 struct order {
     struct command command;
     void (*done)(struct admin *a, struct order *order);
@@ -99,7 +99,7 @@ void admin_command_publish(struct admin *a, struct gateway_request *request, con
 
 /* web/admin/reader.c, web/admin/readings.c */
 
-/* What a request wants to read, while it is being read. */
+/* A read request in progress. */
 struct reading {
     TAILQ_ENTRY(reading) link;
     struct gateway_request *request;

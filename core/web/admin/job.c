@@ -187,7 +187,7 @@ static bool must_hold(const struct admin *a, const struct job *b, int64_t now_ms
 /* Sends what may be sent; *wake_ms is lowered to when there will be more. */
 static void work_one(struct admin *a, struct job *b, int64_t now_ms, int64_t *wake_ms) {
     if (b->busy > 0 && b->per_second <= 0) {
-        return; /* on_done goes on */
+        return; /* on_done continues */
     }
     int64_t again_ms;
     if (must_hold(a, b, now_ms, &again_ms)) {
@@ -287,7 +287,7 @@ static const char *what(const struct job *b) {
     return b->kind == COMMAND_REPLAY ? "replay" : b->kind == COMMAND_RERUN ? "rerun" : "discard";
 }
 
-/* What every job tells; NULL when out of memory. */
+/* The fields of every job; NULL when out of memory. */
 static json_t *job_json(const struct admin *a, const struct job *b) {
     const struct {
         const char *name;

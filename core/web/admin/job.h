@@ -37,7 +37,7 @@ struct job_rerun {
     char key[KEY_BYTES_MAX + 1]; /* backs filter.key */
     size_t index;                /* of the service in conf->services */
     bool dry;                    /* only counts */
-    uint64_t confirmed;          /* no more than so many were agreed to; 0 = any number */
+    uint64_t confirmed;          /* the number of events that was confirmed; 0 = any number */
 };
 
 struct job {
@@ -46,9 +46,9 @@ struct job {
     enum job_state state;
     /* Looks at a row, within a transaction. ERR_NOTFOUND: that was all. */
     int (*find)(struct admin *a, struct job *b, struct journal *j);
-    /* When all is found: false to end the job there. NULL = goes on. */
+    /* Called when the search is complete: false ends the job. NULL = continue. */
     bool (*found_all)(struct admin *a, struct job *b);
-    /* Adds what only this kind of job tells; false when out of memory. NULL = nothing. */
+    /* Adds the fields of this kind of job; false when out of memory. NULL = none. */
     bool (*add_figures)(const struct admin *a, const struct job *b, json_t *object);
     struct dead_filter filter;
     char group[GROUP_BYTES_MAX];
@@ -65,7 +65,7 @@ struct job {
     uint64_t old;     /* left out: past idempotency_window, and no force */
     uint64_t sent;    /* commands submitted */
     uint64_t good;    /* carried out */
-    uint64_t gone;    /* somebody else was quicker */
+    uint64_t gone;    /* handled by somebody else first */
     uint64_t refused; /* the engine would not */
     size_t busy;
     int64_t started_ms, ended_ms; /* engine time */
@@ -82,7 +82,7 @@ void admin_job_free(struct job *b);
 void admin_job_begin(struct admin *a, struct job *b, struct gateway_request *request);
 /* ERR_MEMORY. */
 int admin_job_push(struct job *b, const struct event *event, uint64_t order);
-/* Ends it for good. */
+/* Ends the job. */
 void admin_job_end(struct admin *a, struct job *b, enum job_state state);
 /* The same with a sentence. */
 void admin_job_fail(struct admin *a, struct job *b, const char *text);

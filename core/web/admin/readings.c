@@ -59,7 +59,7 @@ static int parse_id(const char *text, struct uuid *id, struct report *report_out
     if (uuid_parse(slice_of(text), id)) {
         return 0;
     }
-    (void)report(report_out, ERR_INVALID, "\"%.64s\" is no event id", text);
+    (void)report(report_out, ERR_INVALID, "\"%.64s\" is not an event id", text);
     return 400;
 }
 
@@ -100,7 +100,7 @@ static int begin_events(struct admin *a, struct reading *r, const char *name,
         status = refuse(report_out, 400, "state is " EVENT_STATES_TEXT);
     }
     if (status == 0 && before != NULL && !parse_place(before, &id, &number)) {
-        status = refuse(report_out, 400, "before is the id of an event, or what Zingq-Next said");
+        status = refuse(report_out, 400, "before must be an event id or the value of Zingq-Next");
     }
     look_walk_init(&r->of.events.walk, look_filter_partition(r->journal, filter));
     if (status == 0 && before != NULL) {
@@ -207,7 +207,7 @@ static int begin_dead(struct admin *a, struct reading *r, const char *name,
     int status = filter_letters(r, &r->of.dead.filter, report_out);
     r->of.dead.paged = before != NULL;
     if (status == 0 && before != NULL && !parse_row(before, &r->of.dead.before)) {
-        status = refuse(report_out, 400, "before is what Zingq-Next said");
+        status = refuse(report_out, 400, "before must be the value of Zingq-Next");
     }
     if (status == 0 && dead_newest_init(&r->of.dead.newest, r->limit) != 0) {
         status = refuse(report_out, 503, "out of memory");
@@ -228,7 +228,7 @@ static int show_dead(struct reading *r) {
         code = ERR_MEMORY;
     }
     event_free(event);
-    code = code == ERR_NOTFOUND ? 0 : code; /* gone meanwhile */
+    code = code == ERR_NOTFOUND ? 0 : code; /* deleted in the meantime */
     bool more = r->at < n->count || n->seen > n->count;
     if (code == 0 && more && (r->at == n->count || r->out.len >= READING_BYTES_MAX)) {
         (void)snprintf(r->next, sizeof r->next, "%" PRId64 ".%s.%u", row->dead_ms,
@@ -281,7 +281,7 @@ static int show_group(struct reading *r) {
     const struct dead_group *group = &groups->items[r->at++];
     int code = dead_event(r->journal, &group->newest, &event);
     struct slice reason =
-        event == NULL ? slice_of("(gone meanwhile)") : slice_first_line(event->reason);
+        event == NULL ? slice_of("(deleted in the meantime)") : slice_first_line(event->reason);
     if ((code == 0 || code == ERR_NOTFOUND) &&
         !admin_read_add(r, dead_group_json(r->journal, group, reason))) {
         code = ERR_MEMORY;
@@ -372,7 +372,7 @@ static int begin_keys(struct admin *a, struct reading *r, const char *name,
     const char *before = gateway_query(r->request, "before");
     int status = filter_service(r, &walk->by_service, &walk->service, report_out);
     if (status == 0 && before != NULL && !parse_lane(before, &walk->row)) {
-        status = refuse(report_out, 400, "before is what Zingq-Next said");
+        status = refuse(report_out, 400, "before must be the value of Zingq-Next");
     }
     return status;
 }
@@ -499,7 +499,7 @@ static int begin_state(struct admin *a, struct reading *r, const char *name,
         return refuse(report_out, 503, "out of memory");
     }
     bool ok = before == NULL || parse_cell(before, &r->of.state.walk);
-    return ok ? 0 : refuse(report_out, 400, "before is what Zingq-Next said");
+    return ok ? 0 : refuse(report_out, 400, "before must be the value of Zingq-Next");
 }
 
 static void mark_cell(struct reading *r) {

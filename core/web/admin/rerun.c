@@ -77,7 +77,7 @@ static bool found_all(struct admin *a, struct job *b) {
     return true;
 }
 
-/* ---- what it tells ---- */
+/* ---- its answer ---- */
 
 static bool is_paused(const struct admin *a, const struct job *b) {
     struct engine_service_status s;
@@ -231,7 +231,7 @@ static int parse_filter(struct admin *a, const struct gateway_request *request, 
         return report(r, ERR_INVALID, "from_ms must lie before to_ms");
     }
     if (id != NULL && !uuid_parse(slice_of(id), &filter->id)) {
-        return report(r, ERR_INVALID, "\"%.64s\" is no event id", id);
+        return report(r, ERR_INVALID, "\"%.64s\" is not an event id", id);
     }
     if (key != NULL && strlen(key) > KEY_BYTES_MAX) {
         return report(r, ERR_INVALID, "a key has at most %d bytes", KEY_BYTES_MAX);

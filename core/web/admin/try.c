@@ -81,7 +81,7 @@ void admin_try(void *ctx, const struct call *call) {
     struct report r = {"the store cannot be read"};
     json_t *answer = NULL;
     if (!uuid_parse(call->parts.at[2], &id)) {
-        gateway_answer_error(request, 400, NULL, "that is no event id");
+        gateway_answer_error(request, 400, NULL, "that is not an event id");
         return;
     }
     const char *service = gateway_query(request, "service");

@@ -154,6 +154,7 @@ export const api = {
     key: (service, key) => get(["keys", service], { key }),
     keyResume: (service, key) => post(["keys", service, "resume"], { key }),
     keySkip: (service, key) => post(["keys", service, "skip"], { key }),
+    audit: (query) => get(["audit"], there(query)),
     pause: (service) => post(["services", service, "pause"], there()),
     resume: (service) => post(["services", service, "resume"], there()),
     reload: () => post(["reload"], there()),

@@ -163,7 +163,7 @@ const meanings = {
     call: "the handler would wait for a call; the rest depends on the answer",
     error: "the handler would raise an error", retry: "the handler would ask to be tried again",
     snooze: "the handler would put the event off", throttle: "the handler would slow its service down",
-    reject: "the handler would reject it: dead at once", discard: "the handler would discard the event",
+    reject: "the handler would reject it: a dead letter immediately", discard: "the handler would discard the event",
 };
 
 function trialView(result) {
@@ -225,7 +225,7 @@ function actionsPart(event, act) {
     }
     const editable = event.payload_base64 === undefined;
     return h("div", { class: "actions" },
-        event.parked && h("p", { class: "banner tone-warn" }, "It holds its key: the later events of the key wait. Replay it, or discard it to let them go on."),
+        event.parked && h("p", { class: "banner tone-warn" }, "It blocks its key: later events of the key wait. Replay it, or discard it to unblock them."),
         h("div", { class: "buttons" },
             button("Replay", "replay", (e) => act.replay(e.currentTarget), "primary"),
             editable && button("Edit…", "edit", (e) => act.edit(e.currentTarget)),

@@ -67,7 +67,7 @@ function keyActions(service, key, done) {
         const yes = await ask({ title: "Go on without it?", yes: "Skip",
             body: [h("p", {}, "The event that holds this key stays dead; the events behind it are handled.")] });
         if (yes) {
-            await attempt(opener, () => api.keySkip(service, key), "The key goes on");
+            await attempt(opener, () => api.keySkip(service, key), "The key continues");
             done();
         }
     };
@@ -113,7 +113,7 @@ export function keys(app) {
     const tbody = h("tbody", {});
     const table = h("table", { class: "list" },
         h("caption", { class: "unseen" }, "Keys that wait"),
-        h("thead", {}, h("tr", {}, ["Service", "Key", "State", "Why it stands still"].map((t) => h("th", { scope: "col" }, t)),
+        h("thead", {}, h("tr", {}, ["Service", "Key", "State", "Why it is blocked"].map((t) => h("th", { scope: "col" }, t)),
             h("th", { scope: "col", class: "number" }, "Behind"), h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
         tbody);
     const place = h("div", { class: "panel list-panel" });
@@ -128,7 +128,7 @@ export function keys(app) {
             const parked = list.filter((k) => k.waits === "parked").length;
             setText(note, list.length === 0 ? "" : `${list.length >= SHOWN ? "The first " : ""}${plural(list.length, "key")}` + (parked > 0 ? `, ${count(parked)} parked` : ""));
             if (list.length === 0) {
-                fill(place, empty("No key waits", "A key stands here while its first event is retried, put off, or parked."));
+                fill(place, empty("No blocked keys", "A key is listed here while its first event is retried, put off, or parked."));
             } else {
                 keyed(tbody, list, idOf, (k) => makeKey(k, refresh), updateKey);
                 fill(place, table);

@@ -8,6 +8,7 @@ import { api } from "./api.js";
 import { attempt } from "./dialogs.js";
 import { button, iconButton, pill } from "./parts.js";
 import { chart } from "./chart.js";
+import { auditPanel } from "./audit.js";
 import { hostsPanel } from "./hosts.js";
 import { icon } from "./icons.js";
 import { ago, bytes, clock, count, duration, micros, percent, plural, rate, short } from "./format.js";
@@ -323,6 +324,7 @@ export function overview(app) {
     const table = serviceTable();
     const host = hostPanel();
     const hosts = hostsPanel();
+    const audit = auditPanel();
     const element = h("div", { class: "view" },
         h("header", { class: "view-head" }, dot, h("div", { class: "grow" }, verdict, sub)),
         alerts,
@@ -336,7 +338,8 @@ export function overview(app) {
                 ["15 min ago", "10 min", "5 min", "now"].map((t) => h("span", {}, t)))),
         h("section", { class: "panel services-panel", "aria-label": "Services" }, table),
         hosts.element,
-        host.element);
+        host.element,
+        audit.element);
 
     let firstDropped = null;
 
@@ -367,6 +370,7 @@ export function overview(app) {
             keyed(table, status.services, (s) => s.name, makeService, (body, service) => body.update(service, app));
             hosts.update(status);
             host.update(status);
+            audit.update();
         },
     };
 }

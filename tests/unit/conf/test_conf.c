@@ -82,6 +82,10 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_int_equal(s->on_dead, ON_DEAD_CONTINUE);
     assert_false(s->independent);
     assert_int_equal(s->idempotency_window_ms, 24 * 3600 * 1000);
+    assert_int_equal(s->lua_memory_bytes, 0); /* as limits{} says */
+    assert_int_equal(s->lua_time_ms, 0);
+    assert_int_equal(s->secret_count, 0);
+    assert_int_equal(s->reply_to_count, 0);
     assert_int_equal(s->line, 2);
     conf_free(c);
 }
@@ -97,7 +101,10 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  timeout = \"1m\"  retries = 9  backoff = constant  delay = \"250ms\"\n"
                          "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
                          "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n"
-                         "  idempotency_window = \"7d\"  several_hosts = independent\n}\n"
+                         "  idempotency_window = \"7d\"  several_hosts = independent\n"
+                         "  lua_memory = \"8MiB\"  lua_time = \"1s\"  secrets = {\"a\", \"b\"}\n"
+                         "  reply_to = {\"answers/#\"}\n}\n"
+                         "egress { allow = {\"*.example.org\", \"10.0.0.0/8\"} }\n"
                          "hosts { group = berlin  count = 3  this = 2 }\n");
     const struct service_conf *s = &c->services[0];
     assert_string_equal(s->name, "s-1_A");
@@ -128,6 +135,11 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_string_equal(s->dead_letter, "d.lua");
     assert_string_equal(s->dead_topic, "");
     assert_int_equal(s->idempotency_window_ms, 7 * 24 * 3600 * 1000);
+    assert_int_equal(s->lua_memory_bytes, 8 << 20);
+    assert_int_equal(s->lua_time_ms, 1000);
+    assert_int_equal(s->secret_count, 2);
+    assert_string_equal(s->secrets[1], "b");
+    assert_string_equal(s->reply_to[0], "answers/#");
     conf_free(c);
 }
 

@@ -36,6 +36,13 @@ static void a_missing_file_is_told_apart_from_one_that_cannot_be_read(void **sta
     }
 }
 
+static void a_host_to_connect_to_is_checked(void **state) {
+    (void)state;
+    assert_refused("egress {\n allow = {\"10.0.0.0/8\", \"http://a\"} }",
+                   "topics.conf:2: egress: allow: \"http://a\" is not a host: write a name, "
+                   "\"*.example.org\", an address, or a block of addresses such as \"10.0.0.0/8\"");
+}
+
 static void a_file_beyond_the_limit_is_refused(void **state) {
     (void)state;
     size_t len = (1 << 20) + 1;
@@ -415,6 +422,7 @@ int main(void) {
     (void)unsetenv("ZINGQ_TOKEN");
     const struct CMUnitTest tests[] = {
         TEST_IN_FOLDER(a_missing_file_is_told_apart_from_one_that_cannot_be_read),
+        TEST_IN_FOLDER(a_host_to_connect_to_is_checked),
         TEST_IN_FOLDER(a_file_beyond_the_limit_is_refused),
         TEST_IN_FOLDER(unknown_options_are_refused_with_a_suggestion),
         TEST_IN_FOLDER(mistakes_of_form_are_refused_on_their_line),

@@ -131,7 +131,7 @@ static void a_mistake_is_named_with_its_field_and_the_mend(void **state) {
         {"0 -1 * * *", "hour \"-1\" lacks a value"},
         {"1,,2 * * * *", "minute: a comma without a value"},
         {"1- * * * *", "minute \"1-\" lacks a value"},
-        {"0 0 * june *", "\"june\" is no month: write 1 to 12, or jan to dec"},
+        {"0 0 * june *", "\"june\" is not a valid month: write 1 to 12, or jan to dec"},
         {"0 0 * * funday", "\"funday\" is no weekday: write 0 to 7, or sun to sat"},
         {"5/15 * * * *", "minute 5/15: a step must follow * or a range: write 5-59/15"},
         {"*/0 * * * *", "minute */0: a step must be a number from 1 to 60"},

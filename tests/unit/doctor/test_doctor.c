@@ -119,7 +119,7 @@ static void a_limit_on_payloads_that_connack_hides_is_found(void **state) {
     struct bench *b = *state;
     broker_start(&b->broker, "allow_anonymous true\nmessage_size_limit 5000\n");
     assert_int_equal(examine(b), 0);
-    expect(b, "packet size", DOCTOR_WARN, "is refused; it tells no limit");
+    expect(b, "packet size", DOCTOR_WARN, "is refused; it announces no limit");
 }
 
 static void a_broker_that_takes_little_at_once_is_told(void **state) {

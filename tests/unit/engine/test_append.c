@@ -57,7 +57,7 @@ static int tear_down(void **state) {
 }
 
 static void add(struct fixture *f, const char *file, const char *line) {
-    assert_int_equal(append_add(f->append, 1, 3, T0, slice_of(file), slice_of(line)), 0);
+    assert_int_equal(append_add(f->append, 3, T0, slice_of(file), slice_of(line)), 0);
 }
 
 /* A turn's commit with lines for the file, not yet written. */
@@ -318,7 +318,7 @@ static void append_keeps_the_order_of_what_came_while_the_file_could_not_be_writ
     for (uint8_t i = 0; i < 8; i++) { /* from services of many partitions */
         char line[2] = {(char)('a' + i), '\0'};
         assert_int_equal(
-            append_add(f->append, 1, (uint8_t)(60 - 7 * i), T0, slice_of("x"), slice_of(line)), 0);
+            append_add(f->append, (uint8_t)(60 - 7 * i), T0, slice_of("x"), slice_of(line)), 0);
     }
     assert_int_equal(store_commit(f->store), 0);
     append_write(f->append, T0);

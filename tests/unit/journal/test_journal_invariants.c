@@ -323,6 +323,28 @@ static void arrival_numbers_never_go_back(void **state) {
     assert_aborts(number_comes_twice, f, "seq >= j->seq");
 }
 
+static void a_row_of_a_number_that_was_not_given_out_is_damage(void **state) {
+    struct journal_fixture *f = *state;
+    uint64_t last = journal_next_seq(f->journal, JOURNAL_T0);
+    struct row sound = {.partition = P, .service = 1, .lane = LANE, .seq = last};
+    struct row ahead = sound;
+    struct row found = {.seq = 0};
+    ahead.seq |= UINT64_C(1) << 55;
+    assert_true(ahead.seq > last);
+    assert_int_equal(journal_ready_put(f->journal, &sound), 0);
+    assert_int_equal(journal_ready_put(f->journal, &ahead), 0);
+    assert_int_equal(journal_ready_scan(f->journal, &found), 0);
+    assert_true(found.seq == last);
+    assert_int_equal(journal_ready_scan(f->journal, &found), ERR_NOTFOUND);
+    assert_true(journal_has_broken(f->journal, TABLE_READY));
+    sound.seq = last + 1000; /* of a turn whose number was lost, perhaps */
+    assert_int_equal(journal_ready_put(f->journal, &sound), 0);
+    found = (struct row){.seq = 0};
+    while (journal_ready_scan(f->journal, &found) == 0) {
+    }
+    assert_true(journal_next_seq(f->journal, JOURNAL_T0) == sound.seq + 1);
+}
+
 /* INV-JOURNAL-18 */
 static void one_key_too_long(void *ctx) {
     static const char text[KEY_BYTES_MAX + 1];
@@ -340,6 +362,7 @@ int main(void) {
         JOURNAL_TEST(what_no_record_may_say_is_damage_once_it_is_read),
         JOURNAL_TEST(damage_is_passed_over_and_noted),
         JOURNAL_TEST(arrival_numbers_never_go_back),
+        JOURNAL_TEST(a_row_of_a_number_that_was_not_given_out_is_damage),
         JOURNAL_TEST(a_lane_is_of_a_key_that_keys_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void the_index_of_names_is_never_full(void **state) {
     struct effects e;
     effects_init(&e);
     for (int i = 0; i < 40; i++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof name, "n%d", i);
         assert_int_equal(add(&e, name), 0);
     }

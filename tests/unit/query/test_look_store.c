@@ -84,7 +84,7 @@ static void a_row_that_stands_for_no_event_is_named(void **state) {
     static const char key[] = {5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7};
     static const char value[24] = {1, [16] = 5}; /* an id, and a lane of the key's partition */
     put(*state, TABLE_READY, (struct slice){key, sizeof key}, (struct slice){value, sizeof value});
-    expect_finding(*state, "of service \"seats\"", "an event that is not there");
+    expect_finding(*state, "of service \"seats\"", "an event that does not exist");
 }
 
 static void books_that_do_not_fit_the_rows_are_named(void **state) {

@@ -275,7 +275,7 @@ static void an_emptied_folder_writes_the_lines_that_wait_first(void **state) {
     struct reshard_world *w = shards_new(2);
     char name[256];
     (void)state;
-    (void)snprintf(name, sizeof name, "%s/files/a.txt", w->paths[1]);
+    (void)snprintf(name, sizeof name, "%s/files/late.txt", w->paths[1]);
     (void)unlink(name);
     assert_int_equal(mkdir(name, 0700), 0); /* nobody can write to that */
     shards_start(w, 1);
@@ -293,7 +293,7 @@ static void an_emptied_folder_writes_the_lines_that_wait_first(void **state) {
     assert_int_equal(count_rows(w->hosts[1], TABLE_APPEND), 1);
     shards_stop(w, 1);
     assert_int_equal(shards_reshard(w, 1), ERR_DISK);
-    assert_non_null(strstr(w->report.text, "files/a.txt cannot be written"));
+    assert_non_null(strstr(w->report.text, "files/late.txt cannot be written"));
     assert_int_equal(rmdir(name), 0);
     assert_int_equal(shards_reshard(w, 1), 0);
     FILE *fp = fopen(name, "r");

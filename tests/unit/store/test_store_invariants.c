@@ -128,7 +128,7 @@ static void damage(const struct store_world *f, const char *key, const char *bec
 }
 
 static int walk(struct store *s, bool back) {
-    char last[8];
+    char last[16];
     struct slice key = slice_of(back ? "z" : "a");
     struct slice value;
     int code = 0;
@@ -146,7 +146,7 @@ static int walk(struct store *s, bool back) {
 
 static void a_walk_goes_one_way_or_ends(void **state) {
     const struct store_world *f = *state;
-    char key[8];
+    char key[16];
     assert_int_equal(store_begin(f->store), 0);
     for (int i = 10; i < 20; i++) {
         (void)snprintf(key, sizeof key, "key%d", i);

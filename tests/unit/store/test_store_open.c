@@ -241,7 +241,7 @@ static void a_damaged_page_is_refused_in_words(void **state) {
     }
     assert_int_equal(store_open(&f->store, &options, &r), ERR_CORRUPT);
     assert_non_null(strstr(r.text, "damaged pages"));
-    assert_non_null(strstr(r.text, "put back a whole copy"));
+    assert_non_null(strstr(r.text, "restore a complete copy"));
 }
 
 static void store_reopens_with_its_lock_and_its_rows(void **state) {

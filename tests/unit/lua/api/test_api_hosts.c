@@ -116,7 +116,7 @@ static void an_answer_that_is_no_value_is_refused(void **state) {
         run_peek(2);
         world_answer(w, 200, "", bad[i]);
         assert_int_equal(w->run->outcome, OUTCOME_ERROR);
-        assert_non_null(strstr(world_error(w), "no value"));
+        assert_non_null(strstr(world_error(w), "is not a value"));
     }
 }
 
