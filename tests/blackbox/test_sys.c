@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TOPIC "zingq/sys/box-1/"
 #define SEATS TOPIC "services/seats/"
@@ -319,8 +320,8 @@ static void a_broker_that_hides_its_sys_is_none_the_worse(void **state) {
     peer_publish(&s->publisher, "in/a", "good", NULL);
 
     WAIT_SHOWN(s, SEATS "done/total", "1");
-    assert_int_equal(program_host(&s->host, "broker_dropped"), -1); /* null */
-    assert_int_equal(program_says(&s->host, "warn"), 0);
+    assert_int_equal(program_host(&s->host, "broker_dropped"), -1);           /* null */
+    assert_int_equal(program_says(&s->host, "warn"), geteuid() == 0 ? 1 : 0); /* of being root */
 }
 
 static void the_broker_s_figures_are_no_events(void **state) {
