@@ -82,7 +82,9 @@ enum {
     WATCHDOG_MS_MIN = 2000,       /* but at least this much processor time */
     WATCHDOG_ABORT_FACTOR = 3,    /* at this many times that limit the process is aborted */
     LUA_RENEW_PARTS = 20,         /* of the time, for new Lua states of a service that fills them */
-    SCRIPT_BYTES_MAX = 4 << 20,   /* one script file */
+    LOG_LINES_MAX = 1000,         /* log lines that one attempt may write */
+    LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
+    SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
     JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
 
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */

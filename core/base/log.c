@@ -22,6 +22,10 @@ enum { ESCAPE_BYTES = 12 }; /* of one character, with its NUL */
 
 static const char *const level_names[] = {"debug", "info ", "warn ", "error"};
 
+bool log_writes(enum log_level level) {
+    return (int)level >= atomic_load(&least_level);
+}
+
 void log_set_level(enum log_level level) {
     assert(level >= LOG_LEVEL_DEBUG && level <= LOG_LEVEL_ERROR);
     atomic_store(&least_level, (int)level);

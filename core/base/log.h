@@ -9,10 +9,14 @@
 #ifndef ZINGQ_BASE_LOG_H
 #define ZINGQ_BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 /* The least level that is written; info at the start. Set once, at the start of the program. */
 void log_set_level(enum log_level level);
+/* Whether lines of that level are written. */
+bool log_writes(enum log_level level);
 /* This process's number among several hosts: its lines have "[2]" before the area. 0 = the only
  * one. */
 void log_set_host(unsigned number);

@@ -102,6 +102,13 @@ struct script_state {
                          lua/document.h */
 };
 
+/* What the handlers of a service have written to the log in this second. */
+struct log_budget {
+    int64_t begun_ns; /* monotonic; 0 = nothing was written yet */
+    size_t bytes;
+    uint64_t left_out; /* lines */
+};
+
 /* One service's place in the host. */
 struct script_slot {
     struct script_state *live;   /* NULL = never loaded */
@@ -110,7 +117,8 @@ struct script_slot {
     char *error;                 /* why it failed, or NULL; owned */
     int64_t renew_ns;            /* not loaded again for being full before then; monotonic */
     int64_t told_ns;             /* when the log was told that it is full; monotonic */
-    bool unseen;                 /* that brought a new version, which on_reload is to know of */
+    struct log_budget log;
+    bool unseen; /* that brought a new version, which on_reload is to know of */
 };
 
 struct script_host {
@@ -172,6 +180,13 @@ static inline void script_charge(lua_State *L, size_t units) {
 /* "used more than 200 ms of CPU time (limits.lua_time)". Returns `out`. */
 const char *script_time_text(const struct script_state *state, char out[96]);
 const char *script_memory_text(const struct script_state *state, char out[96]);
+
+/* --- lua/lines.c: what handlers write to the log --- */
+
+/* Whether a line of so many bytes may be written; if not, it is counted as left out. */
+bool script_may_log(struct script_state *state, size_t bytes);
+/* An invocation of the service ended: logs what was left out, once a second. */
+void script_log_ended(struct script_host *host, size_t service);
 
 /* --- lua/compile.c --- */
 

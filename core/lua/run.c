@@ -566,6 +566,7 @@ static void clear_run(struct run *run) {
     effects_clear(&run->effects);
     buf_clear(&run->error);
     script_end(run->state);
+    script_log_ended(run->host, run->service);
 }
 
 void run_free(struct run *run) {

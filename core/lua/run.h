@@ -129,6 +129,7 @@ struct run {
     struct call_request *held;    /* a call of unknown outcome, while its reconcile runs; owned */
     struct run_durable *durable;  /* owned; NULL = no step, sleep or wait so far */
     uint32_t calls;               /* asked for so far in this attempt, outside steps */
+    uint32_t log_lines;           /* written so far in this attempt */
     int64_t cpu_us;               /* spent in Lua so far in this attempt */
     struct script_host *host;     /* borrowed */
     struct script_state *state;   /* the generation it began in; NULL = the service has no code */

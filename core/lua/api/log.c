@@ -97,7 +97,9 @@ static int write_line(lua_State *L, enum log_level level) {
     lua_settop(L, 2);
     add_head(L, 1, out);
     add_fields(L, 2, out);
-    log_line(level, "handler", "%s", buf_str(out));
+    if (log_writes(level) && script_may_log(script_state_of(L), out->len)) {
+        log_line(level, "handler", "%s", buf_str(out));
+    }
     return 0;
 }
 

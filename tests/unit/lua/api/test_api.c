@@ -4,7 +4,11 @@
 #include "test.h"
 #include "event/value.h"
 
+#include "base/limits.h"
+#include "lua/host.h"
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const int64_t NOW = 1700000000000;
 
@@ -413,6 +417,47 @@ static void api_log_takes_any_message_and_fields(void **state) {
     world_ends("zing.log.info('a', {1, 2})", OUTCOME_ERROR, "zing.log: fields");
 }
 
+/* What goes to standard error until stop_reading, which counts its lines and looks for a text. */
+static FILE *read_log(int *kept) {
+    FILE *out = tmpfile();
+    *kept = dup(STDERR_FILENO);
+    assert_non_null(out);
+    assert_true(*kept >= 0 && dup2(fileno(out), STDERR_FILENO) >= 0);
+    return out;
+}
+
+static size_t stop_reading(FILE *out, int kept, const char *text, bool *has) {
+    char line[4096];
+    size_t count = 0;
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    assert_int_equal(close(kept), 0);
+    rewind(out);
+    for (*has = false; fgets(line, sizeof line, out) != NULL; count++) {
+        *has = *has || strstr(line, text) != NULL;
+    }
+    assert_int_equal(fclose(out), 0);
+    return count;
+}
+
+static void api_log_writes_what_an_attempt_may_and_counts_the_rest(void **state) {
+    (void)state;
+    int kept;
+    bool has;
+    FILE *out = read_log(&kept);
+    struct lua_world *w = world_ran("for i = 1, 1005 do zing.log.info('line ' .. i) end", "{}");
+    size_t count = stop_reading(out, kept, "line 1001", &has);
+    assert_int_equal(count, LOG_LINES_MAX);
+    assert_false(has);
+    out = read_log(&kept);
+    w->host->slots[0].log.begun_ns -= 2000000000; /* the second is over */
+    script_log_ended(w->host, 0);
+    script_log_ended(w->host, 0);
+    count = stop_reading(out, kept, "5 log lines of its handlers were left out", &has);
+    assert_int_equal(count, 1);
+    assert_true(has);
+    world_free(w);
+}
+
 static void api_counts_its_cpu_time(void **state) {
     (void)state;
     struct lua_world *w = world_ran("local x = 0 for i = 1, 1000000 do x = x + i end", "{}");
@@ -452,6 +497,7 @@ int main(void) {
         cmocka_unit_test(api_mail_rejects_what_would_forge_or_never_arrive),
         cmocka_unit_test(api_knows_time_ids_config_and_secrets),
         cmocka_unit_test(api_log_takes_any_message_and_fields),
+        cmocka_unit_test(api_log_writes_what_an_attempt_may_and_counts_the_rest),
         cmocka_unit_test(api_counts_its_cpu_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
