@@ -30,6 +30,9 @@ afterEach(async () => {
 async function visit(world, hash = "#/", options = {}) {
     const page = await openPage(browser, world, options);
     pages.push(page);
+    if (world.token === "") {
+        await page.goto(world.link);
+    }
     await page.goto(`${world.url}/${hash}`);
     return page;
 }

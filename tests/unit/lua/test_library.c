@@ -38,7 +38,7 @@ static void library_calls_that_loop_in_c_are_stopped_by_the_clock(void **state) 
         "local t = {} for i = 1, 60 do t = {t, t} end zing.json.encode(t)",
         "local t = {} for i = 1, 60 do t = {a = t, b = t} end zing.publish('a', t)",
         "local e = {} for i = 1, 1 << 18 do e[i] = i end for i = 1, #e do e[i] = nil end\n"
-        "local t = {} for i = 1, 5000 do t[i] = e end zing.json.encode(t)",
+        "local t = {} for i = 1, 200000 do t[i] = e end zing.json.encode(t)",
         "local t = {} for i = 1, 7 do t = {t, t, t, t, t, t, t, t, t, t} end\n"
         "zing.http.post('http://h/', {form = {a = t}})",
         "local s = ('x'):rep(20 << 20) while true do utf8.len(s) end",
