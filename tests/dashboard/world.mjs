@@ -96,7 +96,7 @@ export class World {
             }
             return (await fetch(`${this.url}/readyz`).catch(() => null))?.ok;
         });
-        const first = this.hosts > 1 ? ["--host", "1"] : [];
+        const first = this.hosts > 1 ? ["--data", path.join(this.folder, "data", "1")] : [];
         const links = execFileSync(process.env.ZINGQ, ["dashboard", "-c", conf, ...first], { encoding: "utf8" });
         this.link = links.split("\n").find((line) => line.startsWith(this.url));
     }
