@@ -32,7 +32,7 @@ gets() {
     ca=$2
     path=$3
     shift 3
-    got=$(curl -sS -m 10 --cacert "$ca.pem" -o out -D err -w '%{http_code}' "$@" "https://127.0.0.1:$door$path" 2>curl)
+    got=$(curl -sS -m 10 --cacert "$ca.pem" -o out -D err -w '%{http_code}' "$@" "https://127.0.0.1:$door$path" 2>said)
     [ "$got" = "$wanted" ]
 }
 
@@ -55,6 +55,7 @@ ok "a stream goes on" eval 'curl -sN -m 3 --cacert first.pem -H "Authorization: 
     "https://127.0.0.1:$door/api/live" >out 2>err; [ "$(grep -c "^event: status" out)" -ge 2 ]'
 ok "who speaks no TLS gets nothing" eval '! curl -sS -m 5 "http://127.0.0.1:$door/healthz" >out 2>err'
 ok "nor who speaks an old one" eval '! curl -sS -m 5 -k --tls-max 1.1 "https://127.0.0.1:$door/healthz" >out 2>err'
+# shellcheck disable=SC2034 # for eval
 link=$("$ZINGQ" dashboard)
 ok "the login link says https" eval 'echo "$link" | grep -q "^https://127.0.0.1:$door/login"'
 ok "and the session's cookie is for TLS alone" eval 'gets 303 first "${link#https://127.0.0.1:"$door"}" && grep -qi "^set-cookie:.*; Secure" err'
