@@ -207,7 +207,7 @@ ok "and are told once" sh -c '[ "$(grep -c "status topics" host.log)" -eq 1 ]'
 play '"orders/new"' 100ms close=zingq/sys
 ok "status topics that end the connection pause" wait_for 20 warned 'ends the connection when the status'
 publish orders/new hello
-ok "what services publish leaves" wait_for 20 seen '^publish out/x 1 1 hello'
+ok "what services publish leaves" wait_for 60 seen '^publish out/x 1 1 hello'
 ok "the question was put twice" sh -c '[ "$(grep -c "^publish zingq/sys" record)" -eq 2 ]'
 
 play '"orders/new"' 1h mute=zingq/sys

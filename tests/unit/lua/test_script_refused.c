@@ -20,7 +20,7 @@ static const uint8_t other_boot[16] = {2};
  * sees, goes through all of it for every few links. */
 #define HANG                                                                                       \
     "do\n"                                                                                         \
-    "  local k, t, n = {}, setmetatable({}, {__mode = 'k'}), 40000\n"                              \
+    "  local k, t, n = {}, setmetatable({}, {__mode = 'k'}), 80000\n"                              \
     "  for i = 1, n do k[i] = {} end\n"                                                            \
     "  for i = n, 2, -1 do local j = math.random(i) k[i], k[j] = k[j], k[i] end\n"                 \
     "  for i = 1, n - 1 do t[k[i]] = k[i + 1] end\n"                                               \
