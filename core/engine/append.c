@@ -396,6 +396,7 @@ static int delete_written(struct append *a) {
             return code;
         }
         TAILQ_REMOVE(&a->written, line, link);
+        assert(TAILQ_FIRST(&a->written) != line);
         free_line(line);
     }
     return 0;

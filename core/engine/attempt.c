@@ -260,6 +260,7 @@ void engine_forget_invocations(struct engine *e) {
     for (size_t i = 0; i < e->service_count; i++) {
         while ((inv = TAILQ_FIRST(&e->attempts->waiting[i])) != NULL) {
             engine_stop_waiting(e, inv, true);
+            assert(TAILQ_FIRST(&e->attempts->waiting[i]) != inv);
             forget_invocation(e, inv);
         }
     }
