@@ -13,7 +13,7 @@
 #include <string.h>
 
 struct deaths {
-    STAILQ_HEAD(, death) list;
+    STAILQ_HEAD(death_list, death) list;
     unsigned generation; /* of those noted now */
 };
 

@@ -33,7 +33,7 @@ struct message {
 struct target {
     uint64_t rows;   /* on disk, without a receipt */
     uint64_t unread; /* of them: in no message yet */
-    STAILQ_HEAD(, message) messages;
+    STAILQ_HEAD(message_list, message) messages;
     size_t count, bytes; /* of these messages */
     size_t in_flight;
     bool down;      /* it is away */

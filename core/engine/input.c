@@ -16,8 +16,8 @@
 enum { QOS0_TOPICS_MAX = 64 };
 
 struct inputs {
-    STAILQ_HEAD(, event) messages;
-    STAILQ_HEAD(, call_end) ended;
+    STAILQ_HEAD(event_list, event) messages;
+    STAILQ_HEAD(call_end_list, call_end) ended;
     STAILQ_HEAD(commands, command) commands;
     struct commands answered; /* carried out in the turn under way */
     size_t forward_bytes;     /* of messages of other hosts */

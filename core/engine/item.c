@@ -16,7 +16,7 @@
 enum { NEW_BUCKETS = 1024 };
 
 struct items {
-    TAILQ_HEAD(, lane_item) new; /* accepted in this turn, rows not yet written */
+    TAILQ_HEAD(new_items, lane_item) new; /* accepted in this turn, rows not yet written */
     LIST_HEAD(new_bucket, lane_item) new_ids[NEW_BUCKETS]; /* the same by id */
     size_t body_bytes;                                     /* of waiting events kept in memory */
 };

@@ -71,7 +71,8 @@ static struct gateway_client *client_of(struct MHD_Connection *connection) {
 
 struct address gateway_client_from(struct MHD_Connection *connection) {
     const struct gateway_client *client = client_of(connection);
-    return client == NULL ? (struct address){.local = false} : client->from;
+    const struct address nobody = {.local = false};
+    return client == NULL ? nobody : client->from;
 }
 
 void gateway_client_owes(struct MHD_Connection *connection, bool owes) {

@@ -30,7 +30,8 @@ struct gateway_identity {
 };
 
 /* The newest first; empty = no door speaks TLS. */
-static STAILQ_HEAD(, gateway_identity) identities = STAILQ_HEAD_INITIALIZER(identities);
+static STAILQ_HEAD(identity_list,
+                   gateway_identity) identities = STAILQ_HEAD_INITIALIZER(identities);
 static int64_t run_since_us; /* the first handshake of this run of the daemon; 0 = there was none */
 
 static void free_identity(struct gateway_identity *id) {

@@ -120,7 +120,7 @@ static void a_payload_cannot_turn_a_line_round(void **state) {
     struct capture c;
     capture_start(&c);
     log_info("engine", "payload=%s",
-             "a\xe2\x80\xae"
+             "a\xe2\x80\xae" // NOLINT(misc-misleading-bidirectional)
              "b\xc2\x9b"
              "c\xff\xe2\x81\xa6");
     assert_non_null(strstr(capture_end(&c), "payload=a\\u{202e}b\\x9bc\\xff\\u{2066}\n"));
