@@ -143,7 +143,6 @@ static void serve_calls(struct host *h) {
         if (h->asks_served == ASKS_OF_HANDLERS_MAX) {
             return;
         }
-        // cppcheck-suppress uninitvar ; it is what STAILQ_FOREACH found
         if (call->state == CALL_WAITS && !call->dropped) {
             call->state = CALL_SERVED;
             h->asks_served++;
@@ -184,7 +183,6 @@ static void end_calls(struct host *h) {
 bool host_ask_due(const struct host *h) {
     const struct host_call *call;
     STAILQ_FOREACH(call, &h->asks, link) {
-        // cppcheck-suppress uninitvar ; it is what STAILQ_FOREACH found
         bool next = call->state == CALL_WAITS && h->asks_served < ASKS_OF_HANDLERS_MAX;
         if (next || is_over(call)) {
             return true;
