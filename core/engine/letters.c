@@ -137,15 +137,11 @@ int engine_replay(struct engine *e, struct command *c) {
     if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
         return send_on(e, s, event);
     }
-    code = code == 0 ? engine_revive(e, event, c->force) : code;
-    event->seq = journal_next_seq(e->journal, e->now_ms);
-    /* Stored at once: a second order of this turn must see that it is dead no more. */
-    code = code == 0 ? journal_event_put(e->journal, event) : code;
     if (code != 0) {
         event_free(event);
         return code;
     }
-    return engine_place(e, s, event);
+    return engine_wait_again(e, s, event, c->force);
 }
 
 static int unpark(struct engine *e, struct engine_service *s, struct event *event) {

@@ -101,10 +101,8 @@ static int check(const struct event *event, struct command *c) {
     return 0;
 }
 
-/* In the books it is one more that was accepted: what it was before stays counted. */
-static int run_again(struct engine *e, struct engine_service *s, struct event *event, bool forced) {
-    engine_count(e, s, BOOK_ACCEPTED, 1);
-    engine_take_room(e, event);
+int engine_wait_again(struct engine *e, struct engine_service *s, struct event *event,
+                      bool forced) {
     int code = engine_revive(e, event, forced);
     event->seq = journal_next_seq(e->journal, e->now_ms);
     /* Stored at once: a second order of this turn must see that it waits. */
@@ -114,6 +112,13 @@ static int run_again(struct engine *e, struct engine_service *s, struct event *e
         return code;
     }
     return engine_place(e, s, event);
+}
+
+/* In the books it is one more that was accepted: what it was before stays counted. */
+static int run_again(struct engine *e, struct engine_service *s, struct event *event, bool forced) {
+    engine_count(e, s, BOOK_ACCEPTED, 1);
+    engine_take_room(e, event);
+    return engine_wait_again(e, s, event, forced);
 }
 
 int engine_rerun(struct engine *e, struct engine_service *s, struct command *c) {

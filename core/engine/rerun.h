@@ -9,6 +9,9 @@
 /* Makes an ended event wait again: resets its failures, keeps its history. The caller updates
  * books, record and place. */
 int engine_revive(struct engine *e, struct event *event, bool forced);
+/* Revives the event, which is in no row, stores it and gives it a place behind all that wait; takes
+ * it over. */
+int engine_wait_again(struct engine *e, struct engine_service *s, struct event *event, bool forced);
 /* Refuses the command, with a sentence, when they are forgotten and it is not forced. */
 bool engine_refuse_forgotten(struct engine *e, const struct engine_service *s,
                              const struct event *event, struct command *c);
