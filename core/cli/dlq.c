@@ -84,16 +84,23 @@ static int print_list(struct cli *cli, const struct dead_filter *filter, struct 
                          "--limit N shows more, `zingq dlq groups` groups them");
 }
 
-static int list(struct cli *cli) {
-    struct listing listing;
+/* Prints what the filter of the command line lets through; `status` is of making the listing. */
+static int print_filtered(struct cli *cli, int status, struct listing *listing,
+                          int (*print)(struct cli *cli, const struct dead_filter *filter,
+                                       struct listing *listing)) {
     struct dead_filter filter;
-    int status = listing_init(cli, &listing, list_columns,
-                              sizeof list_columns / sizeof *list_columns, DEAD_SHOWN);
     status = status == 0 ? cli_open_store(cli) : status;
     status = status == 0 ? letters_parse_filter(cli, &filter) : status;
-    status = status == 0 ? print_list(cli, &filter, &listing) : status;
-    listing_clear(&listing);
+    status = status == 0 ? print(cli, &filter, listing) : status;
+    listing_clear(listing);
     return status;
+}
+
+static int list(struct cli *cli) {
+    struct listing listing;
+    int status = listing_init(cli, &listing, list_columns,
+                              sizeof list_columns / sizeof *list_columns, DEAD_SHOWN);
+    return print_filtered(cli, status, &listing, print_list);
 }
 
 /* ---- groups ---- */
@@ -172,14 +179,9 @@ static int print_groups(struct cli *cli, const struct dead_filter *filter,
 
 static int groups(struct cli *cli) {
     struct listing listing;
-    struct dead_filter filter;
     int status = listing_init(cli, &listing, group_columns,
                               sizeof group_columns / sizeof *group_columns, UINT64_MAX);
-    status = status == 0 ? cli_open_store(cli) : status;
-    status = status == 0 ? letters_parse_filter(cli, &filter) : status;
-    status = status == 0 ? print_groups(cli, &filter, &listing) : status;
-    listing_clear(&listing);
-    return status;
+    return print_filtered(cli, status, &listing, print_groups);
 }
 
 static const struct cli_option filter_options[] = {
