@@ -268,8 +268,11 @@ describe("the dashboard", () => {
         assert.ok(await page.evaluate(() => document.querySelector("#drawer").contains(document.activeElement)));
         await page.keyboard.press("Escape");
         await drawer(page).waitFor({ state: "detached" });
-        assert.ok(await link.evaluate((element) => element === document.activeElement));
-        assert.match(page.url(), /#\/dead$/);
+        await until("the focus", () => link.evaluate((element) => element === document.activeElement));
+        await page.waitForURL(/#\/dead$/);
+        await world.publish("shop/order", order({ customer: "alan", amount: -3 }));
+        await visible(letterRow(page, "this one costs -3"));
+        assert.ok(await link.evaluate((element) => element === document.activeElement), "a new row leaves the focus");
     });
 
     test("every control has a name, and nothing is wider than a phone", async () => {
