@@ -300,7 +300,7 @@ static bool differ(const struct presence *self, const struct presence *other,
     } else if (self->share.place == other->share.place) {
         (void)report(r, 0, "both are host %u of %u", (unsigned)self->share.place,
                      (unsigned)self->share.count);
-    } else if (self->alone != other->alone) { /* an event comes from the broker and forwarded */
+    } else if (self->alone != other->alone) { /* events come from the broker and as forwards */
         (void)report(r, 0, "broker.alone is %s here and %s there, so that events come twice",
                      yes_no(self->alone, "yes", "no"), yes_no(other->alone, "yes", "no"));
     } else {
