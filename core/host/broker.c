@@ -5,7 +5,7 @@
  * within STEADY_MS, both connections switch to the next broker. If a good one is lost, the same
  * broker is tried once more, because our session is there; if it may have refused our will, it is
  * tried again without the will. After the last broker the first one follows, and then the wait
- * between two attempts grows.
+ * between two attempts applies.
  *
  * Left out: returning to the first broker while another one works. Each switch leaves a session
  * behind in which messages may wait.
