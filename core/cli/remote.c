@@ -22,12 +22,11 @@ enum { FIELDS_MAX = 8, QUERY_MAX = 6, CELL_BYTES_MAX = 32 << 20, LIMIT_MAX = REA
 
 struct remote {
     const char *command;
-    const char *path;   /* followed by the first word if it ends with a slash */
-    const char *second; /* query parameter for the second word, or NULL */
-    const char *options
-        [QUERY_MAX];     /* options of the command that go into the query under their own names */
-    const char *list;    /* member with the list; "" = the answer itself; NULL = none */
-    const char *nothing; /* printed for an empty list */
+    const char *path;               /* followed by the first word if it ends with a slash */
+    const char *second;             /* query parameter for the second word, or NULL */
+    const char *options[QUERY_MAX]; /* options of the command that go into the query */
+    const char *list;               /* member with the list; "" = the answer itself; NULL = none */
+    const char *nothing;            /* printed for an empty list */
     struct table_column columns[FIELDS_MAX];
     const char *fields[FIELDS_MAX]; /* of an item, one per column */
 };
