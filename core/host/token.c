@@ -1,6 +1,6 @@
 /*
- * token.c - the host's own token, which stands for http.token where there is none: DATA/token, made
- * at the first start. Whoever can read that file can open the unix socket beside it, too.
+ * token.c - the host's own token, used if there is no http.token: DATA/token, created at the first
+ * start. Whoever can read that file can also open the unix socket next to it.
  */
 #include "host/token.h"
 
@@ -15,16 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    RANDOM_BYTES = 32,
-    LINE_BYTES = HOST_TOKEN_BYTES
-}; /* as hex digits, and the end of a line */
+enum { RANDOM_BYTES = 32, LINE_BYTES = HOST_TOKEN_BYTES }; /* hex digits, and a newline */
 
 static bool is_hex(const char *text, size_t len) {
     return strspn(text, "0123456789abcdef") >= len;
 }
 
-/* False: there is none, or none that nobody else can have read. */
+/* False: there is none, or others may have read it. */
 static bool read_token(const char *path, char token[HOST_TOKEN_BYTES]) {
     struct stat info;
     char line[LINE_BYTES + 1] = "";
@@ -76,7 +73,7 @@ int host_load_token(struct host *h, struct report *r) {
     return 0;
 }
 
-/* What stands for "any address" cannot be gone to. */
+/* The wildcard address cannot be visited, so replace it. */
 static void add_address(struct buf *out, const char *listen, uint16_t port) {
     size_t len = (size_t)(strrchr(listen, ':') - listen);
     struct slice host = {listen, len};

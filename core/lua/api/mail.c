@@ -1,8 +1,8 @@
 /*
  * mail.c - zing.mail: one message through vars.smtp_url, suspending the handler.
  *
- * What the mail is made of usually came in the payload, so what is wrong with it is a dead letter,
- * not a retry. What the server says decides the rest: 4xx is worth a retry, 5xx is final.
+ * The contents of a mail usually come from the payload, so an invalid mail is a dead letter, not a
+ * retry. Otherwise the server decides: 4xx is worth a retry, 5xx is final.
  */
 #include "lua/api/subjects.h"
 
@@ -21,7 +21,7 @@
 
 enum { RECIPIENTS_MAX = 100, MAIL_TIMEOUT_MS = 30000 };
 
-/* A mail being built. Slices point at Lua strings in the argument table. */
+/* A mail under construction. Slices point to Lua strings in the argument table. */
 struct mailing {
     struct run *run;
     struct mime_mail mail;
@@ -193,7 +193,7 @@ static int refuse(lua_State *L, struct mailing *m) {
     return api_end_attempt(L, m->run, OUTCOME_REJECT, "mail");
 }
 
-/* The call's key, with what a Message-ID may hold (RFC 5322, 3.2.3: no colon). */
+/* The call's key, in characters that a Message-ID may contain (RFC 5322, 3.2.3: no colon). */
 static void set_message_id(struct mailing *m, char id[CALL_KEY_BYTES]) {
     (void)api_next_call_key(m->run, id);
     for (char *colon = strchr(id, ':'); colon != NULL; colon = strchr(colon, ':')) {
