@@ -82,7 +82,7 @@ struct host_members {
     bool known;         /* it came back, so others are seen */
     bool no_echo;       /* it did not */
     int64_t silent_ms;  /* who has not answered by then is silent; INT64_MAX = all have */
-    bool told_garbage, told_wait;
+    bool told_garbage, told_wait, told_marks;
 };
 STAILQ_HEAD(host_calls, host_call);
 struct host_stand_in;

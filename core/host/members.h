@@ -41,6 +41,8 @@ int host_members_write(struct host *h, enum presence_state state, bool hello, st
 bool host_members_unknown(const struct host *h, struct report *r);
 /* Whether the list is complete, as far as a broker can tell. */
 bool host_members_known(const struct host *h);
+/* Tells the engine whether the marks of all hosts can be checked. */
+void host_members_trust(struct host *h);
 /* Whether the host of our division with this number is up, and has shown that it lives. */
 bool host_member_up(const struct host *h, uint16_t place);
 
