@@ -1,5 +1,5 @@
 /*
- * make.c - an engine is made from topics.conf and a store, and freed.
+ * make.c - creates an engine from topics.conf and a store, and frees it.
  */
 #include "engine/append.h"
 #include "engine/attempt.h"
@@ -70,7 +70,7 @@ static int make_services(struct engine *e, const struct engine_options *options,
     return check_wanted(options, r);
 }
 
-/* In the order in which they are made; they are freed the other way round. */
+/* In order of creation; they are freed in reverse order. */
 static const struct {
     int (*make)(struct engine *e);
     void (*free)(struct engine *e);

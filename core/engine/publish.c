@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 struct publishing {
-    struct buf properties; /* of the publication being made; reused */
+    struct buf properties; /* of the publication under construction; reused */
 };
 
 static void add_property(struct buf *out, const char *name, struct slice value) {
@@ -64,7 +64,8 @@ static int hand_over_to(struct engine *e, struct engine_service *s, const struct
     return engine_admit(e, s, event, ADMIT_PUBLISH, &duplicate);
 }
 
-/* Serves this host's own services; their names go into `handled`, with commas. */
+/* Hands the publish to this host's own services; appends their names to `handled`, separated by
+ * commas. */
 static int hand_over(struct engine *e, const struct publication *p, struct buf *handled) {
     for (size_t i = 0; i < e->service_count; i++) {
         struct engine_service *s = &e->services[i];
