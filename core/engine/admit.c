@@ -5,7 +5,9 @@
  * Properties of a message that ZingQueue reads:
  *
  *   zingq-id         a UUIDv7 names the event; anything else only serves to find duplicates
- *   idempotency-key  replaces the service's idempotency rule
+ *   idempotency-key  makes duplicates known where the service has no rule; and with our mark, also
+ *                    where it has one: ticks of a schedule and announcements of dead letters repeat
+ *                    what the rule reads
  *   zingq-key        replaces the service's key rule (zing.publish with key=)
  *   zingq-cause      the event whose handler published this one
  *   zingq-hops       how many events led to this one; beyond HOPS_MAX it is a loop
@@ -19,6 +21,7 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
+#include "engine/mark.h"
 #include "engine/place.h"
 #include "engine/services.h"
 #include "engine/space.h"
@@ -64,18 +67,28 @@ static int find_key(struct engine *e, const struct engine_service *s, struct eve
     return e->scratch.failed ? ERR_MEMORY : 0;
 }
 
-/* What makes two messages the same: (scope, key) within the service. ERR_NOTFOUND: it has no such
- * identity. */
+/* True for an idempotency key that a host made: there is one for each tick and each death. */
+static bool is_own_key(const struct engine *e, const struct event *event, struct slice key) {
+    struct slice value;
+    bool may_be = property_find(event->properties, "zingq-schedule", &value) ||
+                  property_find(event->properties, "zingq-reason", &value);
+    return may_be && engine_believes(e, event->topic, event->properties, "idempotency-key", key);
+}
+
+/* What makes two messages the same: (scope, key) within the service. The rule is the operator's: a
+ * publisher's property does not undo it. ERR_NOTFOUND: it has no such identity. */
 static int find_identity(struct engine *e, const struct engine_service *s, struct event *event,
                          struct slice *scope, struct slice *key, struct report *r) {
     *scope = event->topic;
     if (event->kind != EVENT_MESSAGE) {
         return ERR_NOTFOUND; /* made by the engine once; the rule is for messages from outside */
     }
-    if (property_find(event->properties, "idempotency-key", key)) {
+    bool has_rule = s->conf->idempotency.kind != RULE_NONE;
+    if (property_find(event->properties, "idempotency-key", key) &&
+        (!has_rule || is_own_key(e, event, *key))) {
         return 0;
     }
-    if (s->conf->idempotency.kind != RULE_NONE) {
+    if (has_rule) {
         buf_reset(&e->scratch);
         int code = rule_extract(&s->conf->idempotency, event, &e->scratch, r);
         *key = buf_slice(&e->scratch);

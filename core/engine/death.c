@@ -16,6 +16,7 @@
 #include "engine/services.h"
 #include "engine/crash.h"
 #include "engine/locks.h"
+#include "engine/mark.h"
 #include "engine/place.h"
 #include "engine/publish.h"
 #include "engine/waiters.h"
@@ -127,7 +128,8 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
         property_add(&properties, slice_of("zingq-needs-person"), slice_of("true"));
     }
     /* The event may die again after a replay: that is another announcement. */
-    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
+    engine_add_marked(e, slice_of(s->conf->dead_topic), &event->id, "idempotency-key",
+                      slice_of(once), &properties);
     struct publication p = {.id = event->id,
                             .cause = event->cause,
                             .hops = (uint16_t)(event->hops + 1),

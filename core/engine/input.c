@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/mark.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
 
@@ -62,13 +63,7 @@ static void note_qos0(struct engine *e, const char *topic) {
     }
 }
 
-/* True for the broker's copy of a publish that local hand-over has served already, by this host or
- * another one of the group. */
-static bool is_handled(const struct engine_service *s, struct slice properties) {
-    struct slice names;
-    if (!s->conf->share || !property_find(properties, "zingq-handled", &names)) {
-        return false;
-    }
+static bool names_service(struct slice names, const struct engine_service *s) {
     while (names.len > 0) {
         const char *comma = memchr(names.data, ',', names.len);
         size_t len = comma == NULL ? names.len : (size_t)(comma - names.data);
@@ -82,6 +77,16 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
     return false;
 }
 
+/* True for the broker's copy of a publish that local hand-over has served already, by this host or
+ * another one of the group. */
+static bool is_handled(const struct engine *e, const struct engine_service *s,
+                       const struct event_bytes *bytes) {
+    struct slice names;
+    return s->conf->share && property_find(bytes->properties, "zingq-handled", &names) &&
+           names_service(names, s) &&
+           engine_believes(e, bytes->topic, bytes->properties, "zingq-handled", names);
+}
+
 void engine_add_input(struct engine *e, struct event *event) {
     e->inputs->forward_bytes += event->kind == EVENT_FORWARD ? event->payload.len : 0;
     STAILQ_INSERT_TAIL(&e->inputs->messages, event, link);
@@ -91,7 +96,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
                  struct offer how) {
     assert(service < e->service_count && how.host <= e->conf->hosts.share.count);
     struct engine_service *s = &e->services[service];
-    if (is_handled(s, bytes->properties)) {
+    if (is_handled(e, s, bytes)) {
         engine_count(e, s, BOOK_HANDED_OVER, 1);
         return 0;
     }

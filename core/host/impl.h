@@ -82,7 +82,7 @@ struct host_members {
     bool known;         /* our presence came back, so we see other hosts, too */
     bool no_echo;       /* our presence did not come back in time */
     int64_t silent_ms;  /* hosts that have not answered by then are silent; INT64_MAX = all have */
-    bool told_garbage, told_wait;
+    bool told_garbage, told_wait, told_marks;
 };
 STAILQ_HEAD(host_calls, host_call);
 struct host_stand_in;
