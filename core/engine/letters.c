@@ -1,10 +1,11 @@
 /*
- * letters.c - what operators ask for about dead letters, and keys that one holds: replay, discard,
- * edit; go on, skip.
+ * letters.c - what operators ask for about dead letters, and keys that one holds: replay, discard;
+ * go on, skip.
  */
 #include "engine/letters.h"
 
 #include "engine/admit.h"
+#include "engine/edit.h"
 #include "engine/find.h"
 #include "engine/forward.h"
 #include "engine/history.h"
@@ -20,14 +21,6 @@
 #include "journal/event.h"
 
 #include <stdio.h>
-
-static int no_dead(struct command *c) {
-    char id[UUID_TEXT_BYTES + 1];
-    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
-                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
-                     c->service.data == NULL ? "" : c->service.data);
-    return 0;
-}
 
 /* Books that were damaged may not know of the letter: then it is one more that was accepted. */
 static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
@@ -106,12 +99,21 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     return engine_forward_event(e, s, event, event->partition);
 }
 
+static int tell_what_stays(struct engine *e, const struct event *event, struct command *c) {
+    bool is_undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+    if (c->notes != NULL && is_undone) {
+        buf_add_str(c->notes, "its saga was undone, so it begins from the start, with new "
+                              "Idempotency-Keys\n");
+    }
+    return is_undone ? 0 : engine_tell_kept_steps(e, event, c);
+}
+
 int engine_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
@@ -119,6 +121,11 @@ int engine_replay(struct engine *e, struct command *c) {
     }
     if (engine_is_signal_letter(event)) {
         code = replay_signal(e, s, event, c);
+        event_free(event);
+        return code;
+    }
+    code = tell_what_stays(e, event, c);
+    if (code != 0) {
         event_free(event);
         return code;
     }
@@ -164,7 +171,7 @@ int engine_discard(struct engine *e, struct command *c) {
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (event->state == EVENT_NEEDS_PERSON && !c->without_compensation) {
         event_free(event);
@@ -181,24 +188,6 @@ int engine_discard(struct engine *e, struct command *c) {
     if (code == 0) {
         code = end_discarded(e, s, event);
     }
-    event_free(event);
-    return code;
-}
-
-int engine_edit(struct engine *e, struct command *c) {
-    struct engine_service *s;
-    struct event *event = NULL;
-    int code = engine_find_event(e, c, event_state_dead, &s, &event);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
-    }
-    struct event *edited = event_with_payload(event, c->payload);
-    code =
-        edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
-    if (code == 0) {
-        code = journal_event_put(e->journal, edited);
-    }
-    event_free(edited);
     event_free(event);
     return code;
 }
