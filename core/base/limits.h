@@ -139,6 +139,7 @@ enum {
     OUTBOX_BLOCKED_BYTES_MAX = 64 << 20, /* their size; past either limit the oldest is discarded */
     OUTBOX_TOPICS_MAX = 256, /* refused topics remembered: their rows are not even tried */
 
+    RETRY_AFTER_MS_MAX = 86400000, /* a Retry-After that asks for more is cut to this: 24 h */
     CALLS_NOTED_MAX = 64,      /* calls noted for one event; beyond it the oldest is dropped */
     NOTES_BYTES_MAX = 1 << 16, /* what a command says beside its result: the rest is cut */
     STEPS_SHOWN_MAX = 1000,    /* steps of one event shown in one response */
