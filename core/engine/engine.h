@@ -141,7 +141,8 @@ enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
     COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead), force */
     COMMAND_DISCARD,    /* the same */
-    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
+    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history.
+                           ERR_EXISTS: with that payload it is a duplicate */
     COMMAND_PAUSE,      /* service */
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
@@ -176,7 +177,9 @@ struct command {
     int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
-    void *owner;               /* the submitter's */
+    struct buf *notes; /* out: EDIT, REPLAY: what the operator should know, a sentence on each
+                                  line; the submitter's; NULL = not asked for */
+    void *owner;       /* the submitter's */
     STAILQ_ENTRY(command) link;
 };
 
