@@ -45,6 +45,7 @@ struct engine {
     struct inputs *inputs;
     struct items *items;
     struct publishing *publishing;
+    struct quotas *quotas;
     struct schedules *schedules;
     struct shares *shares;
     struct sources *sources; /* receive.c */

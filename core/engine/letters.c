@@ -13,6 +13,7 @@
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/rerun.h"
 #include "engine/retention.h"
 #include "engine/services.h"
@@ -29,22 +30,6 @@ static int no_dead(struct command *c) {
     return 0;
 }
 
-/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
-static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
-    const struct books *b = &s->books;
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
-    engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
-    engine_count(e, s, BOOK_NEEDS_PERSON, b->needs_person > b->dead ? -1 : 0);
-}
-
-static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
-    struct dead_row row = {
-        .partition = event->partition, .service = event->service, .id = event->id};
-    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
-    int code = journal_dead_del(e->journal, &row);
-    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
-}
-
 static struct row parked_row(const struct event *event) {
     struct row row = engine_row(event);
     row.flags = LANE_PARKED;
@@ -56,7 +41,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
                          bool forced) {
     struct row row = parked_row(event);
     event->parked = false;
-    int code = forget_dead_row(e, s, event);
+    int code = engine_letter_del(e, s, event);
     if (code == 0) {
         code = engine_revive(e, event, forced);
     }
@@ -79,7 +64,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
         code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("sent again by an operator"));
     }
     if (code == 0) {
-        code = forget_dead_row(e, s, event);
+        code = engine_letter_del(e, s, event);
     }
     event->state = EVENT_DONE;
     event->replayed = true;
@@ -133,7 +118,7 @@ int engine_replay(struct engine *e, struct command *c) {
         event_free(event);
         return 0;
     }
-    code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    code = code == 0 ? engine_letter_del(e, s, &dead) : code;
     if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
         return send_on(e, s, event);
     }
@@ -174,7 +159,7 @@ int engine_discard(struct engine *e, struct command *c) {
             "the compensation, --without-compensation (without_compensation=1) "
             "discards it as it is");
     }
-    code = forget_dead_row(e, s, event);
+    code = engine_letter_del(e, s, event);
     if (code == 0 && event->parked) {
         code = unpark(e, s, event);
     }
@@ -197,6 +182,9 @@ int engine_edit(struct engine *e, struct command *c) {
         edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
     if (code == 0) {
         code = journal_event_put(e->journal, edited);
+    }
+    if (code == 0) {
+        code = engine_letter_put(e, s, edited);
     }
     event_free(edited);
     event_free(event);
@@ -260,6 +248,9 @@ int engine_key_skip(struct engine *e, struct command *c) {
     code = unpark(e, s, event);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
+    }
+    if (code == 0) {
+        code = engine_letter_put(e, s, event);
     }
     event_free(event);
     return code;

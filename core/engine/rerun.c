@@ -87,6 +87,9 @@ static int check(const struct event *event, struct command *c) {
     case EVENT_NEEDS_PERSON:
         return report(&c->report, ERR_INVALID,
                       "it is a dead letter: `zingq dlq replay` runs it again");
+    case EVENT_EXPIRED:
+        return report(&c->report, ERR_INVALID,
+                      "it was a dead letter that a quota took: its payload was not kept");
     default:
         return report(&c->report, ERR_EXISTS, "it is already waiting: it is %s",
                       event_state_name((enum event_state)event->state));

@@ -7,6 +7,7 @@
 #include "engine/signal_message.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/forward.h"
 #include "engine/impl.h"
 #include "engine/services.h"
@@ -185,7 +186,11 @@ bool engine_is_signal_letter(const struct event *event) {
 int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
                        struct report *r) {
     struct message m;
-    int code = read_message(event, &m, r);
+    int code = engine_check_whole(event, r);
+    if (code != 0) {
+        return code;
+    }
+    code = read_message(event, &m, r);
     if (code == 0) {
         code = engine_signal(
             e, s, &(struct signal){.key = m.key, .name = m.name, .value = buf_slice(&m.value)}, r);

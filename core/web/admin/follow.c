@@ -159,7 +159,7 @@ struct tally {
     size_t events;
     int64_t newest_ms; /* when the last publish was made of which something is missing */
     bool missing;      /* a service takes such a topic, and no event of it was found */
-    bool working, dead, discarded;
+    bool working, dead, discarded, expired;
 };
 
 /* Of the document or a publish: whether every service that takes the topic has an event. */
@@ -194,6 +194,7 @@ static void tally_events(const struct conf *conf, const json_t *events, struct t
             tally->working = tally->working || !event_state_ended(state);
             tally->dead = tally->dead || event_state_dead(state);
             tally->discarded = tally->discarded || state == EVENT_DISCARDED;
+            tally->expired = tally->expired || state == EVENT_EXPIRED;
         }
         json_array_foreach(json_object_get(event, "publishes"), k, publish) {
             note_missing(conf, tally, publish,
@@ -211,6 +212,7 @@ static const char *state_now(const struct follow *f, const struct tally *tally, 
     const char *state = tally->events == 0 ? noted
                         : tally->working   ? "working"
                         : tally->dead      ? "dead"
+                        : tally->expired   ? "expired"
                         : tally->discarded ? "discarded"
                                            : "done";
     bool ended =

@@ -1,0 +1,15 @@
+/*
+ * cut.h - what is left of a message that cannot become work.
+ */
+#ifndef ZINGQ_ENGINE_CUT_H
+#define ZINGQ_ENGINE_CUT_H
+
+#include "event/event.h"
+
+/* Keeps `room` bytes of its payload and of its properties at most; with none it keeps nothing but
+ * its topic, its key and its numbers. Takes the event over; NULL when out of memory. */
+struct event *engine_cut(struct event *event, size_t room);
+/* ERR_INVALID (r): only the beginning of its payload is left, and nobody has edited it since. */
+int engine_check_whole(const struct event *event, struct report *r);
+
+#endif
