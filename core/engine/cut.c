@@ -4,6 +4,7 @@
 #include "engine/cut.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { REASON_BYTES = 100 };
 
@@ -70,4 +71,10 @@ int engine_check_whole(const struct event *event, struct report *r) {
                   "only the beginning of its payload was kept (it had %.*s bytes): edit it, or "
                   "have it published again",
                   (int)(size.len < 20 ? size.len : 20), size.data);
+}
+
+bool engine_is_signal_letter(const struct event *event) {
+    size_t len = sizeof ENGINE_SIGNAL_TOPIC - 1;
+    return event->attempts == 0 && event->topic.len > len &&
+           memcmp(event->topic.data, ENGINE_SIGNAL_TOPIC, len) == 0;
 }

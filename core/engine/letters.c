@@ -5,6 +5,7 @@
 #include "engine/letters.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/find.h"
 #include "engine/forward.h"
 #include "engine/history.h"

@@ -15,9 +15,9 @@
 #include "engine/quota.h"
 
 #include "base/log.h"
+#include "engine/cut.h"
 #include "engine/impl.h"
 #include "engine/retention.h"
-#include "engine/signal_message.h"
 #include "engine/space.h"
 #include "engine/watch.h"
 #include "journal/letter.h"

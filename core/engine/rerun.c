@@ -9,12 +9,12 @@
 #include "engine/rerun.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/place.h"
 #include "engine/saga.h"
 #include "engine/services.h"
-#include "engine/signal_message.h"
 #include "engine/space.h"
 #include "event/ledger.h"
 #include "journal/event.h"
