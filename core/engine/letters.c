@@ -1,11 +1,11 @@
 /*
- * letters.c - what operators ask for about dead letters, and keys that one holds: replay, discard,
- * edit; go on, skip.
+ * letters.c - commands about dead letters and parked keys: replay, discard; resume, skip.
  */
 #include "engine/letters.h"
 
 #include "engine/admit.h"
 #include "engine/cut.h"
+#include "engine/edit.h"
 #include "engine/find.h"
 #include "engine/forward.h"
 #include "engine/history.h"
@@ -23,21 +23,13 @@
 
 #include <stdio.h>
 
-static int no_dead(struct command *c) {
-    char id[UUID_TEXT_BYTES + 1];
-    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
-                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
-                     c->service.data == NULL ? "" : c->service.data);
-    return 0;
-}
-
 static struct row parked_row(const struct event *event) {
     struct row row = engine_row(event);
     row.flags = LANE_PARKED;
     return row;
 }
 
-/* A parked event runs again where it stands, at the head of its lane. */
+/* A parked event runs again at its place, the head of its lane. */
 static int revive_parked(struct engine *e, struct engine_service *s, struct event *event,
                          bool forced) {
     struct row row = parked_row(event);
@@ -53,7 +45,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? engine_lane_wake(e, s, &row) : code;
 }
 
-/* No handler runs a dead signal: it is sent again and ends with that. */
+/* No handler runs a dead signal: replaying it sends it again, which ends it. */
 static int replay_signal(struct engine *e, struct engine_service *s, struct event *event,
                          struct command *c) {
     int code = engine_send_letter(e, s, event, &c->report);
@@ -74,7 +66,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-/* With its payload mended it has a key, and that is another host's. */
+/* After its payload was edited it has a key, and that belongs to another host. */
 static int send_on(struct engine *e, struct engine_service *s, struct event *event) {
     char text[64];
     uint16_t host = division_owner(&e->conf->hosts.share, event->partition);
@@ -92,12 +84,21 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     return engine_forward_event(e, s, event, event->partition);
 }
 
+static int tell_what_stays(struct engine *e, const struct event *event, struct command *c) {
+    bool is_undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+    if (c->notes != NULL && is_undone) {
+        buf_add_str(c->notes, "its saga was undone, so it begins from the start, with new "
+                              "Idempotency-Keys\n");
+    }
+    return is_undone ? 0 : engine_tell_kept_steps(e, event, c);
+}
+
 int engine_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
@@ -105,6 +106,11 @@ int engine_replay(struct engine *e, struct command *c) {
     }
     if (engine_is_signal_letter(event)) {
         code = replay_signal(e, s, event, c);
+        event_free(event);
+        return code;
+    }
+    code = tell_what_stays(e, event, c);
+    if (code != 0) {
         event_free(event);
         return code;
     }
@@ -136,8 +142,8 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
     return engine_lane_drop_head(e, s, &row);
 }
 
-/* It is kept for store.keep_done like all that ended, but for the want of room: then whoever
- * discards wants just that. */
+/* It is kept for store.keep_done like everything that ended, unless the store is short of room:
+ * then room is why it is discarded. */
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;
@@ -150,7 +156,7 @@ int engine_discard(struct engine *e, struct command *c) {
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (event->state == EVENT_NEEDS_PERSON && !c->without_compensation) {
         event_free(event);
@@ -167,27 +173,6 @@ int engine_discard(struct engine *e, struct command *c) {
     if (code == 0) {
         code = end_discarded(e, s, event);
     }
-    event_free(event);
-    return code;
-}
-
-int engine_edit(struct engine *e, struct command *c) {
-    struct engine_service *s;
-    struct event *event = NULL;
-    int code = engine_find_event(e, c, event_state_dead, &s, &event);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
-    }
-    struct event *edited = event_with_payload(event, c->payload);
-    code =
-        edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
-    if (code == 0) {
-        code = journal_event_put(e->journal, edited);
-    }
-    if (code == 0) {
-        code = engine_letter_put(e, s, edited);
-    }
-    event_free(edited);
     event_free(event);
     return code;
 }

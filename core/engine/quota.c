@@ -136,6 +136,16 @@ int engine_letter_put(struct engine *e, struct engine_service *s, const struct e
     return code == 0 ? put_row(e, s, event) : code;
 }
 
+int engine_letter_move(struct engine *e, struct engine_service *s, const struct event *from,
+                       const struct event *to) {
+    const struct dead_row row = {
+        .partition = from->partition, .service = from->service, .id = from->id};
+    const struct letter_row letter = row_of(from);
+    int code = journal_dead_del(e->journal, &row);
+    code = code == 0 || code == ERR_NOTFOUND ? drop_row(e, s, &letter) : code;
+    return code == 0 ? engine_letter_put(e, s, to) : code;
+}
+
 /* Books that were damaged may not know of the letter: then it is one more that was accepted. */
 static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
     const struct books *b = &s->books;

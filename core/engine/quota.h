@@ -15,6 +15,9 @@ int engine_load_quotas(struct engine *e);
 
 /* The rows of an event that is dead, written or written anew. */
 int engine_letter_put(struct engine *e, struct engine_service *s, const struct event *event);
+/* The rows of a letter that was edited, and may have another key, replace those it had. */
+int engine_letter_move(struct engine *e, struct engine_service *s, const struct event *from,
+                       const struct event *to);
 /* It is dead no more: its rows go, and the books no longer count it as dead. */
 int engine_letter_del(struct engine *e, struct engine_service *s, const struct event *event);
 /* The letter's record cannot be read: its row goes. */

@@ -96,7 +96,8 @@ struct event {
     bool forced;        /* replayed although its idempotency keys may be forgotten */
     bool alone;         /* its batch failed as a whole: it is in no batch any more */
     uint8_t undo;       /* enum event_undo */
-    uint8_t round;      /* how often its saga was undone: new keys for what runs again */
+    uint8_t round;      /* how often its saga was undone, or an edit made answered calls void: new
+                           keys for what runs again */
     uint16_t hops;      /* events caused by events before this one */
     uint32_t attempts;  /* handler runs started, since the last replay */
     uint32_t errors;    /* of them: ended in an error, since the last replay */
