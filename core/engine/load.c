@@ -23,6 +23,7 @@
 #include "engine/mend.h"
 #include "engine/outbox.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/receive.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
@@ -58,6 +59,9 @@ static int load_all(struct engine *e) {
     engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_load_quotas(e);
     }
     if (code == 0) {
         code = engine_charge_crash(e);

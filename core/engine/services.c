@@ -73,6 +73,7 @@ void engine_count(struct engine *e, struct engine_service *s, enum book book, in
         [BOOK_DEAD] = &b->dead,
         [BOOK_DIED] = &b->died,
         [BOOK_DISCARDED] = &b->discarded,
+        [BOOK_EXPIRED] = &b->expired,
         [BOOK_NEEDS_PERSON] = &b->needs_person,
         [BOOK_DUPLICATES] = &b->duplicates,
         [BOOK_HANDED_OVER] = &b->handed_over,
