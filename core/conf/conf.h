@@ -123,6 +123,7 @@ struct conf {
     char **egress_allow; /* where handlers may connect to: conf/egress.h; none = anywhere */
     size_t egress_allow_count;
     char *http_cert_file, *http_key_file; /* "" = no TLS; absolute */
+    uint64_t memory_bytes; /* what all that comes in may use together: base/memory.h */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
     uint64_t backlog_max;    /* events waiting, over all services */

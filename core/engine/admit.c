@@ -27,10 +27,12 @@
 #include "engine/space.h"
 #include "journal/dedupe.h"
 #include "journal/event.h"
+#include "journal/step.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
@@ -205,11 +207,45 @@ static int check_message(const struct engine *e, const struct event *event, stru
     return 0;
 }
 
+/* Key, lane and partition by its payload. ERR_INVALID (r): nothing has changed. */
+static int find_address(struct engine *e, struct engine_service *s, struct event *event,
+                        struct report *r) {
+    uint8_t partition = event->partition;
+    int code = find_key(e, s, event, r);
+    if (code != 0) {
+        return code;
+    }
+    free(event->key_own);
+    event->key_own = NULL;
+    code = give_key(event, buf_slice(&e->scratch));
+    if (code != 0) {
+        return code;
+    }
+    find_lane(s, event);
+    assign_lane(s, event);
+    if (event->partition != partition && engine_id_taken(e, s, event->partition, &event->id)) {
+        return report(r, ERR_INVALID,
+                      "under its new key another event has the same id: publish the payload again "
+                      "and discard this one");
+    }
+    return 0;
+}
+
+int engine_move_event(struct engine *e, const struct event *from, const struct event *to) {
+    if (from->partition == to->partition) {
+        return 0;
+    }
+    int code = engine_move_history(e, from, to);
+    code = code == 0 ? journal_step_move(e->journal, from, to) : code;
+    return code == 0 ? journal_event_del(e->journal, from->partition, &from->id, from->service)
+                     : code;
+}
+
 /* An event may be dead because it had no key, and so never ran. After its payload was edited it may
  * have a key, and with it another lane and partition. Moves its record and history there. */
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
                  struct report *r) {
-    struct event old = *event;
+    const struct event old = *event;
     struct slice size;
     if (property_find(event->properties, "zingq-cut", &size)) {
         return report(r, ERR_INVALID,
@@ -218,30 +254,8 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
                       (int)(size.len < 20 ? size.len : 20), size.data);
     }
     int code = check_message(e, event, r);
-    if (code == 0) {
-        code = find_key(e, s, event, r);
-    }
-    if (code != 0) {
-        return code;
-    }
-    event->key_own = NULL;
-    code = give_key(event, buf_slice(&e->scratch));
-    free(old.key_own);
-    if (code != 0) {
-        return code;
-    }
-    find_lane(s, event);
-    assign_lane(s, event);
-    if (event->partition == old.partition) {
-        return 0;
-    }
-    if (engine_id_taken(e, s, event->partition, &event->id)) {
-        return report(r, ERR_INVALID,
-                      "under its new key another event has the same id: publish the payload again "
-                      "and discard this one");
-    }
-    code = engine_move_history(e, &old, event);
-    return code == 0 ? journal_event_del(e->journal, old.partition, &old.id, old.service) : code;
+    code = code == 0 ? find_address(e, s, event, r) : code;
+    return code == 0 ? engine_move_event(e, &old, event) : code;
 }
 
 /* The key is part of the identity: duplicates are searched only in one partition, which the key
@@ -258,12 +272,12 @@ static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
 /* Searches the hashes made with secrets of other stores; for a service that every host runs for
  * itself, also those of older versions, which did not keep hosts apart. */
 static int find_elsewhere(struct engine *e, const struct engine_service *s,
-                          const struct event *event, struct slice scope, struct slice key) {
+                          const struct event *event, struct slice scope, struct slice key,
+                          struct dedupe_note *note) {
     for (size_t i = s->conf->share ? 1 : 0; i < journal_secret_count(e->journal); i++) {
         struct dedupe_hash hash = hash_of(e, i, s, event, scope, key);
-        struct dedupe_note note;
         int code =
-            journal_dedupe_find(e->journal, engine_keys_time(e, s), event->partition, &hash, &note);
+            journal_dedupe_find(e->journal, engine_keys_time(e, s), event->partition, &hash, note);
         if (code != ERR_NOTFOUND) {
             return code;
         }
@@ -275,8 +289,9 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
                   struct slice scope, struct slice key, bool *duplicate) {
     struct uuid id = event->id;
     struct uuid earlier;
+    struct dedupe_note note;
     uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
-    int code = find_elsewhere(e, s, event, scope, key);
+    int code = find_elsewhere(e, s, event, scope, key, &note);
     *duplicate = code == 0;
     if (code == ERR_NOTFOUND) {
         struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
@@ -285,6 +300,120 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
     }
     return *duplicate ? 0 : code;
 }
+
+/* --- a payload that was changed --- */
+
+/* What makes the event the same as another one is noted. ERR_EXISTS (r): another event has it. */
+static int claim(struct engine *e, struct engine_service *s, const struct event *event,
+                 struct slice scope, struct slice key, struct report *r) {
+    char id[UUID_TEXT_BYTES + 1];
+    struct dedupe_note note;
+    struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
+    uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
+    int code = find_elsewhere(e, s, event, scope, key, &note);
+    if (code == ERR_NOTFOUND) {
+        code =
+            journal_dedupe(e->journal, engine_keys_time(e, s), shelf, &hash, &event->id, &note.id);
+    } else if (code == 0) {
+        code = ERR_EXISTS;
+    }
+    if (code != ERR_EXISTS || uuid_equal(&note.id, &event->id)) {
+        return code == ERR_EXISTS ? 0 : code;
+    }
+    return report(r, ERR_EXISTS,
+                  "with the new payload it is a duplicate of the event %s, which has the same key "
+                  "and idempotency key: discard this one",
+                  uuid_text(&note.id, id));
+}
+
+static bool is_same(struct dedupe_hash a, struct dedupe_hash b) {
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+/* Its idempotency key by the new payload, once its key is known. */
+static int reidentify(struct engine *e, struct engine_service *s, struct event *old,
+                      struct event *edited, bool *changed, struct report *r) {
+    struct slice scope;
+    struct slice key;
+    struct report ignored;
+    struct dedupe_hash before = {{0}};
+    int code = find_identity(e, s, old, &scope, &key, &ignored);
+    bool had = code == 0 && old->attempts > 0;
+    if (code == 0) {
+        before = hash_of(e, 0, s, old, scope, key);
+    } else if (code != ERR_INVALID && code != ERR_NOTFOUND) {
+        return code;
+    }
+    code = find_identity(e, s, edited, &scope, &key, r);
+    if (code != 0) {
+        return code == ERR_NOTFOUND || (code == ERR_INVALID && old->attempts == 0) ? 0 : code;
+    }
+    if (had && is_same(before, hash_of(e, 0, s, edited, scope, key))) {
+        return 0;
+    }
+    *changed = scope.len > 0; /* by a rule or a property, not by the message's id */
+    return claim(e, s, edited, scope, key, r);
+}
+
+/* Whether the rule gives both payloads the same key; it may be another one than when the event was
+ * accepted, so that a change of topics.conf alone moves nothing. ERR_INVALID (r): the new one has
+ * none. */
+static int has_same_key(struct engine *e, struct engine_service *s, struct event *old,
+                        struct event *edited, bool *same, struct report *r) {
+    struct report ignored;
+    struct buf key;
+    int code = find_key(e, s, edited, r);
+    if (code != 0) {
+        return code;
+    }
+    buf_init(&key, KEY_BYTES_MAX);
+    buf_add_slice(&key, buf_slice(&e->scratch));
+    code = key.failed ? ERR_MEMORY : find_key(e, s, old, &ignored);
+    *same = slice_equal(buf_slice(&key), old->key) ||
+            (code == 0 && slice_equal(buf_slice(&key), buf_slice(&e->scratch)));
+    buf_clear(&key);
+    return code == ERR_INVALID ? 0 : code;
+}
+
+/* The new key, unless it is another host's or its place is taken: then it has its old one still. */
+static int try_address(struct engine *e, struct engine_service *s, const struct event *old,
+                       struct event *edited, struct report *r) {
+    struct slice key = edited->key;
+    int code = find_address(e, s, edited, r);
+    if (code == 0 && engine_is_elsewhere(e, s, edited->key, edited->partition)) {
+        code = report(r, ERR_INVALID,
+                      "its new key \"%.*s\" belongs to another host: publish the payload again and "
+                      "discard this one",
+                      (int)edited->key.len, edited->key.data);
+    }
+    if (code == ERR_INVALID) {
+        free(edited->key_own);
+        edited->key_own = NULL;
+        edited->key = key;
+        edited->lane = old->lane;
+        edited->partition = old->partition;
+    }
+    return code;
+}
+
+int engine_readdress(struct engine *e, struct engine_service *s, struct event *old,
+                     struct event *edited, bool *identified, struct report *r) {
+    bool same = true;
+    *identified = false;
+    if (old->kind != EVENT_MESSAGE) {
+        return 0;
+    }
+    int code = has_same_key(e, s, old, edited, &same, r);
+    if (code == 0 && !same) {
+        code = try_address(e, s, old, edited, r);
+    }
+    if (code == ERR_INVALID && old->attempts == 0) {
+        return 0; /* it never ran, for want of a key: the replay looks for one, and says what is wrong */
+    }
+    return code == 0 ? reidentify(e, s, old, edited, identified, r) : code;
+}
+
+/* --- messages that are refused --- */
 
 /* True if the broker delivers a refused message again. Only `zingq-id` can tell: other identities
  * may be in the unreadable part. Refused messages are recorded apart from accepted ones, so that

@@ -1,9 +1,10 @@
 /*
- * letters.c - commands about dead letters and parked keys: replay, discard, edit; resume, skip.
+ * letters.c - commands about dead letters and parked keys: replay, discard; resume, skip.
  */
 #include "engine/letters.h"
 
 #include "engine/admit.h"
+#include "engine/edit.h"
 #include "engine/find.h"
 #include "engine/forward.h"
 #include "engine/history.h"
@@ -19,14 +20,6 @@
 #include "journal/event.h"
 
 #include <stdio.h>
-
-static int no_dead(struct command *c) {
-    char id[UUID_TEXT_BYTES + 1];
-    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
-                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
-                     c->service.data == NULL ? "" : c->service.data);
-    return 0;
-}
 
 /* Damaged books may not include the letter: then it is counted as accepted, too. */
 static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
@@ -105,12 +98,21 @@ static int send_on(struct engine *e, struct engine_service *s, struct event *eve
     return engine_forward_event(e, s, event, event->partition);
 }
 
+static int tell_what_stays(struct engine *e, const struct event *event, struct command *c) {
+    bool is_undone = event->state == EVENT_DEAD && event->undo != UNDO_NONE;
+    if (c->notes != NULL && is_undone) {
+        buf_add_str(c->notes, "its saga was undone, so it begins from the start, with new "
+                              "Idempotency-Keys\n");
+    }
+    return is_undone ? 0 : engine_tell_kept_steps(e, event, c);
+}
+
 int engine_replay(struct engine *e, struct command *c) {
     struct engine_service *s;
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (engine_refuse_forgotten(e, s, event, c)) {
         event_free(event);
@@ -118,6 +120,11 @@ int engine_replay(struct engine *e, struct command *c) {
     }
     if (engine_is_signal_letter(event)) {
         code = replay_signal(e, s, event, c);
+        event_free(event);
+        return code;
+    }
+    code = tell_what_stays(e, event, c);
+    if (code != 0) {
         event_free(event);
         return code;
     }
@@ -163,7 +170,7 @@ int engine_discard(struct engine *e, struct command *c) {
     struct event *event = NULL;
     int code = engine_find_event(e, c, event_state_dead, &s, &event);
     if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
+        return code == ERR_NOTFOUND ? engine_no_dead(c) : code;
     }
     if (event->state == EVENT_NEEDS_PERSON && !c->without_compensation) {
         event_free(event);
@@ -180,24 +187,6 @@ int engine_discard(struct engine *e, struct command *c) {
     if (code == 0) {
         code = end_discarded(e, s, event);
     }
-    event_free(event);
-    return code;
-}
-
-int engine_edit(struct engine *e, struct command *c) {
-    struct engine_service *s;
-    struct event *event = NULL;
-    int code = engine_find_event(e, c, event_state_dead, &s, &event);
-    if (code != 0) {
-        return code == ERR_NOTFOUND ? no_dead(c) : code;
-    }
-    struct event *edited = event_with_payload(event, c->payload);
-    code =
-        edited == NULL ? ERR_MEMORY : engine_note_by_hand(e, event, ATTEMPT_EDIT, event->payload);
-    if (code == 0) {
-        code = journal_event_put(e->journal, edited);
-    }
-    event_free(edited);
     event_free(event);
     return code;
 }

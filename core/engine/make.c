@@ -10,6 +10,7 @@
 #include "engine/apply.h"
 #include "engine/crash.h"
 #include "engine/item.h"
+#include "engine/memory.h"
 #include "engine/place.h"
 #include "engine/publish.h"
 #include "engine/retention.h"
@@ -84,6 +85,7 @@ static const struct {
     {engine_make_watch, engine_free_watch},           {engine_make_suspects, engine_free_suspects},
     {engine_make_deaths, engine_free_deaths},         {engine_make_attempts, engine_free_attempts},
     {engine_make_inputs, engine_free_inputs},         {engine_make_marks, engine_free_marks},
+    {engine_make_shortage, engine_free_shortage},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
@@ -106,6 +108,8 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->doors = *options->doors;
     e->scripts = options->scripts;
     e->culprit = options->culprit;
+    memory_init(&e->own_memory, options->conf->memory_bytes);
+    e->memory = options->memory != NULL ? options->memory : &e->own_memory;
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
@@ -124,7 +128,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = engine_start_clock(e);
     }
     if (code == 0) {
-        code = outbox_new(&e->outbox, e->journal);
+        code = outbox_new(&e->outbox, e->journal, e->memory);
     }
     if (code == 0) {
         code = append_new(&e->append, e->journal, e->conf->store_path);

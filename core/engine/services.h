@@ -13,9 +13,10 @@ struct engine_service {
     size_t index;    /* in conf->services */
     uint16_t number; /* in the store */
     struct slice name;
-    bool active; /* this host runs it */
-    bool paused; /* by an operator */
-    bool held;   /* because of another host */
+    bool active;  /* this host runs it */
+    bool paused;  /* by an operator */
+    bool held;    /* because of another host */
+    bool starved; /* for want of memory: engine/memory.c */
     bool books_dirty;
     struct books books;
     struct metrics metrics;

@@ -1,7 +1,7 @@
 /*
- * token.c - the host's own token, which stands for http.token where there is none: DATA/token, made
- * at the first start. Whoever can read that file can open the unix socket beside it, too. The secret
- * that the hosts of one machine have in common is another such file.
+ * token.c - the host's own token, used if there is no http.token: DATA/token, created at the first
+ * start. Whoever can read that file can also open the unix socket next to it. The secret that the
+ * hosts of one machine share is another such file.
  */
 #include "host/token.h"
 
@@ -16,16 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    RANDOM_BYTES = 32,
-    LINE_BYTES = HOST_TOKEN_BYTES
-}; /* as hex digits, and the end of a line */
+enum { RANDOM_BYTES = 32, LINE_BYTES = HOST_TOKEN_BYTES }; /* hex digits, and a newline */
 
 static bool is_hex(const char *text, size_t len) {
     return strspn(text, "0123456789abcdef") >= len;
 }
 
-/* False: there is none, or none that nobody else can have read. */
+/* False: there is none, or others may have read it. */
 static bool read_token(const char *path, char token[HOST_TOKEN_BYTES]) {
     struct stat info;
     char line[LINE_BYTES + 1] = "";
@@ -85,7 +82,7 @@ int host_load_token(struct host *h, struct report *r) {
     return host_load_secret(h->conf->store_path, "token", h->token, r);
 }
 
-/* What stands for "any address" cannot be gone to. */
+/* The wildcard address cannot be visited, so replace it. */
 static void add_address(struct buf *out, const char *listen, uint16_t port) {
     size_t len = (size_t)(strrchr(listen, ':') - listen);
     struct slice host = {listen, len};

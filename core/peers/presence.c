@@ -1,8 +1,8 @@
 /*
- * presence.c - one presence, read and written.
+ * presence.c - reads and writes one presence.
  *
- * Its strings lie in one piece of memory: none is longer than it was in the message, quotes
- * included.
+ * All its strings are in one block of memory: none is longer than it was in the message, including
+ * quotes.
  */
 #include "peers/presence.h"
 
@@ -57,7 +57,7 @@ void presence_free(struct presence *p) {
     }
 }
 
-/* The next string in the presence's memory. */
+/* Allocates strings from the presence's memory. */
 struct strings {
     char *at;
     const char *end;
@@ -129,7 +129,8 @@ int presence_own(struct presence **out, const struct conf *conf,
     p->id = keep(&s, slice_of(facts->id));
     p->version = keep(&s, slice_of(ZINGQ_VERSION));
     p->mark = keep(&s, slice_of(facts->mark));
-    if (division_is_divided(&conf->hosts.share) && !conf->broker.alone) { /* else all have it all */
+    if (division_is_divided(&conf->hosts.share) &&
+        !conf->broker.alone) { /* otherwise every host receives everything */
         p->client_id = keep(&s, slice_of(facts->client_id));
     }
     p->share = conf->hosts.share;
@@ -171,14 +172,14 @@ bool presence_topic_split(struct slice topic, struct slice *group, struct slice 
     return is_name(*group, NAME_BYTES_MAX) && is_name(*host, HOST_NAME_BYTES_MAX);
 }
 
-/* The document being read, and its first fault. */
+/* The document being read, and the first thing wrong with it. */
 struct source {
     const json_t *json;
     struct strings strings;
     const char *wrong; /* NULL = nothing */
 };
 
-/* A string of 1 to `max` bytes; `otherwise` when there is none. */
+/* A string of 1 to `max` bytes; `otherwise` when it is missing. */
 static const char *text_of(struct source *s, const json_t *json, const char *name, size_t max,
                            const char *otherwise) {
     const json_t *value = json_object_get(json, name);
@@ -205,7 +206,7 @@ static int64_t number_of(struct source *s, const json_t *json, const char *name,
     return number;
 }
 
-/* A list of hosts of the division as bits. */
+/* A list of hosts of the division, as bits. */
 static uint64_t places_of(struct source *s, const char *name, uint16_t count) {
     const json_t *list = json_object_get(s->json, name);
     uint64_t places = 0;
@@ -231,7 +232,7 @@ static bool flag_of(struct source *s, const json_t *json, const char *name) {
     return json_is_true(value);
 }
 
-/* Whether the word is `yes`, and not `no`, which is also what is meant without it. */
+/* True if the word is `yes`; false if it is `no`, which is also the default. */
 static bool word_of(struct source *s, const json_t *json, const char *name, const char *yes,
                     const char *no) {
     const json_t *value = json_object_get(json, name);
@@ -395,7 +396,7 @@ static json_t *numbers_json(const struct presence *p) {
     return numbers;
 }
 
-/* What says who may stand in for whom. */
+/* Writes what decides who may stand in for whom. */
 static int add_stand_in(const struct presence *p, json_t *json) {
     if (p->client_id == NULL) {
         return 0;

@@ -1,8 +1,8 @@
 /*
- * call.c - the calls under way: their table by number, and the hand-over of those that are finished.
+ * call.c - the calls under way: their table by number, and delivering finished ones.
  *
- * A finished call goes to a list first and is handed over when curl is off the stack, because
- * on_done may well start or cancel calls.
+ * A finished call is first put in a list, and delivered when curl is no longer on the stack,
+ * because on_done may start or cancel calls.
  */
 #include "io/fetch/impl.h"
 
@@ -41,6 +41,7 @@ struct call *fetch_call_new(struct fetch *f, uint64_t id, const struct call_requ
     call->bucket_next = *bucket;
     *bucket = call;
     f->running++;
+    fetch_take_own(call);
     return call;
 }
 
@@ -54,6 +55,7 @@ void fetch_call_free(struct call *call) {
     *at = call->bucket_next;
     assert(f->running > 0);
     f->running--;
+    fetch_give(call);
     call_result_clear(&call->result);
     free(call);
 }

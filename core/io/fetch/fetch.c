@@ -1,12 +1,12 @@
 /*
- * fetch.c - the outgoing calls: started, cancelled, all of them ended.
+ * fetch.c - the outgoing calls: starting, cancelling, ending all of them.
  *
- * HTTP connections to one host are not bounded here: a service's `concurrency` is that bound, and a
- * queue inside curl would count towards the timeouts of the calls in it. SMTP sessions are bounded,
- * see io/fetch/mail.c. curl stands on the loop in io/fetch/multi.c.
+ * HTTP connections per host are not bounded here: the `concurrency` of a service is that bound, and
+ * a queue inside curl would count towards the timeouts of the queued calls. SMTP sessions are
+ * bounded, see io/fetch/mail.c. io/fetch/multi.c connects curl to the loop.
  *
- * Left out on purpose: redirects (a handler that wants one sees the 3xx and decides), cookies,
- * netrc, compression, HTTP/2 (one call a connection, so that a lost connection speaks of one call).
+ * Left out on purpose: redirects (the handler sees the 3xx and decides), cookies, netrc,
+ * compression, HTTP/2 (one call per connection, so that a lost connection concerns only one call).
  */
 #include "io/fetch/impl.h"
 
@@ -40,6 +40,7 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
     f->on_done = on_done;
     TAILQ_INIT(&f->finished);
     TAILQ_INIT(&f->put_off);
+    TAILQ_INIT(&f->paused);
     mail_init(f);
     if (fetch_multi_open(f) != 0) {
         goto no_multi;
@@ -48,6 +49,7 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
     timer_setup(f, &f->hand_over);
     timer_setup(f, &f->mail_timer);
     timer_setup(f, &f->put_off_timer);
+    timer_setup(f, &f->paused_timer);
     *out = f;
     return 0;
 
@@ -60,6 +62,10 @@ no_fetch:
 
 void fetch_egress(struct fetch *f, struct egress egress) {
     f->egress = egress;
+}
+
+void fetch_use_memory(struct fetch *f, struct memory *memory) {
+    f->memory = memory;
 }
 
 static void stop(struct call *call) {
@@ -103,6 +109,7 @@ void fetch_free(struct fetch *f) {
     uv_close((uv_handle_t *)&f->hand_over, on_timer_closed);
     uv_close((uv_handle_t *)&f->mail_timer, on_timer_closed);
     uv_close((uv_handle_t *)&f->put_off_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&f->paused_timer, on_timer_closed);
 }
 
 int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request) {

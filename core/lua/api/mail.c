@@ -1,8 +1,8 @@
 /*
  * mail.c - zing.mail: one message through vars.smtp_url, suspending the handler.
  *
- * What the mail is made of usually came in the payload, so what is wrong with it is a dead letter,
- * not a retry. What the server says decides the rest: 4xx is worth a retry, 5xx is final.
+ * The contents of a mail usually come from the payload, so an invalid mail is a dead letter, not a
+ * retry. Otherwise the server decides: 4xx is worth a retry, 5xx is final.
  */
 #include "lua/api/subjects.h"
 
@@ -21,7 +21,7 @@
 
 enum { RECIPIENTS_MAX = 100, MAIL_TIMEOUT_MS = 30000 };
 
-/* A mail being built. Slices point at Lua strings in the argument table. */
+/* A mail under construction. Slices point to Lua strings in the argument table. */
 struct mailing {
     struct run *run;
     struct mime_mail mail;
@@ -193,15 +193,6 @@ static int refuse(lua_State *L, struct mailing *m) {
     return api_end_attempt(L, m->run, OUTCOME_REJECT, "mail");
 }
 
-/* The call's key, with what a Message-ID may hold (RFC 5322, 3.2.3: no colon). */
-static void set_message_id(struct mailing *m, char id[CALL_KEY_BYTES]) {
-    (void)api_next_call_key(m->run, id);
-    for (char *colon = strchr(id, ':'); colon != NULL; colon = strchr(colon, ':')) {
-        *colon = '.';
-    }
-    m->mail.message_id = slice_of(id);
-}
-
 /* zing.mail{to=, from=, subject=, text=, html=, headers=} -> true */
 static int mail(lua_State *L) {
     struct run *run = api_staging_run(L, "mail");
@@ -217,7 +208,7 @@ static int mail(lua_State *L) {
     m.mail.to = m.to;
     args_take_options(L, 1, mail_options, sizeof mail_options / sizeof mail_options[0], "mail", &m);
     char message_id[CALL_KEY_BYTES];
-    set_message_id(&m, message_id);
+    m.mail.message_id = slice_of(api_next_call_key(run, CALL_KIND_MAIL, message_id));
     m.mail.date_ms = run->view->wall_ms(run->view->ctx);
     struct buf *message = &run->host->scratch;
     buf_reset(message);
