@@ -175,6 +175,8 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
 bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
 bool conf_has_service(const struct conf *c, const char *name);
+/* How long the service's idempotency keys count; of NULL: the longest of all. */
+int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s);
 
 /* "250ms" "10s" "5m" "24h" "7d" to milliseconds; a bare number is refused except "0".
  * ERR_INVALID with a sentence naming the units. */

@@ -119,7 +119,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = make_parts(e, r);
     }
     if (code == 0) {
-        code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
+        code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
     }
     if (code == 0) {
         engine_load_marks(e);

@@ -26,6 +26,11 @@ struct engine_service *engine_service_named(struct engine *e, struct slice name)
     return NULL;
 }
 
+struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s) {
+    return (struct dedupe_time){.now_ms = e->now_ms,
+                                .keep_ms = conf_keep_idempotency(e->conf, s->conf)};
+}
+
 bool engine_runs(const struct engine *e, size_t service) {
     return service < e->service_count && e->services[service].active;
 }

@@ -5,6 +5,7 @@
 #define ZINGQ_ENGINE_SERVICES_H
 
 #include "engine/engine.h"
+#include "journal/dedupe.h"
 
 /* One service as this host runs it. */
 struct engine_service {
@@ -55,5 +56,8 @@ int engine_load_books(struct engine *e, struct engine_service *s);
 void engine_hold(struct engine *e, const struct engine_service *s);
 /* Starts no events before then. */
 void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms);
+
+/* How long the service's idempotency keys count, from now. */
+struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s);
 
 #endif
