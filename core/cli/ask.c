@@ -1,5 +1,5 @@
 /*
- * ask.c - a command asks the running host, over DATA/zingq.sock.
+ * ask.c - requests from a command to the running host, over DATA/zingq.sock.
  */
 #include "cli/ask.h"
 
@@ -47,7 +47,7 @@ int cli_ask_quietly(struct cli *cli, const char *method, const char *path, struc
     return code;
 }
 
-/* The host's own sentence, or the best that can be said without one. */
+/* The host's error message, or a general one if there is none. */
 static const char *sentence_in(const json_t *answer) {
     const char *text = json_string_value(json_object_get(answer, "error"));
     return text == NULL ? "the host refused without giving a reason" : text;

@@ -1,6 +1,6 @@
 /*
- * change.c - publish, cancel, signal, replay, pause, resume: what a running host is asked for
- * besides its dead letters; the family's rows.
+ * change.c - publish, cancel, signal, replay, pause, resume: requests to a running host other than
+ * those about dead letters; the family's rows.
  */
 #include "cli/impl.h"
 
@@ -84,7 +84,7 @@ static int publish_path(const struct cli *cli, struct buf *path) {
     return status != 0 ? status : add_properties(cli, path);
 }
 
-/* Only a JSON object or array says of itself that it is JSON: "5" may be anything. */
+/* Only a JSON object or array is surely JSON: "5" may be anything. */
 static void add_content_type(struct buf *path, struct slice payload) {
     bool json = payload.len > 0 && (payload.data[0] == '{' || payload.data[0] == '[') &&
                 text_is_json(payload);

@@ -1,7 +1,7 @@
 /*
- * dlq_change.c - replay, discard: letters that are named one by one, those of a service as a job of
- * the running host, which keeps the order within each key whatever the pace. An interrupted replay
- * has replayed what it says, and can be given again.
+ * dlq_change.c - replay, discard. Letters that are named are handled one by one; those of a service
+ * are handled by a job of the running host, which keeps the order within each key at any pace. An
+ * interrupted replay has replayed as many as it says, and can be repeated.
  */
 #include "cli/dlq.h"
 
@@ -20,15 +20,15 @@
 
 enum { REFUSALS_TOLD = 20, PATH_BYTES_MAX = 16384 };
 
-/* What became of the letters. */
+/* The results for all letters. */
 struct outcome {
     const char *verb, *past; /* "replay", "replayed" */
     uint64_t good;           /* carried out */
-    uint64_t gone;           /* no longer dead when their turn came */
-    uint64_t refused;        /* the host would not, and said why */
-    uint64_t old;            /* left out: past idempotency_window */
-    bool cut;                /* there are more */
-    char why[256];           /* of the last refusal of a job */
+    uint64_t gone;           /* no longer dead when it was their turn */
+    uint64_t refused;        /* refused by the host, with a reason */
+    uint64_t old;            /* left out: beyond idempotency_window */
+    bool cut;                /* there are more letters */
+    char why[256];           /* reason of a job's last refusal */
 };
 
 /* ---- one letter ---- */
@@ -118,7 +118,7 @@ static int ask_named(struct cli *cli, struct outcome *outcome) {
 
 /* ---- many ---- */
 
-/* The host's job for the letters of a service, or of one group of it. */
+/* Starts the host's job for the letters of a service, or of one of its groups. */
 static int ask_job(struct cli *cli, struct outcome *outcome) {
     struct buf path;
     struct report r = {""};
@@ -202,7 +202,7 @@ static int change(struct cli *cli, const char *verb, const char *past) {
     } else {
         tell_result(&outcome);
     }
-    /* A dead letter that somebody else handled first is not a failure of a bulk replay. */
+    /* If somebody else handled a dead letter first, a bulk replay has not failed. */
     bool failed = outcome.refused + outcome.old > 0 || (cli->word_count > 0 && outcome.gone > 0);
     return status != 0 ? status : failed ? EXIT_NO : EXIT_GOOD;
 }

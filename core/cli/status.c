@@ -1,10 +1,10 @@
 /*
- * status.c - one screen: the books of every service, and what the running host says of itself.
+ * status.c - one screen: the books of every service, and the report of the running host.
  *
- * The books are read from the store, so that they are true beside a running host and without one.
- * What waits is counted a second time, row by row, in the same transaction: that is the proof that
- * accepted = waiting + done + dead + discarded + duplicates. Past ROWS_COUNTED rows it is left out
- * unless --count asks for it, because so long a transaction costs the running host pages.
+ * The books are read from the store, so they are correct with and without a running host. Waiting
+ * events are counted a second time, row by row, in the same transaction, which proves that accepted
+ * = waiting + done + dead + discarded + duplicates. With more than ROWS_COUNTED rows, this count is
+ * left out unless --count is given, because a long transaction costs the running host pages.
  */
 #include "cli/impl.h"
 
@@ -26,16 +26,16 @@
 
 enum { ROWS_COUNTED = 2000000 };
 
-/* One service as the store knows it. */
+/* One service according to the store. */
 struct service_line {
     const char *name;
     struct books books;
     bool paused;
-    bool configured;    /* in topics.conf, as far as there is one */
+    bool configured;    /* in topics.conf, or there is no topics.conf */
     uint64_t rows;      /* waiting events found in ready and lane rows */
     uint64_t parked;    /* lanes that wait for a person */
     uint64_t oldest_us; /* arrival of the oldest waiting event; 0 = none */
-    const json_t *live; /* what the host says of it; borrowed */
+    const json_t *live; /* the host's report about it; borrowed */
 };
 
 struct screen {
@@ -51,7 +51,7 @@ struct screen {
 
 static void note_row(struct screen *screen, const struct row *row, bool in_lane) {
     if (row->service >= screen->count) {
-        return; /* a service that began after the screen did */
+        return; /* a service that was added after the screen was begun */
     }
     struct service_line *line = &screen->lines[row->service];
     if (in_lane && row->flags == LANE_PARKED) {
@@ -121,7 +121,7 @@ static void find_live(struct screen *screen) {
     }
 }
 
-/* If the host does not answer, the store is shown nevertheless. */
+/* If the host does not answer, the store is still shown. */
 static void ask_host(struct cli *cli, struct screen *screen) {
     struct report r = {""};
     long status = 0;
@@ -161,7 +161,7 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
         buf_add_str(&line, " of them freed but held by a reader");
     }
     print_safe_line(&line);
-    if (screen->set_aside > 0 && screen->status == NULL) { /* a running host says it itself */
+    if (screen->set_aside > 0 && screen->status == NULL) { /* a running host reports it itself */
         buf_printf(&line,
                    "        %llu records could not be read and were set aside: `zingq doctor "
                    "--store` lists them",
@@ -419,7 +419,7 @@ static int show_host(struct cli *cli, json_t **out) {
     return holds ? EXIT_GOOD : EXIT_NO;
 }
 
-/* Turns to the folder of one of the hosts in `folder`. */
+/* Switches to the folder of one of the hosts in `folder`. */
 static bool turn_to(struct cli *cli, const char *folder, unsigned number) {
     struct buf path;
     buf_init(&path, 8192);
@@ -431,7 +431,7 @@ static bool turn_to(struct cli *cli, const char *folder, unsigned number) {
     return cli->data != NULL;
 }
 
-/* One below the other; with --json a list of their documents. */
+/* One host below the other; with --json, a list of their documents. */
 static int show_hosts(struct cli *cli, const char *folder, unsigned count) {
     json_t *list = json_array();
     int worst = EXIT_GOOD;

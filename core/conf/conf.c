@@ -400,6 +400,11 @@ static int check_hosts(const struct loader *l) {
                          "first, or set ZINGQ_HOSTS_THIS",
                          (unsigned)h->share.count);
     }
+    struct conf_place secret = place_of(l, CONF_HOSTS, "secret");
+    if (code == 0 && h->secret[0] != '\0' && strlen(h->secret) < TOKEN_BYTES_MIN) {
+        return conf_fail(&secret, "it has fewer than %d bytes and can be guessed: use a longer one",
+                         TOKEN_BYTES_MIN);
+    }
     h->share.place = h->share.place == 0 ? 1 : h->share.place;
     return code;
 }

@@ -104,6 +104,7 @@ struct schedule_conf {
 struct hosts_conf {
     char *group;           /* hosts of one division name the same */
     struct division share; /* 1 of 1 = not divided */
+    char *secret; /* which all have, for their marks (engine/mark.c); resolved; "" = none */
 };
 
 struct conf {

@@ -86,6 +86,7 @@ static const struct conf_row HOSTS_ROWS[] = {
     {"group", CONF_TEXT, "default", AT(hosts.group), 0, 0},
     {"count", CONF_U16, "1", AT(hosts.share.count), 1, PARTITIONS},
     {"this", CONF_U16, "0", AT(hosts.share.place), 0, PARTITIONS},
+    {"secret", CONF_SECRET, "", AT(hosts.secret), 0, 0},
 };
 
 #undef AT

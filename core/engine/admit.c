@@ -1,15 +1,17 @@
 /*
- * admit.c - a message becomes an event of one service: its id, its key, its lane; duplicates
- * are found and noted in the same transaction that stores it, so two quick ones cannot both pass.
+ * admit.c - turns a message into an event of one service: its id, its key, its lane. Duplicates are
+ * found and recorded in the transaction that stores the event, so two quick ones cannot both pass.
  *
- * Properties that ZingQueue reads on what comes:
+ * Properties of a message that ZingQueue reads:
  *
  *   zingq-id         a UUIDv7 names the event; anything else only serves to find duplicates
- *   idempotency-key  replaces the service's idempotency rule
+ *   idempotency-key  makes duplicates known where the service has no rule; and with our mark, also
+ *                    where it has one: ticks of a schedule and announcements of dead letters repeat
+ *                    what the rule reads
  *   zingq-key        replaces the service's key rule (zing.publish with key=)
  *   zingq-cause      the event whose handler published this one
- *   zingq-hops       how many events led to this one; past HOPS_MAX it is a loop
- *   zingq-cut        ours: how large the payload was, of which the beginning is left
+ *   zingq-hops       how many events led to this one; beyond HOPS_MAX it is a loop
+ *   zingq-cut        ours: the original size of a payload that was cut
  */
 #include "engine/admit.h"
 
@@ -19,6 +21,7 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/lane.h"
+#include "engine/mark.h"
 #include "engine/place.h"
 #include "engine/services.h"
 #include "engine/space.h"
@@ -66,17 +69,28 @@ static int find_key(struct engine *e, const struct engine_service *s, struct eve
     return e->scratch.failed ? ERR_MEMORY : 0;
 }
 
-/* What makes two messages the same: (scope, key) within the service. ERR_NOTFOUND: nothing does. */
+/* True for an idempotency key that a host made: there is one for each tick and each death. */
+static bool is_own_key(const struct engine *e, const struct event *event, struct slice key) {
+    struct slice value;
+    bool may_be = property_find(event->properties, "zingq-schedule", &value) ||
+                  property_find(event->properties, "zingq-reason", &value);
+    return may_be && engine_believes(e, event->topic, event->properties, "idempotency-key", key);
+}
+
+/* What makes two messages the same: (scope, key) within the service. The rule is the operator's: a
+ * publisher's property does not undo it. ERR_NOTFOUND: it has no such identity. */
 static int find_identity(struct engine *e, const struct engine_service *s, struct event *event,
                          struct slice *scope, struct slice *key, struct report *r) {
     *scope = event->topic;
     if (event->kind != EVENT_MESSAGE) {
-        return ERR_NOTFOUND; /* ours: made once, and the rule is for what the world sends */
+        return ERR_NOTFOUND; /* made by the engine once; the rule is for messages from outside */
     }
-    if (property_find(event->properties, "idempotency-key", key)) {
+    bool has_rule = s->conf->idempotency.kind != RULE_NONE;
+    if (property_find(event->properties, "idempotency-key", key) &&
+        (!has_rule || is_own_key(e, event, *key))) {
         return 0;
     }
-    if (s->conf->idempotency.kind != RULE_NONE) {
+    if (has_rule) {
         buf_reset(&e->scratch);
         int code = rule_extract(&s->conf->idempotency, event, &e->scratch, r);
         *key = buf_slice(&e->scratch);
@@ -86,9 +100,9 @@ static int find_identity(struct engine *e, const struct engine_service *s, struc
     return property_find(event->properties, "zingq-id", key) ? 0 : ERR_NOTFOUND;
 }
 
-/* A UUIDv7 that came with the message names the event, unless its time lies so far ahead that
- * retention, which goes by it, would never reach it, or an event has the name already. What
- * announces a dead letter carries the dead one's name, it is an event of its own. */
+/* A UUIDv7 that came with the message becomes the event's id, unless an event has it already or its
+ * time is so far ahead that retention, which goes by it, would never get there. The announcement of
+ * a dead letter carries the id of the dead event but is an event of its own. */
 static void find_id(struct engine *e, const struct engine_service *s, struct event *event) {
     struct slice text;
     struct slice reason;
@@ -118,9 +132,9 @@ static void find_lane(const struct engine_service *s, struct event *event) {
     event->partition = journal_partition(event->lane);
 }
 
-/* Unordered events are a lane each, within the partition of their key: like any lane it tells its
- * partition, so that events of two partitions never share one, whatever ids their publishers chose.
- */
+/* Each unordered event has a lane of its own, within the partition of its key. Like any lane it
+ * includes its partition, so events of two partitions never share one, whatever ids their
+ * publishers chose. */
 static void assign_lane(const struct engine_service *s, struct event *event) {
     if (!s->conf->ordered) {
         struct reader r = reader_of(event->id.bytes, UUID_BYTES);
@@ -142,14 +156,15 @@ static bool is_too_large(const struct engine *e, const struct event *event) {
     return event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max;
 }
 
-/* What a dead letter keeps of a payload past the limit. */
+/* How much a dead letter keeps of a payload beyond the limit. */
 static size_t kept_bytes(const struct engine *e) {
     uint64_t limit = e->conf->payload_bytes_max;
     return limit > DEAD_PAYLOAD_BYTES_MAX ? (size_t)limit : DEAD_PAYLOAD_BYTES_MAX;
 }
 
-/* Of a payload far past the limit the beginning is kept: whole it might be larger than the store,
- * and dead letters stay until a person looks. Takes the event over; NULL when out of memory. */
+/* Keeps only the beginning of a payload far beyond the limit: the whole might be larger than the
+ * store, and dead letters stay until a person acts. Takes the event over; NULL when out of
+ * memory. */
 static struct event *cut(const struct engine *e, struct event *event) {
     char size[24];
     struct buf properties;
@@ -226,8 +241,8 @@ int engine_move_event(struct engine *e, const struct event *from, const struct e
                      : code;
 }
 
-/* An event that never ran is dead for want of a key; with its payload mended it may have one, and
- * with it another lane and partition. Its record and history move there. */
+/* An event may be dead because it had no key, and so never ran. After its payload was edited it may
+ * have a key, and with it another lane and partition. Moves its record and history there. */
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
                  struct report *r) {
     const struct event old = *event;
@@ -243,8 +258,8 @@ int engine_rekey(struct engine *e, struct engine_service *s, struct event *event
     return code == 0 ? engine_move_event(e, &old, event) : code;
 }
 
-/* The key is part of what makes two messages the same: it decides the partition, where alone a
- * duplicate is looked for. */
+/* The key is part of the identity: duplicates are searched only in one partition, which the key
+ * decides. */
 static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
                                   const struct engine_service *s, const struct event *event,
                                   struct slice scope, struct slice key) {
@@ -254,8 +269,8 @@ static struct dedupe_hash hash_of(const struct engine *e, size_t secret,
     return journal_dedupe_hash_with(e->journal, secret, hashed, (struct slice){"", 0}, key);
 }
 
-/* Among keys that came from other stores; and, of a service that every host runs for itself, among
- * those of a zingq that did not keep them apart. */
+/* Searches the hashes made with secrets of other stores; for a service that every host runs for
+ * itself, also those of older versions, which did not keep hosts apart. */
 static int find_elsewhere(struct engine *e, const struct engine_service *s,
                           const struct event *event, struct slice scope, struct slice key,
                           struct dedupe_note *note) {
@@ -398,8 +413,9 @@ int engine_readdress(struct engine *e, struct engine_service *s, struct event *o
 
 /* --- messages that are refused --- */
 
-/* Whether the broker delivers a refused message once more, which `zingq-id` tells: what else names it
- * may lie in what cannot be read. Apart from what was accepted, so that its publisher may mend it. */
+/* True if the broker delivers a refused message again. Only `zingq-id` can tell: other identities
+ * may be in the unreadable part. Refused messages are recorded apart from accepted ones, so that
+ * the publisher can send a corrected one. */
 static int dedupe_refused(struct engine *e, struct engine_service *s, struct event *event,
                           bool *duplicate) {
     struct slice id;
@@ -417,7 +433,7 @@ static void count_duplicate(struct engine *e, struct engine_service *s, bool is_
     engine_count(e, s, BOOK_DUPLICATES, is_one ? 1 : 0);
 }
 
-/* It is kept under the empty key. */
+/* It is stored under the empty key. */
 int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
                       const char *reason) {
     if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
@@ -442,12 +458,12 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
     return engine_bury(e, s, event, EVENT_DEAD, reason);
 }
 
-/* Where every host has a copy and nothing else tells whose it is, what it says does. */
+/* If every host has a copy and nothing else decides whose event it is, the payload does. */
 static uint8_t partition_of_payload(const struct engine_service *s, const struct event *event) {
     return journal_partition(journal_lane(s->name, event->payload));
 }
 
-/* The partition whose owner is responsible. ERR_NOTFOUND: whoever has the event. */
+/* The partition whose owner is responsible. ERR_NOTFOUND: any host that has the event. */
 static int find_owner(struct engine *e, const struct engine_service *s, struct event *event,
                       enum admit from, uint8_t *partition, struct report *r) {
     struct slice scope;
@@ -468,12 +484,12 @@ static int find_owner(struct engine *e, const struct engine_service *s, struct e
     return 0;
 }
 
-/* Whether the event goes to another host; it is taken over then. */
+/* *passed: the event goes to another host, and has been taken over. */
 static int pass_on(struct engine *e, const struct engine_service *s, struct event *event,
                    enum admit from, bool *passed, struct report *r) {
     uint8_t partition = 0;
     *passed = event->for_host != 0 && !s->conf->share;
-    if (*passed) { /* each host's copies are its own: any of its partitions leads there */
+    if (*passed) { /* copies belong to their host: any of its partitions leads there */
         return engine_forward_event(e, s, event, (uint8_t)(event->for_host - 1));
     }
     if (!engine_is_divided(e, s) || from == ADMIT_FORWARDED || from == ADMIT_OWN) {
@@ -491,7 +507,7 @@ static int pass_on(struct engine *e, const struct engine_service *s, struct even
     return engine_forward_event(e, s, event, partition);
 }
 
-/* A message that cannot become work, from outside. */
+/* A message from outside that cannot become work. */
 static int admit_refused(struct engine *e, struct engine_service *s, struct event *event,
                          const char *reason) {
     if (event->everywhere && engine_is_divided(e, s) &&
@@ -502,14 +518,14 @@ static int admit_refused(struct engine *e, struct engine_service *s, struct even
     return engine_admit_dead(e, s, event, reason);
 }
 
-/* Its key, and with it its lane and partition. ERR_INVALID (r): it cannot become work. */
+/* Finds its key, lane and partition. ERR_INVALID (r): it cannot become work. */
 static int prepare(struct engine *e, struct engine_service *s, struct event *event,
                    struct report *r) {
     event->service = s->number;
     event->state = EVENT_READY;
     read_cause(event);
     int code = check_message(e, event, r);
-    if (event->reason.len > 0) { /* the door has found it malformed */
+    if (event->reason.len > 0) { /* the door found it malformed */
         code = report(r, ERR_INVALID, "%.*s", (int)event->reason.len, event->reason.data);
     }
     if (code == 0 && event->key.data == NULL) {
@@ -522,7 +538,7 @@ static int prepare(struct engine *e, struct engine_service *s, struct event *eve
     return code;
 }
 
-/* Its id, and whether it is there already. ERR_INVALID (r): it cannot become work. */
+/* Finds its id, and whether it is a duplicate. ERR_INVALID (r): it cannot become work. */
 static int identify(struct engine *e, struct engine_service *s, struct event *event,
                     bool *duplicate, struct report *r) {
     struct slice scope;

@@ -75,6 +75,14 @@ const char *engine_host_id(const struct engine *e);
 uint16_t engine_service_number(const struct engine *e, size_t service);
 bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
 
+enum { ENGINE_MARK_NAME_BYTES = 33 };
+
+/* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
+void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
+/* Whether messages without a mark that can be checked are believed, because hosts are there that
+ * have another secret. At first: when keys are divided and hosts.secret is not set. */
+void engine_trust_hosts(struct engine *e, bool trusts);
+
 /* A text that the host stores for its next run; between turns only. `out` is appended to.
  * ERR_NOTFOUND; engine_remember is durable when it returns. */
 int engine_recall(struct engine *e, const char *name, struct buf *out);

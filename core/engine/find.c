@@ -1,5 +1,5 @@
 /*
- * find.c - what a command is about, the service or the event that it names: found, or refused in words.
+ * find.c - finds the service or event that a command names, or refuses the command with a reason.
  */
 #include "engine/find.h"
 

@@ -44,6 +44,7 @@ struct engine {
     struct deaths *deaths; /* bury.c */
     struct inputs *inputs;
     struct items *items;
+    struct marks *marks; /* mark.c */
     struct publishing *publishing;
     struct schedules *schedules;
     struct shares *shares;

@@ -1,29 +1,30 @@
 /*
  * lane.c - lanes in a hash table, a ring of runnable lanes per service, shares of the processor.
  *
- * Invariant: a lane is in its service's ring exactly when it is not busy and has items.
+ * Invariant: a lane is in its service's ring if and only if it is not busy and has items.
  *
- * Shares. A run is charged once it is over: nobody knows before how long it takes. Services have a
- * clock in common that stands at the due time of the one served last; a run puts its service's due
- * time off by what it took, and the service with the earliest goes next. Who comes back after a
- * while begins at the clock: what was not used is not saved up.
+ * Shares. A run is charged when it has ended, because nobody knows before how long it takes.
+ * Services share a clock that stands at the due time of the service served last. A run moves its
+ * service's due time back by the time it took, and the service with the earliest due time goes
+ * next. A service that returns after a break starts at the clock: unused time is not saved up.
  *
- * Within a service there may be thousands of lanes, so it is coarser. Lanes take turns in the ring.
- * A run puts its lane in debt; past LANE_QUANTUM_US the lane stands in a second list. It runs when
- * the ring is empty, or when its time has come and every lane of the ring has had a turn since the
- * last one in debt. Two clocks tell that, both of which go by what each lane that waits has had on
- * average: by `clock_us` lanes in debt are due, earliest first. By `paid_us` debts are paid off;
- * for it a run counts as a quantum at most, and it does not jump when only lanes in debt wait. Or
- * else five hungry keys would pay off the debts of one another and stand before all others again.
- * Debts of lanes that are closed are kept (engine/debt.h): a poison event that is put off and comes back
- * still owes.
+ * Lanes are scheduled more coarsely, because a service may have thousands. They take turns in the
+ * ring. A run puts its lane in debt; beyond LANE_QUANTUM_US the lane is moved to a second list. It
+ * runs when the ring is empty, or when it is due and every lane of the ring has had a turn since
+ * the last lane in debt ran. Two clocks decide this; both advance by the average time that each
+ * waiting lane has received. By `clock_us`, lanes in debt become due, earliest first. By `paid_us`,
+ * debts are paid off: there a run counts for a quantum at most, and the clock does not jump when
+ * only lanes in debt wait. Otherwise five hungry keys would pay off each other's debts and soon be
+ * ahead of all others again. Debts outlive their lanes (engine/debt.h): a poison event that is put
+ * off and returns still owes.
  *
- * A run cannot be interrupted, so one in debt that starts a moment too early delays all who come
- * meanwhile. After a long run it waits until no message has come for DEBT_QUIET_MS, but not longer
- * than a part of that run: the processor is idle for a fifth of the time at most. And nobody knows
- * of lanes that have not run yet. So after a long run those whose last run was short, as far as a
- * table of marks remembers (engine/light.h), go before all others, and who comes only now before those who
- * waited, who wait for quiet, too. Or else hungry keys that come at once, all new, run in a row.
+ * A run cannot be interrupted, so if a lane in debt starts a moment too early, it delays everything
+ * that arrives in the meantime. After a long run it therefore waits until no message has arrived
+ * for DEBT_QUIET_MS, but at most for a part of that run: the processor is idle for a fifth of the
+ * time at most. Lanes that have not run yet are unknown. So after a long run there is a rush: lanes
+ * whose last run was short, as far as a table of marks remembers (engine/light.h), go first, then
+ * those that arrive now; those that waited already also wait for quiet. Otherwise hungry keys that
+ * arrive together, all of them new, would run in a row.
  */
 #include "engine/lane.h"
 
@@ -36,23 +37,23 @@
 
 struct lane_service {
     struct lane *ring_head, *ring_tail;
-    struct lane *owing_head; /* of the ring, too: lanes in debt, the earliest due first */
+    struct lane *owing_head; /* part of the ring, too: lanes in debt, the earliest due first */
     size_t waiting, running;
-    size_t in_ring;          /* lanes, those in debt included */
-    size_t owing;            /* of them: in debt */
-    size_t pass;             /* lanes of the ring that go before another one in debt */
-    bool pass_begins;        /* one in debt was started: the ring is counted at the next start */
-    int64_t due_us;          /* by the clock of the services */
-    int64_t clock_us;        /* what each of its lanes has had */
-    int64_t paid_us;         /* the same by which debts are paid off */
-    bool rush;               /* a long run just ended: who comes now goes first */
-    struct lane *light_tail; /* of these the last known to be light; NULL = none yet */
-    struct lane *rush_tail;  /* in the ring, the last that did; NULL = none yet */
+    size_t in_ring;          /* lanes, including those in debt */
+    size_t owing;            /* of these, lanes in debt */
+    size_t pass;             /* lanes of the ring that go before the next one in debt */
+    bool pass_begins;        /* one in debt has started: the ring is counted at the next start */
+    int64_t due_us;          /* by the clock of all services */
+    int64_t clock_us;        /* the time each of its lanes has received */
+    int64_t paid_us;         /* the same, as far as it pays off debts */
+    bool rush;               /* a long run has just ended: lanes that enter now go first */
+    struct lane *light_tail; /* the last lane of the rush known to be light; NULL = none yet */
+    struct lane *rush_tail;  /* the last lane of the rush; NULL = none yet */
     struct lights lights;
     uint32_t concurrency, batch;
     int64_t linger_ms;
     double rate_per_s, tokens;
-    int64_t tokens_ms; /* when tokens were last counted */
+    int64_t tokens_ms; /* when tokens were last added */
     int64_t not_before_ms;
     bool paused;
 };
@@ -62,14 +63,14 @@ enum { BUCKETS_AT_START = 1024 };
 struct lanes {
     struct lane_service *services;
     size_t service_count;
-    size_t turn; /* the service looked at first next time */
+    size_t turn; /* the service to consider first next time */
     struct lane **buckets;
     size_t bucket_count; /* a power of two */
     size_t lane_count;
-    int64_t clock_us;   /* of the services */
-    int64_t arrived_ms; /* the last message */
-    int64_t patient_ms; /* lanes in debt wait for quiet until then */
-    struct debts debts; /* of lanes that are closed */
+    int64_t clock_us;   /* of all services */
+    int64_t arrived_ms; /* when the last message arrived */
+    int64_t patient_ms; /* until then, lanes in debt wait for quiet */
+    struct debts debts; /* of lanes that no longer exist */
 };
 
 struct lanes *lanes_new(size_t services) {
@@ -156,7 +157,7 @@ struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash
     return lane;
 }
 
-/* Twice the buckets; when there is no memory for them the chains just grow longer. */
+/* Doubles the buckets; when there is no memory, the chains just grow longer. */
 static void grow(struct lanes *lanes) {
     size_t old_count = lanes->bucket_count;
     struct lane **old = lanes->buckets;
@@ -237,8 +238,8 @@ static void enter_after(struct lane_service *s, struct lane *before, struct lane
     }
 }
 
-/* In a rush those known to be light come first, then those nobody knows that come now, each in the
- * order of their coming. */
+/* In a rush, lanes known to be light come first, then unknown ones that arrive now, each in order
+ * of arrival. */
 static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
     bool light = s->rush && lights_have(&s->lights, lane->hash);
     if (!s->rush || !(light || comes)) {
@@ -252,7 +253,7 @@ static void enter_ring(struct lane_service *s, struct lane *lane, bool comes) {
     s->light_tail = light ? lane : s->light_tail;
 }
 
-/* Waiting lanes are entered again. A long run pays for the walk. */
+/* Enters the waiting lanes again. A long run has paid for this walk. */
 static void begin_rush(struct lane_service *s) {
     struct lane *lane = s->ring_head;
     size_t in_ring = s->in_ring;
@@ -281,7 +282,7 @@ static void leave_ring_head(struct lane_service *s, struct lane *lane) {
     s->pass -= s->pass > 0 ? 1 : 0;
 }
 
-/* Each insertion is paid for by more than a quantum of run time. */
+/* More than a quantum of run time has paid for each insertion. */
 static void enter_owing(struct lane_service *s, struct lane *lane) {
     struct lane **link = &s->owing_head;
     while (*link != NULL && (*link)->due_us <= lane->due_us) {
@@ -293,7 +294,7 @@ static void enter_owing(struct lane_service *s, struct lane *lane) {
     s->owing++;
 }
 
-/* The ring is empty for it, or its time has come: in either case the clock is not behind it. */
+/* The ring is empty, or the lane is due: in both cases the clock is not behind it. */
 static void leave_owing_head(struct lane_service *s, struct lane *lane) {
     assert(s->owing_head == lane && s->owing > 0 && s->owing <= s->in_ring); /* INV-LANE-5 */
     s->owing_head = lane->ring_next;
@@ -305,7 +306,7 @@ static void leave_owing_head(struct lane_service *s, struct lane *lane) {
     lane->owing = false;
 }
 
-/* Heads that have been charged since they entered go to where they belong. */
+/* Moves lanes from the front of the ring that have been charged since they entered. */
 static void settle(struct lane_service *s) {
     while (s->ring_head != NULL && s->ring_head->owes_us > s->paid_us + LANE_QUANTUM_US) {
         struct lane *lane = s->ring_head;
@@ -314,14 +315,14 @@ static void settle(struct lane_service *s) {
     }
 }
 
-/* When a lane that waits for quiet may start, if not now; 0 = now. */
+/* When a lane that waits for quiet may start; 0 = now. */
 static int64_t patient_until(const struct lanes *lanes, int64_t now_ms) {
     int64_t quiet_ms = lanes->arrived_ms + DEBT_QUIET_MS;
     int64_t until_ms = quiet_ms < lanes->patient_ms ? quiet_ms : lanes->patient_ms;
     return until_ms > now_ms ? until_ms : 0;
 }
 
-/* The lane whose turn it is; NULL when the ring is empty. */
+/* The lane that is next; NULL when the ring is empty. */
 static struct lane *front(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     settle(s);
     struct lane *owing = s->owing_head;
@@ -330,8 +331,7 @@ static struct lane *front(const struct lanes *lanes, struct lane_service *s, int
     return s->ring_head == NULL || its_turn ? owing : s->ring_head;
 }
 
-/* When a lane other than those that came in the rush may start; 0 = now, or one of those is next.
- */
+/* When a lane that is not part of the rush may start; 0 = now, or one of the rush is next. */
 static int64_t hushed_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     bool waits = front(lanes, s, now_ms)->owing || (s->rush && s->rush_tail == NULL);
     return waits ? patient_until(lanes, now_ms) : 0;
@@ -341,7 +341,7 @@ static int64_t later_us(int64_t a_us, int64_t b_us) {
     return a_us > b_us ? a_us : b_us;
 }
 
-/* What it owes is bounded: one that was hungry for an hour must not pay for it an hour long. */
+/* Debts are bounded: a key that was hungry for an hour must not pay for it for an hour. */
 static void add_debt(const struct lane_service *s, int64_t us, int64_t *due_us, int64_t *owes_us) {
     int64_t owed_us = later_us(*owes_us - s->paid_us, 0) + us;
     *due_us = later_us(*due_us, s->clock_us) + us;
@@ -357,7 +357,7 @@ void lanes_owe(struct lanes *lanes, size_t service, uint64_t hash, int64_t us) {
         struct debt debt = debts_take(&lanes->debts, service, hash);
         add_debt(s, us, &debt.due_us, &debt.owes_us);
         debts_note(&lanes->debts, &debt, &s->paid_us);
-    } else if (!lane->owing) { /* its place in that list is by due time */
+    } else if (!lane->owing) { /* the list is sorted by due time */
         add_debt(s, us, &lane->due_us, &lane->owes_us);
     }
 }
@@ -401,9 +401,9 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
 
 /* --- limits -------------------------------------------------------------------------------------
  *
- * The rate is a token bucket that holds a tenth of a second's starts, at least one: bursts stay
- * small, and any full second has at most 1.1 times the rate. A batch takes a token for each of its
- * events, more than there are if need be, and the next one waits until that is made up for.
+ * The rate is a token bucket that holds the starts of a tenth of a second, at least one: bursts
+ * stay small, and any full second has at most 1.1 times the rate. A batch takes a token for each of
+ * its events; if it takes more than there are, the next start waits until they are made up for.
  */
 static void count_tokens(struct lane_service *s, int64_t now_ms) {
     double most = s->rate_per_s / 10 < 1 ? 1 : s->rate_per_s / 10;
@@ -421,7 +421,7 @@ static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
     return first_ms;
 }
 
-/* Fewer heads than a batch wait until the oldest of them has lingered. */
+/* Fewer heads than a batch wait until the oldest of them has waited for `linger`. */
 static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
     int64_t until_ms = now_ms;
     if (s->linger_ms > 0 && s->in_ring < s->batch) {
@@ -431,7 +431,7 @@ static int64_t lingers_until(const struct lane_service *s, int64_t now_ms) {
     return until_ms > now_ms ? until_ms : 0;
 }
 
-/* 0 = may start; > 0 = not before that time; -1 = when something ends or a person acts. */
+/* 0 = may start; > 0 = not before that time; -1 = only after something ends or a person acts. */
 static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int64_t now_ms) {
     if (s->paused || (s->concurrency > 0 && s->running >= s->concurrency)) {
         return -1;
@@ -449,8 +449,8 @@ static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int
     return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
 }
 
-/* The service that is due next, of equals the next in turn; NULL when none may start. A rush ends
- * here, not where one only asks whether lanes could run: now all are in that have come meanwhile. */
+/* The service that is due next, in turn if several are; NULL when none may start. A rush ends here,
+ * not in a mere question whether lanes could run: by now all recent arrivals have been entered. */
 static struct lane_service *next_service(struct lanes *lanes, int64_t now_ms) {
     struct lane_service *next = NULL;
     bool rushes_end = patient_until(lanes, now_ms) == 0;
@@ -573,7 +573,7 @@ struct lane_item *lanes_cut(struct lanes *lanes, struct lane *lane, uint32_t kee
     } else {
         last->next = NULL;
     }
-    /* Keeping none is for a busy lane only: an idle one would stand empty in the ring. */
+    /* Only a busy lane may keep none: an idle one would be in the ring without items. */
     assert(keep > 0 || lane->busy);
     return cut;
 }

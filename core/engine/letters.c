@@ -1,6 +1,5 @@
 /*
- * letters.c - what operators ask for about dead letters, and keys that one holds: replay, discard;
- * go on, skip.
+ * letters.c - commands about dead letters and parked keys: replay, discard; resume, skip.
  */
 #include "engine/letters.h"
 
@@ -22,7 +21,7 @@
 
 #include <stdio.h>
 
-/* Books that were damaged may not know of the letter: then it is one more that was accepted. */
+/* Damaged books may not include the letter: then it is counted as accepted, too. */
 static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
     const struct books *b = &s->books;
     engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
@@ -44,7 +43,7 @@ static struct row parked_row(const struct event *event) {
     return row;
 }
 
-/* A parked event runs again where it stands, at the head of its lane. */
+/* A parked event runs again at its place, the head of its lane. */
 static int revive_parked(struct engine *e, struct engine_service *s, struct event *event,
                          bool forced) {
     struct row row = parked_row(event);
@@ -60,7 +59,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? engine_lane_wake(e, s, &row) : code;
 }
 
-/* No handler runs a dead signal: it is sent again and ends with that. */
+/* No handler runs a dead signal: replaying it sends it again, which ends it. */
 static int replay_signal(struct engine *e, struct engine_service *s, struct event *event,
                          struct command *c) {
     int code = engine_send_letter(e, s, event, &c->report);
@@ -81,7 +80,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
     return code == 0 ? journal_event_put(e->journal, event) : code;
 }
 
-/* With its payload mended it has a key, and that is another host's. */
+/* After its payload was edited it has a key, and that belongs to another host. */
 static int send_on(struct engine *e, struct engine_service *s, struct event *event) {
     char text[64];
     uint16_t host = division_owner(&e->conf->hosts.share, event->partition);
@@ -157,8 +156,8 @@ static int unpark(struct engine *e, struct engine_service *s, struct event *even
     return engine_lane_drop_head(e, s, &row);
 }
 
-/* It is kept for store.keep_done like all that ended, but for the want of room: then whoever
- * discards wants just that. */
+/* It is kept for store.keep_done like everything that ended, unless the store is short of room:
+ * then room is why it is discarded. */
 static int end_discarded(struct engine *e, struct engine_service *s, struct event *event) {
     event->state = EVENT_DISCARDED;
     event->ended_ms = e->now_ms;

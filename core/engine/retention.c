@@ -1,6 +1,6 @@
 /*
- * retention.c - what has ended is kept for its time, and then deleted: a bounded number of rows is
- * looked at a turn, so a day that expires never stalls the engine.
+ * retention.c - keeps ended events for their time, then deletes them. It looks at a bounded number
+ * of rows per turn, so a whole day that expires never stalls the engine.
  */
 #include "engine/retention.h"
 
@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-/* Where it stands. */
+/* How far the pass is. */
 struct trim {
     uint8_t partition;
     struct uuid id;
@@ -38,8 +38,8 @@ int engine_let_go(struct engine *e, const struct event *event) {
     return journal_event_del(e->journal, event->partition, &event->id, event->service);
 }
 
-/* The partition's events are in the order of their ids' times: past the first that is too young,
- * none is old enough. */
+/* A partition's events are sorted by the times of their ids: after the first that is too young, all
+ * are. */
 static void next_trim_partition(struct engine *e) {
     e->trim->partition++;
     e->trim->id = (struct uuid){{0}};
@@ -70,7 +70,7 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     return code;
 }
 
-/* Deleting takes pages of a store, looking takes none. */
+/* Deleting takes pages of the store, looking takes none. */
 int engine_trim(struct engine *e) {
     if (e->now_ms < e->trim->next_pass_ms) {
         return 0;

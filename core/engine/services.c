@@ -1,5 +1,5 @@
 /*
- * services.c - the services of topics.conf as this host runs them: found, held, known by number.
+ * services.c - the services of topics.conf as this host runs them: by name, by number, by index.
  */
 #include "engine/services.h"
 

@@ -1,8 +1,8 @@
 /*
- * signal_message.c - signals as messages, and as the dead letters of those that could not be.
+ * signal_message.c - signals as messages, and signals that end as dead letters.
  *
- * The topic is zingq/signal/<service>/<key>/<name>, key and name percent-encoded where they hold
- * what a topic level may not. The payload is JSON, or else a string.
+ * The topic is zingq/signal/<service>/<key>/<name>. Characters of key and name that a topic level
+ * may not contain are percent-encoded. The payload is JSON, or else a string.
  */
 #include "engine/signal_message.h"
 
@@ -26,7 +26,7 @@ static int hex_digit(char c) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Appends the level with %XX as the byte it stands for. False: a % without two digits. */
+/* Appends the level, decoding %XX. False: a % without two digits. */
 static bool decode_level(struct slice level, struct buf *out) {
     for (size_t i = 0; i < level.len; i++) {
         if (level.data[i] != '%') {
@@ -44,7 +44,7 @@ static bool decode_level(struct slice level, struct buf *out) {
     return true;
 }
 
-/* zingq/signal/<service>/<key>/<name>: key and name one after the other into `out`. */
+/* zingq/signal/<service>/<key>/<name>: appends key and name to `out`. */
 static int read_topic(struct slice topic, struct buf *out, size_t *key_len, struct report *r) {
     struct slice levels[6];
     size_t count = 0;
@@ -77,7 +77,7 @@ void engine_signal_value(struct slice payload, struct buf *out) {
     }
 }
 
-/* What comes again because its acknowledgement was lost is one signal. */
+/* A message that is repeated because its acknowledgement was lost is one signal. */
 int engine_signal_repeated(struct engine *e, const struct engine_service *s, struct slice topic,
                            struct slice properties, uint8_t partition, bool *repeated) {
     struct slice identity;
@@ -103,7 +103,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     return *repeated ? 0 : code;
 }
 
-/* What a message says. */
+/* The content of a message. */
 struct message {
     struct buf names, value;
     struct slice key, name; /* in names */
@@ -128,9 +128,9 @@ static void clear_message(struct message *m) {
     buf_clear(&m->value);
 }
 
-/* The copy of another host, which is away: it waits here for it, if the host would take it. Of a
- * service that is not divided each host's copy is for its own events: then any of its partitions
- * leads there. ERR_INVALID: our own copy tells it. */
+/* Takes the copy of a host that is away, and stores it as a forward if that host would take it. In
+ * a service that is not divided, the copy is for that host's own events: any of its partitions
+ * leads there. ERR_INVALID is ignored: our own copy reports it. */
 static int take_copy(struct engine *e, struct engine_service *s, const struct event *event,
                      struct report *r) {
     const struct division *d = &e->conf->hosts.share;
@@ -159,7 +159,7 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
     bool repeated = false;
     int code = read_message(event, &m, r);
     uint8_t partition = code == 0 ? engine_signal_cell(s, m.key, m.name).partition : 0;
-    /* Every host has it from the broker: the one whose key it is takes it. */
+    /* Every host receives it from the broker: the owner of its key takes it. */
     bool ours = code == 0 && !engine_is_elsewhere(e, s, m.key, partition);
     if (ours) {
         code = engine_signal_repeated(e, s, event->topic, event->properties, partition, &repeated);

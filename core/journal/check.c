@@ -1,5 +1,5 @@
 /*
- * check.c - whether a row decodes: each table's own file knows.
+ * check.c - whether a row can be decoded, by the rules of its table's own file.
  */
 #include "journal/impl.h"
 

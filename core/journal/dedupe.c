@@ -1,12 +1,12 @@
 /*
- * dedupe.c - idempotency keys, and what became of publishes asked for from outside.
+ * dedupe.c - idempotency keys, and the results of publishes that were requested from outside.
  *
- * They lie in DEDUPE_BUCKETS tables that are filled one after another, an eighth of
- * store.keep_idempotency each. A table whose keys have all expired is emptied whole: no row is
- * ever deleted singly, and inserts stay together in a small tree.
+ * They are in DEDUPE_BUCKETS tables that are filled one after another, for an eighth of
+ * store.keep_idempotency each. When all keys of a table have expired, the whole table is emptied:
+ * no row is ever deleted alone, and inserts stay close together in a small tree.
  *
- * The keys are hashed with the store's own secret. Keys that came from other stores stay what they
- * are and are looked up with the secrets of those, until the last of them has expired:
+ * The keys are hashed with the store's own secret. Keys that came from other stores are kept as
+ * they are, and are looked up with the secrets of those stores until the last of them has expired:
  *
  *   meta "secret/<n>"  -> i64 until_ms | 16 bytes   n from 1, without gaps
  *   meta "dedupe"      -> i64 until_ms * DEDUPE_BUCKETS
@@ -43,7 +43,7 @@ static int read_secret(struct slice value, struct dedupe_secret *out) {
     return 0;
 }
 
-/* Room for `count` of them. */
+/* Room for `count` secrets. */
 static int make_room(struct journal *j, size_t count) {
     struct dedupe_secret *secrets = realloc(j->secrets, count * sizeof *secrets);
     if (secrets == NULL) {
@@ -53,7 +53,7 @@ static int make_room(struct journal *j, size_t count) {
     return 0;
 }
 
-/* One that cannot be read ends the list: what it was for may come again. */
+/* A secret that cannot be read ends the list: messages it was for may be accepted again. */
 int journal_load_secrets(struct journal *j) {
     int code = 0;
     for (j->secret_count = 0; j->secret_count < DEDUPE_SECRETS_MAX; j->secret_count++) {
@@ -80,7 +80,7 @@ static int write_secret(struct journal *j, size_t n) {
     return store_put(j->store, TABLE_META, slice_of(name), buf_slice(&j->record));
 }
 
-/* The last one takes the place of number n. */
+/* Moves the last secret into the place of number n. */
 static int drop_secret(struct journal *j, size_t n) {
     char name[32];
     j->secrets[n - 1] = j->secrets[j->secret_count - 1];
@@ -129,8 +129,8 @@ size_t journal_secret_count(const struct journal *j) {
 
 static struct dedupe_hash hash_of(const uint8_t *secret, struct slice service, struct slice scope,
                                   struct slice key) {
-    /* Two 128-bit halves chained: (service, scope) keys the hash of the key, so that no way of
-     * cutting the three texts apart gives the same bytes to hash. */
+    /* Chains two 128-bit halves: the hash of (service, scope) is the key for hashing the key, so
+     * that no other division of the three texts gives the same input. */
     struct dedupe_hash inner;
     struct dedupe_hash outer;
     uint8_t chained[crypto_shorthash_siphashx24_KEYBYTES];
@@ -196,9 +196,9 @@ int journal_buckets_put(struct journal *j, const int64_t until_ms[DEDUPE_BUCKETS
     return mark_buckets(j);
 }
 
-/* The bucket being filled; a new one is begun in the place of the oldest when the time has come.
- * A bucket whose keys are still wanted (keep_idempotency was shortened) is never taken: then the
- * newest goes on. */
+/* The bucket being filled. When its time is over, a new one is started in place of the oldest. A
+ * bucket whose keys are still needed (keep_idempotency was shortened) is never reused: then the
+ * newest one is kept longer. */
 static int filling_bucket(struct journal *j, int64_t now_ms, size_t *out) {
     size_t newest = 0;
     size_t oldest = 0;
@@ -234,7 +234,7 @@ int journal_dedupe_trim(struct journal *j, int64_t now_ms) {
             return code;
         }
         j->buckets[i].until_ms = 0;
-        return mark_buckets(j); /* one at a time: a bucket may be large */
+        return mark_buckets(j); /* only one at a time: a bucket may be large */
     }
     for (size_t n = 1; n <= j->secret_count; n++) {
         if (j->secrets[n - 1].until_ms + j->keep_ms <= now_ms) {
@@ -258,7 +258,7 @@ static int take_note(struct slice key, struct slice value, void *out) {
     return r.failed || r.at != r.end || key.len != DEDUPE_KEY_BYTES ? ERR_CORRUPT : 0;
 }
 
-/* The row of that key in whichever bucket still counts. ERR_NOTFOUND. */
+/* The row of that key in any bucket that still counts. ERR_NOTFOUND. */
 static int find_in_buckets(struct journal *j, int64_t now_ms, const struct key *k, size_t *bucket,
                            journal_taker *take, void *out) {
     for (size_t i = 0; i < DEDUPE_BUCKETS; i++) {
@@ -333,9 +333,9 @@ int journal_dedupe(struct journal *j, int64_t now_ms, uint8_t partition,
     return code;
 }
 
-/* --- publishes asked for from outside --- */
+/* --- publishes requested from outside --- */
 
-/* A partition that no key is in. Ids sort by time: rows are appended. */
+/* A partition that no key has. Ids sort by time, so rows are appended. */
 static struct key publish_note_key(const struct uuid *id) {
     struct key k = {.len = 0};
     key_u8(&k, UINT8_MAX);

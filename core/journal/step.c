@@ -1,12 +1,13 @@
 /*
- * step.c - steps of events; signals and who waits for them.
+ * step.c - steps of events; signals and their waiters.
  *
  * A step record:
  *
  *   u8 form=1 | u8 state | u64 order | i64 at_ms | i64 due_ms | u32 tries | value
  *
- * It lies beside its event, under the same partition and id. Signals and waiters lie under
- * (service, key, name): a signal that comes looks for a waiter, a wait that begins for a signal.
+ * It is stored next to its event, under the same partition and id. Signals and waiters are stored
+ * under (service, key, name): a signal that arrives looks for a waiter, a wait that begins for a
+ * signal.
  */
 #include "journal/impl.h"
 
@@ -197,7 +198,7 @@ int journal_signal_del(struct journal *j, const struct cell *cell, uint64_t seq)
     return del_row(j, TABLE_SIGNAL, cell, seq);
 }
 
-/* A row of signals or waiters; the value as it lies there. */
+/* A row of signals or waiters; its value as stored. */
 struct signal_row {
     uint8_t partition;
     struct slice name;

@@ -170,9 +170,9 @@ static bool each_sale_has_one_mail(const struct audit *a, char detail[DETAIL_BYT
 
 static bool duplicates_change_nothing(const struct audit *a, char detail[DETAIL_BYTES]) {
     const struct sale *s = a->sale;
-    size_t known = s->sent_of[LETTER_AGAIN] + s->sent_of[LETTER_KEYED] / 2;
+    size_t known = copies_sent(s);
     size_t dropped = SUM(a, duplicates);
-    SAY(detail, "%zu dropped by their keys, %zu more seen through by the handler", dropped,
+    SAY(detail, "%zu dropped by the rule, %zu of them under another key", dropped,
         s->sent_of[LETTER_OTHER_KEY]);
     return dropped >= known && (dropped == known || a->killed);
 }

@@ -96,7 +96,7 @@ static void duplicates_within_one_turn_are_found(void **state) {
     assert_books(f, "s", (struct books){.accepted = 5, .done = 1, .duplicates = 4});
 }
 
-static void duplicates_by_property_win_over_the_rule(void **state) {
+static void the_rule_wins_over_what_a_publisher_says(void **state) {
     struct engine_fixture *f = *state;
     fixture_run(f,
                 "service \"s\" { subscribe = {\"in/#\"} handler = \"h.lua\""
@@ -105,8 +105,9 @@ static void duplicates_by_property_win_over_the_rule(void **state) {
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "x", NULL);
     offer(f, "s", "in/a", "{\"id\":1}", "idempotency-key", "y", NULL);
     offer(f, "s", "in/a", "{\"id\":2}", "idempotency-key", "x", NULL);
+    offer(f, "s", "in/a", "{}", "idempotency-key", "z", NULL); /* claims nothing */
     run_dry(f);
-    assert_books(f, "s", (struct books){.accepted = 3, .done = 2, .duplicates = 1});
+    assert_books(f, "s", (struct books){.accepted = 4, .done = 2, .dead = 1, .duplicates = 1});
 }
 
 static void duplicates_by_zingq_id_are_found_whatever_its_form(void **state) {
@@ -391,7 +392,7 @@ int main(void) {
         ENGINE_TEST(an_idle_engine_makes_no_commits),
         ENGINE_TEST(duplicates_by_the_services_rule_are_dropped_and_counted),
         ENGINE_TEST(duplicates_within_one_turn_are_found),
-        ENGINE_TEST(duplicates_by_property_win_over_the_rule),
+        ENGINE_TEST(the_rule_wins_over_what_a_publisher_says),
         ENGINE_TEST(duplicates_by_zingq_id_are_found_whatever_its_form),
         ENGINE_TEST(a_uuid_that_came_as_zingq_id_names_the_event),
         ENGINE_TEST(duplicates_are_remembered_over_a_crash_for_the_configured_time),

@@ -1,7 +1,7 @@
 /*
- * ask.c - the other side of the HTTP door: one request, blocking, for the commands.
+ * ask.c - the client side of the HTTP door: one blocking request, for the commands.
  *
- * It speaks to this program only, so there are no proxies and no redirects.
+ * It connects only to this program, so it needs no proxies and no redirects.
  */
 #include "io/httpd/gateway.h"
 

@@ -10,7 +10,7 @@
 
 #include "lua/json.h"
 
-/* The reason at `index` as the run's error; `otherwise` when there is none. */
+/* Sets the run's error to the reason at `index`, or to `otherwise` if there is none. */
 static void take_reason(lua_State *L, struct run *run, int index, const char *otherwise) {
     struct slice reason = slice_of(otherwise);
     if (!lua_isnoneornil(L, index)) {

@@ -1,8 +1,8 @@
 /*
  * mail.c - zing.mail: one message through vars.smtp_url, suspending the handler.
  *
- * What the mail is made of usually came in the payload, so what is wrong with it is a dead letter,
- * not a retry. What the server says decides the rest: 4xx is worth a retry, 5xx is final.
+ * The contents of a mail usually come from the payload, so an invalid mail is a dead letter, not a
+ * retry. Otherwise the server decides: 4xx is worth a retry, 5xx is final.
  */
 #include "lua/api/subjects.h"
 
@@ -26,7 +26,7 @@ struct recipients {
     size_t count;
 };
 
-/* A mail being built. Slices point at Lua strings in the argument table. */
+/* A mail under construction. Slices point to Lua strings in the argument table. */
 struct mailing {
     struct run *run;
     struct mime_mail mail;

@@ -1,5 +1,5 @@
 /*
- * mime.c - a mail as text.
+ * mime.c - builds the text of a mail.
  *
  * Plain ASCII with short lines goes as it is; other bodies are quoted-printable (RFC 2045, 6.7).
  * Headers are folded at spaces. What is not ASCII in them becomes encoded words (RFC 2047): a whole
@@ -118,7 +118,7 @@ static void add_base64(struct buf *out, const unsigned char *s, size_t len) {
     }
 }
 
-/* Encoded words, none of them cutting a UTF-8 character. */
+/* Encoded words that do not cut a UTF-8 character in two. */
 static void add_encoded_words(struct buf *out, struct slice text) {
     for (size_t at = 0; at < text.len;) {
         size_t len = text.len - at < WORD_BYTES ? text.len - at : WORD_BYTES;
@@ -173,7 +173,7 @@ static bool can_fold(struct slice text) {
     return true;
 }
 
-/* Unstructured text: ASCII as it is; what looks like an encoded word is encoded, too. */
+/* Unstructured text: ASCII as it is; text that looks like an encoded word is encoded, too. */
 static void add_text(struct buf *out, struct slice text, size_t column) {
     bool plain = is_ascii(text) && can_fold(text) &&
                  (text.len < 2 || memmem(text.data, text.len, "=?", 2) == NULL);
@@ -264,7 +264,7 @@ int mime_check_header(struct slice name, struct slice value, struct report *r) {
 
 /* --- bodies --- */
 
-/* Whether the body can go without encoding. */
+/* True if the body needs no encoding. */
 static bool is_plain_body(struct slice body) {
     size_t line = 0;
     for (size_t i = 0; i < body.len; i++) {
@@ -291,7 +291,7 @@ static void add_plain_body(struct buf *out, struct slice body) {
 
 static bool is_literal(struct slice body, size_t i) {
     unsigned char c = (unsigned char)body.data[i];
-    if (c == ' ' || c == '\t') { /* at the end of a line a space would be lost */
+    if (c == ' ' || c == '\t') { /* a space at the end of a line would be lost */
         return i + 1 < body.len && body.data[i + 1] != '\n' && body.data[i + 1] != '\r';
     }
     return c > ' ' && c < 0x7f && c != '=';
@@ -337,8 +337,8 @@ static void add_part(struct buf *out, const char *type, struct slice body) {
     }
 }
 
-/* The boundary holds "=_", which quoted-printable cannot produce, and the message's id, which a
- * plain body could only by intent. */
+/* The boundary contains "=_", which quoted-printable never produces, and the message's id, which a
+ * plain body would contain only on purpose. */
 static void add_body(struct buf *out, const struct mime_mail *mail) {
     if (mail->html.data == NULL) {
         struct slice text = {"", 0};

@@ -1,5 +1,5 @@
 /*
- * outside.c - calls that leave the host: requests, the keys that peers know them by, other hosts.
+ * outside.c - calls that leave the host: requests, the keys by which peers know them, other hosts.
  */
 #include "lua/api/outside.h"
 
@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct call_request *api_new_request(lua_State *L, struct run *run) {
-    if (run->request != NULL) { /* of a call that raised before it was made */
+    if (run->request != NULL) { /* of a call that raised an error before it was made */
         call_request_free(run->request);
     }
     run->request = call_request_new();
@@ -21,7 +21,7 @@ struct call_request *api_new_request(lua_State *L, struct run *run) {
     return run->request;
 }
 
-/* Appends the step's name as a part of a key: there is room, three times its longest. */
+/* Appends the step's name as part of a key: there is room for three times its maximum length. */
 static void add_encoded(char out[CALL_KEY_BYTES], struct slice name) {
     size_t len = strlen(out);
     for (size_t i = 0; i < name.len; i++) {
@@ -63,7 +63,7 @@ const char *api_next_call_key(struct run *run, enum call_kind kind, char out[CAL
     struct run_durable *d = run->durable;
     bool in_step = d != NULL && d->open;
     uint32_t n = in_step ? ++d->calls : ++run->calls;
-    if (run->listed) { /* next time it may be another batch: a key is for this once */
+    if (run->listed) { /* next time it may be another batch, so the key is used only once */
         char once[UUID_TEXT_BYTES + 1];
         struct uuid id = run->view->uuid(run->view->ctx);
         (void)snprintf(out, CALL_KEY_BYTES, "%s-%s", run->host->conf->services[run->service].name,

@@ -1,5 +1,5 @@
 /*
- * answer.c - what all files of the API need to read a request and to answer it.
+ * answer.c - shared by all files of the API: reading a request, and answering it.
  */
 #include "web/admin/impl.h"
 

@@ -1,5 +1,6 @@
 /*
- * changes.c - what operators change by the API: noted when it is answered, shown by GET /api/audit.
+ * changes.c - changes by operators through the API: recorded when answered, shown by GET
+ * /api/audit.
  */
 #include "web/admin/impl.h"
 
@@ -10,7 +11,7 @@
 
 enum { SHOWN = 100 };
 
-/* The query as an object. */
+/* The query as a JSON object. */
 static json_t *query_json(const struct gateway_request *request) {
     struct buf list;
     buf_init(&list, GATEWAY_BODY_BYTES_MAX);
@@ -52,7 +53,7 @@ static bool add_record(void *ctx, json_t *record) {
     return json_array_insert(list, 0, record) == 0;
 }
 
-/* The newest first. */
+/* Newest first. */
 void admin_show_audit(void *ctx, const struct call *call) {
     struct admin *a = ctx;
     struct report r = {""};

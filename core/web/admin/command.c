@@ -1,5 +1,5 @@
 /*
- * command.c - a request becomes a command of the engine; its answer waits for the commit.
+ * command.c - turns a request into a command of the engine; the answer waits for the commit.
  */
 #include "web/admin/impl.h"
 
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A command of a request, and the bytes it borrows. */
+/* The command of a request, and the bytes that it borrows. */
 struct pending {
-    struct order order; /* first, so that an order of this file is a pending */
+    struct order order; /* first, so that a pointer to it is a pointer to its struct pending */
     struct gateway_request *request;
     char *service, *key, *topic, *payload, *content_type, *once;
     struct buf properties;
@@ -31,7 +31,7 @@ static void pending_free(struct pending *p) {
     free(p);
 }
 
-/* `status` names where to follow the job. */
+/* `status` is the path for following the job. */
 static void answer_published(struct gateway_request *request, const struct uuid *made) {
     char id[UUID_TEXT_BYTES + 1];
     char path[64];
@@ -108,7 +108,7 @@ static bool fill_properties(struct pending *p, const struct gateway_request *req
     return !p->properties.failed;
 }
 
-/* An Idempotency-Key, if there is one. */
+/* Sets the Idempotency-Key, if there is one. */
 static bool fill_once(struct pending *p, const struct gateway_request *request, struct report *r) {
     struct slice once = slice_of(gateway_header(request, "Idempotency-Key"));
     if (once.len > ONCE_BYTES_MAX) {
@@ -141,7 +141,7 @@ static bool fill_publish(struct pending *p, const struct gateway_request *reques
     return fill_once(p, request, r) && fill_properties(p, request, r);
 }
 
-/* Whether it names an event or a publish, else a service. */
+/* True if the command names an event or a publish, not a service. */
 static bool is_about_id(enum command_kind kind) {
     static const enum command_kind kinds[] = {COMMAND_REPLAY,       COMMAND_DISCARD,
                                               COMMAND_EDIT,         COMMAND_CANCEL,
@@ -154,7 +154,7 @@ static bool is_about_id(enum command_kind kind) {
     return false;
 }
 
-/* What must be said expressly. */
+/* Flags that must be given explicitly. */
 static bool fill_flags(struct command *c, const struct gateway_request *request, struct report *r) {
     const struct {
         const char *name;
@@ -174,7 +174,7 @@ static bool fill_flags(struct command *c, const struct gateway_request *request,
     return true;
 }
 
-/* In the path or in the query. */
+/* Names from the path or the query. */
 static bool fill_names(struct pending *p, const struct call *call, struct report *r) {
     struct command *c = &p->order.command;
     struct slice named = call->parts.count > 2 ? call->parts.at[2] : slice_of(NULL);
@@ -201,8 +201,8 @@ static bool fill(struct pending *p, const struct call *call, struct report *r) {
            (c->kind != COMMAND_PUBLISH || fill_publish(p, request, r));
 }
 
-/* An endpoint refuses while its host accepts nothing, and so does this host what another one's
- * endpoint has relayed to it. A person may publish all the same. */
+/* An endpoint refuses requests while its host accepts no events, and this host refuses what another
+ * host's endpoint relays to it. A person may still publish. */
 static bool is_full_for(const struct admin *a, const struct call *call) {
     return call->route->kind == COMMAND_PUBLISH && gateway_is_final(call->request) &&
            gateway_header(call->request, "Idempotency-Key") != NULL && !engine_accepts(a->engine);

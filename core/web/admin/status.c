@@ -1,5 +1,5 @@
 /*
- * status.c - the host as it stands, as JSON: GET /api/status, /api/services.
+ * status.c - the current state of the host, as JSON: GET /api/status, /api/services.
  */
 #include "web/admin/impl.h"
 

@@ -178,6 +178,9 @@ static void the_numbers_of_hosts_are_checked(void **state) {
                    "topics.conf:3: hosts: this: 4 is not possible with count = 3: use 1 to count");
     assert_refused("hosts {\n this = 2 }",
                    "topics.conf:2: hosts: this: 2 is not possible with count = 1: use 1 to count");
+    assert_refused("hosts {\n secret = \"short\" }",
+                   "topics.conf:2: hosts: secret: it has fewer than 16 bytes and can be guessed: "
+                   "use a longer one");
     assert_refused("hosts {\n count = 65 }",
                    "topics.conf:2: hosts: count: \"65\" is out of range: it must be from 1 to 64");
     assert_refused(
