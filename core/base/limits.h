@@ -147,10 +147,11 @@ enum {
     OUTBOX_BLOCKED_BYTES_MAX = 64 << 20, /* their size; past either limit the oldest is discarded */
     OUTBOX_TOPICS_MAX = 256, /* refused topics remembered: their rows are not even tried */
 
+    RAMP_MAX = 256,                /* invocations at once from which on a throttle is over */
     RETRY_AFTER_MS_MAX = 86400000, /* a Retry-After that asks for more is cut to this: 24 h */
-    CALLS_NOTED_MAX = 64,      /* calls noted for one event; beyond it the oldest is dropped */
-    NOTES_BYTES_MAX = 1 << 16, /* what a command says beside its result: the rest is cut */
-    STEPS_SHOWN_MAX = 1000,    /* steps of one event shown in one response */
+    CALLS_NOTED_MAX = 64,          /* calls noted for one event; beyond it the oldest is dropped */
+    NOTES_BYTES_MAX = 1 << 16,     /* what a command says beside its result: the rest is cut */
+    STEPS_SHOWN_MAX = 1000,        /* steps of one event shown in one response */
     SIGNALS_MAX = 1000, /* waiting under one service, key and name; the next is a dead letter */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */

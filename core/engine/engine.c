@@ -183,6 +183,7 @@ static int decide(struct engine *e) {
 
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
+    code = code == 0 ? engine_write_paces(e) : code;
     if (code == 0) {
         code = journal_mark_seq(e->journal);
     }
