@@ -99,6 +99,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},
     {"key", CONF_RULE, "none", AT(key), 0, 0},
     {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},
+    {"keep_idempotency", CONF_MS_OR_NONE, "", AT(keep_idempotency_ms), SECOND_MS, 3650 * DAY_MS},
     {"share", CONF_YES_NO, "yes", AT(share), 0, 0},
     {"several_hosts", CONF_SEVERAL_HOSTS, "divided", AT(independent), 0, 0},
     {"order", CONF_ORDER, "", AT(ordered), 0, 0},
@@ -122,6 +123,8 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
     {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
     {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},
+    {"keep_dead", CONF_MS_OR_NONE, "", AT(keep_dead_ms), SECOND_MS, 3650 * DAY_MS},
+    {"max_dead", CONF_LETTERS, "", AT(max_dead), 0, 0},
 };
 
 #undef AT
