@@ -11,6 +11,7 @@
 #include "conf/cron.h"
 #include "conf/division.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "conf/service.h"
 
 #include <stdbool.h>
@@ -128,6 +129,7 @@ struct conf {
     int64_t lua_time_ms;
     uint64_t backlog_max;    /* events waiting, over all services */
     int64_t sys_interval_ms; /* 0 = no status topics */
+    struct log_settings log;
     struct hosts_conf hosts;
     struct var_conf *vars;
     size_t var_count;

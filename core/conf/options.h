@@ -48,6 +48,8 @@ enum conf_kind {
     CONF_MISSED,        /* enum missed */
     CONF_ROLE,          /* enum role */
     CONF_AUTH,          /* enum auth */
+    CONF_LOG_LEVEL,     /* enum log_level */
+    CONF_LOG_FORMAT,    /* bool log_settings.json */
     CONF_KIND_COUNT
 };
 
@@ -81,6 +83,7 @@ enum conf_section {
     CONF_SYS,
     CONF_HOSTS,
     CONF_EGRESS,
+    CONF_LOG,
     CONF_VARS,
     CONF_SERVICE,
     CONF_ENDPOINT,
@@ -120,6 +123,9 @@ bool conf_is_list(const struct conf_row *row);
  * what was set until then is freed by conf_clear_rows. */
 int conf_set(const struct conf_place *place, const struct conf_row *row,
              const struct conf_word *words, size_t count, void *object);
+/* The value of a text that is one of a kind's few words. ERR_INVALID with a sentence that lists
+ * them. */
+int conf_choose(const struct conf_place *place, enum conf_kind kind, const char *text, int *out);
 /* Frees what conf_set put into the fields. */
 void conf_clear_rows(const struct conf_spec *spec, void *object);
 
