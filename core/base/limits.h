@@ -65,8 +65,10 @@ enum {
     DEBT_WAIT_PARTS = 4,    /* or this fraction (1/n) of the last long run, */
     DEBT_WAIT_MS_MAX = 50,  /* but no longer than this */
     CAREFUL_EVENTS = 1024,  /* run one per turn when the culprit of a crash is unknown */
-    DEAD_PAYLOAD_BYTES_MAX = 4 << 20, /* kept of a payload over limits.payload, or that limit */
-    LANE_QUEUE_MAX = 1024,            /* events of one lane kept in memory; the rest wait on disk */
+    DEAD_PAYLOAD_BYTES_MAX = 64 << 10, /* kept of a payload that never reached a handler, and of
+                                          its properties */
+    REFUSED_PARTS = 10,                /* of the store: all such dead letters of one service */
+    LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
     SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
@@ -146,6 +148,7 @@ enum {
     OUTBOX_BLOCKED_BYTES_MAX = 64 << 20, /* their size; past either limit the oldest is discarded */
     OUTBOX_TOPICS_MAX = 256, /* refused topics remembered: their rows are not even tried */
 
+    RAMP_MAX = 256,                /* invocations at once from which on a throttle is over */
     RETRY_AFTER_MS_MAX = 86400000, /* a Retry-After that asks for more is cut to this: 24 h */
     CALLS_NOTED_MAX = 64,          /* calls noted for one event; beyond it the oldest is dropped */
     NOTES_BYTES_MAX = 1 << 16,     /* what a command says beside its result: the rest is cut */

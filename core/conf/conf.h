@@ -183,6 +183,8 @@ int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s
 int conf_parse_duration(const char *text, int64_t *ms, struct report *r);
 /* "512" "64KiB" "8GiB" (B, KiB, MiB, GiB, TiB) to bytes. */
 int conf_parse_size(const char *text, uint64_t *bytes, struct report *r);
+/* "1000" is a number of dead letters, "64MiB" their size. */
+int conf_parse_letters(const char *text, struct letter_quota *quota, struct report *r);
 /* "200/s" "10/m" "5/h", "0" = unlimited, to starts per second. */
 int conf_parse_rate(const char *text, double *per_second, struct report *r);
 /* ms as a person writes it: "250 ms", "4 s", "1 m 30 s", "24 h". Returns `out`. */

@@ -123,6 +123,8 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"retry", CONF_SCRIPT, "", AT(retry), 0, 0},
     {"dead_letter", CONF_SCRIPT, "", AT(dead_letter), 0, 0},
     {"dead_topic", CONF_TOPIC_DEFAULT, "", AT(dead_topic), 0, 0},
+    {"keep_dead", CONF_MS_OR_NONE, "", AT(keep_dead_ms), SECOND_MS, 3650 * DAY_MS},
+    {"max_dead", CONF_LETTERS, "", AT(max_dead), 0, 0},
 };
 
 #undef AT

@@ -16,6 +16,7 @@
 #include "engine/admit.h"
 
 #include "engine/bury.h"
+#include "engine/cut.h"
 #include "engine/forward.h"
 #include "engine/history.h"
 #include "engine/impl.h"
@@ -23,6 +24,7 @@
 #include "engine/lane.h"
 #include "engine/mark.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/services.h"
 #include "engine/space.h"
 #include "journal/dedupe.h"
@@ -156,44 +158,6 @@ static bool is_too_large(const struct engine *e, const struct event *event) {
     return event->kind == EVENT_MESSAGE && event->payload.len > e->conf->payload_bytes_max;
 }
 
-/* How much a dead letter keeps of a payload beyond the limit. */
-static size_t kept_bytes(const struct engine *e) {
-    uint64_t limit = e->conf->payload_bytes_max;
-    return limit > DEAD_PAYLOAD_BYTES_MAX ? (size_t)limit : DEAD_PAYLOAD_BYTES_MAX;
-}
-
-/* Keeps only the beginning of a payload far beyond the limit: the whole might be larger than the
- * store, and dead letters stay until a person acts. Takes the event over; NULL when out of
- * memory. */
-static struct event *cut(const struct engine *e, struct event *event) {
-    char size[24];
-    struct buf properties;
-    buf_init(&properties, event->properties.len + 64);
-    (void)snprintf(size, sizeof size, "%zu", event->payload.len);
-    buf_add_slice(&properties, event->properties);
-    property_add(&properties, slice_of("zingq-cut"), slice_of(size));
-    struct event_bytes bytes = {.topic = event->topic,
-                                .payload = {event->payload.data, kept_bytes(e)},
-                                .content_type = event->content_type,
-                                .response_topic = event->response_topic,
-                                .correlation = event->correlation,
-                                .properties = buf_slice(&properties)};
-    struct event *left = properties.failed ? NULL : event_new(&bytes);
-    buf_clear(&properties);
-    if (left != NULL) {
-        left->key = (struct slice){"", 0};
-        left->service = event->service;
-        left->state = event->state;
-        left->kind = event->kind;
-        left->qos = event->qos;
-        left->retained = event->retained;
-        left->cause = event->cause;
-        left->hops = event->hops;
-    }
-    event_free(event);
-    return left;
-}
-
 static int check_message(const struct engine *e, const struct event *event, struct report *r) {
     if (is_too_large(e, event)) {
         return report(r, ERR_INVALID, "the payload has %zu bytes, limits.payload is %llu",
@@ -246,14 +210,8 @@ int engine_move_event(struct engine *e, const struct event *from, const struct e
 int engine_rekey(struct engine *e, struct engine_service *s, struct event *event,
                  struct report *r) {
     const struct event old = *event;
-    struct slice size;
-    if (property_find(event->properties, "zingq-cut", &size)) {
-        return report(r, ERR_INVALID,
-                      "only the beginning of its payload was kept (it had %.*s bytes): edit it, or "
-                      "have it published again",
-                      (int)(size.len < 20 ? size.len : 20), size.data);
-    }
-    int code = check_message(e, event, r);
+    int code = engine_check_whole(event, r);
+    code = code == 0 ? check_message(e, event, r) : code;
     code = code == 0 ? find_address(e, s, event, r) : code;
     return code == 0 ? engine_move_event(e, &old, event) : code;
 }
@@ -435,15 +393,10 @@ static void count_duplicate(struct engine *e, struct engine_service *s, bool is_
     engine_count(e, s, BOOK_DUPLICATES, is_one ? 1 : 0);
 }
 
-/* It is stored under the empty key. */
+/* It is stored under the empty key: its beginning, or, if a service has many such letters, its
+ * head. */
 int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *event,
                       const char *reason) {
-    if (is_too_large(e, event) && event->payload.len > kept_bytes(e)) {
-        event = cut(e, event);
-        if (event == NULL) {
-            return ERR_MEMORY;
-        }
-    }
     if (event->key.data == NULL) {
         event->key = (struct slice){"", 0};
     }
@@ -455,6 +408,10 @@ int engine_admit_dead(struct engine *e, struct engine_service *s, struct event *
         count_duplicate(e, s, duplicate);
         event_free(event);
         return code;
+    }
+    event = engine_cut(event, engine_letters_full(e, s) ? 0 : DEAD_PAYLOAD_BYTES_MAX);
+    if (event == NULL) {
+        return ERR_MEMORY;
     }
     enter_books(e, s, event);
     return engine_bury(e, s, event, EVENT_DEAD, reason);

@@ -19,6 +19,7 @@
 #include "engine/impl.h"
 #include "engine/item.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "event/ledger.h"
 #include "journal/event.h"
 #include "journal/step.h"
@@ -126,13 +127,7 @@ static int move(struct engine *e, struct engine_service *s, const struct event *
     if (code != 0 || old->partition == edited->partition) {
         return code;
     }
-    struct dead_row row = {.partition = old->partition, .service = old->service, .id = old->id};
-    code = journal_dead_del(e->journal, &row);
-    row.partition = edited->partition;
-    row.dead_ms = old->ended_ms;
-    row.fingerprint = journal_fingerprint(old->reason);
-    code = code == 0 || code == ERR_NOTFOUND ? journal_dead_put(e->journal, &row) : code;
-    return code == 0 ? engine_move_event(e, old, edited) : code;
+    return engine_move_event(e, old, edited);
 }
 
 static int supersede_calls(const struct engine_service *s, struct event *edited,
@@ -159,6 +154,7 @@ static int edit(struct engine *e, struct engine_service *s, struct event *old, s
     code = code == 0 ? engine_note_by_hand(e, old, ATTEMPT_EDIT, old->payload) : code;
     code = code == 0 ? move(e, s, old, edited) : code;
     code = code == 0 ? journal_event_put(e->journal, edited) : code;
+    code = code == 0 ? engine_letter_move(e, s, old, edited) : code;
     return code == 0 ? tell(e, old, edited, identified, c) : code;
 }
 

@@ -32,6 +32,7 @@
 #include "engine/outbox.h"
 #include "engine/outcome.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/receive.h"
 #include "engine/retention.h"
 #include "engine/schedule.h"
@@ -153,22 +154,15 @@ static int run_lanes(struct engine *e) {
 
 static int decide(struct engine *e) {
     static int (*const work[])(struct engine *) = {
-        engine_look_at_space,
-        carry_out_commands,
-        engine_take_own_forwards,
-        admit_messages,
-        resume_ended_calls,
-        engine_expire_waits,
-        engine_fire_timers,
-        engine_fire_schedules,
-        engine_refill,
-        run_lanes,
-        engine_trim,
+        engine_look_at_space,  carry_out_commands,  engine_take_own_forwards, admit_messages,
+        resume_ended_calls,    engine_expire_waits, engine_fire_timers,       engine_fire_schedules,
+        engine_refill,         run_lanes,           engine_expire_letters,    engine_trim,
         engine_build_forwards,
     };
     /* A full store is only tidied: the room that is left must not be used up. */
     static int (*const tidying[])(struct engine *) = {engine_look_at_space, carry_out_commands,
-                                                      engine_trim, engine_build_forwards};
+                                                      engine_expire_letters, engine_trim,
+                                                      engine_build_forwards};
     int (*const *steps)(struct engine *) = engine_is_full(e) ? tidying : work;
     size_t count =
         engine_is_full(e) ? sizeof tidying / sizeof *tidying : sizeof work / sizeof *work;
@@ -189,6 +183,7 @@ static int decide(struct engine *e) {
 
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
+    code = code == 0 ? engine_write_paces(e) : code;
     if (code == 0) {
         code = journal_mark_seq(e->journal);
     }
@@ -364,7 +359,9 @@ int64_t engine_next_ms(struct engine *e) {
      * happens. */
     int64_t check_ms = engine_next_trim_ms(e);
     int64_t look_ms = engine_next_look_ms(e);
+    int64_t expiry_ms = engine_next_expiry_ms(e);
     check_ms = look_ms < check_ms ? look_ms : check_ms;
+    check_ms = expiry_ms < check_ms ? expiry_ms : check_ms;
     return check_ms < next ? check_ms : next;
 }
 

@@ -48,6 +48,7 @@ struct engine {
     struct items *items;
     struct marks *marks; /* mark.c */
     struct publishing *publishing;
+    struct quotas *quotas;
     struct schedules *schedules;
     struct shares *shares;
     struct shortage *shortage; /* of memory: memory.c */

@@ -4,6 +4,7 @@
 #include "engine/letters.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/edit.h"
 #include "engine/find.h"
 #include "engine/forward.h"
@@ -13,6 +14,7 @@
 #include "engine/item.h"
 #include "engine/lane.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/rerun.h"
 #include "engine/retention.h"
 #include "engine/services.h"
@@ -20,22 +22,6 @@
 #include "journal/event.h"
 
 #include <stdio.h>
-
-/* Damaged books may not include the letter: then it is counted as accepted, too. */
-static void uncount_letter(struct engine *e, struct engine_service *s, bool person) {
-    const struct books *b = &s->books;
-    engine_count(e, s, BOOK_NEEDS_PERSON, person && b->needs_person > 0 ? -1 : 0);
-    engine_count(e, s, b->dead > 0 ? BOOK_DEAD : BOOK_ACCEPTED, b->dead > 0 ? -1 : 1);
-    engine_count(e, s, BOOK_NEEDS_PERSON, b->needs_person > b->dead ? -1 : 0);
-}
-
-static int forget_dead_row(struct engine *e, struct engine_service *s, const struct event *event) {
-    struct dead_row row = {
-        .partition = event->partition, .service = event->service, .id = event->id};
-    uncount_letter(e, s, event->state == EVENT_NEEDS_PERSON);
-    int code = journal_dead_del(e->journal, &row);
-    return code == ERR_NOTFOUND ? 0 : code; /* it could not be read */
-}
 
 static struct row parked_row(const struct event *event) {
     struct row row = engine_row(event);
@@ -48,7 +34,7 @@ static int revive_parked(struct engine *e, struct engine_service *s, struct even
                          bool forced) {
     struct row row = parked_row(event);
     event->parked = false;
-    int code = forget_dead_row(e, s, event);
+    int code = engine_letter_del(e, s, event);
     if (code == 0) {
         code = engine_revive(e, event, forced);
     }
@@ -71,7 +57,7 @@ static int replay_signal(struct engine *e, struct engine_service *s, struct even
         code = engine_note_by_hand(e, event, ATTEMPT_REPLAY, slice_of("sent again by an operator"));
     }
     if (code == 0) {
-        code = forget_dead_row(e, s, event);
+        code = engine_letter_del(e, s, event);
     }
     event->state = EVENT_DONE;
     event->replayed = true;
@@ -139,7 +125,7 @@ int engine_replay(struct engine *e, struct command *c) {
         event_free(event);
         return 0;
     }
-    code = code == 0 ? forget_dead_row(e, s, &dead) : code;
+    code = code == 0 ? engine_letter_del(e, s, &dead) : code;
     if (code == 0 && engine_is_elsewhere(e, s, event->key, event->partition)) {
         return send_on(e, s, event);
     }
@@ -180,7 +166,7 @@ int engine_discard(struct engine *e, struct command *c) {
             "the compensation, --without-compensation (without_compensation=1) "
             "discards it as it is");
     }
-    code = forget_dead_row(e, s, event);
+    code = engine_letter_del(e, s, event);
     if (code == 0 && event->parked) {
         code = unpark(e, s, event);
     }
@@ -248,6 +234,9 @@ int engine_key_skip(struct engine *e, struct command *c) {
     code = unpark(e, s, event);
     if (code == 0) {
         code = journal_event_put(e->journal, event);
+    }
+    if (code == 0) {
+        code = engine_letter_put(e, s, event);
     }
     event_free(event);
     return code;

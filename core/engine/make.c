@@ -12,6 +12,7 @@
 #include "engine/item.h"
 #include "engine/memory.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/publish.h"
 #include "engine/retention.h"
 #include "engine/rows.h"
@@ -84,8 +85,8 @@ static const struct {
     {engine_make_publishing, engine_free_publishing}, {engine_make_applying, engine_free_applying},
     {engine_make_watch, engine_free_watch},           {engine_make_suspects, engine_free_suspects},
     {engine_make_deaths, engine_free_deaths},         {engine_make_attempts, engine_free_attempts},
-    {engine_make_inputs, engine_free_inputs},         {engine_make_marks, engine_free_marks},
-    {engine_make_shortage, engine_free_shortage},
+    {engine_make_inputs, engine_free_inputs},         {engine_make_quotas, engine_free_quotas},
+    {engine_make_marks, engine_free_marks},           {engine_make_shortage, engine_free_shortage},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -22,7 +22,8 @@ struct trim {
 };
 
 static bool is_history(const struct engine *e, const struct event *event) {
-    bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED;
+    bool kept = event->state == EVENT_DONE || event->state == EVENT_DISCARDED ||
+                event->state == EVENT_EXPIRED;
     return kept && event->ended_ms + e->conf->keep_done_ms <= e->now_ms;
 }
 

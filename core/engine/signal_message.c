@@ -7,6 +7,7 @@
 #include "engine/signal_message.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/forward.h"
 #include "engine/impl.h"
 #include "engine/services.h"
@@ -174,18 +175,14 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
 
 /* --- as dead letters --- */
 
-static const char SIGNAL_TOPIC[] = "zingq/signal/";
-
-bool engine_is_signal_letter(const struct event *event) {
-    size_t len = sizeof SIGNAL_TOPIC - 1;
-    return event->attempts == 0 && event->topic.len > len &&
-           memcmp(event->topic.data, SIGNAL_TOPIC, len) == 0;
-}
-
 int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
                        struct report *r) {
     struct message m;
-    int code = read_message(event, &m, r);
+    int code = engine_check_whole(event, r);
+    if (code != 0) {
+        return code;
+    }
+    code = read_message(event, &m, r);
     if (code == 0) {
         code = engine_signal(
             e, s, &(struct signal){.key = m.key, .name = m.name, .value = buf_slice(&m.value)}, r);
@@ -211,7 +208,7 @@ int engine_refuse_signal(struct engine *e, struct engine_service *s, const struc
     struct buf value;
     buf_init(&topic, TOPIC_BYTES_MAX);
     buf_init(&value, (size_t)VALUE_BYTES_MAX * 8);
-    buf_printf(&topic, "%s%s/", SIGNAL_TOPIC, s->conf->name);
+    buf_printf(&topic, "%s%s/", ENGINE_SIGNAL_TOPIC, s->conf->name);
     add_level(&topic, effect->key);
     buf_add_str(&topic, "/");
     add_level(&topic, effect->name);

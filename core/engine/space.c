@@ -309,11 +309,13 @@ void engine_take_room(struct engine *e, const struct event *event) {
     engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
 }
 
+uint64_t engine_bytes_stored(size_t record) {
+    uint64_t bytes = EVENT_OVERHEAD + record;
+    return bytes > PAGE_BYTES / 2 ? (bytes / PAGE_BYTES + 1) * PAGE_BYTES : bytes;
+}
+
 void engine_take_bytes(struct engine *e, size_t stored) {
-    uint64_t bytes = EVENT_OVERHEAD + stored;
-    if (bytes > PAGE_BYTES / 2) {
-        bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
-    }
+    uint64_t bytes = engine_bytes_stored(stored);
     e->space->room -= bytes < e->space->room ? bytes : e->space->room;
 }
 

@@ -23,6 +23,7 @@ static bool is_of_event(enum store_table t, const struct row_sight *sight) {
     case TABLE_LANE:
     case TABLE_HISTORY:
     case TABLE_DEAD:
+    case TABLE_LETTER:
     case TABLE_STEP:
     case TABLE_WAITER:
         return true;

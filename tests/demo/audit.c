@@ -186,7 +186,7 @@ static bool nothing_is_left_over(const struct audit *a, char detail[DETAIL_BYTES
 static bool the_books_balance(const struct audit *a, char detail[DETAIL_BYTES]) {
     for (size_t i = 0; i < a->host.count; i++) {
         const struct service_books *s = &a->host.services[i];
-        int64_t ends = s->waiting + s->done + s->dead + s->discarded + s->duplicates;
+        int64_t ends = s->waiting + s->done + s->dead + s->discarded + s->expired + s->duplicates;
         if (s->accepted != ends) {
             SAY(detail, "%s accepted %" PRId64 " and knows of %" PRId64, s->name, s->accepted,
                 ends);

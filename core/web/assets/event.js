@@ -333,7 +333,7 @@ export function eventPanel(app, id, service) {
         }
     }
 
-    const waits = () => event !== null && !["done", "dead", "discarded"].includes(event.state);
+    const waits = () => event !== null && !["done", "dead", "discarded", "expired"].includes(event.state);
     let due = 0;
     return {
         title: "Event",
