@@ -100,9 +100,9 @@ static void add_idempotency(struct buf *out, const struct conf *conf,
     char keep[32];
     rule_write(&s->idempotency, out);
     if (s->idempotency.kind == RULE_NONE) {
-        buf_add_str(out, " (publishers may still set idempotency-key)");
+        buf_add_str(out, " (publishers may set idempotency-key)");
     } else {
-        buf_printf(out, "; remembered for %s", conf_duration_text(conf->keep_idempotency_ms, keep));
+        buf_printf(out, "; remembered for %s", conf_duration_text(conf_keep_idempotency(conf, s), keep));
     }
 }
 
@@ -257,8 +257,11 @@ static void describe_hosts(const struct conf *conf, struct buf *out) {
             "This is host %u of %u in the group \"%s\": each key belongs to one of them. All "
             "of them have the same count, another number each and the same rules for keys; "
             "one that has not is refused. Services without a key run where their messages "
-            "arrive.",
-            (unsigned)h->share.place, (unsigned)h->share.count, h->group);
+            "arrive.%s",
+            (unsigned)h->share.place, (unsigned)h->share.count, h->group,
+            h->secret[0] != '\0' ? ""
+                                 : " Without the same hosts.secret on all of them, they believe "
+                                   "anyone who says that a message was handled.");
     } else if (keyed == 0) {
         buf_add_str(out, "No service has keys that need a division: any number of hosts may run "
                          "this topics.conf at one broker.");

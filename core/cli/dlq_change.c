@@ -60,8 +60,21 @@ int dlq_ask(struct cli *cli, const struct uuid *id, const char *service, const c
     return code == 0 ? 0 : cli_not_asked(cli, code, &r);
 }
 
+void dlq_print_notes(const json_t *answer) {
+    size_t i;
+    const json_t *note;
+    json_array_foreach(json_object_get(answer, "notes"), i, note) {
+        struct buf line;
+        buf_init(&line, NOTES_BYTES_MAX * 8);
+        text_add_safe(&line, slice_of(json_string_value(note)));
+        (void)printf("%s\n", buf_str(&line));
+        buf_clear(&line);
+    }
+}
+
 /* Counts one answer, reports a refusal. EXIT_CANNOT_RUN: stop. */
-static int note_answer(struct outcome *outcome, const struct uuid *id, struct dlq_answer *answer) {
+static int note_answer(const struct cli *cli, struct outcome *outcome, const struct uuid *id,
+                       struct dlq_answer *answer) {
     char text[UUID_TEXT_BYTES + 1];
     bool good = answer->status >= 200 && answer->status < 300;
     bool gone = answer->status == 404;
@@ -75,6 +88,9 @@ static int note_answer(struct outcome *outcome, const struct uuid *id, struct dl
                        : why == NULL ? "refused"
                                      : why);
     }
+    if (good && !cli->json) {
+        dlq_print_notes(answer->body);
+    }
     json_decref(answer->body);
     return answer->status >= 500 ? EXIT_CANNOT_RUN : 0;
 }
@@ -83,7 +99,7 @@ static int ask_one(struct cli *cli, struct outcome *outcome, const struct uuid *
                    const char *service) {
     struct dlq_answer answer;
     int status = dlq_ask(cli, id, service, outcome->verb, (struct slice){"", 0}, &answer);
-    return status != 0 ? status : note_answer(outcome, id, &answer);
+    return status != 0 ? status : note_answer(cli, outcome, id, &answer);
 }
 
 static int ask_named(struct cli *cli, struct outcome *outcome) {

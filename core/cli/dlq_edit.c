@@ -153,14 +153,18 @@ static int new_payload(const struct cli *cli, struct slice before, struct buf *a
 }
 
 /* The edit is on disk: prints it. */
-static int tell_edit(const struct cli *cli, const struct event *event, struct slice after) {
+static int tell_edit(const struct cli *cli, const struct event *event, struct slice after,
+                     const json_t *answer) {
     char id[UUID_TEXT_BYTES + 1];
     (void)uuid_text(&event->id, id);
     if (cli->json) {
-        return cli_print_json(json_pack("{s:s, s:b}", "id", id, "edited", 1));
+        return cli_print_json(json_pack("{s:s, s:b, s:O*}", "id", id, "edited", 1, "notes",
+                                        json_object_get(answer, "notes")));
     }
     int code = diff_print(stdout, cli->colour, event->payload, after);
-    (void)printf("\nedited; the event stays dead until you run: zingq dlq replay %s\n", id);
+    (void)printf("\n");
+    dlq_print_notes(answer);
+    (void)printf("edited; the event stays dead until you run: zingq dlq replay %s\n", id);
     return code == 0 ? EXIT_GOOD : cli_fail(code, "cannot show the difference: out of memory");
 }
 
@@ -169,8 +173,9 @@ static int send_edit(struct cli *cli, const struct event *event, struct slice af
     int status =
         dlq_ask(cli, &event->id, cli_service_name(cli, event->service), "edit", after, &answer);
     status = status != 0 ? status : cli_judge(answer.status, answer.body);
+    status = status != 0 ? status : tell_edit(cli, event, after, answer.body);
     json_decref(answer.body);
-    return status != 0 ? status : tell_edit(cli, event, after);
+    return status;
 }
 
 int dlq_edit(struct cli *cli) {

@@ -3,8 +3,9 @@
  *
  * The books are read from the store, so they are correct with and without a running host. Waiting
  * events are counted a second time, row by row, in the same transaction, which proves that accepted
- * = waiting + done + dead + discarded + duplicates. With more than ROWS_COUNTED rows, this count is
- * left out unless --count is given, because a long transaction costs the running host pages.
+ * = waiting + done + dead + discarded + expired + duplicates. With more than ROWS_COUNTED rows, this
+ * count is left out unless --count is given, because a long transaction costs the running host
+ * pages.
  */
 #include "cli/impl.h"
 
@@ -172,9 +173,10 @@ static void print_store(const struct cli *cli, const struct screen *screen) {
 }
 
 static const struct table_column columns[] = {
-    {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true},    {"DONE", true},
-    {"DEAD", true},     {"DISCARDED", true}, {"DUPLICATES", true}, {"RETRIES", true},
-    {"TIMEOUTS", true}, {"CRASHES", true},   {"OLDEST", true},     {"", false},
+    {"SERVICE", false}, {"ACCEPTED", true},  {"WAITING", true}, {"DONE", true},
+    {"DEAD", true},     {"DISCARDED", true}, {"EXPIRED", true}, {"DUPLICATES", true},
+    {"RETRIES", true},  {"TIMEOUTS", true},  {"CRASHES", true}, {"OLDEST", true},
+    {"", false},
 };
 
 static void add_books_cells(struct table *table, const struct books *b) {
@@ -184,6 +186,7 @@ static void add_books_cells(struct table *table, const struct books *b) {
     table_add_count(table, STYLE_PLAIN, b->done);
     table_add_count(table, dead, b->dead);
     table_add_count(table, STYLE_PLAIN, b->discarded);
+    table_add_count(table, b->expired > 0 ? STYLE_WARN : STYLE_PLAIN, b->expired);
     table_add_count(table, STYLE_PLAIN, b->duplicates);
     table_add_count(table, STYLE_PLAIN, b->retries);
     table_add_count(table, STYLE_PLAIN, b->timeouts);
@@ -243,6 +246,7 @@ static struct books sum_of(const struct screen *screen) {
         sum.done += b->done;
         sum.dead += b->dead;
         sum.discarded += b->discarded;
+        sum.expired += b->expired;
         sum.duplicates += b->duplicates;
     }
     return sum;
@@ -264,9 +268,13 @@ static void print_balance(const struct cli *cli, const struct screen *screen) {
         const char *before;
         uint64_t n;
     } parts[] = {
-        {"\naccepted ", sum.accepted},    {" = waiting ", books_waiting(&sum)},
-        {" + done ", sum.done},           {" + dead ", sum.dead},
-        {" + discarded ", sum.discarded}, {" + duplicates ", sum.duplicates},
+        {"\naccepted ", sum.accepted},
+        {" = waiting ", books_waiting(&sum)},
+        {" + done ", sum.done},
+        {" + dead ", sum.dead},
+        {" + discarded ", sum.discarded},
+        {" + expired ", sum.expired},
+        {" + duplicates ", sum.duplicates},
     };
     struct buf text;
     buf_init(&text, 1024);
@@ -327,6 +335,7 @@ static bool set_books(json_t *object, const struct books *b) {
         {"dead", b->dead},
         {"needs_person", b->needs_person},
         {"discarded", b->discarded},
+        {"expired", b->expired},
         {"duplicates", b->duplicates},
         {"handed_over", b->handed_over},
         {"retries", b->retries},

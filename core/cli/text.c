@@ -222,7 +222,7 @@ enum text_style text_state_style(uint8_t state) {
         [EVENT_RETRYING] = STYLE_WARN,    [EVENT_SLEEPING] = STYLE_WARN,
         [EVENT_DONE] = STYLE_GOOD,        [EVENT_DEAD] = STYLE_BAD,
         [EVENT_DISCARDED] = STYLE_DIM,    [EVENT_COMPENSATING] = STYLE_WARN,
-        [EVENT_NEEDS_PERSON] = STYLE_BAD,
+        [EVENT_NEEDS_PERSON] = STYLE_BAD, [EVENT_EXPIRED] = STYLE_DIM,
     };
     assert(state < EVENT_STATE_COUNT);
     return styles[state];

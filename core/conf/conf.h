@@ -104,6 +104,7 @@ struct schedule_conf {
 struct hosts_conf {
     char *group;           /* hosts of one division name the same */
     struct division share; /* 1 of 1 = not divided */
+    char *secret; /* which all have, for their marks (engine/mark.c); resolved; "" = none */
 };
 
 struct conf {
@@ -122,6 +123,7 @@ struct conf {
     char **egress_allow; /* where handlers may connect to: conf/egress.h; none = anywhere */
     size_t egress_allow_count;
     char *http_cert_file, *http_key_file; /* "" = no TLS; absolute */
+    uint64_t memory_bytes; /* what all that comes in may use together: base/memory.h */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
     uint64_t backlog_max;    /* events waiting, over all services */
@@ -173,12 +175,16 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
 bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
 bool conf_has_service(const struct conf *c, const char *name);
+/* How long the service's idempotency keys count; of NULL: the longest of all. */
+int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s);
 
 /* "250ms" "10s" "5m" "24h" "7d" to milliseconds; a bare number is refused except "0".
  * ERR_INVALID with a sentence naming the units. */
 int conf_parse_duration(const char *text, int64_t *ms, struct report *r);
 /* "512" "64KiB" "8GiB" (B, KiB, MiB, GiB, TiB) to bytes. */
 int conf_parse_size(const char *text, uint64_t *bytes, struct report *r);
+/* "1000" is a number of dead letters, "64MiB" their size. */
+int conf_parse_letters(const char *text, struct letter_quota *quota, struct report *r);
 /* "200/s" "10/m" "5/h", "0" = unlimited, to starts per second. */
 int conf_parse_rate(const char *text, double *per_second, struct report *r);
 /* ms as a person writes it: "250 ms", "4 s", "1 m 30 s", "24 h". Returns `out`. */

@@ -32,6 +32,7 @@ enum conf_kind {
     CONF_SECONDS,       /* uint32_t, a duration in seconds, rounded up */
     CONF_SIZE,          /* uint64_t, bytes */
     CONF_SIZE_OR_NONE,  /* the same; 0 when not given */
+    CONF_LETTERS,       /* struct letter_quota; zeros when not given */
     CONF_RATE,          /* double, a second */
     CONF_FRACTION,      /* double */
     CONF_YES_NO,        /* bool */

@@ -9,8 +9,10 @@
 #include "conf/conf.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct unit {
@@ -83,6 +85,24 @@ int conf_parse_size(const char *text, uint64_t *bytes, struct report *r) {
                       text);
     }
     *bytes = number * worth;
+    return 0;
+}
+
+int conf_parse_letters(const char *text, struct letter_quota *quota, struct report *r) {
+    struct report unread;
+    char *end;
+    errno = 0;
+    unsigned long long count = strtoull(text, &end, 10);
+    bool is_count = text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+    *quota = (struct letter_quota){.count = is_count ? count : 0};
+    if (!is_count && conf_parse_size(text, &quota->bytes, &unread) != 0) {
+        quota->bytes = 0;
+    }
+    if (quota->count + quota->bytes == 0) {
+        return report(r, ERR_INVALID,
+                      "\"%s\" is neither a number of dead letters nor a size: write 1000 or 64MiB",
+                      text);
+    }
     return 0;
 }
 

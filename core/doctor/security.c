@@ -100,6 +100,18 @@ static void check_rules(struct doctor *d) {
         "use the rules below as acl_file in mosquitto.conf");
 }
 
+static void check_marks(struct doctor *d, const struct conf *conf) {
+    if (conf->hosts.secret[0] != '\0') {
+        (void)doctor_add(d, "hosts", DOCTOR_GOOD, "they prove what they say of a message");
+    } else if (division_is_divided(&conf->hosts.share)) {
+        doctor_advise(
+            doctor_add(d, "hosts", DOCTOR_WARN, "hosts.secret is not set: they believe anyone"),
+            "Who may publish can keep messages from services, or undo their idempotency rules.",
+            "hosts { secret = \"env:ZINGQ_HOSTS_SECRET\" } on all hosts, the same, 16 bytes or "
+            "more");
+    }
+}
+
 /* --- the front door --- */
 
 static void check_door(struct doctor *d, const struct conf *conf) {
@@ -210,6 +222,7 @@ void doctor_security(struct doctor *d, const struct conf *conf) {
     }
     check_login(d, &conf->broker);
     check_rules(d);
+    check_marks(d, conf);
     check_door(d, conf);
     check_tokens(d, conf);
     check_endpoints(d, conf);

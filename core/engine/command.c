@@ -12,6 +12,7 @@
 #include "engine/impl.h"
 #include "engine/space.h"
 #include "engine/delayed.h"
+#include "engine/edit.h"
 #include "engine/letters.h"
 #include "engine/once.h"
 #include "engine/outbox.h"

@@ -16,8 +16,10 @@
 #include "engine/services.h"
 #include "engine/crash.h"
 #include "engine/locks.h"
+#include "engine/mark.h"
 #include "engine/place.h"
 #include "engine/publish.h"
+#include "engine/quota.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
 #include "journal/event.h"
@@ -103,6 +105,7 @@ static struct slice without_traceback(struct slice reason) {
 
 static int announce(struct engine *e, struct engine_service *s, const struct event *event) {
     struct slice reason;
+    struct slice cut;
     /* Events that could not be handled and are announcements themselves are not announced: two
      * services that listen to everything would produce them without end. */
     if (s->conf->dead_topic[0] == '\0' ||
@@ -123,11 +126,15 @@ static int announce(struct engine *e, struct engine_service *s, const struct eve
     property_add(&properties, slice_of("zingq-reason"), buf_slice(&why));
     property_add(&properties, slice_of("zingq-attempts"), slice_of(number));
     property_add(&properties, slice_of("zingq-topic"), event->topic);
+    if (property_find(event->properties, "zingq-cut", &cut)) {
+        property_add(&properties, slice_of("zingq-cut"), cut);
+    }
     if (event->state == EVENT_NEEDS_PERSON) {
         property_add(&properties, slice_of("zingq-needs-person"), slice_of("true"));
     }
     /* The event may die again after a replay: that is another announcement. */
-    property_add(&properties, slice_of("idempotency-key"), slice_of(once));
+    engine_add_marked(e, slice_of(s->conf->dead_topic), &event->id, "idempotency-key",
+                      slice_of(once), &properties);
     struct publication p = {.id = event->id,
                             .cause = event->cause,
                             .hops = (uint16_t)(event->hops + 1),
@@ -174,11 +181,6 @@ static int note_end(struct engine *e, const struct death *d) {
 }
 
 static int note_dead(struct engine *e, struct engine_service *s, struct event *event) {
-    struct dead_row row = {.partition = event->partition,
-                           .service = event->service,
-                           .id = event->id,
-                           .dead_ms = e->now_ms,
-                           .fingerprint = journal_fingerprint(event->reason)};
     bool person = event->state == EVENT_NEEDS_PERSON;
     engine_count(e, s, BOOK_DEAD, 1);
     engine_count(e, s, BOOK_DIED, 1);
@@ -188,7 +190,7 @@ static int note_dead(struct engine *e, struct engine_service *s, struct event *e
              person ? "a person is needed:" : "dead letter", s->conf->name,
              uuid_text(&event->id, id), event->topic.data, (int)event->key.len, event->key.data,
              (int)(event->reason.len < 300 ? event->reason.len : 300), event->reason.data);
-    return journal_dead_put(e->journal, &row);
+    return engine_letter_put(e, s, event);
 }
 
 /* The lane of a dead event continues, or is blocked. */

@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "base/culprit.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "event/event.h"
 #include "engine/forwards.h"
 #include "journal/journal.h"
@@ -56,6 +57,7 @@ struct engine_options {
     struct script_host *scripts;      /* borrowed, loaded; NULL is not allowed */
     const struct engine_doors *doors; /* copied */
     struct culprit *culprit;          /* borrowed; NULL = crashes are not charged */
+    struct memory *memory;            /* borrowed; NULL = a budget of the engine's own */
     uint64_t seed;
     const char *const *only; /* run these services; NULL = all */
     size_t only_count;
@@ -74,6 +76,14 @@ const char *engine_host_id(const struct engine *e);
  * identifiers are derived from it. And the reverse: false if no service of conf has the number. */
 uint16_t engine_service_number(const struct engine *e, size_t service);
 bool engine_service_by_number(const struct engine *e, uint32_t number, size_t *service);
+
+enum { ENGINE_MARK_NAME_BYTES = 33 };
+
+/* Names the secret that this host marks its messages with (engine/mark.c), without telling it. */
+void engine_mark_name(const struct engine *e, char out[ENGINE_MARK_NAME_BYTES]);
+/* Whether messages without a mark that can be checked are believed, because hosts are there that
+ * have another secret. At first: when keys are divided and hosts.secret is not set. */
+void engine_trust_hosts(struct engine *e, bool trusts);
 
 /* A text that the host stores for its next run; between turns only. `out` is appended to.
  * ERR_NOTFOUND; engine_remember is durable when it returns. */
@@ -133,7 +143,8 @@ enum command_kind {
     COMMAND_PUBLISH,    /* topic, payload, properties, qos, retain, after_ms */
     COMMAND_REPLAY,     /* id of a dead letter (service or NULL = wherever it is dead), force */
     COMMAND_DISCARD,    /* the same */
-    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history */
+    COMMAND_EDIT,       /* the same, payload: the new one; the original is kept in the history.
+                           ERR_EXISTS: with that payload it is a duplicate */
     COMMAND_PAUSE,      /* service */
     COMMAND_RESUME,     /* service */
     COMMAND_KEY_RESUME, /* service, key, force: the parked event runs again */
@@ -168,7 +179,9 @@ struct command {
     int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
-    void *owner;               /* the submitter's */
+    struct buf *notes; /* out: EDIT, REPLAY: what the operator should know, a sentence on each
+                                  line; the submitter's; NULL = not asked for */
+    void *owner;       /* the submitter's */
     STAILQ_ENTRY(command) link;
 };
 
@@ -200,7 +213,8 @@ int64_t engine_next_ms(struct engine *e);
 /* Back-pressure: false while the backlog is at its limit or the store nearly full. */
 bool engine_accepts(struct engine *e);
 
-/* Bytes of messages that the next turn has room for; a few more are harmless. */
+/* Bytes of messages that the next turn has room for, in the store and in memory; a few more are
+ * harmless. 0: what comes must wait. */
 size_t engine_room(const struct engine *e);
 /* The number of messages that the next turn should take so that it can also run them; a few more
  * are harmless. */
@@ -242,7 +256,8 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
-    bool held; /* because of another host */
+    bool held;    /* because of another host */
+    bool starved; /* its events wait for memory */
     struct books books;
     uint64_t running;
     uint64_t retrying; /* put off after a failure: a retry, a compensation */

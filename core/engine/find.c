@@ -18,6 +18,14 @@ int engine_no_service(struct command *c) {
     return 0;
 }
 
+int engine_no_dead(struct command *c) {
+    char id[UUID_TEXT_BYTES + 1];
+    c->code = report(&c->report, ERR_NOTFOUND, "no dead letter %s%s%.*s", uuid_text(&c->id, id),
+                     c->service.len > 0 ? " in service " : "", (int)c->service.len,
+                     c->service.data == NULL ? "" : c->service.data);
+    return 0;
+}
+
 int engine_find_event(struct engine *e, const struct command *c,
                       bool (*wanted)(enum event_state state), struct engine_service **s,
                       struct event **out) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/mark.h"
 #include "engine/outbox.h"
 #include "engine/services.h"
 
@@ -62,13 +63,7 @@ static void note_qos0(struct engine *e, const char *topic) {
     }
 }
 
-/* True for the broker's copy of a publish that local hand-over has served already, by this host or
- * another one of the group. */
-static bool is_handled(const struct engine_service *s, struct slice properties) {
-    struct slice names;
-    if (!s->conf->share || !property_find(properties, "zingq-handled", &names)) {
-        return false;
-    }
+static bool names_service(struct slice names, const struct engine_service *s) {
     while (names.len > 0) {
         const char *comma = memchr(names.data, ',', names.len);
         size_t len = comma == NULL ? names.len : (size_t)(comma - names.data);
@@ -82,8 +77,19 @@ static bool is_handled(const struct engine_service *s, struct slice properties) 
     return false;
 }
 
+/* True for the broker's copy of a publish that local hand-over has served already, by this host or
+ * another one of the group. */
+static bool is_handled(const struct engine *e, const struct engine_service *s,
+                       const struct event_bytes *bytes) {
+    struct slice names;
+    return s->conf->share && property_find(bytes->properties, "zingq-handled", &names) &&
+           names_service(names, s) &&
+           engine_believes(e, bytes->topic, bytes->properties, "zingq-handled", names);
+}
+
 void engine_add_input(struct engine *e, struct event *event) {
     e->inputs->forward_bytes += event->kind == EVENT_FORWARD ? event->payload.len : 0;
+    memory_take(e->memory, MEMORY_EVENTS, event->payload.len);
     STAILQ_INSERT_TAIL(&e->inputs->messages, event, link);
 }
 
@@ -91,7 +97,7 @@ int engine_offer(struct engine *e, size_t service, const struct event_bytes *byt
                  struct offer how) {
     assert(service < e->service_count && how.host <= e->conf->hosts.share.count);
     struct engine_service *s = &e->services[service];
-    if (is_handled(s, bytes->properties)) {
+    if (is_handled(e, s, bytes)) {
         engine_count(e, s, BOOK_HANDED_OVER, 1);
         return 0;
     }
@@ -126,6 +132,10 @@ int engine_offer_signal(struct engine *e, size_t service, const struct event_byt
     return 0;
 }
 
+static size_t result_bytes(const struct call_end *end) {
+    return end->result.headers.len + end->result.body.len;
+}
+
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result) {
     struct call_end *end = calloc(1, sizeof *end);
     if (end == NULL) {
@@ -137,6 +147,7 @@ void engine_call_done(struct engine *e, uint64_t id, struct call_result *result)
     end->result = *result;
     buf_init(&result->headers, result->headers.max);
     buf_init(&result->body, result->body.max);
+    memory_take(e->memory, MEMORY_CALLS, result_bytes(end));
     STAILQ_INSERT_TAIL(&e->inputs->ended, end, link);
 }
 
@@ -219,6 +230,7 @@ struct event *engine_next_message(struct engine *e) {
     if (event != NULL) {
         STAILQ_REMOVE_HEAD(&in->messages, link);
         in->forward_bytes -= event->kind == EVENT_FORWARD ? event->payload.len : 0;
+        memory_give(e->memory, MEMORY_EVENTS, event->payload.len);
     }
     return event;
 }
@@ -229,6 +241,12 @@ struct call_end *engine_next_ended(struct engine *e) {
         STAILQ_REMOVE_HEAD(&e->inputs->ended, link);
     }
     return end;
+}
+
+void engine_free_ended(struct engine *e, struct call_end *end) {
+    memory_give(e->memory, MEMORY_CALLS, result_bytes(end));
+    call_result_clear(&end->result);
+    free(end);
 }
 
 struct command *engine_next_command(struct engine *e) {
@@ -270,8 +288,7 @@ void engine_forget_inputs(struct engine *e) {
         event_free(event);
     }
     while ((end = engine_next_ended(e)) != NULL) {
-        call_result_clear(&end->result);
-        free(end);
+        engine_free_ended(e, end);
     }
 }
 

@@ -23,6 +23,7 @@
 #include "engine/mend.h"
 #include "engine/outbox.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/receive.h"
 #include "engine/schedule.h"
 #include "engine/services.h"
@@ -48,8 +49,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
-    lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
-    return code;
+    return code == 0 ? engine_load_pace(e, s) : code;
 }
 
 static int load_all(struct engine *e) {
@@ -58,6 +58,9 @@ static int load_all(struct engine *e) {
     engine_forget_items(e);
     for (size_t i = 0; code == 0 && i < e->service_count; i++) {
         code = load_service(e, &e->services[i]);
+    }
+    if (code == 0) {
+        code = engine_load_quotas(e);
     }
     if (code == 0) {
         code = engine_charge_crash(e);

@@ -13,6 +13,7 @@
 #include "engine/impl.h"
 #include "engine/lane.h"
 #include "engine/place.h"
+#include "engine/quota.h"
 #include "engine/services.h"
 #include "engine/timers.h"
 #include "journal/event.h"
@@ -41,6 +42,7 @@ static int drop_letter(struct engine *e, const struct event *lost) {
     struct engine_service *s = engine_service_of(e, lost->service);
     struct dead_row row = {.partition = lost->partition, .service = lost->service, .id = lost->id};
     int code = journal_dead_del(e->journal, &row);
+    code = code == 0 ? engine_letter_lost(e, s, lost) : code;
     if (code != 0 || s == NULL || s->books.dead == 0) {
         return code == ERR_NOTFOUND ? 0 : code;
     }

@@ -9,12 +9,12 @@
 #include "engine/rerun.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/history.h"
 #include "engine/impl.h"
 #include "engine/place.h"
 #include "engine/saga.h"
 #include "engine/services.h"
-#include "engine/signal_message.h"
 #include "engine/space.h"
 #include "event/ledger.h"
 #include "journal/event.h"
@@ -87,6 +87,9 @@ static int check(const struct event *event, struct command *c) {
     case EVENT_NEEDS_PERSON:
         return report(&c->report, ERR_INVALID,
                       "it is a dead letter: `zingq dlq replay` runs it again");
+    case EVENT_EXPIRED:
+        return report(&c->report, ERR_INVALID,
+                      "it was a dead letter that a quota took: its payload was not kept");
     default:
         return report(&c->report, ERR_EXISTS, "it is already waiting: it is %s",
                       event_state_name((enum event_state)event->state));

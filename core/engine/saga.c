@@ -22,6 +22,7 @@
 #include "engine/services.h"
 #include "engine/waiters.h"
 #include "engine/watch.h"
+#include "event/ledger.h"
 #include "event/step.h"
 #include "journal/step.h"
 
@@ -251,7 +252,8 @@ int engine_renew_steps(struct engine *e, struct event *event) {
     if (event->undo != UNDO_NONE && event->round < UINT8_MAX) {
         event->round++;
     }
+    int code = event->undo != UNDO_NONE ? ledger_supersede_all(event) : 0;
     event->undo = UNDO_NONE;
     event->durable = false;
-    return journal_step_clear(e->journal, event);
+    return code == 0 ? journal_step_clear(e->journal, event) : code;
 }

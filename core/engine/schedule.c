@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "engine/impl.h"
+#include "engine/mark.h"
 #include "engine/delayed.h"
 #include "engine/publish.h"
 #include "engine/space.h"
@@ -212,13 +213,14 @@ static void step_schedules(struct engine *e) {
 /* --- ticking --- */
 
 /* Gives the tick an identity, so that a consumer recognizes a duplicate, whichever host sent it. */
-static void describe(const struct schedule *s, const char *tick, struct buf *out) {
+static void describe(const struct engine *e, const struct schedule *s, const struct uuid *id,
+                     const char *tick, struct buf *out) {
     struct buf once;
     buf_init(&once, NAME_BYTES_MAX + 64);
     buf_printf(&once, "schedule/%s/%s", s->conf->name, tick);
     property_add(out, slice_of("zingq-schedule"), slice_of(s->conf->name));
     property_add(out, slice_of("zingq-tick"), slice_of(tick));
-    property_add(out, slice_of("idempotency-key"), buf_slice(&once));
+    engine_add_marked(e, slice_of(s->conf->publish), id, "idempotency-key", buf_slice(&once), out);
     out->failed = out->failed || once.failed;
     buf_clear(&once);
 }
@@ -227,8 +229,9 @@ static int publish(struct engine *e, struct schedule *s, int64_t tick_ms) {
     char tick[CRON_UTC_BYTES];
     struct buf properties;
     buf_init(&properties, 4096);
-    describe(s, cron_utc_text(tick_ms, tick), &properties);
-    struct publication p = {.id = uuid_next(&e->ids, e->now_ms),
+    struct uuid id = uuid_next(&e->ids, e->now_ms);
+    describe(e, s, &id, cron_utc_text(tick_ms, tick), &properties);
+    struct publication p = {.id = id,
                             .qos = 1,
                             .topic = slice_of(s->conf->publish),
                             .payload = slice_of(s->conf->payload),

@@ -7,6 +7,7 @@
 #include "engine/signal_message.h"
 
 #include "engine/admit.h"
+#include "engine/cut.h"
 #include "engine/forward.h"
 #include "engine/impl.h"
 #include "engine/services.h"
@@ -90,7 +91,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
         struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->name, topic, identity);
         struct dedupe_note note;
-        int found = journal_dedupe_find(e->journal, e->now_ms, partition, &old, &note);
+        int found = journal_dedupe_find(e->journal, engine_keys_time(e, s), partition, &old, &note);
         *repeated = found == 0;
         if (found != ERR_NOTFOUND) {
             return found;
@@ -98,7 +99,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     }
     struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
-    int code = journal_dedupe(e->journal, e->now_ms, partition, &hash, &id, &earlier);
+    int code = journal_dedupe(e->journal, engine_keys_time(e, s), partition, &hash, &id, &earlier);
     *repeated = code == ERR_EXISTS;
     return *repeated ? 0 : code;
 }
@@ -174,18 +175,14 @@ static int take_message(struct engine *e, struct engine_service *s, const struct
 
 /* --- as dead letters --- */
 
-static const char SIGNAL_TOPIC[] = "zingq/signal/";
-
-bool engine_is_signal_letter(const struct event *event) {
-    size_t len = sizeof SIGNAL_TOPIC - 1;
-    return event->attempts == 0 && event->topic.len > len &&
-           memcmp(event->topic.data, SIGNAL_TOPIC, len) == 0;
-}
-
 int engine_send_letter(struct engine *e, struct engine_service *s, const struct event *event,
                        struct report *r) {
     struct message m;
-    int code = read_message(event, &m, r);
+    int code = engine_check_whole(event, r);
+    if (code != 0) {
+        return code;
+    }
+    code = read_message(event, &m, r);
     if (code == 0) {
         code = engine_signal(
             e, s, &(struct signal){.key = m.key, .name = m.name, .value = buf_slice(&m.value)}, r);
@@ -211,7 +208,7 @@ int engine_refuse_signal(struct engine *e, struct engine_service *s, const struc
     struct buf value;
     buf_init(&topic, TOPIC_BYTES_MAX);
     buf_init(&value, (size_t)VALUE_BYTES_MAX * 8);
-    buf_printf(&topic, "%s%s/", SIGNAL_TOPIC, s->conf->name);
+    buf_printf(&topic, "%s%s/", ENGINE_SIGNAL_TOPIC, s->conf->name);
     add_level(&topic, effect->key);
     buf_add_str(&topic, "/");
     add_level(&topic, effect->name);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/memory.h"
 #include "engine/services.h"
 
 #include <assert.h>
@@ -308,16 +309,20 @@ void engine_take_room(struct engine *e, const struct event *event) {
     engine_take_bytes(e, event->payload.len + event->topic.len + event->properties.len);
 }
 
+uint64_t engine_bytes_stored(size_t record) {
+    uint64_t bytes = EVENT_OVERHEAD + record;
+    return bytes > PAGE_BYTES / 2 ? (bytes / PAGE_BYTES + 1) * PAGE_BYTES : bytes;
+}
+
 void engine_take_bytes(struct engine *e, size_t stored) {
-    uint64_t bytes = EVENT_OVERHEAD + stored;
-    if (bytes > PAGE_BYTES / 2) {
-        bytes = (bytes / PAGE_BYTES + 1) * PAGE_BYTES;
-    }
+    uint64_t bytes = engine_bytes_stored(stored);
     e->space->room -= bytes < e->space->room ? bytes : e->space->room;
 }
 
 size_t engine_room(const struct engine *e) {
     uint64_t most = e->space->room / TURN_PARTS;
+    size_t memory = engine_memory_for_messages(e);
+    most = most < memory ? most : memory;
     return most < TURN_BYTES_MAX ? (size_t)most : TURN_BYTES_MAX;
 }
 

@@ -52,6 +52,8 @@ struct call_result {
 /* An empty request, or NULL when out of memory. */
 struct call_request *call_request_new(void);
 void call_request_free(struct call_request *request);
+/* What it says, in bytes. */
+size_t call_request_bytes(const struct call_request *request);
 /* Add one (copied). ERR_INVALID: a name, value or address that would break out of its line (control
  * characters, <, >); ERR_LIMIT past CALL_HEADERS_MAX; ERR_MEMORY. Then nothing was added. */
 int call_request_header(struct call_request *request, struct slice name, struct slice value);
@@ -63,6 +65,9 @@ bool call_only_reads(const struct call_request *request);
 bool call_may_have_acted(const struct call_request *request, const struct call_result *result);
 /* Whether it may have, and the answer leaves that open. */
 bool call_is_unknown(const struct call_request *request, const struct call_result *result);
+/* The wait that a Retry-After header (RFC 9110, 10.2.3) asks for at that moment of the wall clock:
+ * seconds or an HTTP date, at most RETRY_AFTER_MS_MAX; -1 = the text is neither. */
+int64_t call_retry_after_ms(const char *text, int64_t wall_ms);
 /* Whether SMTP can carry the address between its angle brackets. */
 bool call_address_ok(const char *address, size_t len);
 int call_request_to(struct call_request *request, struct slice address);

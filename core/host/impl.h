@@ -13,6 +13,7 @@
 #include "io/httpd/gateway.h"
 #include "host/host.h"
 #include "host/loss.h"
+#include "base/memory.h"
 #include "peers/members.h"
 #include "io/mqtt/mqtt.h"
 #include "lua/script.h"
@@ -82,7 +83,7 @@ struct host_members {
     bool known;         /* our presence came back, so we see other hosts, too */
     bool no_echo;       /* our presence did not come back in time */
     int64_t silent_ms;  /* hosts that have not answered by then are silent; INT64_MAX = all have */
-    bool told_garbage, told_wait;
+    bool told_garbage, told_wait, told_marks;
 };
 STAILQ_HEAD(host_calls, host_call);
 struct host_stand_in;
@@ -110,6 +111,7 @@ struct host {
     struct conf *conf;
     struct store *store;
     struct culprit *culprit; /* DATA/processor */
+    struct memory memory;    /* the budget: limits.memory */
     struct script_host *scripts;
     struct engine *engine;
     struct mqtt *subscriber;                   /* the connection that takes events */

@@ -60,10 +60,13 @@ static int make_table(struct host *h) {
         runs[i] = engine_runs(h->engine, i);
         numbers[i] = engine_service_number(h->engine, i);
     }
+    char mark[ENGINE_MARK_NAME_BYTES];
     sys_host_name(h->client_id, name);
+    engine_mark_name(h->engine, mark);
     const struct presence_facts facts = {.host = name,
                                          .id = engine_host_id(h->engine),
                                          .client_id = h->client_id,
+                                         .mark = mark,
                                          .runs = runs,
                                          .numbers = numbers,
                                          .since_ms = clock_wall_ms()};
@@ -95,6 +98,7 @@ int host_members_open(struct host *h, struct buf *will) {
     }
     const struct presence *self = members_self(p->table);
     (void)snprintf(p->topic, sizeof p->topic, "zingq/hosts/%s/%s", self->group, self->host);
+    host_members_trust(h);
     return host_members_write(h, PRESENCE_GONE, false, will);
 }
 
@@ -140,6 +144,24 @@ bool host_members_unknown(const struct host *h, struct report *r) {
 bool host_members_known(const struct host *h) {
     struct report r;
     return h->members.known && !host_members_unknown(h, &r);
+}
+
+/* Without hosts.secret the others have other secrets, as long as nobody knows that there are none. */
+void host_members_trust(struct host *h) {
+    struct host_members *p = &h->members;
+    struct report r = {""};
+    bool known = host_members_known(h);
+    bool agree = members_marks_agree(p->table, &r);
+    engine_trust_hosts(h->engine, known ? !agree : h->conf->hosts.secret[0] == '\0');
+    if (known && !agree && !p->told_marks) {
+        log_warn(
+            "host",
+            "host %s has another hosts.secret, or none, so what messages say of being handled "
+            "is believed without proof: set the same hosts.secret on all hosts; of a host that "
+            "does not come back, clear the presence",
+            r.text);
+    }
+    p->told_marks = known && !agree;
 }
 
 bool host_member_up(const struct host *h, uint16_t place) {

@@ -41,6 +41,8 @@ int host_members_write(struct host *h, enum presence_state state, bool hello, st
 bool host_members_unknown(const struct host *h, struct report *r);
 /* True if the list is complete, as far as a broker can tell. */
 bool host_members_known(const struct host *h);
+/* Tells the engine whether the marks of all hosts can be checked. */
+void host_members_trust(struct host *h);
 /* True if the host with this number in our division is up and has proved that it is alive. */
 bool host_member_up(const struct host *h, uint16_t place);
 

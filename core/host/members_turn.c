@@ -124,6 +124,7 @@ static void look_at_time(struct host *h, int64_t now_ms) {
  * may leave. */
 static void tell_change(struct host *h) {
     host_forward_members(h);
+    host_members_trust(h);
     sys_tick(h->sys);
 }
 

@@ -83,6 +83,7 @@ static void add_known_key(const struct journal *j, enum store_table t, struct re
     case TABLE_LOCK:
         add_cell_key(j, out, r);
         break;
+    case TABLE_LETTER:
     case TABLE_READY:
     case TABLE_LANE:
     case TABLE_SIGNAL:

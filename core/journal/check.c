@@ -26,6 +26,8 @@ int journal_check_row(enum store_table t, struct slice key, struct slice value) 
         return journal_check_event(t, key, value);
     case TABLE_DEAD:
         return journal_check_dead(key, value);
+    case TABLE_LETTER:
+        return journal_check_letter(key, value);
     case TABLE_OUTBOX:
     case TABLE_APPEND:
         return journal_check_outbox(t, key, value);

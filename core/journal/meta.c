@@ -245,14 +245,15 @@ int journal_clock_put(struct journal *j, const struct clock_mark *mark) {
 }
 
 static uint64_t books_ended(const struct books *b) {
-    return b->done + b->dead + b->discarded + b->duplicates;
+    return b->done + b->dead + b->discarded + b->expired + b->duplicates;
 }
 
 /* INV-JOURNAL-17, checked on writing and on reading. */
 static bool is_sound_books(const struct books *b) {
     const uint64_t most = UINT64_C(1) << 60; /* so that no sum of them overflows */
     return b->accepted <= most && b->done <= most && b->dead <= most && b->discarded <= most &&
-           b->duplicates <= most && books_ended(b) <= b->accepted && b->needs_person <= b->dead;
+           b->expired <= most && b->duplicates <= most && books_ended(b) <= b->accepted &&
+           b->needs_person <= b->dead;
 }
 
 uint64_t books_waiting(const struct books *b) {
@@ -274,7 +275,8 @@ static int take_books(struct slice key, struct slice value, void *ctx) {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         *fields[i] = read_u64(&r);
     }
-    out->needs_person = r.at < r.end ? read_u64(&r) : 0;
+    out->needs_person = r.at < r.end ? read_u64(&r) : 0; /* an older zingq had no such */
+    out->expired = r.at < r.end ? read_u64(&r) : 0;
     return r.failed || !is_sound_books(out) ? ERR_CORRUPT : 0;
 }
 
@@ -292,10 +294,10 @@ int journal_books_put(struct journal *j, uint16_t service, const struct books *b
     assert(is_sound_books(b));
     char key[32];
     books_key(service, key);
-    const uint64_t fields[] = {b->accepted,    b->done,        b->dead,      b->discarded,
-                               b->duplicates,  b->handed_over, b->retries,   b->timeouts,
-                               b->crashes,     b->snoozes,     b->throttles, b->died,
-                               b->needs_person};
+    const uint64_t fields[] = {b->accepted,     b->done,        b->dead,      b->discarded,
+                               b->duplicates,   b->handed_over, b->retries,   b->timeouts,
+                               b->crashes,      b->snoozes,     b->throttles, b->died,
+                               b->needs_person, b->expired};
     buf_reset(&j->record);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         buf_add_u64(&j->record, fields[i]);

@@ -47,6 +47,7 @@ static const struct row_form forms[] = {
     [TABLE_DELAYED] = {NONE,     NONE,   0,    NONE,  NONE,   NONE, 9,    0},
     [TABLE_FORWARD] = {0,        NONE,   NONE, NONE,  1,      NONE, NONE, NONE},
     [TABLE_CURSOR]  = {0,        NONE,   1,    NONE,  NONE,   NONE, NONE, NONE},
+    [TABLE_LETTER]  = {0,        1,      12,   NONE,  NONE,   NONE, NONE, NONE},
 };
 
 static const struct row_form timer_forms[] = {
@@ -235,7 +236,8 @@ int journal_meta_copy(struct store *to, struct store *from, bool sibling) {
     struct slice value;
     int code;
     while ((code = store_seek(from, TABLE_META, key_slice(&at), at.len > 0, &key, &value)) == 0) {
-        bool wanted = sibling ? is_shared(key) : !slice_is(key, "schema");
+        bool wanted =
+            sibling ? is_shared(key) : !slice_is(key, "schema") && !slice_is(key, "flag/letters");
         code = wanted ? store_put(to, TABLE_META, key, value) : 0;
         at.len = 0;
         if (code != 0 || !key_bytes(&at, key)) {

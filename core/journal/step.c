@@ -17,6 +17,7 @@
 #include "journal/step.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 enum { STEP_FORM = 1, STEP_PREFIX_BYTES = 19 };
 
@@ -112,6 +113,36 @@ int journal_step_clear(struct journal *j, const struct event *event) {
     int code;
     while ((code = journal_step_next(j, event, &step)) == 0) {
         code = journal_step_del(j, event, step.kind, step.name);
+        if (code != 0) {
+            return code;
+        }
+        step = (struct step){.name = {NULL, 0}};
+    }
+    return code == ERR_NOTFOUND ? 0 : code;
+}
+
+/* Its bytes lie in the store, which the writing changes. */
+static int move_step(struct journal *j, const struct event *from, const struct event *to,
+                     struct step *step) {
+    char *name = slice_dup(step->name);
+    char *value = slice_dup(step->value);
+    int code = name == NULL || value == NULL ? ERR_MEMORY : 0;
+    if (code == 0) {
+        step->name.data = name;
+        step->value.data = value;
+        code = journal_step_put(j, to, step);
+    }
+    code = code == 0 ? journal_step_del(j, from, step->kind, step->name) : code;
+    free(name);
+    free(value);
+    return code;
+}
+
+int journal_step_move(struct journal *j, const struct event *from, const struct event *to) {
+    struct step step = {.name = {NULL, 0}};
+    int code;
+    while ((code = journal_step_next(j, from, &step)) == 0) {
+        code = move_step(j, from, to, &step);
         if (code != 0) {
             return code;
         }

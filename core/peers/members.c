@@ -410,6 +410,31 @@ bool members_place_is_up(const struct members *m, uint16_t place, int64_t now_ms
     return false;
 }
 
+/* --- marks --- */
+
+/* Of one that is gone only those see the services who may stand in for it. */
+static bool may_share_services(const struct members *m, const struct presence *other) {
+    for (size_t i = 0; i < m->self->service_count; i++) {
+        const char *name = m->self->services[i].name;
+        if (presence_find(other, name) != NULL || presence_number_of(other, name) != NULL) {
+            return true;
+        }
+    }
+    return other->state == PRESENCE_GONE && other->number_count == 0 &&
+           strcmp(other->group, m->self->group) == 0;
+}
+
+bool members_marks_agree(const struct members *m, struct report *r) {
+    for (size_t i = 0; i < m->count; i++) {
+        const struct presence *other = m->list[i].said;
+        if (strcmp(other->mark, m->self->mark) != 0 && may_share_services(m, other)) {
+            (void)report(r, 0, "%s", other->host);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- standing in --- */
 
 /* When a member has been away for long enough; INT64_MAX: as far as is known, it is not away. */

@@ -114,7 +114,7 @@ static void add_own_services(struct presence *p, struct strings *s, const struct
 int presence_own(struct presence **out, const struct conf *conf,
                  const struct presence_facts *facts) {
     size_t bytes = strlen(conf->hosts.group) + strlen(facts->host) + strlen(facts->id) +
-                   strlen(facts->client_id) + sizeof ZINGQ_VERSION + 4;
+                   strlen(facts->client_id) + strlen(facts->mark) + sizeof ZINGQ_VERSION + 5;
     for (size_t i = 0; i < conf->service_count; i++) {
         const struct service_conf *c = &conf->services[i];
         bytes += strlen(c->name) + 1 + rule_bytes(&c->key) + rule_bytes(&c->idempotency);
@@ -128,6 +128,7 @@ int presence_own(struct presence **out, const struct conf *conf,
     p->host = keep(&s, slice_of(facts->host));
     p->id = keep(&s, slice_of(facts->id));
     p->version = keep(&s, slice_of(ZINGQ_VERSION));
+    p->mark = keep(&s, slice_of(facts->mark));
     if (division_is_divided(&conf->hosts.share) &&
         !conf->broker.alone) { /* otherwise every host receives everything */
         p->client_id = keep(&s, slice_of(facts->client_id));
@@ -300,6 +301,7 @@ static void read_all(struct source *s, struct presence *p, struct slice group, s
     p->host = text_of(s, s->json, "host", HOST_NAME_BYTES_MAX, NULL);
     p->id = text_of(s, s->json, "id", HOST_NAME_BYTES_MAX, NULL);
     p->version = text_of(s, s->json, "version", NAME_BYTES_MAX, "?");
+    p->mark = text_of(s, s->json, "mark", HOST_NAME_BYTES_MAX, "");
     p->share.count = (uint16_t)number_of(s, s->json, "count", 1, PARTITIONS);
     p->share.place = (uint16_t)number_of(s, s->json, "this", 1, p->share.count);
     p->alone = flag_of(s, s->json, "alone");
@@ -418,11 +420,12 @@ int presence_write(const struct presence *p, struct buf *out) {
     for (size_t i = 0; failed == 0 && !gone && i < p->service_count; i++) {
         failed = json_object_set_new(services, p->services[i].name, service_json(&p->services[i]));
     }
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host",
-                             p->host, "id", p->id, "version", p->version, "group", p->group,
-                             "count", (int)p->share.count, "this", (int)p->share.place, "alone",
-                             (int)p->alone, "state", presence_state_name(p->state), "hello",
-                             (int)p->hello, "since", (json_int_t)p->since_ms, "services", services);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:b, s:I, s:o}", "host", p->host,
+                  "id", p->id, "version", p->version, "group", p->group, "mark", p->mark, "count",
+                  (int)p->share.count, "this", (int)p->share.place, "alone", (int)p->alone, "state",
+                  presence_state_name(p->state), "hello", (int)p->hello, "since",
+                  (json_int_t)p->since_ms, "services", services);
     failed = failed == 0 && json != NULL ? add_stand_in(p, json) : failed;
     if (failed == 0 && json != NULL) {
         failed = json_dump_callback(json, dump, out, JSON_COMPACT);

@@ -87,6 +87,7 @@ static const struct outcome_row {
     {"done", offsetof(struct books, done)},
     {"died", offsetof(struct books, died)},
     {"discarded", offsetof(struct books, discarded)},
+    {"expired", offsetof(struct books, expired)},
     {"duplicate", offsetof(struct books, duplicates)},
     {"handed_over", offsetof(struct books, handed_over)},
     {"retried", offsetof(struct books, retries)},

@@ -12,12 +12,11 @@
 #endif
 #endif
 
-/* limits.lua_time */
-#ifdef PACE
-enum { LUA_TIME_MS = 2000 };
-#else
+#ifndef PACE
 #define PACE 1
-enum { LUA_TIME_MS = 200 }; /* the default */
 #endif
+
+/* limits.lua_time, and its default */
+enum { LUA_TIME_DEFAULT_MS = 200, LUA_TIME_MS = LUA_TIME_DEFAULT_MS * PACE };
 
 #endif

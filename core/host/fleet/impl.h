@@ -6,6 +6,7 @@
 
 #include "host/companion.h"
 #include "host/fleet/fleet.h"
+#include "host/token.h"
 #include "base/limits.h"
 
 #include <stdbool.h>
@@ -36,6 +37,7 @@ struct fleet {
     int signals;        /* a signalfd */
     struct fleet_host hosts[PARTITIONS];
     unsigned count;
+    char secret[HOST_TOKEN_BYTES]; /* which all of them have: hosts.secret, where it is not set */
     bool told_ready, stopping;
     int64_t stop_due_ms;   /* hosts not stopping by then are told to; INT64_MAX = all were told */
     int64_t beat_every_ms; /* for the fleet's own service manager; 0 = it does not watch */

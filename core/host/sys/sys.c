@@ -81,6 +81,10 @@ static double done(const struct engine_service_status *s) {
     return (double)s->books.done;
 }
 
+static double expired(const struct engine_service_status *s) {
+    return (double)s->books.expired;
+}
+
 static double retried(const struct engine_service_status *s) {
     return (double)s->books.retries;
 }
@@ -105,6 +109,7 @@ static const struct number_row number_rows[] = {
     {"done/total", 0, done},
     {"retried/total", 0, retried},
     {"duplicates/total", 0, duplicates},
+    {"expired/total", 0, expired},
 };
 
 enum {

@@ -393,7 +393,7 @@ static int answered(lua_State *L, int status, lua_KContext unused) {
 static void set_key(lua_State *L, struct asking *ask) {
     char made[CALL_KEY_BYTES];
     struct slice key = ask->key;
-    (void)api_next_call_key(ask->run, made);
+    (void)api_next_call_key(ask->run, CALL_KIND_HTTP, made);
     if (call_only_reads(ask->request)) {
         return;
     }

@@ -13,6 +13,7 @@ struct pending {
     struct gateway_request *request;
     char *service, *key, *topic, *payload, *content_type, *once;
     struct buf properties;
+    struct buf notes;
 };
 
 static void pending_free(struct pending *p) {
@@ -25,6 +26,7 @@ static void pending_free(struct pending *p) {
     free(p->payload);
     free(p->content_type);
     buf_clear(&p->properties);
+    buf_clear(&p->notes);
     free(p->once);
     free(p);
 }
@@ -37,6 +39,22 @@ static void answer_published(struct gateway_request *request, const struct uuid 
     gateway_answer_json(request, 202, NULL, json_pack("{s:s, s:s}", "id", id, "status", path));
 }
 
+/* A list of the lines, NULL when out of memory. */
+static json_t *lines_json(struct slice lines) {
+    json_t *array = json_array();
+    while (array != NULL && lines.len > 0) {
+        struct slice line = slice_first_line(lines);
+        json_t *text = json_stringn(line.data, line.len);
+        if (text == NULL || json_array_append_new(array, text) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+        size_t used = line.len < lines.len ? line.len + 1 : line.len;
+        lines = (struct slice){lines.data + used, lines.len - used};
+    }
+    return array;
+}
+
 static void answer_command(struct admin *a, struct order *order) {
     (void)a;
     struct pending *p = (struct pending *)order;
@@ -46,6 +64,10 @@ static void answer_command(struct admin *a, struct order *order) {
                              command->report.text);
     } else if (command->kind == COMMAND_PUBLISH) {
         answer_published(p->request, &command->made);
+    } else if (p->notes.len > 0) {
+        gateway_answer_json(
+            p->request, 200, NULL,
+            json_pack("{s:b, s:o}", "ok", 1, "notes", lines_json(buf_slice(&p->notes))));
     } else {
         gateway_answer_json(p->request, 200, NULL, json_pack("{s:b}", "ok", 1));
     }
@@ -196,6 +218,8 @@ void admin_command(void *ctx, const struct call *call) {
     struct pending *p = calloc(1, sizeof *p);
     if (p != NULL) {
         p->order.command.kind = (enum command_kind)call->route->kind;
+        p->order.command.notes = &p->notes;
+        buf_init(&p->notes, NOTES_BYTES_MAX);
     }
     if (p == NULL || !fill(p, call, &r)) {
         gateway_answer_error(call->request, p == NULL ? 503 : 400, NULL, r.text);

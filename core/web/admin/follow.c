@@ -160,7 +160,7 @@ struct tally {
     size_t events;
     int64_t newest_ms; /* time of the latest publish that lacks an event */
     bool missing;      /* a service takes such a topic, but no event of it was found */
-    bool working, dead, discarded;
+    bool working, dead, discarded, expired;
 };
 
 /* Notes whether every service that takes the topic has an event, for the document or a publish. */
@@ -195,6 +195,7 @@ static void tally_events(const struct conf *conf, const json_t *events, struct t
             tally->working = tally->working || !event_state_ended(state);
             tally->dead = tally->dead || event_state_dead(state);
             tally->discarded = tally->discarded || state == EVENT_DISCARDED;
+            tally->expired = tally->expired || state == EVENT_EXPIRED;
         }
         json_array_foreach(json_object_get(event, "publishes"), k, publish) {
             note_missing(conf, tally, publish,
@@ -213,6 +214,7 @@ static const char *state_now(const struct follow *f, const struct tally *tally, 
     const char *state = tally->events == 0 ? noted
                         : tally->working   ? "working"
                         : tally->dead      ? "dead"
+                        : tally->expired   ? "expired"
                         : tally->discarded ? "discarded"
                                            : "done";
     bool ended =

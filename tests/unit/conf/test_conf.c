@@ -83,6 +83,8 @@ static void a_service_with_only_what_must_be_given_has_the_documented_defaults(v
     assert_false(s->independent);
     assert_int_equal(s->idempotency_window_ms, 24 * 3600 * 1000);
     assert_int_equal(s->lua_memory_bytes, 0); /* as limits{} says */
+    assert_int_equal(s->keep_dead_ms, 0);
+    assert_int_equal(s->max_dead.count + s->max_dead.bytes, 0);
     assert_int_equal(s->lua_time_ms, 0);
     assert_int_equal(s->secret_count, 0);
     assert_int_equal(s->reply_to_count, 0);
@@ -102,6 +104,7 @@ static void every_option_of_a_service_is_read(void **state) {
                          "  max_delay = \"2s\"  jitter = 0.5  crashes = 0  on_dead = continue\n"
                          "  retry = \"r.lua\"  dead_letter = \"d.lua\"  dead_topic = \"\"\n"
                          "  idempotency_window = \"7d\"  several_hosts = independent\n"
+                         "  keep_dead = \"90d\"  max_dead = 1000\n"
                          "  lua_memory = \"8MiB\"  lua_time = \"1s\"  secrets = {\"a\", \"b\"}\n"
                          "  reply_to = {\"answers/#\"}\n}\n"
                          "egress { allow = {\"*.example.org\", \"10.0.0.0/8\"} }\n"
@@ -136,6 +139,9 @@ static void every_option_of_a_service_is_read(void **state) {
     assert_string_equal(s->dead_topic, "");
     assert_int_equal(s->idempotency_window_ms, 7 * 24 * 3600 * 1000);
     assert_int_equal(s->lua_memory_bytes, 8 << 20);
+    assert_int_equal(s->keep_dead_ms, 90 * 86400000LL);
+    assert_int_equal(s->max_dead.count, 1000);
+    assert_int_equal(s->max_dead.bytes, 0);
     assert_int_equal(s->lua_time_ms, 1000);
     assert_int_equal(s->secret_count, 2);
     assert_string_equal(s->secrets[1], "b");
