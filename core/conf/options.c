@@ -228,5 +228,9 @@ int conf_fail(const struct conf_place *p, const char *format, ...) {
     }
     int code = report(p->report, ERR_INVALID, "%s%s", buf_str(&where), sentence);
     buf_clear(&where);
+    if (p->mistakes != NULL) {
+        p->mistakes->count++;
+        p->mistakes->tell(p->mistakes->ctx, p->report->text);
+    }
     return code;
 }

@@ -498,6 +498,18 @@ static void api_log_writes_debug_and_fields_in_the_logs_form(void **state) {
     assert_true(has);
 }
 
+static void api_event_refuses_a_field_it_never_has(void **state) {
+    (void)state;
+    struct lua_world *w = world_ran("return event.paylod", "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_ERROR);
+    assert_non_null(strstr(buf_str(&w->run->error),
+                           "an event has no field \"paylod\" (did you mean \"payload\"?)"));
+    world_free(w);
+    w = world_ran("event.note = 1 zing.publish('x', {event.note, event.cause})", "{}");
+    assert_int_equal(w->run->outcome, OUTCOME_DONE);
+    world_free(w);
+}
+
 static void api_counts_its_cpu_time(void **state) {
     (void)state;
     struct lua_world *w = world_ran("local x = 0 for i = 1, 1000000 do x = x + i end", "{}");
@@ -540,6 +552,7 @@ int main(void) {
         cmocka_unit_test(api_log_takes_any_message_and_fields),
         cmocka_unit_test(api_log_writes_what_an_attempt_may_and_counts_the_rest),
         cmocka_unit_test(api_log_writes_debug_and_fields_in_the_logs_form),
+        cmocka_unit_test(api_event_refuses_a_field_it_never_has),
         cmocka_unit_test(api_counts_its_cpu_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
