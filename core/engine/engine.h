@@ -154,6 +154,8 @@ enum command_kind {
     COMMAND_SIGNAL, /* service, key, name, payload, once */
     COMMAND_OUTBOX_RETRY,   /* id of a refused publish, or none (zero): all. ERR_NOTFOUND */
     COMMAND_OUTBOX_DISCARD, /* id of a refused publish, or of one held behind it */
+    COMMAND_ERASE, /* service, key; partition, id of an event of it that has ended; or no id (zero):
+                      some of its state, locks and signals; `erased` 0 = none is left */
 };
 
 struct command {
@@ -177,6 +179,7 @@ struct command {
     int code;                  /* out: 0, ERR_NOTFOUND, ERR_INVALID, ERR_FULL... */
     struct report report;      /* out: the message if code is not 0 */
     struct uuid made;          /* out: the id of the publish */
+    size_t erased;             /* out: ERASE without an id: how many rows */
     struct buf *notes; /* out: EDIT, REPLAY: what the operator should know, a sentence on each
                                   line; the submitter's; NULL = not asked for */
     void *owner;       /* the submitter's */
