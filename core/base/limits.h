@@ -48,6 +48,10 @@ enum {
                                        of larger ones only the length, unless they are short */
     SPACE_WORDS_MAX = 2048,         /* the sentence about what fills the store and what helps */
 
+    MEMORY_PARTS = 12,           /* of limits.memory: a use is sure of one, Lua of two */
+    MEMORY_OWN_BYTES = 16 << 20, /* of limits.memory, for the host itself, or a quarter if less */
+    MEMORY_AGAIN_MS = 20,        /* what waits for memory looks again after this */
+
     TURN_EVENTS_MAX = 2048,    /* events decided in a turn: bounds its memory and duration */
     TURN_BYTES_MAX = 16 << 20, /* bytes of events accepted in a turn */
     TURN_MS_MAX = 15,          /* time spent running handlers before the commit is due */
@@ -66,8 +70,9 @@ enum {
     LANE_QUEUE_MAX = 1024, /* events of one lane kept in memory; the rest wait on disk */
     LANE_QUEUE_FEW = 16,   /* the same while the service's window stays full: room for other keys */
     WINDOW_STUCK_MS = 100, /* how long the window must have been full for that */
-    SERVICE_WINDOW_MAX = 4096, /* events of one service kept in memory */
-    TRIM_ROWS_PER_TURN = 512,  /* rows examined by retention in a turn */
+    SERVICE_WINDOW_MAX = 4096,   /* events of one service kept in memory */
+    EVENT_JSON_KEPT_BYTES = 512, /* decoded for its key, a payload up to this stays so for a turn */
+    TRIM_ROWS_PER_TURN = 512,    /* rows examined by retention in a turn */
 
     EFFECTS_MAX = 10000,          /* effects of one invocation */
     EFFECTS_BYTES_MAX = 32 << 20, /* total size of these effects */
@@ -84,14 +89,14 @@ enum {
     WATCHDOG_MS_MIN = 2000,       /* but at least this much processor time */
     WATCHDOG_ABORT_FACTOR = 3,    /* at this many times that limit the process is aborted */
     LUA_RENEW_PARTS = 20,         /* of the time, for new Lua states of a service that fills them */
-    LOG_LINES_MAX = 1000,         /* log lines that one attempt may write */
+    LUA_SMALL_BYTES = 1 << 20, /* a Lua state of this size runs whatever is left of limits.memory */
+    LOG_LINES_MAX = 1000,      /* log lines that one attempt may write */
     LOG_SECOND_BYTES_MAX = 1 << 20, /* log output of one service's handlers per second */
     SCRIPT_BYTES_MAX = 4 << 20,     /* one script file */
     JSON_DEPTH_MAX = 128, /* nesting of JSON that a handler sends; jansson itself stops at 2048 */
 
     TIMERS_PER_TURN = 1024,      /* timers that fire in a turn, per clock */
     WINDOW_FULL_DELAY_MS = 1000, /* delay of a due event while its service's window is full */
-    BODIES_BYTES_MAX = 16 << 20, /* bytes of waiting events kept in memory as well as on disk */
     ACKED_DELAY_MS = 20,     /* acknowledged outbox rows wait this long to be deleted together */
     OUTBOX_QUEUE_MAX = 4096, /* publishes kept in memory; the rest wait on disk */
     MQTT_PACKET_ROOM_BYTES = 64 << 10, /* of a packet, besides limits.payload: topic, properties */
@@ -125,6 +130,7 @@ enum {
     OUTBOX_RETRY_MS = 300000, /* longest interval between tries of a refused publish, from 5 s up */
     OUTBOX_WINDOW_MAX = 256,  /* publishes sent and not yet acknowledged */
     CALL_BYTES_MAX = 16 << 20, /* one HTTP response */
+    CALL_OWN_BYTES = 32 << 10, /* counted for a call in progress: curl's buffers, a short answer */
     CALLS_MAX = 10000,         /* HTTP and SMTP calls in progress */
     CALLS_IDLE_MAX = 256, /* idle HTTP connections kept, or an eighth of the descriptors if less */
     CALL_DESCRIPTORS = 4, /* with fewer descriptors left, a call that cannot start is put off */
@@ -141,10 +147,11 @@ enum {
     OUTBOX_BLOCKED_BYTES_MAX = 64 << 20, /* their size; past either limit the oldest is discarded */
     OUTBOX_TOPICS_MAX = 256, /* refused topics remembered: their rows are not even tried */
 
+    RAMP_MAX = 256,                /* invocations at once from which on a throttle is over */
     RETRY_AFTER_MS_MAX = 86400000, /* a Retry-After that asks for more is cut to this: 24 h */
-    CALLS_NOTED_MAX = 64,      /* calls noted for one event; beyond it the oldest is dropped */
-    NOTES_BYTES_MAX = 1 << 16, /* what a command says beside its result: the rest is cut */
-    STEPS_SHOWN_MAX = 1000,    /* steps of one event shown in one response */
+    CALLS_NOTED_MAX = 64,          /* calls noted for one event; beyond it the oldest is dropped */
+    NOTES_BYTES_MAX = 1 << 16,     /* what a command says beside its result: the rest is cut */
+    STEPS_SHOWN_MAX = 1000,        /* steps of one event shown in one response */
     SIGNALS_MAX = 1000, /* waiting under one service, key and name; the next is a dead letter */
 
     DEDUPE_BUCKETS = 9, /* buckets of idempotency keys: 8 cover the period, 1 is being filled */
@@ -158,19 +165,21 @@ enum {
 
     GATEWAY_CONNECTIONS_MAX = 4096, /* per door, or its share of the descriptors if that is less */
     GATEWAY_HANDSHAKES_US = 25000,  /* of TLS, in one turn: those beyond are refused */
-    GATEWAY_SPARES = 16,            /* beyond them, where only what is vital is answered */
-    GATEWAY_CLIENT_PARTS = 4,       /* one address has at most this part of them */
-    GATEWAY_CONNECTIONS_LEAST = 2,  /* even if there are few descriptors */
-    GATEWAY_ACCEPTS_MAX = 16,       /* connections accepted in one wake-up */
-    GATEWAY_PAUSE_MS_MIN = 50,   /* pause when no connection can be accepted; doubles each time */
-    GATEWAY_PAUSE_MS_MAX = 2000, /* longest pause, so that a door opens again soon */
-    GATEWAY_SPARE_MS = 1000,     /* a client idle for this long is closed when places run out */
-    GATEWAY_IDLE_S = 30,         /* a connection without traffic is closed after this */
-    GATEWAY_REQUEST_S = 60,      /* for a whole request, however slowly it arrives */
+    GATEWAY_HEAD_BYTES =
+        32 << 10,             /* of a request's head; connections have a quarter of limits.memory */
+    GATEWAY_SPARES = 16,      /* beyond them, where only what is vital is answered */
+    GATEWAY_CLIENT_PARTS = 4, /* one address has at most this part of them */
+    GATEWAY_CONNECTIONS_LEAST = 2, /* even if there are few descriptors */
+    GATEWAY_ACCEPTS_MAX = 16,      /* connections accepted in one wake-up */
+    GATEWAY_PAUSE_MS_MIN = 50,     /* pause when no connection can be accepted; doubles each time */
+    GATEWAY_PAUSE_MS_MAX = 2000,   /* longest pause, so that a door opens again soon */
+    GATEWAY_SPARE_MS = 1000,       /* a client idle for this long is closed when places run out */
+    GATEWAY_IDLE_S = 30,           /* a connection without traffic is closed after this */
+    GATEWAY_REQUEST_S = 60,        /* for a whole request, however slowly it arrives */
     GATEWAY_DISCARD_BYTES_MAX = 32 << 20, /* read beyond a body's limit so that the 413 is seen */
     GATEWAY_BODY_BYTES_MAX = 8 << 20,     /* a request body; an endpoint's own limit applies, too */
     ONCE_BYTES_MAX = 255,                 /* an Idempotency-Key */
-    GATEWAY_BODIES_MAX = 8, /* bodies of the largest size at once, or more smaller ones */
+    GATEWAY_OPEN_PARTS = 4, /* of limits.memory: bodies to open endpoints have this part at most */
     GATEWAY_STREAM_BYTES_MAX = 1 << 20, /* buffered for a slow reader, which is then dropped */
     GATEWAY_STREAM_BLOCK_BYTES = 16384, /* of a stream, passed to its connection at a time */
 

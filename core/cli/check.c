@@ -102,7 +102,7 @@ static void add_idempotency(struct buf *out, const struct conf *conf,
     if (s->idempotency.kind == RULE_NONE) {
         buf_add_str(out, " (publishers may set idempotency-key)");
     } else {
-        buf_printf(out, "; remembered for %s", conf_duration_text(conf->keep_idempotency_ms, keep));
+        buf_printf(out, "; remembered for %s", conf_duration_text(conf_keep_idempotency(conf, s), keep));
     }
 }
 

@@ -165,7 +165,7 @@ int cli_open_store(struct cli *cli) {
                        cli->data);
         return EXIT_CANNOT_RUN;
     }
-    int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : cli->conf->keep_idempotency_ms;
+    int64_t keep_ms = cli->conf == NULL ? DEFAULT_KEEP_MS : conf_keep_idempotency(cli->conf, NULL);
     code = code != 0 ? code : journal_open(&cli->journal, cli->store, keep_ms, &r);
     code = code != 0 ? code : follow_clock(cli);
     if (code != 0) {

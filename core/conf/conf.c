@@ -579,6 +579,15 @@ bool conf_has_service(const struct conf *c, const char *name) {
     return false;
 }
 
+int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s) {
+    int64_t ms = s != NULL ? s->keep_idempotency_ms : c->keep_idempotency_ms;
+    for (size_t i = 0; s == NULL && i < c->service_count; i++) {
+        int64_t of_one = c->services[i].keep_idempotency_ms;
+        ms = of_one > ms ? of_one : ms;
+    }
+    return ms > 0 ? ms : c->keep_idempotency_ms;
+}
+
 const char *conf_var(const struct conf *c, const char *name) {
     for (size_t i = 0; i < c->var_count; i++) {
         if (strcmp(c->vars[i].name, name) == 0) {

@@ -123,6 +123,7 @@ struct conf {
     char **egress_allow; /* where handlers may connect to: conf/egress.h; none = anywhere */
     size_t egress_allow_count;
     char *http_cert_file, *http_key_file; /* "" = no TLS; absolute */
+    uint64_t memory_bytes; /* what all that comes in may use together: base/memory.h */
     uint64_t payload_bytes_max, lua_memory_bytes;
     int64_t lua_time_ms;
     uint64_t backlog_max;    /* events waiting, over all services */
@@ -174,6 +175,8 @@ static inline bool conf_find_service(const struct conf *c, struct slice name, si
 bool conf_is_loopback(const struct conf *c);
 const char *conf_var(const struct conf *c, const char *name); /* NULL when there is none */
 bool conf_has_service(const struct conf *c, const char *name);
+/* How long the service's idempotency keys count; of NULL: the longest of all. */
+int64_t conf_keep_idempotency(const struct conf *c, const struct service_conf *s);
 
 /* "250ms" "10s" "5m" "24h" "7d" to milliseconds; a bare number is refused except "0".
  * ERR_INVALID with a sentence naming the units. */

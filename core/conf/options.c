@@ -68,6 +68,7 @@ static const struct conf_row HTTP_ROWS[] = {
 
 static const struct conf_row LIMITS_ROWS[] = {
     {"payload", CONF_SIZE, "256KiB", AT(payload_bytes_max), 1, TURN_BYTES_MAX},
+    {"memory", CONF_SIZE, "512MiB", AT(memory_bytes), 64 * MIB, TIB},
     {"lua_memory", CONF_SIZE, "64MiB", AT(lua_memory_bytes), MIB, 64 * GIB},
     {"lua_time", CONF_MS, "200ms", AT(lua_time_ms), 1, 60 * SECOND_MS},
     {"backlog", CONF_U64, "1000000", AT(backlog_max), 1, 1000000000},
@@ -98,6 +99,7 @@ static const struct conf_row SERVICE_ROWS[] = {
     {"handler", CONF_SCRIPT, NULL, AT(handler), 0, 0},
     {"key", CONF_RULE, "none", AT(key), 0, 0},
     {"idempotency", CONF_RULE, "none", AT(idempotency), 0, 0},
+    {"keep_idempotency", CONF_MS_OR_NONE, "", AT(keep_idempotency_ms), SECOND_MS, 3650 * DAY_MS},
     {"share", CONF_YES_NO, "yes", AT(share), 0, 0},
     {"several_hosts", CONF_SEVERAL_HOSTS, "divided", AT(independent), 0, 0},
     {"order", CONF_ORDER, "", AT(ordered), 0, 0},

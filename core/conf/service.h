@@ -42,8 +42,9 @@ struct service_conf {
     char *dead_letter; /* policy script or NULL */
     char *dead_topic;  /* default "zingq/dlq/<name>"; "" = not announced */
     struct rule key, idempotency;
-    bool independent;     /* several_hosts = independent: its keys need no division */
-    bool share;           /* no: plain subscription, every host gets every message */
+    int64_t keep_idempotency_ms; /* 0 = store.keep_idempotency */
+    bool independent;            /* several_hosts = independent: its keys need no division */
+    bool share;                  /* no: plain subscription, every host gets every message */
     bool ordered;         /* one event of a key at a time; `order` not given: by key when there is a
                              key rule, else not. order = key without a rule: one at a time */
     uint32_t concurrency; /* invocations at once */

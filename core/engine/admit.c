@@ -234,7 +234,8 @@ static int find_elsewhere(struct engine *e, const struct engine_service *s,
                           struct dedupe_note *note) {
     for (size_t i = s->conf->share ? 1 : 0; i < journal_secret_count(e->journal); i++) {
         struct dedupe_hash hash = hash_of(e, i, s, event, scope, key);
-        int code = journal_dedupe_find(e->journal, e->now_ms, event->partition, &hash, note);
+        int code =
+            journal_dedupe_find(e->journal, engine_keys_time(e, s), event->partition, &hash, note);
         if (code != ERR_NOTFOUND) {
             return code;
         }
@@ -252,7 +253,7 @@ static int dedupe(struct engine *e, struct engine_service *s, struct event *even
     *duplicate = code == 0;
     if (code == ERR_NOTFOUND) {
         struct dedupe_hash hash = hash_of(e, 0, s, event, scope, key);
-        code = journal_dedupe(e->journal, e->now_ms, shelf, &hash, &id, &earlier);
+        code = journal_dedupe(e->journal, engine_keys_time(e, s), shelf, &hash, &id, &earlier);
         *duplicate = code == ERR_EXISTS;
     }
     return *duplicate ? 0 : code;
@@ -269,7 +270,8 @@ static int claim(struct engine *e, struct engine_service *s, const struct event 
     uint8_t shelf = s->conf->share ? event->partition : event->partition | DEDUPE_OWN;
     int code = find_elsewhere(e, s, event, scope, key, &note);
     if (code == ERR_NOTFOUND) {
-        code = journal_dedupe(e->journal, e->now_ms, shelf, &hash, &event->id, &note.id);
+        code =
+            journal_dedupe(e->journal, engine_keys_time(e, s), shelf, &hash, &event->id, &note.id);
     } else if (code == 0) {
         code = ERR_EXISTS;
     }

@@ -13,16 +13,19 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { CALL_BUCKETS = 4096 };
+enum { CALL_BUCKETS = 4096, LATE_AGAIN_US = 1000000 };
 
 LIST_HEAD(invocations, invocation);
 
 struct attempts {
     struct invocation *current; /* being decided; in none of the lists below */
     size_t running;
+    size_t started; /* calls in progress */
     uint64_t last_call_id;
-    struct invocations to_start;            /* calls to start after the commit */
-    struct invocations calls[CALL_BUCKETS]; /* waiting ones, by call id */
+    TAILQ_HEAD(starts, invocation) to_start; /* calls to start after the commit, oldest first */
+    struct invocation *next_start;           /* where engine_next_to_start continues */
+    bool late;                               /* some of them were passed over */
+    struct invocations calls[CALL_BUCKETS];  /* waiting ones, by call id */
     TAILQ_HEAD(waiting, invocation)
     waiting[]; /* waiting ones, by service, earliest deadline first */
 };
@@ -31,6 +34,9 @@ int engine_make_attempts(struct engine *e) {
     e->attempts = calloc(1, sizeof *e->attempts + e->service_count * sizeof *e->attempts->waiting);
     for (size_t i = 0; e->attempts != NULL && i < e->service_count; i++) {
         TAILQ_INIT(&e->attempts->waiting[i]);
+    }
+    if (e->attempts != NULL) {
+        TAILQ_INIT(&e->attempts->to_start);
     }
     return e->attempts == NULL ? ERR_MEMORY : 0;
 }
@@ -66,10 +72,15 @@ void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel) 
     }
     assert(engine_find_call(e, inv->call_id) == inv); /* INV-ENGINE-5 */
     if (!inv->call_started) {
-        LIST_REMOVE(inv, start_link);
-    } else if (cancel) {
+        TAILQ_REMOVE(&e->attempts->to_start, inv, start_link);
+    } else {
+        e->attempts->started--;
+    }
+    if (inv->call_started && cancel) {
         e->doors.call_cancel(e->doors.ctx, inv->call_id);
     }
+    memory_give(e->memory, MEMORY_CALLS, inv->held_bytes);
+    inv->held_bytes = 0;
     LIST_REMOVE(inv, call_link);
     TAILQ_REMOVE(&e->attempts->waiting[inv->service->index], inv, link);
     inv->call_id = 0;
@@ -138,14 +149,25 @@ struct lane_item *engine_release(struct engine *e, struct invocation *inv) {
     return item;
 }
 
+/* What it holds outside of Lua: what it has staged, the call it asks for. */
+static size_t held_bytes(const struct run *run) {
+    size_t bytes = run->effects.bytes;
+    bytes += run->durable == NULL ? 0 : run->durable->effects.bytes;
+    return bytes + (run->request == NULL ? 0 : call_request_bytes(run->request));
+}
+
 int engine_await(struct engine *e, struct invocation *inv) {
     size_t count;
     struct lane_item **items = engine_items(inv, &count);
     int code = 0;
     inv->call_id = ++e->attempts->last_call_id;
     inv->call_started = false;
+    inv->call_late = false;
+    inv->left_us = inv->deadline_us - e->doors.monotonic_us(e->doors.ctx);
+    inv->held_bytes = held_bytes(inv->run);
+    memory_take(e->memory, MEMORY_CALLS, inv->held_bytes);
     LIST_INSERT_HEAD(call_bucket(e, inv->call_id), inv, call_link);
-    LIST_INSERT_HEAD(&e->attempts->to_start, inv, start_link);
+    TAILQ_INSERT_TAIL(&e->attempts->to_start, inv, start_link);
     enter_waiting(e, inv);
     e->attempts->current = NULL;
     e->current_item = NULL;
@@ -165,13 +187,54 @@ struct invocation *engine_find_call(struct engine *e, uint64_t id) {
     return NULL;
 }
 
+void engine_begin_starts(struct engine *e) {
+    e->attempts->next_start = TAILQ_FIRST(&e->attempts->to_start);
+    e->attempts->late = false;
+}
+
+/* The attempt's time ends `us` from now. */
+static void set_time_left(struct engine *e, struct invocation *inv, int64_t us) {
+    TAILQ_REMOVE(&e->attempts->waiting[inv->service->index], inv, link);
+    inv->deadline_us = e->doors.monotonic_us(e->doors.ctx) + us;
+    enter_waiting(e, inv);
+}
+
+/* What waits for the commit alone needs no memory; and one call always goes, so that some end. */
+static bool may_start(struct engine *e, const struct invocation *inv) {
+    return inv->run->outcome != OUTCOME_CALL || e->attempts->started == 0 ||
+           memory_room(e->memory, MEMORY_CALLS) >= CALL_OWN_BYTES;
+}
+
 struct invocation *engine_next_to_start(struct engine *e) {
-    struct invocation *inv = LIST_FIRST(&e->attempts->to_start);
+    struct attempts *a = e->attempts;
+    struct invocation *inv = a->next_start;
+    while (inv != NULL && !may_start(e, inv)) {
+        inv->call_late = true;
+        a->late = true;
+        inv = TAILQ_NEXT(inv, start_link);
+    }
+    a->next_start = inv == NULL ? NULL : TAILQ_NEXT(inv, start_link);
     if (inv != NULL) {
-        LIST_REMOVE(inv, start_link);
+        TAILQ_REMOVE(&a->to_start, inv, start_link);
+        a->started++;
         inv->call_started = true;
     }
+    if (inv != NULL && inv->call_late) {
+        set_time_left(e, inv, inv->left_us);
+    }
     return inv;
+}
+
+bool engine_has_late_calls(const struct engine *e) {
+    return e->attempts->late;
+}
+
+bool engine_spare_late(struct engine *e, struct invocation *inv) {
+    bool late = !inv->call_started && inv->call_late;
+    if (late) {
+        set_time_left(e, inv, inv->left_us > LATE_AGAIN_US ? inv->left_us : LATE_AGAIN_US);
+    }
+    return late;
 }
 
 struct invocation *engine_first_waiting(struct engine *e, const struct engine_service *s) {

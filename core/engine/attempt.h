@@ -25,12 +25,15 @@ struct invocation {
     struct engine_service *service;
     uint64_t call_id; /* what it waits for; 0 = nothing */
     bool call_started;
+    bool call_late;      /* its call did not fit the budget of memory, or does not yet */
+    int64_t left_us;     /* of the attempt's time when it asked for the call */
+    size_t held_bytes;   /* taken for it while it waits: what it has staged, the request */
     int64_t started_us;  /* monotonic */
     int64_t deadline_us; /* monotonic: neither a step nor a suspend cuts an attempt off */
     /* While it waits: */
     TAILQ_ENTRY(invocation) link;
     LIST_ENTRY(invocation) call_link;
-    LIST_ENTRY(invocation) start_link; /* until its call is started */
+    TAILQ_ENTRY(invocation) start_link; /* until its call is started */
 };
 
 /* The next step after an outcome; engine_conclude takes it. */
@@ -66,8 +69,14 @@ void engine_stop_waiting(struct engine *e, struct invocation *inv, bool cancel);
 bool engine_decides(const struct engine *e);
 /* Makes it current; if the turn is rolled back it is freed with its events. */
 void engine_make_current(struct engine *e, struct invocation *inv);
-/* The next of those whose calls are to be started; NULL: none is left. */
+/* Those whose calls are to be started are gone through: each is the next once, unless its call does
+ * not fit the budget of memory; NULL: none is left. */
+void engine_begin_starts(struct engine *e);
 struct invocation *engine_next_to_start(struct engine *e);
+/* Whether calls wait for memory. */
+bool engine_has_late_calls(const struct engine *e);
+/* Its call has not been started, for want of memory: that does not count as its time. */
+bool engine_spare_late(struct engine *e, struct invocation *inv);
 /* The service's invocation with the earliest deadline, or NULL; and the earliest deadline of all.
  */
 struct invocation *engine_first_waiting(struct engine *e, const struct engine_service *s);

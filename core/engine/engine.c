@@ -26,6 +26,7 @@
 #include "engine/input.h"
 #include "engine/lane.h"
 #include "engine/load.h"
+#include "engine/memory.h"
 #include "engine/mend.h"
 #include "engine/metrics.h"
 #include "engine/outbox.h"
@@ -106,8 +107,7 @@ static int resume_ended_calls(struct engine *e) {
     int code = 0;
     while (code == 0 && engine_seen_us(e) < end_us && (end = engine_next_ended(e)) != NULL) {
         code = engine_resume(e, end);
-        call_result_clear(&end->result);
-        free(end);
+        engine_free_ended(e, end);
     }
     return code;
 }
@@ -141,8 +141,9 @@ static int run_lanes(struct engine *e) {
         most = engine_first_new(e) != NULL || most == 0 ? 0 : 1;
     }
     size_t started = 0;
+    engine_feed_services(e);
     for (size_t events = 0; events < most && engine_seen_us(e) < end_us; events += started) {
-        struct lane *lane = lanes_next(e->lanes, e->now_ms);
+        struct lane *lane = engine_next_lane(e);
         int code = lane == NULL ? 0 : run_lane(e, lane, &started);
         if (lane == NULL || code != 0) {
             return code;
@@ -182,6 +183,7 @@ static int decide(struct engine *e) {
 
 static int write_books(struct engine *e) {
     int code = engine_write_books(e);
+    code = code == 0 ? engine_write_paces(e) : code;
     if (code == 0) {
         code = journal_mark_seq(e->journal);
     }
@@ -228,8 +230,10 @@ static int commit(struct engine *e) {
 
 /* --- act --- */
 
+/* Those that do not fit the budget of memory stay for another time. */
 static void start_calls(struct engine *e) {
     struct invocation *inv;
+    engine_begin_starts(e);
     while ((inv = engine_next_to_start(e)) != NULL) {
         struct call_result result = {.code = 0};
         if (inv->run->outcome != OUTCOME_CALL) { /* it waited only for the commit, now done */
@@ -271,6 +275,7 @@ int engine_turn(struct engine *e) {
     /* Committed publishes can be sent without a turn. */
     (void)engine_send(e); /* a packet id clash is reported to the host at its next send */
     engine_send_forwards(e);
+    start_calls(e);
     if (!engine_due(e)) {
         return answer;
     }
@@ -332,6 +337,8 @@ static int64_t next_work_ms(struct engine *e) {
     int64_t room = engine_earliest_room(e);
     next = deadline < next ? deadline : next;
     next = room < next ? room : next;
+    int64_t memory = engine_next_memory_ms(e);
+    next = memory < next ? memory : next;
     int64_t by_wall = earliest_by_wall(e);
     next = by_wall < next ? by_wall : next;
     if (starts_events(e)) {

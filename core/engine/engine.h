@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "base/culprit.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "event/event.h"
 #include "engine/forwards.h"
 #include "journal/journal.h"
@@ -56,6 +57,7 @@ struct engine_options {
     struct script_host *scripts;      /* borrowed, loaded; NULL is not allowed */
     const struct engine_doors *doors; /* copied */
     struct culprit *culprit;          /* borrowed; NULL = crashes are not charged */
+    struct memory *memory;            /* borrowed; NULL = a budget of the engine's own */
     uint64_t seed;
     const char *const *only; /* run these services; NULL = all */
     size_t only_count;
@@ -214,7 +216,8 @@ int64_t engine_next_ms(struct engine *e);
 /* Back-pressure: false while the backlog is at its limit or the store nearly full. */
 bool engine_accepts(struct engine *e);
 
-/* Bytes of messages that the next turn has room for; a few more are harmless. */
+/* Bytes of messages that the next turn has room for, in the store and in memory; a few more are
+ * harmless. 0: what comes must wait. */
 size_t engine_room(const struct engine *e);
 /* The number of messages that the next turn should take so that it can also run them; a few more
  * are harmless. */
@@ -256,7 +259,8 @@ struct journal *engine_journal(struct engine *e);
 struct engine_service_status {
     const char *name;
     bool active, paused;
-    bool held; /* because of another host */
+    bool held;    /* because of another host */
+    bool starved; /* its events wait for memory */
     struct books books;
     uint64_t running;
     uint64_t retrying; /* put off after a failure: a retry, a compensation */

@@ -16,6 +16,8 @@ struct engine {
     struct script_host *scripts;
     struct journal *journal;
     struct culprit *culprit; /* borrowed; NULL = nobody is named */
+    struct memory *memory;   /* borrowed, or own_memory */
+    struct memory own_memory;
     struct run_view view;
     struct uuid_source ids;
     struct engine_status status;
@@ -49,7 +51,8 @@ struct engine {
     struct quotas *quotas;
     struct schedules *schedules;
     struct shares *shares;
-    struct sources *sources; /* receive.c */
+    struct shortage *shortage; /* of memory: memory.c */
+    struct sources *sources;   /* receive.c */
     struct space *space;
     struct suspects *suspects; /* crash.c */
     struct timers *timers;

@@ -89,6 +89,7 @@ static bool is_handled(const struct engine *e, const struct engine_service *s,
 
 void engine_add_input(struct engine *e, struct event *event) {
     e->inputs->forward_bytes += event->kind == EVENT_FORWARD ? event->payload.len : 0;
+    memory_take(e->memory, MEMORY_EVENTS, event->payload.len);
     STAILQ_INSERT_TAIL(&e->inputs->messages, event, link);
 }
 
@@ -131,6 +132,10 @@ int engine_offer_signal(struct engine *e, size_t service, const struct event_byt
     return 0;
 }
 
+static size_t result_bytes(const struct call_end *end) {
+    return end->result.headers.len + end->result.body.len;
+}
+
 void engine_call_done(struct engine *e, uint64_t id, struct call_result *result) {
     struct call_end *end = calloc(1, sizeof *end);
     if (end == NULL) {
@@ -142,6 +147,7 @@ void engine_call_done(struct engine *e, uint64_t id, struct call_result *result)
     end->result = *result;
     buf_init(&result->headers, result->headers.max);
     buf_init(&result->body, result->body.max);
+    memory_take(e->memory, MEMORY_CALLS, result_bytes(end));
     STAILQ_INSERT_TAIL(&e->inputs->ended, end, link);
 }
 
@@ -224,6 +230,7 @@ struct event *engine_next_message(struct engine *e) {
     if (event != NULL) {
         STAILQ_REMOVE_HEAD(&in->messages, link);
         in->forward_bytes -= event->kind == EVENT_FORWARD ? event->payload.len : 0;
+        memory_give(e->memory, MEMORY_EVENTS, event->payload.len);
     }
     return event;
 }
@@ -234,6 +241,12 @@ struct call_end *engine_next_ended(struct engine *e) {
         STAILQ_REMOVE_HEAD(&e->inputs->ended, link);
     }
     return end;
+}
+
+void engine_free_ended(struct engine *e, struct call_end *end) {
+    memory_give(e->memory, MEMORY_CALLS, result_bytes(end));
+    call_result_clear(&end->result);
+    free(end);
 }
 
 struct command *engine_next_command(struct engine *e) {
@@ -275,8 +288,7 @@ void engine_forget_inputs(struct engine *e) {
         event_free(event);
     }
     while ((end = engine_next_ended(e)) != NULL) {
-        call_result_clear(&end->result);
-        free(end);
+        engine_free_ended(e, end);
     }
 }
 

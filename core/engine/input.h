@@ -27,6 +27,7 @@ size_t engine_forward_bytes(const struct engine *e);
 /* The next message, the next call that has ended; the caller's. NULL: none is left. */
 struct event *engine_next_message(struct engine *e);
 struct call_end *engine_next_ended(struct engine *e);
+void engine_free_ended(struct engine *e, struct call_end *end);
 /* The next command, which stays noted until engine_command_done; NULL: none is left. */
 struct command *engine_next_command(struct engine *e);
 void engine_command_done(struct engine *e);

@@ -22,7 +22,7 @@ struct items {
 };
 
 int engine_make_items(struct engine *e) {
-    e->items = malloc(sizeof *e->items);
+    e->items = calloc(1, sizeof *e->items);
     if (e->items == NULL) {
         return ERR_MEMORY;
     }
@@ -31,11 +31,21 @@ int engine_make_items(struct engine *e) {
 }
 
 void engine_free_items(struct engine *e) {
+    if (e->items != NULL) {
+        engine_forget_items(e);
+    }
     free(e->items);
 }
 
 static size_t body_bytes(const struct event *event) {
     return sizeof *event + event->payload.len + event->topic.len + event->properties.len;
+}
+
+/* The item has its event in memory. */
+static void count_body(struct engine *e, struct lane_item *item) {
+    item->bytes = body_bytes(item->event);
+    e->items->body_bytes += item->bytes;
+    memory_take(e->memory, MEMORY_EVENTS, item->bytes);
 }
 
 struct lane_item *engine_item_new(struct engine *e, const struct row *row, struct event *event,
@@ -47,8 +57,9 @@ struct lane_item *engine_item_new(struct engine *e, const struct row *row, struc
         item->since_ms = (int64_t)(row->seq / 1000); /* see journal_next_seq */
         item->place = place;
         item->event = event;
-        item->bytes = event == NULL ? 0 : body_bytes(event);
-        e->items->body_bytes += item->bytes;
+        if (event != NULL) {
+            count_body(e, item);
+        }
     }
     return item;
 }
@@ -61,8 +72,7 @@ int engine_load_body(struct engine *e, struct engine_service *s, struct lane_ite
         journal_event_get(e->journal, item->lane->partition, &item->id, s->number, &item->event);
     if (code == 0) {
         assert(item->event != NULL);
-        item->bytes = body_bytes(item->event);
-        e->items->body_bytes += item->bytes;
+        count_body(e, item);
     }
     return code;
 }
@@ -70,6 +80,7 @@ int engine_load_body(struct engine *e, struct engine_service *s, struct lane_ite
 void engine_drop_body(struct engine *e, struct lane_item *item) {
     assert(item->bytes <= e->items->body_bytes); /* INV-ENGINE-4 */
     e->items->body_bytes -= item->bytes;
+    memory_give(e->memory, MEMORY_EVENTS, item->bytes);
     item->bytes = 0;
     event_free(item->event);
     item->event = NULL;
@@ -122,8 +133,8 @@ struct lane_item *engine_first_new(const struct engine *e) {
     return TAILQ_FIRST(&e->items->new);
 }
 
-size_t engine_body_bytes(const struct engine *e) {
-    return e->items->body_bytes;
+bool engine_keeps_bodies(const struct engine *e) {
+    return e->items->body_bytes <= memory_share(e->memory, MEMORY_EVENTS) / 2;
 }
 
 bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t partition,
@@ -139,6 +150,7 @@ bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t p
 }
 
 void engine_forget_items(struct engine *e) {
+    memory_give(e->memory, MEMORY_EVENTS, e->items->body_bytes);
     *e->items = (struct items){.body_bytes = 0};
     TAILQ_INIT(&e->items->new);
 }

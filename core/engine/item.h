@@ -34,8 +34,8 @@ bool engine_id_taken(struct engine *e, const struct engine_service *s, uint8_t p
                      const struct uuid *id);
 /* The first of those; NULL: there is none. */
 struct lane_item *engine_first_new(const struct engine *e);
-/* Of the bodies in memory. */
-size_t engine_body_bytes(const struct engine *e);
+/* Whether what waits may stay in memory: the other half of the share is for what comes and runs. */
+bool engine_keeps_bodies(const struct engine *e);
 /* The turn is rolled back: no item is new any more, or in memory. The items are freed with what
  * holds them. */
 void engine_forget_items(struct engine *e);

@@ -30,6 +30,7 @@
 
 #include "engine/debt.h"
 #include "engine/light.h"
+#include "engine/pace.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -52,9 +53,7 @@ struct lane_service {
     struct lights lights;
     uint32_t concurrency, batch;
     int64_t linger_ms;
-    double rate_per_s, tokens;
-    int64_t tokens_ms; /* when tokens were last added */
-    int64_t not_before_ms;
+    struct pace pace;
     bool paused;
 };
 
@@ -124,8 +123,7 @@ static struct lane_service *service_of(const struct lanes *lanes, size_t service
 void lanes_limit(struct lanes *lanes, size_t service, uint32_t concurrency, double rate_per_s) {
     struct lane_service *s = service_of(lanes, service);
     s->concurrency = concurrency;
-    s->rate_per_s = rate_per_s;
-    s->tokens = 1;
+    pace_limit(&s->pace, rate_per_s);
 }
 
 void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t linger_ms) {
@@ -139,8 +137,16 @@ void lanes_pause(struct lanes *lanes, size_t service, bool paused) {
 }
 
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms) {
+    pace_throttle(&service_of(lanes, service)->pace, until_ms);
+}
+
+int64_t lanes_full_ms(const struct lanes *lanes, size_t service) {
+    return pace_full_ms(&service_of(lanes, service)->pace);
+}
+
+void lanes_resume(struct lanes *lanes, size_t service, int64_t full_ms, int64_t now_ms) {
     struct lane_service *s = service_of(lanes, service);
-    s->not_before_ms = until_ms > s->not_before_ms ? until_ms : s->not_before_ms;
+    pace_resume(&s->pace, full_ms, now_ms, s->batch);
 }
 
 /* --- the table --- */
@@ -399,20 +405,7 @@ void lanes_push(struct lanes *lanes, struct lane *lane, struct lane_item *item) 
     }
 }
 
-/* --- limits -------------------------------------------------------------------------------------
- *
- * The rate is a token bucket that holds the starts of a tenth of a second, at least one: bursts
- * stay small, and any full second has at most 1.1 times the rate. A batch takes a token for each of
- * its events; if it takes more than there are, the next start waits until they are made up for.
- */
-static void count_tokens(struct lane_service *s, int64_t now_ms) {
-    double most = s->rate_per_s / 10 < 1 ? 1 : s->rate_per_s / 10;
-    if (now_ms > s->tokens_ms) {
-        s->tokens += (double)(now_ms - s->tokens_ms) * s->rate_per_s / 1000;
-    }
-    s->tokens_ms = now_ms;
-    s->tokens = s->tokens > most ? most : s->tokens;
-}
+/* --- limits --- */
 
 static int64_t oldest_ms(const struct lane *lane, int64_t first_ms) {
     for (; lane != NULL; lane = lane->ring_next) {
@@ -436,16 +429,11 @@ static int64_t held_until(const struct lanes *lanes, struct lane_service *s, int
     if (s->paused || (s->concurrency > 0 && s->running >= s->concurrency)) {
         return -1;
     }
-    if (s->not_before_ms > now_ms) {
-        return s->not_before_ms;
+    int64_t until_ms = pace_held_until(&s->pace, s->running, now_ms);
+    if (until_ms != 0) {
+        return until_ms;
     }
-    if (s->rate_per_s > 0) {
-        count_tokens(s, now_ms);
-        if (s->tokens < 1) {
-            return now_ms + 1 + (int64_t)((1 - s->tokens) * 1000 / s->rate_per_s);
-        }
-    }
-    int64_t until_ms = lingers_until(s, now_ms);
+    until_ms = lingers_until(s, now_ms);
     return until_ms == 0 ? hushed_until(lanes, s, now_ms) : until_ms;
 }
 
@@ -520,7 +508,7 @@ static struct lane_item *take_head(struct lane_service *s, struct lane *lane) {
     lane->busy = true;
     lane->taken = item;
     s->waiting--;
-    s->tokens -= s->rate_per_s > 0 ? 1 : 0;
+    pace_started(&s->pace, lane->joined);
     return item;
 }
 
@@ -548,7 +536,10 @@ void lanes_finish(struct lanes *lanes, struct lane *lane) {
     assert(lane->busy && (lane->joined || s->running > 0)); /* INV-LANE-4 */
     lane->busy = false;
     lane->taken = NULL;
-    s->running -= lane->joined ? 0 : 1;
+    if (!lane->joined) {
+        s->running--;
+        pace_ended(&s->pace, s->concurrency);
+    }
     if (can_enter(lane)) {
         enter_ring(s, lane, false);
     }

@@ -77,6 +77,10 @@ void lanes_batch(struct lanes *lanes, size_t service, uint32_t batch, int64_t li
 void lanes_pause(struct lanes *lanes, size_t service, bool paused);
 /* No starts before until_ms. */
 void lanes_throttle(struct lanes *lanes, size_t service, int64_t until_ms);
+/* When the service has made up for its starts, as far as its rate goes; 0 = it has. After a restart
+ * this is told to it. */
+int64_t lanes_full_ms(const struct lanes *lanes, size_t service);
+void lanes_resume(struct lanes *lanes, size_t service, int64_t full_ms, int64_t now_ms);
 
 /* NULL if the lane is not in memory. */
 struct lane *lanes_find(const struct lanes *lanes, size_t service, uint64_t hash);

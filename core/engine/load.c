@@ -49,8 +49,7 @@ static int load_service(struct engine *e, struct engine_service *s) {
     lanes_batch(e->lanes, s->index, s->conf->batch, s->conf->linger_ms);
     s->paused = paused != 0;
     engine_hold(e, s);
-    lanes_throttle(e->lanes, s->index, s->throttled_until_ms);
-    return code;
+    return code == 0 ? engine_load_pace(e, s) : code;
 }
 
 static int load_all(struct engine *e) {

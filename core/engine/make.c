@@ -10,6 +10,7 @@
 #include "engine/apply.h"
 #include "engine/crash.h"
 #include "engine/item.h"
+#include "engine/memory.h"
 #include "engine/place.h"
 #include "engine/quota.h"
 #include "engine/publish.h"
@@ -85,7 +86,7 @@ static const struct {
     {engine_make_watch, engine_free_watch},           {engine_make_suspects, engine_free_suspects},
     {engine_make_deaths, engine_free_deaths},         {engine_make_attempts, engine_free_attempts},
     {engine_make_inputs, engine_free_inputs},         {engine_make_quotas, engine_free_quotas},
-    {engine_make_marks, engine_free_marks},
+    {engine_make_marks, engine_free_marks},           {engine_make_shortage, engine_free_shortage},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
@@ -108,6 +109,8 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->doors = *options->doors;
     e->scripts = options->scripts;
     e->culprit = options->culprit;
+    memory_init(&e->own_memory, options->conf->memory_bytes);
+    e->memory = options->memory != NULL ? options->memory : &e->own_memory;
     uuid_source_init(&e->ids, options->seed);
     buf_init(&e->scratch, 1 << 20);
     engine_view_init(e);
@@ -116,7 +119,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = make_parts(e, r);
     }
     if (code == 0) {
-        code = journal_open(&e->journal, options->store, e->conf->keep_idempotency_ms, r);
+        code = journal_open(&e->journal, options->store, conf_keep_idempotency(e->conf, NULL), r);
     }
     if (code == 0) {
         engine_load_marks(e);
@@ -126,7 +129,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
         code = engine_start_clock(e);
     }
     if (code == 0) {
-        code = outbox_new(&e->outbox, e->journal);
+        code = outbox_new(&e->outbox, e->journal, e->memory);
     }
     if (code == 0) {
         code = append_new(&e->append, e->journal, e->conf->store_path);

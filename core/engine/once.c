@@ -13,6 +13,10 @@
 
 static const struct slice ONCE_SCOPE = {"\001publish", sizeof "\001publish" - 1}; /* no service */
 
+static struct dedupe_time once_time(const struct engine *e) {
+    return (struct dedupe_time){.now_ms = e->now_ms, .keep_ms = e->conf->keep_idempotency_ms};
+}
+
 /* What makes two commands the same: their key, within the subject they are about. */
 static struct dedupe_hash once_hash(const struct engine *e, size_t secret, const struct command *c,
                                     struct slice about) {
@@ -28,7 +32,7 @@ static int find_once(struct engine *e, const struct command *c, uint8_t partitio
                      struct slice about, size_t *secret, struct dedupe_note *earlier) {
     for (*secret = 1; *secret < journal_secret_count(e->journal); ++*secret) {
         struct dedupe_hash hash = once_hash(e, *secret, c, about);
-        int code = journal_dedupe_find(e->journal, e->now_ms, partition, &hash, earlier);
+        int code = journal_dedupe_find(e->journal, once_time(e), partition, &hash, earlier);
         if (code != ERR_NOTFOUND) {
             return code;
         }
@@ -48,7 +52,7 @@ int engine_asked_before(struct engine *e, struct command *c, uint8_t partition, 
     if (code == ERR_NOTFOUND) {
         struct dedupe_hash hash = once_hash(e, 0, c, about);
         struct dedupe_note note = {.id = c->made, .marked = true, .mark = mark_of(e, 0, c)};
-        code = journal_dedupe_marked(e->journal, e->now_ms, partition, &hash, &note, &earlier);
+        code = journal_dedupe_marked(e->journal, once_time(e), partition, &hash, &note, &earlier);
         *before = code == ERR_EXISTS;
     }
     if (!*before) {
@@ -87,7 +91,7 @@ int engine_signal_once(struct engine *e, struct engine_service *s, const struct 
     }
     code = engine_signal(e, s, signal, r);
     if (code == ERR_INVALID) {
-        int forgot = journal_dedupe_forget(e->journal, e->now_ms, partition, &hash);
+        int forgot = journal_dedupe_forget(e->journal, once_time(e), partition, &hash);
         code = forgot == 0 ? ERR_INVALID : forgot;
     }
     return code;

@@ -14,12 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-int outbox_new(struct outbox **out, struct journal *journal) {
+int outbox_new(struct outbox **out, struct journal *journal, struct memory *memory) {
     struct outbox *o = calloc(1, sizeof *o);
     if (o == NULL) {
         return ERR_MEMORY;
     }
     o->journal = journal;
+    o->memory = memory;
     o->trial_size = 1;
     item_list_init(&o->staged);
     item_list_init(&o->queued);
@@ -51,12 +52,12 @@ int outbox_add(struct outbox *o, int64_t now_ms, const struct publication *p) {
     if (code != 0) {
         return code;
     }
-    if (o->on_disk > 0 || o->queued.count + o->staged.count >= OUTBOX_QUEUE_MAX) {
+    if (o->on_disk > 0 || !outbox_fits(o, OUTBOX_QUEUE_MAX)) {
         o->on_disk++;
         return 0;
     }
     struct outbox_item *item = NULL;
-    code = outbox_item_new(seq, record, &item);
+    code = outbox_item_new(o, seq, record, &item);
     if (code == 0) {
         o->loaded = seq;
         item_list_add(&o->staged, item);

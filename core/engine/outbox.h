@@ -30,6 +30,7 @@
 #ifndef ZINGQ_ENGINE_OUTBOX_H
 #define ZINGQ_ENGINE_OUTBOX_H
 
+#include "base/memory.h"
 #include "journal/journal.h"
 #include "journal/outbox.h"
 
@@ -39,8 +40,8 @@
 
 struct outbox;
 
-/* ERR_MEMORY. Counts nothing yet: see outbox_load. */
-int outbox_new(struct outbox **out, struct journal *journal);
+/* ERR_MEMORY. Counts nothing yet: see outbox_load. `memory`: borrowed, NULL = no budget. */
+int outbox_new(struct outbox **out, struct journal *journal, struct memory *memory);
 void outbox_free(struct outbox *o);
 /* Forgets all that is in memory and counts the rows on disk again; inside a transaction. */
 int outbox_load(struct outbox *o);

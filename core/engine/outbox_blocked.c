@@ -88,11 +88,6 @@ void blocked_remove(struct blocked *b, struct outbox_item *item) {
 }
 
 void blocked_clear(struct blocked *b) {
-    struct outbox_item *item;
-    while (b->count > 0 && (item = TAILQ_FIRST(&b->items)) != NULL) {
-        TAILQ_REMOVE(&b->items, item, link);
-        free(item);
-    }
     *b = (struct blocked){.stale = true};
     TAILQ_INIT(&b->items);
 }

@@ -85,11 +85,13 @@ enum {
 
 struct outbox {
     struct journal *journal;
+    struct memory *memory; /* borrowed; NULL = no budget */
     struct item_list staged, queued, acked;
     struct blocked blocked;
     struct outbox_item *by_mid[MQTT_PACKET_IDS]; /* in flight */
     uint16_t owners_out[OWNER_SLOTS];            /* how many of them, by owner */
     size_t in_flight;
+    size_t bytes;              /* of all items */
     uint64_t sent;             /* on this connection */
     uint64_t beside, harmless; /* sent by others on it, and how many surely cost nothing */
     bool refusals;             /* on this connection */
@@ -112,6 +114,7 @@ struct outbox {
 
 /* --- engine/outbox_queue.c --- */
 
+void outbox_item_free(struct outbox *o, struct outbox_item *item);
 void item_list_init(struct item_list *list);
 /* To the end of the list, which owns the item from now on. */
 void item_list_add(struct item_list *list, struct outbox_item *item);
@@ -136,7 +139,9 @@ void outbox_refuse_untried(struct outbox *o, struct outbox_item *item, int64_t n
 
 /* --- engine/outbox_rows.c --- */
 
-int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out);
+int outbox_item_new(struct outbox *o, uint64_t seq, struct slice record, struct outbox_item **out);
+/* Whether another row that is not blocked may come into memory: of `most`, and of half a share. */
+bool outbox_fits(const struct outbox *o, size_t most);
 /* Its row is deleted, the item freed. */
 int outbox_discard_item(struct outbox *o, struct outbox_item *item);
 
@@ -147,7 +152,7 @@ void blocked_add(struct blocked *b, struct outbox_item *item, enum item_state st
 void blocked_move(struct blocked *b, struct outbox_item *item, enum item_state state);
 void blocked_out(struct blocked *b, struct outbox_item *item, bool out);
 void blocked_remove(struct blocked *b, struct outbox_item *item);
-void blocked_clear(struct blocked *b);
+void blocked_clear(struct blocked *b); /* they are gone */
 /* An earlier row of the item's owner is blocked; with `out_passes` those in flight do not count. */
 bool blocked_holds(const struct blocked *b, const struct outbox_item *item, bool out_passes);
 /* The next row held behind `owner` that nothing holds any more; NULL = none. */

@@ -32,11 +32,27 @@ void item_list_prepend(struct item_list *to, struct item_list *from) {
     from->count = 0;
 }
 
-static void list_clear(struct item_list *list) {
+void outbox_item_free(struct outbox *o, struct outbox_item *item) {
+    assert(o->bytes >= item->bytes);
+    o->bytes -= item->bytes;
+    memory_give(o->memory, MEMORY_PUBLISHES, item->bytes);
+    free(item);
+}
+
+static void list_clear(struct outbox *o, struct item_list *list) {
     struct outbox_item *item;
     while ((item = item_list_take(list)) != NULL) {
-        free(item);
+        outbox_item_free(o, item);
     }
+}
+
+static void free_blocked(struct outbox *o) {
+    struct outbox_item *item;
+    while (o->blocked.count > 0 && (item = TAILQ_FIRST(&o->blocked.items)) != NULL) {
+        TAILQ_REMOVE(&o->blocked.items, item, link);
+        outbox_item_free(o, item);
+    }
+    blocked_clear(&o->blocked);
 }
 
 static uint16_t *owner_out(struct outbox *o, const struct outbox_item *item) {
@@ -61,16 +77,16 @@ struct outbox_item *outbox_landed(struct outbox *o, int mid) {
 }
 
 void outbox_forget(struct outbox *o) {
-    list_clear(&o->staged);
-    list_clear(&o->queued);
-    list_clear(&o->acked);
+    list_clear(o, &o->staged);
+    list_clear(o, &o->queued);
+    list_clear(o, &o->acked);
     for (int i = 0; o->in_flight > 0 && i < MQTT_PACKET_IDS; i++) {
         struct outbox_item *item = o->by_mid[i] == NULL ? NULL : outbox_landed(o, i);
         if (item != NULL && !item->out) { /* otherwise it is also in the blocked list */
-            free(item);
+            outbox_item_free(o, item);
         }
     }
-    blocked_clear(&o->blocked);
+    free_blocked(o);
     o->alone = false;
     o->trial_size = 1;
 }

@@ -51,7 +51,13 @@ int outbox_charge_crash(struct outbox *o, int64_t now_ms, const struct uuid *id)
                             : journal_outbox_put(o->journal, seq, buf_slice(&o->record));
 }
 
-int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out) {
+bool outbox_fits(const struct outbox *o, size_t most) {
+    size_t bytes = o->bytes - o->blocked.bytes;
+    return o->queued.count + o->staged.count < most &&
+           bytes < memory_share(o->memory, MEMORY_PUBLISHES) / 2;
+}
+
+int outbox_item_new(struct outbox *o, uint64_t seq, struct slice record, struct outbox_item **out) {
     struct outbox_item *item = malloc(sizeof *item + record.len);
     if (item == NULL) {
         return ERR_MEMORY;
@@ -64,6 +70,8 @@ int outbox_item_new(uint64_t seq, struct slice record, struct outbox_item **out)
         return code;
     }
     item->topic = blocked_topic_hash(item->publication.topic);
+    o->bytes += item->bytes;
+    memory_take(o->memory, MEMORY_PUBLISHES, item->bytes);
     *out = item;
     return 0;
 }
@@ -73,7 +81,7 @@ int outbox_discard_item(struct outbox *o, struct outbox_item *item) {
     if (code == 0) {
         uint64_t owner = item->publication.owner;
         blocked_remove(&o->blocked, item);
-        free(item);
+        outbox_item_free(o, item);
         outbox_release(o, owner);
     }
     return code;
@@ -87,7 +95,7 @@ static int delete_acked(struct outbox *o) {
         if (code != 0) {
             return code;
         }
-        free(item_list_take(&o->acked));
+        outbox_item_free(o, item_list_take(&o->acked));
     }
     return 0;
 }
@@ -111,7 +119,7 @@ static int load_one(struct outbox *o) {
         return code;
     }
     struct outbox_item *item = NULL;
-    code = outbox_item_new(seq, record, &item);
+    code = outbox_item_new(o, seq, record, &item);
     if (code != 0) {
         return code;
     }
@@ -173,7 +181,7 @@ static int discard_past_quota(struct outbox *o) {
 }
 
 static bool has_room(const struct outbox *o, size_t most) {
-    return o->on_disk > 0 && o->queued.count + o->staged.count < most && !is_full(o);
+    return o->on_disk > 0 && outbox_fits(o, most) && !is_full(o);
 }
 
 bool outbox_wants_settle(const struct outbox *o) {

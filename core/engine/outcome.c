@@ -247,7 +247,7 @@ int engine_expire_waits(struct engine *e) {
         struct invocation *inv;
         while (code == 0 && engine_seen_us(e) < end_us &&
                (inv = engine_first_waiting(e, s)) != NULL && inv->deadline_us <= e->turn_us) {
-            code = time_out(e, inv);
+            code = engine_spare_late(e, inv) ? 0 : time_out(e, inv);
         }
     }
     return code;

@@ -18,6 +18,7 @@ struct trim {
     struct uuid id;
     uint16_t service;
     int64_t next_pass_ms;
+    int64_t next_keys_ms; /* of the idempotency keys, whose time is their own */
 };
 
 static bool is_history(const struct engine *e, const struct event *event) {
@@ -71,14 +72,18 @@ static int trim_step(struct engine *e, bool *partition_ends, bool *gone) {
     return code;
 }
 
+static int trim_keys(struct engine *e) {
+    size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
+    return e->now_ms < e->trim->next_keys_ms
+               ? 0
+               : journal_dedupe_trim(e->journal, e->now_ms, rows, &e->trim->next_keys_ms);
+}
+
 /* Deleting takes pages of the store, looking takes none. */
 int engine_trim(struct engine *e) {
-    if (e->now_ms < e->trim->next_pass_ms) {
-        return 0;
-    }
-    int dropped = journal_dedupe_trim(e->journal, e->now_ms);
-    if (dropped != 0) {
-        return dropped;
+    int trimmed = trim_keys(e);
+    if (trimmed != 0 || e->now_ms < e->trim->next_pass_ms) {
+        return trimmed;
     }
     size_t rows = engine_space_share(e, TRIM_ROWS_PER_TURN);
     for (size_t looked = 0; rows > 0 && looked < TRIM_ROWS_PER_TURN;) {
@@ -111,5 +116,6 @@ void engine_free_trim(struct engine *e) {
 }
 
 int64_t engine_next_trim_ms(const struct engine *e) {
-    return e->trim->next_pass_ms;
+    const struct trim *t = e->trim;
+    return t->next_keys_ms < t->next_pass_ms ? t->next_keys_ms : t->next_pass_ms;
 }

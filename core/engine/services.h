@@ -5,6 +5,7 @@
 #define ZINGQ_ENGINE_SERVICES_H
 
 #include "engine/engine.h"
+#include "journal/dedupe.h"
 
 /* One service as this host runs it. */
 struct engine_service {
@@ -12,14 +13,17 @@ struct engine_service {
     size_t index;    /* in conf->services */
     uint16_t number; /* in the store */
     struct slice name;
-    bool active; /* this host runs it */
-    bool paused; /* by an operator */
-    bool held;   /* because of another host */
+    bool active;  /* this host runs it */
+    bool paused;  /* by an operator */
+    bool held;    /* because of another host */
+    bool starved; /* for want of memory: engine/memory.c */
     bool books_dirty;
     struct books books;
     struct metrics metrics;
     struct histogram handler;
     int64_t throttled_until_ms;
+    bool pace_dirty;       /* that is not stored yet */
+    int64_t rate_full_ms;  /* as it is stored: lanes_full_ms */
     struct rows *rows;     /* owned: engine/rows.c */
     struct window *window; /* owned: engine/place.c */
 };
@@ -54,5 +58,11 @@ int engine_load_books(struct engine *e, struct engine_service *s);
 void engine_hold(struct engine *e, const struct engine_service *s);
 /* Starts no events before then. */
 void engine_throttle(struct engine *e, struct engine_service *s, int64_t until_ms);
+/* What its rate and a throttle still forbid, as the store has it: a restart must not lift it. */
+int engine_load_pace(struct engine *e, struct engine_service *s);
+int engine_write_paces(struct engine *e);
+
+/* How long the service's idempotency keys count, from now. */
+struct dedupe_time engine_keys_time(const struct engine *e, const struct engine_service *s);
 
 #endif

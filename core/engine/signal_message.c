@@ -91,7 +91,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     for (size_t i = 1; i < journal_secret_count(e->journal); i++) { /* after a reshard */
         struct dedupe_hash old = journal_dedupe_hash_with(e->journal, i, s->name, topic, identity);
         struct dedupe_note note;
-        int found = journal_dedupe_find(e->journal, e->now_ms, partition, &old, &note);
+        int found = journal_dedupe_find(e->journal, engine_keys_time(e, s), partition, &old, &note);
         *repeated = found == 0;
         if (found != ERR_NOTFOUND) {
             return found;
@@ -99,7 +99,7 @@ int engine_signal_repeated(struct engine *e, const struct engine_service *s, str
     }
     struct dedupe_hash hash = journal_dedupe_hash(e->journal, s->name, topic, identity);
     struct uuid id = uuid_next(&e->ids, e->now_ms);
-    int code = journal_dedupe(e->journal, e->now_ms, partition, &hash, &id, &earlier);
+    int code = journal_dedupe(e->journal, engine_keys_time(e, s), partition, &hash, &id, &earlier);
     *repeated = code == ERR_EXISTS;
     return *repeated ? 0 : code;
 }

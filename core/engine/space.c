@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
+#include "engine/memory.h"
 #include "engine/services.h"
 
 #include <assert.h>
@@ -320,6 +321,8 @@ void engine_take_bytes(struct engine *e, size_t stored) {
 
 size_t engine_room(const struct engine *e) {
     uint64_t most = e->space->room / TURN_PARTS;
+    size_t memory = engine_memory_for_messages(e);
+    most = most < memory ? most : memory;
     return most < TURN_BYTES_MAX ? (size_t)most : TURN_BYTES_MAX;
 }
 

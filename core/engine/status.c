@@ -109,6 +109,7 @@ int engine_service_status(struct engine *e, size_t service, struct engine_servic
                                           .active = s->active,
                                           .paused = s->paused || !s->active,
                                           .held = s->held,
+                                          .starved = s->starved,
                                           .books = s->books,
                                           .handler = s->handler,
                                           .oldest_ms = oldest_wait(e, s),

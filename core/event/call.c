@@ -36,6 +36,14 @@ void call_request_free(struct call_request *request) {
     free(request);
 }
 
+size_t call_request_bytes(const struct call_request *request) {
+    size_t bytes = sizeof *request + request->body_len + request->query_len;
+    for (size_t i = 0; i < request->header_count; i++) {
+        bytes += strlen(request->headers[i]);
+    }
+    return bytes;
+}
+
 /* Appends `text` (malloc'd, taken over in every case) to the array. */
 static int append(char ***texts, size_t *count, char *text) {
     if (text == NULL) {

@@ -52,6 +52,8 @@ struct call_result {
 /* An empty request, or NULL when out of memory. */
 struct call_request *call_request_new(void);
 void call_request_free(struct call_request *request);
+/* What it says, in bytes. */
+size_t call_request_bytes(const struct call_request *request);
 /* Add one (copied). ERR_INVALID: a name, value or address that would break out of its line (control
  * characters, <, >); ERR_LIMIT past CALL_HEADERS_MAX; ERR_MEMORY. Then nothing was added. */
 int call_request_header(struct call_request *request, struct slice name, struct slice value);

@@ -208,6 +208,11 @@ const json_t *event_json(struct event *event, struct report *r) {
     return event->json;
 }
 
+void event_forget_json(struct event *event) {
+    json_decref(event->json);
+    event->json = NULL;
+}
+
 void property_add(struct buf *out, struct slice name, struct slice value) {
     if (name.len > UINT16_MAX) {
         out->failed = true;

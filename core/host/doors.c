@@ -294,7 +294,7 @@ static int open_socket(struct host *h, struct report *r) {
         return report(r, ERR_INVALID, "store.path is too long for a socket in it");
     }
     const struct gateway_callbacks callbacks = {
-        .ctx = h, .on_request = on_request, .make_room = host_make_room};
+        .ctx = h, .on_request = on_request, .make_room = host_make_room, .memory = &h->memory};
     return gateway_new(&h->socket, &h->loop, listen, GATEWAY_BODY_BYTES_MAX, &callbacks, r);
 }
 
@@ -322,6 +322,7 @@ static int open_front(struct host *h, struct report *r) {
                                                 .on_request = on_front_request,
                                                 .welcome = on_front_head,
                                                 .make_room = host_make_room,
+                                                .memory = &h->memory,
                                                 .headers = front_headers,
                                                 .proxies =
                                                     (const char *const *)h->conf->http_proxies,
@@ -363,6 +364,7 @@ int host_open_doors(struct host *h, struct report *r) {
         code = fetch_new(&h->fetch, &h->loop, h, on_fetched);
     }
     if (code == 0) {
+        fetch_use_memory(h->fetch, &h->memory);
         fetch_egress(h->fetch, (struct egress){h->conf->egress_allow, h->conf->egress_allow_count});
     }
     if (code == 0) {

@@ -168,7 +168,7 @@ static void turn(struct host *h) {
         host_members_turn(h);
         host_publish_status(h);
     }
-    bool accepts = engine_accepts(h->engine);
+    bool accepts = engine_accepts(h->engine) && engine_room(h->engine) > 0;
     mqtt_hold(h->subscriber, !accepts || host_join_waits(h));
     host_stand_in_hold(h, !accepts);
     if (h->stopping || h->leaving) {
@@ -294,6 +294,7 @@ static int open_engine(struct host *h, struct report *r) {
                                         .max_bytes = h->conf->store_max_bytes};
     struct clock_reading now;
     clock_read(&now);
+    memory_init(&h->memory, h->conf->memory_bytes);
     int code = store_open(&h->store, &store, r);
     if (code == 0) {
         code = culprit_open(&h->culprit, h->conf->store_path, now.boot.id, r);
@@ -305,6 +306,7 @@ static int open_engine(struct host *h, struct report *r) {
         code = script_host_new(&h->scripts, h->conf, &api_library);
     }
     if (code == 0) {
+        script_use_memory(h->scripts, &h->memory);
         code = host_load_scripts(h, r);
     }
     if (code != 0) {
@@ -316,6 +318,7 @@ static int open_engine(struct host *h, struct report *r) {
                                      .scripts = h->scripts,
                                      .doors = &doors,
                                      .culprit = h->culprit,
+                                     .memory = &h->memory,
                                      .only = h->options->services,
                                      .only_count = h->options->service_count};
     randombytes_buf(&options.seed, sizeof options.seed);

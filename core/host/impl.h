@@ -13,6 +13,7 @@
 #include "io/httpd/gateway.h"
 #include "host/host.h"
 #include "host/loss.h"
+#include "base/memory.h"
 #include "peers/members.h"
 #include "io/mqtt/mqtt.h"
 #include "lua/script.h"
@@ -110,6 +111,7 @@ struct host {
     struct conf *conf;
     struct store *store;
     struct culprit *culprit; /* DATA/processor */
+    struct memory memory;    /* the budget: limits.memory */
     struct script_host *scripts;
     struct engine *engine;
     struct mqtt *subscriber;                   /* the connection that takes events */

@@ -31,7 +31,8 @@ enum {
     FLAG_FORCED = 32,
     FLAG_ALONE = 64,
     FLAG_BATCH = 128,
-    EVENT_KEY_BYTES = 19
+    EVENT_KEY_BYTES = 19,
+    STATE_AT = 1
 };
 
 static uint8_t flags_of(const struct event *e) {
@@ -217,6 +218,24 @@ bool journal_event_exists(struct journal *j, uint8_t partition, const struct uui
     event_key(&k, partition, id, service);
     struct slice value;
     return store_get(j->store, TABLE_EVENT, key_slice(&k), &value) == 0;
+}
+
+bool journal_event_waits(struct journal *j, uint8_t partition, const struct uuid *id) {
+    struct key k;
+    struct slice key;
+    struct slice value;
+    event_key(&k, partition, id, 0);
+    const size_t id_len = k.len - sizeof(uint16_t);
+    bool after = false;
+    while (journal_seek_prefix(j, TABLE_EVENT, &k, id_len, after, &key, &value) == 0) {
+        uint8_t state = value.len > STATE_AT ? (uint8_t)value.data[STATE_AT] : EVENT_STATE_COUNT;
+        if (state < EVENT_STATE_COUNT && !event_state_ended((enum event_state)state)) {
+            return true;
+        }
+        k.len = 0;
+        after = key_bytes(&k, key);
+    }
+    return false;
 }
 
 static void hand_out_event(const struct event_at *at, struct uuid *id, uint16_t *service,

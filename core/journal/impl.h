@@ -13,6 +13,15 @@ struct dedupe_bucket {
     int64_t until_ms; /* keys noted in it came before; 0 = never used */
 };
 
+enum { DEDUPE_KEY_BYTES = 17 };
+
+/* How far an expired bucket has been searched for keys of events that have not ended. */
+struct dedupe_sweep {
+    bool begun;
+    size_t bucket;
+    uint8_t at[DEDUPE_KEY_BYTES]; /* the last row looked at; zeroed at first */
+};
+
 struct broken_row;
 
 struct journal {
@@ -23,9 +32,10 @@ struct journal {
     size_t secret_count;
     char **names; /* service names by number */
     uint16_t name_count;
-    uint64_t seq; /* the last one given out */
-    int64_t keep_ms, bucket_ms;
+    uint64_t seq;               /* the last one given out */
+    int64_t keep_ms, bucket_ms; /* the longest of all services */
     struct dedupe_bucket buckets[DEDUPE_BUCKETS];
+    struct dedupe_sweep sweep;
     struct buf record;         /* for encoding one record; reused */
     struct broken_row *broken; /* BROKEN_ROWS_MAX; NULL until one is found */
     size_t broken_count;

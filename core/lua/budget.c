@@ -27,6 +27,7 @@
 enum {
     CHURN_BYTES = 1 << 20,     /* bytes allocated between two checks of the clock */
     STACK_BYTES_MAX = 1 << 20, /* C stack that nested closes of coroutines may use */
+    GROWTH_PARTS = 64,         /* 1/64 of a service's growth is forgotten with each run */
     NS_PER_MS = 1000000,
 };
 
@@ -127,17 +128,25 @@ static bool may_grow(struct script_state *state, size_t more) {
     return true;
 }
 
+static void note_use(struct script_state *state, size_t bytes) {
+    struct memory *memory = state->host->memory;
+    memory_take(memory, MEMORY_LUA, bytes);
+    memory_give(memory, MEMORY_LUA, state->memory_used);
+    state->memory_used = bytes;
+    state->memory_peak = bytes > state->memory_peak ? bytes : state->memory_peak;
+}
+
 bool script_memory_take(struct script_state *state, size_t bytes) {
     if (!may_grow(state, bytes)) {
         return false;
     }
-    state->memory_used += bytes;
+    note_use(state, state->memory_used + bytes);
     return true;
 }
 
 void script_memory_give(struct script_state *state, size_t bytes) {
     assert(state->memory_used >= bytes);
-    state->memory_used -= bytes;
+    note_use(state, state->memory_used - bytes);
 }
 
 void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
@@ -146,7 +155,7 @@ void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     assert(state->memory_used >= old);         /* INV-RUN-6 */
     if (new_size == 0) {
         free(block);
-        state->memory_used -= old;
+        note_use(state, state->memory_used - old);
         return NULL;
     }
     if (new_size > old && !may_grow(state, new_size - old)) {
@@ -156,7 +165,7 @@ void *script_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     if (moved == NULL) {
         return new_size <= old ? block : NULL; /* Lua assumes that shrinking never fails */
     }
-    state->memory_used = state->memory_used - old + new_size;
+    note_use(state, state->memory_used - old + new_size);
     return moved;
 }
 
@@ -183,6 +192,8 @@ void script_enter(struct script_state *state, struct run *run, lua_State *L, int
     state->base = L;
     state->thread = L;
     state->memory_strict = true;
+    state->memory_before = state->memory_used;
+    state->memory_peak = state->memory_used;
     state->watch.active = true;
     state->watch.over = false;
     state->unwinding = false;
@@ -194,10 +205,21 @@ void script_enter(struct script_state *state, struct run *run, lua_State *L, int
     watchdog_call(on_watchdog, state);
 }
 
+/* A run has left: by how much it made its state grow. */
+static void note_growth(struct script_state *state) {
+    struct script_slot *slot = &state->host->slots[state->service];
+    size_t grown = state->memory_peak - state->memory_before;
+    size_t before = slot->growth - slot->growth / GROWTH_PARTS;
+    slot->growth = grown > before ? grown : before;
+}
+
 int64_t script_leave(struct script_state *state) {
     assert(state->watch.active); /* INV-RUN-1 */
     watchdog_call(NULL, NULL);
     int64_t spent = spent_ns(&state->watch);
+    if (state->current != NULL) {
+        note_growth(state);
+    }
     state->current = NULL;
     state->base = state->L;
     state->thread = state->L;

@@ -74,10 +74,9 @@ static size_t next_piece(void *buffer, size_t room, void *ctx) {
 static json_t *parse(struct script_state *state, struct slice text, json_error_t *error) {
     struct reading reading = {state, text};
     pay(state);
-    json_t *document =
-        text.len < LONG_BYTES
-            ? json_loadb(text.len == 0 ? "" : text.data, text.len, JSON_READ_FLAGS, error)
-            : json_load_callback(next_piece, &reading, JSON_READ_FLAGS, error);
+    json_t *document = text.len < LONG_BYTES
+                           ? json_loadb(text.data, text.len, JSON_READ_FLAGS, error)
+                           : json_load_callback(next_piece, &reading, JSON_READ_FLAGS, error);
     paid();
     return document;
 }
@@ -92,28 +91,42 @@ void document_drop(struct script_state *state) {
     state->document = NULL;
 }
 
-static void refuse(lua_State *L, const json_error_t *error, const char *what) {
+static bool refuse(lua_State *L, const json_error_t *error, const char *what, struct report *r) {
     script_look_at_clock(L);
     if (refused) {
         lua_pushliteral(L, "not enough memory"); /* the same text as Lua's */
         lua_error(L);
     }
-    luaL_error(L, "%s is not JSON: %s near byte %d", what, error->text, error->position);
+    (void)report(r, ERR_INVALID, "%s is not JSON: %s at byte %d", what, error->text,
+                 error->position);
+    return false;
 }
 
-void document_push(lua_State *L, struct slice text, const char *what) {
+bool document_try(lua_State *L, struct slice text, const char *what, struct report *r) {
     struct script_state *state = script_state_of(L);
     json_error_t error;
     document_drop(state); /* left by a push that raised an error */
     script_charge(L, text.len);
+    if (text.len == 0) {
+        (void)report(r, ERR_INVALID, "%s is not JSON: it is empty", what);
+        return false;
+    }
     state->document = parse(state, text, &error);
     if (state->document == NULL && refused) {
         (void)lua_gc(L, LUA_GCCOLLECT); /* as Lua does before it gives up */
         state->document = parse(state, text, &error);
     }
     if (state->document == NULL) {
-        refuse(L, &error, what);
+        return refuse(L, &error, what, r);
     }
     json_push(L, state->document); /* may raise; the host still owns the document */
     document_drop(state);
+    return true;
+}
+
+void document_push(lua_State *L, struct slice text, const char *what) {
+    struct report r = {""};
+    if (!document_try(L, text, what, &r)) {
+        luaL_error(L, "%s", r.text);
+    }
 }

@@ -6,6 +6,7 @@
 #define ZINGQ_LUA_DOCUMENT_H
 
 #include "base/buf.h"
+#include "base/error.h"
 
 #include <lua.h>
 
@@ -14,6 +15,9 @@ struct script_state;
 /* Pushes the value of the text. Raises with `what` when it is not JSON, when the memory does not
  * suffice, when the time is up. */
 void document_push(lua_State *L, struct slice text, const char *what);
+
+/* The same, but for a text that is not JSON: nothing is pushed then, r says why, and it is false. */
+bool document_try(lua_State *L, struct slice text, const char *what, struct report *r);
 
 /* Frees what a raise within document_push left. */
 void document_drop(struct script_state *state);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "base/culprit.h"
+#include "base/memory.h"
 #include "lua/script.h"
 
 #include <jansson.h>
@@ -84,11 +85,12 @@ struct script_state {
     struct script_code *code; /* owned; while it loads, what there is of it */
     size_t runs;              /* invocations that began in it */
 
-    size_t memory_used, memory_limit; /* bytes */
-    size_t memory_churn;              /* bytes allocated since the hook last looked */
-    size_t memory_kept;               /* what was left after the last full collection; 0 = none */
-    bool memory_strict;               /* the limit is in force */
-    bool full;                        /* too much of it is kept: a new one is wanted */
+    size_t memory_used, memory_limit;  /* bytes */
+    size_t memory_before, memory_peak; /* at entry; the most since then */
+    size_t memory_churn;               /* bytes allocated since the hook last looked */
+    size_t memory_kept;                /* what was left after the last full collection; 0 = none */
+    bool memory_strict;                /* the limit is in force */
+    bool full;                         /* too much of it is kept: a new one is wanted */
     struct script_watch watch;
 
     bool unwinding;             /* nothing may catch the error under way: see lua/api/step.c */
@@ -118,12 +120,14 @@ struct script_slot {
     int64_t renew_ns;            /* not loaded again for being full before then; monotonic */
     int64_t told_ns;             /* when the log was told that it is full; monotonic */
     struct log_budget log;
-    bool unseen; /* that brought a new version, which on_reload is to know of */
+    size_t growth; /* bytes by which runs have lately made the state grow, at most; 0 = none ran */
+    bool unseen;   /* that brought a new version, which on_reload is to know of */
 };
 
 struct script_host {
     const struct conf *conf;              /* borrowed */
     const struct script_library *library; /* borrowed */
+    struct memory *memory;                /* borrowed; NULL = no budget */
     struct script_slot *slots;            /* one a service */
 
     uint8_t loaded[CULPRIT_LOAD_BYTES]; /* a hash over what of a code being loaded has been read */
@@ -271,5 +275,7 @@ void script_thread_give(struct script_state *state, struct script_thread thread,
  * the last was full. It stays until script_end. */
 struct script_state *script_begin(struct script_host *host, size_t service);
 void script_end(struct script_state *state);
+/* A new state of the same files for the service, whose live one keeps too much. False: not now. */
+bool script_renew(struct script_host *host, size_t service);
 
 #endif

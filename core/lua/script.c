@@ -42,6 +42,10 @@ void script_name_loads(struct script_host *host, struct culprit *culprit) {
     host->culprit = culprit;
 }
 
+void script_use_memory(struct script_host *host, struct memory *memory) {
+    host->memory = memory;
+}
+
 void script_host_free(struct script_host *host) {
     if (host == NULL) {
         return;
@@ -105,11 +109,11 @@ static void tell_full(struct script_host *host, size_t service, int64_t now_ns) 
 
 /* The state keeps too much memory: replaces it by another one from the same files, but not all the
  * time. No lua_time pays for this, so it may take only a fraction of the time. */
-static void renew(struct script_host *host, size_t service) {
+bool script_renew(struct script_host *host, size_t service) {
     struct script_slot *slot = &host->slots[service];
     int64_t start_ns = clock_monotonic_ns();
     if (slot->old != NULL || start_ns < slot->renew_ns) {
-        return;
+        return false;
     }
     const char *name = host->conf->services[service].name;
     struct report r = {""};
@@ -123,6 +127,7 @@ static void renew(struct script_host *host, size_t service) {
     }
     int64_t end_ns = clock_monotonic_ns();
     slot->renew_ns = end_ns + (end_ns - start_ns) * LUA_RENEW_PARTS;
+    return true;
 }
 
 struct script_state *script_begin(struct script_host *host, size_t service) {
@@ -131,7 +136,7 @@ struct script_state *script_begin(struct script_host *host, size_t service) {
         return NULL;
     }
     if (slot->live->full) {
-        renew(host, service);
+        (void)script_renew(host, service);
     }
     slot->live->runs++;
     return slot->live;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct culprit;
+struct memory;
 struct run;
 struct script_host;
 struct lua_State;
@@ -48,6 +49,10 @@ void script_host_free(struct script_host *host);
 /* From now on what is loaded is named on this page, borrowed for the host's life, and a version that
  * took the program down at an earlier start is not run again: loading it fails. */
 void script_name_loads(struct script_host *host, struct culprit *culprit);
+
+/* From now on Lua's memory is taken from this budget, borrowed for the host's life. Nothing is loaded
+ * yet. */
+void script_use_memory(struct script_host *host, struct memory *memory);
 
 /* Loads every script of every service (handler, retry, dead_letter and what they require). At the
  * first that cannot be read or compiled: ERR_SCRIPT and r reads
@@ -85,5 +90,13 @@ void script_each_file(const struct script_host *host, size_t service, void *ctx,
 bool script_has(const struct script_host *host, size_t service, const char *reserved);
 /* Bytes that all Lua states use now. */
 size_t script_memory(const struct script_host *host);
+
+/* --- lua/room.c --- */
+
+/* Whether the budget has memory for another run of the service. */
+bool script_fits(const struct script_host *host, size_t service);
+/* A step towards getting memory back from states that do not need it. False: there is none to be
+ * had, as long as nothing ends. */
+bool script_reclaim(struct script_host *host);
 
 #endif

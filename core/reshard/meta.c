@@ -38,7 +38,7 @@ static int make_buckets(struct reshard *re, size_t to) {
     for (size_t i = 0; remains(re, to) && i < re->folder_count; i++) {
         for (size_t b = 0; b < DEDUPE_BUCKETS; b++) {
             int64_t until_ms = re->folders[i].buckets[b];
-            if (until_ms > f->to_buckets[newest] && !reshard_is_expired(re, until_ms)) {
+            if (until_ms > f->to_buckets[newest]) {
                 f->to_buckets[newest] = until_ms;
             }
         }

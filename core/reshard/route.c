@@ -219,10 +219,6 @@ int reshard_route(struct reshard *re, size_t from, enum store_table t, struct sl
 
 /* --- idempotency keys --- */
 
-bool reshard_is_expired(const struct reshard *re, int64_t until_ms) {
-    return until_ms == 0 || until_ms + re->conf->keep_idempotency_ms <= re->now_ms;
-}
-
 /* The note about a publish belongs where the publish waits. */
 static int find_publish(struct reshard *re, size_t from, const struct row_sight *sight, size_t *to,
                         bool *renumbered) {

@@ -271,6 +271,62 @@ static void a_throttle_holds_the_whole_service_and_no_other(void **state) {
     assert_books(f, "s", (struct books){.accepted = 2, .done = 2, .throttles = 1});
 }
 
+static void a_throttle_holds_over_a_restart(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED(""), LUA(a_throttle_holds_the_whole_service_and_no_other));
+    offer(f, "s", "in", "slow", "k", "a", NULL);
+    run_dry(f);
+    crash(f);
+    offer(f, "s", "in", "other", "k", "b", NULL);
+    run_dry(f);
+    advance(f, 9999);
+    assert_int_equal(count_published(f, "out"), 0);
+    advance(f, 1);
+    assert_int_equal(count_published(f, "out"), 2);
+}
+
+static void a_throttled_service_starts_again_with_few(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED("timeout = \"1h\""), LUA(a_throttled_service_starts_again_with_few));
+    offer(f, "s", "in", "slow", "k", "a", NULL);
+    run_dry(f);
+    for (int i = 0; i < 20; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        offer(f, "s", "in", "call", "k", key, NULL);
+    }
+    run_dry(f);
+    assert_int_equal(f->asked_count, 0);
+    advance(f, 10000);
+    assert_int_equal(f->asked_count, 1);
+    for (size_t expected = 3, done = 0; expected < 16; expected = expected * 2 + 1) {
+        for (; done < f->asked_count; done++) {
+            answer(f, done, 200, "");
+        }
+        run_dry(f);
+        assert_int_equal(f->asked_count, expected);
+        done = expected / 2;
+    }
+}
+
+static void a_rate_holds_over_a_restart(void **state) {
+    struct engine_fixture *f = *state;
+    fixture_run(f, KEYED("rate = \"1/m\""), "return function(e) zing.publish('out', '') end");
+    offer(f, "s", "in", "1", "k", "a", NULL);
+    offer(f, "s", "in", "2", "k", "b", NULL);
+    offer(f, "s", "in", "3", "k", "c", NULL);
+    run_dry(f);
+    assert_int_equal(count_published(f, "out"), 1);
+    for (int i = 0; i < 5; i++) {
+        advance(f, 10000);
+        crash(f);
+        run_dry(f);
+    }
+    assert_int_equal(count_published(f, "out"), 1);
+    advance(f, 11000);
+    assert_int_equal(count_published(f, "out"), 2);
+}
+
 /* --- Retry-After --- */
 
 #define ASKS(call, value)                                                                          \
@@ -345,6 +401,9 @@ int main(void) {
         ENGINE_TEST(a_dead_letter_of_the_handlers_own_is_kept_beside_its_success),
         ENGINE_TEST(snoozes_use_up_no_attempt_and_are_counted_apart),
         ENGINE_TEST(a_throttle_holds_the_whole_service_and_no_other),
+        ENGINE_TEST(a_throttle_holds_over_a_restart),
+        ENGINE_TEST(a_throttled_service_starts_again_with_few),
+        ENGINE_TEST(a_rate_holds_over_a_restart),
         ENGINE_TEST(a_retry_after_comes_when_the_peer_asks),
         ENGINE_TEST(a_retry_after_takes_a_date),
         ENGINE_TEST(a_retry_after_without_a_time_goes_by_the_schedule),

@@ -70,7 +70,7 @@ static int start_engine(struct engine_fixture *f) {
         return code;
     }
     struct report r = {""};
-    need(journal_open(&f->view, f->store, f->conf->keep_idempotency_ms, &r), &r);
+    need(journal_open(&f->view, f->store, conf_keep_idempotency(f->conf, NULL), &r), &r);
     if (!f->offline) {
         engine_connected(f->engine, WINDOW, PACKET_BYTES);
     }

@@ -62,7 +62,8 @@ void gateway_world_open(struct world *w) {
     struct gateway_callbacks callbacks = {.ctx = w,
                                           .on_request = gateway_world_on_request,
                                           .welcome = welcome,
-                                          .make_room = make_room};
+                                          .make_room = make_room,
+                                          .memory = &w->memory};
     struct report r = {""};
     int code = gateway_new(&w->gateway, &w->loop, w->listen, BODY_MAX, &callbacks, &r);
     assert_string_equal(r.text, "");
@@ -77,6 +78,7 @@ void gateway_world_open(struct world *w) {
 static struct world *world_new(const char *listen) {
     struct world *w = calloc(1, sizeof *w);
     (void)signal(SIGPIPE, SIG_IGN);
+    memory_init(&w->memory, 1 << 30);
     assert_int_equal(uv_loop_init(&w->loop), 0);
     buf_init(&w->seen, 1 << 16);
     temp_dir_make("gateway", w->dir, sizeof w->dir);

@@ -4,11 +4,17 @@
 #ifndef TESTS_GATEWAY_WORLD_H
 #define TESTS_GATEWAY_WORLD_H
 
+#include "base/limits.h"
 #include "io/httpd/gateway.h"
 
 #include <uv.h>
 
-enum { REQUESTS_MAX = 300, BODY_MAX = 4096 };
+enum {
+    REQUESTS_MAX = 300,
+    BODY_MAX = 4096,
+    BODIES_MAX = 8,                                                 /* that fit in */
+    BODIES_MEMORY = MEMORY_PARTS * (BODIES_MAX * BODY_MAX / 7 + 1), /* as a limit */
+};
 
 struct world {
     uv_loop_t loop;
@@ -19,7 +25,8 @@ struct world {
     bool at_once;    /* answer in the callback, else keep the request in `requests` */
     bool wants_none; /* of the bodies */
     enum gateway_purse purse;
-    bool has_room; /* make_room finds a descriptor, once */
+    struct memory memory; /* for bodies: much, unless the test changes it */
+    bool has_room;        /* make_room finds a descriptor, once */
     struct gateway_request *requests[REQUESTS_MAX];
     size_t count;
     struct buf seen; /* what on_request saw of the last request */

@@ -12,7 +12,7 @@
 void outbox_world_open(struct outbox_world *f) {
     f->store = data_folder_store(&f->folder, ROOM);
     assert_int_equal(journal_open(&f->journal, f->store, 1000, NULL), 0);
-    assert_int_equal(outbox_new(&f->outbox, f->journal), 0);
+    assert_int_equal(outbox_new(&f->outbox, f->journal, NULL), 0);
     assert_int_equal(store_begin(f->store), 0);
     assert_int_equal(outbox_load(f->outbox), 0);
     assert_int_equal(store_commit(f->store), 0);

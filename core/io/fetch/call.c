@@ -41,6 +41,7 @@ struct call *fetch_call_new(struct fetch *f, uint64_t id, const struct call_requ
     call->bucket_next = *bucket;
     *bucket = call;
     f->running++;
+    fetch_take_own(call);
     return call;
 }
 
@@ -54,6 +55,7 @@ void fetch_call_free(struct call *call) {
     *at = call->bucket_next;
     assert(f->running > 0);
     f->running--;
+    fetch_give(call);
     call_result_clear(&call->result);
     free(call);
 }

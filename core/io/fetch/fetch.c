@@ -40,6 +40,7 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
     f->on_done = on_done;
     TAILQ_INIT(&f->finished);
     TAILQ_INIT(&f->put_off);
+    TAILQ_INIT(&f->paused);
     mail_init(f);
     if (fetch_multi_open(f) != 0) {
         goto no_multi;
@@ -48,6 +49,7 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
     timer_setup(f, &f->hand_over);
     timer_setup(f, &f->mail_timer);
     timer_setup(f, &f->put_off_timer);
+    timer_setup(f, &f->paused_timer);
     *out = f;
     return 0;
 
@@ -60,6 +62,10 @@ no_fetch:
 
 void fetch_egress(struct fetch *f, struct egress egress) {
     f->egress = egress;
+}
+
+void fetch_use_memory(struct fetch *f, struct memory *memory) {
+    f->memory = memory;
 }
 
 static void stop(struct call *call) {
@@ -103,6 +109,7 @@ void fetch_free(struct fetch *f) {
     uv_close((uv_handle_t *)&f->hand_over, on_timer_closed);
     uv_close((uv_handle_t *)&f->mail_timer, on_timer_closed);
     uv_close((uv_handle_t *)&f->put_off_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&f->paused_timer, on_timer_closed);
 }
 
 int fetch_start(struct fetch *f, uint64_t id, const struct call_request *request) {

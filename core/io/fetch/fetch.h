@@ -11,6 +11,7 @@
 #include "conf/egress.h"
 #include "event/call.h"
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,9 @@ int fetch_new(struct fetch **out, uv_loop_t *loop, void *ctx,
 /* From now on HTTP calls connect to these only, borrowed for its life (conf/egress.h); without it to
  * anything but link-local addresses. */
 void fetch_egress(struct fetch *f, struct egress egress);
+/* From now on calls take their memory from this budget, borrowed for its life. While a long answer
+ * does not fit, it is not read; one is always read on. */
+void fetch_use_memory(struct fetch *f, struct memory *memory);
 /* Cancels every call and closes every connection. The loop must run once more before it ends. Not
  * to be called from on_done. */
 void fetch_free(struct fetch *f);

@@ -24,7 +24,11 @@
 /* curl: bytes of the body. Taking fewer than offered makes curl fail with CURLE_WRITE_ERROR. */
 static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
     struct call *call = ctx;
+    if (!fetch_may_read(call, size * count)) {
+        return CURL_WRITEFUNC_PAUSE; /* the same bytes come again */
+    }
     buf_add(&call->result.body, data, size * count);
+    fetch_take_answer(call);
     return call->result.body.failed ? 0 : size * count;
 }
 
@@ -213,6 +217,7 @@ static void on_complete(struct transfer *transfer, CURLcode code) {
     struct call *call = (struct call *)transfer;
     struct call_result *result = &call->result;
     assert(call->place == CALL_HTTP);
+    fetch_leave_paused(call);
     long request_bytes = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &result->status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
@@ -304,6 +309,7 @@ void http_stop(struct call *call) {
         f->put_off_count--;
     } else {
         assert(call->place == CALL_HTTP);
+        fetch_leave_paused(call);
         CURLMcode removed = curl_multi_remove_handle(f->multi, call->easy);
         assert(removed == CURLM_OK);
         f->http_running--;

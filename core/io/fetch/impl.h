@@ -41,7 +41,9 @@ struct call {
     struct call_result result;
     enum call_place place;
     uint64_t deadline_ms;   /* loop time */
-    TAILQ_ENTRY(call) link; /* CALL_PUT_OFF, CALL_MAIL_WAITING, CALL_FINISHED */
+    size_t taken;           /* of the budget of memory */
+    bool paused;            /* CALL_HTTP: its answer waits for memory */
+    TAILQ_ENTRY(call) link; /* paused, CALL_PUT_OFF, CALL_MAIL_WAITING, CALL_FINISHED */
     struct call *bucket_next;
 
     CURL *easy;                 /* CALL_HTTP */
@@ -61,6 +63,10 @@ struct fetch {
     void *ctx;
     void (*on_done)(void *ctx, uint64_t id, struct call_result *result);
     struct egress egress;
+    struct memory *memory;   /* borrowed; NULL = no budget */
+    struct call_list paused; /* answers that wait for memory */
+    struct call *favoured;   /* its answer is read whatever memory there is; NULL = none's */
+    uv_timer_t paused_timer;
     CURLM *multi;
     uv_timer_t curl_timer; /* when curl wants to be called */
     uv_timer_t hand_over;  /* zero delay: there are finished calls and no event will come */
@@ -96,6 +102,16 @@ void fetch_call_free(struct call *call);
 void fetch_finish(struct call *call, int code, const char *error);
 /* Calls on_done for whatever is finished. Every event from the loop ends with this. */
 void fetch_hand_over(struct fetch *f);
+
+/* io/fetch/room.c */
+/* Takes what the call needs before its answer comes; what more the answer has by now; gives all. */
+void fetch_take_own(struct call *call);
+void fetch_take_answer(struct call *call);
+void fetch_give(struct call *call);
+/* Whether so many bytes of the answer may be read; if not, it is paused now. */
+bool fetch_may_read(struct call *call, size_t len);
+/* It is no longer paused. */
+void fetch_leave_paused(struct call *call);
 
 /* io/fetch/short.c */
 /* How many idle HTTP connections may be kept. */

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The class of reply (2xx, 3xx) that allows each step to continue; 0: no reply is expected. */
 static const int expected[] = {
@@ -178,14 +179,43 @@ static bool flush(struct mail_session *s) {
     return true;
 }
 
-static void say_mail(struct mail_session *s) {
-    const struct call_request *request = s->call->request;
-    s->step = STEP_MAIL;
-    s->recipient = 0;
-    bool utf8 = has_high_bytes(request->mail_from, strlen(request->mail_from));
+/* The session has no mail any more, and is kept for the next one for a while. */
+static void become_free(struct mail_session *s, enum step step) {
+    s->step = step;
+    s->used = true;
+    s->idle_until_ms = uv_now(s->fetch->loop) + MAIL_IDLE_MS;
+}
+
+/* The bytes of the message before its body. */
+static size_t header_bytes(const struct call_request *request) {
+    const char *end = memmem(request->body, request->body_len, "\n\r\n", 3);
+    const char *bare = memmem(request->body, request->body_len, "\n\n", 2);
+    end = end == NULL || (bare != NULL && bare < end) ? bare : end;
+    return end == NULL ? request->body_len : (size_t)(end - request->body);
+}
+
+/* Whether an address is UTF-8 (RFC 6531), in the envelope or in a header; all else is encoded. */
+static bool needs_utf8(const struct call_request *request) {
+    bool utf8 = has_high_bytes(request->mail_from, strlen(request->mail_from)) ||
+                has_high_bytes(request->body, header_bytes(request));
     for (size_t i = 0; i < request->mail_to_count; i++) {
         utf8 = utf8 || has_high_bytes(request->mail_to[i], strlen(request->mail_to[i]));
     }
+    return utf8;
+}
+
+static void say_mail(struct mail_session *s) {
+    const struct call_request *request = s->call->request;
+    bool utf8 = needs_utf8(request);
+    if (utf8 && !s->utf8) { /* as the server would, if it could make sense of it */
+        (void)snprintf(s->last, sizeof s->last,
+                       "553 5.6.7 an address is not ASCII, and the mail server has no SMTPUTF8");
+        answered(s, 553);
+        become_free(s, STEP_IDLE);
+        return;
+    }
+    s->step = STEP_MAIL;
+    s->recipient = 0;
     bool eightbit = s->eightbit && has_high_bytes(request->body, request->body_len);
     buf_printf(&s->out, "MAIL FROM:<%s>%s%s\r\n", request->mail_from,
                eightbit ? " BODY=8BITMIME" : "", utf8 ? " SMTPUTF8" : "");
@@ -207,13 +237,6 @@ static void say_message(struct mail_session *s) {
     s->step = STEP_MESSAGE;
     s->call->result.sent = true;
     add_message(&s->out, request->body, request->body_len);
-}
-
-/* The session has no mail any more, and is kept for the next one for a while. */
-static void become_free(struct mail_session *s, enum step step) {
-    s->step = step;
-    s->used = true;
-    s->idle_until_ms = uv_now(s->fetch->loop) + MAIL_IDLE_MS;
 }
 
 /* The reply was the expected one: sends the next command. */
@@ -356,9 +379,9 @@ static size_t on_greeting(char *data, size_t size, size_t count, void *ctx) {
     }
     int shown = end < sizeof s->last ? (int)end : (int)sizeof s->last - 1;
     (void)snprintf(s->last, sizeof s->last, "%.*s", shown, data);
-    if (strlen(s->last) > 4 && strcmp(s->last + 4, "8BITMIME") == 0) {
-        s->eightbit = true;
-    }
+    const char *word = strlen(s->last) > 4 ? s->last + 4 : "";
+    s->eightbit = s->eightbit || strcasecmp(word, "8BITMIME") == 0;
+    s->utf8 = s->utf8 || strcasecmp(word, "SMTPUTF8") == 0;
     return len;
 }
 

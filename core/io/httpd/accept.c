@@ -52,6 +52,13 @@ static bool is_shortage(int error) {
 }
 
 /* How many connections this door may have. */
+/* A client may fill what libmicrohttpd has for the head of its request. */
+static size_t share_of_memory(const struct gateway *g) {
+    const struct memory *memory = g->callbacks.memory;
+    return memory == NULL ? GATEWAY_CONNECTIONS_MAX
+                          : memory->limit / GATEWAY_OPEN_PARTS / GATEWAY_HEAD_BYTES;
+}
+
 static size_t share_of_descriptors(const struct gateway *g) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
@@ -242,7 +249,9 @@ int gateway_watch_listener(struct gateway *g, uv_loop_t *loop) {
     open_reserve(g);
     g->pause_ms = GATEWAY_PAUSE_MS_MIN;
     g->on_place_free = listen_again;
+    size_t most = share_of_memory(g);
     g->connections_max = share_of_descriptors(g);
+    g->connections_max = g->connections_max < most ? g->connections_max : most;
     if (uv_poll_init(loop, &g->listen_poll, g->listener) != 0) {
         return ERR_SYSTEM;
     }

@@ -103,8 +103,8 @@ static void count_body(struct gateway_request *request, size_t before) {
     struct gateway *g = request->gateway;
     size_t after = request->body.len;
     if (request->purse != PURSE_SMALL) {
-        assert(g->body_bytes + after >= before);
-        g->body_bytes = g->body_bytes + after - before;
+        memory_take(g->callbacks.memory, MEMORY_BODIES, after);
+        memory_give(g->callbacks.memory, MEMORY_BODIES, before);
     }
     if (request->purse == PURSE_OPEN) {
         assert(g->open_bytes + after >= before);
@@ -121,10 +121,11 @@ static void forget_body(struct gateway_request *request) {
 /* True if there is room for this many more bytes besides what others have sent. */
 static bool has_room(const struct gateway_request *request, size_t len) {
     const struct gateway *g = request->gateway;
-    size_t room = GATEWAY_BODIES_MAX * g->body_max;
+    const struct memory *memory = g->callbacks.memory;
+    bool stranger = request->purse == PURSE_OPEN && memory != NULL;
     return request->purse == PURSE_SMALL ||
-           (g->body_bytes + len <= room &&
-            (request->purse != PURSE_OPEN || g->open_bytes + len <= room / 4));
+           (len <= memory_room(memory, MEMORY_BODIES) &&
+            (!stranger || g->open_bytes + len <= memory->limit / GATEWAY_OPEN_PARTS));
 }
 
 /* False when the body cannot be kept. */
@@ -238,10 +239,10 @@ static struct MHD_Daemon *start(struct gateway *g) {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
     return MHD_start_daemon(
         flags | (g->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, on_access, g, MHD_OPTION_ARRAY,
-        g->tls ? &tls[0] : &tls[2], MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
-        MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
+        g->tls ? &tls[0] : &tls[2], MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)GATEWAY_HEAD_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(GATEWAY_CONNECTIONS_MAX + GATEWAY_SPARES),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)GATEWAY_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, g, MHD_OPTION_NOTIFY_CONNECTION, gateway_on_connection, g, MHD_OPTION_END);
 }
 
 int gateway_reload_tls(const struct gateway *g, struct report *r) {

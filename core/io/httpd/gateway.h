@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "io/httpd/address.h"
 
 #include <jansson.h>
@@ -23,8 +24,8 @@ struct gateway_request; /* one request in progress; the gateway's memory, valid 
 
 /* Whose bodies share their room with whose. */
 enum gateway_purse {
-    PURSE_KNOWN, /* those of whoever may be here: all the room */
-    PURSE_OPEN,  /* those of strangers: a quarter of it */
+    PURSE_KNOWN, /* those of whoever may be here: all that the budget of memory has for them */
+    PURSE_OPEN,  /* those of strangers: a quarter of the budget at most */
     PURSE_SMALL, /* a few bytes that must come in however full it is; not counted */
 };
 
@@ -43,7 +44,8 @@ struct gateway_callbacks {
     /* The process is short of descriptors: closes idle ones elsewhere; whether there were any. May
      * be NULL. */
     bool (*make_room)(void *ctx);
-    const char *headers; /* on every answer, "Name: value\n"*; borrowed, NULL = none */
+    struct memory *memory; /* bodies are taken from it; borrowed, NULL = no budget */
+    const char *headers;   /* on every answer, "Name: value\n"*; borrowed, NULL = none */
     /* Networks ("10.0.0.0/8") of proxies, whose X-Forwarded-For is believed; borrowed. */
     const char *const *proxies;
     size_t proxy_count;

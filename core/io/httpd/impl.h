@@ -76,8 +76,7 @@ struct gateway {
     size_t handles; /* libuv handles not yet closed; the last one frees the struct */
     bool closing;
     size_t body_max;
-    size_t body_bytes; /* of all requests, but for small ones */
-    size_t open_bytes; /* of them, those of strangers */
+    size_t open_bytes; /* of bodies of strangers */
     bool tls;
     uint16_t port;               /* 0: a unix socket */
     char *unix_path;             /* removed at the end; owned, NULL for TCP */

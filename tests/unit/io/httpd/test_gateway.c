@@ -149,17 +149,18 @@ static void a_body_without_a_length_cannot_grow_past_the_limit(void **state) {
 
 static void bodies_that_do_not_fit_beside_the_others_are_refused(void **state) {
     struct world *w = *state;
-    int fds[GATEWAY_BODIES_MAX + 1];
+    int fds[BODIES_MAX + 1];
     struct buf text;
+    w->memory.limit = BODIES_MEMORY;
     buf_init(&text, 1 << 20);
     buf_printf(&text, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", BODY_MAX);
     buf_printf(&text, "%0*d", BODY_MAX, 0);
-    for (size_t i = 0; i <= GATEWAY_BODIES_MAX; i++) {
+    for (size_t i = 0; i <= BODIES_MAX; i++) {
         fds[i] = raw_client(w, buf_str(&text));
         gateway_world_settle(w);
     }
-    assert_int_equal(raw_status(w, fds[GATEWAY_BODIES_MAX]), 503);
-    assert_int_equal(w->count, GATEWAY_BODIES_MAX);
+    assert_int_equal(raw_status(w, fds[BODIES_MAX]), 503);
+    assert_int_equal(w->count, BODIES_MAX);
     for (size_t i = 0; i < w->count; i++) {
         gateway_answer(w->requests[i], 200, NULL, NULL, slice_of("{}"));
         assert_int_equal(raw_status(w, fds[i]), 200);
@@ -170,7 +171,7 @@ static void bodies_that_do_not_fit_beside_the_others_are_refused(void **state) {
     w->at_once = true;
     assert_int_equal(raw_status(w, next), 201);
     (void)close(next);
-    (void)close(fds[GATEWAY_BODIES_MAX]);
+    (void)close(fds[BODIES_MAX]);
     buf_clear(&text);
 }
 

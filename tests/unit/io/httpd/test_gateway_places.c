@@ -98,29 +98,32 @@ static int send_body(struct world *w, enum gateway_purse purse) {
 
 static void strangers_bodies_have_a_quarter_of_the_room(void **state) {
     struct world *w = *state;
-    int fds[GATEWAY_BODIES_MAX + 2];
+    int fds[BODIES_MAX + 2];
     size_t count = 0;
-    for (size_t i = 0; i < GATEWAY_BODIES_MAX / 4; i++) {
+    const size_t most = BODIES_MEMORY / GATEWAY_OPEN_PARTS / BODY_MAX;
+    w->memory.limit = BODIES_MEMORY;
+    for (size_t i = 0; i < most; i++) {
         fds[count++] = send_body(w, PURSE_OPEN);
     }
-    assert_int_equal(w->count, GATEWAY_BODIES_MAX / 4);
+    assert_int_equal(w->count, most);
     fds[count++] = send_body(w, PURSE_OPEN);
     assert_int_equal(raw_status(w, fds[count - 1]), 503);
-    for (size_t i = 0; i < GATEWAY_BODIES_MAX * 3 / 4; i++) {
+    for (size_t i = most; i < BODIES_MAX; i++) {
         fds[count++] = send_body(w, PURSE_KNOWN);
     }
-    assert_int_equal(w->count, GATEWAY_BODIES_MAX);
+    assert_int_equal(w->count, BODIES_MAX);
     close_all(fds, count);
 }
 
 static void small_bodies_come_in_however_full_it_is(void **state) {
     struct world *w = *state;
-    int fds[3 * GATEWAY_BODIES_MAX];
+    int fds[3 * BODIES_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < GATEWAY_BODIES_MAX; i++) {
+    w->memory.limit = BODIES_MEMORY;
+    for (size_t i = 0; i < BODIES_MAX; i++) {
         fds[count++] = send_body(w, PURSE_KNOWN);
     }
-    for (size_t i = 0; i < 2 * GATEWAY_BODIES_MAX; i++) {
+    for (size_t i = 0; i < 2 * BODIES_MAX; i++) {
         fds[count++] = send_body(w, PURSE_SMALL);
     }
     assert_int_equal(w->count, count);
