@@ -45,6 +45,7 @@ struct engine {
     struct clock *clock;
     struct deaths *deaths; /* bury.c */
     struct inputs *inputs;
+    struct files *files;
     struct items *items;
     struct marks *marks; /* mark.c */
     struct publishing *publishing;

@@ -3,6 +3,7 @@
  * host's stored texts.
  */
 #include "engine/append.h"
+#include "engine/files.h"
 #include "engine/forwards.h"
 #include "engine/impl.h"
 #include "engine/rows.h"
@@ -32,6 +33,7 @@ void engine_status(struct engine *e, struct engine_status *out) {
     e->status.refused_topic = outbox_refused_topic(e->outbox);
     e->status.lua_bytes = script_memory(e->scripts);
     e->status.accepts = engine_accepts(e);
+    e->status.file_bytes = engine_file_bytes(e);
     e->status.store_low = engine_space_words(e);
     e->status.set_aside = journal_aside_count(e->journal);
     int64_t since_ms;
