@@ -111,11 +111,11 @@ static int find_batch_lane(struct engine *e, struct engine_service *s, const str
     if (next == NULL) {
         return 0;
     }
-    int code = engine_load_body(e, s, next->head);
+    int code = engine_load_body(e, s, TAILQ_FIRST(&next->items));
     if (code != 0) {
         return code == ERR_NOTFOUND ? 0 : code; /* one that cannot be read joins no batch */
     }
-    const struct event *event = next->head->event;
+    const struct event *event = TAILQ_FIRST(&next->items)->event;
     *lane = may_share(event) && fits_batch(e, s, first, event) ? next : NULL;
     return 0;
 }
