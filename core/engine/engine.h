@@ -279,6 +279,7 @@ struct engine_status {
     int64_t commit_us_last, commit_us_max;
     struct histogram commit;
     size_t lua_bytes;
+    size_t starved, calls_starved;  /* services, calls that wait for memory */
     uint64_t store_used, store_max; /* readers that keep freed pages count as use */
     const char *store_low; /* what fills it and what helps, until the next turn; NULL = room */
     uint64_t set_aside;    /* records of the store that cannot be read */
